@@ -1,0 +1,174 @@
+package carrier
+
+import (
+	"context"
+	"sync"
+)
+
+// Calls holds the unanswered messages of one client: it keeps to the client's window, gives each message its
+// id, and sees to it that each is ended exactly once. Carriers use it to implement Transmit.
+type Calls struct {
+	mu      sync.Mutex
+	window  int
+	next    uint64
+	pending map[uint64]*call
+	waiting []chan struct{} // goroutines in Begin, in the order of their arrival
+	err     error           // set once the client has gone
+}
+
+type call struct {
+	done func(Reply, error)
+	stop func() bool // ends the watch over the context
+}
+
+// NewCalls returns the Calls of a client that takes window unanswered messages at a time.
+func NewCalls(window int) *Calls {
+	return &Calls{window: window, pending: make(map[uint64]*call)}
+}
+
+// SetWindow changes the window.
+func (c *Calls) SetWindow(window int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.window = window
+	c.admit()
+}
+
+// Begin waits until the window has room and registers done for a new message, whose id it returns. If it
+// returns an error, done will not be called: ctx's error, or the one given to Fail. When ctx is done later on,
+// done is called with its error; the message keeps its place in the window until it is answered, because the
+// client still has it.
+func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, context.Cause(ctx)
+	}
+	c.mu.Lock()
+	for c.err == nil && len(c.pending) >= c.window {
+		turn := make(chan struct{})
+		c.waiting = append(c.waiting, turn)
+		c.mu.Unlock()
+		select {
+		case <-turn:
+			c.mu.Lock()
+		case <-ctx.Done():
+			c.mu.Lock()
+			c.leave(turn)
+			c.mu.Unlock()
+			return 0, context.Cause(ctx)
+		}
+	}
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.next++
+	id := c.next
+	k := &call{done: done}
+	c.pending[id] = k
+	if ctx.Done() != nil {
+		k.stop = context.AfterFunc(ctx, func() { c.expire(id, context.Cause(ctx)) })
+	}
+	return id, nil
+}
+
+// Answer ends the message id with the client's reply. It returns false if nobody waits for it.
+func (c *Calls) Answer(id uint64, r Reply) bool {
+	done, ok := c.take(id)
+	if done != nil {
+		done(r, nil)
+	}
+	return ok
+}
+
+// Cancel ends the message id with err, if it has not ended yet, and gives its place in the window free: for a
+// message that was never sent, or one whose answer is no longer expected.
+func (c *Calls) Cancel(id uint64, err error) {
+	if done, _ := c.take(id); done != nil {
+		done(Reply{}, err)
+	}
+}
+
+// Drop forgets the message id without calling its done: for one that could not be sent, which Transmit tells
+// its caller by returning an error. It returns false if done was or will be called all the same.
+func (c *Calls) Drop(id uint64) bool {
+	done, _ := c.take(id)
+	return done != nil
+}
+
+// Fail ends every message with err, and lets every later Begin return it. Only its first call counts.
+func (c *Calls) Fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	failed := c.pending
+	c.pending = make(map[uint64]*call)
+	for _, turn := range c.waiting {
+		close(turn)
+	}
+	c.waiting = nil
+	c.mu.Unlock()
+	for _, k := range failed {
+		if k.stop != nil {
+			k.stop()
+		}
+		if k.done != nil {
+			k.done(Reply{}, err)
+		}
+	}
+}
+
+// Outstanding returns how many messages are not answered yet.
+func (c *Calls) Outstanding() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pending)
+}
+
+func (c *Calls) take(id uint64) (done func(Reply, error), ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k, ok := c.pending[id]
+	if !ok {
+		return nil, false
+	}
+	delete(c.pending, id)
+	if k.stop != nil {
+		k.stop()
+	}
+	c.admit()
+	return k.done, true
+}
+
+func (c *Calls) expire(id uint64, err error) {
+	c.mu.Lock()
+	var done func(Reply, error)
+	if k := c.pending[id]; k != nil {
+		done, k.done = k.done, nil
+	}
+	c.mu.Unlock()
+	if done != nil {
+		done(Reply{}, err)
+	}
+}
+
+// admit wakes as many waiting goroutines as there is room for.
+func (c *Calls) admit() {
+	for n := c.window - len(c.pending); n > 0 && len(c.waiting) > 0; n-- {
+		close(c.waiting[0])
+		c.waiting = c.waiting[1:]
+	}
+}
+
+// leave takes a goroutine that gave up from the queue; if it was its turn already, the next one gets it.
+func (c *Calls) leave(turn chan struct{}) {
+	for i, t := range c.waiting {
+		if t == turn {
+			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
+			return
+		}
+	}
+	c.admit()
+}

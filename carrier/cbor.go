@@ -1,0 +1,218 @@
+package carrier
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+type cborCodec struct{ integerKeys bool }
+
+// The encoding is RFC 8949's core deterministic one, so that equal values have equal bytes.
+var cborEnc = must(cbor.EncOptions{
+	Sort:          cbor.SortCoreDeterministic,
+	ShortestFloat: cbor.ShortestFloat16,
+	Time:          cbor.TimeRFC3339Nano,
+	IndefLength:   cbor.IndefLengthForbidden,
+}.EncMode())
+
+var cborDec = must(cbor.DecOptions{
+	DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+	MaxNestedLevels:  MaxDepth,
+	MaxArrayElements: 1 << 17,
+	MaxMapPairs:      1 << 16,
+	IntDec:           cbor.IntDecConvertSignedOrBigInt,
+	TimeTag:          cbor.DecTagIgnored,
+}.DecMode())
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err) // only for options that are constants
+	}
+	return v
+}
+
+func (cborCodec) Name() string { return "cbor" }
+
+func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case Appender:
+		return v.AppendTo(dst, c)
+	case nil:
+		return append(dst, 0xf6), nil
+	case string:
+		return append(AppendCBORHead(dst, CBORString, uint64(len(v))), v...), nil
+	case int:
+		if v < 0 {
+			return AppendCBORHead(dst, CBORNegative, uint64(-1-v)), nil
+		}
+		return AppendCBORHead(dst, CBORUnsigned, uint64(v)), nil
+	}
+	raw, err := cborEnc.Marshal(v)
+	return append(dst, raw...), err
+}
+
+func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
+	var err error
+	dst = AppendCBORHead(dst, CBORMap, uint64(len(o)))
+	for _, f := range o {
+		if n, ok := keyNumbers[f.Key]; ok && c.integerKeys {
+			dst = AppendCBORHead(dst, CBORUnsigned, n)
+		} else if dst, err = c.Append(dst, f.Key); err != nil {
+			return dst, err
+		}
+		if dst, err = c.Append(dst, f.Value); err != nil {
+			return dst, fmt.Errorf("%s: %w", f.Key, err)
+		}
+	}
+	return dst, nil
+}
+
+func (cborCodec) Decode(data []byte, v any) error {
+	a, ok := v.(*any)
+	if !ok {
+		return cborDec.Unmarshal(data, v)
+	}
+	var got any
+	if err := cborDec.Unmarshal(data, &got); err != nil {
+		return err
+	}
+	*a = plain(got)
+	return nil
+}
+
+func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
+	if err := cborDec.Wellformed(data); err != nil {
+		return err
+	}
+	major, n, rest, err := CBORHead(data)
+	if err != nil {
+		return err
+	}
+	if major != CBORMap {
+		return errors.New("cbor: not a map")
+	}
+	indefinite := n == CBORIndefinite
+	for ; indefinite || n > 0; n-- {
+		if indefinite && rest[0] == 0xff {
+			return nil
+		}
+		var key, raw cbor.RawMessage
+		if rest, err = cborDec.UnmarshalFirst(rest, &key); err != nil {
+			return err
+		}
+		if rest, err = cborDec.UnmarshalFirst(rest, &raw); err != nil {
+			return err
+		}
+		name, ok := keyName(key)
+		if !ok {
+			continue
+		}
+		if err := f(name, RawValue(c, raw)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keyName(raw []byte) (string, bool) {
+	switch major, n, _, _ := CBORHead(raw); major {
+	case CBORString:
+		var s string
+		err := cborDec.Unmarshal(raw, &s)
+		return s, err == nil
+	case CBORUnsigned:
+		if n < uint64(len(keys)) {
+			return keys[n], true
+		}
+	}
+	return "", false
+}
+
+// The major types of RFC 8949 section 3.1.
+const (
+	CBORUnsigned = 0
+	CBORNegative = 1
+	CBORBytes    = 2
+	CBORString    = 3
+	CBORArray    = 4
+	CBORMap      = 5
+	CBORTag      = 6
+	CBORSimple   = 7
+)
+
+// CBORIndefinite is the argument that [CBORHead] gives for an item of indefinite length.
+const CBORIndefinite = ^uint64(0)
+
+// CBORHead reads the head of the first item in data: its major type, its argument, and what follows the head.
+func CBORHead(data []byte) (major byte, arg uint64, rest []byte, err error) {
+	if len(data) == 0 {
+		return 0, 0, nil, errors.New("cbor: no data")
+	}
+	major, low := data[0]>>5, data[0]&31
+	rest = data[1:]
+	if low < 24 {
+		return major, uint64(low), rest, nil
+	}
+	if low == 31 {
+		return major, CBORIndefinite, rest, nil
+	}
+	if low > 27 {
+		return 0, 0, nil, fmt.Errorf("cbor: reserved head %#02x", data[0])
+	}
+	size := 1 << (low - 24)
+	if len(rest) < size {
+		return 0, 0, nil, errors.New("cbor: unexpected end")
+	}
+	var b [8]byte
+	copy(b[8-size:], rest)
+	return major, binary.BigEndian.Uint64(b[:]), rest[size:], nil
+}
+
+// AppendCBORHead appends the shortest head of an item with this major type and argument.
+func AppendCBORHead(dst []byte, major byte, arg uint64) []byte {
+	m := major << 5
+	switch {
+	case arg < 24:
+		return append(dst, m|byte(arg))
+	case arg <= 0xff:
+		return append(dst, m|24, byte(arg))
+	case arg <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(dst, m|25), uint16(arg))
+	case arg <= 0xffffffff:
+		return binary.BigEndian.AppendUint32(append(dst, m|26), uint32(arg))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, m|27), arg)
+	}
+}
+
+// plain turns what the library decodes into the types that [Codec] promises.
+func plain(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = plain(v[i])
+		}
+	case map[any]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			m[fmt.Sprint(plain(k))] = plain(e)
+		}
+		return m
+	case cbor.Tag:
+		return plain(v.Content)
+	case cbor.SimpleValue:
+		return int64(v)
+	case cbor.ByteString:
+		return []byte(v)
+	case big.Int:
+		return &v
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	}
+	return v
+}

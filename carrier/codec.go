@@ -1,0 +1,73 @@
+package carrier
+
+// MaxDepth is how deeply arrays and maps may be nested in what arrives; deeper is malformed.
+const MaxDepth = 32
+
+// A Codec turns values into bytes and back. Codecs have no state and are safe for use by several goroutines.
+// Bytes given to Decode and Fields may come from anywhere: whatever they hold, the answer is an error or a
+// value, in memory proportional to their length.
+type Codec interface {
+	// Name is the encoding's name: values encoded under the same name need no re-encoding.
+	Name() string
+
+	// Append appends the encoding of v, a Go value or an [Appender].
+	Append(dst []byte, v any) ([]byte, error)
+
+	// AppendObject appends a map with these fields, in this order.
+	AppendObject(dst []byte, o Object) ([]byte, error)
+
+	// Decode decodes data, which must be one whole value nested no deeper than [MaxDepth], into what v
+	// points to. Into an *any go nil, bool, int64 (uint64 or *big.Int where that is too small), float64,
+	// string, []byte, []any and map[string]any.
+	Decode(data []byte, v any) error
+
+	// Fields calls f for each entry of a map until f returns an error, which it then returns. It reports
+	// data that is not one whole map before the first call. Keys that are small integers are given by the
+	// name they stand for (see [Keys]); a key of another type, or an unknown integer, is passed over.
+	Fields(data []byte, f func(key string, v Value) error) error
+}
+
+// The codecs. JSON is RFC 8259, the default on streams. CBOR is RFC 8949 with small integers for the keys in
+// [Keys]; CBORText is the same with the keys' names, for peers that want to read them. Both read both.
+var (
+	JSON     Codec = jsonCodec{}
+	CBOR     Codec = cborCodec{integerKeys: true}
+	CBORText Codec = cborCodec{}
+)
+
+// An Appender encodes itself, in whatever codec it is asked for.
+type Appender interface {
+	AppendTo(dst []byte, c Codec) ([]byte, error)
+}
+
+// An Object is a map whose fields are encoded in the order in which they stand.
+type Object []Field
+
+// A Field is one entry of an Object. Its value is any Go value or an [Appender].
+type Field struct {
+	Key   string
+	Value any
+}
+
+// AppendTo implements [Appender].
+func (o Object) AppendTo(dst []byte, c Codec) ([]byte, error) { return c.AppendObject(dst, o) }
+
+// keys lists the names that [CBOR] writes as small integers in an [Object]: a name's integer is its place in
+// the list. The list only ever grows at its end.
+var keys = [...]string{
+	"id", "method", "params", "status", "response", "exception",
+	"info", "data", "listener_id", "sender", "event", "time", "uncertainty", "seq",
+	"events", "requests", "reason", "client", "list_events", "connected",
+	"protocol", "name", "window", "max_message", "version",
+}
+
+var keyNumbers = func() map[string]uint64 {
+	m := make(map[string]uint64, len(keys))
+	for i, k := range keys {
+		m[k] = uint64(i)
+	}
+	return m
+}()
+
+// Keys returns the names that [CBOR] writes as small integers, each at the place of its integer.
+func Keys() []string { return append([]string(nil), keys[:]...) }

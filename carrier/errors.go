@@ -1,0 +1,48 @@
+package carrier
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors of Transmit, and causes of a client's disconnection. They are wrapped with details; use errors.Is.
+var (
+	// ErrNoClient: the carrier never had a client with this id.
+	ErrNoClient = errors.New("carrier: no such client")
+	// ErrGone: the client was there and has gone.
+	ErrGone = errors.New("carrier: client gone")
+	// ErrTooLarge: a message is larger than the receiver takes.
+	ErrTooLarge = errors.New("carrier: message too large")
+	// ErrMalformed: what arrived is not a message.
+	ErrMalformed = errors.New("carrier: malformed message")
+	// ErrLimit: a client asked for more than it may have (clients, senders, listeners, outstanding messages).
+	ErrLimit = errors.New("carrier: limit reached")
+
+	// ErrClosed: the client closed its connection.
+	ErrClosed = errors.New("carrier: closed by the client")
+	// ErrUnplugged: the line to the client was pulled or failed.
+	ErrUnplugged = errors.New("carrier: unplugged")
+	// ErrTimeout: the client was silent for longer than it may be.
+	ErrTimeout = errors.New("carrier: timeout")
+	// ErrReset: the client was restarted.
+	ErrReset = errors.New("carrier: client was reset")
+	// ErrShutdown: this end is shutting down.
+	ErrShutdown = errors.New("carrier: shutting down")
+)
+
+// Reason says in one word why a client was disconnected, from the cause given to ClientDisconnected:
+// "closed", "unplugged", "timeout", "reset" or "shutdown".
+func Reason(cause error) string {
+	switch {
+	case errors.Is(cause, ErrShutdown):
+		return "shutdown"
+	case errors.Is(cause, ErrReset):
+		return "reset"
+	case errors.Is(cause, ErrTimeout), errors.Is(cause, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(cause, ErrUnplugged):
+		return "unplugged"
+	default:
+		return "closed"
+	}
+}

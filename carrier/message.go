@@ -1,0 +1,180 @@
+package carrier
+
+import (
+	"errors"
+	"fmt"
+)
+
+// A Message asks its receiver to do something. It is answered by one [Reply] with the same id.
+type Message struct {
+	ID     Value  // as it came, to be echoed: any JSON or CBOR value
+	Method string // empty if the message had none
+	Params Value
+}
+
+// A Reply answers a message.
+type Reply struct {
+	ID        Value // the message's, as it came
+	Status    Status
+	Response  Value  // of a message that was done
+	Exception string // what went wrong, for people to read; may be empty
+}
+
+// Status says how a message was dealt with. This is the one table of them; new ones continue downwards.
+type Status int
+
+// The statuses. The first four are as old as the protocol; a legacy client knows no others.
+const (
+	StatusDone         Status = 0  // done; the reply carries a response
+	StatusNoSuchMethod Status = -1 // the receiver has no such method
+	StatusFailed       Status = -2 // the method failed; the exception says why
+	StatusNoMethod     Status = -3 // the message names no method
+	StatusMalformed    Status = -4 // what arrived is not a message
+	StatusTooLarge     Status = -5 // the message, or the answer to it, is larger than a limit
+	StatusLimit        Status = -6 // the client has as many clients, senders, listeners or messages as it may
+)
+
+func (s Status) String() string {
+	switch s {
+	case StatusDone:
+		return "done"
+	case StatusNoSuchMethod:
+		return "no such method"
+	case StatusFailed:
+		return "failed"
+	case StatusNoMethod:
+		return "no method in the message"
+	case StatusMalformed:
+		return "malformed message"
+	case StatusTooLarge:
+		return "message too large"
+	case StatusLimit:
+		return "limit reached"
+	default:
+		return fmt.Sprintf("status %d", int(s))
+	}
+}
+
+// A StatusError is a reply that says that its message was not done.
+type StatusError struct {
+	Status    Status
+	Exception string
+}
+
+func (e *StatusError) Error() string {
+	switch {
+	case e.Exception == "":
+		return e.Status.String()
+	case e.Status == StatusFailed:
+		return e.Exception
+	default:
+		return e.Status.String() + ": " + e.Exception
+	}
+}
+
+// Err returns nil for a message that was done, else a [*StatusError].
+func (r Reply) Err() error {
+	if r.Status == StatusDone {
+		return nil
+	}
+	return &StatusError{Status: r.Status, Exception: r.Exception}
+}
+
+// Done is the reply to a message that was done; the response may be nil, any Go value, or a [Value].
+func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
+
+// Failed is the reply to a message that was not done because of err. A [*StatusError] passes its status on;
+// [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
+func Failed(err error) Reply {
+	r := Reply{Status: StatusFailed, Exception: err.Error()}
+	var s *StatusError
+	switch {
+	case errors.As(err, &s):
+		r.Status = s.Status
+		if error(s) == err {
+			r.Exception = s.Exception
+		}
+	case errors.Is(err, ErrMalformed):
+		r.Status = StatusMalformed
+	case errors.Is(err, ErrTooLarge):
+		r.Status = StatusTooLarge
+	case errors.Is(err, ErrLimit):
+		r.Status = StatusLimit
+	}
+	return r
+}
+
+// A Packet is what travels: a message or a reply, the other one nil.
+type Packet struct {
+	Message *Message
+	Reply   *Reply
+}
+
+// AppendTo packs the message as a map {id, method, params}.
+func (m *Message) AppendTo(dst []byte, c Codec) ([]byte, error) {
+	return c.AppendObject(dst, Object{{"id", m.ID}, {"method", m.Method}, {"params", m.Params}})
+}
+
+// AppendTo packs the reply as a map {id, status, response} or {id, status, exception}.
+func (r *Reply) AppendTo(dst []byte, c Codec) ([]byte, error) {
+	o := Object{{"id", r.ID}, {"status", int(r.Status)}}
+	switch {
+	case r.Status == StatusDone:
+		o = append(o, Field{"response", r.Response})
+	case r.Exception != "":
+		o = append(o, Field{"exception", r.Exception})
+	}
+	return c.AppendObject(dst, o)
+}
+
+// Unpack reads one packed message or reply: what has a status is a reply, anything else is a message.
+//
+// An error wraps [ErrMalformed]. If the packet is then not zero, it holds a message with nothing but the id to
+// which that error should be replied; if it is zero, what arrived was a reply, and none is owed. The packet
+// keeps data.
+func Unpack(c Codec, data []byte) (Packet, error) {
+	var (
+		id, params, response        Value
+		method, status, exception   Value
+		hasMethod, hasStatus, hasEx bool
+	)
+	err := c.Fields(data, func(key string, v Value) error {
+		switch key {
+		case "id":
+			id = v
+		case "method":
+			method, hasMethod = v, true
+		case "params":
+			params = v
+		case "status":
+			status, hasStatus = v, true
+		case "response":
+			response = v
+		case "exception":
+			exception, hasEx = v, true
+		}
+		return nil
+	})
+	if err != nil {
+		return Packet{Message: &Message{ID: id}}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if hasStatus {
+		r := &Reply{ID: id, Response: response}
+		var n int
+		if err := status.Decode(&n); err != nil {
+			return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, status)
+		}
+		r.Status = Status(n)
+		if hasEx && !exception.IsNull() && exception.Decode(&r.Exception) != nil {
+			r.Exception = exception.String()
+		}
+		return Packet{Reply: r}, nil
+	}
+	m := &Message{ID: id, Params: params}
+	if hasMethod && !method.IsNull() {
+		if err := method.Decode(&m.Method); err != nil {
+			return Packet{Message: &Message{ID: id}}, fmt.Errorf("%w: the method is %s, not a text", ErrMalformed, method)
+		}
+	}
+	return Packet{Message: m}, nil
+}

@@ -1,0 +1,170 @@
+package carrier
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// A Value is a piece of data on its way: bytes in a codec as they arrived, or a Go value that was not encoded
+// yet. It is decoded only when somebody asks. The zero Value is null. Values are not changed after they are
+// made and may be used by several goroutines.
+type Value struct {
+	codec  Codec // nil: v is the value
+	raw    []byte
+	v      any
+	shared *encodings // nil: nothing is remembered
+}
+
+// encodings remembers what a value looks like in each codec, so that it is encoded once for any number of
+// receivers.
+type encodings struct {
+	mu   sync.Mutex
+	name [2]string
+	raw  [2][]byte
+}
+
+// ValueOf returns the Value of a Go value; a Value stays what it is.
+func ValueOf(v any) Value {
+	if val, ok := v.(Value); ok {
+		return val
+	}
+	return Value{v: v}
+}
+
+// RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
+func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
+
+// Shared returns the same value, which from here on remembers its encodings: for one that goes to several
+// receivers.
+func (v Value) Shared() Value {
+	if v.shared == nil {
+		v.shared = new(encodings)
+	}
+	return v
+}
+
+// IsNull tells whether the value is null, or no value at all.
+func (v Value) IsNull() bool {
+	if v.codec == nil {
+		return v.v == nil
+	}
+	return len(v.raw) == 0 ||
+		(v.codec.Name() == JSON.Name() && bytes.Equal(bytes.TrimSpace(v.raw), []byte("null"))) ||
+		(v.codec.Name() == CBOR.Name() && len(v.raw) == 1 && (v.raw[0] == 0xf6 || v.raw[0] == 0xf7))
+}
+
+// Decode decodes the value into what dst points to, as encoding/json would.
+func (v Value) Decode(dst any) error {
+	if v.codec != nil {
+		if len(v.raw) == 0 {
+			return fmt.Errorf("%w: nothing to decode", ErrMalformed)
+		}
+		return v.codec.Decode(v.raw, dst)
+	}
+	if p := reflect.ValueOf(dst); p.Kind() == reflect.Pointer && !p.IsNil() && v.v != nil &&
+		reflect.TypeOf(v.v).AssignableTo(p.Type().Elem()) {
+		p.Elem().Set(reflect.ValueOf(v.v))
+		return nil
+	}
+	raw, err := CBOR.Append(nil, v.v)
+	if err != nil {
+		return err
+	}
+	return CBOR.Decode(raw, dst)
+}
+
+// Any returns the value as a Go value: one that was never encoded as it is, others as [Codec].Decode says.
+func (v Value) Any() (any, error) {
+	if v.codec == nil {
+		return v.v, nil
+	}
+	var a any
+	err := v.Decode(&a)
+	return a, err
+}
+
+// Fields calls f for each entry of a value that is a map: see [Codec].
+func (v Value) Fields(f func(key string, v Value) error) error {
+	if v.codec == nil {
+		raw, err := CBOR.Append(nil, v.v)
+		if err != nil {
+			return err
+		}
+		return CBOR.Fields(raw, f)
+	}
+	return v.codec.Fields(v.raw, f)
+}
+
+// AppendTo appends the value's encoding in c: its own bytes if it came in that codec.
+func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) {
+	if v.codec != nil && v.codec.Name() == c.Name() && len(v.raw) > 0 {
+		return append(dst, v.raw...), nil
+	}
+	if v.shared == nil {
+		return v.transcode(dst, c)
+	}
+	raw, err := v.shared.in(c, v)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, raw...), nil
+}
+
+func (e *encodings) in(c Codec, v Value) ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	free := -1
+	for i, name := range e.name {
+		if name == c.Name() {
+			return e.raw[i], nil
+		}
+		if name == "" && free < 0 {
+			free = i
+		}
+	}
+	raw, err := v.transcode(nil, c)
+	if err == nil && free >= 0 {
+		e.name[free], e.raw[free] = c.Name(), raw
+	}
+	return raw, err
+}
+
+func (v Value) transcode(dst []byte, c Codec) ([]byte, error) {
+	if v.codec == nil || len(v.raw) == 0 {
+		return c.Append(dst, v.v)
+	}
+	a, err := v.Any()
+	if err != nil {
+		return dst, err
+	}
+	return c.Append(dst, a)
+}
+
+// MarshalJSON implements json.Marshaler, so that a Value can stand inside other Go values.
+func (v Value) MarshalJSON() ([]byte, error) { return v.AppendTo(nil, JSON) }
+
+// UnmarshalJSON implements json.Unmarshaler: the value keeps the bytes undecoded.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	*v = RawValue(JSON, bytes.Clone(data))
+	return nil
+}
+
+// MarshalCBOR implements cbor.Marshaler.
+func (v Value) MarshalCBOR() ([]byte, error) { return v.AppendTo(nil, CBOR) }
+
+// UnmarshalCBOR implements cbor.Unmarshaler: the value keeps the bytes undecoded.
+func (v *Value) UnmarshalCBOR(data []byte) error {
+	*v = RawValue(CBOR, bytes.Clone(data))
+	return nil
+}
+
+// String returns the value as JSON, for people to read.
+func (v Value) String() string {
+	raw, err := v.AppendTo(nil, JSON)
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	return string(raw)
+}
