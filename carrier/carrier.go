@@ -83,3 +83,10 @@ type Client struct {
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string
 }
+
+// A Disconnecter is a Carrier that can end a client's connection: an ability that not every medium has.
+type Disconnecter interface {
+	// Disconnect ends the client's connection; ClientDisconnected follows with this cause. A client that
+	// has gone already is left alone.
+	Disconnect(id ClientID, cause error)
+}

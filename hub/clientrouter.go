@@ -1,0 +1,333 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// ClientOptions are those of a ClientRouter. Zero values are defaults.
+type ClientOptions struct {
+	Options
+
+	// RequestTimeout bounds every wait for the hub whose context has no deadline: 10 s by default.
+	RequestTimeout time.Duration
+
+	// Connected is called each time the hub was reached and the remote senders and listeners were registered
+	// with it (again). Disconnected is called each time it was lost. Calls do not overlap; they must not block
+	// for long.
+	Connected    func()
+	Disconnected func(cause error)
+}
+
+// A ClientRouter is a Router that also has remote senders and listeners: they stand in a ServerRouter elsewhere,
+// which is reached through the connecting end of a carrier. When the connection is lost, the carrier makes a new
+// one, and the ClientRouter registers its remote senders and listeners again.
+type ClientRouter struct {
+	*Router
+	opts ClientOptions
+
+	mu        sync.Mutex
+	link      *link         // nil while there is no connection
+	changed   chan struct{} // closed, and made anew, when link changes
+	senders   map[string]*Sender
+	listeners map[*Listener]struct{}
+}
+
+// NewClientRouter returns a ClientRouter without a connection: see Serve.
+func NewClientRouter(o ClientOptions) *ClientRouter {
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = 10 * time.Second
+	}
+	return &ClientRouter{
+		Router:    NewRouter(o.Options),
+		opts:      o,
+		changed:   make(chan struct{}),
+		senders:   make(map[string]*Sender),
+		listeners: make(map[*Listener]struct{}),
+	}
+}
+
+// Serve keeps the connection to the hub through c, until ctx is done and everything it started has stopped.
+func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
+	h := &hubHandler{router: r, carrier: c, serving: ctx}
+	err := c.Serve(ctx, h)
+	h.tasks.Wait()
+	return err
+}
+
+// WaitConnected waits until there is a connection to the hub.
+func (r *ClientRouter) WaitConnected(ctx context.Context) error {
+	_, err := r.current(ctx)
+	return err
+}
+
+// current returns the link to the hub, once there is one.
+func (r *ClientRouter) current(ctx context.Context) (*link, error) {
+	for {
+		r.mu.Lock()
+		l, changed := r.link, r.changed
+		r.mu.Unlock()
+		if l != nil {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: no connection to the hub: %w", ErrNotConnected, context.Cause(ctx))
+		}
+	}
+}
+
+// setLink is told of a new connection, or of none.
+func (r *ClientRouter) setLink(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.link = l
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// call asks the hub and waits for its answer.
+func (r *ClientRouter) call(ctx context.Context, method string, params any) (carrier.Value, error) {
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	l, err := r.current(ctx)
+	if err != nil {
+		return carrier.Value{}, err
+	}
+	return l.call(ctx, method, params)
+}
+
+func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, r.opts.RequestTimeout)
+}
+
+// AddRemoteSender registers a sender with the hub, waiting for a connection if there is none. Its events are
+// triggered in the hub, its requests come from there. It is registered again after each loss of the connection,
+// until it is removed.
+func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o SenderOptions) (*Sender, error) {
+	s, err := newSender(name, o)
+	if err != nil {
+		return nil, err
+	}
+	s.remote = r
+	r.mu.Lock()
+	if r.senders[name] != nil {
+		r.mu.Unlock()
+		return nil, fmt.Errorf("%w: %s, by this client", ErrExists, name)
+	}
+	r.senders[name] = s
+	r.mu.Unlock()
+	if err := r.register(ctx, func(ctx context.Context, l *link) error { return l.addSender(ctx, s) }); err != nil {
+		r.mu.Lock()
+		delete(r.senders, name)
+		r.mu.Unlock()
+		return nil, err
+	}
+	return s, nil
+}
+
+// RemoveRemoteSender removes a sender of this client from the hub.
+func (r *ClientRouter) RemoveRemoteSender(ctx context.Context, s *Sender) error {
+	if !r.forgetSender(s) {
+		return fmt.Errorf("%w: %s", ErrNoSender, s.name)
+	}
+	_, err := r.call(ctx, methodRemoveSender, carrier.Object{{Key: "sender", Value: s.name}})
+	return err
+}
+
+func (r *ClientRouter) forgetSender(s *Sender) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.senders[s.name] != s {
+		return false
+	}
+	delete(r.senders, s.name)
+	s.gone = true
+	return true
+}
+
+// dropSender is Sender.Remove: the hub is told, but not waited for.
+func (r *ClientRouter) dropSender(s *Sender) {
+	if r.forgetSender(s) {
+		r.tell(methodRemoveSender, carrier.Object{{Key: "sender", Value: s.name}})
+	}
+}
+
+// AddRemoteListener subscribes fn in the hub, with the rules of Router.AddListener, waiting for a connection if
+// there is none. It is registered again after each loss of the connection, until it is removed. Callbacks run one
+// after the other, in the order in which the hub sent the events; the hub counts an event as delivered when its
+// callback has returned.
+func (r *ClientRouter) AddRemoteListener(ctx context.Context, sender, event string, fn func(Event)) (*Listener, error) {
+	if err := checkSubscription(sender, event); err != nil {
+		return nil, err
+	}
+	l := &Listener{sender: sender, event: event, fn: fn, far: r}
+	r.mu.Lock()
+	r.listeners[l] = struct{}{}
+	r.mu.Unlock()
+	if err := r.register(ctx, func(ctx context.Context, k *link) error { return k.addListener(ctx, l) }); err != nil {
+		l.removed.Store(true)
+		r.mu.Lock()
+		delete(r.listeners, l)
+		r.mu.Unlock()
+		return nil, err
+	}
+	return l, nil
+}
+
+// RemoveRemoteListener removes a listener of this client from the hub.
+func (r *ClientRouter) RemoveRemoteListener(ctx context.Context, l *Listener) error {
+	id, ok := r.forgetListener(l)
+	if !ok {
+		return ErrNoListener
+	}
+	_, err := r.call(ctx, methodRemoveListener, carrier.Object{{Key: "listener_id", Value: id}})
+	return err
+}
+
+func (r *ClientRouter) forgetListener(l *Listener) (id uint64, ok bool) {
+	l.removed.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok = r.listeners[l]; !ok {
+		return 0, false
+	}
+	delete(r.listeners, l)
+	if r.link != nil {
+		id = r.link.forget(l)
+	}
+	return id, true
+}
+
+// dropListener is Listener.Remove: the hub is told, but not waited for.
+func (r *ClientRouter) dropListener(l *Listener) {
+	if id, ok := r.forgetListener(l); ok && id != 0 {
+		r.tell(methodRemoveListener, carrier.Object{{Key: "listener_id", Value: id}})
+	}
+}
+
+// register runs one registration on the present link, or on the next one if that is lost meanwhile.
+func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *link) error) error {
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	for {
+		l, err := r.current(ctx)
+		if err != nil {
+			return err
+		}
+		err = add(ctx, l)
+		if err == nil || !errors.Is(err, carrier.ErrGone) {
+			return err
+		}
+		select {
+		case <-l.ctx.Done(): // the next current is another link
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// tell sends a message without waiting for its answer.
+func (r *ClientRouter) tell(method string, params any) {
+	r.mu.Lock()
+	l := r.link
+	r.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.handler.tasks.Go(func() {
+		if _, err := l.call(l.ctx, method, params); err != nil && l.ctx.Err() == nil {
+			r.log.Warn("the hub refused", "method", method, "error", err)
+		}
+	})
+}
+
+// RemoteRequest calls a method of a sender in the hub and returns its response.
+func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
+	return r.call(ctx, methodRequest, carrier.Object{
+		{Key: "sender", Value: sender}, {Key: "method", Value: method}, {Key: "params", Value: params},
+	})
+}
+
+// RemoteSenders lists the senders of the hub, connected or awaited, by name.
+func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) {
+	v, err := r.call(ctx, methodListSenders, carrier.Object{{Key: "list_events", Value: true}})
+	if err != nil {
+		return nil, err
+	}
+	var listed []listedSender
+	if err := v.Decode(&listed); err != nil {
+		return nil, fmt.Errorf("hub: the list of senders is not understood: %w", err)
+	}
+	list := []SenderInfo{}
+	for _, s := range listed {
+		if s.Sender == nil {
+			continue
+		}
+		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Client: s.Client}
+		if s.Requests != nil {
+			info.Requests = *s.Requests
+		}
+		for _, e := range s.Events {
+			if e.Event != nil {
+				info.Events = append(info.Events, *e.Event)
+			}
+		}
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+func signalParams(g *Signal, data any, at time.Time, uncertainty time.Duration) carrier.Object {
+	return carrier.Object{
+		{Key: "info", Value: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty}},
+		{Key: "data", Value: data},
+	}
+}
+
+func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration) error {
+	l, err := r.ready(g)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	_, err = l.call(ctx, methodSignal, signalParams(g, data, at, uncertainty))
+	return err
+}
+
+func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, done func(error)) error {
+	l, err := r.ready(g)
+	if err != nil {
+		return err
+	}
+	return l.send(ctx, methodSignal, signalParams(g, data, time.Time{}, 0), func(reply carrier.Reply, err error) {
+		if err == nil {
+			err = reply.Err()
+		}
+		done(err)
+	})
+}
+
+// ready returns the link on which an event can be triggered: unlike a registration, an event does not wait for
+// a connection, because whoever took the reading should know that it was not delivered.
+func (r *ClientRouter) ready(g *Signal) (*link, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if g.sender.gone {
+		return nil, fmt.Errorf("%w: sender %s was removed", ErrNotConnected, g.sender.name)
+	}
+	if r.link == nil {
+		return nil, fmt.Errorf("%w: no connection to the hub", ErrNotConnected)
+	}
+	return r.link, nil
+}

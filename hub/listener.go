@@ -1,0 +1,92 @@
+package hub
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+)
+
+// A Listener is a subscription.
+type Listener struct {
+	id            uint64
+	sender, event string // empty: any
+	fn            func(Event)
+	removed       atomic.Bool
+
+	router *Router       // of a local callback or a client's listener
+	list   *listeners    // where it stands
+	remote *remote       // the client whose listener it is; nil: a local callback
+	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
+}
+
+// Sender returns the name of the sender that is listened to; empty means any.
+func (l *Listener) Sender() string { return l.sender }
+
+// Event returns the name of the event that is listened to; empty means any.
+func (l *Listener) Event() string { return l.event }
+
+// Remove ends the subscription. A call of its callback that is under way may still be running when Remove
+// returns; none starts afterwards.
+func (l *Listener) Remove() {
+	if l.removed.Swap(true) {
+		return
+	}
+	switch {
+	case l.far != nil:
+		l.far.dropListener(l)
+	case l.router != nil:
+		l.router.unlisten(l)
+	}
+}
+
+// call runs a local callback; one that panics is reported and harms nobody else.
+func (l *Listener) call(ev *Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log().Error("a listener panicked", "sender", ev.Sender, "event", ev.Name,
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	l.fn(*ev)
+}
+
+func (l *Listener) log() *slog.Logger {
+	if l.far != nil {
+		return l.far.log
+	}
+	return l.router.log
+}
+
+// listeners is a copy-on-write list: deliveries load it without a lock, changes are made under Router.mu.
+type listeners struct{ p atomic.Pointer[[]*Listener] }
+
+func (ls *listeners) load() []*Listener {
+	if p := ls.p.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (ls *listeners) add(l *Listener) {
+	old := ls.load()
+	// Room is left over, so that most additions write behind what readers of the old list can see.
+	list := append(old, l)
+	ls.p.Store(&list)
+	l.list = ls
+}
+
+func (ls *listeners) remove(l *Listener) {
+	old := ls.load()
+	list := make([]*Listener, 0, len(old))
+	for _, other := range old {
+		if other != l {
+			list = append(list, other)
+		}
+	}
+	list = slices.Clip(list)
+	ls.p.Store(&list)
+}
+
+func (ls *listeners) empty() bool { return len(ls.load()) == 0 }

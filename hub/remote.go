@@ -1,0 +1,341 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"sighub/carrier"
+)
+
+// A remote is a client as a ServerRouter sees it: what it registered, and what waits for it.
+type remote struct {
+	server  *ServerRouter
+	carrier carrier.Carrier
+	tasks   *sync.WaitGroup // of the goroutines that serve the client
+	ctx     context.Context // done when the client has gone
+	cancel  context.CancelFunc
+
+	id     carrier.ClientID // among its carrier's
+	info   ClientInfo
+	hello  bool
+	naming string
+
+	outbox outbox
+
+	mu        sync.Mutex
+	senders   map[string]*Sender // by the names the client gave them
+	listeners map[uint64]*Listener
+}
+
+func (c *remote) log() *slog.Logger { return c.server.log }
+
+// name returns what the hub calls a sender of the client.
+func (c *remote) name(sender string) string {
+	if c.naming == "" {
+		return sender
+	}
+	return strings.NewReplacer("{device}", c.info.Name, "{sender}", sender).Replace(c.naming)
+}
+
+// leave takes back everything that the client registered.
+func (c *remote) leave(cause error) {
+	c.cancel()
+	c.mu.Lock()
+	senders, listeners := c.senders, c.listeners
+	c.senders, c.listeners = nil, nil
+	c.mu.Unlock()
+	for _, l := range listeners {
+		l.Remove()
+	}
+	c.outbox.close()
+	for _, s := range senders {
+		c.server.disconnect(s, carrier.Reason(cause))
+	}
+}
+
+// hangUp disconnects the client, if its carrier can; else it stops listening for it.
+func (c *remote) hangUp(cause error) {
+	c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
+	c.tasks.Go(func() {
+		if d, ok := c.carrier.(carrier.Disconnecter); ok {
+			d.Disconnect(c.id, cause)
+			return
+		}
+		c.mu.Lock()
+		listeners := c.listeners
+		c.listeners = map[uint64]*Listener{}
+		c.mu.Unlock()
+		for _, l := range listeners {
+			l.Remove()
+		}
+	})
+}
+
+// methods are what a client may ask for. A method answers by returning a reply, or by calling respond, now or
+// later, and returning nil.
+var methods = map[string]func(c *remote, a *arguments, respond func(carrier.Reply)) (any, error){
+	methodVersion:        (*remote).getVersion,
+	methodListSenders:    (*remote).listSenders,
+	methodAddSender:      (*remote).addSender,
+	methodRemoveSender:   (*remote).removeSender,
+	methodAddListener:    (*remote).addListener,
+	methodRemoveListener: (*remote).removeListener,
+	methodSignal:         (*remote).signal,
+	methodRequest:        (*remote).request,
+}
+
+// deferred is returned by methods that call respond themselves.
+var deferred any = new(int)
+
+func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
+	if m.Method == "" {
+		respond(carrier.Reply{Status: carrier.StatusNoMethod})
+		return
+	}
+	method := methods[m.Method]
+	if method == nil {
+		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
+		return
+	}
+	a := parseArguments(m.Params)
+	var response any
+	err := a.err
+	if err == nil {
+		response, err = method(c, a, respond)
+	}
+	switch {
+	case err != nil:
+		respond(carrier.Failed(err))
+	case response != deferred:
+		respond(carrier.Done(response))
+	}
+}
+
+func (c *remote) getVersion(*arguments, func(carrier.Reply)) (any, error) {
+	return protocolVersion, nil
+}
+
+// listedSender is one entry of list_senders' response. A nil name is that of any sender: its events are the
+// channels. A nil event is that of any event.
+type listedSender struct {
+	Sender    *string       `json:"sender"`
+	Connected bool          `json:"connected"`
+	Events    []listedEvent `json:"events,omitempty"`
+	Requests  *[]*string    `json:"requests,omitempty"` // for clients that said hello
+	Client    *ClientInfo   `json:"client,omitempty"`   // likewise
+}
+
+type listedEvent struct {
+	Event *string `json:"event"`
+}
+
+func (c *remote) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
+	withEvents := a.flag("list_events")
+	if a.err != nil {
+		return nil, a.err
+	}
+	list := []listedSender{}
+	for _, info := range c.server.Senders() {
+		s := listedSender{Sender: &info.Name, Connected: info.Connected}
+		if withEvents {
+			s.Events = listedEvents(info.Events)
+		}
+		if c.hello {
+			s.Requests, s.Client = &info.Requests, info.Client
+		}
+		list = append(list, s)
+	}
+	anySender := listedSender{Connected: true}
+	if withEvents {
+		anySender.Events = listedEvents(c.server.Channels())
+	}
+	return append(list, anySender), nil
+}
+
+func listedEvents(names []string) []listedEvent {
+	list := make([]listedEvent, 0, len(names)+1)
+	for _, name := range names {
+		list = append(list, listedEvent{Event: &name})
+	}
+	return append(list, listedEvent{})
+}
+
+func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
+	given := a.text("sender")
+	events := a.texts("events")
+	var requests []*string
+	if v := a.value("requests"); !v.IsNull() {
+		requests = a.texts("requests")
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	o := SenderOptions{}
+	for _, event := range events {
+		if event == nil {
+			return nil, fmt.Errorf("%w: null is no event", ErrArguments)
+		}
+		o.Events = append(o.Events, *event)
+	}
+	if requests != nil {
+		o.Requests = make(map[string]RequestHandler, len(requests))
+		for _, method := range requests {
+			if method == nil {
+				o.Default = elsewhere
+			} else {
+				o.Requests[*method] = elsewhere
+			}
+		}
+	}
+	s, err := newSender(c.name(given), o)
+	if err != nil {
+		return nil, err
+	}
+	s.owner, s.given = c, given
+
+	c.mu.Lock()
+	if c.senders[given] == nil && len(c.senders) >= c.server.opts.MaxSenders {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
+	}
+	c.mu.Unlock()
+	if err := c.server.connect(s); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.senders[given] = s
+	c.mu.Unlock()
+	return nil, nil
+}
+
+// elsewhere stands for the handlers of a client's sender: its requests are forwarded.
+func elsewhere(context.Context, string, carrier.Value) (any, error) { return nil, ErrNotYours }
+
+func (c *remote) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) {
+	given := a.text("sender")
+	if a.err != nil {
+		return nil, a.err
+	}
+	s, err := c.own(given)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	delete(c.senders, given)
+	c.mu.Unlock()
+	c.server.disconnect(s, "removed")
+	return nil, nil
+}
+
+// own returns a sender of the client's, by the name the client gave it.
+func (c *remote) own(given string) (*Sender, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.senders[given]; s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w, or it was never added: %s", ErrNotYours, given)
+}
+
+func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
+	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, remote: c}
+	if a.err != nil {
+		return nil, a.err
+	}
+	c.mu.Lock()
+	full := len(c.listeners) >= c.server.opts.MaxListeners
+	c.mu.Unlock()
+	if full {
+		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, c.server.opts.MaxListeners)
+	}
+	c.outbox.pause()
+	defer c.outbox.resume()
+	if err := c.server.listen(l); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.listeners[l.id] = l
+	c.mu.Unlock()
+	respond(carrier.Done(map[string]uint64{"listener_id": l.id}))
+	return deferred, nil
+}
+
+func (c *remote) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
+	id := a.number("listener_id")
+	if a.err != nil {
+		return nil, a.err
+	}
+	c.mu.Lock()
+	l := c.listeners[id]
+	delete(c.listeners, id)
+	c.mu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
+	}
+	l.Remove()
+	return nil, nil
+}
+
+func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
+	in := a.info()
+	if a.err != nil {
+		return nil, a.err
+	}
+	s, err := c.own(in.sender)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := s.Signal(in.event)
+	if err != nil {
+		return nil, err
+	}
+	over, err := sig.trigger(c.ctx, a.value("data"), in.time, in.uncertainty)
+	if err != nil || len(over) == 0 {
+		return nil, err
+	}
+	// The reply waits until the slow listeners have room: that slows this client down, and nobody else.
+	c.tasks.Go(func() {
+		for _, o := range over {
+			o.waitForRoom(c.ctx)
+		}
+		respond(carrier.Done(nil))
+	})
+	return deferred, nil
+}
+
+func (c *remote) request(a *arguments, respond func(carrier.Reply)) (any, error) {
+	sender, method := a.text("sender"), a.text("method")
+	params := a.value("params")
+	if a.err != nil {
+		return nil, a.err
+	}
+	s, handle, err := c.server.findRequest(sender, method)
+	if err != nil {
+		return nil, err
+	}
+	if s.owner == nil {
+		c.tasks.Go(func() {
+			if v, err := s.answer(c.ctx, handle, method, params); err != nil {
+				respond(carrier.Failed(err))
+			} else {
+				respond(carrier.Done(v))
+			}
+		})
+		return deferred, nil
+	}
+	s.owner.forward(s, method, params, func(r carrier.Reply, err error) {
+		switch {
+		case err != nil:
+			respond(carrier.Failed(err))
+		case r.Status != carrier.StatusDone:
+			// Whatever its own trouble was, to the caller the method has failed.
+			respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
+		default:
+			respond(carrier.Done(r.Response))
+		}
+	})
+	return deferred, nil
+}

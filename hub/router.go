@@ -1,0 +1,275 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// Options are those of a Router. The zero value is ready to use.
+type Options struct {
+	// Logger is told of what nobody else hears of, such as a listener that panics. Nil: nobody is told.
+	Logger *slog.Logger
+	// Now is the clock that stamps events whose source does not know the time. Nil: time.Now.
+	Now func() time.Time
+}
+
+// A Router has senders and listeners and brings the events of the one to the other. It is safe for use by
+// several goroutines. Callbacks run on the goroutine that triggers, with no lock held: they may use the router.
+type Router struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu        sync.Mutex
+	broadcast *listeners
+	channels  map[string]*channel
+	topics    map[string]*topic
+	nextID    uint64
+	closed    bool // no sender may connect any more
+}
+
+// A channel is the events of one name, starting with #, of all senders.
+type channel struct {
+	listeners
+	offers int // connected senders that offer it
+}
+
+// NewRouter returns a Router without senders and listeners.
+func NewRouter(o Options) *Router {
+	r := &Router{
+		log:       o.Logger,
+		now:       o.Now,
+		broadcast: new(listeners),
+		channels:  make(map[string]*channel),
+		topics:    make(map[string]*topic),
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r
+}
+
+// AddListener subscribes fn: see the package's table for what sender and event mean, empty standing for any.
+// It fails with [ErrNoEvent] if the sender is connected and does not offer the event, and with [ErrName] for
+// any sender with an event that is no channel.
+func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, error) {
+	l := &Listener{sender: sender, event: event, fn: fn, router: r}
+	return l, r.listen(l)
+}
+
+func (r *Router) listen(l *Listener) error {
+	if err := checkSubscription(l.sender, l.event); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case l.sender == "" && l.event == "":
+		r.broadcast.add(l)
+	case l.sender == "":
+		r.channel(l.event).add(l)
+	default:
+		if t := r.topics[l.sender]; t != nil && t.conn != nil && !t.conn.offers(l.event) {
+			return fmt.Errorf("%w: sender %s has no event %s, only %s",
+				ErrNoEvent, l.sender, l.event, strings.Join(t.conn.eventNames(), ", "))
+		}
+		t := r.topic(l.sender)
+		if l.event == "" {
+			t.broadcast.add(l)
+		} else {
+			t.specific(l.event).add(l)
+		}
+	}
+	r.nextID++
+	l.id = r.nextID
+	return nil
+}
+
+// checkSubscription refuses names that nothing can have, and any sender with an event that is no channel.
+func checkSubscription(sender, event string) error {
+	if sender != "" {
+		if err := checkName("sender", sender); err != nil {
+			return err
+		}
+	}
+	if event == "" {
+		return nil
+	}
+	if sender == "" && !isChannel(event) {
+		return fmt.Errorf("%w: event %s of any sender is no channel: its name must start with #", ErrName, event)
+	}
+	return checkName("event", event)
+}
+
+func (r *Router) unlisten(l *Listener) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l.list == nil {
+		return
+	}
+	l.list.remove(l)
+	if l.sender != "" {
+		r.tidy(r.topics[l.sender])
+	} else if c := r.channels[l.event]; c != nil {
+		r.tidyChannel(l.event, c)
+	}
+}
+
+// topic returns the topic of a sender's name, a new one if need be. Under r.mu, as all below.
+func (r *Router) topic(name string) *topic {
+	t := r.topics[name]
+	if t == nil {
+		t = &topic{name: name, router: r, broadcast: new(listeners), events: make(map[string]*listeners)}
+		r.topics[name] = t
+	}
+	return t
+}
+
+func (r *Router) channel(event string) *channel {
+	c := r.channels[event]
+	if c == nil {
+		c = new(channel)
+		r.channels[event] = c
+	}
+	return c
+}
+
+// tidy forgets a topic that is of no use any more, and the lists of events that nobody listens to and no
+// connection refers to.
+func (r *Router) tidy(t *topic) {
+	if t == nil {
+		return
+	}
+	if t.unused() {
+		delete(r.topics, t.name)
+		return
+	}
+	for event, ls := range t.events {
+		if ls.empty() && (t.conn == nil || t.conn.signals[event] == nil) && !slices.Contains(t.offered, event) {
+			delete(t.events, event)
+		}
+	}
+}
+
+func (r *Router) tidyChannel(event string, c *channel) {
+	if c.empty() && c.offers == 0 {
+		delete(r.channels, event)
+	}
+}
+
+// forget drops a topic whose last event was delivered, unless it is of use again.
+func (r *Router) forget(t *topic) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.topics[t.name] == t {
+		r.tidy(t)
+	}
+}
+
+// SenderInfo describes one sender, connected or awaited.
+type SenderInfo struct {
+	Name      string      `json:"sender"`
+	Connected bool        `json:"connected"`
+	Events    []string    `json:"events"`   // its own and the built-in ones
+	Requests  []*string   `json:"requests"` // see Connection
+	Client    *ClientInfo `json:"client,omitempty"`
+}
+
+// Senders lists the senders that are connected, and those that are not but have listeners, by name.
+func (r *Router) Senders() []SenderInfo {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]SenderInfo, 0, len(r.topics))
+	for _, t := range r.topics {
+		info := SenderInfo{Name: t.name, Connected: t.conn != nil}
+		if t.conn != nil {
+			info.Events = t.conn.eventNames()
+			info.Requests = t.conn.requestNames()
+			info.Client = t.conn.clientInfo()
+		} else {
+			info.Events = t.knownEvents()
+		}
+		list = append(list, info)
+	}
+	slices.SortFunc(list, func(a, b SenderInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// knownEvents lists the events of a sender that is not there: those it had, and those that are waited for.
+func (t *topic) knownEvents() []string {
+	names := slices.Clone(t.offered)
+	for event, ls := range t.events {
+		if !ls.empty() && !isBuiltIn(event) && !slices.Contains(names, event) {
+			names = append(names, event)
+		}
+	}
+	slices.Sort(names)
+	return append(names, Disconnect, Connect)
+}
+
+// Channels lists the names of the channels that have a listener or a sender, and the built-in ones.
+func (r *Router) Channels() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := []string{}
+	for name := range r.channels {
+		if !isBuiltIn(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return append(names, Disconnect, Connect)
+}
+
+// Request calls a method of a sender and returns its response. It waits for it until ctx is done; a sender
+// that is a client's answers within ServerOptions.RequestTimeout or not at all.
+func (r *Router) Request(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
+	s, handle, err := r.findRequest(sender, method)
+	if err != nil {
+		return carrier.Value{}, err
+	}
+	if s.owner == nil {
+		return s.answer(ctx, handle, method, carrier.ValueOf(params))
+	}
+	type result struct {
+		reply carrier.Reply
+		err   error
+	}
+	ch := make(chan result, 1)
+	s.owner.forward(s, method, carrier.ValueOf(params), func(reply carrier.Reply, err error) {
+		ch <- result{reply, err}
+	})
+	select {
+	case res := <-ch:
+		if res.err == nil {
+			res.err = res.reply.Err()
+		}
+		return res.reply.Response, res.err
+	case <-ctx.Done():
+		return carrier.Value{}, context.Cause(ctx)
+	}
+}
+
+// findRequest returns the connected sender that answers this request, and its handler if it is a local one.
+func (r *Router) findRequest(sender, method string) (*Sender, RequestHandler, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.topics[sender]
+	switch {
+	case t == nil:
+		return nil, nil, fmt.Errorf("%w: %s", ErrNoSender, sender)
+	case t.conn == nil:
+		return nil, nil, fmt.Errorf("%w: sender %s", ErrNotConnected, sender)
+	}
+	handle, err := t.conn.handler(method)
+	return t.conn, handle, err
+}

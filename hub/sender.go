@@ -1,0 +1,313 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"sighub/carrier"
+)
+
+// A RequestHandler answers one request to a sender: with a response (any Go value or a [carrier.Value]) or an
+// error, whose text reaches the caller.
+type RequestHandler func(ctx context.Context, method string, params carrier.Value) (any, error)
+
+// SenderOptions say what a sender offers.
+type SenderOptions struct {
+	// Events are the names of its events. [Connect], [Disconnect] and [Gap] need not be named.
+	Events []string
+	// Requests are the methods it answers.
+	Requests map[string]RequestHandler
+	// Default answers every other method; nil: they are refused.
+	Default RequestHandler
+}
+
+// maxEvents bounds the events, and the requests, of one sender.
+const maxEvents = 1024
+
+// A Sender is one connection of a named source of events: from AddSender until it is removed.
+type Sender struct {
+	name     string
+	events   []string // in the order given, built-in ones left out
+	signals  map[string]*Signal
+	requests map[string]RequestHandler
+	fallback RequestHandler
+	answers  bool // whether it answers requests at all
+
+	topic  *topic
+	owner  *remote       // the client whose sender it is; nil: this process's own
+	given  string        // the name its owner gave it, before the hub's naming
+	remote *ClientRouter // of a sender that stands in a ServerRouter elsewhere
+
+	// Under topic.mu.
+	seq  uint64
+	gone bool
+}
+
+// A Signal triggers one event of one sender.
+type Signal struct {
+	sender *Sender
+	event  string
+	routes routes
+}
+
+// newSender checks the options and returns a sender with them that is not connected yet.
+func newSender(name string, o SenderOptions) (*Sender, error) {
+	if err := checkName("sender", name); err != nil {
+		return nil, err
+	}
+	if len(o.Events) > maxEvents || len(o.Requests) > maxEvents {
+		return nil, fmt.Errorf("%w: sender %s has more than %d events or requests", carrier.ErrLimit, name, maxEvents)
+	}
+	s := &Sender{
+		name:     name,
+		given:    name,
+		signals:  make(map[string]*Signal, len(o.Events)+3),
+		requests: maps.Clone(o.Requests),
+		fallback: o.Default,
+		answers:  o.Requests != nil || o.Default != nil,
+	}
+	for _, event := range o.Events {
+		if err := checkName("event", event); err != nil {
+			return nil, fmt.Errorf("sender %s: %w", name, err)
+		}
+		if s.signals[event] == nil && !isBuiltIn(event) {
+			s.events = append(s.events, event)
+			s.signals[event] = &Signal{sender: s, event: event}
+		}
+	}
+	for method := range o.Requests {
+		if err := checkName("request", method); err != nil {
+			return nil, fmt.Errorf("sender %s: %w", name, err)
+		}
+	}
+	for _, event := range []string{Connect, Disconnect, Gap} {
+		s.signals[event] = &Signal{sender: s, event: event}
+	}
+	return s, nil
+}
+
+// AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is
+// connected, and with [ErrName] for names that no sender, event or request can have.
+func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
+	s, err := newSender(name, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, r.connect(s)
+}
+
+func (r *Router) connect(s *Sender) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return fmt.Errorf("%w: the hub is shutting down", ErrNotConnected)
+	}
+	t := r.topic(s.name)
+	if t.conn != nil {
+		err := r.taken(t.conn, s)
+		r.mu.Unlock()
+		return err
+	}
+	s.topic, t.conn, t.offered = t, s, s.events
+	for event, sig := range s.signals {
+		sig.routes = routes{r.broadcast, t.broadcast, nil, t.specific(event)}
+		if isChannel(event) {
+			c := r.channel(event)
+			c.offers++
+			sig.routes[2] = &c.listeners
+		}
+	}
+	t.post(s, s.announcement(Connect, "", r.now()))
+	r.mu.Unlock()
+	t.flush()
+	return nil
+}
+
+func (r *Router) taken(conn, s *Sender) error {
+	err := fmt.Errorf("%w: %s", ErrExists, s.name)
+	if conn.owner != nil {
+		err = fmt.Errorf("%w, by %s", err, conn.owner.info)
+	}
+	if s.owner != nil && s.owner.info.UID != "" {
+		err = fmt.Errorf(`%w: set naming: "{device}.{sender}" for this port, so that each device's senders have names of their own`, err)
+	}
+	return err
+}
+
+// disconnect ends a sender's connection, once, and announces it.
+func (r *Router) disconnect(s *Sender, reason string) bool {
+	r.mu.Lock()
+	t := s.topic
+	if t == nil || t.conn != s {
+		r.mu.Unlock()
+		return false
+	}
+	t.conn = nil
+	for event := range s.signals {
+		if isChannel(event) {
+			c := r.channels[event]
+			c.offers--
+			r.tidyChannel(event, c)
+		}
+	}
+	t.post(s, s.announcement(Disconnect, reason, r.now()))
+	r.mu.Unlock()
+	t.flush()
+	return true
+}
+
+// announcement makes the sender's [Connect] or [Disconnect].
+func (s *Sender) announcement(event, reason string, now time.Time) delivery {
+	legacy := legacyConnection{Events: s.eventNames(), Requests: s.requestNames()}
+	legacyData := carrier.ValueOf(legacy).Shared()
+	return delivery{
+		event: Event{
+			Sender: s.name, Name: event, Time: now,
+			Data: carrier.ValueOf(Connection{
+				Events: legacy.Events, Requests: legacy.Requests, Reason: reason, Client: s.clientInfo(), Time: now,
+			}),
+			legacy: &legacyData,
+		},
+		routes: s.signals[event].routes,
+	}
+}
+
+// Name returns the sender's name.
+func (s *Sender) Name() string { return s.name }
+
+// Remove disconnects the sender (reason "removed"). Its signals fail with [ErrNotConnected] from then on. A
+// remote sender is better removed by ClientRouter.RemoveRemoteSender, which tells whether the hub agreed.
+func (s *Sender) Remove() {
+	if s.remote != nil {
+		s.remote.dropSender(s)
+		return
+	}
+	s.topic.router.disconnect(s, "removed")
+}
+
+// Signal returns the handle that triggers an event of this sender. It fails with [ErrNoEvent] for an event that
+// the sender does not offer; [Connect] and [Disconnect] are triggered by the router alone.
+func (s *Sender) Signal(event string) (*Signal, error) {
+	sig := s.signals[event]
+	if sig == nil || event == Connect || event == Disconnect {
+		return nil, fmt.Errorf("%w: sender %s cannot trigger %s", ErrNoEvent, s.name, event)
+	}
+	return sig, nil
+}
+
+// Trigger triggers the event now: see TriggerAt.
+func (g *Signal) Trigger(ctx context.Context, data any) error {
+	return g.TriggerAt(ctx, data, time.Time{}, 0)
+}
+
+// TriggerAt triggers the event, which happened at that time, give or take uncertainty; the zero time is now.
+//
+// When it returns, the event was delivered to every local callback and put into the outbox of every remote
+// listener. If other events of this sender are being delivered at the moment, by another goroutine or by a
+// callback of which this call is a part, that one delivers this event too, in order, and TriggerAt does not wait for
+// it. It waits, for a bounded time, for remote listeners that cannot keep up and ask for that.
+//
+// For a remote sender, TriggerAt returns once the hub has acknowledged the event.
+func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration) error {
+	if g.sender.remote != nil {
+		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
+	}
+	over, err := g.trigger(ctx, carrier.ValueOf(data), at, uncertainty)
+	for _, o := range over {
+		o.waitForRoom(ctx)
+	}
+	return err
+}
+
+// TriggerAsync triggers the event without waiting for its acknowledgement: done is called with the outcome. A
+// remote sender's events are in flight then, as many as the hub's window holds; TriggerAsync waits while it is
+// full. For others, done is called before TriggerAsync returns.
+func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) error {
+	if g.sender.remote != nil {
+		return g.sender.remote.triggerAsync(ctx, g, data, done)
+	}
+	done(g.Trigger(ctx, data))
+	return nil
+}
+
+func (g *Signal) trigger(ctx context.Context, data carrier.Value, at time.Time, uncertainty time.Duration) ([]*outbox, error) {
+	t := g.sender.topic
+	if at.IsZero() {
+		at = t.router.now()
+	}
+	d := delivery{
+		event:  Event{Sender: t.name, Name: g.event, Time: at, Uncertainty: uncertainty, Data: data},
+		routes: g.routes,
+	}
+	return t.trigger(ctx, g.sender, &d)
+}
+
+func (s *Sender) log() *slog.Logger {
+	if s.remote != nil {
+		return s.remote.log
+	}
+	return s.topic.router.log
+}
+
+func (s *Sender) offers(event string) bool { return event == "" || s.signals[event] != nil }
+
+func (s *Sender) eventNames() []string {
+	return append(slices.Clone(s.events), Disconnect, Connect)
+}
+
+// requestNames lists the sender's methods, a nil name for its default handler; nil if it answers none.
+func (s *Sender) requestNames() []*string {
+	if !s.answers {
+		return nil
+	}
+	list := make([]*string, 0, len(s.requests)+1)
+	for _, name := range slices.Sorted(maps.Keys(s.requests)) {
+		list = append(list, &name)
+	}
+	if s.fallback != nil {
+		list = append(list, nil)
+	}
+	return list
+}
+
+func (s *Sender) clientInfo() *ClientInfo {
+	if s.owner == nil {
+		return nil
+	}
+	info := s.owner.info
+	return &info
+}
+
+func (s *Sender) handler(method string) (RequestHandler, error) {
+	if handle := s.requests[method]; handle != nil {
+		return handle, nil
+	}
+	if s.fallback != nil {
+		return s.fallback, nil
+	}
+	if !s.answers {
+		return nil, fmt.Errorf("%w: sender %s answers no requests", ErrNoRequest, s.name)
+	}
+	return nil, fmt.Errorf("%w: sender %s does not answer %s", ErrNoRequest, s.name, method)
+}
+
+// answer runs a request handler; one that panics has failed.
+func (s *Sender) answer(ctx context.Context, handle RequestHandler, method string, params carrier.Value) (v carrier.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log().Error("a request handler panicked", "sender", s.name, "method", method, "panic", fmt.Sprint(p),
+				"stack", string(debug.Stack()))
+			err = fmt.Errorf("hub: request %s of sender %s panicked: %v", method, s.name, p)
+		}
+	}()
+	response, err := handle(ctx, method, params)
+	if err != nil {
+		return carrier.Value{}, err
+	}
+	return carrier.ValueOf(response), nil
+}

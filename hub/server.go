@@ -1,0 +1,247 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier"
+)
+
+// ServerOptions are those of a ServerRouter. Zero values are defaults.
+type ServerOptions struct {
+	Options
+	Outbox OutboxOptions
+
+	MaxSenders   int // of one client; 256 by default
+	MaxListeners int // of one client; 4,096 by default
+
+	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
+	RequestTimeout time.Duration
+	// Grace is how long Serve waits, when it ends, for clients to take what it told them: 1 s by default.
+	Grace time.Duration
+}
+
+func (o ServerOptions) withDefaults() ServerOptions {
+	o.Outbox = o.Outbox.withDefaults()
+	if o.MaxSenders <= 0 {
+		o.MaxSenders = 256
+	}
+	if o.MaxListeners <= 0 {
+		o.MaxListeners = 4096
+	}
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = 10 * time.Second
+	}
+	if o.Grace <= 0 {
+		o.Grace = time.Second
+	}
+	return o
+}
+
+// A ServerRouter is a Router whose senders and listeners may also be those of clients, which reach it through
+// carriers. Only the client that registered a sender may trigger its events, answer its requests or remove it.
+type ServerRouter struct {
+	*Router
+	opts   ServerOptions
+	nextID atomic.Uint64
+
+	clientsMu sync.Mutex
+	clients   map[*remote]struct{}
+}
+
+// NewServerRouter returns a ServerRouter that serves nobody yet.
+func NewServerRouter(o ServerOptions) *ServerRouter {
+	return &ServerRouter{
+		Router:  NewRouter(o.Options),
+		opts:    o.withDefaults(),
+		clients: make(map[*remote]struct{}),
+	}
+}
+
+// Serve serves the clients of any number of carriers until ctx is done. It then disconnects every sender
+// (reason "shutdown"), gives the clients a moment to hear of it, ends the carriers, and returns nil once
+// everything it started has stopped. If a carrier fails for good, it does the same and returns that error.
+//
+// A router serves once: after Serve it takes no more senders.
+func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) error {
+	// The carriers go on while the clients are told that the hub shuts down.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+
+	var tasks, carrying sync.WaitGroup
+	for _, c := range carriers {
+		carrying.Go(func() {
+			d := &door{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+			if err := c.Serve(serving, d); err != nil {
+				fail(err)
+			}
+		})
+	}
+	<-ctx.Done()
+	s.shutDown()
+	stop()
+	carrying.Wait()
+	tasks.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// shutDown disconnects every sender and waits until the clients have heard it.
+func (s *ServerRouter) shutDown() {
+	s.mu.Lock()
+	s.closed = true
+	var senders []*Sender
+	for _, t := range s.topics {
+		if t.conn != nil {
+			senders = append(senders, t.conn)
+		}
+	}
+	s.mu.Unlock()
+	for _, sender := range senders {
+		s.disconnect(sender, carrier.Reason(carrier.ErrShutdown))
+	}
+	timer := time.NewTimer(s.opts.Grace)
+	defer timer.Stop()
+	for _, c := range s.remotes() {
+		select {
+		case <-c.outbox.flushed():
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+func (s *ServerRouter) remotes() []*remote {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	list := make([]*remote, 0, len(s.clients))
+	for c := range s.clients {
+		list = append(list, c)
+	}
+	return list
+}
+
+// Clients lists the clients that are connected, in the order in which they came.
+func (s *ServerRouter) Clients() []ClientInfo {
+	list := []ClientInfo{}
+	for _, c := range s.remotes() {
+		list = append(list, c.info)
+	}
+	slices.SortFunc(list, func(a, b ClientInfo) int { return int(a.ID) - int(b.ID) })
+	return list
+}
+
+// A door is where the clients of one carrier come in: it gives each an id that is unique across all carriers.
+type door struct {
+	server  *ServerRouter
+	carrier carrier.Carrier
+	serving context.Context
+	tasks   *sync.WaitGroup
+
+	mu      sync.RWMutex
+	clients map[carrier.ClientID]*remote
+}
+
+func (d *door) client(id carrier.ClientID) *remote {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.clients[id]
+}
+
+// ClientConnected implements carrier.Handler.
+func (d *door) ClientConnected(cl carrier.Client) {
+	s := d.server
+	c := &remote{
+		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
+		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
+		senders:   make(map[string]*Sender),
+		listeners: make(map[uint64]*Listener),
+	}
+	c.ctx, c.cancel = context.WithCancel(d.serving)
+	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox}
+	d.mu.Lock()
+	d.clients[cl.ID] = c
+	d.mu.Unlock()
+	s.clientsMu.Lock()
+	s.clients[c] = struct{}{}
+	s.clientsMu.Unlock()
+	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
+}
+
+// HandleMessage implements carrier.Handler.
+func (d *door) HandleMessage(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+	c := d.client(id)
+	if c == nil {
+		respond(carrier.Failed(carrier.ErrNoClient))
+		return
+	}
+	c.handle(m, respond)
+}
+
+// ClientDisconnected implements carrier.Handler.
+func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
+	c := d.client(id)
+	if c == nil {
+		return
+	}
+	d.mu.Lock()
+	delete(d.clients, id)
+	d.mu.Unlock()
+	d.server.clientsMu.Lock()
+	delete(d.server.clients, c)
+	d.server.clientsMu.Unlock()
+	c.leave(cause)
+	d.server.log.Info("client gone", "client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause)
+}
+
+// AllClientsDisconnected implements carrier.Handler.
+func (d *door) AllClientsDisconnected(cause error) {
+	d.server.log.Debug("carrier closed", "cause", cause)
+}
+
+// transmit sends a message to the client; it blocks while the client's window is full, until it goes.
+func (c *remote) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
+	return c.carrier.Transmit(c.ctx, c.id, m, done)
+}
+
+// forward asks the client for an answer of one of its senders. done is called exactly once.
+func (c *remote) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
+	once := &onceReply{done: done}
+	once.timer = time.AfterFunc(c.server.opts.RequestTimeout, func() {
+		once.end(carrier.Reply{}, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
+			s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
+	})
+	f := &forwarded{message: requestMessage(s.given, method, params), done: once.end}
+	if err := c.outbox.pushRequest(f); err != nil {
+		once.end(carrier.Reply{}, err)
+	}
+}
+
+// onceReply ends a request by its answer or by its timeout, whichever is first.
+type onceReply struct {
+	mu    sync.Mutex
+	done  func(carrier.Reply, error)
+	timer *time.Timer
+}
+
+func (o *onceReply) end(r carrier.Reply, err error) {
+	o.mu.Lock()
+	done := o.done
+	o.done = nil
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	o.mu.Unlock()
+	if done != nil {
+		done(r, err)
+	}
+}

@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A topic is all that the router knows of one sender's name: who listens, which connection has it at the
+// moment, and the order of its events. It outlives connections, for as long as somebody listens.
+type topic struct {
+	name   string
+	router *Router
+
+	// Under Router.mu.
+	broadcast *listeners
+	events    map[string]*listeners
+	conn      *Sender  // nil while disconnected
+	offered   []string // by the present or the last connection, built-in events left out
+
+	// The order of events: one goroutine at a time delivers; what others trigger meanwhile (or what a callback
+	// triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
+	mu    sync.Mutex
+	busy  bool
+	queue []delivery
+	room  chan struct{} // closed when the queue gets shorter; nil if nobody waits
+	ended bool          // the last event posted was a #disconnect: whoever delivers it tidies up
+}
+
+// A delivery is an event on its way to the lists of those who hear it.
+type delivery struct {
+	event  Event
+	routes routes
+}
+
+// routes are the four lists that hear an event, in the order of delivery; a nil one hears nothing.
+type routes [4]*listeners
+
+// queueLimit bounds the events of one sender that wait behind one that is being delivered, and queueWait how
+// long a trigger waits for room there before it fails with ErrBusy.
+const (
+	queueLimit = 1024
+	queueWait  = time.Second
+)
+
+// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment. It returns
+// the outboxes that want the sender to slow down.
+func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery) ([]*outbox, error) {
+	t.mu.Lock()
+	if len(t.queue) >= queueLimit {
+		if err := t.waitForRoom(ctx); err != nil {
+			t.mu.Unlock()
+			return nil, err
+		}
+	}
+	if conn.gone {
+		t.mu.Unlock()
+		return nil, fmt.Errorf("%w: sender %s", ErrNotConnected, t.name)
+	}
+	conn.seq++
+	d.event.Seq = conn.seq
+	if t.busy {
+		t.queue = append(t.queue, *d)
+		t.mu.Unlock()
+		return nil, nil
+	}
+	t.busy = true
+	t.mu.Unlock()
+	over := d.deliver()
+	t.drain()
+	return over, nil
+}
+
+// post puts an event in its place without delivering it: for changes made under Router.mu, whose events must
+// stand in the order of the changes. flush delivers it.
+func (t *topic) post(conn *Sender, d delivery) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	conn.seq++
+	d.event.Seq = conn.seq
+	conn.gone = d.event.Name == Disconnect
+	t.ended = conn.gone
+	t.queue = append(t.queue, d)
+}
+
+// flush delivers what was posted, unless a goroutine is delivering already and so will.
+func (t *topic) flush() {
+	t.mu.Lock()
+	if t.busy {
+		t.mu.Unlock()
+		return
+	}
+	t.busy = true
+	t.mu.Unlock()
+	t.drain()
+}
+
+// drain delivers what waits, and ends the turn of the goroutine that delivers.
+func (t *topic) drain() {
+	for {
+		t.mu.Lock()
+		if len(t.queue) == 0 {
+			t.queue = nil
+			t.busy = false
+			ended := t.ended
+			t.mu.Unlock()
+			if ended {
+				t.router.forget(t)
+			}
+			return
+		}
+		d := t.queue[0]
+		t.queue[0] = delivery{}
+		t.queue = t.queue[1:]
+		if t.room != nil {
+			close(t.room)
+			t.room = nil
+		}
+		t.mu.Unlock()
+		d.deliver()
+	}
+}
+
+// waitForRoom waits, with t.mu held before and after, until the queue is shorter than its limit. It gives up
+// after queueWait: whoever fills the queue from within a callback would wait for itself.
+func (t *topic) waitForRoom(ctx context.Context) error {
+	timer := time.NewTimer(queueWait)
+	defer timer.Stop()
+	for len(t.queue) >= queueLimit {
+		if t.room == nil {
+			t.room = make(chan struct{})
+		}
+		room := t.room
+		t.mu.Unlock()
+		var err error
+		select {
+		case <-room:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-timer.C:
+			err = fmt.Errorf("%w: sender %s", ErrBusy, t.name)
+		}
+		t.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver gives the event to everyone who listens, and returns the outboxes that are over their limit.
+func (d *delivery) deliver() (over []*outbox) {
+	for _, ls := range d.routes {
+		if ls == nil {
+			continue
+		}
+		for _, l := range ls.load() {
+			switch {
+			case l.removed.Load():
+			case l.remote == nil:
+				l.call(&d.event)
+			default:
+				// Shared: the data is encoded once for all remote listeners.
+				d.event.Data = d.event.Data.Shared()
+				if l.remote.outbox.push(l, &d.event) {
+					over = append(over, &l.remote.outbox)
+				}
+			}
+		}
+	}
+	return over
+}
+
+// specific returns the list of listeners to one event of this sender. Under Router.mu.
+func (t *topic) specific(event string) *listeners {
+	ls := t.events[event]
+	if ls == nil {
+		ls = new(listeners)
+		t.events[event] = ls
+	}
+	return ls
+}
+
+// unused tells whether nobody listens, nothing is connected and nothing is on its way. Under Router.mu.
+func (t *topic) unused() bool {
+	if t.conn != nil || !t.broadcast.empty() {
+		return false
+	}
+	for _, ls := range t.events {
+		if !ls.empty() {
+			return false
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.busy && len(t.queue) == 0
+}
