@@ -13,6 +13,7 @@ type Calls struct {
 	next    uint64
 	pending map[uint64]*call
 	waiting []chan struct{} // goroutines in Begin, in the order of their arrival
+	granted int             // places kept for goroutines that were let in and have not taken them yet
 	err     error           // set once the client has gone
 }
 
@@ -43,13 +44,15 @@ func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, err
 		return 0, context.Cause(ctx)
 	}
 	c.mu.Lock()
-	for c.err == nil && len(c.pending) >= c.window {
+	// Who comes later does not overtake: a place that becomes free is kept for the first in the queue.
+	if c.err == nil && (len(c.waiting) > 0 || !c.room()) {
 		turn := make(chan struct{})
 		c.waiting = append(c.waiting, turn)
 		c.mu.Unlock()
 		select {
 		case <-turn:
 			c.mu.Lock()
+			c.granted--
 		case <-ctx.Done():
 			c.mu.Lock()
 			c.leave(turn)
@@ -71,7 +74,7 @@ func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, err
 	return id, nil
 }
 
-// Answer ends the message id with the client's reply. It returns false if nobody waits for it.
+// Answer ends the message id with the client's reply. It returns false if no such message is outstanding.
 func (c *Calls) Answer(id uint64, r Reply) bool {
 	done, ok := c.take(id)
 	if done != nil {
@@ -95,7 +98,8 @@ func (c *Calls) Drop(id uint64) bool {
 	return done != nil
 }
 
-// Fail ends every message with err, and lets every later Begin return it. Only its first call counts.
+// Fail ends every message with err, and lets every later Begin return it. Only its first call counts; another
+// one does not wait for the dones that the first one calls.
 func (c *Calls) Fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -106,6 +110,7 @@ func (c *Calls) Fail(err error) {
 	failed := c.pending
 	c.pending = make(map[uint64]*call)
 	for _, turn := range c.waiting {
+		c.granted++
 		close(turn)
 	}
 	c.waiting = nil
@@ -154,9 +159,12 @@ func (c *Calls) expire(id uint64, err error) {
 	}
 }
 
-// admit wakes as many waiting goroutines as there is room for.
+func (c *Calls) room() bool { return len(c.pending)+c.granted < c.window }
+
+// admit lets in as many waiting goroutines as there is room for.
 func (c *Calls) admit() {
-	for n := c.window - len(c.pending); n > 0 && len(c.waiting) > 0; n-- {
+	for len(c.waiting) > 0 && c.room() {
+		c.granted++
 		close(c.waiting[0])
 		c.waiting = c.waiting[1:]
 	}
@@ -170,5 +178,6 @@ func (c *Calls) leave(turn chan struct{}) {
 			return
 		}
 	}
+	c.granted--
 	c.admit()
 }

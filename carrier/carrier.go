@@ -79,6 +79,9 @@ type Client struct {
 	// numbers and gaps. One that did not is a legacy client.
 	Hello bool
 
+	// Window is how many unanswered messages the client takes at a time; 0 where the medium counts otherwise.
+	Window int
+
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string

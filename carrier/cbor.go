@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -21,10 +24,11 @@ var cborEnc = must(cbor.EncOptions{
 }.EncMode())
 
 var cborDec = must(cbor.DecOptions{
-	DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-	MaxNestedLevels:  MaxDepth,
-	MaxArrayElements: 1 << 17,
-	MaxMapPairs:      1 << 16,
+	DupMapKey:       cbor.DupMapKeyEnforcedAPF,
+	MaxNestedLevels: MaxDepth,
+	// JSON has no such limits, so let a message's size be the only one: each element takes a byte at least.
+	MaxArrayElements: math.MaxInt32,
+	MaxMapPairs:      math.MaxInt32,
 	IntDec:           cbor.IntDecConvertSignedOrBigInt,
 	TimeTag:          cbor.DecTagIgnored,
 }.DecMode())
@@ -45,6 +49,7 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, 0xf6), nil
 	case string:
+		v = strings.ToValidUTF8(v, "\ufffd") // as encoding/json does; a receiver may refuse the message otherwise
 		return append(AppendCBORHead(dst, CBORString, uint64(len(v))), v...), nil
 	case int:
 		if v < 0 {
@@ -58,15 +63,16 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 
 func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
 	var err error
+	start := len(dst)
 	dst = AppendCBORHead(dst, CBORMap, uint64(len(o)))
 	for _, f := range o {
 		if n, ok := keyNumbers[f.Key]; ok && c.integerKeys {
 			dst = AppendCBORHead(dst, CBORUnsigned, n)
 		} else if dst, err = c.Append(dst, f.Key); err != nil {
-			return dst, err
+			return dst[:start], err
 		}
 		if dst, err = c.Append(dst, f.Value); err != nil {
-			return dst, fmt.Errorf("%s: %w", f.Key, err)
+			return dst[:start], fmt.Errorf("%s: %w", f.Key, err)
 		}
 	}
 	return dst, nil
@@ -88,6 +94,9 @@ func (cborCodec) Decode(data []byte, v any) error {
 func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
 	if err := cborDec.Wellformed(data); err != nil {
 		return err
+	}
+	if !cborTextValid(data) { // its values go on to others undecoded
+		return errors.New("cbor: a text is not UTF-8")
 	}
 	major, n, rest, err := CBORHead(data)
 	if err != nil {
@@ -119,6 +128,25 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 	return nil
 }
 
+// cborTextValid tells whether every text in well-formed data is UTF-8, which the library does not look at
+// before it decodes. Heads follow each other however deeply items are nested, so one pass is enough.
+func cborTextValid(data []byte) bool {
+	for len(data) > 0 {
+		major, n, rest, err := CBORHead(data)
+		if err != nil {
+			return false
+		}
+		data = rest
+		if (major == CBORBytes || major == CBORString) && n != CBORIndefinite {
+			if n > uint64(len(data)) || major == CBORString && !utf8.Valid(data[:n]) {
+				return false
+			}
+			data = data[n:]
+		}
+	}
+	return true
+}
+
 func keyName(raw []byte) (string, bool) {
 	switch major, n, _, _ := CBORHead(raw); major {
 	case CBORString:
@@ -138,7 +166,7 @@ const (
 	CBORUnsigned = 0
 	CBORNegative = 1
 	CBORBytes    = 2
-	CBORString    = 3
+	CBORString   = 3
 	CBORArray    = 4
 	CBORMap      = 5
 	CBORTag      = 6
@@ -212,7 +240,7 @@ func plain(v any) any {
 	case big.Int:
 		return &v
 	case time.Time:
-		return v.Format(time.RFC3339Nano)
+		return v.UTC().Format(time.RFC3339Nano) // one text for one time, wherever the hub stands
 	}
 	return v
 }

@@ -3,14 +3,15 @@ package carrier
 // MaxDepth is how deeply arrays and maps may be nested in what arrives; deeper is malformed.
 const MaxDepth = 32
 
-// A Codec turns values into bytes and back. Codecs have no state and are safe for use by several goroutines.
+// A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by
+// several goroutines.
 // Bytes given to Decode and Fields may come from anywhere: whatever they hold, the answer is an error or a
 // value, in memory proportional to their length.
 type Codec interface {
 	// Name is the encoding's name: values encoded under the same name need no re-encoding.
 	Name() string
 
-	// Append appends the encoding of v, a Go value or an [Appender].
+	// Append appends the encoding of v, a Go value or an [Appender]. After an error, dst is as it was.
 	Append(dst []byte, v any) ([]byte, error)
 
 	// AppendObject appends a map with these fields, in this order.
@@ -40,7 +41,8 @@ type Appender interface {
 	AppendTo(dst []byte, c Codec) ([]byte, error)
 }
 
-// An Object is a map whose fields are encoded in the order in which they stand.
+// An Object is a map whose fields are encoded in the order in which they stand. Who receives one reads it with
+// Fields, of a [Codec] or a [Value]: decoded in another way, the keys that [CBOR] wrote are integers.
 type Object []Field
 
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].
@@ -51,6 +53,12 @@ type Field struct {
 
 // AppendTo implements [Appender].
 func (o Object) AppendTo(dst []byte, c Codec) ([]byte, error) { return c.AppendObject(dst, o) }
+
+// MarshalJSON implements json.Marshaler, so that an Object can stand inside other Go values.
+func (o Object) MarshalJSON() ([]byte, error) { return o.AppendTo(nil, JSON) }
+
+// MarshalCBOR implements cbor.Marshaler. Inside other Go values the keys are names.
+func (o Object) MarshalCBOR() ([]byte, error) { return o.AppendTo(nil, CBORText) }
 
 // keys lists the names that [CBOR] writes as small integers in an [Object]: a name's integer is its place in
 // the list. The list only ever grows at its end.

@@ -10,6 +10,8 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 type jsonCodec struct{}
@@ -36,17 +38,18 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 
 func (c jsonCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
 	var err error
+	start := len(dst)
 	dst = append(dst, '{')
 	for i, f := range o {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		if dst, err = c.Append(dst, f.Key); err != nil {
-			return dst, err
+			return dst[:start], err
 		}
 		dst = append(dst, ':')
 		if dst, err = c.Append(dst, f.Value); err != nil {
-			return dst, fmt.Errorf("%s: %w", f.Key, err)
+			return dst[:start], fmt.Errorf("%s: %w", f.Key, err)
 		}
 	}
 	return append(dst, '}'), nil
@@ -77,6 +80,9 @@ func (jsonCodec) Decode(data []byte, v any) error {
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {
 	if err := jsonDepth(data); err != nil {
 		return err
+	}
+	if !utf8.Valid(data) { // its values go on to others undecoded
+		return errors.New("json: not UTF-8")
 	}
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -117,6 +123,9 @@ func jsonDepth(data []byte) error {
 	return nil
 }
 
+// maxDigits is how many digits an integer may have: as many as the largest float64.
+const maxDigits = 309
+
 // numbers replaces each json.Number by an integer where it is one, so that a reading of 512 is the integer
 // 512 in CBOR too, and by a float64 elsewhere.
 func numbers(v any) (any, error) {
@@ -129,6 +138,10 @@ func numbers(v any) (any, error) {
 		}
 		if u, err := strconv.ParseUint(s, 10, 64); err == nil {
 			return u, nil
+		}
+		if len(s) <= maxDigits && !strings.ContainsAny(s, ".eE") {
+			i, _ := new(big.Int).SetString(s, 10) // nothing but digits
+			return i, nil
 		}
 		if f, err := v.Float64(); err == nil {
 			return f, nil
@@ -148,6 +161,15 @@ func numbers(v any) (any, error) {
 		}
 	}
 	return v, nil
+}
+
+// compactJSON appends a value that was written over several lines as one line, as streams promise.
+func compactJSON(dst, raw []byte) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	if err := json.Compact(buf, raw); err != nil {
+		return dst, err
+	}
+	return buf.Bytes(), nil
 }
 
 // jsonable replaces, in what a codec decoded, the values that JSON has no form for, as RFC 8949 section 6.1

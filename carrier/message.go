@@ -161,7 +161,7 @@ func Unpack(c Codec, data []byte) (Packet, error) {
 	if hasStatus {
 		r := &Reply{ID: id, Response: response}
 		var n int
-		if err := status.Decode(&n); err != nil {
+		if err := status.Decode(&n); err != nil || status.IsNull() {
 			return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, status)
 		}
 		r.Status = Status(n)

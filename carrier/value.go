@@ -20,9 +20,9 @@ type Value struct {
 // encodings remembers what a value looks like in each codec, so that it is encoded once for any number of
 // receivers.
 type encodings struct {
-	mu   sync.Mutex
-	name [2]string
-	raw  [2][]byte
+	mu    sync.Mutex
+	codec [3]Codec // not only their names: CBOR and CBORText write an Object differently
+	raw   [3][]byte
 }
 
 // ValueOf returns the Value of a Go value; a Value stays what it is.
@@ -68,11 +68,11 @@ func (v Value) Decode(dst any) error {
 		p.Elem().Set(reflect.ValueOf(v.v))
 		return nil
 	}
-	raw, err := CBOR.Append(nil, v.v)
+	raw, err := CBORText.Append(nil, v.v) // with names for keys, so that an Object decodes into a struct
 	if err != nil {
 		return err
 	}
-	return CBOR.Decode(raw, dst)
+	return CBORText.Decode(raw, dst)
 }
 
 // Any returns the value as a Go value: one that was never encoded as it is, others as [Codec].Decode says.
@@ -87,6 +87,14 @@ func (v Value) Any() (any, error) {
 
 // Fields calls f for each entry of a value that is a map: see [Codec].
 func (v Value) Fields(f func(key string, v Value) error) error {
+	if o, ok := v.v.(Object); ok {
+		for _, field := range o {
+			if err := f(field.Key, ValueOf(field.Value)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if v.codec == nil {
 		raw, err := CBOR.Append(nil, v.v)
 		if err != nil {
@@ -100,6 +108,9 @@ func (v Value) Fields(f func(key string, v Value) error) error {
 // AppendTo appends the value's encoding in c: its own bytes if it came in that codec.
 func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	if v.codec != nil && v.codec.Name() == c.Name() && len(v.raw) > 0 {
+		if c == JSON && bytes.ContainsAny(v.raw, "\r\n") {
+			return compactJSON(dst, v.raw)
+		}
 		return append(dst, v.raw...), nil
 	}
 	if v.shared == nil {
@@ -116,17 +127,17 @@ func (e *encodings) in(c Codec, v Value) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	free := -1
-	for i, name := range e.name {
-		if name == c.Name() {
+	for i, have := range e.codec {
+		if have == c {
 			return e.raw[i], nil
 		}
-		if name == "" && free < 0 {
+		if have == nil && free < 0 {
 			free = i
 		}
 	}
 	raw, err := v.transcode(nil, c)
 	if err == nil && free >= 0 {
-		e.name[free], e.raw[free] = c.Name(), raw
+		e.codec[free], e.raw[free] = c, raw
 	}
 	return raw, err
 }
@@ -152,7 +163,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalCBOR implements cbor.Marshaler.
-func (v Value) MarshalCBOR() ([]byte, error) { return v.AppendTo(nil, CBOR) }
+func (v Value) MarshalCBOR() ([]byte, error) { return v.AppendTo(nil, CBORText) }
 
 // UnmarshalCBOR implements cbor.Unmarshaler: the value keeps the bytes undecoded.
 func (v *Value) UnmarshalCBOR(data []byte) error {

@@ -18,8 +18,7 @@ type ClientOptions struct {
 	RequestTimeout time.Duration
 
 	// Connected is called each time the hub was reached and the remote senders and listeners were registered
-	// with it (again). Disconnected is called each time it was lost. Calls do not overlap; they must not block
-	// for long.
+	// with it again. Disconnected is called each time the hub was lost after that. Calls do not overlap.
 	Connected    func()
 	Disconnected func(cause error)
 }
@@ -34,6 +33,7 @@ type ClientRouter struct {
 	mu        sync.Mutex
 	link      *link         // nil while there is no connection
 	changed   chan struct{} // closed, and made anew, when link changes
+	ended     chan struct{} // closed when Serve is told to end
 	senders   map[string]*Sender
 	listeners map[*Listener]struct{}
 }
@@ -47,14 +47,20 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 		Router:    NewRouter(o.Options),
 		opts:      o,
 		changed:   make(chan struct{}),
+		ended:     make(chan struct{}),
 		senders:   make(map[string]*Sender),
 		listeners: make(map[*Listener]struct{}),
 	}
 }
 
-// Serve keeps the connection to the hub through c, until ctx is done and everything it started has stopped.
+// Serve keeps the connection to the hub through c, until ctx is done and everything it started has stopped. It
+// is called once.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
 	h := &hubHandler{router: r, carrier: c, serving: ctx}
+	h.news.tasks = &h.tasks
+	end := sync.OnceFunc(func() { close(r.ended) })
+	defer end()
+	defer context.AfterFunc(ctx, end)()
 	err := c.Serve(ctx, h)
 	h.tasks.Wait()
 	return err
@@ -77,19 +83,26 @@ func (r *ClientRouter) current(ctx context.Context) (*link, error) {
 		}
 		select {
 		case <-changed:
+		case <-r.ended:
+			return nil, fmt.Errorf("%w: no connection to the hub any more", ErrNotConnected)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: no connection to the hub: %w", ErrNotConnected, context.Cause(ctx))
 		}
 	}
 }
 
-// setLink is told of a new connection, or of none.
-func (r *ClientRouter) setLink(l *link) {
+// swapLink replaces one link by another, either of which may be nil, unless another one has come or the new one
+// is lost already.
+func (r *ClientRouter) swapLink(before, after *link) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.link = l
+	if r.link != before || (after != nil && after.ctx.Err() != nil) {
+		return false
+	}
+	r.link = after
 	close(r.changed)
 	r.changed = make(chan struct{})
+	return true
 }
 
 // call asks the hub and waits for its answer.

@@ -28,7 +28,7 @@ var (
 	ErrNoListener   = errors.New("hub: no such listener")
 	ErrNoRequest    = errors.New("hub: no such request")
 	ErrNotYours     = errors.New("hub: sender belongs to another client")
-	ErrBusy         = errors.New("hub: too many events wait behind a slow listener")
+	ErrBusy         = errors.New("hub: too much waits already")
 	ErrArguments    = errors.New("hub: invalid arguments")
 )
 

@@ -15,6 +15,7 @@ type hubHandler struct {
 	carrier carrier.Carrier
 	serving context.Context
 	tasks   sync.WaitGroup
+	news    runner // tells the application of connections made and lost
 
 	mu   sync.Mutex
 	link *link
@@ -27,12 +28,14 @@ type link struct {
 	id      carrier.ClientID
 	ctx     context.Context // done when the connection is lost
 	cancel  context.CancelFunc
-	ready   chan struct{} // closed when everything was registered again
+
+	announced bool // the application was told of it; under router.mu until it is lost
+
+	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer.
+	callbacks runner
 
 	mu        sync.Mutex
 	listeners map[uint64]*Listener // by the hub's ids
-	queue     []func()             // callbacks to run, one after the other
-	running   bool
 }
 
 // callbackLimit bounds the events that wait for callbacks: more than any window, so that only a hub that does not
@@ -41,15 +44,13 @@ const callbackLimit = 1 << 16
 
 // ClientConnected implements carrier.Handler.
 func (h *hubHandler) ClientConnected(c carrier.Client) {
-	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener), ready: make(chan struct{})}
+	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener)}
+	l.callbacks = runner{tasks: &h.tasks, limit: callbackLimit}
 	l.ctx, l.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
 	h.link = l
 	h.mu.Unlock()
-	h.tasks.Go(func() {
-		defer close(l.ready)
-		l.restore()
-	})
+	h.tasks.Go(l.restore)
 }
 
 // HandleMessage implements carrier.Handler.
@@ -75,17 +76,10 @@ func (h *hubHandler) ClientDisconnected(_ carrier.ClientID, cause error) {
 	l := h.link
 	h.mu.Unlock()
 	l.cancel()
-	<-l.ready
-	h.router.mu.Lock()
-	known := h.router.link == l
-	h.router.mu.Unlock()
-	if !known {
-		return
-	}
-	h.router.setLink(nil)
+	h.router.swapLink(l, nil)
 	h.router.log.Info("connection to the hub lost", "cause", cause)
-	if h.router.opts.Disconnected != nil {
-		h.router.opts.Disconnected(cause)
+	if h.router.opts.Disconnected != nil && l.announced {
+		h.news.do(func() { h.router.opts.Disconnected(cause) })
 	}
 }
 
@@ -99,47 +93,56 @@ func (l *link) restore() {
 	var adds []func(context.Context, *link) error
 	var names []string
 	for _, s := range r.senders {
+		if !s.registered {
+			continue // whoever adds it for the first time waits for this connection too
+		}
 		adds = append(adds, func(ctx context.Context, l *link) error { return l.addSender(ctx, s) })
 		names = append(names, "sender "+s.name)
 	}
 	for k := range r.listeners {
+		if !k.registered {
+			continue
+		}
 		adds = append(adds, func(ctx context.Context, l *link) error { return l.addListener(ctx, k) })
 		names = append(names, fmt.Sprintf("listener %q %q", k.sender, k.event))
 	}
 	r.mu.Unlock()
+	refused := map[string]func(context.Context, *link) error{}
 	for i, add := range adds {
-		ctx, cancel := r.bounded(l.ctx)
-		err := add(ctx, l)
-		cancel()
-		if err != nil && l.ctx.Err() == nil {
-			r.log.Warn("the hub refused a registration; trying again", "what", names[i], "error", err)
-			l.insist(add)
+		if err := l.try(add); err != nil {
+			refused[names[i]] = add
 		}
 	}
-	if l.ctx.Err() != nil {
+	if !r.swapLink(nil, l) {
 		return
 	}
-	r.setLink(l)
+	// The hub may hold our own former connection for alive still.
+	var pause carrier.Backoff
+	for len(refused) > 0 && pause.Wait(l.ctx) == nil {
+		for name, add := range refused {
+			if err := l.try(add); err == nil {
+				delete(refused, name)
+			} else {
+				r.log.Warn("the hub refuses to register again; trying on", "what", name, "error", err)
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link != l {
+		return
+	}
 	r.log.Info("connected to the hub")
+	l.announced = true
 	if r.opts.Connected != nil {
-		r.opts.Connected()
+		l.handler.news.do(r.opts.Connected)
 	}
 }
 
-// insist repeats a registration until the hub accepts it: it may hold our own former connection for alive still.
-func (l *link) insist(add func(context.Context, *link) error) {
-	l.handler.tasks.Go(func() {
-		var pause carrier.Backoff
-		for pause.Wait(l.ctx) == nil {
-			ctx, cancel := l.router.bounded(l.ctx)
-			err := add(ctx, l)
-			cancel()
-			if err == nil {
-				return
-			}
-			l.router.log.Debug("the hub refused a registration again", "error", err)
-		}
-	})
+func (l *link) try(add func(context.Context, *link) error) error {
+	ctx, cancel := l.router.bounded(l.ctx)
+	defer cancel()
+	return add(ctx, l)
 }
 
 // send transmits a message to the hub; done is called as carrier.Transmit says.
@@ -178,7 +181,11 @@ func (l *link) call(ctx context.Context, method string, params any, received ...
 
 func (l *link) addSender(ctx context.Context, s *Sender) error {
 	_, err := l.call(ctx, methodAddSender, carrier.Object{
-		{Key: "sender", Value: s.name}, {Key: "events", Value: s.events}, {Key: "requests", Value: s.requestNames()},
+		{Key: "sender", Value: s.name}, {Key: "events", Value: append([]string{}, s.events...)}, {Key: "requests", Value: s.requestNames()},
+	}, func(carrier.Value) {
+		l.router.mu.Lock()
+		defer l.router.mu.Unlock()
+		s.registered = true
 	})
 	return err
 }
@@ -204,6 +211,9 @@ func (l *link) addListener(ctx context.Context, k *Listener) error {
 			l.mu.Lock()
 			l.listeners[id] = k
 			l.mu.Unlock()
+			l.router.mu.Lock()
+			k.registered = true
+			l.router.mu.Unlock()
 		})
 	if err == nil {
 		err = refused
@@ -240,43 +250,23 @@ func (l *link) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		ev.Time = l.router.now()
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	k := l.listeners[id]
-	switch {
-	case k == nil:
+	l.mu.Unlock()
+	if k == nil {
 		respond(carrier.Failed(fmt.Errorf("%w: %d", ErrNoListener, id)))
 		return
-	case len(l.queue) >= callbackLimit:
-		respond(carrier.Failed(ErrBusy))
-		return
 	}
-	l.queue = append(l.queue, func() {
+	ok := l.callbacks.do(func() {
+		if l.handler.serving.Err() != nil {
+			return // unanswered: the hub knows that it was not heard
+		}
 		if !k.removed.Load() {
 			k.call(&ev)
 		}
 		respond(carrier.Done(nil))
 	})
-	if !l.running {
-		l.running = true
-		l.handler.tasks.Go(l.run)
-	}
-}
-
-// run runs the callbacks that wait. It is a goroutine of its own, so that callbacks may ask the hub and wait for
-// its answer.
-func (l *link) run() {
-	for {
-		l.mu.Lock()
-		if len(l.queue) == 0 {
-			l.queue, l.running = nil, false
-			l.mu.Unlock()
-			return
-		}
-		f := l.queue[0]
-		l.queue[0] = nil
-		l.queue = l.queue[1:]
-		l.mu.Unlock()
-		f()
+	if !ok {
+		respond(carrier.Failed(ErrBusy))
 	}
 }
 

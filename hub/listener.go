@@ -19,6 +19,8 @@ type Listener struct {
 	list   *listeners    // where it stands
 	remote *remote       // the client whose listener it is; nil: a local callback
 	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
+
+	registered bool // with that ServerRouter; under far.mu
 }
 
 // Sender returns the name of the sender that is listened to; empty means any.

@@ -46,30 +46,29 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 	return o
 }
 
-// An outbox holds what waits to be transmitted to one remote client, in order. A goroutine of its own, there only
-// while there is something to do, transmits it as fast as the client's window lets it.
+// An outbox holds the events that wait to be transmitted to one remote client, in order. A goroutine of its own,
+// there only while there is something to do, transmits them as fast as the client acknowledges them.
 type outbox struct {
 	remote *remote
+	window int // events that may be in flight; 0: as many as the carrier takes
 	OutboxOptions
 
-	mu      sync.Mutex
-	queue   []entry
-	gaps    map[gapKey]*Loss
-	events  int  // entries that are events: the others do not count towards the limit
-	pumping bool // the goroutine is there
-	paused  int
-	closed  bool
-	lagging bool          // let a deadline pass, and has not caught up since
-	unsure  int           // transmitted and not answered yet
-	room    chan struct{} // closed when there is room again; nil if nobody waits
-	idle    chan struct{} // closed when everything is answered; nil if nobody waits
+	mu       sync.Mutex
+	queue    []entry
+	gaps     map[gapKey]*Loss
+	pumping  bool // the goroutine is there
+	paused   int
+	closed   bool
+	lagging  bool          // let a deadline pass, and has not caught up since
+	inFlight int           // transmitted and not answered yet
+	room     chan struct{} // closed when there is room again; nil if nobody waits
+	idle     chan struct{} // closed when everything is answered; nil if nobody waits
 }
 
-// An entry is an event for a listener, or a request.
+// An entry is an event for a listener.
 type entry struct {
 	listener *Listener
 	event    Event
-	request  *forwarded
 }
 
 type gapKey struct {
@@ -77,10 +76,14 @@ type gapKey struct {
 	sender   string
 }
 
-// forwarded is a request on its way to the client whose sender answers it.
-type forwarded struct {
-	message *carrier.Message
-	done    func(carrier.Reply, error)
+// eventWindow is how much of a client's window is for events. The rest is for requests: a client that answers
+// events only when its callbacks return, and in a callback waits for an answer that it must give itself, would wait
+// for ever if events could fill the window.
+func eventWindow(window int) int {
+	if window < 2 {
+		return window
+	}
+	return window - max(1, window/4)
 }
 
 // push puts an event in the outbox. It returns true if the sender should slow down: see waitForRoom.
@@ -90,16 +93,16 @@ func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 	if o.closed {
 		return false
 	}
-	if o.events >= o.Limit {
+	if len(o.queue) >= o.Limit {
 		switch {
 		case o.Policy == Hangup:
 			o.closed = true
-			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.events))
+			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, len(o.queue)))
 			return false
 		case o.Policy == Latest:
 			o.replace(l, ev)
 			return false
-		case o.lagging || o.events >= 2*o.Limit:
+		case o.lagging || len(o.queue) >= 2*o.Limit:
 			// Each sender that waits adds what its window holds at the most, so twice the limit is
 			// seen only if there are very many of them.
 			o.miss(l, ev)
@@ -111,34 +114,22 @@ func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 	return over
 }
 
-// pushRequest puts a request in the outbox, or returns an error if too many wait already.
-func (o *outbox) pushRequest(f *forwarded) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch {
-	case o.closed:
-		return fmt.Errorf("%w: %s", carrier.ErrGone, o.remote.info)
-	case len(o.queue)-o.events >= o.Limit:
-		return fmt.Errorf("%w: %d requests wait for %s", ErrBusy, o.Limit, o.remote.info)
-	}
-	o.append(entry{request: f})
-	return nil
-}
-
 func (o *outbox) append(e entry) {
 	o.queue = append(o.queue, e)
-	if e.request == nil {
-		o.events++
-	}
 	o.start()
 }
 
 // start starts the goroutine if it is not there and has something to do.
 func (o *outbox) start() {
-	if !o.pumping && o.paused == 0 && len(o.queue) > 0 {
+	if !o.pumping && o.ready() {
 		o.pumping = true
 		o.remote.tasks.Go(o.pump)
 	}
+}
+
+// ready tells whether there is something that may be transmitted now.
+func (o *outbox) ready() bool {
+	return o.paused == 0 && (len(o.queue) > 0 || len(o.gaps) > 0) && (o.window == 0 || o.inFlight < o.window)
 }
 
 // replace makes room for an event by dropping one: see Latest.
@@ -146,7 +137,7 @@ func (o *outbox) replace(l *Listener, ev *Event) {
 	drop := -1
 	for i := range o.queue {
 		e := &o.queue[i]
-		if e.request != nil || e.event.Name == Gap {
+		if e.event.Name == Gap {
 			continue
 		}
 		if e.listener == l && e.event.Sender == ev.Sender && e.event.Name == ev.Name {
@@ -164,7 +155,6 @@ func (o *outbox) replace(l *Listener, ev *Event) {
 	old := o.queue[drop]
 	o.miss(old.listener, &old.event)
 	o.queue = append(o.queue[:drop], o.queue[drop+1:]...)
-	o.events--
 	o.append(entry{listener: l, event: *ev})
 }
 
@@ -178,8 +168,8 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 			o.gaps = make(map[gapKey]*Loss)
 		}
 		o.gaps[key] = gap
-		o.remote.log().Warn("a listener is too slow: events are dropped, and it will be told",
-			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", o.events)
+		o.remote.log().Warn("events for a listener are dropped; it will be told",
+			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", len(o.queue))
 	}
 	gap.Count++
 	gap.First, gap.Last = min(gap.First, ev.Seq), max(gap.Last, ev.Seq)
@@ -193,50 +183,43 @@ func (o *outbox) tellGaps() {
 			o.queue = append(o.queue, entry{listener: key.listener, event: Event{
 				Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
 			}})
-			o.events++
 		}
 	}
 	o.gaps = nil
 }
 
-// pump transmits what waits until there is nothing left.
+// pump transmits what waits, until there is nothing left or enough in flight.
 func (o *outbox) pump() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	for {
-		o.mu.Lock()
-		if o.events <= o.Limit/2 {
+		if len(o.queue) <= o.Limit/2 {
 			o.lagging = false
 			o.tellGaps()
 		}
-		if o.paused > 0 || len(o.queue) == 0 {
-			o.pumping = false
-			if len(o.queue) == 0 {
-				o.queue = nil
-			}
-			o.settled()
-			o.mu.Unlock()
-			return
+		if !o.ready() || len(o.queue) == 0 {
+			break
 		}
 		e := o.queue[0]
 		o.queue[0] = entry{}
 		o.queue = o.queue[1:]
-		if e.request == nil {
-			o.events--
-		}
-		if o.room != nil && o.events < o.Limit {
+		if o.room != nil && len(o.queue) < o.Limit {
 			close(o.room)
 			o.room = nil
 		}
-		o.unsure++
+		o.inFlight++
 		o.mu.Unlock()
-		if e.request != nil {
-			o.transmitRequest(e.request)
-		} else {
-			o.transmitEvent(&e)
-		}
+		o.transmit(&e)
+		o.mu.Lock()
 	}
+	o.pumping = false
+	if len(o.queue) == 0 {
+		o.queue = nil
+	}
+	o.settled()
 }
 
-func (o *outbox) transmitEvent(e *entry) {
+func (o *outbox) transmit(e *entry) {
 	if e.listener.removed.Load() {
 		o.answered()
 		return
@@ -254,38 +237,31 @@ func (o *outbox) transmitEvent(e *entry) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, carrier.ErrTooLarge) && e.event.Name != Gap {
-		o.remote.log().Warn("an event is larger than a listener takes", "client", o.remote.info.String(),
+	if o.remote.ctx.Err() == nil && !errors.Is(err, carrier.ErrGone) {
+		// Too large for this client, or not to be had in its codec.
+		o.remote.log().Warn("an event cannot be sent to a listener", "client", o.remote.info.String(),
 			"sender", e.event.Sender, "event", e.event.Name, "error", err)
-		o.mu.Lock()
-		o.miss(e.listener, &e.event)
-		o.mu.Unlock()
+		if e.event.Name != Gap {
+			o.mu.Lock()
+			o.miss(e.listener, &e.event)
+			o.mu.Unlock()
+		}
 	}
 	o.answered()
 }
 
-func (o *outbox) transmitRequest(f *forwarded) {
-	err := o.remote.transmit(f.message, func(r carrier.Reply, err error) {
-		f.done(r, err)
-		o.answered()
-	})
-	if err != nil {
-		f.done(carrier.Reply{}, err)
-		o.answered()
-	}
-}
-
-// answered notes that one thing that was transmitted has come to its end.
+// answered notes that an event in flight has come to its end.
 func (o *outbox) answered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.unsure--
+	o.inFlight--
+	o.start()
 	o.settled()
 }
 
 // settled wakes who waits for everything to be answered, if it is.
 func (o *outbox) settled() {
-	if o.idle != nil && o.unsure == 0 && (len(o.queue) == 0 || o.closed) {
+	if o.idle != nil && !o.pumping && o.inFlight == 0 && len(o.queue) == 0 {
 		close(o.idle)
 		o.idle = nil
 	}
@@ -309,7 +285,7 @@ func (o *outbox) resume() {
 // waitForRoom waits until there is room again, for Deadline at the most: then the client is lagging.
 func (o *outbox) waitForRoom(ctx context.Context) {
 	o.mu.Lock()
-	if o.closed || o.lagging || o.events < o.Limit {
+	if o.closed || o.lagging || len(o.queue) < o.Limit {
 		o.mu.Unlock()
 		return
 	}
@@ -325,7 +301,7 @@ func (o *outbox) waitForRoom(ctx context.Context) {
 	case <-ctx.Done():
 	case <-timer.C:
 		o.mu.Lock()
-		o.lagging = o.events >= o.Limit
+		o.lagging = len(o.queue) >= o.Limit
 		if o.lagging && o.room != nil {
 			close(o.room) // nobody else need wait either
 			o.room = nil
@@ -342,29 +318,19 @@ func (o *outbox) flushed() <-chan struct{} {
 		o.idle = make(chan struct{})
 	}
 	idle := o.idle
-	if !o.pumping {
-		o.settled()
-	}
+	o.settled()
 	return idle
 }
 
-// close drops what waits: the client has gone. Requests end with an error.
+// close drops what waits: the client has gone.
 func (o *outbox) close() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.closed = true
-	queue := o.queue
-	o.queue, o.gaps, o.events = nil, nil, 0
+	o.queue, o.gaps = nil, nil
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
 	}
-	if !o.pumping {
-		o.settled()
-	}
-	o.mu.Unlock()
-	for _, e := range queue {
-		if e.request != nil {
-			e.request.done(carrier.Reply{}, fmt.Errorf("%w: %s", carrier.ErrGone, o.remote.info))
-		}
-	}
+	o.settled()
 }

@@ -23,7 +23,8 @@ type remote struct {
 	hello  bool
 	naming string
 
-	outbox outbox
+	outbox   outbox
+	requests runner // transmits requests: they do not wait behind events
 
 	mu        sync.Mutex
 	senders   map[string]*Sender // by the names the client gave them

@@ -43,6 +43,8 @@ type Sender struct {
 	given  string        // the name its owner gave it, before the hub's naming
 	remote *ClientRouter // of a sender that stands in a ServerRouter elsewhere
 
+	registered bool // with that ServerRouter; under remote.mu
+
 	// Under topic.mu.
 	seq  uint64
 	gone bool

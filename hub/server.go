@@ -167,7 +167,8 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		listeners: make(map[uint64]*Listener),
 	}
 	c.ctx, c.cancel = context.WithCancel(d.serving)
-	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox}
+	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
+	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, window: eventWindow(cl.Window)}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
@@ -216,13 +217,15 @@ func (c *remote) transmit(m *carrier.Message, done func(carrier.Reply, error)) e
 // forward asks the client for an answer of one of its senders. done is called exactly once.
 func (c *remote) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
 	once := &onceReply{done: done}
-	once.timer = time.AfterFunc(c.server.opts.RequestTimeout, func() {
-		once.end(carrier.Reply{}, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
-			s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
+	once.endAfter(c.server.opts.RequestTimeout, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
+		s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
+	queued := c.requests.do(func() {
+		if err := c.transmit(requestMessage(s.given, method, params), once.end); err != nil {
+			once.end(carrier.Reply{}, err)
+		}
 	})
-	f := &forwarded{message: requestMessage(s.given, method, params), done: once.end}
-	if err := c.outbox.pushRequest(f); err != nil {
-		once.end(carrier.Reply{}, err)
+	if !queued {
+		once.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
 	}
 }
 
@@ -231,6 +234,12 @@ type onceReply struct {
 	mu    sync.Mutex
 	done  func(carrier.Reply, error)
 	timer *time.Timer
+}
+
+func (o *onceReply) endAfter(d time.Duration, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.timer = time.AfterFunc(d, func() { o.end(carrier.Reply{}, err) })
 }
 
 func (o *onceReply) end(r carrier.Reply, err error) {

@@ -8,7 +8,7 @@ import (
 	"sighub/carrier"
 )
 
-// The methods of the protocol. Those above the line are a ServerRouter's, the last two are a client's as well.
+// The methods of the protocol: all of them are a ServerRouter's, the last two are a client's as well.
 const (
 	methodVersion        = "get_version"
 	methodListSenders    = "list_senders"
@@ -91,8 +91,11 @@ func (a *arguments) flag(key string) bool {
 
 func (a *arguments) number(key string) uint64 {
 	var n uint64
-	if a.fields[key].Decode(&n) != nil {
-		a.fail("%s is missing, or no number", key)
+	switch v := a.fields[key]; {
+	case v.IsNull():
+		a.fail("%s is missing", key)
+	case v.Decode(&n) != nil:
+		a.fail("%s is no number", key)
 	}
 	return n
 }

@@ -1,0 +1,80 @@
+package carrier
+
+import (
+	"testing"
+)
+
+// signal is a reading on its way to a listener: 64 bytes as JSON.
+func signal() *Message {
+	return &Message{ID: ValueOf(12345), Method: "signal", Params: ValueOf(Object{{"listener_id", 3}, {"data", 512}})}
+}
+
+func BenchmarkPack(b *testing.B) {
+	for _, name := range []string{"JSON", "CBOR", "CBORText"} {
+		b.Run(name, func(b *testing.B) {
+			m, buf := signal(), make([]byte, 0, 256)
+			b.ReportAllocs()
+			for b.Loop() {
+				data, err := m.AppendTo(buf, codecs[name])
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(len(data)))
+			}
+		})
+	}
+}
+
+func BenchmarkUnpack(b *testing.B) {
+	for _, name := range []string{"JSON", "CBOR", "CBORText"} {
+		b.Run(name, func(b *testing.B) {
+			data, err := signal().AppendTo(nil, codecs[name])
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Unpack(codecs[name], data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkForward is what a router does with a reading: it looks into the params, and packs the same data
+// for the next listener.
+func BenchmarkForward(b *testing.B) {
+	for _, name := range []string{"JSON", "CBOR", "CBORText"} {
+		b.Run(name, func(b *testing.B) {
+			c := codecs[name]
+			data, err := signal().AppendTo(nil, c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]byte, 0, 256)
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := Unpack(c, data)
+				if err != nil {
+					b.Fatal(err)
+				}
+				var reading Value
+				err = p.Message.Params.Fields(func(key string, v Value) error {
+					if key == "data" {
+						reading = v
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				out := Message{ID: ValueOf(1), Method: "signal", Params: ValueOf(Object{{"listener_id", 4}, {"data", reading}})}
+				if _, err := out.AppendTo(buf, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,156 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// Options of a [Hub] and its peers. The zero value is the default of each.
+type Options struct {
+	// Codec packs the messages; nil stands for [carrier.CBOR].
+	Codec carrier.Codec
+	// MaxMessage is how many bytes a packed message or reply may have; 0 stands for 1 MiB.
+	MaxMessage int
+	// Window is how many messages each end may leave unanswered; 0 stands for 64.
+	Window int
+	// Backoff paces a peer's tries to connect; the zero value waits from 1 ms to 100 ms.
+	Backoff carrier.Backoff
+	// Logger is told of replies that nobody waited for and the like; nil discards.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Codec == nil {
+		o.Codec = carrier.CBOR
+	}
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = 1 << 20
+	}
+	if o.Window <= 0 {
+		o.Window = 64
+	}
+	if o.Backoff == (carrier.Backoff{}) {
+		o.Backoff = carrier.Backoff{Min: time.Millisecond, Max: 100 * time.Millisecond}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// errNotServed: the hub's Serve is not running.
+var errNotServed = errors.New("local: the hub is not served")
+
+// A Hub is the accepting end, and a [carrier.Disconnecter]. Make one with [NewHub].
+type Hub struct {
+	o       Options
+	clients clients
+	serving sync.WaitGroup
+
+	mu    sync.Mutex
+	h     carrier.Handler // nil: not served
+	peers int
+}
+
+// NewHub returns a Hub without peers.
+func NewHub(o Options) *Hub { return &Hub{o: o.withDefaults()} }
+
+// Serve implements [carrier.Carrier].
+func (h *Hub) Serve(ctx context.Context, handler carrier.Handler) error {
+	h.mu.Lock()
+	h.h = handler
+	h.mu.Unlock()
+	<-ctx.Done()
+	h.mu.Lock()
+	h.h = nil
+	h.mu.Unlock()
+	for _, e := range h.clients.all() {
+		e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed)
+	}
+	h.serving.Wait()
+	handler.AllClientsDisconnected(carrier.ErrShutdown)
+	return nil
+}
+
+// Transmit implements [carrier.Carrier].
+func (h *Hub) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return h.clients.transmit(ctx, id, m, done)
+}
+
+// Disconnect implements [carrier.Disconnecter].
+func (h *Hub) Disconnect(id carrier.ClientID, cause error) {
+	if e, err := h.clients.find(id); err == nil {
+		e.link.cut(e, cause, carrier.ErrClosed)
+	}
+}
+
+// connect makes a link between the hub and a peer, and starts the hub's end of it.
+func (h *Hub) connect(p *Peer) (*end, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	handler := h.h
+	if handler == nil {
+		return nil, errNotServed
+	}
+	l := newLink(h.o)
+	hub, peer := &l.ends[0], &l.ends[1]
+	hub.client = carrier.Client{Name: p.name, Addr: p.addr, Codec: h.o.Codec, Hello: true, Window: h.o.Window}
+	peer.client = carrier.Client{Name: "sighub", Addr: "local://hub", Codec: h.o.Codec, Hello: true, Window: h.o.Window}
+	h.clients.add(hub)
+	h.serving.Go(func() { hub.read(handler, &h.clients) })
+	return peer, nil
+}
+
+// NewPeer returns one more peer of the hub, which connects to it for as long as both are served. The name is
+// what the hub knows it by; it may be empty.
+func (h *Hub) NewPeer(name string) *Peer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.peers++
+	return &Peer{hub: h, name: name, addr: fmt.Sprintf("local://%d", h.peers)}
+}
+
+// A Peer is a connecting end: a carrier whose one client is the hub. Make one with [Hub.NewPeer].
+type Peer struct {
+	hub        *Hub
+	name, addr string
+	clients    clients
+}
+
+// Serve implements [carrier.Carrier].
+func (p *Peer) Serve(ctx context.Context, handler carrier.Handler) error {
+	backoff := p.hub.o.Backoff
+	for ctx.Err() == nil {
+		e, err := p.hub.connect(p)
+		if err != nil {
+			_ = backoff.Wait(ctx) // the loop looks at ctx
+			continue
+		}
+		backoff.Reset()
+		p.clients.add(e)
+		stop := context.AfterFunc(ctx, func() { e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed) })
+		e.read(handler, &p.clients)
+		stop()
+	}
+	handler.AllClientsDisconnected(carrier.ErrShutdown)
+	return nil
+}
+
+// Transmit implements [carrier.Carrier].
+func (p *Peer) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return p.clients.transmit(ctx, id, m, done)
+}
+
+// Cut breaks the connection as a cable that is pulled would: both ends lose what is on its way. The peer
+// connects again, as long as it is served. Cut does nothing when there is no connection.
+func (p *Peer) Cut() {
+	for _, e := range p.clients.all() {
+		e.link.cut(e, carrier.ErrUnplugged, carrier.ErrUnplugged)
+	}
+}

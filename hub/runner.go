@@ -1,0 +1,45 @@
+package hub
+
+import "sync"
+
+// A runner runs functions one after the other, in the order given, on a goroutine that is there only while there
+// is something to run.
+type runner struct {
+	tasks *sync.WaitGroup // the owner's: it waits for the goroutine
+	limit int             // 0: none
+
+	mu      sync.Mutex
+	queue   []func()
+	running bool
+}
+
+// do runs f after what was given before. It returns false, and f will not run, if limit functions wait already.
+func (r *runner) do(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.limit > 0 && len(r.queue) >= r.limit {
+		return false
+	}
+	r.queue = append(r.queue, f)
+	if !r.running {
+		r.running = true
+		r.tasks.Go(r.run)
+	}
+	return true
+}
+
+func (r *runner) run() {
+	for {
+		r.mu.Lock()
+		if len(r.queue) == 0 {
+			r.queue, r.running = nil, false
+			r.mu.Unlock()
+			return
+		}
+		f := r.queue[0]
+		r.queue[0] = nil
+		r.queue = r.queue[1:]
+		r.mu.Unlock()
+		f()
+	}
+}
