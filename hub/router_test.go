@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sighub/carrier"
@@ -247,7 +248,9 @@ func TestCallbacksUseTheRouter(t *testing.T) {
 }
 
 // A callback that triggers without end is stopped by an error, not by a full memory or a deadlock.
-func TestAFloodFromACallbackEnds(t *testing.T) {
+func TestAFloodFromACallbackEnds(t *testing.T) { synctest.Test(t, testFlood) }
+
+func testFlood(t *testing.T) {
 	r := hub.NewRouter(hub.Options{})
 	s := addSender(t, r, "light", "lux")
 	sig, err := s.Signal("lux")

@@ -194,13 +194,13 @@ func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
 	if c == nil {
 		return
 	}
+	c.leave(cause)
 	d.mu.Lock()
 	delete(d.clients, id)
 	d.mu.Unlock()
 	d.server.clientsMu.Lock()
 	delete(d.server.clients, c)
 	d.server.clientsMu.Unlock()
-	c.leave(cause)
 	d.server.log.Info("client gone", "client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause)
 }
 
