@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp"
 	"sighub/hub"
 )
 
@@ -35,4 +36,32 @@ func Example() {
 	// Output:
 	// light lux 512
 	// [0,65535] <nil>
+}
+
+// A hub, a sender that reaches it over TCP, and a listener that does: in a real program, three processes.
+func ExampleServerRouter() {
+	ctx, stop := context.WithCancel(context.Background())
+	server, _ := tcp.Listen("tcp://127.0.0.1:0", tcp.Options{})
+	router := hub.NewServerRouter(hub.ServerOptions{})
+	served := make(chan error, 3)
+	go func() { served <- router.Serve(ctx, server) }()
+
+	listener := hub.NewClientRouter(hub.ClientOptions{})
+	go func() { served <- listener.Serve(ctx, tcp.NewClient(server.Addr(), tcp.ClientOptions{})) }()
+	heard := make(chan hub.Event)
+	_, _ = listener.AddRemoteListener(ctx, "light", "lux", func(ev hub.Event) { heard <- ev })
+
+	sensor := hub.NewClientRouter(hub.ClientOptions{})
+	go func() { served <- sensor.Serve(ctx, tcp.NewClient(server.Addr(), tcp.ClientOptions{})) }()
+	light, _ := sensor.AddRemoteSender(ctx, "light", hub.SenderOptions{Events: []string{"lux"}})
+	lux, _ := light.Signal("lux")
+	go func() { _ = lux.Trigger(ctx, 512) }() // returns when the hub has acknowledged it
+
+	ev := <-heard
+	fmt.Println(ev.Sender, ev.Name, ev.Data)
+	stop()
+	for range 3 {
+		<-served
+	}
+	// Output: light lux 512
 }
