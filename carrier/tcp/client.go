@@ -1,0 +1,135 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"sighub/carrier"
+)
+
+// A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
+// [carrier.Carrier] whose only client is the hub; each connection is a new one.
+type Client struct {
+	*peers
+	options ClientOptions
+	addr    string
+}
+
+// NewClient returns a Client of the hub at addr, which is as in [Listen]. It connects when it is served.
+func NewClient(addr string, o ClientOptions) *Client {
+	o = o.withDefaults()
+	return &Client{
+		peers:   &peers{log: o.Logger, connecting: true},
+		options: o,
+		addr:    addr,
+	}
+}
+
+// Serve implements [carrier.Carrier]. The hub is connected once it has answered hello. A hub that knows no
+// hello (it answers [carrier.StatusNoSuchMethod]) is gone on with by the rules for legacy clients.
+func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
+	c.handler = h
+	pause := c.options.Backoff
+	for ctx.Err() == nil {
+		connected, err := c.connect(ctx)
+		switch {
+		case connected:
+			pause.Reset()
+		case ctx.Err() == nil:
+			c.options.Failed(err)
+		}
+		_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
+	}
+	h.AllClientsDisconnected(carrier.ErrShutdown)
+	return nil
+}
+
+// connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
+// and why the connection ended or was not made.
+func (c *Client) connect(ctx context.Context) (connected bool, err error) {
+	network, where, err := parseAddr(c.addr)
+	if err != nil {
+		return false, err
+	}
+	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	defer cancel()
+	dialer := net.Dialer{KeepAliveConfig: keepAlive}
+	nc, err := dialer.DialContext(dialing, network, where)
+	if err != nil {
+		return false, fmt.Errorf("tcp: cannot connect to %s: %w: %s", c.addr, err, dialHint(network, err))
+	}
+
+	conn := newConn(c.peers, nc, network+"://"+where, c.options.Limits)
+	conn.speak(c.options.Codec)
+	conn.greet = greetTooEarly
+	if !conn.writer.json {
+		conn.writer.mark()
+	}
+	var watch sync.WaitGroup
+	serving, stop := context.WithCancel(ctx)
+	watch.Go(func() {
+		<-serving.Done()
+		if ctx.Err() != nil {
+			conn.fail(carrier.ErrShutdown)
+		}
+	})
+	if err := c.sayHello(dialing, conn); err != nil {
+		conn.fail(err)
+	}
+	err = conn.run()
+	stop()
+	watch.Wait()
+	if conn.client == 0 {
+		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", c.addr, err)
+	}
+	return true, err
+}
+
+// sayHello says hello; the reply is dealt with when it comes.
+func (c *Client) sayHello(dialing context.Context, conn *conn) error {
+	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(carrier.Object{
+		{Key: "protocol", Value: Protocol},
+		{Key: "name", Value: c.options.Name},
+		{Key: "window", Value: conn.limits.Window},
+		{Key: "max_message", Value: conn.limits.MaxMessage},
+	})}
+	return conn.transmit(dialing, m, func(r carrier.Reply, err error) {
+		if err == nil {
+			err = conn.welcome(r)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, context.DeadlineExceeded):
+			conn.fail(fmt.Errorf("%w: no reply to hello, which was said in %s, within %v", carrier.ErrTimeout, strings.ToUpper(conn.codec.Name()), c.options.DialTimeout))
+		default:
+			conn.fail(fmt.Errorf("hello: %w", err))
+		}
+	})
+}
+
+// welcome deals with the hub's answer to hello.
+func (c *conn) welcome(r carrier.Reply) error {
+	if r.Status == carrier.StatusNoSuchMethod {
+		c.announce("")
+		return nil
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	h, err := parseHello(r.Response)
+	if err != nil {
+		return err
+	}
+	c.agree(h)
+	c.announce(h.name)
+	return nil
+}
+
+// greetTooEarly refuses what a hub sends before it has answered hello.
+func greetTooEarly(c *conn, m *carrier.Message, _ []byte) {
+	c.reply(m.ID, carrier.Failed(errors.New("hello is not answered yet")))
+}

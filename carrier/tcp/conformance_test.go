@@ -1,0 +1,156 @@
+package tcp
+
+import (
+	"io"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"sighub/carrier"
+	"sighub/carrier/carriertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		unix  bool
+		codec carrier.Codec
+	}{
+		{"CBOR", false, carrier.CBOR},
+		{"CBORText", false, carrier.CBORText},
+		{"JSON", false, carrier.JSON},
+		{"UnixCBOR", true, carrier.CBOR},
+		{"UnixJSON", true, carrier.JSON},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			carriertest.Run(t, func(t testing.TB) *carriertest.Pair {
+				addr := "tcp://127.0.0.1:0"
+				if c.unix {
+					addr = "unix://" + filepath.Join(t.TempDir(), "hub")
+				}
+				return connect(t, addr, c.codec)
+			})
+		})
+	}
+}
+
+func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
+	limits := Limits{MaxMessage: 64 << 10}
+	hub, err := Listen(addr, Options{Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hub.Close() }) // for the cases that serve nothing
+	line := newCable(t, hub.Addr())
+	dial := func() carrier.Carrier {
+		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits})
+	}
+	raw := func(b string) {
+		nc := dialRaw(t, hub.Addr())
+		if _, err := io.WriteString(nc, b); err != nil {
+			t.Error(err)
+		}
+		_ = nc.Close()
+	}
+	return &carriertest.Pair{
+		Hub: hub, Peer: dial(), Dial: dial,
+		MaxData: limits.MaxMessage - 64, // what else a message holds
+		Cut:     line.cut,
+		Half: func() {
+			raw(`{"id":1,"method":"echo","par`)
+			raw(cborMark + "\x58\x40\xa3\x00\x01")
+		},
+		Garbage: func() {
+			raw("GET / HTTP/1.1\r\n\r\n")
+			raw("\x16\x03\x01\x02\x00\x01\x00")
+			raw(`{"id":1,"method":"echo","params":"works"]`)
+			raw(`{"id":1,"method":garbage`)
+			raw(cborMark + "\xa1\x00\x01")
+			raw(cborMark + "\x43\xff\xff\xff")
+		},
+	}
+}
+
+func dialRaw(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	network, where, err := parseAddr(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := net.Dial(network, where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc
+}
+
+// A cable passes connections on to a hub until it is cut.
+type cable struct {
+	t        testing.TB
+	hub      string
+	addr     string
+	listener net.Listener
+	all      sync.WaitGroup
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func newCable(t testing.TB, hub string) *cable {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{t: t, hub: hub, addr: "tcp://" + l.Addr().String(), listener: l}
+	c.all.Go(c.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		c.cut()
+		c.all.Wait()
+	})
+	return c
+}
+
+func (c *cable) accept() {
+	for {
+		near, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		network, where, _ := parseAddr(c.hub)
+		far, err := net.Dial(network, where)
+		if err != nil {
+			_ = near.Close()
+			continue
+		}
+		c.mu.Lock()
+		c.conns = append(c.conns, near, far)
+		c.mu.Unlock()
+		c.all.Go(func() { pass(near, far) })
+		c.all.Go(func() { pass(far, near) })
+	}
+}
+
+func pass(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = from.(interface{ CloseRead() error }).CloseRead()
+	_ = to.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+// cut resets every connection.
+func (c *cable) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, nc := range c.conns {
+		if tcp, ok := nc.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = nc.Close()
+	}
+	c.conns = nil
+}

@@ -1,0 +1,281 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier"
+)
+
+const (
+	smallRead = 4 << 10  // what an idle connection holds
+	largeRead = 64 << 10 // used while small ones are filled
+
+	flushTime  = time.Second            // for what is pending when a connection ends
+	lingerTime = 200 * time.Millisecond // for the peer to read it
+)
+
+// A conn is one connection, at either end. One goroutine, run's, reads from it and makes every call for it on
+// the handler; a writer has another while there is something to write.
+type conn struct {
+	peers  *peers
+	nc     net.Conn
+	addr   string
+	limits Limits
+	writer writer
+	calls  *carrier.Calls
+
+	// greet is given what comes before the client is announced.
+	greet func(c *conn, m *carrier.Message, packed []byte)
+	// sniff is set at the hub's end: the first byte decides the dialect.
+	sniff bool
+
+	// The following are set by the reading goroutine, before the client is announced.
+	split          splitter
+	codec          carrier.Codec
+	client         carrier.ClientID // 0 until announced
+	hello          bool             // the peer has said hello
+	window         int              // of messages that the peer takes unanswered
+	peerMax        int              // the largest packet that the peer takes
+	maxOutstanding int
+
+	closing atomic.Bool
+	failed  chan struct{} // closed when everyone who waited has been told
+	mu      sync.Mutex
+	why     error          // the first cause of the connection's end
+	broken  error          // why writing failed
+	timer   *time.Timer    // for the reply of a legacy peer
+	timed   uint64         // the message that it is for
+	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+}
+
+func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
+	c := &conn{
+		peers:          p,
+		nc:             nc,
+		addr:           addr,
+		limits:         l,
+		calls:          carrier.NewCalls(1),
+		window:         1,
+		peerMax:        legacyMax,
+		maxOutstanding: 64,
+		failed:         make(chan struct{}),
+	}
+	if l.MaxOutstanding > 0 {
+		c.maxOutstanding = l.MaxOutstanding
+	}
+	c.writer = writer{
+		nc:      nc,
+		timeout: l.WriteTimeout,
+		buffers: &p.buffers,
+		failed:  c.writeFailed,
+		sent:    c.expectReply,
+		pace:    &pacer{gap: l.LegacyGap},
+	}
+	setUserTimeout(nc, l.WriteTimeout)
+	return c
+}
+
+// speak sets the dialect.
+func (c *conn) speak(codec carrier.Codec) {
+	c.codec = codec
+	if codec.Name() == carrier.JSON.Name() {
+		c.split = newJSONSplitter(c.limits.MaxMessage)
+		c.writer.json = true
+	} else {
+		c.split = newCBORSplitter(c.limits.MaxMessage)
+	}
+}
+
+// run reads until the connection ends, and then ends it: it returns the cause when nothing of it is left.
+func (c *conn) run() error {
+	err := c.read()
+	if broken := c.writeError(); broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = broken
+	}
+	c.fail(cause(err))
+	c.writer.flush(time.Now().Add(flushTime))
+	if !errors.Is(err, io.EOF) {
+		c.linger()
+	}
+	_ = c.nc.Close() // what it could tell, reading and writing have told
+	c.writer.close()
+	c.mu.Lock()
+	c.endTimer()
+	c.mu.Unlock()
+	c.timers.Wait()
+	<-c.failed
+	c.peers.remove(c)
+	if c.client != 0 {
+		c.peers.handler.ClientDisconnected(c.client, c.cause())
+	}
+	c.peers.log.Debug("disconnected", "client", c.addr, "cause", c.cause())
+	return c.cause()
+}
+
+func (c *conn) read() error {
+	small := make([]byte, smallRead)
+	buf := small
+	for !c.closing.Load() {
+		n, err := c.nc.Read(buf)
+		if err := c.consume(buf[:n]); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(err, io.EOF) && c.split != nil && c.split.partial():
+			return fmt.Errorf("%w in the middle of a message: %w", carrier.ErrClosed, err)
+		case err != nil:
+			return err
+		case n < len(buf):
+			buf = small
+		case len(buf) == smallRead:
+			buf = make([]byte, largeRead)
+		}
+	}
+	return c.cause()
+}
+
+// consume deals with every frame that ends in data.
+func (c *conn) consume(data []byte) error {
+	for len(data) > 0 && !c.closing.Load() {
+		if c.sniff {
+			if err := c.guess(data[0]); err != nil {
+				return err
+			}
+			c.sniff = false
+		}
+		rest, f, ok := c.split.next(data)
+		if !ok {
+			return nil
+		}
+		if err := c.receive(f); err != nil {
+			return err
+		}
+		data = rest
+	}
+	return nil
+}
+
+// guess tells the dialect from the first byte.
+func (c *conn) guess(b byte) error {
+	switch {
+	case b == '{' || isSpace(b):
+		c.speak(carrier.JSON)
+	case b == cborMark[0]:
+		c.speak(carrier.CBOR)
+	default:
+		c.peers.log.Warn("connection closed: it begins like neither JSON nor CBOR", "client", c.addr, "byte", fmt.Sprintf("%#02x", b))
+		return fmt.Errorf("%w: the first byte is %#02x", carrier.ErrMalformed, b)
+	}
+	return nil
+}
+
+// announce makes the client known.
+func (c *conn) announce(name string) {
+	c.client = c.peers.add(c)
+	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
+	c.peers.handler.ClientConnected(carrier.Client{
+		ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window,
+	})
+}
+
+// fail begins to end the connection: it is not read any further, nobody waits for it, and what it owes others
+// ends with cause. Only the first cause counts. It may be called by any goroutine.
+func (c *conn) fail(cause error) {
+	c.mu.Lock()
+	first := c.why == nil
+	if first {
+		c.why = cause
+	}
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	c.closing.Store(true)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only when it is closed already
+	c.writer.release()
+	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
+	close(c.failed)
+}
+
+func (c *conn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why
+}
+
+// writeFailed is the writer's way to tell. What the peer sent before it went may still be unread, so reading
+// finds the end; but a peer that takes nothing is not waited for.
+func (c *conn) writeFailed(err error) {
+	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
+		c.fail(why)
+		_ = c.nc.Close() // ends a read at once
+		return
+	}
+	c.mu.Lock()
+	c.broken = err
+	c.mu.Unlock()
+	_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))
+}
+
+func (c *conn) writeError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
+}
+
+// linger lets the peer read what was written last: closing a connection while something unread lies in it
+// resets it, and the peer may then lose even what it has received.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	var waste [512]byte
+	for n := 0; n < 1<<20; {
+		k, err := c.nc.Read(waste[:])
+		if err != nil {
+			return
+		}
+		n += k
+	}
+}
+
+// expectReply starts the time that a legacy peer has for its reply.
+func (c *conn) expectReply(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why != nil {
+		return
+	}
+	c.endTimer()
+	c.timers.Add(1)
+	c.timed = id
+	c.timer = time.AfterFunc(c.limits.ReplyTimeout, func() {
+		defer c.timers.Done()
+		c.calls.Cancel(id, fmt.Errorf("tcp: %s has not replied for %v: %w", c.addr, c.limits.ReplyTimeout, context.DeadlineExceeded))
+	})
+}
+
+func (c *conn) stopTimer(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timed == id {
+		c.endTimer()
+	}
+}
+
+// endTimer is called with the lock held.
+func (c *conn) endTimer() {
+	if c.timer != nil && c.timer.Stop() {
+		c.timers.Done()
+	}
+	c.timer = nil
+}

@@ -1,0 +1,99 @@
+package tcp
+
+import (
+	"errors"
+	"fmt"
+
+	"sighub/carrier"
+)
+
+const (
+	methodHello = "hello"
+	maxName     = 255 // bytes
+)
+
+var errHelloLate = errors.New("hello must be a client's first message")
+
+// A hello is what a client says of itself, and what the hub answers: the fields that are zero were not given.
+type hello struct {
+	protocol   int
+	name       string
+	window     int
+	maxMessage int
+}
+
+func parseHello(v carrier.Value) (h hello, err error) {
+	err = v.Fields(func(key string, v carrier.Value) error {
+		var dst any
+		switch key {
+		case "protocol":
+			dst = &h.protocol
+		case "name":
+			dst = &h.name
+		case "window":
+			dst = &h.window
+		case "max_message":
+			dst = &h.maxMessage
+		default:
+			return nil
+		}
+		if v.IsNull() {
+			return nil
+		}
+		if err := v.Decode(dst); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return h, fmt.Errorf("hello: %w", err)
+	case h.protocol != Protocol:
+		return h, fmt.Errorf("hello: protocol is %d, and only protocol %d is spoken here", h.protocol, Protocol)
+	case h.window < 0 || h.maxMessage < 0:
+		return h, errors.New("hello: window and max_message cannot be negative")
+	case len(h.name) > maxName:
+		return h, fmt.Errorf("hello: the name has %d bytes, and may have %d", len(h.name), maxName)
+	}
+	return h, nil
+}
+
+// greet deals with what a client says first.
+func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
+	if c.codec.Name() == carrier.CBOR.Name() {
+		c.codec = keyStyle(packed)
+	}
+	if m.Method != methodHello {
+		c.announce("")
+		c.deliver(m)
+		return
+	}
+	h, err := parseHello(m.Params)
+	if err != nil {
+		c.reply(m.ID, carrier.Failed(err))
+		return
+	}
+	c.agree(h)
+	c.reply(m.ID, carrier.Done(carrier.Object{
+		{Key: "protocol", Value: Protocol},
+		{Key: "name", Value: s.options.Name},
+		{Key: "version", Value: s.options.Version},
+		{Key: "window", Value: c.window},
+		{Key: "max_message", Value: c.limits.MaxMessage},
+	}))
+	c.announce(h.name)
+}
+
+// agree applies what the two ends have told each other.
+func (c *conn) agree(h hello) {
+	c.hello, c.window, c.peerMax = true, c.limits.Window, h.maxMessage
+	if h.window > 0 {
+		c.window = min(c.window, h.window)
+	}
+	setDefault(&c.peerMax, c.limits.MaxMessage)
+	if c.limits.MaxOutstanding <= 0 {
+		c.maxOutstanding = 2 * c.window
+	}
+	c.calls.SetWindow(c.window)
+	c.writer.stream()
+}

@@ -1,0 +1,100 @@
+package tcp
+
+import (
+	"fmt"
+	"time"
+
+	"sighub/carrier"
+)
+
+// legacyMax is how many bytes a legacy peer reads at a time: a message must fit.
+const legacyMax = 4096
+
+// A pacer keeps the legacy rules: one packet per write, and no write glued to the one before it. The next one
+// may go when the peer has replied to the message that was written last, and so must have read it; or, since a
+// reply is not replied to, when the peer has had time to read it and its system has acknowledged every byte.
+//
+// Its fields are guarded by the writer's lock.
+type pacer struct {
+	gap   time.Duration
+	queue []queued
+	last  time.Time // when the last write ended; zero if there was none
+	id    uint64    // of the message that was written last; 0 if that was a reply
+	read  bool      // the peer has replied to it
+}
+
+// A queued packet is the next size bytes of what is pending.
+type queued struct {
+	size  int
+	id    uint64 // 0 for a reply
+	glued bool   // not a packet of its own: it goes out with the next one
+}
+
+// takeOne moves the first packet to out. The lock is held.
+func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
+	p, size := w.pace, 0
+	var q queued
+	for {
+		q, p.queue = p.queue[0], p.queue[1:]
+		size += q.size
+		if !q.glued {
+			break
+		}
+	}
+	*out = append(*out, (*w.pending)[:size]...)
+	if rest := copy(*w.pending, (*w.pending)[size:]); rest > 0 {
+		*w.pending = (*w.pending)[:rest]
+	} else {
+		w.buffers.put(w.pending)
+		w.pending, p.queue = nil, nil
+	}
+	p.id, p.read = q.id, false
+	if q.id == 0 {
+		w.replies--
+		return 1, true
+	}
+	w.sent(q.id)
+	return 0, true
+}
+
+// awaitPace waits until the next write may go. The lock is held, but for the waiting.
+func (w *writer) awaitPace() {
+	p := w.pace
+	next := p.last.Add(p.gap)
+	for w.pace != nil && w.err == nil && !p.read && !p.last.IsZero() {
+		now := time.Now()
+		if !now.Before(next) {
+			if unacknowledged(w.nc) == 0 {
+				return
+			}
+			if now.Sub(p.last) > w.timeout {
+				err := fmt.Errorf("%w: nothing was read for %v", carrier.ErrTimeout, w.timeout)
+				w.end(err)
+				w.mu.Unlock()
+				w.failed(err)
+				w.mu.Lock()
+				return
+			}
+			next = now.Add(p.gap)
+		}
+		changed := w.watch()
+		w.mu.Unlock()
+		t := time.NewTimer(next.Sub(now))
+		select {
+		case <-changed:
+		case <-t.C:
+		}
+		t.Stop()
+		w.mu.Lock()
+	}
+}
+
+// answered notes that the peer has replied to a message.
+func (w *writer) answered(id uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pace != nil && w.pace.id == id {
+		w.pace.read = true
+		w.notify()
+	}
+}

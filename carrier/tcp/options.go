@@ -1,0 +1,128 @@
+package tcp
+
+import (
+	"log/slog"
+	"time"
+
+	"sighub/carrier"
+)
+
+// Protocol is the version of the protocol that hello asks for and grants.
+const Protocol = 1
+
+// Limits bound what one connection may cost. For each of them, zero or less stands for the default.
+type Limits struct {
+	// Window is how many messages each end may have unanswered, after hello: at the hub's end the most that
+	// is granted, at the client's what is asked for. Default 1024.
+	Window int
+
+	// MaxMessage is the size in bytes of the largest message or reply that is read. Default 1 MiB.
+	MaxMessage int
+
+	// MaxOutstanding is how many messages are read whose replies are not written yet; then reading stops.
+	// It must be larger than Window, or two ends can wait for each other. Default twice the window that was
+	// granted, and 64 for a legacy client.
+	MaxOutstanding int
+
+	// MaxPending is how many bytes may wait to be written to one peer; beyond it Transmit takes the peer's
+	// window for full, and the hub reads no more of what that client sends. Default 4 times MaxMessage.
+	MaxPending int
+
+	// WriteTimeout is how long a peer may read nothing while something waits to be written to it, before it
+	// is disconnected with [carrier.ErrTimeout]. Default 30 s.
+	WriteTimeout time.Duration
+
+	// LegacyGap is how long after a write a legacy peer is given to read it, before the next one, when no
+	// reply proves that it did. Default 20 ms.
+	LegacyGap time.Duration
+
+	// ReplyTimeout is how long a legacy peer may take to reply; then the next message may go to it.
+	// Default 10 s.
+	ReplyTimeout time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	setDefault(&l.Window, 1024)
+	setDefault(&l.MaxMessage, 1<<20)
+	setDefault(&l.MaxPending, 4*l.MaxMessage)
+	setDefault(&l.WriteTimeout, 30*time.Second)
+	setDefault(&l.LegacyGap, 20*time.Millisecond)
+	setDefault(&l.ReplyTimeout, 10*time.Second)
+	return l
+}
+
+// Options are a [Server]'s. The zero value is usable.
+type Options struct {
+	// Name and Version are what the hub calls itself in its answer to hello. Defaults "sighub" and "devel".
+	Name, Version string
+
+	// MaxClients is how many connections may be open at once, those that have not said anything yet
+	// included; further ones are closed at once. Default 10,000.
+	MaxClients int
+
+	Limits Limits
+
+	// Logger receives what no client can be told. Default: discarded.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.MaxClients, 10_000)
+	if o.Name == "" {
+		o.Name = "sighub"
+	}
+	if o.Version == "" {
+		o.Version = "devel"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o
+}
+
+// ClientOptions are a [Client]'s. The zero value is usable.
+type ClientOptions struct {
+	// Name is what the client calls itself in hello.
+	Name string
+
+	// Codec is the dialect to speak: [carrier.CBOR], [carrier.CBORText] or [carrier.JSON]. Default CBOR; a
+	// hub that knows no hello needs JSON.
+	Codec carrier.Codec
+
+	// DialTimeout is how long one try to connect may take, the answer to hello included. Default 5 s.
+	DialTimeout time.Duration
+
+	// Failed, if not nil, is called after each try to connect that failed, from the goroutine that runs
+	// Serve; the next try follows by itself.
+	Failed func(error)
+
+	// Backoff paces the tries. The default waits from 100 ms to 5 s.
+	Backoff carrier.Backoff
+
+	Limits Limits
+
+	// Logger receives what the hub cannot be told. Default: discarded.
+	Logger *slog.Logger
+}
+
+func (o ClientOptions) withDefaults() ClientOptions {
+	setDefault(&o.DialTimeout, 5*time.Second)
+	if o.Codec == nil {
+		o.Codec = carrier.CBOR
+	}
+	if o.Failed == nil {
+		o.Failed = func(error) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o
+}
+
+func setDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}

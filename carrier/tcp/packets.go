@@ -1,0 +1,210 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"sighub/carrier"
+)
+
+// transmit sends a message: see [carrier.Carrier].
+func (c *conn) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
+	id, err := c.calls.Begin(ctx, done)
+	if err != nil {
+		return err
+	}
+	if err := c.send(ctx, id, m); err != nil && c.calls.Drop(id) {
+		return err
+	}
+	return nil // done was called, or will be
+}
+
+func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
+	buf := c.peers.buffers.get()
+	defer c.peers.buffers.put(buf)
+	packet := carrier.Message{ID: carrier.ValueOf(int(id)), Method: m.Method, Params: m.Params}
+	if err := c.pack(buf, &packet); err != nil {
+		return err
+	}
+	room := func() bool { return c.writer.size() < c.limits.MaxPending }
+	if !c.writer.wait(ctx.Done(), room) {
+		return context.Cause(ctx)
+	}
+	if !c.writer.put(*buf, id) {
+		return carrier.ErrGone
+	}
+	return nil
+}
+
+// receive deals with one frame. An error means that the connection is to be closed.
+func (c *conn) receive(f frame) error {
+	if f.err != nil {
+		return c.damaged(f)
+	}
+	p, err := carrier.Unpack(c.codec, f.data)
+	switch {
+	case err != nil && !c.split.sound(f.data):
+		return c.damaged(frame{data: f.data, err: err, lost: true})
+	case err != nil && p.Message == nil:
+		c.peers.malformed.Add(1)
+		c.peers.log.Debug("a reply is malformed", "client", c.addr, "error", err)
+	case err != nil:
+		return c.refuse(p.Message.ID, err)
+	case p.Reply != nil:
+		c.answer(p.Reply)
+	default:
+		return c.handle(p.Message, f.data)
+	}
+	return nil
+}
+
+// damaged deals with a frame that cannot be unpacked.
+func (c *conn) damaged(f frame) error {
+	g := c.split.glimpse(f.data)
+	var err error
+	switch {
+	case g.isReply:
+		r := carrier.Failed(f.err)
+		r.ID = g.id
+		c.peers.malformed.Add(1)
+		c.answer(&r)
+	case g.isMessage:
+		err = c.refuse(g.id, f.err)
+	default:
+		err = c.refuse(carrier.Value{}, f.err)
+	}
+	if f.lost && err == nil {
+		c.peers.log.Warn("connection closed: what follows cannot be read", "client", c.addr, "error", f.err)
+		err = f.err
+	}
+	return err
+}
+
+// handle passes a message on.
+func (c *conn) handle(m *carrier.Message, packed []byte) error {
+	if err := c.admit(); err != nil {
+		return err
+	}
+	switch {
+	case c.client == 0:
+		c.greet(c, m, packed)
+	case m.Method == methodHello:
+		c.reply(m.ID, carrier.Failed(errHelloLate))
+	default:
+		c.deliver(m)
+	}
+	return nil
+}
+
+func (c *conn) deliver(m *carrier.Message) {
+	a := &answer{conn: c, id: m.ID}
+	c.peers.handler.HandleMessage(c.client, m, a.respond)
+}
+
+// refuse replies to a message that is not passed on.
+func (c *conn) refuse(id carrier.Value, why error) error {
+	c.peers.malformed.Add(1)
+	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
+	if err := c.admit(); err != nil {
+		return err
+	}
+	c.reply(id, carrier.Failed(why))
+	return nil
+}
+
+// admit waits until one more reply may be owed. The hub waits for what is pending to be written as well; its
+// clients do not, or the two could wait for each other.
+func (c *conn) admit() error {
+	w := &c.writer
+	w.wait(nil, func() bool {
+		return w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
+	})
+	if c.closing.Load() {
+		return c.cause()
+	}
+	w.received()
+	return nil
+}
+
+// An answer sees to it that a message is replied to once.
+type answer struct {
+	conn  *conn
+	id    carrier.Value
+	given atomic.Bool
+}
+
+func (a *answer) respond(r carrier.Reply) {
+	if !a.given.Swap(true) {
+		a.conn.reply(a.id, r)
+	}
+}
+
+// reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, is replaced by an
+// error that says so.
+func (c *conn) reply(id carrier.Value, r carrier.Reply) {
+	buf := c.peers.buffers.get()
+	defer c.peers.buffers.put(buf)
+	r.ID = id
+	err := c.pack(buf, &r)
+	if err != nil {
+		r = carrier.Failed(err)
+		r.ID = id
+		err = c.pack(buf, &r)
+	}
+	if err != nil { // the id is the trouble
+		r.ID = carrier.Value{}
+		_ = c.pack(buf, &r) // a status and a line of text: it is sent even to a peer that takes less
+	}
+	c.writer.put(*buf, 0)
+}
+
+// pack packs a message or reply into buf.
+func (c *conn) pack(buf *[]byte, packet carrier.Appender) error {
+	var err error
+	if *buf, err = packet.AppendTo((*buf)[:0], c.codec); err != nil {
+		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
+	}
+	switch {
+	case len(*buf) <= c.peerMax:
+		return nil
+	case c.hello:
+		return fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(*buf), c.addr, c.peerMax)
+	default:
+		return fmt.Errorf("%w: it has %d bytes, and a client that has not said hello takes %d", carrier.ErrTooLarge, len(*buf), c.peerMax)
+	}
+}
+
+// answer ends the message that a reply is for.
+func (c *conn) answer(r *carrier.Reply) {
+	id, err := c.replyID(r.ID)
+	if err == nil {
+		c.stopTimer(id)
+		c.writer.answered(id)
+		if c.calls.Answer(id, *r) {
+			return
+		}
+		err = errors.New("nobody waits for it")
+	}
+	c.peers.stray.Add(1)
+	c.peers.log.Debug("a reply is ignored", "client", c.addr, "error", err)
+}
+
+// replyID reads the id of one of our messages, which comes back as it was written: as a plain integer.
+func (c *conn) replyID(v carrier.Value) (uint64, error) {
+	var scratch [24]byte
+	raw, err := v.AppendTo(scratch[:0], c.codec)
+	if err != nil {
+		return 0, err
+	}
+	if c.writer.json {
+		return strconv.ParseUint(string(raw), 10, 64)
+	}
+	major, id, rest, err := carrier.CBORHead(raw)
+	if err == nil && (major != carrier.CBORUnsigned || len(rest) > 0) {
+		err = fmt.Errorf("%w: the id of a reply is no number", carrier.ErrMalformed)
+	}
+	return id, err
+}

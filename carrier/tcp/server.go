@@ -1,0 +1,156 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+
+	"sighub/carrier"
+)
+
+// A Server is the hub's end: any number of clients connect to it. It is a [carrier.Carrier].
+type Server struct {
+	*peers
+	options  Options
+	listener net.Listener
+	addr     string
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // those that have not said anything included
+	full  bool               // the last connection was one too many
+}
+
+// Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket
+// file that is left from a program that has ended is replaced; Serve removes its own when it ends.
+func Listen(addr string, o Options) (*Server, error) {
+	network, where, err := parseAddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(network, where)
+	if err != nil {
+		return nil, fmt.Errorf("tcp: cannot listen at %s: %w: %s", addr, err, listenHint(network, err))
+	}
+	s := newServer(o)
+	s.listener = l
+	s.addr = network + "://" + l.Addr().String()
+	return s, nil
+}
+
+func newServer(o Options) *Server {
+	o = o.withDefaults()
+	return &Server{
+		peers:   &peers{log: o.Logger},
+		options: o,
+		conns:   make(map[*conn]struct{}),
+	}
+}
+
+// Addr returns the address listened at, with the port that was taken: "tcp://127.0.0.1:3000".
+func (s *Server) Addr() string { return s.addr }
+
+// Close closes a Server that is not going to be served.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Serve implements [carrier.Carrier]. A client is connected once its first message has been read. When ctx is
+// done, what is pending is written to the clients, for at most a second or so.
+func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
+	s.handler = h
+	var watch, conns sync.WaitGroup
+	accepting, stop := context.WithCancel(ctx)
+	watch.Go(func() {
+		<-accepting.Done()
+		_ = s.listener.Close() // the end of accept, which tells what is to be told
+	})
+	err := s.accept(ctx, &conns)
+	stop()
+	watch.Wait()
+
+	why := carrier.ErrShutdown
+	if err != nil {
+		why = fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
+	}
+	for _, c := range s.all() {
+		c.fail(why)
+	}
+	conns.Wait()
+	h.AllClientsDisconnected(why)
+	return err
+}
+
+// accept serves each connection on a goroutine of its own, until ctx is done or listening fails.
+func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
+	var pause carrier.Backoff
+	for ctx.Err() == nil {
+		nc, err := s.listener.Accept()
+		switch {
+		case err == nil:
+			pause.Reset()
+			c := s.newConn(nc)
+			if s.admit(c) {
+				conns.Go(func() { s.serve(c) })
+			} else {
+				_ = nc.Close() // there is no one to tell
+			}
+		case ctx.Err() != nil: // the listener was closed because of that
+		case passing(err):
+			s.log.Warn("a client cannot be accepted", "address", s.addr, "error", err)
+			_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
+		default:
+			return fmt.Errorf("tcp: cannot listen at %s any more: %w", s.addr, err)
+		}
+	}
+	return nil
+}
+
+// passing tells whether accepting may work again later.
+func passing(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) newConn(nc net.Conn) *conn {
+	c := newConn(s.peers, nc, peerAddr(nc, s.addr), s.options.Limits)
+	c.greet, c.sniff = s.greet, true
+	return c
+}
+
+func (s *Server) serve(c *conn) {
+	_ = c.run() // the handler was told the cause
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// admit counts a connection, unless there are as many as there may be.
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) >= s.options.MaxClients {
+		if !s.full { // told once, not for each of many
+			s.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", len(s.conns))
+		}
+		s.full = true
+		return false
+	}
+	s.full = false
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) all() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		list = append(list, c)
+	}
+	return list
+}

@@ -1,0 +1,44 @@
+package tcp
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unacknowledged returns how many bytes were written that the other end's system has not acknowledged (on a
+// Unix socket: that the other end has not read).
+func unacknowledged(nc net.Conn) (n int) {
+	control(nc, func(fd int) {
+		if got, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil {
+			n = got
+		}
+	})
+	return n
+}
+
+// setUserTimeout bounds how long written bytes may stay unacknowledged: keep-alive does not work while there
+// are any (tcp(7), TCP_USER_TIMEOUT).
+func setUserTimeout(nc net.Conn, d time.Duration) {
+	if _, ok := nc.(*net.TCPConn); !ok {
+		return
+	}
+	control(nc, func(fd int) {
+		// A system that refuses it keeps its own, longer timeout.
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+	})
+}
+
+func control(nc net.Conn, f func(fd int)) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
+}

@@ -1,0 +1,94 @@
+package tcp
+
+import (
+	"bytes"
+
+	"sighub/carrier"
+)
+
+// A frame is what a splitter cut from a stream: one packed message or reply.
+type frame struct {
+	data []byte // the packet; if err is set, its first bytes at most
+	err  error  // why it cannot be unpacked
+	lost bool   // where it ends is not known, so what follows cannot be read
+}
+
+// A splitter cuts a stream into frames.
+type splitter interface {
+	// next takes from data until a frame ends, and returns what follows it. If data is used up first, ok is
+	// false, and the frame goes on with the next call's data. A frame's data is the caller's to keep.
+	next(data []byte) (rest []byte, f frame, ok bool)
+
+	// partial tells whether a frame has begun and not ended.
+	partial() bool
+
+	// sound tells, of a frame that could not be unpacked, whether it ended where it should.
+	sound(data []byte) bool
+
+	// glimpse looks for a packet's id and kind in its first bytes.
+	glimpse(head []byte) glimpse
+}
+
+// A glimpse is what can be told of a packet from its first bytes.
+type glimpse struct {
+	id        carrier.Value
+	isMessage bool
+	isReply   bool
+}
+
+func (g *glimpse) add(key string, v carrier.Value) {
+	switch key {
+	case "id":
+		g.id = v
+	case "method", "params":
+		g.isMessage = true
+	case "status":
+		g.isReply = true
+	}
+}
+
+// headSize is how many bytes are kept of a frame that is skipped: enough for an id and a method that stand
+// first, as they do in what this package writes.
+const headSize = 512
+
+// A body gathers the bytes of one frame, without ever holding more than they are.
+type body struct {
+	limit int
+	size  int    // of the frame so far
+	data  []byte // gathered so far; no more than headSize bytes once the frame is bad
+	bad   error  // why the frame is skipped
+}
+
+// add takes part of the frame. Its first and last part, if it has but one, is copied into a slice of just the
+// right size.
+func (b *body) add(part []byte) {
+	b.size += len(part)
+	if b.bad == nil && b.size > b.limit {
+		b.skip(tooLarge(uint64(b.size), b.limit))
+	}
+	if b.bad != nil {
+		part = part[:min(len(part), headSize-len(b.data))]
+	}
+	switch {
+	case len(part) == 0:
+	case b.data == nil:
+		b.data = bytes.Clone(part)
+	default:
+		b.data = append(b.data, part...)
+	}
+}
+
+// skip begins to skip the frame.
+func (b *body) skip(why error) {
+	if b.bad == nil {
+		b.bad = why
+		b.data = bytes.Clone(b.data[:min(len(b.data), headSize)])
+	}
+}
+
+// end returns the frame, and is ready for the next.
+func (b *body) end() frame {
+	f := frame{data: b.data, err: b.bad}
+	*b = body{limit: b.limit}
+	return f
+}

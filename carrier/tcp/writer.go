@@ -1,0 +1,273 @@
+package tcp
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// maxWrite is how many bytes are written at a time: the write timeout is for each of these.
+const maxWrite = 64 << 10
+
+var errWriterClosed = errors.New("tcp: connection closed")
+
+// A writer writes packets to a connection in the order in which they are put. It writes at once when the
+// connection is idle; what is put while it is busy goes out together. Its goroutine exists only while there
+// is something to write.
+type writer struct {
+	nc      net.Conn
+	json    bool
+	timeout time.Duration
+	buffers *bufferPool
+	failed  func(error)     // told of a write that failed, once, without a lock held
+	sent    func(id uint64) // told that a message is about to be written to a legacy peer
+
+	mu      sync.Mutex
+	pending *[]byte // packets that wait, framed; nil if none do
+	replies int     // how many of them are replies
+	owed    int     // messages that were received and whose reply is not written
+	pace    *pacer  // nil once the peer has said hello
+	running bool    // the goroutine exists
+	closing bool    // nobody waits any more
+	err     error   // nothing is written any more
+	changed chan struct{}
+}
+
+// put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
+func (w *writer) put(packet []byte, id uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return false
+	}
+	if w.pending == nil {
+		w.pending = w.buffers.get()
+	}
+	b := *w.pending
+	if w.json {
+		b = append(b, packet...)
+		if w.pace == nil {
+			b = append(b, '\n')
+		}
+	} else {
+		b = append(carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(len(packet))), packet...)
+	}
+	if w.pace != nil {
+		w.pace.queue = append(w.pace.queue, queued{size: len(b) - len(*w.pending), id: id})
+	}
+	*w.pending = b
+	if id == 0 {
+		w.replies++
+	}
+	w.start()
+	return true
+}
+
+// mark writes the mark of a CBOR stream, glued to the next packet.
+func (w *writer) mark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending = w.buffers.get()
+	*w.pending = append(*w.pending, cborMark...)
+	w.pace.queue = append(w.pace.queue, queued{size: len(cborMark), glued: true})
+}
+
+// start starts the goroutine if it is needed. The lock is held.
+func (w *writer) start() {
+	if !w.running {
+		w.running = true
+		go w.run()
+	}
+}
+
+// stream ends the legacy rules: the peer can split what arrives together.
+func (w *writer) stream() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pace = nil
+	w.notify()
+}
+
+// received counts a message, which is owed a reply.
+func (w *writer) received() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owed++
+}
+
+// run writes until nothing is pending.
+func (w *writer) run() {
+	out := w.buffers.get()
+	defer w.buffers.put(out)
+	for {
+		replies, ok := w.take(out)
+		if !ok {
+			return
+		}
+		err := w.write(*out)
+		w.mu.Lock()
+		w.owed -= replies
+		if w.pace != nil {
+			w.pace.last = time.Now()
+		}
+		w.notify()
+		tell := err != nil && w.err == nil
+		if tell {
+			w.end(err)
+		}
+		w.mu.Unlock()
+		if tell {
+			w.failed(err)
+		}
+	}
+}
+
+// take moves what may be written now to out. If there is nothing, it lets the goroutine end.
+func (w *writer) take(out *[]byte) (replies int, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*out = (*out)[:0]
+	if w.pace != nil && w.pending != nil && w.err == nil {
+		w.awaitPace()
+	}
+	if w.pending == nil || w.err != nil {
+		w.running = false
+		w.notify()
+		return 0, false
+	}
+	if w.pace != nil {
+		return w.takeOne(out)
+	}
+	*out, *w.pending = *w.pending, *out
+	w.buffers.put(w.pending)
+	replies, w.pending, w.replies = w.replies, nil, 0
+	return replies, true
+}
+
+func (w *writer) write(b []byte) error {
+	for len(b) > 0 {
+		part := b[:min(len(b), maxWrite)]
+		if err := w.nc.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+			return err
+		}
+		n, err := w.nc.Write(part)
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err // a peer that reads slowly, but reads, is waited for
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// wait waits until cond, which is called with the lock held, is true, or stop is closed, or the writer is
+// closing. It returns false if stop was closed first.
+func (w *writer) wait(stop <-chan struct{}, cond func() bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.closing && !cond() {
+		changed := w.watch()
+		w.mu.Unlock()
+		select {
+		case <-changed:
+			w.mu.Lock()
+		case <-stop:
+			w.mu.Lock()
+			return false
+		}
+	}
+	return true
+}
+
+// watch returns a channel that is closed at the next change. The lock is held.
+func (w *writer) watch() <-chan struct{} {
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	return w.changed
+}
+
+func (w *writer) notify() {
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
+
+// size returns how many bytes are pending. The lock is held.
+func (w *writer) size() int {
+	if w.pending == nil {
+		return 0
+	}
+	return len(*w.pending)
+}
+
+// release ends all waiting: the connection is about to end.
+func (w *writer) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closing = true
+	w.notify()
+}
+
+// end drops what is pending, with the lock held.
+func (w *writer) end(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+	w.pending = nil
+	w.notify()
+}
+
+// flush waits until everything is written, at most until the deadline.
+func (w *writer) flush(deadline time.Time) {
+	t := time.NewTimer(time.Until(deadline))
+	defer t.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.running {
+		changed := w.watch()
+		w.mu.Unlock()
+		select {
+		case <-changed:
+			w.mu.Lock()
+		case <-t.C:
+			w.mu.Lock()
+			return
+		}
+	}
+}
+
+// close drops what is pending and waits for the goroutine; the connection must be closed already.
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end(errWriterClosed)
+	for w.running {
+		changed := w.watch()
+		w.mu.Unlock()
+		<-changed
+		w.mu.Lock()
+	}
+}
+
+// A bufferPool lends buffers, so that an idle connection needs none.
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) get() *[]byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+// put takes a buffer back, unless one large message made it larger than it is worth keeping.
+func (p *bufferPool) put(b *[]byte) {
+	if cap(*b) <= maxWrite {
+		*b = (*b)[:0]
+		p.pool.Put(b)
+	}
+}
