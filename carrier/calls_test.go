@@ -36,7 +36,7 @@ func (r *result) check(t *testing.T, what string, count int, status Status, err 
 	}
 }
 
-func begin(t *testing.T, ctx context.Context, c *Calls, r *result) uint64 {
+func begin(ctx context.Context, t *testing.T, c *Calls, r *result) uint64 {
 	t.Helper()
 	id, err := c.Begin(ctx, r.done)
 	if err != nil {
@@ -48,7 +48,7 @@ func begin(t *testing.T, ctx context.Context, c *Calls, r *result) uint64 {
 func TestCallsAnswer(t *testing.T) {
 	c := NewCalls(2)
 	var a, b result
-	first, second := begin(t, t.Context(), c, &a), begin(t, context.Background(), c, &b)
+	first, second := begin(t.Context(), t, c, &a), begin(context.Background(), t, c, &b)
 	if first == second || c.Outstanding() != 2 {
 		t.Errorf("ids %d and %d, %d outstanding", first, second, c.Outstanding())
 	}
@@ -70,7 +70,7 @@ func TestCallsWindowIsFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCalls(1)
 		var held result
-		id := begin(t, context.Background(), c, &held)
+		id := begin(context.Background(), t, c, &held)
 		var mu sync.Mutex
 		var order []int
 		ids := make(chan uint64, 10)
@@ -102,7 +102,7 @@ func TestCallsWindowIsFirstComeFirstServed(t *testing.T) {
 func TestCallsNobodyOvertakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCalls(1)
-		id := begin(t, context.Background(), c, new(result))
+		id := begin(context.Background(), t, c, new(result))
 		waited := make(chan uint64)
 		go func() {
 			got, err := c.Begin(context.Background(), nil)
@@ -156,7 +156,7 @@ func TestCallsContext(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		id := begin(t, ctx, c, &late)
+		id := begin(ctx, t, c, &late)
 		second, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := c.Begin(second, waiting.done)
@@ -176,7 +176,7 @@ func TestCallsContext(t *testing.T) {
 
 		var answered result
 		ctx, cancel = context.WithCancel(t.Context())
-		c.Answer(begin(t, ctx, c, &answered), Reply{Status: -7})
+		c.Answer(begin(ctx, t, c, &answered), Reply{Status: -7})
 		cancel()
 		synctest.Wait()
 		answered.check(t, "answered", 1, -7, nil)
@@ -187,7 +187,7 @@ func TestCallsContext(t *testing.T) {
 func TestCallsGivingUpPassesThePlaceOn(t *testing.T) {
 	for range 200 {
 		c := NewCalls(1)
-		id := begin(t, context.Background(), c, new(result))
+		id := begin(context.Background(), t, c, new(result))
 		ctx, cancel := context.WithCancel(t.Context())
 		ids := make(chan uint64, 2)
 		var wg sync.WaitGroup
@@ -215,12 +215,12 @@ func TestCallsGivingUpPassesThePlaceOn(t *testing.T) {
 func TestCallsCancelAndDrop(t *testing.T) {
 	c := NewCalls(1)
 	var cancelled, dropped, expired result
-	id := begin(t, context.Background(), c, &cancelled)
+	id := begin(context.Background(), t, c, &cancelled)
 	c.Cancel(id, ErrTimeout)
 	c.Cancel(id, ErrTimeout)
 	cancelled.check(t, "cancelled", 1, 0, ErrTimeout)
 
-	id = begin(t, context.Background(), c, &dropped)
+	id = begin(context.Background(), t, c, &dropped)
 	if !c.Drop(id) || c.Drop(id) || c.Answer(id, Reply{}) {
 		t.Error("a dropped message is dropped once, and has no reply")
 	}
@@ -229,7 +229,7 @@ func TestCallsCancelAndDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCalls(1)
 		ctx, cancel := context.WithCancel(t.Context())
-		id := begin(t, ctx, c, &expired)
+		id := begin(ctx, t, c, &expired)
 		cancel()
 		synctest.Wait()
 		if c.Drop(id) || c.Outstanding() != 0 {
@@ -248,8 +248,8 @@ func TestCallsFail(t *testing.T) {
 		gone := errors.Join(ErrGone, ErrUnplugged)
 		var a, b, never result
 		ctx, cancel := context.WithCancel(t.Context())
-		begin(t, ctx, c, &a)
-		id := begin(t, context.Background(), c, &b)
+		begin(ctx, t, c, &a)
+		id := begin(context.Background(), t, c, &b)
 		errs := make(chan error, 3)
 		for range 3 {
 			go func() {

@@ -91,7 +91,7 @@ func Failed(err error) Reply {
 	switch {
 	case errors.As(err, &s):
 		r.Status = s.Status
-		if error(s) == err {
+		if s.Error() == r.Exception { // it is err itself, nothing was said around it
 			r.Exception = s.Exception
 		}
 	case errors.Is(err, ErrMalformed):

@@ -61,7 +61,9 @@ func ExampleServerRouter() {
 	fmt.Println(ev.Sender, ev.Name, ev.Data)
 	stop()
 	for range 3 {
-		<-served
+		if err := <-served; err != nil {
+			fmt.Println(err)
+		}
 	}
 	// Output: light lux 512
 }

@@ -72,9 +72,9 @@ func (ls *listeners) load() []*Listener {
 }
 
 func (ls *listeners) add(l *Listener) {
-	old := ls.load()
-	// Room is left over, so that most additions write behind what readers of the old list can see.
-	list := append(old, l)
+	list := ls.load()
+	// append leaves room over, so that most additions write behind what readers of the old list can see.
+	list = append(list, l)
 	ls.p.Store(&list)
 	l.list = ls
 }

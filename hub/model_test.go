@@ -100,7 +100,7 @@ func TestRouterAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := hub.NewRouter(hub.Options{})
 		m := &model{senders: map[string][]string{}}
-		real := map[string]*hub.Sender{}
+		added := map[string]*hub.Sender{}
 		listeners := map[int]*hub.Listener{}
 		var heard []string
 		next := 0
@@ -144,7 +144,7 @@ func TestRouterAgainstModel(t *testing.T) {
 					t.Fatalf("adding %s: %v, want refusal %t", name, err, connected)
 				}
 				if err == nil {
-					real[name] = s
+					added[name] = s
 					m.senders[name] = offer
 					m.event(name, hub.Connect)
 				}
@@ -152,7 +152,7 @@ func TestRouterAgainstModel(t *testing.T) {
 			"remove sender": func(t *rapid.T) {
 				name := rapid.SampledFrom(senders).Draw(t, "sender")
 				if _, connected := m.senders[name]; connected {
-					real[name].Remove()
+					added[name].Remove()
 					delete(m.senders, name)
 					m.event(name, hub.Disconnect)
 				}
@@ -163,7 +163,7 @@ func TestRouterAgainstModel(t *testing.T) {
 				if _, connected := m.senders[name]; !connected {
 					return
 				}
-				sig, err := real[name].Signal(event)
+				sig, err := added[name].Signal(event)
 				if m.offers(name, event) != (err == nil) {
 					t.Fatalf("signal %s of %s: %v", event, name, err)
 				}

@@ -282,8 +282,20 @@ func (o *outbox) resume() {
 	o.start()
 }
 
-// waitForRoom waits until there is room again, for Deadline at the most: then the client is lagging.
-func (o *outbox) waitForRoom(ctx context.Context) {
+// waitForRoom waits until each of these outboxes has room again, for their Deadline at the most: it is one for all of
+// them, so that many slow clients hold a sender up for no longer than one. Those that still have none are lagging.
+func waitForRoom(ctx context.Context, over []*outbox) {
+	if len(over) == 0 {
+		return
+	}
+	timer := time.NewTimer(over[0].Deadline)
+	defer timer.Stop()
+	for _, o := range over {
+		o.waitForRoom(ctx, timer)
+	}
+}
+
+func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	o.mu.Lock()
 	if o.closed || o.lagging || len(o.queue) < o.Limit {
 		o.mu.Unlock()
@@ -294,12 +306,11 @@ func (o *outbox) waitForRoom(ctx context.Context) {
 	}
 	room := o.room
 	o.mu.Unlock()
-	timer := time.NewTimer(o.Deadline)
-	defer timer.Stop()
 	select {
 	case <-room:
 	case <-ctx.Done():
 	case <-timer.C:
+		timer.Reset(0) // for the outboxes after this one
 		o.mu.Lock()
 		o.lagging = len(o.queue) >= o.Limit
 		if o.lagging && o.room != nil {

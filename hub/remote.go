@@ -299,9 +299,7 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	}
 	// The reply waits until the slow listeners have room: that slows this client down, and nobody else.
 	c.tasks.Go(func() {
-		for _, o := range over {
-			o.waitForRoom(c.ctx)
-		}
+		waitForRoom(c.ctx, over)
 		respond(carrier.Done(nil))
 	})
 	return deferred, nil

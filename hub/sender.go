@@ -142,12 +142,12 @@ func (r *Router) taken(conn, s *Sender) error {
 }
 
 // disconnect ends a sender's connection, once, and announces it.
-func (r *Router) disconnect(s *Sender, reason string) bool {
+func (r *Router) disconnect(s *Sender, reason string) {
 	r.mu.Lock()
 	t := s.topic
 	if t == nil || t.conn != s {
 		r.mu.Unlock()
-		return false
+		return
 	}
 	t.conn = nil
 	for event := range s.signals {
@@ -160,7 +160,6 @@ func (r *Router) disconnect(s *Sender, reason string) bool {
 	t.post(s, s.announcement(Disconnect, reason, r.now()))
 	r.mu.Unlock()
 	t.flush()
-	return true
 }
 
 // announcement makes the sender's [Connect] or [Disconnect].
@@ -171,7 +170,7 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 		event: Event{
 			Sender: s.name, Name: event, Time: now,
 			Data: carrier.ValueOf(Connection{
-				Events: legacy.Events, Requests: legacy.Requests, Reason: reason, Client: s.clientInfo(), Time: now,
+				Events: legacy.Events, Requests: legacy.Requests, Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
 			}),
 			legacy: &legacyData,
 		},
@@ -220,9 +219,7 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}
 	over, err := g.trigger(ctx, carrier.ValueOf(data), at, uncertainty)
-	for _, o := range over {
-		o.waitForRoom(ctx)
-	}
+	waitForRoom(ctx, over)
 	return err
 }
 

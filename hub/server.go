@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +137,7 @@ func (s *ServerRouter) Clients() []ClientInfo {
 	for _, c := range s.remotes() {
 		list = append(list, c.info)
 	}
-	slices.SortFunc(list, func(a, b ClientInfo) int { return int(a.ID) - int(b.ID) })
+	slices.SortFunc(list, func(a, b ClientInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -220,7 +221,11 @@ func (c *remote) forward(s *Sender, method string, params carrier.Value, done fu
 	once.endAfter(c.server.opts.RequestTimeout, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
 		s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
 	queued := c.requests.do(func() {
-		if err := c.transmit(requestMessage(s.given, method, params), once.end); err != nil {
+		err := c.transmit(requestMessage(s.given, method, params), once.end)
+		if err != nil && c.ctx.Err() != nil {
+			err = fmt.Errorf("%w: %s", carrier.ErrGone, c.info)
+		}
+		if err != nil {
 			once.end(carrier.Reply{}, err)
 		}
 	})

@@ -39,7 +39,7 @@ func cancelledWaiting(s *session) {
 		id := e.to()
 		for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
 			ctx, cancel := context.WithCancel(context.Background())
-			if want == context.DeadlineExceeded {
+			if errors.Is(want, context.DeadlineExceeded) {
 				// Late enough for the message to be sent on the slowest medium; if not, that is no failure.
 				ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
 			}
@@ -53,7 +53,7 @@ func cancelledWaiting(s *session) {
 				return err
 			}
 			p, err := s.take(held[e.other()])
-			if want == context.Canceled {
+			if errors.Is(want, context.Canceled) {
 				cancel()
 			}
 			if err != nil {
