@@ -73,6 +73,21 @@ func (c *slowClient) release() {
 	c.held = nil
 }
 
+func (w *world) slow(t *testing.T) *slowClient {
+	t.Helper()
+	c := &slowClient{gone: make(chan struct{}), rawClient: &rawClient{
+		t: t, peer: w.local.NewPeer("slow"), id: make(chan carrier.ClientID, 1)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = c.peer.Serve(ctx, c) }()
+	t.Cleanup(func() { c.release(); cancel(); <-done })
+	c.hub = <-c.id
+	if r := c.call("add_listener", `{"sender":null,"event":null}`); r.Status != 0 {
+		t.Fatal(r)
+	}
+	return c
+}
+
 // slowWorld serves a hub with one slow client that listens to everything, and one listener that is quick.
 func slowWorld(t *testing.T, o hub.OutboxOptions) (w *world, slow *slowClient, quick *diary, s *hub.Sender) {
 	t.Helper()
@@ -80,16 +95,9 @@ func slowWorld(t *testing.T, o hub.OutboxOptions) (w *world, slow *slowClient, q
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = w.Serve(ctx, w.local) })
-	slow = &slowClient{gone: make(chan struct{}), rawClient: &rawClient{
-		t: t, peer: w.local.NewPeer("slow"), id: make(chan carrier.ClientID, 1)}}
-	peerCtx, end := context.WithCancel(context.Background())
-	serving.Go(func() { _ = slow.peer.Serve(peerCtx, slow) })
-	t.Cleanup(func() { slow.release(); end(); cancel(); serving.Wait() })
-	slow.hub = <-slow.id
+	t.Cleanup(func() { cancel(); serving.Wait() })
 	s = addSender(t, w.Router, "s", "e", "f")
-	if r := slow.call("add_listener", `{"sender":null,"event":null}`); r.Status != 0 {
-		t.Fatal(r)
-	}
+	slow = w.slow(t)
 	quick = newDiary()
 	listen(t, w.Router, quick, "quick", "s", "e")
 	return w, slow, quick, s
@@ -126,6 +134,24 @@ func TestOutboxBlocksForADeadlineOnce(t *testing.T) {
 		// Number 1 is the #connect, so event i has number i+2.
 		if len(slow.gaps) != 1 || slow.gaps[0] != (hub.Loss{Count: 18, First: 14, Last: 31}) {
 			t.Errorf("it was told of the gaps %+v", slow.gaps)
+		}
+	})
+}
+
+// Many slow clients hold a sender up for no longer than one does.
+func TestOutboxesBlockForOneDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _, s := slowWorld(t, hub.OutboxOptions{Limit: 8, Deadline: 2 * time.Second})
+		for range 4 {
+			w.slow(t)
+		}
+		start := time.Now()
+		for i := range 30 {
+			trigger(t, s, "e", i)
+			synctest.Wait()
+		}
+		if held := time.Since(start); held != 2*time.Second {
+			t.Errorf("the sender was held up for %s, want the deadline once", held)
 		}
 	})
 }
