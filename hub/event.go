@@ -82,12 +82,24 @@ func (c ClientInfo) String() string {
 	return fmt.Sprintf("%s (%s)", c.Name, c.Addr)
 }
 
-// Loss is the data of [Gap]: so many events were dropped on the way to this listener, from number First to
-// number Last of the sender's. The listener may have heard others in between.
+// Loss is the data of [Gap]: so many events of the sender's were lost on the way to this listener, of which the first
+// and the last happened at these times. The listener may have heard others in between.
 type Loss struct {
-	Count uint64 `json:"count"`
-	First uint64 `json:"first"`
-	Last  uint64 `json:"last"`
+	Count uint64    `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
+// add counts one more event.
+func (l *Loss) add(at time.Time) {
+	at = at.UTC()
+	if l.Count == 0 || at.Before(l.First) {
+		l.First = at
+	}
+	if l.Count == 0 || at.After(l.Last) {
+		l.Last = at
+	}
+	l.Count++
 }
 
 // checkName refuses what cannot name a sender, an event or a request: it must be UTF-8 of 1 to 255 bytes

@@ -163,7 +163,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	key := gapKey{l, ev.Sender}
 	gap := o.gaps[key]
 	if gap == nil {
-		gap = &Loss{First: ev.Seq}
+		gap = new(Loss)
 		if o.gaps == nil {
 			o.gaps = make(map[gapKey]*Loss)
 		}
@@ -171,8 +171,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 		o.remote.log().Warn("events for a listener are dropped; it will be told",
 			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", len(o.queue))
 	}
-	gap.Count++
-	gap.First, gap.Last = min(gap.First, ev.Seq), max(gap.Last, ev.Seq)
+	gap.add(ev.Time)
 }
 
 // tellGaps puts the gaps behind what waits, once there is room for them. A legacy client knows no gaps: only a
