@@ -103,10 +103,10 @@ func slowWorld(t *testing.T, o hub.OutboxOptions) (w *world, slow *slowClient, q
 	return w, slow, quick, s
 }
 
-// loss is a gap whose first and last events happened so many seconds after start.
+// loss is a gap whose first and last events happened so long after start.
 func loss(start time.Time, count uint64, first, last time.Duration) hub.Loss {
 	start = start.UTC().Round(0)
-	return hub.Loss{Count: count, First: start.Add(first * time.Second), Last: start.Add(last * time.Second)}
+	return hub.Loss{Count: count, First: start.Add(first), Last: start.Add(last)}
 }
 
 // With a window of 4, 3 of which are for events, and room for 8, the 12th event fills the outbox: the sender is
@@ -137,7 +137,7 @@ func TestOutboxBlocksForADeadlineOnce(t *testing.T) {
 		if got := strings.Join(slow.seen, " "); got != strings.Join(seen, " ") {
 			t.Errorf("the slow client heard %s", got)
 		}
-		if want := loss(start, 18, 2, 2); len(slow.gaps) != 1 || slow.gaps[0] != want {
+		if want := loss(start, 18, 2*time.Second, 2*time.Second); len(slow.gaps) != 1 || slow.gaps[0] != want {
 			t.Errorf("it was told of the gaps %+v", slow.gaps)
 		}
 	})

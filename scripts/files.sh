@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The manners of the files: no path of one developer's machine, no broken text, no file so long that nobody
+# reads it, no script that bash cannot parse. Prints each offence as file:line: what, and exits 1 if there are any.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+max_lines=500
+# Files of bytes, not of text; fuzzers and golden files may hold whatever they like.
+binary='\.(bin|cbor|png|jpe?g|gif|pdf|gz|zip)$|(^|/)testdata/fuzz/'
+
+list() { # every file that is, or could be, committed
+	if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+		git ls-files --cached --others --exclude-standard
+	else # no git, or an unpacked archive
+		find . \( -name .git -o -name .tools -o -path ./bin \) -prune -o -type f ! -name '*.test' -printf '%P\n'
+	fi | sort -u
+}
+
+mapfile -t files < <(list | grep -Ev "$binary" | while read -r f; do [[ -f $f ]] && printf '%s\n' "$f"; done)
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(go|c|h|ino|sh)$')
+mapfile -t scripts < <(printf '%s\n' "${files[@]}" | grep -E '\.sh$|^\.ci/')
+
+offences=0
+offence() { # what, then file:line lines on standard input
+	local what=$1 where
+	while read -r where; do
+		printf '%s: %s\n' "$where" "$what"
+		offences=$((offences + 1))
+	done
+}
+where() { cut -d: -f1,2; }
+
+offence "a path of a developer's machine" < <(
+	grep -IHnE '(^|[^A-Za-z0-9_.}-])/(work|root|Users|home/[a-z]+)/' -- "${files[@]}" | grep -v '/home/pi/' | where)
+offence "not UTF-8" < <(grep -aHnxv '.*' -- "${files[@]}" | where)
+offence "a merge was left half done" < <(grep -IHnE '^(<<<<<<<|>>>>>>>) ' -- "${files[@]}" | where)
+offence "a line ends in CR LF" < <(grep -IHn $'\r$' -- "${sources[@]}" | where)
+for f in "${sources[@]}"; do
+	lines=$(wc -l <"$f")
+	((lines <= max_lines)) || offence "$lines lines; split it, $max_lines is the limit" <<<"$f"
+done
+for f in "${scripts[@]}"; do
+	[[ $(head -n1 "$f") == '#!'*bash ]] || continue
+	bash -n "$f" || offence "bash cannot read it" <<<"$f"
+	[[ -x $f ]] || offence "not executable: chmod +x" <<<"$f"
+done
+
+((offences == 0)) || { echo "$offences offences"; exit 1; }
+echo "${#files[@]} files"

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# The one check: what it passes may be merged. It needs Go and this repository; what else the tests need it
+# installs by apt where it may, or names.
+#
+#   scripts/test.sh            everything, in less than ten minutes on two cores
+#   scripts/test.sh --quick    without fuzzing and without building for other systems
+#   FUZZTIME=5m scripts/test.sh
+#
+# Every step prints one line; a step that fails prints why, and the others still run. Exit 1 if any failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly go_needed=1.26
+readonly lint_version=2.15.0
+readonly systems=(linux/arm/6 linux/arm64 darwin/arm64 windows/amd64)
+
+quick=false
+case ${1:-} in
+--quick) quick=true ;;
+'') ;;
+*) sed -n '2,/^set/{/^#/s/^# \?//p}' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac
+
+logs=$(mktemp -d)
+passed=0
+failed=0
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	[[ -z ${lint_build:-} ]] || kill -- "-$lint_build" 2>/dev/null || true
+	((failed > 0)) || rm -rf "$logs"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# step runs a command and prints one line about it; what the command says last stands behind the time.
+step() { # name, command...
+	local name=$1 log="$logs/$1.log" start=${EPOCHREALTIME/[.,]/} rc=0 tenths
+	shift
+	set +e
+	(set -e; "$@") </dev/null >"$log" 2>&1
+	rc=$?
+	set -e
+	tenths=$(((${EPOCHREALTIME/[.,]/} - start) / 100000))
+	if ((rc == 0)); then
+		passed=$((passed + 1))
+		printf 'ok    %-10s %4d.%ds  %s\n' "$name" $((tenths / 10)) $((tenths % 10)) "$(tail -n 1 "$log")"
+	else
+		failed=$((failed + 1))
+		printf 'FAIL  %-10s %4d.%ds  exit %d\n' "$name" $((tenths / 10)) $((tenths % 10)) "$rc"
+		excerpt "$log" | sed 's/^/      /'
+	fi
+}
+
+# excerpt shows the beginning and the end of a log, which tell more than its middle.
+excerpt() {
+	awk '{line[NR] = $0}
+		END {for (i = 1; i <= NR; i++)
+			if (NR <= 220 || i <= 120 || i > NR - 80) print line[i]
+			else if (i == 121) print "... " NR - 200 " lines ..."}' "$1"
+}
+
+# tools sees to it that Go is new enough, and that the tools of the tests are there.
+tools() {
+	local version missing=() as_root=()
+	command -v go >/dev/null || { echo "there is no go command: install Go $go_needed or later, see go.dev/dl"; return 1; }
+	version=$(go env GOVERSION)
+	[[ $(printf '%s\n' "go$go_needed" "$version" | sort -V | head -n 1) == "go$go_needed" ]] ||
+		{ echo "this is $version: install Go $go_needed or later, see go.dev/dl"; return 1; }
+
+	command -v socat >/dev/null || missing+=(socat)
+	# The race detector links with the C library.
+	echo '#include <stdlib.h>' | "$(go env CC)" -E - >/dev/null 2>&1 || missing+=(gcc libc6-dev)
+	if ((${#missing[@]} > 0)); then
+		((EUID == 0)) || as_root=(sudo -n)
+		if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+			echo "missing: ${missing[*]}; install them, on Debian with: sudo apt-get install ${missing[*]}"
+			return 1
+		fi
+		install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends)
+		"${install[@]}" "${missing[@]}" || { "${as_root[@]}" apt-get update -qq && "${install[@]}" "${missing[@]}"; }
+	fi
+	echo "$version, $(socat -V | grep -o 'socat version [^ ]*'), $("$(go env CC)" -dumpmachine)"
+}
+
+# golangci-lint is built here, at its own version, and kept for the next time.
+lint_dir=.tools/golangci-lint-$lint_version-$(go env GOVERSION 2>/dev/null || true)
+build_lint() {
+	[[ -x $lint_dir/golangci-lint ]] ||
+		GOBIN=$PWD/$lint_dir go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$lint_version"
+}
+
+gofmt_clean() {
+	local dirty
+	dirty=$(find . -name .tools -prune -o -name '*.go' -print0 | xargs -0 gofmt -l)
+	[[ -z $dirty ]] || { echo "run gofmt -w on:"; echo "$dirty"; return 1; }
+}
+
+modules() {
+	go mod download
+	go mod verify
+}
+
+lint() {
+	wait_for_lint
+	"$lint_dir/golangci-lint" run ./...
+}
+
+wait_for_lint() { # its builder is not a child of the step's shell, so that there is nothing to wait(1) for
+	while kill -0 "$lint_build" 2>/dev/null; do sleep 0.2; done
+	[[ -x $lint_dir/golangci-lint ]] || { cat "$logs/golangci-lint.build"; return 1; }
+}
+
+cross() {
+	local system os arch arm
+	for system in "${systems[@]}"; do
+		IFS=/ read -r os arch arm <<<"$system"
+		echo "$system"
+		CGO_ENABLED=0 GOOS=$os GOARCH=$arch GOARM=${arm:-} go build ./...
+	done
+	echo "${systems[*]}"
+}
+
+tests() {
+	go test -json -race -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
+}
+
+echo "sighub: the check"
+step tools tools
+set -m # a process group of its own, so that it can be ended as a whole
+build_lint </dev/null >"$logs/golangci-lint.build" 2>&1 &
+lint_build=$!
+set +m
+step files scripts/files.sh
+step gofmt gofmt_clean
+step modules modules
+step build go build ./...
+step vet go vet ./...
+$quick || step cross cross
+step lint lint
+step test tests
+$quick || step fuzz scripts/fuzz.sh
+step loopback scripts/loopback.sh
+
+((failed == 0)) || echo "the full logs are in $logs"
+echo "$passed passed, $failed failed"
+((failed == 0))
