@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+
+	"sighub/internal/config"
+)
+
+type checkCommand struct {
+	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file to check."`
+}
+
+// Help implements kong.HelpProvider.
+func (*checkCommand) Help() string {
+	return `It prints every error with its line, and exits with 2 if there is one.
+
+Example:
+
+    sighub check --config /etc/sighub/sighub.yaml`
+}
+
+// Run checks the file.
+func (c *checkCommand) Run(s *streams) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprintf(s.out, "%s: ok: %s\n", c.Config, cfg.Summary())
+	return err
+}

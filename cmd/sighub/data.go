@@ -1,0 +1,32 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"sighub/carrier"
+)
+
+// A negative number as an argument looks like a flag to the parser of the command line. No flag of ours is a digit,
+// so negativeMark, which no argument can contain, is put in front of such numbers until they are read.
+const negativeMark = "\x00"
+
+func markNegatives(args []string) []string {
+	marked := make([]string, len(args))
+	for i, arg := range args {
+		if len(arg) > 1 && arg[0] == '-' && '0' <= arg[1] && arg[1] <= '9' {
+			arg = negativeMark + arg
+		}
+		marked[i] = arg
+	}
+	return marked
+}
+
+// dataOf reads an argument: JSON if it is JSON, a string if it is not.
+func dataOf(text string) carrier.Value {
+	text = strings.TrimPrefix(text, negativeMark)
+	if json.Valid([]byte(text)) {
+		return carrier.RawValue(carrier.JSON, []byte(text))
+	}
+	return carrier.ValueOf(text)
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/serial"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+)
+
+type demoCommand struct {
+	For time.Duration `default:"20s" placeholder:"D" help:"How long it takes. Default: 20s."`
+}
+
+// Help implements kong.HelpProvider.
+func (*demoCommand) Help() string {
+	return `A simulated device reports light and temperature over a pseudo terminal; the hub hands on what it reports; a
+listener, connected to the hub over TCP, prints it. After a third of the time the line is cut, after another third it
+comes back. It needs no hardware and no other program, and leaves nothing behind.`
+}
+
+// Run shows it.
+func (c *demoCommand) Run(ctx context.Context, s *streams) error {
+	if c.For < time.Second {
+		return usageError{fmt.Errorf("--for %s is too short to see anything: give 1s or more", c.For)}
+	}
+	d := &demo{out: &lockedWriter{w: s.out}, length: c.For}
+	d.printer = newPrinter(d.out, "text")
+	return d.run(ctx)
+}
+
+// A demo is a hub, a device on a line and a listener, in one process.
+type demo struct {
+	out     io.Writer
+	printer *printer
+	length  time.Duration
+
+	mu      sync.Mutex
+	heard   int           // readings
+	late    int           // of them, those that arrived long after they were taken
+	failure error         // of the output
+	change  chan struct{} // closed when heard changes, and made anew
+}
+
+// Readings that arrive later than this were taken while the line was cut.
+const late = 500 * time.Millisecond
+
+// The device reports so many rounds per second, of a reading by each of its two senders.
+const demoRate = 2
+
+func (d *demo) run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "sighub-demo-")
+	if err != nil {
+		return fmt.Errorf("no folder for the device: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	line, err := newPTY(filepath.Join(dir, "device"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, line.Close()) }()
+	o := simulatorOptions{name: "greenhouse", rate: demoRate, day: 4 * d.length}
+	for _, text := range []string{"light:lux", "temperature:celsius"} {
+		if err := o.addSender(text); err != nil {
+			return err
+		}
+	}
+	sim, err := newSimulator(o, line.Open)
+	if err != nil {
+		return err
+	}
+	server, err := tcp.Listen("tcp://127.0.0.1:0", tcp.Options{Version: version()})
+	if err != nil {
+		return err
+	}
+	ports, err := serial.New(serial.Options{
+		Ports:   []serial.PortOptions{{Path: line.Path()}},
+		Backoff: carrier.Backoff{Min: 50 * time.Millisecond, Max: 250 * time.Millisecond},
+	})
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var hubs sync.WaitGroup
+	hubs.Go(func() {
+		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}})
+		_ = router.Serve(serving, server, ports) // the listener would notice
+	})
+	defer hubs.Wait()
+	defer stop()
+	d.say("a hub listens at %s, a simulated device is on %s", server.Addr(), line.Path())
+	return d.listen(ctx, server.Addr(), func(ctx context.Context) error { return d.play(ctx, line, sim) })
+}
+
+// listen runs f while a listener over TCP prints what it hears.
+func (d *demo) listen(ctx context.Context, addr string, f func(context.Context) error) error {
+	router := hub.NewClientRouter(hub.ClientOptions{})
+	// It goes on after an interruption, so that what was measured before is heard.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var clients sync.WaitGroup
+	clients.Go(func() { _ = router.Serve(serving, tcp.NewClient(addr, tcp.ClientOptions{Name: "demo"})) })
+	defer clients.Wait()
+	defer stop()
+	if _, err := router.AddRemoteListener(ctx, "", "", d.hear); err != nil {
+		return err
+	}
+	return f(ctx)
+}
+
+func (d *demo) hear(ev hub.Event) {
+	err := d.printer.print(ev)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && d.failure == nil {
+		d.failure = err
+	}
+	if !strings.HasPrefix(ev.Name, "#") {
+		d.heard++
+		if time.Since(ev.Time) > late {
+			d.late++
+		}
+	}
+	if d.change != nil {
+		close(d.change)
+		d.change = nil
+	}
+}
+
+// play lets the device report, cuts its line and mends it, and compares what was reported with what was heard.
+func (d *demo) play(ctx context.Context, line pseudoTerminal, sim *simulator) error {
+	reporting, stop := context.WithCancel(ctx)
+	defer stop()
+	result := make(chan error, 1)
+	var device sync.WaitGroup
+	device.Go(func() { result <- sim.run(reporting) })
+	defer device.Wait()
+	defer stop()
+
+	third := d.length / 3
+	pause(ctx, third)
+	d.say("the cable is pulled: the hub tells everyone, the device goes on measuring")
+	line.Cut()
+	pause(ctx, third)
+	d.say("the cable is back: nobody does anything, and what was measured meanwhile arrives with its own times")
+	if err := line.Restore(); err != nil {
+		return err
+	}
+	pause(ctx, third)
+	stop()
+	if err := <-result; err != nil {
+		return err
+	}
+	sent, _ := sim.counts()
+	return d.conclude(sent)
+}
+
+// conclude waits until everything that was sent is heard, and sums up.
+func (d *demo) conclude(sent int) error {
+	const patience = 5 * time.Second // the hub has everything already: it takes some milliseconds
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for waiting := true; waiting; {
+		d.mu.Lock()
+		if waiting = d.heard < sent; waiting && d.change == nil {
+			d.change = make(chan struct{})
+		}
+		change := d.change
+		d.mu.Unlock()
+		if waiting {
+			select {
+			case <-change:
+			case <-timeout.C:
+				waiting = false
+			}
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.failure != nil {
+		return d.failure
+	}
+	d.say("%d readings heard, %d lost; %d of them arrived late", d.heard, sent-d.heard, d.late)
+	if d.heard != sent {
+		return fmt.Errorf("%d readings were sent and %d heard: please report this, with the output above", sent, d.heard)
+	}
+	return nil
+}
+
+func (d *demo) say(format string, args ...any) {
+	_, err := fmt.Fprintf(d.out, "-- "+format+"\n", args...)
+	_ = err // a reader that has gone is noticed by the listener
+}
+
+// pause waits for a time, or until ctx is done.
+func pause(ctx context.Context, t time.Duration) {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// A lockedWriter lets several goroutines write lines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

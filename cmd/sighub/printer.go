@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// A printer prints events, one a line. It is used by one goroutine at a time.
+type printer struct {
+	out           io.Writer
+	json          bool
+	sender, event int // widths of the columns, so far
+}
+
+// The columns grow with what stands in them; this is how wide they are at first, and at the most.
+const (
+	senderColumn = len("temperature")
+	eventColumn  = len(hub.Disconnect)
+	maxColumn    = 24
+)
+
+func newPrinter(out io.Writer, format string) *printer {
+	return &printer{out: out, json: format == "json", sender: senderColumn, event: eventColumn}
+}
+
+func (p *printer) print(ev hub.Event) error {
+	if p.json {
+		return p.printJSON(ev)
+	}
+	p.sender = column(p.sender, ev.Sender)
+	p.event = column(p.event, ev.Name)
+	line := fmt.Sprintf("%s  %-*s %-*s %s", clock(ev.Time),
+		p.sender, ev.Sender, p.event, ev.Name, describe(ev))
+	_, err := io.WriteString(p.out, strings.TrimRight(printable(line), " ")+"\n")
+	return err
+}
+
+// errNoJSON: an event's data cannot be written as JSON. It is the fault of who sent it, and says nothing of others.
+var errNoJSON = errors.New("an event cannot be written as JSON")
+
+func (p *printer) printJSON(ev hub.Event) error {
+	line, err := carrier.JSON.AppendObject(nil, carrier.Object{
+		{Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)},
+		{Key: "sender", Value: ev.Sender},
+		{Key: "event", Value: ev.Name},
+		{Key: "data", Value: ev.Data},
+	})
+	if err != nil {
+		return fmt.Errorf("%w: event %s of %s: %w", errNoJSON, ev.Name, ev.Sender, err)
+	}
+	_, err = p.out.Write(append(line, '\n'))
+	return err
+}
+
+func clock(t time.Time) string { return t.Local().Format("15:04:05.000") }
+
+func column(width int, text string) int {
+	return max(width, min(utf8.RuneCountInString(text), maxColumn))
+}
+
+// printable keeps what others sent from controlling the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// describe returns an event's data for people to read.
+func describe(ev hub.Event) string {
+	switch ev.Name {
+	case hub.Connect, hub.Disconnect:
+		var c hub.Connection
+		if ev.Data.Decode(&c) == nil {
+			return describeConnection(c)
+		}
+	case hub.Gap:
+		var l hub.Loss
+		if ev.Data.Decode(&l) == nil {
+			return fmt.Sprintf("%d lost, taken from %s to %s", l.Count, clock(l.First), clock(l.Last))
+		}
+	}
+	if ev.Data.IsNull() {
+		return ""
+	}
+	return ev.Data.String()
+}
+
+func describeConnection(c hub.Connection) string {
+	var parts []string
+	if c.Reason != "" {
+		parts = append(parts, c.Reason)
+	} else {
+		if events := ownEvents(c.Events); len(events) > 0 {
+			parts = append(parts, "sends "+strings.Join(events, ", "))
+		}
+		if requests := requestNames(c.Requests); len(requests) > 0 {
+			parts = append(parts, "answers "+strings.Join(requests, ", "))
+		}
+	}
+	if c.Client != nil {
+		parts = append(parts, "on "+c.Client.String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// ownEvents leaves out the events that every sender has.
+func ownEvents(names []string) []string {
+	var own []string
+	for _, name := range names {
+		if name != hub.Connect && name != hub.Disconnect && name != hub.Gap {
+			own = append(own, name)
+		}
+	}
+	return own
+}
+
+// requestNames lists the methods of a sender; "*" stands for any other.
+func requestNames(requests []*string) []string {
+	var names []string
+	for _, name := range requests {
+		if name == nil {
+			names = append(names, "*")
+		} else {
+			names = append(names, *name)
+		}
+	}
+	return names
+}

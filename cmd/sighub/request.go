@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+type requestCommand struct {
+	hubFlags
+	Sender  string        `arg:"" help:"Whom to ask."`
+	Method  string        `arg:"" help:"What to ask for."`
+	Params  string        `arg:"" optional:"" help:"The request's parameters: JSON, else a string. Nothing: null."`
+	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer; a hub waits for a sender for 10s unless it is configured otherwise."`
+}
+
+// Help implements kong.HelpProvider.
+func (*requestCommand) Help() string {
+	return `It prints the answer as one line of JSON.
+
+Examples:
+
+    sighub request light read
+    sighub request pump set '{"on": true}'`
+}
+
+// Run asks and prints the answer.
+func (c *requestCommand) Run(ctx context.Context, s *streams) error {
+	if c.Timeout <= 0 {
+		return usageError{fmt.Errorf("--timeout %s is no time to wait: give one as in 5s", c.Timeout)}
+	}
+	return c.with(ctx, s, "sighub request", func(ctx context.Context, r *hub.ClientRouter) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout,
+			fmt.Errorf("no answer from %s within %s: %w", c.Sender, c.Timeout, context.DeadlineExceeded))
+		defer cancel()
+		var params any
+		if c.Params != "" {
+			params = dataOf(c.Params)
+		}
+		response, err := r.RemoteRequest(ctx, c.Sender, c.Method, params)
+		if err != nil {
+			return err
+		}
+		line, err := response.AppendTo(nil, carrier.JSON)
+		if err != nil {
+			return fmt.Errorf("the answer cannot be written as JSON: %w", err)
+		}
+		_, err = s.out.Write(append(line, '\n'))
+		return err
+	})
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+
+	"sighub/carrier"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+	"sighub/internal/config"
+)
+
+type runCommand struct {
+	Config string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
+	Listen []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
+	Serial []string `sep:"none" placeholder:"PATH" help:"A serial port with a device, as in /dev/ttyUSB0?baud=115200. May be repeated; adds to the file."`
+}
+
+// Help implements kong.HelpProvider.
+func (*runCommand) Help() string {
+	return `It runs until SIGINT or SIGTERM, then tells its clients and exits with 0. It logs to standard error.
+
+After its path a serial port may have, as in the configuration file, baud, opener (native, bugst or tarm), name and
+naming, joined by &.
+
+Examples:
+
+    sighub run --serial /dev/ttyUSB0
+    sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --listen tcp://0.0.0.0:3000
+    sighub run --config /etc/sighub/sighub.yaml`
+}
+
+// Run serves until ctx is done.
+func (c *runCommand) Run(ctx context.Context, s *streams) error {
+	cfg, err := c.config()
+	if err != nil {
+		return usageError{err}
+	}
+	log := newLogger(s.err, cfg.Log)
+	carriers, err := openCarriers(cfg, log)
+	if err != nil {
+		return err
+	}
+	err = newRouter(cfg, log).Serve(ctx, carriers...)
+	if err == nil {
+		log.Info("shut down")
+	}
+	return err
+}
+
+func (c *runCommand) config() (*config.Config, error) {
+	cfg := config.Default()
+	if c.Config != "" {
+		var err error
+		if cfg, err = config.Load(c.Config); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, cfg.Add(c.Listen, c.Serial)
+}
+
+func newRouter(cfg *config.Config, log *slog.Logger) *hub.ServerRouter {
+	return hub.NewServerRouter(hub.ServerOptions{
+		Options: hub.Options{Logger: log},
+		Outbox: hub.OutboxOptions{
+			Limit: cfg.Limits.Outbox,
+			// The configuration was checked: it names one of them.
+			Policy:   hub.Policy(slices.Index(hub.Policies(), cfg.Limits.SlowListener)),
+			Deadline: cfg.Limits.BlockDeadline,
+		},
+		MaxSenders:     cfg.Limits.Senders,
+		MaxListeners:   cfg.Limits.Listeners,
+		RequestTimeout: cfg.Limits.RequestTimeout,
+	})
+}
+
+// openCarriers opens every address, and the carrier of the serial ports if there are any. All or none are open.
+func openCarriers(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
+	var opened []io.Closer
+	defer func() {
+		if err != nil {
+			for _, o := range opened {
+				err = errors.Join(err, o.Close())
+			}
+		}
+	}()
+	for _, addr := range cfg.Listen {
+		server, err := tcp.Listen(addr.String(), tcp.Options{
+			Version:    version(),
+			MaxClients: cfg.Limits.Clients,
+			Limits:     tcp.Limits{Window: cfg.Limits.Outstanding, MaxMessage: cfg.Limits.MessageSize},
+			Logger:     log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, server)
+		carriers = append(carriers, server)
+		log.Info("listening", "addr", server.Addr())
+		if !addr.Local() {
+			log.Warn("anyone who reaches this address can read and send: keep it to a network that you trust",
+				"addr", server.Addr())
+		}
+	}
+	if len(cfg.Serial) == 0 {
+		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
+		return carriers, nil
+	}
+	ports, err := serialPorts(cfg.Serial, log)
+	if err != nil {
+		return nil, err
+	}
+	return append(carriers, ports), nil
+}

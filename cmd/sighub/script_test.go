@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait of the scripts: much longer than anything takes on a busy machine.
+const patience = 30 * time.Second
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			// Short enough for a socket's path, wherever the tests run.
+			env.Setenv("SIGHUB_HUB", "unix://"+t.TempDir()+"/hub.sock")
+			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each process takes a second to end, under the race detector
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"readenv":   readenv,
+			"until":     until,
+			"terminate": terminate,
+		},
+	})
+}
+
+// until runs a command again and again until it succeeds and its output matches: until REGEXP COMMAND [ARG…]
+// It is how a script waits for what other processes do.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP COMMAND [ARG…]")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		out, err := command(ctx, ts, args[1:])
+		if err == nil && want.Match(out) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s: never succeeded with %s; at last: %v\n%s", strings.Join(args[1:], " "), args[0], err, out)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func command(ctx context.Context, ts *testscript.TestScript, args []string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, key := range []string{"PATH", "SIGHUB_HUB", "HOME", "TMPDIR", "TZ", "GORACE"} {
+		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.Bytes(), err
+}
+
+// readenv sets a variable to the first line of a file: readenv NAME FILE
+func readenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: readenv NAME FILE")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
+}
+
+// terminate sends SIGTERM to the background commands whose command line contains a text: terminate TEXT
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: terminate TEXT")
+	}
+	found := false
+	for _, cmd := range ts.BackgroundCmds() {
+		if strings.Contains(strings.Join(cmd.Args, " "), args[0]) {
+			found = true
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	if !found {
+		ts.Fatalf("no background command contains %s", args[0])
+	}
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"sighub/carrier/serial"
+	"sighub/internal/config"
+)
+
+// A simulatedLine is the line that a simulator is a device on.
+type simulatedLine struct {
+	open  func(context.Context) (serial.Port, error)
+	close func() error
+}
+
+// line returns the line that the command line names, and notes its rate in o.
+func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine, error) {
+	if c.Pty {
+		return ptyLine(s)
+	}
+	port, err := config.ParsePort(c.Port)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--port %s: %w", c.Port, err)}
+	}
+	opener, err := serial.NewOpener(port.Opener)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	o.baud = port.Baud
+	if port.Name != "" {
+		o.name = port.Name
+	}
+	fault := ""
+	return &simulatedLine{
+		open: func(context.Context) (serial.Port, error) {
+			p, err := opener.Open(port.Path, port.Baud)
+			switch {
+			case err == nil:
+				fault = ""
+			case err.Error() != fault:
+				fault = err.Error()
+				s.note("%s: waiting for the port, and trying again", err)
+			}
+			return p, err
+		},
+		close: func() error { return nil },
+	}, nil
+}

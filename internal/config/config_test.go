@@ -1,0 +1,201 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestGolden reads each testdata/*.yaml; the .want beside it holds the configuration, or the errors.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no test data", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := outcome(t, filepath.Base(file), data)
+			golden := strings.TrimSuffix(file, ".yaml") + ".want"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func outcome(t *testing.T, file string, data []byte) string {
+	c, err := Parse(file, data)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Summary() + "\n" + string(text) + "\n"
+}
+
+func TestLoad(t *testing.T) {
+	if _, err := Load("testdata/full.yaml"); err != nil {
+		t.Error(err)
+	}
+	_, err := Load("testdata/nothing.yaml")
+	if err == nil || !strings.Contains(err.Error(), "no such file: check the path") {
+		t.Error(err)
+	}
+	_, err = Load("testdata")
+	if err == nil {
+		t.Error("a folder was read")
+	}
+	big := filepath.Join(t.TempDir(), "big.yaml")
+	if err := os.WriteFile(big, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Error(err)
+	}
+	_, err = Load("testdata/sizes.yaml")
+	var fault *Error
+	if !errors.As(err, &fault) || fault.Line != 2 || fault.File != "testdata/sizes.yaml" {
+		t.Error(err)
+	}
+}
+
+func TestAdd(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		listen, serial []string
+		want           string // in the error; empty: none
+		addresses      string
+		ports          int
+	}{
+		{"nothing", nil, nil, "", "tcp://127.0.0.1:3000 unix:///run/sighub/hub.sock", 2},
+		{"addresses replace", []string{"[::1]:7"}, nil, "", "tcp://[::1]:7", 2},
+		{"ports are added", nil, []string{"/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm"}, "", "", 3},
+		{"bad address", []string{"x"}, nil, "--listen x: the port is missing: write x:3000", "", 0},
+		{"twice", []string{"a:1", "tcp://a:1"}, nil, "--listen tcp://a:1: tcp://a:1 is there twice", "", 0},
+		{"two free ports", []string{"a:0", "a:0"}, nil, "", "tcp://a:0 tcp://a:0", 2},
+		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is there twice, in the file or on the command line", "", 0},
+		{"no path", nil, []string{"?baud=1"}, "the path is missing", "", 0},
+		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
+		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is no number`, "", 0},
+		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name or naming`, "", 0},
+		{"bad escape", nil, []string{"/dev/x?name=%zz"}, "invalid URL escape", "", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := Load("testdata/full.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Add(test.listen, test.serial)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Fatalf("error %v, want %s", err, test.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var addresses []string
+			for _, a := range c.Listen {
+				addresses = append(addresses, a.String())
+			}
+			if got := strings.Join(addresses, " "); test.addresses != "" && got != test.addresses {
+				t.Errorf("addresses %s, want %s", got, test.addresses)
+			}
+			if len(c.Serial) != test.ports {
+				t.Errorf("%d ports, want %d", len(c.Serial), test.ports)
+			}
+		})
+	}
+	p, err := ParsePort("/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm")
+	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}"}); err != nil || p != want {
+		t.Error(p, err)
+	}
+}
+
+func TestDefault(t *testing.T) {
+	c := Default()
+	if len(c.Listen) != 1 || c.Listen[0].String() != "tcp://127.0.0.1:3000" || c.Limits.Clients != 10_000 {
+		t.Errorf("%+v", c)
+	}
+	if got := c.Summary(); got != "1 address, no serial ports" {
+		t.Error(got)
+	}
+}
+
+func TestLocal(t *testing.T) {
+	for text, want := range map[string]bool{
+		"tcp://127.0.0.1:1": true, "tcp://[::1]:1": true, "localhost:1": true, "unix:///x": true,
+		":3000": false, "0.0.0.0:1": false, "tcp://hub.example:1": false, "192.168.1.1:2": false,
+	} {
+		a, err := ParseAddress(text)
+		if err != nil || a.Local() != want {
+			t.Errorf("%s: %v %v", text, a.Local(), err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yaml")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("{? [a]: b, <<: *x}"))
+	f.Add([]byte("serial: [{path: a, ? b}]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<12 {
+			return
+		}
+		c, err := Parse("x.yaml", data)
+		switch {
+		case err == nil:
+			if len(c.Listen) == 0 || c.Limits.MessageSize < minMessage {
+				t.Errorf("%+v", c)
+			}
+			for _, a := range c.Listen {
+				if again, err := ParseAddress(a.String()); err != nil || again != a {
+					t.Errorf("%s: read again, it is %s, %v", a, again, err)
+				}
+			}
+		case !strings.HasPrefix(err.Error(), "x.yaml:"):
+			t.Errorf("an error without the file's name: %v", err)
+		}
+	})
+}
+
+func FuzzParsePort(f *testing.F) {
+	f.Add("/dev/ttyUSB0?baud=115200&naming={device}.{sender}")
+	f.Add("?=&&%")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParsePort(text)
+		if err == nil && (p.Path == "" || checkBaud(p.Baud) != nil || checkNaming(p.Naming) != nil) {
+			t.Errorf("%+v", p)
+		}
+	})
+}

@@ -1,0 +1,251 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// An Error is one fault of a file.
+type Error struct {
+	File         string
+	Line, Column int // from 1; 0: the file as a whole
+	Message      string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
+
+// Parse reads a configuration. file is its name in errors. The error joins an [*Error] for each fault, in the order
+// of the lines.
+func Parse(file string, data []byte) (*Config, error) {
+	if len(data) > maxFile {
+		return nil, &Error{File: file, Message: fmt.Sprintf("%d bytes are too many for a configuration: the limit is %d", len(data), maxFile)}
+	}
+	d := &decoder{file: file}
+	c := defaults()
+	if root := d.parse(data); root != nil {
+		d.config(root, c)
+	}
+	if len(d.errs) > 0 {
+		sort.SliceStable(d.errs, func(i, j int) bool { return d.errs[i].before(d.errs[j]) })
+		joined := make([]error, len(d.errs))
+		for i, e := range d.errs {
+			joined[i] = e
+		}
+		return nil, errors.Join(joined...)
+	}
+	c.complete()
+	return c, nil
+}
+
+func (e *Error) before(other *Error) bool {
+	if e.Line != other.Line {
+		return e.Line < other.Line
+	}
+	return e.Column < other.Column
+}
+
+// A decoder walks over the YAML's nodes, which know their lines, and notes every fault.
+type decoder struct {
+	file string
+	errs []*Error
+}
+
+// parse returns the document's root, or nil if it is empty or no YAML.
+func (d *decoder) parse(data []byte) (root ast.Node) {
+	// The parser is not ours, and a file that makes it panic is no more than a bad file.
+	defer func() {
+		if p := recover(); p != nil {
+			root = nil
+			d.errs = append(d.errs, &Error{File: d.file, Message: "this is no YAML"})
+		}
+	}()
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		d.errs = append(d.errs, d.syntax(err))
+		return nil
+	}
+	for _, doc := range f.Docs {
+		switch body := unwrap(doc.Body); {
+		case body == nil || isNull(body):
+		case root != nil:
+			d.fail(body, "a second document starts here: put everything into one, and remove the --- in between")
+		default:
+			root = body
+		}
+	}
+	return root
+}
+
+func (d *decoder) syntax(err error) *Error {
+	e := &Error{File: d.file, Message: err.Error()}
+	if at, ok := errors.AsType[yaml.Error](err); ok {
+		e.Message = at.GetMessage()
+		if t := at.GetToken(); t != nil && t.Position != nil {
+			e.Line, e.Column = t.Position.Line, t.Position.Column
+		}
+	}
+	e.Message, _, _ = strings.Cut(e.Message, "\n")
+	if strings.Contains(e.Message, "'\t'") {
+		e.Message += ": YAML is indented with spaces, not with tabs"
+	}
+	return e
+}
+
+func (d *decoder) fail(n ast.Node, format string, args ...any) {
+	e := &Error{File: d.file, Message: fmt.Sprintf(format, args...)}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		e.Line, e.Column = t.Position.Line, t.Position.Column
+	}
+	d.errs = append(d.errs, e)
+}
+
+// check notes err, if there is one, as a fault of n.
+func (d *decoder) check(n ast.Node, err error) bool {
+	if err != nil {
+		d.fail(n, "%v", err)
+	}
+	return err == nil
+}
+
+// A field is a key that a mapping may have, and what to do with its value.
+type field struct {
+	key    string
+	decode func(n ast.Node)
+}
+
+// mapping decodes a mapping with these keys. what names it in errors.
+func (d *decoder) mapping(n ast.Node, what string, fields ...field) {
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		d.fail(n, "%s is %s: write a mapping with %s", what, describe(n), orList(keysOf(fields)))
+		return
+	}
+	for it := m.MapRange(); it.Next(); {
+		d.entry(it.Key(), it.Value(), what, fields)
+	}
+}
+
+func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
+	name := strings.Trim(key.String(), `"'`)
+	for _, f := range fields {
+		if f.key == name {
+			d.value(value, f.decode)
+			return
+		}
+	}
+	d.fail(key, "%q is no key of %s: %s", name, what, suggest(name, keysOf(fields)))
+}
+
+func keysOf(fields []field) []string {
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
+// items calls f for each entry of a list.
+func (d *decoder) items(n ast.Node, what string, f func(n ast.Node)) {
+	if isNull(n) { // all entries commented out
+		return
+	}
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fail(n, "%s is %s: write a list, each entry on a line that starts with -", what, describe(n))
+		return
+	}
+	for _, item := range list.Values {
+		d.value(item, f)
+	}
+}
+
+// value passes a value on to f, unless it is one that stands elsewhere.
+func (d *decoder) value(n ast.Node, f func(n ast.Node)) {
+	switch n := unwrap(n).(type) {
+	case nil:
+	case *ast.AliasNode:
+		d.fail(n, "aliases are not supported: write the value here")
+	default:
+		f(n)
+	}
+}
+
+// unwrap takes the names off a node; they are of no use here.
+func unwrap(n ast.Node) ast.Node {
+	for {
+		switch v := n.(type) {
+		case *ast.AnchorNode:
+			n = v.Value
+		case *ast.TagNode:
+			n = v.Value
+		default:
+			return n
+		}
+	}
+}
+
+func isNull(n ast.Node) bool {
+	switch n.(type) {
+	case *ast.NullNode, *ast.CommentGroupNode, *ast.CommentNode:
+		return true
+	}
+	return false
+}
+
+func describe(n ast.Node) string {
+	switch n.(type) {
+	case ast.MapNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	}
+	if isNull(n) {
+		return "empty"
+	}
+	return "a single value"
+}
+
+// suggest says what to write instead of an unknown key.
+func suggest(name string, keys []string) string {
+	for _, k := range keys {
+		if distance(name, k) <= 2 || strings.HasPrefix(name, k) {
+			return fmt.Sprintf("write %s", k)
+		}
+	}
+	return "it may have " + strings.Join(keys, ", ")
+}
+
+// distance is how many letters must be changed, added or removed to make b of a (Levenshtein).
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

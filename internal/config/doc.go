@@ -1,0 +1,29 @@
+// Package config reads sighub's configuration, a YAML file, and says what is wrong with it.
+//
+// The file is decoded strictly: a key that means nothing, a value of the wrong kind and one out of its range are
+// errors. Each error names the file, line and column and what to do, and all that are found are reported at once.
+// What the file does not say has the value that [Default] gives.
+//
+//	listen:                        # where clients connect
+//	  - tcp://127.0.0.1:3000
+//	  - unix:///run/sighub/hub.sock
+//	serial:                        # ports with a device
+//	  - path: /dev/ttyUSB0
+//	    baud: 115200
+//	    opener: native             # native, bugst or tarm
+//	    name: greenhouse           # instead of what the device calls itself
+//	    naming: "{device}.{sender}"
+//	limits:
+//	  message_size: 1MiB           # of the largest message
+//	  clients: 10000               # connected at once, at each address
+//	  senders: 256                 # of one client
+//	  listeners: 4096              # of one client
+//	  outstanding: 1024            # unanswered messages of one client
+//	  outbox: 1024                 # events that wait for one client
+//	  slow_listener: block         # block, latest or disconnect, when the outbox is full
+//	  block_deadline: 2s           # how long block waits
+//	  request_timeout: 10s         # how long a client may take to answer a request
+//	log:
+//	  level: info                  # debug, info, warn or error
+//	  format: text                 # text or json
+package config

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ParsePort reads a serial port as the command line gives it: PATH, and after a ? the keys of the file joined by
+// &, as in /dev/ttyUSB0?baud=250000&name=greenhouse.
+func ParsePort(text string) (Port, error) {
+	path, query, _ := strings.Cut(text, "?")
+	p := Port{Path: path, Baud: DefaultBaud, Naming: DefaultNaming}
+	if path == "" {
+		return p, errors.New("the path is missing: write one as in /dev/ttyUSB0?baud=115200")
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(value) // not QueryUnescape: a + is a +
+		if err == nil {
+			err = p.set(key, value)
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func (p *Port) set(key, value string) error {
+	var err error
+	switch key {
+	case "baud":
+		if p.Baud, err = strconv.Atoi(value); err != nil {
+			return fmt.Errorf("baud %q is no number: write one as in baud=115200", value)
+		}
+		return checkBaud(p.Baud)
+	case "opener":
+		p.Opener = value
+		return checkOneOf("opener", value, openers())
+	case "name":
+		p.Name = value
+		return checkDeviceName(value)
+	case "naming":
+		p.Naming = value
+		return checkNaming(value)
+	default:
+		return fmt.Errorf("%q is not known: write baud, opener, name or naming", key)
+	}
+}
+
+func checkBaud(n int) error {
+	if n < 300 || n > 4_000_000 {
+		return fmt.Errorf("baud %d is out of range: write a rate from 300 to 4000000, usually 115200", n)
+	}
+	return nil
+}
+
+func checkOneOf(what, value string, list []string) error {
+	if !slices.Contains(list, value) {
+		return fmt.Errorf("%s %q is not known: write %s", what, value, orList(list))
+	}
+	return nil
+}
+
+func checkDeviceName(name string) error {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("name %q cannot name a device: write 1 to 64 printable bytes", name)
+	}
+	return nil
+}
+
+// checkNaming refuses a naming under which the senders of one device would be one, or that names what is unknown.
+func checkNaming(naming string) error {
+	if !strings.Contains(naming, "{sender}") {
+		return fmt.Errorf(`naming %q has no {sender}: write "{sender}" or "{device}.{sender}"`, naming)
+	}
+	rest := strings.NewReplacer("{sender}", "", "{device}", "").Replace(naming)
+	if strings.ContainsAny(rest, "{}") {
+		return fmt.Errorf("naming %q: only {sender} and {device} stand for something: remove the other braces", naming)
+	}
+	if len(naming) > 128 {
+		return fmt.Errorf("naming has %d bytes: write 128 at the most", len(naming))
+	}
+	return nil
+}

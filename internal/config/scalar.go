@@ -1,0 +1,153 @@
+package config
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The getters below read one scalar; they note what is wrong with it and then leave the default alone.
+
+func (d *decoder) text(n ast.Node, what string) (string, bool) {
+	switch v := n.(type) {
+	case *ast.StringNode:
+		if v.Value == "" {
+			d.fail(n, "%s is empty: write a text, or remove the line", what)
+		}
+		return v.Value, v.Value != ""
+	case *ast.LiteralNode:
+		return strings.TrimSpace(v.Value.Value), true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		d.fail(n, `%s is no text: put it in quotes, "%s"`, what, n.GetToken().Value)
+	case *ast.MappingNode, *ast.MappingValueNode:
+		if what == "naming" { // {sender} without quotes is a mapping to YAML
+			d.fail(n, `naming is a mapping, because { starts one: put it in quotes, "{device}.{sender}"`)
+			break
+		}
+		d.fail(n, "%s is a mapping: write a text", what)
+	default:
+		d.fail(n, "%s is %s: write a text, or remove the line", what, describe(n))
+	}
+	return "", false
+}
+
+func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
+	if text, ok := d.text(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
+		*v = text
+	}
+}
+
+func (d *decoder) integer(n ast.Node, what string) (int, bool) {
+	if v, ok := n.(*ast.IntegerNode); ok {
+		switch i := v.Value.(type) {
+		case int64:
+			if i >= math.MinInt32 && i <= math.MaxInt32 {
+				return int(i), true
+			}
+		case uint64:
+			if i <= math.MaxInt32 {
+				return int(i), true
+			}
+		}
+		d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
+		return 0, false
+	}
+	d.fail(n, "%s is %s: write a whole number", what, describeScalar(n))
+	return 0, false
+}
+
+func (d *decoder) count(n ast.Node, what string, v *int) {
+	i, ok := d.integer(n, what)
+	switch {
+	case !ok:
+	case i < 1:
+		d.fail(n, "%s is %d: write a number from 1 up", what, i)
+	default:
+		*v = i
+	}
+}
+
+// The range of message_size: the least is what a legacy client reads at once, the most keeps a handful of clients
+// from taking all memory.
+const (
+	minMessage = 4 << 10
+	maxMessage = 256 << 20
+)
+
+func (d *decoder) size(n ast.Node, what string, v *int) {
+	var text string
+	switch s := n.(type) {
+	case *ast.IntegerNode:
+		text = s.Token.Value
+	case *ast.StringNode:
+		text = s.Value
+	default:
+		d.fail(n, "%s is %s: write bytes, or a number with KiB or MiB as in 1MiB", what, describeScalar(n))
+		return
+	}
+	size, ok := parseSize(text)
+	switch {
+	case !ok:
+		d.fail(n, "%s %q is no size: write bytes, or a number with KiB or MiB as in 1MiB", what, text)
+	case size < minMessage || size > maxMessage:
+		d.fail(n, "%s %s is out of range: write a size from 4KiB to 256MiB", what, text)
+	default:
+		*v = int(size)
+	}
+}
+
+func parseSize(text string) (int64, bool) {
+	unit := int64(1)
+	for _, u := range []struct {
+		suffix string
+		unit   int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}} {
+		if rest, ok := strings.CutSuffix(text, u.suffix); ok {
+			text, unit = strings.TrimSpace(rest), u.unit
+			break
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n > math.MaxInt64/unit || n < math.MinInt64/unit {
+		return 0, false
+	}
+	return n * unit, true
+}
+
+func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
+	var text string
+	switch s := n.(type) {
+	case *ast.StringNode:
+		text = s.Value
+	case *ast.IntegerNode, *ast.FloatNode:
+		d.fail(n, "%s %s has no unit: write %ss or %sms", what, n.GetToken().Value, n.GetToken().Value, n.GetToken().Value)
+		return
+	default:
+		d.fail(n, "%s is %s: write a time as in 500ms, 2s or 1m", what, describeScalar(n))
+		return
+	}
+	t, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		d.fail(n, "%s %q is no time: write one as in 500ms, 2s or 1m", what, text)
+	case t < time.Millisecond || t > 24*time.Hour:
+		d.fail(n, "%s %s is out of range: write a time from 1ms to 24h", what, text)
+	default:
+		*v = t
+	}
+}
+
+func describeScalar(n ast.Node) string {
+	switch v := n.(type) {
+	case *ast.StringNode:
+		return strconv.Quote(v.Value)
+	case *ast.FloatNode:
+		return v.Token.Value
+	case *ast.BoolNode:
+		return v.Token.Value
+	}
+	return describe(n)
+}

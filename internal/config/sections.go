@@ -1,0 +1,128 @@
+package config
+
+import (
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+func (d *decoder) config(n ast.Node, c *Config) {
+	d.mapping(n, "the configuration",
+		field{"listen", func(n ast.Node) { d.listen(n, c) }},
+		field{"serial", func(n ast.Node) { d.serial(n, c) }},
+		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
+		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
+	)
+}
+
+func (d *decoder) listen(n ast.Node, c *Config) {
+	lines := make(map[Address]int)
+	d.items(n, "listen", func(n ast.Node) {
+		text, ok := d.text(n, "an address")
+		if !ok {
+			return
+		}
+		a, err := ParseAddress(text)
+		if !d.check(n, err) {
+			return
+		}
+		if a.in(c.Listen) {
+			d.fail(n, "%s is on line %d already: remove one of them", a, lines[a])
+			return
+		}
+		lines[a] = line(n)
+		c.Listen = append(c.Listen, a)
+	})
+}
+
+func (d *decoder) serial(n ast.Node, c *Config) {
+	lines := make(map[string]int)
+	d.items(n, "serial", func(n ast.Node) {
+		p, ok := d.port(n)
+		switch {
+		case !ok:
+		case lines[p.Path] > 0:
+			d.fail(n, "%s is on line %d already: remove one of them", p.Path, lines[p.Path])
+		default:
+			lines[p.Path] = line(n)
+			c.Serial = append(c.Serial, p)
+		}
+	})
+}
+
+// port decodes one entry of serial; it returns false if it has no path and the fault was noted.
+func (d *decoder) port(n ast.Node) (Port, bool) {
+	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
+	if s, ok := n.(*ast.StringNode); ok {
+		d.fail(n, "a serial port is a mapping: write path: %s", s.Value)
+		return p, false
+	}
+	before := len(d.errs)
+	d.mapping(n, "a serial port",
+		field{"path", func(n ast.Node) {
+			if text, ok := d.text(n, "path"); ok {
+				p.Path = text
+			}
+		}},
+		field{"baud", func(n ast.Node) {
+			if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
+				p.Baud = v
+			}
+		}},
+		field{"opener", func(n ast.Node) { d.choice(n, "opener", &p.Opener, openers()) }},
+		field{"name", func(n ast.Node) {
+			if text, ok := d.text(n, "name"); ok && d.check(n, checkDeviceName(text)) {
+				p.Name = text
+			}
+		}},
+		field{"naming", func(n ast.Node) {
+			if text, ok := d.text(n, "naming"); ok && d.check(n, checkNaming(text)) {
+				p.Naming = text
+			}
+		}},
+	)
+	if p.Path == "" && len(d.errs) == before {
+		d.fail(n, "this serial port has no path: write one as in path: /dev/ttyUSB0")
+	}
+	return p, p.Path != ""
+}
+
+func (d *decoder) limits(n ast.Node, l *Limits) {
+	if isNull(n) {
+		return
+	}
+	count := func(key string, v *int) field {
+		return field{key, func(n ast.Node) { d.count(n, key, v) }}
+	}
+	span := func(key string, v *time.Duration) field {
+		return field{key, func(n ast.Node) { d.duration(n, key, v) }}
+	}
+	d.mapping(n, "limits",
+		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
+		count("clients", &l.Clients),
+		count("senders", &l.Senders),
+		count("listeners", &l.Listeners),
+		count("outstanding", &l.Outstanding),
+		count("outbox", &l.Outbox),
+		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", &l.SlowListener, slowListeners()) }},
+		span("block_deadline", &l.BlockDeadline),
+		span("request_timeout", &l.RequestTimeout),
+	)
+}
+
+func (d *decoder) log(n ast.Node, l *Log) {
+	if isNull(n) {
+		return
+	}
+	d.mapping(n, "log",
+		field{"level", func(n ast.Node) { d.choice(n, "level", &l.Level, logLevels()) }},
+		field{"format", func(n ast.Node) { d.choice(n, "format", &l.Format, logFormats()) }},
+	)
+}
+
+func line(n ast.Node) int {
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		return t.Position.Line
+	}
+	return 0
+}

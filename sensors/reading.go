@@ -1,0 +1,29 @@
+package sensors
+
+import (
+	"strconv"
+	"time"
+)
+
+// A Reading is what a sensor reports.
+type Reading struct {
+	Value float64
+	Unit  string    // a name of the SenML units registry (RFC 8428, section 12.1), or empty: none
+	Time  time.Time // when it was taken
+}
+
+// Units of the SenML registry that the sensors here report in.
+const (
+	Lux     = "lx"
+	Celsius = "Cel"
+	Count   = "count"
+)
+
+// String returns the reading for people to read: "21.5 Cel".
+func (r Reading) String() string {
+	s := strconv.FormatFloat(r.Value, 'f', -1, 64)
+	if r.Unit != "" {
+		s += " " + r.Unit
+	}
+	return s
+}

@@ -1,0 +1,74 @@
+package simulated
+
+import (
+	"math"
+	"time"
+
+	"sighub/sensors"
+)
+
+// A Drift is a place where light and temperature change as over a day. What it reports depends on its fields and
+// the time alone. The zero Drift has days of 24 hours.
+type Drift struct {
+	// Start is when a day begins, at its midnight.
+	Start time.Time
+	// Day is how long a day takes: 24 hours by default. A demo sees more in a shorter one.
+	Day time.Duration
+	// Seed chooses among places that differ in their weather.
+	Seed uint64
+}
+
+// The shape of a day: full sun outdoors is some 100,000 lux, an overcast noon a tenth of that.
+const (
+	noonLux     = 20_000
+	clouds      = 0.4  // of the light that clouds take at the most
+	meanCelsius = 16.0 // of the day
+	swing       = 6.0  // in kelvin, from the mean to the warmest and coldest
+	delay       = 0.1  // of a day, by which warmth follows the sun
+	gusts       = 0.8  // in kelvin
+)
+
+// Light returns the light in lux, whole lux.
+func (d Drift) Light(at time.Time) sensors.Reading {
+	day := d.days(at)
+	sun := max(0, -math.Cos(2*math.Pi*day))
+	lux := noonLux * sun * (1 - clouds*d.weather(day*12, 1))
+	return sensors.Reading{Value: math.Round(lux), Unit: sensors.Lux, Time: at}
+}
+
+// Temperature returns the temperature in degrees Celsius, to a hundredth.
+func (d Drift) Temperature(at time.Time) sensors.Reading {
+	day := d.days(at)
+	warmth := -math.Cos(2 * math.Pi * (day - delay))
+	celsius := meanCelsius + swing*warmth + gusts*(2*d.weather(day*24, 2)-1)
+	return sensors.Reading{Value: math.Round(celsius*100) / 100, Unit: sensors.Celsius, Time: at}
+}
+
+// days returns how many days have passed since Start.
+func (d Drift) days(at time.Time) float64 {
+	length := d.Day
+	if length <= 0 {
+		length = 24 * time.Hour
+	}
+	return float64(at.Sub(d.Start)) / float64(length)
+}
+
+// weather returns a number from 0 to 1 that changes smoothly with t: between whole numbers, each of which has a
+// value of its own, it blends from one to the next.
+func (d Drift) weather(t float64, kind uint64) float64 {
+	whole := math.Floor(t)
+	part := t - whole
+	part = part * part * (3 - 2*part)
+	a, b := d.noise(int64(whole), kind), d.noise(int64(whole)+1, kind)
+	return a + (b-a)*part
+}
+
+// noise returns a number from 0 to 1 that looks random, by the finaliser of SplitMix64 (Steele, Lea and Flood,
+// "Fast splittable pseudorandom number generators", 2014).
+func (d Drift) noise(n int64, kind uint64) float64 {
+	x := d.Seed + kind<<56 + uint64(n)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	x ^= x >> 31
+	return float64(x>>11) / (1 << 53)
+}
