@@ -1,0 +1,239 @@
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sighub/carrier"
+)
+
+// A client is one connection of a device. One goroutine, run, tells the handler of it, in order.
+type client struct {
+	*talk
+	server *Server
+	peer   *peer
+	hello  hello // as it was at the beginning
+	line   *line
+	id     carrier.ClientID // 0 until the handler is told
+	dict   *dictionary
+	after  []*client // to end before this one is told of
+
+	queue   *queue[event]
+	fetched chan []byte   // replies to what fetch asks
+	lost    chan struct{} // closed, after cause was set, when the device is gone
+	cause   error
+	done    chan struct{} // closed when the handler knows that, too
+}
+
+// An event is one thing for a client's goroutine to deal with; one of its parts is set.
+type event struct {
+	arrival    arrival
+	readings   []stampedReading // of arrival, if it is an EVT frame
+	registered *registration    // a reply to add_sender came
+	reply      carrier.Reply
+	gone       bool
+}
+
+func newClient(s *Server, p *peer, l *line) *client {
+	return &client{
+		talk:    newTalk(&s.mu, &p.link, func() { s.wake(p) }),
+		server:  s,
+		peer:    p,
+		hello:   p.hello,
+		line:    l,
+		queue:   newQueue[event](),
+		fetched: make(chan []byte, 1),
+		lost:    make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+}
+
+// follow lets the handler be told of this client only when it knows that the one before it is gone. The server's lock
+// is held.
+func (c *client) follow(before *client) {
+	switch {
+	case before == nil || slices.Contains(c.after, before):
+	case before.gone != nil && before.id == 0: // it came and went while the handler was busy
+		for _, b := range before.after {
+			c.follow(b)
+		}
+	default:
+		c.after = append(c.after, before)
+	}
+}
+
+// arrived takes what the link has; the server's lock is held.
+func (c *client) arrived(now time.Time, a arrival) {
+	switch {
+	case a.answered != nil && a.answered.id == fetchID:
+		c.fetched <- a.reply // there is but one of them at a time
+	case a.in != nil && a.kind == frameEvent:
+		readings, err := c.peer.readings(now, a.payload)
+		if err != nil {
+			c.link.consumed()
+			c.link.answer(a.in, packReply(carrier.Failed(err), c.link.payloadLimit()))
+			return
+		}
+		a.payload = nil
+		c.queue.put(event{arrival: a, readings: readings})
+	default:
+		c.queue.put(event{arrival: a})
+	}
+}
+
+// lose ends the connection; the server's lock is held. Calls end at once, even while the handler is at work; on a
+// goroutine of their own, because whoever made them may be waiting for the lock.
+func (c *client) lose(cause error) {
+	c.cause = cause
+	gone := c.end(cause)
+	delete(c.server.clients, c.id)
+	close(c.lost)
+	c.queue.put(event{gone: true})
+	c.server.running.Go(func() { c.calls.Fail(gone) })
+}
+
+// run tells the handler of the connection, from its beginning to its end.
+func (c *client) run() {
+	defer c.finish()
+	for _, before := range c.after {
+		select {
+		case <-before.done:
+		case <-c.lost: // nobody was told of it, and whoever follows waits for those before it
+			return
+		}
+	}
+	log := c.server.o.Logger.With("port", c.line.o.Path, "device", c.name(), "uid", c.peer.id)
+	if err := c.learn(); err != nil {
+		if errors.Is(err, carrier.ErrGone) {
+			return
+		}
+		log.Error("the device's dictionary is of no use; it is served without", "error", err)
+	}
+	if !c.announce() {
+		return
+	}
+	h := c.server.handler
+	h.ClientConnected(carrier.Client{
+		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.o.Path,
+		Codec: carrier.CBORText, Hello: true, Naming: c.line.o.Naming,
+	})
+	log.Info("device connected", "firmware", c.hello.firmware)
+	desk := newRegistry(c)
+	desk.offer()
+	c.serve(desk)
+	c.forget()
+	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
+	h.ClientDisconnected(c.id, c.cause)
+}
+
+func (c *client) finish() {
+	c.server.mu.Lock()
+	if c.server.latest[c.peer.id] == c {
+		delete(c.server.latest, c.peer.id)
+	}
+	c.server.mu.Unlock()
+	close(c.done)
+}
+
+// forget lets those before this client be collected: they have ended.
+func (c *client) forget() {
+	c.server.mu.Lock()
+	c.after = nil
+	c.server.mu.Unlock()
+}
+
+// announce gives the client its id, unless it has gone already.
+func (c *client) announce() bool {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	if c.gone != nil {
+		return false
+	}
+	c.server.lastID++
+	c.id = c.server.lastID
+	c.server.clients[c.id] = c
+	return true
+}
+
+func (c *client) name() string {
+	if c.line.o.Name != "" {
+		return c.line.o.Name
+	}
+	return c.hello.title()
+}
+
+// serve deals with events until the device is gone.
+func (c *client) serve(desk *registry) {
+	for {
+		e, ok := c.queue.take()
+		switch {
+		case !ok:
+			select {
+			case <-c.queue.ready:
+			case <-desk.again():
+				desk.offer()
+			}
+		case e.gone:
+			return
+		case e.registered != nil:
+			desk.answered(e.registered, e.reply)
+		case e.arrival.answered != nil:
+			c.answered(e.arrival)
+		default:
+			if e.arrival.kind == frameEvent {
+				c.signals(e)
+			} else {
+				c.message(e.arrival)
+			}
+			c.consumed()
+		}
+	}
+}
+
+// message hands on the message of a MSG frame.
+func (c *client) message(a arrival) {
+	m, err := unpackPlain(a.payload)
+	if method, _, ok := unpackCompact(a.payload); ok {
+		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
+	}
+	if err != nil {
+		c.respond(a.in, carrier.Failed(err))
+		return
+	}
+	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.respond(a.in, r) })
+}
+
+// transmit sends a message: in numbers, if it is a request that the device's dictionary names.
+func (c *client) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
+	payload, err := c.pack(m)
+	if err != nil {
+		return err
+	}
+	return c.talk.transmit(ctx, payload, done)
+}
+
+func (c *client) pack(m *carrier.Message) ([]byte, error) {
+	if m.Method == "request" && c.dict != nil && len(c.dict.requests) > 0 {
+		var name requestName
+		var params carrier.Value
+		// A request with fields that do not fit is for the device to complain about.
+		_ = m.Params.Fields(func(key string, v carrier.Value) error {
+			switch key {
+			case "sender":
+				return v.Decode(&name.sender)
+			case "method":
+				return v.Decode(&name.method)
+			case "params":
+				params = v
+			}
+			return nil
+		})
+		if n := c.dict.request(name); n != 0 {
+			return packCompact(n, params)
+		}
+	}
+	return packPlain(m)
+}

@@ -1,0 +1,69 @@
+//go:build linux || darwin
+
+package serial
+
+import (
+	"testing"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/carriertest"
+)
+
+// TestConformance runs the suite over a pseudo terminal: the hub opens the terminal, the device has its other end.
+func TestConformance(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		maxFrame, window int
+	}{
+		{name: "Default", maxFrame: defaultFrame, window: 4},
+		{name: "SmallFrames", maxFrame: 90, window: 1},
+		{name: "LargeFrames", maxFrame: limitFrame, window: maxWindow},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			carriertest.Run(t, func(t testing.TB) *carriertest.Pair {
+				pty, err := NewPTY(t.TempDir() + "/port")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = pty.Close() })
+				hub, err := New(Options{
+					Ports:    []PortOptions{{Path: pty.Path()}},
+					MaxFrame: c.maxFrame, Window: c.window,
+					Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+					Backoff: carrier.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				device, err := NewDevice(pty.Open, DeviceOptions{
+					MaxFrame: c.maxFrame, Window: c.window,
+					Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cut := func() { pty.Cut() }
+				write := func(b string) {
+					pty.mu.Lock()
+					defer pty.mu.Unlock()
+					if pty.master != nil {
+						_, _ = pty.master.WriteString(b)
+					}
+				}
+				return &carriertest.Pair{
+					Hub: hub, Peer: device,
+					MaxData: payloadLimit(c.maxFrame) - 28,
+					Cut:     cut,
+					Restore: func() {
+						if err := pty.Restore(); err != nil {
+							t.Error(err)
+						}
+					},
+					Half:    func() { write("\x00\x20\x60\xa1half a mess"); cut() },
+					Garbage: func() { write("\x00garbage\x01\xff\xfe\x00\x05\x61\x62\x63\x64\x00") },
+				}
+			})
+		})
+	}
+}

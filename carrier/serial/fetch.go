@@ -1,0 +1,90 @@
+package serial
+
+import (
+	"bytes"
+	"fmt"
+
+	"sighub/carrier"
+)
+
+const (
+	fetchID     = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
+	fetchMethod = 0 // the number of the method, whose params are an offset
+)
+
+// learn finds the device's dictionary: remembered from its hash, or fetched from the device. Without a dictionary
+// the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
+func (c *client) learn() error {
+	want := c.hello.dictionary
+	if want == 0 {
+		return nil
+	}
+	c.server.mu.Lock()
+	c.dict = c.server.dictionaries[want]
+	c.server.mu.Unlock()
+	if c.dict != nil {
+		return nil
+	}
+	packed, err := c.fetch()
+	if err != nil {
+		return err
+	}
+	if got := hash(packed); got != want {
+		return fmt.Errorf("serial: its hash is %08x, but HELLO said %08x", got, want)
+	}
+	if c.dict, err = parseDictionary(packed); err != nil {
+		return err
+	}
+	c.server.mu.Lock()
+	c.server.dictionaries.add(want, c.dict)
+	c.server.mu.Unlock()
+	return nil
+}
+
+// fetch asks the device for its dictionary, piece by piece, until it gives an empty piece.
+func (c *client) fetch() (packed []byte, err error) {
+	for {
+		piece, err := c.piece(len(packed))
+		if err != nil {
+			return nil, err
+		}
+		if len(piece) == 0 {
+			return packed, nil
+		}
+		if packed = append(packed, piece...); len(packed) > maxDictionary {
+			return nil, fmt.Errorf("%w: more than %d bytes", carrier.ErrTooLarge, maxDictionary)
+		}
+	}
+}
+
+func (c *client) piece(offset int) ([]byte, error) {
+	c.mu.Lock()
+	if c.gone == nil {
+		c.link.send(frameMessage, fetchID, appendUint(appendUint(nil, fetchMethod), uint64(offset)))
+		c.wake()
+	}
+	c.mu.Unlock()
+	select {
+	case reply := <-c.fetched:
+		r := unpackReply(reply)
+		if err := r.Err(); err != nil {
+			return nil, fmt.Errorf("serial: the device does not give it: %w", err)
+		}
+		if r.Response.IsNull() {
+			return nil, nil
+		}
+		var piece []byte
+		if err := r.Response.Decode(&piece); err != nil {
+			return nil, fmt.Errorf("serial: what the device gives is no byte string: %w", err)
+		}
+		return piece, nil
+	case <-c.lost:
+		return nil, fmt.Errorf("%w: %w", carrier.ErrGone, c.cause)
+	}
+}
+
+// pieceOf returns the piece of a packed dictionary from an offset on that fits into a REP's payload of limit bytes.
+func pieceOf(packed []byte, offset uint64, limit int) []byte {
+	rest := packed[min(offset, uint64(len(packed))):]
+	return bytes.Clone(rest[:min(len(rest), limit-4)])
+}

@@ -1,0 +1,237 @@
+package serial
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"testing"
+)
+
+// vectors is testdata/serial/frames.json, which implementations in other languages read as well.
+type vectors struct {
+	COBS []struct {
+		Name    string `json:"name"`
+		Plain   string `json:"plain"`
+		Stuffed string `json:"stuffed"`
+		Repeat  int    `json:"repeat,omitempty"` // the plain bytes are repeated so often; 0: once
+	} `json:"cobs"`
+	CRC []struct {
+		Start string `json:"start"`
+		Data  string `json:"data"`
+		CRC   string `json:"crc"`
+	} `json:"crc"`
+	Frames []struct {
+		Name    string `json:"name"`
+		Session string `json:"session"`
+		Type    int    `json:"type"`
+		Number  uint8  `json:"number"`
+		Payload string `json:"payload"`
+		Wire    string `json:"wire"`
+	} `json:"frames"`
+	Bad []struct {
+		Name    string `json:"name"`
+		Session string `json:"session"`
+		Wire    string `json:"wire"`
+	} `json:"bad"`
+}
+
+func readVectors(t testing.TB) (v vectors) {
+	t.Helper()
+	data, err := os.ReadFile("../../testdata/serial/frames.json")
+	must(t, err)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	must(t, d.Decode(&v))
+	return v
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	must(t, err)
+	return b
+}
+
+func number16(t testing.TB, s string) uint16 {
+	t.Helper()
+	b := unhex(t, s)
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+func TestVectors(t *testing.T) {
+	v := readVectors(t)
+	for _, c := range v.COBS {
+		plain, want := bytes.Repeat(unhex(t, c.Plain), max(c.Repeat, 1)), unhex(t, c.Stuffed)
+		s := newStuffer(nil)
+		s.write(plain)
+		if !bytes.Equal(s.dst, want) {
+			t.Errorf("%s: stuffed to %x, want %x", c.Name, s.dst, want)
+		}
+		if got, err := unstuff(nil, want); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s: unstuffed to %x, %v", c.Name, got, err)
+		}
+	}
+	for _, c := range v.CRC {
+		if got := crc16(number16(t, c.Start), unhex(t, c.Data)); got != number16(t, c.CRC) {
+			t.Errorf("CRC of %s from %s is %04x, want %s", c.Data, c.Start, got, c.CRC)
+		}
+	}
+	for _, c := range v.Frames {
+		f := frame{kind: frameType(c.Type), number: c.Number, payload: unhex(t, c.Payload)}
+		wire := unhex(t, c.Wire)
+		if got := appendFrame(nil, number16(t, c.Session), f); !bytes.Equal(got, wire) {
+			t.Errorf("%s: on the line %x, want %x", c.Name, got, wire)
+		}
+		got, err := parseFrame(wire[:len(wire)-1], number16(t, c.Session))
+		if err != nil || got.kind != f.kind || got.number != f.number || !bytes.Equal(got.payload, f.payload) {
+			t.Errorf("%s: read as %v %v", c.Name, got, err)
+		}
+	}
+	for _, c := range v.Bad {
+		wire := unhex(t, c.Wire)
+		if f, err := parseFrame(wire[:len(wire)-1], number16(t, c.Session)); err == nil {
+			t.Errorf("%s: taken for %v", c.Name, f)
+		}
+	}
+}
+
+// TestCRCCheckValue holds the CRC against the value that the catalogue of CRC algorithms gives for it.
+func TestCRCCheckValue(t *testing.T) {
+	if got := crc16(crcStart, []byte("123456789")); got != 0x29b1 {
+		t.Errorf("%04x, want 29b1", got)
+	}
+}
+
+func TestFrameSizes(t *testing.T) {
+	for size := helloFrame; size <= limitFrame; size++ {
+		payload := bytes.Repeat([]byte{1}, payloadLimit(size))
+		n := len(appendFrame(nil, 7, frame{kind: frameMessage, payload: payload}))
+		if n > size || n > frameSize(len(payload)) {
+			t.Fatalf("a frame of %d bytes takes %d with a payload of %d, counted as %d", size, n, len(payload), frameSize(len(payload)))
+		}
+	}
+	if got := payloadLimit(helloFrame); got != 55 {
+		t.Errorf("HELLO has room for %d bytes", got)
+	}
+}
+
+// TestDamage changes each bit of a frame: none is taken for another frame.
+func TestDamage(t *testing.T) {
+	wire := appendFrame(nil, 0x1234, frame{kind: frameEvent, number: 3, payload: []byte{1, 0, 2, 0x19, 3, 4}})
+	for i := range 8 * (len(wire) - 1) {
+		bad := bytes.Clone(wire)
+		bad[i/8] ^= 1 << (i % 8)
+		var d deframer
+		d.limit = limitFrame
+		d.feed(bad, func(chunk []byte, whole bool) {
+			if f, err := parseFrame(chunk, 0x1234); err == nil {
+				t.Errorf("bit %d: taken for %v", i, f)
+			}
+		})
+	}
+}
+
+func TestDeframer(t *testing.T) {
+	d := deframer{limit: 8}
+	var got []string
+	take := func(b []byte, whole bool) {
+		if !whole {
+			got = append(got, "~"+string(b))
+			return
+		}
+		got = append(got, string(b))
+	}
+	for _, part := range []string{"\x00\x00ab", "c\x00", "d\x00\x00e", "f\x00", "0123456789abcdefghij", "kl\x00m\x00", "lost"} {
+		d.feed([]byte(part), take)
+	}
+	d.reset()
+	d.feed([]byte("n\x0012345678\x00"), take)
+	want := []string{"abc", "d", "ef", "~01234567", "~89abcdef", "~ghijkl", "m", "n", "12345678"}
+	if len(got) != len(want) {
+		t.Fatalf("%q, want %q", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestEndless feeds bytes without a zero among them: memory stays bounded.
+func TestEndless(t *testing.T) {
+	d := deframer{limit: limitFrame}
+	data := bytes.Repeat([]byte{0xaa}, 1<<16)
+	for range 64 {
+		d.feed(data, func([]byte, bool) {})
+	}
+	if cap(d.buf) > 2*limitFrame {
+		t.Errorf("%d bytes are held", cap(d.buf))
+	}
+}
+
+func FuzzDeframe(f *testing.F) {
+	f.Add([]byte("\x00\x03ab\x00"), 1)
+	f.Add([]byte("text\x00\x00more text without end"), 3)
+	f.Add(bytes.Repeat([]byte{7}, 100), 50)
+	f.Fuzz(func(t *testing.T, data []byte, step int) {
+		step = max(1, step%64)
+		d := deframer{limit: 32}
+		var got []byte
+		for rest := data; len(rest) > 0; {
+			n := min(step, len(rest))
+			d.feed(rest[:n], func(b []byte, whole bool) {
+				if len(b) == 0 || len(b) > 32 || bytes.IndexByte(b, 0) >= 0 {
+					t.Fatalf("chunk %x", b)
+				}
+				got = append(got, b...)
+			})
+			rest = rest[n:]
+		}
+		got = append(got, d.buf...)
+		if want := bytes.ReplaceAll(data, []byte{0}, nil); !bytes.Equal(got, want) {
+			t.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
+
+func FuzzFrame(f *testing.F) {
+	f.Add(uint16(0xffff), byte(0), []byte(nil))
+	f.Add(uint16(1), byte(0x65), []byte{0, 0, 1})
+	f.Add(uint16(0x1234), byte(0xff), bytes.Repeat([]byte{9}, 300))
+	f.Fuzz(func(t *testing.T, session uint16, ctrl byte, payload []byte) {
+		want := frame{kind: frameType(ctrl >> 5), number: ctrl & 31, payload: payload}
+		wire := appendFrame(nil, session, want)
+		if bytes.IndexByte(wire, 0) != len(wire)-1 || len(wire) > frameSize(len(payload)) {
+			t.Fatalf("on the line: %x", wire)
+		}
+		got, err := parseFrame(wire[:len(wire)-1], session)
+		if err != nil || got.kind != want.kind || got.number != want.number || !bytes.Equal(got.payload, payload) {
+			t.Fatalf("%v %v", got, err)
+		}
+		_, _ = parseFrame(bytes.Clone(payload), session) // any bytes at all: no panic
+	})
+}
+
+func BenchmarkFrameEncode(b *testing.B) {
+	payload := bytes.Repeat([]byte{1, 2, 0, 4}, 12)
+	buf := make([]byte, 0, 256)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = appendFrame(buf[:0], 0x1234, frame{kind: frameEvent, number: 1, payload: payload})
+	}
+}
+
+func BenchmarkFrameDecode(b *testing.B) {
+	wire := appendFrame(nil, 0x1234, frame{kind: frameEvent, payload: bytes.Repeat([]byte{1, 2, 0, 4}, 12)})
+	buf := make([]byte, len(wire)-1)
+	b.SetBytes(int64(len(wire)))
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(buf, wire)
+		if _, err := parseFrame(buf, 0x1234); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

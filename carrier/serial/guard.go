@@ -1,0 +1,139 @@
+package serial
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+// A polledPort is a port of a library whose Read returns 0, nil after a while, and whose Close may not be called
+// while it is in use.
+type polledPort interface {
+	io.ReadWriteCloser
+	flush() // drops what was not sent
+}
+
+// A guard makes a Port of a polledPort. Writing has a goroutine of its own, because nothing but the line can wake
+// a write that stands still: Write returns once the guard is closed, and the port itself is closed when that
+// goroutine and the last Read have left it.
+type guard struct {
+	port    polledPort
+	writing sync.Mutex // one Write at a time
+	writes  chan []byte
+	wrote   chan error
+	closed  chan struct{}
+
+	mu    sync.Mutex
+	shut  bool
+	users int // of port
+}
+
+func newGuard(p polledPort) *guard {
+	g := &guard{port: p, writes: make(chan []byte), wrote: make(chan error, 1), closed: make(chan struct{})}
+	g.enter()
+	go g.write()
+	return g
+}
+
+func (g *guard) write() {
+	defer g.leave()
+	for {
+		select {
+		case b := <-g.writes:
+			g.wrote <- g.writeAll(b)
+		case <-g.closed:
+			return
+		}
+	}
+}
+
+func (g *guard) writeAll(b []byte) error {
+	for len(b) > 0 {
+		n, err := g.port.Write(b)
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// Write implements Port.
+func (g *guard) Write(b []byte) (int, error) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	select {
+	case g.writes <- append([]byte(nil), b...):
+	case <-g.closed:
+		return 0, os.ErrClosed
+	}
+	select {
+	case err := <-g.wrote:
+		if err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	case <-g.closed:
+		return 0, os.ErrClosed
+	}
+}
+
+// Read implements Port.
+func (g *guard) Read(b []byte) (n int, err error) {
+	if !g.enter() {
+		return 0, os.ErrClosed
+	}
+	defer g.leave()
+	defer func() {
+		if r := recover(); r != nil { // go.bug.st/serial 1.8.0 uses select(2), which knows 1024 descriptors
+			n, err = 0, fmt.Errorf("serial: the library failed: %v; use the opener native", r)
+		}
+	}()
+	for n == 0 && err == nil {
+		select {
+		case <-g.closed:
+			return 0, os.ErrClosed
+		default:
+			n, err = g.port.Read(b)
+		}
+	}
+	return n, err
+}
+
+func (g *guard) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.shut {
+		g.users++
+	}
+	return !g.shut
+}
+
+// leave lets the last one that leaves a closed port close it. That error says nothing to act upon.
+func (g *guard) leave() {
+	g.mu.Lock()
+	g.users--
+	last := g.shut && g.users == 0
+	g.mu.Unlock()
+	if last {
+		_ = g.port.Close()
+	}
+}
+
+// Close implements Port.
+func (g *guard) Close() error {
+	g.mu.Lock()
+	first := !g.shut
+	g.shut = true
+	if first {
+		g.users++
+	}
+	g.mu.Unlock()
+	if first {
+		close(g.closed)
+		g.port.flush()
+		g.leave()
+	}
+	return nil
+}

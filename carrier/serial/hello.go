@@ -1,0 +1,147 @@
+package serial
+
+import (
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"sighub/carrier"
+)
+
+// protocolVersion is the one that both sides speak. Later versions add items at the end of a HELLO.
+const protocolVersion = 1
+
+const (
+	maxUID    = 12 // bytes; as many as STM32 microcontrollers have
+	maxWindow = 8  // frames; at most a quarter of the sequence numbers, so that old and new are told apart
+)
+
+// A hello is what a device says of itself when a session begins: firmware-protocol.md gives the order.
+type hello struct {
+	uid            []byte
+	name, firmware string
+	dictionary     uint32 // hash of the dictionary, 0: none
+	receiveWindow  int    // bytes on the line that the hub may have outstanding
+	maxFrame       int
+	window         int // unanswered frames, in each direction
+	boot           uint32
+	resetCause     uint64
+	ticks          uint32
+	ticksPerSecond uint32
+	expects        uint8 // number of the hub's next reliable frame
+}
+
+func (h *hello) pack() []byte {
+	dst := appendUint(nil, protocolVersion)
+	dst = appendBytes(dst, h.uid)
+	dst = appendText(dst, h.name)
+	dst = appendText(dst, h.firmware)
+	for _, n := range []uint64{uint64(h.dictionary), uint64(h.receiveWindow), uint64(h.maxFrame), uint64(h.window),
+		uint64(h.boot), h.resetCause, uint64(h.ticks), uint64(h.ticksPerSecond), uint64(h.expects)} {
+		dst = appendUint(dst, n)
+	}
+	return dst
+}
+
+// parseHello reads a device's HELLO. What is missing at its end is as a device that knows no better has it, and
+// what follows is for later versions.
+func parseHello(payload []byte) (hello, error) {
+	h := hello{receiveWindow: helloFrame, maxFrame: helloFrame, window: 1, ticksPerSecond: 1000}
+	in := items{rest: payload}
+	if v := in.uint("the protocol version", math.MaxUint16); in.err == nil && v != protocolVersion {
+		return h, fmt.Errorf("serial: the device speaks version %d of the protocol, this hub version %d", v, protocolVersion)
+	}
+	h.uid = append([]byte(nil), in.bytes("the uid", maxUID)...)
+	for _, f := range []func(){
+		func() { h.name = in.text("the name", helloFrame) },
+		func() { h.firmware = in.text("the firmware's version", helloFrame) },
+		func() { h.dictionary = uint32(in.uint("the dictionary's hash", math.MaxUint32)) },
+		func() { h.receiveWindow = int(in.uint("the receive window", math.MaxUint32)) },
+		func() { h.maxFrame = int(in.uint("the largest frame", math.MaxUint32)) },
+		func() { h.window = int(in.uint("the window", math.MaxUint32)) },
+		func() { h.boot = uint32(in.uint("the boot number", math.MaxUint32)) },
+		func() { h.resetCause = in.uint("the reset cause", math.MaxUint64) },
+		func() { h.ticks = uint32(in.uint("the ticks", math.MaxUint32)) },
+		func() { h.ticksPerSecond = uint32(in.uint("the ticks per second", math.MaxUint32)) },
+		func() { h.expects = uint8(in.uint("the number expected", numbers-1)) },
+	} {
+		if in.more() {
+			f()
+		}
+	}
+	if in.err != nil {
+		return h, in.err
+	}
+	switch {
+	case len(h.uid) == 0 && h.name == "":
+		return h, fmt.Errorf("%w: neither a uid nor a name", carrier.ErrMalformed)
+	case h.maxFrame < helloFrame:
+		return h, fmt.Errorf("%w: the largest frame has %d bytes, less than %d", carrier.ErrMalformed, h.maxFrame, helloFrame)
+	case h.window < 1 || h.ticksPerSecond < 1:
+		return h, fmt.Errorf("%w: the window and the ticks per second must be at least 1", carrier.ErrMalformed)
+	}
+	h.maxFrame, h.window = min(h.maxFrame, limitFrame), min(h.window, maxWindow)
+	return h, nil
+}
+
+// id is the device's lasting identity: its uid, and only if it has none, its name.
+func (h *hello) id() string {
+	if len(h.uid) == 0 {
+		return "name:" + h.name
+	}
+	return hex.EncodeToString(h.uid)
+}
+
+func (h *hello) title() string {
+	if h.name == "" {
+		return h.id()
+	}
+	return h.name
+}
+
+// A welcome is the hub's answer to a HELLO.
+type welcome struct {
+	session  uint16
+	maxFrame int
+	window   int
+	known    bool   // the hub goes on with the numbers of this device's boot
+	expects  uint8  // if known, the number of the device's next reliable frame
+	echo     uint32 // the ticks of the HELLO that is answered
+}
+
+func (w *welcome) pack() []byte {
+	dst := appendUint(nil, protocolVersion)
+	for _, n := range []uint64{uint64(w.session), uint64(w.maxFrame), uint64(w.window)} {
+		dst = appendUint(dst, n)
+	}
+	if w.known {
+		dst = appendUint(dst, uint64(w.expects))
+	} else {
+		dst = append(dst, cborNull)
+	}
+	return appendUint(dst, uint64(w.echo))
+}
+
+func parseWelcome(payload []byte) (welcome, error) {
+	var w welcome
+	in := items{rest: payload}
+	if v := in.uint("the protocol version", math.MaxUint16); in.err == nil && v != protocolVersion {
+		return w, fmt.Errorf("serial: the hub speaks version %d of the protocol, this device version %d", v, protocolVersion)
+	}
+	w.session = uint16(in.uint("the session", crcStart-1))
+	w.maxFrame = int(in.uint("the largest frame", math.MaxUint32))
+	w.window = int(in.uint("the window", math.MaxUint32))
+	if !in.null() {
+		w.known = true
+		w.expects = uint8(in.uint("the number expected", numbers-1))
+	}
+	w.echo = uint32(in.uint("the ticks", math.MaxUint32))
+	if in.err != nil {
+		return w, in.err
+	}
+	if w.session == 0 || w.maxFrame < helloFrame || w.window < 1 {
+		return w, fmt.Errorf("%w: session %d, largest frame %d, window %d", carrier.ErrMalformed, w.session, w.maxFrame, w.window)
+	}
+	w.maxFrame, w.window = min(w.maxFrame, limitFrame), min(w.window, maxWindow)
+	return w, nil
+}

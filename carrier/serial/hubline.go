@@ -1,0 +1,204 @@
+package serial
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sighub/carrier"
+)
+
+const (
+	badFrames = 4                      // in a row, after which a new session is due
+	askEvery  = 500 * time.Millisecond // at most, for a HELLO
+	takeover  = time.Second            // of silence, after which a device may appear on another port
+)
+
+// A hubLine is the hub's end of one open line: it finds out which device is there and gives it sessions. Like
+// link it does nothing by itself.
+type hubLine struct {
+	name     string // of the port, for people to read
+	baud     int
+	maxFrame int
+	window   int
+	ask      time.Duration // silence after which to send a PING
+	timeout  time.Duration // silence after which the device is gone
+	peers    *peers
+	random   func() uint16
+	events   hubEvents
+	log      *slog.Logger
+
+	peer    *peer // nil: no session
+	in      deframer
+	out     transmitter
+	text    console
+	welcome []byte // the payload of an answer to HELLO that is due
+	asking  bool   // a frame that asks for HELLO is due
+	asked   time.Time
+	bad     int
+	stats   lineStats
+}
+
+// lineStats counts what arrived.
+type lineStats struct{ good, bad uint64 }
+
+// hubEvents is told what happens on a hubLine.
+type hubEvents interface {
+	connected(l *hubLine, p *peer)
+	disconnected(p *peer, cause error)
+	arrived(now time.Time, p *peer, a arrival)
+}
+
+// opened begins anew on a port that was just opened.
+func (l *hubLine) opened() {
+	l.in.limit = limitFrame
+	l.in.reset()
+	l.out = transmitter{}
+	l.welcome, l.asking, l.bad = nil, false, 0
+}
+
+// drop ends the session, if there is one, and the device's connection.
+func (l *hubLine) drop(cause error) {
+	p := l.peer
+	if p == nil {
+		return
+	}
+	l.peer, p.line = nil, nil
+	p.link.end()
+	p.link.out.abandon(frameMessage)
+	l.events.disconnected(p, cause)
+	l.peers.tidy()
+}
+
+func (l *hubLine) receive(now time.Time, data []byte) {
+	l.in.feed(data, func(chunk []byte, whole bool) {
+		var text []byte // a frame may look like text, so it is tried as a frame first
+		if isText(chunk) {
+			text = append(text, chunk...)
+		}
+		var session uint16
+		if l.peer != nil {
+			session = l.peer.link.session
+		}
+		f, err := parseFrame(chunk, session)
+		switch {
+		case !whole || err != nil:
+			if text != nil {
+				l.text.write(now, text)
+			} else {
+				l.noise(now, err)
+			}
+		case f.kind == frameHello:
+			l.stats.good++
+			l.hello(now, f.payload)
+		case l.peer != nil:
+			l.stats.good++
+			l.bad = 0
+			for _, a := range l.peer.link.receive(now, f, nil) {
+				if a.pong != nil {
+					l.sample(now, a)
+					continue
+				}
+				l.events.arrived(now, l.peer, a)
+			}
+		}
+	})
+}
+
+// noise counts what is not a frame. When it goes on, or comes from a device that believes to be in a session, the
+// hub asks for a new one.
+func (l *hubLine) noise(now time.Time, err error) {
+	l.stats.bad++
+	l.bad++
+	l.log.Debug("not a frame", "port", l.name, "error", err)
+	if (l.peer == nil || l.bad >= badFrames) && l.welcome == nil && now.Sub(l.asked) >= askEvery {
+		l.asking, l.asked, l.bad = true, now, 0
+	}
+}
+
+func (l *hubLine) sample(now time.Time, a arrival) {
+	in := items{rest: a.pong}
+	ticks := in.uint("the ticks", 1<<32-1)
+	if in.err == nil {
+		l.peer.clock.sample(uint32(ticks), a.sentAt, now)
+	}
+}
+
+func (l *hubLine) hello(now time.Time, payload []byte) {
+	h, err := parseHello(payload)
+	if err != nil {
+		l.log.Warn("a device's HELLO makes no sense", "port", l.name, "error", err)
+		return
+	}
+	if known := l.peers.byID[h.id()]; known != nil && known.line != nil && known.line != l {
+		other := known.line
+		if now.Sub(known.link.heard) < takeover {
+			l.log.Error("a device with this uid is connected on another port; it is not heard on this one",
+				"port", l.name, "uid", h.id(), "other", other.name)
+			return
+		}
+		other.drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.name))
+	}
+	if p := l.peer; p != nil && p.id != h.id() {
+		l.drop(fmt.Errorf("%w: another device is on %s now", carrier.ErrUnplugged, l.name))
+	} else if p != nil && p.hello.boot != h.boot {
+		l.drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.resetCause))
+	}
+	p := l.peers.meet(h)
+	known := p.numbered()
+	session := p.link.session
+	if session == 0 || p.link.anything {
+		session = l.newSession(p.session)
+	}
+	p.session = session
+	p.link.baud, p.link.askAfter, p.link.clockEvery = l.baud, l.ask, 5*l.ask
+	p.link.ticks = func(time.Time) uint32 { return 0 }
+	p.link.resend.measures = true
+	if !p.link.out.resume(h.expects) {
+		p.link.out.renumber(h.expects, frameEvent)
+	}
+	agreed := limits{maxFrame: min(h.maxFrame, l.maxFrame), window: min(h.window, l.window), bytes: h.receiveWindow}
+	p.link.begin(now, session, agreed)
+	p.clock.sample(h.ticks, now.Add(-helloTrip), now)
+	w := welcome{session: session, maxFrame: agreed.maxFrame, window: agreed.window, known: known,
+		expects: p.link.in.next, echo: h.ticks}
+	l.welcome, l.asking, l.bad = w.pack(), false, 0
+	if l.peer == nil {
+		l.peer, p.line = p, l
+		l.events.connected(l, p)
+	}
+}
+
+// newSession returns a number other than the former session's, and none that could be mistaken for HELLO's start.
+func (l *hubLine) newSession(former uint16) uint16 {
+	for {
+		if s := l.random(); s != 0 && s != crcStart && s != former {
+			return s
+		}
+	}
+}
+
+// pull appends what is to be written now, and returns when it should be asked again at the latest; a zero time
+// means that there is no need.
+func (l *hubLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
+	if l.peer != nil && now.Sub(l.peer.link.heard) >= l.timeout {
+		l.drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.name, l.timeout))
+	}
+	dst = l.out.fill(now, dst, func(dst []byte) []byte {
+		switch {
+		case l.welcome != nil:
+			dst = appendFrame(dst, crcStart, frame{kind: frameHello, payload: l.welcome})
+			l.welcome = nil
+		case l.asking:
+			dst = appendFrame(dst, crcStart, frame{kind: frameHello})
+			l.asking = false
+		case l.peer != nil:
+			return l.peer.link.pull(now, dst)
+		}
+		return dst
+	})
+	if l.peer == nil {
+		return dst, time.Time{}
+	}
+	return dst, earliest(l.peer.link.wake(), l.peer.link.heard.Add(l.timeout))
+}

@@ -1,0 +1,230 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"sighub/carrier"
+)
+
+// items reads a CBOR sequence item by item. The first error ends it: everything after it reads as zero, so that
+// a parser checks once, at its end.
+type items struct {
+	rest []byte
+	err  error
+}
+
+var errEnd = errors.New("it ends in the middle of an item")
+
+func (i *items) more() bool { return i.err == nil && len(i.rest) > 0 }
+
+func (i *items) fail(err error) {
+	if i.err == nil {
+		i.err = fmt.Errorf("%w: %w", carrier.ErrMalformed, err)
+	}
+	i.rest = nil
+}
+
+func (i *items) head(what string, want ...byte) (major byte, arg uint64) {
+	if i.err != nil {
+		return 0, 0
+	}
+	major, arg, rest, err := carrier.CBORHead(i.rest)
+	if err != nil {
+		i.fail(fmt.Errorf("%s: %w", what, err))
+		return 0, 0
+	}
+	for _, w := range want {
+		if major == w && arg != carrier.CBORIndefinite {
+			i.rest = rest
+			return major, arg
+		}
+	}
+	i.fail(fmt.Errorf("%s: an item of major type %d stands where %d belongs", what, major, want[0]))
+	return 0, 0
+}
+
+// uint reads an unsigned integer of at most limit.
+func (i *items) uint(what string, limit uint64) uint64 {
+	_, n := i.head(what, carrier.CBORUnsigned)
+	if n > limit {
+		i.fail(fmt.Errorf("%s is %d, more than %d", what, n, limit))
+		return 0
+	}
+	return n
+}
+
+// int reads an integer whose size is at most limit.
+func (i *items) int(what string, limit uint64) int64 {
+	major, n := i.head(what, carrier.CBORUnsigned, carrier.CBORNegative)
+	if n > limit {
+		i.fail(fmt.Errorf("%s is out of range", what))
+		return 0
+	}
+	if major == carrier.CBORNegative {
+		return -1 - int64(n)
+	}
+	return int64(n)
+}
+
+func (i *items) bytes(what string, limit int) []byte { return i.str(what, carrier.CBORBytes, limit) }
+
+// text reads a text; a null stands for the empty one.
+func (i *items) text(what string, limit int) string {
+	if i.null() {
+		return ""
+	}
+	s := i.str(what, carrier.CBORString, limit)
+	if !utf8.Valid(s) {
+		i.fail(fmt.Errorf("%s is not UTF-8", what))
+		return ""
+	}
+	return string(s)
+}
+
+func (i *items) str(what string, major byte, limit int) []byte {
+	_, n := i.head(what, major)
+	switch {
+	case n > uint64(len(i.rest)):
+		i.fail(fmt.Errorf("%s: %w", what, errEnd))
+		return nil
+	case n > uint64(limit):
+		i.fail(fmt.Errorf("%s has %d bytes, more than %d", what, n, limit))
+		return nil
+	}
+	s := i.rest[:n]
+	i.rest = i.rest[n:]
+	return s
+}
+
+// array reads the head of an array of at most limit items.
+func (i *items) array(what string, limit int) int {
+	_, n := i.head(what, carrier.CBORArray)
+	if n > uint64(limit) {
+		i.fail(fmt.Errorf("%s has %d entries, more than %d", what, n, limit))
+		return 0
+	}
+	return int(n)
+}
+
+// null reads a null or undefined, if that is what comes next.
+func (i *items) null() bool {
+	if i.more() && (i.rest[0] == 0xf6 || i.rest[0] == 0xf7) {
+		i.rest = i.rest[1:]
+		return true
+	}
+	return false
+}
+
+// raw reads any one item, checks that it is well-formed and nested no deeper than carrier.MaxDepth, and returns
+// its bytes.
+func (i *items) raw(what string) []byte {
+	if i.err != nil {
+		return nil
+	}
+	rest, err := skipItem(i.rest, carrier.MaxDepth)
+	if err != nil {
+		i.fail(fmt.Errorf("%s: %w", what, err))
+		return nil
+	}
+	item := i.rest[:len(i.rest)-len(rest)]
+	i.rest = rest
+	return item
+}
+
+func skipItem(data []byte, depth int) ([]byte, error) {
+	major, n, rest, err := carrier.CBORHead(data)
+	if err != nil {
+		return nil, err
+	}
+	indefinite := n == carrier.CBORIndefinite && data[0]&31 == 31
+	switch major {
+	case carrier.CBORBytes, carrier.CBORString:
+		if indefinite {
+			return skipPieces(rest, major)
+		}
+		if n > uint64(len(rest)) {
+			return nil, errEnd
+		}
+		if major == carrier.CBORString && !utf8.Valid(rest[:n]) {
+			return nil, errors.New("a text is not UTF-8")
+		}
+		return rest[n:], nil
+	case carrier.CBORArray, carrier.CBORMap, carrier.CBORTag:
+		if depth == 0 {
+			return nil, fmt.Errorf("nested deeper than %d", carrier.MaxDepth)
+		}
+		if major == carrier.CBORTag {
+			if indefinite {
+				return nil, errors.New("a tag of indefinite length")
+			}
+			n = 1
+		}
+		return skipContent(rest, n, major == carrier.CBORMap, indefinite, depth-1)
+	case carrier.CBORSimple:
+		if indefinite {
+			return nil, errors.New("a break outside of anything")
+		}
+		if data[0] == 0xf8 && n < 32 {
+			return nil, errors.New("a simple value in two bytes that has a shorter form")
+		}
+	default:
+		if indefinite {
+			return nil, errors.New("an integer of indefinite length")
+		}
+	}
+	return rest, nil
+}
+
+func skipContent(data []byte, n uint64, pairs, indefinite bool, depth int) (rest []byte, err error) {
+	for rest = data; indefinite || n > 0; n-- {
+		if indefinite && len(rest) > 0 && rest[0] == 0xff {
+			return rest[1:], nil
+		}
+		if rest, err = skipItem(rest, depth); err == nil && pairs {
+			rest, err = skipItem(rest, depth)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// skipPieces skips the pieces of a string of indefinite length.
+func skipPieces(data []byte, want byte) ([]byte, error) {
+	for {
+		if len(data) > 0 && data[0] == 0xff {
+			return data[1:], nil
+		}
+		if len(data) == 0 || data[0]>>5 != want || data[0]&31 == 31 {
+			return nil, errors.New("a string of indefinite length does not hold strings")
+		}
+		var err error
+		if data, err = skipItem(data, 0); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func appendUint(dst []byte, n uint64) []byte {
+	return carrier.AppendCBORHead(dst, carrier.CBORUnsigned, n)
+}
+
+func appendInt(dst []byte, n int64) []byte {
+	if n < 0 {
+		return carrier.AppendCBORHead(dst, carrier.CBORNegative, uint64(-1-n))
+	}
+	return appendUint(dst, uint64(n))
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(carrier.AppendCBORHead(dst, carrier.CBORString, uint64(len(s))), s...)
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(carrier.AppendCBORHead(dst, carrier.CBORBytes, uint64(len(b))), b...)
+}
+
+const cborNull = 0xf6

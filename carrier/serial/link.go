@@ -1,0 +1,255 @@
+package serial
+
+import "time"
+
+// limits are what the two ends of a session have agreed upon.
+type limits struct {
+	maxFrame int // bytes on the line
+	window   int // reliable frames unanswered, in each direction
+	bytes    int // bytes of our reliable frames outstanding
+}
+
+// A link is one end of the conversation between the hub and a device: reliable frames in both directions, each
+// delivered once and in order, and the question whether the other end is there. It goes on from one session to
+// the next for as long as the device runs. It does nothing by itself: frames are given to receive, and what is to
+// be written is asked for with pull, so it can be tried out in virtual time, and a line that stands still costs
+// no memory.
+type link struct {
+	askAfter   time.Duration              // of silence, to send a PING
+	clockEvery time.Duration              // send a PING at least as often; 0: no need
+	baud       int                        // bits per second, ten per byte
+	ticks      func(now time.Time) uint32 // this end's clock, told in answers to PING
+
+	session uint16 // 0: none
+	limits  limits
+	out     outbox
+	in      inbox
+	resend  resendTimer
+	again   time.Time // when to send again what is unanswered; zero: nothing is
+
+	heard    time.Time // the last good frame of this session, or its beginning
+	anything bool      // a frame of this session was heard
+	backlog  int       // reliable frames that arrived and that the owner has not dealt with
+	ping     pings
+
+	stats linkStats
+}
+
+type pings struct {
+	number uint8     // of our last
+	sentAt time.Time // when it was sent
+	open   bool      // it was not answered yet
+	soon   bool      // ask as soon as possible
+	answer bool      // the peer's is to be answered
+	theirs uint8     // its number
+}
+
+// linkStats counts reliable frames: ours sent and sent again, the peer's taken and passed over.
+type linkStats struct{ sent, resent, received, repeated uint64 }
+
+// An arrival is what a frame from the peer means to the link's owner: one of the three parts is set.
+type arrival struct {
+	in      *incoming // a reliable frame, to be answered
+	kind    frameType // EVT or MSG
+	payload []byte    // the owner's to keep
+
+	answered *outgoing // one of ours was answered
+	reply    []byte    // payload of the REP; nil: done, without a response
+
+	pong   []byte // payload of the answer to our PING
+	sentAt time.Time
+}
+
+// begin begins a session. The caller has seen to the numbers of both directions.
+func (l *link) begin(now time.Time, session uint16, agreed limits) {
+	l.session, l.limits = session, agreed
+	l.heard, l.anything = now, false
+	l.again = time.Time{}
+	l.resend.progress()
+	l.ping = pings{number: l.ping.number, sentAt: now, soon: l.clockEvery > 0}
+}
+
+// end ends the session; the numbers stay.
+func (l *link) end() { l.session = 0 }
+
+// payloadLimit returns the largest payload that a frame of this session can hold.
+func (l *link) payloadLimit() int { return payloadLimit(l.limits.maxFrame) }
+
+// send queues a reliable frame. The owner sees to it that no more than a window of them is queued.
+func (l *link) send(kind frameType, id uint64, payload []byte) { l.out.queue(kind, id, payload) }
+
+// answer answers a reliable frame of the peer's with the payload of a REP, or nil for done without a response.
+func (l *link) answer(in *incoming, reply []byte) bool { return l.in.answer(in, reply) }
+
+// consumed tells that the owner has dealt with a reliable frame that arrived.
+func (l *link) consumed() { l.backlog-- }
+
+// receive takes a frame of this session, and appends what it means to arrivals.
+func (l *link) receive(now time.Time, f frame, arrivals []arrival) []arrival {
+	l.heard, l.anything = now, true
+	switch f.kind {
+	case frameEvent, frameMessage:
+		if l.backlog > maxWindow {
+			l.stats.repeated++ // a peer that keeps to its window never comes here
+			return arrivals
+		}
+		in := l.in.take(f.number)
+		if in == nil {
+			l.stats.repeated++
+			return arrivals
+		}
+		l.stats.received++
+		l.backlog++
+		return append(arrivals, arrival{in: in, kind: f.kind, payload: append([]byte(nil), f.payload...)})
+	case frameAck:
+		last := l.out.find(f.number)
+		for i := range last + 1 {
+			arrivals = l.ended(now, i, nil, arrivals)
+		}
+		l.progress(now, last >= 0)
+	case frameReply:
+		i := l.out.find(f.number)
+		for j := range i {
+			l.out.frames[j].received = true
+		}
+		if i >= 0 {
+			arrivals = l.ended(now, i, append([]byte{}, f.payload...), arrivals)
+		}
+		l.progress(now, i >= 0)
+	case framePing:
+		if len(f.payload) == 0 {
+			l.ping.answer, l.ping.theirs = true, f.number
+		} else if l.ping.open && f.number == l.ping.number {
+			l.ping.open = false
+			arrivals = append(arrivals, arrival{pong: append([]byte(nil), f.payload...), sentAt: l.ping.sentAt})
+		}
+	}
+	return arrivals
+}
+
+// ended ends one of our frames with the peer's answer, unless that was done or nobody waits for it.
+func (l *link) ended(now time.Time, i int, reply []byte, arrivals []arrival) []arrival {
+	o := l.out.frames[i]
+	if o.ended {
+		return arrivals
+	}
+	o.ended = true
+	if o.sends == 1 {
+		l.resend.sample(now.Sub(o.sentAt))
+	}
+	return append(arrivals, arrival{answered: o, reply: reply})
+}
+
+// progress goes on after an answer: time runs anew for what is still unanswered.
+func (l *link) progress(now time.Time, made bool) {
+	if !made {
+		return
+	}
+	l.out.trim()
+	l.resend.progress()
+	l.again = time.Time{}
+	if l.out.flying > 0 {
+		l.again = l.resendAt(now)
+	}
+}
+
+func (l *link) resendAt(now time.Time) time.Time {
+	wait := l.resend.timeout()
+	if l.out.first() < 0 {
+		wait = maxResend // all were received: the peer takes its time, but its replies may have been lost as well
+	}
+	return now.Add(wait + l.lineTime(l.out.outstanding()))
+}
+
+// lineTime returns how long the line takes for n bytes.
+func (l *link) lineTime(n int) time.Duration {
+	if l.baud <= 0 {
+		return 0
+	}
+	return time.Duration(n) * 10 * time.Second / time.Duration(l.baud)
+}
+
+// pull appends the next frame to write: replies, then PINGs, then what is due again, then what is new. If there is
+// none, dst comes back as it was.
+func (l *link) pull(now time.Time, dst []byte) []byte {
+	if l.session == 0 {
+		return dst
+	}
+	if in, all := l.in.due(l.limits.window); in != nil {
+		switch {
+		case all:
+			return l.append(dst, frame{kind: frameAck, number: in.number})
+		case in.reply == nil:
+			return l.append(dst, frame{kind: frameReply, number: in.number, payload: []byte{0}})
+		default:
+			return l.append(dst, frame{kind: frameReply, number: in.number, payload: in.reply})
+		}
+	}
+	if l.ping.answer {
+		l.ping.answer = false
+		return l.append(dst, frame{kind: framePing, number: l.ping.theirs, payload: appendUint(nil, uint64(l.ticks(now)))})
+	}
+	if !now.Before(l.pingAt()) {
+		l.ping.number = (l.ping.number + 1) % numbers
+		l.ping.sentAt, l.ping.open, l.ping.soon = now, true, false
+		return l.append(dst, frame{kind: framePing, number: l.ping.number})
+	}
+	if !l.again.IsZero() && !now.Before(l.again) {
+		l.again = time.Time{}
+		l.resend.double()
+		l.out.cursor = max(l.out.first(), 0)
+		dst = append(dst, 0) // whatever stands in the peer's buffer ends here
+	}
+	o := l.out.due(l.limits.window, l.limits.bytes)
+	if o == nil {
+		return dst
+	}
+	l.out.sent(now)
+	if o.sends > 1 {
+		l.stats.resent++
+	} else {
+		l.stats.sent++
+	}
+	if l.again.IsZero() {
+		l.again = l.resendAt(now)
+	}
+	return l.append(dst, frame{kind: o.kind, number: o.number, payload: o.payload})
+}
+
+func (l *link) append(dst []byte, f frame) []byte { return appendFrame(dst, l.session, f) }
+
+// pingAt returns when the next PING is due: after silence, now and then all the same for the owner that wants the
+// peer's clock, and at once when a session begins.
+func (l *link) pingAt() time.Time {
+	if l.ping.soon {
+		return l.heard
+	}
+	at := latest(l.heard, l.ping.sentAt).Add(l.askAfter)
+	if l.clockEvery > 0 {
+		at = earliest(at, l.ping.sentAt.Add(l.clockEvery))
+	}
+	return at
+}
+
+// wake returns when pull will have something to write though nothing has happened until then.
+func (l *link) wake() time.Time {
+	at := l.pingAt()
+	if !l.again.IsZero() {
+		at = earliest(at, l.again)
+	}
+	return at
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,57 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	bugst "go.bug.st/serial"
+)
+
+// pollEvery is how often a read that has no way of being woken looks whether the port was closed.
+const pollEvery = 100 * time.Millisecond
+
+func openBugst(path string, baud int) (Port, error) {
+	p, err := bugst.Open(path, &bugst.Mode{BaudRate: baud})
+	if err != nil {
+		return nil, bugstError(err)
+	}
+	if err := p.SetReadTimeout(pollEvery); err != nil {
+		_ = p.Close()
+		return nil, bugstError(err)
+	}
+	_ = p.SetDTR(true) // not every port has these lines
+	_ = p.SetRTS(true)
+	return newGuard(bugstPort{p}), nil
+}
+
+type bugstPort struct{ bugst.Port }
+
+func (p bugstPort) flush() { _ = p.ResetOutputBuffer() }
+
+// Read returns 0, nil when pollEvery has passed.
+func (p bugstPort) Read(b []byte) (int, error) {
+	n, err := p.Port.Read(b)
+	return n, bugstError(err)
+}
+
+// bugstError gives an error of the library the identity of the system's.
+func bugstError(err error) error {
+	var pe *bugst.PortError
+	if !errors.As(err, &pe) {
+		return err
+	}
+	switch pe.Code() {
+	case bugst.PortNotFound:
+		return fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+	case bugst.PermissionDenied:
+		return fmt.Errorf("%w: %w", err, fs.ErrPermission)
+	case bugst.PortBusy:
+		return fmt.Errorf("%w: %w", err, syscall.EBUSY)
+	case bugst.InvalidSerialPort:
+		return fmt.Errorf("%w: %w", err, errNotTerminal)
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+//go:build linux && !ppc64 && !ppc64le
+
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// openNative opens the port for the runtime's poller: Close wakes Read and Write, and a hang-up is seen at once.
+func openNative(path string, baud int) (Port, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &nativePort{File: f}
+	if err := p.control(func(fd int) error { return setUp(fd, baud) }); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("set up %s: %w", path, err)
+	}
+	return p, nil
+}
+
+type nativePort struct {
+	*os.File
+	once sync.Once
+	err  error
+}
+
+// Close drops what was not sent, so that the kernel does not wait for a line that stands still.
+func (p *nativePort) Close() error {
+	p.once.Do(func() {
+		_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
+		p.err = p.File.Close()
+	})
+	return p.err
+}
+
+func (p *nativePort) control(f func(fd int) error) error {
+	raw, err := p.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+func setUp(fd, baud int) error {
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return unix.EBUSY
+	}
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+	if errors.Is(err, unix.ENOTTY) {
+		return errNotTerminal
+	}
+	if err != nil {
+		return err
+	}
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL |
+		unix.IXON | unix.IXOFF | unix.IXANY | unix.INPCK
+	t.Oflag &^= unix.OPOST
+	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	// Without HUPCL closing the port leaves DTR as it is, so that boards whose DTR is their reset go on running.
+	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.CRTSCTS | unix.HUPCL | unix.CBAUD | unix.CBAUD<<16
+	t.Cflag |= unix.CS8 | unix.CREAD | unix.CLOCAL | unix.BOTHER
+	t.Ispeed, t.Ospeed = uint32(baud), uint32(baud)
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS2, t); err != nil {
+		return fmt.Errorf("%d baud: %w", baud, err)
+	}
+	// Nobody else may open the port: root may all the same, and is kept out by the lock.
+	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+		return fmt.Errorf("exclusive use: %w", err)
+	}
+	// Pseudo terminals have no modem lines, and some adapters do not either.
+	_ = unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, unix.TIOCM_DTR|unix.TIOCM_RTS)
+	return nil
+}

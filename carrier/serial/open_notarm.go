@@ -1,0 +1,9 @@
+//go:build !linux && !windows
+
+package serial
+
+import "errors"
+
+func openTarm(string, int) (Port, error) {
+	return nil, errors.New("serial: the opener tarm works on Linux and Windows only; use native")
+}

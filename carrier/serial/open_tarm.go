@@ -1,0 +1,47 @@
+//go:build linux || windows
+
+package serial
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	tarm "github.com/tarm/serial"
+)
+
+func openTarm(path string, baud int) (Port, error) {
+	p, err := tarm.OpenPort(&tarm.Config{Name: path, Baud: baud, ReadTimeout: pollEvery})
+	if err != nil {
+		return nil, err
+	}
+	return newGuard(&tarmPort{Port: p}), nil
+}
+
+// A tarmPort reads from the library, to which a timeout and a hang-up are both io.EOF: the latter comes at once,
+// again and again.
+type tarmPort struct {
+	*tarm.Port
+	early int
+}
+
+func (p *tarmPort) flush() { _ = p.Flush() }
+
+// Read returns 0, nil when pollEvery has passed.
+func (p *tarmPort) Read(b []byte) (int, error) {
+	const hangUp = 3
+	start := time.Now()
+	n, err := p.Port.Read(b)
+	if !errors.Is(err, io.EOF) {
+		p.early = 0
+		return n, err
+	}
+	if time.Since(start) > pollEvery/4 {
+		p.early = 0
+		return n, nil
+	}
+	if p.early++; p.early < hangUp {
+		return n, nil
+	}
+	return n, io.ErrUnexpectedEOF
+}

@@ -1,0 +1,107 @@
+package serial
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sighub/carrier"
+)
+
+// Options configure a [Server]. The zero value of each field stands for its default.
+type Options struct {
+	// Ports are the serial ports to serve. None is fine: the server then waits for its context to end.
+	Ports []PortOptions
+
+	// Ask is after how much silence a device is asked whether it is there. Default 1 s.
+	Ask time.Duration
+	// Timeout is after how much silence it is gone. Default 3 s; at least Ask.
+	Timeout time.Duration
+
+	// MaxFrame is the largest frame in bytes on the line, if the device takes as much: 60 to 4096, default 254.
+	MaxFrame int
+	// Window is how many reliable frames may be unanswered in each direction, if the device takes as many: 1 to
+	// 8, default 8.
+	Window int
+
+	// Retry is how often a sender that the hub refused, because another device has one of that name, is offered
+	// again. Default 5 s.
+	Retry time.Duration
+
+	// Backoff paces the opening of lost ports. Default 100 ms to 2 s.
+	Backoff carrier.Backoff
+
+	// Logger is told of ports, devices, and what they print. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// PortOptions describe one serial port.
+type PortOptions struct {
+	// Path is the port's, as in "/dev/ttyUSB0". Paths below /dev/serial/by-id stay the same when a device is
+	// plugged in elsewhere; but a device is known by its own uid, wherever it appears.
+	Path string
+	// Baud is the rate in bits per second. Default 115200.
+	Baud int
+	// Opener opens the port. Nil: [OpenerNative].
+	Opener Opener
+	// Name is what the device is called. Empty: as it calls itself.
+	Name string
+	// Naming is copied to [carrier.Client].
+	Naming string
+}
+
+func (o Options) withDefaults() (Options, error) {
+	set(&o.Ask, time.Second)
+	set(&o.Timeout, max(3*time.Second, o.Ask))
+	set(&o.MaxFrame, defaultFrame)
+	set(&o.Window, maxWindow)
+	set(&o.Retry, 5*time.Second)
+	set(&o.Backoff.Min, 100*time.Millisecond)
+	set(&o.Backoff.Max, 2*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := checkFrames(o.MaxFrame, o.Window); err != nil {
+		return o, err
+	}
+	if o.Ask < 0 || o.Timeout < o.Ask {
+		return o, fmt.Errorf("serial: a timeout of %v is less than the %v after which a device is asked", o.Timeout, o.Ask)
+	}
+	o.Ports = append([]PortOptions(nil), o.Ports...)
+	seen := make(map[string]bool)
+	for i := range o.Ports {
+		p := &o.Ports[i]
+		set(&p.Baud, 115200)
+		if p.Opener == nil {
+			p.Opener = OpenerFunc(openNative)
+		}
+		switch {
+		case p.Path == "":
+			return o, fmt.Errorf("serial: port %d has no path", i+1)
+		case seen[p.Path]:
+			return o, fmt.Errorf("serial: the port %s is given twice", p.Path)
+		case p.Baud < 0:
+			return o, fmt.Errorf("serial: %d is no rate for %s", p.Baud, p.Path)
+		}
+		seen[p.Path] = true
+	}
+	return o, nil
+}
+
+func checkFrames(maxFrame, window int) error {
+	if maxFrame < helloFrame || maxFrame > limitFrame {
+		return fmt.Errorf("serial: a largest frame of %d bytes is not between %d and %d", maxFrame, helloFrame, limitFrame)
+	}
+	if window < 1 || window > maxWindow {
+		return fmt.Errorf("serial: a window of %d frames is not between 1 and %d", window, maxWindow)
+	}
+	return nil
+}
+
+// set gives a field that was left out its default.
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

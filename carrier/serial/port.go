@@ -1,0 +1,72 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"syscall"
+)
+
+// A Port is an open serial port. Read blocks until there is something to read; Write until all is written. Close
+// wakes both, which then return an error, and may be called more than once. An error of Read or Write means that
+// the port is lost.
+type Port interface{ io.ReadWriteCloser }
+
+// An Opener opens serial ports: raw, 8 data bits, no parity, one stop bit, no flow control, DTR and RTS asserted.
+// Baud is in bits per second. Bytes received before may still be there to be read.
+type Opener interface {
+	Open(path string, baud int) (Port, error)
+}
+
+// OpenerFunc is a function that is an Opener.
+type OpenerFunc func(path string, baud int) (Port, error)
+
+// Open implements [Opener].
+func (f OpenerFunc) Open(path string, baud int) (Port, error) { return f(path, baud) }
+
+// The names of the openers that [NewOpener] knows.
+const (
+	OpenerNative = "native" // Linux's own terminal calls: any rate, prompt hang-up; elsewhere the same as bugst
+	OpenerBugst  = "bugst"  // go.bug.st/serial: every system
+	OpenerTarm   = "tarm"   // github.com/tarm/serial: Linux and Windows, the usual rates only
+)
+
+// Openers returns the names that NewOpener takes.
+func Openers() []string { return []string{OpenerNative, OpenerBugst, OpenerTarm} }
+
+// NewOpener returns the opener of this name; an empty name stands for native.
+func NewOpener(name string) (Opener, error) {
+	switch name {
+	case "", OpenerNative:
+		return OpenerFunc(openNative), nil
+	case OpenerBugst:
+		return OpenerFunc(openBugst), nil
+	case OpenerTarm:
+		return OpenerFunc(openTarm), nil
+	default:
+		return nil, fmt.Errorf("serial: no opener is called %q; there are %q", name, Openers())
+	}
+}
+
+// remedy adds to the error of an Open what can be done about it.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "the hub goes on as soon as it is there; is the device plugged in?"
+	case errors.Is(err, fs.ErrPermission):
+		if runtime.GOOS == "linux" {
+			return "add yourself to the group that owns it (usually: sudo usermod -aG dialout $USER), then log in again"
+		}
+		return "give yourself the right to read and write it"
+	case errors.Is(err, syscall.EBUSY):
+		return "another program has it open: close that one"
+	case errors.Is(err, errNotTerminal):
+		return "give the path of a serial port"
+	default:
+		return "the hub tries again by itself"
+	}
+}
+
+var errNotTerminal = errors.New("not a serial port")

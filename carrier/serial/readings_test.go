@@ -1,0 +1,132 @@
+//go:build linux || darwin
+
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sighub/carrier"
+)
+
+// TestRefusedSender: a sender that the hub refuses is offered again, and the device stays.
+func TestRefusedSender(t *testing.T) {
+	b := newBench(t, func(o *Options, _ *DeviceOptions) { o.Retry = 10 * time.Millisecond })
+	var mu sync.Mutex
+	refusals := 3
+	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+		mu.Lock()
+		defer mu.Unlock()
+		if m.Method == "add_sender" && strings.Contains(m.Params.String(), "warmth") && refusals > 0 {
+			refusals--
+			respond(carrier.Failed(errors.New("the name warmth is taken: use the option naming")))
+			return
+		}
+		respond(carrier.Done(nil))
+	}
+	b.start(t)
+	b.atHub.wait(t, "add_sender", 5)
+	acknowledged(t, b.report(t, 0, 1))
+	if n := strings.Count(b.log.String(), "the name warmth is taken"); n != 1 {
+		t.Errorf("the refusal was logged %d times:\n%s", n, b.log.String())
+	}
+}
+
+// TestRefusedReadings: a reading that the hub refuses ends with the hub's error, and the next one goes on.
+func TestRefusedReadings(t *testing.T) {
+	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Batch = 1 })
+	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+		if m.Method == "signal" && signalOf(t, m).data == int64(1) {
+			respond(carrier.Failed(errors.New("no such sender")))
+			return
+		}
+		respond(carrier.Done(nil))
+	}
+	b.start(t)
+	ended := b.report(t, 0, 3)
+	var errs []string
+	for range 3 {
+		errs = append(errs, fmt.Sprint(<-ended))
+	}
+	if want := []string{"<nil>", "no such sender", "<nil>"}; !reflect.DeepEqual(errs, want) {
+		t.Errorf("%q, want %q", errs, want)
+	}
+}
+
+// TestOverflow: what the ring has no room for while the hub is away is told as a gap.
+func TestOverflow(t *testing.T) {
+	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Ring, d.Overflow = 4, OverflowCount })
+	lost := 0
+	for n := range 10 {
+		must(t, b.device.ReportAt(context.Background(), int64(100*n), "light", "lux", n, func(err error) {
+			if errors.Is(err, ErrOverflow) {
+				lost++
+			}
+		}))
+	}
+	b.start(t)
+	b.atHub.wait(t, "signal", 5)
+	got := b.atHub.all("signal")
+	gap := signalOf(t, got[0].message)
+	data, ok := gap.data.(carrier.Object)
+	if gap.sender != "light" || gap.event != gapEvent || !ok || data[0].Value != int64(6) ||
+		data[2].Value.(int64)-data[1].Value.(int64) != int64(500*time.Millisecond) {
+		t.Errorf("the gap is told as %+v", gap)
+	}
+	for i, m := range got[1:] {
+		if s := signalOf(t, m.message); s.data != int64(6+i) {
+			t.Errorf("reading %+v", s)
+		}
+	}
+	if s := b.device.Stats(); lost != 6 || s.Lost != 6 {
+		t.Errorf("%d were told to be lost, %d counted", lost, s.Lost)
+	}
+
+	full, err := NewDevice(b.pty.Open, DeviceOptions{Senders: lightSenders, Ring: 1})
+	must(t, err)
+	must(t, full.Report(context.Background(), "light", "lux", 1, nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := full.Report(ctx, "light", "lux", 2, nil); !errors.Is(err, ErrOverflow) || !errors.Is(err, context.Canceled) {
+		t.Errorf("a full ring: %v", err)
+	}
+}
+
+func BenchmarkReadings(b *testing.B) {
+	for _, batch := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			l := newBench(b, func(o *Options, d *DeviceOptions) {
+				d.Batch, d.Window, o.Logger = batch, maxWindow, nil
+			})
+			l.stopHub = serve(b, l.hub, discard{connected: make(chan struct{}, 10)})
+			serve(b, l.device, discard{connected: make(chan struct{}, 10)})
+			b.ReportAllocs()
+			done := make(chan error, 1)
+			n := 0
+			for b.Loop() {
+				var last func(error)
+				if n++; n == 1 {
+					last = func(err error) { done <- err }
+				}
+				must(b, l.device.Report(context.Background(), "light", "lux", n&1023, last))
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "readings/s")
+		})
+	}
+}
+
+// discard is a handler that says yes.
+type discard struct{ connected chan struct{} }
+
+func (d discard) ClientConnected(carrier.Client) { d.connected <- struct{}{} }
+func (discard) HandleMessage(_ carrier.ClientID, _ *carrier.Message, respond func(carrier.Reply)) {
+	respond(carrier.Reply{})
+}
+func (discard) ClientDisconnected(carrier.ClientID, error) {}
+func (discard) AllClientsDisconnected(error)               {}
