@@ -121,6 +121,12 @@ func (s *ServerRouter) shutDown() {
 	}
 }
 
+func (s *ServerRouter) shuttingDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 func (s *ServerRouter) remotes() []*remote {
 	s.clientsMu.Lock()
 	defer s.clientsMu.Unlock()

@@ -16,6 +16,7 @@ type client struct {
 	server *Server
 	peer   *peer
 	hello  hello // as it was at the beginning
+	window int
 	line   *line
 	id     carrier.ClientID // 0 until the handler is told
 	dict   *dictionary
@@ -43,6 +44,7 @@ func newClient(s *Server, p *peer, l *line) *client {
 		server:  s,
 		peer:    p,
 		hello:   p.hello,
+		window:  p.link.limits.window,
 		line:    l,
 		queue:   newQueue[event](),
 		fetched: make(chan []byte, 1),
@@ -118,7 +120,7 @@ func (c *client) run() {
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.o.Path,
-		Codec: carrier.CBORText, Hello: true, Naming: c.line.o.Naming,
+		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.o.Naming,
 	})
 	log.Info("device connected", "firmware", c.hello.firmware)
 	desk := newRegistry(c)

@@ -133,9 +133,7 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 }
 
 func (d *Device) pump(ctx context.Context, port Port) {
-	stop := context.AfterFunc(ctx, func() { _ = port.Close() })
-	defer stop()
-	pump(port, d, d.wake, func(err error) {
+	pump(ctx, port, d, d.wake, func(err error) {
 		cause := fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
 		if ctx.Err() != nil {
 			cause = carrier.ErrShutdown
@@ -158,6 +156,9 @@ func (d *Device) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	defer d.mu.Unlock()
 	return d.line.pull(now, dst)
 }
+
+// finish: a device ends at once, as when its power is cut.
+func (d *Device) finish() bool { return true }
 
 // Transmit implements [carrier.Carrier]. The message travels in text, whatever the dictionary says.
 func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
@@ -220,7 +221,7 @@ func (d *Device) tell(h carrier.Handler) {
 		case e.gone != nil:
 			h.ClientDisconnected(e.id, e.gone)
 		case e.hub:
-			h.ClientConnected(carrier.Client{ID: e.id, Name: "hub", Addr: "serial://", Codec: carrier.CBORText, Hello: true})
+			h.ClientConnected(carrier.Client{ID: e.id, Name: "hub", Addr: "serial://", Codec: carrier.CBORText, Hello: true, Window: d.o.Window})
 		case e.readings != nil:
 			for _, r := range e.readings {
 				r.end(e.err)

@@ -32,6 +32,7 @@ type hubLine struct {
 	in      deframer
 	out     transmitter
 	text    console
+	closing bool   // nothing new is taken
 	welcome []byte // the payload of an answer to HELLO that is due
 	asking  bool   // a frame that asks for HELLO is due
 	asked   time.Time
@@ -54,7 +55,13 @@ func (l *hubLine) opened() {
 	l.in.limit = limitFrame
 	l.in.reset()
 	l.out = transmitter{}
-	l.welcome, l.asking, l.bad = nil, false, 0
+	l.welcome, l.asking, l.bad, l.closing = nil, false, 0, false
+}
+
+// finish takes nothing new from here on, and returns whether everything that was taken is answered.
+func (l *hubLine) finish() bool {
+	l.closing = true
+	return l.peer == nil || !l.peer.link.in.unanswered()
 }
 
 // drop ends the session, if there is one, and the device's connection.
@@ -88,6 +95,7 @@ func (l *hubLine) receive(now time.Time, data []byte) {
 			} else {
 				l.noise(now, err)
 			}
+		case l.closing && f.kind != frameAck && f.kind != frameReply: // the device keeps it
 		case f.kind == frameHello:
 			l.stats.good++
 			l.hello(now, f.payload)

@@ -88,6 +88,16 @@ func (b *inbox) at(number uint8) *incoming {
 	return nil
 }
 
+// unanswered tells whether a frame was taken and not answered.
+func (b *inbox) unanswered() bool {
+	for _, s := range b.slots {
+		if s != nil && !s.answered && !s.void {
+			return true
+		}
+	}
+	return false
+}
+
 // forget drops what is known of the peer's frames before the next one: for a peer that has forgotten them too.
 func (b *inbox) forget(next uint8) {
 	for _, s := range b.slots {

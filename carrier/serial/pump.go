@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -12,7 +13,13 @@ type station interface {
 	// pull appends what is to be written, and returns when to ask again if nothing happens before; a zero time
 	// means that there is no need.
 	pull(now time.Time, dst []byte) ([]byte, time.Time)
+	// finish tells that the port is about to be closed: nothing new is to be begun. It returns whether everything
+	// that was begun has its end, but for what pull has to give.
+	finish() bool
 }
+
+// farewell is how long a port stays open for what finish waits for.
+const farewell = time.Second
 
 // A notice wakes the one that waits for it; given several times, it is taken once.
 type notice chan struct{}
@@ -26,9 +33,9 @@ func (n notice) give() {
 	}
 }
 
-// pump moves bytes between a port and a station until the port fails or is closed, and returns the reason. lost is
-// called as soon as that is known. The port is closed, and nothing is running any more, when pump returns.
-func pump(port Port, s station, wake notice, lost func(error)) {
+// pump moves bytes between a port and a station until the port fails, or ctx is done and the station has finished.
+// lost is called as soon as that is known. The port is closed, and nothing is running any more, when pump returns.
+func pump(ctx context.Context, port Port, s station, wake notice, lost func(error)) {
 	var once sync.Once
 	stop := make(chan struct{})
 	fail := func(err error) {
@@ -38,8 +45,8 @@ func pump(port Port, s station, wake notice, lost func(error)) {
 			_ = port.Close()
 		})
 	}
-	var both sync.WaitGroup
-	both.Go(func() {
+	var all sync.WaitGroup
+	all.Go(func() {
 		buf := make([]byte, 4096)
 		for {
 			n, err := port.Read(buf)
@@ -53,12 +60,26 @@ func pump(port Port, s station, wake notice, lost func(error)) {
 			}
 		}
 	})
-	both.Go(func() { fail(write(port, s, wake, stop)) })
-	both.Wait()
+	all.Go(func() { fail(write(ctx, port, s, wake, stop)) })
+	all.Go(func() {
+		select {
+		case <-stop:
+			return
+		case <-ctx.Done():
+		}
+		patience := time.NewTimer(farewell)
+		defer patience.Stop()
+		select {
+		case <-stop:
+		case <-patience.C:
+			fail(ctx.Err()) // closes the port, which ends a write that is stuck
+		}
+	})
+	all.Wait()
 }
 
-// write pulls and writes until the port fails, or until stop; it then returns nil.
-func write(port Port, s station, wake notice, stop <-chan struct{}) error {
+// write pulls and writes until the port fails, or until stop, or until ctx is done and the station has finished.
+func write(ctx context.Context, port Port, s station, wake notice, stop <-chan struct{}) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	buf := make([]byte, 0, limitFrame)
@@ -71,6 +92,13 @@ func write(port Port, s station, wake notice, stop <-chan struct{}) error {
 			}
 			continue
 		}
+		ending := ctx.Done()
+		if ctx.Err() != nil {
+			if s.finish() {
+				return ctx.Err()
+			}
+			ending = nil
+		}
 		var due <-chan time.Time
 		if !next.IsZero() {
 			timer.Reset(time.Until(next))
@@ -79,6 +107,7 @@ func write(port Port, s station, wake notice, stop <-chan struct{}) error {
 		select {
 		case <-wake:
 		case <-due:
+		case <-ending:
 		case <-stop:
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -74,9 +75,12 @@ func TestOverflow(t *testing.T) {
 	b.atHub.wait(t, "signal", 5)
 	got := b.atHub.all("signal")
 	gap := signalOf(t, got[0].message)
-	data, ok := gap.data.(carrier.Object)
-	if gap.sender != "light" || gap.event != gapEvent || !ok || data[0].Value != int64(6) ||
-		data[2].Value.(int64)-data[1].Value.(int64) != int64(500*time.Millisecond) {
+	var loss struct {
+		Count       int
+		First, Last time.Time
+	}
+	must(t, carrier.ValueOf(gap.data).Decode(&loss))
+	if gap.sender != "light" || gap.event != gapEvent || loss.Count != 6 || loss.Last.Sub(loss.First) != 500*time.Millisecond {
 		t.Errorf("the gap is told as %+v", gap)
 	}
 	for i, m := range got[1:] {
@@ -130,3 +134,39 @@ func (discard) HandleMessage(_ carrier.ClientID, _ *carrier.Message, respond fun
 }
 func (discard) ClientDisconnected(carrier.ClientID, error) {}
 func (discard) AllClientsDisconnected(error)               {}
+
+// TestAnswersBeforeTheEnd: a reading that was handed on when the hub is told to end is acknowledged before the port
+// is closed, and one that comes after that is not taken: so neither is lost or doubled by the next hub.
+func TestAnswersBeforeTheEnd(t *testing.T) {
+	b := newBench(t, nil)
+	taken, answer := make(chan struct{}), make(chan struct{})
+	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+		if m.Method != "signal" {
+			respond(carrier.Done(nil))
+			return
+		}
+		close(taken) // a second signal would panic
+		<-answer
+		respond(carrier.Done(nil))
+	}
+	b.start(t)
+	first := b.report(t, 0, 1)
+	<-taken
+	var stopping sync.WaitGroup
+	stopping.Go(b.stopHub)
+	for closing := false; !closing; { // finish is called by the writer, which tells nobody
+		b.hub.mu.Lock()
+		closing = b.hub.lines[0].closing
+		b.hub.mu.Unlock()
+		runtime.Gosched()
+	}
+	second := b.report(t, 1, 2)
+	close(answer)
+	acknowledged(t, first)
+	stopping.Wait()
+	select {
+	case err := <-second:
+		t.Errorf("the second reading has ended: %v", err)
+	default:
+	}
+}

@@ -146,6 +146,14 @@ func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	return l.hubLine.pull(now, dst)
 }
 
+// finish lets the frames that were taken have their answers: a reading that the hub has handed on and not
+// acknowledged would come again when the hub does.
+func (l *line) finish() bool {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.hubLine.finish()
+}
+
 // run keeps the port open until ctx is done.
 func (l *line) run(ctx context.Context) {
 	const steady = time.Second // a port that holds for so long was not opened in vain
@@ -172,9 +180,7 @@ func (l *line) serve(ctx context.Context, port Port) {
 	l.server.mu.Lock()
 	l.opened()
 	l.server.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { _ = port.Close() })
-	defer stop()
-	pump(port, l, l.wake, func(err error) {
+	pump(ctx, port, l, l.wake, func(err error) {
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.o.Path, err)
 		if ctx.Err() != nil {
 			cause = carrier.ErrShutdown

@@ -83,7 +83,7 @@ func gapData(r stampedReading) carrier.Value {
 	span := min(in.uint("the ticks", maxDelta), uint64(time.Hour*24*365/max(r.tick, 1)))
 	return carrier.ValueOf(carrier.Object{
 		{Key: "count", Value: int64(count)},
-		{Key: "first", Value: r.time.Add(-time.Duration(span) * r.tick).UnixNano()},
-		{Key: "last", Value: r.time.UnixNano()},
+		{Key: "first", Value: r.time.Add(-time.Duration(span) * r.tick).UTC().Format(time.RFC3339Nano)},
+		{Key: "last", Value: r.time.UTC().Format(time.RFC3339Nano)},
 	})
 }
