@@ -27,6 +27,20 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	case int:
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	}
+	out, err := appendJSON(dst, v)
+	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
+		return out, err
+	}
+	// What is not a finite number stands somewhere in a Go value: CBOR takes it apart.
+	var a any
+	raw, cborErr := CBOR.Append(nil, v)
+	if cborErr != nil || CBOR.Decode(raw, &a) != nil {
+		return dst, err
+	}
+	return appendJSON(dst, a)
+}
+
+func appendJSON(dst []byte, v any) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"sync"
 	"testing"
@@ -223,5 +224,24 @@ func TestValueString(t *testing.T) {
 	}
 	if got := ValueOf(make(chan int)).String(); got == "" || got[0] != '(' {
 		t.Error(got)
+	}
+}
+
+// What is not a finite number is null in JSON, wherever it stands in a Go value.
+func TestNaNInsideGoValues(t *testing.T) {
+	type reading struct {
+		V []float64 `json:"v"`
+	}
+	for _, c := range []struct {
+		v    any
+		want string
+	}{
+		{reading{[]float64{1, math.NaN()}}, `{"v":[1,null]}`},
+		{[]float64{math.Inf(1)}, `[null]`},
+		{float32(math.NaN()), `null`},
+	} {
+		if got, err := ValueOf(c.v).AppendTo(nil, JSON); err != nil || string(got) != c.want {
+			t.Errorf("%v: %s, %v, want %s", c.v, got, err, c.want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ type ClientRouter struct {
 	changed   chan struct{} // closed, and made anew, when link changes
 	ended     chan struct{} // closed when Serve is told to end
 	senders   map[string]*Sender
-	listeners map[*Listener]struct{}
+	listeners []*Listener // in the order in which they were added
 }
 
 // NewClientRouter returns a ClientRouter without a connection: see Serve.
@@ -44,12 +45,11 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 		o.RequestTimeout = 10 * time.Second
 	}
 	return &ClientRouter{
-		Router:    NewRouter(o.Options),
-		opts:      o,
-		changed:   make(chan struct{}),
-		ended:     make(chan struct{}),
-		senders:   make(map[string]*Sender),
-		listeners: make(map[*Listener]struct{}),
+		Router:  NewRouter(o.Options),
+		opts:    o,
+		changed: make(chan struct{}),
+		ended:   make(chan struct{}),
+		senders: make(map[string]*Sender),
 	}
 }
 
@@ -58,6 +58,7 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
 	h := &hubHandler{router: r, carrier: c, serving: ctx}
 	h.news.tasks = &h.tasks
+	h.callbacks = runner{tasks: &h.tasks, limit: callbackLimit}
 	end := sync.OnceFunc(func() { close(r.ended) })
 	defer end()
 	defer context.AfterFunc(ctx, end)()
@@ -140,38 +141,45 @@ func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o Sende
 	r.senders[name] = s
 	r.mu.Unlock()
 	if err := r.register(ctx, func(ctx context.Context, l *link) error { return l.addSender(ctx, s) }); err != nil {
-		r.mu.Lock()
-		delete(r.senders, name)
-		r.mu.Unlock()
+		r.dropSender(s)
 		return nil, err
 	}
 	return s, nil
 }
 
-// RemoveRemoteSender removes a sender of this client from the hub.
+// RemoveRemoteSender removes a sender of this client from the hub. While there is no connection, that is done at once.
 func (r *ClientRouter) RemoveRemoteSender(ctx context.Context, s *Sender) error {
-	if !r.forgetSender(s) {
+	at, ok := r.forgetSender(s)
+	if !ok {
 		return fmt.Errorf("%w: %s", ErrNoSender, s.name)
 	}
-	_, err := r.call(ctx, methodRemoveSender, carrier.Object{{Key: "sender", Value: s.name}})
-	return err
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	return at.take(ctx, methodRemoveSender, senderParams(s))
 }
 
-func (r *ClientRouter) forgetSender(s *Sender) bool {
+func (r *ClientRouter) wantsSender(s *Sender) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.senders[s.name] == s
+}
+
+// forgetSender returns where the sender was registered last.
+func (r *ClientRouter) forgetSender(s *Sender) (at *link, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.senders[s.name] != s {
-		return false
+		return nil, false
 	}
 	delete(r.senders, s.name)
 	s.gone = true
-	return true
+	return s.at, true
 }
 
 // dropSender is Sender.Remove: the hub is told, but not waited for.
 func (r *ClientRouter) dropSender(s *Sender) {
-	if r.forgetSender(s) {
-		r.tell(methodRemoveSender, carrier.Object{{Key: "sender", Value: s.name}})
+	if at, ok := r.forgetSender(s); ok && at != nil && at.ctx.Err() == nil {
+		at.tell(methodRemoveSender, senderParams(s))
 	}
 }
 
@@ -185,46 +193,49 @@ func (r *ClientRouter) AddRemoteListener(ctx context.Context, sender, event stri
 	}
 	l := &Listener{sender: sender, event: event, fn: fn, far: r}
 	r.mu.Lock()
-	r.listeners[l] = struct{}{}
+	r.listeners = append(r.listeners, l)
 	r.mu.Unlock()
-	if err := r.register(ctx, func(ctx context.Context, k *link) error { return k.addListener(ctx, l) }); err != nil {
-		l.removed.Store(true)
-		r.mu.Lock()
-		delete(r.listeners, l)
-		r.mu.Unlock()
+	if err := r.register(ctx, func(ctx context.Context, k *link) error { return k.addListener(ctx, l, false) }); err != nil {
+		r.dropListener(l)
 		return nil, err
 	}
 	return l, nil
 }
 
-// RemoveRemoteListener removes a listener of this client from the hub.
+// RemoveRemoteListener removes a listener of this client from the hub. While there is no connection, that is done at
+// once.
 func (r *ClientRouter) RemoveRemoteListener(ctx context.Context, l *Listener) error {
-	id, ok := r.forgetListener(l)
+	at, id, ok := r.forgetListener(l)
 	if !ok {
 		return ErrNoListener
 	}
-	_, err := r.call(ctx, methodRemoveListener, carrier.Object{{Key: "listener_id", Value: id}})
-	return err
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	return at.take(ctx, methodRemoveListener, listenerParams(id))
 }
 
-func (r *ClientRouter) forgetListener(l *Listener) (id uint64, ok bool) {
-	l.removed.Store(true)
+// forgetListener returns where the listener was registered last, and as what.
+func (r *ClientRouter) forgetListener(l *Listener) (at *link, id uint64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok = r.listeners[l]; !ok {
-		return 0, false
+	l.removed.Store(true)
+	i := slices.Index(r.listeners, l)
+	if i < 0 {
+		return nil, 0, false
 	}
-	delete(r.listeners, l)
-	if r.link != nil {
-		id = r.link.forget(l)
+	r.listeners = slices.Delete(r.listeners, i, i+1)
+	if l.at != nil {
+		l.at.mu.Lock()
+		delete(l.at.listeners, l.id)
+		l.at.mu.Unlock()
 	}
-	return id, true
+	return l.at, l.id, true
 }
 
 // dropListener is Listener.Remove: the hub is told, but not waited for.
 func (r *ClientRouter) dropListener(l *Listener) {
-	if id, ok := r.forgetListener(l); ok && id != 0 {
-		r.tell(methodRemoveListener, carrier.Object{{Key: "listener_id", Value: id}})
+	if at, id, ok := r.forgetListener(l); ok && at != nil && at.ctx.Err() == nil {
+		at.tell(methodRemoveListener, listenerParams(id))
 	}
 }
 
@@ -247,21 +258,6 @@ func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *
 			return err
 		}
 	}
-}
-
-// tell sends a message without waiting for its answer.
-func (r *ClientRouter) tell(method string, params any) {
-	r.mu.Lock()
-	l := r.link
-	r.mu.Unlock()
-	if l == nil {
-		return
-	}
-	l.handler.tasks.Go(func() {
-		if _, err := l.call(l.ctx, method, params); err != nil && l.ctx.Err() == nil {
-			r.log.Warn("the hub refused", "method", method, "error", err)
-		}
-	})
 }
 
 // RemoteRequest calls a method of a sender in the hub and returns its response.

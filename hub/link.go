@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"sighub/carrier"
@@ -16,6 +17,10 @@ type hubHandler struct {
 	serving context.Context
 	tasks   sync.WaitGroup
 	news    runner // tells the application of connections made and lost
+
+	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer. It is one for
+	// all connections, so that those of the next one wait for those of the last.
+	callbacks runner
 
 	mu   sync.Mutex
 	link *link
@@ -31,9 +36,6 @@ type link struct {
 
 	announced bool // the application was told of it; under router.mu until it is lost
 
-	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer.
-	callbacks runner
-
 	mu        sync.Mutex
 	listeners map[uint64]*Listener // by the hub's ids
 }
@@ -45,7 +47,6 @@ const callbackLimit = 1 << 16
 // ClientConnected implements carrier.Handler.
 func (h *hubHandler) ClientConnected(c carrier.Client) {
 	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener)}
-	l.callbacks = runner{tasks: &h.tasks, limit: callbackLimit}
 	l.ctx, l.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
 	h.link = l
@@ -90,42 +91,33 @@ func (h *hubHandler) AllClientsDisconnected(error) {}
 func (l *link) restore() {
 	r := l.router
 	r.mu.Lock()
-	var adds []func(context.Context, *link) error
-	var names []string
+	var all []registration
 	for _, s := range r.senders {
-		if !s.registered {
-			continue // whoever adds it for the first time waits for this connection too
+		if s.at != nil { // whoever adds it for the first time waits for this connection too
+			all = append(all, registration{"sender " + s.name, func(ctx context.Context) error { return l.addSender(ctx, s) }})
 		}
-		adds = append(adds, func(ctx context.Context, l *link) error { return l.addSender(ctx, s) })
-		names = append(names, "sender "+s.name)
 	}
-	for k := range r.listeners {
-		if !k.registered {
-			continue
+	for _, k := range r.listeners {
+		if k.at != nil {
+			all = append(all, registration{fmt.Sprintf("listener %q %q", k.sender, k.event),
+				func(ctx context.Context) error { return l.addListener(ctx, k, true) }})
 		}
-		adds = append(adds, func(ctx context.Context, l *link) error { return l.addListener(ctx, k) })
-		names = append(names, fmt.Sprintf("listener %q %q", k.sender, k.event))
 	}
 	r.mu.Unlock()
-	refused := map[string]func(context.Context, *link) error{}
-	for i, add := range adds {
-		if err := l.try(add); err != nil {
-			refused[names[i]] = add
-		}
-	}
+	refused := slices.DeleteFunc(all, func(a registration) bool { return l.try(a.add) == nil })
 	if !r.swapLink(nil, l) {
 		return
 	}
 	// The hub may hold our own former connection for alive still.
 	var pause carrier.Backoff
 	for len(refused) > 0 && pause.Wait(l.ctx) == nil {
-		for name, add := range refused {
-			if err := l.try(add); err == nil {
-				delete(refused, name)
-			} else {
-				r.log.Warn("the hub refuses to register again; trying on", "what", name, "error", err)
+		refused = slices.DeleteFunc(refused, func(a registration) bool {
+			err := l.try(a.add)
+			if err != nil {
+				r.log.Warn("the hub refuses to register again; trying on", "what", a.name, "error", err)
 			}
-		}
+			return err == nil
+		})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,10 +131,16 @@ func (l *link) restore() {
 	}
 }
 
-func (l *link) try(add func(context.Context, *link) error) error {
+// A registration is what restore does for one sender or listener.
+type registration struct {
+	name string
+	add  func(context.Context) error
+}
+
+func (l *link) try(add func(context.Context) error) error {
 	ctx, cancel := l.router.bounded(l.ctx)
 	defer cancel()
-	return add(ctx, l)
+	return add(ctx)
 }
 
 // send transmits a message to the hub; done is called as carrier.Transmit says.
@@ -150,9 +148,8 @@ func (l *link) send(ctx context.Context, method string, params any, done func(ca
 	return l.handler.carrier.Transmit(ctx, l.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, done)
 }
 
-// call transmits a message and waits for the answer. received, if given, is called with it before anything that
-// arrives after it is handled.
-func (l *link) call(ctx context.Context, method string, params any, received ...func(carrier.Value)) (carrier.Value, error) {
+// call transmits a message and waits for the answer.
+func (l *link) call(ctx context.Context, method string, params any) (carrier.Value, error) {
 	type result struct {
 		reply carrier.Reply
 		err   error
@@ -161,11 +158,6 @@ func (l *link) call(ctx context.Context, method string, params any, received ...
 	err := l.send(ctx, method, params, func(r carrier.Reply, err error) {
 		if err == nil {
 			err = r.Err()
-		}
-		if err == nil {
-			for _, f := range received {
-				f(r.Response)
-			}
 		}
 		ch <- result{r, err}
 	})
@@ -179,18 +171,57 @@ func (l *link) call(ctx context.Context, method string, params any, received ...
 	return res.reply.Response, res.err
 }
 
-func (l *link) addSender(ctx context.Context, s *Sender) error {
-	_, err := l.call(ctx, methodAddSender, carrier.Object{
-		{Key: "sender", Value: s.name}, {Key: "events", Value: append([]string{}, s.events...)}, {Key: "requests", Value: s.requestNames()},
-	}, func(carrier.Value) {
-		l.router.mu.Lock()
-		defer l.router.mu.Unlock()
-		s.registered = true
+// add registers something with the hub. accept is called with the answer, before anything that arrives after it is
+// handled, also when ctx ended before: the hub has it then all the same. If accept returns undo, nobody wants it any
+// more, and the hub is told to take it back.
+func (l *link) add(ctx context.Context, method string, params any, accept func(carrier.Value) (undo func(), err error)) error {
+	ch := make(chan error, 1)
+	err := l.send(l.ctx, method, params, func(r carrier.Reply, err error) {
+		if err == nil {
+			err = r.Err()
+		}
+		if err == nil {
+			var undo func()
+			if undo, err = accept(r.Response); undo != nil {
+				undo()
+			}
+		}
+		ch <- err
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-ch:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("hub: no answer to %s in time: %w", method, context.Cause(ctx))
+	}
 }
 
-func (l *link) addListener(ctx context.Context, k *Listener) error {
+func (l *link) addSender(ctx context.Context, s *Sender) error {
+	r := l.router
+	if !r.wantsSender(s) {
+		return nil
+	}
+	return l.add(ctx, methodAddSender, carrier.Object{
+		{Key: "sender", Value: s.name}, {Key: "events", Value: append([]string{}, s.events...)}, {Key: "requests", Value: s.requestNames()},
+	}, func(carrier.Value) (func(), error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		s.at = l
+		if r.senders[s.name] == s {
+			return nil, nil
+		}
+		return func() { l.tell(methodRemoveSender, senderParams(s)) }, nil
+	})
+}
+
+// addListener registers a listener; early, if the hub has accepted it before.
+func (l *link) addListener(ctx context.Context, k *Listener, early bool) error {
+	if k.removed.Load() {
+		return nil
+	}
 	var sender, event any
 	if k.sender != "" {
 		sender = k.sender
@@ -198,41 +229,51 @@ func (l *link) addListener(ctx context.Context, k *Listener) error {
 	if k.event != "" {
 		event = k.event
 	}
-	var refused error
-	_, err := l.call(ctx, methodAddListener,
-		carrier.Object{{Key: "sender", Value: sender}, {Key: "event", Value: event}},
-		func(response carrier.Value) {
-			// Here, not after call has returned: events for the listener follow at once.
+	return l.add(ctx, methodAddListener,
+		carrier.Object{{Key: "sender", Value: sender}, {Key: "event", Value: event}, {Key: "early", Value: early}},
+		func(response carrier.Value) (func(), error) {
 			a := parseArguments(response)
 			id := a.number("listener_id")
-			if refused = a.err; refused != nil {
-				return
+			if a.err != nil {
+				return nil, a.err
 			}
+			l.router.mu.Lock()
+			defer l.router.mu.Unlock()
+			if k.removed.Load() {
+				return func() { l.tell(methodRemoveListener, listenerParams(id)) }, nil
+			}
+			k.at, k.id = l, id
 			l.mu.Lock()
 			l.listeners[id] = k
 			l.mu.Unlock()
-			l.router.mu.Lock()
-			k.registered = true
-			l.router.mu.Unlock()
+			return nil, nil
 		})
-	if err == nil {
-		err = refused
-	}
-	return err
 }
 
-// forget returns the hub's id of a listener that is no longer wanted.
-func (l *link) forget(k *Listener) uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, other := range l.listeners {
-		if other == k {
-			delete(l.listeners, id)
-			return id
+// tell sends a message without waiting for its answer.
+func (l *link) tell(method string, params any) {
+	l.handler.tasks.Go(func() {
+		if _, err := l.call(l.ctx, method, params); err != nil && l.ctx.Err() == nil {
+			l.router.log.Warn("the hub refused", "method", method, "error", err)
 		}
-	}
-	return 0
+	})
 }
+
+// take asks the hub to take back what was registered on this link. What stood on a connection that is lost, or
+// was never registered (l is nil), the hub has forgotten by itself.
+func (l *link) take(ctx context.Context, method string, params any) error {
+	if l == nil || l.ctx.Err() != nil {
+		return nil
+	}
+	if _, err := l.call(ctx, method, params); err != nil && !errors.Is(err, carrier.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+func senderParams(s *Sender) carrier.Object { return carrier.Object{{Key: "sender", Value: s.name}} }
+
+func listenerParams(id uint64) carrier.Object { return carrier.Object{{Key: "listener_id", Value: id}} }
 
 // heard is an event for one of the listeners.
 func (l *link) heard(m *carrier.Message, respond func(carrier.Reply)) {
@@ -256,7 +297,7 @@ func (l *link) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		respond(carrier.Failed(fmt.Errorf("%w: %d", ErrNoListener, id)))
 		return
 	}
-	ok := l.callbacks.do(func() {
+	ok := l.handler.callbacks.do(func() {
 		if l.handler.serving.Err() != nil {
 			return // unanswered: the hub knows that it was not heard
 		}

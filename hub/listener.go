@@ -20,7 +20,7 @@ type Listener struct {
 	remote *remote       // the client whose listener it is; nil: a local callback
 	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
-	registered bool // with that ServerRouter; under far.mu
+	at *link // where it was registered last, as id; under far.mu
 }
 
 // Sender returns the name of the sender that is listened to; empty means any.

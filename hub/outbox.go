@@ -32,6 +32,7 @@ func Policies() []string { return []string{"block", "latest", "disconnect"} }
 // OutboxOptions bound what waits for each remote client. Zero values are defaults.
 type OutboxOptions struct {
 	Limit    int           // events; 1024 by default
+	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
 	Policy   Policy        // Block by default
 	Deadline time.Duration // of Block: 2 s by default
 }
@@ -39,6 +40,9 @@ type OutboxOptions struct {
 func (o OutboxOptions) withDefaults() OutboxOptions {
 	if o.Limit <= 0 {
 		o.Limit = 1024
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = 16 << 20
 	}
 	if o.Deadline <= 0 {
 		o.Deadline = 2 * time.Second
@@ -55,6 +59,7 @@ type outbox struct {
 
 	mu       sync.Mutex
 	queue    []entry
+	bytes    int // of the data of queue
 	gaps     map[gapKey]*Loss
 	pumping  bool // the goroutine is there
 	paused   int
@@ -71,6 +76,10 @@ type entry struct {
 	event    Event
 }
 
+// gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit: a client that is that far behind
+// is disconnected.
+const gapLimit = 4
+
 type gapKey struct {
 	listener *Listener
 	sender   string
@@ -86,6 +95,14 @@ func eventWindow(window int) int {
 	return window - max(1, window/4)
 }
 
+// requestWindow is the part that eventWindow leaves.
+func requestWindow(window int) int {
+	if window == 0 {
+		return 64 // the medium counts otherwise
+	}
+	return max(1, window-eventWindow(window))
+}
+
 // push puts an event in the outbox. It returns true if the sender should slow down: see waitForRoom.
 func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 	o.mu.Lock()
@@ -93,7 +110,7 @@ func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 	if o.closed {
 		return false
 	}
-	if len(o.queue) >= o.Limit {
+	if o.full(1) {
 		switch {
 		case o.Policy == Hangup:
 			o.closed = true
@@ -102,7 +119,7 @@ func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 		case o.Policy == Latest:
 			o.replace(l, ev)
 			return false
-		case o.lagging || len(o.queue) >= 2*o.Limit:
+		case o.lagging || o.full(2):
 			// Each sender that waits adds what its window holds at the most, so twice the limit is
 			// seen only if there are very many of them.
 			o.miss(l, ev)
@@ -110,12 +127,21 @@ func (o *outbox) push(l *Listener, ev *Event) (over bool) {
 		}
 		over = true
 	}
+	if key := (gapKey{l, ev.Sender}); o.gaps[key] != nil { // it is told before the next event
+		o.tellGap(key)
+	}
 	o.append(entry{listener: l, event: *ev})
 	return over
 }
 
+// full tells whether the outbox holds so many times what it may.
+func (o *outbox) full(times int) bool {
+	return len(o.queue) >= times*o.Limit || o.bytes >= times*o.Bytes
+}
+
 func (o *outbox) append(e entry) {
 	o.queue = append(o.queue, e)
+	o.bytes += e.event.Data.Size()
 	o.start()
 }
 
@@ -154,6 +180,7 @@ func (o *outbox) replace(l *Listener, ev *Event) {
 	}
 	old := o.queue[drop]
 	o.miss(old.listener, &old.event)
+	o.bytes -= old.event.Data.Size()
 	o.queue = append(o.queue[:drop], o.queue[drop+1:]...)
 	o.append(entry{listener: l, event: *ev})
 }
@@ -163,6 +190,11 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	key := gapKey{l, ev.Sender}
 	gap := o.gaps[key]
 	if gap == nil {
+		if len(o.gaps) >= gapLimit*o.Limit {
+			o.closed = true
+			o.remote.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, len(o.gaps)))
+			return
+		}
 		gap = new(Loss)
 		if o.gaps == nil {
 			o.gaps = make(map[gapKey]*Loss)
@@ -177,14 +209,19 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 // tellGaps puts the gaps behind what waits, once there is room for them. A legacy client knows no gaps: only a
 // listener of its that hears any event is told.
 func (o *outbox) tellGaps() {
-	for key, loss := range o.gaps {
-		if o.remote.hello || key.listener.event == "" {
-			o.queue = append(o.queue, entry{listener: key.listener, event: Event{
-				Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
-			}})
-		}
+	for key := range o.gaps {
+		o.tellGap(key)
 	}
-	o.gaps = nil
+}
+
+func (o *outbox) tellGap(key gapKey) {
+	loss := o.gaps[key]
+	delete(o.gaps, key)
+	if !key.listener.removed.Load() && (o.remote.hello || key.listener.event == "") {
+		o.queue = append(o.queue, entry{listener: key.listener, event: Event{
+			Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
+		}})
+	}
 }
 
 // pump transmits what waits, until there is nothing left or enough in flight.
@@ -192,7 +229,7 @@ func (o *outbox) pump() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		if len(o.queue) <= o.Limit/2 {
+		if len(o.queue) <= o.Limit/2 && o.bytes <= o.Bytes/2 {
 			o.lagging = false
 			o.tellGaps()
 		}
@@ -202,7 +239,8 @@ func (o *outbox) pump() {
 		e := o.queue[0]
 		o.queue[0] = entry{}
 		o.queue = o.queue[1:]
-		if o.room != nil && len(o.queue) < o.Limit {
+		o.bytes -= e.event.Data.Size()
+		if o.room != nil && !o.full(1) {
 			close(o.room)
 			o.room = nil
 		}
@@ -296,7 +334,7 @@ func waitForRoom(ctx context.Context, over []*outbox) {
 
 func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	o.mu.Lock()
-	if o.closed || o.lagging || len(o.queue) < o.Limit {
+	if o.closed || o.lagging || !o.full(1) {
 		o.mu.Unlock()
 		return
 	}
@@ -311,7 +349,7 @@ func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	case <-timer.C:
 		timer.Reset(0) // for the outboxes after this one
 		o.mu.Lock()
-		o.lagging = len(o.queue) >= o.Limit
+		o.lagging = o.full(1)
 		if o.lagging && o.room != nil {
 			close(o.room) // nobody else need wait either
 			o.room = nil
@@ -337,10 +375,17 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.queue, o.gaps = nil, nil
+	o.queue, o.bytes, o.gaps = nil, 0, nil
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
 	}
 	o.settled()
+}
+
+// reopen empties an outbox that was closed: its client stays, because its carrier cannot disconnect it.
+func (o *outbox) reopen() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue, o.bytes, o.gaps, o.closed = nil, 0, nil, o.remote.ctx.Err() != nil
 }

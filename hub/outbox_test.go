@@ -232,3 +232,27 @@ func TestOutboxTellsOfWhatIsTooLarge(t *testing.T) {
 		}
 	})
 }
+
+// The data that waits for a client is bounded, not only the number of its events.
+func TestOutboxIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, slow, _, _ := slowWorld(t, hub.OutboxOptions{Bytes: 1000, Deadline: time.Second})
+		c := w.raw(t, "sender")
+		if r := c.call("add_sender", `{"sender":"big","events":["e"]}`); r.Status != 0 {
+			t.Fatal(r)
+		}
+		signal := `{"info":{"sender":"big","event":"e"},"data":"` + strings.Repeat("x", 300) + `"}`
+		for range 20 {
+			if r := c.call("signal", signal); r.Status != 0 {
+				t.Fatal(r)
+			}
+			synctest.Wait()
+		}
+		slow.release()
+		synctest.Wait()
+		// Its window holds the #connect and two events; four more fill the outbox, and a fifth is waited for.
+		if len(slow.seen) != 8 || len(slow.gaps) != 1 || slow.gaps[0].Count != 13 {
+			t.Errorf("the slow client heard %d events and was told of the gaps %+v", len(slow.seen), slow.gaps)
+		}
+	})
+}

@@ -24,8 +24,10 @@ type remote struct {
 	hello  bool
 	naming string
 
+	work     runner // handles messages: a local callback may wait for what the client's reader brings
 	outbox   outbox
-	requests runner // transmits requests: they do not wait behind events
+	requests runner        // transmits requests: they do not wait behind events
+	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 
 	mu        sync.Mutex
 	senders   map[string]*Sender // by the names the client gave them
@@ -44,17 +46,15 @@ func (c *remote) name(sender string) string {
 
 // leave takes back everything that the client registered.
 func (c *remote) leave(cause error) {
-	c.cancel()
 	c.mu.Lock()
 	senders, listeners := c.senders, c.listeners
 	c.senders, c.listeners = nil, nil
 	c.mu.Unlock()
-	for _, l := range listeners {
-		l.Remove()
-	}
-	c.outbox.close()
 	for _, s := range senders {
 		c.server.disconnect(s, carrier.Reason(cause))
+	}
+	for _, l := range listeners {
+		l.Remove()
 	}
 }
 
@@ -73,6 +73,7 @@ func (c *remote) hangUp(cause error) {
 		for _, l := range listeners {
 			l.Remove()
 		}
+		c.outbox.reopen()
 	})
 }
 
@@ -244,6 +245,7 @@ func (c *remote) own(given string) (*Sender, error) {
 
 func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
 	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, remote: c}
+	early := a.flag("early")
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -255,7 +257,7 @@ func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	}
 	c.outbox.pause()
 	defer c.outbox.resume()
-	if err := c.server.listen(l); err != nil {
+	if err := c.server.listen(l, early); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

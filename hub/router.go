@@ -63,10 +63,15 @@ func NewRouter(o Options) *Router {
 // any sender with an event that is no channel.
 func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, error) {
 	l := &Listener{sender: sender, event: event, fn: fn, router: r}
-	return l, r.listen(l)
+	if err := r.listen(l, false); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-func (r *Router) listen(l *Listener) error {
+// listen adds a listener. An early one was accepted before its sender was there, so it is dormant where another
+// would be refused.
+func (r *Router) listen(l *Listener, early bool) error {
 	if err := checkSubscription(l.sender, l.event); err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (r *Router) listen(l *Listener) error {
 	case l.sender == "":
 		r.channel(l.event).add(l)
 	default:
-		if t := r.topics[l.sender]; t != nil && t.conn != nil && !t.conn.offers(l.event) {
+		if t := r.topics[l.sender]; !early && t != nil && t.conn != nil && !t.conn.offers(l.event) {
 			return fmt.Errorf("%w: sender %s has no event %s, only %s",
 				ErrNoEvent, l.sender, l.event, strings.Join(t.conn.eventNames(), ", "))
 		}
@@ -154,7 +159,7 @@ func (r *Router) tidy(t *topic) {
 		return
 	}
 	for event, ls := range t.events {
-		if ls.empty() && (t.conn == nil || t.conn.signals[event] == nil) && !slices.Contains(t.offered, event) {
+		if ls.empty() && (t.conn == nil || t.conn.signals[event] == nil) {
 			delete(t.events, event)
 		}
 	}

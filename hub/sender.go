@@ -43,7 +43,7 @@ type Sender struct {
 	given  string        // the name its owner gave it, before the hub's naming
 	remote *ClientRouter // of a sender that stands in a ServerRouter elsewhere
 
-	registered bool // with that ServerRouter; under remote.mu
+	at *link // where it was registered last; under remote.mu
 
 	// Under topic.mu.
 	seq  uint64
@@ -100,7 +100,10 @@ func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, r.connect(s)
+	if err := r.connect(s); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (r *Router) connect(s *Sender) error {
@@ -213,6 +216,9 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 // callback of which this call is a part, that one delivers this event too, in order, and TriggerAt does not wait for
 // it. It waits, for a bounded time, for remote listeners that cannot keep up and ask for that.
 //
+// The data must not be changed afterwards: it may still have to be encoded for remote listeners. Data that cannot be
+// encoded in a listener's codec is a gap to that listener.
+//
 // For a remote sender, TriggerAt returns once the hub has acknowledged the event.
 func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration) error {
 	if g.sender.remote != nil {
@@ -227,6 +233,9 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 // remote sender's events are in flight then, as many as the hub's window holds; TriggerAsync waits while it is
 // full. For others, done is called before TriggerAsync returns.
 func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) error {
+	if done == nil {
+		done = func(error) {}
+	}
 	if g.sender.remote != nil {
 		return g.sender.remote.triggerAsync(ctx, g, data, done)
 	}

@@ -3,7 +3,6 @@ package hub
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -73,15 +72,18 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	// The carriers go on while the clients are told that the hub shuts down.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var failed error
+	var once sync.Once
 
 	var tasks, carrying sync.WaitGroup
 	for _, c := range carriers {
 		carrying.Go(func() {
 			d := &door{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
 			if err := c.Serve(serving, d); err != nil {
-				fail(err)
+				once.Do(func() { failed = err })
+				end()
 			}
 		})
 	}
@@ -90,10 +92,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	stop()
 	carrying.Wait()
 	tasks.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
+	return failed
 }
 
 // shutDown disconnects every sender and waits until the clients have heard it.
@@ -174,6 +173,8 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		listeners: make(map[uint64]*Listener),
 	}
 	c.ctx, c.cancel = context.WithCancel(d.serving)
+	c.asking = make(chan struct{}, requestWindow(cl.Window))
+	c.work = runner{tasks: d.tasks} // as many as the carrier lets the client leave unanswered
 	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
 	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, window: eventWindow(cl.Window)}
 	d.mu.Lock()
@@ -192,7 +193,7 @@ func (d *door) HandleMessage(id carrier.ClientID, m *carrier.Message, respond fu
 		respond(carrier.Failed(carrier.ErrNoClient))
 		return
 	}
-	c.handle(m, respond)
+	c.work.do(func() { c.handle(m, respond) })
 }
 
 // ClientDisconnected implements carrier.Handler.
@@ -201,7 +202,9 @@ func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
 	if c == nil {
 		return
 	}
-	c.leave(cause)
+	c.cancel()
+	c.outbox.close()
+	c.work.do(func() { c.leave(cause) })
 	d.mu.Lock()
 	delete(d.clients, id)
 	d.mu.Unlock()
@@ -227,7 +230,21 @@ func (c *remote) forward(s *Sender, method string, params carrier.Value, done fu
 	once.endAfter(c.server.opts.RequestTimeout, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
 		s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
 	queued := c.requests.do(func() {
-		err := c.transmit(requestMessage(s.given, method, params), once.end)
+		select {
+		case c.asking <- struct{}{}:
+		case <-c.ctx.Done():
+		}
+		if once.ended() {
+			c.asked()
+			return
+		}
+		err := c.transmit(requestMessage(s.given, method, params), func(r carrier.Reply, err error) {
+			c.asked()
+			once.end(r, err)
+		})
+		if err != nil {
+			c.asked()
+		}
 		if err != nil && c.ctx.Err() != nil {
 			err = fmt.Errorf("%w: %s", carrier.ErrGone, c.info)
 		}
@@ -240,11 +257,25 @@ func (c *remote) forward(s *Sender, method string, params carrier.Value, done fu
 	}
 }
 
+// asked gives back a place that a request had in the client's window.
+func (c *remote) asked() {
+	select {
+	case <-c.asking:
+	default: // the client has gone
+	}
+}
+
 // onceReply ends a request by its answer or by its timeout, whichever is first.
 type onceReply struct {
 	mu    sync.Mutex
 	done  func(carrier.Reply, error)
 	timer *time.Timer
+}
+
+func (o *onceReply) ended() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.done == nil
 }
 
 func (o *onceReply) endAfter(d time.Duration, err error) {

@@ -161,8 +161,11 @@ func decodeTime(v carrier.Value) (time.Time, error) {
 		return time.Time{}, errors.New("neither a text nor a number of nanoseconds")
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return t, fmt.Errorf("%q is no RFC 3339 time", text)
+	case t.Year() < 1970 || t.Year() > 2261: // 64 bits of nanoseconds hold no more
+		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
 	}
 	return t, nil
 }

@@ -10,6 +10,9 @@ import (
 // legacyMax is how many bytes a legacy peer reads at a time: a message must fit.
 const legacyMax = 4096
 
+// legacyHead is how many of them the head of a byte string takes.
+const legacyHead = 3
+
 // A pacer keeps the legacy rules: one packet per write, and no write glued to the one before it. The next one
 // may go when the peer has replied to the message that was written last, and so must have read it; or, since a
 // reply is not replied to, when the peer has had time to read it and its system has acknowledged every byte.

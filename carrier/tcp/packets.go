@@ -149,6 +149,9 @@ func (c *conn) reply(id carrier.Value, r carrier.Reply) {
 	defer c.peers.buffers.put(buf)
 	r.ID = id
 	err := c.pack(buf, &r)
+	if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(*buf), 2*c.limits.MaxPending) {
+		err = fmt.Errorf("%w: replies wait that %s does not read", carrier.ErrLimit, c.addr)
+	}
 	if err != nil {
 		r = carrier.Failed(err)
 		r.ID = id
@@ -167,8 +170,12 @@ func (c *conn) pack(buf *[]byte, packet carrier.Appender) error {
 	if *buf, err = packet.AppendTo((*buf)[:0], c.codec); err != nil {
 		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
 	}
+	size := len(*buf)
+	if !c.hello && !c.writer.json {
+		size += legacyHead
+	}
 	switch {
-	case len(*buf) <= c.peerMax:
+	case size <= c.peerMax:
 		return nil
 	case c.hello:
 		return fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(*buf), c.addr, c.peerMax)

@@ -197,6 +197,13 @@ func (w *writer) notify() {
 	}
 }
 
+// takes tells whether so many more bytes may wait. An end that waits for nothing takes any reply.
+func (w *writer) takes(size, limit int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pending == nil || w.size()+size <= limit
+}
+
 // size returns how many bytes are pending. The lock is held.
 func (w *writer) size() int {
 	if w.pending == nil {
