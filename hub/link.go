@@ -262,14 +262,17 @@ func (l *link) tell(method string, params any) {
 // take asks the hub to take back what was registered on this link. What stood on a connection that is lost, or
 // was never registered (l is nil), the hub has forgotten by itself.
 func (l *link) take(ctx context.Context, method string, params any) error {
-	if l == nil || l.ctx.Err() != nil {
+	if l == nil || l.lost() {
 		return nil
 	}
-	if _, err := l.call(ctx, method, params); err != nil && !errors.Is(err, carrier.ErrGone) {
-		return err
+	_, err := l.call(ctx, method, params)
+	if err != nil && l.lost() {
+		err = nil
 	}
-	return nil
+	return err
 }
+
+func (l *link) lost() bool { return l.ctx.Err() != nil }
 
 func senderParams(s *Sender) carrier.Object { return carrier.Object{{Key: "sender", Value: s.name}} }
 
