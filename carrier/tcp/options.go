@@ -25,7 +25,8 @@ type Limits struct {
 	MaxOutstanding int
 
 	// MaxPending is how many bytes may wait to be written to one peer; beyond it Transmit takes the peer's
-	// window for full, and the hub reads no more of what that client sends. Default 4 times MaxMessage.
+	// window for full, and the hub reads no more of what that client sends; beyond twice as many, replies
+	// are replaced by [carrier.StatusLimit]. Default 4 times MaxMessage.
 	MaxPending int
 
 	// WriteTimeout is how long a peer may read nothing while something waits to be written to it, before it
