@@ -93,3 +93,11 @@ type Disconnecter interface {
 	// has gone already is left alone.
 	Disconnect(id ClientID, cause error)
 }
+
+// An Upstream is a Carrier whose clients report, and keep what is not acknowledged: devices. A router that ends
+// serving lets it end first, so that what the clients have reported is handed on and acknowledged.
+type Upstream interface {
+	Carrier
+	// Upstream does nothing: a carrier has it to say that it is one.
+	Upstream()
+}

@@ -63,9 +63,9 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 	}
 }
 
-// Serve serves the clients of any number of carriers until ctx is done. It then disconnects every sender
-// (reason "shutdown"), gives the clients a moment to hear of it, ends the carriers, and returns nil once
-// everything it started has stopped. If a carrier fails for good, it does the same and returns that error.
+// Serve serves the clients of any number of carriers until ctx is done. It then ends the carriers of devices, which
+// acknowledge what they have taken; disconnects every sender (reason "shutdown"); gives the clients a moment to hear
+// of it; ends the other carriers; and returns nil once everything it started has stopped. If a carrier fails for good, it does the same and returns that error.
 //
 // A router serves once: after Serve it takes no more senders.
 func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) error {
@@ -77,17 +77,25 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	var failed error
 	var once sync.Once
 
-	var tasks, carrying sync.WaitGroup
+	var tasks, carrying, reporting sync.WaitGroup
+	devices, stopDevices := context.WithCancel(serving)
+	defer stopDevices()
 	for _, c := range carriers {
-		carrying.Go(func() {
+		group, life := &carrying, serving
+		if _, ok := c.(carrier.Upstream); ok {
+			group, life = &reporting, devices
+		}
+		group.Go(func() {
 			d := &door{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
-			if err := c.Serve(serving, d); err != nil {
+			if err := c.Serve(life, d); err != nil {
 				once.Do(func() { failed = err })
 				end()
 			}
 		})
 	}
 	<-ctx.Done()
+	stopDevices()
+	reporting.Wait()
 	s.shutDown()
 	stop()
 	carrying.Wait()

@@ -233,6 +233,38 @@ func TestShutdownIsTold(t *testing.T) {
 	}
 }
 
+// A deviceCarrier is one of devices.
+type deviceCarrier struct{ carrier.Carrier }
+
+func (deviceCarrier) Upstream() {}
+
+// Devices end first: what they report until then is heard, and so is that they have gone.
+func TestDevicesEndFirst(t *testing.T) {
+	s := hub.NewServerRouter(hub.ServerOptions{})
+	devices, others := local.NewHub(local.Options{}), local.NewHub(local.Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := s.Serve(ctx, others, deviceCarrier{devices}); err != nil {
+			t.Error(err)
+		}
+	})
+	d := newDiary()
+	device, _, _ := (&world{s, devices, nil}).client(t, "device", hub.ClientOptions{})
+	listener, _, _ := (&world{s, others, nil}).client(t, "listener", hub.ClientOptions{})
+	if _, err := listener.AddRemoteListener(t.Context(), "light", "", d.listener("c")); err != nil {
+		t.Fatal(err)
+	}
+	light, err := device.AddRemoteSender(t.Context(), "light", hub.SenderOptions{Events: []string{"lux"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trigger(t, light, "lux", 1)
+	cancel()
+	serving.Wait()
+	d.expect(t, "c light #connect", "c light lux 1", "c light #disconnect shutdown")
+}
+
 // A request ends when the client that should answer takes too long, or goes.
 func TestRequestsEnd(t *testing.T) {
 	for _, c := range []struct {

@@ -39,7 +39,7 @@ type event struct {
 }
 
 func newClient(s *Server, p *peer, l *line) *client {
-	return &client{
+	c := &client{
 		talk:    newTalk(&s.mu, &p.link, func() { s.wake(p) }),
 		server:  s,
 		peer:    p,
@@ -51,6 +51,8 @@ func newClient(s *Server, p *peer, l *line) *client {
 		lost:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	c.queue.items, p.untold = p.untold, nil
+	return c
 }
 
 // follow lets the handler be told of this client only when it knows that the one before it is gone. The server's lock
@@ -93,6 +95,9 @@ func (c *client) lose(cause error) {
 	gone := c.end(cause)
 	delete(c.server.clients, c.id)
 	close(c.lost)
+	if c.id == 0 {
+		c.peer.untold = c.queue.clear() // taken, and told to nobody: for the connection after this one
+	}
 	c.queue.put(event{gone: true})
 	c.server.running.Go(func() { c.calls.Fail(gone) })
 }

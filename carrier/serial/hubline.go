@@ -37,6 +37,7 @@ type hubLine struct {
 	asking  bool   // a frame that asks for HELLO is due
 	asked   time.Time
 	bad     int
+	refused string // the uid last logged as being on another port
 	stats   lineStats
 }
 
@@ -141,8 +142,11 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	if known := l.peers.byID[h.id()]; known != nil && known.line != nil && known.line != l {
 		other := known.line
 		if now.Sub(known.link.heard) < takeover {
-			l.log.Error("a device with this uid is connected on another port; it is not heard on this one",
-				"port", l.name, "uid", h.id(), "other", other.name)
+			if l.refused != h.id() {
+				l.refused = h.id()
+				l.log.Error("a device with this uid is connected on another port; it is not heard on this one",
+					"port", l.name, "uid", h.id(), "other", other.name)
+			}
 			return
 		}
 		other.drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.name))
@@ -152,6 +156,7 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	} else if p != nil && p.hello.boot != h.boot {
 		l.drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.resetCause))
 	}
+	l.refused = ""
 	p := l.peers.meet(h)
 	known := p.numbered()
 	session := p.link.session

@@ -20,7 +20,8 @@ type peer struct {
 	last    int64 // ticks of the latest reading in this numbering
 	started bool  // there was one
 	line    *hubLine
-	used    uint64 // the larger, the more recently
+	untold  []event // frames taken in a session that ended before the handler was told of the device
+	used    uint64  // the larger, the more recently
 }
 
 // A stampedReading is a reading with the time it was taken.

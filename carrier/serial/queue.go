@@ -32,3 +32,11 @@ func (q *queue[T]) take() (item T, ok bool) {
 	q.items = q.items[1:]
 	return item, true
 }
+
+// clear takes out everything.
+func (q *queue[T]) clear() (all []T) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all, q.items = q.items, nil
+	return all
+}

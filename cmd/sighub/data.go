@@ -12,12 +12,16 @@ import (
 const negativeMark = "\x00"
 
 func markNegatives(args []string) []string {
-	marked := make([]string, len(args))
-	for i, arg := range args {
+	marked := make([]string, 0, len(args))
+	for _, arg := range args {
 		if len(arg) > 1 && arg[0] == '-' && '0' <= arg[1] && arg[1] <= '9' {
+			if n := len(marked); n > 0 && strings.HasPrefix(marked[n-1], "--") && !strings.Contains(marked[n-1], "=") && marked[n-1] != "--" {
+				marked[n-1] += "=" + arg // the value of a flag
+				continue
+			}
 			arg = negativeMark + arg
 		}
-		marked[i] = arg
+		marked = append(marked, arg)
 	}
 	return marked
 }
