@@ -3,6 +3,8 @@ package tcp
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -148,5 +150,29 @@ func TestLegacyCBORFits(t *testing.T) {
 	}
 	if largest != legacyMax || refused == 0 {
 		t.Errorf("the largest message was written as %d bytes, and %d were refused", largest, refused)
+	}
+}
+
+// A peer that has said its last word still gets its answers, though they come later.
+func TestAnswersAfterTheLastWord(t *testing.T) {
+	later := make(chan func(carrier.Reply), 1)
+	h := serveHub(t, loopback, Options{}, func(_ carrier.ClientID, _ *carrier.Message, respond func(carrier.Reply)) {
+		later <- respond
+	})
+	nc, err := net.Dial("tcp", strings.TrimPrefix(h.Addr(), "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nc.Close() }()
+	if _, err := nc.Write([]byte(`{"id":7,"method":"m"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	(<-later)(carrier.Done("late"))
+	got, err := io.ReadAll(nc)
+	if err != nil || string(got) != `{"id":7,"status":0,"response":"late"}` {
+		t.Errorf("heard %q, %v", got, err)
 	}
 }

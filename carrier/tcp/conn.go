@@ -100,6 +100,9 @@ func (c *conn) run() error {
 	if broken := c.writeError(); broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = broken
 	}
+	if errors.Is(err, io.EOF) {
+		c.writer.settle(flushTime)
+	}
 	c.fail(cause(err))
 	c.writer.flush(time.Now().Add(flushTime))
 	if !errors.Is(err, io.EOF) {

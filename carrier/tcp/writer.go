@@ -229,6 +229,14 @@ func (w *writer) end(err error) {
 	w.notify()
 }
 
+// settle waits until no reply is owed any more, for so long at most: a peer that has said its last word may still
+// want to read the answers, as in printf … | nc.
+func (w *writer) settle(most time.Duration) {
+	late := make(chan struct{})
+	defer time.AfterFunc(most, func() { close(late) }).Stop()
+	w.wait(late, func() bool { return w.owed == 0 || w.err != nil })
+}
+
 // flush waits until everything is written, at most until the deadline.
 func (w *writer) flush(deadline time.Time) {
 	t := time.NewTimer(time.Until(deadline))
