@@ -282,7 +282,7 @@ func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) 
 		if s.Sender == nil {
 			continue
 		}
-		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Client: s.Client}
+		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Units: s.Units, Client: s.Client}
 		if s.Requests != nil {
 			info.Requests = *s.Requests
 		}

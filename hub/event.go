@@ -53,8 +53,9 @@ type Event struct {
 
 // Connection is the data of [Connect] and [Disconnect].
 type Connection struct {
-	Events   []string  `json:"events"`   // the sender's own and the built-in ones
-	Requests []*string `json:"requests"` // nil: it answers none; a nil name stands for its default handler
+	Events   []string          `json:"events"`          // the sender's own and the built-in ones
+	Units    map[string]string `json:"units,omitempty"` // of events, where known
+	Requests []*string         `json:"requests"`        // nil: it answers none; a nil name stands for its default handler
 	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown.
 	Reason string      `json:"reason,omitempty"`
 	Client *ClientInfo `json:"client,omitempty"` // whose sender it is; nil for the hub's own
@@ -83,9 +84,10 @@ func (c ClientInfo) String() string {
 }
 
 // Loss is the data of [Gap]: so many events of the sender's were lost on the way to this listener, of which the first
-// and the last happened at these times. The listener may have heard others in between.
+// and the last happened at these times. The listener may have heard others in between. Of what a device
+// has lost, First is the time of the last reading before it.
 type Loss struct {
-	Count uint64    `json:"count"`
+	Count uint64    `json:"count"` // 0, or null on the network: nobody knows, perhaps none
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 }

@@ -204,9 +204,13 @@ func (l *link) addSender(ctx context.Context, s *Sender) error {
 	if !r.wantsSender(s) {
 		return nil
 	}
-	return l.add(ctx, methodAddSender, carrier.Object{
+	params := carrier.Object{
 		{Key: "sender", Value: s.name}, {Key: "events", Value: append([]string{}, s.events...)}, {Key: "requests", Value: s.requestNames()},
-	}, func(carrier.Value) (func(), error) {
+	}
+	if s.units != nil {
+		params = append(params, carrier.Field{Key: "units", Value: s.units})
+	}
+	return l.add(ctx, methodAddSender, params, func(carrier.Value) (func(), error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		s.at = l

@@ -127,8 +127,11 @@ type listedSender struct {
 	Sender    *string       `json:"sender"`
 	Connected bool          `json:"connected"`
 	Events    []listedEvent `json:"events,omitempty"`
-	Requests  *[]*string    `json:"requests,omitempty"` // for clients that said hello
-	Client    *ClientInfo   `json:"client,omitempty"`   // likewise
+
+	// For clients that said hello.
+	Units    map[string]string `json:"units,omitempty"`
+	Requests *[]*string        `json:"requests,omitempty"`
+	Client   *ClientInfo       `json:"client,omitempty"`
 }
 
 type listedEvent struct {
@@ -147,7 +150,7 @@ func (c *remote) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 			s.Events = listedEvents(info.Events)
 		}
 		if c.hello {
-			s.Requests, s.Client = &info.Requests, info.Client
+			s.Units, s.Requests, s.Client = info.Units, &info.Requests, info.Client
 		}
 		list = append(list, s)
 	}
@@ -176,7 +179,10 @@ func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	o := SenderOptions{}
+	o := SenderOptions{Units: a.units()}
+	if a.err != nil {
+		return nil, a.err
+	}
 	for _, event := range events {
 		if event == nil {
 			return nil, fmt.Errorf("%w: null is no event", ErrArguments)

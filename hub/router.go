@@ -182,11 +182,12 @@ func (r *Router) forget(t *topic) {
 
 // SenderInfo describes one sender, connected or awaited.
 type SenderInfo struct {
-	Name      string      `json:"sender"`
-	Connected bool        `json:"connected"`
-	Events    []string    `json:"events"`   // its own and the built-in ones
-	Requests  []*string   `json:"requests"` // see Connection
-	Client    *ClientInfo `json:"client,omitempty"`
+	Name      string            `json:"sender"`
+	Connected bool              `json:"connected"`
+	Events    []string          `json:"events"` // its own and the built-in ones
+	Units     map[string]string `json:"units,omitempty"`
+	Requests  []*string         `json:"requests"` // see Connection
+	Client    *ClientInfo       `json:"client,omitempty"`
 }
 
 // Senders lists the senders that are connected, and those that are not but have listeners, by name.
@@ -198,6 +199,7 @@ func (r *Router) Senders() []SenderInfo {
 		info := SenderInfo{Name: t.name, Connected: t.conn != nil}
 		if t.conn != nil {
 			info.Events = t.conn.eventNames()
+			info.Units = t.conn.units
 			info.Requests = t.conn.requestNames()
 			info.Client = t.conn.clientInfo()
 		} else {

@@ -20,6 +20,9 @@ type RequestHandler func(ctx context.Context, method string, params carrier.Valu
 type SenderOptions struct {
 	// Events are the names of its events. [Connect], [Disconnect] and [Gap] need not be named.
 	Events []string
+	// Units are what the data of events is measured in, by the event's name, best with the names of RFC 8428:
+	// "lx", "Cel". They are for listeners to know; the hub does nothing with them.
+	Units map[string]string
 	// Requests are the methods it answers.
 	Requests map[string]RequestHandler
 	// Default answers every other method; nil: they are refused.
@@ -32,7 +35,8 @@ const maxEvents = 1024
 // A Sender is one connection of a named source of events: from AddSender until it is removed.
 type Sender struct {
 	name     string
-	events   []string // in the order given, built-in ones left out
+	events   []string          // in the order given, built-in ones left out
+	units    map[string]string // by event; nil if none is known
 	signals  map[string]*Signal
 	requests map[string]RequestHandler
 	fallback RequestHandler
@@ -81,6 +85,15 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 			s.events = append(s.events, event)
 			s.signals[event] = &Signal{sender: s, event: event}
 		}
+	}
+	for event, unit := range o.Units {
+		if unit == "" || s.signals[event] == nil {
+			continue
+		}
+		if s.units == nil {
+			s.units = make(map[string]string)
+		}
+		s.units[event] = unit
 	}
 	for method := range o.Requests {
 		if err := checkName("request", method); err != nil {
@@ -173,7 +186,8 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 		event: Event{
 			Sender: s.name, Name: event, Time: now,
 			Data: carrier.ValueOf(Connection{
-				Events: legacy.Events, Requests: legacy.Requests, Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
+				Events: legacy.Events, Units: s.units, Requests: legacy.Requests,
+				Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
 			}),
 			legacy: &legacyData,
 		},

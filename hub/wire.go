@@ -113,6 +113,15 @@ func (a *arguments) texts(key string) []*string {
 	return list
 }
 
+// units reads the units of events; nothing at all is none.
+func (a *arguments) units() map[string]string {
+	var units map[string]string
+	if v := a.fields["units"]; !v.IsNull() && v.Decode(&units) != nil {
+		a.fail("units is no map from events to texts")
+	}
+	return units
+}
+
 // A signal's info in transit. Time is nanoseconds since the Unix epoch in CBOR, RFC 3339 text in JSON; either is
 // read from both. Uncertainty is nanoseconds.
 type info struct {

@@ -87,6 +87,9 @@ func describe(ev hub.Event) string {
 	case hub.Gap:
 		var l hub.Loss
 		if ev.Data.Decode(&l) == nil {
+			if l.Count == 0 {
+				return fmt.Sprintf("an unknown number lost, taken from %s to %s", clock(l.First), clock(l.Last))
+			}
 			return fmt.Sprintf("%d lost, taken from %s to %s", l.Count, clock(l.First), clock(l.Last))
 		}
 	}
@@ -101,7 +104,7 @@ func describeConnection(c hub.Connection) string {
 	if c.Reason != "" {
 		parts = append(parts, c.Reason)
 	} else {
-		if events := ownEvents(c.Events); len(events) > 0 {
+		if events := ownEvents(c.Events, c.Units); len(events) > 0 {
 			parts = append(parts, "sends "+strings.Join(events, ", "))
 		}
 		if requests := requestNames(c.Requests); len(requests) > 0 {
@@ -114,13 +117,17 @@ func describeConnection(c hub.Connection) string {
 	return strings.Join(parts, "; ")
 }
 
-// ownEvents leaves out the events that every sender has.
-func ownEvents(names []string) []string {
+// ownEvents leaves out the events that every sender has, and adds the units.
+func ownEvents(names []string, units map[string]string) []string {
 	var own []string
 	for _, name := range names {
-		if name != hub.Connect && name != hub.Disconnect && name != hub.Gap {
-			own = append(own, name)
+		if name == hub.Connect || name == hub.Disconnect || name == hub.Gap {
+			continue
 		}
+		if unit := units[name]; unit != "" {
+			name += " (" + unit + ")"
+		}
+		own = append(own, name)
 	}
 	return own
 }

@@ -36,6 +36,11 @@ func TestPrint(t *testing.T) {
 			"light       #disconnect unplugged; on greenhouse (serial:///dev/ttyUSB0)", ""},
 		{"gap", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second)})},
 			"light       #gap        3 lost, taken from " + clock(at) + " to " + clock(at.Add(time.Second)), ""},
+		{"a gap of unknown size", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(carrier.Object{
+			{Key: "count"}, {Key: "first", Value: at}, {Key: "last", Value: at.Add(time.Second)}})},
+			"light       #gap        an unknown number lost, taken from " + clock(at) + " to " + clock(at.Add(time.Second)),
+			`{"time":"2026-06-21T10:30:05.12Z","sender":"light","event":"#gap",` +
+				`"data":{"count":null,"first":"2026-06-21T12:30:05.12+02:00","last":"2026-06-21T12:30:06.12+02:00"}}`},
 		{"a gap of another form", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf("much")},
 			`light       #gap        "much"`, ""},
 		{"a long name", hub.Event{Sender: strings.Repeat("n", 30), Name: "e", Data: carrier.ValueOf(true)},

@@ -68,7 +68,7 @@ func printSenders(s *streams, list []hub.SenderInfo) error {
 			client = info.Client.String()
 		}
 		rows = append(rows, strings.Join([]string{info.Name, state,
-			orDash(ownEvents(info.Events)), orDash(requestNames(info.Requests)), client}, "\t"))
+			orDash(ownEvents(info.Events, info.Units)), orDash(requestNames(info.Requests)), client}, "\t"))
 	}
 	for _, row := range rows {
 		// Cells are separated by tabs, which no name has.
