@@ -32,8 +32,8 @@ type client struct {
 // An event is one thing for a client's goroutine to deal with; one of its parts is set.
 type event struct {
 	arrival    arrival
-	readings   []stampedReading // of arrival, if it is an EVT frame
-	registered *registration    // a reply to add_sender came
+	at         time.Time     // of arrival
+	registered *registration // a reply to add_sender came
 	reply      carrier.Reply
 	gone       bool
 }
@@ -74,17 +74,8 @@ func (c *client) arrived(now time.Time, a arrival) {
 	switch {
 	case a.answered != nil && a.answered.id == fetchID:
 		c.fetched <- a.reply // there is but one of them at a time
-	case a.in != nil && a.kind == frameEvent:
-		readings, err := c.peer.readings(now, a.payload)
-		if err != nil {
-			c.link.consumed()
-			c.link.answer(a.in, packReply(carrier.Failed(err), c.link.payloadLimit()))
-			return
-		}
-		a.payload = nil
-		c.queue.put(event{arrival: a, readings: readings})
 	default:
-		c.queue.put(event{arrival: a})
+		c.queue.put(event{arrival: a, at: now})
 	}
 }
 
@@ -122,6 +113,7 @@ func (c *client) run() {
 	if !c.announce() {
 		return
 	}
+	c.recall()
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.o.Path,
@@ -130,6 +122,7 @@ func (c *client) run() {
 	log.Info("device connected", "firmware", c.hello.firmware)
 	desk := newRegistry(c)
 	desk.offer()
+	c.losses()
 	c.serve(desk)
 	c.forget()
 	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
@@ -150,6 +143,15 @@ func (c *client) forget() {
 	c.server.mu.Lock()
 	c.after = nil
 	c.server.mu.Unlock()
+}
+
+// recall looks at what became of the device's senders before; those before this client have ended.
+func (c *client) recall() {
+	if c.dict != nil {
+		c.server.mu.Lock()
+		c.peer.past.gather(c.dict)
+		c.server.mu.Unlock()
+	}
 }
 
 // announce gives the client its id, unless it has gone already.
@@ -186,7 +188,9 @@ func (c *client) serve(desk *registry) {
 		case e.gone:
 			return
 		case e.registered != nil:
-			desk.answered(e.registered, e.reply)
+			if desk.answered(e.registered, e.reply) {
+				c.losses() // those that were refused before
+			}
 		case e.arrival.answered != nil:
 			c.answered(e.arrival)
 		default:

@@ -65,14 +65,14 @@ func NewDevice(open func(ctx context.Context) (Port, error), o DeviceOptions) (*
 		wake:   newNotice(),
 		start:  o.Clock(),
 		events: newQueue[deviceEvent](),
-		ring:   newRing(o.Ring),
 	}
+	d.ring = newRing(o.Ring, d.dict.numbers())
 	if d.packed = d.dict.pack(); len(d.packed) > maxDictionary {
 		return nil, fmt.Errorf("serial: the dictionary takes %d bytes, more than %d: fewer or shorter names", len(d.packed), maxDictionary)
 	}
 	d.boot(o.Boot)
 	largest := d.line.hello
-	largest.boot, largest.ticks, largest.expects = math.MaxUint32, math.MaxUint32, numbers-1
+	largest.boot, largest.ticks, largest.expects, largest.kept = math.MaxUint32, math.MaxUint32, numbers-1, true
 	if n, most := len(largest.pack()), payloadLimit(helloFrame); n > most {
 		return nil, fmt.Errorf("serial: HELLO takes %d bytes, more than %d: shorten the name or the firmware's version by %d",
 			n, most, n-most)
@@ -178,14 +178,17 @@ func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return hub.transmit(ctx, payload, done)
 }
 
-// Reset does what the reset of a microcontroller does: it forgets everything, readings and connection included,
-// and begins anew under another boot number. Readings that were not acknowledged end with [carrier.ErrReset].
-func (d *Device) Reset() {
+// Reset does what the reset of a microcontroller does: the device begins anew under another boot number. It forgets
+// everything, and readings that were not acknowledged end with [carrier.ErrReset]; unless they are kept, as in memory
+// that the reset leaves alone: then only the connection and its messages end.
+func (d *Device) Reset(kept bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	open := d.line.open
+	former := d.line
 	d.line.disconnect(carrier.ErrReset)
-	d.dropReadings(carrier.ErrReset)
+	if !kept {
+		d.dropReadings(carrier.ErrReset)
+	}
 	d.stats.Resent += d.line.link.stats.resent
 	d.stats.BadFrames += d.line.badFrames
 	number := d.line.hello.boot
@@ -193,7 +196,12 @@ func (d *Device) Reset() {
 		number = rand.Uint32()
 	}
 	d.boot(number)
-	if open {
+	if kept {
+		d.line.link.out = former.link.out
+		// Until a hub has heard of the reset that kept nothing, that is what it must be told.
+		d.line.hello.kept = former.welcome || former.hello.kept
+	}
+	if former.open {
 		d.line.opened(time.Now())
 		d.wake.give()
 	}

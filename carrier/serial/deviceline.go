@@ -23,6 +23,7 @@ type deviceLine struct {
 
 	open      bool // there is a port
 	saying    bool // HELLO was not answered yet
+	welcome   bool // HELLO was answered since the device was started
 	since     uint32
 	tries     int
 	next      time.Time // of the next HELLO
@@ -90,7 +91,7 @@ func (l *deviceLine) receive(now time.Time, data []byte) {
 				l.say(now)
 			}
 		case f.kind == frameHello:
-			if w, err := parseWelcome(f.payload); err == nil && l.saying && int32(w.echo-l.since) >= 0 {
+			if w, err := parseWelcome(f.payload); err == nil && l.saying && l.mine(now, w.echo) {
 				l.welcomed(now, w)
 			}
 		case l.link.session != 0:
@@ -102,9 +103,14 @@ func (l *deviceLine) receive(now time.Time, data []byte) {
 	})
 }
 
+// mine tells whether ticks were said in this series of HELLOs: not in one before it, nor before a reset.
+func (l *deviceLine) mine(now time.Time, ticks uint32) bool {
+	return int32(ticks-l.since) >= 0 && int32(l.link.ticks(now)-ticks) >= 0
+}
+
 // welcomed begins the session that the hub has given.
 func (l *deviceLine) welcomed(now time.Time, w welcome) {
-	l.saying, l.bad = false, 0
+	l.saying, l.welcome, l.bad = false, true, 0
 	if !w.known {
 		if l.connected {
 			l.disconnect(fmt.Errorf("%w: the hub does not know this device any more", carrier.ErrReset))

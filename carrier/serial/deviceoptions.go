@@ -116,12 +116,8 @@ func (o DeviceOptions) withDefaults() (DeviceOptions, error) {
 	if o.Ring < 1 || o.Batch < 1 || o.Baud < 1 || o.ReceiveWindow < 0 || o.Ask < 0 || o.Timeout < 0 {
 		return o, fmt.Errorf("serial: ring, batch, baud, receive window and times must not be negative")
 	}
-	names := make(map[string]bool)
-	for _, s := range o.Senders {
-		if s.Name == "" || names[s.Name] {
-			return o, fmt.Errorf("serial: the sender's name %q is empty or given twice", s.Name)
-		}
-		names[s.Name] = true
+	if err := check(o.Senders); err != nil {
+		return o, fmt.Errorf("serial: %w", err)
 	}
 	return o, nil
 }

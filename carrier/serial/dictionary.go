@@ -3,6 +3,10 @@ package serial
 import (
 	"fmt"
 	"hash/crc32"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sighub/carrier"
 )
@@ -19,20 +23,43 @@ type Sender struct {
 // An Event is an event of a device's sender.
 type Event struct {
 	Name string
-	Unit string // of the event's data, as in "lx" or "°C"; may be empty
+
+	// Unit is that of the event's data, as SenML (RFC 8428) writes it: "lx", "Cel". It may be empty.
+	Unit string
+
+	// Exponent, from -18 to 18, lets integers stand for decimal fractions on the line: there, the integer n means
+	// n times ten to this power. With -2, the reading 21.57 travels as 2157. 0: numbers travel as they are.
+	Exponent int
 }
 
 const (
 	maxDictionary = 16 << 10 // bytes
-	maxEntries    = 4096     // senders, events or requests
+	maxEntries    = 4096
+	maxExponent   = 18
+)
+
+// A dictionary's packed form is text: each entry is one of these bytes and what follows it, up to the next one below
+// firstText. So it can be written as a string literal in a device's source.
+const (
+	entrySender   = 0x01
+	entryEvent    = 0x02 // of the sender before it
+	entryUnit     = 0x03 // of the event before it
+	entryExponent = 0x04 // of the event before it, in decimal
+	entryRequest  = 0x05 // of the sender before it
+	firstText     = 0x20 // what lies between is for later versions
 )
 
 // A dictionary gives the names of a device's senders, events and requests small numbers: events count from 0
 // over the whole dictionary, requests from 1.
 type dictionary struct {
 	senders  []Sender
-	events   []eventName
+	events   []knownEvent
 	requests []requestName
+}
+
+type knownEvent struct {
+	eventName
+	exponent int
 }
 
 type eventName struct{ sender, event string }
@@ -43,7 +70,7 @@ func newDictionary(senders []Sender) *dictionary {
 	d := &dictionary{senders: senders}
 	for _, s := range senders {
 		for _, e := range s.Events {
-			d.events = append(d.events, eventName{s.Name, e.Name})
+			d.events = append(d.events, knownEvent{eventName{s.Name, e.Name}, e.Exponent})
 		}
 		for _, r := range s.Requests {
 			d.requests = append(d.requests, requestName{s.Name, r})
@@ -51,6 +78,9 @@ func newDictionary(senders []Sender) *dictionary {
 	}
 	return d
 }
+
+// numbers returns how many numbers readings can have: one for each event, and one for each sender's losses.
+func (d *dictionary) numbers() int { return len(d.events) + len(d.senders) }
 
 // request returns the number of a sender's request, 0 if the dictionary has none of that name.
 func (d *dictionary) request(r requestName) uint64 {
@@ -65,7 +95,7 @@ func (d *dictionary) request(r requestName) uint64 {
 // event returns the number of a sender's event.
 func (d *dictionary) event(e eventName) (int, bool) {
 	for i, have := range d.events {
-		if have == e {
+		if have.eventName == e {
 			return i, true
 		}
 	}
@@ -81,90 +111,128 @@ func hash(packed []byte) uint32 {
 }
 
 // pack returns the dictionary as the hub fetches it; nothing for one without senders.
-func (d *dictionary) pack() []byte {
-	if len(d.senders) == 0 {
-		return nil
-	}
-	array := func(dst []byte, n int) []byte { return carrier.AppendCBORHead(dst, carrier.CBORArray, uint64(n)) }
-	b := array(nil, len(d.senders))
+func (d *dictionary) pack() (packed []byte) {
+	entry := func(kind byte, text string) { packed = append(append(packed, kind), text...) }
 	for _, s := range d.senders {
-		b = appendText(array(b, 3), s.Name)
-		b = array(b, len(s.Events))
+		entry(entrySender, s.Name)
 		for _, e := range s.Events {
-			b = appendText(appendText(array(b, 2), e.Name), e.Unit)
+			entry(entryEvent, e.Name)
+			if e.Unit != "" {
+				entry(entryUnit, e.Unit)
+			}
+			if e.Exponent != 0 {
+				entry(entryExponent, strconv.Itoa(e.Exponent))
+			}
 		}
-		if s.Requests == nil {
-			b = append(b, cborNull)
-			continue
-		}
-		b = array(b, len(s.Requests))
 		for _, r := range s.Requests {
-			b = appendText(b, r)
+			entry(entryRequest, r)
 		}
 	}
-	return b
+	return packed
 }
 
-// parseDictionary reads a dictionary. A sender's array may be longer, for later versions.
+// parseDictionary reads a dictionary of at least one sender.
 func parseDictionary(packed []byte) (*dictionary, error) {
 	if len(packed) > maxDictionary {
 		return nil, fmt.Errorf("%w: a dictionary of %d bytes, more than %d", carrier.ErrTooLarge, len(packed), maxDictionary)
 	}
-	in := items{rest: packed}
 	var senders []Sender
-	for range in.array("the dictionary", maxEntries) {
-		fields := in.array("a sender", maxEntries)
-		if in.err == nil && fields < 2 {
-			in.fail(fmt.Errorf("a sender has %d items instead of a name, events and requests", fields))
+	for n, rest := 0, string(packed); len(rest) > 0; n++ {
+		kind, end := rest[0], 1
+		for end < len(rest) && rest[end] >= firstText {
+			end++
 		}
-		s := Sender{Name: in.text("a sender's name", maxDictionary)}
-		for range in.array("the events", maxEntries) {
-			s.Events = append(s.Events, in.event())
-			if in.err != nil {
-				break
-			}
+		if n == maxEntries {
+			return nil, fmt.Errorf("%w: a dictionary of more than %d entries", carrier.ErrTooLarge, maxEntries)
 		}
-		if fields > 2 && !in.null() {
-			s.Requests = []string{}
-			for range in.array("the requests", maxEntries) {
-				s.Requests = append(s.Requests, in.text("a request's name", maxDictionary))
-				if in.err != nil {
-					break
-				}
-			}
+		var err error
+		if senders, err = addEntry(senders, kind, rest[1:end]); err != nil {
+			return nil, fmt.Errorf("%w: entry %d of the dictionary: %w", carrier.ErrMalformed, n, err)
 		}
-		for range fields - 3 {
-			in.raw("a sender's further items")
-		}
-		if in.err != nil {
-			return nil, in.err
-		}
-		senders = append(senders, s)
+		rest = rest[end:]
 	}
-	if in.more() {
-		in.fail(fmt.Errorf("%d bytes follow the dictionary", len(in.rest)))
-	}
-	if in.err != nil {
-		return nil, in.err
+	if len(senders) == 0 {
+		return nil, fmt.Errorf("%w: a dictionary without senders", carrier.ErrMalformed)
 	}
 	return newDictionary(senders), nil
 }
 
-// event reads [name, unit], or a name alone.
-func (i *items) event() Event {
-	if i.more() && i.rest[0]>>5 == carrier.CBORString {
-		return Event{Name: i.text("an event's name", maxDictionary)}
+func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
+	switch {
+	case kind == 0 || kind >= firstText:
+		return nil, fmt.Errorf("it begins with byte %02x", kind)
+	case kind > entryRequest:
+		return senders, nil
+	case kind == entrySender:
+		return append(senders, Sender{Name: text}), checkText("a sender's name", text)
+	case len(senders) == 0:
+		return nil, fmt.Errorf("%q stands before the first sender", text)
 	}
-	n := i.array("an event", maxEntries)
-	if i.err == nil && n < 1 {
-		i.fail(fmt.Errorf("an event has no name"))
+	s := &senders[len(senders)-1]
+	switch kind {
+	case entryEvent:
+		s.Events = append(s.Events, Event{Name: text})
+		return senders, checkText("an event's name", text)
+	case entryRequest:
+		s.Requests = append(s.Requests, text)
+		return senders, checkText("a request's name", text)
 	}
-	e := Event{Name: i.text("an event's name", maxDictionary)}
-	if n > 1 {
-		e.Unit = i.text("an event's unit", maxDictionary)
+	if len(s.Events) == 0 {
+		return nil, fmt.Errorf("%q stands before the sender's first event", text)
 	}
-	for range n - 2 {
-		i.raw("an event's further items")
+	e := &s.Events[len(s.Events)-1]
+	if kind == entryUnit {
+		e.Unit = text
+		return senders, checkText("a unit", text)
 	}
-	return e
+	n, err := strconv.Atoi(text)
+	if err != nil || n < -maxExponent || n > maxExponent {
+		return nil, fmt.Errorf("the exponent %q is no number from -%d to %d", text, maxExponent, maxExponent)
+	}
+	e.Exponent = n
+	return senders, nil
+}
+
+// checkText refuses what cannot be an entry of a dictionary.
+func checkText(what, text string) error {
+	switch {
+	case text == "":
+		return fmt.Errorf("%s is empty", what)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return fmt.Errorf("%s, %q, is not plain text", what, text)
+	}
+	return nil
+}
+
+// check refuses senders that no dictionary can hold.
+func check(senders []Sender) error {
+	names := make(map[string]bool)
+	for _, s := range senders {
+		if err := checkText("a sender's name", s.Name); err != nil {
+			return err
+		}
+		if names[s.Name] {
+			return fmt.Errorf("the sender's name %q is given twice", s.Name)
+		}
+		names[s.Name] = true
+		for _, e := range s.Events {
+			if err := checkText("an event's name", e.Name); err != nil {
+				return err
+			}
+			if e.Unit != "" {
+				if err := checkText("a unit", e.Unit); err != nil {
+					return err
+				}
+			}
+			if e.Exponent < -maxExponent || e.Exponent > maxExponent {
+				return fmt.Errorf("the exponent %d of %s is not between -%d and %d", e.Exponent, e.Name, maxExponent, maxExponent)
+			}
+		}
+		for _, r := range s.Requests {
+			if err := checkText("a request's name", r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

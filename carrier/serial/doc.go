@@ -12,7 +12,9 @@
 //
 //	{"info": {"sender": "light", "event": "lux", "time": <ns since 1970>, "uncertainty": <ns>}, "data": 512}
 //
-// What a device reports as "#gap" are readings that it took and could not keep: {"count", "first", "last"}.
+// The message of event "#gap" tells of readings that a device took and could not keep, {"count", "first", "last"}: as
+// the device has counted them; or with a count of null, which means that nobody knows, when the device was started anew
+// and has lost its memory. If that has survived, the device goes on where it was.
 // A device without a dictionary sends such messages itself. Requests to the device travel as numbers if its
 // dictionary names them, else as they are. The handler's reply to a reading is its acknowledgement: until then the
 // device keeps it.

@@ -89,7 +89,7 @@ func TestReadingBeforeTheDictionary(t *testing.T) {
 	at := newRecorder()
 	defer serve(t, hub, at)()
 
-	reading := frame{kind: frameEvent, payload: appendUint(appendUint(appendUint(nil, 0), 0), 5)}
+	reading := frame{kind: frameEvent, payload: (&timeline{}).append(nil, packedReading{value: []byte{5}}, 1)}
 	w := d.connect(lines)
 	d.write(w.session, reading)
 	d.await(frameMessage) // the hub asks for the dictionary, in vain

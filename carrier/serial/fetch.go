@@ -12,8 +12,8 @@ const (
 	fetchMethod = 0 // the number of the method, whose params are an offset
 )
 
-// learn finds the device's dictionary: remembered from its hash, or fetched from the device. Without a dictionary
-// the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
+// learn finds the device's dictionary: remembered from its hash, in this run or one before, or fetched from the device.
+// Without a dictionary the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
 func (c *client) learn() error {
 	want := c.hello.dictionary
 	if want == 0 {
@@ -25,15 +25,18 @@ func (c *client) learn() error {
 	if c.dict != nil {
 		return nil
 	}
-	packed, err := c.fetch()
-	if err != nil {
-		return err
-	}
-	if got := hash(packed); got != want {
-		return fmt.Errorf("serial: its hash is %08x, but HELLO said %08x", got, want)
-	}
-	if c.dict, err = parseDictionary(packed); err != nil {
-		return err
+	if c.dict = c.server.store.load(want); c.dict == nil {
+		packed, err := c.fetch()
+		if err != nil {
+			return err
+		}
+		if got := hash(packed); got != want {
+			return fmt.Errorf("serial: its hash is %08x, but HELLO said %08x", got, want)
+		}
+		if c.dict, err = parseDictionary(packed); err != nil {
+			return err
+		}
+		c.server.running.Go(func() { c.server.store.save(want, packed) }) // a slow disk keeps no device waiting
 	}
 	c.server.mu.Lock()
 	c.server.dictionaries.add(want, c.dict)

@@ -34,6 +34,51 @@ type vectors struct {
 		Session string `json:"session"`
 		Wire    string `json:"wire"`
 	} `json:"bad"`
+	Dictionaries []struct {
+		Name    string `json:"name"`
+		Text    string `json:"text"`
+		CRC     string `json:"crc32"`
+		Entries []struct {
+			Kind string `json:"kind"`
+			Text string `json:"text"`
+		} `json:"entries"` // those that are known, in their order
+		Error bool `json:"error"`
+	} `json:"dictionaries"`
+	Readings []struct {
+		Name       string  `json:"name"`
+		Dictionary string  `json:"dictionary"`
+		After      *uint32 `json:"after"` // ticks of the reading before; none: numbering begins anew
+		Payload    string  `json:"payload"`
+		Readings   []struct {
+			Event *int   `json:"event"`
+			Gap   *int   `json:"gap"` // of this sender
+			Ticks uint32 `json:"ticks"`
+			Value string `json:"value"`
+		} `json:"readings"`
+		Error bool `json:"error"`
+	} `json:"readings"`
+	Hellos []struct {
+		Name    string `json:"name"`
+		Payload string `json:"payload"`
+		Longer  bool   `json:"longer"` // than what is written for these fields
+		Error   bool   `json:"error"`
+		Fields  struct {
+			UID            string `json:"uid"`
+			Name           string `json:"name"`
+			Firmware       string `json:"firmware"`
+			Dictionary     uint32 `json:"dictionary"`
+			Boot           uint32 `json:"boot"`
+			Cause          uint64 `json:"cause"`
+			Kept           int    `json:"kept"`
+			Ticks          uint32 `json:"ticks"`
+			Expects        uint8  `json:"expects"`
+			ReceiveWindow  int    `json:"receive_window"`
+			LargestFrame   int    `json:"largest_frame"`
+			Window         int    `json:"window"`
+			TicksPerSecond uint32 `json:"ticks_per_second"`
+			Fastest        uint32 `json:"fastest"`
+		} `json:"fields"`
+	} `json:"hellos"`
 }
 
 func readVectors(t testing.TB) (v vectors) {

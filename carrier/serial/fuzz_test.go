@@ -3,7 +3,9 @@ package serial
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,11 +13,9 @@ import (
 )
 
 func FuzzHello(f *testing.F) {
-	full := hello{uid: []byte{1, 2}, name: "porch", firmware: "1.0", dictionary: 7, receiveWindow: 500, maxFrame: 254,
-		window: 4, boot: 9, resetCause: 1, ticks: 1 << 31, ticksPerSecond: 1000, expects: 31}
-	f.Add(full.pack())
-	f.Add(full.pack()[:9])
-	f.Add([]byte{1, 0x40, 0x60})
+	for _, v := range readVectors(f).Hellos {
+		f.Add(unhex(f, v.Payload))
+	}
 	welcome := welcome{session: 5, maxFrame: 254, window: 8, known: true, expects: 3, echo: 12}
 	f.Add(welcome.pack())
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -37,57 +37,105 @@ func FuzzHello(f *testing.F) {
 }
 
 func FuzzDictionary(f *testing.F) {
-	f.Add(newDictionary([]Sender{{Name: "light", Events: []Event{{"lux", "lx"}}, Requests: []string{"led"}}, {Name: "x"}}).pack())
-	f.Add([]byte{0x81, 0x82, 0x61, 'a', 0x81, 0x61, 'e'})
-	f.Add([]byte{0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	for _, v := range readVectors(f).Dictionaries {
+		f.Add(unhex(f, v.Text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := parseDictionary(data)
 		if err != nil {
 			return
 		}
 		packed := d.pack()
-		if again, err := parseDictionary(packed); len(d.senders) > 0 && (err != nil || !bytes.Equal(again.pack(), packed)) {
+		if again, err := parseDictionary(packed); err != nil || !reflect.DeepEqual(again, d) {
 			t.Fatalf("%+v is read again as %+v, %v", d, again, err)
+		}
+		names := make(map[string]int)
+		for _, s := range d.senders {
+			names[s.Name]++
+		}
+		if err := check(d.senders); (err == nil) != (len(names) == len(d.senders)) {
+			t.Fatalf("%+v: %v", d, err)
 		}
 	})
 }
 
-func FuzzEvents(f *testing.F) {
-	f.Add([]byte{0, 0x19, 1, 0x2c, 0x19, 2, 0})
-	f.Add([]byte{0, 1, 2, 1, 0x20, 0xa1, 0x61, 'a', 0x80})
-	f.Add([]byte{0x20, 5, 0x82, 3, 4})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rs, err := parseReadings(data)
+// FuzzReadings reads frames with dictionaries of any size.
+func FuzzReadings(f *testing.F) {
+	for _, v := range readVectors(f).Readings {
+		f.Add(unhex(f, v.Payload), uint16(2), uint16(2), int8(-2), v.After != nil)
+	}
+	f.Add([]byte{0x29, 1, 0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, uint16(3), uint16(1), int8(18), false)
+	now := time.Unix(1e9, 0)
+	f.Fuzz(func(t *testing.T, data []byte, events, others uint16, exponent int8, begun bool) {
+		senders := []Sender{{Name: "s"}}
+		for n := range events % 300 {
+			senders[0].Events = append(senders[0].Events, Event{Name: strconv.Itoa(int(n)), Exponent: int(exponent % (maxExponent + 1))})
+		}
+		for n := range others % 300 {
+			senders = append(senders, Sender{Name: strconv.Itoa(int(n))})
+		}
+		d := newDictionary(senders)
+		from := timeline{ticks: 100, begun: begun}
+		p := peer{clock: newClock(1000), past: new(history), at: from}
+		p.clock.sample(5, now.Add(-time.Millisecond), now)
+		rs, end, err := parseReadings(data, d, from)
+		stamped, stampErr := p.readings(now, data, d)
+		if (err == nil) != (stampErr == nil) || len(stamped) != len(rs) {
+			t.Fatalf("%d readings, %v; stamped %d, %v", len(rs), err, len(stamped), stampErr)
+		}
 		if err != nil {
+			if p.at.begun {
+				t.Fatal("the timeline goes on behind a frame that could not be read")
+			}
 			return
 		}
 		var packed []byte
-		for _, r := range rs {
-			packed = r.append(packed)
-			if _, err := carrier.RawValue(carrier.CBORText, r.value).Any(); err != nil {
-				// What is well-formed may still be invalid, as a map with the same key twice is: that is told
-				// to whoever decodes it.
-				_ = err
+		at := from
+		for i, r := range rs {
+			if r.number < 0 || r.number >= d.numbers() {
+				t.Fatalf("%+v of %d", r, d.numbers())
 			}
+			if s := stamped[i]; s.time.After(now) || s.uncertainty < 0 || s.sender == "" {
+				t.Fatalf("%+v", s)
+			}
+			packed = at.append(packed, r, d.numbers())
 		}
-		again, err := parseReadings(packed)
+		again, _, err := parseReadings(packed, d, from)
 		if err != nil || !reflect.DeepEqual(again, rs) {
 			t.Fatalf("%v is read again as %v, %v", rs, again, err)
 		}
-		p := peer{clock: newClock(1000)}
-		p.clock.sample(5, time.Unix(1e9, 0), time.Unix(1e9, 1000))
-		stamped, err := p.readings(time.Unix(1e9, 0), data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range stamped {
-			if s.time.After(time.Unix(1e9, 0)) || s.uncertainty < 0 {
-				t.Fatalf("%+v", s)
-			}
-			_ = gapData(s)
+		if len(rs) > 0 && !end.begun {
+			t.Fatal("the timeline has not begun")
 		}
 	})
 }
+
+// FuzzScale: what a device makes of a number means that number again, to half a unit of its exponent.
+func FuzzScale(f *testing.F) {
+	f.Add(21.565, int8(-2))
+	f.Add(-0.5, int8(0))
+	f.Add(1e300, int8(-18))
+	f.Add(-1e22, int8(5))
+	f.Fuzz(func(t *testing.T, x float64, exponent int8) {
+		e := int(exponent % (maxExponent + 1))
+		packed, err := carrier.CBORText.Append(nil, x)
+		must(t, err)
+		wire, err := unscale(packed, e)
+		must(t, err)
+		var got float64
+		must(t, scale(wire, e).Decode(&got))
+		unit := math.Pow10(e)
+		if off := math.Abs(got - x); off > unit/2*(1+1e-9)+math.Abs(x)*1e-15 && !math.IsNaN(x) {
+			t.Fatalf("%v with exponent %d travels as %x and means %v", x, e, wire, got)
+		}
+		again, err := unscale(wire, 0)
+		if err != nil || !bytes.Equal(again, wire) {
+			t.Fatalf("%x, %v", again, err)
+		}
+	})
+}
+
+var fuzzDict = newDictionary([]Sender{{Name: "s", Events: []Event{{Name: "e", Exponent: 3}}}})
 
 // fuzzHub is a hub's owner that answers everything at once.
 type fuzzHub struct {
@@ -107,7 +155,7 @@ func (h *fuzzHub) arrived(now time.Time, p *peer, a arrival) {
 		h.t.Fatalf("%d frames wait", p.link.backlog)
 	}
 	if a.kind == frameEvent {
-		_, _ = p.readings(now, a.payload)
+		_, _ = p.readings(now, a.payload, fuzzDict)
 	} else {
 		_, _ = unpackPlain(a.payload)
 		_, _, _ = unpackCompact(a.payload)
@@ -132,7 +180,7 @@ func FuzzLink(f *testing.F) {
 		owner.hub = hub
 		hub.opened()
 		hub.random = func() uint16 { now = now.Add(1); return uint16(now.UnixNano()) }
-		device, err := NewDevice(nil, DeviceOptions{UID: []byte{1}, Boot: 1, Senders: []Sender{{Name: "s", Events: []Event{{"e", ""}}}},
+		device, err := NewDevice(nil, DeviceOptions{UID: []byte{1}, Boot: 1, Senders: []Sender{{Name: "s", Events: []Event{{Name: "e"}}}},
 			Clock: func() time.Time { return now }})
 		must(t, err)
 		device.line.opened(now)

@@ -21,32 +21,59 @@ type hello struct {
 	uid            []byte
 	name, firmware string
 	dictionary     uint32 // hash of the dictionary, 0: none
-	receiveWindow  int    // bytes on the line that the hub may have outstanding
-	maxFrame       int
-	window         int // unanswered frames, in each direction
 	boot           uint32
 	resetCause     uint64
+	kept           bool // what was not acknowledged, its numbers and the ticks have survived the reset
 	ticks          uint32
-	ticksPerSecond uint32
 	expects        uint8 // number of the hub's next reliable frame
+	receiveWindow  int   // bytes on the line that the hub may have outstanding
+	maxFrame       int
+	window         int // unanswered frames, in each direction
+	ticksPerSecond uint32
+	fastest        uint32 // rate in bits per second that the device can do, 0: none but the present one
 }
 
+// defaultTicks is how many ticks a second has for a device that does not say.
+const defaultTicks = 1000
+
+// pack leaves out what stands at the end and is as if missing.
 func (h *hello) pack() []byte {
-	dst := appendUint(nil, protocolVersion)
-	dst = appendBytes(dst, h.uid)
-	dst = appendText(dst, h.name)
-	dst = appendText(dst, h.firmware)
-	for _, n := range []uint64{uint64(h.dictionary), uint64(h.receiveWindow), uint64(h.maxFrame), uint64(h.window),
-		uint64(h.boot), h.resetCause, uint64(h.ticks), uint64(h.ticksPerSecond), uint64(h.expects)} {
-		dst = appendUint(dst, n)
+	dst := appendBytes(appendUint(nil, protocolVersion), h.uid)
+	end := len(dst)
+	text := func(s string) {
+		if dst = appendText(dst, s); s != "" {
+			end = len(dst)
+		}
 	}
-	return dst
+	number := func(n, missing uint64) {
+		if dst = appendUint(dst, n); n != missing {
+			end = len(dst)
+		}
+	}
+	text(h.name)
+	text(h.firmware)
+	number(uint64(h.dictionary), 0)
+	number(uint64(h.boot), 0)
+	number(h.resetCause, 0)
+	if h.kept {
+		number(1, 0)
+	} else {
+		number(0, 0)
+	}
+	number(uint64(h.ticks), 0)
+	number(uint64(h.expects), 0)
+	number(uint64(h.receiveWindow), helloFrame)
+	number(uint64(h.maxFrame), helloFrame)
+	number(uint64(h.window), 1)
+	number(uint64(h.ticksPerSecond), defaultTicks)
+	number(uint64(h.fastest), 0)
+	return dst[:end]
 }
 
 // parseHello reads a device's HELLO. What is missing at its end is as a device that knows no better has it, and
 // what follows is for later versions.
 func parseHello(payload []byte) (hello, error) {
-	h := hello{receiveWindow: helloFrame, maxFrame: helloFrame, window: 1, ticksPerSecond: 1000}
+	h := hello{receiveWindow: helloFrame, maxFrame: helloFrame, window: 1, ticksPerSecond: defaultTicks}
 	in := items{rest: payload}
 	if v := in.uint("the protocol version", math.MaxUint16); in.err == nil && v != protocolVersion {
 		return h, fmt.Errorf("serial: the device speaks version %d of the protocol, this hub version %d", v, protocolVersion)
@@ -56,14 +83,16 @@ func parseHello(payload []byte) (hello, error) {
 		func() { h.name = in.text("the name", helloFrame) },
 		func() { h.firmware = in.text("the firmware's version", helloFrame) },
 		func() { h.dictionary = uint32(in.uint("the dictionary's hash", math.MaxUint32)) },
-		func() { h.receiveWindow = int(in.uint("the receive window", math.MaxUint32)) },
-		func() { h.maxFrame = int(in.uint("the largest frame", math.MaxUint32)) },
-		func() { h.window = int(in.uint("the window", math.MaxUint32)) },
 		func() { h.boot = uint32(in.uint("the boot number", math.MaxUint32)) },
 		func() { h.resetCause = in.uint("the reset cause", math.MaxUint64) },
+		func() { h.kept = in.uint("whether the readings were kept", 1) == 1 },
 		func() { h.ticks = uint32(in.uint("the ticks", math.MaxUint32)) },
-		func() { h.ticksPerSecond = uint32(in.uint("the ticks per second", math.MaxUint32)) },
 		func() { h.expects = uint8(in.uint("the number expected", numbers-1)) },
+		func() { h.receiveWindow = int(in.uint("the receive window", math.MaxInt32)) },
+		func() { h.maxFrame = int(in.uint("the largest frame", math.MaxInt32)) },
+		func() { h.window = int(in.uint("the window", math.MaxInt32)) },
+		func() { h.ticksPerSecond = uint32(in.uint("the ticks per second", math.MaxUint32)) },
+		func() { h.fastest = uint32(in.uint("the fastest rate", math.MaxUint32)) },
 	} {
 		if in.more() {
 			f()

@@ -75,7 +75,7 @@ func (l *hubLine) drop(cause error) {
 	p.link.end()
 	p.link.out.abandon(frameMessage)
 	l.events.disconnected(p, cause)
-	l.peers.tidy()
+	l.peers.left(p)
 }
 
 func (l *hubLine) receive(now time.Time, data []byte) {
@@ -129,7 +129,9 @@ func (l *hubLine) sample(now time.Time, a arrival) {
 	in := items{rest: a.pong}
 	ticks := in.uint("the ticks", 1<<32-1)
 	if in.err == nil {
-		l.peer.clock.sample(uint32(ticks), a.sentAt, now)
+		c := &l.peer.clock
+		c.sample(uint32(ticks), a.sentAt, now)
+		l.peer.link.clockEvery = c.every(l.ask, 5*l.ask)
 	}
 }
 
@@ -157,14 +159,14 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 		l.drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.resetCause))
 	}
 	l.refused = ""
-	p := l.peers.meet(h)
+	p := l.peers.meet(now, h)
 	known := p.numbered()
 	session := p.link.session
 	if session == 0 || p.link.anything {
 		session = l.newSession(p.session)
 	}
 	p.session = session
-	p.link.baud, p.link.askAfter, p.link.clockEvery = l.baud, l.ask, 5*l.ask
+	p.link.baud, p.link.askAfter, p.link.clockEvery = l.baud, l.ask, l.ask
 	p.link.ticks = func(time.Time) uint32 { return 0 }
 	p.link.resend.measures = true
 	if !p.link.out.resume(h.expects) {
@@ -172,7 +174,9 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 	agreed := limits{maxFrame: min(h.maxFrame, l.maxFrame), window: min(h.window, l.window), bytes: h.receiveWindow}
 	p.link.begin(now, session, agreed)
-	p.clock.sample(h.ticks, now.Add(-helloTrip), now)
+	if !p.clock.known() { // one that is known is not told by a guess
+		p.clock.sample(h.ticks, now.Add(-helloTrip), now)
+	}
 	w := welcome{session: session, maxFrame: agreed.maxFrame, window: agreed.window, known: known,
 		expects: p.link.in.next, echo: h.ticks}
 	l.welcome, l.asking, l.bad = w.pack(), false, 0

@@ -98,16 +98,6 @@ func (i *items) str(what string, major byte, limit int) []byte {
 	return s
 }
 
-// array reads the head of an array of at most limit items.
-func (i *items) array(what string, limit int) int {
-	_, n := i.head(what, carrier.CBORArray)
-	if n > uint64(limit) {
-		i.fail(fmt.Errorf("%s has %d entries, more than %d", what, n, limit))
-		return 0
-	}
-	return int(n)
-}
-
 // null reads a null or undefined, if that is what comes next.
 func (i *items) null() bool {
 	if i.more() && (i.rest[0] == 0xf6 || i.rest[0] == 0xf7) {

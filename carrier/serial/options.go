@@ -31,6 +31,10 @@ type Options struct {
 	// Backoff paces the opening of lost ports. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
+	// Dir is the folder in which dictionaries are remembered from one run to the next; it is made if there is none.
+	// Empty: in memory only.
+	Dir string
+
 	// Logger is told of ports, devices, and what they print. Nil: nothing is logged.
 	Logger *slog.Logger
 }

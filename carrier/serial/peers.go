@@ -1,60 +1,64 @@
 package serial
 
-import (
-	"time"
-
-	"sighub/carrier"
-)
+import "time"
 
 // absentPeers is how many devices that are not connected a hub remembers the numbers of.
 const absentPeers = 256
 
-// A peer is what the hub knows of a device for as long as that runs: its numbers, its clock, its dictionary. It
-// outlives sessions, so that nothing is doubled and no request runs twice when a line is pulled and put back.
+// A peer is what the hub knows of a device for as long as that runs: its numbers, its clock, its readings' timeline. It
+// outlives sessions, and resets that the device's memory survives, so that nothing is doubled and no request runs twice
+// when a line is pulled and put back.
 type peer struct {
 	id      string
 	hello   hello
 	link    link
 	session uint16 // the latest
 	clock   clock
-	last    int64 // ticks of the latest reading in this numbering
-	started bool  // there was one
+	former  []era // before the resets that the device's memory survived, oldest first
+	at      timeline
+	past    *history
 	line    *hubLine
 	untold  []event // frames taken in a session that ended before the handler was told of the device
 	used    uint64  // the larger, the more recently
 }
 
-// A stampedReading is a reading with the time it was taken.
-type stampedReading struct {
-	event       int
-	value       []byte
-	time        time.Time
-	uncertainty time.Duration
-	tick        time.Duration // what one of the device's ticks lasts
+// An era is a time of a device that ended with a reset: its clock may have stood still then.
+type era struct {
+	clock clock
+	ticks uint32    // of the first HELLO that was heard after it
+	heard time.Time // that HELLO
 }
 
-// readings reads an EVT frame: all of it or, with an error, nothing.
-func (p *peer) readings(now time.Time, payload []byte) ([]stampedReading, error) {
-	packed, err := parseReadings(payload)
-	if err != nil {
-		return nil, err
-	}
-	stamped := make([]stampedReading, len(packed))
-	for i, r := range packed {
-		if p.started {
-			p.last += r.delta
-		} else {
-			p.last, p.started = p.clock.extend(uint32(r.delta), now), true
-		}
-		s := stampedReading{event: r.event, value: r.value, tick: time.Duration(float64(time.Second) / p.clock.rate)}
-		s.time, s.uncertainty = p.clock.time(p.last, now)
-		stamped[i] = s
-	}
-	return stamped, nil
-}
+const (
+	maxEras  = 4          // readings of more than so many resets ago have a time that is too late
+	eraTicks = 2000000000 // after which ticks modulo 2^32 would be taken for those before the reset
+)
 
 // numbered tells whether the device's numbering has begun.
 func (p *peer) numbered() bool { return p.link.stats.received > 0 }
+
+// survive goes on with a device that was started anew and has kept its readings, their numbers and its ticks. It knows
+// nothing of the hub's frames.
+func (p *peer) survive(now time.Time, h hello) {
+	if len(p.former) == maxEras {
+		p.former = append(p.former[:0], p.former[1:]...)
+	}
+	p.former = append(p.former, era{clock: p.clock, ticks: h.ticks, heard: now})
+	p.clock = newClock(h.ticksPerSecond)
+	p.link.out = outbox{}
+}
+
+// taken returns when a reading was taken whose frame arrived at a time, and how far that may be off.
+func (p *peer) taken(ticks uint32, arrived time.Time) (time.Time, time.Duration) {
+	for len(p.former) > 0 && arrived.Sub(p.former[0].heard).Seconds()*p.clock.rate > eraTicks {
+		p.former = append(p.former[:0], p.former[1:]...)
+	}
+	c := &p.clock
+	for i := len(p.former) - 1; i >= 0 && int32(ticks-p.former[i].ticks) < 0; i-- {
+		c, arrived = &p.former[i].clock, earliest(arrived, p.former[i].heard)
+	}
+	return c.time(c.extend(ticks, arrived), arrived)
+}
 
 // peers are the devices that a hub knows, by their identity.
 type peers struct {
@@ -62,24 +66,42 @@ type peers struct {
 	uses uint64
 }
 
-// meet returns the peer that says this hello. It is a new one if the device was not known, or was started anew.
-func (ps *peers) meet(h hello) *peer {
+// meet returns the peer that says this hello. It is a new one if the device was not known, or was started anew and has
+// forgotten everything.
+func (ps *peers) meet(now time.Time, h hello) *peer {
 	p := ps.byID[h.id()]
-	if p == nil || p.hello.boot != h.boot {
-		p = &peer{id: h.id(), clock: newClock(h.ticksPerSecond)}
-		if ps.byID == nil {
-			ps.byID = make(map[string]*peer)
-		}
-		ps.byID[p.id] = p
+	switch {
+	case p == nil:
+		p = ps.enter(h, new(history))
+	case p.hello.boot == h.boot:
+	case h.kept && h.dictionary == p.hello.dictionary:
+		p.survive(now, h)
+	default:
+		p = ps.enter(h, p.past)
+		p.past.restarted = now
 	}
 	p.hello = h
-	ps.uses++
-	p.used = ps.uses
+	ps.use(p)
 	return p
 }
 
-// tidy forgets the absent peers that were used longest ago, if there are too many.
-func (ps *peers) tidy() {
+func (ps *peers) enter(h hello, past *history) *peer {
+	p := &peer{id: h.id(), clock: newClock(h.ticksPerSecond), past: past}
+	if ps.byID == nil {
+		ps.byID = make(map[string]*peer)
+	}
+	ps.byID[p.id] = p
+	return p
+}
+
+func (ps *peers) use(p *peer) {
+	ps.uses++
+	p.used = ps.uses
+}
+
+// left notes that a peer has gone, and forgets the absent one that was used longest ago if there are too many.
+func (ps *peers) left(p *peer) {
+	ps.use(p)
 	absent := 0
 	var oldest *peer
 	for _, p := range ps.byID {
@@ -94,7 +116,3 @@ func (ps *peers) tidy() {
 		delete(ps.byID, oldest.id)
 	}
 }
-
-// errNoDictionary answers readings of a device that gave no names for them.
-var errNoDictionary = &carrier.StatusError{Status: carrier.StatusMalformed,
-	Exception: "the reading's event is not in the device's dictionary"}

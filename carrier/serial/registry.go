@@ -58,22 +58,24 @@ func (r *registry) offer() {
 	}
 }
 
-func (r *registry) answered(e *registration, reply carrier.Reply) {
+// answered takes the reply to an offer, and returns whether the hub has the sender now.
+func (r *registry) answered(e *registration, reply carrier.Reply) bool {
 	e.pending = false
 	err := reply.Err()
 	if err == nil {
 		e.done = true
-		return
+		return true
 	}
 	if r.retry == nil {
 		r.retry = time.NewTimer(r.client.server.o.Retry)
 	}
 	if e.told == err.Error() {
-		return
+		return false
 	}
 	e.told = err.Error()
 	r.client.server.o.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.o.Path,
 		"device", r.client.name(), "sender", e.sender.Name, "error", err)
+	return false
 }
 
 // again tells when to offer what was refused.

@@ -28,11 +28,14 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 	if err != nil {
 		return fmt.Errorf("serial: pack the reading: %w", err)
 	}
-	const others = 3 + 9 // the event's number and the ticks
+	if packed, err = unscale(packed, d.dict.events[n].exponent); err != nil {
+		return fmt.Errorf("serial: pack the reading: %w", err)
+	}
+	const others = 5 + 5 // a time mark, and the event's number and ticks
 	if limit := payloadLimit(d.o.MaxFrame) - others; len(packed) > limit {
 		return fmt.Errorf("%w: a reading of %d bytes, more than %d", carrier.ErrTooLarge, len(packed), limit)
 	}
-	w := &waiting{event: n, ticks: ticks, value: packed, done: done, roomy: true}
+	w := &waiting{number: n, ticks: ticks, value: packed, done: done, roomy: true}
 	if d.o.Overflow == OverflowCount {
 		return d.squeeze(w)
 	}
@@ -75,7 +78,7 @@ func (d *Device) displace(w *waiting) (dropped *waiting, err error) {
 	} else {
 		d.queue(w)
 	}
-	d.ring.count(d.senderOf(dropped.event), dropped.ticks)
+	d.ring.count(len(d.dict.events)+d.senderOf(dropped.number), dropped.ticks)
 	d.stats.Lost++
 	return dropped, nil
 }
@@ -124,7 +127,11 @@ func (d *Device) renumbered(ids []uint64) { d.ring.restart(ids) }
 // acknowledged ends the readings of a frame that the hub has answered.
 func (d *Device) acknowledged(a arrival) {
 	readings := d.ring.land(a.answered.id)
-	err := unpackReply(a.reply).Err()
+	reply := unpackReply(a.reply)
+	err := reply.Err()
+	if reply.Status == carrier.StatusMalformed {
+		d.ring.at = timeline{} // the hub does not know these ticks
+	}
 	for _, w := range readings {
 		switch {
 		case w.gapped:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // ErrOverflow ends a reading that was dropped because the device's ring was full.
@@ -11,7 +13,7 @@ var ErrOverflow = errors.New("serial: the ring of readings is full")
 
 // A waiting reading is one that the hub has not acknowledged.
 type waiting struct {
-	event  int
+	number int // as in packedReading
 	ticks  int64
 	value  []byte
 	done   func(error)
@@ -30,22 +32,22 @@ func (w *waiting) end(err error) {
 // it, but for its room.
 type ring struct {
 	room   chan struct{} // an entry for each reading that takes room
+	all    int           // how many numbers there are for readings
 	queued []*waiting    // not sent in this numbering, oldest first
 	flying map[uint64][]*waiting
 	nextID uint64
-	last   int64 // ticks of the last reading sent in this numbering
-	begun  bool  // there was one
-	gaps   map[int]*gap
+	at     timeline     // of what was sent in this numbering
+	gaps   map[int]*gap // by their numbers
 }
 
 // A gap is what was dropped of one sender's readings.
 type gap struct {
-	count       int
-	first, last int64 // ticks
+	count uint64
+	ticks int64 // of the last
 }
 
-func newRing(size int) *ring {
-	return &ring{room: make(chan struct{}, size), flying: make(map[uint64][]*waiting), gaps: make(map[int]*gap)}
+func newRing(size, all int) *ring {
+	return &ring{room: make(chan struct{}, size), all: all, flying: make(map[uint64][]*waiting), gaps: make(map[int]*gap)}
 }
 
 // enter waits for room.
@@ -81,24 +83,29 @@ func (r *ring) drop() *waiting {
 	return nil
 }
 
-// count notes that a reading of a sender was dropped.
-func (r *ring) count(sender int, ticks int64) {
-	g := r.gaps[sender]
+// count notes that a reading was dropped of the sender whose gap has a number.
+func (r *ring) count(number int, ticks int64) {
+	g := r.gaps[number]
 	if g == nil {
-		g = &gap{first: ticks}
-		r.gaps[sender] = g
+		g = &gap{}
+		r.gaps[number] = g
 	}
 	g.count++
-	g.last = ticks
+	g.ticks = ticks
 }
 
 // report puts what was dropped in front of the readings that wait.
 func (r *ring) report() {
-	for sender, g := range r.gaps {
-		value := append([]byte{0x82}, appendUint(appendUint(nil, uint64(g.count)), uint64(max(g.last-g.first, 0)))...)
-		r.queued = append([]*waiting{{event: -1 - sender, ticks: g.last, value: value, gapped: true}}, r.queued...)
-		delete(r.gaps, sender)
+	if len(r.gaps) == 0 {
+		return
 	}
+	var told []*waiting
+	for _, number := range slices.Sorted(maps.Keys(r.gaps)) {
+		g := r.gaps[number]
+		told = append(told, &waiting{number: number, ticks: g.ticks, value: appendUint(nil, g.count), gapped: true})
+	}
+	r.queued = append(told, r.queued...)
+	clear(r.gaps)
 }
 
 // pack takes up to count readings, of which as many as fit into limit bytes, and returns them packed with the id
@@ -107,11 +114,8 @@ func (r *ring) pack(count, limit int) (payload []byte, id uint64, tooLarge *wait
 	var taken []*waiting
 	for len(r.queued) > 0 && len(taken) < count {
 		w := r.queued[0]
-		p := packedReading{event: w.event, delta: w.ticks - r.last, value: w.value}
-		if !r.begun {
-			p.delta = int64(uint32(w.ticks))
-		}
-		grown := p.append(payload)
+		at := r.at
+		grown := at.append(payload, packedReading{number: w.number, ticks: uint32(w.ticks), value: w.value}, r.all)
 		if len(grown) > limit {
 			if len(taken) == 0 {
 				r.queued = r.queued[1:]
@@ -120,7 +124,7 @@ func (r *ring) pack(count, limit int) (payload []byte, id uint64, tooLarge *wait
 			break
 		}
 		payload = grown
-		r.last, r.begun = w.ticks, true
+		r.at = at
 		taken = append(taken, w)
 		r.queued = r.queued[1:]
 	}
@@ -146,7 +150,7 @@ func (r *ring) restart(ids []uint64) {
 		w.again = true
 	}
 	r.queued = append(back, r.queued...)
-	r.begun = false
+	r.at = timeline{}
 }
 
 // clear takes out everything.
@@ -155,7 +159,7 @@ func (r *ring) clear() (all []*waiting) {
 		all = append(all, r.land(id)...)
 	}
 	all = append(all, r.queued...)
-	r.queued, r.begun = nil, false
+	r.queued, r.at = nil, timeline{}
 	clear(r.gaps)
 	return all
 }

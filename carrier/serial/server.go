@@ -15,7 +15,8 @@ import (
 // A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on
 // them. See the package's documentation for what it does with a device.
 type Server struct {
-	o Options
+	o     Options
+	store store
 
 	mu           sync.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
 	handler      carrier.Handler
@@ -39,6 +40,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		o:       o,
+		store:   store{dir: o.Dir, log: o.Logger},
 		active:  make(map[*peer]*client),
 		latest:  make(map[string]*client),
 		clients: make(map[carrier.ClientID]*client),

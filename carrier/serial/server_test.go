@@ -15,8 +15,8 @@ import (
 )
 
 var lightSenders = []Sender{
-	{Name: "light", Events: []Event{{"lux", "lx"}, {"dark", ""}}, Requests: []string{"led"}},
-	{Name: "warmth", Events: []Event{{"celsius", "°C"}}},
+	{Name: "light", Events: []Event{{Name: "lux", Unit: "lx"}, {Name: "dark"}}, Requests: []string{"led"}},
+	{Name: "warmth", Events: []Event{{Name: "celsius", Unit: "Cel", Exponent: -2}}},
 }
 
 // A bench is a hub and a device on a pseudo terminal.
@@ -224,20 +224,6 @@ func TestFlappingLine(t *testing.T) {
 	if n := len(b.atHub.all("connected")); n != 2 {
 		t.Errorf("%d connections were told of", n)
 	}
-}
-
-func TestReset(t *testing.T) {
-	b := newBench(t, nil)
-	b.start(t)
-	acknowledged(t, b.report(t, 0, 3))
-	b.device.Reset()
-	gone := b.atHub.wait(t, "disconnected", 1)
-	if !errors.Is(gone.cause, carrier.ErrReset) || carrier.Reason(gone.cause) != "reset" {
-		t.Fatalf("cause %v", gone.cause)
-	}
-	b.atHub.wait(t, "connected", 2)
-	acknowledged(t, b.report(t, 3, 6))
-	b.counted(t, 6)
 }
 
 // TestTimeout: a device that falls silent is gone, though its port stays; when it speaks again it is back.

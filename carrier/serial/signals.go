@@ -2,23 +2,26 @@ package serial
 
 import (
 	"sync"
-	"time"
 
 	"sighub/carrier"
 )
 
-// gapEvent is reported, by the hub itself, for readings that a device took and could not keep.
-const gapEvent = "#gap"
-
 // signals hands on the readings of an EVT frame, each as a message "signal". The frame is answered when all of
 // them are: done if they all are, else with the first failure.
 func (c *client) signals(e event) {
-	if len(e.readings) == 0 {
+	c.mu.Lock()
+	readings, err := c.peer.readings(e.at, e.arrival.payload, c.dict)
+	c.mu.Unlock()
+	if err != nil {
+		c.respond(e.arrival.in, carrier.Failed(err))
+		return
+	}
+	if len(readings) == 0 {
 		c.respond(e.arrival.in, carrier.Reply{})
 		return
 	}
 	var mu sync.Mutex
-	replies := make([]*carrier.Reply, len(e.readings))
+	replies := make([]*carrier.Reply, len(readings))
 	left := len(replies)
 	answer := func(i int, r carrier.Reply) {
 		mu.Lock()
@@ -38,52 +41,22 @@ func (c *client) signals(e event) {
 		}
 		c.respond(e.arrival.in, carrier.Reply{})
 	}
-	for i, r := range e.readings {
-		m := c.signal(r)
-		if m == nil {
-			answer(i, carrier.Failed(errNoDictionary))
-			continue
-		}
-		c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { answer(i, r) })
+	for i, r := range readings {
+		c.server.handler.HandleMessage(c.id, r.message(), func(r carrier.Reply) { answer(i, r) })
 	}
 }
 
-// signal returns the message of a reading; nil if the dictionary does not name its event.
-func (c *client) signal(r stampedReading) *carrier.Message {
-	var name eventName
-	data := carrier.RawValue(carrier.CBORText, r.value)
-	switch n := r.event; {
-	case c.dict == nil:
-		return nil
-	case n >= 0 && n < len(c.dict.events):
-		name = c.dict.events[n]
-	case n < 0 && -1-n < len(c.dict.senders):
-		name = eventName{c.dict.senders[-1-n].Name, gapEvent}
-		data = gapData(r)
-	default:
-		return nil
+// losses tells of the readings that may have been lost with the device's memory, and that were not told yet.
+func (c *client) losses() {
+	c.mu.Lock()
+	past := c.peer.past
+	losses, readings := past.due(c)
+	c.mu.Unlock()
+	for i, r := range readings {
+		c.server.handler.HandleMessage(c.id, r.message(), func(reply carrier.Reply) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			past.told(r.sender, losses[i], reply.Status == carrier.StatusDone)
+		})
 	}
-	return &carrier.Message{Method: "signal", Params: carrier.ValueOf(carrier.Object{
-		{Key: "info", Value: carrier.Object{
-			{Key: "sender", Value: name.sender},
-			{Key: "event", Value: name.event},
-			{Key: "time", Value: r.time.UnixNano()},
-			{Key: "uncertainty", Value: int64(r.uncertainty)},
-		}},
-		{Key: "data", Value: data},
-	})}
-}
-
-// gapData turns a gap as the device reports it, [count, ticks from the first to the last], into what listeners
-// read: how many readings are missing, and when the first and the last of them were taken.
-func gapData(r stampedReading) carrier.Value {
-	in := items{rest: r.value}
-	in.array("the gap", 2)
-	count := in.uint("the count", 1<<32)
-	span := min(in.uint("the ticks", maxDelta), uint64(time.Hour*24*365/max(r.tick, 1)))
-	return carrier.ValueOf(carrier.Object{
-		{Key: "count", Value: int64(count)},
-		{Key: "first", Value: r.time.Add(-time.Duration(span) * r.tick).UTC().Format(time.RFC3339Nano)},
-		{Key: "last", Value: r.time.UTC().Format(time.RFC3339Nano)},
-	})
 }

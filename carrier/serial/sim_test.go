@@ -3,6 +3,7 @@ package serial
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -36,7 +37,10 @@ type sim struct {
 	asked     int64
 	told      int64
 	reported  int64
-	acked     int64
+	queued    int            // readings reported
+	acked     map[int64]bool // readings acknowledged
+	forgotten int            // readings that ended with a reset
+	resets    int
 	confirmed int64 // messages of the device that were answered
 }
 
@@ -61,7 +65,7 @@ type parcel struct {
 const simByte = 87 * time.Microsecond // at 115200 baud
 
 func newSim(t *testing.T, seed uint64, damage float64) *sim {
-	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), damage: damage}
+	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), damage: damage, acked: make(map[int64]bool)}
 	quietLog := slog.New(slog.DiscardHandler)
 	s.hub = &hubLine{
 		name: "sim", baud: 115200, maxFrame: defaultFrame, window: 1 + s.rng.IntN(maxWindow), ask: time.Second,
@@ -98,12 +102,13 @@ func (s *sim) arrived(now time.Time, p *peer, a arrival) {
 			}
 		}
 	case a.kind == frameEvent:
-		rs, err := p.readings(now, a.payload)
+		rs, err := p.readings(now, a.payload, s.device.dict)
 		must(s.t, err)
 		for _, r := range rs {
-			in := items{rest: r.value}
-			s.readings = append(s.readings, in.int("value", 1<<40))
-			want := time.Unix(1e9, 0).Add(time.Duration(s.readings[len(s.readings)-1]) * time.Millisecond)
+			var n int64
+			must(s.t, r.data.Decode(&n))
+			s.readings = append(s.readings, n)
+			want := time.Unix(1e9, 0).Add(time.Duration(n) * time.Millisecond)
 			if off := r.time.Sub(want).Abs(); off > r.uncertainty+time.Millisecond {
 				s.t.Fatalf("reading of %v is stamped %v, off by %v, though sure to %v", want, r.time, off, r.uncertainty)
 			}
@@ -139,9 +144,10 @@ func (s *sim) owner() {
 			return
 		case e.readings != nil:
 			for _, w := range e.readings {
-				if e.err == nil {
-					s.acked++
-				} else {
+				switch {
+				case errors.Is(e.err, carrier.ErrReset):
+					s.forgotten++
+				case e.err != nil:
 					s.t.Fatalf("a reading ends with %v", e.err)
 				}
 				w.end(e.err)
@@ -155,7 +161,7 @@ func (s *sim) owner() {
 			var n int64
 			must(s.t, m.Params.Decode(&n))
 			s.requests = append(s.requests, n)
-			s.later(d.line.link, e.arrival.in, packReply(carrier.Done(n), 40))
+			s.later(e.from.link, e.arrival.in, packReply(carrier.Done(n), 40))
 		}
 	}
 }
@@ -270,7 +276,12 @@ func (s *sim) load() {
 		// The value is the time it was taken, in milliseconds and never twice.
 		if ms := s.now.Sub(time.Unix(1e9, 0)).Milliseconds(); ms > s.reported {
 			s.reported = ms
-			must(s.t, d.ReportAt(context.Background(), ms, "s", "e", ms, nil))
+			s.queued++
+			must(s.t, d.Report(context.Background(), "s", "e", ms, func(err error) {
+				if err == nil {
+					s.acked[ms] = true
+				}
+			}))
 		}
 	}
 	if p := s.connected; p != nil && s.rng.IntN(8) == 0 && len(p.link.out.frames) < maxWindow {
@@ -312,6 +323,17 @@ func (s *sim) unplug() {
 	}
 }
 
+// reset starts the device anew. If nothing is kept its clock starts anew, too.
+func (s *sim) reset(kept bool) {
+	s.resets++
+	s.device.Reset(kept)
+	s.owner()
+	if !kept {
+		s.device.start = s.now
+	}
+	s.device.line.opened(s.now) // in virtual time
+}
+
 func rising(what string, got []int64) error {
 	for i := 1; i < len(got); i++ {
 		if got[i] <= got[i-1] {
@@ -321,14 +343,17 @@ func rising(what string, got []int64) error {
 	return nil
 }
 
-// TestLossyLine: over a line that flips, drops, doubles and invents bytes, and is cut again and again, every
-// reading that is acknowledged was delivered once and in its order, and nothing is executed twice.
+// TestLossyLine: over a line that flips, drops, doubles and invents bytes, and is cut again and again, from a device
+// that is reset, every reading that is acknowledged was delivered once and in its order, and nothing is executed twice.
+// A reset that the device's memory survives loses nothing.
 func TestLossyLine(t *testing.T) {
 	seeds := uint64(60)
 	if testing.Short() {
 		seeds = 20
 	}
+	resets := 0
 	for seed := range seeds {
+		kept, cold := seed/4%2 == 1, seed/8%2 == 1
 		damage := []float64{0, 0.0005, 0.002, 0.004}[seed%4]
 		s := newSim(t, seed, damage)
 		steps := 0
@@ -337,6 +362,9 @@ func TestLossyLine(t *testing.T) {
 			s.load()
 			if s.rng.IntN(3000) == 0 {
 				s.unplug()
+			}
+			if s.rng.IntN(1500) == 0 && (kept || cold) {
+				s.reset(kept && (!cold || s.rng.IntN(2) == 0))
 			}
 		}
 		s.damage, s.cut = 0, time.Time{}
@@ -351,15 +379,34 @@ func TestLossyLine(t *testing.T) {
 		if n := len(s.device.ring.room); n > 0 {
 			t.Errorf("seed %d: %d readings are not acknowledged", seed, n)
 		}
-		if int64(len(s.readings)) != s.acked || int64(len(s.messages)) < s.confirmed || len(s.requests) < s.ended {
-			t.Errorf("seed %d: %d readings delivered, %d acknowledged; %d messages delivered, %d answered; %d requests executed, %d answered",
-				seed, len(s.readings), s.acked, len(s.messages), s.confirmed, len(s.requests), s.ended)
+		delivered := make(map[int64]bool)
+		for _, n := range s.readings {
+			delivered[n] = true
 		}
-		if s.acked < 10 || s.confirmed < 10 || s.ended < 10 {
-			t.Errorf("seed %d: hardly anything got through: %d readings, %d messages, %d requests in %d steps", seed, s.acked, s.confirmed, s.ended, steps)
+		for n := range s.acked {
+			if !delivered[n] {
+				t.Errorf("seed %d: reading %d is acknowledged and was not delivered", seed, n)
+			}
+		}
+		if len(s.acked)+s.forgotten != s.queued {
+			t.Errorf("seed %d: of %d readings %d were acknowledged and %d forgotten", seed, s.queued, len(s.acked), s.forgotten)
+		}
+		if !cold && (len(s.readings) != s.queued || s.forgotten > 0) {
+			t.Errorf("seed %d: of %d readings %d were delivered and %d forgotten", seed, s.queued, len(s.readings), s.forgotten)
+		}
+		resets += s.resets
+		if int64(len(s.messages)) < s.confirmed || len(s.requests) < s.ended {
+			t.Errorf("seed %d: %d messages delivered, %d answered; %d requests executed, %d answered",
+				seed, len(s.messages), s.confirmed, len(s.requests), s.ended)
+		}
+		if len(s.acked) < 10 || s.confirmed < 10 || s.ended < 10 {
+			t.Errorf("seed %d: hardly anything got through: %d readings, %d messages, %d requests in %d steps", seed, len(s.acked), s.confirmed, s.ended, steps)
 		}
 		if t.Failed() {
 			return
 		}
+	}
+	if resets < int(seeds) {
+		t.Errorf("the devices were reset %d times", resets)
 	}
 }

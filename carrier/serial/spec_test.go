@@ -88,12 +88,14 @@ func TestSpokenExample(t *testing.T) {
 	if len(owner.got) != 2 {
 		t.Fatalf("%d frames arrived", len(owner.got))
 	}
-	var ticks []int64
+	dict, err := parseDictionary(unhex(t, readVectors(t).Dictionaries[0].Text))
+	must(t, err)
+	var ticks []uint32
 	for _, a := range owner.got {
-		rs, err := hub.peer.readings(now, a.payload)
+		rs, at, err := parseReadings(a.payload, dict, timeline{begun: len(ticks) > 0, ticks: 300})
 		must(t, err)
 		for range rs {
-			ticks = append(ticks, hub.peer.last)
+			ticks = append(ticks, at.ticks)
 		}
 	}
 	if len(ticks) != 3 || ticks[0] != 300 || ticks[2] != 1300 {

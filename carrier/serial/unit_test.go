@@ -4,45 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
-	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"sighub/carrier"
 )
-
-func TestClock(t *testing.T) {
-	start := time.Unix(1e9, 0)
-	c := newClock(1000)
-	c.sample(math.MaxUint32-500, start.Add(-helloTrip), start) // a HELLO: to 50 ms
-	if _, u := c.time(c.ticks, start); u < helloTrip/2 || u > helloTrip {
-		t.Errorf("after HELLO sure to %v", u)
-	}
-	// One second later the ticks have wrapped; the round trip took 4 ms.
-	now := start.Add(time.Second)
-	c.sample(499, now.Add(-4*time.Millisecond), now)
-	taken, u := c.time(c.extend(400, now), now)
-	if want := now.Add(-101 * time.Millisecond); taken.Sub(want).Abs() > 2*time.Millisecond || u > 4*time.Millisecond {
-		t.Errorf("taken at %v, sure to %v, want %v", taken, u, want)
-	}
-	if got := c.extend(499, now) - c.extend(math.MaxUint32-500, now); got != 1000 {
-		t.Errorf("%d ticks passed", got)
-	}
-	// An hour old, the sample is worth less.
-	if _, u := c.time(c.ticks+3600*1000, now.Add(time.Hour)); u < 300*time.Millisecond {
-		t.Errorf("after an hour sure to %v", u)
-	}
-	if taken, _ := c.time(c.ticks+1e6, now); taken.After(now) {
-		t.Error("a reading from the future")
-	}
-	for range 3 * clockSamples {
-		c.sample(1, now, now)
-	}
-	if len(c.samples) > clockSamples {
-		t.Errorf("%d samples", len(c.samples))
-	}
-}
 
 func TestResendTimer(t *testing.T) {
 	device := resendTimer{}
@@ -216,6 +183,11 @@ func TestOptionErrors(t *testing.T) {
 		{Name: "a name that is much too long", Firmware: "1.2.3"},
 		{Senders: []Sender{{Name: "a"}, {Name: "a"}}},
 		{Senders: []Sender{{}}},
+		{Senders: []Sender{{Name: "a\x02b"}}},
+		{Senders: []Sender{{Name: "a", Events: []Event{{Name: ""}}}}},
+		{Senders: []Sender{{Name: "a", Events: []Event{{Name: "e", Unit: "\n"}}}}},
+		{Senders: []Sender{{Name: "a", Events: []Event{{Name: "e", Exponent: 19}}}}},
+		{Senders: []Sender{{Name: "a", Requests: []string{"\xff"}}}},
 		{Senders: []Sender{{Name: strings.Repeat("a", maxDictionary)}}},
 		{TicksPerSecond: 1e7}, {Ring: -1}, {Window: 10}, {MaxFrame: 20},
 	} {
@@ -229,8 +201,7 @@ func TestOptionErrors(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	var ps peers
 	for n := range 3 * absentPeers {
-		ps.meet(hello{uid: []byte{byte(n), byte(n >> 8)}, ticksPerSecond: 1})
-		ps.tidy()
+		ps.left(ps.meet(time.Unix(1e9, 0), hello{uid: []byte{byte(n), byte(n >> 8)}, ticksPerSecond: 1}))
 	}
 	if len(ps.byID) != absentPeers {
 		t.Errorf("%d", len(ps.byID))

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// A Config is what the hub is told to do. Every field is set: what nobody gave has its default.
+// A Config is what the hub is told to do. What nobody gave has its default.
 type Config struct {
 	Listen []Address
 	Serial []Port
+	State  string // the folder of what is remembered from one run to the next; empty: the system's usual place
 	Limits Limits
 	Log    Log
 }

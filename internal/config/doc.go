@@ -13,6 +13,7 @@
 //	    opener: native             # native, bugst or tarm
 //	    name: greenhouse           # instead of what the device calls itself
 //	    naming: "{device}.{sender}"
+//	state: /var/lib/sighub         # the folder of what is remembered from one run to the next
 //	limits:
 //	  message_size: 1MiB           # of the largest message
 //	  clients: 10000               # connected at once, at each address

@@ -10,6 +10,11 @@ func (d *decoder) config(n ast.Node, c *Config) {
 	d.mapping(n, "the configuration",
 		field{"listen", func(n ast.Node) { d.listen(n, c) }},
 		field{"serial", func(n ast.Node) { d.serial(n, c) }},
+		field{"state", func(n ast.Node) {
+			if text, ok := d.text(n, "state"); ok {
+				c.State = text
+			}
+		}},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
 		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
 	)

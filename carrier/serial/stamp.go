@@ -1,0 +1,79 @@
+package serial
+
+import (
+	"math"
+	"time"
+
+	"sighub/carrier"
+)
+
+// gapEvent is reported, by the hub itself, for readings that a device took and could not keep.
+const gapEvent = "#gap"
+
+// errNoDictionary answers readings of a device that gave no names for them.
+var errNoDictionary = &carrier.StatusError{Status: carrier.StatusMalformed,
+	Exception: "the reading's event is not in the device's dictionary"}
+
+// A stampedReading is a reading as it is handed on: with its names, and the time it was taken.
+type stampedReading struct {
+	eventName
+	data        carrier.Value
+	time        time.Time
+	uncertainty time.Duration
+}
+
+// readings reads an EVT frame that arrived at a time: all of it or, with an error, nothing. The ticks of a frame that
+// cannot be read are missing in the timeline, so that the readings behind it need a time mark.
+func (p *peer) readings(arrived time.Time, payload []byte, d *dictionary) ([]stampedReading, error) {
+	at := p.at
+	p.at = timeline{}
+	if d == nil {
+		return nil, errNoDictionary
+	}
+	packed, at, err := parseReadings(payload, d, at)
+	if err != nil {
+		return nil, err
+	}
+	p.at = at
+	stamped := make([]stampedReading, len(packed))
+	for i, r := range packed {
+		s := &stamped[i]
+		s.time, s.uncertainty = p.taken(r.ticks, arrived)
+		if n := r.number - len(d.events); n >= 0 {
+			s.eventName = eventName{d.senders[n].Name, gapEvent}
+			s.data = gapData(r.lost(), p.past.before(s.sender, s.time), s.time)
+			continue
+		}
+		e := d.events[r.number]
+		s.eventName, s.data = e.eventName, scale(r.value, e.exponent)
+		p.past.reported(s.sender, s.time)
+	}
+	return stamped, nil
+}
+
+// gapData is what listeners read of lost readings: how many, 0 meaning that nobody knows, and between which times they
+// were taken.
+func gapData(count uint64, first, last time.Time) carrier.Value {
+	var n any
+	if count > 0 {
+		n = int64(min(count, math.MaxInt64))
+	}
+	return carrier.ValueOf(carrier.Object{
+		{Key: "count", Value: n},
+		{Key: "first", Value: first.UTC().Format(time.RFC3339Nano)},
+		{Key: "last", Value: last.UTC().Format(time.RFC3339Nano)},
+	})
+}
+
+// message returns the message that hands on the reading.
+func (r *stampedReading) message() *carrier.Message {
+	return &carrier.Message{Method: "signal", Params: carrier.ValueOf(carrier.Object{
+		{Key: "info", Value: carrier.Object{
+			{Key: "sender", Value: r.sender},
+			{Key: "event", Value: r.event},
+			{Key: "time", Value: r.time.UnixNano()},
+			{Key: "uncertainty", Value: int64(r.uncertainty)},
+		}},
+		{Key: "data", Value: r.data},
+	})}
+}
