@@ -119,7 +119,7 @@ func (s *streams) complain(err error) {
 func plainly(text string) string {
 	for {
 		rest, ok := text, false
-		for _, name := range []string{"hub: ", "carrier: ", "tcp: ", "serial: ", "json: ", "cbor: "} {
+		for _, name := range []string{"hub: ", "carrier: ", "tcp: ", "serial: ", "fault: ", "json: ", "cbor: "} {
 			if rest, ok = strings.CutPrefix(text, name); ok {
 				break
 			}

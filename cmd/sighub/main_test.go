@@ -16,6 +16,15 @@ func TestMain(m *testing.M) {
 type checked struct{ *testing.M }
 
 func (c checked) Run() int {
+	dir, err := os.MkdirTemp("", "sighub-test-")
+	if err == nil {
+		err = os.Setenv("STATE_DIRECTORY", dir) // the user's own state is none of the tests' business
+	}
+	if err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	code := c.M.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

@@ -8,9 +8,10 @@ import (
 	"sighub/internal/config"
 )
 
-// serialPorts returns the carrier of these serial ports, which it opens once it is served.
-func serialPorts(ports []config.Port, log *slog.Logger) (carrier.Carrier, error) {
-	o := serial.Options{Logger: log}
+// serialPorts returns the carrier of these serial ports, which it opens once it is served. dir is where it remembers
+// dictionaries; empty: nowhere.
+func serialPorts(ports []config.Port, dir string, log *slog.Logger) (carrier.Carrier, error) {
+	o := serial.Options{Dir: dir, Logger: log}
 	for _, p := range ports {
 		opener, err := serial.NewOpener(p.Opener)
 		if err != nil {

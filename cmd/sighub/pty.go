@@ -31,7 +31,7 @@ func ptyLine(s *streams) (*simulatedLine, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	line := &simulatedLine{open: pty.Open, close: func() error { return errors.Join(pty.Close(), os.RemoveAll(dir)) }}
+	line := &simulatedLine{open: pty.Open, pty: pty, close: func() error { return errors.Join(pty.Close(), os.RemoveAll(dir)) }}
 	if _, err := fmt.Fprintln(s.out, pty.Path()); err != nil {
 		return nil, errors.Join(err, line.close())
 	}

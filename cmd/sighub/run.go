@@ -17,6 +17,7 @@ type runCommand struct {
 	Config string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
 	Listen []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
 	Serial []string `sep:"none" placeholder:"PATH" help:"A serial port with a device, as in /dev/ttyUSB0?baud=115200. May be repeated; adds to the file."`
+	State  string   `placeholder:"DIR" help:"The folder of what is remembered from one run to the next; replaces what the file says. Default: systemd's, else the user's cache."`
 }
 
 // Help implements kong.HelpProvider.
@@ -58,6 +59,9 @@ func (c *runCommand) config() (*config.Config, error) {
 		if cfg, err = config.Load(c.Config); err != nil {
 			return nil, err
 		}
+	}
+	if c.State != "" {
+		cfg.State = c.State
 	}
 	return cfg, cfg.Add(c.Listen, c.Serial)
 }
@@ -109,7 +113,7 @@ func openCarriers(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carr
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
 		return carriers, nil
 	}
-	ports, err := serialPorts(cfg.Serial, log)
+	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return nil, err
 	}

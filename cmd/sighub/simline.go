@@ -12,6 +12,7 @@ import (
 type simulatedLine struct {
 	open  func(context.Context) (serial.Port, error)
 	close func() error
+	pty   pseudoTerminal // nil: it is a serial port
 }
 
 // line returns the line that the command line names, and notes its rate in o.
@@ -27,7 +28,9 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 	if err != nil {
 		return nil, usageError{err}
 	}
-	o.baud = port.Baud
+	if o.baud == 0 || o.baud > port.Baud { // a faulty line may be slower
+		o.baud = port.Baud
+	}
 	if port.Name != "" {
 		o.name = port.Name
 	}

@@ -20,6 +20,7 @@ type simulateCommand struct {
 	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature that change as over a day. counter: 0, 1, 2, ... for each event, so that nothing lost or doubled goes unseen."`
 	Rate   float64       `default:"1" placeholder:"HZ" help:"Readings of each event per second; 0: as many as the line takes. Default: 1."`
 	Count  int           `short:"n" placeholder:"N" help:"End once N readings, of all events together, are acknowledged."`
+	Fault  string        `placeholder:"HARM,..." help:"Let the line misbehave, as said above."`
 	Day    time.Duration `default:"10m" placeholder:"D" help:"How long a day takes for drift. Default: 10m."`
 }
 
@@ -28,11 +29,17 @@ func (*simulateCommand) Help() string {
 	return `It speaks the protocol of a real device. At the end it prints how many readings were sent, acknowledged and sent
 again, and exits with 0 if all were acknowledged. A request "read" to a sender is answered with its latest values.
 
+With --fault the line does harm, alike for the same seed; what it did is printed as well. Per bit: flip. Per byte: lose,
+double, insert. Per frame: drop, repeat. These are chances, as in 1e-4 or 1%. Of all: delay, baud. cut is the mean time
+between cuts, away how long each takes; boot=esp32 prints what such a board does when it starts. A prefix to-hub. or
+to-device. means one direction.
+
 Examples:
 
     sighub simulate --pty
     sighub simulate --port /dev/ttyUSB1 --sender light:lux --rate 10
-    sighub simulate --pty --values counter --rate 0 --count 10000`
+    sighub simulate --pty --values counter --rate 0 --count 10000
+    sighub simulate --pty --fault flip=1e-4,drop=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7`
 }
 
 // Run is a device until enough was reported or the user has enough.
@@ -42,9 +49,16 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 		return usageError{err}
 	}
 	o.refused = func(err error) { s.note("the hub refuses readings: %s", plainly(err.Error())) }
+	cable, err := c.cable(&o)
+	if err != nil {
+		return usageError{err}
+	}
 	line, err := c.line(&o, s)
 	if err != nil {
 		return err
+	}
+	if cable != nil {
+		line = line.through(cable)
 	}
 	sim, err := newSimulator(o, line.open)
 	if err != nil {
@@ -53,6 +67,9 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	err = sim.run(ctx)
 	sent, acknowledged := sim.counts()
 	_, printed := fmt.Fprintf(s.out, "sent %d, acknowledged %d, resent %d\n", sent, acknowledged, sim.device.Stats().Resent)
+	if cable != nil && printed == nil {
+		_, printed = fmt.Fprintf(s.out, "harm done: %s\n", cable.Stats())
+	}
 	return errors.Join(err, printed, line.close())
 }
 

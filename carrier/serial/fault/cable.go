@@ -1,0 +1,117 @@
+package fault
+
+import (
+	"io"
+	"io/fs"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrCut is what a port ends with when its line is cut, and what Open returns until the line is mended. It is an
+// [fs.ErrNotExist], as the path of an adapter that was unplugged does not exist.
+var ErrCut error = cutError{}
+
+type cutError struct{}
+
+func (cutError) Error() string        { return "fault: the line is cut" }
+func (cutError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// An End of a cable is where its port is used.
+type End int
+
+// The two ends: what is written at one goes to the other.
+const (
+	HubEnd End = iota
+	DeviceEnd
+)
+
+// A Cable is a line in real time. It lasts while its port is opened again and again; one is open at a time.
+type Cable struct {
+	boot string
+
+	mu       sync.Mutex // guards everything below: nothing blocks while it is held
+	toHub    *Line
+	toDevice *Line
+	cuts     *Cuts
+	busy     bool // a port is open, or being opened or closed
+}
+
+// secondSeed is added to the seed for the second direction: 2^64 divided by the golden ratio, far from any seed that
+// somebody would choose next.
+const secondSeed = 0x9e3779b97f4a7c15
+
+// New returns the line that o describes. The error tells what is wrong with the options.
+func New(o Options) (*Cable, error) {
+	c := &Cable{boot: o.Boot}
+	var err error
+	if c.cuts, err = NewCuts(o); err != nil {
+		return nil, err
+	}
+	if c.toHub, err = NewLine(o.ToHub, o.Seed); err != nil {
+		return nil, err
+	}
+	if c.toDevice, err = NewLine(o.ToDevice, o.Seed+secondSeed); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Open opens a port, which is used at one end of the cable, and returns it as it is seen through the cable. Close of
+// what open returns must wake its Read and Write; it is called once: when the line is cut, when Read or Write fail,
+// or when the port is closed. While the line is cut, Open fails with [ErrCut] and does not call open; while a port is
+// open, it fails with EBUSY.
+func (c *Cable) Open(at End, open func() (io.ReadWriteCloser, error)) (io.ReadWriteCloser, error) {
+	if err := c.take(); err != nil {
+		return nil, err
+	}
+	inner, err := open()
+	if err != nil {
+		c.release()
+		return nil, err
+	}
+	return newPort(c, at, inner), nil
+}
+
+func (c *Cable) take() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return syscall.EBUSY
+	}
+	if cut, _ := c.cuts.At(time.Now()); cut {
+		return ErrCut
+	}
+	c.busy = true
+	return nil
+}
+
+func (c *Cable) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+}
+
+// plug begins with an empty line, and returns when it is cut; a zero time means never.
+func (c *Cable) plug() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.toHub.Cut()
+	c.toDevice.Cut()
+	c.toHub.Boot(now, c.boot)
+	cut, until := c.cuts.At(now)
+	if cut { // while it was opened
+		return now
+	}
+	return until
+}
+
+// Stats returns what was done so far, in both directions.
+func (c *Cable) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.toHub.Stats().add(c.toDevice.Stats())
+	s.Cuts = c.cuts.count
+	return s
+}

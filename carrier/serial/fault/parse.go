@@ -1,0 +1,242 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A key is one thing that can be said of a line: a chance of harm, or something with a text of its own.
+type key[T any] struct {
+	name    string
+	example string
+	chance  func(*T) *float64
+	parse   func(of *T, text string) error
+	format  func(*T) string // empty: not set
+}
+
+// harms returns what can be said of one direction, and so of both.
+func harms() []key[Harm] {
+	return []key[Harm]{
+		{name: "flip", example: "1e-4", chance: func(h *Harm) *float64 { return &h.Flip }},
+		{name: "lose", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Lose }},
+		{name: "double", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Double }},
+		{name: "insert", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Insert }},
+		{name: "drop", example: "1%", chance: func(h *Harm) *float64 { return &h.Drop }},
+		{name: "repeat", example: "1%", chance: func(h *Harm) *float64 { return &h.Repeat }},
+		{name: "delay", example: "2ms..20ms",
+			parse:  func(h *Harm, text string) (err error) { h.Delay, err = parseRange(text); return err },
+			format: func(h *Harm) string { return h.Delay.text() }},
+		{name: "baud", example: "115200",
+			parse:  func(h *Harm, text string) (err error) { h.Baud, err = strconv.Atoi(text); return err },
+			format: func(h *Harm) string { return nonzero(h.Baud, strconv.Itoa) }},
+	}
+}
+
+// wholes returns what can be said of a line only as a whole.
+func wholes() []key[Options] {
+	return []key[Options]{
+		{name: "cut", example: "30s",
+			parse:  func(o *Options, text string) (err error) { o.Cut, err = time.ParseDuration(text); return err },
+			format: func(o *Options) string { return nonzero(o.Cut, time.Duration.String) }},
+		{name: "away", example: "5s",
+			parse:  func(o *Options, text string) (err error) { o.Away, err = time.ParseDuration(text); return err },
+			format: func(o *Options) string { return nonzero(o.Away, time.Duration.String) }},
+		{name: "boot", example: "esp32", parse: parseBoot, format: func(o *Options) string { return nonzero(o.Boot, formatBoot) }},
+		{name: "seed", example: "7",
+			parse: func(o *Options, text string) (err error) { o.Seed, err = strconv.ParseUint(text, 10, 64); return err },
+			format: func(o *Options) string {
+				return nonzero(o.Seed, func(n uint64) string { return strconv.FormatUint(n, 10) })
+			}},
+	}
+}
+
+// The prefixes of a key that is meant for one direction.
+const toHub, toDevice = "to-hub.", "to-device."
+
+// Parse reads options as users write them: keys and values as in
+//
+//	flip=1e-4,lose=0.1%,double=0.1%,insert=0.1%,drop=1%,repeat=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7
+//
+// in any order, each at most once. All but the last four are meant for both directions, or with "to-hub." or
+// "to-device." in front for one: to-hub.drop=1%. Chances are fractions or percentages; boot is esp32, or any text in
+// double quotes, as Go writes it. The empty text stands for a perfect line.
+func Parse(text string) (Options, error) {
+	var o Options
+	seen := make(map[string]bool)
+	for rest := text; rest != ""; {
+		name, value, ok := strings.Cut(rest, "=")
+		if !ok {
+			return Options{}, fmt.Errorf("fault: %q says nothing: %s", rest, possible())
+		}
+		if value, rest, ok = cutValue(value); !ok {
+			return Options{}, fmt.Errorf("fault: %s=%s: the text is not quoted as it should be", name, value)
+		}
+		directions, targets := []string{toHub, toDevice}, []*Harm{&o.ToHub, &o.ToDevice}
+		plain := name
+		for i, d := range directions {
+			if cut, ok := strings.CutPrefix(name, d); ok {
+				plain, directions, targets = cut, directions[i:i+1], targets[i:i+1]
+				break
+			}
+		}
+		found, err := set(harms(), plain, value, targets...)
+		if !found {
+			directions = []string{""}
+			found, err = set(wholes(), name, value, &o)
+		}
+		if !found {
+			return Options{}, fmt.Errorf("fault: there is no %q: %s", name, possible())
+		}
+		if err != nil {
+			return Options{}, err
+		}
+		for _, d := range directions {
+			if seen[d+plain] {
+				return Options{}, fmt.Errorf("fault: %s is given twice", name)
+			}
+			seen[d+plain] = true
+		}
+	}
+	if err := o.check(); err != nil {
+		return Options{}, err
+	}
+	return o, nil
+}
+
+// cutValue cuts the value that the text begins with, up to a comma outside of quotes, from the rest behind it.
+func cutValue(text string) (value, rest string, ok bool) {
+	if strings.HasPrefix(text, `"`) {
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return text, "", false
+		}
+		rest = text[len(quoted):]
+		return quoted, strings.TrimPrefix(rest, ","), rest == "" || rest[0] == ','
+	}
+	value, rest, _ = strings.Cut(text, ",")
+	return value, rest, true
+}
+
+// set parses the value of one of the keys into all targets.
+func set[T any](keys []key[T], name, value string, targets ...*T) (found bool, err error) {
+	for _, k := range keys {
+		if k.name != name {
+			continue
+		}
+		for _, t := range targets {
+			if k.chance != nil {
+				*k.chance(t), err = parseChance(value)
+			} else {
+				err = k.parse(t, value)
+			}
+			if err != nil {
+				return true, fmt.Errorf("fault: %s=%s is not understood: write it as in %s=%s", name, value, name, k.example)
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// possible lists what can be said.
+func possible() string {
+	var names, examples []string
+	for _, k := range harms() {
+		names, examples = append(names, k.name), append(examples, k.name+"="+k.example)
+	}
+	for _, k := range wholes() {
+		names, examples = append(names, k.name), append(examples, k.name+"="+k.example)
+	}
+	return fmt.Sprintf("write one or more of %s, as in %s", strings.Join(names, ", "), strings.Join(examples, ","))
+}
+
+// String returns the options as Parse reads them.
+func (o Options) String() string {
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+"="+value)
+		}
+	}
+	for _, k := range harms() {
+		format := k.format
+		if k.chance != nil {
+			format = func(h *Harm) string { return nonzero(*k.chance(h), formatChance) }
+		}
+		if hub, device := format(&o.ToHub), format(&o.ToDevice); hub == device {
+			add(k.name, hub)
+		} else {
+			add(toHub+k.name, hub)
+			add(toDevice+k.name, device)
+		}
+	}
+	for _, k := range wholes() {
+		add(k.name, k.format(&o))
+	}
+	return strings.Join(parts, ",")
+}
+
+func nonzero[T comparable](value T, format func(T) string) string {
+	var zero T
+	if value == zero {
+		return ""
+	}
+	return format(value)
+}
+
+func parseChance(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	p, err := strconv.ParseFloat(number, 64)
+	if percent {
+		p /= 100
+	}
+	return p, err
+}
+
+func formatChance(p float64) string { return strconv.FormatFloat(p, 'g', -1, 64) }
+
+func parseRange(text string) (Range, error) {
+	lo, hi, ok := strings.Cut(text, "..")
+	if !ok {
+		hi = lo
+	}
+	from, err := time.ParseDuration(lo)
+	to, err2 := time.ParseDuration(hi)
+	return Range{from, to}, errors.Join(err, err2)
+}
+
+func (r Range) text() string {
+	switch r.Max {
+	case 0:
+		return ""
+	case r.Min:
+		return r.Min.String()
+	default:
+		return r.Min.String() + ".." + r.Max.String()
+	}
+}
+
+// bootESP32 is the name of what [ESP32] prints.
+const bootESP32 = "esp32"
+
+func parseBoot(o *Options, text string) (err error) {
+	if text == bootESP32 {
+		o.Boot = ESP32()
+		return nil
+	}
+	if !strings.HasPrefix(text, `"`) {
+		return errors.New("not in double quotes")
+	}
+	o.Boot, err = strconv.Unquote(text)
+	return err
+}
+
+func formatBoot(text string) string {
+	if text == ESP32() {
+		return bootESP32
+	}
+	return strconv.Quote(text)
+}

@@ -1,0 +1,114 @@
+package fault
+
+import (
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// A port is an open port as it is seen through a cable. One goroutine reads the inner port into one line, one writes
+// to it what the other line brings, and one waits for the cut; Close ends them all.
+type port struct {
+	cable   *Cable
+	inner   io.ReadWriteCloser
+	in, out *pipe
+	end     chan struct{} // closed when the port is of no use any more
+	running sync.WaitGroup
+	release sync.Once
+
+	once     sync.Once
+	cause    error // of the end; set before end is closed
+	closeErr error
+}
+
+func newPort(c *Cable, at End, inner io.ReadWriteCloser) *port {
+	p := &port{cable: c, inner: inner, end: make(chan struct{})}
+	cut := c.plug()
+	p.in, p.out = newPipe(c, c.toHub, p.end), newPipe(c, c.toDevice, p.end)
+	if at == DeviceEnd {
+		p.in, p.out = p.out, p.in
+	}
+	p.running.Go(p.bring)
+	p.running.Go(p.carryOff)
+	if !cut.IsZero() {
+		p.running.Go(func() { p.cutAt(cut) })
+	}
+	return p
+}
+
+// bring puts on the line what the inner port brings.
+func (p *port) bring() {
+	buf := make([]byte, bufferSize)
+	for {
+		n, err := p.inner.Read(buf)
+		if _, ok := p.in.put(buf[:n]); !ok {
+			return
+		}
+		if err != nil {
+			p.fail(err)
+			return
+		}
+	}
+}
+
+// carryOff writes to the inner port what the line brings.
+func (p *port) carryOff() {
+	buf := make([]byte, bufferSize)
+	for {
+		n, ok := p.out.get(buf)
+		if !ok {
+			return
+		}
+		if _, err := p.inner.Write(buf[:n]); err != nil {
+			p.fail(err)
+			return
+		}
+	}
+}
+
+func (p *port) cutAt(t time.Time) {
+	if !sleep(t, nil, p.end) {
+		return
+	}
+	p.cable.mu.Lock()
+	_, _ = p.cable.cuts.At(time.Now()) // counts it
+	p.cable.mu.Unlock()
+	p.fail(ErrCut)
+}
+
+// fail ends the port: Read and Write return the cause from then on.
+func (p *port) fail(cause error) {
+	p.once.Do(func() {
+		p.cause = cause
+		close(p.end)
+		p.closeErr = p.inner.Close()
+	})
+}
+
+// Read implements io.Reader.
+func (p *port) Read(b []byte) (int, error) {
+	n, ok := p.in.get(b)
+	if !ok {
+		return 0, p.cause
+	}
+	return n, nil
+}
+
+// Write implements io.Writer. It returns when the transmitter has taken all.
+func (p *port) Write(b []byte) (int, error) {
+	n, ok := p.out.put(b)
+	if !ok {
+		return n, p.cause
+	}
+	return n, nil
+}
+
+// Close wakes Read and Write, and loses what is on the line, as the cable's other end is unplugged. It may be called
+// more than once.
+func (p *port) Close() error {
+	p.fail(os.ErrClosed)
+	p.running.Wait()
+	p.release.Do(p.cable.release)
+	return p.closeErr
+}
