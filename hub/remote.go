@@ -18,6 +18,7 @@ type remote struct {
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
 	cancel  context.CancelFunc
+	left    chan struct{} // closed when it has gone and what it registered is taken back
 
 	id     carrier.ClientID // among its carrier's
 	info   ClientInfo
@@ -46,6 +47,7 @@ func (c *remote) name(sender string) string {
 
 // leave takes back everything that the client registered.
 func (c *remote) leave(cause error) {
+	defer close(c.left)
 	c.mu.Lock()
 	senders, listeners := c.senders, c.listeners
 	c.senders, c.listeners = nil, nil
@@ -55,6 +57,29 @@ func (c *remote) leave(cause error) {
 	}
 	for _, l := range listeners {
 		l.Remove()
+	}
+}
+
+// connect connects a sender of the client's. One of that name whose client has gone is on its way out: a device that
+// is back at once waits for that, because it would lose what it reports while it is refused.
+func (c *remote) connect(s *Sender) error {
+	for {
+		err := c.server.connect(s)
+		if !errors.Is(err, ErrExists) {
+			return err
+		}
+		owner, taken := c.server.ownerOf(s.name)
+		if !taken {
+			continue
+		}
+		if owner == nil || owner.ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-owner.left:
+		case <-c.ctx.Done():
+			return err
+		}
 	}
 }
 
@@ -211,7 +236,7 @@ func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
 	}
 	c.mu.Unlock()
-	if err := c.server.connect(s); err != nil {
+	if err := c.connect(s); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

@@ -146,6 +146,16 @@ func (r *Router) connect(s *Sender) error {
 	return nil
 }
 
+// ownerOf returns the client whose sender has that name, nil for this process's own, and whether it is taken at all.
+func (r *Router) ownerOf(name string) (owner *remote, taken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.topics[name]; t != nil && t.conn != nil {
+		return t.conn.owner, true
+	}
+	return nil, false
+}
+
 func (r *Router) taken(conn, s *Sender) error {
 	err := fmt.Errorf("%w: %s", ErrExists, s.name)
 	if conn.owner != nil {

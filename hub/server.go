@@ -179,6 +179,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
+		left:      make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
