@@ -85,11 +85,12 @@ func (c ClientInfo) String() string {
 
 // Loss is the data of [Gap]: so many events of the sender's were lost on the way to this listener, of which the first
 // and the last happened at these times. The listener may have heard others in between. Of what a device
-// has lost, First is the time of the last reading before it.
+// has lost, First is the time of the last reading of that sender before it.
 type Loss struct {
 	Count uint64    `json:"count"` // 0, or null on the network: nobody knows, perhaps none
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
+	Event string    `json:"event,omitempty"` // of which event; empty: of any
 }
 
 // add counts one more event.

@@ -37,6 +37,7 @@ offence "not UTF-8" < <(grep -aHnxv '.*' -- "${files[@]}" | where)
 offence "a merge was left half done" < <(grep -IHnE '^(<<<<<<<|>>>>>>>) ' -- "${files[@]}" | where)
 offence "a line ends in CR LF" < <(grep -IHn $'\r$' -- "${sources[@]}" | where)
 for f in "${sources[@]}"; do
+	[[ $f != firmware/src/sighub.c ]] || continue # one file on purpose: it is dropped into other people's programs
 	lines=$(wc -l <"$f")
 	((lines <= max_lines)) || offence "$lines lines; split it, $max_lines is the limit" <<<"$f"
 done

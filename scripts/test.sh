@@ -69,8 +69,18 @@ tools() {
 		{ echo "this is $version: install Go $go_needed or later, see go.dev/dl"; return 1; }
 
 	command -v socat >/dev/null || missing+=(socat)
-	# The race detector links with the C library.
-	echo '#include <stdlib.h>' | "$(go env CC)" -E - >/dev/null 2>&1 || missing+=(gcc libc6-dev)
+	# The race detector links with the C library; the firmware's tests are C programs with checks of their own.
+	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)
+	command -v make >/dev/null || missing+=(make)
+	command -v python3 >/dev/null || missing+=(python3)
+	# Microcontrollers: compilers and simulators.
+	command -v avr-gcc >/dev/null || missing+=(gcc-avr)
+	[[ -e /usr/lib/avr/include/avr/io.h ]] || missing+=(avr-libc)
+	[[ -d /usr/share/arduino/hardware/arduino/avr ]] || missing+=(arduino-core-avr)
+	has_header simavr/sim_avr.h || missing+=(libsimavr-dev)
+	has_header libelf.h || missing+=(libelf-dev)
+	command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi)
+	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	if ((${#missing[@]} > 0)); then
 		((EUID == 0)) || as_root=(sudo -n)
 		if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
@@ -82,6 +92,8 @@ tools() {
 	fi
 	echo "$version, $(socat -V | grep -o 'socat version [^ ]*'), $("$(go env CC)" -dumpmachine)"
 }
+
+has_header() { echo "#include <$1>" | "$(go env CC)" -E - >/dev/null 2>&1; }
 
 # golangci-lint is built here, at its own version, and kept for the next time.
 lint_dir=.tools/golangci-lint-$lint_version-$(go env GOVERSION 2>/dev/null || true)
@@ -141,6 +153,9 @@ step lint lint
 step test tests
 $quick || step fuzz scripts/fuzz.sh
 step loopback scripts/loopback.sh
+step firmware firmware/tests/run.sh
+step examples firmware/tests/examples.sh
+step arduino firmware/tests/arduino.sh
 
 ((failed == 0)) || echo "the full logs are in $logs"
 echo "$passed passed, $failed failed"

@@ -163,6 +163,8 @@ func (c *client) announce() bool {
 	}
 	c.server.lastID++
 	c.id = c.server.lastID
+	c.line.hurry()
+	c.line.wake.give()
 	c.server.clients[c.id] = c
 	return true
 }
@@ -194,9 +196,11 @@ func (c *client) serve(desk *registry) {
 		case e.arrival.answered != nil:
 			c.answered(e.arrival)
 		default:
-			if e.arrival.kind == frameEvent {
+			switch {
+			case c.void(e.arrival.in): // taken back
+			case e.arrival.kind == frameEvent:
 				c.signals(e)
-			} else {
+			default:
 				c.message(e.arrival)
 			}
 			c.consumed()

@@ -42,5 +42,8 @@ func (d *deframer) flush(chunk func(b []byte, whole bool)) {
 	}
 }
 
+// empty tells whether nothing was read since the last zero.
+func (d *deframer) empty() bool { return len(d.buf) == 0 }
+
 // reset forgets what was read since the last zero: for a port that was opened anew.
 func (d *deframer) reset() { d.buf, d.tooLong = d.buf[:0], false }

@@ -66,12 +66,13 @@ func NewDevice(open func(ctx context.Context) (Port, error), o DeviceOptions) (*
 		start:  o.Clock(),
 		events: newQueue[deviceEvent](),
 	}
-	d.ring = newRing(o.Ring, d.dict.numbers())
+	d.ring = newRing(o.Ring, numberBits(len(d.dict.events)))
 	if d.packed = d.dict.pack(); len(d.packed) > maxDictionary {
 		return nil, fmt.Errorf("serial: the dictionary takes %d bytes, more than %d: fewer or shorter names", len(d.packed), maxDictionary)
 	}
 	d.boot(o.Boot)
 	largest := d.line.hello
+	largest.fastest = uint32(o.FastestBaud)
 	largest.boot, largest.ticks, largest.expects, largest.kept = math.MaxUint32, math.MaxUint32, numbers-1, true
 	if n, most := len(largest.pack()), payloadLimit(helloFrame); n > most {
 		return nil, fmt.Errorf("serial: HELLO takes %d bytes, more than %d: shorten the name or the firmware's version by %d",
@@ -91,6 +92,7 @@ func (d *Device) boot(number uint32) {
 		},
 		timeout: o.Timeout,
 		events:  d,
+		rates:   deviceRates{lineRate: lineRate{base: o.Baud, now: o.Baud}, fastest: o.FastestBaud},
 		link:    &link{askAfter: o.Ask, baud: o.Baud, ticks: func(now time.Time) uint32 { return uint32(d.ticks(now)) }},
 	}
 }
@@ -115,7 +117,10 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 			continue
 		}
 		backoff.Reset()
+		_, settable := port.(RateSetter)
 		d.mu.Lock()
+		d.line.rates.start(d.o.Baud)
+		d.line.rates.free = settable && d.o.FastestBaud > 0
 		d.line.opened(time.Now())
 		d.mu.Unlock()
 		d.pump(ctx, port)
@@ -155,6 +160,18 @@ func (d *Device) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.line.pull(now, dst)
+}
+
+func (d *Device) rate() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.line.rate()
+}
+
+func (d *Device) rated(now time.Time, rate int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.line.rated(now, rate, err)
 }
 
 // finish: a device ends at once, as when its power is cut.
@@ -201,6 +218,7 @@ func (d *Device) Reset(kept bool) {
 		// Until a hub has heard of the reset that kept nothing, that is what it must be told.
 		d.line.hello.kept = former.welcome || former.hello.kept
 	}
+	d.line.rates.free, d.line.rates.now = former.rates.free, former.rates.now // the port is as it was
 	if former.open {
 		d.line.opened(time.Now())
 		d.wake.give()

@@ -30,6 +30,7 @@ type deviceLine struct {
 	connected bool      // to a hub that was not lost since
 	in        deframer
 	out       transmitter
+	rates     deviceRates
 	bad       int
 	badFrames uint64
 }
@@ -54,6 +55,7 @@ func (l *deviceLine) opened(now time.Time) {
 	l.in.limit = limitFrame
 	l.in.reset()
 	l.out = transmitter{}
+	l.link.baud = l.rates.now
 	l.say(now)
 }
 
@@ -74,6 +76,7 @@ func (l *deviceLine) disconnect(cause error) {
 
 // say begins to say HELLO.
 func (l *deviceLine) say(now time.Time) {
+	l.rates.settle()
 	l.saying, l.since, l.tries, l.next, l.bad = true, l.link.ticks(now), 0, now, 0
 }
 
@@ -83,6 +86,10 @@ func (l *deviceLine) receive(now time.Time, data []byte) {
 		switch {
 		case err != nil || !whole:
 			l.badFrames++
+			if !l.rates.until.IsZero() {
+				return // at a rate that may be no good
+			}
+			l.link.damaged()
 			if l.bad++; l.bad >= badFrames && !l.saying {
 				l.say(now)
 			}
@@ -95,7 +102,12 @@ func (l *deviceLine) receive(now time.Time, data []byte) {
 				l.welcomed(now, w)
 			}
 		case l.link.session != 0:
-			l.bad = 0
+			l.bad, l.rates.until = 0, time.Time{}
+			if f.kind == frameBaud {
+				l.link.hear(now)
+				l.rates.offered(f)
+				return
+			}
 			for _, a := range l.link.receive(now, f, nil) {
 				l.events.arrived(now, a)
 			}
@@ -142,12 +154,17 @@ func (l *deviceLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	} else if l.saying && l.connected && !now.Before(silent) {
 		l.disconnect(fmt.Errorf("%w: the hub does not answer", carrier.ErrTimeout))
 	}
+	l.rates.advance(now)
 	dst = l.out.fill(now, dst, func(dst []byte) []byte {
-		if !l.saying {
+		switch {
+		case l.rates.want != 0:
+			return dst
+		case !l.saying && l.rates.due:
+			return l.rates.answer(dst, l.link)
+		case !l.saying:
 			l.events.refill()
 			return l.link.pull(now, dst)
-		}
-		if now.Before(l.next) {
+		case now.Before(l.next):
 			return dst
 		}
 		l.tries++
@@ -157,14 +174,32 @@ func (l *deviceLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		}
 		h := l.hello
 		h.ticks, h.expects = l.link.ticks(now), l.link.in.next
+		if l.rates.free {
+			h.fastest = uint32(l.rates.fastest)
+		}
 		return appendFrame(dst, crcStart, frame{kind: frameHello, payload: h.pack()})
 	})
 	switch silent := l.link.heard.Add(l.timeout); {
+	case !l.saying && !l.rates.until.IsZero():
+		return dst, earliest(l.rates.until, earliest(l.link.wake(), silent))
 	case !l.saying:
 		return dst, earliest(l.link.wake(), silent)
 	case l.connected:
 		return dst, earliest(l.next, silent)
 	default:
 		return dst, l.next
+	}
+}
+
+// rate and rated make the line's rate that which is wanted.
+func (l *deviceLine) rate() int { return l.rates.want }
+
+func (l *deviceLine) rated(now time.Time, rate int, err error) {
+	l.rates.changed(now, rate, err)
+	l.link.baud = l.rates.now
+	l.in.reset()
+	l.out = transmitter{}
+	if l.saying { // it has begun to meanwhile
+		l.rates.settle()
 	}
 }

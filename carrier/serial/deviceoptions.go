@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"sighub/carrier"
@@ -32,6 +33,9 @@ type DeviceOptions struct {
 	MaxFrame int
 	// Baud is the line's rate in bits per second, by which the device knows how long frames take. Default 115200.
 	Baud int
+	// FastestBaud is the fastest rate that the device can change to, if its port is a [RateSetter] and the hub offers
+	// one. 0: none.
+	FastestBaud int
 
 	// Ring is how many readings may wait to be acknowledged. Default 1024.
 	Ring int
@@ -63,7 +67,7 @@ const (
 	// OverflowWait lets Report wait for room.
 	OverflowWait Overflow = iota
 	// OverflowCount drops the oldest reading that was not sent yet. How many were dropped, the hub tells as a
-	// #gap event of their sender.
+	// #gap event of their sender that names their event.
 	OverflowCount
 )
 
@@ -93,7 +97,7 @@ func (o DeviceOptions) withDefaults() (DeviceOptions, error) {
 	set(&o.Window, 4)
 	set(&o.MaxFrame, defaultFrame)
 	set(&o.ReceiveWindow, o.Window*o.MaxFrame)
-	set(&o.Baud, 115200)
+	set(&o.Baud, usualBaud)
 	set(&o.Ring, 1024)
 	set(&o.Batch, limitFrame)
 	set(&o.Ask, 2*time.Second)
@@ -113,8 +117,8 @@ func (o DeviceOptions) withDefaults() (DeviceOptions, error) {
 	if o.TicksPerSecond < 1 || o.TicksPerSecond > 1_000_000 {
 		return o, fmt.Errorf("serial: %d ticks per second are not between 1 and 1,000,000", o.TicksPerSecond)
 	}
-	if o.Ring < 1 || o.Batch < 1 || o.Baud < 1 || o.ReceiveWindow < 0 || o.Ask < 0 || o.Timeout < 0 {
-		return o, fmt.Errorf("serial: ring, batch, baud, receive window and times must not be negative")
+	if o.Ring < 1 || o.Batch < 1 || o.Baud < 1 || o.FastestBaud < 0 || o.FastestBaud > math.MaxInt32 || o.ReceiveWindow < 0 || o.Ask < 0 || o.Timeout < 0 {
+		return o, fmt.Errorf("serial: ring, batch, rates, receive window and times must not be negative or too large")
 	}
 	if err := check(o.Senders); err != nil {
 		return o, fmt.Errorf("serial: %w", err)

@@ -2,7 +2,7 @@ package serial
 
 import (
 	"fmt"
-	"hash/crc32"
+	"hash/fnv"
 	"strconv"
 	"strings"
 	"unicode"
@@ -79,9 +79,6 @@ func newDictionary(senders []Sender) *dictionary {
 	return d
 }
 
-// numbers returns how many numbers readings can have: one for each event, and one for each sender's losses.
-func (d *dictionary) numbers() int { return len(d.events) + len(d.senders) }
-
 // request returns the number of a sender's request, 0 if the dictionary has none of that name.
 func (d *dictionary) request(r requestName) uint64 {
 	for i, have := range d.requests {
@@ -107,7 +104,9 @@ func hash(packed []byte) uint32 {
 	if len(packed) == 0 {
 		return 0
 	}
-	return crc32.ChecksumIEEE(packed)
+	h := fnv.New32a()
+	_, _ = h.Write(packed) // never fails
+	return h.Sum32()
 }
 
 // pack returns the dictionary as the hub fetches it; nothing for one without senders.

@@ -12,9 +12,9 @@
 //
 //	{"info": {"sender": "light", "event": "lux", "time": <ns since 1970>, "uncertainty": <ns>}, "data": 512}
 //
-// The message of event "#gap" tells of readings that a device took and could not keep, {"count", "first", "last"}: as
-// the device has counted them; or with a count of null, which means that nobody knows, when the device was started anew
-// and has lost its memory. If that has survived, the device goes on where it was.
+// The message of event "#gap" tells of readings that a device took and could not keep, {"count", "first", "last",
+// "event"}: as the device has counted them; or with a count of null and no event, which means that nobody knows, when
+// the device was started anew and has lost its memory. If that has survived, the device goes on where it was.
 // A device without a dictionary sends such messages itself. Requests to the device travel as numbers if its
 // dictionary names them, else as they are. The handler's reply to a reading is its acknowledgement: until then the
 // device keeps it.
@@ -24,10 +24,14 @@
 // as long as the server runs. What is sent again after a line was cut is recognised by its number, so that nothing is
 // doubled and no request is executed twice.
 //
+// A line begins at the usual rate. A device that can do more is offered faster rates, of which the first that works is
+// kept; where nothing but noise is heard, the other usual rates are tried.
+//
 // # How it is built
 //
 // bytes ⇄ frames (cobs.go, crc.go, frame.go, deframer.go) ⇄ link (inbox.go, outbox.go, link.go) ⇄ one end of a line
 // (hubline.go, deviceline.go): up to here nothing waits, nothing runs by itself, and time is an argument. A pump
 // (pump.go) moves bytes between that and a [Port]: its writer asks what is to be written now, so a line that stands
-// still costs no memory. A client (client.go) is one goroutine that tells the handler of a device, in order.
+// still costs no memory, and sets the port's rate (hubrate.go, devicerate.go) between two writes. A client (client.go)
+// is one goroutine that tells the handler of a device, in order.
 package serial

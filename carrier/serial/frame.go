@@ -9,18 +9,18 @@ import (
 type frameType byte
 
 const (
-	frameHello     frameType = iota // begins a session, or is the answer to that
-	frameEvent                      // readings; reliable
-	frameAck                        // this frame and those before it are done
-	frameMessage                    // a message; reliable
-	frameReply                      // the reply to one reliable frame
-	framePing                       // are you there, and what is your time?
-	frameBaud                       // a rate to try; not used yet
-	frameExtension                  // reserved
+	frameHello   frameType = iota // begins a session, or is the answer to that
+	frameEvent                    // readings; reliable
+	frameAck                      // this frame and those before it are done
+	frameMessage                  // a message; reliable
+	frameReply                    // the reply to one reliable frame
+	framePing                     // are you there, and what is your time?
+	frameBaud                     // a rate to try
+	frameAgain                    // something was damaged: send again what is unanswered
 )
 
 func (t frameType) String() string {
-	return [...]string{"HELLO", "EVT", "ACK", "MSG", "REP", "PING", "BAUD", "EXT"}[t&7]
+	return [...]string{"HELLO", "EVT", "ACK", "MSG", "REP", "PING", "BAUD", "AGAIN"}[t&7]
 }
 
 // A frame is what stands between two zeros on the line.

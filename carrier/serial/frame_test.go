@@ -37,7 +37,7 @@ type vectors struct {
 	Dictionaries []struct {
 		Name    string `json:"name"`
 		Text    string `json:"text"`
-		CRC     string `json:"crc32"`
+		Hash    string `json:"fnv1a"`
 		Entries []struct {
 			Kind string `json:"kind"`
 			Text string `json:"text"`
@@ -51,7 +51,7 @@ type vectors struct {
 		Payload    string  `json:"payload"`
 		Readings   []struct {
 			Event *int   `json:"event"`
-			Gap   *int   `json:"gap"` // of this sender
+			Gap   *int   `json:"gap"` // of this event
 			Ticks uint32 `json:"ticks"`
 			Value string `json:"value"`
 		} `json:"readings"`

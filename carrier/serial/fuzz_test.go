@@ -2,6 +2,7 @@ package serial
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"math"
 	"reflect"
@@ -92,13 +93,13 @@ func FuzzReadings(f *testing.F) {
 		var packed []byte
 		at := from
 		for i, r := range rs {
-			if r.number < 0 || r.number >= d.numbers() {
-				t.Fatalf("%+v of %d", r, d.numbers())
+			if r.number < 0 || r.number >= 2*len(d.events) {
+				t.Fatalf("%+v of %d events", r, len(d.events))
 			}
 			if s := stamped[i]; s.time.After(now) || s.uncertainty < 0 || s.sender == "" {
 				t.Fatalf("%+v", s)
 			}
-			packed = at.append(packed, r, d.numbers())
+			packed = at.append(packed, r, numberBits(len(d.events)))
 		}
 		again, _, err := parseReadings(packed, d, from)
 		if err != nil || !reflect.DeepEqual(again, rs) {
@@ -144,7 +145,10 @@ type fuzzHub struct {
 	queue int
 }
 
-func (h *fuzzHub) connected(_ *hubLine, p *peer) { p.link.send(frameMessage, 1, []byte{0, 0}) }
+func (h *fuzzHub) connected(l *hubLine, p *peer) {
+	p.link.send(frameMessage, 1, []byte{0, 0})
+	l.hurry()
+}
 func (h *fuzzHub) disconnected(p *peer, _ error) {}
 func (h *fuzzHub) arrived(now time.Time, p *peer, a arrival) {
 	if a.in == nil {
@@ -155,7 +159,11 @@ func (h *fuzzHub) arrived(now time.Time, p *peer, a arrival) {
 		h.t.Fatalf("%d frames wait", p.link.backlog)
 	}
 	if a.kind == frameEvent {
-		_, _ = p.readings(now, a.payload, fuzzDict)
+		if _, err := p.readings(now, a.payload, fuzzDict); errors.Is(err, errTorn) {
+			p.link.consumed()
+			p.stray(a.in)
+			return
+		}
 	} else {
 		_, _ = unpackPlain(a.payload)
 		_, _, _ = unpackCompact(a.payload)
@@ -171,6 +179,7 @@ func FuzzLink(f *testing.F) {
 	f.Add([]byte{0x20, 0, 3, 0, 1, 2, 0x40, 0, 0, 0x80, 0, 1, 0, 0xa0, 0, 0})
 	f.Add([]byte{0x60, 1, 4, 0xa1, 0x61, 'a', 1, 0x61, 9, 2, 0, 0})
 	f.Add(bytes.Repeat([]byte{0x20, 0, 0, 0x21, 0, 0, 0x22, 0, 0}, 20))
+	f.Add([]byte{0xc1, 0, 5, 0x1a, 0, 15, 0x42, 0x40, 0xa0, 5, 1, 5, 0xc1, 40, 1, 0, 0, 10, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		now := time.Unix(1e9, 0)
 		owner := &fuzzHub{t: t}
@@ -183,6 +192,8 @@ func FuzzLink(f *testing.F) {
 		device, err := NewDevice(nil, DeviceOptions{UID: []byte{1}, Boot: 1, Senders: []Sender{{Name: "s", Events: []Event{{Name: "e"}}}},
 			Clock: func() time.Time { return now }})
 		must(t, err)
+		hub.rates.free, hub.rates.max = true, 1e6
+		device.line.rates.free, device.line.rates.fastest = true, 1e6
 		device.line.opened(now)
 		exchange := func() {
 			for range 8 {
@@ -190,6 +201,14 @@ func FuzzLink(f *testing.F) {
 				hub.receive(now, data)
 				data, _ = hub.pull(now, nil)
 				device.receive(now, data)
+				for _, end := range []station{hub, device} {
+					if rate := end.rate(); rate != 0 {
+						end.rated(now, rate, nil)
+					}
+					if rate := end.rate(); rate != 0 {
+						t.Fatalf("the rate %d is wanted though it was just set", rate)
+					}
+				}
 			}
 		}
 		exchange()

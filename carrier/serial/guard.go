@@ -11,7 +11,8 @@ import (
 // while it is in use.
 type polledPort interface {
 	io.ReadWriteCloser
-	flush() // drops what was not sent
+	drain() error // waits until what was written has left; flush wakes it
+	flush()       // drops what was not sent
 }
 
 // A guard makes a Port of a polledPort. Writing has a goroutine of its own, because nothing but the line can wake
@@ -24,9 +25,10 @@ type guard struct {
 	wrote   chan error
 	closed  chan struct{}
 
-	mu    sync.Mutex
-	shut  bool
-	users int // of port
+	mu      sync.Mutex
+	shut    bool
+	drained bool
+	users   int // of port
 }
 
 func newGuard(p polledPort) *guard {
@@ -101,6 +103,19 @@ func (g *guard) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
+// drain implements drainer.
+func (g *guard) drain() error {
+	if !g.enter() {
+		return os.ErrClosed
+	}
+	defer g.leave()
+	err := g.port.drain()
+	g.mu.Lock()
+	g.drained = err == nil
+	g.mu.Unlock()
+	return err
+}
+
 func (g *guard) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -124,7 +139,7 @@ func (g *guard) leave() {
 // Close implements Port.
 func (g *guard) Close() error {
 	g.mu.Lock()
-	first := !g.shut
+	first, drained := !g.shut, g.drained
 	g.shut = true
 	if first {
 		g.users++
@@ -132,7 +147,9 @@ func (g *guard) Close() error {
 	g.mu.Unlock()
 	if first {
 		close(g.closed)
-		g.port.flush()
+		if !drained {
+			g.port.flush()
+		}
 		g.leave()
 	}
 	return nil

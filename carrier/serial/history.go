@@ -69,7 +69,7 @@ func (h *history) due(c *client) (told []*loss, readings []stampedReading) {
 		if l := h.lost[s.Name]; l != nil && l.telling != c {
 			l.telling = c
 			told = append(told, l)
-			readings = append(readings, stampedReading{eventName{s.Name, gapEvent}, gapData(0, l.first, l.last), l.last, 0})
+			readings = append(readings, stampedReading{eventName{s.Name, gapEvent}, newGapData(0, l.first, l.last, ""), l.last, 0})
 		}
 	}
 	return told, readings

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,6 +12,7 @@ import (
 const (
 	badFrames = 4                      // in a row, after which a new session is due
 	askEvery  = 500 * time.Millisecond // at most, for a HELLO
+	oddEvery  = time.Minute            // between two log entries of HELLOs that make no sense
 	takeover  = time.Second            // of silence, after which a device may appear on another port
 )
 
@@ -30,6 +32,7 @@ type hubLine struct {
 
 	peer    *peer // nil: no session
 	in      deframer
+	began   time.Time // when what is read since the last zero began to arrive: a zero that is lost delays it
 	out     transmitter
 	text    console
 	closing bool   // nothing new is taken
@@ -37,7 +40,9 @@ type hubLine struct {
 	asking  bool   // a frame that asks for HELLO is due
 	asked   time.Time
 	bad     int
-	refused string // the uid last logged as being on another port
+	odd     time.Time // when a HELLO that makes no sense was logged
+	refused string    // the uid last logged as being on another port
+	rates   hubRates
 	stats   lineStats
 }
 
@@ -56,12 +61,14 @@ func (l *hubLine) opened() {
 	l.in.limit = limitFrame
 	l.in.reset()
 	l.out = transmitter{}
+	l.rates.name, l.rates.log = l.name, l.log
+	l.rates.opened(l.baud)
 	l.welcome, l.asking, l.bad, l.closing = nil, false, 0, false
 }
 
 // finish takes nothing new from here on, and returns whether everything that was taken is answered.
 func (l *hubLine) finish() bool {
-	l.closing = true
+	l.closing, l.rates.ready = true, false
 	return l.peer == nil || !l.peer.link.in.unanswered()
 }
 
@@ -72,6 +79,8 @@ func (l *hubLine) drop(cause error) {
 		return
 	}
 	l.peer, p.line = nil, nil
+	l.rates.ready = false
+	l.rates.settle()
 	p.link.end()
 	p.link.out.abandon(frameMessage)
 	l.events.disconnected(p, cause)
@@ -79,48 +88,97 @@ func (l *hubLine) drop(cause error) {
 }
 
 func (l *hubLine) receive(now time.Time, data []byte) {
+	if l.in.empty() {
+		l.began = now
+	}
+	good := l.stats.good
 	l.in.feed(data, func(chunk []byte, whole bool) {
-		var text []byte // a frame may look like text, so it is tried as a frame first
-		if isText(chunk) {
-			text = append(text, chunk...)
-		}
-		var session uint16
-		if l.peer != nil {
-			session = l.peer.link.session
-		}
-		f, err := parseFrame(chunk, session)
-		switch {
-		case !whole || err != nil:
-			if text != nil {
-				l.text.write(now, text)
-			} else {
-				l.noise(now, err)
-			}
-		case l.closing && f.kind != frameAck && f.kind != frameReply: // the device keeps it
-		case f.kind == frameHello:
-			l.stats.good++
-			l.hello(now, f.payload)
-		case l.peer != nil:
-			l.stats.good++
-			l.bad = 0
-			for _, a := range l.peer.link.receive(now, f, nil) {
-				if a.pong != nil {
-					l.sample(now, a)
-					continue
-				}
-				l.events.arrived(now, l.peer, a)
-			}
-		}
+		l.chunk(now, chunk, whole)
+		l.began = now
 	})
+	switch {
+	case l.stats.good > good:
+		l.rates.understood()
+	case l.peer == nil && !isText(bytes.ReplaceAll(data, []byte{0}, []byte{' '})):
+		l.rates.noise(now)
+	}
+}
+
+// chunk takes what stood between two zeros, or a piece of it.
+func (l *hubLine) chunk(now time.Time, chunk []byte, whole bool) {
+	var text []byte // a frame may look like text, so it is tried as a frame first
+	if isText(chunk) {
+		text = append(text, chunk...)
+	}
+	var session uint16
+	if l.peer != nil {
+		session = l.peer.link.session
+	}
+	f, err := parseFrame(chunk, session)
+	switch {
+	case !whole || err != nil:
+		if text != nil {
+			l.text.write(now, text)
+		} else {
+			l.noise(now, err)
+		}
+	case l.closing && f.kind != frameAck && f.kind != frameReply: // the device keeps it
+	case f.kind == frameHello:
+		l.stats.good++
+		l.hello(now, f.payload)
+	case l.peer != nil:
+		l.stats.good++
+		l.bad = 0
+		l.frame(now, f)
+	}
+}
+
+// frame takes a frame of the session.
+func (l *hubLine) frame(now time.Time, f frame) {
+	p := l.peer
+	switch {
+	case p.astray && (f.kind == frameEvent || f.kind == frameMessage):
+		p.link.hear(now)
+		if p.strayed(f.number) {
+			l.demand(now)
+		}
+		return
+	case f.kind == frameBaud:
+		p.link.hear(now)
+		l.rates.answered(now, f)
+		return
+	case f.kind == framePing && len(f.payload) > 0 && l.rates.proven():
+		p.link.baud = l.rates.now
+	}
+	for _, a := range p.link.receive(now, f, nil) {
+		if a.pong != nil {
+			l.sample(now, a)
+			continue
+		}
+		l.events.arrived(now, p, a)
+	}
 }
 
 // noise counts what is not a frame. When it goes on, or comes from a device that believes to be in a session, the
 // hub asks for a new one.
 func (l *hubLine) noise(now time.Time, err error) {
 	l.stats.bad++
+	if l.rates.trying() {
+		return
+	}
 	l.bad++
 	l.log.Debug("not a frame", "port", l.name, "error", err)
-	if (l.peer == nil || l.bad >= badFrames) && l.welcome == nil && now.Sub(l.asked) >= askEvery {
+	if l.peer != nil {
+		l.peer.link.damaged()
+	}
+	if l.peer == nil || l.bad >= badFrames {
+		l.demand(now)
+	}
+}
+
+// demand asks the device for HELLO, now and then.
+func (l *hubLine) demand(now time.Time) {
+	if l.welcome == nil && now.Sub(l.asked) >= askEvery {
 		l.asking, l.asked, l.bad = true, now, 0
 	}
 }
@@ -138,7 +196,11 @@ func (l *hubLine) sample(now time.Time, a arrival) {
 func (l *hubLine) hello(now time.Time, payload []byte) {
 	h, err := parseHello(payload)
 	if err != nil {
-		l.log.Warn("a device's HELLO makes no sense", "port", l.name, "error", err)
+		if now.Sub(l.odd) >= oddEvery {
+			l.odd = now
+			l.log.Warn("a device's HELLO makes no sense", "port", l.name, "error", err,
+				"remedy", "if this goes on, update the older one of hub and device")
+		}
 		return
 	}
 	if known := l.peers.byID[h.id()]; known != nil && known.line != nil && known.line != l {
@@ -159,14 +221,18 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 		l.drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.resetCause))
 	}
 	l.refused = ""
+	l.rates.settle()
 	p := l.peers.meet(now, h)
 	known := p.numbered()
+	if p.anew {
+		p.found()
+	}
 	session := p.link.session
 	if session == 0 || p.link.anything {
 		session = l.newSession(p.session)
 	}
 	p.session = session
-	p.link.baud, p.link.askAfter, p.link.clockEvery = l.baud, l.ask, l.ask
+	p.link.baud, p.link.askAfter, p.link.clockEvery = l.rates.base, l.ask, l.ask
 	p.link.ticks = func(time.Time) uint32 { return 0 }
 	p.link.resend.measures = true
 	if !p.link.out.resume(h.expects) {
@@ -175,7 +241,7 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	agreed := limits{maxFrame: min(h.maxFrame, l.maxFrame), window: min(h.window, l.window), bytes: h.receiveWindow}
 	p.link.begin(now, session, agreed)
 	if !p.clock.known() { // one that is known is not told by a guess
-		p.clock.sample(h.ticks, now.Add(-helloTrip), now)
+		p.clock.sample(h.ticks, l.began.Add(-helloTrip), now)
 	}
 	w := welcome{session: session, maxFrame: agreed.maxFrame, window: agreed.window, known: known,
 		expects: p.link.in.next, echo: h.ticks}
@@ -201,14 +267,21 @@ func (l *hubLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	if l.peer != nil && now.Sub(l.peer.link.heard) >= l.timeout {
 		l.drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.name, l.timeout))
 	}
+	if l.peer != nil {
+		l.rates.advance(now, &l.peer.hello)
+	}
 	dst = l.out.fill(now, dst, func(dst []byte) []byte {
 		switch {
+		case l.rates.want != 0:
 		case l.welcome != nil:
 			dst = appendFrame(dst, crcStart, frame{kind: frameHello, payload: l.welcome})
 			l.welcome = nil
 		case l.asking:
 			dst = appendFrame(dst, crcStart, frame{kind: frameHello})
 			l.asking = false
+			l.rates.settle() // after that: a device at a faster rate is to hear it
+		case l.rates.trying():
+			return l.rates.pull(now, dst, &l.peer.link)
 		case l.peer != nil:
 			return l.peer.link.pull(now, dst)
 		}
@@ -217,5 +290,21 @@ func (l *hubLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	if l.peer == nil {
 		return dst, time.Time{}
 	}
-	return dst, earliest(l.peer.link.wake(), l.peer.link.heard.Add(l.timeout))
+	gone := l.peer.link.heard.Add(l.timeout)
+	if l.rates.trying() {
+		return dst, earliest(l.rates.wake(), gone)
+	}
+	return dst, earliest(l.peer.link.wake(), gone)
 }
+
+// rate and rated make the line's rate that which is wanted.
+func (l *hubLine) rate() int { return l.rates.want }
+
+func (l *hubLine) rated(now time.Time, rate int, err error) {
+	l.rates.changed(now, rate, err)
+	l.in.reset()
+	l.out = transmitter{}
+}
+
+// hurry lets a device be offered faster rates from here on.
+func (l *hubLine) hurry() { l.rates.ready = true }

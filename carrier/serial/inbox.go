@@ -13,6 +13,7 @@ type incoming struct {
 // as the peer can have unanswered, to repeat them when a frame comes again.
 type inbox struct {
 	next  uint8 // number of the next frame to take
+	gap   uint8 // how far ahead of it the latest frame was; 0: not at all
 	slots [maxWindow]*incoming
 }
 
@@ -20,11 +21,7 @@ type inbox struct {
 // then due again) or that is ahead of its turn.
 func (b *inbox) take(number uint8) *incoming {
 	if number != b.next {
-		if back := (b.next - number) % numbers; back <= maxWindow {
-			if s := b.slots[number%maxWindow]; s != nil && s.number == number {
-				s.due = s.answered
-			}
-		}
+		b.repeat(number)
 		return nil
 	}
 	s := &b.slots[number%maxWindow]
@@ -33,8 +30,49 @@ func (b *inbox) take(number uint8) *incoming {
 		(*s).void = true
 	}
 	*s = &incoming{number: number}
-	b.next = (b.next + 1) % numbers
+	b.next, b.gap = (b.next+1)%numbers, 0
 	return *s
+}
+
+// ahead tells whether a frame comes before the next one to take, and that is news: the frames after it on the line do
+// so as well, until the peer sends again from the missing one on.
+func (b *inbox) ahead(number uint8) bool {
+	gap := (number - b.next) % numbers
+	if gap == 0 || gap >= maxWindow {
+		return false
+	}
+	news := b.gap == 0 || gap <= b.gap
+	b.gap = gap
+	return news
+}
+
+// repeat makes the reply to a frame that came again due, if there is one; it returns whether the frame was taken.
+func (b *inbox) repeat(number uint8) bool {
+	if back := (b.next - number) % numbers; back == 0 || back > maxWindow {
+		return false
+	}
+	s := b.at(number)
+	if s != nil {
+		s.due = s.answered
+	}
+	return s != nil
+}
+
+// repeatAll makes all replies due that the peer may be waiting for.
+func (b *inbox) repeatAll() {
+	for back := range uint8(maxWindow) {
+		b.repeat(b.next - back - 1)
+	}
+}
+
+// rewind takes a frame and those after it back, as if they had not come.
+func (b *inbox) rewind(number uint8) {
+	for ; b.next != number; b.next = (b.next - 1) % numbers {
+		if s := b.at(b.next - 1); s != nil {
+			s.void = true
+			b.slots[s.number%maxWindow] = nil
+		}
+	}
 }
 
 // answer stores the reply to a frame; only the first one counts.

@@ -2,6 +2,9 @@ package serial
 
 import "time"
 
+// tellEvery is how often a peer is told that something is missed, at most.
+const tellEvery = 10 * time.Millisecond
+
 // limits are what the two ends of a session have agreed upon.
 type limits struct {
 	maxFrame int // bytes on the line
@@ -26,6 +29,9 @@ type link struct {
 	in      inbox
 	resend  resendTimer
 	again   time.Time // when to send again what is unanswered; zero: nothing is
+	missed  bool      // the peer says that it misses it: send it again now
+	lacking bool      // something is missed here: the peer is to be told
+	told    time.Time // when it was last
 
 	heard    time.Time // the last good frame of this session, or its beginning
 	anything bool      // a frame of this session was heard
@@ -64,7 +70,7 @@ type arrival struct {
 func (l *link) begin(now time.Time, session uint16, agreed limits) {
 	l.session, l.limits = session, agreed
 	l.heard, l.anything = now, false
-	l.again = time.Time{}
+	l.again, l.missed, l.lacking, l.told = time.Time{}, false, false, time.Time{}
 	l.resend.progress()
 	l.ping = pings{number: l.ping.number, sentAt: now, soon: l.clockEvery > 0}
 }
@@ -84,9 +90,16 @@ func (l *link) answer(in *incoming, reply []byte) bool { return l.in.answer(in, 
 // consumed tells that the owner has dealt with a reliable frame that arrived.
 func (l *link) consumed() { l.backlog-- }
 
+// hear notes that a frame of this session arrived.
+func (l *link) hear(now time.Time) { l.heard, l.anything = now, true }
+
+// damaged notes that something arrived which is no frame: it may have been a reliable one. AGAIN tells the peer so,
+// long before its timer does.
+func (l *link) damaged() { l.lacking = true }
+
 // receive takes a frame of this session, and appends what it means to arrivals.
 func (l *link) receive(now time.Time, f frame, arrivals []arrival) []arrival {
-	l.heard, l.anything = now, true
+	l.hear(now)
 	switch f.kind {
 	case frameEvent, frameMessage:
 		if l.backlog > maxWindow {
@@ -96,8 +109,12 @@ func (l *link) receive(now time.Time, f frame, arrivals []arrival) []arrival {
 		in := l.in.take(f.number)
 		if in == nil {
 			l.stats.repeated++
+			if l.in.ahead(f.number) {
+				l.damaged() // one before it was
+			}
 			return arrivals
 		}
+		l.lacking = false
 		l.stats.received++
 		l.backlog++
 		return append(arrivals, arrival{in: in, kind: f.kind, payload: append([]byte(nil), f.payload...)})
@@ -116,6 +133,8 @@ func (l *link) receive(now time.Time, f frame, arrivals []arrival) []arrival {
 			arrivals = l.ended(now, i, append([]byte{}, f.payload...), arrivals)
 		}
 		l.progress(now, i >= 0)
+	case frameAgain:
+		l.missed = l.out.first() >= 0
 	case framePing:
 		if len(f.payload) == 0 {
 			l.ping.answer, l.ping.theirs = true, f.number
@@ -189,14 +208,18 @@ func (l *link) pull(now time.Time, dst []byte) []byte {
 		l.ping.answer = false
 		return l.append(dst, frame{kind: framePing, number: l.ping.theirs, payload: appendUint(nil, uint64(l.ticks(now)))})
 	}
-	if !now.Before(l.pingAt()) {
-		l.ping.number = (l.ping.number + 1) % numbers
-		l.ping.sentAt, l.ping.open, l.ping.soon = now, true, false
-		return l.append(dst, frame{kind: framePing, number: l.ping.number})
+	if l.lacking && !now.Before(l.told.Add(tellEvery)) {
+		l.lacking, l.told = false, now
+		return l.append(dst, frame{kind: frameAgain, number: l.in.next})
 	}
-	if !l.again.IsZero() && !now.Before(l.again) {
-		l.again = time.Time{}
-		l.resend.double()
+	if !now.Before(l.pingAt()) {
+		return l.ask(now, dst)
+	}
+	if late := !l.again.IsZero() && !now.Before(l.again); late || l.missed {
+		if late {
+			l.resend.double()
+		}
+		l.again, l.missed = time.Time{}, false
 		l.out.cursor = max(l.out.first(), 0)
 		dst = append(dst, 0) // whatever stands in the peer's buffer ends here
 	}
@@ -214,6 +237,13 @@ func (l *link) pull(now time.Time, dst []byte) []byte {
 		l.again = l.resendAt(now)
 	}
 	return l.append(dst, frame{kind: o.kind, number: o.number, payload: o.payload})
+}
+
+// ask appends a PING.
+func (l *link) ask(now time.Time, dst []byte) []byte {
+	l.ping.number = (l.ping.number + 1) % numbers
+	l.ping.sentAt, l.ping.open, l.ping.soon = now, true, false
+	return l.append(dst, frame{kind: framePing, number: l.ping.number})
 }
 
 func (l *link) append(dst []byte, f frame) []byte { return appendFrame(dst, l.session, f) }
@@ -236,6 +266,9 @@ func (l *link) wake() time.Time {
 	at := l.pingAt()
 	if !l.again.IsZero() {
 		at = earliest(at, l.again)
+	}
+	if l.lacking {
+		at = earliest(at, l.told.Add(tellEvery))
 	}
 	return at
 }

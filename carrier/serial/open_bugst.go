@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 	"time"
 
@@ -24,10 +25,30 @@ func openBugst(path string, baud int) (Port, error) {
 	}
 	_ = p.SetDTR(true) // not every port has these lines
 	_ = p.SetRTS(true)
-	return newGuard(bugstPort{p}), nil
+	return &bugstGuard{newGuard(bugstPort{p}), p}, nil
+}
+
+// A bugstGuard is a guard whose port's rate can be changed.
+type bugstGuard struct {
+	*guard
+	port bugst.Port
+}
+
+// SetBaud implements RateSetter.
+func (g *bugstGuard) SetBaud(rate int) error {
+	if !g.enter() {
+		return os.ErrClosed
+	}
+	defer g.leave()
+	if err := g.port.Drain(); err != nil {
+		return bugstError(err)
+	}
+	return bugstError(g.port.SetMode(&bugst.Mode{BaudRate: rate}))
 }
 
 type bugstPort struct{ bugst.Port }
+
+func (p bugstPort) drain() error { return bugstError(p.Drain()) }
 
 func (p bugstPort) flush() { _ = p.ResetOutputBuffer() }
 

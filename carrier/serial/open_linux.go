@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +28,48 @@ func openNative(path string, baud int) (Port, error) {
 
 type nativePort struct {
 	*os.File
-	once sync.Once
-	err  error
+	drained atomic.Bool
+	once    sync.Once
+	err     error
 }
 
-// Close drops what was not sent, so that the kernel does not wait for a line that stands still.
+// drain implements drainer.
+func (p *nativePort) drain() error {
+	err := p.control(func(fd int) error {
+		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // what tcdrain does
+	})
+	p.drained.Store(err == nil)
+	return err
+}
+
+// SetBaud implements RateSetter.
+func (p *nativePort) SetBaud(rate int) error {
+	return p.control(func(fd int) error {
+		t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+		if err != nil {
+			return err
+		}
+		t.Ispeed, t.Ospeed = uint32(rate), uint32(rate)
+		return uninterrupted(func() error { return unix.IoctlSetTermios(fd, unix.TCSETSW2, t) }) // waits until all is sent
+	})
+}
+
+// uninterrupted calls f again for as long as a signal ends it.
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// Close drops what was not sent, so that the kernel does not wait for a line that stands still. On a pseudo terminal
+// that would take away even what the other end has not read yet.
 func (p *nativePort) Close() error {
 	p.once.Do(func() {
-		_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
+		if !p.drained.Load() {
+			_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
+		}
 		p.err = p.File.Close()
 	})
 	return p.err

@@ -25,6 +25,9 @@ type tarmPort struct {
 	early int
 }
 
+// drain leaves it to the kernel, whose close waits: the library knows of no other way.
+func (p *tarmPort) drain() error { return nil }
+
 func (p *tarmPort) flush() { _ = p.Flush() }
 
 // Read returns 0, nil when pollEvery has passed.

@@ -44,8 +44,11 @@ type PortOptions struct {
 	// Path is the port's, as in "/dev/ttyUSB0". Paths below /dev/serial/by-id stay the same when a device is
 	// plugged in elsewhere; but a device is known by its own uid, wherever it appears.
 	Path string
-	// Baud is the rate in bits per second. Default 115200.
+	// Baud is the rate in bits per second, which then stays. 0: automatic. That begins at 115200, and looks for a device
+	// that cannot be understood there at other usual rates; one that can do more is offered faster ones.
 	Baud int
+	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
+	MaxBaud int
 	// Opener opens the port. Nil: [OpenerNative].
 	Opener Opener
 	// Name is what the device is called. Empty: as it calls itself.
@@ -75,7 +78,7 @@ func (o Options) withDefaults() (Options, error) {
 	seen := make(map[string]bool)
 	for i := range o.Ports {
 		p := &o.Ports[i]
-		set(&p.Baud, 115200)
+		set(&p.MaxBaud, fasterRates()[0])
 		if p.Opener == nil {
 			p.Opener = OpenerFunc(openNative)
 		}
@@ -84,8 +87,8 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("serial: port %d has no path", i+1)
 		case seen[p.Path]:
 			return o, fmt.Errorf("serial: the port %s is given twice", p.Path)
-		case p.Baud < 0:
-			return o, fmt.Errorf("serial: %d is no rate for %s", p.Baud, p.Path)
+		case p.Baud < 0 || p.MaxBaud < 0:
+			return o, fmt.Errorf("serial: %d is no rate for %s", min(p.Baud, p.MaxBaud), p.Path)
 		}
 		seen[p.Path] = true
 	}

@@ -16,6 +16,9 @@ type peer struct {
 	clock   clock
 	former  []era // before the resets that the device's memory survived, oldest first
 	at      timeline
+	astray  bool // see stray
+	shown   int  // how often the first stray frame came again
+	anew    bool // it is to be told to number anew
 	past    *history
 	line    *hubLine
 	untold  []event // frames taken in a session that ended before the handler was told of the device

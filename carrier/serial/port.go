@@ -14,6 +14,10 @@ import (
 // the port is lost.
 type Port interface{ io.ReadWriteCloser }
 
+// A drainer is a Port that can wait until all that was written has left. After that Close has nothing to drop; without
+// it Close drops what has not left yet, so that it never waits for a line that stands still. Close wakes drain.
+type drainer interface{ drain() error }
+
 // An Opener opens serial ports: raw, 8 data bits, no parity, one stop bit, no flow control, DTR and RTS asserted.
 // Baud is in bits per second. Bytes received before may still be there to be read.
 type Opener interface {

@@ -63,6 +63,43 @@ func TestOpeners(t *testing.T) {
 					}
 				}
 			})
+			t.Run("DrainKeeps", func(t *testing.T) {
+				port := open()
+				_, err := port.Write([]byte("the last word"))
+				must(t, err)
+				within(t, "drain", func() { must(t, port.(drainer).drain()) })
+				must(t, port.Close())
+				got := make([]byte, len("the last word"))
+				within(t, "reading", func() { _, err = io.ReadFull(device, got) })
+				if err != nil || string(got) != "the last word" {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+			t.Run("Rate", func(t *testing.T) {
+				port := open()
+				defer port.Close()
+				setter, ok := port.(RateSetter)
+				if ok == (name == OpenerTarm) {
+					t.Fatalf("its rate can be set: %t", ok)
+				}
+				if !ok {
+					return
+				}
+				for _, rate := range []int{9600, 250000, 1000000} {
+					within(t, "SetBaud", func() { must(t, setter.SetBaud(rate)) })
+					_, err := port.Write([]byte{1, 0, 2})
+					must(t, err)
+					got := make([]byte, 3)
+					within(t, "reading", func() { _, err = io.ReadFull(device, got) })
+					if err != nil || !bytes.Equal(got, []byte{1, 0, 2}) {
+						t.Errorf("at %d: %x, %v", rate, got, err)
+					}
+				}
+				must(t, port.Close())
+				if setter.SetBaud(9600) == nil {
+					t.Error("the rate of a closed port was set")
+				}
+			})
 			t.Run("CloseWakesRead", func(t *testing.T) {
 				port := open()
 				ended := make(chan error, 1)

@@ -151,6 +151,9 @@ func openPTYPort(master *os.File) (Port, error) {
 	return ptyPort{master}, nil
 }
 
+// SetBaud implements RateSetter: a pseudo terminal has no rate.
+func (p ptyPort) SetBaud(int) error { return nil }
+
 // Close wakes Read and Write, and leaves the terminal as it is where the system can do one without the other.
 func (p ptyPort) Close() error {
 	err := p.SetDeadline(time.Unix(1, 0))

@@ -2,6 +2,7 @@ package serial
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -16,6 +17,10 @@ type station interface {
 	// finish tells that the port is about to be closed: nothing new is to be begun. It returns whether everything
 	// that was begun has its end, but for what pull has to give.
 	finish() bool
+	// rate returns the rate in bits per second that the port is to be given, 0 if it is to stay as it is. Until rated
+	// tells what came of that, pull gives nothing.
+	rate() int
+	rated(now time.Time, rate int, err error)
 }
 
 // farewell is how long a port stays open for what finish waits for.
@@ -92,9 +97,20 @@ func write(ctx context.Context, port Port, s station, wake notice, stop <-chan s
 			}
 			continue
 		}
+		if rate := s.rate(); rate != 0 {
+			err := errors.ErrUnsupported
+			if p, ok := port.(RateSetter); ok {
+				err = p.SetBaud(rate)
+			}
+			s.rated(time.Now(), rate, err)
+			continue
+		}
 		ending := ctx.Done()
 		if ctx.Err() != nil {
 			if s.finish() {
+				if d, ok := port.(drainer); ok {
+					_ = d.drain() // the port is closed either way
+				}
 				return ctx.Err()
 			}
 			ending = nil

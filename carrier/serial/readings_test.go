@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"runtime"
 	"strings"
@@ -78,9 +79,10 @@ func TestOverflow(t *testing.T) {
 	var loss struct {
 		Count       int
 		First, Last time.Time
+		Event       string
 	}
 	must(t, carrier.ValueOf(gap.data).Decode(&loss))
-	if gap.sender != "light" || gap.event != gapEvent || loss.Count != 6 || loss.Last.IsZero() || !loss.First.Equal(loss.Last) {
+	if gap.sender != "light" || gap.event != gapEvent || loss.Count != 6 || loss.Event != "lux" || loss.Last.IsZero() || !loss.First.Equal(loss.Last) {
 		t.Errorf("the gap is told as %+v", gap)
 	}
 	for i, m := range got[1:] {
@@ -99,6 +101,30 @@ func TestOverflow(t *testing.T) {
 	cancel()
 	if err := full.Report(ctx, "light", "lux", 2, nil); !errors.Is(err, ErrOverflow) || !errors.Is(err, context.Canceled) {
 		t.Errorf("a full ring: %v", err)
+	}
+}
+
+// TestGapData: what is told of lost readings can be read by names, whatever the codec of the listener.
+func TestGapData(t *testing.T) {
+	at := time.Unix(1e9, 5).UTC()
+	for _, codec := range []carrier.Codec{carrier.JSON, carrier.CBOR, carrier.CBORText} {
+		for _, want := range []struct {
+			count uint64
+			event string
+		}{{3, "lux"}, {0, ""}, {math.MaxUint64, "event"}} {
+			raw, err := newGapData(want.count, at, at.Add(time.Second), want.event).AppendTo(nil, codec)
+			must(t, err)
+			var got struct {
+				Count       *uint64
+				First, Last time.Time
+				Event       string
+			}
+			must(t, carrier.RawValue(codec, raw).Decode(&got))
+			if (got.Count == nil) != (want.count == 0) || got.Count != nil && *got.Count != min(want.count, math.MaxInt64) ||
+				got.Event != want.event || !got.First.Equal(at) || !got.Last.Equal(at.Add(time.Second)) {
+				t.Errorf("%s: %s", codec.Name(), raw)
+			}
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (d *Device) displace(w *waiting) (dropped *waiting, err error) {
 	} else {
 		d.queue(w)
 	}
-	d.ring.count(len(d.dict.events)+d.senderOf(dropped.number), dropped.ticks)
+	d.ring.count(len(d.dict.events)+dropped.number, dropped.ticks)
 	d.stats.Lost++
 	return dropped, nil
 }
@@ -86,15 +86,6 @@ func (d *Device) displace(w *waiting) (dropped *waiting, err error) {
 func (d *Device) queue(w *waiting) {
 	d.ring.queued = append(d.ring.queued, w)
 	d.wake.give()
-}
-
-func (d *Device) senderOf(event int) int {
-	for i, s := range d.o.Senders {
-		if event -= len(s.Events); event < 0 {
-			return i
-		}
-	}
-	return 0
 }
 
 // refill implements deviceEvents: readings become frames as late as possible, so that many share one. Messages
@@ -127,11 +118,7 @@ func (d *Device) renumbered(ids []uint64) { d.ring.restart(ids) }
 // acknowledged ends the readings of a frame that the hub has answered.
 func (d *Device) acknowledged(a arrival) {
 	readings := d.ring.land(a.answered.id)
-	reply := unpackReply(a.reply)
-	err := reply.Err()
-	if reply.Status == carrier.StatusMalformed {
-		d.ring.at = timeline{} // the hub does not know these ticks
-	}
+	err := unpackReply(a.reply).Err()
 	for _, w := range readings {
 		switch {
 		case w.gapped:

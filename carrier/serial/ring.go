@@ -32,7 +32,7 @@ func (w *waiting) end(err error) {
 // it, but for its room.
 type ring struct {
 	room   chan struct{} // an entry for each reading that takes room
-	all    int           // how many numbers there are for readings
+	bits   int           // of the readings' numbers
 	queued []*waiting    // not sent in this numbering, oldest first
 	flying map[uint64][]*waiting
 	nextID uint64
@@ -40,14 +40,14 @@ type ring struct {
 	gaps   map[int]*gap // by their numbers
 }
 
-// A gap is what was dropped of one sender's readings.
+// A gap is what was dropped of one event's readings.
 type gap struct {
 	count uint64
 	ticks int64 // of the last
 }
 
-func newRing(size, all int) *ring {
-	return &ring{room: make(chan struct{}, size), all: all, flying: make(map[uint64][]*waiting), gaps: make(map[int]*gap)}
+func newRing(size, bits int) *ring {
+	return &ring{room: make(chan struct{}, size), bits: bits, flying: make(map[uint64][]*waiting), gaps: make(map[int]*gap)}
 }
 
 // enter waits for room.
@@ -83,7 +83,7 @@ func (r *ring) drop() *waiting {
 	return nil
 }
 
-// count notes that a reading was dropped of the sender whose gap has a number.
+// count notes that a reading was dropped of the event whose gap has a number.
 func (r *ring) count(number int, ticks int64) {
 	g := r.gaps[number]
 	if g == nil {
@@ -115,7 +115,7 @@ func (r *ring) pack(count, limit int) (payload []byte, id uint64, tooLarge *wait
 	for len(r.queued) > 0 && len(taken) < count {
 		w := r.queued[0]
 		at := r.at
-		grown := at.append(payload, packedReading{number: w.number, ticks: uint32(w.ticks), value: w.value}, r.all)
+		grown := at.append(payload, packedReading{number: w.number, ticks: uint32(w.ticks), value: w.value}, r.bits)
 		if len(grown) > limit {
 			if len(taken) == 0 {
 				r.queued = r.queued[1:]

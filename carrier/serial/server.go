@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -131,10 +132,11 @@ type line struct {
 func newLine(s *Server, p PortOptions) *line {
 	l := &line{server: s, o: p, wake: newNotice()}
 	l.hubLine = hubLine{
-		name: p.Path, baud: p.Baud, maxFrame: s.o.MaxFrame, window: s.o.Window, ask: s.o.Ask, timeout: s.o.Timeout,
+		name: p.Path, baud: cmp.Or(p.Baud, usualBaud), maxFrame: s.o.MaxFrame, window: s.o.Window, ask: s.o.Ask, timeout: s.o.Timeout,
 		peers: &s.peers, random: func() uint16 { return uint16(rand.Uint32()) }, events: s, log: s.o.Logger,
 		text: console{log: s.o.Logger, port: p.Path},
 	}
+	l.rates.max = p.MaxBaud
 	return l
 }
 
@@ -151,6 +153,18 @@ func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	return l.hubLine.pull(now, dst)
 }
 
+func (l *line) rate() int {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.hubLine.rate()
+}
+
+func (l *line) rated(now time.Time, rate int, err error) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.hubLine.rated(now, rate, err)
+}
+
 // finish lets the frames that were taken have their answers: a reading that the hub has handed on and not
 // acknowledged would come again when the hub does.
 func (l *line) finish() bool {
@@ -164,14 +178,14 @@ func (l *line) run(ctx context.Context) {
 	const steady = time.Second // a port that holds for so long was not opened in vain
 	backoff := l.server.o.Backoff
 	for ctx.Err() == nil {
-		port, err := l.o.Opener.Open(l.o.Path, l.o.Baud)
+		port, err := l.o.Opener.Open(l.o.Path, l.baud)
 		if err != nil {
 			l.fault(err)
 			_ = backoff.Wait(ctx)
 			continue
 		}
 		l.faults = ""
-		l.log.Info("port open", "port", l.o.Path, "baud", l.o.Baud)
+		l.log.Info("port open", "port", l.o.Path, "baud", l.baud)
 		opened := time.Now()
 		l.serve(ctx, port)
 		if time.Since(opened) >= steady {
@@ -182,8 +196,10 @@ func (l *line) run(ctx context.Context) {
 }
 
 func (l *line) serve(ctx context.Context, port Port) {
+	_, settable := port.(RateSetter)
 	l.server.mu.Lock()
 	l.opened()
+	l.rates.free = settable && l.o.Baud == 0
 	l.server.mu.Unlock()
 	pump(ctx, port, l, l.wake, func(err error) {
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.o.Path, err)

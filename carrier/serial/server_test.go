@@ -442,3 +442,18 @@ func TestPortAppears(t *testing.T) {
 		t.Errorf("%d complaints:\n%s", n, b.log.String())
 	}
 }
+
+// TestFasterLine: the hub and a device that can do more agree upon a faster rate, and go on.
+func TestFasterLine(t *testing.T) {
+	b := newBench(t, func(o *Options, d *DeviceOptions) { o.Ports[0].MaxBaud, d.FastestBaud = 500000, 1000000 })
+	b.start(t)
+	b.log.wait(t, "line now runs faster\" port="+b.pty.Path()+" baud=500000")
+	acknowledged(t, b.report(t, 0, 100))
+	b.counted(t, 100)
+	b.pty.Cut()
+	b.atDevice.wait(t, "disconnected", 1)
+	must(t, b.pty.Restore())
+	b.atHub.wait(t, "connected", 2)
+	acknowledged(t, b.report(t, 100, 200))
+	b.counted(t, 200)
+}

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"errors"
 	"sync"
 
 	"sighub/carrier"
@@ -11,12 +12,17 @@ import (
 func (c *client) signals(e event) {
 	c.mu.Lock()
 	readings, err := c.peer.readings(e.at, e.arrival.payload, c.dict)
+	if errors.Is(err, errTorn) {
+		c.peer.stray(e.arrival.in)
+	}
 	c.mu.Unlock()
-	if err != nil {
+	switch {
+	case errors.Is(err, errTorn):
+		return
+	case err != nil:
 		c.respond(e.arrival.in, carrier.Failed(err))
 		return
-	}
-	if len(readings) == 0 {
+	case len(readings) == 0:
 		c.respond(e.arrival.in, carrier.Reply{})
 		return
 	}

@@ -23,10 +23,11 @@ type stampedReading struct {
 }
 
 // readings reads an EVT frame that arrived at a time: all of it or, with an error, nothing. The ticks of a frame that
-// cannot be read are missing in the timeline, so that the readings behind it need a time mark.
+// cannot be read are missing in the timeline, so that the readings behind it need a time mark; without one the error is
+// errTorn.
 func (p *peer) readings(arrived time.Time, payload []byte, d *dictionary) ([]stampedReading, error) {
 	at := p.at
-	p.at = timeline{}
+	p.at = timeline{torn: true}
 	if d == nil {
 		return nil, errNoDictionary
 	}
@@ -40,8 +41,9 @@ func (p *peer) readings(arrived time.Time, payload []byte, d *dictionary) ([]sta
 		s := &stamped[i]
 		s.time, s.uncertainty = p.taken(r.ticks, arrived)
 		if n := r.number - len(d.events); n >= 0 {
-			s.eventName = eventName{d.senders[n].Name, gapEvent}
-			s.data = gapData(r.lost(), p.past.before(s.sender, s.time), s.time)
+			e := d.events[n]
+			s.eventName = eventName{e.sender, gapEvent}
+			s.data = newGapData(r.lost(), p.past.before(s.sender, s.time), s.time, e.event)
 			continue
 		}
 		e := d.events[r.number]
@@ -51,18 +53,21 @@ func (p *peer) readings(arrived time.Time, payload []byte, d *dictionary) ([]sta
 	return stamped, nil
 }
 
-// gapData is what listeners read of lost readings: how many, 0 meaning that nobody knows, and between which times they
-// were taken.
-func gapData(count uint64, first, last time.Time) carrier.Value {
-	var n any
+// A gapData is what listeners read of lost readings. It is no [carrier.Object]: data has names for keys in every codec.
+type gapData struct {
+	Count *int64 `json:"count"` // nil: nobody knows, perhaps none
+	First string `json:"first"` // they were taken after this
+	Last  string `json:"last"`  // and not after this
+	Event string `json:"event,omitempty"`
+}
+
+// newGapData tells of so many lost readings of an event, 0 meaning that nobody knows; an empty event stands for any.
+func newGapData(count uint64, first, last time.Time, event string) carrier.Value {
+	g := gapData{First: first.UTC().Format(time.RFC3339Nano), Last: last.UTC().Format(time.RFC3339Nano), Event: event}
 	if count > 0 {
-		n = int64(min(count, math.MaxInt64))
+		g.Count = new(int64(min(count, math.MaxInt64)))
 	}
-	return carrier.ValueOf(carrier.Object{
-		{Key: "count", Value: n},
-		{Key: "first", Value: first.UTC().Format(time.RFC3339Nano)},
-		{Key: "last", Value: last.UTC().Format(time.RFC3339Nano)},
-	})
+	return carrier.ValueOf(g)
 }
 
 // message returns the message that hands on the reading.

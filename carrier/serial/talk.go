@@ -65,6 +65,13 @@ func (t *talk) respond(in *incoming, r carrier.Reply) {
 	}
 }
 
+// void tells whether nobody waits for the answer to a frame.
+func (t *talk) void(in *incoming) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return in.void
+}
+
 // consumed tells the link that a frame was dealt with.
 func (t *talk) consumed() {
 	t.mu.Lock()

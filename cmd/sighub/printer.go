@@ -87,16 +87,24 @@ func describe(ev hub.Event) string {
 	case hub.Gap:
 		var l hub.Loss
 		if ev.Data.Decode(&l) == nil {
-			if l.Count == 0 {
-				return fmt.Sprintf("an unknown number lost, taken from %s to %s", clock(l.First), clock(l.Last))
-			}
-			return fmt.Sprintf("%d lost, taken from %s to %s", l.Count, clock(l.First), clock(l.Last))
+			return describeLoss(l)
 		}
 	}
 	if ev.Data.IsNull() {
 		return ""
 	}
 	return ev.Data.String()
+}
+
+func describeLoss(l hub.Loss) string {
+	what := "an unknown number"
+	if l.Count > 0 {
+		what = fmt.Sprint(l.Count)
+	}
+	if l.Event != "" {
+		what += " of " + l.Event
+	}
+	return fmt.Sprintf("%s lost, taken from %s to %s", what, clock(l.First), clock(l.Last))
 }
 
 func describeConnection(c hub.Connection) string {

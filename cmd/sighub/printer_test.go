@@ -36,6 +36,8 @@ func TestPrint(t *testing.T) {
 			"light       #disconnect unplugged; on greenhouse (serial:///dev/ttyUSB0)", ""},
 		{"gap", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second)})},
 			"light       #gap        3 lost, taken from " + clock(at) + " to " + clock(at.Add(time.Second)), ""},
+		{"a gap of one event", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second), Event: "lux"})},
+			"light       #gap        3 of lux lost, taken from " + clock(at) + " to " + clock(at.Add(time.Second)), ""},
 		{"a gap of unknown size", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(carrier.Object{
 			{Key: "count"}, {Key: "first", Value: at}, {Key: "last", Value: at.Add(time.Second)}})},
 			"light       #gap        an unknown number lost, taken from " + clock(at) + " to " + clock(at.Add(time.Second)),

@@ -28,6 +28,9 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if port.Baud == 0 {
+		port.Baud = 115200 // a simulated device does not look for the hub
+	}
 	if o.baud == 0 || o.baud > port.Baud { // a faulty line may be slower
 		o.baud = port.Baud
 	}

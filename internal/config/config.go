@@ -21,7 +21,7 @@ type Config struct {
 // A Port is a serial port with a device on it.
 type Port struct {
 	Path   string
-	Baud   int    // 300 to 4,000,000
+	Baud   int    // 300 to 4,000,000; 0: automatic
 	Opener string // one of Openers, or empty for the system's best
 	Name   string // instead of the device's own; empty: its own
 	Naming string // contains {sender}
@@ -51,7 +51,7 @@ var defaultAddress = Address{Network: "tcp", Addr: "127.0.0.1:3000"}
 
 // What a serial port has that is not told otherwise.
 const (
-	DefaultBaud   = 115200
+	DefaultBaud   = 0
 	DefaultNaming = "{sender}"
 )
 

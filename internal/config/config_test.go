@@ -133,6 +133,9 @@ func TestAdd(t *testing.T) {
 	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}"}); err != nil || p != want {
 		t.Error(p, err)
 	}
+	if p, err := ParsePort("/dev/x?baud=auto"); err != nil || p.Baud != DefaultBaud {
+		t.Error(p, err)
+	}
 }
 
 func TestDefault(t *testing.T) {
@@ -194,7 +197,7 @@ func FuzzParsePort(f *testing.F) {
 	f.Add("?=&&%")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := ParsePort(text)
-		if err == nil && (p.Path == "" || checkBaud(p.Baud) != nil || checkNaming(p.Naming) != nil) {
+		if err == nil && (p.Path == "" || p.Baud != DefaultBaud && checkBaud(p.Baud) != nil || checkNaming(p.Naming) != nil) {
 			t.Errorf("%+v", p)
 		}
 	})

@@ -9,7 +9,7 @@
 //	  - unix:///run/sighub/hub.sock
 //	serial:                        # ports with a device
 //	  - path: /dev/ttyUSB0
-//	    baud: 115200
+//	    baud: auto                 # or a rate that then stays, as in 115200
 //	    opener: native             # native, bugst or tarm
 //	    name: greenhouse           # instead of what the device calls itself
 //	    naming: "{device}.{sender}"

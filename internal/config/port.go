@@ -37,8 +37,12 @@ func (p *Port) set(key, value string) error {
 	var err error
 	switch key {
 	case "baud":
+		if value == autoBaud {
+			p.Baud = DefaultBaud
+			return nil
+		}
 		if p.Baud, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("baud %q is no number: write one as in baud=115200", value)
+			return fmt.Errorf("baud %q is no number: write auto, or one as in baud=115200", value)
 		}
 		return checkBaud(p.Baud)
 	case "opener":
@@ -55,9 +59,12 @@ func (p *Port) set(key, value string) error {
 	}
 }
 
+// autoBaud is what is written for a rate that the hub finds out.
+const autoBaud = "auto"
+
 func checkBaud(n int) error {
 	if n < 300 || n > 4_000_000 {
-		return fmt.Errorf("baud %d is out of range: write a rate from 300 to 4000000, usually 115200", n)
+		return fmt.Errorf("baud %d is out of range: write auto, or a rate from 300 to 4000000", n)
 	}
 	return nil
 }

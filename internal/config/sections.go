@@ -70,7 +70,9 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		}},
 		field{"baud", func(n ast.Node) {
-			if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
+			if s, ok := n.(*ast.StringNode); ok && s.Value == autoBaud {
+				p.Baud = DefaultBaud
+			} else if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
 				p.Baud = v
 			}
 		}},

@@ -1,0 +1,449 @@
+package serial
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/serial/fault"
+)
+
+// firmwareReadings is how many readings the C library's devices report over a line that misbehaves.
+var firmwareReadings = flag.Int("firmware.readings", 30_000, "readings over a line that misbehaves")
+
+// chipDictionary is that of firmware/tests/host.c.
+const chipDictionary = "\001host\002counter\003count\005echo\005fail\005executed\001room\002temperature\003Cel\004-2"
+
+// A chipLine is a hub and a chip in virtual time, in steps of a millisecond, and the line between them.
+type chipLine struct {
+	t     testing.TB
+	rng   *rand.Rand
+	start time.Time
+	now   time.Time
+	hub   *hubLine
+	chip  *chip
+	boot  uint32
+	dict  *dictionary
+
+	toHub, toChip *fault.Line
+	hears, speaks sieve   // at the hub's end
+	room          float64 // bytes that the chip's transmitter takes by now
+	free          time.Time
+	spoil         func(frame []byte) // may damage a frame of the chip's
+	sent          []byte             // the chip's frame that is being sent
+	peer          *peer
+
+	heard    []int64 // values of readings, in order
+	lost     int64   // as told by gaps
+	at       func(value int64)
+	before   int // requests that the chip has executed for others
+	asked    int // requests
+	answered int // by the chip, rightly
+}
+
+const chipSpeed = 11.52 // bytes per millisecond at 115200 bits per second
+
+// newChipLine starts the chip with an empty memory.
+func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine {
+	l := &chipLine{
+		t: t, rng: rand.New(rand.NewPCG(seed, 2)), start: time.Unix(1e9, 0), now: time.Unix(1e9, 0), chip: c,
+		spoil: func([]byte) {}, at: func(int64) {}, before: c.executed,
+	}
+	var err error
+	l.dict, err = parseDictionary([]byte(chipDictionary))
+	must(t, err)
+	l.toHub, err = fault.NewLine(harm, seed)
+	must(t, err)
+	l.toChip, err = fault.NewLine(harm, seed+1)
+	must(t, err)
+	quiet := slog.New(slog.DiscardHandler)
+	l.hub = &hubLine{
+		name: "chip", baud: 115200, maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: 3 * time.Second,
+		peers: new(peers), random: func() uint16 { return uint16(l.rng.Uint32()) }, events: l, log: quiet, text: console{log: quiet},
+	}
+	l.hub.opened()
+	l.reset(false)
+	return l
+}
+
+// ms is the chip's time.
+func (l *chipLine) ms() uint32 { return uint32(l.now.Sub(l.start).Milliseconds()) }
+
+// reset starts the chip anew; what it was sending is lost.
+func (l *chipLine) reset(kept bool) {
+	l.boot++
+	l.sent = nil
+	l.chip.begin(kept, l.boot, l.ms())
+}
+
+// unplug cuts the line, and plugs it in again at once.
+func (l *chipLine) unplug() {
+	l.toHub.Cut()
+	l.toChip.Cut()
+	l.hub.drop(carrier.ErrUnplugged)
+	l.hub.opened()
+}
+
+func (l *chipLine) connected(_ *hubLine, p *peer) { l.peer = p }
+
+func (l *chipLine) disconnected(*peer, error) { l.peer = nil }
+
+func (l *chipLine) arrived(now time.Time, p *peer, a arrival) {
+	switch {
+	case a.answered != nil:
+		l.answer(int32(a.answered.id), unpackReply(a.reply))
+	case a.kind == frameEvent:
+		p.link.consumed()
+		rs, err := p.readings(now, a.payload, l.dict)
+		if errors.Is(err, errTorn) {
+			p.stray(a.in)
+			return
+		}
+		if err != nil {
+			l.t.Fatalf("a frame of readings: %v", err)
+		}
+		for _, r := range rs {
+			l.reading(r)
+		}
+		p.link.answer(a.in, nil)
+	default:
+		l.t.Fatalf("the chip sends a message: %x", a.payload)
+	}
+}
+
+func (l *chipLine) reading(r stampedReading) {
+	if r.event == gapEvent {
+		var gap struct{ Count int64 }
+		must(l.t, r.data.Decode(&gap))
+		l.lost += gap.Count
+		return
+	}
+	var value int64
+	must(l.t, r.data.Decode(&value))
+	l.heard = append(l.heard, value)
+	l.at(value)
+}
+
+// ask lets the hub send a request: 1 has its params answered, 2 fails.
+func (l *chipLine) ask() {
+	if l.peer == nil || len(l.peer.link.out.frames) >= l.peer.link.limits.window {
+		return
+	}
+	l.asked++
+	request := 1 + uint64(l.asked%2)
+	payload, err := packCompact(request, carrier.ValueOf(l.asked))
+	must(l.t, err)
+	l.peer.link.send(frameMessage, uint64(l.asked), payload)
+}
+
+func (l *chipLine) answer(id int32, r carrier.Reply) {
+	var got int32
+	switch err := r.Err(); {
+	case id%2 == 0 && err == nil && r.Response.Decode(&got) == nil && got == id:
+	case id%2 == 1 && r.Status == carrier.StatusFailed && r.Exception == "as you wish":
+	default:
+		l.t.Fatalf("request %d is answered with %d, %v, %q", id, r.Status, r.Response, r.Exception)
+	}
+	l.answered++
+}
+
+// step lets a millisecond pass.
+func (l *chipLine) step() {
+	l.now = l.now.Add(time.Millisecond)
+	buf := make([]byte, 4096)
+	n, _ := l.toChip.Receive(l.now, buf)
+	received := l.speaks.pass(l.session(), buf[:n])
+	l.room = min(l.room+chipSpeed, 64) // as a transmitter's buffer
+	sent := l.chip.run(l.ms(), received, int(l.room))
+	l.room -= float64(len(sent))
+	for _, b := range sent {
+		if l.sent = append(l.sent, b); b == 0 {
+			l.hears.sent(l.sent)
+			l.spoil(l.sent[:len(l.sent)-1])
+			l.toHub.Send(l.now, l.sent)
+			l.sent = nil
+		}
+	}
+	n, _ = l.toHub.Receive(l.now, buf)
+	l.hub.receive(l.now, l.hears.pass(l.session(), buf[:n]))
+	if !l.now.Before(l.free) {
+		out, _ := l.hub.pull(l.now, nil)
+		l.free = l.now.Add(time.Duration(float64(len(out)) / chipSpeed * float64(time.Millisecond)))
+		l.speaks.sent(out)
+		l.toChip.Send(l.now, out)
+	}
+}
+
+func (l *chipLine) session() uint16 {
+	if l.peer == nil {
+		return 0
+	}
+	return l.peer.link.session
+}
+
+// A sieve knows what was sent lately, and takes out the damaged frames that look whole: of those, a CRC of 16 bits
+// lets one in 65,536 pass.
+type sieve struct {
+	known  []string
+	in     deframer
+	fooled int
+}
+
+func (s *sieve) sent(data []byte) {
+	for frame := range bytes.SplitSeq(data, []byte{0}) {
+		s.known = append(s.known, string(frame))
+	}
+	if len(s.known) > 1000 {
+		s.known = slices.Clone(s.known[500:])
+	}
+}
+
+func (s *sieve) pass(session uint16, data []byte) (passed []byte) {
+	s.in.limit = limitFrame
+	s.in.feed(data, func(chunk []byte, _ bool) {
+		if _, err := parseFrame(slices.Clone(chunk), session); err == nil && !slices.Contains(s.known, string(chunk)) {
+			s.fooled++
+			return
+		}
+		passed = append(append(passed, chunk...), 0)
+	})
+	return passed
+}
+
+// TestFirmwareLosesNothing: over a line that flips bits, loses, doubles and invents bytes, drops frames and is cut,
+// and with resets that leave the chip its memory, every reading that the C library has taken is delivered once and in
+// order, what it had no room for is counted, and no request is executed twice.
+func TestFirmwareLosesNothing(t *testing.T) {
+	harm := fault.Harm{Flip: 1e-4, Drop: 0.01, Lose: 1e-4, Double: 1e-4, Insert: 1e-4, Repeat: 0.005,
+		Delay: fault.Range{Max: 3 * time.Millisecond}}
+	for i, size := range chipSizes {
+		t.Run(size.name, func(t *testing.T) {
+			t.Parallel()
+			l := newChipLine(t, newChip(t, size), uint64(i)*100+7, harm)
+			var value, refused, resets, cuts int64
+			for steps := 0; int(value) < *firmwareReadings; steps++ {
+				for range 1 + l.rng.IntN(4) {
+					if l.chip.report(0, int32(value), l.ms()) {
+						value++
+					} else {
+						refused++
+						break
+					}
+				}
+				l.step()
+				if l.rng.IntN(20) == 0 {
+					l.ask()
+				}
+				switch l.rng.IntN(5000) {
+				case 0:
+					resets++
+					l.reset(true)
+				case 1:
+					cuts++
+					l.unplug()
+				}
+			}
+			l.settle(value, refused)
+			if cuts == 0 || resets == 0 || l.answered < 10 {
+				t.Errorf("too little has happened: %d cuts, %d resets, %d answers", cuts, resets, l.answered)
+			}
+			t.Logf("%d readings once and in order, %d told as lost; %d requests, %d executed, %d answered; %d cuts, %d resets; %d of %d frames bad; %v on the line",
+				value, l.lost, l.asked, l.chip.executed, l.answered, cuts, resets, l.hub.stats.bad, l.hub.stats.bad+l.hub.stats.good, l.now.Sub(l.start).Round(time.Second))
+		})
+	}
+}
+
+// settle lets a good line bring what is missing, and checks what was heard: each of the readings 0, 1, 2 and so on
+// once, and so many told as lost; and that no request was executed twice.
+func (l *chipLine) settle(taken, refused int64) {
+	l.t.Helper()
+	var err error
+	l.toHub, err = fault.NewLine(fault.Harm{}, 1)
+	must(l.t, err)
+	l.toChip, err = fault.NewLine(fault.Harm{}, 2)
+	must(l.t, err)
+	for deadline := l.now.Add(time.Minute); l.now.Before(deadline) && (l.chip.waiting > 0 || l.lost < refused); {
+		l.step()
+	}
+	if err := counted(l.heard, taken); err != nil {
+		l.t.Error(err)
+	}
+	if l.lost != refused {
+		l.t.Errorf("%d readings had no room, gaps tell of %d", refused, l.lost)
+	}
+	if executed := l.chip.executed - l.before; executed > l.asked || executed < l.answered {
+		l.t.Errorf("%d requests, %d executed, %d answered", l.asked, executed, l.answered)
+	}
+}
+
+// counted tells whether the values are 0, 1, 2 and so on to n.
+func counted(values []int64, n int64) error {
+	for i, v := range values {
+		if v != int64(i) {
+			return fmt.Errorf("reading %d comes where %d should", v, i)
+		}
+	}
+	if int64(len(values)) != n {
+		return errors.New(fmt.Sprint(n, " readings were taken, ", len(values), " were delivered"))
+	}
+	return nil
+}
+
+// TestFirmwareAfterDamage measures how long it takes until a reading is delivered whose frame was damaged, on a line
+// that otherwise flips one bit in 10,000.
+func TestFirmwareAfterDamage(t *testing.T) {
+	for i, size := range chipSizes {
+		t.Run(size.name, func(t *testing.T) {
+			l := newChipLine(t, newChip(t, size), uint64(i)+1, fault.Harm{Flip: 1e-4})
+			damaged := make(map[int64]time.Time) // when the frame with this value ended
+			l.spoil = func(sent []byte) {
+				if l.peer == nil || l.rng.IntN(20) > 0 {
+					return
+				}
+				f, err := parseFrame(slices.Clone(sent), l.peer.link.session)
+				if err != nil || f.kind != frameEvent {
+					return
+				}
+				rs, _, err := parseReadings(f.payload, l.dict, timeline{begun: true})
+				if err != nil || len(rs) == 0 {
+					return
+				}
+				in := items{rest: rs[0].value}
+				value := in.int("the value", 1<<31)
+				if _, again := damaged[value]; !again {
+					damaged[value] = l.now
+					sent[len(sent)-1-l.rng.IntN(3)] ^= 1 << l.rng.IntN(8)
+				}
+			}
+			var took []time.Duration
+			l.at = func(value int64) {
+				if at, ok := damaged[value]; ok {
+					took = append(took, l.now.Sub(at))
+				}
+			}
+			for value := int32(0); len(took) < 500; {
+				if l.rng.IntN(8) == 0 && l.chip.report(0, value, l.ms()) {
+					value++
+				}
+				l.step()
+				if l.now.Sub(l.start) > 10*time.Minute {
+					t.Fatalf("after ten minutes %d readings are late", len(took))
+				}
+			}
+			slices.Sort(took)
+			t.Logf("%s: a reading in a damaged frame is delivered after %v (median), %v (p99), %v (most)", size.name,
+				took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+			if p99 := took[len(took)*99/100]; p99 > 60*time.Millisecond {
+				t.Errorf("p99 is %v", p99)
+			}
+		})
+	}
+}
+
+// TestFirmwareOnTheWire: what a reading takes on the line, with its time and its share of the frame.
+func TestFirmwareOnTheWire(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		readings, every int // so many in a frame, taken so many milliseconds apart
+		most            float64
+	}{{"alone, one a second", 1, 1000, 11}, {"in a batch of 8", 8, 20, 6.2}} {
+		l := newChipLine(t, newChip(t, chipSizes[0]), 1, fault.Harm{})
+		for len(l.heard) == 0 { // the first one tells the time as well
+			l.chip.report(0, 500, l.ms())
+			l.step()
+		}
+		for l.chip.waiting > 0 {
+			l.step()
+		}
+		bytes := 0
+		l.spoil = func(sent []byte) {
+			if f, err := parseFrame(slices.Clone(sent), l.session()); err == nil && f.kind == frameEvent {
+				bytes += len(sent) + 1
+			}
+		}
+		const frames = 20
+		for before := len(l.heard); len(l.heard) < before+frames*c.readings; {
+			taken := l.ms()
+			for range c.every * c.readings {
+				l.step()
+			}
+			for i := range c.readings {
+				l.chip.report(0, int32(500+i), taken+uint32(i*c.every))
+			}
+			l.step()
+		}
+		each := float64(bytes) / float64(frames*c.readings)
+		t.Logf("a reading %s: %.2f bytes", c.name, each)
+		if each > c.most {
+			t.Errorf("a reading %s takes %.2f bytes, more than %v", c.name, each, c.most)
+		}
+	}
+}
+
+// FuzzFirmware: whatever reaches either end, the C library neither breaks a rule of C nor loses a reading.
+func FuzzFirmware(f *testing.F) {
+	f.Add([]byte{0x02, 0xf8, 0x02, 0x23, 0, 1, 2, 3, 0x08, 0x0e, 0xf8, 0x06, 0xf8, 0x16, 0xf8})
+	f.Add([]byte{0xf8, 0xf8, 0x02, 0x05, 0x60, 1, 3, 0xf8, 0x02, 0x05, 0x20, 1, 0x80, 0xf8, 0x07})
+	for _, p := range []byte{0x00, 0x40, 0x60, 0x80, 0xa0, 0xc0} { // each kind of frame, with some payload
+		f.Add([]byte{0xf8, 0xf8, 0xf8, 0xf8, 0x02, 0x2d, p, 0x00, 0x18, 0x20, 0x1a, 0xff, 0xf8})
+	}
+	c := newChip(f, chipSizes[0])
+	f.Fuzz(func(t *testing.T, script []byte) {
+		l := newChipLine(t, c, 1, fault.Harm{})
+		var taken, refused int64
+		lies := false // the chip was told in good frames what the hub does not know
+		take := func(n int) []byte {
+			n = min(n, len(script))
+			b := script[:n]
+			script = script[n:]
+			return b
+		}
+		for len(script) > 0 {
+			op := take(1)[0]
+			many := int(op >> 3)
+			switch op & 7 {
+			case 0, 1:
+				for range 8 * many {
+					l.step()
+				}
+			case 2:
+				if l.chip.report(0, int32(taken), l.ms()) {
+					taken++
+				} else {
+					refused++
+				}
+			case 3:
+				l.toChip.Send(l.now, append(slices.Clone(take(many)), 0))
+				l.speaks.sent(take(0))
+			case 4:
+				l.hub.receive(l.now, take(many))
+			case 5:
+				lies = true
+				head, payload := take(1), take(many)
+				if len(head) > 0 {
+					forged := appendFrame(nil, l.session(), frame{kind: frameType(head[0] >> 5), number: head[0] & 31, payload: payload})
+					l.speaks.sent(forged)
+					l.toChip.Send(l.now, forged)
+				}
+			case 6:
+				if many&1 == 0 {
+					l.reset(true)
+				} else {
+					l.unplug()
+				}
+			case 7:
+				l.ask()
+			}
+		}
+		if !lies {
+			l.settle(taken, refused)
+		}
+	})
+}

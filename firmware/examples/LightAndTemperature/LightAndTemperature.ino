@@ -1,0 +1,46 @@
+/* Light at A0 and temperature at A1, each second.
+ *
+ *     A0   a light sensor of 5 mV per lux, such as a TEMT6000 with 10 kOhm
+ *     A1   a TMP36: 750 mV at 25 degrees, 10 mV per degree
+ *
+ * For boards with 5 V, an ADC of 10 bits and EEPROM, such as an Uno. On the hub: "sighub listen". */
+#include <EEPROM.h>
+#include <SighubStream.h>
+
+const long SUPPLY = 5000; /* mV */
+const long STEPS = 1024;  /* of the ADC */
+const unsigned long PERIOD = 1000; /* ms */
+
+enum { LUX, TEMPERATURE }; /* events, in the dictionary's order */
+
+SIGHUB_DICTIONARY(
+	SIGHUB_SENDER("light") SIGHUB_DECIMAL("lux", "lx", -1)
+	SIGHUB_SENDER("air") SIGHUB_DECIMAL("temp", "Cel", -2));
+
+/* Give each device a number of its own. */
+const uint8_t uid[] = {0x10, 0x00, 0x00, 0x01};
+
+SighubStream hub;
+unsigned long last;
+
+/* How often the device has started: an EEPROM that is erased says FFFFFFFF, which makes this the start 0. */
+uint32_t countStarts() {
+	uint32_t boot;
+	EEPROM.get(0, boot);
+	boot++;
+	EEPROM.put(0, boot);
+	return boot;
+}
+
+void setup() {
+	Serial.begin(115200);
+	hub.begin(Serial, uid, sizeof uid, F("light and air"), F("1.0"), countStarts());
+}
+
+void loop() {
+	hub.poll();
+	if (millis() - last < PERIOD) return; /* never delay() */
+	last = millis();
+	hub.report(LUX, analogRead(A0) * SUPPLY * 2 / STEPS);                 /* tenths of lux: 5 mV are 10 */
+	hub.report(TEMPERATURE, analogRead(A1) * SUPPLY * 10 / STEPS - 5000); /* hundredths of degrees: 500 mV are 0 */
+}

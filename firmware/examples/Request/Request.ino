@@ -1,0 +1,54 @@
+/* A device that does what it is asked, and reports nothing.
+ *
+ *     sighub request board led true         switches the LED, and answers true
+ *     sighub request board read 0           answers {"pin": 0, "value": 512}: what analogRead says of A0
+ *     sighub request board read 7           fails, and says why */
+#include <EEPROM.h>
+#include <SighubStream.h>
+
+enum { LED = 1, READ }; /* requests, in the dictionary's order */
+
+SIGHUB_DICTIONARY(SIGHUB_SENDER("board") SIGHUB_REQUEST("led") SIGHUB_REQUEST("read"));
+
+/* Give each device a number of its own. */
+const uint8_t uid[] = {0x10, 0x00, 0x00, 0x02};
+
+SighubStream hub;
+
+/* Is called from hub.poll(), once for each request, even if the line is bad. It must not wait. */
+void answer(uint8_t request) {
+	if (request == LED) {
+		uint8_t on;
+		if (!sighub_get_bool(&on)) return sighub_fail(SIGHUB_TEXT("true or false"));
+		digitalWrite(LED_BUILTIN, on);
+		sighub_put_bool(on);
+	} else if (request == READ) {
+		int32_t pin;
+		if (!sighub_get_int(&pin) || pin < 0 || pin > 5) return sighub_fail(SIGHUB_TEXT("0 to 5"));
+		sighub_put_map(2);
+		sighub_put_text("pin");
+		sighub_put_int(pin);
+		sighub_put_text("value");
+		sighub_put_int(analogRead(A0 + pin));
+	} else {
+		sighub_fail(SIGHUB_TEXT("no such request"));
+	}
+}
+
+/* How often the device has started: an EEPROM that is erased says FFFFFFFF, which makes this the start 0. */
+uint32_t countStarts() {
+	uint32_t boot;
+	EEPROM.get(0, boot);
+	boot++;
+	EEPROM.put(0, boot);
+	return boot;
+}
+
+void setup() {
+	pinMode(LED_BUILTIN, OUTPUT);
+	Serial.begin(115200);
+	hub.onRequest(answer);
+	hub.begin(Serial, uid, sizeof uid, F("request"), F("1.0"), countStarts());
+}
+
+void loop() { hub.poll(); }

@@ -1,0 +1,16 @@
+/* UART 0 by interrupts, with a ring in each direction: nobody waits for a byte. */
+#ifndef UART_H
+#define UART_H
+
+#include <stdint.h>
+
+#define UART_RX 64 /* bytes of the receive ring, a power of two; it holds one less. See SIGHUB_RECEIVE */
+#define UART_TX 64 /* the same for sending: holds a whole frame, so that the chip may sleep while it goes out */
+
+void uart_begin(void); /* 115200 baud, 8 data bits, no parity, 1 stop bit */
+
+uint8_t uart_get(uint8_t *byte); /* returns 0 if nothing has come */
+uint8_t uart_put(uint8_t byte);  /* returns 0 if there is no room now */
+uint8_t uart_has_byte(void);
+
+#endif

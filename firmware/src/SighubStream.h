@@ -1,0 +1,54 @@
+/* sighub for Arduino: the library of sighub.h on a Stream, such as Serial.
+ *
+ *     SIGHUB_DICTIONARY(SIGHUB_SENDER("light") SIGHUB_EVENT("lux", "lx"));
+ *     SighubStream hub;
+ *
+ *     void setup() { Serial.begin(115200); hub.begin(Serial, uid, sizeof uid, F("porch"), F("1.0"), boot); }
+ *     void loop() { hub.poll(); if (there_is_a_reading) hub.report(0, lux); }
+ *
+ * There is one line per program, and so one SighubStream. Requests are answered in a function that you give to onRequest,
+ * by the functions sighub_get... and sighub_put... of sighub.h. */
+#ifndef SIGHUB_STREAM_H
+#define SIGHUB_STREAM_H
+
+#include <Arduino.h>
+
+#include "sighub.h"
+
+class SighubStream {
+public:
+	/* uid: 1 to 12 bytes that are this device's alone, and stay where they are. boot: differs at each start; a counter
+	 * in EEPROM, or a random number. The stream is open already. Returns false if the dictionary has more events than
+	 * SIGHUB_EVENTS: the others do not count. */
+	bool begin(Stream &stream, const uint8_t *uid, uint8_t uidSize, const __FlashStringHelper *name,
+	           const __FlashStringHelper *firmware, uint32_t boot, uint8_t cause = 0);
+
+	/* Receives, sends and does what is due. Call it from loop(), which should not wait: the hub takes a device that is
+	 * silent for 3 s for gone, and at 115200 baud an Uno's receive buffer is full after 5 ms. */
+	void poll();
+
+	/* Queues a reading that was taken now, or at a time of millis(). Returns false if there was no room: the loss is
+	 * counted and told. Numbers of any whole type go through int32_t. */
+	bool report(uint8_t event, int32_t value) { return report(event, value, millis()); }
+	bool report(uint8_t event, int32_t value, uint32_t taken) { return sighub_report(event, value, taken); }
+#if SIGHUB_FLOAT
+	bool reportFloat(uint8_t event, float value) { return reportFloat(event, value, millis()); }
+	bool reportFloat(uint8_t event, float value, uint32_t taken) { return sighub_report_float(event, value, taken); }
+#endif
+
+	bool connected() const { return sighub_connected(); }
+	uint16_t waiting() const { return sighub_waiting(); } /* bytes of readings that are not acknowledged */
+
+#if SIGHUB_REQUESTS
+	/* The function is called with the number of the request, from 1 in the dictionary's order. */
+	void onRequest(void (*answer)(uint8_t request));
+#endif
+
+	/* For a stream that cannot tell how much it takes without waiting, such as SoftwareSerial: it then may wait. */
+	void mayWait(bool wait);
+
+private:
+	sighub_device device;
+};
+
+#endif

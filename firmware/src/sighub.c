@@ -1,0 +1,760 @@
+/* See sighub.h for what this does, and firmware-protocol.md for why. It is written for small code on 8 bit
+ * microcontrollers: what is used often lies together, where a pointer and a displacement reach it; numbers are as narrow
+ * as they may be; timers have 8 bits, in units of 16 ms; readings are packed when they are reported, so that a frame is
+ * a copy of them. */
+
+#include "sighub.h"
+
+#include <stddef.h>
+
+/* Declared here, as not every compiler for a microcontroller comes with string.h. */
+void *memset(void *, int, size_t);
+void *memmove(void *, const void *, size_t);
+
+#ifdef __AVR__
+/* Measured with avr-gcc 5.4: what each of these makes is larger than what it replaces. */
+#pragma GCC optimize("no-tree-loop-im", "no-tree-coalesce-vars", "no-tree-scev-cprop")
+#pragma GCC optimize("no-split-wide-types", "no-forward-propagate", "ira-algorithm=priority")
+#endif
+
+#if SIGHUB_FRAME < 60 || SIGHUB_FRAME > 254
+#error "SIGHUB_FRAME is 60 to 254"
+#endif
+#if SIGHUB_WINDOW != 1 && SIGHUB_WINDOW != 2 && SIGHUB_WINDOW != 4 && SIGHUB_WINDOW != 8
+#error "SIGHUB_WINDOW is 1, 2, 4 or 8"
+#endif
+#if SIGHUB_RING < 16 || SIGHUB_RING > 16384
+#error "SIGHUB_RING is 16 to 16384"
+#endif
+#if SIGHUB_REPLY < 8 || SIGHUB_REPLY > SIGHUB_FRAME - 5
+#error "SIGHUB_REPLY is 8 to SIGHUB_FRAME - 5"
+#endif
+#if SIGHUB_EVENTS < 1 || SIGHUB_EVENTS > 64
+#error "SIGHUB_EVENTS is 1 to 64"
+#endif
+
+/* Control bytes, with the number 0. */
+enum { HELLO = 0x00, EVT = 0x20, ACK = 0x40, MSG = 0x60, REP = 0x80, PING = 0xA0 };
+
+enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* statuses, in CBOR */
+
+#define VERSION 1
+#define NUMBERS 31   /* sequence numbers count modulo 32 */
+#define BAD_FRAMES 4 /* in a row, after which a new session is due */
+
+/* Sizes, in bytes. */
+#define FRAME_LEAST 60 /* the largest frame that is allowed before HELLO is answered */
+#define OVERHEAD 5     /* of a frame: code, control byte, CRC, zero */
+#define MARK 5         /* of a time mark */
+
+#define PIECE (SIGHUB_REPLY - 3) /* of the dictionary, in a reply */
+#if SIGHUB_REPLY <= 26
+#define TEXT_MOST 23 /* the length is in the head, which makes for short code */
+#else
+#define TEXT_MOST 255
+#endif
+
+/* Times, in units of 16 ms. */
+#define GONE 250    /* of silence, after which the hub is gone */
+#define REPEAT 31   /* between HELLOs */
+#define RESEND (3 + SIGHUB_FRAME / 128) /* and twice as long each time; the line takes one more unit for a large frame */
+#define RESEND_MOST 48
+#define OVERDUE 128 /* and there is time to the end of the byte */
+
+#if SIGHUB_RING < 255
+typedef uint8_t ring_size;
+typedef uint16_t lost_count;
+#else
+typedef uint16_t ring_size;
+typedef uint32_t lost_count;
+#endif
+
+/* If all readings that can wait fit into one frame, with a mark, none need be measured. */
+#define RING_FITS (SIGHUB_RING <= FRAME_LEAST - OVERHEAD - MARK)
+
+/* What is used most comes first, in reach of short code; but what may survive a reset comes before "clock". */
+typedef struct {
+	uint32_t hash;  /* the dictionary's, if what follows makes sense */
+	uint32_t ticks; /* now */
+	uint32_t base;  /* ticks from which the oldest reading counts */
+	uint32_t last;  /* ticks of the newest reading */
+	uint32_t flown[SIGHUB_WINDOW]; /* ticks of the last reading of each frame that is in flight */
+	lost_count lost[SIGHUB_EVENTS];
+	volatile uint8_t broken;       /* odd while readings are being changed; 2 until the hub knows what memory lost */
+	uint8_t number;                /* of the oldest frame in flight, or of the next one */
+	ring_size used;                /* bytes of the ring */
+	uint8_t flight[SIGHUB_WINDOW]; /* bytes of the ring in each frame that is in flight; 0: none from here on */
+
+	uint16_t clock;      /* ticks up to which the timers have counted */
+	uint16_t session;    /* 0: none, HELLO is said */
+	uint16_t said;       /* ticks of the latest HELLO */
+	uint8_t silent, waited; /* timers: since the hub was heard; since HELLO or the oldest frame in flight was sent */
+	uint8_t wait;        /* before that frame is sent again */
+	uint8_t events;      /* of the dictionary */
+	uint8_t bad;         /* frames in a row */
+	uint8_t ping;        /* control byte of the PING to answer */
+#if SIGHUB_REQUESTS
+	uint8_t expects;     /* number of the hub's next message */
+	uint8_t due;         /* bits of replies to send */
+#else
+	uint8_t asked;       /* control byte of the reply to send */
+	uint16_t from;       /* it is the dictionary from there on */
+#endif
+	uint8_t rx_size, rx_left;
+	uint8_t mark;        /* the oldest reading needs a time mark before it */
+	uint8_t adrift;      /* the next reading to be queued does, as "last" is not the one before it */
+	uint8_t out_left;
+#if SIGHUB_FRAME > FRAME_LEAST
+	uint8_t limit; /* of a payload */
+#endif
+#if SIGHUB_WINDOW > 1
+	uint8_t window;
+	uint8_t cursor; /* in flight: the next to send */
+	uint8_t slot; /* of the reply that is being put */
+	uint8_t done; /* bits of frames in flight that were answered before those ahead of them */
+#endif
+#if SIGHUB_FLOAT
+	uint8_t single; /* the value is a float's bits */
+#endif
+	ring_size left;      /* bytes to get */
+	ring_size room;      /* bytes that may be put; if none is left, it was too large, so there is one to spare */
+	const uint8_t *get;  /* where CBOR is got */
+	uint8_t *put;        /* where it is put: a frame, a reply, or the ring */
+	const uint8_t *out_at;
+	const sighub_device *device;
+	uint8_t item[5];     /* that is being put */
+#if SIGHUB_REQUESTS
+	struct {
+		uint8_t size;
+		uint8_t data[1 + SIGHUB_REPLY + 1]; /* the control byte first */
+	} replies[SIGHUB_WINDOW]; /* the latest, to be repeated */
+#endif
+} sighub_state;
+static sighub_state state SIGHUB_KEEP;
+
+static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they travel, oldest first */
+
+#if SIGHUB_REQUESTS
+#endif
+
+static uint8_t rx[SIGHUB_FRAME];      /* unstuffed, behind a zero */
+static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
+
+/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first; and it
+ * likes to inline what should be small. */
+#ifdef __AVR__
+#define STATE(s) sighub_state *s; __asm__("" : "=b"(s) : "0"(&state))
+#define SHARED __attribute__((noinline)) static
+#else
+#define STATE(s) sighub_state *const s = &state
+#define SHARED static
+#endif
+#if SIGHUB_WINDOW > 1
+#define WINDOW s->window
+#define SLOT s->slot
+#else
+#define WINDOW 1
+#define SLOT 0
+#endif
+#if SIGHUB_FRAME > FRAME_LEAST
+#define LIMIT s->limit
+#else
+#define LIMIT (FRAME_LEAST - OVERHEAD)
+#endif
+
+/* A number and its bytes, 0 the lowest: shifts would move them all. */
+typedef union {
+	uint32_t n;
+	uint8_t bytes[4];
+} number;
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define BYTE(u, i) ((u).bytes[3 - (i)])
+#else
+#define BYTE(u, i) ((u).bytes[i])
+#endif
+
+/* ---- CBOR */
+
+SHARED void put_copy(const uint8_t *p, uint8_t n) {
+	uint8_t *to = state.put;
+	ring_size room = state.room;
+	if (n > room) n = (uint8_t)room;
+	state.room = room - n;
+	for (; n; n--) *to++ = *p++;
+	state.put = to;
+}
+
+void sighub_put_byte(uint8_t byte) {
+	state.item[0] = byte;
+	put_copy(state.item, 1);
+}
+
+void sighub_put(uint32_t n, uint8_t kind) {
+	uint8_t size = 5, *p = state.item;
+	number u;
+	u.n = n;
+	p[4] = BYTE(u, 0);
+	p[3] = BYTE(u, 1);
+	p[2] = BYTE(u, 2);
+	p[1] = BYTE(u, 3);
+	kind += 26;
+	if (!(BYTE(u, 2) | BYTE(u, 3))) {
+		size = 3;
+		kind--;
+		if (!BYTE(u, 1)) {
+			size--;
+			kind--;
+			if (BYTE(u, 0) < 24) {
+				size--;
+				kind = (uint8_t)(kind + BYTE(u, 0) - 24);
+			}
+		}
+	}
+	p += sizeof state.item - size;
+	*p = kind;
+	put_copy(p, size);
+}
+
+SHARED void put_number(uint32_t n) { sighub_put(n, SIGHUB_UNSIGNED); }
+static void put_int(int32_t value) {
+	uint8_t kind = SIGHUB_UNSIGNED;
+	if (value < 0) {
+		value = ~value;
+		kind = SIGHUB_NEGATIVE;
+	}
+	sighub_put((uint32_t)value, kind);
+}
+SHARED void put_small(uint8_t n) { put_number(n); }
+
+#if SIGHUB_FLOAT
+static void put_single(uint32_t bits) {
+	uint8_t i;
+	sighub_put_byte(SIGHUB_SINGLE);
+	for (i = 4; i; i--, bits <<= 8) sighub_put_byte((uint8_t)(bits >> 24));
+}
+
+void sighub_put_float(float value) {
+	uint32_t bits;
+	memmove(&bits, &value, sizeof bits);
+	put_single(bits);
+}
+#endif
+
+/* Puts a text from flash, or its beginning. */
+SHARED void put_text(const char *text, uint8_t most, uint8_t kind) {
+	uint8_t n = 0;
+	while (n < most && SIGHUB_FLASH_BYTE(text + n)) n++;
+#if TEXT_MOST < 24
+	sighub_put_byte(kind | n);
+#else
+	sighub_put(n, kind);
+#endif
+	for (; n; n--) sighub_put_byte(SIGHUB_FLASH_BYTE(text++));
+}
+
+uint8_t sighub_kind;
+
+#if SIGHUB_REQUESTS
+uint8_t sighub_get_byte(void) {
+	STATE(s);
+	if (!s->left) return 0;
+	s->left--;
+	return *s->get++;
+}
+#endif
+
+uint32_t sighub_get(void) {
+	STATE(s);
+	const uint8_t *p = s->get;
+	ring_size left = s->left;
+	uint8_t kind = SIGHUB_NOTHING, more;
+	number u;
+	u.n = 0;
+	if (left) {
+		left--;
+		more = *p;
+		kind = more;
+		if (kind < SIGHUB_HALF) kind &= 0xE0;
+		more &= 31;
+		if (more > 26) kind = SIGHUB_NOTHING;
+		if (more < 24) {
+			BYTE(u, 0) = more;
+		} else {
+			more -= 23;
+			if (more == 3) more = 4;
+			do {
+				if (!left) break;
+				left--;
+				BYTE(u, 3) = BYTE(u, 2);
+				BYTE(u, 2) = BYTE(u, 1);
+				BYTE(u, 1) = BYTE(u, 0);
+				BYTE(u, 0) = *++p;
+			} while (--more);
+		}
+		s->left = left;
+		s->get = p + 1;
+	}
+	sighub_kind = kind;
+	return u.n;
+}
+
+/* ---- Readings */
+
+/* Queues a reading; a loss enters the ring before the next reading of its event. */
+uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
+	STATE(s);
+	lost_count *lost;
+	uint8_t numbers = s->events, adrift;
+	number x; /* ticks since the reading before, shifted, and the number */
+	if (event >= numbers) return 0;
+	x.n = taken - s->last;
+	s->last = taken;
+	adrift = s->adrift | BYTE(x, 3); /* backwards, or too far */
+	for (numbers = (uint8_t)(2 * numbers - 1); numbers; numbers >>= 1) x.n <<= 1;
+	s->put = ring + s->used;
+	s->room = (ring_size)(sizeof ring - s->used);
+	if (adrift) {
+		sighub_put(taken, SIGHUB_NEGATIVE);
+		x.n = 0;
+	}
+	s->adrift = 1;
+	lost = &s->lost[event];
+	if (*lost) {
+		put_number(x.n | (uint8_t)(event + s->events));
+		put_number(*lost);
+		x.n = 0;
+	}
+	BYTE(x, 0) |= event;
+	put_number(x.n);
+#if SIGHUB_FLOAT
+	if (s->single) put_single((uint32_t)value);
+	else
+#endif
+	put_int(value);
+	if (!++*lost) --*lost; /* that many, or more */
+	if (!s->room) return 0;
+	*lost = 0;
+	s->adrift = 0;
+	s->used = (ring_size)(s->put - ring);
+	return 1;
+}
+
+#if SIGHUB_FLOAT
+uint8_t sighub_report_float(uint8_t event, float value, uint32_t taken) {
+	int32_t bits;
+	uint8_t done;
+	memmove(&bits, &value, sizeof bits);
+	state.single = 1;
+	done = sighub_report(event, bits, taken);
+	state.single = 0;
+	return done;
+}
+#endif
+
+#if !RING_FITS
+/* Finds how many bytes of readings from p on fit into a frame, and moves the time on over them. */
+static uint8_t measure(const uint8_t *p, uint32_t *ticks) {
+	STATE(s);
+	uint8_t n = 0;
+	s->get = p;
+	s->left = (ring_size)(s->used - (p - ring));
+	for (;;) {
+		uint32_t t = sighub_get();
+		uint8_t next, numbers;
+		if (sighub_kind == SIGHUB_UNSIGNED) {
+			for (numbers = (uint8_t)(2 * s->events - 1); numbers; numbers >>= 1) t >>= 1;
+			t += *ticks;
+			sighub_get();
+		}
+		next = (uint8_t)(s->get - p);
+		if (next == n || next > LIMIT - MARK) return n;
+		n = next;
+		*ticks = t;
+	}
+}
+#endif
+
+/* Forgets the oldest frame: it was answered. */
+static void pop(sighub_state *s) {
+	uint8_t n = s->flight[0];
+	s->broken++;
+	s->base = s->flown[0];
+	s->used -= n;
+	memmove(ring, ring + n, s->used);
+	s->number = (s->number + 1) & NUMBERS;
+#if SIGHUB_WINDOW > 1
+	if (s->cursor) s->cursor--;
+	memmove(s->flight, s->flight + 1, SIGHUB_WINDOW - 1);
+	memmove(s->flown, s->flown + 1, sizeof s->flown - sizeof s->flown[0]);
+	s->flight[SIGHUB_WINDOW - 1] = 0;
+	s->done >>= 1;
+#else
+	s->flight[0] = 0;
+#endif
+	s->waited = 0;
+	s->wait = RESEND;
+	s->broken--;
+}
+
+/* Takes the answer to a frame, ACK or REP; a REP may mean that the hub refused readings, and the time with them. */
+static void answered(sighub_state *s, uint8_t number, uint8_t ack) {
+	uint8_t i = (uint8_t)(number - s->number) & NUMBERS;
+	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
+#if SIGHUB_WINDOW > 1
+	s->done |= (uint8_t)(ack ? (2 << i) - 1 : 1 << i);
+	while (s->done & 1) pop(s);
+#else
+	pop(s);
+#endif
+	s->mark = !ack;
+}
+
+/* ---- Sessions */
+
+SHARED void hello(void) {
+	STATE(s);
+	s->session = 0;
+	s->bad = s->silent = 0;
+	s->waited = OVERDUE;
+}
+
+/* Takes the answer to HELLO. */
+static void welcome(sighub_state *s) {
+	uint8_t n, expects, known;
+	uint16_t session;
+	if ((uint8_t)sighub_get() != VERSION) return;
+	session = (uint16_t)sighub_get();
+#if SIGHUB_FRAME > FRAME_LEAST
+	s->limit = SIGHUB_FRAME - OVERHEAD;
+	{
+		uint16_t largest = (uint16_t)sighub_get();
+		if (largest < SIGHUB_FRAME && largest >= FRAME_LEAST) s->limit = (uint8_t)largest - OVERHEAD;
+	}
+#else
+	sighub_get();
+#endif
+	n = (uint8_t)sighub_get();
+#if SIGHUB_WINDOW > 1
+	s->window = n < SIGHUB_WINDOW ? n : SIGHUB_WINDOW;
+	if (!n) s->window = 1;
+#endif
+	expects = (uint8_t)sighub_get();
+	known = sighub_kind;
+	if ((uint16_t)sighub_get() != s->said) return; /* to an older HELLO, which may mean an older session */
+	s->said = s->session = session; /* this answer is not taken twice */
+	s->broken = 0;
+	s->wait = RESEND;
+	s->waited = OVERDUE; /* send again what is in flight */
+#if SIGHUB_WINDOW > 1
+	s->done = s->cursor = 0;
+#endif
+	n = (expects - s->number) & NUMBERS;
+	if (known) expects = 0;
+	if (known || (n && (n > SIGHUB_WINDOW || !s->flight[n - 1]))) {
+		s->number = expects;
+		memset(s->flight, 0, sizeof s->flight);
+		s->mark = 1;
+	}
+}
+
+/* Counts the dictionary's events, and returns its hash: FNV-1a. */
+SHARED uint32_t read_dictionary(void) {
+	number hash;
+	const char *p = sighub_dictionary;
+	uint8_t c;
+	hash.n = 0x811C9DC5;
+	for (; (c = SIGHUB_FLASH_BYTE(p)) != 0; p++) {
+		if (c == 2) state.events++;
+		BYTE(hash, 0) ^= c;
+		hash.n *= 0x01000193;
+	}
+	return hash.n;
+}
+
+uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
+	STATE(s);
+	uint32_t hash;
+	memset(&s->clock, 0, sizeof state - offsetof(sighub_state, clock));
+	s->clock = (uint16_t)now;
+	s->device = device;
+	hash = read_dictionary();
+	if (!device->kept || s->hash != hash || (s->broken & 1)) {
+		memset(s, 0, offsetof(sighub_state, clock));
+		s->hash = hash;
+		s->broken = 2;
+	}
+	if (s->events > SIGHUB_EVENTS) s->events = 0;
+	s->mark = s->adrift = 1;
+	hello();
+	return s->events;
+}
+
+uint8_t sighub_connected(void) { return (uint8_t)(state.session >> 8 | state.session); }
+
+uint16_t sighub_waiting(void) { return state.used; }
+
+/* ---- What arrives */
+
+static void put_dictionary(uint16_t from) {
+	const char *p = sighub_dictionary;
+	for (; from && SIGHUB_FLASH_BYTE(p); from--) p++;
+	put_text(p, PIECE, SIGHUB_BYTES);
+}
+
+#if SIGHUB_REQUESTS
+/* Begins what follows a reply's control byte, again, with a status. */
+SHARED void restart_reply(uint8_t status) {
+	STATE(s);
+	s->put = state.replies[SLOT].data + 1;
+	s->room = sizeof state.replies[0].data - 1;
+	sighub_put_byte(status);
+}
+
+/* Takes a message, once; if it comes again, its reply is due again. */
+static void message(sighub_state *s, uint8_t n) {
+	uint8_t slot = n & (SIGHUB_WINDOW - 1), method, status;
+	if (n != s->expects) {
+		if ((n | REP) != state.replies[slot].data[0]) return;
+	} else {
+		s->expects = (n + 1) & NUMBERS;
+#if SIGHUB_WINDOW > 1
+		s->slot = slot;
+#endif
+		s->put = state.replies[slot].data;
+		s->room = sizeof state.replies[0].data;
+		sighub_put_byte(n | REP);
+		method = (uint8_t)sighub_get();
+		status = sighub_kind; /* of a message in text */
+		if (status) status = NO_METHOD;
+		sighub_put_byte(status);
+		if (status) {
+		} else if (method == 0) {
+			put_dictionary((uint16_t)sighub_get());
+		} else {
+			sighub_request(method);
+		}
+		if (!s->room) {
+			restart_reply(TOO_LARGE);
+		}
+		state.replies[slot].size = (uint8_t)(sizeof state.replies[0].data - s->room);
+	}
+	s->due |= (uint8_t)(1 << slot);
+}
+
+void sighub_fail(const char *text) {
+	restart_reply(FAILED);
+	put_text(text, TEXT_MOST, SIGHUB_STRING);
+}
+#else
+/* Takes a message, which can only fetch the dictionary. Doing that twice does no harm, so nothing is kept for it. */
+static void message(sighub_state *s, uint8_t n) {
+	s->asked = n | REP;
+	sighub_get();
+	s->from = (uint16_t)sighub_get();
+}
+#endif
+
+SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its control byte on */
+	uint16_t crc = state.session;
+	if (*p < 0x20) crc = 0xFFFF; /* HELLO */
+	do {
+		uint8_t i = 8;
+		crc ^= (uint16_t)(*p++ << 8);
+		do {
+			uint8_t odd = (int16_t)crc < 0;
+			crc = (uint16_t)(crc << 1);
+			if (odd) crc ^= 0x1021;
+		} while (--i);
+	} while (--size);
+	return crc;
+}
+
+static void frame(sighub_state *s, uint8_t size) {
+	uint8_t control = rx[1];
+	s->left = size - 4;
+	s->get = rx + 2;
+	if (s->rx_left || s->left > SIGHUB_FRAME - OVERHEAD || crc16(rx + 1, size - 1)) {
+		if (++s->bad >= BAD_FRAMES) hello();
+		return;
+	}
+	s->bad = 0;
+	s->silent = 0;
+	if (control < EVT) {
+		if (!s->left) hello(); /* the hub does not know this session */
+		else welcome(s);
+	} else if (control >= PING) {
+		if (control <= (PING | NUMBERS)) s->ping = control;
+		else s->waited = OVERDUE; /* AGAIN: something was damaged */
+	} else if (control >= ACK) {
+		uint8_t n = control & NUMBERS;
+		control -= n;
+		if (control == MSG) message(s, n);
+		else answered(s, n, control == ACK);
+	}
+}
+
+void sighub_rx(uint8_t byte) {
+	STATE(s);
+	uint8_t n = s->rx_size;
+	if (byte) {
+		if (n == SIGHUB_FRAME) return;
+		s->rx_left--;
+		if (s->rx_left == 255) { /* a code: a zero, and how many bytes stand before the next one */
+			s->rx_left = byte - 1;
+			byte = 0;
+		}
+		rx[n] = byte;
+		s->rx_size = n + 1;
+	} else {
+		if (n) frame(s, n);
+		s->rx_size = s->rx_left = 0;
+	}
+}
+
+/* ---- What is sent */
+
+SHARED void open_frame(uint8_t control) {
+	STATE(s);
+	s->put = out + 2;
+	s->room = SIGHUB_FRAME - OVERHEAD + 1;
+	s->out_at = out + (s->waited < RESEND); /* a zero ends whatever stands in the hub's buffer */
+	sighub_put_byte(control);
+}
+
+/* Adds the CRC and stuffs the bytes where they are: from the end on, each zero becomes the distance to the next. */
+static void close_frame(sighub_state *s) {
+	uint8_t *p = s->put, distance = 1, *end, n = (uint8_t)(p - (out + 2));
+	uint16_t crc = crc16(out + 2, n);
+	*p++ = (uint8_t)(crc >> 8);
+	*p++ = (uint8_t)crc;
+	*p = 0;
+	end = p + 1;
+	n += 2;
+	do {
+		p--;
+		if (!*p) {
+			*p = distance;
+			distance = 0;
+		}
+		distance++;
+	} while (--n);
+	*--p = distance;
+	s->out_left = (uint8_t)(end - s->out_at);
+}
+
+static void put_hello(sighub_state *s) {
+	const sighub_device *d = s->device;
+	open_frame(HELLO);
+	sighub_put_byte(VERSION);
+	sighub_put_byte(SIGHUB_BYTES | d->uid_size);
+	put_copy(d->uid, d->uid_size);
+	put_text(d->name, TEXT_MOST, SIGHUB_STRING);
+	put_text(d->firmware, TEXT_MOST, SIGHUB_STRING);
+	put_number(s->hash);
+	put_number(d->boot);
+	put_small(d->cause);
+	put_small(!s->broken);
+	put_number(s->ticks);
+#if SIGHUB_REQUESTS
+	put_small(s->expects);
+#else
+	sighub_put_byte(0);
+#endif
+#if SIGHUB_RECEIVE != 60 || SIGHUB_FRAME != 60 || SIGHUB_WINDOW != 1
+	put_number(SIGHUB_RECEIVE);
+	put_small(SIGHUB_FRAME);
+	put_small(SIGHUB_WINDOW);
+#endif
+}
+
+/* Puts the readings of the next frame; returns 0 if there are none. */
+static uint8_t put_readings(sighub_state *s) {
+	const uint8_t *p = ring;
+	uint8_t n, k = 0;
+	n = s->flight[0];
+	if (n && s->waited >= s->wait) {
+		if (s->wait < RESEND_MOST) s->wait *= 2;
+#if SIGHUB_WINDOW == 1
+	} else if (n) {
+		return 0;
+#else
+	} else {
+		k = s->cursor;
+		if (k >= s->window) return 0;
+		for (n = 0; n < k; n++) p += s->flight[n];
+		n = s->flight[k];
+#endif
+	}
+	if (!n) {
+#if RING_FITS
+		n = s->used;
+		s->flown[k] = s->last;
+#else
+		s->flown[k] = k ? s->flown[k - 1] : s->base;
+		n = measure(p, &s->flown[k]);
+#endif
+		if (!n) return 0;
+		s->flight[k] = n;
+	}
+	open_frame(EVT | ((s->number + k) & NUMBERS));
+#if SIGHUB_WINDOW > 1
+	s->cursor = k + 1;
+#endif
+	if (!k) {
+		s->waited = 0;
+		if (s->mark) sighub_put(s->base, SIGHUB_NEGATIVE);
+	}
+	put_copy(p, n);
+	return 1;
+}
+
+/* Prepares the most urgent frame; returns 0 if there is none. */
+static uint8_t next(sighub_state *s) {
+	if (!s->session) {
+		if (s->waited < REPEAT) return 0;
+		s->said = (uint16_t)s->ticks;
+		put_hello(s);
+		s->waited = 0;
+#if SIGHUB_REQUESTS
+	} else if (s->due) {
+		uint8_t slot = 0;
+#if SIGHUB_WINDOW > 1
+		while (!(s->due >> slot & 1)) slot++;
+#endif
+		s->due &= (uint8_t)~(1 << slot);
+		open_frame(state.replies[slot].data[0]);
+		put_copy(state.replies[slot].data + 1, state.replies[slot].size - 1);
+#else
+	} else if (s->asked) {
+		open_frame(s->asked);
+		s->asked = 0;
+		sighub_put_byte(DONE);
+		put_dictionary(s->from);
+#endif
+	} else if (s->ping) {
+		open_frame(s->ping);
+		s->ping = 0;
+		put_number(s->ticks);
+	} else {
+		if (!put_readings(s)) return 0;
+	}
+	close_frame(s);
+	return 1;
+}
+
+void sighub_poll(uint32_t now) {
+	STATE(s);
+	s->ticks = now;
+	while ((uint16_t)((uint16_t)s->ticks - s->clock) >= 16) {
+		s->clock += 16;
+		s->waited++;
+		if (++s->silent >= GONE) hello();
+	}
+	do {
+		while (s->out_left) {
+			if (!sighub_write(*s->out_at)) return;
+			s->out_at++;
+			s->out_left--;
+		}
+	} while (next(s));
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Builds and runs the tests of the C library: vectors and noise under the sanitizers, a scripted session against host,
+# in several configurations; and builds it for the microcontrollers whose compilers are installed.
+#
+#     run.sh [FOLDER]    leaves the programs in a folder: host (window 8, frames of 254 bytes), host-small (the defaults)
+set -eu
+cd "$(dirname "$0")"
+out=${1:-$(mktemp -d)}
+[ $# -gt 0 ] || trap 'rm -rf "$out"' EXIT
+mkdir -p "$out"
+vectors=../../testdata/serial/frames.json
+cc=${CC:-cc}
+warn="-std=c99 -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion"
+watch="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover"
+
+# name window frame ring requests floats
+while read -r name window frame ring requests floats; do
+	options="-DSIGHUB_WINDOW=$window -DSIGHUB_FRAME=$frame -DSIGHUB_RING=$ring -DSIGHUB_REQUESTS=$requests"
+	options="$options -DSIGHUB_FLOAT=$floats -DSIGHUB_RECEIVE=$frame"
+	# shellcheck disable=SC2086 # these are lists of options
+	{
+		$cc $warn $watch $options vectors.c -o "$out/vectors"
+		$cc $warn $watch $options host.c ../src/sighub.c -o "$out/$name"
+	}
+	echo "window $window, frame $frame, ring $ring, requests $requests, floats $floats:"
+	"$out/vectors" "$vectors"
+	python3 session.py "$out/$name" "$window" "$frame" "$ring" "$requests" "$floats"
+done <<END
+host-small 1 60 48 1 0
+host-send 1 60 48 0 0
+host-two 2 60 64 1 1
+host-ring 4 128 8000 1 1
+host 8 254 2048 1 1
+END
+
+printf '%s\n' '#include "sighub.h"' 'SIGHUB_DICTIONARY(SIGHUB_SENDER("a") SIGHUB_EVENT("b", "V"));' >"$out/header.cpp"
+c++ -std=c++11 -Wall -Wextra -Werror -I../src -c "$out/header.cpp" -o "$out/header.o"
+
+if command -v avr-gcc >/dev/null; then
+	# shellcheck disable=SC2086
+	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -c ../src/sighub.c -o "$out/avr.o"
+	avr-size "$out/avr.o"
+	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS=0 -c ../src/sighub.c -o "$out/avr.o"
+	avr-size "$out/avr.o"
+fi
+if command -v arm-none-eabi-gcc >/dev/null; then
+	arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c99 -Os -Wall -Wextra -Werror -c ../src/sighub.c -o "$out/arm.o"
+	arm-none-eabi-size "$out/arm.o"
+fi

@@ -1,0 +1,155 @@
+// Linkspeed measures how many acknowledged readings per second go from a device over a serial line of 115200 bits
+// per second and through the hub to a listener on TCP, and how many bytes each takes on the line. With -device it runs
+// that program as the device, with the arguments left and the path of its end of the line; else the device is the one in
+// Go, with readings in batches and alone.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier/serial"
+	"sighub/carrier/serial/fault"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+)
+
+func main() {
+	device := flag.String("device", "", "program that is the device; its arguments follow the flags")
+	baud := flag.Int("baud", 115200, "of the line, in bits per second")
+	span := flag.Duration("for", 10*time.Second, "how long to measure")
+	flag.Parse()
+	runs := []run{{name: "Go device, batches"}, {name: "Go device, alone", batch: 1}}
+	if *device != "" {
+		runs = []run{{name: filepath.Base(*device), program: append([]string{*device}, flag.Args()...)}}
+	}
+	for _, r := range runs {
+		r.baud, r.span = *baud, *span
+		if err := r.measure(); err != nil {
+			fmt.Fprintf(os.Stderr, "linkspeed: %s: %v\n", r.name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// A run is one device on one line.
+type run struct {
+	name    string
+	program []string
+	batch   int // readings in a frame at most; 0: as many as fit
+	baud    int
+	span    time.Duration
+}
+
+func (r run) measure() error {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	dir, err := os.MkdirTemp("", "linkspeed")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	pty, err := serial.NewPTY(filepath.Join(dir, "line"))
+	if err != nil {
+		return err
+	}
+	defer pty.Close()
+	harm := fault.Harm{Baud: r.baud}
+	cable, err := fault.New(fault.Options{ToHub: harm, ToDevice: harm})
+	if err != nil {
+		return err
+	}
+	var received atomic.Int64 // bytes from the device
+	// The hub has the terminal's master, so that the device opens a path as it would a port's.
+	open := serial.OpenerFunc(func(string, int) (serial.Port, error) {
+		return cable.Open(fault.HubEnd, func() (io.ReadWriteCloser, error) {
+			port, err := pty.Open(ctx)
+			return counted{port, &received}, err
+		})
+	})
+	line, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Path: pty.Path(), Baud: r.baud, Opener: open}}})
+	if err != nil {
+		return err
+	}
+	listen, err := tcp.Listen("tcp://127.0.0.1:0", tcp.Options{})
+	if err != nil {
+		return err
+	}
+	router := hub.NewServerRouter(hub.ServerOptions{})
+	running.Go(func() { _ = router.Serve(ctx, listen, line) })
+
+	var heard, gaps, strange atomic.Int64
+	next := int64(0)
+	listener := hub.NewClientRouter(hub.ClientOptions{})
+	running.Go(func() { _ = listener.Serve(ctx, tcp.NewClient(listen.Addr(), tcp.ClientOptions{})) })
+	if _, err := listener.AddRemoteListener(ctx, "", "", func(ev hub.Event) {
+		var n int64
+		switch {
+		case ev.Name == hub.Gap:
+			gaps.Add(1)
+		case ev.Name != "counter":
+		case ev.Data.Decode(&n) != nil || n != next:
+			strange.Add(1)
+			next = n + 1
+		default:
+			next++
+			heard.Add(1)
+		}
+	}); err != nil {
+		return err
+	}
+	if err := r.device(ctx, &running, pty.Path()); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(10 * time.Second); heard.Load() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no reading has come within 10 s")
+		}
+	}
+	before, sent, begin := heard.Load(), received.Load(), time.Now()
+	time.Sleep(r.span)
+	n, bytes, took := heard.Load()-before, received.Load()-sent, time.Since(begin)
+	fmt.Printf("%-22s %6.0f readings/s at %d baud, %5.2f bytes each on the line, %d out of order, %d gaps\n",
+		r.name, float64(n)/took.Seconds(), r.baud, float64(bytes)/float64(n), strange.Load(), gaps.Load())
+	return nil
+}
+
+// device starts the device.
+func (r run) device(ctx context.Context, running *sync.WaitGroup, path string) error {
+	if r.program != nil {
+		cmd := exec.CommandContext(ctx, r.program[0], append(r.program[1:], path)...)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		running.Go(func() { _ = cmd.Wait() })
+		return nil
+	}
+	opener, err := serial.NewOpener(serial.OpenerNative)
+	if err != nil {
+		return err
+	}
+	d, err := serial.NewDevice(func(context.Context) (serial.Port, error) { return opener.Open(path, r.baud) }, serial.DeviceOptions{
+		Name: "linkspeed", Window: 8, Batch: r.batch, Baud: r.baud,
+		Senders: []serial.Sender{{Name: "linkspeed", Events: []serial.Event{{Name: "counter"}}}},
+	})
+	if err != nil {
+		return err
+	}
+	running.Go(func() { _ = d.Serve(ctx, ignore{}) })
+	running.Go(func() {
+		for n := 0; d.Report(ctx, "linkspeed", "counter", n, nil) == nil; n++ {
+		}
+	})
+	return nil
+}
