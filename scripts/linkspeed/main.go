@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func main() {
 	}
 	for _, r := range runs {
 		r.baud, r.span = *baud, *span
-		if err := r.measure(); err != nil {
+		if err := r.measure(os.Stdout); err != nil {
 			fmt.Fprintf(os.Stderr, "linkspeed: %s: %v\n", r.name, err)
 			os.Exit(1)
 		}
@@ -49,7 +50,7 @@ type run struct {
 	span    time.Duration
 }
 
-func (r run) measure() error {
+func (r run) measure(out io.Writer) (err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -58,12 +59,12 @@ func (r run) measure() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	pty, err := serial.NewPTY(filepath.Join(dir, "line"))
 	if err != nil {
 		return err
 	}
-	defer pty.Close()
+	defer func() { err = errors.Join(err, pty.Close()) }()
 	harm := fault.Harm{Baud: r.baud}
 	cable, err := fault.New(fault.Options{ToHub: harm, ToDevice: harm})
 	if err != nil {
@@ -119,9 +120,9 @@ func (r run) measure() error {
 	before, sent, begin := heard.Load(), received.Load(), time.Now()
 	time.Sleep(r.span)
 	n, bytes, took := heard.Load()-before, received.Load()-sent, time.Since(begin)
-	fmt.Printf("%-22s %6.0f readings/s at %d baud, %5.2f bytes each on the line, %d out of order, %d gaps\n",
+	_, err = fmt.Fprintf(out, "%-22s %6.0f readings/s at %d baud, %5.2f bytes each on the line, %d out of order, %d gaps\n",
 		r.name, float64(n)/took.Seconds(), r.baud, float64(bytes)/float64(n), strange.Load(), gaps.Load())
-	return nil
+	return err
 }
 
 // device starts the device.
@@ -148,7 +149,9 @@ func (r run) device(ctx context.Context, running *sync.WaitGroup, path string) e
 	}
 	running.Go(func() { _ = d.Serve(ctx, ignore{}) })
 	running.Go(func() {
-		for n := 0; d.Report(ctx, "linkspeed", "counter", n, nil) == nil; n++ {
+		var err error
+		for n := 0; err == nil; n++ {
+			err = d.Report(ctx, "linkspeed", "counter", n, nil)
 		}
 	})
 	return nil
