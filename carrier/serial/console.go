@@ -51,6 +51,24 @@ func (c *console) line(now time.Time, line []byte) {
 	c.log.Info("device prints", args...)
 }
 
+// readable returns what is text in a chunk, and whether that is all of it. Boot loaders print at rates of their own, so
+// that garbage and lines of text may stand together.
+func readable(chunk []byte) (text []byte, pure bool) {
+	if isText(chunk) {
+		return bytes.Clone(chunk), true
+	}
+	const shortest = 4 // bytes of a line between garbage: shorter ones are chance
+	if bytes.IndexByte(chunk, '\n') < 0 {
+		return nil, false
+	}
+	for line := range bytes.SplitSeq(chunk, []byte{'\n'}) {
+		if line = bytes.TrimRight(line, "\r"); len(line) >= shortest && isText(line) {
+			text = append(append(text, line...), '\n')
+		}
+	}
+	return text, false
+}
+
 // isText tells text from a damaged frame: it has no control characters but those that text has.
 func isText(b []byte) bool {
 	for _, c := range b {

@@ -221,6 +221,9 @@ func (d *Device) Reset(kept bool) {
 	d.line.rates.free, d.line.rates.now = former.rates.free, former.rates.now // the port is as it was
 	if former.open {
 		d.line.opened(time.Now())
+		// An answer to the HELLO before may be under way: from the next tick on it is told from those to come.
+		d.line.since++
+		d.line.next = d.line.next.Add(time.Second / time.Duration(d.o.TicksPerSecond))
 		d.wake.give()
 	}
 }

@@ -106,10 +106,7 @@ func (l *hubLine) receive(now time.Time, data []byte) {
 
 // chunk takes what stood between two zeros, or a piece of it.
 func (l *hubLine) chunk(now time.Time, chunk []byte, whole bool) {
-	var text []byte // a frame may look like text, so it is tried as a frame first
-	if isText(chunk) {
-		text = append(text, chunk...)
-	}
+	text, pure := readable(chunk) // a frame may look like text, so it is tried as a frame first
 	var session uint16
 	if l.peer != nil {
 		session = l.peer.link.session
@@ -117,9 +114,8 @@ func (l *hubLine) chunk(now time.Time, chunk []byte, whole bool) {
 	f, err := parseFrame(chunk, session)
 	switch {
 	case !whole || err != nil:
-		if text != nil {
-			l.text.write(now, text)
-		} else {
+		l.text.write(now, text)
+		if !pure {
 			l.noise(now, err)
 		}
 	case l.closing && f.kind != frameAck && f.kind != frameReply: // the device keeps it

@@ -1,0 +1,26 @@
+package serial
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"sighub/carrier/serial/fault"
+)
+
+// TestBootText: what an ESP32 prints when it starts, part of it at another rate, is in the log where it can be read.
+func TestBootText(t *testing.T) {
+	log := &logBuffer{}
+	l := &hubLine{text: console{log: slog.New(slog.NewTextHandler(log, nil))}, log: slog.New(slog.DiscardHandler), peers: new(peers)}
+	l.opened()
+	l.receive(time.Unix(1e9, 0), append([]byte(fault.ESP32()), 0))
+	for _, line := range []string{"SPI flash: 4MB", "no access point is configured", "sensor node: starting"} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("%q is not in the log:\n%s", line, log)
+		}
+	}
+	if n := strings.Count(log.String(), "device prints"); n > 8 {
+		t.Errorf("%d lines were logged:\n%s", n, log)
+	}
+}
