@@ -33,6 +33,7 @@ type chipSize struct {
 
 var chipSizes = []chipSize{
 	{"small", []string{"SIGHUB_RING=120"}, 1},
+	{"short", []string{"SIGHUB_WINDOW=4"}, 4},
 	{"large", []string{"SIGHUB_FRAME=254", "SIGHUB_WINDOW=8", "SIGHUB_RING=4000", "SIGHUB_RECEIVE=1024", "SIGHUB_REPLY=120"}, 8},
 }
 
@@ -117,7 +118,7 @@ func (c *chip) run(now uint32, received []byte, room int) []byte {
 		c.command('P', now, uint16(room))
 	}
 	head := c.say(7)
-	c.connected = head[0] == 1
+	c.connected = head[0] != 0
 	c.waiting = int(binary.BigEndian.Uint16(head[1:]))
 	c.executed += int(binary.BigEndian.Uint16(head[3:]) - uint16(c.executed))
 	return c.say(int(binary.BigEndian.Uint16(head[5:])))

@@ -23,7 +23,7 @@ void *memmove(void *, const void *, size_t);
 #if SIGHUB_WINDOW != 1 && SIGHUB_WINDOW != 2 && SIGHUB_WINDOW != 4 && SIGHUB_WINDOW != 8
 #error "SIGHUB_WINDOW is 1, 2, 4 or 8"
 #endif
-#if SIGHUB_RING < 16 || SIGHUB_RING > 16384
+#if SIGHUB_RING < 20 || SIGHUB_RING > 16384
 #error "SIGHUB_RING is 16 to 16384"
 #endif
 #if SIGHUB_REPLY < 8 || SIGHUB_REPLY > SIGHUB_FRAME - 5
@@ -57,7 +57,8 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 /* Times, in units of 16 ms. */
 #define GONE 250    /* of silence, after which the hub is gone */
 #define REPEAT 31   /* between HELLOs */
-#define RESEND (3 + SIGHUB_FRAME / 128) /* and twice as long each time; the line takes one more unit for a large frame */
+#define ANSWER 2048 /* ms that the answer to a HELLO may take */
+#define RESEND (3 + SIGHUB_WINDOW * SIGHUB_FRAME * 625L / SIGHUB_BAUD) /* with what the line takes; and twice as long each time */
 #define RESEND_MOST 48
 #define OVERDUE 128 /* and there is time to the end of the byte */
 
@@ -70,7 +71,7 @@ typedef uint32_t lost_count;
 #endif
 
 /* If all readings that can wait fit into one frame, with a mark, none need be measured. */
-#define RING_FITS (SIGHUB_RING <= FRAME_LEAST - OVERHEAD - MARK)
+#define RING_FITS (SIGHUB_WINDOW == 1 && SIGHUB_RING <= FRAME_LEAST - OVERHEAD - MARK)
 
 /* What is used most comes first, in reach of short code; but what may survive a reset comes before "clock". */
 typedef struct {
@@ -87,7 +88,6 @@ typedef struct {
 
 	uint16_t clock;      /* ticks up to which the timers have counted */
 	uint16_t session;    /* 0: none, HELLO is said */
-	uint16_t said;       /* ticks of the latest HELLO */
 	uint8_t silent, waited; /* timers: since the hub was heard; since HELLO or the oldest frame in flight was sent */
 	uint8_t wait;        /* before that frame is sent again */
 	uint8_t events;      /* of the dictionary */
@@ -333,9 +333,9 @@ uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 	put_int(value);
 	if (!++*lost) --*lost; /* that many, or more */
 	if (!s->room) return 0;
+	s->used = (ring_size)(s->put - ring); /* first: if a reset comes between, a loss is told twice rather than never */
 	*lost = 0;
 	s->adrift = 0;
-	s->used = (ring_size)(s->put - ring);
 	return 1;
 }
 
@@ -379,6 +379,7 @@ static void pop(sighub_state *s) {
 	uint8_t n = s->flight[0];
 	s->broken++;
 	s->base = s->flown[0];
+	s->mark = 0;
 	s->used -= n;
 	memmove(ring, ring + n, s->used);
 	s->number = (s->number + 1) & NUMBERS;
@@ -396,7 +397,7 @@ static void pop(sighub_state *s) {
 	s->broken--;
 }
 
-/* Takes the answer to a frame, ACK or REP; a REP may mean that the hub refused readings, and the time with them. */
+/* Takes the answer to a frame, ACK or REP. */
 static void answered(sighub_state *s, uint8_t number, uint8_t ack) {
 	uint8_t i = (uint8_t)(number - s->number) & NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
@@ -404,9 +405,9 @@ static void answered(sighub_state *s, uint8_t number, uint8_t ack) {
 	s->done |= (uint8_t)(ack ? (2 << i) - 1 : 1 << i);
 	while (s->done & 1) pop(s);
 #else
+	(void)ack;
 	pop(s);
 #endif
-	s->mark = !ack;
 }
 
 /* ---- Sessions */
@@ -440,8 +441,8 @@ static void welcome(sighub_state *s) {
 #endif
 	expects = (uint8_t)sighub_get();
 	known = sighub_kind;
-	if ((uint16_t)sighub_get() != s->said) return; /* to an older HELLO, which may mean an older session */
-	s->said = s->session = session; /* this answer is not taken twice */
+	if ((uint16_t)((uint16_t)s->ticks - (uint16_t)sighub_get()) >= ANSWER) return; /* that is to a HELLO of long ago */
+	s->session = session;
 	s->broken = 0;
 	s->wait = RESEND;
 	s->waited = OVERDUE; /* send again what is in flight */
@@ -480,8 +481,8 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 	hash = read_dictionary();
 	if (!device->kept || s->hash != hash || (s->broken & 1)) {
 		memset(s, 0, offsetof(sighub_state, clock));
-		s->hash = hash;
 		s->broken = 2;
+		s->hash = hash;
 	}
 	if (s->events > SIGHUB_EVENTS) s->events = 0;
 	s->mark = s->adrift = 1;
@@ -531,7 +532,10 @@ static void message(sighub_state *s, uint8_t n) {
 		} else if (method == 0) {
 			put_dictionary((uint16_t)sighub_get());
 		} else {
+			uint8_t events = s->events;
+			s->events = 0; /* a reading would be put where the reply is: none is taken */
 			sighub_request(method);
+			s->events = events;
 		}
 		if (!s->room) {
 			restart_reply(TOO_LARGE);
@@ -581,15 +585,14 @@ static void frame(sighub_state *s, uint8_t size) {
 	s->silent = 0;
 	if (control < EVT) {
 		if (!s->left) hello(); /* the hub does not know this session */
-		else welcome(s);
+		else if (!s->session) welcome(s);
 	} else if (control >= PING) {
 		if (control <= (PING | NUMBERS)) s->ping = control;
 		else s->waited = OVERDUE; /* AGAIN: something was damaged */
-	} else if (control >= ACK) {
+	} else {
 		uint8_t n = control & NUMBERS;
-		control -= n;
-		if (control == MSG) message(s, n);
-		else answered(s, n, control == ACK);
+		if (control >= MSG && control < REP) message(s, n);
+		else if (control >= ACK) answered(s, n, control < MSG);
 	}
 }
 
@@ -712,7 +715,6 @@ static uint8_t put_readings(sighub_state *s) {
 static uint8_t next(sighub_state *s) {
 	if (!s->session) {
 		if (s->waited < REPEAT) return 0;
-		s->said = (uint16_t)s->ticks;
 		put_hello(s);
 		s->waited = 0;
 #if SIGHUB_REQUESTS

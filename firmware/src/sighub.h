@@ -30,7 +30,7 @@
 #define SIGHUB_WINDOW 1 /* frames that may be unanswered in each direction: 1, 2, 4 or 8 */
 #endif
 #ifndef SIGHUB_RING
-#define SIGHUB_RING 48 /* bytes of readings that may wait to be acknowledged, 16 to 16384; one takes 2 to 14, commonly 5 */
+#define SIGHUB_RING 48 /* bytes of readings that may wait to be acknowledged, 20 to 16384; one takes 2 to 14, commonly 5 */
 #endif
 #ifndef SIGHUB_EVENTS
 #define SIGHUB_EVENTS 2 /* events that the dictionary may have, 1 to 64; 2 bytes each, or 4 */
@@ -43,6 +43,9 @@
 #endif
 #ifndef SIGHUB_RECEIVE
 #define SIGHUB_RECEIVE 60 /* bytes that your receive buffer holds while sighub_rx is not called */
+#endif
+#ifndef SIGHUB_BAUD
+#define SIGHUB_BAUD 115200 /* the line's rate in bits per second, by which it is known how long answers take */
 #endif
 #ifndef SIGHUB_FLOAT
 #ifdef __AVR__
@@ -94,7 +97,7 @@ typedef struct {
 	const uint8_t *uid;   /* the device's lasting identity: its chip's serial number, or one you gave it */
 	uint8_t uid_size;     /* 1 to 12 bytes */
 	const char *name;     /* for people; in flash, see SIGHUB_TEXT; up to 23 bytes */
-	const char *firmware; /* its version, for people; in flash; name and firmware: 22 bytes together always fit */
+	const char *firmware; /* its version, for people; in flash; name and firmware together up to 25 bytes less uid_size: HELLO has no room for more */
 	uint32_t boot;        /* differs at each start: a counter in EEPROM, or random */
 	uint8_t cause;        /* of the reset, in numbers of your own; is logged by the hub */
 	uint8_t kept;         /* 1: the RAM survived (a watchdog's or a button's reset, not lost power), see SIGHUB_KEEP; then
@@ -114,7 +117,8 @@ void sighub_poll(uint32_t now);
 void sighub_rx(uint8_t byte);
 
 /* Queues a reading of an event, taken at a time not after that of the next call of sighub_poll. Returns 0 if there is
- * no room: the loss is counted, and told to those who listen with the next reading of that event which finds room. */
+ * no room: the loss is counted (up to 65,535 on small devices), and told to those who listen with the next reading of that
+ * event which finds room. Inside sighub_request nothing is queued and nothing counted: note it, and report it later. */
 uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken);
 #if SIGHUB_FLOAT
 uint8_t sighub_report_float(uint8_t event, float value, uint32_t taken);
@@ -133,7 +137,7 @@ uint8_t sighub_write(uint8_t byte);
  * it puts is the response: one item of CBOR, an array or a map with what is in it; nothing: null. */
 void sighub_request(uint8_t request);
 
-/* Makes the request fail with this text (in flash, up to 23 bytes, or more with a larger SIGHUB_REPLY), whatever was put
+/* Makes the request fail with this text (in flash, up to SIGHUB_REPLY - 2 and 23 bytes), whatever was put
  * before. */
 void sighub_fail(const char *text);
 #endif

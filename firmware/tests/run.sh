@@ -30,6 +30,7 @@ host-small 1 60 48 1 0
 host-send 1 60 48 0 0
 host-two 2 60 64 1 1
 host-ring 4 128 8000 1 1
+host-short 4 60 48 1 0
 host 8 254 2048 1 1
 END
 

@@ -275,8 +275,8 @@ static void random_frame(void) {
 		static const uint8_t answer[] = {1, 0x19, 0x12, 0x34, 0x18, 0x3C, 1, 0xF6, 0x19};
 		memcpy(raw + 1, answer, sizeof answer);
 		raw[8] = random32() % 2 ? 0xF6 : state.number;
-		raw[10] = (uint8_t)(state.said >> 8);
-		raw[11] = (uint8_t)state.said;
+		raw[10] = (uint8_t)(state.ticks >> 8);
+		raw[11] = (uint8_t)state.ticks;
 		n = 12;
 	}
 	if (random32() % 8 == 0) state.session ^= 1;
