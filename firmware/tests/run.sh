@@ -40,7 +40,8 @@ c++ -std=c++11 -Wall -Wextra -Werror -I../src -c "$out/header.cpp" -o "$out/head
 if command -v avr-gcc >/dev/null; then
 	# shellcheck disable=SC2086
 	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -c ../src/sighub.c -o "$out/avr.o"
-	avr-size "$out/avr.o"
+	avr-size "$out/avr.o" | awk '{ print }
+		NR == 2 && ($1 + $2 > 2048 || $2 + $3 > 256) { print "more than 2048 bytes of flash or 256 of RAM"; exit 1 }'
 	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS=0 -c ../src/sighub.c -o "$out/avr.o"
 	avr-size "$out/avr.o"
 fi
@@ -48,3 +49,4 @@ if command -v arm-none-eabi-gcc >/dev/null; then
 	arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c99 -Os -Wall -Wextra -Werror -c ../src/sighub.c -o "$out/arm.o"
 	arm-none-eabi-size "$out/arm.o"
 fi
+echo "all configurations pass"
