@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly wanted=10000 # readings
 
 avr() {
-	local before
+	local before lights airs
 	need avr-gcc "gcc-avr avr-libc"
 	echo '#include <simavr/sim_avr.h>' | cc -E - >/dev/null 2>&1 || fail "libsimavr is missing (on Debian: apt-get install libsimavr-dev libelf-dev)"
 	say "the ATmega328P: light and temperature"
@@ -30,19 +30,23 @@ avr() {
 	pull
 	(($(events light '#gap') == 0 && $(events air '#gap') == 0)) || fail "readings were lost that the ring could hold"
 
-	say "400 readings/s; the reset pin: nothing is lost"
+	say "100 readings/s; the reset pin: nothing is lost"
+	[[ $(ask board period 20) == 20 ]] || fail "the period was not set"
+	await "readings" at_least 100 light lux
+	reset_pin
+	(($(events light '#gap') == 0 && $(events air '#gap') == 0)) || fail "a reset lost readings"
+
+	say "400 readings/s" # more than a busy computer takes at times: what is lost then must be told
 	[[ $(ask board period 5) == 5 ]] || fail "the period was not set"
 	await "readings" at_least $((wanted / 8)) light lux
-	reset_pin
-	[[ $(ask board period 5) == 5 ]] || fail "the period was not set"
-	(($(events light '#gap') == 0 && $(events air '#gap') == 0)) || fail "a reset lost readings"
 
 	say "unplugged for 5 s: the ring is too small, and the rest is told"
 	before=$(events light lux)
 	await "readings" at_least $((before + 200)) light lux
+	lights=$(events light '#gap') airs=$(events air '#gap')
 	pull
-	await "the loss" at_least 1 light '#gap' '"count":[1-9]'
-	await "the loss" at_least 1 air '#gap' '"count":[1-9]'
+	await "the loss" at_least $((lights + 1)) light '#gap' '"count":[1-9]'
+	await "the loss" at_least $((airs + 1)) air '#gap' '"count":[1-9]'
 
 	say "power goes and comes: what was not sent is lost, and nobody knows how much"
 	before=$(events board '#disconnect' '"reason":"reset"')
