@@ -24,7 +24,7 @@ void *memmove(void *, const void *, size_t);
 #error "SIGHUB_WINDOW is 1, 2, 4 or 8"
 #endif
 #if SIGHUB_RING < 20 || SIGHUB_RING > 16384
-#error "SIGHUB_RING is 16 to 16384"
+#error "SIGHUB_RING is 20 to 16384"
 #endif
 #if SIGHUB_REPLY < 8 || SIGHUB_REPLY > SIGHUB_FRAME - 5
 #error "SIGHUB_REPLY is 8 to SIGHUB_FRAME - 5"
@@ -54,11 +54,13 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 #define TEXT_MOST 255
 #endif
 
+#define ANSWER 2048 /* ms that the answer to a HELLO may take */
+
 /* Times, in units of 16 ms. */
 #define GONE 250    /* of silence, after which the hub is gone */
 #define REPEAT 31   /* between HELLOs */
-#define ANSWER 2048 /* ms that the answer to a HELLO may take */
-#define RESEND (3 + SIGHUB_WINDOW * SIGHUB_FRAME * 625L / SIGHUB_BAUD) /* with what the line takes; and twice as long each time */
+#define LINE (SIGHUB_WINDOW * SIGHUB_FRAME * 625L / SIGHUB_BAUD) /* what the line takes for a window: 10 bits a byte */
+#define RESEND (3 + (LINE < 90 ? LINE : 90)) /* and twice as long each time, but less than OVERDUE */
 #define RESEND_MOST 48
 #define OVERDUE 128 /* and there is time to the end of the byte */
 
