@@ -77,8 +77,8 @@ sketch LightAndTemperature
 sketch Request
 
 say "LightAndTemperature"
+start_hub "$tmp/line" # first, for a listener hears no #connect from before its time
 start_chip "$tmp/LightAndTemperature.elf"
-start_hub "$tmp/line"
 await "the device" at_least 1 light '#connect'
 await "readings" at_least 5 air temp
 stop_chip

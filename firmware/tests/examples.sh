@@ -16,8 +16,8 @@ avr() {
 	echo '#include <simavr/sim_avr.h>' | cc -E - >/dev/null 2>&1 || fail "libsimavr is missing (on Debian: apt-get install libsimavr-dev libelf-dev)"
 	say "the ATmega328P: light and temperature"
 	make -s -C firmware/examples/avr BUILD="$tmp" size
+	start_hub "$tmp/line" # first, for a listener hears no #connect from before its time
 	start_chip "$tmp/light-and-air.elf"
-	start_hub "$tmp/line"
 	await "the device" at_least 1 board '#connect'
 	[[ $(ask board led true) == true ]] || fail "the LED was not switched"
 	await "the LED" grep -q '^pin B5 1 ' "$tmp/chip.out"
@@ -98,8 +98,8 @@ cortex_m3() {
 	exec 4>"$tmp/monitor"
 	await "the emulator's terminal" grep -q 'redirected to' "$tmp/qemu.log"
 	terminal=$(sed -n 's/.*redirected to \([^ ]*\).*/\1/p' "$tmp/qemu.log")
+	start_hub "$tmp/arm" # first, for a listener hears no #connect from before its time
 	ln -s "$terminal" "$tmp/arm"
-	start_hub "$tmp/arm"
 	await "the device" at_least 1 board '#connect'
 	[[ $(ask board led true) == true && $(ask board led) == true ]] || fail "the LED was not switched"
 	[[ $(ask board period 10) == 10 ]] || fail "the period was not set"
