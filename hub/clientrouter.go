@@ -124,6 +124,11 @@ func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.Ca
 	return context.WithTimeout(ctx, r.opts.RequestTimeout)
 }
 
+// Call calls a method of the hub, one of [ServerOptions.Methods], waiting for a connection if there is none.
+func (r *ClientRouter) Call(ctx context.Context, method string, params any) (carrier.Value, error) {
+	return r.call(ctx, method, params)
+}
+
 // AddRemoteSender registers a sender with the hub, waiting for a connection if there is none. Its events are
 // triggered in the hub, its requests come from there. It is registered again after each loss of the connection,
 // until it is removed.

@@ -125,7 +125,7 @@ func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
+		c.handleOther(m, respond)
 		return
 	}
 	a := parseArguments(m.Params)
@@ -140,6 +140,21 @@ func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	case response != deferred:
 		respond(carrier.Done(response))
 	}
+}
+
+// handleOther answers a method of the program around the hub.
+func (c *remote) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
+	method := c.server.opts.Methods[m.Method]
+	if method == nil {
+		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
+		return
+	}
+	response, err := method(c.ctx, m.Params)
+	if err != nil {
+		respond(carrier.Failed(err))
+		return
+	}
+	respond(carrier.Done(response))
 }
 
 func (c *remote) getVersion(*arguments, func(carrier.Reply)) (any, error) {

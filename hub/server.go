@@ -22,9 +22,16 @@ type ServerOptions struct {
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
+	// Methods are further methods that any client may call, by name: what the program around the hub has to tell. None
+	// replaces one that every hub has. What they return is encoded as the client wants it.
+	Methods map[string]Method
+
 	// Grace is how long Serve waits, when it ends, for clients to take what it told them: 1 s by default.
 	Grace time.Duration
 }
+
+// A Method answers a client's call. Calls of one client do not overlap; ctx is done when the client has gone.
+type Method func(ctx context.Context, params carrier.Value) (any, error)
 
 func (o ServerOptions) withDefaults() ServerOptions {
 	o.Outbox = o.Outbox.withDefaults()

@@ -103,7 +103,7 @@ func (c *client) run() {
 			return
 		}
 	}
-	log := c.server.o.Logger.With("port", c.line.o.Path, "device", c.name(), "uid", c.peer.id)
+	log := c.server.o.Logger.With("port", c.line.path, "device", c.name(), "uid", c.peer.id)
 	if err := c.learn(); err != nil {
 		if errors.Is(err, carrier.ErrGone) {
 			return
@@ -116,7 +116,7 @@ func (c *client) run() {
 	c.recall()
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.o.Path,
+		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.o.Naming,
 	})
 	log.Info("device connected", "firmware", c.hello.firmware)

@@ -147,9 +147,14 @@ func (c *clock) extend(ticks uint32, now time.Time) int64 {
 	if !c.known() {
 		return int64(ticks)
 	}
-	passed := (now.Sub(c.start).Seconds() - c.newest().heard) / (1 + (c.low+c.high)/2)
-	expected := c.newest().ticks + int64(passed*c.rate)
+	expected := c.now(now)
 	return expected + int64(int32(ticks-uint32(expected)))
+}
+
+// now returns what the clock shows at a time, about.
+func (c *clock) now(now time.Time) int64 {
+	passed := (now.Sub(c.start).Seconds() - c.newest().heard) / (1 + (c.low+c.high)/2)
+	return c.newest().ticks + int64(passed*c.rate)
 }
 
 // time returns when the clock showed ticks, and how far that may be off. No reading is from the future: now bounds

@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 				}
 				t.Cleanup(func() { _ = pty.Close() })
 				hub, err := New(Options{
-					Ports:    []PortOptions{{Path: pty.Path()}},
+					Ports:    []PortOptions{{Port: pty.Path()}},
 					MaxFrame: c.maxFrame, Window: c.window,
 					Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
 					Backoff: carrier.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond},

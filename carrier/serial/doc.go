@@ -19,6 +19,12 @@
 // dictionary names them, else as they are. The handler's reply to a reading is its acknowledgement: until then the
 // device keeps it.
 //
+// # Ports
+//
+// Ports are named by path, by pattern or by their USB ids, and served when they appear: a finder (finder.go, and package
+// discovery) looks whenever the system tells of a change, and once a second. Each port is a line (line.go) with a life
+// (life.go) that [Server.Ports] tells of. A port that cannot be opened is tried again; it harms no other.
+//
 // A device is known by its uid, wherever it is plugged in. It is gone when its port is ([carrier.ErrUnplugged]), when
 // it is silent ([carrier.ErrTimeout]), or when it was started anew ([carrier.ErrReset]). The port is opened again for
 // as long as the server runs. What is sent again after a line was cut is recognised by its number, so that nothing is

@@ -51,7 +51,7 @@ func Example() {
 		return
 	}
 	defer pty.Close()
-	hub, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Path: pty.Path()}}})
+	hub, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path()}}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -13,7 +13,7 @@ const (
 	badFrames = 4                      // in a row, after which a new session is due
 	askEvery  = 500 * time.Millisecond // at most, for a HELLO
 	oddEvery  = time.Minute            // between two log entries of HELLOs that make no sense
-	takeover  = time.Second            // of silence, after which a device may appear on another port
+	answering = 500 * time.Millisecond // that a device may take to answer when asked; after that it is silent
 )
 
 // A hubLine is the hub's end of one open line: it finds out which device is there and gives it sessions. Like
@@ -29,6 +29,7 @@ type hubLine struct {
 	random   func() uint16
 	events   hubEvents
 	log      *slog.Logger
+	wake     notice // given when there is something to write
 
 	peer    *peer // nil: no session
 	in      deframer
@@ -44,10 +45,17 @@ type hubLine struct {
 	refused string    // the uid last logged as being on another port
 	rates   hubRates
 	stats   lineStats
+	trouble trouble
 }
 
-// lineStats counts what arrived.
-type lineStats struct{ good, bad uint64 }
+// lineStats counts what arrived: frames, what was none, and readings.
+type lineStats struct{ good, bad, readings uint64 }
+
+// trouble is the latest that went wrong.
+type trouble struct {
+	what error
+	at   time.Time
+}
 
 // hubEvents is told what happens on a hubLine.
 type hubEvents interface {
@@ -86,6 +94,9 @@ func (l *hubLine) drop(cause error) {
 	l.events.disconnected(p, cause)
 	l.peers.left(p)
 }
+
+// silent tells whether the device in a session has been asked in vain. One that has may appear on another port.
+func (l *hubLine) silent(now time.Time) bool { return now.Sub(l.peer.link.heard) > l.ask+answering }
 
 func (l *hubLine) receive(now time.Time, data []byte) {
 	if l.in.empty() {
@@ -192,6 +203,7 @@ func (l *hubLine) sample(now time.Time, a arrival) {
 func (l *hubLine) hello(now time.Time, payload []byte) {
 	h, err := parseHello(payload)
 	if err != nil {
+		l.trouble = trouble{err, now}
 		if now.Sub(l.odd) >= oddEvery {
 			l.odd = now
 			l.log.Warn("a device's HELLO makes no sense", "port", l.name, "error", err,
@@ -201,7 +213,8 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 	if known := l.peers.byID[h.id()]; known != nil && known.line != nil && known.line != l {
 		other := known.line
-		if now.Sub(known.link.heard) < takeover {
+		if !other.silent(now) {
+			l.trouble = trouble{fmt.Errorf("serial: the device %s is connected on %s: it is not heard here", h.id(), other.name), now}
 			if l.refused != h.id() {
 				l.refused = h.id()
 				l.log.Error("a device with this uid is connected on another port; it is not heard on this one",

@@ -46,6 +46,14 @@ func (g *bugstGuard) SetBaud(rate int) error {
 	return bugstError(g.port.SetMode(&bugst.Mode{BaudRate: rate}))
 }
 
+// SetModem implements ModemSetter.
+func (g *bugstGuard) SetModem(dtr, rts bool) error {
+	if err := g.port.SetDTR(dtr); err != nil {
+		return bugstError(err)
+	}
+	return bugstError(g.port.SetRTS(rts))
+}
+
 type bugstPort struct{ bugst.Port }
 
 func (p bugstPort) drain() error { return bugstError(p.Drain()) }
@@ -53,8 +61,14 @@ func (p bugstPort) drain() error { return bugstError(p.Drain()) }
 func (p bugstPort) flush() { _ = p.ResetOutputBuffer() }
 
 // Read returns 0, nil when pollEvery has passed.
-func (p bugstPort) Read(b []byte) (int, error) {
-	n, err := p.Port.Read(b)
+func (p bugstPort) Read(b []byte) (n int, err error) {
+	// The library waits with select(2), which knows no descriptors from 1024 on, and panics with one.
+	defer func() {
+		if recover() != nil {
+			err = errors.New("this opener works with fewer than 1,024 open files: use the native one")
+		}
+	}()
+	n, err = p.Port.Read(b)
 	return n, bugstError(err)
 }
 

@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/discovery"
 )
 
 // Options configure a [Server]. The zero value of each field stands for its default.
 type Options struct {
-	// Ports are the serial ports to serve. None is fine: the server then waits for its context to end.
+	// Ports are the serial ports to serve. None is fine: the server then waits for its context to end. A port that
+	// several of them name belongs to the first.
 	Ports []PortOptions
+	// System is the machine whose ports they are. The zero System is this one.
+	System discovery.System
 
 	// Ask is after how much silence a device is asked whether it is there. Default 1 s.
 	Ask time.Duration
@@ -41,9 +45,9 @@ type Options struct {
 
 // PortOptions describe one serial port.
 type PortOptions struct {
-	// Path is the port's, as in "/dev/ttyUSB0". Paths below /dev/serial/by-id stay the same when a device is
-	// plugged in elsewhere; but a device is known by its own uid, wherever it appears.
-	Path string
+	// Port names the port, as in "/dev/ttyUSB0", or any number of them that come and go: [discovery.Parse] tells how.
+	// A device is known by its own uid, wherever it appears.
+	Port string
 	// Baud is the rate in bits per second, which then stays. 0: automatic. That begins at 115200, and looks for a device
 	// that cannot be understood there at other usual rates; one that can do more is offered faster ones.
 	Baud int
@@ -53,8 +57,13 @@ type PortOptions struct {
 	Opener Opener
 	// Name is what the device is called. Empty: as it calls itself.
 	Name string
+	// DTROff and RTSOff keep these modem lines of the port down. Both are up by default, as most boards need it; some are
+	// held in reset by them. A port may raise both for a moment when it is opened.
+	DTROff, RTSOff bool
 	// Naming is copied to [carrier.Client].
 	Naming string
+
+	pattern discovery.Pattern
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -78,19 +87,22 @@ func (o Options) withDefaults() (Options, error) {
 	seen := make(map[string]bool)
 	for i := range o.Ports {
 		p := &o.Ports[i]
+		pattern, err := discovery.Parse(p.Port)
+		if err != nil {
+			return o, fmt.Errorf("serial: port %d: %w", i+1, err)
+		}
+		p.pattern = pattern
 		set(&p.MaxBaud, fasterRates()[0])
 		if p.Opener == nil {
 			p.Opener = OpenerFunc(openNative)
 		}
 		switch {
-		case p.Path == "":
-			return o, fmt.Errorf("serial: port %d has no path", i+1)
-		case seen[p.Path]:
-			return o, fmt.Errorf("serial: the port %s is given twice", p.Path)
+		case seen[p.Port]:
+			return o, fmt.Errorf("serial: the port %s is given twice", p.Port)
 		case p.Baud < 0 || p.MaxBaud < 0:
-			return o, fmt.Errorf("serial: %d is no rate for %s", min(p.Baud, p.MaxBaud), p.Path)
+			return o, fmt.Errorf("serial: %d is no rate for %s", min(p.Baud, p.MaxBaud), p.Port)
 		}
-		seen[p.Path] = true
+		seen[p.Port] = true
 	}
 	return o, nil
 }

@@ -18,6 +18,11 @@ type Port interface{ io.ReadWriteCloser }
 // it Close drops what has not left yet, so that it never waits for a line that stands still. Close wakes drain.
 type drainer interface{ drain() error }
 
+// A ModemSetter is a Port whose modem lines can be set while it is open: true is up.
+type ModemSetter interface {
+	SetModem(dtr, rts bool) error
+}
+
 // An Opener opens serial ports: raw, 8 data bits, no parity, one stop bit, no flow control, DTR and RTS asserted.
 // Baud is in bits per second. Bytes received before may still be there to be read.
 type Opener interface {
@@ -68,9 +73,14 @@ func remedy(err error) string {
 		return "another program has it open: close that one"
 	case errors.Is(err, errNotTerminal):
 		return "give the path of a serial port"
+	case errors.Is(err, errNoModem):
+		return "leave dtr and rts as they are"
 	default:
 		return "the hub tries again by itself"
 	}
 }
 
-var errNotTerminal = errors.New("not a serial port")
+var (
+	errNotTerminal = errors.New("not a serial port")
+	errNoModem     = errors.New("DTR and RTS cannot be set")
+)

@@ -73,7 +73,7 @@ func (r *registry) answered(e *registration, reply carrier.Reply) bool {
 		return false
 	}
 	e.told = err.Error()
-	r.client.server.o.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.o.Path,
+	r.client.server.o.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
 		"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	return false
 }

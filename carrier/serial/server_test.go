@@ -38,7 +38,7 @@ func newBench(t testing.TB, change func(*Options, *DeviceOptions)) *bench {
 	must(t, err)
 	t.Cleanup(func() { _ = b.pty.Close() })
 	o := Options{
-		Ports:   []PortOptions{{Path: b.pty.Path()}},
+		Ports:   []PortOptions{{Port: b.pty.Path()}},
 		Timeout: watchdog, Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	}
@@ -333,7 +333,7 @@ func TestTwoDevices(t *testing.T) {
 	must(t, err)
 	defer second.Close()
 	b := newBench(t, func(o *Options, _ *DeviceOptions) {
-		o.Ports = append(o.Ports, PortOptions{Path: second.Path(), Name: "garden"})
+		o.Ports = append(o.Ports, PortOptions{Port: second.Path(), Name: "garden"})
 	})
 	b.start(t)
 	other, err := NewDevice(second.Open, DeviceOptions{UID: []byte{7}, Name: "porch"})

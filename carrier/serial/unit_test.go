@@ -169,8 +169,8 @@ func TestConsole(t *testing.T) {
 func TestOptionErrors(t *testing.T) {
 	for _, o := range []Options{
 		{Ports: []PortOptions{{}}},
-		{Ports: []PortOptions{{Path: "a"}, {Path: "a"}}},
-		{Ports: []PortOptions{{Path: "a", Baud: -1}}},
+		{Ports: []PortOptions{{Port: "a"}, {Port: "a"}}},
+		{Ports: []PortOptions{{Port: "a", Baud: -1}}},
 		{MaxFrame: 59}, {MaxFrame: 5000}, {Window: 9}, {Window: -1},
 		{Ask: 2 * time.Second, Timeout: time.Second},
 	} {

@@ -36,6 +36,7 @@ type commands struct {
 	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
 	Request  requestCommand  `cmd:"" help:"Ask a sender something and print its answer."`
 	Senders  sendersCommand  `cmd:"" help:"List who sends what."`
+	Ports    portsCommand    `cmd:"" help:"List the serial ports, and the devices on them."`
 	Simulate simulateCommand `cmd:"" help:"Be a device on a serial line."`
 	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without any hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`

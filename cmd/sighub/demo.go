@@ -84,7 +84,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	ports, err := serial.New(serial.Options{
-		Ports:   []serial.PortOptions{{Path: line.Path()}},
+		Ports:   []serial.PortOptions{{Port: line.Path()}},
 		Backoff: carrier.Backoff{Min: 50 * time.Millisecond, Max: 250 * time.Millisecond},
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ func TestFaultyPort(t *testing.T) {
 	defer pty.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ports, err := serial.New(serial.Options{Ports: []serial.PortOptions{{
-		Path:   "the other end",
+		Port:   "the other end",
 		Opener: serial.OpenerFunc(func(string, int) (serial.Port, error) { return pty.Open(ctx) }),
 	}}})
 	if err != nil {

@@ -1,25 +1,248 @@
 package main
 
 import (
-	"log/slog"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
-	"sighub/internal/config"
+	"sighub/hub"
 )
 
-// serialPorts returns the carrier of these serial ports, which it opens once it is served. dir is where it remembers
-// dictionaries; empty: nowhere.
-func serialPorts(ports []config.Port, dir string, log *slog.Logger) (carrier.Carrier, error) {
-	o := serial.Options{Dir: dir, Logger: log}
-	for _, p := range ports {
-		opener, err := serial.NewOpener(p.Opener)
-		if err != nil {
-			return nil, err
+type portsCommand struct {
+	hubFlags
+	Watch  bool   `short:"w" help:"Go on, and show what changes."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
+}
+
+// Help implements kong.HelpProvider.
+func (*portsCommand) Help() string {
+	return `A port is absent, opening, waiting (open; no device has said HELLO), connected, silent (the device does not answer)
+or failed (it is tried again). RESENT counts frames that the hub sent again, and those that the device did; RTT is the
+time from a frame to its answer; CLOCK is how sure the time of a reading is, and by how much the device's clock is slow,
+in parts per million.
+
+With --watch json is printed whenever a port's state, device or reason changes.
+
+Examples:
+
+    sighub ports
+    sighub ports --watch
+    sighub ports --output json | jq 'select(.state != "connected")'`
+}
+
+// How often a watched hub is asked.
+const (
+	watchScreen = time.Second
+	watchLines  = 100 * time.Millisecond
+)
+
+// surePPM is how far off a drift may be, in parts per million, that is worth showing: quartz drifts by 20 to 100.
+const surePPM = 50
+
+// Run lists the hub's serial ports.
+func (c *portsCommand) Run(ctx context.Context, s *streams) error {
+	return c.with(ctx, s, "sighub ports", func(ctx context.Context, r *hub.ClientRouter) error {
+		w := portsPrinter{s: s, json: c.Output == "json", watch: c.Watch, told: make(map[string]string)}
+		w.screen = c.Watch && !w.json && isTerminal(s.out)
+		every := watchLines
+		if w.screen {
+			every = watchScreen
 		}
-		o.Ports = append(o.Ports, serial.PortOptions{
-			Path: p.Path, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming,
-		})
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			list, err := listPorts(ctx, r)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				return nil // the user has seen enough
+			case err != nil:
+				return err
+			}
+			if err := w.print(list); err != nil || !c.Watch {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+func listPorts(ctx context.Context, r *hub.ClientRouter) ([]serial.PortInfo, error) {
+	v, err := r.Call(ctx, methodListPorts, nil)
+	if err != nil {
+		return nil, err
 	}
-	return serial.New(o)
+	var list []serial.PortInfo
+	if err := v.Decode(&list); err != nil {
+		return nil, fmt.Errorf("the hub's list of ports is not understood: is it another version? %w", err)
+	}
+	return list, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// A portsPrinter prints lists of ports: all of them on a screen, else what is new.
+type portsPrinter struct {
+	s                   *streams
+	json, watch, screen bool
+	told                map[string]string // what was printed of each port that is worth telling again when it changes
+}
+
+func (w *portsPrinter) print(list []serial.PortInfo) error {
+	if w.watch && !w.screen && !w.changes(&list) {
+		return nil
+	}
+	var b bytes.Buffer
+	if w.screen {
+		b.WriteString("\x1b[H\x1b[2J") // to the upper left, and clear
+	}
+	if w.json {
+		for _, p := range list {
+			line, err := carrier.JSON.Append(nil, p)
+			if err != nil {
+				return err
+			}
+			b.Write(append(line, '\n'))
+		}
+	} else if len(list) > 0 {
+		portsTable(&b, list, time.Now())
+	} else if !w.watch {
+		w.s.note("the hub has no serial port: add one with `sighub run --serial`, or simulate one with `sighub simulate --pty`")
+	}
+	_, err := w.s.out.Write(b.Bytes())
+	return err
+}
+
+// changes leaves those of the list that are not as they were told; in text it leaves all, and tells whether one is not.
+func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
+	var changed []serial.PortInfo
+	now := make(map[string]string)
+	for _, p := range *list {
+		said := string(p.State) + "\n" + p.Reason
+		if p.Device != nil {
+			said += "\n" + p.Device.UID
+		}
+		now[p.Port] = said
+		if w.told[p.Port] != said {
+			changed = append(changed, p)
+		}
+	}
+	fewer := len(now) < len(w.told)
+	w.told = now
+	if w.json {
+		*list = changed
+		return len(changed) > 0
+	}
+	return len(changed) > 0 || fewer
+}
+
+func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK") // a buffer takes all
+	for _, p := range list {
+		row := []string{p.Port, string(p.State), age(now.Sub(p.Since)), "-", "-", dash(p.Baud), "-",
+			strconv.FormatUint(p.Frames, 10), strconv.FormatUint(p.BadFrames, 10), "-", "-", "-"}
+		if d := p.Device; d != nil {
+			row[3], row[4] = deviceName(d), orElse(d.Firmware, "-")
+			row[6] = strconv.FormatUint(d.Readings, 10)
+			if p.State == serial.PortConnected {
+				row[6] += fmt.Sprintf(" (%.3g/s)", d.PerSecond)
+			}
+			row[9] = fmt.Sprintf("%d+%d", d.Resent, d.Repeated)
+			if d.RoundTrip != nil {
+				row[10] = fmt.Sprintf("%.1f ms", *d.RoundTrip)
+			}
+			if c := d.Clock; c != nil {
+				row[11] = fmt.Sprintf("±%.1f ms", c.Uncertainty)
+				if c.DriftError <= surePPM {
+					row[11] += fmt.Sprintf(", %+.0f ppm", c.Drift)
+				}
+			}
+		}
+		_, _ = fmt.Fprintln(w, printableRow(row))
+	}
+	_ = w.Flush()
+	for _, p := range list {
+		for _, line := range explain(p, now) {
+			_, _ = fmt.Fprintf(out, "%s: %s\n", printable(p.Port), printable(line))
+		}
+	}
+}
+
+// explain says in sentences what a table has no room for.
+func explain(p serial.PortInfo, now time.Time) (lines []string) {
+	if p.Reason != "" {
+		line := plainly(p.Reason) + ": " + p.Remedy
+		if p.State == serial.PortFailed && p.NextTry != nil {
+			line += fmt.Sprintf(" (next try in %.1f s)", max(p.NextTry.Sub(now).Seconds(), 0))
+		}
+		lines = append(lines, line)
+	}
+	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second {
+		lines = append(lines, "no device has said HELLO: does it run sighub's firmware, and at which baud?")
+	}
+	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason {
+		lines = append(lines, fmt.Sprintf("last trouble, %s ago: %s", age(now.Sub(*p.ErrorAt)), plainly(p.Error)))
+	}
+	return lines
+}
+
+func deviceName(d *serial.DeviceInfo) string {
+	if d.UID == d.Name {
+		return d.Name
+	}
+	return d.Name + " (" + d.UID + ")"
+}
+
+func printableRow(cells []string) string {
+	for i, c := range cells {
+		cells[i] = printable(c)
+	}
+	return strings.Join(cells, "\t")
+}
+
+func dash(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// age writes a time that has passed as people say it: 12s, 5m, 3h, 2d.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", max(d.Seconds(), 0))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+	}
 }

@@ -16,7 +16,7 @@ import (
 type runCommand struct {
 	Config string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
 	Listen []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
-	Serial []string `sep:"none" placeholder:"PATH" help:"A serial port with a device, as in /dev/ttyUSB0?baud=115200. May be repeated; adds to the file."`
+	Serial []string `sep:"none" placeholder:"PORT" help:"Serial ports with devices: a path, a pattern as in '/dev/ttyUSB*', a USB adapter's vendor:product[:serial], auto or none. May be repeated; adds to what the file says. Default: auto."`
 	State  string   `placeholder:"DIR" help:"The folder of what is remembered from one run to the next; replaces what the file says. Default: systemd's, else the user's cache."`
 }
 
@@ -24,12 +24,16 @@ type runCommand struct {
 func (*runCommand) Help() string {
 	return `It runs until SIGINT or SIGTERM, then tells its clients and exits with 0. It logs to standard error.
 
-After its path a serial port may have, as in the configuration file, baud, opener (native, bugst or tarm), name and
-naming, joined by &.
+With auto, every USB serial adapter is served as soon as it is plugged in; ` + "`sighub ports`" + ` shows them. A device is known
+by its own uid, wherever it is plugged in.
+
+After a ? a port may have, as in the configuration file, baud, opener (native, bugst or tarm), name, naming, dtr and rts
+(on or off), joined by &.
 
 Examples:
 
-    sighub run --serial /dev/ttyUSB0
+    sighub run
+    sighub run --serial '/dev/ttyACM*' --serial 0403:6001
     sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --listen tcp://0.0.0.0:3000
     sighub run --config /etc/sighub/sighub.yaml`
 }
@@ -41,11 +45,18 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return usageError{err}
 	}
 	log := newLogger(s.err, cfg.Log)
-	carriers, err := openCarriers(cfg, log)
+	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return err
 	}
-	err = newRouter(cfg, log).Serve(ctx, carriers...)
+	carriers, err := listen(cfg, log)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Serial) == 0 {
+		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
+	}
+	err = newRouter(cfg, log, portMethods(ports)).Serve(ctx, append(carriers, ports)...)
 	if err == nil {
 		log.Info("shut down")
 	}
@@ -66,7 +77,7 @@ func (c *runCommand) config() (*config.Config, error) {
 	return cfg, cfg.Add(c.Listen, c.Serial)
 }
 
-func newRouter(cfg *config.Config, log *slog.Logger) *hub.ServerRouter {
+func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
 	return hub.NewServerRouter(hub.ServerOptions{
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
@@ -78,11 +89,12 @@ func newRouter(cfg *config.Config, log *slog.Logger) *hub.ServerRouter {
 		MaxSenders:     cfg.Limits.Senders,
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
+		Methods:        methods,
 	})
 }
 
-// openCarriers opens every address, and the carrier of the serial ports if there are any. All or none are open.
-func openCarriers(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
+// listen opens every address. All or none are open.
+func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
 	var opened []io.Closer
 	defer func() {
 		if err != nil {
@@ -109,13 +121,5 @@ func openCarriers(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carr
 				"addr", server.Addr())
 		}
 	}
-	if len(cfg.Serial) == 0 {
-		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
-		return carriers, nil
-	}
-	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
-	if err != nil {
-		return nil, err
-	}
-	return append(carriers, ports), nil
+	return carriers, nil
 }

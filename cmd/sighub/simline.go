@@ -40,7 +40,7 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 	fault := ""
 	return &simulatedLine{
 		open: func(context.Context) (serial.Port, error) {
-			p, err := opener.Open(port.Path, port.Baud)
+			p, err := opener.Open(port.Port, port.Baud)
 			switch {
 			case err == nil:
 				fault = ""

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,19 +13,23 @@ import (
 // A Config is what the hub is told to do. What nobody gave has its default.
 type Config struct {
 	Listen []Address
-	Serial []Port
+	Serial []Port // empty: none, as it was asked for
 	State  string // the folder of what is remembered from one run to the next; empty: the system's usual place
 	Limits Limits
 	Log    Log
+
+	said bool // which serial ports there are
 }
 
-// A Port is a serial port with a device on it.
+// A Port is a serial port with a device on it, or any number of them.
 type Port struct {
-	Path   string
+	Port   string // a path, or a pattern of several
 	Baud   int    // 300 to 4,000,000; 0: automatic
 	Opener string // one of Openers, or empty for the system's best
 	Name   string // instead of the device's own; empty: its own
 	Naming string // contains {sender}
+	DTROff bool
+	RTSOff bool
 }
 
 // Limits bound what clients may cost.
@@ -55,7 +60,15 @@ const (
 	DefaultNaming = "{sender}"
 )
 
+// AutoPort stands for every USB serial adapter. It is what a hub serves that was not told otherwise; NoPort stands for
+// none at all.
+const (
+	AutoPort = "auto"
+	NoPort   = "none"
+)
+
 // The values that some keys choose among; the first one of SlowListeners is the default.
+func lineLevels() []string    { return []string{"on", lineOff} }
 func openers() []string       { return []string{"native", "bugst", "tarm"} }
 func logLevels() []string     { return []string{"debug", "info", "warn", "error"} }
 func logFormats() []string    { return []string{"text", "json"} }
@@ -83,6 +96,9 @@ func (c *Config) complete() {
 	if len(c.Listen) == 0 {
 		c.Listen = []Address{defaultAddress}
 	}
+	if !c.said {
+		c.Serial = []Port{{Port: AutoPort, Baud: DefaultBaud, Naming: DefaultNaming}}
+	}
 }
 
 // Load reads a file. The error is one that could not be read, or joins an [*Error] for each fault.
@@ -106,7 +122,8 @@ func Load(file string) (*Config, error) {
 // maxFile bounds what is read, in bytes: a thousand ports need a tenth of it.
 const maxFile = 1 << 20
 
-// Add takes over what the command line says: addresses replace those of the file, ports are added to them.
+// Add takes over what the command line says: addresses replace those of the file, ports are added to those of the file,
+// if it names any. The port none takes all others away.
 func (c *Config) Add(listen, serial []string) error {
 	var errs []error
 	if len(listen) > 0 {
@@ -123,10 +140,16 @@ func (c *Config) Add(listen, serial []string) error {
 		}
 		c.Listen = append(c.Listen, a)
 	}
+	if slices.Contains(serial, NoPort) || len(serial) > 0 && !c.said {
+		c.Serial, c.said = nil, true
+	}
 	for _, text := range serial {
+		if text == NoPort && len(serial) == 1 {
+			break
+		}
 		p, err := ParsePort(text)
-		if err == nil && hasPort(c.Serial, p.Path) {
-			err = fmt.Errorf("%s is there twice, in the file or on the command line: remove one of them", p.Path)
+		if err == nil && hasPort(c.Serial, p.Port) {
+			err = fmt.Errorf("%s is there twice, in the file or on the command line: remove one of them", p.Port)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--serial %s: %w", text, err))
@@ -137,13 +160,17 @@ func (c *Config) Add(listen, serial []string) error {
 	return errors.Join(errs...)
 }
 
-func hasPort(ports []Port, path string) bool {
-	return slices.ContainsFunc(ports, func(p Port) bool { return p.Path == path })
+func hasPort(ports []Port, port string) bool {
+	return slices.ContainsFunc(ports, func(p Port) bool { return p.Port == port })
 }
 
 // Summary says in a few words what the configuration holds.
 func (c *Config) Summary() string {
-	return plural(len(c.Listen), "address", "addresses") + ", " + plural(len(c.Serial), "serial port", "serial ports")
+	ports := make([]string, len(c.Serial))
+	for i, p := range c.Serial {
+		ports[i] = p.Port
+	}
+	return plural(len(c.Listen), "address", "addresses") + ", serial ports: " + cmp.Or(strings.Join(ports, ", "), NoPort)
 }
 
 func plural(n int, one, many string) string {

@@ -96,10 +96,15 @@ func TestAdd(t *testing.T) {
 		{"twice", []string{"a:1", "tcp://a:1"}, nil, "--listen tcp://a:1: tcp://a:1 is there twice", "", 0},
 		{"two free ports", []string{"a:0", "a:0"}, nil, "", "tcp://a:0 tcp://a:0", 2},
 		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is there twice, in the file or on the command line", "", 0},
-		{"no path", nil, []string{"?baud=1"}, "the path is missing", "", 0},
+		{"no path", nil, []string{"?baud=1"}, "the port is missing", "", 0},
 		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
 		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is no number`, "", 0},
-		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name or naming`, "", 0},
+		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr or rts`, "", 0},
+		{"patterns", nil, []string{"/dev/ttyUSB?", "/dev/ttyACM??dtr=off", "0403:6001:A1?rts=off", "auto"}, "", "", 6},
+		{"malformed pattern", nil, []string{"/dev/tty[A"}, "/dev/tty[A is malformed", "", 0},
+		{"no port at all", nil, []string{"none"}, "", "", 0},
+		{"none and one", nil, []string{"none", "/dev/x"}, "none stands for no port at all", "", 0},
+		{"bad line", nil, []string{"/dev/x?dtr=up"}, `dtr "up" is not known: write on or off`, "", 0},
 		{"bad escape", nil, []string{"/dev/x?name=%zz"}, "invalid URL escape", "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,7 +135,10 @@ func TestAdd(t *testing.T) {
 		})
 	}
 	p, err := ParsePort("/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm")
-	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}"}); err != nil || p != want {
+	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}", false, false}); err != nil || p != want {
+		t.Error(p, err)
+	}
+	if p, err := ParsePort("/dev/ttyACM??dtr=off&rts=on"); err != nil || p.Port != "/dev/ttyACM?" || !p.DTROff || p.RTSOff {
 		t.Error(p, err)
 	}
 	if p, err := ParsePort("/dev/x?baud=auto"); err != nil || p.Baud != DefaultBaud {
@@ -143,8 +151,14 @@ func TestDefault(t *testing.T) {
 	if len(c.Listen) != 1 || c.Listen[0].String() != "tcp://127.0.0.1:3000" || c.Limits.Clients != 10_000 {
 		t.Errorf("%+v", c)
 	}
-	if got := c.Summary(); got != "1 address, no serial ports" {
+	if got := c.Summary(); got != "1 address, serial ports: auto" {
 		t.Error(got)
+	}
+	if err := c.Add(nil, []string{"/dev/ttyUSB0"}); err != nil || len(c.Serial) != 1 || c.Serial[0].Port != "/dev/ttyUSB0" {
+		t.Errorf("a port that was given is added to those that are found: %+v, %v", c.Serial, err)
+	}
+	if err := c.Add(nil, []string{"none"}); err != nil || len(c.Serial) != 0 || c.Summary() != "1 address, serial ports: none" {
+		t.Errorf("%+v, %v", c.Serial, err)
 	}
 }
 
@@ -170,7 +184,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte("{? [a]: b, <<: *x}"))
-	f.Add([]byte("serial: [{path: a, ? b}]"))
+	f.Add([]byte("serial: [{port: a, ? b}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<12 {
 			return
@@ -197,7 +211,7 @@ func FuzzParsePort(f *testing.F) {
 	f.Add("?=&&%")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := ParsePort(text)
-		if err == nil && (p.Path == "" || p.Baud != DefaultBaud && checkBaud(p.Baud) != nil || checkNaming(p.Naming) != nil) {
+		if err == nil && (p.Port == "" || p.Baud != DefaultBaud && checkBaud(p.Baud) != nil || checkNaming(p.Naming) != nil) {
 			t.Errorf("%+v", p)
 		}
 	})

@@ -7,12 +7,17 @@
 //	listen:                        # where clients connect
 //	  - tcp://127.0.0.1:3000
 //	  - unix:///run/sighub/hub.sock
-//	serial:                        # ports with a device
-//	  - path: /dev/ttyUSB0
+//	serial:                        # ports with devices; without this key: auto
+//	  - port: /dev/ttyUSB0         # a path; of several that name a port an exact one comes first, then the first
 //	    baud: auto                 # or a rate that then stays, as in 115200
 //	    opener: native             # native, bugst or tarm
 //	    name: greenhouse           # instead of what the device calls itself
 //	    naming: "{device}.{sender}"
+//	    dtr: on                    # off keeps this modem line down, on boards that it resets
+//	    rts: on
+//	  - port: /dev/serial/by-id/*  # or any pattern; each port that matches, as it comes
+//	  - 0403:6001:A10K5XQ1         # USB adapters by vendor and product, and serial number if you like
+//	  - auto                       # every USB serial adapter; serial: none for no port at all
 //	state: /var/lib/sighub         # the folder of what is remembered from one run to the next
 //	limits:
 //	  message_size: 1MiB           # of the largest message

@@ -4,18 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// ParsePort reads a serial port as the command line gives it: PATH, and after a ? the keys of the file joined by
-// &, as in /dev/ttyUSB0?baud=250000&name=greenhouse.
+// ParsePort reads a serial port as the command line gives it: PORT, and after a ? the keys of the file joined by &, as
+// in /dev/ttyUSB0?baud=250000&name=greenhouse. A ? that no key follows is part of a pattern.
 func ParsePort(text string) (Port, error) {
-	path, query, _ := strings.Cut(text, "?")
-	p := Port{Path: path, Baud: DefaultBaud, Naming: DefaultNaming}
-	if path == "" {
-		return p, errors.New("the path is missing: write one as in /dev/ttyUSB0?baud=115200")
+	port, query := text, ""
+	if i := strings.LastIndexByte(text, '?'); i >= 0 && strings.Contains(text[i:], "=") {
+		port, query = text[:i], text[i+1:]
+	}
+	p := Port{Port: port, Baud: DefaultBaud, Naming: DefaultNaming}
+	if err := checkPort(port); err != nil {
+		return p, err
 	}
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
@@ -31,6 +35,19 @@ func ParsePort(text string) (Port, error) {
 		}
 	}
 	return p, nil
+}
+
+func checkPort(port string) error {
+	if port == "" {
+		return errors.New("the port is missing: write one as in /dev/ttyUSB0?baud=115200, or auto")
+	}
+	if port == NoPort {
+		return errors.New("none stands for no port at all: remove it, or the others")
+	}
+	if _, err := filepath.Match(port, ""); err != nil {
+		return fmt.Errorf("the pattern %s is malformed: close its brackets", port)
+	}
+	return nil
 }
 
 func (p *Port) set(key, value string) error {
@@ -54,13 +71,22 @@ func (p *Port) set(key, value string) error {
 	case "naming":
 		p.Naming = value
 		return checkNaming(value)
+	case "dtr":
+		p.DTROff = value == lineOff
+		return checkOneOf("dtr", value, lineLevels())
+	case "rts":
+		p.RTSOff = value == lineOff
+		return checkOneOf("rts", value, lineLevels())
 	default:
-		return fmt.Errorf("%q is not known: write baud, opener, name or naming", key)
+		return fmt.Errorf("%q is not known: write baud, opener, name, naming, dtr or rts", key)
 	}
 }
 
 // autoBaud is what is written for a rate that the hub finds out.
 const autoBaud = "auto"
+
+// lineOff is what is written for a modem line that is to stay down.
+const lineOff = "off"
 
 func checkBaud(n int) error {
 	if n < 300 || n > 4_000_000 {

@@ -41,32 +41,39 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
+	c.said = true
+	if s, ok := n.(*ast.StringNode); ok {
+		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
+			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
+		}
+		return
+	}
 	lines := make(map[string]int)
 	d.items(n, "serial", func(n ast.Node) {
 		p, ok := d.port(n)
 		switch {
 		case !ok:
-		case lines[p.Path] > 0:
-			d.fail(n, "%s is on line %d already: remove one of them", p.Path, lines[p.Path])
+		case lines[p.Port] > 0:
+			d.fail(n, "%s is on line %d already: remove one of them", p.Port, lines[p.Port])
 		default:
-			lines[p.Path] = line(n)
+			lines[p.Port] = line(n)
 			c.Serial = append(c.Serial, p)
 		}
 	})
 }
 
-// port decodes one entry of serial; it returns false if it has no path and the fault was noted.
+// port decodes one entry of serial; it returns false if it names no port and the fault was noted.
 func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
-		d.fail(n, "a serial port is a mapping: write path: %s", s.Value)
-		return p, false
+		p.Port = s.Value
+		return p, d.check(n, checkPort(p.Port))
 	}
 	before := len(d.errs)
 	d.mapping(n, "a serial port",
-		field{"path", func(n ast.Node) {
-			if text, ok := d.text(n, "path"); ok {
-				p.Path = text
+		field{"port", func(n ast.Node) {
+			if text, ok := d.text(n, "port"); ok && d.check(n, checkPort(text)) {
+				p.Port = text
 			}
 		}},
 		field{"baud", func(n ast.Node) {
@@ -87,11 +94,19 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 				p.Naming = text
 			}
 		}},
+		field{"dtr", func(n ast.Node) { d.modemLine(n, "dtr", &p.DTROff) }},
+		field{"rts", func(n ast.Node) { d.modemLine(n, "rts", &p.RTSOff) }},
 	)
-	if p.Path == "" && len(d.errs) == before {
-		d.fail(n, "this serial port has no path: write one as in path: /dev/ttyUSB0")
+	if p.Port == "" && len(d.errs) == before {
+		d.fail(n, "this entry names no port: write one as in port: /dev/ttyUSB0, or port: auto")
 	}
-	return p, p.Path != ""
+	return p, p.Port != ""
+}
+
+func (d *decoder) modemLine(n ast.Node, key string, off *bool) {
+	level := ""
+	d.choice(n, key, &level, lineLevels())
+	*off = level == lineOff
 }
 
 func (d *decoder) limits(n ast.Node, l *Limits) {

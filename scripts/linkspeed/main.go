@@ -78,7 +78,7 @@ func (r run) measure(out io.Writer) (err error) {
 			return counted{port, &received}, err
 		})
 	})
-	line, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Path: pty.Path(), Baud: r.baud, Opener: open}}})
+	line, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path(), Baud: r.baud, Opener: open}}})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,131 @@
+package discovery
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]Pattern{
+		"auto":             {kind: auto},
+		"/dev/ttyUSB0":     {kind: exact},
+		"COM3":             {kind: exact},
+		"/dev/ttyUSB*":     {kind: glob},
+		"/dev/ttyUSB[0-3]": {kind: glob},
+		"/dev/ttyUSB?":     {kind: glob},
+		"0403:6001":        {kind: usb, vendor: "0403", product: "6001"},
+		"10C4:EA60":        {kind: usb, vendor: "10c4", product: "ea60"},
+		"10c4:ea60:A1:b":   {kind: usb, vendor: "10c4", product: "ea60", serial: "A1:b"},
+		"10c4:ea6":         {kind: exact},
+		"/dev/x/0403:6001": {kind: exact},
+		"automatic":        {kind: exact},
+	} {
+		want.text = text
+		if p, err := Parse(text); err != nil || p != want || p.String() != text || p.Exact() != (want.kind == exact) {
+			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
+	for _, text := range []string{"", "/dev/tty[A", `/dev/tty\` + "*\\"} {
+		if p, err := Parse(text); err == nil {
+			t.Errorf("%q is %+v", text, p)
+		}
+	}
+}
+
+func TestFolder(t *testing.T) {
+	for text, want := range map[string]string{
+		"auto": "/dev", "0403:6001": "/dev", "/dev/ttyUSB0": "/dev", "/dev/serial/by-id/*": "/dev/serial/by-id",
+		"/dev/*/by-id/usb?": "/dev", "/x/y": "/x",
+	} {
+		if p, _ := Parse(text); p.folder() != want {
+			t.Errorf("%s: %s", text, p.folder())
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("auto")
+	f.Add("0403:6001:x")
+	f.Add("/dev/tty[USB]*")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Parse(text)
+		if err != nil {
+			return
+		}
+		p.folder()
+		if p.kind == usb && !strings.HasPrefix(strings.ToLower(text), p.vendor+":"+p.product) {
+			t.Errorf("%+v", p)
+		}
+		if p.kind == glob {
+			if _, err := filepath.Match(text, "x"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestWatch: what appears in a folder that was not there before is told of, and so is that it goes. Each look may come
+// by itself, too; then it is untold.
+func TestWatch(t *testing.T) {
+	s := System{Root: t.TempDir()}
+	link := s.Root + "/dev/serial/by-id/usb-x"
+	p, err := Parse("/dev/serial/by-id/*")
+	must(t, err)
+	must(t, os.Mkdir(s.Root+"/dev", 0o755))
+	ctx, cancel := context.WithCancel(context.Background())
+	looks := make(chan bool)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Watch(ctx, []Pattern{p}, slog.New(slog.DiscardHandler), func(told bool) {
+			select {
+			case looks <- told:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	await := func(what string, found int) {
+		t.Helper()
+		deadline := time.After(30 * time.Second)
+		for told := false; ; {
+			select {
+			case now := <-looks:
+				told = told || now
+			case <-deadline:
+				t.Fatalf("%s: never told", what)
+			}
+			if ports, err := s.Find(p); err == nil && len(ports) == found && told {
+				return
+			}
+		}
+	}
+	<-looks
+	must(t, os.MkdirAll(filepath.Dir(link), 0o755))
+	must(t, os.Symlink("/dev/null", link))
+	await("appears", 1)
+	must(t, os.Remove(link))
+	await("goes", 0)
+	must(t, os.RemoveAll(s.Root+"/dev/serial"))
+	must(t, os.MkdirAll(filepath.Dir(link), 0o755))
+	must(t, os.Symlink("/dev/null", link))
+	await("appears again, its folder too", 1)
+	must(t, os.Chmod(filepath.Dir(link), 0o700))
+	await("has other rights", 1)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,197 @@
+package serial
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/serial/discovery"
+)
+
+// A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens it and opens it
+// again.
+type line struct {
+	hubLine
+	server *Server
+	o      *PortOptions
+	path   string
+	wanted notice  // to try again now: the port may be there, or may be free
+	life   life    // guarded by the server's lock, like all of hubLine
+	client *client // the latest
+	usb    *discovery.USB
+	stop   context.CancelCauseFunc
+	pace   pace // of readings
+}
+
+func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
+	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: newNotice()}
+	l.hubLine = hubLine{
+		name: p.Path, baud: cmp.Or(o.Baud, usualBaud), maxFrame: s.o.MaxFrame, window: s.o.Window, ask: s.o.Ask, timeout: s.o.Timeout,
+		peers: &s.peers, random: func() uint16 { return uint16(rand.Uint32()) }, events: l, log: s.o.Logger, wake: newNotice(),
+		text: console{log: s.o.Logger, port: p.Path},
+	}
+	l.rates.max = o.MaxBaud
+	l.life.enter(time.Now(), PortOpening, nil)
+	return l
+}
+
+// run keeps the port open until ctx is done.
+func (l *line) run(ctx context.Context) {
+	const steady = time.Second // a port that holds for so long was not opened in vain
+	backoff := l.server.o.Backoff
+	for ctx.Err() == nil {
+		l.enter(PortOpening, nil)
+		port, err := l.open()
+		if err != nil {
+			state := PortFailed
+			if gone(err) {
+				state = PortAbsent
+				backoff.Reset() // what appears next is another
+			}
+			l.fail(state, err)
+			l.rest(ctx, backoff.Next())
+			continue
+		}
+		l.enter(PortWaiting, nil)
+		l.log.Info("port open", "port", l.path, "baud", l.baud)
+		opened := time.Now()
+		err = l.serve(ctx, port)
+		if time.Since(opened) >= steady {
+			backoff.Reset()
+		}
+		if ctx.Err() == nil {
+			l.log.Warn("port lost", "port", l.path, "error", err)
+			l.enter(PortFailed, err)
+			l.rest(ctx, backoff.Next())
+		}
+	}
+}
+
+func (l *line) open() (Port, error) {
+	port, err := l.o.Opener.Open(l.path, l.baud)
+	if err != nil || !l.o.DTROff && !l.o.RTSOff {
+		return port, err
+	}
+	m, ok := port.(ModemSetter)
+	if !ok {
+		err = fmt.Errorf("%w: this opener cannot set DTR and RTS: use the native one", errNoModem)
+	} else if err = m.SetModem(!l.o.DTROff, !l.o.RTSOff); err != nil {
+		err = fmt.Errorf("%w: %w", errNoModem, err)
+	}
+	if err != nil {
+		_ = port.Close()
+		return nil, err
+	}
+	return port, nil
+}
+
+// serve moves bytes until the port is lost, and returns why.
+func (l *line) serve(ctx context.Context, port Port) (lost error) {
+	_, settable := port.(RateSetter)
+	l.server.mu.Lock()
+	l.opened()
+	l.rates.free = settable && l.o.Baud == 0
+	l.server.mu.Unlock()
+	pump(ctx, port, l, l.wake, func(err error) {
+		lost = err
+		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
+		if ctx.Err() != nil {
+			cause = endOf(ctx)
+		}
+		l.server.mu.Lock()
+		l.drop(cause)
+		l.server.mu.Unlock()
+	})
+	return lost
+}
+
+// endOf returns why a line ends that nothing has happened to.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, carrier.ErrUnplugged) {
+		return cause
+	}
+	return carrier.ErrShutdown
+}
+
+// fail notes why the port cannot be opened, and logs it once for each reason.
+func (l *line) fail(state PortState, err error) {
+	now := time.Now()
+	l.server.mu.Lock()
+	l.life.enter(now, state, err)
+	news := l.life.news(now)
+	l.server.mu.Unlock()
+	if news {
+		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", remedy(err))
+	}
+}
+
+// rest waits for the next try: for some time, or until it is wanted.
+func (l *line) rest(ctx context.Context, d time.Duration) {
+	l.server.mu.Lock()
+	l.life.next = time.Now().Add(d)
+	l.server.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-l.wanted:
+	case <-t.C:
+	}
+}
+
+func (l *line) enter(state PortState, err error) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.life.enter(time.Now(), state, err)
+}
+
+// connected, disconnected and arrived make the line hubEvents; the server's lock is held.
+func (l *line) connected(_ *hubLine, p *peer) {
+	l.life.enter(time.Now(), PortConnected, nil)
+	l.server.connected(l, p)
+}
+
+func (l *line) disconnected(p *peer, cause error) {
+	l.trouble = trouble{cause, time.Now()}
+	l.life.enter(l.trouble.at, PortWaiting, nil)
+	l.server.disconnected(p, cause)
+}
+
+func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
+
+// receive, pull, rate, rated and finish make the line a station.
+func (l *line) receive(now time.Time, data []byte) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.hubLine.receive(now, data)
+}
+
+func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.hubLine.pull(now, dst)
+}
+
+func (l *line) rate() int {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.hubLine.rate()
+}
+
+func (l *line) rated(now time.Time, rate int, err error) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.hubLine.rated(now, rate, err)
+}
+
+// finish lets the frames that were taken have their answers: a reading that the hub has handed on and not
+// acknowledged would come again when the hub does.
+func (l *line) finish() bool {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.hubLine.finish()
+}

@@ -1,0 +1,130 @@
+package serial
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"sighub/carrier/serial/discovery"
+)
+
+// A PortInfo is what a [Server] knows of a port at a moment. Times are in UTC.
+type PortInfo struct {
+	Port  string    `json:"port"` // its path, or a pattern that names no port
+	State PortState `json:"state"`
+	Since time.Time `json:"since"` // in this state
+
+	Reason  string     `json:"reason,omitempty"`   // of absent and failed
+	Remedy  string     `json:"remedy,omitempty"`   // what the user can do about it
+	NextTry *time.Time `json:"next_try,omitempty"` // to open it
+
+	USB  *discovery.USB `json:"usb,omitempty"`
+	Baud int            `json:"baud,omitempty"` // bits per second, while it is open
+
+	Device *DeviceInfo `json:"device,omitempty"` // the one connected, or else the latest
+
+	Frames    uint64     `json:"frames"`          // that arrived whole
+	BadFrames uint64     `json:"bad_frames"`      // and what arrived that was none
+	Error     string     `json:"error,omitempty"` // the latest, whether it is over or not
+	ErrorAt   *time.Time `json:"error_at,omitempty"`
+}
+
+// A DeviceInfo is what a [Server] knows of a device.
+type DeviceInfo struct {
+	UID      string `json:"uid"` // hexadecimal; or the name of a device that has none
+	Name     string `json:"name"`
+	Firmware string `json:"firmware,omitempty"`
+
+	Readings  uint64  `json:"readings"`            // that arrived on this port
+	PerSecond float64 `json:"readings_per_second"` // of late
+	Resent    uint64  `json:"resent"`              // frames that the hub has sent again
+	Repeated  uint64  `json:"repeated"`            // frames of the device that arrived once more
+
+	RoundTrip *float64   `json:"round_trip_ms,omitempty"` // smoothed; of a frame and its answer
+	Clock     *ClockInfo `json:"clock,omitempty"`
+}
+
+// A ClockInfo says where a device's clock is.
+type ClockInfo struct {
+	Zero        time.Time `json:"zero"`            // when it stood at 0, or would have
+	Uncertainty float64   `json:"uncertainty_ms"`  // of a reading that is taken now
+	Drift       float64   `json:"drift_ppm"`       // by how much it is slow, in parts per million
+	DriftError  float64   `json:"drift_error_ppm"` // how far that may be off
+}
+
+// Ports lists the ports that are there, those that are named exactly, those where a device was that is nowhere now, and
+// patterns that name none; by their paths. It may be called at any time by any goroutine.
+func (s *Server) Ports() []PortInfo {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]PortInfo, 0, len(s.lines)+len(s.barren))
+	for _, l := range s.lines {
+		list = append(list, l.info(now))
+	}
+	for o, since := range s.barren {
+		list = append(list, PortInfo{Port: o.Port, State: PortAbsent, Since: since.UTC(),
+			Reason: "no such port is there", Remedy: "plug the device in: it is found by itself"})
+	}
+	slices.SortFunc(list, func(a, b PortInfo) int {
+		return cmp.Or(cmp.Compare(len(a.Port), len(b.Port)), cmp.Compare(a.Port, b.Port)) // ttyUSB9 before ttyUSB10
+	})
+	return list
+}
+
+func (l *line) info(now time.Time) PortInfo {
+	i := PortInfo{
+		Port: l.path, State: l.life.state, Since: l.life.since.UTC(), USB: l.usb,
+		Frames: l.stats.good, BadFrames: l.stats.bad,
+	}
+	switch {
+	case l.life.err != nil:
+		i.Reason, i.Remedy = reason(l.life.err), remedy(l.life.err)
+		next := l.life.next.UTC()
+		i.NextTry = &next
+	case l.life.state != PortOpening:
+		i.Baud = l.rates.now
+	}
+	if l.peer != nil && l.silent(now) {
+		i.State, i.Since = PortSilent, l.peer.link.heard.Add(l.ask+answering).UTC()
+	}
+	if l.trouble.what != nil {
+		at := l.trouble.at.UTC()
+		i.Error, i.ErrorAt = l.trouble.what.Error(), &at
+	}
+	if l.client != nil {
+		i.Device = l.client.info(now)
+		i.Device.Readings, i.Device.PerSecond = l.stats.readings, l.pace.rate(now)
+	}
+	return i
+}
+
+// reason returns an error's text without the path, which stands beside it.
+func reason(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	return err.Error()
+}
+
+// info returns what is known of the device; the server's lock is held.
+func (c *client) info(now time.Time) *DeviceInfo {
+	p := c.peer
+	i := &DeviceInfo{
+		UID: p.id, Name: c.name(), Firmware: c.hello.firmware, Resent: p.link.stats.resent, Repeated: p.link.stats.repeated,
+	}
+	if rtt := p.link.resend.srtt; rtt > 0 {
+		ms := rtt.Seconds() * 1000
+		i.RoundTrip = &ms
+	}
+	if p.clock.known() {
+		at := p.clock.now(now)
+		zero, _ := p.clock.time(0, now)
+		_, uncertainty := p.clock.time(at, now.Add(time.Hour))
+		i.Clock = &ClockInfo{Zero: zero.UTC(), Uncertainty: uncertainty.Seconds() * 1000,
+			Drift: (p.clock.low + p.clock.high) / 2 * 1e6, DriftError: (p.clock.high - p.clock.low) / 2 * 1e6}
+	}
+	return i
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"sighub/carrier"
+	"sighub/carrier/serial"
+	"sighub/hub"
+	"sighub/internal/config"
+)
+
+// serialPorts returns the carrier of these serial ports, which it opens once it is served. dir is where it remembers
+// dictionaries; empty: nowhere.
+func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Server, error) {
+	o := serial.Options{Dir: dir, Logger: log}
+	for _, p := range ports {
+		opener, err := serial.NewOpener(p.Opener)
+		if err != nil {
+			return nil, err
+		}
+		o.Ports = append(o.Ports, serial.PortOptions{
+			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
+		})
+	}
+	return serial.New(o)
+}
+
+// methodListPorts is how clients ask for the serial ports: it takes nothing and returns a list of serial.PortInfo.
+const methodListPorts = "list_ports"
+
+func portMethods(ports *serial.Server) map[string]hub.Method {
+	return map[string]hub.Method{
+		methodListPorts: func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
+	}
+}
