@@ -115,6 +115,7 @@ say "build sighub"
 sighub=$tmp/sighub
 go build -o "$sighub" ./cmd/sighub
 hub=unix://$tmp/hub.sock
+export STATE_DIRECTORY=$tmp/state
 
 say "socat -d -d pty,raw,echo=0,link=A pty,raw,echo=0,link=B"
 start_line
