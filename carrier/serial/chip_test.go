@@ -16,6 +16,7 @@ import (
 // describes what is said to it.
 type chip struct {
 	t         testing.TB
+	size      chipSize
 	in        io.WriteCloser
 	out       *bufio.Reader
 	commands  bytes.Buffer
@@ -26,15 +27,26 @@ type chip struct {
 
 // chipSize is how a chip's library is configured: for a microcontroller with 2 KB of RAM, or a larger one.
 type chipSize struct {
-	name    string
-	defines []string
-	window  int
+	name     string
+	defines  []string
+	window   int
+	sendOnly bool // it answers no requests, and no reset leaves it its memory
 }
 
 var chipSizes = []chipSize{
-	{"small", []string{"SIGHUB_RING=120"}, 1},
-	{"short", []string{"SIGHUB_WINDOW=4"}, 4},
-	{"large", []string{"SIGHUB_FRAME=254", "SIGHUB_WINDOW=8", "SIGHUB_RING=4000", "SIGHUB_RECEIVE=1024", "SIGHUB_REPLY=120"}, 8},
+	{"small", []string{"SIGHUB_RING=120"}, 1, false},
+	{"short", []string{"SIGHUB_WINDOW=4"}, 4, false},
+	{"large", []string{"SIGHUB_FRAME=254", "SIGHUB_WINDOW=8", "SIGHUB_RING=4000", "SIGHUB_RECEIVE=1024", "SIGHUB_REPLY=120"}, 8, false},
+	{"send-only", []string{"SIGHUB_REQUESTS=0"}, 1, true},
+}
+
+// dictionary is that of firmware/tests/host.c.
+func (s chipSize) dictionary() string {
+	requests := "\005echo\005fail\005executed"
+	if s.sendOnly {
+		requests = ""
+	}
+	return "\001host\002counter\003count" + requests + "\001room\002temperature\003Cel\004-2"
 }
 
 // newChip builds and starts a chip. The C compiler checks what it does as it runs, for undefined behaviour too.
@@ -67,7 +79,7 @@ func newChip(t testing.TB, size chipSize) *chip {
 			t.Errorf("the chip ended: %v\n%s", err, complaints.String())
 		}
 	})
-	return &chip{t: t, in: in, out: bufio.NewReader(out)}
+	return &chip{t: t, size: size, in: in, out: bufio.NewReader(out)}
 }
 
 // say sends what was gathered in commands, and reads an answer of n bytes.

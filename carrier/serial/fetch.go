@@ -9,7 +9,7 @@ import (
 
 const (
 	fetchID     = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
-	fetchMethod = 0 // the number of the method, whose params are an offset
+	fetchMethod = 0 // the number of the method, whose params are an offset, always in two bytes
 )
 
 // learn finds the device's dictionary: remembered from its hash, in this run or one before, or fetched from the device.
@@ -60,10 +60,13 @@ func (c *client) fetch() (packed []byte, err error) {
 	}
 }
 
+// fetchFrom returns the payload of a MSG that fetches the dictionary from an offset on.
+func fetchFrom(offset int) []byte { return appendUint16(appendUint(nil, fetchMethod), uint16(offset)) }
+
 func (c *client) piece(offset int) ([]byte, error) {
 	c.mu.Lock()
 	if c.gone == nil {
-		c.link.send(frameMessage, fetchID, appendUint(appendUint(nil, fetchMethod), uint64(offset)))
+		c.link.send(frameMessage, fetchID, fetchFrom(offset))
 		c.wake()
 	}
 	c.mu.Unlock()

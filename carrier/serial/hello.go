@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -128,27 +129,30 @@ func (h *hello) title() string {
 	return h.name
 }
 
-// A welcome is the hub's answer to a HELLO.
+// A welcome is the hub's answer to a HELLO. Each of its numbers has its own width, whatever it is, and so its place: a
+// small device finds what it needs without reading CBOR.
 type welcome struct {
 	session  uint16
+	echo     uint32 // the ticks of the HELLO that is answered
 	maxFrame int
 	window   int
-	known    bool   // the hub goes on with the numbers of this device's boot
-	expects  uint8  // if known, the number of the device's next reliable frame
-	echo     uint32 // the ticks of the HELLO that is answered
+	known    bool  // the hub goes on with the numbers of this device's boot
+	expects  uint8 // if known, the number of the device's next reliable frame
 }
+
+// expectsNone stands where the number expected does: the hub knows none of the device's, and they begin at 0.
+const expectsNone = numbers
 
 func (w *welcome) pack() []byte {
 	dst := appendUint(nil, protocolVersion)
-	for _, n := range []uint64{uint64(w.session), uint64(w.maxFrame), uint64(w.window)} {
-		dst = appendUint(dst, n)
-	}
+	dst = appendUint16(dst, w.session)
+	dst = binary.BigEndian.AppendUint32(append(dst, cborUint32), w.echo)
+	dst = appendUint16(dst, uint16(w.maxFrame))
+	dst = appendUint(dst, uint64(w.window))
 	if w.known {
-		dst = appendUint(dst, uint64(w.expects))
-	} else {
-		dst = append(dst, cborNull)
+		return append(dst, cborUint8, w.expects)
 	}
-	return appendUint(dst, uint64(w.echo))
+	return append(dst, cborUint8, expectsNone)
 }
 
 func parseWelcome(payload []byte) (welcome, error) {
@@ -158,13 +162,12 @@ func parseWelcome(payload []byte) (welcome, error) {
 		return w, fmt.Errorf("serial: the hub speaks version %d of the protocol, this device version %d", v, protocolVersion)
 	}
 	w.session = uint16(in.uint("the session", crcStart-1))
+	w.echo = uint32(in.uint("the ticks", math.MaxUint32))
 	w.maxFrame = int(in.uint("the largest frame", math.MaxUint32))
 	w.window = int(in.uint("the window", math.MaxUint32))
-	if !in.null() {
-		w.known = true
-		w.expects = uint8(in.uint("the number expected", numbers-1))
+	if n := uint8(in.uint("the number expected", expectsNone)); n != expectsNone {
+		w.known, w.expects = true, n
 	}
-	w.echo = uint32(in.uint("the ticks", math.MaxUint32))
 	if in.err != nil {
 		return w, in.err
 	}

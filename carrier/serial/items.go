@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -202,6 +203,11 @@ func appendUint(dst []byte, n uint64) []byte {
 	return carrier.AppendCBORHead(dst, carrier.CBORUnsigned, n)
 }
 
+// appendUint16 appends a number in two bytes, however small it is.
+func appendUint16(dst []byte, n uint16) []byte {
+	return binary.BigEndian.AppendUint16(append(dst, cborUint16), n)
+}
+
 func appendInt(dst []byte, n int64) []byte {
 	if n < 0 {
 		return carrier.AppendCBORHead(dst, carrier.CBORNegative, uint64(-1-n))
@@ -217,4 +223,9 @@ func appendBytes(dst, b []byte) []byte {
 	return append(carrier.AppendCBORHead(dst, carrier.CBORBytes, uint64(len(b))), b...)
 }
 
-const cborNull = 0xf6
+// Heads of unsigned integers of a certain width.
+const (
+	cborUint8  = 0x18
+	cborUint16 = 0x19
+	cborUint32 = 0x1a
+)

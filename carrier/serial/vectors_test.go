@@ -2,8 +2,10 @@ package serial
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"testing"
@@ -132,6 +134,34 @@ func TestHelloVectors(t *testing.T) {
 		}
 		if got := want.pack(); bytes.Equal(got, payload) == v.Longer {
 			t.Errorf("%s: written as %x, not %x", v.Name, got, payload)
+		}
+	}
+}
+
+// TestWelcomePlaces: each number of an answer to HELLO, and the offset of a fetch, has its place whatever the others are.
+func TestWelcomePlaces(t *testing.T) {
+	for _, w := range []welcome{
+		{session: 1, maxFrame: helloFrame, window: 1},
+		{session: crcStart - 1, echo: math.MaxUint32, maxFrame: limitFrame, window: maxWindow, known: true, expects: numbers - 1},
+		{session: 0x17, echo: 0x18, maxFrame: 0xff, window: 7, known: true},
+	} {
+		p := w.pack()
+		expects := w.expects
+		if !w.known {
+			expects = expectsNone
+		}
+		if len(p) != 15 || p[0] != protocolVersion || binary.BigEndian.Uint16(p[2:]) != w.session ||
+			binary.BigEndian.Uint32(p[5:]) != w.echo || int(binary.BigEndian.Uint16(p[10:])) != w.maxFrame ||
+			int(p[12]) != w.window || p[14] != expects {
+			t.Errorf("%+v is written as %x", w, p)
+		}
+		if again, err := parseWelcome(p); err != nil || again != w {
+			t.Errorf("%x is read as %+v, %v", p, again, err)
+		}
+	}
+	for _, offset := range []int{0, 23, 24, 255, 256, maxDictionary} {
+		if p := fetchFrom(offset); len(p) != 4 || p[0] != fetchMethod || int(binary.BigEndian.Uint16(p[2:])) != offset {
+			t.Errorf("the offset %d is written as %x", offset, p)
 		}
 	}
 }

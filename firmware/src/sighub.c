@@ -38,6 +38,9 @@ enum { HELLO = 0x00, EVT = 0x20, ACK = 0x40, MSG = 0x60, REP = 0x80, PING = 0xA0
 
 enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* statuses, in CBOR */
 
+/* Where in its payload the numbers of an answer to HELLO stand; of TICKS the lower two bytes. */
+enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
+
 #define VERSION 1
 #define NUMBERS 31   /* sequence numbers count modulo 32 */
 #define BAD_FRAMES 4 /* in a row, after which a new session is due */
@@ -47,11 +50,11 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 #define OVERHEAD 5     /* of a frame: code, control byte, CRC, zero */
 #define MARK 5         /* of a time mark */
 
-#define PIECE (SIGHUB_REPLY - 3) /* of the dictionary, in a reply */
-#if SIGHUB_REPLY <= 26
-#define TEXT_MOST 23 /* the length is in the head, which makes for short code */
+#define TEXT_MOST 23 /* of a text: the length is in its head, which makes for short code */
+#if SIGHUB_REQUESTS
+#define PIECE (SIGHUB_REPLY - 3 < TEXT_MOST ? SIGHUB_REPLY - 3 : TEXT_MOST) /* of the dictionary, in a reply */
 #else
-#define TEXT_MOST 255
+#define PIECE TEXT_MOST
 #endif
 
 #define ANSWER 2048 /* ms that the answer to a HELLO may take */
@@ -72,18 +75,28 @@ typedef uint16_t ring_size;
 typedef uint32_t lost_count;
 #endif
 
+/* Whether HELLO has to tell sizes: they are not the least. */
+#define LARGER (SIGHUB_RECEIVE != 60 || SIGHUB_FRAME != FRAME_LEAST || SIGHUB_WINDOW != 1)
+
 /* If all readings that can wait fit into one frame, with a mark, none need be measured. */
 #define RING_FITS (SIGHUB_WINDOW == 1 && SIGHUB_RING <= FRAME_LEAST - OVERHEAD - MARK)
 
+/* Whether anything is read that has not its place: parameters of requests, or the ring. */
+#define READS (SIGHUB_REQUESTS || !RING_FITS)
+
 /* What is used most comes first, in reach of short code; but what may survive a reset comes before "clock". */
 typedef struct {
+#if SIGHUB_KEPT
 	uint32_t hash;  /* the dictionary's, if what follows makes sense */
+#endif
 	uint32_t ticks; /* now */
 	uint32_t base;  /* ticks from which the oldest reading counts */
 	uint32_t last;  /* ticks of the newest reading */
 	uint32_t flown[SIGHUB_WINDOW]; /* ticks of the last reading of each frame that is in flight */
 	lost_count lost[SIGHUB_EVENTS];
+#if SIGHUB_KEPT
 	volatile uint8_t broken;       /* odd while readings are being changed; 2 until the hub knows what memory lost */
+#endif
 	uint8_t number;                /* of the oldest frame in flight, or of the next one */
 	ring_size used;                /* bytes of the ring */
 	uint8_t flight[SIGHUB_WINDOW]; /* bytes of the ring in each frame that is in flight; 0: none from here on */
@@ -104,7 +117,6 @@ typedef struct {
 #endif
 	uint8_t rx_size, rx_left;
 	uint8_t mark;        /* the oldest reading needs a time mark before it */
-	uint8_t adrift;      /* the next reading to be queued does, as "last" is not the one before it */
 	uint8_t out_left;
 #if SIGHUB_FRAME > FRAME_LEAST
 	uint8_t limit; /* of a payload */
@@ -118,9 +130,11 @@ typedef struct {
 #if SIGHUB_FLOAT
 	uint8_t single; /* the value is a float's bits */
 #endif
+#if READS
 	ring_size left;      /* bytes to get */
-	ring_size room;      /* bytes that may be put; if none is left, it was too large, so there is one to spare */
 	const uint8_t *get;  /* where CBOR is got */
+#endif
+	ring_size room;      /* bytes that may be put; if none is left, it was too large, so there is one to spare */
 	uint8_t *put;        /* where it is put: a frame, a reply, or the ring */
 	const uint8_t *out_at;
 	const sighub_device *device;
@@ -136,26 +150,36 @@ static sighub_state state SIGHUB_KEEP;
 
 static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they travel, oldest first */
 
-#if SIGHUB_REQUESTS
-#endif
-
 static uint8_t rx[SIGHUB_FRAME];      /* unstuffed, behind a zero */
 static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 
 /* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first; and it
  * likes to inline what should be small. */
 #ifdef __AVR__
-#define STATE(s) sighub_state *s; __asm__("" : "=b"(s) : "0"(&state))
+#define NEAR(type, p, at) type *p; __asm__("" : "=b"(p) : "0"(at))
 #define SHARED __attribute__((noinline)) static
 #else
-#define STATE(s) sighub_state *const s = &state
+#define NEAR(type, p, at) type *p = at
 #define SHARED static
 #endif
+#define STATE(s) NEAR(sighub_state, s, &state)
+
+/* Between CHANGE and CHANGED a reset leaves what makes no sense, which then is known. KEPT is what HELLO says: nothing was
+ * lost. */
+#if SIGHUB_KEPT
+#define CHANGE(s) (s)->broken++
+#define CHANGED(s) (s)->broken--
+#define KNOWN(s) (s)->broken = 0
+#define KEPT(s) (!(s)->broken)
+#else
+#define CHANGE(s)
+#define CHANGED(s)
+#define KNOWN(s)
+#define KEPT(s) 0
+#endif
 #if SIGHUB_WINDOW > 1
-#define WINDOW s->window
 #define SLOT s->slot
 #else
-#define WINDOW 1
 #define SLOT 0
 #endif
 #if SIGHUB_FRAME > FRAME_LEAST
@@ -170,10 +194,21 @@ typedef union {
 	uint8_t bytes[4];
 } number;
 #if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define BYTE(u, i) ((u).bytes[3 - (i)])
+#define BYTE(u, i) ((u).bytes[sizeof(u).bytes - 1 - (i)])
 #else
 #define BYTE(u, i) ((u).bytes[i])
 #endif
+
+/* Reads a number of two bytes. A shift would do, but avr-gcc makes it read them in the other order and exchange them. */
+static inline uint16_t word_at(const uint8_t *p) {
+	union {
+		uint16_t n;
+		uint8_t bytes[2];
+	} u;
+	BYTE(u, 1) = p[0];
+	BYTE(u, 0) = p[1];
+	return u.n;
+}
 
 /* ---- CBOR */
 
@@ -192,7 +227,8 @@ void sighub_put_byte(uint8_t byte) {
 }
 
 void sighub_put(uint32_t n, uint8_t kind) {
-	uint8_t size = 5, *p = state.item;
+	NEAR(uint8_t, p, state.item);
+	uint8_t size = 5;
 	number u;
 	u.n = n;
 	p[4] = BYTE(u, 0);
@@ -201,18 +237,20 @@ void sighub_put(uint32_t n, uint8_t kind) {
 	p[1] = BYTE(u, 3);
 	kind += 26;
 	if (!(BYTE(u, 2) | BYTE(u, 3))) {
+		p += 2;
 		size = 3;
 		kind--;
 		if (!BYTE(u, 1)) {
+			p++;
 			size--;
 			kind--;
 			if (BYTE(u, 0) < 24) {
+				p++;
 				size--;
 				kind = (uint8_t)(kind + BYTE(u, 0) - 24);
 			}
 		}
 	}
-	p += sizeof state.item - size;
 	*p = kind;
 	put_copy(p, size);
 }
@@ -226,7 +264,7 @@ static void put_int(int32_t value) {
 	}
 	sighub_put((uint32_t)value, kind);
 }
-SHARED void put_small(uint8_t n) { put_number(n); }
+static void put_small(uint8_t n) { put_number(n); }
 
 #if SIGHUB_FLOAT
 static void put_single(uint32_t bits) {
@@ -242,18 +280,15 @@ void sighub_put_float(float value) {
 }
 #endif
 
-/* Puts a text from flash, or its beginning. */
+/* Puts a text from flash, or its beginning: up to TEXT_MOST bytes. */
 SHARED void put_text(const char *text, uint8_t most, uint8_t kind) {
 	uint8_t n = 0;
 	while (n < most && SIGHUB_FLASH_BYTE(text + n)) n++;
-#if TEXT_MOST < 24
 	sighub_put_byte(kind | n);
-#else
-	sighub_put(n, kind);
-#endif
 	for (; n; n--) sighub_put_byte(SIGHUB_FLASH_BYTE(text++));
 }
 
+#if READS
 uint8_t sighub_kind;
 
 #if SIGHUB_REQUESTS
@@ -299,6 +334,7 @@ uint32_t sighub_get(void) {
 	sighub_kind = kind;
 	return u.n;
 }
+#endif
 
 /* ---- Readings */
 
@@ -306,20 +342,17 @@ uint32_t sighub_get(void) {
 uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 	STATE(s);
 	lost_count *lost;
-	uint8_t numbers = s->events, adrift;
+	uint8_t numbers = s->events;
 	number x; /* ticks since the reading before, shifted, and the number */
 	if (event >= numbers) return 0;
 	x.n = taken - s->last;
-	s->last = taken;
-	adrift = s->adrift | BYTE(x, 3); /* backwards, or too far */
-	for (numbers = (uint8_t)(2 * numbers - 1); numbers; numbers >>= 1) x.n <<= 1;
 	s->put = ring + s->used;
 	s->room = (ring_size)(sizeof ring - s->used);
-	if (adrift) {
+	if (BYTE(x, 3)) { /* backwards, or too far */
 		sighub_put(taken, SIGHUB_NEGATIVE);
 		x.n = 0;
 	}
-	s->adrift = 1;
+	for (numbers = (uint8_t)(2 * numbers - 1); numbers; numbers >>= 1) x.n <<= 1;
 	lost = &s->lost[event];
 	if (*lost) {
 		put_number(x.n | (uint8_t)(event + s->events));
@@ -333,11 +366,15 @@ uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 	else
 #endif
 	put_int(value);
-	if (!++*lost) --*lost; /* that many, or more */
-	if (!s->room) return 0;
-	s->used = (ring_size)(s->put - ring); /* first: if a reset comes between, a loss is told twice rather than never */
+	if (!s->room) {
+		if (!++*lost) --*lost; /* that many, or more */
+		return 0;
+	}
+	CHANGE(s);
+	s->used = (ring_size)(s->put - ring);
+	s->last = taken;
 	*lost = 0;
-	s->adrift = 0;
+	CHANGED(s);
 	return 1;
 }
 
@@ -379,7 +416,7 @@ static uint8_t measure(const uint8_t *p, uint32_t *ticks) {
 /* Forgets the oldest frame: it was answered. */
 static void pop(sighub_state *s) {
 	uint8_t n = s->flight[0];
-	s->broken++;
+	CHANGE(s);
 	s->base = s->flown[0];
 	s->mark = 0;
 	s->used -= n;
@@ -396,18 +433,17 @@ static void pop(sighub_state *s) {
 #endif
 	s->waited = 0;
 	s->wait = RESEND;
-	s->broken--;
+	CHANGED(s);
 }
 
 /* Takes the answer to a frame, ACK or REP. */
-static void answered(sighub_state *s, uint8_t number, uint8_t ack) {
-	uint8_t i = (uint8_t)(number - s->number) & NUMBERS;
+static void answered(sighub_state *s, uint8_t control) {
+	uint8_t i = (uint8_t)(control - s->number) & NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
 #if SIGHUB_WINDOW > 1
-	s->done |= (uint8_t)(ack ? (2 << i) - 1 : 1 << i);
+	s->done |= (uint8_t)(control < MSG ? (2 << i) - 1 : 1 << i);
 	while (s->done & 1) pop(s);
 #else
-	(void)ack;
 	pop(s);
 #endif
 }
@@ -421,73 +457,75 @@ SHARED void hello(void) {
 	s->waited = OVERDUE;
 }
 
-/* Takes the answer to HELLO. */
+/* Takes the answer to HELLO, whose numbers have their places. In one that is too short they are those of an older frame:
+ * not what the hub meant, but nothing that it might not have said. */
 static void welcome(sighub_state *s) {
-	uint8_t n, expects, known;
-	uint16_t session;
-	if ((uint8_t)sighub_get() != VERSION) return;
-	session = (uint16_t)sighub_get();
+	NEAR(const uint8_t, p, rx + 2);
+	uint8_t n, expects = p[EXPECTS];
+	if (p[0] != VERSION) return;
+	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* that is to a HELLO of long ago */
+	s->session = word_at(p + SESSION);
 #if SIGHUB_FRAME > FRAME_LEAST
 	s->limit = SIGHUB_FRAME - OVERHEAD;
 	{
-		uint16_t largest = (uint16_t)sighub_get();
+		uint16_t largest = word_at(p + LARGEST);
 		if (largest < SIGHUB_FRAME && largest >= FRAME_LEAST) s->limit = (uint8_t)largest - OVERHEAD;
 	}
-#else
-	sighub_get();
 #endif
-	n = (uint8_t)sighub_get();
 #if SIGHUB_WINDOW > 1
-	s->window = n < SIGHUB_WINDOW ? n : SIGHUB_WINDOW;
-	if (!n) s->window = 1;
-#endif
-	expects = (uint8_t)sighub_get();
-	known = sighub_kind;
-	if ((uint16_t)((uint16_t)s->ticks - (uint16_t)sighub_get()) >= ANSWER) return; /* that is to a HELLO of long ago */
-	s->session = session;
-	s->broken = 0;
-	s->wait = RESEND;
-	s->waited = OVERDUE; /* send again what is in flight */
-#if SIGHUB_WINDOW > 1
+	s->window = p[WINDOW] < SIGHUB_WINDOW ? p[WINDOW] : SIGHUB_WINDOW;
+	if (!s->window) s->window = 1;
 	s->done = s->cursor = 0;
 #endif
+	KNOWN(s);
+	s->wait = RESEND;
+	s->waited = OVERDUE; /* send again what is in flight */
 	n = (expects - s->number) & NUMBERS;
-	if (known) expects = 0;
-	if (known || (n && (n > SIGHUB_WINDOW || !s->flight[n - 1]))) {
-		s->number = expects;
+	if (expects > NUMBERS) n = NUMBERS; /* it knows none: they begin at 0 */
+	if (n && (n > SIGHUB_WINDOW || !s->flight[n - 1])) {
+		s->number = expects & NUMBERS;
 		memset(s->flight, 0, sizeof s->flight);
 		s->mark = 1;
 	}
 }
 
-/* Counts the dictionary's events, and returns its hash: FNV-1a. */
+/* Counts the dictionary's events, and returns its hash: FNV-1a. To do it for each HELLO is shorter than to remember. */
 SHARED uint32_t read_dictionary(void) {
 	number hash;
 	const char *p = sighub_dictionary;
-	uint8_t c;
+	uint8_t c, events = 0;
 	hash.n = 0x811C9DC5;
 	for (; (c = SIGHUB_FLASH_BYTE(p)) != 0; p++) {
-		if (c == 2) state.events++;
+		if (c == 2) events++;
 		BYTE(hash, 0) ^= c;
 		hash.n *= 0x01000193;
 	}
+	if (events > SIGHUB_EVENTS) events = 0;
+	state.events = events;
 	return hash.n;
 }
 
 uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 	STATE(s);
+#if SIGHUB_KEPT
 	uint32_t hash;
 	memset(&s->clock, 0, sizeof state - offsetof(sighub_state, clock));
+#else
+	memset(s, 0, sizeof state);
+#endif
 	s->clock = (uint16_t)now;
 	s->device = device;
+#if SIGHUB_KEPT
 	hash = read_dictionary();
 	if (!device->kept || s->hash != hash || (s->broken & 1)) {
 		memset(s, 0, offsetof(sighub_state, clock));
 		s->broken = 2;
 		s->hash = hash;
 	}
-	if (s->events > SIGHUB_EVENTS) s->events = 0;
-	s->mark = s->adrift = 1;
+#else
+	read_dictionary();
+#endif
+	s->mark = 1;
 	hello();
 	return s->events;
 }
@@ -514,8 +552,8 @@ SHARED void restart_reply(uint8_t status) {
 }
 
 /* Takes a message, once; if it comes again, its reply is due again. */
-static void message(sighub_state *s, uint8_t n) {
-	uint8_t slot = n & (SIGHUB_WINDOW - 1), method, status;
+static void message(sighub_state *s, uint8_t control) {
+	uint8_t n = control & NUMBERS, slot = n & (SIGHUB_WINDOW - 1), method, status;
 	if (n != s->expects) {
 		if ((n | REP) != state.replies[slot].data[0]) return;
 	} else {
@@ -552,11 +590,11 @@ void sighub_fail(const char *text) {
 	put_text(text, TEXT_MOST, SIGHUB_STRING);
 }
 #else
-/* Takes a message, which can only fetch the dictionary. Doing that twice does no harm, so nothing is kept for it. */
-static void message(sighub_state *s, uint8_t n) {
-	s->asked = n | REP;
-	sighub_get();
-	s->from = (uint16_t)sighub_get();
+/* Takes a message, which can only fetch the dictionary, and so tells no more than an offset. Doing that twice does no harm,
+ * so nothing is kept for it. */
+static void message(sighub_state *s, uint8_t control) {
+	s->asked = control + (REP - MSG);
+	s->from = word_at(rx + 4);
 }
 #endif
 
@@ -577,24 +615,27 @@ SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its 
 
 static void frame(sighub_state *s, uint8_t size) {
 	uint8_t control = rx[1];
-	s->left = size - 4;
+	uint8_t left = size - 4;
+#if SIGHUB_REQUESTS
+	s->left = left;
 	s->get = rx + 2;
-	if (s->rx_left || s->left > SIGHUB_FRAME - OVERHEAD || crc16(rx + 1, size - 1)) {
+#endif
+	if (s->rx_left || left > SIGHUB_FRAME - OVERHEAD || crc16(rx + 1, size - 1)) {
 		if (++s->bad >= BAD_FRAMES) hello();
 		return;
 	}
 	s->bad = 0;
 	s->silent = 0;
 	if (control < EVT) {
-		if (!s->left) hello(); /* the hub does not know this session */
+		if (!left) hello(); /* the hub does not know this session */
 		else if (!s->session) welcome(s);
 	} else if (control >= PING) {
 		if (control <= (PING | NUMBERS)) s->ping = control;
 		else s->waited = OVERDUE; /* AGAIN: something was damaged */
-	} else {
-		uint8_t n = control & NUMBERS;
-		if (control >= MSG && control < REP) message(s, n);
-		else if (control >= ACK) answered(s, n, control < MSG);
+	} else if ((control & ~NUMBERS) == MSG) {
+		message(s, control);
+	} else { /* ACK or REP: no hub sends EVT */
+		answered(s, control);
 	}
 }
 
@@ -622,19 +663,26 @@ SHARED void open_frame(uint8_t control) {
 	STATE(s);
 	s->put = out + 2;
 	s->room = SIGHUB_FRAME - OVERHEAD + 1;
-	s->out_at = out + (s->waited < RESEND); /* a zero ends whatever stands in the hub's buffer */
+	s->out_at = out; /* a zero ends whatever stands in the hub's buffer */
+#if SIGHUB_WINDOW > 1
+	s->out_at += s->waited < RESEND; /* without it if the line has not rested, as it does with a window of 1 */
+#endif
 	sighub_put_byte(control);
 }
 
 /* Adds the CRC and stuffs the bytes where they are: from the end on, each zero becomes the distance to the next. */
 static void close_frame(sighub_state *s) {
-	uint8_t *p = s->put, distance = 1, *end, n = (uint8_t)(p - (out + 2));
+	uint8_t *p = s->put, distance = 1, n = (uint8_t)(p - (out + 2));
 	uint16_t crc = crc16(out + 2, n);
 	*p++ = (uint8_t)(crc >> 8);
 	*p++ = (uint8_t)crc;
 	*p = 0;
-	end = p + 1;
-	n += 2;
+	out[1] = 0;
+	s->out_left = n + OVERHEAD; /* with the zero before, as n has the control byte */
+#if SIGHUB_WINDOW > 1
+	s->out_left -= (uint8_t)(s->out_at - out);
+#endif
+	n += 3;
 	do {
 		p--;
 		if (!*p) {
@@ -643,29 +691,28 @@ static void close_frame(sighub_state *s) {
 		}
 		distance++;
 	} while (--n);
-	*--p = distance;
-	s->out_left = (uint8_t)(end - s->out_at);
 }
 
 static void put_hello(sighub_state *s) {
 	const sighub_device *d = s->device;
 	open_frame(HELLO);
+	s->waited = 0;
 	sighub_put_byte(VERSION);
 	sighub_put_byte(SIGHUB_BYTES | d->uid_size);
 	put_copy(d->uid, d->uid_size);
 	put_text(d->name, TEXT_MOST, SIGHUB_STRING);
 	put_text(d->firmware, TEXT_MOST, SIGHUB_STRING);
-	put_number(s->hash);
+	put_number(read_dictionary());
 	put_number(d->boot);
 	put_small(d->cause);
-	put_small(!s->broken);
+	sighub_put_byte(KEPT(s));
 	put_number(s->ticks);
 #if SIGHUB_REQUESTS
 	put_small(s->expects);
-#else
+#elif LARGER
 	sighub_put_byte(0);
 #endif
-#if SIGHUB_RECEIVE != 60 || SIGHUB_FRAME != 60 || SIGHUB_WINDOW != 1
+#if LARGER
 	put_number(SIGHUB_RECEIVE);
 	put_small(SIGHUB_FRAME);
 	put_small(SIGHUB_WINDOW);
@@ -718,7 +765,6 @@ static uint8_t next(sighub_state *s) {
 	if (!s->session) {
 		if (s->waited < REPEAT) return 0;
 		put_hello(s);
-		s->waited = 0;
 #if SIGHUB_REQUESTS
 	} else if (s->due) {
 		uint8_t slot = 0;

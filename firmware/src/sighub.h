@@ -38,6 +38,9 @@
 #ifndef SIGHUB_REQUESTS
 #define SIGHUB_REQUESTS 1 /* 0: the device answers no requests, and sighub_request is not needed */
 #endif
+#ifndef SIGHUB_KEPT
+#define SIGHUB_KEPT SIGHUB_REQUESTS /* 0: what waits does not survive a reset, whatever sighub_device.kept says */
+#endif
 #ifndef SIGHUB_REPLY
 #define SIGHUB_REPLY 20 /* bytes of the largest reply to a request with its status, 8 to SIGHUB_FRAME - 5 */
 #endif
@@ -55,7 +58,7 @@
 #endif
 #endif
 #ifndef SIGHUB_KEEP
-#ifdef __AVR__
+#if defined __AVR__ && SIGHUB_KEPT
 #define SIGHUB_KEEP __attribute__((section(".noinit")))
 #else
 #define SIGHUB_KEEP /* attribute of memory that no start clears; only with it may sighub_device.kept be set */
@@ -100,7 +103,7 @@ typedef struct {
 	const char *firmware; /* its version, for people; in flash; name and firmware together up to 25 bytes less uid_size: HELLO has no room for more */
 	uint32_t boot;        /* differs at each start: a counter in EEPROM, or random */
 	uint8_t cause;        /* of the reset, in numbers of your own; is logged by the hub */
-	uint8_t kept;         /* 1: the RAM survived (a watchdog's or a button's reset, not lost power), see SIGHUB_KEEP; then
+	uint8_t kept;         /* 1: the RAM survived (a watchdog's or a button's reset, not lost power), see SIGHUB_KEEP and SIGHUB_KEPT; then
 	                         times must go on, too, and not begin anew: keep your own clock in such memory */
 } sighub_device;
 

@@ -18,7 +18,7 @@
  *     F event:1 bits:4 taken:4               queued:1                  sighub_report_float (2: built without floats)
  *
  * `executed` counts the requests that were executed since the process started. The dictionary has two senders, host
- * (event 0 "counter", requests 1 to 3) and room (event 1 "temperature"). Requests: 1 echo answers its parameters;
+ * (event 0 "counter", requests 1 to 3, if it was built with requests) and room (event 1 "temperature"). Requests: 1 echo answers its parameters;
  * 2 fail fails; 3 executed answers how often it was executed. The end of stdin ends the program; a command that is
  * none ends it with an error. */
 
@@ -36,8 +36,12 @@
 #include <time.h>
 #include <unistd.h>
 
-SIGHUB_DICTIONARY(SIGHUB_SENDER("host") SIGHUB_EVENT("counter", "count")
-                  SIGHUB_REQUEST("echo") SIGHUB_REQUEST("fail") SIGHUB_REQUEST("executed")
+#if SIGHUB_REQUESTS
+#define REQUESTS SIGHUB_REQUEST("echo") SIGHUB_REQUEST("fail") SIGHUB_REQUEST("executed")
+#else
+#define REQUESTS
+#endif
+SIGHUB_DICTIONARY(SIGHUB_SENDER("host") SIGHUB_EVENT("counter", "count") REQUESTS
                   SIGHUB_SENDER("room") SIGHUB_DECIMAL("temperature", "Cel", -2));
 
 static sighub_device device = {(const uint8_t *)"\x1f\x0e", 2, SIGHUB_TEXT("host"), SIGHUB_TEXT("1.0"), 0, 0, 0};

@@ -13,37 +13,45 @@ cc=${CC:-cc}
 warn="-std=c99 -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion"
 watch="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover"
 
-# name window frame ring requests floats
-while read -r name window frame ring requests floats; do
+# name window frame ring requests kept floats
+while read -r name window frame ring requests kept floats; do
 	options="-DSIGHUB_WINDOW=$window -DSIGHUB_FRAME=$frame -DSIGHUB_RING=$ring -DSIGHUB_REQUESTS=$requests"
-	options="$options -DSIGHUB_FLOAT=$floats -DSIGHUB_RECEIVE=$frame"
+	options="$options -DSIGHUB_KEPT=$kept -DSIGHUB_FLOAT=$floats -DSIGHUB_RECEIVE=$frame"
 	# shellcheck disable=SC2086 # these are lists of options
 	{
 		$cc $warn $watch $options vectors.c -o "$out/vectors"
 		$cc $warn $watch $options host.c ../src/sighub.c -o "$out/$name"
 	}
-	echo "window $window, frame $frame, ring $ring, requests $requests, floats $floats:"
+	echo "window $window, frame $frame, ring $ring, requests $requests, kept $kept, floats $floats:"
 	"$out/vectors" "$vectors"
-	python3 session.py "$out/$name" "$window" "$frame" "$ring" "$requests" "$floats"
+	python3 session.py "$out/$name" "$window" "$frame" "$ring" "$requests" "$kept" "$floats"
 done <<END
-host-small 1 60 48 1 0
-host-send 1 60 48 0 0
-host-two 2 60 64 1 1
-host-ring 4 128 8000 1 1
-host-short 4 60 48 1 0
-host 8 254 2048 1 1
+host-small 1 60 48 1 1 0
+host-send 1 60 48 0 0 0
+host-send-kept 1 60 48 0 1 1
+host-send-ring 1 60 120 0 0 0
+host-send-large 8 254 2048 0 0 1
+host-two 2 60 64 1 1 1
+host-ring 4 128 8000 1 1 1
+host-lean 4 128 300 1 0 0
+host-short 4 60 48 1 1 0
+host 8 254 2048 1 1 1
 END
 
 printf '%s\n' '#include "sighub.h"' 'SIGHUB_DICTIONARY(SIGHUB_SENDER("a") SIGHUB_EVENT("b", "V"));' >"$out/header.cpp"
 c++ -std=c++11 -Wall -Wextra -Werror -I../src -c "$out/header.cpp" -o "$out/header.o"
 
 if command -v avr-gcc >/dev/null; then
-	# shellcheck disable=SC2086
-	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -c ../src/sighub.c -o "$out/avr.o"
-	avr-size "$out/avr.o" | awk '{ print }
-		NR == 2 && ($1 + $2 > 2048 || $2 + $3 > 256) { print "more than 2048 bytes of flash or 256 of RAM"; exit 1 }'
-	avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS=0 -c ../src/sighub.c -o "$out/avr.o"
-	avr-size "$out/avr.o"
+	while read -r requests flash; do
+		# shellcheck disable=SC2046 # this is a list of options
+		avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS="$requests" \
+			-c ../src/sighub.c -o "$out/avr.o"
+		avr-size "$out/avr.o" | awk -v most="$flash" '{ print }
+			NR == 2 && ($1 + $2 > most || $2 + $3 > 256) { print "more than " most " bytes of flash or 256 of RAM"; exit 1 }'
+	done <<END
+1 2048
+0 1536
+END
 fi
 if command -v arm-none-eabi-gcc >/dev/null; then
 	arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c99 -Os -Wall -Wextra -Werror -c ../src/sighub.c -o "$out/arm.o"
