@@ -56,7 +56,8 @@ type Connection struct {
 	Events   []string          `json:"events"`          // the sender's own and the built-in ones
 	Units    map[string]string `json:"units,omitempty"` // of events, where known
 	Requests []*string         `json:"requests"`        // nil: it answers none; a nil name stands for its default handler
-	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown.
+	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown; of a sensor of the
+	// gateway's own that no longer answers "failed: ", and how.
 	Reason string      `json:"reason,omitempty"`
 	Client *ClientInfo `json:"client,omitempty"` // whose sender it is; nil for the hub's own
 	Time   time.Time   `json:"time"`

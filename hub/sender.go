@@ -210,12 +210,16 @@ func (s *Sender) Name() string { return s.name }
 
 // Remove disconnects the sender (reason "removed"). Its signals fail with [ErrNotConnected] from then on. A
 // remote sender is better removed by ClientRouter.RemoveRemoteSender, which tells whether the hub agreed.
-func (s *Sender) Remove() {
+func (s *Sender) Remove() { s.RemoveBecause("removed") }
+
+// RemoveBecause disconnects the sender as Remove does, and says why: see Connection's Reason. A remote sender's
+// listeners hear "removed" in any case.
+func (s *Sender) RemoveBecause(reason string) {
 	if s.remote != nil {
 		s.remote.dropSender(s)
 		return
 	}
-	s.topic.router.disconnect(s, "removed")
+	s.topic.router.disconnect(s, reason)
 }
 
 // Signal returns the handle that triggers an event of this sender. It fails with [ErrNoEvent] for an event that

@@ -7,16 +7,25 @@ import (
 
 // A Reading is what a sensor reports.
 type Reading struct {
-	Value float64
-	Unit  string    // a name of the SenML units registry (RFC 8428, section 12.1), or empty: none
-	Time  time.Time // when it was taken
+	Value       float64
+	Unit        string        // a name of the SenML units registry (RFC 8428, section 12.1), or empty: none
+	Time        time.Time     // when it was taken
+	Uncertainty time.Duration // how far Time may be off
 }
 
 // Units of the SenML registry that the sensors here report in.
 const (
-	Lux     = "lx"
-	Celsius = "Cel"
-	Count   = "count"
+	Lux       = "lx"
+	Celsius   = "Cel"
+	Humidity  = "%RH"
+	Pascal    = "Pa"
+	Volt      = "V"
+	Ampere    = "A"
+	Watt      = "W"
+	Joule     = "J"
+	Ohm       = "Ohm"
+	PerMinute = "1/min"
+	Count     = "count"
 )
 
 // String returns the reading for people to read: "21.5 Cel".

@@ -1,0 +1,23 @@
+package drivers_test
+
+import (
+	"fmt"
+
+	"sighub/sensors/drivers"
+)
+
+func Example() {
+	d, err := drivers.Find("bh1750")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	q := d.Quantities[0]
+	fmt.Printf("%s: %s up to %.0f %s\n", d.Summary, q.Name, q.Max, q.Unit)
+	fmt.Println(d.Check(0x24, drivers.Options{}))
+	fmt.Println(d.Check(0x23, drivers.Options{Mode: "fine"}))
+	// Output:
+	// ROHM BH1750FVI: light: lux up to 54612 lx
+	// drivers: bh1750: address 0x24: it can have 0x23, 0x5c
+	// drivers: bh1750: mode fine: it can be [high high2 low], the first by default
+}

@@ -1,0 +1,79 @@
+package drivers
+
+import (
+	"errors"
+	"fmt"
+
+	"periph.io/x/conn/v3/i2c"
+)
+
+// An i2cDevice is the part that all chips on I2C share. What goes to the bus lies in its arrays, so that nothing is
+// allocated for it.
+type i2cDevice struct {
+	pause
+	bus  i2c.Bus
+	addr uint16
+	out  [8]byte
+	in   [32]byte
+}
+
+type i2cChip interface {
+	chip
+	connect(bus i2c.Bus, addr uint16)
+}
+
+func (d *i2cDevice) connect(bus i2c.Bus, addr uint16) { d.bus, d.addr = bus, addr }
+
+// write sends up to 8 bytes.
+func (d *i2cDevice) write(b ...byte) error {
+	n := copy(d.out[:], b)
+	if err := d.bus.Tx(d.addr, d.out[:n], nil); err != nil {
+		return fmt.Errorf("writing % x: %w", d.out[:n], err)
+	}
+	return nil
+}
+
+// read sends some bytes, if there are any, and reads n, which are valid until the next call.
+func (d *i2cDevice) read(n int, b ...byte) ([]byte, error) {
+	w := d.out[:copy(d.out[:], b)]
+	if len(w) == 0 {
+		w = nil // no write at all, not one of nothing
+	}
+	if err := d.bus.Tx(d.addr, w, d.in[:n]); err != nil {
+		if w == nil {
+			return nil, fmt.Errorf("reading: %w", err)
+		}
+		return nil, fmt.Errorf("reading after % x: %w", w, err)
+	}
+	return d.in[:n], nil
+}
+
+var errCRC = errors.New("the checksum is wrong: the reading was damaged on the bus")
+
+// crc8 is the checksum of Sensirion, ASAIR and of TI's humidity sensors: polynomial x^8 + x^5 + x^4 + 1, from FF, not
+// reflected. Of BE EF it is 92 (Sensirion, Datasheet SHT3x-DIS, version 7, "Checksum Calculation"), of AB CD 6F (TI,
+// HDC302x, SNAS778, "CRC").
+func crc8(b []byte) byte {
+	crc := byte(0xff)
+	for _, x := range b {
+		crc ^= x
+		for range 8 {
+			if crc&0x80 != 0 {
+				crc = crc<<1 ^ 0x31
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return crc
+}
+
+// checkWords checks 16-bit words that each have their checksum behind them.
+func checkWords(b []byte) error {
+	for ; len(b) >= 3; b = b[3:] {
+		if crc8(b[:2]) != b[2] {
+			return errCRC
+		}
+	}
+	return nil
+}

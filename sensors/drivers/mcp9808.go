@@ -1,0 +1,74 @@
+package drivers
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"sighub/sensors"
+)
+
+// Microchip, MCP9808, DS25095A: registers in section 5.1, with a timing diagram that reads +25.25 °C as an example;
+// resolutions and their conversion times under the resolution register.
+//
+// A step is 0.0625 °C, from -40 to 125 °C. It converts by itself, which takes 250 ms. There is no checksum.
+type mcp9808Chip struct{ i2cDevice }
+
+const (
+	mcp9808Config       = 1 // registers
+	mcp9808Value        = 5
+	mcp9808Manufacturer = 6
+	mcp9808Device       = 7
+	mcp9808Resolution   = 8
+
+	mcp9808Conversion = 250 * time.Millisecond
+)
+
+func mcp9808() Driver {
+	return Driver{
+		Name: "mcp9808", Summary: "Microchip MCP9808: temperature", Bus: I2C, identifies: true,
+		Addresses: []uint16{0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f},
+		build:     func(*Options) (chip, error) { return new(mcp9808Chip), nil },
+	}
+}
+
+func (c *mcp9808Chip) quantities() []sensors.Quantity {
+	return []sensors.Quantity{{Name: "temp", Unit: sensors.Celsius, Min: -40, Max: 125, Resolution: 0.0625,
+		Age: 2 * mcp9808Conversion}}
+}
+
+func (c *mcp9808Chip) setup(ctx context.Context) error {
+	b, err := c.read(2, mcp9808Manufacturer)
+	if err != nil {
+		return err
+	}
+	if id := binary.BigEndian.Uint16(b); id != 0x0054 {
+		return fmt.Errorf("its manufacturer is %04x, not 0054: this is another device", id)
+	}
+	if b, err = c.read(2, mcp9808Device); err != nil {
+		return err
+	}
+	if b[0] != 0x04 { // the lower byte is its revision
+		return fmt.Errorf("its device number is %02x, not 04: this is another device", b[0])
+	}
+	if err := c.write(mcp9808Config, 0, 0); err != nil { // it may have been shut down
+		return err
+	}
+	if err := c.write(mcp9808Resolution, 3); err != nil {
+		return err
+	}
+	return c.wait(ctx, mcp9808Conversion)
+}
+
+func (c *mcp9808Chip) measure(_ context.Context, values []float64) error {
+	b, err := c.read(2, mcp9808Value)
+	if err != nil {
+		return err
+	}
+	// The upper three bits are alerts; the 13 below are a two's complement, in sixteenths.
+	values[0] = float64(int16(binary.BigEndian.Uint16(b)<<3)>>3) * 0.0625
+	return nil
+}
+
+func (c *mcp9808Chip) rest() error { return c.write(mcp9808Config, 0x01, 0x00) }

@@ -1,0 +1,80 @@
+package drivers
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"sighub/sensors"
+)
+
+// Texas Instruments, TMP102, SBOS397: the tables "12-Bit Temperature Data Format" and "13-Bit Temperature Data Format", the
+// configuration register, and the conversion time among the electrical characteristics.
+//
+// A step is 0.0625 °C, from -40 to 125 °C. One conversion takes 26 ms (at most 35 ms); it makes 8 in a second here,
+// by itself. There is no checksum.
+type tmp102Chip struct{ i2cDevice }
+
+const (
+	tmp102Value  = 0 // registers
+	tmp102Config = 1
+
+	// tmp102Run is the configuration: 8 conversions in a second, not shut down, 12 bits. The device itself sets bit 15,
+	// whether a conversion has ended, and bit 5, the alert.
+	tmp102Run  = 0x60c0
+	tmp102Mask = 0x7fdf
+	tmp102Stop = tmp102Run | 0x0100
+
+	tmp102Conversion = 35 * time.Millisecond
+	tmp102Period     = 125 * time.Millisecond
+)
+
+func tmp102() Driver {
+	return Driver{
+		Name: "tmp102", Summary: "TI TMP102: temperature", Bus: I2C,
+		Addresses: []uint16{0x48, 0x49, 0x4a, 0x4b},
+		build:     func(*Options) (chip, error) { return new(tmp102Chip), nil },
+	}
+}
+
+func (c *tmp102Chip) quantities() []sensors.Quantity {
+	return []sensors.Quantity{{Name: "temp", Unit: sensors.Celsius, Min: -40, Max: 125, Resolution: 0.0625,
+		Age: tmp102Period + tmp102Conversion}}
+}
+
+func (c *tmp102Chip) setup(ctx context.Context) error {
+	if err := c.write(tmp102Config, tmp102Run>>8, tmp102Run&0xff); err != nil {
+		return err
+	}
+	// After a loss of power the value is 0 °C until the first conversion has ended; else it is of a
+	// conversion before the configuration.
+	if err := c.wait(ctx, tmp102Conversion); err != nil {
+		return err
+	}
+	b, err := c.read(2, tmp102Config)
+	if err != nil {
+		return err
+	}
+	if config := binary.BigEndian.Uint16(b); config&tmp102Mask != tmp102Run&tmp102Mask {
+		return errors.New("it does not keep its configuration: this may be another device")
+	}
+	return nil
+}
+
+func (c *tmp102Chip) measure(_ context.Context, values []float64) error {
+	b, err := c.read(2, tmp102Value)
+	if err != nil {
+		return err
+	}
+	// The lowest bit tells how many bits there are: 12, or 13 in the extended mode.
+	raw := int16(binary.BigEndian.Uint16(b))
+	if raw&1 == 0 {
+		values[0] = float64(raw>>4) * 0.0625
+	} else {
+		values[0] = float64(raw>>3) * 0.0625
+	}
+	return nil
+}
+
+func (c *tmp102Chip) rest() error { return c.write(tmp102Config, tmp102Stop>>8, tmp102Stop&0xff) }

@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"sighub/sensors"
+)
+
+// A channel is one value of a device: what its file says, plus offset, times scale.
+type channel struct {
+	quantity sensors.Quantity
+	file     string // in the device's directory
+	fault    string // a file that says 1 while the value means nothing; or empty
+	offset   float64
+	scale    float64
+	parse    func([]byte) (float64, error)
+}
+
+func quantities(channels []channel) []sensors.Quantity {
+	all := make([]sensors.Quantity, len(channels))
+	for i, c := range channels {
+		all[i] = c.quantity
+	}
+	return all
+}
+
+// maxText bounds what is read of a file: the longest that means something is a w1_slave, of some 75 bytes.
+const maxText = 256
+
+// readText reads a short text: a name, a label.
+func readText(dir, file string) (string, error) {
+	f, err := os.Open(filepath.Join(dir, file))
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxText))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// readNumber reads a number that does not change, such as a scale; otherwise if there is none.
+func readNumber(dir, file string, otherwise float64) (float64, error) {
+	text, err := readText(dir, file)
+	if errors.Is(err, os.ErrNotExist) {
+		return otherwise, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := parseNumber([]byte(text))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", filepath.Join(dir, file), err)
+	}
+	return n, nil
+}
+
+var errNumber = errors.New("this is no number")
+
+// parseNumber reads a decimal number as the kernel writes it: an integer, or one with a fraction. White space may follow.
+func parseNumber(text []byte) (float64, error) {
+	text = bytes.TrimRight(text, " \t\r\n\x00")
+	if len(text) > 64 {
+		return 0, errNumber
+	}
+	for _, c := range text { // ParseFloat takes more: hexadecimal numbers, infinities
+		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
+			return 0, errNumber
+		}
+	}
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsInf(n, 0) {
+		return 0, errNumber
+	}
+	return n, nil
+}

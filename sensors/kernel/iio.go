@@ -1,0 +1,91 @@
+package kernel
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"sighub/sensors"
+)
+
+// iioTypes are the channel types that are reported: what the event is called, and what makes its SenML unit of the one
+// that the ABI document says for a value which its own offset and scale were applied to.
+var iioTypes = map[string]struct {
+	event, unit string
+	factor      float64
+}{
+	"illuminance":      {"lux", sensors.Lux, 1},              // lux
+	"temp":             {"temp", sensors.Celsius, 1e-3},      // milli degrees Celsius
+	"humidityrelative": {"humidity", sensors.Humidity, 1e-3}, // milli percent
+	"pressure":         {"pressure", sensors.Pascal, 1e3},    // kilopascal
+}
+
+// iioDevice looks for channels: in_<type>[index][_modifier]_raw, a count, or ..._input, a value that needs no scale.
+func iioDevice(dir string) (*device, error) {
+	name, err := readText(dir, "name")
+	if err != nil {
+		return nil, err
+	}
+	d := &device{kind: IIO, name: name, place: filepath.Base(filepath.Dir(dir))}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	pattern := regexp.MustCompile(`^in_(illuminance|temp|humidityrelative|pressure)([0-9]*)(_[a-z0-9]+)?_(raw|input)$`)
+	counts := make(map[string]int)
+	var events []string
+	for _, entry := range entries {
+		m := pattern.FindStringSubmatch(entry.Name())
+		if m == nil {
+			continue
+		}
+		if m[3] == "_mean" || m[3] == "_peak" { // of a value that is reported itself
+			continue
+		}
+		base := "in_" + m[1] + m[2] + m[3]
+		if m[4] == "raw" && exists(dir, base+"_input") {
+			continue
+		}
+		t := iioTypes[m[1]]
+		c := channel{file: entry.Name(), scale: t.factor, parse: parseNumber}
+		c.quantity.Unit = t.unit
+		if m[4] == "raw" {
+			// What is not a channel's own is that of all of its type.
+			scale, err := firstNumber(dir, 1, base+"_scale", "in_"+m[1]+m[2]+"_scale", "in_"+m[1]+m[3]+"_scale", "in_"+m[1]+"_scale")
+			if err != nil {
+				return nil, err
+			}
+			c.offset, err = firstNumber(dir, 0, base+"_offset", "in_"+m[1]+m[2]+"_offset", "in_"+m[1]+m[3]+"_offset",
+				"in_"+m[1]+"_offset")
+			if err != nil {
+				return nil, err
+			}
+			c.scale *= scale
+			c.quantity.Resolution = max(c.scale, -c.scale)
+		}
+		event := t.event
+		if m[3] != "" {
+			event += "-" + m[3][1:]
+		}
+		counts[event]++
+		events = append(events, event)
+		c.quantity.Name = event + m[2]
+		d.channels = append(d.channels, c)
+	}
+	for i, event := range events { // in_temp0 is temp, if there is no other
+		if counts[event] == 1 {
+			d.channels[i].quantity.Name = event
+		}
+	}
+	return d, nil
+}
+
+// firstNumber reads the first of these files that is there.
+func firstNumber(dir string, otherwise float64, files ...string) (float64, error) {
+	for _, file := range files {
+		if exists(dir, file) {
+			return readNumber(dir, file, otherwise)
+		}
+	}
+	return otherwise, nil
+}

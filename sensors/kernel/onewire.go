@@ -1,0 +1,55 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"sighub/sensors"
+)
+
+// oneWireFamilies are those that the kernel's w1_therm knows, by the family that their directory's name begins with.
+var oneWireFamilies = map[string]string{"10": "ds18s20", "22": "ds1822", "28": "ds18b20", "3b": "ds1825", "42": "ds28ea00"}
+
+// oneWireDevice looks at a device on 1-Wire, such as 28-0316a2794cff: a thermometer has a w1_slave, which measures when it
+// is read. That takes up to 750 ms.
+func oneWireDevice(dir string) (*device, error) {
+	family, id, _ := strings.Cut(filepath.Base(dir), "-")
+	name, ok := oneWireFamilies[family]
+	if !ok || !exists(dir, "w1_slave") {
+		return nil, nil
+	}
+	return &device{kind: OneWire, name: name + "-" + id, place: id, channels: []channel{{
+		quantity: sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Min: -55, Max: 125, Resolution: 0.0625},
+		file:     "w1_slave", scale: 1e-3, parse: parseOneWire,
+	}}}, nil
+}
+
+var (
+	errOneWire   = errors.New("the checksum is wrong: the reading was damaged on the bus")
+	errUnpowered = errors.New("it is 85 °C, as when it had not enough power to measure")
+)
+
+// parseOneWire reads two lines: the device's memory, with whether its checksum is right, and the memory again, with the
+// temperature in millidegrees.
+//
+//	72 01 4b 46 7f ff 0e 10 57 : crc=57 YES
+//	72 01 4b 46 7f ff 0e 10 57 t=23125
+func parseOneWire(text []byte) (float64, error) {
+	first, second, ok := bytes.Cut(text, []byte("\n"))
+	if !ok || !bytes.HasSuffix(bytes.TrimRight(first, " \r"), []byte(" YES")) {
+		return 0, errOneWire
+	}
+	_, value, ok := bytes.Cut(second, []byte("t="))
+	if !ok {
+		return 0, errNumber
+	}
+	n, err := parseNumber(value)
+	// After power came it answers 85 °C until it has measured, with 0c in the seventh byte. One that was measured has
+	// another there, with few exceptions.
+	if err == nil && n == 85_000 && len(first) >= 20 && string(first[18:20]) == "0c" {
+		return 0, errUnpowered
+	}
+	return n, err
+}

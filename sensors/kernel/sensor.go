@@ -1,0 +1,117 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"sighub/sensors"
+)
+
+// A sensor is a device whose files are open. To read one again from its start makes the kernel measure anew.
+type sensor struct {
+	device *device
+	values []file
+	faults []file // of those values that have one
+	text   [maxText]byte
+}
+
+type file struct{ *os.File }
+
+func open(d *device) (*sensor, error) {
+	s := &sensor{device: d}
+	for _, c := range d.channels {
+		var value, fault file
+		var err error
+		value.File, err = os.Open(filepath.Join(d.dir, c.file))
+		if err == nil && c.fault != "" {
+			fault.File, err = os.Open(filepath.Join(d.dir, c.fault))
+		}
+		s.values, s.faults = append(s.values, value), append(s.faults, fault)
+		if err != nil {
+			_ = s.Close() // they were only read
+			return nil, fmt.Errorf("kernel: %s %s: %w", d.kind, d.name, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *sensor) Quantities() []sensors.Quantity { return quantities(s.device.channels) }
+
+// Read reads all values. One that the device has not at the moment, as the speed of a fan that stands or the temperature of
+// a network card that is down, is NaN; a device that has none at all has failed.
+func (s *sensor) Read(ctx context.Context, values []float64) error {
+	if len(values) < len(s.values) {
+		return fmt.Errorf("kernel: %s %s: room for %d values of %d", s.device.kind, s.device.name, len(values), len(s.values))
+	}
+	var failed error
+	some := false
+	for i := range s.values {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		v, err := s.value(i)
+		if err != nil {
+			failed, v = err, math.NaN()
+		} else {
+			some = true
+		}
+		values[i] = v
+	}
+	if some {
+		return nil
+	}
+	return fmt.Errorf("kernel: %s %s: %w", s.device.kind, s.device.name, failed)
+}
+
+var errFault = errors.New("the device says that the value means nothing")
+
+func (s *sensor) value(i int) (float64, error) {
+	c := &s.device.channels[i]
+	if s.faults[i].File != nil {
+		text, err := s.faults[i].read(s.text[:])
+		if err != nil {
+			return 0, err
+		}
+		if n, err := parseNumber(text); err != nil || n != 0 {
+			return 0, errFault
+		}
+	}
+	text, err := s.values[i].read(s.text[:])
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.parse(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s says %.60q: %w", s.values[i].Name(), text, err)
+	}
+	value := (n + c.offset) * c.scale
+	if math.IsInf(value, 0) {
+		return 0, fmt.Errorf("%s says %.60q, which its scale makes infinite", s.values[i].Name(), text)
+	}
+	return value, nil
+}
+
+// read reads the file from its start.
+func (f file) read(into []byte) ([]byte, error) {
+	n, err := f.ReadAt(into, 0)
+	if err == nil || errors.Is(err, io.EOF) {
+		return into[:n], nil
+	}
+	return nil, err
+}
+
+func (s *sensor) Close() error {
+	var err error
+	for _, f := range append(s.values, s.faults...) {
+		if f.File != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	s.values, s.faults = nil, nil
+	return err
+}

@@ -1,0 +1,248 @@
+package sensors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// A polled is a Source in a Poller: its sensor while that is open, its sender while that is connected.
+type polled struct {
+	Source
+	bus  *bus
+	log  *slog.Logger
+	base time.Time // when a reading was planned for, before its jitter
+	due  time.Time
+
+	sensor   Sensor    // nil: to be opened
+	outputs  []*output // of the open sensor
+	samples  [][]float64
+	sender   Sender
+	failures int           // in a row
+	gone     bool          // it is known to have failed
+	retry    time.Duration // to wait after the next try in vain
+	refused  bool          // the hub did not take the latest reading
+	late     bool          // the latest reading was too late for the next one
+}
+
+var errHung = errors.New("the bus did not answer for too long")
+
+func newPolled(b *bus, s Source) *polled {
+	return &polled{Source: s, bus: b, log: b.poller.log.With("sender", s.Sender, "bus", s.Bus)}
+}
+
+// plan sets the time of the reading that was planned for base.
+func (s *polled) plan(base time.Time) {
+	s.base, s.due = base, base
+	if s.Jitter > 0 {
+		s.due = base.Add(rand.N(s.Jitter))
+	}
+}
+
+// turn takes a reading, reports it, and sets the time of the next one.
+func (s *polled) turn(ctx context.Context) {
+	err := s.read(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil && s.failed(err) {
+		s.plan(time.Now().Add(s.backoff()))
+		s.due = s.base
+		return
+	}
+	if err == nil {
+		s.answered()
+		s.report(ctx)
+	}
+	s.plan(s.next(time.Now()))
+}
+
+// next returns when the next reading is planned. Times that have passed are left out, so that a bus which is too slow
+// for its sensors does not fall behind further and further.
+func (s *polled) next(now time.Time) time.Time {
+	next := s.base.Add(s.Period)
+	late := now.Sub(next.Add(s.Jitter))
+	if late <= 0 {
+		s.late = false
+		return next
+	}
+	if !s.late {
+		s.log.Warn("readings are left out, because the bus is too slow for its sensors: give them a longer period",
+			"period", s.Period, "late", late)
+	}
+	s.late = true
+	return next.Add(late.Truncate(s.Period) + s.Period)
+}
+
+// read opens the sensor, if it is not, and takes the samples of one reading.
+func (s *polled) read(ctx context.Context) error {
+	if s.sensor == nil {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
+	}
+	for _, o := range s.outputs {
+		o.begin()
+	}
+	for _, values := range s.samples {
+		start := time.Now()
+		s.bus.enter()
+		err := s.sensor.Read(ctx, values)
+		if s.bus.leave() && err == nil {
+			err = errHung
+		}
+		if err != nil {
+			return err
+		}
+		end := time.Now()
+		for _, o := range s.outputs {
+			o.add(values[o.index], start, end)
+		}
+	}
+	for _, o := range s.outputs {
+		o.end()
+	}
+	return nil
+}
+
+func (s *polled) open(ctx context.Context) error {
+	s.bus.enter()
+	sensor, err := s.Open(ctx)
+	hung := s.bus.leave()
+	if err != nil {
+		return err
+	}
+	s.sensor = sensor
+	if hung {
+		return errHung
+	}
+	quantities := sensor.Quantities()
+	if s.outputs, err = newOutputs(&s.Source, quantities); err != nil {
+		return err
+	}
+	s.samples = make([][]float64, s.Samples)
+	for i := range s.samples {
+		s.samples[i] = make([]float64, len(quantities))
+	}
+	return nil
+}
+
+func (s *polled) close() {
+	if s.sensor == nil {
+		return
+	}
+	s.bus.enter()
+	err := s.sensor.Close()
+	s.bus.leave()
+	s.sensor = nil
+	if err != nil {
+		s.log.Debug("closing a sensor failed", "error", err) // it has gone, or so it is closed
+	}
+}
+
+// failed notes that the sensor failed, and tells whether it is gone: then it is closed and disconnected.
+func (s *polled) failed(err error) bool {
+	s.failures++
+	connected := s.sender != nil
+	if connected && s.failures < s.bus.poller.opts.Failures {
+		s.log.Debug("a reading failed", "error", err)
+		return false
+	}
+	s.close()
+	s.disconnect("failed: " + err.Error())
+	if s.gone {
+		s.log.Debug("a sensor is still gone", "error", err)
+	} else {
+		s.log.Warn("a sensor is gone: it is tried again and again", "error", err)
+	}
+	s.gone = true
+	return true
+}
+
+// backoff returns how long to wait before the sensor is tried again.
+func (s *polled) backoff() time.Duration {
+	o := &s.bus.poller.opts
+	wait := max(s.retry, o.RetryMin)
+	s.retry = min(2*wait, o.RetryMax)
+	return wait
+}
+
+// answered notes that the sensor has answered, and connects its sender if it is not. The hub may refuse: then the next
+// reading tries again.
+func (s *polled) answered() {
+	s.failures, s.retry = 0, 0
+	if s.sender != nil {
+		return
+	}
+	events, units := make([]string, len(s.outputs)), make([]string, len(s.outputs))
+	for i, o := range s.outputs {
+		events[i], units[i] = o.Event, o.Unit
+		o.restart()
+	}
+	sender, err := s.bus.poller.hub.Connect(s.Sender, events, units)
+	if err != nil {
+		if !s.refused {
+			s.log.Warn("the hub refuses a sensor's sender: it is tried again with each reading", "error", err)
+		}
+		s.refused = true
+		return
+	}
+	s.sender, s.gone, s.refused = sender, false, false
+	s.log.Info("a sensor is there", "events", strings.Join(events, ", "))
+}
+
+func (s *polled) disconnect(reason string) {
+	if s.sender == nil {
+		return
+	}
+	s.sender.Disconnect(reason)
+	s.sender = nil
+}
+
+// report hands on what is to be reported.
+func (s *polled) report(ctx context.Context) {
+	if s.sender == nil {
+		return
+	}
+	refused := false
+	for i, o := range s.outputs {
+		r, ok := o.reading()
+		if !ok {
+			continue
+		}
+		if err := s.sender.Report(ctx, i, r); err != nil {
+			if !s.refused && !refused {
+				s.log.Warn("the hub does not take a reading", "event", o.Event, "error", err)
+			}
+			refused = true
+		}
+	}
+	s.refused = refused
+}
+
+// newOutputs brings together what is to be reported with what the sensor measures.
+func newOutputs(source *Source, quantities []Quantity) ([]*output, error) {
+	wanted := source.Outputs
+	if len(wanted) == 0 {
+		for _, q := range quantities {
+			wanted = append(wanted, Output{Quantity: q.Name, Event: q.Name, Factor: 1})
+		}
+	}
+	outputs := make([]*output, len(wanted))
+	for i, w := range wanted {
+		var names []string
+		for j, q := range quantities {
+			if names = append(names, q.Name); q.Name == w.Quantity {
+				outputs[i] = newOutput(w, q, j, source)
+			}
+		}
+		if outputs[i] == nil {
+			return nil, fmt.Errorf("sensors: the sensor does not measure %q, but %s", w.Quantity, strings.Join(names, ", "))
+		}
+	}
+	return outputs, nil
+}
