@@ -81,6 +81,8 @@ tools() {
 	has_header libelf.h || missing+=(libelf-dev)
 	command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi)
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
+	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+	command -v xz >/dev/null || missing+=(xz-utils)
 	if ((${#missing[@]} > 0)); then
 		((EUID == 0)) || as_root=(sudo -n)
 		if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
@@ -156,6 +158,7 @@ step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
+step lab scripts/lab/run.sh
 
 ((failed == 0)) || echo "the full logs are in $logs"
 echo "$passed passed, $failed failed"
