@@ -6,7 +6,7 @@ import "sighub/carrier"
 type reached struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
-	over   []*outbox            // want the sender to slow down
+	over   []overdue            // want the sender to slow down
 }
 
 // flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.

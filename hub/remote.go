@@ -303,6 +303,7 @@ func (c *remote) own(given string) (*Sender, error) {
 func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
 	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, remote: c}
 	early := a.flag("early")
+	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
 	if a.err != nil {
 		return nil, a.err
 	}
