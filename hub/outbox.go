@@ -101,7 +101,8 @@ func requestWindow(window int) int {
 }
 
 // push puts an event in the outbox, or passes it on at once if the client takes more.
-func (o *outbox) push(l *Listener, d *delivery, r *reached) {
+func (o *outbox) push(l *Listener, d *delivery) {
+	r := d.reached
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {

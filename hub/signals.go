@@ -119,9 +119,9 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 			event: Event{
 				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
 			},
-			routes: g.routes, borrowed: borrowed,
+			routes: g.routes, borrowed: borrowed, reached: &c.signals.reached,
 		}
-		err := g.sender.topic.trigger(c.ctx, g.sender, &d, &c.signals.reached)
+		err := g.sender.topic.trigger(c.ctx, g.sender, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}
