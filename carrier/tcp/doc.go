@@ -20,6 +20,9 @@
 // max_message. From then on each end may have as many messages unanswered as the window says, each at most as
 // large as the other end's max_message.
 //
+// With signals in both, a number of signals that may be unanswered, signals travel as streams of their own: see
+// [carrier.SignalHandler], and carrier/signalpack.go for the packets. Both ends' handlers must take them.
+//
 // A client that does not say hello is a legacy client: it takes what one recv of 4,096 bytes returns for one
 // message, and cannot split two that arrive together. It gets one message per write, one unanswered message at
 // a time, and no write before it has shown that it read the one before, or has had time to.
