@@ -36,7 +36,13 @@ type OutboxOptions struct {
 	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
 	Policy   Policy        // Block by default
 	Deadline time.Duration // of Block: 2 s by default
+	// Memory is how many bytes all outboxes of a router hold together, about; 256 MiB by default. When they do, each
+	// that is not empty is as if it were full, and nobody is waited for.
+	Memory int
 }
+
+// entryCost is what an event in an outbox takes beside its data, in bytes.
+const entryCost = 256
 
 func (o OutboxOptions) withDefaults() OutboxOptions {
 	if o.Limit <= 0 {
@@ -47,6 +53,9 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 	}
 	if o.Deadline <= 0 {
 		o.Deadline = 2 * time.Second
+	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
 	}
 	return o
 }
@@ -123,7 +132,8 @@ func (o *outbox) push(l *Listener, d *delivery) {
 
 // enqueue returns true if the sender should slow down: see waitForRoom.
 func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
-	if o.full(1) {
+	scarce := o.queue.len() > 0 && o.remote.server.held.Load() >= int64(o.Memory)
+	if o.full(1) || scarce {
 		switch {
 		case l.policy == Hangup:
 			o.closed = true
@@ -132,7 +142,7 @@ func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 		case l.policy == Latest:
 			o.replace(l, ev)
 			return false
-		case o.lagging || o.full(2):
+		case o.lagging || o.full(2) || scarce:
 			// Each sender that waits adds what its window holds at the most, so twice the limit is
 			// seen only if there are very many of them.
 			o.miss(l, ev)
@@ -154,8 +164,19 @@ func (o *outbox) full(times int) bool {
 
 func (o *outbox) append(e entry) {
 	o.queue.push(e)
-	o.bytes += e.event.Data.Size()
+	o.hold(1, e.event.Data.Size())
 	o.start()
+}
+
+// hold counts events that come and go, and the bytes of their data.
+func (o *outbox) hold(events, bytes int) {
+	o.bytes += bytes
+	o.remote.server.held.Add(int64(events*entryCost + bytes))
+}
+
+func (o *outbox) empty() {
+	o.hold(-o.queue.len(), -o.bytes)
+	o.queue, o.gaps = queue{}, nil
 }
 
 // start starts the goroutine if it is not there and has something to do. Signals need none: they wait for nothing.
@@ -188,7 +209,7 @@ func (o *outbox) replace(l *Listener, ev *Event) {
 		return
 	}
 	o.miss(old.listener, &old.event)
-	o.bytes -= old.event.Data.Size()
+	o.hold(-1, -old.event.Data.Size())
 	if !o.closed {
 		o.append(entry{listener: l, event: *ev})
 	}
@@ -230,6 +251,7 @@ func (o *outbox) tellGap(key gapKey) {
 		o.queue.push(entry{listener: key.listener, event: Event{
 			Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
 		}})
+		o.hold(1, 0)
 	}
 }
 
@@ -261,7 +283,7 @@ func (o *outbox) next() (e entry, ok bool) {
 		return e, false
 	}
 	e = o.queue.pop()
-	o.bytes -= e.event.Data.Size()
+	o.hold(-1, -e.event.Data.Size())
 	if o.room != nil && !o.full(1) {
 		close(o.room)
 		o.room = nil
@@ -403,7 +425,7 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.queue, o.bytes, o.gaps = queue{}, 0, nil
+	o.empty()
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
@@ -415,5 +437,6 @@ func (o *outbox) close() {
 func (o *outbox) reopen() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue, o.bytes, o.gaps, o.closed = queue{}, 0, nil, o.remote.ctx.Err() != nil
+	o.empty()
+	o.closed = o.remote.ctx.Err() != nil
 }

@@ -56,6 +56,7 @@ type ServerRouter struct {
 	*Router
 	opts   ServerOptions
 	nextID atomic.Uint64
+	held   atomic.Int64 // bytes of all outboxes
 
 	clientsMu sync.Mutex
 	clients   map[*remote]struct{}

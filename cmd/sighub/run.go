@@ -81,7 +81,8 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 	return hub.NewServerRouter(hub.ServerOptions{
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
-			Limit: cfg.Limits.Outbox,
+			Limit:  cfg.Limits.Outbox,
+			Memory: cfg.Limits.OutboxMemory,
 			// The configuration was checked: it names one of them.
 			Policy:   hub.Policy(slices.Index(hub.Policies(), cfg.Limits.SlowListener)),
 			Deadline: cfg.Limits.BlockDeadline,

@@ -40,6 +40,7 @@ type Limits struct {
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
 	Outbox         int // events for one client
+	OutboxMemory   int // bytes of all of these together
 	SlowListener   string
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
@@ -85,7 +86,7 @@ func Default() *Config {
 func defaults() *Config {
 	return &Config{
 		Limits: Limits{
-			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024,
+			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
 			SlowListener: "block", BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},

@@ -26,6 +26,7 @@
 //	  listeners: 4096              # of one client
 //	  outstanding: 1024            # unanswered messages of one client
 //	  outbox: 1024                 # events that wait for one client
+//	  outbox_memory: 256MiB        # of the events that wait for all clients together
 //	  slow_listener: block         # block, latest or disconnect, when the outbox is full; a listener may ask for another
 //	  block_deadline: 2s           # how long block waits
 //	  request_timeout: 10s         # how long a client may take to answer a request

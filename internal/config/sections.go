@@ -126,6 +126,7 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		count("listeners", &l.Listeners),
 		count("outstanding", &l.Outstanding),
 		count("outbox", &l.Outbox),
+		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", &l.SlowListener, slowListeners()) }},
 		span("block_deadline", &l.BlockDeadline),
 		span("request_timeout", &l.RequestTimeout),

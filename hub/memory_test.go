@@ -1,0 +1,55 @@
+package hub_test
+
+import (
+	"testing"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// TestMemoryCeiling: all outboxes together hold no more than they may, whatever each of them might; what does not fit is
+// told, exactly, and who keeps up is not concerned.
+func TestMemoryCeiling(t *testing.T) {
+	const (
+		stuck   = 4
+		count   = 60_000
+		ceiling = 1 << 20
+		window  = 8192 // of signals that a client takes
+		atMost  = stuck*window + ceiling/256 + stuck
+	)
+	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 1 << 30, Bytes: 1 << 40, Memory: ceiling}})
+	free := make(chan struct{})
+	var counts []*counting
+	for range stuck {
+		r, _ := n.client(carrier.CBOR)
+		c := newCounting()
+		counts = append(counts, c)
+		if _, err := r.AddRemoteListener(n.ctx, "light", "", func(ev hub.Event) { <-free; c.hear(ev) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	well, _ := n.client(carrier.CBOR)
+	w := newCounting()
+	if _, err := well.AddRemoteListener(n.ctx, "light", "", w.hear); err != nil {
+		t.Fatal(err)
+	}
+	from, _ := n.client(carrier.CBOR)
+	g := n.signal(from, "light")
+	for i := 0; i < count; i += 1000 {
+		n.send(g, i, i+1000)()
+		w.until(t, i+1000)
+	}
+	if w.gaps > 0 {
+		t.Errorf("who keeps up has lost %d", w.gaps)
+	}
+	close(free)
+	n.send(g, count, count+1)()
+	held := 0
+	for _, c := range counts {
+		c.until(t, count+1)
+		held += c.heard - 1
+	}
+	if held > atMost || held < ceiling/256 {
+		t.Errorf("%d events were held, at most %d may be", held, atMost)
+	}
+}
