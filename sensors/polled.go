@@ -45,6 +45,7 @@ func (s *polled) plan(base time.Time) {
 
 // turn takes a reading, reports it, and sets the time of the next one.
 func (s *polled) turn(ctx context.Context) {
+	opened := s.sensor == nil
 	err := s.read(ctx)
 	if ctx.Err() != nil {
 		return
@@ -58,6 +59,7 @@ func (s *polled) turn(ctx context.Context) {
 		s.answered()
 		s.report(ctx)
 	}
+	s.late = s.late || opened // to open it takes longer than to read it: nobody need be warned of that
 	s.plan(s.next(time.Now()))
 }
 
@@ -155,9 +157,9 @@ func (s *polled) failed(err error) bool {
 	s.close()
 	s.disconnect("failed: " + err.Error())
 	if s.gone {
-		s.log.Debug("a sensor is still gone", "error", err)
+		s.log.Debug("a sensor still does not answer", "error", err)
 	} else {
-		s.log.Warn("a sensor is gone: it is tried again and again", "error", err)
+		s.log.Warn("a sensor does not answer: it is tried again and again", "error", err)
 	}
 	s.gone = true
 	return true
