@@ -80,6 +80,9 @@ tools() {
 	has_header simavr/sim_avr.h || missing+=(libsimavr-dev)
 	has_header libelf.h || missing+=(libelf-dev)
 	command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi)
+	command -v readelf >/dev/null || missing+=(binutils)
+	# The binary for other machines is started here.
+	command -v qemu-arm >/dev/null || missing+=(qemu-user)
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	if ((${#missing[@]} > 0)); then
 		((EUID == 0)) || as_root=(sudo -n)
@@ -149,6 +152,7 @@ step modules modules
 step build go build ./...
 step vet go vet ./...
 $quick || step cross cross
+$quick || step static scripts/static.sh
 step lint lint
 step test tests
 $quick || step fuzz scripts/fuzz.sh
