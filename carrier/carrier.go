@@ -82,6 +82,9 @@ type Client struct {
 	// Window is how many unanswered messages the client takes at a time; 0 where the medium counts otherwise.
 	Window int
 
+	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
+	Signals SignalSink
+
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string

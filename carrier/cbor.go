@@ -192,13 +192,19 @@ func CBORHead(data []byte) (major byte, arg uint64, rest []byte, err error) {
 	if low > 27 {
 		return 0, 0, nil, fmt.Errorf("cbor: reserved head %#02x", data[0])
 	}
-	size := 1 << (low - 24)
-	if len(rest) < size {
+	if len(rest) < 1<<(low-24) {
 		return 0, 0, nil, errors.New("cbor: unexpected end")
 	}
-	var b [8]byte
-	copy(b[8-size:], rest)
-	return major, binary.BigEndian.Uint64(b[:]), rest[size:], nil
+	switch low {
+	case 24:
+		return major, uint64(rest[0]), rest[1:], nil
+	case 25:
+		return major, uint64(binary.BigEndian.Uint16(rest)), rest[2:], nil
+	case 26:
+		return major, uint64(binary.BigEndian.Uint32(rest)), rest[4:], nil
+	default:
+		return major, binary.BigEndian.Uint64(rest), rest[8:], nil
+	}
 }
 
 // AppendCBORHead appends the shortest head of an item with this major type and argument.

@@ -66,7 +66,7 @@ var keys = [...]string{
 	"id", "method", "params", "status", "response", "exception",
 	"info", "data", "listener_id", "sender", "event", "time", "uncertainty", "seq",
 	"events", "requests", "reason", "client", "list_events", "connected",
-	"protocol", "name", "window", "max_message", "version",
+	"protocol", "name", "window", "max_message", "version", "signals",
 }
 
 var keyNumbers = func() map[string]uint64 {

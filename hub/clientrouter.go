@@ -315,14 +315,29 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	}
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
-	_, err = l.call(ctx, methodSignal, signalParams(g, data, at, uncertainty))
-	return err
+	if l.triggers.sink == nil {
+		_, err = l.call(ctx, methodSignal, signalParams(g, data, at, uncertainty))
+		return err
+	}
+	ended := make(chan error, 1)
+	if err := l.triggers.send(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("hub: no answer to %s in time: %w", methodSignal, context.Cause(ctx))
+	}
 }
 
 func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, done func(error)) error {
 	l, err := r.ready(g)
 	if err != nil {
 		return err
+	}
+	if l.triggers.sink != nil {
+		return l.triggers.send(ctx, g, data, time.Time{}, 0, false, done)
 	}
 	return l.send(ctx, methodSignal, signalParams(g, data, time.Time{}, 0), func(reply carrier.Reply, err error) {
 		if err == nil {

@@ -21,6 +21,7 @@ type hubHandler struct {
 	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer. It is one for
 	// all connections, so that those of the next one wait for those of the last.
 	callbacks runner
+	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
 	mu   sync.Mutex
 	link *link
@@ -33,6 +34,8 @@ type link struct {
 	id      carrier.ClientID
 	ctx     context.Context // done when the connection is lost
 	cancel  context.CancelFunc
+
+	triggers triggerStream
 
 	announced bool // the application was told of it; under router.mu until it is lost
 
@@ -47,6 +50,7 @@ const callbackLimit = 1 << 16
 // ClientConnected implements carrier.Handler.
 func (h *hubHandler) ClientConnected(c carrier.Client) {
 	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener)}
+	l.triggers.sink, l.triggers.codec = c.Signals, c.Codec
 	l.ctx, l.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
 	h.link = l
@@ -77,6 +81,7 @@ func (h *hubHandler) ClientDisconnected(_ carrier.ClientID, cause error) {
 	l := h.link
 	h.mu.Unlock()
 	l.cancel()
+	l.triggers.fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	h.router.swapLink(l, nil)
 	h.router.log.Info("connection to the hub lost", "cause", cause)
 	if h.router.opts.Disconnected != nil && l.announced {

@@ -20,6 +20,8 @@ type Listener struct {
 	remote *remote       // the client whose listener it is; nil: a local callback
 	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
+	out outRoutes // of a client's listener; under its outbox's lock
+
 	at *link // where it was registered last, as id; under far.mu
 }
 

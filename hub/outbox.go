@@ -66,6 +66,8 @@ type outbox struct {
 	closed   bool
 	lagging  bool          // let a deadline pass, and has not caught up since
 	inFlight int           // transmitted and not answered yet
+	pending  int           // bytes that waited to be written when the last signal was put
+	dirty    bool          // signals were put that are not flushed
 	room     chan struct{} // closed when there is room again; nil if nobody waits
 	idle     chan struct{} // closed when everything is answered; nil if nobody waits
 }
@@ -103,13 +105,28 @@ func requestWindow(window int) int {
 	return max(1, window-eventWindow(window))
 }
 
-// push puts an event in the outbox. It returns true if the sender should slow down: see waitForRoom.
-func (o *outbox) push(l *Listener, ev *Event) (over bool) {
+// push puts an event in the outbox, or passes it on at once if the client takes more.
+func (o *outbox) push(l *Listener, d *delivery, r *reached) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return false
+		return
 	}
+	if o.remote.signals.sink != nil && len(o.queue) == 0 && len(o.gaps) == 0 && o.paused == 0 && o.open() {
+		o.put(l, &d.event, r)
+		return
+	}
+	d.own()
+	// Shared: the data is encoded once for all remote listeners.
+	d.event.Data = d.event.Data.Shared()
+	if o.enqueue(l, &d.event) {
+		r.over = append(r.over, o)
+	}
+	o.touched(r)
+}
+
+// enqueue returns true if the sender should slow down: see waitForRoom.
+func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 	if o.full(1) {
 		switch {
 		case o.Policy == Hangup:
@@ -145,8 +162,12 @@ func (o *outbox) append(e entry) {
 	o.start()
 }
 
-// start starts the goroutine if it is not there and has something to do.
+// start starts the goroutine if it is not there and has something to do. Signals need none: they wait for nothing.
 func (o *outbox) start() {
+	if o.remote.signals.sink != nil {
+		o.fill()
+		return
+	}
 	if !o.pumping && o.ready() {
 		o.pumping = true
 		o.remote.tasks.Go(o.pump)
@@ -155,7 +176,12 @@ func (o *outbox) start() {
 
 // ready tells whether there is something that may be transmitted now.
 func (o *outbox) ready() bool {
-	return o.paused == 0 && (len(o.queue) > 0 || len(o.gaps) > 0) && (o.window == 0 || o.inFlight < o.window)
+	return o.paused == 0 && (len(o.queue) > 0 || len(o.gaps) > 0) && o.open()
+}
+
+// open tells whether the client takes more.
+func (o *outbox) open() bool {
+	return (o.window == 0 || o.inFlight < o.window) && (o.pending < carrier.PendingLimit || o.inFlight == 0)
 }
 
 // replace makes room for an event by dropping one: see Latest.
@@ -229,20 +255,9 @@ func (o *outbox) pump() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		if len(o.queue) <= o.Limit/2 && o.bytes <= o.Bytes/2 {
-			o.lagging = false
-			o.tellGaps()
-		}
-		if !o.ready() || len(o.queue) == 0 {
+		e, ok := o.next()
+		if !ok {
 			break
-		}
-		e := o.queue[0]
-		o.queue[0] = entry{}
-		o.queue = o.queue[1:]
-		o.bytes -= e.event.Data.Size()
-		if o.room != nil && !o.full(1) {
-			close(o.room)
-			o.room = nil
 		}
 		o.inFlight++
 		o.mu.Unlock()
@@ -250,10 +265,31 @@ func (o *outbox) pump() {
 		o.mu.Lock()
 	}
 	o.pumping = false
+	o.settled()
+}
+
+// next takes the next event from the queue, if it may be transmitted now.
+func (o *outbox) next() (e entry, ok bool) {
+	if len(o.queue) <= o.Limit/2 && o.bytes <= o.Bytes/2 {
+		o.lagging = false
+		o.tellGaps()
+	}
 	if len(o.queue) == 0 {
 		o.queue = nil
+		return e, false
 	}
-	o.settled()
+	if !o.ready() {
+		return e, false
+	}
+	e = o.queue[0]
+	o.queue[0] = entry{}
+	o.queue = o.queue[1:]
+	o.bytes -= e.event.Data.Size()
+	if o.room != nil && !o.full(1) {
+		close(o.room)
+		o.room = nil
+	}
+	return e, true
 }
 
 func (o *outbox) transmit(e *entry) {
@@ -274,17 +310,22 @@ func (o *outbox) transmit(e *entry) {
 	if err == nil {
 		return
 	}
-	if o.remote.ctx.Err() == nil && !errors.Is(err, carrier.ErrGone) {
-		// Too large for this client, or not to be had in its codec.
-		o.remote.log().Warn("an event cannot be sent to a listener", "client", o.remote.info.String(),
-			"sender", e.event.Sender, "event", e.event.Name, "error", err)
-		if e.event.Name != Gap {
-			o.mu.Lock()
-			o.miss(e.listener, &e.event)
-			o.mu.Unlock()
-		}
-	}
+	o.mu.Lock()
+	o.unsent(e.listener, &e.event, err)
+	o.mu.Unlock()
 	o.answered()
+}
+
+// unsent notes that an event could not be transmitted: it is too large for this client, or not to be had in its codec.
+func (o *outbox) unsent(l *Listener, ev *Event, err error) {
+	if o.remote.ctx.Err() != nil || errors.Is(err, carrier.ErrGone) {
+		return
+	}
+	o.remote.log().Warn("an event cannot be sent to a listener", "client", o.remote.info.String(),
+		"sender", ev.Sender, "event", ev.Name, "error", err)
+	if ev.Name != Gap {
+		o.miss(l, ev)
+	}
 }
 
 // answered notes that an event in flight has come to its end.
@@ -314,9 +355,10 @@ func (o *outbox) pause() {
 
 func (o *outbox) resume() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.paused--
 	o.start()
+	o.mu.Unlock()
+	o.flush(false)
 }
 
 // waitForRoom waits until each of these outboxes has room again, for their Deadline at the most: it is one for all of

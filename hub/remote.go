@@ -17,7 +17,7 @@ type remote struct {
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is taken back
 
 	id     carrier.ClientID // among its carrier's
@@ -25,6 +25,7 @@ type remote struct {
 	hello  bool
 	naming string
 
+	signals  signals
 	work     runner // handles messages: a local callback may wait for what the client's reader brings
 	outbox   outbox
 	requests runner        // transmits requests: they do not wait behind events
@@ -102,9 +103,11 @@ func (c *remote) hangUp(cause error) {
 	})
 }
 
-// methods are what a client may ask for. A method answers by returning a reply, or by calling respond, now or
-// later, and returning nil.
-var methods = map[string]func(c *remote, a *arguments, respond func(carrier.Reply)) (any, error){
+// A method answers by returning a response, or by calling respond, now or later, and returning deferred.
+type method func(c *remote, a *arguments, respond func(carrier.Reply)) (any, error)
+
+// methods are what a client may ask for.
+var methods = map[string]method{
 	methodVersion:        (*remote).getVersion,
 	methodListSenders:    (*remote).listSenders,
 	methodAddSender:      (*remote).addSender,
@@ -128,6 +131,14 @@ func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
+	if m.Method == methodRemoveSender && !c.signals.later.idle() {
+		c.signals.later.do(func() { c.call(method, m, respond) }) // what the sender has sent before is heard
+		return
+	}
+	c.call(method, m, respond)
+}
+
+func (c *remote) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	var response any
 	err := a.err
@@ -342,17 +353,19 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	over, err := sig.trigger(c.ctx, a.value("data"), in.time, in.uncertainty)
+	var r reached
+	err = sig.trigger(c.ctx, &r, a.value("data"), in.time, in.uncertainty)
+	r.flush(true)
 	if errors.Is(err, ErrNotConnected) && c.server.shuttingDown() {
 		// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
 		return deferred, nil
 	}
-	if err != nil || len(over) == 0 {
+	if err != nil || len(r.over) == 0 {
 		return nil, err
 	}
 	// The reply waits until the slow listeners have room: that slows this client down, and nobody else.
 	c.tasks.Go(func() {
-		waitForRoom(c.ctx, over)
+		waitForRoom(c.ctx, r.over)
 		respond(carrier.Done(nil))
 	})
 	return deferred, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -32,6 +33,8 @@ type Router struct {
 	topics    map[string]*topic
 	nextID    uint64
 	closed    bool // no sender may connect any more
+
+	callbacks atomic.Int64 // listeners that are local callbacks
 }
 
 // A channel is the events of one name, starting with #, of all senders.
@@ -94,6 +97,9 @@ func (r *Router) listen(l *Listener, early bool) error {
 			t.specific(l.event).add(l)
 		}
 	}
+	if l.remote == nil {
+		r.callbacks.Add(1)
+	}
 	r.nextID++
 	l.id = r.nextID
 	return nil
@@ -122,6 +128,9 @@ func (r *Router) unlisten(l *Listener) {
 		return
 	}
 	l.list.remove(l)
+	if l.remote == nil {
+		r.callbacks.Add(-1)
+	}
 	if l.sender != "" {
 		r.tidy(r.topics[l.sender])
 	} else if c := r.channels[l.event]; c != nil {

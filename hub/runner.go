@@ -28,6 +28,13 @@ func (r *runner) do(f func()) bool {
 	return true
 }
 
+// idle tells whether everything that was given has been run.
+func (r *runner) idle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.running
+}
+
 func (r *runner) run() {
 	for {
 		r.mu.Lock()

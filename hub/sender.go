@@ -59,6 +59,9 @@ type Signal struct {
 	sender *Sender
 	event  string
 	routes routes
+
+	out   *carrier.OutRoute // of a remote sender's; under the lock of outTo
+	outTo *triggerStream
 }
 
 // newSender checks the options and returns a sender with them that is not connected yet.
@@ -252,8 +255,10 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	if g.sender.remote != nil {
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}
-	over, err := g.trigger(ctx, carrier.ValueOf(data), at, uncertainty)
-	waitForRoom(ctx, over)
+	var r reached
+	err := g.trigger(ctx, &r, carrier.ValueOf(data), at, uncertainty)
+	r.flush(true)
+	waitForRoom(ctx, r.over)
 	return err
 }
 
@@ -271,7 +276,7 @@ func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) e
 	return nil
 }
 
-func (g *Signal) trigger(ctx context.Context, data carrier.Value, at time.Time, uncertainty time.Duration) ([]*outbox, error) {
+func (g *Signal) trigger(ctx context.Context, r *reached, data carrier.Value, at time.Time, uncertainty time.Duration) error {
 	t := g.sender.topic
 	if at.IsZero() {
 		at = t.router.now()
@@ -280,7 +285,7 @@ func (g *Signal) trigger(ctx context.Context, data carrier.Value, at time.Time, 
 		event:  Event{Sender: t.name, Name: g.event, Time: at, Uncertainty: uncertainty, Data: data},
 		routes: g.routes,
 	}
-	return t.trigger(ctx, g.sender, &d)
+	return t.trigger(ctx, g.sender, &d, r)
 }
 
 func (s *Sender) log() *slog.Logger {

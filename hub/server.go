@@ -187,12 +187,16 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
 		left:      make(chan struct{}),
+		signals:   signals{sink: cl.Signals, codec: cl.Codec, later: runner{tasks: d.tasks}},
 	}
-	c.ctx, c.cancel = context.WithCancel(d.serving)
+	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
 	c.work = runner{tasks: d.tasks} // as many as the carrier lets the client leave unanswered
 	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
 	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, window: eventWindow(cl.Window)}
+	if cl.Signals != nil {
+		c.outbox.window = cl.Signals.Window()
+	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
@@ -212,15 +216,36 @@ func (d *door) HandleMessage(id carrier.ClientID, m *carrier.Message, respond fu
 	c.work.do(func() { c.handle(m, respond) })
 }
 
+// HandleSignals implements carrier.SignalHandler.
+func (d *door) HandleSignals(id carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
+	if c := d.client(id); c != nil {
+		c.handleSignals(signals, answers)
+	}
+}
+
+// SignalsAnswered implements carrier.SignalHandler.
+func (d *door) SignalsAnswered(id carrier.ClientID, n int, failed *carrier.Reply) {
+	c := d.client(id)
+	if c == nil {
+		return
+	}
+	if failed != nil {
+		c.log().Warn("a listener did not take an event", "client", c.info.String(), "error", failed.Err())
+	}
+	c.outbox.signalsAnswered(n)
+}
+
 // ClientDisconnected implements carrier.Handler.
 func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
 	c := d.client(id)
 	if c == nil {
 		return
 	}
-	c.cancel()
+	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
-	c.work.do(func() { c.leave(cause) })
+	c.work.do(func() {
+		c.signals.later.do(func() { c.leave(cause) }) // what was read before is heard
+	})
 	d.mu.Lock()
 	delete(d.clients, id)
 	d.mu.Unlock()
@@ -254,18 +279,15 @@ func (c *remote) forward(s *Sender, method string, params carrier.Value, done fu
 			c.asked()
 			return
 		}
-		err := c.transmit(requestMessage(s.given, method, params), func(r carrier.Reply, err error) {
+		end := func(r carrier.Reply, err error) {
 			c.asked()
+			if err != nil && c.ctx.Err() != nil {
+				err = context.Cause(c.ctx) // whoever noticed it first: the client has gone, and why
+			}
 			once.end(r, err)
-		})
-		if err != nil {
-			c.asked()
 		}
-		if err != nil && c.ctx.Err() != nil {
-			err = fmt.Errorf("%w: %s", carrier.ErrGone, c.info)
-		}
-		if err != nil {
-			once.end(carrier.Reply{}, err)
+		if err := c.transmit(requestMessage(s.given, method, params), end); err != nil {
+			end(carrier.Reply{}, err)
 		}
 	})
 	if !queued {

@@ -30,8 +30,16 @@ type topic struct {
 
 // A delivery is an event on its way to the lists of those who hear it.
 type delivery struct {
-	event  Event
-	routes routes
+	event    Event
+	routes   routes
+	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
+}
+
+// own gives the event bytes of its own.
+func (d *delivery) own() {
+	if d.borrowed {
+		d.event.Data, d.borrowed = d.event.Data.Clone(), false
+	}
 }
 
 // routes are the four lists that hear an event, in the order of delivery; a nil one hears nothing.
@@ -44,32 +52,40 @@ const (
 	queueWait  = time.Second
 )
 
-// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment. It returns
-// the outboxes that want the sender to slow down.
-func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery) ([]*outbox, error) {
+// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment. Which outboxes
+// are to be flushed, and which want the sender to slow down, it notes in reached.
+func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery, reached *reached) error {
 	t.mu.Lock()
 	if len(t.queue) >= queueLimit {
 		if err := t.waitForRoom(ctx); err != nil {
 			t.mu.Unlock()
-			return nil, err
+			return err
 		}
 	}
 	if conn.gone {
 		t.mu.Unlock()
-		return nil, fmt.Errorf("%w: sender %s", ErrNotConnected, t.name)
+		return fmt.Errorf("%w: sender %s", ErrNotConnected, t.name)
 	}
 	conn.seq++
 	d.event.Seq = conn.seq
 	if t.busy {
+		d.own()
 		t.queue = append(t.queue, *d)
 		t.mu.Unlock()
-		return nil, nil
+		return nil
 	}
 	t.busy = true
 	t.mu.Unlock()
-	over := d.deliver()
+	d.deliver(reached)
+	t.mu.Lock()
+	if len(t.queue) == 0 && !t.ended {
+		t.busy = false
+		t.mu.Unlock()
+		return nil
+	}
+	t.mu.Unlock()
 	t.drain()
-	return over, nil
+	return nil
 }
 
 // post puts an event in its place without delivering it: for changes made under Router.mu, whose events must
@@ -98,6 +114,7 @@ func (t *topic) flush() {
 
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
+	var reached reached
 	for {
 		t.mu.Lock()
 		if len(t.queue) == 0 {
@@ -105,6 +122,7 @@ func (t *topic) drain() {
 			t.busy = false
 			ended := t.ended
 			t.mu.Unlock()
+			reached.flush(false)
 			if ended {
 				t.router.forget(t)
 			}
@@ -118,7 +136,7 @@ func (t *topic) drain() {
 			t.room = nil
 		}
 		t.mu.Unlock()
-		d.deliver()
+		d.deliver(&reached)
 	}
 }
 
@@ -149,8 +167,9 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 	return nil
 }
 
-// deliver gives the event to everyone who listens, and returns the outboxes that are over their limit.
-func (d *delivery) deliver() (over []*outbox) {
+// deliver gives the event to everyone who listens.
+func (d *delivery) deliver(r *reached) {
+	r.packed.Reset()
 	for _, ls := range d.routes {
 		if ls == nil {
 			continue
@@ -159,17 +178,13 @@ func (d *delivery) deliver() (over []*outbox) {
 			switch {
 			case l.removed.Load():
 			case l.remote == nil:
+				d.own()
 				l.call(&d.event)
 			default:
-				// Shared: the data is encoded once for all remote listeners.
-				d.event.Data = d.event.Data.Shared()
-				if l.remote.outbox.push(l, &d.event) {
-					over = append(over, &l.remote.outbox)
-				}
+				l.remote.outbox.push(l, d, r)
 			}
 		}
 	}
-	return over
 }
 
 // specific returns the list of listeners to one event of this sender. Under Router.mu.

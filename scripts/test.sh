@@ -84,6 +84,8 @@ tools() {
 	# The binary for other machines is started here.
 	command -v qemu-arm >/dev/null || missing+=(qemu-user)
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
+	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
+	command -v xz >/dev/null || missing+=(xz-utils)
 	if ((${#missing[@]} > 0)); then
 		((EUID == 0)) || as_root=(sudo -n)
 		if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
@@ -160,6 +162,7 @@ step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
+step lab scripts/lab/run.sh
 
 ((failed == 0)) || echo "the full logs are in $logs"
 echo "$passed passed, $failed failed"

@@ -149,7 +149,10 @@ func (d *Device) pump(ctx context.Context, port Port) {
 	})
 }
 
-// receive and pull make the device a station.
+// expire does nothing: a device waits for its hub.
+func (d *Device) expire(time.Time) {}
+
+// receive, pull and expire make the device a station.
 func (d *Device) receive(now time.Time, data []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -273,9 +273,7 @@ func (l *hubLine) newSession(former uint16) uint16 {
 // pull appends what is to be written now, and returns when it should be asked again at the latest; a zero time
 // means that there is no need.
 func (l *hubLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
-	if l.peer != nil && now.Sub(l.peer.link.heard) >= l.timeout {
-		l.drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.name, l.timeout))
-	}
+	l.expire(now)
 	if l.peer != nil {
 		l.rates.advance(now, &l.peer.hello)
 	}
@@ -304,6 +302,13 @@ func (l *hubLine) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		return dst, earliest(l.rates.wake(), gone)
 	}
 	return dst, earliest(l.peer.link.wake(), gone)
+}
+
+// expire drops a device that was silent for too long.
+func (l *hubLine) expire(now time.Time) {
+	if l.peer != nil && now.Sub(l.peer.link.heard) >= l.timeout {
+		l.drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.name, l.timeout))
+	}
 }
 
 // rate and rated make the line's rate that which is wanted.

@@ -163,7 +163,7 @@ func (l *line) disconnected(p *peer, cause error) {
 
 func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
 
-// receive, pull, rate, rated and finish make the line a station.
+// receive, pull, expire, rate, rated and finish make the line a station.
 func (l *line) receive(now time.Time, data []byte) {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
@@ -174,6 +174,12 @@ func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
 	return l.hubLine.pull(now, dst)
+}
+
+func (l *line) expire(now time.Time) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.hubLine.expire(now)
 }
 
 func (l *line) rate() int {

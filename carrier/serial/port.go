@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"runtime"
 	"syscall"
 )
 
@@ -65,8 +64,8 @@ func remedy(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "the hub goes on as soon as it is there; is the device plugged in?"
 	case errors.Is(err, fs.ErrPermission):
-		if runtime.GOOS == "linux" {
-			return "add yourself to the group that owns it (usually: sudo usermod -aG dialout $USER), then log in again"
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			return permit(at.Path)
 		}
 		return "give yourself the right to read and write it"
 	case errors.Is(err, syscall.EBUSY):

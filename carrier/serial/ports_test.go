@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -392,4 +393,44 @@ func TestPace(t *testing.T) {
 	if r := p.rate(now.Add(time.Minute)); r > 0.01 {
 		t.Errorf("a minute later it is %v", r)
 	}
+}
+
+// TestStuckWriter: a device that has fallen silent is told to be gone in time even if writing to its port hangs.
+func TestStuckWriter(t *testing.T) {
+	port := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
+	b := newBench(t, func(o *Options, _ *DeviceOptions) {
+		native, err := NewOpener(OpenerNative)
+		must(t, err)
+		o.Ports[0].Opener = OpenerFunc(func(path string, baud int) (Port, error) {
+			port.Port, err = native.Open(path, baud)
+			return port, err
+		})
+		o.Ask, o.Timeout = 100*time.Millisecond, 300*time.Millisecond
+	})
+	serve(t, b.hub, b.atHub)
+	stop := serve(t, b.device, b.atDevice)
+	b.atHub.wait(t, "connected", 1)
+	port.jam.Store(true)
+	<-port.stuck
+	stop()
+	if gone := b.atHub.wait(t, "disconnected", 1); !errors.Is(gone.cause, carrier.ErrTimeout) {
+		t.Error(gone.cause)
+	}
+	close(port.release)
+}
+
+// A stuckPort hangs in a write, once it is jammed, until it is released.
+type stuckPort struct {
+	Port
+	jam            atomic.Bool
+	stuck, release chan struct{}
+	once           sync.Once
+}
+
+func (p *stuckPort) Write(b []byte) (int, error) {
+	if p.jam.Load() {
+		p.once.Do(func() { close(p.stuck) })
+		<-p.release
+	}
+	return p.Port.Write(b)
 }

@@ -20,8 +20,13 @@ type station interface {
 	// rate returns the rate in bits per second that the port is to be given, 0 if it is to stay as it is. Until rated
 	// tells what came of that, pull gives nothing.
 	rate() int
+	// expire ends what has taken too long. It is asked for all the same when a write or a change of the rate is stuck.
+	expire(now time.Time)
 	rated(now time.Time, rate int, err error)
 }
+
+// watchEvery is how often a station is asked to expire.
+const watchEvery = 250 * time.Millisecond
 
 // farewell is how long a port stays open for what finish waits for.
 const farewell = time.Second
@@ -67,10 +72,16 @@ func pump(ctx context.Context, port Port, s station, wake notice, lost func(erro
 	})
 	all.Go(func() { fail(write(ctx, port, s, wake, stop)) })
 	all.Go(func() {
-		select {
-		case <-stop:
-			return
-		case <-ctx.Done():
+		watch := time.NewTicker(watchEvery)
+		defer watch.Stop()
+		for ctx.Err() == nil {
+			select {
+			case <-stop:
+				return
+			case <-ctx.Done():
+			case <-watch.C:
+				s.expire(time.Now())
+			}
 		}
 		patience := time.NewTimer(farewell)
 		defer patience.Stop()

@@ -28,6 +28,8 @@ func newCBORSplitter(limit int) *cborSplitter { return &cborSplitter{body: body{
 
 func (s *cborSplitter) partial() bool { return s.open || s.n > 0 }
 
+func (s *cborSplitter) takeSignals() {}
+
 func (s *cborSplitter) sound([]byte) bool { return true }
 
 func (s *cborSplitter) next(data []byte) (rest []byte, f frame, ok bool) {

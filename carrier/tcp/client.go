@@ -32,7 +32,7 @@ func NewClient(addr string, o ClientOptions) *Client {
 // Serve implements [carrier.Carrier]. The hub is connected once it has answered hello. A hub that knows no
 // hello (it answers [carrier.StatusNoSuchMethod]) is gone on with by the rules for legacy clients.
 func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
-	c.handler = h
+	c.peers.serve(h)
 	pause := c.options.Backoff
 	for ctx.Err() == nil {
 		connected, err := c.connect(ctx)
@@ -91,12 +91,16 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 
 // sayHello says hello; the reply is dealt with when it comes.
 func (c *Client) sayHello(dialing context.Context, conn *conn) error {
-	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(carrier.Object{
+	params := carrier.Object{
 		{Key: "protocol", Value: Protocol},
 		{Key: "name", Value: c.options.Name},
 		{Key: "window", Value: conn.limits.Window},
 		{Key: "max_message", Value: conn.limits.MaxMessage},
-	})}
+	}
+	if c.signals != nil {
+		params = append(params, carrier.Field{Key: "signals", Value: signalWindow})
+	}
+	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(params)}
 	return conn.transmit(dialing, m, func(r carrier.Reply, err error) {
 		if err == nil {
 			err = conn.welcome(r)

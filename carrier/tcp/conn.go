@@ -45,6 +45,7 @@ type conn struct {
 	window         int              // of messages that the peer takes unanswered
 	peerMax        int              // the largest packet that the peer takes
 	maxOutstanding int
+	signals        signals
 
 	closing atomic.Bool
 	failed  chan struct{} // closed when everyone who waited has been told
@@ -79,6 +80,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		sent:    c.expectReply,
 		pace:    &pacer{gap: l.LegacyGap},
 	}
+	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)
 	return c
 }
@@ -125,7 +127,12 @@ func (c *conn) run() error {
 
 func (c *conn) read() error {
 	small := make([]byte, smallRead)
-	buf := small
+	buf, large := small, (*[]byte)(nil)
+	defer func() {
+		if large != nil {
+			c.peers.reads.put(large)
+		}
+	}()
 	for !c.closing.Load() {
 		n, err := c.nc.Read(buf)
 		if err := c.consume(buf[:n]); err != nil {
@@ -136,10 +143,15 @@ func (c *conn) read() error {
 			return fmt.Errorf("%w in the middle of a message: %w", carrier.ErrClosed, err)
 		case err != nil:
 			return err
-		case n < len(buf):
-			buf = small
-		case len(buf) == smallRead:
-			buf = make([]byte, largeRead)
+		case n == smallRead && large == nil:
+			large = c.peers.reads.get()
+			if len(*large) < largeRead {
+				*large = make([]byte, largeRead)
+			}
+			buf = *large
+		case n < smallRead && large != nil:
+			c.peers.reads.put(large)
+			buf, large = small, nil
 		}
 	}
 	return c.cause()
@@ -154,15 +166,20 @@ func (c *conn) consume(data []byte) error {
 			}
 			c.sniff = false
 		}
+		var err error
+		if data, err = c.stream(data); err != nil {
+			return err
+		}
 		rest, f, ok := c.split.next(data)
 		if !ok {
-			return nil
+			break
 		}
 		if err := c.receive(f); err != nil {
 			return err
 		}
 		data = rest
 	}
+	c.deliverSignals()
 	return nil
 }
 
@@ -184,9 +201,11 @@ func (c *conn) guess(b byte) error {
 func (c *conn) announce(name string) {
 	c.client = c.peers.add(c)
 	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
-	c.peers.handler.ClientConnected(carrier.Client{
-		ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window,
-	})
+	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window}
+	if c.signals.window > 0 {
+		client.Signals = c
+	}
+	c.peers.handler.ClientConnected(client)
 }
 
 // fail begins to end the connection: it is not read any further, nobody waits for it, and what it owes others

@@ -20,6 +20,7 @@ type hello struct {
 	name       string
 	window     int
 	maxMessage int
+	signals    int // unanswered signals that it takes; 0: no stream of them
 }
 
 func parseHello(v carrier.Value) (h hello, err error) {
@@ -34,6 +35,8 @@ func parseHello(v carrier.Value) (h hello, err error) {
 			dst = &h.window
 		case "max_message":
 			dst = &h.maxMessage
+		case "signals":
+			dst = &h.signals
 		default:
 			return nil
 		}
@@ -50,8 +53,8 @@ func parseHello(v carrier.Value) (h hello, err error) {
 		return h, fmt.Errorf("hello: %w", err)
 	case h.protocol != Protocol:
 		return h, fmt.Errorf("hello: protocol is %d, and only protocol %d is spoken here", h.protocol, Protocol)
-	case h.window < 0 || h.maxMessage < 0:
-		return h, errors.New("hello: window and max_message cannot be negative")
+	case h.window < 0 || h.maxMessage < 0 || h.signals < 0:
+		return h, errors.New("hello: window, max_message and signals cannot be negative")
 	case len(h.name) > maxName:
 		return h, fmt.Errorf("hello: the name has %d bytes, and may have %d", len(h.name), maxName)
 	}
@@ -74,13 +77,17 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
 		return
 	}
 	c.agree(h)
-	c.reply(m.ID, carrier.Done(carrier.Object{
+	welcome := carrier.Object{
 		{Key: "protocol", Value: Protocol},
 		{Key: "name", Value: s.options.Name},
 		{Key: "version", Value: s.options.Version},
 		{Key: "window", Value: c.window},
 		{Key: "max_message", Value: c.limits.MaxMessage},
-	}))
+	}
+	if c.signals.window > 0 {
+		welcome = append(welcome, carrier.Field{Key: "signals", Value: signalWindow})
+	}
+	c.reply(m.ID, carrier.Done(welcome))
 	c.announce(h.name)
 }
 
@@ -95,5 +102,9 @@ func (c *conn) agree(h hello) {
 		c.maxOutstanding = 2 * c.window
 	}
 	c.calls.SetWindow(c.window)
+	if h.signals > 0 && c.peers.signals != nil {
+		c.signals.window = min(h.signals, signalWindow)
+		c.split.takeSignals()
+	}
 	c.writer.stream()
 }

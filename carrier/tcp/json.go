@@ -15,6 +15,8 @@ type jsonSplitter struct {
 	body
 	state jsonState
 	depth int
+
+	arrays bool // may be frames, too
 }
 
 type jsonState byte
@@ -30,6 +32,8 @@ const (
 func newJSONSplitter(limit int) *jsonSplitter { return &jsonSplitter{body: body{limit: limit}} }
 
 func (s *jsonSplitter) partial() bool { return s.state != between }
+
+func (s *jsonSplitter) takeSignals() { s.arrays = true }
 
 func (s *jsonSplitter) sound(data []byte) bool { return json.Valid(data) }
 
@@ -110,7 +114,7 @@ func (s *jsonSplitter) end(data []byte, start, i int) ([]byte, frame, bool) {
 	s.add(data[start:i])
 	f := s.body.end()
 	s.state, s.depth = between, 0
-	if f.err == nil && f.data[0] != '{' {
+	if f.err == nil && f.data[0] != '{' && !(s.arrays && f.data[0] == '[') {
 		f.err = fmt.Errorf("%w: a message is a JSON object, not %.20q", carrier.ErrMalformed, f.data)
 		f.lost = !json.Valid(f.data)
 	}

@@ -41,6 +41,10 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 
 // receive deals with one frame. An error means that the connection is to be closed.
 func (c *conn) receive(f frame) error {
+	if c.signals.window > 0 && f.err == nil && len(f.data) > 0 && carrier.IsSignals(c.codec, f.data[0]) {
+		return c.signal(f.data)
+	}
+	c.deliverSignals() // they came before it
 	if f.err != nil {
 		return c.damaged(f)
 	}

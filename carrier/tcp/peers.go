@@ -13,15 +13,22 @@ import (
 // peers are the clients of a carrier, at either end.
 type peers struct {
 	log        *slog.Logger
-	connecting bool            // this is the end that connects
-	handler    carrier.Handler // set by Serve
+	connecting bool                  // this is the end that connects
+	handler    carrier.Handler       // set by Serve
+	signals    carrier.SignalHandler // the same; nil if it takes no streams of signals
 	buffers    bufferPool
+	reads      readPool
 
 	stray, malformed atomic.Uint64
 
 	mu      sync.RWMutex
 	last    carrier.ClientID
 	clients map[carrier.ClientID]*conn
+}
+
+func (p *peers) serve(h carrier.Handler) {
+	p.handler = h
+	p.signals, _ = h.(carrier.SignalHandler)
 }
 
 // Stats count what happened at a carrier since it was made.

@@ -58,7 +58,7 @@ func (s *Server) Close() error { return s.listener.Close() }
 // Serve implements [carrier.Carrier]. A client is connected once its first message has been read. When ctx is
 // done, what is pending is written to the clients, for at most a second or so.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
-	s.handler = h
+	s.peers.serve(h)
 	var watch, conns sync.WaitGroup
 	accepting, stop := context.WithCancel(ctx)
 	watch.Go(func() {

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"errors"
 	"net"
 	"syscall"
 	"time"
@@ -41,4 +42,26 @@ func control(nc net.Conn, f func(fd int)) {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
+}
+
+// tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had.
+func tryWriter(nc net.Conn) func([]byte) (int, error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return func(b []byte) (n int, err error) {
+		closed := raw.Write(func(fd uintptr) bool {
+			n, err = unix.Write(int(fd), b)
+			return true // whatever came of it: no waiting
+		})
+		if n < 0 {
+			n = 0
+		}
+		return n, errors.Join(closed, err)
+	}
 }

@@ -22,6 +22,9 @@ type splitter interface {
 	// partial tells whether a frame has begun and not ended.
 	partial() bool
 
+	// takeSignals lets frames pass that belong to streams of signals.
+	takeSignals()
+
 	// sound tells, of a frame that could not be unpacked, whether it ended where it should.
 	sound(data []byte) bool
 

@@ -13,6 +13,10 @@ import (
 // maxWrite is how many bytes are written at a time: the write timeout is for each of these.
 const maxWrite = 64 << 10
 
+// keepBuffer is the size up to which a buffer is kept for others: with some room for the one that a peer's pending
+// signals may take.
+const keepBuffer = 2 * carrier.PendingLimit
+
 var errWriterClosed = errors.New("tcp: connection closed")
 
 // A writer writes packets to a connection in the order in which they are put. It writes at once when the
@@ -23,8 +27,9 @@ type writer struct {
 	json    bool
 	timeout time.Duration
 	buffers *bufferPool
-	failed  func(error)     // told of a write that failed, once, without a lock held
-	sent    func(id uint64) // told that a message is about to be written to a legacy peer
+	failed  func(error)               // told of a write that failed, once, without a lock held
+	sent    func(id uint64)           // told that a message is about to be written to a legacy peer
+	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
 
 	mu      sync.Mutex
 	pending *[]byte // packets that wait, framed; nil if none do
@@ -32,8 +37,11 @@ type writer struct {
 	owed    int     // messages that were received and whose reply is not written
 	pace    *pacer  // nil once the peer has said hello
 	running bool    // the goroutine exists
-	closing bool    // nobody waits any more
-	err     error   // nothing is written any more
+	done    int     // signals to be answered
+	held    bool    // unhold writes soon
+	scratch []byte
+	closing bool  // nobody waits any more
+	err     error // nothing is written any more
 	changed chan struct{}
 }
 
@@ -44,6 +52,19 @@ func (w *writer) put(packet []byte, id uint64) bool {
 	if w.err != nil {
 		return false
 	}
+	size := w.append(packet)
+	if w.pace != nil {
+		w.pace.queue = append(w.pace.queue, queued{size: size, id: id})
+	}
+	if id == 0 {
+		w.replies++
+	}
+	w.start()
+	return true
+}
+
+// append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
+func (w *writer) append(packet []byte) int {
 	if w.pending == nil {
 		w.pending = w.buffers.get()
 	}
@@ -56,15 +77,86 @@ func (w *writer) put(packet []byte, id uint64) bool {
 	} else {
 		b = append(carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(len(packet))), packet...)
 	}
-	if w.pace != nil {
-		w.pace.queue = append(w.pace.queue, queued{size: len(b) - len(*w.pending), id: id})
-	}
+	size := len(b) - len(*w.pending)
 	*w.pending = b
-	if id == 0 {
-		w.replies++
+	return size
+}
+
+// answerSignals puts the answer to the signals that are done. The lock is held.
+func (w *writer) answerSignals() {
+	if w.done > 0 {
+		w.scratch = carrier.AppendDone(w.scratch[:0], w.json, w.done)
+		w.done = 0
+		w.append(w.scratch)
 	}
-	w.start()
-	return true
+}
+
+// hold keeps answers to signals from being written until unhold, which writes them together.
+func (w *writer) hold() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = true
+}
+
+func (w *writer) unhold() {
+	w.mu.Lock()
+	w.held = false
+	w.mu.Unlock()
+	w.flushNow()
+}
+
+func (w *writer) startUnlessHeld() {
+	if !w.held {
+		w.start()
+	}
+}
+
+// idle tells whether there is nothing to be written. The lock is held.
+func (w *writer) idle() bool { return w.pending == nil && w.done == 0 || w.err != nil }
+
+// flushNow writes what is pending as far as that needs no waiting, on the caller's goroutine, which saves the way to
+// another one; the rest is the goroutine's.
+func (w *writer) flushNow() {
+	w.mu.Lock()
+	if w.running || w.idle() {
+		w.mu.Unlock()
+		return
+	}
+	if w.try == nil || w.pace != nil {
+		w.start()
+		w.mu.Unlock()
+		return
+	}
+	w.running = true
+	w.mu.Unlock()
+	out := w.buffers.get()
+	replies, ok := w.take(out)
+	if !ok {
+		w.buffers.put(out)
+		return
+	}
+	n, err := w.try(*out)
+	if err != nil || n < len(*out) {
+		go w.goOn(out, n, replies) // which meets the error, too
+		return
+	}
+	w.buffers.put(out)
+	w.written(replies, nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.idle() {
+		w.running = false
+		w.notify()
+		return
+	}
+	go w.run()
+}
+
+// goOn writes the rest of what was begun, and then what is pending.
+func (w *writer) goOn(out *[]byte, n, replies int) {
+	w.written(replies, w.write((*out)[n:]))
+	w.buffers.put(out)
+	w.run()
 }
 
 // mark writes the mark of a CBOR stream, glued to the next packet.
@@ -108,21 +200,25 @@ func (w *writer) run() {
 		if !ok {
 			return
 		}
-		err := w.write(*out)
-		w.mu.Lock()
-		w.owed -= replies
-		if w.pace != nil {
-			w.pace.last = time.Now()
-		}
-		w.notify()
-		tell := err != nil && w.err == nil
-		if tell {
-			w.end(err)
-		}
-		w.mu.Unlock()
-		if tell {
-			w.failed(err)
-		}
+		w.written(replies, w.write(*out))
+	}
+}
+
+// written notes that so many replies were written, or why not.
+func (w *writer) written(replies int, err error) {
+	w.mu.Lock()
+	w.owed -= replies
+	if w.pace != nil {
+		w.pace.last = time.Now()
+	}
+	w.notify()
+	tell := err != nil && w.err == nil
+	if tell {
+		w.end(err)
+	}
+	w.mu.Unlock()
+	if tell {
+		w.failed(err)
 	}
 }
 
@@ -134,7 +230,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 	if w.pace != nil && w.pending != nil && w.err == nil {
 		w.awaitPace()
 	}
-	if w.pending == nil || w.err != nil {
+	if w.idle() {
 		w.running = false
 		w.notify()
 		return 0, false
@@ -142,6 +238,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 	if w.pace != nil {
 		return w.takeOne(out)
 	}
+	w.answerSignals()
 	*out, *w.pending = *w.pending, *out
 	w.buffers.put(w.pending)
 	replies, w.pending, w.replies = w.replies, nil, 0
@@ -225,7 +322,7 @@ func (w *writer) end(err error) {
 	if w.err == nil {
 		w.err = err
 	}
-	w.pending = nil
+	w.pending, w.done = nil, 0
 	w.notify()
 }
 
@@ -281,8 +378,20 @@ func (p *bufferPool) get() *[]byte {
 
 // put takes a buffer back, unless one large message made it larger than it is worth keeping.
 func (p *bufferPool) put(b *[]byte) {
-	if cap(*b) <= maxWrite {
+	if cap(*b) <= keepBuffer {
 		*b = (*b)[:0]
 		p.pool.Put(b)
 	}
 }
+
+// A readPool lends large buffers to read into while there is much to read.
+type readPool struct{ pool sync.Pool }
+
+func (p *readPool) get() *[]byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (p *readPool) put(b *[]byte) { p.pool.Put(b) }

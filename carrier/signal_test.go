@@ -1,0 +1,256 @@
+package carrier
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestSignalsTravel: what is packed is what is unpacked, on routes that are told once, in both codecs.
+func TestSignalsTravel(t *testing.T) {
+	for _, c := range []Codec{CBOR, JSON} {
+		t.Run(c.Name(), func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { signalsTravel(t, c) }) })
+	}
+}
+
+func signalsTravel(t *rapid.T, c Codec) {
+	var routes []*OutRoute
+	for i := range rapid.IntRange(1, 3).Draw(t, "routes") {
+		routes = append(routes, &OutRoute{Route: Route{
+			Listener: rapid.Uint64Range(0, 1<<53).Draw(t, "listener"),
+			Sender:   rapid.String().Draw(t, "sender"), Event: fmt.Sprint("e", i),
+		}})
+	}
+	var out Routes
+	var in InRoutes
+	told := make(map[*OutRoute]bool)
+	for range rapid.IntRange(1, 20).Draw(t, "signals") {
+		r := rapid.SampledFrom(routes).Draw(t, "route")
+		ns := rapid.SampledFrom([]int64{0, 1, 1e18, 9e18}).Draw(t, "time")
+		if c == CBOR {
+			ns = rapid.Int64().Draw(t, "ns")
+		}
+		s := Signal{
+			Time: ns, Uncertainty: rapid.Int64Min(0).Draw(t, "uncertainty"), Seq: rapid.Uint64Max(1<<63).Draw(t, "seq"),
+			Data: ValueOf(rapid.SampledFrom([]any{nil, 5, "ü", []any{1, "x", nil}, map[string]any{"a": 1.5}}).Draw(t, "data")),
+		}
+		var p PackedSignal
+		if err := p.Pack(c, &s); err != nil {
+			t.Fatal(err)
+		}
+		most := p.Most(r)
+		packet := p.AppendTo(nil, &out, r)
+		if len(packet) > most {
+			t.Fatalf("%d bytes, at the most %d", len(packet), most)
+		}
+		if told[r] && bytes.Contains(packet, []byte(r.Event)) {
+			t.Fatal("a route is told twice")
+		}
+		told[r] = true
+		if !IsSignals(c, packet[0]) {
+			t.Fatalf("%x", packet)
+		}
+		got := SignalPacket{Done: 7, Failed: new(Reply), Signal: Signal{Time: 1, Uncertainty: 1, Seq: 1}}
+		if err := in.Unpack(c, packet, &got); err != nil {
+			t.Fatal(err)
+		}
+		g := got.Signal
+		if g.Route == nil || g.Route.Sender != strings.ToValidUTF8(r.Sender, "\ufffd") || g.Route.Event != r.Event || g.Route.Listener != r.Listener {
+			t.Fatalf("%+v, not %+v", g.Route, r.Route)
+		}
+		if g.Time != s.Time || g.Uncertainty != s.Uncertainty || g.Seq != s.Seq || g.Data.String() != s.Data.String() {
+			t.Fatalf("%+v, not %+v, in %x", g, s, packet)
+		}
+	}
+}
+
+func TestSignalAnswers(t *testing.T) {
+	for _, c := range []Codec{CBOR, JSON} {
+		json := c == JSON
+		var in InRoutes
+		var p SignalPacket
+		for _, n := range []int{1, 23, 24, 1000, 1 << 31} {
+			if err := in.Unpack(c, AppendDone(nil, json, n), &p); err != nil || p.Done != n || p.Failed != nil || p.Signal.Route != nil {
+				t.Errorf("%+v, %v", p, err)
+			}
+		}
+		r := Reply{Status: StatusFailed, Exception: "no \"room\" ü"}
+		if err := in.Unpack(c, AppendFailed(nil, json, &r), &p); err != nil || p.Failed == nil || p.Failed.Status != r.Status ||
+			p.Failed.Exception != r.Exception || p.Done != 0 || p.Signal.Route != nil {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+}
+
+// TestRoutesAreUsedAgain: there are so many numbers; the oldest route loses its own, and is told again when it is used.
+func TestRoutesAreUsedAgain(t *testing.T) {
+	var out Routes
+	var in InRoutes
+	var p PackedSignal
+	if err := p.Pack(CBOR, &Signal{Data: ValueOf(1)}); err != nil {
+		t.Fatal(err)
+	}
+	routes := make([]*OutRoute, 3*MaxRoutes)
+	for i := range routes {
+		routes[i] = &OutRoute{Route: Route{Sender: fmt.Sprint(i), Event: "e"}}
+	}
+	send := func(i int) {
+		t.Helper()
+		var got SignalPacket
+		if err := in.Unpack(CBOR, p.AppendTo(nil, &out, routes[i]), &got); err != nil || got.Signal.Route.Sender != fmt.Sprint(i) {
+			t.Fatal(got.Signal.Route, err)
+		}
+	}
+	for i := range routes {
+		send(i)
+		send(i / 2)
+	}
+	if len(out.slots) != MaxRoutes || len(in.slots) != MaxRoutes {
+		t.Errorf("%d and %d routes are kept", len(out.slots), len(in.slots))
+	}
+}
+
+func TestMalformedSignals(t *testing.T) {
+	var p SignalPacket
+	for _, text := range []string{
+		"80", "8100", "811b0000000080000001", "8120", "8161", "81", "9f01ff", "8600f6000000", "a0", "00",
+		"8200f6",         // a route that was not told
+		"82830061736165", // no data
+		"82820061730102", "828500617361650000f6", "8283017361657303", "82830061736165f600", "8283f661736165f6",
+		"8283006173616562", "848300617361650100", "84830061736165010020", "8583006173616501000020", "83830061736165016161",
+		"8283006173616561ff", // no UTF-8
+		"828300617361651f", "82830061736165fc", "82830061736165f800",
+		"8283006173616501" + "00", "812000", "822000", "82206161ff", "82f60000", "9b", "9b0000000000000001", "82837f6173ff6173616501",
+		"8283190400617361650100", // a number beyond
+	} {
+		raw := unhex(t, text)
+		var in InRoutes
+		if err := in.Unpack(CBOR, raw, &p); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
+	for _, text := range []string{
+		"[]", "[0]", "[-1]", "[1.5]", `["x"]`, "[0,1]", "[[0,\"s\"],1]", `[[0,"s","e",1,2],1]`, `[[0,"s",1],1]`, `[[1,"s","e"],1]`,
+		`[[0,"s","e"],1,5]`, `[[0,"s","e"],1,"x"]`, `[[0,"s","e"],1,null,-1]`, `[[0,"s","e"],1,null,0,-1]`, `[[0,"s","e"],1,0,0,0,0]`,
+		`[[0,"s",null],1]`, "[[0,\"s\",\"\xff\"],1]", `[-2,5]`, `{"a":1}`, `[1`, `[null,1]`, `[1e3]`, `[2147483649]`, `[[0,"s","e"],1,"0001-01-01T00:00:00Z"]`,
+		"[[0,\"s\",\"e\"]," + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]",
+	} {
+		var in InRoutes
+		if err := in.Unpack(JSON, []byte(text), &p); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
+}
+
+func TestCloneSignals(t *testing.T) {
+	raw := []byte{1, 0x61, 'a'}
+	list := []Signal{{Data: RawValue(CBOR, raw[:1])}, {Data: ValueOf("x")}, {Data: RawValue(CBOR, raw[1:])}}
+	clone := CloneSignals(nil, list)
+	copy(raw, "xxx")
+	if got := fmt.Sprint(clone[0].Data, clone[1].Data, clone[2].Data); got != `1 "x" "a"` {
+		t.Error(got)
+	}
+	if cap(clone[0].Data.raw) != 1 {
+		t.Error("one's bytes can be appended to over the next one's")
+	}
+}
+
+// FuzzSkipCBOR: items as the library sees them, but for texts that are no UTF-8.
+func FuzzSkipCBOR(f *testing.F) {
+	for _, text := range []string{"00", "7f61ff", "9f0102ff", "bf6161ff", "c26100", "f8ff", "f818", "5f41aa41bbff", "fb7ff0000000000000", "df00", "1f", "ff", "d9d9f700", "bb8000000000000001"} {
+		f.Add([]byte(text))
+		var b []byte
+		if _, err := fmt.Sscanf(text, "%x", &b); err == nil {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rest, err := SkipCBOR(data)
+		if err != nil {
+			return
+		}
+		item := data[:len(data)-len(rest)]
+		if err := cborDec.Wellformed(item); err != nil {
+			t.Errorf("%x is well-formed here, not there: %v", item, err)
+		}
+		if !cborTextValid(item) {
+			t.Errorf("%x has a text that is no UTF-8", item)
+		}
+	})
+}
+
+// TestSkipCBORTakesAll: nothing that the codec writes or takes is refused.
+func TestSkipCBORTakesAll(t *testing.T) {
+	for _, v := range []any{nil, true, 1, -1, 1 << 40, 1.5, math.Inf(1), "ü", []byte{1, 2}, []any{}, map[string]any{"a": []any{1}}, json.Number("5")} {
+		raw, err := CBOR.Append(nil, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := SkipCBOR(append(raw, 0)); err != nil || len(rest) != 1 {
+			t.Errorf("%v: %x, %v", v, rest, err)
+		}
+	}
+	for _, text := range []string{"7f616161ff" + "ff"[:0], "9fff", "bfff", "c000", "d9d9f701", "f97c00", "f7", "f820", "5fff"} {
+		raw := unhex(t, text)
+		if cborDec.Wellformed(raw) != nil {
+			if _, err := SkipCBOR(raw); err == nil {
+				t.Errorf("%s", text)
+			}
+			continue
+		}
+		if rest, err := SkipCBOR(raw); err != nil || len(rest) > 0 {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	deep := append(bytes.Repeat([]byte{0x81}, MaxDepth), 0)
+	if _, err := SkipCBOR(deep); err != nil {
+		t.Error(err)
+	}
+	if _, err := SkipCBOR(append([]byte{0x81}, deep...)); err == nil {
+		t.Error("too deep")
+	}
+}
+
+// FuzzSignals: whatever arrives, it is an error or something that can be packed again.
+func FuzzSignals(f *testing.F) {
+	for _, text := range []string{`[[0,"s","e",5],{"a":1},"2026-11-22T17:07:47.692Z",5,6]`, "[5]", `[-2,"x"]`, "[0,1]"} {
+		f.Add([]byte(text), true)
+	}
+	var out Routes
+	var p PackedSignal
+	_ = p.Pack(CBOR, &Signal{Data: ValueOf([]any{1, "x"}), Time: 5, Uncertainty: 6, Seq: 7})
+	f.Add(p.AppendTo(nil, &out, &OutRoute{Route: Route{Sender: "s", Event: "e", Listener: 3}}), false)
+	f.Add(AppendDone(nil, false, 300), false)
+	f.Add(AppendFailed(nil, false, &Reply{Status: -2, Exception: "x"}), false)
+	f.Fuzz(func(t *testing.T, data []byte, text bool) {
+		c := CBOR
+		if text {
+			c = JSON
+		}
+		var in InRoutes
+		var got, again SignalPacket
+		if in.Unpack(c, data, &got) != nil || got.Signal.Route == nil {
+			return
+		}
+		var out Routes
+		var p PackedSignal
+		if err := p.Pack(c, &got.Signal); err != nil {
+			t.Fatal(err)
+		}
+		var back InRoutes
+		packet := p.AppendTo(nil, &out, &OutRoute{Route: *got.Signal.Route})
+		if err := back.Unpack(c, packet, &again); err != nil {
+			t.Fatalf("%v: %s from %s", err, packet, data)
+		}
+		if again.Signal.Time != got.Signal.Time || again.Signal.Seq != got.Signal.Seq || again.Signal.Uncertainty != got.Signal.Uncertainty ||
+			*again.Signal.Route != *got.Signal.Route {
+			t.Errorf("%+v, not %+v", again, got)
+		}
+	})
+}

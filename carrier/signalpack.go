@@ -1,0 +1,423 @@
+package carrier
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// On the wire, the packets of a stream of signals are arrays, in CBOR and JSON alike. Messages and replies are maps, so
+// that each is told from the other by its first byte.
+//
+//	[route, data, time, uncertainty, seq]    a signal; what is 0 at the end is left out
+//	[n]                                      the next n signals are done
+//	[status, exception]                      the next signal is not done; the status is negative
+//
+// A route is its number, from 0 to MaxRoutes-1; or to give a number a meaning, and use it, [number, sender, event] on the
+// way to the hub and [number, sender, event, listener_id] from there. Times are nanoseconds since 1970 in CBOR and RFC
+// 3339 texts in JSON, null or 0 if unknown.
+
+// A PackedSignal is a signal but for its route, packed: what is the same for all who hear it.
+type PackedSignal struct {
+	codec Codec
+	items int
+	tail  []byte
+	err   error
+}
+
+// Is tells whether it is packed in this codec.
+func (p *PackedSignal) Is(c Codec) bool { return p.codec == c }
+
+// Reset makes it nothing, and keeps its memory.
+func (p *PackedSignal) Reset() { p.codec = nil }
+
+// Pack packs a signal. The packed one reuses the memory of what it was before.
+func (p *PackedSignal) Pack(c Codec, s *Signal) error {
+	b, items, json := p.tail[:0], 2, isJSON(c)
+	b, err := s.Data.AppendTo(comma(b, json), c)
+	switch {
+	case s.Seq > 0:
+		items = 5
+	case s.Uncertainty > 0:
+		items = 4
+	case s.Time != 0:
+		items = 3
+	}
+	if items >= 3 {
+		b = appendTime(comma(b, json), json, s.Time)
+	}
+	if items >= 4 {
+		b = appendUint(comma(b, json), json, uint64(s.Uncertainty))
+	}
+	if items >= 5 {
+		b = appendUint(comma(b, json), json, s.Seq)
+	}
+	p.codec, p.items, p.tail, p.err = c, items, b, err
+	return err
+}
+
+// AppendTo appends the packet of the signal on a route of a connection. It must then be sent.
+func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
+	n, known := rs.number(r)
+	json := isJSON(p.codec)
+	if json {
+		dst = append(dst, '[')
+	} else {
+		dst = AppendCBORHead(dst, CBORArray, uint64(p.items))
+	}
+	if known {
+		dst = appendUint(dst, json, n)
+	} else {
+		dst = appendRoute(dst, p.codec, n, &r.Route)
+	}
+	dst = append(dst, p.tail...)
+	if json {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// Most returns how many bytes a packet of the signal on this route has at the most.
+func (p *PackedSignal) Most(r *OutRoute) int {
+	n := len(p.tail) + len("[1023]")
+	if !r.known {
+		n += 6*(len(r.Sender)+len(r.Event)) + len(`[,"","",18446744073709551615]`) // a control character has 6 in JSON
+	}
+	return n
+}
+
+func appendRoute(dst []byte, c Codec, n uint64, r *Route) []byte {
+	if isJSON(c) {
+		dst = append(strconv.AppendUint(append(dst, '['), n, 10), ',')
+		dst, _ = c.Append(dst, r.Sender) // texts can be packed
+		dst, _ = c.Append(append(dst, ','), r.Event)
+		if r.Listener > 0 {
+			dst = strconv.AppendUint(append(dst, ','), r.Listener, 10)
+		}
+		return append(dst, ']')
+	}
+	items := uint64(3)
+	if r.Listener > 0 {
+		items = 4
+	}
+	dst = AppendCBORHead(AppendCBORHead(dst, CBORArray, items), CBORUnsigned, n)
+	dst, _ = c.Append(dst, r.Sender)
+	dst, _ = c.Append(dst, r.Event)
+	if r.Listener > 0 {
+		dst = AppendCBORHead(dst, CBORUnsigned, r.Listener)
+	}
+	return dst
+}
+
+func isJSON(c Codec) bool { return c == JSON }
+
+// comma appends what separates items.
+func comma(dst []byte, json bool) []byte {
+	if json {
+		return append(dst, ',')
+	}
+	return dst
+}
+
+func appendUint(dst []byte, json bool, n uint64) []byte {
+	if json {
+		return strconv.AppendUint(dst, n, 10)
+	}
+	return AppendCBORHead(dst, CBORUnsigned, n)
+}
+
+func appendTime(dst []byte, json bool, ns int64) []byte {
+	switch {
+	case json && ns != 0:
+		dst = append(dst, '"')
+		return append(time.Unix(0, ns).UTC().AppendFormat(dst, time.RFC3339Nano), '"')
+	case ns < 0:
+		return AppendCBORHead(dst, CBORNegative, uint64(-1-ns))
+	default:
+		return appendUint(dst, json, uint64(ns))
+	}
+}
+
+// AppendDone appends the packet that answers n signals, in JSON or CBOR.
+func AppendDone(dst []byte, json bool, n int) []byte {
+	if json {
+		return append(strconv.AppendInt(append(dst, '['), int64(n), 10), ']')
+	}
+	return AppendCBORHead(AppendCBORHead(dst, CBORArray, 1), CBORUnsigned, uint64(n))
+}
+
+// AppendFailed appends the packet that answers a signal that is not done, in JSON or CBOR.
+func AppendFailed(dst []byte, json bool, r *Reply) []byte {
+	if json {
+		dst = append(strconv.AppendInt(append(dst, '['), int64(r.Status), 10), ',')
+		dst, _ = JSON.Append(dst, r.Exception) // a text can be packed
+		return append(dst, ']')
+	}
+	dst = AppendCBORHead(AppendCBORHead(dst, CBORArray, 2), CBORNegative, uint64(-1-int64(r.Status)))
+	dst, _ = CBOR.Append(dst, r.Exception)
+	return dst
+}
+
+// IsSignals tells from the first byte of a packet whether it belongs to a stream of signals.
+func IsSignals(c Codec, first byte) bool {
+	if isJSON(c) {
+		return first == '['
+	}
+	return first>>5 == CBORArray
+}
+
+// InRoutes are the routes of a connection's receiving end, by their numbers. The zero InRoutes is ready for use.
+type InRoutes struct{ slots []*Route }
+
+// A SignalPacket is one packet of a stream of signals: a signal, or if its Route is nil the answer to others.
+type SignalPacket struct {
+	Signal Signal
+	Done   int    // so many are done
+	Failed *Reply // the next one is not
+}
+
+// Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed].
+func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
+	var err error
+	if isJSON(c) {
+		err = rs.unpackJSON(data, p)
+	} else {
+		err = rs.unpackCBOR(c, data, p)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
+func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
+	major, items, rest, err := CBORHead(data)
+	switch {
+	case err != nil:
+		return err
+	case major != CBORArray || items < 1 || items > 5:
+		return errors.New("not an array of 1 to 5 items")
+	}
+	major, n, rest, err := CBORHead(rest)
+	switch {
+	case err != nil:
+		return err
+	case major == CBORUnsigned && items == 1:
+		p.Signal.Route = nil
+		p.Failed = nil
+		p.Done, err = doneCount(n)
+		return joinTrailing(err, rest)
+	case major == CBORNegative && items == 2 && n < 1<<31:
+		reply := &Reply{Status: Status(-1 - int64(n))}
+		if rest, err = textCBOR(rest, &reply.Exception); err != nil {
+			return err
+		}
+		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
+		return joinTrailing(nil, rest)
+	case items == 1:
+		return errors.New("a count is no number")
+	case major == CBORUnsigned:
+		if p.Signal.Route, err = rs.find(n); err != nil {
+			return err
+		}
+	case major == CBORArray && (n == 3 || n == 4):
+		if rest, err = rs.defineCBOR(rest, n, p); err != nil {
+			return err
+		}
+	default:
+		return errors.New("a route is neither a number nor an array")
+	}
+	s := &p.Signal
+	after, err := SkipCBOR(rest)
+	if err != nil {
+		return err
+	}
+	s.Data = Value{codec: c, raw: rest[: len(rest)-len(after) : len(rest)-len(after)]}
+	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
+	rest = after
+	for i := uint64(2); i < items; i++ {
+		if major, n, rest, err = CBORHead(rest); err != nil {
+			return err
+		}
+		switch {
+		case major == CBORSimple && n == 22 && i == 2: // null
+		case i == 2 && n < 1<<63 && major == CBORUnsigned:
+			s.Time = int64(n)
+		case i == 2 && n < 1<<63 && major == CBORNegative:
+			s.Time = -1 - int64(n)
+		case i == 3 && n < 1<<63 && major == CBORUnsigned:
+			s.Uncertainty = int64(n)
+		case i == 4 && major == CBORUnsigned && n != CBORIndefinite:
+			s.Seq = n
+		default:
+			return errors.New("time, uncertainty and seq are numbers")
+		}
+	}
+	return joinTrailing(nil, rest)
+}
+
+func joinTrailing(err error, rest []byte) error {
+	if err == nil && len(rest) > 0 {
+		return errors.New("something follows it")
+	}
+	return err
+}
+
+func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {
+	r := new(Route)
+	major, n, rest, err := CBORHead(rest)
+	if err == nil && major != CBORUnsigned {
+		err = errors.New("a route's number is none")
+	}
+	if err == nil {
+		rest, err = textCBOR(rest, &r.Sender)
+	}
+	if err == nil {
+		rest, err = textCBOR(rest, &r.Event)
+	}
+	if err == nil && items == 4 {
+		if major, r.Listener, rest, err = CBORHead(rest); err == nil && major != CBORUnsigned {
+			err = errors.New("a listener's id is no number")
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.Signal.Route = r
+	return rest, rs.define(n, r)
+}
+
+func textCBOR(data []byte, text *string) ([]byte, error) {
+	major, n, rest, err := CBORHead(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case major != CBORString || n == CBORIndefinite:
+		return nil, errors.New("a text is expected")
+	}
+	after, err := SkipCBOR(data)
+	if err != nil {
+		return nil, err
+	}
+	*text = string(rest[:n])
+	return after, nil
+}
+
+func (rs *InRoutes) find(n uint64) (*Route, error) {
+	if n >= uint64(len(rs.slots)) {
+		return nil, fmt.Errorf("route %d was not told", n)
+	}
+	return rs.slots[n], nil
+}
+
+func (rs *InRoutes) define(n uint64, r *Route) error {
+	switch {
+	case n < uint64(len(rs.slots)):
+		rs.slots[n] = r
+	case n == uint64(len(rs.slots)) && n < MaxRoutes:
+		rs.slots = append(rs.slots, r)
+	default:
+		return fmt.Errorf("route %d: numbers go from 0 to %d, each after the one before it", n, MaxRoutes-1)
+	}
+	return nil
+}
+
+func doneCount(n uint64) (int, error) {
+	if n < 1 || n > 1<<31 {
+		return 0, errors.New("a count is not from 1 to 2^31")
+	}
+	return int(n), nil
+}
+
+func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
+	var items []json.RawMessage
+	if err := jsonDepth(data); err != nil {
+		return err
+	}
+	if !utf8.Valid(data) { // its values go on to others undecoded
+		return errors.New("not UTF-8")
+	}
+	if err := json.Unmarshal(data, &items); err != nil {
+		return err
+	}
+	if len(items) < 1 || len(items) > 5 {
+		return errors.New("not an array of 1 to 5 items")
+	}
+	first := items[0]
+	n, err := strconv.ParseInt(string(first), 10, 64)
+	numeric := err == nil
+	switch {
+	case len(items) == 1 && numeric && n > 0:
+		p.Signal.Route, p.Failed = nil, nil
+		p.Done, err = doneCount(uint64(n))
+		return err
+	case len(items) == 2 && numeric && n < 0 && n >= -1<<31:
+		r := &Reply{Status: Status(n)}
+		p.Signal.Route, p.Done, p.Failed = nil, 0, r
+		return json.Unmarshal(items[1], &r.Exception)
+	case len(items) == 1:
+		return errors.New("a count is no number")
+	case numeric && n >= 0:
+		p.Signal.Route, err = rs.find(uint64(n))
+	case first[0] == '[':
+		err = rs.defineJSON(first, p)
+	default:
+		err = errors.New("a route is neither a number nor an array")
+	}
+	if err != nil {
+		return err
+	}
+	s := &p.Signal
+	s.Data = RawValue(JSON, bytes.TrimSpace(items[1]))
+	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
+	if len(items) > 2 {
+		if s.Time, err = timeJSON(items[2]); err != nil {
+			return err
+		}
+	}
+	for i, dst := range []any{&s.Uncertainty, &s.Seq} {
+		if len(items) > 3+i && json.Unmarshal(items[3+i], dst) != nil || s.Uncertainty < 0 {
+			return errors.New("uncertainty and seq are numbers")
+		}
+	}
+	return nil
+}
+
+func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
+	var n uint64
+	r := new(Route)
+	parts := []any{&n, &r.Sender, &r.Event, &r.Listener}
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil {
+		return err
+	}
+	if len(items) != 3 && len(items) != 4 {
+		return errors.New("a route has 3 or 4 items")
+	}
+	for i, item := range items {
+		if err := json.Unmarshal(item, parts[i]); err != nil || string(item) == "null" {
+			return errors.New("a route is [number, sender, event, listener_id]")
+		}
+	}
+	p.Signal.Route = r
+	return rs.define(n, r)
+}
+
+func timeJSON(raw []byte) (int64, error) {
+	if string(raw) == "null" || string(raw) == "0" {
+		return 0, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return 0, errors.New("a time is no text")
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
+		return 0, fmt.Errorf("%q is no RFC 3339 time from 1970 to 2261", text)
+	}
+	return t.UnixNano(), nil
+}

@@ -1,0 +1,155 @@
+package tcp
+
+import (
+	"fmt"
+
+	"sighub/carrier"
+)
+
+const (
+	// signalWindow is how many unanswered signals each end takes.
+	signalWindow = 8192
+	// maxBatch is how many signals are handed on together.
+	maxBatch = 1024
+)
+
+// signals are a connection's streams of signals: see [carrier.SignalHandler].
+type signals struct {
+	window int // unanswered ones that the peer takes; 0: there are no streams
+
+	// Of the reading goroutine.
+	in       carrier.InRoutes
+	packet   carrier.SignalPacket
+	batch    []carrier.Signal // received, and not handed on yet
+	answered int              // likewise, of ours
+
+	// Under the writer's lock.
+	out carrier.Routes
+}
+
+// stream takes packets of streams of signals from data for as long as they are there in one piece, without copying
+// them, and returns what follows.
+func (c *conn) stream(data []byte) ([]byte, error) {
+	if c.signals.window == 0 || c.writer.json || c.split.partial() {
+		return data, nil
+	}
+	for len(data) > 0 {
+		packet, rest, ok := wholePacket(data, c.limits.MaxMessage)
+		if !ok || !carrier.IsSignals(c.codec, packet[0]) {
+			break
+		}
+		if err := c.signal(packet); err != nil {
+			return nil, err
+		}
+		data = rest
+	}
+	return data, nil
+}
+
+// wholePacket returns the packet of a CBOR stream with which data begins, if all of it is there.
+func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
+	major, size, rest, err := carrier.CBORHead(data)
+	if err != nil || major != carrier.CBORBytes || size < 1 || size > uint64(min(len(rest), limit)) {
+		return nil, nil, false
+	}
+	return rest[:size], rest[size:], true
+}
+
+// signal takes one packet. One that is malformed is the end: what others mean depends on it.
+func (c *conn) signal(packet []byte) error {
+	s := &c.signals
+	if err := s.in.Unpack(c.codec, packet, &s.packet); err != nil {
+		c.peers.malformed.Add(1)
+		c.peers.log.Warn("connection closed: what follows cannot be read", "client", c.addr, "error", err)
+		return err
+	}
+	switch p := &s.packet; {
+	case p.Signal.Route != nil:
+		if s.batch = append(s.batch, p.Signal); len(s.batch) >= maxBatch {
+			c.deliverSignals()
+		}
+	case p.Failed != nil:
+		c.deliverSignals()
+		c.peers.signals.SignalsAnswered(c.client, 1, p.Failed)
+	default:
+		s.answered += p.Done
+	}
+	return nil
+}
+
+// deliverSignals hands on what was received. What the handler answers meanwhile goes out together.
+func (c *conn) deliverSignals() {
+	s := &c.signals
+	if len(s.batch) == 0 && s.answered == 0 {
+		return
+	}
+	c.writer.hold()
+	if len(s.batch) > 0 {
+		c.peers.signals.HandleSignals(c.client, s.batch, c)
+		clear(s.batch)
+		s.batch = s.batch[:0]
+	}
+	if n := s.answered; n > 0 {
+		s.answered = 0
+		c.peers.signals.SignalsAnswered(c.client, n, nil)
+	}
+	c.writer.unhold()
+}
+
+// Window implements carrier.SignalSink.
+func (c *conn) Window() int { return c.signals.window }
+
+// Put implements carrier.SignalSink.
+func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, err error) {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if most := p.Most(r); most > c.peerMax {
+		return w.size(), fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, most, c.addr, c.peerMax)
+	}
+	if w.err != nil || w.closing {
+		return 0, carrier.ErrGone
+	}
+	w.scratch = p.AppendTo(w.scratch[:0], &c.signals.out, r)
+	w.append(w.scratch)
+	return w.size(), nil
+}
+
+// Flush implements carrier.SignalSink.
+func (c *conn) Flush(now bool) {
+	if now {
+		c.writer.flushNow()
+		return
+	}
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pending != nil {
+		w.start()
+	}
+}
+
+// Done implements carrier.Answers.
+func (c *conn) Done(n int) {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil && n > 0 {
+		w.done += n
+		w.startUnlessHeld()
+	}
+}
+
+// Fail implements carrier.Answers.
+func (c *conn) Fail(r carrier.Reply) {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return
+	}
+	w.answerSignals()
+	w.scratch = carrier.AppendFailed(w.scratch[:0], w.json, &r)
+	w.append(w.scratch)
+	w.startUnlessHeld()
+}

@@ -1,0 +1,347 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"sighub/carrier"
+	"sighub/carrier/carriertest"
+)
+
+// A streamHandler answers signals as their data says ("no": they fail), and keeps what it was told.
+type streamHandler struct {
+	*carriertest.Recorder
+	later bool // answers come from another goroutine
+
+	mu       sync.Mutex
+	changed  sync.Cond
+	heard    []string
+	answered int
+	failed   []int // which of those answered
+	tasks    sync.WaitGroup
+}
+
+func newStreamHandler(t testing.TB, name string) *streamHandler {
+	h := &streamHandler{Recorder: carriertest.NewRecorder(t, name)}
+	h.changed.L = &h.mu
+	return h
+}
+
+func (h *streamHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
+	signals = carrier.CloneSignals(nil, signals)
+	answer := func() {
+		for _, s := range signals {
+			if s.Data.String() == `"no"` {
+				answers.Fail(carrier.Failed(errors.New("refused")))
+			} else {
+				answers.Done(1)
+			}
+		}
+	}
+	h.mu.Lock()
+	for _, s := range signals {
+		h.heard = append(h.heard, fmt.Sprint(s.Route.Sender, s.Route.Event, s.Route.Listener, " ", s.Data, " ", s.Seq))
+	}
+	h.changed.Broadcast()
+	h.mu.Unlock()
+	if h.later {
+		h.tasks.Wait() // one at a time keeps the order
+		h.tasks.Go(answer)
+		return
+	}
+	answer()
+}
+
+func (h *streamHandler) SignalsAnswered(_ carrier.ClientID, n int, failed *carrier.Reply) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if failed != nil {
+		if n != 1 || failed.Exception != "refused" {
+			h.failed = append(h.failed, -1)
+		}
+		h.failed = append(h.failed, h.answered)
+	}
+	h.answered += n
+	h.changed.Broadcast()
+}
+
+// until waits until cond, which is called with the lock held, is true.
+func (h *streamHandler) until(ctx context.Context, t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	defer context.AfterFunc(ctx, func() { h.mu.Lock(); defer h.mu.Unlock(); h.changed.Broadcast() })()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for !cond() {
+		if ctx.Err() != nil {
+			t.Fatalf("%s: %d heard, %d answered", what, len(h.heard), h.answered)
+		}
+		h.changed.Wait()
+	}
+}
+
+// streamEnds are the two ends of a connection that agree to streams.
+type streamEnds struct {
+	ctx         context.Context
+	hub, client *streamHandler
+	toClient    carrier.Client
+	toHub       carrier.Client
+	connector   *Client
+}
+
+func serveStreams(t *testing.T, codec carrier.Codec, addr string, later bool) *streamEnds {
+	t.Helper()
+	e := &streamEnds{hub: newStreamHandler(t, "hub"), client: newStreamHandler(t, "client")}
+	e.hub.later, e.client.later = later, later
+	s, err := Listen(addr, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ctx = serveHandler(t, s, e.hub)
+	e.connector = NewClient(s.Addr(), ClientOptions{Codec: codec, Name: "tester"})
+	serveHandler(t, e.connector, e.client)
+	if e.toClient, err = e.hub.Client(e.ctx); err == nil {
+		e.toHub, err = e.client.Client(e.ctx)
+	}
+	if err != nil || e.toClient.Signals == nil || e.toHub.Signals == nil {
+		t.Fatalf("%+v %+v %v", e.toClient, e.toHub, err)
+	}
+	return e
+}
+
+func serveHandler(t testing.TB, c carrier.Carrier, h *streamHandler) context.Context {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := c.Serve(ctx, h); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		h.Served()
+	}()
+	dog, cancel := context.WithTimeout(context.Background(), watchdog)
+	t.Cleanup(func() { cancel(); stop(); <-ended; h.tasks.Wait() })
+	return dog
+}
+
+// TestSignalStreams: signals arrive in order in both directions at once, and each has its answer.
+func TestSignalStreams(t *testing.T) {
+	const count = 20_000
+	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.CBORText, carrier.JSON} {
+		for _, later := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/later=%v", codec.Name(), later), func(t *testing.T) {
+				e := serveStreams(t, codec, "unix://"+t.TempDir()+"/hub", later)
+				var both sync.WaitGroup
+				both.Go(func() { stream(e.ctx, t, e.toHub, e.client, count) })
+				both.Go(func() { stream(e.ctx, t, e.toClient, e.hub, count) })
+				both.Wait()
+				for _, h := range []*streamHandler{e.hub, e.client} {
+					h.until(e.ctx, t, "all", func() bool { return len(h.heard) == count && h.answered == count })
+					for i, got := range h.heard {
+						if want := wanted(i); got != want {
+							t.Fatalf("signal %d is %s, want %s", i, got, want)
+						}
+					}
+					if len(h.failed) != count/100 || h.failed[0] != 99 || h.failed[len(h.failed)-1] != count-1 {
+						t.Errorf("%d failed, %v…", len(h.failed), h.failed[:min(len(h.failed), 5)])
+					}
+				}
+			})
+		}
+	}
+}
+
+func wanted(i int) string {
+	data := fmt.Sprintf(`{"n":%d}`, i)
+	if i%100 == 99 {
+		data = `"no"`
+	}
+	return fmt.Sprintf("s%de%d %s %d", i%3, i%2, data, i+1)
+}
+
+// stream sends signals; own is told of their answers.
+func stream(ctx context.Context, t *testing.T, to carrier.Client, own *streamHandler, count int) {
+	routes := make(map[string]*carrier.OutRoute)
+	for i := range count {
+		var data any = map[string]int{"n": i}
+		if i%100 == 99 {
+			data = "no"
+		}
+		key := fmt.Sprint(i%3, i%2)
+		if routes[key] == nil {
+			routes[key] = &carrier.OutRoute{Route: carrier.Route{Sender: fmt.Sprint("s", i%3), Event: "e", Listener: uint64(i % 2)}}
+			routes[key].Event = "e"
+		}
+		var p carrier.PackedSignal
+		if err := p.Pack(to.Codec, &carrier.Signal{Data: carrier.ValueOf(data), Seq: uint64(i + 1)}); err != nil {
+			t.Error(err)
+			return
+		}
+		pending, err := to.Signals.Put(routes[key], &p)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if i%7 == 0 || pending >= carrier.PendingLimit {
+			to.Signals.Flush(i%2 == 0)
+		}
+		if i%1000 == 999 {
+			to.Signals.Flush(true)
+			own.until(ctx, t, "the window", func() bool { return own.answered > i-to.Signals.Window()/2 })
+		}
+	}
+	to.Signals.Flush(false)
+}
+
+// TestSignalBytes: packets as they are specified, however they are cut into pieces.
+func TestSignalBytes(t *testing.T) {
+	h := newStreamHandler(t, "hub")
+	s, err := Listen(loopback, Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := serveHandler(t, s, h)
+	p := newSpeaker(t, dialRaw(t, s.Addr()))
+	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
+	p.hear(strings.Replace(jsonWelcome, "1048576", `1048576,"signals":8192`, 1))
+	for _, exchange := range [][2]string{
+		{`[[0,"s","e"],{"n":1}]`, "[1]\n"}, {` [0, 2,"2026-11-22T17:07:47Z",5] `, "[1]\n"}, {`[[1,"t","e"],"no"]`, "[-2,\"refused\"]\n"},
+	} {
+		for _, b := range []byte(exchange[0]) {
+			p.say(string(b))
+		}
+		p.hear(exchange[1])
+	}
+	h.until(ctx, t, "three", func() bool { return len(h.heard) == 3 })
+	if got := strings.Join(h.heard, ";"); got != `se0 {"n":1} 0;se0 2 0;te0 "no" 0` {
+		t.Error(got)
+	}
+	c, err := h.Client(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Signals.Window() != 10 {
+		t.Errorf("a window of %d", c.Signals.Window())
+	}
+	r := &carrier.OutRoute{Route: carrier.Route{Listener: 7, Sender: "s", Event: "e"}}
+	var packed carrier.PackedSignal
+	for _, want := range []string{`[[0,"s","e",7],"x","2026-11-22T17:07:47Z",0,9]`, `[0,"x","2026-11-22T17:07:47Z",0,9]`} {
+		if err := packed.Pack(carrier.JSON, &carrier.Signal{Data: carrier.ValueOf("x"), Time: 1795367267e9, Seq: 9}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Signals.Put(r, &packed); err != nil {
+			t.Fatal(err)
+		}
+		c.Signals.Flush(true)
+		p.hear(want + "\n")
+	}
+	p.say(`[2]`)
+	h.until(ctx, t, "the answer", func() bool { return h.answered == 2 })
+	p.say(`{"id":1,"method":"echo","params":5}`)
+	p.hear(`{"id":1,"status":0,"response":5}` + "\n")
+	p.say(`[7,5]`) // a route that was not told
+	p.hearEnd()
+}
+
+// TestNoStreams: who does not ask for streams has none, and neither has who meets a handler that takes none.
+func TestNoStreams(t *testing.T) {
+	h := serveHub(t, loopback, Options{}, nil)
+	s := h.speaker()
+	s.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
+	s.hear(jsonWelcome)
+	s.say(`[[0,"s","e"],1]`)
+	s.hearPart(`"status":-4`)
+	s.echoes()
+	if c, err := h.Client(h.ctx); err != nil || c.Signals != nil {
+		t.Error(c.Signals, err)
+	}
+
+	streams := newStreamHandler(t, "hub")
+	server, err := Listen(loopback, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := serveHandler(t, server, streams)
+	p := newSpeaker(t, dialRaw(t, server.Addr()))
+	p.say(jsonHello)
+	p.hear(jsonWelcome)
+	p.say(`[[0,"s","e"],1]`)
+	p.hearPart(`"status":-4`)
+	if c, err := streams.Client(ctx); err != nil || c.Signals != nil {
+		t.Error(c.Signals, err)
+	}
+}
+
+// TestPutLimits: what is too large, and what is too late.
+func TestPutLimits(t *testing.T) {
+	e := serveStreams(t, carrier.CBOR, loopback, false)
+	r := &carrier.OutRoute{Route: carrier.Route{Sender: "s", Event: "e"}}
+	var p carrier.PackedSignal
+	if err := p.Pack(carrier.CBOR, &carrier.Signal{Data: carrier.ValueOf(strings.Repeat("x", 1<<20))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.toHub.Signals.Put(r, &p); !errors.Is(err, carrier.ErrTooLarge) {
+		t.Error(err)
+	}
+	if err := p.Pack(carrier.CBOR, &carrier.Signal{Data: carrier.ValueOf(strings.Repeat("x", 1<<19))}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // larger than a buffer, and than a read
+		if _, err := e.toHub.Signals.Put(r, &p); err != nil {
+			t.Fatal(err)
+		}
+		e.toHub.Signals.Flush(true)
+	}
+	e.client.until(e.ctx, t, "three", func() bool { return e.client.answered == 3 })
+	e.connector.Disconnect(e.toHub.ID, carrier.ErrTimeout)
+	if _, err := e.client.Gone(e.ctx, e.toHub.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.toHub.Signals.Put(r, &p); !errors.Is(err, carrier.ErrGone) {
+		t.Error(err)
+	}
+	e.toHub.Signals.Flush(true)
+}
+
+// TestFlushWaitsForNobody: a peer that does not read holds nobody up, and gets all when it does.
+func TestFlushWaitsForNobody(t *testing.T) {
+	h := newStreamHandler(t, "hub")
+	s, err := Listen(loopback, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := serveHandler(t, s, h)
+	p := newSpeaker(t, dialRaw(t, s.Addr()))
+	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":100000`, 1))
+	p.hearPart(`"status":0`)
+	c, err := h.Client(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &carrier.OutRoute{Route: carrier.Route{Sender: "s", Event: "e"}}
+	var packed carrier.PackedSignal
+	line := strings.Repeat("x", 4000)
+	if err := packed.Pack(carrier.JSON, &carrier.Signal{Data: carrier.ValueOf(line)}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for pending := 0; pending < carrier.PendingLimit; n++ {
+		if pending, err = c.Signals.Put(r, &packed); err != nil {
+			t.Fatal(err)
+		}
+		c.Signals.Flush(n%2 == 0)
+	}
+	p.hear(`[[0,"s","e"],"` + line + "\"]\n")
+	for range n - 1 {
+		p.hear(`[0,"` + line + "\"]\n")
+	}
+	if _, err := io.WriteString(p.nc, fmt.Sprintf("[%d]", n)); err != nil {
+		t.Fatal(err)
+	}
+	h.until(ctx, t, "the answer", func() bool { return h.answered == n })
+}

@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier"
+)
+
+// signals are the streams of signals of a client. Those that arrive are handled where they are read, which is fastest,
+// unless something is in the way: a message before them, callbacks, or slow listeners. Then they wait for a goroutine of
+// their own, as many of them as the client may have unanswered.
+type signals struct {
+	sink    carrier.SignalSink // towards the client; nil: its signals are messages
+	codec   carrier.Codec
+	reached reached // of whoever handles signals: one goroutine at a time
+	later   runner
+	queued  atomic.Int64 // signals in later
+}
+
+// handleSignals takes signals as they were read: their data is the carrier's again when it returns.
+func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
+	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.later.idle() {
+		n := c.trigger(list, answers, false)
+		if len(c.signals.reached.over) == 0 {
+			return
+		}
+		c.signals.later.do(func() { c.waitForListeners(answers) })
+		list = list[n:]
+	}
+	if len(list) > 0 {
+		c.queueSignals(carrier.CloneSignals(nil, list), answers)
+	}
+}
+
+// queueSignals handles signals later, in order, after the messages that came before them.
+func (c *remote) queueSignals(list []carrier.Signal, answers carrier.Answers) {
+	if n := c.signals.queued.Add(int64(len(list))); n > 2*int64(c.signals.sink.Window()) {
+		c.hangUp(fmt.Errorf("%w: it sends signals and does not wait for their answers", carrier.ErrLimit))
+		return
+	}
+	c.work.do(func() {
+		c.signals.later.do(func() {
+			c.trigger(list, answers, true)
+			c.signals.queued.Add(-int64(len(list)))
+		})
+	})
+}
+
+// trigger triggers events and answers them, those for which listeners have no room when they have: that slows this
+// client down, and nobody else. If it may not wait, it returns when it should, with the number of events that it has
+// triggered; the last of these is not answered.
+func (c *remote) trigger(list []carrier.Signal, answers carrier.Answers, mayWait bool) int {
+	r := &c.signals.reached
+	done, now := 0, c.server.now() // of those that came together
+	for i := range list {
+		err := c.triggerOne(&list[i], now, !mayWait)
+		switch {
+		case err == nil:
+			done++
+		case errors.Is(err, ErrNotConnected) && c.server.shuttingDown():
+			// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
+			r.flush(true)
+			answers.Done(done)
+			return len(list)
+		default:
+			answers.Done(done)
+			answers.Fail(carrier.Failed(err))
+			done = 0
+		}
+		if len(r.over) == 0 {
+			continue
+		}
+		r.flush(true)
+		answers.Done(done - 1)
+		if done = 0; !mayWait {
+			return i + 1
+		}
+		c.waitForListeners(answers)
+		now = c.server.now()
+	}
+	r.flush(true)
+	answers.Done(done)
+	return len(list)
+}
+
+// waitForListeners waits until those have room that had none for an event, and answers that.
+func (c *remote) waitForListeners(answers carrier.Answers) {
+	r := &c.signals.reached
+	waitForRoom(c.ctx, r.over)
+	clear(r.over)
+	r.over = r.over[:0]
+	answers.Done(1)
+}
+
+// triggerOne triggers the event of a signal, now unless it says when it happened. borrowed: the data is the carrier's,
+// so that who keeps it needs a copy.
+func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) error {
+	at := now
+	if s.Time != 0 {
+		at = time.Unix(0, s.Time)
+	}
+	g, known := s.Route.Handle.(*Signal)
+	for {
+		if !known {
+			var err error
+			if g, err = c.find(s.Route); err != nil {
+				return err
+			}
+			s.Route.Handle = g
+		}
+		d := delivery{
+			event: Event{
+				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
+			},
+			routes: g.routes, borrowed: borrowed,
+		}
+		err := g.sender.topic.trigger(c.ctx, g.sender, &d, &c.signals.reached)
+		if !known || !errors.Is(err, ErrNotConnected) {
+			return err
+		}
+		known = false // it was removed, and may have been added again since
+	}
+}
+
+func (c *remote) find(r *carrier.Route) (*Signal, error) {
+	s, err := c.own(r.Sender)
+	if err != nil {
+		return nil, err
+	}
+	return s.Signal(r.Event)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+// machine tells what the figures were measured on.
+func machine() string {
+	model := "unknown processor"
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if m := regexp.MustCompile(`model name\s*: (.*)`).FindSubmatch(b); m != nil {
+			model = string(m[1])
+		}
+	}
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease") // it is told if it is known
+	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, bytes.TrimSpace(release), runtime.Version())
+}
+
+// settings tells how the peers are set.
+func settings(o *options) map[string]string {
+	return map[string]string{
+		"rounds":      fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
+		peerHub:       fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
+		peerHubJSON:   fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
+		peerMosquitto: fmt.Sprintf("QoS 1, up to %d in flight, no persistence, nothing limited, nodelay", mqttInFlight),
+		peerNATS:      "core: unacknowledged; its own client library",
+		peerMochi:     fmt.Sprintf("QoS 1, senders at most %d messages ahead of the slowest listener", new(mochiPeer).ahead()),
+		peerRelay:     "forwards length-prefixed bytes: the limit",
+	}
+}
+
+// versions asks the programs for theirs.
+func versions(ctx context.Context, bin string) (map[string]string, error) {
+	v := make(map[string]string)
+	for _, p := range []struct {
+		peer, pattern string
+		command       []string
+	}{
+		{peerHub, `\S+, go[0-9.]+`, []string{filepath.Join(bin, "sighub"), "version"}},
+		{peerMosquitto, `version \S+`, []string{"mosquitto", "-h"}},
+		{peerNATS, `v[0-9]\S*`, []string{filepath.Join(bin, "nats-server"), "--version"}},
+	} {
+		said, _ := exec.CommandContext(ctx, p.command[0], p.command[1:]...).CombinedOutput() // mosquitto -h fails
+		found := regexp.MustCompile(p.pattern).FindString(string(said))
+		if found == "" {
+			return nil, fmt.Errorf("%s does not tell its version: start run.sh, which builds and installs it; it says: %s", p.command[0], said)
+		}
+		v[p.peer] = strings.TrimPrefix(found, "version ")
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(bin, "mochi"))
+	if err != nil {
+		return nil, fmt.Errorf("start run.sh, which builds it: %w", err)
+	}
+	for _, m := range info.Deps {
+		if strings.HasPrefix(m.Path, "github.com/mochi-mqtt/") {
+			v[peerMochi] = m.Version
+		}
+	}
+	return v, nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A benchCase measures one thing of those peers that can do it.
+type benchCase struct {
+	name  string
+	about string
+	peers []string
+	// run starts the peer, measures it once, and stops it.
+	run func(ctx context.Context, e *env, peer string) ([]figure, error)
+}
+
+// A figure is one of the numbers that a case yields.
+type figure struct {
+	Name  string  `json:"name"` // with its unit
+	Value float64 `json:"value"`
+}
+
+// An env is what a case may use.
+type env struct {
+	bin  string // folder of the programs
+	tmp  string // folder for this run of a case alone
+	warm time.Duration
+	span time.Duration // how long to measure
+
+	senders int // how many there will be, for peers that have to know before they start
+
+	profile string // file for a profile of the hub while it is measured; empty: none
+}
+
+func (e *env) profileSocket() string { return filepath.Join(e.tmp, "pprof.sock") }
+
+// brokers are the peers that take part where nothing but messages is needed.
+func brokers() []string { return []string{peerHub, peerMosquitto, peerNATS, peerMochi, peerRelay} }
+
+// allCases lists the cases in the order in which they run.
+func allCases() []benchCase {
+	dialects := peerNames()
+	return []benchCase{
+		{"one-to-one", "1 sender, 1 listener, as fast as it goes", dialects, fan{1, 1, 0}.run},
+		{"one-to-10", "1 sender, 10 listeners", dialects, fan{1, 10, 0}.run},
+		{"100-to-10", "100 senders, 10 listeners that hear everything", brokers(), fan{100, 10, 10_000}.run},
+		{"one-to-1000", "1 sender, 1,000 listeners", brokers(), fan{1, 1000, 64}.run},
+		{"request-1", "round trips, one at a time", brokers(), requests{1}.run},
+		{"request-64", "round trips, 64 at a time over one connection", brokers(), requests{64}.run},
+		{"latency", "1 sender, 1 listener, 1,000 events/s", dialects, latency},
+		{"devices", "200 devices on 200 PTYs, 20 readings/s each, to 1 listener", []string{peerHub}, devices},
+		{"slow-listener", "1 of 101 listeners stops reading for good", []string{peerHub}, slowListener},
+		{"idle", "10,000 listeners that hear nothing", brokers(), idle},
+		{"startup", "from the start of the program to the first connection, and its memory", brokers(), startup},
+		{"in-process", "hub.Router alone, local listeners", []string{peerHub}, inProcess},
+	}
+}
+
+// withPeer calls use while the peer runs. When ctx is done, the peer is killed: that ends whatever waits for it.
+func withPeer(ctx context.Context, e *env, p peer, use func() error) error {
+	if err := p.start(ctx, e); err != nil {
+		return err
+	}
+	defer p.stop()
+	defer context.AfterFunc(ctx, p.process().kill)()
+	err := use()
+	if ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	return err
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+// percentile returns the smallest value that is not below so much of all, 0 to 1.
+func percentile(v []time.Duration, p float64) time.Duration {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return v[min(len(v)-1, int(p*float64(len(v))))]
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A fakePeer delivers within the process, and does harm: what becomes of message number n is up to it.
+type fakePeer struct {
+	peer
+	acks  bool
+	harm  func(n int) (copies int)
+	limit int // of ahead
+	mu    sync.Mutex
+	hear  []func([]byte)
+	n     int
+}
+
+func (p *fakePeer) acknowledged() bool { return p.acks }
+func (p *fakePeer) ahead() int         { return p.limit }
+
+func (p *fakePeer) subscribe(_ context.Context, _ int, fn func([]byte)) (closer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hear = append(p.hear, fn)
+	return closers{}, nil
+}
+
+func (p *fakePeer) publisher(context.Context, int) (publisher, error) {
+	return fakePublisher{closers{}, p}, nil
+}
+
+type fakePublisher struct {
+	closer
+	p *fakePeer
+}
+
+func (f fakePublisher) publish(payload []byte) error {
+	for range f.p.harm(f.p.n) {
+		for _, fn := range f.p.hear {
+			fn(payload)
+		}
+	}
+	f.p.n++
+	return nil
+}
+
+func (fakePublisher) flush() error { return nil }
+func (fakePublisher) drain() error { return nil }
+
+// A message that is lost, doubled or changed is found, whatever the case.
+func TestCrowdFindsHarm(t *testing.T) {
+	for name, c := range map[string]struct {
+		acks  bool
+		harm  func(n int) int
+		lost  uint64
+		fault string
+	}{
+		"none":         {true, func(int) int { return 1 }, 0, ""},
+		"lost":         {true, func(n int) int { return min(1, n%10) }, 30, "30 messages of 300 are missing"},
+		"last lost":    {true, func(n int) int { return min(1, 99-n) }, 3, "3 messages of 300 are missing"},
+		"may be lost":  {false, func(n int) int { return min(1, n%10) }, 30, ""},
+		"doubled":      {true, func(n int) int { return 1 + n/99 }, 0, "3 messages came twice"},
+		"may not come": {false, func(n int) int { return 1 + n/99 }, 0, "3 messages came twice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &fakePeer{acks: c.acks, harm: c.harm}
+				crowd, err := newCrowd(t.Context(), p, 1, 3, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer crowd.close()
+				b, err := crowd.paced(t.Context(), 100, time.Millisecond)
+				if b.lost != c.lost {
+					t.Errorf("%d are lost, want %d", b.lost, c.lost)
+				}
+				if c.fault == "" && err != nil || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
+					t.Errorf("the fault is %v, want %q", err, c.fault)
+				}
+			})
+		})
+	}
+}
+
+// Time counts from the first message to the last one heard.
+func TestCrowdMeasures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePeer{acks: true, harm: func(int) int { return 1 }}
+		crowd, err := newCrowd(t.Context(), p, 1, 2, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer crowd.close()
+		crowd.tallies[0].recordLatencies(100)
+		b, err := crowd.paced(t.Context(), 101, 10*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.heard != 202 || b.took != time.Second {
+			t.Errorf("%d heard in %s, want 202 in 1s", b.heard, b.took)
+		}
+		if got := crowd.tallies[0].latencies; len(got) != 100 || percentile(got, 1) != 0 {
+			t.Errorf("%d latencies of up to %s, want 100 of 0", len(got), percentile(got, 1))
+		}
+	})
+}
+
+// A sender that may not be further ahead waits.
+func TestCrowdKeepsPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &fakePeer{acks: true, harm: func(int) int { return 0 }, limit: 64}
+		crowd, err := newCrowd(t.Context(), p, 1, 1, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer crowd.close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := crowd.pour(ctx, 0, time.Hour); err == nil {
+			t.Fatal("it was not held up")
+		}
+		if p.n != 64+paceStep {
+			t.Errorf("the sender is %d messages ahead, want %d", p.n, 64+paceStep)
+		}
+	})
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"sighub/carrier"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+)
+
+// hubOptions say which hub a hubPeer is.
+type hubOptions struct {
+	json     bool     // its clients speak JSON, with hello
+	policy   string   // of slow listeners; empty: the default
+	serial   []string // ports
+	profiled bool     // cmd/hub instead of the real binary: see profile.go
+}
+
+// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp, each acknowledged end to end:
+// the sender hears that an event is done once it is in the outbox of each listener, and no outbox drops.
+type hubPeer struct {
+	hubOptions
+	proc *process
+}
+
+func newHubPeer(o hubOptions) *hubPeer { return &hubPeer{hubOptions: o} }
+
+// hubWindow is how many messages each end may have unanswered.
+const hubWindow = 1024
+
+// hubConfig is its configuration; what is not said has its default. An outbox has room for what all senders may have
+// unanswered: where there are many of them, that is more than its default, and what is beyond twice of it is dropped.
+const hubConfig = `listen: [%q]
+state: %q
+limits:
+  clients: 20000
+  outstanding: %d
+  outbox: %d
+%slog: {level: error}
+`
+
+// What is added to its limits: where nothing is to be lost, the hub waits for listeners however late they are, because
+// it may have to deliver a thousand times what it has promised one sender; else slow listeners are dealt with by a
+// policy, after the default time.
+const (
+	hubLossless = "  block_deadline: 30s\n"
+	hubPolicy   = "  slow_listener: %s\n"
+)
+
+func (p *hubPeer) name() string {
+	if p.json {
+		return peerHubJSON
+	}
+	return peerHub
+}
+
+func (*hubPeer) acknowledged() bool  { return true }
+func (*hubPeer) ahead() int          { return 0 }
+func (p *hubPeer) process() *process { return p.proc }
+func (p *hubPeer) stop()             { p.proc.end() }
+
+func (p *hubPeer) start(ctx context.Context, e *env) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	limits := hubLossless
+	if p.policy != "" {
+		limits = fmt.Sprintf(hubPolicy, p.policy)
+	}
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr, filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
+	file := filepath.Join(e.tmp, "sighub.yaml")
+	if err := os.WriteFile(file, config, 0o644); err != nil {
+		return err
+	}
+	if p.profiled {
+		p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "hub"), file, e.profileSocket())
+	} else {
+		args := []string{"run", "--config", file}
+		for _, path := range p.serial {
+			args = append(args, "--serial", path)
+		}
+		p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "sighub"), args...)
+	}
+	return err
+}
+
+func (p *hubPeer) codec() carrier.Codec {
+	if p.json {
+		return carrier.JSON
+	}
+	return carrier.CBOR
+}
+
+// A hubClient is one connection.
+type hubClient struct {
+	*hub.ClientRouter
+	codec   carrier.Codec
+	stop    context.CancelFunc
+	serving sync.WaitGroup
+}
+
+func (p *hubPeer) connect(ctx context.Context) (*hubClient, error) {
+	c := &hubClient{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience}), codec: p.codec()}
+	var serving context.Context
+	serving, c.stop = context.WithCancel(context.Background())
+	tc := tcp.NewClient("tcp://"+p.proc.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}})
+	c.serving.Go(func() { _ = c.Serve(serving, tc) }) // a client carrier never fails for good
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.WaitConnected(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *hubClient) close() {
+	c.stop()
+	c.serving.Wait()
+}
+
+// The head of a payload's encoding: of a byte string of 64 in CBOR, of a text in JSON.
+const (
+	cborHead = "\x58\x40"
+	jsonHead = `"`
+)
+
+// encode makes a payload the value that the library takes. It keeps the bytes, hence the copy.
+func (c *hubClient) encode(payload []byte) carrier.Value {
+	b := make([]byte, 0, len(cborHead)+payloadSize)
+	if c.codec == carrier.JSON {
+		return carrier.RawValue(c.codec, append(append(append(b, jsonHead...), payload...), '"'))
+	}
+	return carrier.RawValue(c.codec, append(append(b, cborHead...), payload...))
+}
+
+// decode is the inverse; scratch is what it may write to.
+func (c *hubClient) decode(v carrier.Value, scratch []byte) []byte {
+	b, err := v.AppendTo(scratch[:0], c.codec)
+	switch {
+	case err != nil:
+		return nil // a tally takes it for garbled
+	case len(b) < len(cborHead):
+		return nil
+	case c.codec == carrier.JSON:
+		return b[len(jsonHead) : len(b)-len(jsonHead)]
+	default:
+		return b[len(cborHead):]
+	}
+}
+
+const (
+	hubEvent     = "e"
+	hubRequest   = "echo"
+	hubResponder = "responder"
+)
+
+func hubSender(sender int) string { return fmt.Sprintf("s%d", sender) }
+
+func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) {
+	c, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.AddRemoteSender(ctx, hubSender(sender), hub.SenderOptions{Events: []string{hubEvent}})
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	signal, err := s.Signal(hubEvent)
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	pub := &hubPublisher{hubClient: c, signal: signal}
+	pub.done = func(err error) {
+		if err != nil {
+			pub.failure.CompareAndSwap(nil, &err)
+		}
+		pub.inFlight.Done()
+	}
+	return pub, nil
+}
+
+type hubPublisher struct {
+	*hubClient
+	signal   *hub.Signal
+	inFlight sync.WaitGroup
+	failure  atomic.Pointer[error]
+	done     func(error)
+}
+
+func (p *hubPublisher) publish(payload []byte) error {
+	p.inFlight.Add(1)
+	err := p.signal.TriggerAsync(context.Background(), p.encode(payload), p.done)
+	if err != nil {
+		p.inFlight.Done()
+	}
+	return err
+}
+
+func (p *hubPublisher) flush() error { return nil } // the library does, at once
+
+func (p *hubPublisher) drain() error {
+	p.inFlight.Wait()
+	if err := p.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (p *hubPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
+	c, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, event := "", ""
+	if sender != everyone {
+		name, event = hubSender(sender), hubEvent
+	}
+	scratch := make([]byte, 0, 2*payloadSize)
+	_, err = c.AddRemoteListener(ctx, name, event, func(ev hub.Event) {
+		switch ev.Name {
+		case hubEvent:
+			fn(c.decode(ev.Data, scratch))
+		case hub.Gap:
+			fn(nil) // garbled: the case fails
+		}
+	})
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (p *hubPeer) respond(ctx context.Context) (closer, error) {
+	c, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) { return params, nil }
+	_, err = c.AddRemoteSender(ctx, hubResponder, hub.SenderOptions{Requests: map[string]hub.RequestHandler{hubRequest: echo}})
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (p *hubPeer) requester(ctx context.Context) (requester, error) {
+	c, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &hubRequester{hubClient: c}, nil
+}
+
+type hubRequester struct{ *hubClient }
+
+func (r *hubRequester) request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
+	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, r.encode(payload))
+	if err != nil {
+		return nil, err
+	}
+	if b := r.decode(v, nil); b != nil {
+		return b, nil
+	}
+	return nil, errors.New("the response is not understood")
+}

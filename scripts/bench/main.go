@@ -1,0 +1,180 @@
+// Command bench measures sighub and the brokers that could stand in its place, side by side: see README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line's.
+type options struct {
+	quick   bool
+	rounds  int
+	span    time.Duration
+	json    string
+	bin     string
+	peers   []string
+	profile string
+	cases   []benchCase
+}
+
+func parse(args []string, errs io.Writer) (*options, error) {
+	var o options
+	var peers string
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.BoolVar(&o.quick, "quick", false, "few and short rounds: to see that it works, not to quote")
+	f.IntVar(&o.rounds, "rounds", 0, "how often everything is measured; default 5, with --quick 2")
+	f.DurationVar(&o.span, "span", 0, "how long each measurement lasts; default 3s, with --quick 0.5s")
+	f.StringVar(&o.json, "json", "", "the file for all figures; run.sh says out/bench.json beside it")
+	f.StringVar(&o.bin, "bin", "out/bin", "the folder of the programs; run.sh builds them and says where")
+	f.StringVar(&peers, "peers", strings.Join(peerNames(), ","), "the peers to measure")
+	f.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the hub, which is then measured alone and once")
+	f.Usage = func() {
+		fmt.Fprintln(errs, "usage: run.sh [FLAG...] [CASE...]")
+		f.PrintDefaults()
+		fmt.Fprintln(errs, "cases; default: all of them")
+		for _, c := range allCases() {
+			fmt.Fprintf(errs, "  %-14s %s\n", c.name, c.about)
+		}
+	}
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	rounds, span := 5, 3*time.Second
+	if o.quick {
+		rounds, span = 2, time.Second/2
+	}
+	if o.profile != "" {
+		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are nobody's
+	}
+	if o.rounds <= 0 {
+		o.rounds = rounds
+	}
+	if o.span <= 0 {
+		o.span = span
+	}
+	o.peers = strings.Split(peers, ",")
+	for _, name := range o.peers {
+		if _, err := newPeer(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range f.Args() {
+		i := slices.IndexFunc(allCases(), func(c benchCase) bool { return c.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no case %q: see --help", name)
+		}
+		o.cases = append(o.cases, allCases()[i])
+	}
+	if len(o.cases) == 0 {
+		o.cases = allCases()
+	}
+	return &o, nil
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer) error {
+	o, err := parse(args, errs)
+	if err != nil {
+		return err
+	}
+	if err := allowFiles(); err != nil {
+		return err
+	}
+	r := report{Time: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Settings: settings(o)}
+	if r.Versions, err = versions(ctx, o.bin); err != nil {
+		return err
+	}
+	var all results
+	for _, c := range o.cases {
+		for round := range o.rounds {
+			o.measure(ctx, c, round, &all, errs)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	all.complete()
+	r.Rows, r.Failures, r.Promises = all.rows, all.failures, judge(&all)
+	r.print(out)
+	if o.json != "" {
+		if err := r.write(o.json); err != nil {
+			return err
+		}
+	}
+	if len(all.failures) > 0 {
+		return fmt.Errorf("%d measurements failed", len(all.failures))
+	}
+	return nil
+}
+
+// measure measures a case once with each of its peers. Who begins changes from round to round, so that nobody is
+// always measured after the same one.
+func (o *options) measure(ctx context.Context, c benchCase, round int, all *results, errs io.Writer) {
+	var peers []string
+	for _, name := range c.peers {
+		if slices.Contains(o.peers, name) {
+			peers = append(peers, name)
+		}
+	}
+	for i := range peers {
+		if ctx.Err() != nil {
+			return
+		}
+		name := peers[(i+round)%len(peers)]
+		fmt.Fprintf(errs, "%s, round %d of %d, %s ... ", c.name, round+1, o.rounds, name)
+		start := time.Now()
+		figures, err := o.once(ctx, c, name)
+		if err != nil {
+			all.failed(c.name, name, err)
+			fmt.Fprintln(errs, "FAILED:", err)
+			continue
+		}
+		all.add(c.name, name, round, figures)
+		fmt.Fprintf(errs, "%s %s, after %s\n", short(figures[0].Value), figures[0].Name, time.Since(start).Round(100*time.Millisecond))
+	}
+}
+
+// measurePatience is how long one measurement may take, beside what depends on its span.
+const measurePatience = 2 * time.Minute
+
+func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure, error) {
+	tmp, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	e := &env{bin: o.bin, tmp: tmp, span: o.span, warm: o.span / 4}
+	if o.profile != "" {
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return nil, err
+		}
+		e.profile = filepath.Join(o.profile, c.name+".cpu.pprof")
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, measurePatience+40*o.span, errors.New("it takes too long"))
+	defer cancel()
+	figures, err := c.run(ctx, e, name)
+	if err == nil && len(figures) == 0 {
+		err = errors.New("it yields no figure")
+	}
+	return figures, errors.Join(err, os.RemoveAll(tmp))
+}

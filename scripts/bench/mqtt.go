@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"time"
+)
+
+// MQTT 3.1.1, as little of it as the benchmark needs, so that it is the broker that is measured and not a client
+// library: QoS 1, acknowledgements written together, nothing allocated per message.
+
+// The first bytes of packets.
+const (
+	mqttConnect   = 0x10
+	mqttConnAck   = 0x20
+	mqttPublish   = 0x30
+	mqttQoS1      = 0x02
+	mqttPubAck    = 0x40
+	mqttSubscribe = 0x82
+	mqttSubAck    = 0x90
+)
+
+// mqttInFlight is how many messages a sender may have unacknowledged. Brokers acknowledge at once, whether or not
+// anybody has heard the message: more gains nothing and makes their queues long; with 60,000, Mosquitto takes ten times
+// as long to deliver what it has taken. Fewer than this leave them waiting.
+const mqttInFlight = 2000
+
+// An mqttConn is a connection to a broker.
+type mqttConn struct {
+	c       net.Conn
+	in      *bufio.Reader
+	out     *sink
+	unacked *quota
+	fn      func(payload []byte)
+	done    chan struct{}
+}
+
+// dialMQTT connects. fn will be called for each message that arrives, by one goroutine.
+func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
+	c, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return nil, err
+	}
+	m := &mqttConn{
+		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(mqttInFlight), fn: fn, done: make(chan struct{}),
+	}
+	// A clean session without keepalive; the broker gives the client a name.
+	err = m.ask([]byte{mqttConnect, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 0}, mqttConnAck, 1)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return m, nil
+}
+
+// ask sends a packet before read runs, and waits for the answer, whose byte at that place must be good.
+func (m *mqttConn) ask(packet []byte, answer byte, at int) error {
+	if err := m.c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := m.c.Write(packet); err != nil {
+		return err
+	}
+	head, body, err := m.packet()
+	switch {
+	case err != nil:
+		return fmt.Errorf("mqtt: %w", err)
+	case head != answer || len(body) <= at || body[at] > 1:
+		return fmt.Errorf("mqtt: the broker answers %#x %x to %#x", head, body, packet[0])
+	}
+	_, _ = m.in.Discard(len(body)) // it was peeked at
+	return m.c.SetDeadline(time.Time{})
+}
+
+// packet reads a packet's head; its body is still to be discarded.
+func (m *mqttConn) packet() (head byte, body []byte, err error) {
+	if head, err = m.in.ReadByte(); err != nil {
+		return 0, nil, err
+	}
+	size, err := binary.ReadUvarint(m.in) // MQTT writes lengths alike
+	if err != nil {
+		return 0, nil, err
+	}
+	if size > uint64(m.in.Size()) {
+		return 0, nil, fmt.Errorf("a packet of %d bytes", size)
+	}
+	body, err = m.in.Peek(int(size))
+	return head, body, err
+}
+
+func (m *mqttConn) subscribe(topic string) error {
+	packet := appendText([]byte{mqttSubscribe, byte(2 + 2 + len(topic) + 1), 0, 1}, topic)
+	return m.ask(append(packet, 1), mqttSubAck, 2)
+}
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(text))), text...)
+}
+
+// serve starts to read.
+func (m *mqttConn) serve() {
+	go func() {
+		defer close(m.done)
+		m.unacked.fail(m.read())
+	}()
+}
+
+// read reads until the connection ends. What it leads to is sent whenever everything that was there is read.
+func (m *mqttConn) read() error {
+	for {
+		head, body, err := m.packet()
+		if err != nil {
+			return err
+		}
+		switch head & 0xf0 {
+		case mqttPublish:
+			if err := m.heard(head, body); err != nil {
+				return err
+			}
+		case mqttPubAck:
+			m.unacked.give(1)
+		}
+		_, _ = m.in.Discard(len(body)) // it was peeked at
+		if m.in.Buffered() > 0 {
+			continue
+		}
+		if err := m.out.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *mqttConn) heard(head byte, body []byte) error {
+	if len(body) < 2 {
+		return io.ErrUnexpectedEOF
+	}
+	at := 2 + int(binary.BigEndian.Uint16(body))
+	if head&mqttQoS1 != 0 {
+		if len(body) < at+2 {
+			return io.ErrUnexpectedEOF
+		}
+		ack := [4]byte{mqttPubAck, 2, body[at], body[at+1]}
+		if err := m.out.add(ack[:], nil); err != nil {
+			return err
+		}
+		at += 2
+	}
+	m.fn(body[at:])
+	return nil
+}
+
+func (m *mqttConn) close() {
+	_ = m.c.Close()
+	<-m.done
+}
+
+// An mqttPublisher sends to one topic.
+type mqttPublisher struct {
+	*mqttConn
+	head []byte // of each packet: all but its payload
+	id   uint16
+}
+
+// publishTo returns the publisher of a topic. The packets' remaining length must fit into one byte.
+func (m *mqttConn) publishTo(topic string) *mqttPublisher {
+	head := appendText([]byte{mqttPublish | mqttQoS1, byte(2 + len(topic) + 2 + payloadSize)}, topic)
+	return &mqttPublisher{mqttConn: m, head: append(head, 0, 0)}
+}
+
+func (p *mqttPublisher) publish(payload []byte) error {
+	if err := p.unacked.take(p.out.flush); err != nil {
+		return err
+	}
+	if p.id++; p.id == 0 {
+		p.id = 1 // 0 is none; ids return long after their acknowledgement
+	}
+	binary.BigEndian.PutUint16(p.head[len(p.head)-2:], p.id)
+	return p.out.add(p.head, payload)
+}
+
+func (p *mqttPublisher) flush() error { return p.out.flush() }
+
+func (p *mqttPublisher) drain() error {
+	if err := p.out.flush(); err != nil {
+		return err
+	}
+	return p.unacked.wait()
+}
+
+// mqttClients are the clients of a broker, whichever it is.
+type mqttClients struct{ proc *process }
+
+const (
+	topicAll      = "e/#"
+	topicRequests = "q"
+	topicAnswers  = "a"
+)
+
+func topicOf(sender int) string {
+	if sender == everyone {
+		return topicAll
+	}
+	return fmt.Sprintf("e/%d", sender)
+}
+
+func (*mqttClients) acknowledged() bool  { return true }
+func (b *mqttClients) process() *process { return b.proc }
+func (b *mqttClients) stop()             { b.proc.end() }
+
+func ignore([]byte) {}
+
+func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error) {
+	m, err := dialMQTT(b.proc.addr, ignore)
+	if err != nil {
+		return nil, err
+	}
+	m.serve()
+	return m.publishTo(topicOf(sender)), nil
+}
+
+func (b *mqttClients) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
+	return b.listen(topicOf(sender), fn)
+}
+
+func (b *mqttClients) listen(topic string, fn func([]byte)) (*mqttConn, error) {
+	m, err := dialMQTT(b.proc.addr, fn)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.subscribe(topic); err != nil {
+		return nil, errors.Join(err, m.c.Close())
+	}
+	m.serve()
+	return m, nil
+}
+
+// respond answers on the connection that it hears the requests on, so that what it says goes out together.
+func (b *mqttClients) respond(context.Context) (closer, error) {
+	var out *mqttPublisher
+	m, err := dialMQTT(b.proc.addr, func(p []byte) { _ = out.publish(p) }) // a failure, the requester misses
+	if err != nil {
+		return nil, err
+	}
+	m.unacked = newQuota(math.MaxUint16) // who sends answers reads the acknowledgements too, and must not wait for them
+	out = m.publishTo(topicAnswers)
+	if err := m.subscribe(topicRequests); err != nil {
+		return nil, errors.Join(err, m.c.Close())
+	}
+	m.serve()
+	return m, nil
+}
+
+func (b *mqttClients) requester(context.Context) (requester, error) {
+	r := newSlotRequester(nil)
+	m, err := dialMQTT(b.proc.addr, r.answer)
+	if err != nil {
+		return nil, err
+	}
+	r.out, r.closers = &lockedPublisher{publisher: m.publishTo(topicRequests)}, closers{m}
+	if err := m.subscribe(topicAnswers); err != nil {
+		return nil, errors.Join(err, m.c.Close())
+	}
+	m.serve()
+	return r, nil
+}

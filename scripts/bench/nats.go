@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go"
+)
+
+// natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is cut off. Its clients
+// are its own library's.
+type natsPeer struct{ proc *process }
+
+func (*natsPeer) name() string        { return peerNATS }
+func (*natsPeer) acknowledged() bool  { return false }
+func (*natsPeer) ahead() int          { return 0 }
+func (p *natsPeer) process() *process { return p.proc }
+func (p *natsPeer) stop()             { p.proc.end() }
+
+func (p *natsPeer) start(ctx context.Context, e *env) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "nats-server"), "-a", host, "-p", port)
+	return err
+}
+
+func (p *natsPeer) connect() (*nats.Conn, error) {
+	c, err := nats.Connect("nats://"+p.proc.addr, nats.Timeout(patience))
+	if err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	return c, nil
+}
+
+func natsSubject(sender int) string {
+	if sender == everyone {
+		return "e.>"
+	}
+	return fmt.Sprintf("e.%d", sender)
+}
+
+const natsRequests = "q"
+
+func (p *natsPeer) publisher(_ context.Context, sender int) (publisher, error) {
+	c, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	return &natsPublisher{natsConn{c}, natsSubject(sender)}, nil
+}
+
+type natsConn struct{ c *nats.Conn }
+
+func (n natsConn) close() { n.c.Close() }
+
+type natsPublisher struct {
+	natsConn
+	subject string
+}
+
+func (p *natsPublisher) publish(payload []byte) error { return p.c.Publish(p.subject, payload) }
+func (p *natsPublisher) flush() error                 { return nil } // the library does, at once
+
+// drain waits until the server has read everything: it acknowledges no messages, but it answers a ping in its turn.
+func (p *natsPublisher) drain() error { return p.c.FlushTimeout(patience) }
+
+func (p *natsPeer) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
+	return p.listen(natsSubject(sender), func(m *nats.Msg) { fn(m.Data) })
+}
+
+func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
+	c, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Subscribe(subject, fn)
+	if err == nil {
+		// The library drops nothing either: what is lost, the server has dropped.
+		err = errors.Join(s.SetPendingLimits(-1, -1), c.FlushTimeout(patience))
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	return natsConn{c}, nil
+}
+
+func (p *natsPeer) respond(context.Context) (closer, error) {
+	return p.listen(natsRequests, func(m *nats.Msg) { _ = m.Respond(m.Data) }) // a failure, the requester misses
+}
+
+func (p *natsPeer) requester(context.Context) (requester, error) {
+	c, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	return natsRequester{natsConn{c}}, nil
+}
+
+type natsRequester struct{ natsConn }
+
+func (r natsRequester) request(_ context.Context, _ int, payload []byte) ([]byte, error) {
+	m, err := r.c.Request(natsRequests, payload, patience)
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}

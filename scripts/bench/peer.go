@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A peer is a broker under test: a process of its own that senders and listeners reach over TCP on the loopback
+// interface. The calls from publisher on make clients, each with a connection of its own, and may overlap.
+type peer interface {
+	name() string
+	// start starts the process and returns once it has accepted a connection.
+	start(ctx context.Context, e *env) error
+	// stop ends the process and waits for it.
+	stop()
+	// process is what start has started.
+	process() *process
+	// acknowledged tells whether the peer promises to deliver; if so, a message that is missing fails the case.
+	acknowledged() bool
+	// ahead is how many messages the senders together may be ahead of the slowest listener; 0: as many as they like.
+	// It is set where the peer would drop messages otherwise, and far above what it needs to be busy.
+	ahead() int
+
+	// publisher returns the sender of that number.
+	publisher(ctx context.Context, sender int) (publisher, error)
+	// subscribe hears one sender, or everyone. fn is called by one goroutine at a time and keeps nothing of what it is
+	// given. When subscribe returns, everything sent from then on is heard.
+	subscribe(ctx context.Context, sender int, fn func(payload []byte)) (closer, error)
+	// respond answers each request with the request.
+	respond(ctx context.Context) (closer, error)
+	// requester asks who responds.
+	requester(ctx context.Context) (requester, error)
+}
+
+// everyone is what is subscribed to by a listener that hears all senders.
+const everyone = -1
+
+type closer interface{ close() }
+
+// A publisher sends messages in order. It belongs to one goroutine.
+type publisher interface {
+	closer
+	// publish sends a copy of the payload, now or together with what follows.
+	publish(payload []byte) error
+	// flush sees to it that what was published is on its way.
+	flush() error
+	// drain flushes, and waits until everything is acknowledged, where the peer acknowledges.
+	drain() error
+}
+
+// A requester may be used by several goroutines, each with its own slot from 0 on.
+type requester interface {
+	closer
+	// request returns the answer, which is valid until the slot's next request.
+	request(ctx context.Context, slot int, payload []byte) ([]byte, error)
+}
+
+// patience bounds each wait for a peer: connecting, subscribing, the answer to one request.
+const patience = 30 * time.Second
+
+// The names of the peers, in the order of the table's columns.
+const (
+	peerHub       = "sighub"
+	peerHubJSON   = "sighub-json"
+	peerMosquitto = "mosquitto"
+	peerNATS      = "nats"
+	peerMochi     = "mochi"
+	peerRelay     = "relay"
+)
+
+// peerNames lists them.
+func peerNames() []string {
+	return []string{peerHub, peerHubJSON, peerMosquitto, peerNATS, peerMochi, peerRelay}
+}
+
+// newPeer returns a peer that is not started.
+func newPeer(name string) (peer, error) {
+	switch name {
+	case peerHub:
+		return newHubPeer(hubOptions{}), nil
+	case peerHubJSON:
+		return newHubPeer(hubOptions{json: true}), nil
+	case peerMosquitto:
+		return new(mosquittoPeer), nil
+	case peerNATS:
+		return new(natsPeer), nil
+	case peerMochi:
+		return new(mochiPeer), nil
+	case peerRelay:
+		return new(relayPeer), nil
+	}
+	return nil, fmt.Errorf("there is no peer %q: they are %v", name, peerNames())
+}

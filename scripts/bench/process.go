@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A process is a peer's. What it says goes to a file, which is shown if it does not start.
+type process struct {
+	cmd     *exec.Cmd
+	addr    string        // of its listener
+	started time.Duration // from its start to the first connection that it accepted
+	log     string        // file
+	exited  chan struct{}
+}
+
+// freeAddr returns an address of the loopback interface that nobody listens on.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// launch starts a program that listens on addr, and waits until it does.
+func launch(ctx context.Context, e *env, addr, program string, args ...string) (*process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p := &process{addr: addr, log: filepath.Join(e.tmp, filepath.Base(program)+".log"), exited: make(chan struct{})}
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() //nolint:errcheck // the child has its own
+	p.cmd = exec.Command(program, args...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	start := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", program, err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is told by its log
+		close(p.exited)
+	}()
+	for {
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			p.started = time.Since(start)
+			return p, c.Close()
+		}
+		select {
+		case <-p.exited:
+			return nil, fmt.Errorf("%s ended: %s", program, p.said())
+		default:
+		}
+		if time.Since(start) > patience || ctx.Err() != nil {
+			p.end()
+			return nil, errors.Join(fmt.Errorf("%s does not listen on %s: %s", program, addr, p.said()), ctx.Err())
+		}
+		time.Sleep(200 * time.Microsecond) // what start-up times are rounded up to
+	}
+}
+
+// end ends the process as its user would, or by force.
+func (p *process) end() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it fails if the process has ended
+	select {
+	case <-p.exited:
+		return
+	case <-time.After(5 * time.Second):
+	}
+	p.kill()
+	<-p.exited
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it fails if the process has ended
+}
+
+// said returns the end of what it said.
+func (p *process) said() string {
+	b, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(bytes.TrimSpace(b[max(0, len(b)-2000):]))
+}
+
+// resident returns the memory that is resident now, and the most that ever was, in bytes.
+func (p *process) resident() (now, peak float64, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	kB := func(key string) (v float64) {
+		_, rest, _ := strings.Cut(string(b), "\n"+key+":")
+		if fields := strings.Fields(rest); len(fields) > 0 {
+			v, err = strconv.ParseFloat(fields[0], 64)
+		} else {
+			err = fmt.Errorf("/proc/%d/status has no %s", p.cmd.Process.Pid, key)
+		}
+		return v * 1024
+	}
+	now = kB("VmRSS")
+	if err != nil {
+		return 0, 0, err
+	}
+	peak = kB("VmHWM")
+	return now, peak, err
+}
+
+// cpu returns how much processor time it has used, to the kernel's tick of 10 ms.
+func (p *process) cpu() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // the name before may hold anything
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat is not understood: %q", p.cmd.Process.Pid, b)
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, err
+}

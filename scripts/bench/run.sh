@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Measures sighub and the brokers that could stand in its place, side by side, and prints one table; all figures go to
+# a JSON file. It needs Go; Mosquitto it installs by apt where it may, the others come as Go modules. README.md beside
+# this file tells what is measured and how.
+#
+#   scripts/bench/run.sh                          everything: half an hour
+#   scripts/bench/run.sh --quick                  everything in a few minutes, to see that it works
+#   scripts/bench/run.sh one-to-one latency       some cases; --help lists them, and the other flags
+#   scripts/bench/run.sh --profile profiles one-to-one    CPU profiles of the hub instead
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$PATH:/usr/sbin:/sbin # where mosquitto is
+
+if ! command -v mosquitto >/dev/null; then
+	as_root=()
+	((EUID == 0)) || as_root=(sudo -n)
+	if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+		echo "mosquitto is missing; install it, on Debian with: sudo apt-get install mosquitto" >&2
+		exit 1
+	fi
+	install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mosquitto)
+	{ "${install[@]}" || { "${as_root[@]}" apt-get update -qq && "${install[@]}"; }; } >&2
+	# The package starts a broker of its own, which nobody has asked for.
+	[[ ! -d /run/systemd/system ]] || "${as_root[@]}" systemctl disable --quiet --now mosquitto
+fi
+
+mkdir -p "$here/out/bin"
+go -C "$here/../.." build -o "$here/out/bin/" ./cmd/sighub
+go -C "$here" build -o "$here/out/bin/" . ./cmd/... github.com/nats-io/nats-server/v2
+exec "$here/out/bin/bench" --bin "$here/out/bin" --json "$here/out/bench.json" "$@"

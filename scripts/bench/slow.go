@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sighub/hub"
+)
+
+const (
+	// slowOthers is how many listeners there are beside the one that stops reading.
+	slowOthers = 100
+	// slowAhead is how far the sender may be ahead of them. The policy is all listeners', as the configuration has it:
+	// where it drops what a listener is late for, the others must not be late, because they are to miss nothing.
+	slowAhead = 512
+)
+
+// slowListener is what one listener that stops reading for good does to others, to the hub, and to the count of what
+// it missed, by each policy.
+func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
+	var figures []figure
+	for _, policy := range hub.Policies() {
+		f, err := slowWith(ctx, e, policy)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", policy, err)
+		}
+		for _, one := range f {
+			figures = append(figures, figure{policy + ": " + one.Name, one.Value})
+		}
+	}
+	return figures, nil
+}
+
+// slowOnset is how many events fill the outbox of a listener that reads nothing, a few times over.
+const slowOnset = 4096
+
+func slowWith(ctx context.Context, e *env, policy string) ([]figure, error) {
+	p := newHubPeer(hubOptions{policy: policy})
+	var figures []figure
+	err := withPeer(ctx, e, p, func() error {
+		c, err := newCrowd(ctx, p, 1, slowOthers, slowAhead)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if _, err := c.burst(ctx, e.warm); err != nil {
+			return err
+		}
+		without, err := c.burst(ctx, e.span)
+		if err != nil {
+			return fmt.Errorf("without it: %w", err)
+		}
+		slow, err := newDeafListener(p.process().addr, hubSender(0), hubEvent)
+		if err != nil {
+			return err
+		}
+		defer slow.close()
+		before := c.sent[0]
+		held, err := c.longestSilence(func() error {
+			_, err := c.paced(ctx, slowOnset, 0)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("when it begins: %w", err)
+		}
+		with, err := c.burst(ctx, e.span)
+		if err != nil {
+			return fmt.Errorf("with it: %w", err)
+		}
+		if err := c.agree(ctx, slow, policy, uint64(c.sent[0]-before)); err != nil {
+			return err
+		}
+		_, peak, err := p.process().resident()
+		if err != nil {
+			return err
+		}
+		slow.close()
+		after, err := c.burst(ctx, e.span)
+		if err != nil {
+			return fmt.Errorf("when it has gone: %w", err)
+		}
+		usual := (without.perSecond() + after.perSecond()) / 2
+		figures = []figure{
+			{"others' events/s", with.perSecond()},
+			{"with ÷ without it", with.perSecond() / usual},
+			{"others' longest silence, s", held.Seconds()},
+			{"hub's peak, MB", peak / (1 << 20)},
+			{"events it missed", float64(slow.missed)},
+		}
+		return nil
+	})
+	return figures, err
+}
+
+// longestSilence is for how long no listener heard anything while something was done.
+func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
+	done := make(chan error, 1)
+	go func() { done <- during() }()
+	var longest time.Duration
+	heard, since := c.heard(), c.clock.now()
+	for tick := time.NewTicker(time.Millisecond); ; {
+		select {
+		case err := <-done:
+			tick.Stop()
+			return longest, err
+		case <-tick.C:
+		}
+		now := c.clock.now()
+		longest = max(longest, now-since)
+		if n := c.heard(); n != heard {
+			heard, since = n, now
+		}
+	}
+}
+
+// agree lets the listener read at last: what it hears and what it is told that it missed must be all that was sent to
+// it, or it must have been disconnected where that is the policy.
+func (c *crowd) agree(ctx context.Context, slow *deafListener, policy string, sent uint64) error {
+	cut := policy == hub.Policies()[hub.Hangup]
+	hungUp, err := slow.catchUp(ctx, sent, cut)
+	switch {
+	case err != nil:
+		return err
+	case hungUp != cut:
+		return fmt.Errorf("the listener was disconnected: %t, after %d events and %d that it missed, of %d", hungUp, slow.heard, slow.missed, sent)
+	case cut:
+		slow.missed = sent - slow.heard
+		return nil
+	case slow.heard+slow.missed != sent:
+		return fmt.Errorf("the listener heard %d events and was told that it missed %d, of %d", slow.heard, slow.missed, sent)
+	case slow.missed == 0:
+		return fmt.Errorf("the listener missed nothing of %d events: it was not slow", sent)
+	}
+	return nil
+}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier/serial"
+)
+
+// An adapter is one of QEMU's USB serial adapters, FTDI 0403:6001, whose other end is a device of ours. Plugging it in
+// makes it anew, with a line of its own: what was on the line when it was pulled is lost, as with a real one.
+type adapter struct {
+	m      *machine
+	name   string // of the file that is its socket
+	socket net.Listener
+
+	// Hooks, to be set while it is not plugged in.
+	half  bool          // the next write of a device is cut in its middle, and all after it is lost
+	halfs chan struct{} // told of that
+	rates chan int      // told of each rate that a device gives its port, if there is room
+
+	mu    sync.Mutex
+	id    string // in QEMU; empty: not plugged in
+	count int    // of plugs
+	line  *adapterLine
+	more  chan struct{} // closed when there is another line
+}
+
+// newAdapter returns an adapter that is not plugged in.
+func newAdapter(m *machine, name string) (*adapter, error) {
+	socket, err := net.Listen("unix", filepath.Join(m.dir, name))
+	if err != nil {
+		return nil, err
+	}
+	return &adapter{m: m, name: name, socket: socket, more: make(chan struct{}),
+		halfs: make(chan struct{}, 1), rates: make(chan int, 16)}, nil
+}
+
+// plug puts the adapter into a socket of the machine: a controller, from 0, and one of its four ports, from 1. It has no
+// serial number, so that any two of them look the same.
+func (a *adapter) plug(ctx context.Context, bus, port int) error {
+	return a.plugAt(ctx, bus, fmt.Sprint(port))
+}
+
+// plugAt is plug into a port that may be one of a USB hub, as in "1.2".
+func (a *adapter) plugAt(ctx context.Context, bus int, port string) error {
+	a.mu.Lock()
+	a.count++
+	id := fmt.Sprintf("%s.%d", a.name, a.count)
+	a.mu.Unlock()
+	err := a.m.qmp.do(ctx, "chardev-add", map[string]any{"id": "line-" + id, "backend": map[string]any{
+		"type": "socket", "data": map[string]any{"server": false, "addr": map[string]any{
+			"type": "unix", "data": map[string]any{"path": a.socket.Addr().String()}}}}})
+	if err != nil {
+		return err
+	}
+	conn, err := a.socket.Accept() // QEMU is connected already
+	if err != nil {
+		return err
+	}
+	if err := a.m.qmp.do(ctx, "device_add", map[string]any{
+		"driver": "usb-serial", "id": id, "chardev": "line-" + id, "always-plugged": true, "serial": "",
+		"bus": fmt.Sprintf("bus%d.0", bus), "port": port,
+	}); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.id, a.line = id, newAdapterLine(a, "line-"+id, conn)
+	close(a.more)
+	a.more = make(chan struct{})
+	return nil
+}
+
+// unplug pulls the adapter out, and returns when QEMU has done so.
+func (a *adapter) unplug(ctx context.Context) error {
+	a.mu.Lock()
+	id := a.id
+	a.mu.Unlock()
+	if id == "" {
+		return nil
+	}
+	return pullOut(ctx, a.m, id, a)
+}
+
+// pullOut takes a device of QEMU's away, and with it these adapters: it is the one, or what they are plugged into.
+func pullOut(ctx context.Context, m *machine, id string, adapters ...*adapter) error {
+	lines := make([]*adapterLine, len(adapters))
+	for i, a := range adapters {
+		a.mu.Lock()
+		lines[i] = a.line
+		a.id, a.line = "", nil
+		a.mu.Unlock()
+		lines[i].quiet()
+	}
+	err := m.qmp.remove(ctx, id)
+	for _, l := range lines {
+		l.cut()
+		// QEMU may still use it for a moment; then it stays, and is of no importance.
+		_ = m.qmp.do(ctx, "chardev-remove", map[string]any{"id": l.id})
+	}
+	return err
+}
+
+func (a *adapter) isPlugged() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.id != ""
+}
+
+// open waits until the adapter is plugged in, and returns the device's end of its line.
+func (a *adapter) open(ctx context.Context) (serial.Port, error) {
+	for {
+		a.mu.Lock()
+		line, more := a.line, a.more
+		a.mu.Unlock()
+		if line != nil && !line.isCut() {
+			return &devicePort{line: line, closed: make(chan struct{})}, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// An adapterLine is the line of an adapter from when it is plugged in until it is pulled out. Whatever comes from the
+// machine is read at once, because QEMU waits for it and does nothing else meanwhile; without a device, it is lost.
+type adapterLine struct {
+	a    *adapter
+	id   string // of the character device, in QEMU
+	conn net.Conn
+	in   chan []byte
+	gone chan struct{} // closed when it is cut
+	once sync.Once
+
+	rest atomic.Pointer[[]byte] // of what was taken from in
+
+	writing sync.Mutex // held while something is written
+	lost    bool       // all that is written; writing guards it
+}
+
+func newAdapterLine(a *adapter, id string, conn net.Conn) *adapterLine {
+	l := &adapterLine{a: a, id: id, conn: conn, in: make(chan []byte, 256), gone: make(chan struct{})}
+	if u, ok := conn.(*net.UnixConn); ok {
+		_ = u.SetWriteBuffer(4096) // an adapter holds little; if it holds more, nothing but realism is lost
+	}
+	go l.read()
+	return l
+}
+
+func (l *adapterLine) cut() {
+	l.once.Do(func() {
+		close(l.gone)
+		_ = l.conn.Close()
+	})
+}
+
+// quiet loses what is written from now on, and waits until QEMU has taken what was before. QEMU must not have anything to
+// read when it removes the adapter: it would give that to what is no more, and crash (7.2 does).
+func (l *adapterLine) quiet() {
+	l.writing.Lock()
+	l.lost = true
+	l.writing.Unlock()
+	// An adapter whose port nobody has opened takes nothing: then there is no danger, and no use in waiting.
+	const moment = 100 * time.Millisecond
+	for end := time.Now().Add(moment); unread(l.conn) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (l *adapterLine) isCut() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *adapterLine) read() {
+	defer l.cut()
+	for {
+		buf := make([]byte, 1024)
+		n, err := l.conn.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case l.in <- buf[:n]:
+		default: // nobody reads, as a device that is switched off
+		}
+	}
+}
+
+// write gives data to the adapter, which loses it if nobody takes it out at the other end; nothing after the last.
+func (l *adapterLine) write(data []byte, last bool) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.lost {
+		return nil
+	}
+	l.lost = last
+	const fifo = 50 * time.Millisecond // how long data waits for room
+	_ = l.conn.SetWriteDeadline(time.Now().Add(fifo))
+	if _, err := l.conn.Write(data); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// A devicePort is the port of a device's UART.
+type devicePort struct {
+	line   *adapterLine
+	closed chan struct{}
+	once   sync.Once
+}
+
+var _ serial.RateSetter = (*devicePort)(nil)
+
+func (p *devicePort) Read(b []byte) (int, error) {
+	l := p.line
+	rest := l.rest.Swap(nil)
+	if rest == nil {
+		select {
+		case data := <-l.in:
+			rest = &data
+		case <-l.gone:
+			return 0, io.EOF
+		case <-p.closed:
+			return 0, os.ErrClosed
+		}
+	}
+	n := copy(b, *rest)
+	if n < len(*rest) {
+		left := (*rest)[n:]
+		l.rest.Store(&left)
+	}
+	return n, nil
+}
+
+func (p *devicePort) Write(b []byte) (int, error) {
+	l := p.line
+	if p.isClosed() {
+		return 0, os.ErrClosed
+	}
+	const frame = 8 // bytes: what is shorter has no reading in it
+	if l.a.cutsNow(len(b) >= frame) {
+		err := l.write(b[:len(b)/2], true)
+		l.a.halfs <- struct{}{}
+		return len(b), err
+	}
+	return len(b), l.write(b, false)
+}
+
+// cutsNow tells whether the write is to be cut; that happens once.
+func (a *adapter) cutsNow(fit bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	half := a.half && fit
+	if half {
+		a.half = false
+	}
+	return half
+}
+
+// cutNext lets the next write of a device be cut in its middle.
+func (a *adapter) cutNext() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.half = true
+}
+
+// SetBaud implements serial.RateSetter. QEMU's adapter has no rates: bytes arrive at any.
+func (p *devicePort) SetBaud(rate int) error {
+	select {
+	case p.line.a.rates <- rate:
+	default:
+	}
+	return nil
+}
+
+func (p *devicePort) isClosed() bool {
+	select {
+	case <-p.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends the device's use of the line, which stays.
+func (p *devicePort) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/serial"
+)
+
+// A device sits at the other end of an adapter: one sender, of the device's name, that counts. It has a supply of its
+// own, and so goes on where it was when its adapter comes back.
+type device struct {
+	*serial.Device
+	name   string
+	asked  chan string  // the names of requests as they arrive, if there is room
+	period atomic.Int64 // between readings, in ns
+	taken  atomic.Int64 // how many readings it has taken
+	stop   func()       // switches it off
+}
+
+// The request "read" is answered with the latest value, "never" not at all.
+const (
+	readRequest  = "read"
+	neverRequest = "never"
+	countEvent   = "count"
+)
+
+// usualPeriod is between readings of a device that is in no hurry.
+const usualPeriod = 50 * time.Millisecond
+
+// deviceOptions describe a device; the zero value of each field but the name stands for its default.
+type deviceOptions struct {
+	name    string
+	uid     string        // 12 bytes at the most; default: the name
+	period  time.Duration // between readings; default: that of usualPeriod
+	fastest int           // the fastest rate that it can change to
+	open    func(context.Context) (serial.Port, error)
+}
+
+// newDevice switches a device on.
+func newDevice(o deviceOptions) (*device, error) {
+	if o.uid == "" {
+		o.uid = o.name
+	}
+	if o.period == 0 {
+		o.period = usualPeriod
+	}
+	inner, err := serial.NewDevice(o.open, serial.DeviceOptions{
+		UID: []byte(o.uid), Name: o.name, Firmware: "1.0", FastestBaud: o.fastest,
+		Senders: []serial.Sender{{Name: o.name, Events: []serial.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
+		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &device{Device: inner, name: o.name, asked: make(chan string, 64)}
+	d.period.Store(int64(o.period))
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	d.stop = func() { cancel(); running.Wait() }
+	running.Go(func() { _ = d.Serve(ctx, deviceHandler{d}) }) // it never fails
+	running.Go(func() { d.count(ctx) })
+	return d, nil
+}
+
+// count takes readings: 0, 1, 2 and so on.
+func (d *device) count(ctx context.Context) {
+	for n := int64(0); ; n++ {
+		select {
+		case <-time.After(time.Duration(d.period.Load())):
+		case <-ctx.Done():
+			return
+		}
+		if err := d.Report(ctx, d.name, countEvent, n, nil); err != nil {
+			return // ctx is done
+		}
+		d.taken.Store(n + 1)
+	}
+}
+
+// deviceHandler answers what the hub asks the device.
+type deviceHandler struct{ *device }
+
+func (deviceHandler) ClientConnected(carrier.Client)             {}
+func (deviceHandler) ClientDisconnected(carrier.ClientID, error) {}
+func (deviceHandler) AllClientsDisconnected(error)               {}
+func (h deviceHandler) HandleMessage(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+	if m.Method != "request" {
+		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
+		return
+	}
+	var ask struct {
+		Method string `json:"method"`
+	}
+	if err := m.Params.Decode(&ask); err != nil {
+		respond(carrier.Failed(err))
+		return
+	}
+	select {
+	case h.asked <- ask.Method:
+	default:
+	}
+	if ask.Method == readRequest {
+		respond(carrier.Done(h.Stats().Sent))
+	}
+}

@@ -1,0 +1,148 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"sighub/scripts/lab/wire"
+)
+
+// A program runs until it ends by itself or by a signal.
+type program struct{ *exec.Cmd }
+
+func command(p wire.Program) (*exec.Cmd, error) {
+	if len(p.Args) == 0 {
+		return nil, errors.New("no program is named")
+	}
+	cmd := exec.Command(p.Args[0], p.Args[1:]...)
+	cmd.Dir = "/tmp"
+	cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
+	if p.UID != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.UID, Gid: p.UID, Groups: p.Groups}}
+	}
+	return cmd, nil
+}
+
+// start starts a program and tells of what it writes, and of its end.
+func (a *agent) start(p wire.Program) error {
+	cmd, err := command(p)
+	if err != nil {
+		return err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = null.Close() }()
+	cmd.ExtraFiles = slices.Repeat([]*os.File{null}, p.Files)
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = write, write
+	err = cmd.Start()
+	_ = write.Close() // the program has its own
+	if err != nil {
+		_ = read.Close()
+		return err
+	}
+	a.programs.put(p.Name, &program{cmd})
+	go func() {
+		a.follow(p.Name, read)
+		code := 0
+		if err := cmd.Wait(); err != nil {
+			code = -1 // by a signal
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				code = exit.ExitCode()
+			}
+		}
+		_, _ = a.programs.take(p.Name)
+		a.tell(wire.Sight{Kind: wire.Exit, By: p.Name, Code: code})
+	}()
+	return nil
+}
+
+// follow tells of the lines that a program writes, until it has closed what it writes to.
+func (a *agent) follow(name string, from io.ReadCloser) {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		a.tell(wire.Sight{Kind: wire.Log, By: name, Text: lines.Text()})
+	}
+	_ = from.Close()
+}
+
+// exec runs a program to its end.
+func (a *agent) exec(p wire.Program) (wire.Reply, error) {
+	cmd, err := command(p)
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	err = cmd.Run()
+	r := wire.Reply{At: monotonic(), Text: out.String(), Err: complaints.String()}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		r.Code, err = exit.ExitCode(), nil
+	}
+	return r, err
+}
+
+func (a *agent) signal(t wire.Target) error {
+	p, err := a.programs.get(t.Name)
+	if err != nil {
+		return err
+	}
+	return p.Process.Signal(syscall.Signal(t.Signal))
+}
+
+// process tells how much a program holds.
+func (a *agent) process(t wire.Target) (wire.Process, error) {
+	p, err := a.programs.get(t.Name)
+	if err != nil {
+		return wire.Process{}, err
+	}
+	r := wire.Process{Descriptors: []string{}}
+	dir := fmt.Sprintf("/proc/%d", p.Process.Pid)
+	links, err := filepath.Glob(dir + "/fd/*")
+	if err != nil {
+		return r, err
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil { // else it was closed just now
+			r.Descriptors = append(r.Descriptors, to)
+		}
+	}
+	status, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return r, err
+	}
+	for line := range strings.SplitSeq(string(status), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		switch fields[0] {
+		case "Threads:":
+			r.Threads, err = strconv.Atoi(fields[1])
+		case "RssAnon:":
+			r.Resident, err = strconv.Atoi(fields[1])
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,97 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"sighub/scripts/lab/wire"
+)
+
+// terminal tells how a port is set up that a program has open. It asks through that program's descriptor: to open the
+// port once more would raise DTR and RTS.
+func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
+	fd, err := a.descriptor(target)
+	if err != nil {
+		return t, err
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	// struct termios2 of the kernel, alike on amd64 and arm64.
+	var ios struct {
+		iflag, oflag, cflag, lflag uint32
+		line                       uint8
+		cc                         [19]uint8
+		ispeed, ospeed             uint32
+	}
+	const tcgets2 = 0x802c542a
+	if err := ioctl(fd, tcgets2, unsafe.Pointer(&ios)); err != nil {
+		return t, fmt.Errorf("TCGETS2: %w", err)
+	}
+	var lines int32
+	if err := ioctl(fd, syscall.TIOCMGET, unsafe.Pointer(&lines)); err != nil {
+		return t, fmt.Errorf("TIOCMGET: %w", err)
+	}
+	// struct serial_struct, of which only the flags matter; it is 72 bytes long.
+	var serial struct {
+		kind, line int32
+		port       uint32
+		irq, flags int32
+		_          [52]byte
+	}
+	if err := ioctl(fd, syscall.TIOCGSERIAL, unsafe.Pointer(&serial)); err != nil {
+		return t, fmt.Errorf("TIOCGSERIAL: %w", err)
+	}
+	const asyncLowLatency = 1 << 13
+	return wire.Terminal{
+		HangUp:  ios.cflag&syscall.HUPCL != 0,
+		Raw:     ios.lflag&(syscall.ECHO|syscall.ICANON|syscall.ISIG) == 0 && ios.oflag&syscall.OPOST == 0,
+		Baud:    ios.ospeed,
+		DTR:     lines&syscall.TIOCM_DTR != 0,
+		RTS:     lines&syscall.TIOCM_RTS != 0,
+		Latency: serial.flags&asyncLowLatency != 0,
+	}, nil
+}
+
+// descriptor returns a descriptor of ours for what a program has open under a path.
+func (a *agent) descriptor(t wire.Target) (int, error) {
+	p, err := a.programs.get(t.Name)
+	if err != nil {
+		return 0, err
+	}
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err != nil || to != t.Path {
+			continue
+		}
+		theirs, err := strconv.Atoi(filepath.Base(link))
+		if err != nil {
+			return 0, err
+		}
+		return share(p.Process.Pid, theirs)
+	}
+	return 0, fmt.Errorf("%s has no descriptor of %s: %w", t.Name, t.Path, fs.ErrNotExist)
+}
+
+// share returns a descriptor of ours for one of another program's.
+func share(pid, theirs int) (int, error) {
+	const pidfdOpen, pidfdGetfd = 434, 438 // of all architectures
+	process, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
+	if errno != 0 {
+		return 0, fmt.Errorf("pidfd_open: %w", errno)
+	}
+	defer func() { _ = syscall.Close(int(process)) }()
+	ours, _, errno := syscall.Syscall(pidfdGetfd, process, uintptr(theirs), 0)
+	if errno != 0 {
+		return 0, fmt.Errorf("pidfd_getfd: %w", errno)
+	}
+	return int(ours), nil
+}

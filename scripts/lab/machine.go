@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// patience is how long anything may take before the laboratory gives up on it. What the hub does is measured, and
+// judged by far narrower limits.
+const patience = 60 * time.Second
+
+// buses is how many USB controllers the machine has, with four sockets each. The kernel works on one port of a
+// controller at a time, and on the controllers side by side.
+const buses = 4
+
+// A machine is a computer in QEMU, with the agent running in it.
+type machine struct {
+	dir    string // of sockets and logs
+	cmd    *exec.Cmd
+	said   bytes.Buffer // by QEMU; to be read when it has ended
+	exited chan struct{}
+	qmp    *monitor
+	serial string // what the hub is told of its ports
+	*agent
+}
+
+// A system says what machine to make.
+type system struct {
+	arch      string // amd64 or arm64
+	kernel    string
+	initramfs string
+}
+
+// arguments are QEMU's, for a machine whose sockets are in dir.
+func (s system) arguments(dir string) (string, []string) {
+	program, console := "qemu-system-x86_64", "ttyS0"
+	board := []string{"-machine", "q35", "-accel", "tcg", "-cpu", "max"}
+	if s.arch == "arm64" {
+		program, console = "qemu-system-aarch64", "ttyAMA0"
+		board = []string{"-machine", "virt", "-accel", "tcg", "-cpu", "cortex-a72"}
+	}
+	arguments := slices.Concat(board, []string{
+		"-smp", "2", "-m", "512", "-nodefaults", "-display", "none", "-no-reboot",
+		"-kernel", s.kernel, "-initrd", s.initramfs,
+		"-append", "console=" + console + " loglevel=4 panic=-1 printk.devkmsg=on mitigations=off",
+		"-serial", "file:" + filepath.Join(dir, "console"),
+		"-chardev", "socket,id=monitor,path=" + filepath.Join(dir, "monitor"), "-mon", "chardev=monitor,mode=control",
+		"-chardev", "socket,id=agent,path=" + filepath.Join(dir, "agent"),
+		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent"})
+	for bus := range buses {
+		arguments = append(arguments, "-device", fmt.Sprintf("qemu-xhci,id=bus%d", bus))
+	}
+	return program, arguments
+}
+
+// bootMachine returns a machine whose agent is ready.
+func bootMachine(ctx context.Context, s system, dir string) (_ *machine, err error) {
+	monitorAt, err := net.Listen("unix", filepath.Join(dir, "monitor"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, monitorAt.Close()) }()
+	agentAt, err := net.Listen("unix", filepath.Join(dir, "agent"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, agentAt.Close()) }()
+
+	program, arguments := s.arguments(dir)
+	m := &machine{dir: dir, cmd: exec.CommandContext(ctx, program, arguments...), exited: make(chan struct{})}
+	m.cmd.Stdout, m.cmd.Stderr = &m.said, &m.said
+	if err := m.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = m.cmd.Wait() // how it ended is told by what it said
+		close(m.exited)
+	}()
+	defer func() {
+		if err != nil {
+			m.end()
+			err = fmt.Errorf("%w\n%s", err, m.story())
+		}
+	}()
+	conn, err := m.accept(ctx, monitorAt)
+	if err != nil {
+		return nil, err
+	}
+	if m.qmp, err = newMonitor(ctx, conn); err != nil {
+		return nil, err
+	}
+	if conn, err = m.accept(ctx, agentAt); err != nil {
+		return nil, err
+	}
+	m.agent = newAgent(conn)
+	return m, m.awaitBoot(ctx)
+}
+
+// awaitBoot waits until the agent is ready, or the machine has ended.
+func (m *machine) awaitBoot(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-m.exited:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := m.await(ctx, 0, 2*patience, "the machine to boot", isReady); err != nil {
+		return err
+	}
+	return nil
+}
+
+// accept waits for QEMU to connect.
+func (m *machine) accept(ctx context.Context, l net.Listener) (net.Conn, error) {
+	var conn net.Conn
+	var err error
+	done := make(chan struct{})
+	go func() {
+		conn, err = l.Accept()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return conn, err
+	case <-m.exited:
+		err = errors.New("QEMU has ended")
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	_ = l.Close()
+	<-done
+	return nil, err
+}
+
+// end switches the machine off.
+func (m *machine) end() {
+	_ = m.cmd.Process.Kill()
+	<-m.exited
+	if m.qmp != nil {
+		_ = m.qmp.conn.Close()
+		<-m.qmp.ended
+	}
+	if m.agent != nil {
+		m.close()
+	}
+}
+
+// story is what there is to read about a machine that has failed.
+func (m *machine) story() string {
+	console, _ := os.ReadFile(filepath.Join(m.dir, "console"))
+	if len(console) > 8192 {
+		console = console[len(console)-8192:]
+	}
+	return fmt.Sprintf("QEMU said: %s\nthe console: %s", m.said.String(), console)
+}

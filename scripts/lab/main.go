@@ -1,0 +1,74 @@
+// Lab boots a real Linux kernel in QEMU, runs the hub in it, and plugs USB serial adapters in and pulls them out, with
+// devices of ours at their other ends. It prints what was seen, one line for each scenario. See run.sh, which finds and
+// builds what it needs.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+)
+
+// options are what the command line says.
+type options struct {
+	system
+	modules string // the folder of the kernel's modules
+	agent   string
+	hub     string
+	serial  string
+	verbose bool
+	count   int // of machines
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.arch, "arch", "amd64", "of the machine: amd64 or arm64")
+	flag.StringVar(&o.kernel, "kernel", "", "the kernel's image")
+	flag.StringVar(&o.modules, "modules", "", "the folder of its modules")
+	flag.StringVar(&o.agent, "agent", "", "the program of ./guest, built for the machine")
+	flag.StringVar(&o.hub, "hub", "", "the hub, built for the machine")
+	flag.StringVar(&o.serial, "serial", "auto", "what the hub is told of its serial ports, where a scenario does not say")
+	flag.BoolVar(&o.verbose, "verbose", false, "print what the agent saw, of scenarios that pass as well")
+	flag.IntVar(&o.count, "machines", 2, "how many machines work side by side")
+	names := flag.Bool("list", false, "list the scenarios")
+	flag.Parse()
+	if *names {
+		list(os.Stdout)
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := o.run(ctx, os.Stdout, flag.Args())
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func list(out io.Writer) {
+	for _, s := range scenarios() {
+		fmt.Fprintf(out, "%-12s %s\n", s.name, s.what)
+	}
+}
+
+// chosen returns the scenarios of these names, or all.
+func chosen(names []string) ([]scenario, error) {
+	all := scenarios()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var some []scenario
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no scenario %q: see --list", name)
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A monitor speaks QEMU's machine protocol: JSON objects, one command at a time, with events in between.
+type monitor struct {
+	conn io.ReadWriteCloser
+	in   *json.Decoder
+
+	commands sync.Mutex // held for the length of a command
+	replies  chan qmpLine
+	ended    chan struct{} // closed, after err was set, when there is nothing more to read
+
+	mu      sync.Mutex
+	deleted map[string]chan struct{} // by a device's id: closed when it is gone
+	err     error
+}
+
+type qmpLine struct {
+	Return json.RawMessage `json:"return"`
+	Error  *struct {
+		Class string `json:"class"`
+		Desc  string `json:"desc"`
+	} `json:"error"`
+	Event string `json:"event"`
+	Data  struct {
+		Device string `json:"device"`
+	} `json:"data"`
+}
+
+// newMonitor takes the connection over, and leaves the negotiation of capabilities behind it.
+func newMonitor(ctx context.Context, conn io.ReadWriteCloser) (*monitor, error) {
+	m := &monitor{
+		conn: conn, in: json.NewDecoder(conn),
+		replies: make(chan qmpLine, 1), ended: make(chan struct{}), deleted: make(map[string]chan struct{}),
+	}
+	var greeting struct{ QMP json.RawMessage }
+	if err := m.in.Decode(&greeting); err != nil || greeting.QMP == nil {
+		return nil, fmt.Errorf("qmp: no greeting: %w", err)
+	}
+	go m.read()
+	return m, m.do(ctx, "qmp_capabilities", nil)
+}
+
+// read ends when the connection does.
+func (m *monitor) read() {
+	defer close(m.ended)
+	for {
+		var l qmpLine
+		if err := m.in.Decode(&l); err != nil {
+			m.mu.Lock()
+			m.err = fmt.Errorf("qmp: %w", err)
+			m.mu.Unlock()
+			return
+		}
+		switch {
+		case l.Event == "DEVICE_DELETED":
+			if gone := m.watched(l.Data.Device); gone != nil {
+				close(gone)
+			}
+		case l.Event != "":
+		default:
+			m.replies <- l
+		}
+	}
+}
+
+func (m *monitor) watched(id string) chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gone := m.deleted[id]
+	delete(m.deleted, id)
+	return gone
+}
+
+// do executes a command.
+func (m *monitor) do(ctx context.Context, command string, arguments map[string]any) error {
+	m.commands.Lock()
+	defer m.commands.Unlock()
+	line, err := json.Marshal(map[string]any{"execute": command, "arguments": arguments})
+	if arguments == nil {
+		line, err = json.Marshal(map[string]any{"execute": command})
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := m.conn.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("qmp: %s: %w", command, err)
+	}
+	select {
+	case r := <-m.replies:
+		if r.Error != nil {
+			return fmt.Errorf("qmp: %s: %s", command, r.Error.Desc)
+		}
+		return nil
+	case <-m.ended:
+		return errors.Join(fmt.Errorf("qmp: %s: QEMU has ended", command), m.why())
+	case <-ctx.Done():
+		return fmt.Errorf("qmp: %s: no answer: %w", command, context.Cause(ctx))
+	}
+}
+
+func (m *monitor) why() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
+
+// remove takes a device away, and returns when the machine has it no more.
+func (m *monitor) remove(ctx context.Context, id string) error {
+	gone := make(chan struct{})
+	m.mu.Lock()
+	m.deleted[id] = gone
+	m.mu.Unlock()
+	if err := m.do(ctx, "device_del", map[string]any{"id": id}); err != nil {
+		return err
+	}
+	select {
+	case <-gone:
+		return nil
+	case <-m.ended:
+		return m.why()
+	case <-ctx.Done():
+		return fmt.Errorf("qmp: %s is still there: %w", id, context.Cause(ctx))
+	}
+}

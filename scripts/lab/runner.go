@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A runner shares scenarios among machines.
+type runner struct {
+	options
+	dir string
+
+	mu     sync.Mutex // guards what is below, and lets results be printed one after the other
+	out    io.Writer
+	boots  int
+	failed []string // names of scenarios
+}
+
+var errFailed = errors.New("failed")
+
+// run runs the scenarios of these names, or all, and prints what was seen.
+func (o options) run(ctx context.Context, out io.Writer, names []string) (err error) {
+	list, err := chosen(names)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	begin := time.Now()
+	modules, err := findModules(o.modules, wantedModules())
+	if err != nil {
+		return err
+	}
+	o.initramfs = filepath.Join(dir, "initramfs")
+	if err := writeInitramfs(o.initramfs, o.agent, o.hub, modules); err != nil {
+		return err
+	}
+
+	r := &runner{options: o, dir: dir, out: out}
+	machines := make([]*machine, max(o.count, 1))
+	defer func() {
+		for _, m := range machines {
+			if m != nil {
+				m.end()
+			}
+		}
+	}()
+	alone := func(s scenario) bool { return s.alone }
+	together := func(s scenario) bool { return !s.alone }
+	if err := r.work(ctx, &machines[0], queue(list, alone)); err != nil {
+		return err
+	}
+	rest := queue(list, together)
+	errs := make([]error, min(len(machines), len(rest)))
+	var working sync.WaitGroup
+	for i := range errs {
+		working.Go(func() { errs[i] = r.work(ctx, &machines[i], rest) })
+	}
+	working.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d scenarios on %s, %d failed, %.0f s\n", len(list), o.arch, len(r.failed), time.Since(begin).Seconds())
+	if len(r.failed) > 0 {
+		return fmt.Errorf("%w: %s", errFailed, strings.Join(r.failed, " "))
+	}
+	return nil
+}
+
+// queue returns those of the scenarios that are wanted, to be taken from it in their order.
+func queue(list []scenario, wanted func(scenario) bool) <-chan scenario {
+	q := make(chan scenario, len(list))
+	defer close(q)
+	for _, s := range list {
+		if wanted(s) {
+			q <- s
+		}
+	}
+	return q
+}
+
+// work runs scenarios in a machine, which it boots if there is none, until none are left.
+func (r *runner) work(ctx context.Context, m **machine, queue <-chan scenario) error {
+	for s := range queue {
+		for dead, tries := true, 0; dead && tries < 2; tries++ {
+			if *m == nil {
+				var err error
+				if *m, err = r.boot(ctx); err != nil {
+					return err
+				}
+			}
+			if dead = r.one(ctx, *m, s, tries == 1); dead {
+				*m = nil
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// boot returns another machine.
+func (r *runner) boot(ctx context.Context) (*machine, error) {
+	r.mu.Lock()
+	r.boots++
+	dir := filepath.Join(r.dir, fmt.Sprint(r.boots))
+	r.mu.Unlock()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	m, err := bootMachine(ctx, r.system, dir)
+	if err != nil {
+		return nil, err
+	}
+	m.serial = r.serial
+	r.print(func(out io.Writer) {
+		fmt.Fprintf(out, "a machine with Linux %s on %s is up after %.1f s\n", m.since(0)[0].Text, r.arch, time.Since(begin).Seconds())
+	})
+	return m, nil
+}
+
+// one runs one scenario, and returns whether the machine is dead. That QEMU ends is no fault of the hub's, so the
+// scenario is then run again; if it is the last time, it has failed.
+func (r *runner) one(ctx context.Context, m *machine, s scenario, last bool) (dead bool) {
+	from, begin := m.mark(), time.Now()
+	seen, err := m.run(ctx, s)
+	why := m.why()
+	if why != nil {
+		m.end() // so that what it said is known
+	}
+	r.print(func(out io.Writer) {
+		if why != nil && !last {
+			fmt.Fprintf(out, "again %-12s its machine has ended\n%s\n", s.name, m.story())
+			return
+		}
+		verdict := "pass "
+		if err != nil {
+			verdict = "FAIL "
+			r.failed = append(r.failed, s.name)
+			seen = strings.TrimPrefix(seen+"; "+err.Error(), "; ")
+		}
+		fmt.Fprintf(out, "%s %-12s %5.1f s  %s: %s\n", verdict, s.name, time.Since(begin).Seconds(), s.what, seen)
+		if err != nil || r.verbose {
+			show(out, m.since(from))
+		}
+		if why != nil {
+			fmt.Fprintln(out, m.story())
+		}
+	})
+	return why != nil
+}
+
+// print prints a result as a whole.
+func (r *runner) print(f func(io.Writer)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var text bytes.Buffer
+	f(&text)
+	_, _ = text.WriteTo(r.out) // there is nowhere left to complain to
+}

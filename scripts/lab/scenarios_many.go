@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"sighub/scripts/lab/wire"
+)
+
+// twice: of two ports with the same device the one that speaks stays; once that is silent, the other one has it.
+func twice(b *bench) {
+	a1, a2 := b.adapter(), b.adapter()
+	const uid = "the same"
+	first := b.device(a1, deviceOptions{name: "light", uid: uid})
+	b.startHub(wire.Program{})
+	b.listen()
+	was := b.putBack(a1, first, 0, 1)
+	second := b.device(a2, deviceOptions{name: "light", uid: uid})
+	from := b.mark()
+	b.plug(a2, 0, 2)
+	b.wait(from, "the hub to tell of the second", func(s wire.Sight) bool {
+		return logged("ttyUSB1", "level=WARN")(s) || logged("ttyUSB1", "level=ERROR")(s)
+	})
+	b.flows(first, 40)
+	if n := count(b.since(from), heard("light", "#disconnect")); n != 0 {
+		b.fail("the second took the place of the first, which was not silent")
+	}
+	from = b.mark()
+	first.stop()
+	is := b.connected(from, second)
+	if is.Client.Addr == was.Client.Addr || is.Client.UID != was.Client.UID {
+		b.fail("the second is on %s with the uid %s", is.Client.Addr, is.Client.UID)
+	}
+	b.flows(second, 5)
+	b.saw("refused while %s speaks, then on %s", was.Client.Addr, is.Client.Addr)
+}
+
+// descriptors: a hub with many descriptors waits for its ports all the same; select(2) could not.
+func descriptors(b *bench) {
+	const many = 1100
+	a := b.adapter()
+	d := b.device(a, deviceOptions{name: "light"})
+	b.startHub(wire.Program{Files: many})
+	b.listen()
+	b.putBack(a, d, 0, 1)
+	b.flows(d, 5)
+	n := len(b.process().Descriptors)
+	gone := b.pull(a, d)
+	b.putBack(a, d, 0, 1)
+	b.saw("%d descriptors; #disconnect after %s", n, round(gone))
+	if n <= many {
+		b.fail("the hub has %d descriptors only", n)
+	}
+}
+
+// cycles: what the hub holds after many plug cycles is what it held before them. The adapters are on controllers of
+// their own, on which the kernel works side by side.
+func cycles(b *bench) {
+	const all, first = 200, 20 // the first let the hub have what it needs for good
+	const room = 6 << 10       // KiB that the garbage collector may leave for later
+	const atWork = 4           // goroutines that come and go with a reading
+	adapters, devices := make([]*adapter, buses), make([]*device, buses)
+	var names []string
+	for i := range buses {
+		adapters[i] = b.adapter()
+		devices[i] = b.device(adapters[i], deviceOptions{name: fmt.Sprintf("light%d", i)})
+		names = append(names, fmt.Sprintf("ttyUSB%d", i))
+	}
+	connectAll := func() {
+		b.startHub(wire.Program{})
+		b.listen()
+		for i, d := range devices {
+			if !adapters[i].isPlugged() {
+				b.plug(adapters[i], i, 1)
+			}
+			b.flows(d, 2)
+		}
+	}
+	connectAll()
+	// Goroutines are counted in what a hub prints when it is ended by SIGQUIT: so one that has done nothing yet, first.
+	before := b.goroutines()
+	b.call("unlisten", wire.Target{Name: listener}, nil)
+	connectAll()
+	from := b.mark()
+	b.cycleAll(adapters, devices, first)
+	start := b.process()
+	b.cycleAll(adapters, devices, all-first)
+	end := b.process()
+	ins, outs := 0, 0
+	for _, d := range devices {
+		ins += count(b.since(from), heard(d.name, "#connect"))
+		outs += count(b.since(from), heard(d.name, "#disconnect"))
+	}
+	after := b.goroutines()
+	b.saw("%d × #disconnect, %d × #connect; descriptors %d → %d; goroutines %d → %d; threads %d → %d; memory %.1f → %.1f MiB",
+		outs, ins, len(start.Descriptors), len(end.Descriptors), len(before), len(after), start.Threads, end.Threads,
+		float64(start.Resident)/1024, float64(end.Resident)/1024)
+	if ins != all || outs != all {
+		b.fail("there were %d cycles", all)
+	}
+	if len(end.Descriptors) != len(start.Descriptors) {
+		b.fail("descriptors before: %s; after: %s", tally(start.Descriptors), tally(end.Descriptors))
+	}
+	if len(after) > len(before)+atWork {
+		b.fail("goroutines before: %s; after: %s", tally(before), tally(after))
+	}
+	if end.Resident > start.Resident+room {
+		b.fail("memory has grown by %d KiB", end.Resident-start.Resident)
+	}
+	b.noOtherName(names...)
+}
+
+// cycleAll makes so many plug cycles, and waits for the devices' readings.
+func (b *bench) cycleAll(adapters []*adapter, devices []*device, times int) {
+	errs := make([]error, len(adapters))
+	var working sync.WaitGroup
+	for i := range adapters {
+		working.Go(func() { errs[i] = b.cycle(adapters[i], devices[i], i, times/len(adapters)) })
+	}
+	working.Wait()
+	b.must(errors.Join(errs...))
+	for _, d := range devices {
+		b.flows(d, 2)
+	}
+}
+
+// cycle pulls an adapter out and puts it back, and waits for the listener each time.
+func (b *bench) cycle(a *adapter, d *device, bus, times int) error {
+	for range times {
+		from := b.mark()
+		if err := a.unplug(b); err != nil {
+			return err
+		}
+		if _, err := b.await(b, from, patience, "#disconnect of "+d.name, heard(d.name, "#disconnect")); err != nil {
+			return err
+		}
+		from = b.mark()
+		if err := a.plug(b, bus, 1); err != nil {
+			return err
+		}
+		if _, err := b.await(b, from, patience, "#connect of "+d.name, heard(d.name, "#connect")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goroutines ends the hub by SIGQUIT and returns what it prints of each goroutine: by what it was started. Those that the
+// runtime has for itself, some from the first garbage collection on, are left out.
+func (b *bench) goroutines() (started []string) {
+	from := b.mark()
+	if err := b.endHub(b, b.hub, sigQuit); err != nil {
+		b.fail("%w", err)
+	}
+	for _, s := range b.since(from) {
+		switch {
+		case s.Kind != wire.Log:
+		case strings.HasPrefix(s.Text, "goroutine 0 "): // a thread's own stack
+		case strings.HasPrefix(s.Text, "goroutine ") && strings.HasSuffix(s.Text, ":"):
+			started = append(started, "the program")
+		case strings.HasPrefix(s.Text, "created by ") && len(started) > 0:
+			by, _, _ := strings.Cut(strings.TrimPrefix(s.Text, "created by "), " in goroutine")
+			started[len(started)-1] = by
+		}
+	}
+	return slices.DeleteFunc(started, func(by string) bool { return strings.HasPrefix(by, "runtime.") })
+}
+
+// tally counts what is alike.
+func tally(list []string) string {
+	n := make(map[string]int)
+	for _, s := range list {
+		n[s]++
+	}
+	var parts []string
+	for s, n := range n {
+		parts = append(parts, fmt.Sprintf("%d × %s", n, s))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"sighub/scripts/lab/wire"
+)
+
+func isReady(s wire.Sight) bool { return s.Kind == wire.Ready }
+
+// uevent matches what the kernel announces: action is add or remove; an empty name stands for any port.
+func uevent(action, name string) match {
+	return func(s wire.Sight) bool {
+		return s.Kind == wire.Uevent && s.Text == action && strings.HasPrefix(s.Name, "ttyUSB") && (name == "" || s.Name == name)
+	}
+}
+
+// pulled matches the kernel's first word about an adapter that is gone.
+func pulled(s wire.Sight) bool {
+	return s.Kind == wire.Kernel && strings.Contains(s.Text, "USB disconnect")
+}
+
+// plugged matches the kernel's first word about an adapter that is there.
+func plugged(s wire.Sight) bool {
+	return s.Kind == wire.Kernel && strings.Contains(s.Text, "new full-speed USB device")
+}
+
+// after matches what is of a later time than another sight.
+func after(first wire.Sight, m match) match {
+	return func(s wire.Sight) bool { return s.At >= first.At && m(s) }
+}
+
+// listener is the name of the one that takes what it hears; slow ones have other names.
+const listener = "listener"
+
+// heard matches an event at the listener.
+func heard(sender, event string) match {
+	return func(s wire.Sight) bool {
+		return s.Kind == wire.Heard && s.By == listener && s.Sender == sender && s.Event == event
+	}
+}
+
+// logged matches a line of the hub's log that has all of these words.
+func logged(words ...string) match {
+	return func(s wire.Sight) bool {
+		if s.Kind != wire.Log {
+			return false
+		}
+		for _, w := range words {
+			if !strings.Contains(s.Text, w) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// opened matches each time that somebody opens the first port.
+func opened(s wire.Sight) bool { return s.Kind == wire.Opened && s.Name == "ttyUSB0" }
+
+func count(sights []wire.Sight, m match) int {
+	n := 0
+	for _, s := range sights {
+		if m(s) {
+			n++
+		}
+	}
+	return n
+}
+
+// A connection is what is used here of the data of #connect and #disconnect.
+type connection struct {
+	Reason string `json:"reason"`
+	Client struct {
+		ID   uint64 `json:"id"`
+		Name string `json:"name"`
+		UID  string `json:"uid"`
+		Addr string `json:"addr"`
+	} `json:"client"`
+}
+
+func connectionOf(s wire.Sight) (c connection, err error) {
+	err = json.Unmarshal(s.Data, &c)
+	return c, err
+}
