@@ -28,6 +28,9 @@ func (*runCommand) Help() string {
 With auto, every USB serial adapter is served as soon as it is plugged in; ` + "`sighub ports`" + ` shows them. A device is known
 by its own uid, wherever it is plugged in.
 
+With --sensors auto it reports what the kernel measures, by sensors that are there when it starts, such as a Raspberry Pi's
+processor; ` + "`sighub sensors --scan`" + ` shows them, and others, and what to write into a file for each.
+
 After a ? a port may have, as in the configuration file, baud, opener (native, bugst or tarm), name, naming, dtr and rts
 (on or off), joined by &.
 
@@ -60,7 +63,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if len(cfg.Serial) == 0 && cfg.Empty() {
+	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
 	}
 	err = gateway.during(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })

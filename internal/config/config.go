@@ -18,7 +18,7 @@ type Config struct {
 	Limits Limits
 	Log    Log
 
-	Sensing
+	Sensing Sensing
 
 	said bool // which serial ports there are
 }

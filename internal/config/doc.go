@@ -19,7 +19,7 @@
 //	  - 0403:6001:A10K5XQ1         # USB adapters by vendor and product, and serial number if you like
 //	  - auto                       # every USB serial adapter; serial: none for no port at all
 //	sensors:                       # of the gateway itself; without this key none: see Sensing, and sighub sensors
-//	  - auto                       # every one that the kernel knows: processor, IIO, hwmon, 1-Wire
+//	  - auto                       # every one that the kernel knows when the hub starts: processor, IIO, hwmon, 1-Wire
 //	  - kernel: cpu                # one of those, by the name that sighub sensors --scan gives
 //	    period: 1m
 //	  - driver: bme280             # sighub sensors lists drivers, their addresses and their options

@@ -21,7 +21,7 @@ func (c *Config) AddSensors(args []string) error {
 			}
 			c.Sensing = Sensing{}
 		case AutoSensors:
-			c.Auto = true
+			c.Sensing.Auto = true
 		default:
 			more, err := loadSensing(text)
 			if err == nil {

@@ -49,10 +49,10 @@ func TestAddSensors(t *testing.T) {
 		})
 	}
 	c, err := Parse("x", []byte("sensors: [auto]\npins: [{pin: GPIO4}]"))
-	if err != nil || c.Empty() {
+	if err != nil || c.Sensing.Empty() {
 		t.Fatal(err)
 	}
-	if err := c.AddSensors([]string{NoSensors}); err != nil || !c.Empty() {
+	if err := c.AddSensors([]string{NoSensors}); err != nil || !c.Sensing.Empty() {
 		t.Errorf("%+v, %v", c.Sensing, err)
 	}
 }

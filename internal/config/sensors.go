@@ -241,14 +241,14 @@ func (d *decoder) outputs(n ast.Node, outputs *[]sensors.Output) {
 
 func (d *decoder) output(n ast.Node, o *sensors.Output) {
 	if _, ok := n.(*ast.StringNode); ok {
-		d.sender(n, "event", &o.Event)
+		d.event(n, "event", &o.Event)
 		return
 	}
 	number := func(key string, v *float64) field {
 		return field{key, func(n ast.Node) { *v, _ = d.number(n, key) }}
 	}
 	d.mapping(n, "an event",
-		field{"event", func(n ast.Node) { d.sender(n, "event", &o.Event) }},
+		field{"event", func(n ast.Node) { d.event(n, "event", &o.Event) }},
 		field{"unit", func(n ast.Node) { o.Unit, _ = d.text(n, "unit") }},
 		field{"factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
