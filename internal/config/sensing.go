@@ -25,7 +25,9 @@ func (c *Config) AddSensors(args []string) error {
 		default:
 			more, err := loadSensing(text)
 			if err == nil {
-				err = c.Sensing.add(more)
+				if err = c.Sensing.add(more); err != nil {
+					err = fmt.Errorf("%s: %w", text, err)
+				}
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("--sensors %w", err))
