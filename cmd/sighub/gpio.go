@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
-	_ "periph.io/x/host/v3/gpioioctl" // the kernel's pins, of every board
+	"periph.io/x/host/v3/gpioioctl"
 
 	"sighub/internal/config"
 )
 
-// openPin returns the machine's pin of that name.
+// openPin returns the machine's pin of that name, or, as in gpiochip0:17, of that chip and number: not all boards have names
+// for their pins.
 func openPin(name string) (gpio.PinIn, error) {
 	if p := gpioreg.ByName(name); p != nil {
 		return p, nil
@@ -41,7 +44,16 @@ func openPin(name string) (gpio.PinIn, error) {
 	if p := gpioreg.ByName(name); p != nil {
 		return p, nil
 	}
-	return nil, fmt.Errorf("there is no pin called %s: `gpioinfo` lists those that there are", name)
+	chip, number, _ := strings.Cut(name, ":")
+	if n, err := strconv.Atoi(number); err == nil {
+		for _, c := range gpioioctl.Chips {
+			if c.Name() == chip && n >= 0 && n < c.LineCount() {
+				return c.ByNumber(n), nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no pin called %s: `gpioinfo` lists those that there are; one without a name is written "+
+		"as in gpiochip0:17", name)
 }
 
 // pullOf returns what the configuration, which was checked, calls up, down or off.

@@ -47,7 +47,7 @@
 //	    channel: 0
 //	    law: {kind: photoresistor, supply: 3.3, fixed: 10000, r10: 10000, gamma: 0.7, grounded: false}
 //	pins:                          # of the gateway itself: true while active, false while not
-//	  - pin: GPIO17                # as gpioinfo calls it
+//	  - pin: GPIO17                # as gpioinfo calls it; gpiochip0:17 if it has no name
 //	    sender: door               # without this key the pin's name
 //	    event: open                # level by default
 //	    active: low                # or high

@@ -84,7 +84,7 @@ func (w *watched) watch(ctx context.Context) (connected bool, err error) {
 		return false, err
 	}
 	w.told = false
-	w.log.Info("a pin is there", "event", w.Event, "pin", pin.Name())
+	w.log.Info("a pin is there", "event", w.Event)
 	err = w.follow(ctx, pin, signal)
 	if ctx.Err() != nil {
 		sender.RemoveBecause("shutdown")
