@@ -79,6 +79,9 @@ func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
 }
 
 func (cborCodec) Decode(data []byte, v any) error {
+	if decodeSimple(data, v) {
+		return nil
+	}
 	a, ok := v.(*any)
 	if !ok {
 		return cborDec.Unmarshal(data, v)
@@ -91,12 +94,64 @@ func (cborCodec) Decode(data []byte, v any) error {
 	return nil
 }
 
+// decodeSimple decodes what messages are mostly made of, without the library's detours. It returns false for anything
+// that is not as simple as that, faults among it.
+func decodeSimple(data []byte, v any) bool {
+	switch v := v.(type) {
+	case *string:
+		return v != nil && simpleText(data, v)
+	case *uint64:
+		major, n, ok := simpleInt(data)
+		if v == nil || !ok || major != CBORUnsigned {
+			return false
+		}
+		*v = n
+		return true
+	case *int64:
+		return v != nil && simpleSigned(data, v)
+	case *int:
+		var i int64
+		if v == nil || !simpleSigned(data, &i) || int64(int(i)) != i {
+			return false
+		}
+		*v = int(i)
+		return true
+	}
+	return false
+}
+
+func simpleText(data []byte, text *string) bool {
+	major, n, rest, err := CBORHead(data)
+	if err != nil || major != CBORString || n != uint64(len(rest)) || !utf8.Valid(rest) {
+		return false
+	}
+	*text = string(rest)
+	return true
+}
+
+func simpleInt(data []byte) (major byte, n uint64, ok bool) {
+	major, n, rest, err := CBORHead(data)
+	return major, n, err == nil && len(rest) == 0 && n != CBORIndefinite && (major == CBORUnsigned || major == CBORNegative)
+}
+
+func simpleSigned(data []byte, i *int64) bool {
+	major, n, ok := simpleInt(data)
+	if !ok || n > math.MaxInt64 {
+		return false
+	}
+	if *i = int64(n); major == CBORNegative {
+		*i = -1 - *i
+	}
+	return true
+}
+
 func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	if err := cborDec.Wellformed(data); err != nil {
+	rest, err := SkipCBOR(data) // its values go on to others undecoded
+	if err != nil {
 		return err
 	}
-	if !cborTextValid(data) { // its values go on to others undecoded
-		return errors.New("cbor: a text is not UTF-8")
+	if len(rest) > 0 {
+		return errors.New("cbor: something follows it")
 	}
 	major, n, rest, err := CBORHead(data)
 	if err != nil {
@@ -110,14 +165,17 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if indefinite && rest[0] == 0xff {
 			return nil
 		}
-		var key, raw cbor.RawMessage
-		if rest, err = cborDec.UnmarshalFirst(rest, &key); err != nil {
+		value, err := SkipCBOR(rest)
+		if err != nil {
 			return err
 		}
-		if rest, err = cborDec.UnmarshalFirst(rest, &raw); err != nil {
+		after, err := SkipCBOR(value)
+		if err != nil {
 			return err
 		}
-		name, ok := keyName(key)
+		name, ok := keyName(rest[:len(rest)-len(value)])
+		raw := value[: len(value)-len(after) : len(value)-len(after)]
+		rest = after
 		if !ok {
 			continue
 		}
@@ -148,10 +206,13 @@ func cborTextValid(data []byte) bool {
 }
 
 func keyName(raw []byte) (string, bool) {
-	switch major, n, _, _ := CBORHead(raw); major {
+	switch major, n, rest, _ := CBORHead(raw); major {
 	case CBORString:
+		if i, ok := keyNumbers[string(rest)]; ok {
+			return keys[i], true // without a copy
+		}
 		var s string
-		err := cborDec.Unmarshal(raw, &s)
+		err := cborCodec{}.Decode(raw, &s)
 		return s, err == nil
 	case CBORUnsigned:
 		if n < uint64(len(keys)) {

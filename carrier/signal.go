@@ -78,8 +78,8 @@ type SignalSink interface {
 // PendingLimit is how many bytes of signals wait to be written to one client at the most, about.
 const PendingLimit = 256 << 10
 
-// Answers takes the answers to signals that arrived, in their order. It is safe for use by several goroutines. After
-// the client has gone it does nothing.
+// Answers takes the answers to signals that arrived, in their order. It is safe for use by several goroutines. They may
+// come after the client has gone, too: one that keeps its signals until they are answered hears it when it is back.
 type Answers interface {
 	// Done answers the next n signals: they are done.
 	Done(n int)

@@ -193,10 +193,15 @@ func (r *ClientRouter) dropSender(s *Sender) {
 // after the other, in the order in which the hub sent the events; the hub counts an event as delivered when its
 // callback has returned.
 func (r *ClientRouter) AddRemoteListener(ctx context.Context, sender, event string, fn func(Event)) (*Listener, error) {
+	return r.AddRemoteListenerWith(ctx, sender, event, ListenerOptions{}, fn)
+}
+
+// AddRemoteListenerWith is AddRemoteListener with options.
+func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event string, o ListenerOptions, fn func(Event)) (*Listener, error) {
 	if err := checkSubscription(sender, event); err != nil {
 		return nil, err
 	}
-	l := &Listener{sender: sender, event: event, fn: fn, far: r}
+	l := &Listener{sender: sender, event: event, fn: fn, far: r, options: o}
 	r.mu.Lock()
 	r.listeners = append(r.listeners, l)
 	r.mu.Unlock()

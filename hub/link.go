@@ -238,8 +238,14 @@ func (l *link) addListener(ctx context.Context, k *Listener, early bool) error {
 	if k.event != "" {
 		event = k.event
 	}
-	return l.add(ctx, methodAddListener,
-		carrier.Object{{Key: "sender", Value: sender}, {Key: "event", Value: event}, {Key: "early", Value: early}},
+	params := carrier.Object{{Key: "sender", Value: sender}, {Key: "event", Value: event}, {Key: "early", Value: early}}
+	if k.options.Policy != "" {
+		params = append(params, carrier.Field{Key: "policy", Value: k.options.Policy})
+	}
+	if k.options.Deadline > 0 {
+		params = append(params, carrier.Field{Key: "deadline", Value: k.options.Deadline.Milliseconds()})
+	}
+	return l.add(ctx, methodAddListener, params,
 		func(response carrier.Value) (func(), error) {
 			a := parseArguments(response)
 			id := a.number("listener_id")

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Listener is a subscription.
@@ -20,9 +21,22 @@ type Listener struct {
 	remote *remote       // the client whose listener it is; nil: a local callback
 	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
+	policy   Policy          // of a client's listener
+	deadline time.Duration   // of Block
+	options  ListenerOptions // of a listener that stands in a ServerRouter elsewhere
+
 	out outRoutes // of a client's listener; under its outbox's lock
 
 	at *link // where it was registered last, as id; under far.mu
+}
+
+// ListenerOptions say what a hub does with events that a remote listener cannot keep up with. What is dropped, it is
+// told as a [Gap].
+type ListenerOptions struct {
+	// Policy is one of [Policies], by its name; empty: as the hub is configured.
+	Policy string
+	// Deadline is how long the hub may keep a sender waiting, if the policy is block; 0: as the hub is configured.
+	Deadline time.Duration
 }
 
 // Sender returns the name of the sender that is listened to; empty means any.

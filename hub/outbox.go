@@ -29,7 +29,8 @@ const (
 // Policies lists the names of the policies, each at the place of its number.
 func Policies() []string { return []string{"block", "latest", "disconnect"} }
 
-// OutboxOptions bound what waits for each remote client. Zero values are defaults.
+// OutboxOptions bound what waits for each remote client. Zero values are defaults. Policy and Deadline are those of
+// listeners that do not say what they want: see [ListenerOptions].
 type OutboxOptions struct {
 	Limit    int           // events; 1024 by default
 	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
@@ -58,7 +59,7 @@ type outbox struct {
 	OutboxOptions
 
 	mu       sync.Mutex
-	queue    []entry
+	queue    queue
 	bytes    int // of the data of queue
 	gaps     map[gapKey]*Loss
 	pumping  bool // the goroutine is there
@@ -70,12 +71,6 @@ type outbox struct {
 	dirty    bool          // signals were put that are not flushed
 	room     chan struct{} // closed when there is room again; nil if nobody waits
 	idle     chan struct{} // closed when everything is answered; nil if nobody waits
-}
-
-// An entry is an event for a listener.
-type entry struct {
-	listener *Listener
-	event    Event
 }
 
 // gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit: a client that is that far behind
@@ -106,13 +101,14 @@ func requestWindow(window int) int {
 }
 
 // push puts an event in the outbox, or passes it on at once if the client takes more.
-func (o *outbox) push(l *Listener, d *delivery, r *reached) {
+func (o *outbox) push(l *Listener, d *delivery) {
+	r := d.reached
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return
 	}
-	if o.remote.signals.sink != nil && len(o.queue) == 0 && len(o.gaps) == 0 && o.paused == 0 && o.open() {
+	if o.remote.signals.sink != nil && o.queue.len() == 0 && len(o.gaps) == 0 && o.paused == 0 && o.open() {
 		o.put(l, &d.event, r)
 		return
 	}
@@ -120,7 +116,7 @@ func (o *outbox) push(l *Listener, d *delivery, r *reached) {
 	// Shared: the data is encoded once for all remote listeners.
 	d.event.Data = d.event.Data.Shared()
 	if o.enqueue(l, &d.event) {
-		r.over = append(r.over, o)
+		r.over = append(r.over, overdue{o, l.deadline})
 	}
 	o.touched(r)
 }
@@ -129,11 +125,11 @@ func (o *outbox) push(l *Listener, d *delivery, r *reached) {
 func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 	if o.full(1) {
 		switch {
-		case o.Policy == Hangup:
+		case l.policy == Hangup:
 			o.closed = true
-			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, len(o.queue)))
+			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.queue.len()))
 			return false
-		case o.Policy == Latest:
+		case l.policy == Latest:
 			o.replace(l, ev)
 			return false
 		case o.lagging || o.full(2):
@@ -153,11 +149,11 @@ func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 
 // full tells whether the outbox holds so many times what it may.
 func (o *outbox) full(times int) bool {
-	return len(o.queue) >= times*o.Limit || o.bytes >= times*o.Bytes
+	return o.queue.len() >= times*o.Limit || o.bytes >= times*o.Bytes
 }
 
 func (o *outbox) append(e entry) {
-	o.queue = append(o.queue, e)
+	o.queue.push(e)
 	o.bytes += e.event.Data.Size()
 	o.start()
 }
@@ -176,7 +172,7 @@ func (o *outbox) start() {
 
 // ready tells whether there is something that may be transmitted now.
 func (o *outbox) ready() bool {
-	return o.paused == 0 && (len(o.queue) > 0 || len(o.gaps) > 0) && o.open()
+	return o.paused == 0 && (o.queue.len() > 0 || len(o.gaps) > 0) && o.open()
 }
 
 // open tells whether the client takes more.
@@ -186,29 +182,16 @@ func (o *outbox) open() bool {
 
 // replace makes room for an event by dropping one: see Latest.
 func (o *outbox) replace(l *Listener, ev *Event) {
-	drop := -1
-	for i := range o.queue {
-		e := &o.queue[i]
-		if e.event.Name == Gap {
-			continue
-		}
-		if e.listener == l && e.event.Sender == ev.Sender && e.event.Name == ev.Name {
-			drop = i
-			break
-		}
-		if drop < 0 {
-			drop = i
-		}
-	}
-	if drop < 0 {
+	old, ok := o.queue.drop(entryKey{l, ev.Sender, ev.Name})
+	if !ok {
 		o.miss(l, ev)
 		return
 	}
-	old := o.queue[drop]
 	o.miss(old.listener, &old.event)
 	o.bytes -= old.event.Data.Size()
-	o.queue = append(o.queue[:drop], o.queue[drop+1:]...)
-	o.append(entry{listener: l, event: *ev})
+	if !o.closed {
+		o.append(entry{listener: l, event: *ev})
+	}
 }
 
 // miss counts an event that is dropped.
@@ -227,7 +210,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 		}
 		o.gaps[key] = gap
 		o.remote.log().Warn("events for a listener are dropped; it will be told",
-			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", len(o.queue))
+			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", o.queue.len())
 	}
 	gap.add(ev.Time)
 }
@@ -244,7 +227,7 @@ func (o *outbox) tellGap(key gapKey) {
 	loss := o.gaps[key]
 	delete(o.gaps, key)
 	if !key.listener.removed.Load() && (o.remote.hello || key.listener.event == "") {
-		o.queue = append(o.queue, entry{listener: key.listener, event: Event{
+		o.queue.push(entry{listener: key.listener, event: Event{
 			Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
 		}})
 	}
@@ -270,20 +253,14 @@ func (o *outbox) pump() {
 
 // next takes the next event from the queue, if it may be transmitted now.
 func (o *outbox) next() (e entry, ok bool) {
-	if len(o.queue) <= o.Limit/2 && o.bytes <= o.Bytes/2 {
+	if o.queue.len() <= o.Limit/2 && o.bytes <= o.Bytes/2 {
 		o.lagging = false
 		o.tellGaps()
 	}
-	if len(o.queue) == 0 {
-		o.queue = nil
+	if o.queue.len() == 0 || !o.ready() {
 		return e, false
 	}
-	if !o.ready() {
-		return e, false
-	}
-	e = o.queue[0]
-	o.queue[0] = entry{}
-	o.queue = o.queue[1:]
+	e = o.queue.pop()
 	o.bytes -= e.event.Data.Size()
 	if o.room != nil && !o.full(1) {
 		close(o.room)
@@ -339,7 +316,7 @@ func (o *outbox) answered() {
 
 // settled wakes who waits for everything to be answered, if it is.
 func (o *outbox) settled() {
-	if o.idle != nil && !o.pumping && o.inFlight == 0 && len(o.queue) == 0 {
+	if o.idle != nil && !o.pumping && o.inFlight == 0 && o.queue.len() == 0 {
 		close(o.idle)
 		o.idle = nil
 	}
@@ -361,15 +338,25 @@ func (o *outbox) resume() {
 	o.flush(false)
 }
 
-// waitForRoom waits until each of these outboxes has room again, for their Deadline at the most: it is one for all of
-// them, so that many slow clients hold a sender up for no longer than one. Those that still have none are lagging.
-func waitForRoom(ctx context.Context, over []*outbox) {
+// An overdue outbox is one that a sender should wait for, so long at the most.
+type overdue struct {
+	*outbox
+	deadline time.Duration
+}
+
+// waitForRoom waits until each of these outboxes has room again, until its deadline at the most, which begins now for all
+// of them: many slow clients hold a sender up for no longer than one. Those that still have none are lagging.
+func waitForRoom(ctx context.Context, over []overdue) {
 	if len(over) == 0 {
 		return
 	}
-	timer := time.NewTimer(over[0].Deadline)
+	began := time.Now()
+	timer := time.NewTimer(over[0].deadline)
 	defer timer.Stop()
-	for _, o := range over {
+	for i, o := range over {
+		if i > 0 {
+			timer.Reset(max(o.deadline-time.Since(began), 0))
+		}
 		o.waitForRoom(ctx, timer)
 	}
 }
@@ -389,7 +376,6 @@ func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	case <-room:
 	case <-ctx.Done():
 	case <-timer.C:
-		timer.Reset(0) // for the outboxes after this one
 		o.mu.Lock()
 		o.lagging = o.full(1)
 		if o.lagging && o.room != nil {
@@ -417,7 +403,7 @@ func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.queue, o.bytes, o.gaps = nil, 0, nil
+	o.queue, o.bytes, o.gaps = queue{}, 0, nil
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
@@ -429,5 +415,5 @@ func (o *outbox) close() {
 func (o *outbox) reopen() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue, o.bytes, o.gaps, o.closed = nil, 0, nil, o.remote.ctx.Err() != nil
+	o.queue, o.bytes, o.gaps, o.closed = queue{}, 0, nil, o.remote.ctx.Err() != nil
 }

@@ -1,16 +1,47 @@
 package hub
 
-import "sighub/carrier"
+import (
+	"sync"
+
+	"sighub/carrier"
+)
 
 // reached is what deliveries leave to be done, by whoever makes them: one after the other, or many together.
 type reached struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
-	over   []*outbox            // want the sender to slow down
+	over   []overdue            // want the sender to slow down
+	home   *sync.Pool           // where it is kept for the next
 }
+
+// newReached lends one; finish gives it back.
+func (r *Router) newReached() *reached {
+	if free, ok := r.reached.Get().(*reached); ok {
+		return free
+	}
+	return &reached{home: &r.reached}
+}
+
+// finish does what is left but for the waiting, and gives r back. A nil r has nothing left.
+func (r *reached) finish(now bool) {
+	if r == nil {
+		return
+	}
+	r.flush(now)
+	clear(r.over)
+	r.over = r.over[:0]
+	r.packed.Reset()
+	r.home.Put(r)
+}
+
+// wantsPatience tells whether listeners want the sender to slow down.
+func (r *reached) wantsPatience() bool { return r != nil && len(r.over) > 0 }
 
 // flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.
 func (r *reached) flush(now bool) {
+	if r == nil {
+		return
+	}
 	for _, o := range r.dirty {
 		o.flush(now)
 	}

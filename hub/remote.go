@@ -303,6 +303,7 @@ func (c *remote) own(given string) (*Sender, error) {
 func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
 	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, remote: c}
 	early := a.flag("early")
+	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -353,19 +354,20 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	var r reached
-	err = sig.trigger(c.ctx, &r, a.value("data"), in.time, in.uncertainty)
+	r, err := sig.trigger(c.ctx, a.value("data"), in.time, in.uncertainty)
 	r.flush(true)
 	if errors.Is(err, ErrNotConnected) && c.server.shuttingDown() {
 		// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
 		return deferred, nil
 	}
-	if err != nil || len(r.over) == 0 {
+	if err != nil || !r.wantsPatience() {
+		r.finish(true)
 		return nil, err
 	}
 	// The reply waits until the slow listeners have room: that slows this client down, and nobody else.
 	c.tasks.Go(func() {
 		waitForRoom(c.ctx, r.over)
+		r.finish(true)
 		respond(carrier.Done(nil))
 	})
 	return deferred, nil

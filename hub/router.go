@@ -35,6 +35,7 @@ type Router struct {
 	closed    bool // no sender may connect any more
 
 	callbacks atomic.Int64 // listeners that are local callbacks
+	reached   sync.Pool    // of *reached
 }
 
 // A channel is the events of one name, starting with #, of all senders.

@@ -255,10 +255,12 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	if g.sender.remote != nil {
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}
-	var r reached
-	err := g.trigger(ctx, &r, carrier.ValueOf(data), at, uncertainty)
-	r.flush(true)
-	waitForRoom(ctx, r.over)
+	r, err := g.trigger(ctx, carrier.ValueOf(data), at, uncertainty)
+	if r != nil {
+		r.flush(true)
+		waitForRoom(ctx, r.over)
+		r.finish(true)
+	}
 	return err
 }
 
@@ -276,7 +278,8 @@ func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) e
 	return nil
 }
 
-func (g *Signal) trigger(ctx context.Context, r *reached, data carrier.Value, at time.Time, uncertainty time.Duration) error {
+// trigger returns what is left to be done; nil if nothing is.
+func (g *Signal) trigger(ctx context.Context, data carrier.Value, at time.Time, uncertainty time.Duration) (*reached, error) {
 	t := g.sender.topic
 	if at.IsZero() {
 		at = t.router.now()
@@ -285,7 +288,8 @@ func (g *Signal) trigger(ctx context.Context, r *reached, data carrier.Value, at
 		event:  Event{Sender: t.name, Name: g.event, Time: at, Uncertainty: uncertainty, Data: data},
 		routes: g.routes,
 	}
-	return t.trigger(ctx, g.sender, &d, r)
+	err := t.trigger(ctx, g.sender, &d)
+	return d.reached, err
 }
 
 func (s *Sender) log() *slog.Logger {

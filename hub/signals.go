@@ -20,6 +20,10 @@ type signals struct {
 	queued  atomic.Int64 // signals in later
 }
 
+// queuedLimit bounds the signals that wait to be handled: more than any window, so that only a client that does not keep
+// to its window meets it.
+const queuedLimit = 1 << 16
+
 // handleSignals takes signals as they were read: their data is the carrier's again when it returns.
 func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.later.idle() {
@@ -37,7 +41,7 @@ func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 
 // queueSignals handles signals later, in order, after the messages that came before them.
 func (c *remote) queueSignals(list []carrier.Signal, answers carrier.Answers) {
-	if n := c.signals.queued.Add(int64(len(list))); n > 2*int64(c.signals.sink.Window()) {
+	if n := c.signals.queued.Add(int64(len(list))); n > queuedLimit {
 		c.hangUp(fmt.Errorf("%w: it sends signals and does not wait for their answers", carrier.ErrLimit))
 		return
 	}
@@ -115,9 +119,9 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 			event: Event{
 				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
 			},
-			routes: g.routes, borrowed: borrowed,
+			routes: g.routes, borrowed: borrowed, reached: &c.signals.reached,
 		}
-		err := g.sender.topic.trigger(c.ctx, g.sender, &d, &c.signals.reached)
+		err := g.sender.topic.trigger(c.ctx, g.sender, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}

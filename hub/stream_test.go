@@ -297,11 +297,13 @@ func TestStreamToStuckListener(t *testing.T) {
 	const count = 40_000
 	for policy, name := range hub.Policies() {
 		t.Run(name, func(t *testing.T) {
-			n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Policy: hub.Policy(policy), Limit: 64, Deadline: 10 * time.Millisecond}})
+			// Asked for by the listener, against the hub's own default.
+			n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Policy: hub.Policy((policy + 1) % 3), Limit: 64}})
 			stuck, _ := n.client(carrier.CBOR)
 			c, free := newCounting(), make(chan struct{})
 			c.late = hub.Policy(policy) == hub.Latest
-			if _, err := stuck.AddRemoteListener(n.ctx, "light", "", func(ev hub.Event) { <-free; c.hear(ev) }); err != nil {
+			o := hub.ListenerOptions{Policy: name, Deadline: 10 * time.Millisecond}
+			if _, err := stuck.AddRemoteListenerWith(n.ctx, "light", "", o, func(ev hub.Event) { <-free; c.hear(ev) }); err != nil {
 				t.Fatal(err)
 			}
 			well, _ := n.client(carrier.CBOR)
@@ -320,7 +322,7 @@ func TestStreamToStuckListener(t *testing.T) {
 			}
 			close(free)
 			if hub.Policy(policy) == hub.Hangup {
-				awaitClients(t, n, "stuck", 3) // it comes back by itself
+				awaitClients(t, n, 3) // it comes back by itself
 				return
 			}
 			n.send(g, count, count+1)()
@@ -332,7 +334,7 @@ func TestStreamToStuckListener(t *testing.T) {
 	}
 }
 
-func awaitClients(t *testing.T, n *network, _ string, want int) {
+func awaitClients(t *testing.T, n *network, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // sockets are involved
 		list := n.Clients()
@@ -341,6 +343,17 @@ func awaitClients(t *testing.T, n *network, _ string, want int) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%v", list)
+		}
+	}
+}
+
+// TestBadListenerOptions: what no hub can do is refused, with what it could.
+func TestBadListenerOptions(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	r, _ := n.client(carrier.CBOR)
+	for _, o := range []hub.ListenerOptions{{Policy: "hope"}, {Deadline: time.Hour}} {
+		if _, err := r.AddRemoteListenerWith(n.ctx, "light", "", o, func(hub.Event) {}); err == nil {
+			t.Errorf("%+v was accepted", o)
 		}
 	}
 }

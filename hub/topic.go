@@ -33,6 +33,9 @@ type delivery struct {
 	event    Event
 	routes   routes
 	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
+
+	// reached is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
+	reached *reached
 }
 
 // own gives the event bytes of its own.
@@ -52,9 +55,8 @@ const (
 	queueWait  = time.Second
 )
 
-// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment. Which outboxes
-// are to be flushed, and which want the sender to slow down, it notes in reached.
-func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery, reached *reached) error {
+// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment.
+func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery) error {
 	t.mu.Lock()
 	if len(t.queue) >= queueLimit {
 		if err := t.waitForRoom(ctx); err != nil {
@@ -71,12 +73,13 @@ func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery, reached 
 	if t.busy {
 		d.own()
 		t.queue = append(t.queue, *d)
+		t.queue[len(t.queue)-1].reached = nil // that is ours
 		t.mu.Unlock()
 		return nil
 	}
 	t.busy = true
 	t.mu.Unlock()
-	d.deliver(reached)
+	d.deliver()
 	t.mu.Lock()
 	if len(t.queue) == 0 && !t.ended {
 		t.busy = false
@@ -114,7 +117,7 @@ func (t *topic) flush() {
 
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
-	var reached reached
+	var reached *reached
 	for {
 		t.mu.Lock()
 		if len(t.queue) == 0 {
@@ -122,7 +125,7 @@ func (t *topic) drain() {
 			t.busy = false
 			ended := t.ended
 			t.mu.Unlock()
-			reached.flush(false)
+			reached.finish(false)
 			if ended {
 				t.router.forget(t)
 			}
@@ -136,7 +139,9 @@ func (t *topic) drain() {
 			t.room = nil
 		}
 		t.mu.Unlock()
-		d.deliver(&reached)
+		d.reached = reached
+		d.deliver()
+		reached = d.reached
 	}
 }
 
@@ -168,8 +173,10 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 }
 
 // deliver gives the event to everyone who listens.
-func (d *delivery) deliver(r *reached) {
-	r.packed.Reset()
+func (d *delivery) deliver() {
+	if d.reached != nil {
+		d.reached.packed.Reset()
+	}
 	for _, ls := range d.routes {
 		if ls == nil {
 			continue
@@ -181,7 +188,10 @@ func (d *delivery) deliver(r *reached) {
 				d.own()
 				l.call(&d.event)
 			default:
-				l.remote.outbox.push(l, d, r)
+				if d.reached == nil {
+					d.reached = l.router.newReached()
+				}
+				l.remote.outbox.push(l, d)
 			}
 		}
 	}

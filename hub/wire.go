@@ -3,6 +3,8 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -121,6 +123,29 @@ func (a *arguments) units() map[string]string {
 	}
 	return units
 }
+
+// policy reads what a listener wants when it cannot keep up; what it does not say is as it is for all.
+func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
+	p, deadline := o.Policy, o.Deadline
+	if name := a.optionalText("policy"); name != "" {
+		i := slices.Index(Policies(), name)
+		if i < 0 {
+			a.fail("policy %q is not one of %s", name, strings.Join(Policies(), ", "))
+		}
+		p = Policy(i)
+	}
+	if v := a.fields["deadline"]; !v.IsNull() {
+		ms := a.number("deadline")
+		if ms < 1 || ms > maxDeadline {
+			a.fail("a deadline of %d ms is not between 1 and %d", ms, maxDeadline)
+		}
+		deadline = time.Duration(ms) * time.Millisecond
+	}
+	return p, deadline
+}
+
+// maxDeadline bounds how long a listener may have senders wait for it, in milliseconds: a minute.
+const maxDeadline = 60_000
 
 // A signal's info in transit. Time is nanoseconds since the Unix epoch in CBOR, RFC 3339 text in JSON; either is
 // read from both. Uncertainty is nanoseconds.

@@ -22,6 +22,10 @@ type client struct {
 	dict   *dictionary
 	after  []*client // to end before this one is told of
 
+	answers handAnswers
+	routes  map[eventName]*carrier.Route
+	batch   []carrier.Signal // of the latest frame
+
 	queue   *queue[event]
 	fetched chan []byte   // replies to what fetch asks
 	lost    chan struct{} // closed, after cause was set, when the device is gone
@@ -46,6 +50,7 @@ func newClient(s *Server, p *peer, l *line) *client {
 		hello:   p.hello,
 		window:  p.link.limits.window,
 		line:    l,
+		routes:  make(map[eventName]*carrier.Route),
 		queue:   newQueue[event](),
 		fetched: make(chan []byte, 1),
 		lost:    make(chan struct{}),

@@ -17,7 +17,7 @@ type Server struct {
 	store store
 
 	mu           sync.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
-	handler      carrier.Handler
+	handler      carrier.SignalHandler
 	peers        peers
 	dictionaries dictionaries
 	lines        []*line
@@ -51,7 +51,7 @@ func New(o Options) (*Server, error) {
 // long as it runs.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	s.mu.Lock()
-	s.handler = h
+	s.handler = carrier.AsSignalHandler(h)
 	s.mu.Unlock()
 	(&finder{server: s}).run(ctx)
 	s.running.Wait()

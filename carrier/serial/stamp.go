@@ -69,16 +69,3 @@ func newGapData(count uint64, first, last time.Time, event string) carrier.Value
 	}
 	return carrier.ValueOf(g)
 }
-
-// message returns the message that hands on the reading.
-func (r *stampedReading) message() *carrier.Message {
-	return &carrier.Message{Method: "signal", Params: carrier.ValueOf(carrier.Object{
-		{Key: "info", Value: carrier.Object{
-			{Key: "sender", Value: r.sender},
-			{Key: "event", Value: r.event},
-			{Key: "time", Value: r.time.UnixNano()},
-			{Key: "uncertainty", Value: int64(r.uncertainty)},
-		}},
-		{Key: "data", Value: r.data},
-	})}
-}

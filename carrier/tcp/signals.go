@@ -121,12 +121,7 @@ func (c *conn) Flush(now bool) {
 		c.writer.flushNow()
 		return
 	}
-	w := &c.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.pending != nil {
-		w.start()
-	}
+	c.writer.flushSoon()
 }
 
 // Done implements carrier.Answers.

@@ -39,6 +39,7 @@ type writer struct {
 	running bool    // the goroutine exists
 	done    int     // signals to be answered
 	held    bool    // unhold writes soon
+	wrote   time.Time
 	scratch []byte
 	closing bool  // nobody waits any more
 	err     error // nothing is written any more
@@ -152,6 +153,26 @@ func (w *writer) flushNow() {
 	go w.run()
 }
 
+// lull is how long nothing must have been written for a packet to be taken for a lone one.
+const lull = 100 * time.Microsecond
+
+// flushSoon writes what is pending: a lone packet at once, and one of many together with those that follow it.
+func (w *writer) flushSoon() {
+	w.mu.Lock()
+	if w.running || w.idle() {
+		w.mu.Unlock()
+		return
+	}
+	lone := time.Since(w.wrote) > lull
+	if !lone {
+		w.start()
+	}
+	w.mu.Unlock()
+	if lone {
+		w.flushNow()
+	}
+}
+
 // goOn writes the rest of what was begun, and then what is pending.
 func (w *writer) goOn(out *[]byte, n, replies int) {
 	w.written(replies, w.write((*out)[n:]))
@@ -208,8 +229,9 @@ func (w *writer) run() {
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
 	w.owed -= replies
+	w.wrote = time.Now()
 	if w.pace != nil {
-		w.pace.last = time.Now()
+		w.pace.last = w.wrote
 	}
 	w.notify()
 	tell := err != nil && w.err == nil

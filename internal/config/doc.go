@@ -68,7 +68,7 @@
 //	  listeners: 4096              # of one client
 //	  outstanding: 1024            # unanswered messages of one client
 //	  outbox: 1024                 # events that wait for one client
-//	  slow_listener: block         # block, latest or disconnect, when the outbox is full
+//	  slow_listener: block         # block, latest or disconnect, when the outbox is full; a listener may ask for another
 //	  block_deadline: 2s           # how long block waits
 //	  request_timeout: 10s         # how long a client may take to answer a request
 //	log:

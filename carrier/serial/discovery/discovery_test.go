@@ -56,6 +56,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("auto")
 	f.Add("0403:6001:x")
 	f.Add("/dev/tty[USB]*")
+	f.Add(`x*\`)
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse(text)
 		if err != nil {
@@ -65,10 +66,8 @@ func FuzzParse(f *testing.F) {
 		if p.kind == usb && !strings.HasPrefix(strings.ToLower(text), p.vendor+":"+p.product) {
 			t.Errorf("%+v", p)
 		}
-		if p.kind == glob {
-			if _, err := filepath.Match(text, "x"); err != nil {
-				t.Error(err)
-			}
+		if _, err := (System{Root: t.TempDir()}).Find(p); err != nil && p.kind != glob {
+			t.Error(err)
 		}
 	})
 }

@@ -49,8 +49,10 @@ func Parse(text string) (Pattern, error) {
 		p.vendor, p.product, p.serial = strings.ToLower(ids[1]), strings.ToLower(ids[2]), ids[3]
 	case strings.ContainsAny(text, `*?[`):
 		p.kind = glob
-		if _, err := filepath.Match(text, ""); err != nil {
-			return p, fmt.Errorf("the pattern %s is malformed: close its brackets", text)
+		for _, name := range []string{"", text} { // what does not come to be compared is not looked at everywhere
+			if _, err := filepath.Match(text, name); err != nil {
+				return p, fmt.Errorf("the pattern %s is malformed: close its brackets", text)
+			}
 		}
 	}
 	return p, nil

@@ -1,0 +1,126 @@
+package hub
+
+// An entry is an event for a listener.
+type entry struct {
+	listener *Listener // nil: it was dropped
+	event    Event
+	next     uint64 // number of the next entry of its kind; 0: there is none
+}
+
+type entryKey struct {
+	listener      *Listener
+	sender, event string
+}
+
+// A queue holds entries in order. Of listeners that want the latest events it finds the oldest of a kind without looking
+// at all of them.
+type queue struct {
+	entries []entry
+	popped  uint64 // how many went before the first of entries: numbers count from there, from 1
+	dropped int    // of entries
+	kinds   map[entryKey]kindOfEntry
+}
+
+// A kindOfEntry is where the entries of one kind are.
+type kindOfEntry struct{ first, last uint64 }
+
+func (q *queue) len() int { return len(q.entries) - q.dropped }
+
+func (q *queue) at(number uint64) *entry { return &q.entries[number-q.popped-1] }
+
+// key returns an entry's kind, if it is of one that may be dropped for a newer one.
+func (e *entry) key() (key entryKey, ok bool) {
+	if e.listener == nil || e.listener.policy != Latest || e.event.Name == Gap {
+		return key, false
+	}
+	return entryKey{e.listener, e.event.Sender, e.event.Name}, true
+}
+
+func (q *queue) push(e entry) {
+	e.next = 0
+	q.entries = append(q.entries, e)
+	key, ok := e.key()
+	if !ok {
+		return
+	}
+	if q.kinds == nil {
+		q.kinds = make(map[entryKey]kindOfEntry)
+	}
+	number := q.popped + uint64(len(q.entries))
+	kind, known := q.kinds[key]
+	if known {
+		q.at(kind.last).next = number
+	} else {
+		kind.first = number
+	}
+	kind.last = number
+	q.kinds[key] = kind
+}
+
+// pop returns the first entry; there is one.
+func (q *queue) pop() entry {
+	for {
+		e := q.entries[0]
+		q.forget(&e)
+		q.entries[0] = entry{}
+		q.entries = q.entries[1:]
+		q.popped++
+		if e.listener == nil {
+			q.dropped--
+			continue
+		}
+		if q.len() == 0 {
+			*q = queue{}
+		}
+		return e
+	}
+}
+
+// forget notes that an entry, the first of its kind, goes.
+func (q *queue) forget(e *entry) {
+	key, ok := e.key()
+	switch {
+	case !ok:
+	case e.next == 0:
+		delete(q.kinds, key)
+	default:
+		q.kinds[key] = kindOfEntry{e.next, q.kinds[key].last}
+	}
+}
+
+// drop takes out the oldest entry of a kind or, if there is none, the oldest of any listener that wants the latest.
+func (q *queue) drop(key entryKey) (old entry, ok bool) {
+	number := q.kinds[key].first
+	if number == 0 {
+		if number = q.oldest(); number == 0 {
+			return old, false
+		}
+	}
+	e := q.at(number)
+	q.forget(e)
+	old, *e = *e, entry{}
+	if q.dropped++; q.dropped > len(q.entries)/2 {
+		q.compact()
+	}
+	return old, true
+}
+
+func (q *queue) oldest() (number uint64) {
+	for i := range q.entries {
+		if _, ok := q.entries[i].key(); ok {
+			return q.popped + uint64(i) + 1
+		}
+	}
+	return 0
+}
+
+// compact takes out what was dropped.
+func (q *queue) compact() {
+	all := q.entries
+	*q = queue{entries: make([]entry, 0, len(all))}
+	for _, e := range all {
+		if e.listener != nil {
+			q.push(e)
+		}
+	}
+}
