@@ -80,6 +80,9 @@ tools() {
 	has_header simavr/sim_avr.h || missing+=(libsimavr-dev)
 	has_header libelf.h || missing+=(libelf-dev)
 	command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi)
+	command -v readelf >/dev/null || missing+=(binutils)
+	# The binary for other machines is started here.
+	command -v qemu-arm >/dev/null || missing+=(qemu-user)
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
 	command -v xz >/dev/null || missing+=(xz-utils)
@@ -151,6 +154,7 @@ step modules modules
 step build go build ./...
 step vet go vet ./...
 $quick || step cross cross
+$quick || step static scripts/static.sh
 step lint lint
 step test tests
 $quick || step fuzz scripts/fuzz.sh

@@ -45,6 +45,7 @@ func (s *polled) plan(base time.Time) {
 
 // turn takes a reading, reports it, and sets the time of the next one.
 func (s *polled) turn(ctx context.Context) {
+	opened := s.sensor == nil
 	err := s.read(ctx)
 	if ctx.Err() != nil {
 		return
@@ -58,23 +59,24 @@ func (s *polled) turn(ctx context.Context) {
 		s.answered()
 		s.report(ctx)
 	}
-	s.plan(s.next(time.Now()))
+	s.plan(s.next(time.Now(), opened))
 }
 
 // next returns when the next reading is planned. Times that have passed are left out, so that a bus which is too slow
-// for its sensors does not fall behind further and further.
-func (s *polled) next(now time.Time) time.Time {
+// for its sensors does not fall behind further and further. To open one takes longer than to read it: nobody need be warned
+// of that.
+func (s *polled) next(now time.Time, opened bool) time.Time {
 	next := s.base.Add(s.Period)
 	late := now.Sub(next.Add(s.Jitter))
 	if late <= 0 {
 		s.late = false
 		return next
 	}
-	if !s.late {
+	if !s.late && !opened {
 		s.log.Warn("readings are left out, because the bus is too slow for its sensors: give them a longer period",
 			"period", s.Period, "late", late)
 	}
-	s.late = true
+	s.late = s.late || !opened
 	return next.Add(late.Truncate(s.Period) + s.Period)
 }
 
@@ -155,9 +157,9 @@ func (s *polled) failed(err error) bool {
 	s.close()
 	s.disconnect("failed: " + err.Error())
 	if s.gone {
-		s.log.Debug("a sensor is still gone", "error", err)
+		s.log.Debug("a sensor still does not answer", "error", err)
 	} else {
-		s.log.Warn("a sensor is gone: it is tried again and again", "error", err)
+		s.log.Warn("a sensor does not answer: it is tried again and again", "error", err)
 	}
 	s.gone = true
 	return true

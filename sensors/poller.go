@@ -108,8 +108,11 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 			return nil, fmt.Errorf("sensors: two sensors are called %q: give each sender a name of its own", s.Sender)
 		}
 		names[s.Sender] = true
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return nil, fmt.Errorf("sensors: sensor %q: %w", s.Sender, err)
+		}
+		if s.Open == nil {
+			return nil, fmt.Errorf("sensors: sensor %q: nothing opens it", s.Sender)
 		}
 		b := p.bus(s.Bus)
 		b.pollers = append(b.pollers, newPolled(b, s))
@@ -117,13 +120,12 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 	return p, nil
 }
 
-// check refuses what makes no sense, and sets what was left out.
-func (s *Source) check() error {
+// Check refuses what makes no sense, and sets what was left out. NewPoller does it, too; it is for those who want to
+// know before they can say what opens the sensor.
+func (s *Source) Check() error {
 	switch {
 	case s.Sender == "":
 		return errors.New("its sender has no name")
-	case s.Open == nil:
-		return errors.New("nothing opens it")
 	case s.Period < 0 || s.Jitter < 0:
 		return errors.New("its period or its jitter is negative")
 	case s.Period > 0 && s.Period < minPeriod:

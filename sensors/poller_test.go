@@ -1,8 +1,10 @@
 package sensors
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"strings"
 	"sync"
@@ -323,4 +325,28 @@ func TestNoSensors(t *testing.T) {
 		run(t, s, nil, PollerOptions{}, func() { time.Sleep(second) })
 		s.expect(t)
 	})
+}
+
+// TestSlow: a bus that is too slow for its sensors is told of, once; one that only takes its time to open is not.
+func TestSlow(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		opening, takes time.Duration
+		warnings       int
+	}{{"opening", 3 * second, 0, 0}, {"reading", 0, 3 * second, 1}} {
+		bubble(t, test.name, func(t *testing.T) {
+			var log bytes.Buffer
+			f := newFake()
+			f.takes = test.takes
+			open := func(ctx context.Context) (Sensor, error) {
+				time.Sleep(test.opening)
+				return f.open(ctx)
+			}
+			o := PollerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			run(t, newStory(), []Source{{Sender: "air", Open: open, Period: second}}, o, func() { time.Sleep(20 * second) })
+			if n := strings.Count(log.String(), "readings are left out"); n != test.warnings {
+				t.Errorf("told %d times:\n%s", n, &log)
+			}
+		})
+	}
 }

@@ -46,12 +46,11 @@ func (p *nativePort) drain() error {
 // SetBaud implements RateSetter.
 func (p *nativePort) SetBaud(rate int) error {
 	return p.control(func(fd int) error {
-		t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+		t, err := readTermios(fd)
 		if err != nil {
 			return err
 		}
-		t.Ispeed, t.Ospeed = uint32(rate), uint32(rate)
-		return uninterrupted(func() error { return unix.IoctlSetTermios(fd, unix.TCSETSW2, t) }) // waits until all is sent
+		return applyTermios(fd, t, rate, true)
 	})
 }
 
@@ -110,7 +109,7 @@ func setUp(fd, baud int) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return unix.EBUSY // as the kernel says of a port in exclusive use
 	}
-	t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+	t, err := readTermios(fd)
 	if errors.Is(err, unix.ENOTTY) {
 		return errNotTerminal
 	}
@@ -122,11 +121,10 @@ func setUp(fd, baud int) error {
 	t.Oflag &^= unix.OPOST
 	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	// Without HUPCL closing the port leaves DTR as it is, so that boards whose DTR is their reset go on running.
-	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.CRTSCTS | unix.HUPCL | unix.CBAUD | unix.CBAUD<<16
-	t.Cflag |= unix.CS8 | unix.CREAD | unix.CLOCAL | unix.BOTHER
-	t.Ispeed, t.Ospeed = uint32(baud), uint32(baud)
+	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.CRTSCTS | unix.HUPCL
+	t.Cflag |= unix.CS8 | unix.CREAD | unix.CLOCAL
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS2, t); err != nil {
+	if err := applyTermios(fd, t, baud, false); err != nil {
 		return fmt.Errorf("%d baud: %w", baud, err)
 	}
 	// Nobody else may open the port: root may all the same, and is kept out by the lock.

@@ -37,6 +37,7 @@ type commands struct {
 	Request  requestCommand  `cmd:"" help:"Ask a sender something and print its answer."`
 	Senders  sendersCommand  `cmd:"" help:"List who sends what."`
 	Ports    portsCommand    `cmd:"" help:"List the serial ports, and the devices on them."`
+	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors on the gateway itself, or look for sensors."`
 	Simulate simulateCommand `cmd:"" help:"Be a device on a serial line."`
 	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without any hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
@@ -120,7 +121,7 @@ func (s *streams) complain(err error) {
 func plainly(text string) string {
 	for {
 		rest, ok := text, false
-		for _, name := range []string{"hub: ", "carrier: ", "tcp: ", "serial: ", "fault: ", "json: ", "cbor: "} {
+		for _, name := range []string{"hub: ", "carrier: ", "tcp: ", "serial: ", "fault: ", "sensors: ", "drivers: ", "kernel: ", "pins: ", "threshold: ", "json: ", "cbor: "} {
 			if rest, ok = strings.CutPrefix(text, name); ok {
 				break
 			}

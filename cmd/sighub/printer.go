@@ -110,7 +110,7 @@ func describeLoss(l hub.Loss) string {
 func describeConnection(c hub.Connection) string {
 	var parts []string
 	if c.Reason != "" {
-		parts = append(parts, c.Reason)
+		parts = append(parts, plainReason(c.Reason))
 	} else {
 		if events := ownEvents(c.Events, c.Units); len(events) > 0 {
 			parts = append(parts, "sends "+strings.Join(events, ", "))
@@ -123,6 +123,15 @@ func describeConnection(c hub.Connection) string {
 		parts = append(parts, "on "+c.Client.String())
 	}
 	return strings.Join(parts, "; ")
+}
+
+// plainReason takes the names of packages out of what a sensor failed with.
+func plainReason(reason string) string {
+	const failed = "failed: "
+	if cause, ok := strings.CutPrefix(reason, failed); ok {
+		return failed + plainly(cause)
+	}
+	return reason
 }
 
 // ownEvents leaves out the events that every sender has, and adds the units.

@@ -14,10 +14,11 @@ import (
 )
 
 type runCommand struct {
-	Config string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
-	Serial []string `sep:"none" placeholder:"PORT" help:"Serial ports with devices: a path, a pattern as in '/dev/ttyUSB*', a USB adapter's vendor:product[:serial], auto or none. May be repeated; adds to what the file says. Default: auto."`
-	State  string   `placeholder:"DIR" help:"The folder of what is remembered from one run to the next; replaces what the file says. Default: systemd's, else the user's cache."`
+	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
+	Listen  []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
+	Serial  []string `sep:"none" placeholder:"PORT" help:"Serial ports with devices: a path, a pattern as in '/dev/ttyUSB*', a USB adapter's vendor:product[:serial], auto or none. May be repeated; adds to what the file says. Default: auto."`
+	Sensors []string `sep:"none" placeholder:"WHICH" help:"The gateway's own sensors: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds as a configuration has them. May be repeated; adds to what the file says. Default: none."`
+	State   string   `placeholder:"DIR" help:"The folder of what is remembered from one run to the next; replaces what the file says. Default: systemd's, else the user's cache."`
 }
 
 // Help implements kong.HelpProvider.
@@ -27,6 +28,9 @@ func (*runCommand) Help() string {
 With auto, every USB serial adapter is served as soon as it is plugged in; ` + "`sighub ports`" + ` shows them. A device is known
 by its own uid, wherever it is plugged in.
 
+With --sensors auto it reports what the kernel measures, by sensors that are there when it starts, such as a Raspberry Pi's
+processor; ` + "`sighub sensors --scan`" + ` shows them, and others, and what to write into a file for each.
+
 After a ? a port may have, as in the configuration file, baud, opener (native, bugst or tarm), name, naming, dtr and rts
 (on or off), joined by &.
 
@@ -35,6 +39,7 @@ Examples:
     sighub run
     sighub run --serial '/dev/ttyACM*' --serial 0403:6001
     sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --listen tcp://0.0.0.0:3000
+    sighub run --sensors auto
     sighub run --config /etc/sighub/sighub.yaml`
 }
 
@@ -49,14 +54,19 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	router := newRouter(cfg, log, portMethods(ports))
+	gateway, err := newSensing(&cfg.Sensing, router.Router, "/sys", log)
+	if err != nil {
+		return err
+	}
 	carriers, err := listen(cfg, log)
 	if err != nil {
 		return err
 	}
-	if len(cfg.Serial) == 0 {
+	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
 	}
-	err = newRouter(cfg, log, portMethods(ports)).Serve(ctx, append(carriers, ports)...)
+	err = gateway.during(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	if err == nil {
 		log.Info("shut down")
 	}
@@ -74,7 +84,7 @@ func (c *runCommand) config() (*config.Config, error) {
 	if c.State != "" {
 		cfg.State = c.State
 	}
-	return cfg, cfg.Add(c.Listen, c.Serial)
+	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(c.Sensors))
 }
 
 func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {

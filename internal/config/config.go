@@ -18,6 +18,8 @@ type Config struct {
 	Limits Limits
 	Log    Log
 
+	Sensing Sensing
+
 	said bool // which serial ports there are
 }
 
@@ -104,6 +106,15 @@ func (c *Config) complete() {
 
 // Load reads a file. The error is one that could not be read, or joins an [*Error] for each fault.
 func Load(file string) (*Config, error) {
+	data, err := read(file, "--config")
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, data)
+}
+
+// read reads a file that an option of the command line names.
+func read(file, option string) ([]byte, error) {
 	info, err := os.Stat(file)
 	if err == nil && info.Size() > maxFile {
 		return nil, fmt.Errorf("%s: %d bytes are too many for a configuration: the limit is %d", file, info.Size(), maxFile)
@@ -111,13 +122,13 @@ func Load(file string) (*Config, error) {
 	data, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such file: check the path given to --config", file)
+		return nil, fmt.Errorf("%s: no such file: check the path given to %s", file, option)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("%s: permission denied: make the file readable for this user", file)
 	case err != nil:
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	return Parse(file, data)
+	return data, nil
 }
 
 // maxFile bounds what is read, in bytes: a thousand ports need a tenth of it.
@@ -171,7 +182,7 @@ func (c *Config) Summary() string {
 	for i, p := range c.Serial {
 		ports[i] = p.Port
 	}
-	return plural(len(c.Listen), "address", "addresses") + ", serial ports: " + cmp.Or(strings.Join(ports, ", "), NoPort)
+	return plural(len(c.Listen), "address", "addresses") + ", serial ports: " + cmp.Or(strings.Join(ports, ", "), NoPort) + c.Sensing.summary()
 }
 
 func plural(n int, one, many string) string {

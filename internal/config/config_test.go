@@ -206,6 +206,21 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func FuzzParseBus(f *testing.F) {
+	for _, text := range []string{"I2C1", "/dev/i2c-10", "OneWire0", "sim", "sim?day=1m&unplugged=/tmp/a%20b", "sim?x"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := ParseBus(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseBus(b.String()); err != nil || again != b {
+			t.Errorf("%q is %+v; written and read again %+v, %v", text, b, again, err)
+		}
+	})
+}
+
 func FuzzParsePort(f *testing.F) {
 	f.Add("/dev/ttyUSB0?baud=115200&naming={device}.{sender}")
 	f.Add("?=&&%")

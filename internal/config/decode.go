@@ -31,18 +31,13 @@ func Parse(file string, data []byte) (*Config, error) {
 	if len(data) > maxFile {
 		return nil, &Error{File: file, Message: fmt.Sprintf("%d bytes are too many for a configuration: the limit is %d", len(data), maxFile)}
 	}
-	d := &decoder{file: file}
+	d := newDecoder(file)
 	c := defaults()
 	if root := d.parse(data); root != nil {
 		d.config(root, c)
 	}
-	if len(d.errs) > 0 {
-		sort.SliceStable(d.errs, func(i, j int) bool { return d.errs[i].before(d.errs[j]) })
-		joined := make([]error, len(d.errs))
-		for i, e := range d.errs {
-			joined[i] = e
-		}
-		return nil, errors.Join(joined...)
+	if err := d.faults(); err != nil {
+		return nil, err
 	}
 	c.complete()
 	return c, nil
@@ -59,6 +54,19 @@ func (e *Error) before(other *Error) bool {
 type decoder struct {
 	file string
 	errs []*Error
+	seen map[string]int // lines of what may be there only once
+}
+
+func newDecoder(file string) *decoder { return &decoder{file: file, seen: make(map[string]int)} }
+
+// faults joins what was noted, in the order of the lines.
+func (d *decoder) faults() error {
+	sort.SliceStable(d.errs, func(i, j int) bool { return d.errs[i].before(d.errs[j]) })
+	joined := make([]error, len(d.errs))
+	for i, e := range d.errs {
+		joined[i] = e
+	}
+	return errors.Join(joined...)
 }
 
 // parse returns the document's root, or nil if it is empty or no YAML.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -57,6 +58,72 @@ func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 	}
 	d.fail(n, "%s is %s: write a whole number", what, describeScalar(n))
 	return 0, false
+}
+
+func (d *decoder) number(n ast.Node, what string) (float64, bool) {
+	switch v := n.(type) {
+	case *ast.FloatNode:
+		return v.Value, true
+	case *ast.IntegerNode:
+		switch i := v.Value.(type) {
+		case int64:
+			return float64(i), true
+		case uint64:
+			return float64(i), true
+		}
+	}
+	d.fail(n, "%s is %s: write a number", what, describeScalar(n))
+	return 0, false
+}
+
+func (d *decoder) boolean(n ast.Node, what string, v *bool) {
+	if b, ok := n.(*ast.BoolNode); ok {
+		*v = b.Value
+		return
+	}
+	d.fail(n, "%s is %s: write true or false", what, describeScalar(n))
+}
+
+// address reads what a device has on its bus: a number, best in hexadecimal, or the same in quotes.
+func (d *decoder) address(n ast.Node, v *uint64) {
+	var text string
+	switch a := n.(type) {
+	case *ast.IntegerNode:
+		text = a.Token.Value
+	case *ast.StringNode:
+		text = a.Value
+	}
+	addr, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		d.fail(n, "address is %s: write one as in 0x23", describeScalar(n))
+		return
+	}
+	*v = addr
+}
+
+// sender reads the name of a sender or of what else has a name in the hub.
+func (d *decoder) sender(n ast.Node, what string, v *string) {
+	text, ok := d.text(n, what)
+	if !ok {
+		return
+	}
+	if len(text) > maxName || strings.ContainsFunc(text, unicode.IsControl) {
+		d.fail(n, "%s %q cannot be a name: write 1 to %d printable bytes", what, text, maxName)
+		return
+	}
+	*v = text
+}
+
+// maxName is how long a name may be in the hub, in bytes.
+const maxName = 255
+
+// event reads the name of an event, which may be a channel's.
+func (d *decoder) event(n ast.Node, what string, v *string) {
+	if isNull(n) {
+		d.fail(n, `%s is empty: a # begins a comment, unless it is in quotes, as in "#dark"`, what)
+		return
+	}
+	d.sender(n, what, v)
 }
 
 func (d *decoder) count(n ast.Node, what string, v *int) {

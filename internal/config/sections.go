@@ -7,9 +7,12 @@ import (
 )
 
 func (d *decoder) config(n ast.Node, c *Config) {
-	d.mapping(n, "the configuration",
-		field{"listen", func(n ast.Node) { d.listen(n, c) }},
-		field{"serial", func(n ast.Node) { d.serial(n, c) }},
+	fields := []field{
+		{"listen", func(n ast.Node) { d.listen(n, c) }},
+		{"serial", func(n ast.Node) { d.serial(n, c) }},
+	}
+	fields = append(fields, d.sensing(&c.Sensing)...)
+	d.mapping(n, "the configuration", append(fields,
 		field{"state", func(n ast.Node) {
 			if text, ok := d.text(n, "state"); ok {
 				c.State = text
@@ -17,7 +20,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 		}},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
 		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
-	)
+	)...)
 }
 
 func (d *decoder) listen(n ast.Node, c *Config) {

@@ -74,6 +74,18 @@ func (d Driver) Check(addr uint64, o Options) error {
 	return nil
 }
 
+// Measures returns what a sensor with these options measures.
+func (d Driver) Measures(o Options) ([]sensors.Quantity, error) {
+	if d.build == nil {
+		return nil, errors.New("drivers: this is no driver of the catalogue")
+	}
+	c, err := d.build(&o)
+	if err != nil {
+		return nil, fmt.Errorf("drivers: %s: %w", d.Name, err)
+	}
+	return c.quantities(), nil
+}
+
 func (d Driver) check(addr uint64, o Options) (chip, error) {
 	if d.build == nil {
 		return nil, errors.New("this is no driver of the catalogue")
@@ -87,7 +99,10 @@ func (d Driver) check(addr uint64, o Options) (chip, error) {
 	}
 	for _, name := range o.given() {
 		if !slices.Contains(d.Options, name) {
-			return nil, fmt.Errorf("it has no option %q, but %s", name, list(d.Options))
+			if len(d.Options) == 0 {
+				return nil, fmt.Errorf("it has no option %q, nor any other", name)
+			}
+			return nil, fmt.Errorf("it has no option %q, but %s", name, strings.Join(d.Options, ", "))
 		}
 	}
 	return d.build(&o)
@@ -130,13 +145,6 @@ func addresses(all []uint16) string {
 	names := make([]string, len(all))
 	for i, a := range all {
 		names[i] = fmt.Sprintf("%#x", a)
-	}
-	return strings.Join(names, ", ")
-}
-
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
 	}
 	return strings.Join(names, ", ")
 }

@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 		{"bh1750", 0x23, Options{Gain: -1}, "gain -1"},
 		{"bh1750", 0x23, Options{Gain: math.NaN()}, "gain NaN"},
 		{"bh1750", 0x23, Options{Bits: 12}, `no option "bits", but mode, gain`},
-		{"tmp102", 0x48, Options{Mode: "high"}, `no option "mode", but none`},
+		{"tmp102", 0x48, Options{Mode: "high"}, `no option "mode", nor any other`},
 		{"sht4x", 0x44, Options{Mode: "lowest"}, "mode lowest"},
 		{"bme280", 0x76, Options{Oversampling: 3}, "oversampling 3"},
 		{"tsl2591", 0x29, Options{Gain: 2}, "gain 2"},

@@ -57,14 +57,14 @@ func (l *Law) check() error {
 	switch l.Kind {
 	case Photoresistor:
 		if l.R25 != 0 || l.Beta != 0 || l.SteinhartHart != [3]float64{} {
-			return errors.New("law: r25, beta and steinhart-hart are a thermistor's")
+			return errors.New("law: r25, beta and steinhart_hart are a thermistor's")
 		}
 	case Thermistor:
 		if l.R10 != 0 || l.Gamma != 0 {
 			return errors.New("law: r10 and gamma are a photoresistor's")
 		}
 		if l.SteinhartHart != [3]float64{} && (l.R25 != 0 || l.Beta != 0) {
-			return errors.New("law: steinhart-hart replaces r25 and beta: leave one or the other out")
+			return errors.New("law: steinhart_hart replaces r25 and beta: leave one or the other out")
 		}
 	default:
 		return fmt.Errorf("law: kind %q: it can be %s or %s", l.Kind, Photoresistor, Thermistor)

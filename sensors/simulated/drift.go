@@ -7,10 +7,10 @@ import (
 	"sighub/sensors"
 )
 
-// A Drift is a place where light and temperature change as over a day. What it reports depends on its fields and
+// A Drift is a place where light, temperature, humidity and pressure change as over a day. What it reports depends on its fields and
 // the time alone. The zero Drift has days of 24 hours.
 type Drift struct {
-	// Start is when a day begins, at its midnight.
+	// Start is when a day begins, at its midnight: that of 1970-01-01 in UTC by default.
 	Start time.Time
 	// Day is how long a day takes: 24 hours by default. A demo sees more in a shorter one.
 	Day time.Duration
@@ -26,6 +26,11 @@ const (
 	swing       = 6.0  // in kelvin, from the mean to the warmest and coldest
 	delay       = 0.1  // of a day, by which warmth follows the sun
 	gusts       = 0.8  // in kelvin
+
+	meanHumidity = 60.0      // in %RH, at the mean temperature
+	drying       = 3.0       // in %RH per kelvin
+	meanPressure = 101_325.0 // in pascal, that of the standard atmosphere
+	fronts       = 1_500.0   // in pascal, from the mean to the highest and lowest
 )
 
 // Light returns the light in lux, whole lux.
@@ -44,13 +49,30 @@ func (d Drift) Temperature(at time.Time) sensors.Reading {
 	return sensors.Reading{Value: math.Round(celsius*100) / 100, Unit: sensors.Celsius, Time: at}
 }
 
+// Humidity returns the relative humidity, to a hundredth of a percent: warm air is dry.
+func (d Drift) Humidity(at time.Time) sensors.Reading {
+	percent := meanHumidity - drying*(d.Temperature(at).Value-meanCelsius)
+	percent = min(max(percent, 0), 100)
+	return sensors.Reading{Value: math.Round(percent*100) / 100, Unit: sensors.Humidity, Time: at}
+}
+
+// Pressure returns the air's pressure, to a pascal. It changes twice a day.
+func (d Drift) Pressure(at time.Time) sensors.Reading {
+	pascal := meanPressure + fronts*(2*d.weather(d.days(at)*2, 3)-1)
+	return sensors.Reading{Value: math.Round(pascal), Unit: sensors.Pascal, Time: at}
+}
+
 // days returns how many days have passed since Start.
 func (d Drift) days(at time.Time) float64 {
 	length := d.Day
 	if length <= 0 {
 		length = 24 * time.Hour
 	}
-	return float64(at.Sub(d.Start)) / float64(length)
+	start := d.Start
+	if start.IsZero() {
+		start = time.Unix(0, 0) // a Duration does not reach back to year 1
+	}
+	return float64(at.Sub(start)) / float64(length)
 }
 
 // weather returns a number from 0 to 1 that changes smoothly with t: between whole numbers, each of which has a

@@ -76,3 +76,11 @@ func TestShortDay(t *testing.T) {
 		t.Errorf("%s at the noon before the start", before)
 	}
 }
+
+// TestZero: a Drift that nobody set has days, too.
+func TestZero(t *testing.T) {
+	var place simulated.Drift
+	if night, noon := place.Light(midnight), place.Light(midnight.Add(12*time.Hour)); night.Value != 0 || noon.Value < 5000 {
+		t.Errorf("%s at night, %s at noon", night, noon)
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"sighub/internal/config"
+	"sighub/sensors/drivers"
+	"sighub/sensors/kernel"
+)
+
+// A scan looks for sensors.
+type scan struct {
+	s    *streams
+	json bool
+	sys  string // where the kernel's sensors are
+	rows []foundSensor
+}
+
+// A foundSensor is what was found, as JSON.
+type foundSensor struct {
+	Kernel   string         `json:"kernel,omitempty"` // its name among the kernel's sensors
+	Kind     string         `json:"kind,omitempty"`
+	Path     string         `json:"path,omitempty"`
+	Bus      string         `json:"bus,omitempty"`
+	Address  string         `json:"address,omitempty"`
+	Drivers  []string       `json:"drivers,omitempty"` // that may be for it
+	Sure     bool           `json:"sure"`              // it said itself what it is
+	Measures []quantityInfo `json:"measures,omitempty"`
+}
+
+// run looks on these buses; if there are none, on every I2C bus, and among the kernel's sensors. A bus on which nothing can
+// be looked for keeps nobody from looking on the others.
+func (c *scan) run(ctx context.Context, list []config.Bus) error {
+	if len(list) == 0 {
+		for _, f := range kernel.Scan(kernel.Options{Root: c.sys}) {
+			c.rows = append(c.rows, foundSensor{Kernel: f.Name, Kind: f.Kind, Path: f.Path, Sure: true,
+				Measures: quantityInfos(f.Quantities)})
+		}
+		var err error
+		if list, err = i2cBuses("/dev"); err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			c.s.note("there is no I2C bus: on a Raspberry Pi dtparam=i2c_arm=on in config.txt switches it on")
+		}
+	}
+	var failed []error
+	shared := new(buses)
+	for _, bus := range list {
+		if err := c.bus(ctx, shared, bus); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if len(c.rows) == 0 && len(failed) == 0 {
+		c.s.note("no sensor was found")
+	}
+	return errors.Join(append([]error{c.print()}, failed...)...)
+}
+
+// i2cBuses lists the machine's I2C buses.
+func i2cBuses(dev string) ([]config.Bus, error) {
+	paths, err := filepath.Glob(filepath.Join(dev, "i2c-*"))
+	if err != nil {
+		return nil, err
+	}
+	var list []config.Bus
+	for _, path := range paths {
+		if bus, err := config.ParseBus("/dev/" + filepath.Base(path)); err == nil {
+			list = append(list, bus)
+		}
+	}
+	slices.SortFunc(list, func(a, b config.Bus) int { return cmp.Compare(a.Number, b.Number) })
+	return list, nil
+}
+
+func (c *scan) bus(ctx context.Context, shared *buses, bus config.Bus) (err error) {
+	open, err := shared.acquire(bus)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shared.release(bus)) }()
+	var found []drivers.Found
+	if bus.Kind == drivers.OneWire {
+		found, err = drivers.ScanOneWire(open.oneWire)
+	} else {
+		found, err = drivers.ScanI2C(ctx, open.i2c)
+	}
+	for _, f := range found {
+		row := foundSensor{Bus: bus.String(), Address: fmt.Sprintf("%#x", f.Addr), Drivers: f.Drivers, Sure: f.Sure}
+		if len(f.Drivers) == 1 {
+			if d, err := drivers.Find(f.Drivers[0]); err == nil {
+				row.Measures = quantityInfos(d.Quantities)
+			}
+		}
+		c.rows = append(c.rows, row)
+	}
+	return err
+}
+
+func (c *scan) print() error {
+	if c.json {
+		for _, row := range c.rows {
+			if err := c.s.printJSON(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(c.rows) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(c.s.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION") // Flush tells what is wrong
+	for _, row := range c.rows {
+		_, _ = fmt.Fprintln(w, printableRow(row.cells()))
+	}
+	return w.Flush()
+}
+
+func (f *foundSensor) cells() []string {
+	var names []string
+	for _, q := range f.Measures {
+		names = append(names, q.Name)
+	}
+	if f.Kernel != "" {
+		return []string{"kernel", "-", f.Kernel + " (" + f.Kind + ")", orDash(names), "{kernel: " + f.Kernel + "}"}
+	}
+	if len(f.Drivers) == 0 {
+		return []string{f.Bus, f.Address, "no driver", "-", "-"}
+	}
+	sensor := strings.Join(f.Drivers, " or ")
+	if !f.Sure {
+		sensor += "?"
+	}
+	driver, bus := "…", f.Bus // which of them only the user knows
+	if len(f.Drivers) == 1 {
+		driver = f.Drivers[0]
+	}
+	if strings.ContainsRune(bus, '?') {
+		bus = strconv.Quote(bus)
+	}
+	return []string{f.Bus, f.Address, sensor, orDash(names),
+		fmt.Sprintf("{driver: %s, bus: %s, address: %s}", driver, bus, f.Address)}
+}

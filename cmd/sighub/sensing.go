@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"sighub/hub"
+	"sighub/internal/config"
+	"sighub/sensors"
+	"sighub/sensors/kernel"
+	"sighub/sensors/pins"
+	"sighub/sensors/threshold"
+)
+
+// Sensing is what makes the gateway's own sensors, pins and thresholds senders of its hub.
+type sensing struct {
+	poller     *sensors.Poller
+	pins       *pins.Watcher
+	thresholds *threshold.Watcher
+}
+
+// newSensing returns what the configuration, which was checked, describes; sys is where the kernel's sensors are looked
+// for. Nothing is opened before it runs.
+func newSensing(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*sensing, error) {
+	s := new(sensing)
+	var err error
+	if s.poller, err = sensors.NewPoller(sensors.OnRouter(router), sources(c, kernel.Options{Root: sys, Logger: log}, log),
+		sensors.PollerOptions{Logger: log}); err != nil {
+		return nil, err
+	}
+	var watched []pins.Pin
+	for _, p := range c.Pins {
+		watched = append(watched, pins.Pin{
+			Sender: p.Sender, Event: p.Event, Pull: pullOf(p.Pull), ActiveLow: p.ActiveLow, Debounce: p.Debounce,
+			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
+		})
+	}
+	if s.pins, err = pins.NewWatcher(router, watched, pins.Options{Logger: log}); err != nil {
+		return nil, err
+	}
+	s.thresholds, err = threshold.Watch(router, c.Thresholds, threshold.Options{Logger: log})
+	return s, err
+}
+
+// during senses while serve serves.
+func (s *sensing) during(ctx context.Context, serve func(context.Context) error) error {
+	defer s.thresholds.Close()
+	sensing, stop := context.WithCancel(ctx)
+	defer stop()
+	var all sync.WaitGroup
+	var failed error
+	all.Go(func() { failed = s.poller.Run(sensing) })
+	all.Go(func() { s.pins.Run(sensing) })
+	err := serve(ctx)
+	stop()
+	all.Wait()
+	return errors.Join(err, failed)
+}
+
+// sources are the sensors to be polled: those of the configuration, and under auto those of the kernel that it does not
+// name.
+func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.Source {
+	var found []kernel.Found
+	if c.Auto || slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel != "" }) {
+		found = kernel.Scan(o)
+	}
+	shared := new(buses)
+	var list []sensors.Source
+	for i := range c.Sensors {
+		s := &c.Sensors[i]
+		source := s.Source()
+		source.Open = func(ctx context.Context) (sensors.Sensor, error) { return shared.openSensor(ctx, s) }
+		if s.Kernel != "" {
+			source.Open = func(ctx context.Context) (sensors.Sensor, error) { return openKernel(ctx, s.Kernel, o) }
+			for _, f := range found {
+				if f.Name == s.Kernel {
+					source.Bus = f.Bus
+				}
+			}
+		}
+		list = append(list, source)
+	}
+	if c.Auto {
+		list = append(list, autoSources(c, found, log)...)
+	}
+	return list
+}
+
+func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []sensors.Source {
+	taken := make(map[string]bool)
+	for _, s := range c.Sensors {
+		taken[s.Sender] = true
+	}
+	for _, p := range c.Pins {
+		taken[p.Sender] = true
+	}
+	var list []sensors.Source
+	for _, f := range found {
+		switch {
+		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel == f.Name }):
+		case taken[f.Name]:
+			log.Warn("a sensor of the kernel's is left out, because another sender has its name: give it one with kernel and sender",
+				"kernel", f.Name)
+		default:
+			list = append(list, sensors.Source{Sender: f.Name, Bus: f.Bus, Open: f.Open})
+		}
+	}
+	if len(found) == 0 {
+		log.Warn("the kernel knows no sensor of this machine: sensors auto finds nothing")
+	}
+	return list
+}
+
+// openKernel opens the kernel's sensor of that name, where it is now.
+func openKernel(ctx context.Context, name string, o kernel.Options) (sensors.Sensor, error) {
+	found := kernel.Scan(o)
+	names := make([]string, len(found))
+	for i, f := range found {
+		if f.Name == name {
+			return f.Open(ctx)
+		}
+		names[i] = f.Name
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("the kernel has no sensor called %s, nor any other", name)
+	}
+	return nil, fmt.Errorf("the kernel has no sensor called %s, but %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// AddSensors takes over what the command line says about sensors: auto, none, which takes all others away, or the name of
+// a file that has sensors, pins and thresholds as a configuration has them, which are added.
+func (c *Config) AddSensors(args []string) error {
+	var errs []error
+	for _, text := range args {
+		switch text {
+		case NoSensors:
+			if len(args) > 1 {
+				errs = append(errs, errors.New("--sensors none: it stands for no sensor at all: remove it, or the others"))
+				continue
+			}
+			c.Sensing = Sensing{}
+		case AutoSensors:
+			c.Sensing.Auto = true
+		default:
+			more, err := loadSensing(text)
+			if err == nil {
+				if err = c.Sensing.add(more); err != nil {
+					err = fmt.Errorf("%s: %w", text, err)
+				}
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("--sensors %w", err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func loadSensing(file string) (*Sensing, error) {
+	data, err := read(file, "--sensors")
+	if err != nil {
+		return nil, err
+	}
+	d := newDecoder(file)
+	s := new(Sensing)
+	if root := d.parse(data); root != nil {
+		d.mapping(root, "a file of sensors", d.sensing(s)...)
+	}
+	if err := d.faults(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (d *decoder) sensing(s *Sensing) []field {
+	return []field{
+		{"sensors", func(n ast.Node) { d.sensors(n, s) }},
+		{"pins", func(n ast.Node) { d.pins(n, s) }},
+		{"thresholds", func(n ast.Node) { d.thresholds(n, s) }},
+	}
+}
+
+// add adds what another file says; within each, nothing is there twice.
+func (s *Sensing) add(more *Sensing) error {
+	seen := make(map[string]bool)
+	for _, what := range s.unique() {
+		seen[what] = true
+	}
+	for _, what := range more.unique() {
+		if seen[what] {
+			return fmt.Errorf("%s is in another file, too: remove one of them", what)
+		}
+	}
+	s.Auto = s.Auto || more.Auto
+	s.Sensors = append(s.Sensors, more.Sensors...)
+	s.Pins = append(s.Pins, more.Pins...)
+	s.Thresholds = append(s.Thresholds, more.Thresholds...)
+	return nil
+}
+
+// unique lists what can be there only once.
+func (s *Sensing) unique() []string {
+	var list []string
+	for i := range s.Sensors {
+		list = append(list, s.Sensors[i].place(), senderMark+s.Sensors[i].Sender)
+	}
+	for _, p := range s.Pins {
+		list = append(list, "pin "+p.Pin, senderMark+p.Sender)
+	}
+	for _, t := range s.Thresholds {
+		list = append(list, senderMark+t.As)
+	}
+	return list
+}
+
+// Empty tells whether the gateway senses nothing itself.
+func (s *Sensing) Empty() bool { return !s.Auto && len(s.Sensors)+len(s.Pins)+len(s.Thresholds) == 0 }
+
+// summary says in a few words what is sensed; "" if nothing is.
+func (s *Sensing) summary() string {
+	var parts []string
+	if names := s.names(); len(names) > 0 {
+		parts = append(parts, "sensors: "+strings.Join(names, ", "))
+	}
+	if n := len(s.Pins); n > 0 {
+		parts = append(parts, plural(n, "pin", "pins"))
+	}
+	if n := len(s.Thresholds); n > 0 {
+		parts = append(parts, plural(n, "threshold", "thresholds"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, ", ")
+}
+
+func (s *Sensing) names() []string {
+	var names []string
+	if s.Auto {
+		names = append(names, AutoSensors)
+	}
+	for _, sensor := range s.Sensors {
+		names = append(names, sensor.Sender)
+	}
+	return names
+}

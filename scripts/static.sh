@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Builds the one static, stripped binary for each Linux machine that hubs run on, prints its size, and starts it in an
+# emulator with a processor of the kind that it is meant for: version, check, and a demo that loses nothing.
+#
+#   scripts/static.sh [folder]     keeps the binaries there
+#
+# Needs Go and qemu-user.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# GOARCH, GOARM, the emulator and its processor: that of a Pi Zero, a Pi 2, a Pi 3, and any PC.
+readonly machines=(
+	"arm 6 qemu-arm arm1176"
+	"arm 7 qemu-arm cortex-a7"
+	"arm64 - qemu-aarch64 cortex-a53"
+	"amd64 - qemu-x86_64 qemu64"
+)
+readonly arm64_most=15000000 # bytes
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+folder=${1:-$tmp}
+mkdir -p "$folder"
+
+cat >"$tmp/hub.yaml" <<'YAML'
+serial: auto
+sensors:
+  - {driver: bh1750, bus: I2C1, sender: light}
+thresholds:
+  - {sender: light, event: lux, below: 10, until: 15, report: "#dark"}
+YAML
+
+say() { echo "$name: $*" >&2; }
+
+# try runs the binary in its emulator, and shows what it said if it fails.
+try() {
+	local out
+	out=$(timeout 120 "$emulator" -cpu "$cpu" "$binary" "$@" 2>&1) || { say "sighub $* fails:"; echo "$out" >&2; return 1; }
+	printf '%s\n' "$out"
+}
+
+summary=()
+for machine in "${machines[@]}"; do
+	read -r arch arm emulator cpu <<<"$machine"
+	name=linux-$arch
+	[[ $arm == - ]] && arm='' || name+=v$arm
+	binary=$folder/sighub-$name
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build -trimpath -ldflags='-s -w' -o "$binary" ./cmd/sighub
+	# No interpreter: it is loaded by the kernel alone, whatever C library the machine has.
+	if readelf --program-headers "$binary" | grep -q INTERP; then
+		say "the binary is not static"
+		exit 1
+	fi
+	size=$(stat --format=%s "$binary")
+	if [[ $arch == arm64 ]] && ((size > arm64_most)); then
+		say "$size bytes are more than $arm64_most"
+		exit 1
+	fi
+	try version | grep -q "linux/$arch" || { say "another version than that of linux/$arch"; exit 1; }
+	try check --config "$tmp/hub.yaml" | grep -q ': ok: ' || { say "check does not say ok"; exit 1; }
+	demo=$(try demo --for 3s)
+	grep -qE ' [1-9][0-9]* readings heard, 0 lost' <<<"$demo" || { say "the demo loses readings:"; echo "$demo" >&2; exit 1; }
+	echo "$name: $size bytes; $(tail -n 1 <<<"$demo")"
+	summary+=("$name $(awk -v n="$size" 'BEGIN {printf "%.1f MB", n / 1e6}')")
+done
+printf -v line '%s, ' "${summary[@]}"
+echo "${line%, }"
