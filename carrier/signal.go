@@ -46,6 +46,9 @@ func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 		return r.number, true
 	}
 	r.known = true
+	if r.number < uint64(len(rs.slots)) && rs.slots[r.number] == r { // it was told in vain
+		return r.number, false
+	}
 	if len(rs.slots) < MaxRoutes {
 		r.number = uint64(len(rs.slots))
 		rs.slots = append(rs.slots, r)
@@ -69,6 +72,9 @@ type SignalSink interface {
 	// PendingLimit bytes wait: they are fewer when the client has answered. An error means that the signal was not put:
 	// [ErrTooLarge], or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
+
+	// Pending returns how many bytes wait to be written.
+	Pending() int
 
 	// Flush sees to it that what was put is written: if now is true at once, as far as the medium takes it, else as
 	// soon as it does. It does not wait.

@@ -38,7 +38,12 @@ func (p *PackedSignal) Reset() { p.codec = nil }
 // Pack packs a signal. The packed one reuses the memory of what it was before.
 func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	b, items, json := p.tail[:0], 2, isJSON(c)
-	b, err := s.Data.AppendTo(comma(b, json), c)
+	b = comma(b, json)
+	start := len(b)
+	b, err := s.Data.AppendTo(b, c)
+	if err == nil {
+		err = check(c, s, b[start:])
+	}
 	switch {
 	case s.Seq > 0:
 		items = 5
@@ -60,7 +65,26 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	return err
 }
 
-// AppendTo appends the packet of the signal on a route of a connection. It must then be sent.
+// check refuses what the other end would: a time out of range, or a value that is too deep, which one that came encoded
+// is not, for that was looked at then.
+func check(c Codec, s *Signal, data []byte) error {
+	if s.Time < 0 || s.Time > maxTime {
+		return fmt.Errorf("%w: a time that is not from 1970 to 2261", ErrMalformed)
+	}
+	if s.Data.codec == c {
+		return nil
+	}
+	if isJSON(c) {
+		return jsonDepth(data)
+	}
+	_, err := SkipCBOR(data)
+	return err
+}
+
+// maxTime is the end of 2261: nanoseconds of 64 bits hold little more.
+const maxTime = 9214646399999999999
+
+// AppendTo appends the packet of the signal on a route of a connection. It must then be sent, or undone.
 func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	n, known := rs.number(r)
 	json := isJSON(p.codec)
@@ -81,14 +105,11 @@ func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	return dst
 }
 
-// Most returns how many bytes a packet of the signal on this route has at the most.
-func (p *PackedSignal) Most(r *OutRoute) int {
-	n := len(p.tail) + len("[1023]")
-	if !r.known {
-		n += 6*(len(r.Sender)+len(r.Event)) + len(`[,"","",18446744073709551615]`) // a control character has 6 in JSON
-	}
-	return n
-}
+// Known tells whether the peer knows the route's number.
+func (r *OutRoute) Known() bool { return r.known }
+
+// Undo takes back that a packet was made which told of the route: it is not sent.
+func (r *OutRoute) Undo() { r.known = false }
 
 func appendRoute(dst []byte, c Codec, n uint64, r *Route) []byte {
 	if isJSON(c) {
@@ -135,8 +156,6 @@ func appendTime(dst []byte, json bool, ns int64) []byte {
 	case json && ns != 0:
 		dst = append(dst, '"')
 		return append(time.Unix(0, ns).UTC().AppendFormat(dst, time.RFC3339Nano), '"')
-	case ns < 0:
-		return AppendCBORHead(dst, CBORNegative, uint64(-1-ns))
 	default:
 		return appendUint(dst, json, uint64(ns))
 	}
@@ -245,10 +264,8 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		}
 		switch {
 		case major == CBORSimple && n == 22 && i == 2: // null
-		case i == 2 && n < 1<<63 && major == CBORUnsigned:
+		case i == 2 && n <= maxTime && major == CBORUnsigned:
 			s.Time = int64(n)
-		case i == 2 && n < 1<<63 && major == CBORNegative:
-			s.Time = -1 - int64(n)
 		case i == 3 && n < 1<<63 && major == CBORUnsigned:
 			s.Uncertainty = int64(n)
 		case i == 4 && major == CBORUnsigned && n != CBORIndefinite:
@@ -291,6 +308,9 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	return rest, rs.define(n, r)
 }
 
+// maxRouteName bounds the names of senders and events, in bytes, as a hub does.
+const maxRouteName = 255
+
 func textCBOR(data []byte, text *string) ([]byte, error) {
 	major, n, rest, err := CBORHead(data)
 	switch {
@@ -316,6 +336,8 @@ func (rs *InRoutes) find(n uint64) (*Route, error) {
 
 func (rs *InRoutes) define(n uint64, r *Route) error {
 	switch {
+	case len(r.Sender) > maxRouteName || len(r.Event) > maxRouteName:
+		return fmt.Errorf("a name has more than %d bytes", maxRouteName)
 	case n < uint64(len(rs.slots)):
 		rs.slots[n] = r
 	case n == uint64(len(rs.slots)) && n < MaxRoutes:
@@ -335,9 +357,6 @@ func doneCount(n uint64) (int, error) {
 
 func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	var items []json.RawMessage
-	if err := jsonDepth(data); err != nil {
-		return err
-	}
 	if !utf8.Valid(data) { // its values go on to others undecoded
 		return errors.New("not UTF-8")
 	}
@@ -372,6 +391,9 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 		return err
 	}
 	s := &p.Signal
+	if err := jsonDepth(items[1]); err != nil {
+		return err
+	}
 	s.Data = RawValue(JSON, bytes.TrimSpace(items[1]))
 	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
 	if len(items) > 2 {

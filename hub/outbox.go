@@ -67,19 +67,19 @@ type outbox struct {
 	window int // events that may be in flight; 0: as many as the carrier takes
 	OutboxOptions
 
-	mu       sync.Mutex
-	queue    queue
-	bytes    int // of the data of queue
-	gaps     map[gapKey]*Loss
-	pumping  bool // the goroutine is there
-	paused   int
-	closed   bool
-	lagging  bool          // let a deadline pass, and has not caught up since
-	inFlight int           // transmitted and not answered yet
-	pending  int           // bytes that waited to be written when the last signal was put
-	dirty    bool          // signals were put that are not flushed
-	room     chan struct{} // closed when there is room again; nil if nobody waits
-	idle     chan struct{} // closed when everything is answered; nil if nobody waits
+	mu        sync.Mutex
+	queue     queue
+	bytes     int // of the data of queue
+	gaps      map[gapKey]*Loss
+	pumping   bool // the goroutine is there
+	paused    int
+	closed    bool
+	lagging   bool          // let a deadline pass, and has not caught up since
+	inFlight  int           // transmitted and not answered yet
+	pending   int           // bytes that waited to be written when the last signal was put
+	touchedBy *reached      // the latest that is to flush it
+	room      chan struct{} // closed when there is room again; nil if nobody waits
+	idle      chan struct{} // closed when everything is answered; nil if nobody waits
 }
 
 // gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit: a client that is that far behind
@@ -357,7 +357,7 @@ func (o *outbox) resume() {
 	o.paused--
 	o.start()
 	o.mu.Unlock()
-	o.flush(false)
+	o.flush(nil, false)
 }
 
 // An overdue outbox is one that a sender should wait for, so long at the most.

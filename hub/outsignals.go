@@ -1,6 +1,10 @@
 package hub
 
-import "sighub/carrier"
+import (
+	"fmt"
+
+	"sighub/carrier"
+)
 
 // outRoutes are a remote listener's routes on its connection: one, unless it hears many events.
 type outRoutes struct {
@@ -41,16 +45,17 @@ func (o *outbox) put(l *Listener, ev *Event, r *reached) {
 	}
 	if err != nil {
 		o.unsent(l, ev, err)
-		return
+		o.fill() // the gap is told now, if there is room
+	} else {
+		o.inFlight++
 	}
-	o.inFlight++
 	o.touched(r)
 }
 
-// touched notes that the outbox is to be flushed, once.
+// touched notes that r is to flush the outbox. Others may have to as well: none relies on another, which may be busy.
 func (o *outbox) touched(r *reached) {
-	if o.remote.signals.sink != nil && !o.dirty {
-		o.dirty = true
+	if o.remote.signals.sink != nil && o.touchedBy != r {
+		o.touchedBy = r
 		r.dirty = append(r.dirty, o)
 	}
 }
@@ -83,8 +88,14 @@ func (o *outbox) fill() {
 // signalsAnswered notes that the client has answered signals.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
-	o.inFlight = max(o.inFlight-n, 0) // a client that answers more than there were gains nothing
-	o.pending = 0                     // it is known again with the next Put
+	o.pending = o.remote.signals.sink.Pending()
+	if n > o.inFlight || o.pending > o.Bytes {
+		o.closed = true
+		o.mu.Unlock()
+		o.remote.hangUp(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))
+		return
+	}
+	o.inFlight -= n
 	before := o.inFlight
 	o.fill()
 	more := o.inFlight > before
@@ -94,13 +105,15 @@ func (o *outbox) signalsAnswered(n int) {
 	}
 }
 
-// flush has written what was put.
-func (o *outbox) flush(now bool) {
+// flush has written what was put; r is whoever was to do it.
+func (o *outbox) flush(r *reached, now bool) {
 	if o.remote.signals.sink == nil {
 		return
 	}
 	o.mu.Lock()
-	o.dirty = false
+	if o.touchedBy == r {
+		o.touchedBy = nil
+	}
 	o.mu.Unlock()
 	o.remote.signals.sink.Flush(now)
 }

@@ -43,7 +43,7 @@ func (r *reached) flush(now bool) {
 		return
 	}
 	for _, o := range r.dirty {
-		o.flush(now)
+		o.flush(r, now)
 	}
 	clear(r.dirty)
 	r.dirty = r.dirty[:0]
@@ -64,7 +64,7 @@ func (r *reached) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error)
 
 func signalOf(ev *Event) carrier.Signal {
 	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
-	if !ev.Time.IsZero() {
+	if y := ev.Time.Year(); y >= 1970 && y <= 2261 { // what a signal can say
 		s.Time = ev.Time.UnixNano()
 	}
 	return s

@@ -131,8 +131,8 @@ func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
-	if m.Method == methodRemoveSender && !c.signals.later.idle() {
-		c.signals.later.do(func() { c.call(method, m, respond) }) // what the sender has sent before is heard
+	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.later.idle() {
+		c.signals.later.do(func() { c.call(method, m, respond) }) // after what the sender has sent before
 		return
 	}
 	c.call(method, m, respond)

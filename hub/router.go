@@ -79,6 +79,19 @@ func (r *Router) listen(l *Listener, early bool) error {
 	if err := checkSubscription(l.sender, l.event); err != nil {
 		return err
 	}
+	if l.remote == nil {
+		r.callbacks.Add(1) // before it is heard of: see remote.trigger
+	}
+	if err := r.listenFor(l, early); err != nil {
+		if l.remote == nil {
+			r.callbacks.Add(-1)
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *Router) listenFor(l *Listener, early bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -97,9 +110,6 @@ func (r *Router) listen(l *Listener, early bool) error {
 		} else {
 			t.specific(l.event).add(l)
 		}
-	}
-	if l.remote == nil {
-		r.callbacks.Add(1)
 	}
 	r.nextID++
 	l.id = r.nextID

@@ -1,9 +1,9 @@
 package hub
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"sighub/carrier"
@@ -17,22 +17,24 @@ type signals struct {
 	codec   carrier.Codec
 	reached reached // of whoever handles signals: one goroutine at a time
 	later   runner
-	queued  atomic.Int64 // signals in later
+	muted   bool // one was left unanswered, so that no other can be answered: like reached
+
+	mu     sync.Mutex
+	queued int           // bytes of signals in later, and what they cost
+	room   chan struct{} // closed when there is room again; nil if nobody waits
 }
 
-// queuedLimit bounds the signals that wait to be handled: more than any window, so that only a client that does not keep
-// to its window meets it.
-const queuedLimit = 1 << 16
+// queuedBytes bounds the signals of a client that wait to be handled, in bytes. When there are more, the client is not
+// read any further. Who waits for it meanwhile, as a callback may that asks it, is helped by the request's timeout.
+const queuedBytes = 16 << 20
 
 // handleSignals takes signals as they were read: their data is the carrier's again when it returns.
 func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.later.idle() {
-		n := c.trigger(list, answers, false)
-		if len(c.signals.reached.over) == 0 {
-			return
+		list = list[c.trigger(list, answers, false):]
+		if len(c.signals.reached.over) > 0 {
+			c.signals.later.do(func() { c.waitForListeners(answers) })
 		}
-		c.signals.later.do(func() { c.waitForListeners(answers) })
-		list = list[n:]
 	}
 	if len(list) > 0 {
 		c.queueSignals(carrier.CloneSignals(nil, list), answers)
@@ -41,31 +43,70 @@ func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 
 // queueSignals handles signals later, in order, after the messages that came before them.
 func (c *remote) queueSignals(list []carrier.Signal, answers carrier.Answers) {
-	if n := c.signals.queued.Add(int64(len(list))); n > queuedLimit {
-		c.hangUp(fmt.Errorf("%w: it sends signals and does not wait for their answers", carrier.ErrLimit))
-		return
+	size := 0
+	for i := range list {
+		size += entryCost + list[i].Data.Size()
 	}
+	c.signals.waitForRoom(c.ctx, size)
 	c.work.do(func() {
 		c.signals.later.do(func() {
 			c.trigger(list, answers, true)
-			c.signals.queued.Add(-int64(len(list)))
+			c.signals.leave(size)
 		})
 	})
 }
 
+// waitForRoom waits until there is room for so many bytes, unless ctx is done.
+func (s *signals) waitForRoom(ctx context.Context, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.queued > queuedBytes && ctx.Err() == nil {
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
+	s.queued += size
+}
+
+func (s *signals) leave(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queued -= size
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+}
+
 // trigger triggers events and answers them, those for which listeners have no room when they have: that slows this
 // client down, and nobody else. If it may not wait, it returns when it should, with the number of events that it has
-// triggered; the last of these is not answered.
+// triggered; the last of these is not answered if listeners are over their limit.
 func (c *remote) trigger(list []carrier.Signal, answers carrier.Answers, mayWait bool) int {
 	r := &c.signals.reached
+	if c.signals.muted {
+		return len(list)
+	}
 	done, now := 0, c.server.now() // of those that came together
 	for i := range list {
+		if !mayWait && c.server.callbacks.Load() > 0 { // one was added meanwhile
+			r.flush(true)
+			answers.Done(done)
+			return i
+		}
 		err := c.triggerOne(&list[i], now, !mayWait)
 		switch {
 		case err == nil:
 			done++
 		case errors.Is(err, ErrNotConnected) && c.server.shuttingDown():
 			// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
+			c.signals.muted = true
 			r.flush(true)
 			answers.Done(done)
 			return len(list)
@@ -75,6 +116,10 @@ func (c *remote) trigger(list []carrier.Signal, answers carrier.Answers, mayWait
 			done = 0
 		}
 		if len(r.over) == 0 {
+			if mayWait { // callbacks take their time
+				answers.Done(done)
+				done = 0
+			}
 			continue
 		}
 		r.flush(true)

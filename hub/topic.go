@@ -115,6 +115,9 @@ func (t *topic) flush() {
 	t.drain()
 }
 
+// flushEvery is how many connections are written to later at the most, while there is more to deliver.
+const flushEvery = 64
+
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
 	var reached *reached
@@ -141,7 +144,9 @@ func (t *topic) drain() {
 		t.mu.Unlock()
 		d.reached = reached
 		d.deliver()
-		reached = d.reached
+		if reached = d.reached; reached != nil && len(reached.dirty) >= flushEvery {
+			reached.flush(false)
+		}
 	}
 }
 
@@ -184,8 +189,10 @@ func (d *delivery) deliver() {
 		for _, l := range ls.load() {
 			switch {
 			case l.removed.Load():
+			case l.remote == nil && d.borrowed:
+				// It was added after this event happened: else nothing would be borrowed. It could ask who waits here.
 			case l.remote == nil:
-				d.own()
+				d.reached.flush(true) // a callback may take its time
 				l.call(&d.event)
 			default:
 				if d.reached == nil {

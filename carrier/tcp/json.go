@@ -104,7 +104,11 @@ func (s *jsonSplitter) begin(b byte) bool {
 }
 
 func (s *jsonSplitter) open() {
-	if s.depth++; s.depth > carrier.MaxDepth {
+	most := carrier.MaxDepth
+	if s.arrays {
+		most++ // a signal's packet is an array around its data
+	}
+	if s.depth++; s.depth > most {
 		s.skip(fmt.Errorf("%w: nested deeper than %d", carrier.ErrMalformed, carrier.MaxDepth))
 	}
 }

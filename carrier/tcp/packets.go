@@ -77,6 +77,8 @@ func (c *conn) damaged(f frame) error {
 		c.answer(&r)
 	case g.isMessage:
 		err = c.refuse(g.id, f.err)
+	case c.signals.window > 0: // it may have been a signal, and those are answered by their order
+		f.lost = true
 	default:
 		err = c.refuse(carrier.Value{}, f.err)
 	}

@@ -83,7 +83,11 @@ func (c *conn) deliverSignals() {
 	if len(s.batch) == 0 && s.answered == 0 {
 		return
 	}
-	c.writer.hold()
+	w := &c.writer
+	if !c.peers.connecting { // else the two could wait for each other
+		w.wait(nil, func() bool { return w.size() < c.limits.MaxPending })
+	}
+	w.hold(len(s.batch))
 	if len(s.batch) > 0 {
 		c.peers.signals.HandleSignals(c.client, s.batch, c)
 		clear(s.batch)
@@ -104,15 +108,26 @@ func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, e
 	w := &c.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if most := p.Most(r); most > c.peerMax {
-		return w.size(), fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, most, c.addr, c.peerMax)
-	}
 	if w.err != nil || w.closing {
 		return 0, carrier.ErrGone
 	}
+	known := r.Known()
 	w.scratch = p.AppendTo(w.scratch[:0], &c.signals.out, r)
+	if len(w.scratch) > c.peerMax {
+		if !known {
+			r.Undo()
+		}
+		return w.size(), fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(w.scratch), c.addr, c.peerMax)
+	}
 	w.append(w.scratch)
 	return w.size(), nil
+}
+
+// Pending implements carrier.SignalSink.
+func (c *conn) Pending() int {
+	c.writer.mu.Lock()
+	defer c.writer.mu.Unlock()
+	return c.writer.size()
 }
 
 // Flush implements carrier.SignalSink.
@@ -131,6 +146,7 @@ func (c *conn) Done(n int) {
 	defer w.mu.Unlock()
 	if w.err == nil && n > 0 {
 		w.done += n
+		w.settled(n)
 		w.startUnlessHeld()
 	}
 }
@@ -145,6 +161,11 @@ func (c *conn) Fail(r carrier.Reply) {
 	}
 	w.answerSignals()
 	w.scratch = carrier.AppendFailed(w.scratch[:0], w.json, &r)
+	if len(w.scratch) > c.peerMax {
+		r.Exception = ""
+		w.scratch = carrier.AppendFailed(w.scratch[:0], w.json, &r)
+	}
 	w.append(w.scratch)
+	w.settled(1)
 	w.startUnlessHeld()
 }

@@ -31,19 +31,20 @@ type writer struct {
 	sent    func(id uint64)           // told that a message is about to be written to a legacy peer
 	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
 
-	mu      sync.Mutex
-	pending *[]byte // packets that wait, framed; nil if none do
-	replies int     // how many of them are replies
-	owed    int     // messages that were received and whose reply is not written
-	pace    *pacer  // nil once the peer has said hello
-	running bool    // the goroutine exists
-	done    int     // signals to be answered
-	held    bool    // unhold writes soon
-	wrote   time.Time
-	scratch []byte
-	closing bool  // nobody waits any more
-	err     error // nothing is written any more
-	changed chan struct{}
+	mu         sync.Mutex
+	pending    *[]byte // packets that wait, framed; nil if none do
+	replies    int     // how many of them are replies
+	owed       int     // messages that were received and whose reply is not written
+	pace       *pacer  // nil once the peer has said hello
+	running    bool    // the goroutine exists
+	done       int     // signals to be answered
+	held       bool    // unhold writes soon
+	unanswered int     // signals that were received
+	wrote      time.Time
+	scratch    []byte
+	closing    bool  // nobody waits any more
+	err        error // nothing is written any more
+	changed    chan struct{}
 }
 
 // put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
@@ -92,11 +93,20 @@ func (w *writer) answerSignals() {
 	}
 }
 
-// hold keeps answers to signals from being written until unhold, which writes them together.
-func (w *writer) hold() {
+// hold keeps answers to signals, of which so many arrive now, from being written until unhold, which writes them
+// together.
+func (w *writer) hold(arrived int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held = true
+	w.unanswered += arrived
+}
+
+// settled notes that signals were answered. The lock is held.
+func (w *writer) settled(n int) {
+	if w.unanswered -= n; w.unanswered <= 0 {
+		w.notify()
+	}
 }
 
 func (w *writer) unhold() {
@@ -353,7 +363,7 @@ func (w *writer) end(err error) {
 func (w *writer) settle(most time.Duration) {
 	late := make(chan struct{})
 	defer time.AfterFunc(most, func() { close(late) }).Stop()
-	w.wait(late, func() bool { return w.owed == 0 || w.err != nil })
+	w.wait(late, func() bool { return w.owed == 0 && w.unanswered <= 0 || w.err != nil })
 }
 
 // flush waits until everything is written, at most until the deadline.
