@@ -42,32 +42,38 @@ virtual() { # test, flags...
 	local name=$1
 	shift
 	local log=$tmp/${name%%/*}.log
-	go test -count=1 -timeout 30m -v -run "^$name\$" ./carrier/serial "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+	go test -count=1 -timeout 30m -v -run "^$name\$" ./carrier/serial "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
 	grep -E '^ +[a-z_]+_test\.go:[0-9]+: ' "$log" | sed -E 's/^ +[a-z_]+_test\.go:[0-9]+: //'
 }
-promise=("≤ 11" "≤ 6.2")
+# Each runs before its rows are printed, because a failure in <( ) goes unseen.
+wire=$(virtual TestFirmwareOnTheWire)
+promises=("≤ 11" "≤ 6.2")
 n=0
 while IFS= read -r line; do
-	row "${line%: *}" "${line##*: }" "${promise[n++]:-}"
-done < <(virtual TestFirmwareOnTheWire)
+	row "${line%: *}" "${line##*: }" "${promises[n++]:-}"
+done <<<"$wire"
 
 # In real time: a device, a line of 115200 baud, the hub, a listener on TCP.
 go build -o "$tmp/linkspeed" ./scripts/linkspeed
 cc -std=c99 -O2 -DSIGHUB_FRAME=254 -DSIGHUB_WINDOW=8 -DSIGHUB_RING=4000 -DSIGHUB_RECEIVE=1024 -o "$tmp/C library, large" \
 	firmware/tests/host.c "$src"
 cc -std=c99 -O2 -DSIGHUB_RING=100 -o "$tmp/C library, window 1" firmware/tests/host.c "$src"
+speeds=$("$tmp/linkspeed" -for "$span" &&
+	"$tmp/linkspeed" -for "$span" -device "$tmp/C library, large" -- --line &&
+	"$tmp/linkspeed" -for "$span" -device "$tmp/C library, window 1" -- --line)
 while IFS= read -r line; do
 	name=$(sed -E 's/^(.*[^ ]) +[0-9]+ readings.*/\1/' <<<"$line")
 	promise="≥ 1,750"
 	[[ $name != *alone* ]] || promise="≥ 950"
 	[[ $name != *"window 1"* ]] || promise=""
 	row "end to end at 115200 baud: $name" "$(sed -E 's/.* ([0-9]+ readings\/s) at [0-9]+ baud, +(.*) on the line, (.*)/\1, \2, \3/' <<<"$line")" "$promise"
-done < <("$tmp/linkspeed" -for "$span"
-	"$tmp/linkspeed" -for "$span" -device "$tmp/C library, large" -- --line
-	"$tmp/linkspeed" -for "$span" -device "$tmp/C library, window 1" -- --line)
+done <<<"$speeds"
 
-while IFS= read -r line; do row "a line that misbehaves" "$line" "each once and in order, losses told"; done < <(
-	virtual TestFirmwareLosesNothing -args -firmware.readings="$readings")
-while IFS= read -r line; do row "after a damaged frame" "$line" "p99 ≤ 60 ms"; done < <(virtual TestFirmwareAfterDamage)
-row "time: a clock 100 ppm fast, a line with jitter" "$(virtual TestClockBounds/^quartz | sed -n 's/^later: //p')" "≤ 5 ms, 99 % covered"
-row "ATmega328P in simavr, at a real hub" "$(firmware/tests/examples.sh avr | tail -n 1)" "each as it was measured"
+misbehaving=$(virtual TestFirmwareLosesNothing -args -firmware.readings="$readings")
+while IFS= read -r line; do row "a line that misbehaves" "$line" "each once and in order, losses told"; done <<<"$misbehaving"
+damage=$(virtual TestFirmwareAfterDamage)
+while IFS= read -r line; do row "after a damaged frame" "$line" "p99 ≤ 60 ms"; done <<<"$damage"
+clock=$(virtual TestClockBounds/^quartz)
+row "time: a clock 100 ppm fast, a line with jitter" "$(sed -n 's/^later: //p' <<<"$clock")" "≤ 5 ms, 99 % covered"
+chip=$(firmware/tests/examples.sh avr | tail -n 1)
+row "ATmega328P in simavr, at a real hub" "$chip" "each as it was measured"
