@@ -177,7 +177,7 @@ func (r *ClientRouter) forgetSender(s *Sender) (at *link, ok bool) {
 		return nil, false
 	}
 	delete(r.senders, s.name)
-	s.gone = true
+	s.gone.Store(true)
 	return s.at, true
 }
 
@@ -357,7 +357,7 @@ func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, do
 func (r *ClientRouter) ready(g *Signal) (*link, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if g.sender.gone {
+	if g.sender.gone.Load() {
 		return nil, fmt.Errorf("%w: sender %s was removed", ErrNotConnected, g.sender.name)
 	}
 	if r.link == nil {

@@ -354,7 +354,12 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	r, err := sig.trigger(c.ctx, a.value("data"), in.time, in.uncertainty)
+	d := delivery{
+		event: Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.value("data")},
+		conn:  s, routes: &sig.routes,
+	}
+	err = s.topic.trigger(c.ctx, &d)
+	r := d.reached
 	r.flush(true)
 	if errors.Is(err, ErrNotConnected) && c.server.shuttingDown() {
 		// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.

@@ -27,6 +27,8 @@ type Router struct {
 	log *slog.Logger
 	now func() time.Time
 
+	quick bool // now is time.Now, which a clock can stand in for
+
 	mu        sync.Mutex
 	broadcast *listeners
 	channels  map[string]*channel
@@ -57,9 +59,17 @@ func NewRouter(o Options) *Router {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	if r.now == nil {
-		r.now = time.Now
+		r.now, r.quick = time.Now, true
 	}
 	return r
+}
+
+// stamp tells the time of an event; c is the clock of whoever delivers it.
+func (r *Router) stamp(c *clock) time.Time {
+	if r.quick {
+		return c.now()
+	}
+	return r.now()
 }
 
 // AddListener subscribes fn: see the package's table for what sender and event mean, empty standing for any.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -49,10 +50,11 @@ type Sender struct {
 
 	at *link // where it was registered last; under remote.mu
 
-	// Under topic.mu.
-	seq  uint64
-	gone bool
+	seq  uint64 // of the latest event; of whoever has the topic's turn
+	gone atomic.Bool
 }
+
+func (s *Sender) errGone() error { return fmt.Errorf("%w: sender %s", ErrNotConnected, s.name) }
 
 // A Signal triggers one event of one sender.
 type Signal struct {
@@ -143,7 +145,7 @@ func (r *Router) connect(s *Sender) error {
 			sig.routes[2] = &c.listeners
 		}
 	}
-	t.post(s, s.announcement(Connect, "", r.now()))
+	t.post(s.announcement(Connect, "", r.now()))
 	r.mu.Unlock()
 	t.flush()
 	return nil
@@ -186,7 +188,7 @@ func (r *Router) disconnect(s *Sender, reason string) {
 			r.tidyChannel(event, c)
 		}
 	}
-	t.post(s, s.announcement(Disconnect, reason, r.now()))
+	t.post(s.announcement(Disconnect, reason, r.now()))
 	r.mu.Unlock()
 	t.flush()
 }
@@ -204,7 +206,8 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 			}),
 			legacy: &legacyData,
 		},
-		routes: s.signals[event].routes,
+		conn:   s,
+		routes: &s.signals[event].routes,
 	}
 }
 
@@ -255,8 +258,13 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	if g.sender.remote != nil {
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}
-	r, err := g.trigger(ctx, carrier.ValueOf(data), at, uncertainty)
-	if r != nil {
+	var d delivery // filled field by field: a literal is made elsewhere, and then copied
+	d.conn, d.routes = g.sender, &g.routes
+	d.event.Sender, d.event.Name = g.sender.name, g.event
+	d.event.Time, d.event.Uncertainty = at, uncertainty
+	d.event.Data = carrier.ValueOf(data)
+	err := g.sender.topic.trigger(ctx, &d)
+	if r := d.reached; r != nil {
 		r.flush(true)
 		waitForRoom(ctx, r.over)
 		r.finish(true)
@@ -276,20 +284,6 @@ func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) e
 	}
 	done(g.Trigger(ctx, data))
 	return nil
-}
-
-// trigger returns what is left to be done; nil if nothing is.
-func (g *Signal) trigger(ctx context.Context, data carrier.Value, at time.Time, uncertainty time.Duration) (*reached, error) {
-	t := g.sender.topic
-	if at.IsZero() {
-		at = t.router.now()
-	}
-	d := delivery{
-		event:  Event{Sender: t.name, Name: g.event, Time: at, Uncertainty: uncertainty, Data: data},
-		routes: g.routes,
-	}
-	err := t.trigger(ctx, g.sender, &d)
-	return d.reached, err
 }
 
 func (s *Sender) log() *slog.Logger {

@@ -164,9 +164,9 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 			event: Event{
 				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
 			},
-			routes: g.routes, borrowed: borrowed, reached: &c.signals.reached,
+			conn: g.sender, routes: &g.routes, borrowed: borrowed, reached: &c.signals.reached,
 		}
-		err := g.sender.topic.trigger(c.ctx, g.sender, &d)
+		err := g.sender.topic.trigger(c.ctx, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}

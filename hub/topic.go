@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,19 +20,27 @@ type topic struct {
 	conn      *Sender  // nil while disconnected
 	offered   []string // by the present or the last connection, built-in events left out
 
-	// The order of events: one goroutine at a time delivers; what others trigger meanwhile (or what a callback
-	// triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
+	// The order of events: one goroutine at a time has the turn and delivers; what others trigger meanwhile (or what a
+	// callback triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
+	turn  atomic.Uint32 // taken and waiting, or neither
+	clock clock         // of whoever has the turn
 	mu    sync.Mutex
-	busy  bool
 	queue []delivery
 	room  chan struct{} // closed when the queue gets shorter; nil if nobody waits
 	ended bool          // the last event posted was a #disconnect: whoever delivers it tidies up
 }
 
+// The bits of a topic's turn.
+const (
+	taken   = 1 << iota // somebody has it
+	waiting             // the queue is not empty, or was not when the turn was taken
+)
+
 // A delivery is an event on its way to the lists of those who hear it.
 type delivery struct {
 	event    Event
-	routes   routes
+	conn     *Sender // whose event it is
+	routes   *routes
 	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
 
 	// reached is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
@@ -55,8 +64,36 @@ const (
 	queueWait  = time.Second
 )
 
-// trigger delivers one event of conn, or leaves it to the goroutine that is delivering at the moment.
-func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery) error {
+// trigger delivers one event, or leaves it to the goroutine that is delivering at the moment. An event without a time
+// happens now.
+func (t *topic) trigger(ctx context.Context, d *delivery) error {
+	if !t.turn.CompareAndSwap(0, taken) {
+		return t.enqueue(ctx, d)
+	}
+	if d.conn.gone.Load() {
+		t.endTurn()
+		return d.conn.errGone()
+	}
+	if d.event.Time.IsZero() {
+		d.event.Time = t.router.stamp(&t.clock)
+	}
+	d.deliver()
+	t.endTurn()
+	return nil
+}
+
+// endTurn gives the turn away, when what came meanwhile is delivered.
+func (t *topic) endTurn() {
+	if !t.turn.CompareAndSwap(taken, 0) {
+		t.drain()
+	}
+}
+
+// enqueue puts an event behind those that wait.
+func (t *topic) enqueue(ctx context.Context, d *delivery) error {
+	if d.event.Time.IsZero() {
+		d.event.Time = t.router.now()
+	}
 	t.mu.Lock()
 	if len(t.queue) >= queueLimit {
 		if err := t.waitForRoom(ctx); err != nil {
@@ -64,55 +101,36 @@ func (t *topic) trigger(ctx context.Context, conn *Sender, d *delivery) error {
 			return err
 		}
 	}
-	if conn.gone {
+	if d.conn.gone.Load() {
 		t.mu.Unlock()
-		return fmt.Errorf("%w: sender %s", ErrNotConnected, t.name)
+		return d.conn.errGone()
 	}
-	conn.seq++
-	d.event.Seq = conn.seq
-	if t.busy {
-		d.own()
-		t.queue = append(t.queue, *d)
-		t.queue[len(t.queue)-1].reached = nil // that is ours
-		t.mu.Unlock()
-		return nil
-	}
-	t.busy = true
+	d.own()
+	waits := *d
+	waits.reached = nil // that is ours
+	t.queue = append(t.queue, waits)
+	t.turn.Or(waiting)
 	t.mu.Unlock()
-	d.deliver()
-	t.mu.Lock()
-	if len(t.queue) == 0 && !t.ended {
-		t.busy = false
-		t.mu.Unlock()
-		return nil
-	}
-	t.mu.Unlock()
-	t.drain()
+	t.flush()
 	return nil
 }
 
 // post puts an event in its place without delivering it: for changes made under Router.mu, whose events must
 // stand in the order of the changes. flush delivers it.
-func (t *topic) post(conn *Sender, d delivery) {
+func (t *topic) post(d delivery) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	conn.seq++
-	d.event.Seq = conn.seq
-	conn.gone = d.event.Name == Disconnect
-	t.ended = conn.gone
+	t.ended = d.event.Name == Disconnect
+	d.conn.gone.Store(t.ended)
 	t.queue = append(t.queue, d)
+	t.turn.Or(waiting)
 }
 
-// flush delivers what was posted, unless a goroutine is delivering already and so will.
+// flush delivers what waits, unless a goroutine is delivering already and so will.
 func (t *topic) flush() {
-	t.mu.Lock()
-	if t.busy {
-		t.mu.Unlock()
-		return
+	if t.turn.CompareAndSwap(waiting, waiting|taken) {
+		t.drain()
 	}
-	t.busy = true
-	t.mu.Unlock()
-	t.drain()
 }
 
 // flushEvery is how many connections are written to later at the most, while there is more to deliver.
@@ -125,7 +143,7 @@ func (t *topic) drain() {
 		t.mu.Lock()
 		if len(t.queue) == 0 {
 			t.queue = nil
-			t.busy = false
+			t.turn.Store(0)
 			ended := t.ended
 			t.mu.Unlock()
 			reached.finish(false)
@@ -177,8 +195,10 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 	return nil
 }
 
-// deliver gives the event to everyone who listens.
+// deliver numbers the event, and gives it to everyone who listens.
 func (d *delivery) deliver() {
+	d.conn.seq++
+	d.event.Seq = d.conn.seq
 	if d.reached != nil {
 		d.reached.packed.Reset()
 	}
@@ -192,7 +212,9 @@ func (d *delivery) deliver() {
 			case l.remote == nil && d.borrowed:
 				// It was added after this event happened: else nothing would be borrowed. It could ask who waits here.
 			case l.remote == nil:
-				d.reached.flush(true) // a callback may take its time
+				if d.reached != nil {
+					d.reached.flush(true) // a callback may take its time
+				}
 				l.call(&d.event)
 			default:
 				if d.reached == nil {
@@ -226,5 +248,5 @@ func (t *topic) unused() bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.busy && len(t.queue) == 0
+	return t.turn.Load() == 0 && len(t.queue) == 0
 }
