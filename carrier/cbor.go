@@ -49,33 +49,23 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, 0xf6), nil
 	case string:
-		v = strings.ToValidUTF8(v, "\ufffd") // as encoding/json does; a receiver may refuse the message otherwise
-		return append(AppendCBORHead(dst, CBORString, uint64(len(v))), v...), nil
+		return appendCBORText(dst, v), nil
 	case int:
-		if v < 0 {
-			return AppendCBORHead(dst, CBORNegative, uint64(-1-v)), nil
-		}
-		return AppendCBORHead(dst, CBORUnsigned, uint64(v)), nil
+		return appendInt(dst, false, int64(v)), nil
+	case int64:
+		return appendInt(dst, false, v), nil
+	case uint64:
+		return AppendCBORHead(dst, CBORUnsigned, v), nil
 	}
 	raw, err := cborEnc.Marshal(v)
 	return append(dst, raw...), err
 }
 
-func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
-	var err error
-	start := len(dst)
-	dst = AppendCBORHead(dst, CBORMap, uint64(len(o)))
-	for _, f := range o {
-		if n, ok := keyNumbers[f.Key]; ok && c.integerKeys {
-			dst = AppendCBORHead(dst, CBORUnsigned, n)
-		} else if dst, err = c.Append(dst, f.Key); err != nil {
-			return dst[:start], err
-		}
-		if dst, err = c.Append(dst, f.Value); err != nil {
-			return dst[:start], fmt.Errorf("%s: %w", f.Key, err)
-		}
-	}
-	return dst, nil
+func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) { return appendObject(dst, c, o) }
+
+func appendCBORText(dst []byte, text string) []byte {
+	text = strings.ToValidUTF8(text, "\ufffd") // as encoding/json does; a receiver may refuse the message otherwise
+	return append(AppendCBORHead(dst, CBORString, uint64(len(text))), text...)
 }
 
 func (cborCodec) Decode(data []byte, v any) error {

@@ -24,8 +24,14 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 		return v.AppendTo(dst, c)
 	case nil:
 		return append(dst, "null"...), nil
+	case string:
+		return appendJSONText(dst, v), nil
 	case int:
 		return strconv.AppendInt(dst, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(dst, v, 10), nil
+	case uint64:
+		return strconv.AppendUint(dst, v, 10), nil
 	}
 	out, err := appendJSON(dst, v)
 	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
@@ -50,26 +56,12 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-func (c jsonCodec) AppendObject(dst []byte, o Object) ([]byte, error) {
-	var err error
-	start := len(dst)
-	dst = append(dst, '{')
-	for i, f := range o {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = c.Append(dst, f.Key); err != nil {
-			return dst[:start], err
-		}
-		dst = append(dst, ':')
-		if dst, err = c.Append(dst, f.Value); err != nil {
-			return dst[:start], fmt.Errorf("%s: %w", f.Key, err)
-		}
-	}
-	return append(dst, '}'), nil
-}
+func (c jsonCodec) AppendObject(dst []byte, o Object) ([]byte, error) { return appendObject(dst, c, o) }
 
 func (jsonCodec) Decode(data []byte, v any) error {
+	if decodeSimpleJSON(data, v) {
+		return nil
+	}
 	if err := jsonDepth(data); err != nil {
 		return err
 	}
@@ -92,25 +84,108 @@ func (jsonCodec) Decode(data []byte, v any) error {
 }
 
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	if err := jsonDepth(data); err != nil {
-		return err
-	}
 	if !utf8.Valid(data) { // its values go on to others undecoded
 		return errors.New("json: not UTF-8")
 	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(data, &m); err != nil {
+	data = skipSpace(data)
+	rest, err := skipJSON(data, MaxDepth)
+	switch {
+	case err != nil:
 		return err
-	}
-	if m == nil {
+	case data[0] == 'n':
 		return errors.New("json: null where a map is expected")
+	case data[0] != '{':
+		return errors.New("json: not a map")
+	case len(skipSpace(rest)) > 0:
+		return errors.New("json: more than one value")
 	}
-	for k, raw := range m {
-		if err := f(k, RawValue(c, raw)); err != nil {
+	data = skipSpace(data[1:])
+	for more := data[0] != '}'; more; {
+		key, value, err := skipJSONKey(data)
+		if err != nil {
+			return err
+		}
+		if rest, err = skipJSON(value, MaxDepth-1); err != nil {
+			return err
+		}
+		raw := value[: len(value)-len(rest) : len(value)-len(rest)]
+		if data, more, err = skipJSONComma(rest, '}'); err != nil {
+			return err
+		}
+		name, err := keyText(key)
+		if err != nil {
+			return err
+		}
+		if err := f(name, RawValue(c, raw)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keyText returns a key, those that are common without a copy.
+func keyText(quoted []byte) (string, error) {
+	if plain, ok := plainJSON(quoted); ok {
+		if i, ok := keyNumbers[string(plain)]; ok {
+			return keys[i], nil
+		}
+	}
+	var name string
+	err := textJSON(quoted, &name)
+	return name, err
+}
+
+// decodeSimpleJSON decodes what messages are mostly made of, without the library's detours. It returns false for anything
+// that is not as simple as that, faults among it.
+func decodeSimpleJSON(data []byte, v any) bool {
+	if len(data) == 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case *string:
+		if v == nil || data[0] != '"' {
+			return false
+		}
+		rest, err := skipJSONText(data)
+		return err == nil && len(rest) == 0 && textJSON(data, v) == nil
+	case *uint64:
+		n, ok := simpleJSON(data)
+		if v == nil || !ok {
+			return false
+		}
+		*v = n
+		return true
+	case *int64:
+		n, ok := simpleJSON(data)
+		if v == nil || !ok || n > math.MaxInt64 {
+			return false
+		}
+		*v = int64(n)
+		return true
+	case *int:
+		n, ok := simpleJSON(data)
+		if v == nil || !ok || n > math.MaxInt {
+			return false
+		}
+		*v = int(n)
+		return true
+	}
+	return false
+}
+
+// simpleJSON reads a number that is nothing but digits, and fits.
+func simpleJSON(data []byte) (n uint64, ok bool) {
+	if len(data) == 0 || len(data) > 20 || data[0] == '0' && len(data) > 1 {
+		return 0, false
+	}
+	for _, b := range data {
+		d := uint64(b - '0')
+		if d > 9 || n > (math.MaxUint64-d)/10 {
+			return 0, false
+		}
+		n = 10*n + d
+	}
+	return n, true
 }
 
 // jsonDepth refuses what is nested deeper than MaxDepth, before anything recurses into it.

@@ -112,19 +112,41 @@ type Packet struct {
 
 // AppendTo packs the message as a map {id, method, params}.
 func (m *Message) AppendTo(dst []byte, c Codec) ([]byte, error) {
-	return c.AppendObject(dst, Object{{"id", m.ID}, {"method", m.Method}, {"params", m.Params}})
+	w := NewMapWriter(dst, c, 3)
+	w.Value("id", m.ID)
+	return m.appendRest(&w)
+}
+
+// AppendAs packs the message under a number, whatever its id is.
+func (m *Message) AppendAs(id uint64, dst []byte, c Codec) ([]byte, error) {
+	w := NewMapWriter(dst, c, 3)
+	w.Uint("id", id)
+	return m.appendRest(&w)
+}
+
+func (m *Message) appendRest(w *MapWriter) ([]byte, error) {
+	w.Text("method", m.Method)
+	w.Value("params", m.Params)
+	return w.End()
 }
 
 // AppendTo packs the reply as a map {id, status, response} or {id, status, exception}.
 func (r *Reply) AppendTo(dst []byte, c Codec) ([]byte, error) {
-	o := Object{{"id", r.ID}, {"status", int(r.Status)}}
-	switch {
-	case r.Status == StatusDone:
-		o = append(o, Field{"response", r.Response})
-	case r.Exception != "":
-		o = append(o, Field{"exception", r.Exception})
+	done, says := r.Status == StatusDone, r.Exception != ""
+	entries := 2
+	if done || says {
+		entries = 3
 	}
-	return c.AppendObject(dst, o)
+	w := NewMapWriter(dst, c, entries)
+	w.Value("id", r.ID)
+	w.Int("status", int64(r.Status))
+	switch {
+	case done:
+		w.Value("response", r.Response)
+	case says:
+		w.Text("exception", r.Exception)
+	}
+	return w.End()
 }
 
 // Unpack reads one packed message or reply: what has a status is a reply, anything else is a message.
@@ -133,47 +155,63 @@ func (r *Reply) AppendTo(dst []byte, c Codec) ([]byte, error) {
 // which that error should be replied; if it is zero, what arrived was a reply, and none is owed. The packet
 // keeps data.
 func Unpack(c Codec, data []byte) (Packet, error) {
-	var (
-		id, params, response        Value
-		method, status, exception   Value
-		hasMethod, hasStatus, hasEx bool
-	)
-	err := c.Fields(data, func(key string, v Value) error {
-		switch key {
-		case "id":
-			id = v
-		case "method":
-			method, hasMethod = v, true
-		case "params":
-			params = v
-		case "status":
-			status, hasStatus = v, true
-		case "response":
-			response = v
-		case "exception":
-			exception, hasEx = v, true
-		}
-		return nil
-	})
-	if err != nil {
-		return Packet{Message: &Message{ID: id}}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	var p parts
+	switch c := c.(type) { // the compiler sees that these two keep nothing, so that p need not be allocated
+	case cborCodec:
+		return p.packet(c.Fields(data, p.add))
+	case jsonCodec:
+		return p.packet(c.Fields(data, p.add))
 	}
-	if hasStatus {
-		r := &Reply{ID: id, Response: response}
+	other := new(parts)
+	return other.packet(c.Fields(data, other.add))
+}
+
+// parts are what a packet is made of.
+type parts struct {
+	id, params, response        Value
+	method, status, exception   Value
+	hasMethod, hasStatus, hasEx bool
+}
+
+func (p *parts) add(key string, v Value) error {
+	switch key {
+	case "id":
+		p.id = v
+	case "method":
+		p.method, p.hasMethod = v, true
+	case "params":
+		p.params = v
+	case "status":
+		p.status, p.hasStatus = v, true
+	case "response":
+		p.response = v
+	case "exception":
+		p.exception, p.hasEx = v, true
+	}
+	return nil
+}
+
+// packet puts the parts together; err tells what happened while they were gathered.
+func (p *parts) packet(err error) (Packet, error) {
+	if err != nil {
+		return Packet{Message: &Message{ID: p.id}}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if p.hasStatus {
+		r := &Reply{ID: p.id, Response: p.response}
 		var n int
-		if err := status.Decode(&n); err != nil || status.IsNull() {
-			return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, status)
+		if err := p.status.Decode(&n); err != nil || p.status.IsNull() {
+			return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, p.status)
 		}
 		r.Status = Status(n)
-		if hasEx && !exception.IsNull() && exception.Decode(&r.Exception) != nil {
-			r.Exception = exception.String()
+		if p.hasEx && !p.exception.IsNull() && p.exception.Decode(&r.Exception) != nil {
+			r.Exception = p.exception.String()
 		}
 		return Packet{Reply: r}, nil
 	}
-	m := &Message{ID: id, Params: params}
-	if hasMethod && !method.IsNull() {
-		if err := method.Decode(&m.Method); err != nil {
-			return Packet{Message: &Message{ID: id}}, fmt.Errorf("%w: the method is %s, not a text", ErrMalformed, method)
+	m := &Message{ID: p.id, Params: p.params}
+	if p.hasMethod && !p.method.IsNull() {
+		if err := p.method.Decode(&m.Method); err != nil {
+			return Packet{Message: &Message{ID: p.id}}, fmt.Errorf("%w: the method is %s, not a text", ErrMalformed, p.method)
 		}
 	}
 	return Packet{Message: m}, nil

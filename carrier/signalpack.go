@@ -1,8 +1,6 @@
 package carrier
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -142,6 +140,17 @@ func comma(dst []byte, json bool) []byte {
 		return append(dst, ',')
 	}
 	return dst
+}
+
+func appendInt(dst []byte, json bool, n int64) []byte {
+	switch {
+	case json:
+		return strconv.AppendInt(dst, n, 10)
+	case n < 0:
+		return AppendCBORHead(dst, CBORNegative, uint64(-1-n))
+	default:
+		return AppendCBORHead(dst, CBORUnsigned, uint64(n))
+	}
 }
 
 func appendUint(dst []byte, json bool, n uint64) []byte {
@@ -356,32 +365,30 @@ func doneCount(n uint64) (int, error) {
 }
 
 func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
-	var items []json.RawMessage
 	if !utf8.Valid(data) { // its values go on to others undecoded
 		return errors.New("not UTF-8")
 	}
-	if err := json.Unmarshal(data, &items); err != nil {
+	var buf [5][]byte
+	items, err := itemsJSON(data, MaxDepth, buf[:0])
+	if err != nil {
 		return err
 	}
-	if len(items) < 1 || len(items) > 5 {
+	if len(items) == 0 {
 		return errors.New("not an array of 1 to 5 items")
 	}
 	first := items[0]
-	n, err := strconv.ParseInt(string(first), 10, 64)
-	numeric := err == nil
+	n, numeric := simpleJSON(first)
 	switch {
-	case len(items) == 1 && numeric && n > 0:
+	case len(items) == 1 && numeric:
 		p.Signal.Route, p.Failed = nil, nil
-		p.Done, err = doneCount(uint64(n))
+		p.Done, err = doneCount(n)
 		return err
-	case len(items) == 2 && numeric && n < 0 && n >= -1<<31:
-		r := &Reply{Status: Status(n)}
-		p.Signal.Route, p.Done, p.Failed = nil, 0, r
-		return json.Unmarshal(items[1], &r.Exception)
+	case len(items) == 2 && first[0] == '-':
+		return p.failedJSON(first, items[1])
 	case len(items) == 1:
 		return errors.New("a count is no number")
-	case numeric && n >= 0:
-		p.Signal.Route, err = rs.find(uint64(n))
+	case numeric:
+		p.Signal.Route, err = rs.find(n)
 	case first[0] == '[':
 		err = rs.defineJSON(first, p)
 	default:
@@ -391,39 +398,81 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 		return err
 	}
 	s := &p.Signal
-	if err := jsonDepth(items[1]); err != nil {
-		return err
-	}
-	s.Data = RawValue(JSON, bytes.TrimSpace(items[1]))
+	s.Data = RawValue(JSON, items[1])
 	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
 	if len(items) > 2 {
 		if s.Time, err = timeJSON(items[2]); err != nil {
 			return err
 		}
 	}
-	for i, dst := range []any{&s.Uncertainty, &s.Seq} {
-		if len(items) > 3+i && json.Unmarshal(items[3+i], dst) != nil || s.Uncertainty < 0 {
-			return errors.New("uncertainty and seq are numbers")
-		}
+	ok := true
+	if len(items) > 3 {
+		n, ok = simpleJSON(items[3])
+		s.Uncertainty = int64(n)
+	}
+	if len(items) > 4 && ok {
+		s.Seq, ok = simpleJSON(items[4])
+	}
+	if !ok || s.Uncertainty < 0 {
+		return errors.New("uncertainty and seq are numbers")
 	}
 	return nil
 }
 
+func (p *SignalPacket) failedJSON(status, exception []byte) error {
+	n, err := strconv.ParseInt(string(status), 10, 32)
+	if err != nil || n >= 0 {
+		return errors.New("a status is no negative number")
+	}
+	r := &Reply{Status: Status(n)}
+	p.Signal.Route, p.Done, p.Failed = nil, 0, r
+	return textJSON(exception, &r.Exception)
+}
+
+// itemsJSON appends the items of an array, each nested no deeper than depth, to items, which has room for as many as there
+// may be. Its error tells of one that is no array, or has more.
+func itemsJSON(data []byte, depth int, items [][]byte) ([][]byte, error) {
+	data = skipSpace(data)
+	if len(data) == 0 || data[0] != '[' {
+		return nil, errors.New("not an array")
+	}
+	data = skipSpace(data[1:])
+	for more := len(data) == 0 || data[0] != ']'; more; {
+		rest, err := skipJSON(data, depth)
+		if err != nil {
+			return nil, err
+		}
+		if len(items) == cap(items) {
+			return nil, fmt.Errorf("an array of more than %d items", cap(items))
+		}
+		items = append(items, data[:len(data)-len(rest):len(data)-len(rest)])
+		if data, more, err = skipJSONComma(rest, ']'); err != nil {
+			return nil, err
+		}
+	}
+	if len(items) == 0 {
+		data = data[1:]
+	}
+	return items, joinTrailing(nil, skipSpace(data))
+}
+
 func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
-	var n uint64
-	r := new(Route)
-	parts := []any{&n, &r.Sender, &r.Event, &r.Listener}
-	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil {
+	var buf [4][]byte
+	items, err := itemsJSON(data, 1, buf[:0])
+	if err != nil {
 		return err
 	}
-	if len(items) != 3 && len(items) != 4 {
+	if len(items) < 3 {
 		return errors.New("a route has 3 or 4 items")
 	}
-	for i, item := range items {
-		if err := json.Unmarshal(item, parts[i]); err != nil || string(item) == "null" {
-			return errors.New("a route is [number, sender, event, listener_id]")
-		}
+	r := new(Route)
+	n, ok := simpleJSON(items[0])
+	ok = ok && textJSON(items[1], &r.Sender) == nil && textJSON(items[2], &r.Event) == nil
+	if len(items) == 4 && ok {
+		r.Listener, ok = simpleJSON(items[3])
+	}
+	if !ok {
+		return errors.New("a route is [number, sender, event, listener_id]")
 	}
 	p.Signal.Route = r
 	return rs.define(n, r)
@@ -433,13 +482,13 @@ func timeJSON(raw []byte) (int64, error) {
 	if string(raw) == "null" || string(raw) == "0" {
 		return 0, nil
 	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
+	if raw[0] != '"' {
 		return 0, errors.New("a time is no text")
 	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
-		return 0, fmt.Errorf("%q is no RFC 3339 time from 1970 to 2261", text)
+	plain, ok := plainJSON(raw)
+	t, err := time.Parse(time.RFC3339Nano, string(plain))
+	if !ok || err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
+		return 0, fmt.Errorf("%s is no RFC 3339 time from 1970 to 2261", raw)
 	}
 	return t.UnixNano(), nil
 }

@@ -58,6 +58,19 @@ func (v Value) IsNull() bool {
 		(v.codec.Name() == CBOR.Name() && len(v.raw) == 1 && (v.raw[0] == 0xf6 || v.raw[0] == 0xf7))
 }
 
+// Uint returns the value if it is encoded and a plain integer that is not negative, such as the id of a message that a
+// carrier has numbered.
+func (v Value) Uint() (n uint64, ok bool) {
+	switch v.codec.(type) {
+	case cborCodec:
+		major, n, ok := simpleInt(v.raw)
+		return n, ok && major == CBORUnsigned
+	case jsonCodec:
+		return simpleJSON(v.raw)
+	}
+	return 0, false
+}
+
 // Decode decodes the value into what dst points to, as encoding/json would.
 func (v Value) Decode(dst any) error {
 	if v.codec != nil {

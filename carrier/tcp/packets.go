@@ -2,9 +2,7 @@ package tcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -25,8 +23,9 @@ func (c *conn) transmit(ctx context.Context, m *carrier.Message, done func(carri
 func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
-	packet := carrier.Message{ID: carrier.ValueOf(int(id)), Method: m.Method, Params: m.Params}
-	if err := c.pack(buf, &packet); err != nil {
+	var err error
+	*buf, err = m.AppendAs(id, (*buf)[:0], c.codec)
+	if err = c.packed(*buf, err); err != nil {
 		return err
 	}
 	room := func() bool { return c.writer.size() < c.limits.MaxPending }
@@ -153,30 +152,33 @@ func (a *answer) respond(r carrier.Reply) {
 func (c *conn) reply(id carrier.Value, r carrier.Reply) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
+	pack := func() (err error) {
+		*buf, err = r.AppendTo((*buf)[:0], c.codec)
+		return c.packed(*buf, err)
+	}
 	r.ID = id
-	err := c.pack(buf, &r)
+	err := pack()
 	if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(*buf), 2*c.limits.MaxPending) {
 		err = fmt.Errorf("%w: replies wait that %s does not read", carrier.ErrLimit, c.addr)
 	}
 	if err != nil {
 		r = carrier.Failed(err)
 		r.ID = id
-		err = c.pack(buf, &r)
+		err = pack()
 	}
 	if err != nil { // the id is the trouble
 		r.ID = carrier.Value{}
-		_ = c.pack(buf, &r) // a status and a line of text: it is sent even to a peer that takes less
+		_ = pack() // a status and a line of text: it is sent even to a peer that takes less
 	}
 	c.writer.put(*buf, 0)
 }
 
-// pack packs a message or reply into buf.
-func (c *conn) pack(buf *[]byte, packet carrier.Appender) error {
-	var err error
-	if *buf, err = packet.AppendTo((*buf)[:0], c.codec); err != nil {
+// packed tells of a message or reply why it could not be packed, or why the peer does not take it.
+func (c *conn) packed(packet []byte, err error) error {
+	if err != nil {
 		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
 	}
-	size := len(*buf)
+	size := len(packet)
 	if !c.hello && !c.writer.json {
 		size += legacyHead
 	}
@@ -184,40 +186,22 @@ func (c *conn) pack(buf *[]byte, packet carrier.Appender) error {
 	case size <= c.peerMax:
 		return nil
 	case c.hello:
-		return fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(*buf), c.addr, c.peerMax)
+		return fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(packet), c.addr, c.peerMax)
 	default:
-		return fmt.Errorf("%w: it has %d bytes, and a client that has not said hello takes %d", carrier.ErrTooLarge, len(*buf), c.peerMax)
+		return fmt.Errorf("%w: it has %d bytes, and a client that has not said hello takes %d", carrier.ErrTooLarge, len(packet), c.peerMax)
 	}
 }
 
-// answer ends the message that a reply is for.
+// answer ends the message that a reply is for. Its id is one of ours, which comes back as it was written: as a plain
+// integer.
 func (c *conn) answer(r *carrier.Reply) {
-	id, err := c.replyID(r.ID)
-	if err == nil {
+	if id, ok := r.ID.Uint(); ok {
 		c.stopTimer(id)
 		c.writer.answered(id)
 		if c.calls.Answer(id, *r) {
 			return
 		}
-		err = errors.New("nobody waits for it")
 	}
 	c.peers.stray.Add(1)
-	c.peers.log.Debug("a reply is ignored", "client", c.addr, "error", err)
-}
-
-// replyID reads the id of one of our messages, which comes back as it was written: as a plain integer.
-func (c *conn) replyID(v carrier.Value) (uint64, error) {
-	var scratch [24]byte
-	raw, err := v.AppendTo(scratch[:0], c.codec)
-	if err != nil {
-		return 0, err
-	}
-	if c.writer.json {
-		return strconv.ParseUint(string(raw), 10, 64)
-	}
-	major, id, rest, err := carrier.CBORHead(raw)
-	if err == nil && (major != carrier.CBORUnsigned || len(rest) > 0) {
-		err = fmt.Errorf("%w: the id of a reply is no number", carrier.ErrMalformed)
-	}
-	return id, err
+	c.peers.log.Debug("a reply is ignored: nobody waits for it", "client", c.addr, "id", r.ID)
 }

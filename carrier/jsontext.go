@@ -1,0 +1,230 @@
+package carrier
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// This is JSON (RFC 8259) as far as it has to be taken apart and put together without detours; what texts and numbers
+// mean is for encoding/json.
+
+var errJSONEnd = errors.New("json: unexpected end")
+
+func jsonUnexpected(b byte) error { return fmt.Errorf("json: unexpected %q", b) }
+
+// skipJSON checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
+// follows it. It allocates nothing. Whether it is UTF-8 is not looked at.
+func skipJSON(data []byte, depth int) (rest []byte, err error) {
+	if len(data) == 0 {
+		return nil, errJSONEnd
+	}
+	switch b := data[0]; b {
+	case '"':
+		return skipJSONText(data)
+	case '{', '[':
+		if depth == 0 {
+			return nil, fmt.Errorf("json: nested deeper than %d", MaxDepth)
+		}
+		return skipJSONInner(data[1:], b == '{', depth-1)
+	case 't':
+		return skipJSONWord(data, "true")
+	case 'f':
+		return skipJSONWord(data, "false")
+	case 'n':
+		return skipJSONWord(data, "null")
+	default:
+		return skipJSONNumber(data)
+	}
+}
+
+// skipJSONInner skips the rest of an object or array.
+func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
+	last := byte(']')
+	if pairs {
+		last = '}'
+	}
+	if data = skipSpace(data); len(data) > 0 && data[0] == last {
+		return data[1:], nil
+	}
+	for {
+		var err error
+		if pairs {
+			if _, data, err = skipJSONKey(data); err != nil {
+				return nil, err
+			}
+		}
+		if data, err = skipJSON(data, depth); err != nil {
+			return nil, err
+		}
+		var more bool
+		if data, more, err = skipJSONComma(data, last); err != nil || !more {
+			return data, err
+		}
+	}
+}
+
+// skipJSONKey takes the key of an entry, in its quotes, and what stands between it and the value.
+func skipJSONKey(data []byte) (key, rest []byte, err error) {
+	switch {
+	case len(data) == 0:
+		return nil, nil, errJSONEnd
+	case data[0] != '"':
+		return nil, nil, jsonUnexpected(data[0])
+	}
+	if rest, err = skipJSONText(data); err != nil {
+		return nil, nil, err
+	}
+	key = data[:len(data)-len(rest)]
+	switch rest = skipSpace(rest); {
+	case len(rest) == 0:
+		return nil, nil, errJSONEnd
+	case rest[0] != ':':
+		return nil, nil, jsonUnexpected(rest[0])
+	}
+	return key, skipSpace(rest[1:]), nil
+}
+
+// skipJSONComma skips what stands behind an item: a comma, so that there are more, or last.
+func skipJSONComma(data []byte, last byte) (rest []byte, more bool, err error) {
+	switch data = skipSpace(data); {
+	case len(data) == 0:
+		return nil, false, errJSONEnd
+	case data[0] == ',':
+		return skipSpace(data[1:]), true, nil
+	case data[0] == last:
+		return data[1:], false, nil
+	}
+	return nil, false, jsonUnexpected(data[0])
+}
+
+func skipJSONText(data []byte) ([]byte, error) {
+	for i := 1; i < len(data); i++ {
+		switch b := data[i]; {
+		case b == '"':
+			return data[i+1:], nil
+		case b < 0x20:
+			return nil, jsonUnexpected(b)
+		case b == '\\':
+			n := jsonEscape(data[i:])
+			if n == 0 {
+				return nil, errors.New("json: a backslash before what cannot follow it")
+			}
+			i += n - 1
+		}
+	}
+	return nil, errJSONEnd
+}
+
+// jsonEscape returns how many bytes the escape has with which data begins, or 0.
+func jsonEscape(data []byte) int {
+	if len(data) < 2 {
+		return 0
+	}
+	switch data[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(data) < 6 {
+			return 0
+		}
+		for _, b := range data[2:6] {
+			if !isDigit(b) && (b|0x20 < 'a' || b|0x20 > 'f') {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+func skipJSONWord(data []byte, word string) ([]byte, error) {
+	if len(data) < len(word) || string(data[:len(word)]) != word {
+		return nil, fmt.Errorf("json: unexpected %.5q", data)
+	}
+	return data[len(word):], nil
+}
+
+func skipJSONNumber(data []byte) ([]byte, error) {
+	rest := data
+	if rest[0] == '-' {
+		rest = rest[1:]
+	}
+	whole := rest
+	if rest = skipDigits(rest); len(whole) == len(rest) {
+		if len(rest) == 0 {
+			return nil, errJSONEnd
+		}
+		return nil, jsonUnexpected(rest[0])
+	}
+	if whole[0] == '0' { // and no digit may follow it
+		rest = whole[1:]
+	}
+	if len(rest) > 0 && rest[0] == '.' {
+		fraction := rest[1:]
+		if rest = skipDigits(fraction); len(rest) == len(fraction) {
+			return nil, errors.New("json: a number without digits behind its point")
+		}
+	}
+	if len(rest) > 0 && rest[0]|0x20 == 'e' {
+		exponent := rest[1:]
+		if len(exponent) > 0 && (exponent[0] == '+' || exponent[0] == '-') {
+			exponent = exponent[1:]
+		}
+		if rest = skipDigits(exponent); len(rest) == len(exponent) {
+			return nil, errors.New("json: a number without digits in its exponent")
+		}
+	}
+	return rest, nil
+}
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+
+func skipDigits(data []byte) []byte {
+	for len(data) > 0 && isDigit(data[0]) {
+		data = data[1:]
+	}
+	return data
+}
+
+func skipSpace(data []byte) []byte {
+	for len(data) > 0 && (data[0] == ' ' || data[0] == '\n' || data[0] == '\r' || data[0] == '\t') {
+		data = data[1:]
+	}
+	return data
+}
+
+// plainJSON returns the text that stands in these quotes, if there is nothing in it but itself: no escape.
+func plainJSON(quoted []byte) (text []byte, ok bool) {
+	text = quoted[1 : len(quoted)-1]
+	for _, b := range text {
+		if b == '\\' {
+			return nil, false
+		}
+	}
+	return text, true
+}
+
+// textJSON decodes a value that is a text, which must be well-formed.
+func textJSON(raw []byte, text *string) error {
+	if len(raw) == 0 || raw[0] != '"' {
+		return errors.New("json: a text is expected")
+	}
+	if plain, ok := plainJSON(raw); ok && utf8.Valid(plain) {
+		*text = string(plain)
+		return nil
+	}
+	return json.Unmarshal(raw, text)
+}
+
+// appendJSONText appends a text in quotes, as encoding/json writes it.
+func appendJSONText(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if b := text[i]; b < 0x20 || b >= 0x7f || b == '"' || b == '\\' {
+			dst, _ = appendJSON(dst, text) // a text can be packed
+			return dst
+		}
+	}
+	return append(append(append(dst, '"'), text...), '"')
+}

@@ -1,0 +1,87 @@
+package carrier
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// FuzzJSONText holds what takes JSON apart and puts it together against encoding/json.
+func FuzzJSONText(f *testing.F) {
+	for _, seed := range []string{
+		`{"id":1,"method":"signal","params":{"a":[1,2.5e-3,true,null]}}`, ` [ ] `, `{ }`, `[1,]`, `{"a":1,}`, `{"a" 1}`, `{,}`, `[,]`,
+		`"\u00e9\n\"\\\/\b\f\r\t"`, `"\u00g0"`, `"\x"`, `"\u12`, "\"\x01\"", `"`, `"\`, `-`, `-0`, `01`, `1.`, `1.e3`, `1e`, `1e+`, `1E+5`, `0.5`, `-1.5e10`,
+		`tru`, `truex`, `nul`, `[1 2]`, `{"a":1 "b":2}`, `18446744073709551615`, `18446744073709551616`, `9223372036854775808`,
+		`"` + "\u2028\u2029\u007f<>&" + `"`, "\"\xff\"", strings.Repeat("[", 33) + strings.Repeat("]", 33), "[[\n1]\t,\r{}]", `{"a":{"a":1},"a":2}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rest, err := skipJSON(skipSpace(data), MaxDepth)
+		whole := err == nil && len(skipSpace(rest)) == 0
+		if valid := json.Valid(data) && jsonDepth(data) == nil; whole != valid {
+			t.Fatalf("%q: valid is %v, but %v", data, valid, err)
+		}
+		if err == nil && !json.Valid(data[:len(data)-len(rest)]) {
+			t.Fatalf("%q is skipped", data[:len(data)-len(rest)])
+		}
+		checkFields(t, data)
+		checkText(t, string(data))
+		checkSimple[string](t, data)
+		checkSimple[int](t, data)
+		checkSimple[int64](t, data)
+		checkSimple[uint64](t, data)
+	})
+}
+
+func checkFields(t *testing.T, data []byte) {
+	t.Helper()
+	got := make(map[string]string)
+	err := JSON.Fields(data, func(key string, v Value) error {
+		got[key] = string(v.raw)
+		return nil
+	})
+	var want map[string]json.RawMessage
+	if wantErr := errors.Join(json.Unmarshal(data, &want), jsonDepth(data)); (err == nil) != (wantErr == nil && want != nil) {
+		if bytes.Equal(data, bytes.ToValidUTF8(data, nil)) {
+			t.Fatalf("%q: %v, but %v", data, err, wantErr)
+		}
+	}
+	if err != nil {
+		return
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%q: %v", data, got)
+	}
+	for k, raw := range want {
+		if got[k] != string(raw) {
+			t.Fatalf("%q: %q is %q, not %q", data, k, got[k], raw)
+		}
+	}
+}
+
+func checkText(t *testing.T, text string) {
+	t.Helper()
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(text); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(appendJSONText(nil, text)) + "\n"; got != want.String() {
+		t.Fatalf("%q is written as %q, not %q", text, got, want.String())
+	}
+}
+
+func checkSimple[T comparable](t *testing.T, data []byte) {
+	t.Helper()
+	var got, want T
+	if !decodeSimpleJSON(data, &got) {
+		return
+	}
+	if err := json.Unmarshal(data, &want); err != nil || got != want {
+		t.Fatalf("%q is read as %v, not %v, %v", data, got, want, err)
+	}
+}

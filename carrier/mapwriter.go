@@ -1,0 +1,141 @@
+package carrier
+
+import "fmt"
+
+// A MapWriter appends a map entry by entry. It is what [Codec].AppendObject does with an Object, without making one:
+// of the codecs of this package, nothing is allocated for an entry.
+//
+//	w := carrier.NewMapWriter(dst, codec, 2)
+//	w.Text("sender", "light")
+//	w.Value("params", params)
+//	return w.End()
+type MapWriter struct {
+	dst     []byte
+	start   int
+	codec   Codec
+	entries int // in JSON, those written so far
+	object  Object
+	err     error
+}
+
+// NewMapWriter begins a map with so many entries.
+func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
+	w := MapWriter{dst: dst, start: len(dst), codec: c}
+	switch c.(type) {
+	case cborCodec:
+		w.dst = AppendCBORHead(dst, CBORMap, uint64(entries))
+	case jsonCodec:
+		w.dst = append(dst, '{')
+	default:
+		w.object = make(Object, 0, entries)
+	}
+	return w
+}
+
+// key appends what stands before an entry's value. It returns false if the value is not to be appended behind it.
+func (w *MapWriter) key(key string) bool {
+	if w.err != nil {
+		return false
+	}
+	switch c := w.codec.(type) {
+	case cborCodec:
+		if n, ok := keyNumbers[key]; ok && c.integerKeys {
+			w.dst = AppendCBORHead(w.dst, CBORUnsigned, n)
+		} else {
+			w.dst = appendCBORText(w.dst, key)
+		}
+	case jsonCodec:
+		w.dst = append(appendJSONText(comma(w.dst, w.entries > 0), key), ':')
+	default:
+		return false
+	}
+	w.entries++
+	return true
+}
+
+// ended notes how an entry came out.
+func (w *MapWriter) ended(key string, dst []byte, err error) {
+	if w.dst = dst; err != nil {
+		w.err = fmt.Errorf("%s: %w", key, err)
+	}
+}
+
+// Value appends an entry with a Value.
+func (w *MapWriter) Value(key string, v Value) {
+	if w.key(key) {
+		dst, err := v.AppendTo(w.dst, w.codec)
+		w.ended(key, dst, err)
+		return
+	}
+	w.other(key, v)
+}
+
+// Text appends an entry with a text.
+func (w *MapWriter) Text(key, text string) {
+	switch {
+	case !w.key(key):
+		w.other(key, text)
+	case isJSON(w.codec):
+		w.dst = appendJSONText(w.dst, text)
+	default:
+		w.dst = appendCBORText(w.dst, text)
+	}
+}
+
+// Int appends an entry with an integer.
+func (w *MapWriter) Int(key string, n int64) {
+	if w.key(key) {
+		w.dst = appendInt(w.dst, isJSON(w.codec), n)
+		return
+	}
+	w.other(key, n)
+}
+
+// Uint appends an entry with an integer that is not negative.
+func (w *MapWriter) Uint(key string, n uint64) {
+	if w.key(key) {
+		w.dst = appendUint(w.dst, isJSON(w.codec), n)
+		return
+	}
+	w.other(key, n)
+}
+
+// Any appends an entry with any Go value or [Appender].
+func (w *MapWriter) Any(key string, v any) {
+	if w.key(key) {
+		dst, err := w.codec.Append(w.dst, v)
+		w.ended(key, dst, err)
+		return
+	}
+	w.other(key, v)
+}
+
+// other keeps an entry for a codec from elsewhere.
+func (w *MapWriter) other(key string, v any) {
+	if w.err == nil {
+		w.object = append(w.object, Field{key, v})
+	}
+}
+
+// End ends the map, and returns dst with it; after an error, as it was.
+func (w *MapWriter) End() ([]byte, error) {
+	switch w.codec.(type) {
+	case cborCodec:
+	case jsonCodec:
+		w.dst = append(w.dst, '}')
+	default:
+		return w.codec.AppendObject(w.dst, w.object)
+	}
+	if w.err != nil {
+		return w.dst[:w.start], w.err
+	}
+	return w.dst, nil
+}
+
+func appendObject(dst []byte, c Codec, o Object) ([]byte, error) {
+	w := NewMapWriter(dst, c, len(o))
+	for _, f := range o {
+		w.Any(f.Key, f.Value)
+	}
+	return w.End()
+}
