@@ -22,21 +22,45 @@ func BenchmarkTCP(b *testing.B) {
 	}
 }
 
-func benchTCP(b *testing.B, codec carrier.Codec, n int) {
+// A benchHub is a hub on TCP, and what connects to it; all in one process.
+type benchHub struct {
+	ctx     context.Context
+	server  *tcp.Server
+	running sync.WaitGroup
+}
+
+func newBenchHub(b *testing.B) *benchHub {
 	server, err := tcp.Listen("tcp://127.0.0.1:0", tcp.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	var running sync.WaitGroup
 	ctx, stop := context.WithCancel(context.Background())
-	defer running.Wait()
-	defer stop()
-	running.Go(func() { _ = hub.NewServerRouter(hub.ServerOptions{}).Serve(ctx, server) })
-	client := func() *hub.ClientRouter {
-		r := hub.NewClientRouter(hub.ClientOptions{})
-		running.Go(func() { _ = r.Serve(ctx, tcp.NewClient(server.Addr(), tcp.ClientOptions{Codec: codec})) })
-		return r
+	h := &benchHub{ctx: ctx, server: server}
+	b.Cleanup(func() {
+		stop()
+		h.running.Wait()
+	})
+	h.running.Go(func() { _ = hub.NewServerRouter(hub.ServerOptions{}).Serve(ctx, server) })
+	return h
+}
+
+func (h *benchHub) client(codec carrier.Codec) *hub.ClientRouter {
+	r := hub.NewClientRouter(hub.ClientOptions{})
+	h.running.Go(func() { _ = r.Serve(h.ctx, tcp.NewClient(h.server.Addr(), tcp.ClientOptions{Codec: codec})) })
+	return r
+}
+
+// payload is a value of 64 bytes.
+func payload(codec carrier.Codec) carrier.Value {
+	if codec == carrier.JSON {
+		return carrier.RawValue(codec, []byte(`"0123456789012345678901234567890123456789012345678901234567890123"`))
 	}
+	return carrier.RawValue(codec, append([]byte{0x58, 0x40}, make([]byte, 64)...))
+}
+
+func benchTCP(b *testing.B, codec carrier.Codec, n int) {
+	h := newBenchHub(b)
+	ctx, client := h.ctx, func() *hub.ClientRouter { return h.client(codec) }
 	sender, err := client().AddRemoteSender(ctx, "light", hub.SenderOptions{Events: []string{"lux"}})
 	if err != nil {
 		b.Fatal(err)
@@ -56,11 +80,7 @@ func benchTCP(b *testing.B, codec carrier.Codec, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	data := make([]byte, 64)
-	value := carrier.RawValue(codec, append([]byte{0x58, 0x40}, data...))
-	if codec == carrier.JSON {
-		value = carrier.RawValue(codec, []byte(`"0123456789012345678901234567890123456789012345678901234567890123"`))
-	}
+	value := payload(codec)
 	var failed atomic.Int64
 	done := func(err error) {
 		if err != nil {
@@ -80,4 +100,42 @@ func benchTCP(b *testing.B, codec carrier.Codec, n int) {
 		b.Errorf("%d events failed", failed.Load())
 	}
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkRequest is the way of a request of 64 bytes from one client through the hub to another, and of the answer back,
+// so many at a time, over TCP and all in one process.
+func BenchmarkRequest(b *testing.B) {
+	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} {
+		for _, n := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/at once=%d", codec.Name(), n), func(b *testing.B) { benchRequest(b, codec, n) })
+		}
+	}
+}
+
+func benchRequest(b *testing.B, codec carrier.Codec, n int) {
+	h := newBenchHub(b)
+	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) { return params, nil }
+	if _, err := h.client(codec).AddRemoteSender(h.ctx, "light", hub.SenderOptions{Requests: map[string]hub.RequestHandler{"echo": echo}}); err != nil {
+		b.Fatal(err)
+	}
+	asking, value := h.client(codec), payload(codec)
+	if err := asking.WaitConnected(h.ctx); err != nil {
+		b.Fatal(err)
+	}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range n {
+		all.Go(func() {
+			for next.Add(1) <= int64(b.N) {
+				if _, err := asking.RemoteRequest(h.ctx, "light", "echo", value); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }

@@ -272,9 +272,7 @@ func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *
 
 // RemoteRequest calls a method of a sender in the hub and returns its response.
 func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
-	return r.call(ctx, methodRequest, carrier.Object{
-		{Key: "sender", Value: sender}, {Key: "method", Value: method}, {Key: "params", Value: params},
-	})
+	return r.call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
 }
 
 // RemoteSenders lists the senders of the hub, connected or awaited, by name.
@@ -306,10 +304,10 @@ func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) 
 	return list, nil
 }
 
-func signalParams(g *Signal, data any, at time.Time, uncertainty time.Duration) carrier.Object {
-	return carrier.Object{
-		{Key: "info", Value: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty}},
-		{Key: "data", Value: data},
+func toHub(g *Signal, data any, at time.Time, uncertainty time.Duration) *signalParams {
+	return &signalParams{
+		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
+		data: carrier.ValueOf(data),
 	}
 }
 
@@ -321,7 +319,7 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	if l.triggers.sink == nil {
-		_, err = l.call(ctx, methodSignal, signalParams(g, data, at, uncertainty))
+		_, err = l.call(ctx, methodSignal, toHub(g, data, at, uncertainty))
 		return err
 	}
 	ended := make(chan error, 1)
@@ -344,7 +342,7 @@ func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, do
 	if l.triggers.sink != nil {
 		return l.triggers.send(ctx, g, data, time.Time{}, 0, false, done)
 	}
-	return l.send(ctx, methodSignal, signalParams(g, data, time.Time{}, 0), func(reply carrier.Reply, err error) {
+	return l.send(ctx, methodSignal, toHub(g, data, time.Time{}, 0), func(reply carrier.Reply, err error) {
 		if err == nil {
 			err = reply.Err()
 		}

@@ -17,6 +17,7 @@ type remote struct {
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
+	endless context.Context // never done: for messages, which the carrier ends when the client goes
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is taken back
 

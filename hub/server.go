@@ -191,6 +191,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		signals:   signals{sink: cl.Signals, codec: cl.Codec, later: runner{tasks: d.tasks}},
 	}
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
+	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
 	c.work = runner{tasks: d.tasks} // as many as the carrier lets the client leave unanswered
 	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
@@ -263,36 +264,77 @@ func (d *door) AllClientsDisconnected(cause error) {
 
 // transmit sends a message to the client; it blocks while the client's window is full, until it goes.
 func (c *remote) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
-	return c.carrier.Transmit(c.ctx, c.id, m, done)
+	return c.carrier.Transmit(c.endless, c.id, m, done)
 }
 
 // forward asks the client for an answer of one of its senders. done is called exactly once.
 func (c *remote) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
-	once := &onceReply{done: done}
-	once.endAfter(c.server.opts.RequestTimeout, fmt.Errorf("hub: sender %s did not answer %s within %s: %w",
-		s.name, method, c.server.opts.RequestTimeout, context.DeadlineExceeded))
-	queued := c.requests.do(func() {
-		select {
-		case c.asking <- struct{}{}:
-		case <-c.ctx.Done():
-		}
-		if once.ended() {
-			c.asked()
-			return
-		}
-		end := func(r carrier.Reply, err error) {
-			c.asked()
-			if err != nil && c.ctx.Err() != nil {
-				err = context.Cause(c.ctx) // whoever noticed it first: the client has gone, and why
-			}
-			once.end(r, err)
-		}
-		if err := c.transmit(requestMessage(s.given, method, params), end); err != nil {
-			end(carrier.Reply{}, err)
-		}
-	})
-	if !queued {
-		once.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
+	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
+	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
+	if !c.requests.do(f.transmit) {
+		f.timer.Stop()
+		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
+	}
+}
+
+// A forwarded request is on its way to the client whose sender it asks. It ends with the answer, or when that takes too
+// long, whichever is first.
+type forwarded struct {
+	to     *remote
+	sender *Sender
+	method string
+	params carrier.Value
+	timer  *time.Timer
+
+	mu   sync.Mutex
+	done func(carrier.Reply, error) // nil once it has ended
+}
+
+func (f *forwarded) transmit() {
+	c := f.to
+	select {
+	case c.asking <- struct{}{}:
+	case <-c.ctx.Done():
+	}
+	if f.ended() {
+		c.asked()
+		return
+	}
+	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(&requestParams{f.sender.given, f.method, f.params})}
+	if err := c.transmit(m, f.answered); err != nil {
+		f.answered(carrier.Reply{}, err)
+	}
+}
+
+func (f *forwarded) answered(r carrier.Reply, err error) {
+	c := f.to
+	f.timer.Stop()
+	c.asked()
+	if err != nil && c.ctx.Err() != nil {
+		err = context.Cause(c.ctx) // whoever noticed it first: the client has gone, and why
+	}
+	f.end(r, err)
+}
+
+func (f *forwarded) expire() {
+	limit := f.to.server.opts.RequestTimeout
+	f.end(carrier.Reply{}, fmt.Errorf("hub: sender %s did not answer %s within %s: %w", f.sender.name, f.method, limit,
+		context.DeadlineExceeded))
+}
+
+func (f *forwarded) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done == nil
+}
+
+func (f *forwarded) end(r carrier.Reply, err error) {
+	f.mu.Lock()
+	done := f.done
+	f.done = nil
+	f.mu.Unlock()
+	if done != nil {
+		done(r, err)
 	}
 }
 
@@ -301,37 +343,5 @@ func (c *remote) asked() {
 	select {
 	case <-c.asking:
 	default: // the client has gone
-	}
-}
-
-// onceReply ends a request by its answer or by its timeout, whichever is first.
-type onceReply struct {
-	mu    sync.Mutex
-	done  func(carrier.Reply, error)
-	timer *time.Timer
-}
-
-func (o *onceReply) ended() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.done == nil
-}
-
-func (o *onceReply) endAfter(d time.Duration, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.timer = time.AfterFunc(d, func() { o.end(carrier.Reply{}, err) })
-}
-
-func (o *onceReply) end(r carrier.Reply, err error) {
-	o.mu.Lock()
-	done := o.done
-	o.done = nil
-	if o.timer != nil {
-		o.timer.Stop()
-	}
-	o.mu.Unlock()
-	if done != nil {
-		done(r, err)
 	}
 }

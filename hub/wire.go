@@ -30,17 +30,24 @@ const protocolVersion = "1.01"
 // arguments are a message's params, taken apart. Each getter notes what is wrong with the argument it reads; err
 // tells of the first one.
 type arguments struct {
-	fields map[string]carrier.Value
-	err    error
+	list []argument
+	few  [4]argument // the memory of list, for as long as it does
+	err  error
+}
+
+type argument struct {
+	key   string
+	value carrier.Value
 }
 
 func parseArguments(params carrier.Value) *arguments {
-	a := &arguments{fields: make(map[string]carrier.Value, 4)}
+	a := new(arguments)
 	if params.IsNull() {
 		return a
 	}
+	a.list = a.few[:0]
 	err := params.Fields(func(key string, v carrier.Value) error {
-		a.fields[key] = v
+		a.list = append(a.list, argument{key, v})
 		return nil
 	})
 	if err != nil {
@@ -49,17 +56,30 @@ func parseArguments(params carrier.Value) *arguments {
 	return a
 }
 
+// find returns the argument of that name, the last one if it is there twice, and whether there is one.
+func (a *arguments) find(key string) (v carrier.Value, ok bool) {
+	for i := len(a.list) - 1; i >= 0; i-- {
+		if a.list[i].key == key {
+			return a.list[i].value, true
+		}
+	}
+	return v, false
+}
+
+func (a *arguments) value(key string) carrier.Value {
+	v, _ := a.find(key)
+	return v
+}
+
 func (a *arguments) fail(format string, args ...any) {
 	if a.err == nil {
 		a.err = fmt.Errorf("%w: %s", ErrArguments, fmt.Sprintf(format, args...))
 	}
 }
 
-func (a *arguments) value(key string) carrier.Value { return a.fields[key] }
-
 // text reads a text that must be there.
 func (a *arguments) text(key string) string {
-	v, ok := a.fields[key]
+	v, ok := a.find(key)
 	if !ok || v.IsNull() {
 		a.fail("%s is missing", key)
 		return ""
@@ -69,7 +89,7 @@ func (a *arguments) text(key string) string {
 
 // optionalText reads a text; null and nothing at all are empty.
 func (a *arguments) optionalText(key string) string {
-	v := a.fields[key]
+	v := a.value(key)
 	if v.IsNull() {
 		return ""
 	}
@@ -85,15 +105,17 @@ func (a *arguments) optionalText(key string) string {
 
 func (a *arguments) flag(key string) bool {
 	var b bool
-	if v := a.fields[key]; !v.IsNull() && v.Decode(&b) != nil {
+	if v := a.value(key); !v.IsNull() && v.Decode(&b) != nil {
 		a.fail("%s is neither true nor false", key)
 	}
 	return b
 }
 
 func (a *arguments) number(key string) uint64 {
-	var n uint64
-	switch v := a.fields[key]; {
+	v := a.value(key)
+	n, ok := v.Uint()
+	switch {
+	case ok:
 	case v.IsNull():
 		a.fail("%s is missing", key)
 	case v.Decode(&n) != nil:
@@ -105,7 +127,7 @@ func (a *arguments) number(key string) uint64 {
 // texts reads a list of texts, nil for each null among them.
 func (a *arguments) texts(key string) []*string {
 	var list []*string
-	v, ok := a.fields[key]
+	v, ok := a.find(key)
 	switch {
 	case !ok:
 		a.fail("%s is missing", key)
@@ -118,7 +140,7 @@ func (a *arguments) texts(key string) []*string {
 // units reads the units of events; nothing at all is none.
 func (a *arguments) units() map[string]string {
 	var units map[string]string
-	if v := a.fields["units"]; !v.IsNull() && v.Decode(&units) != nil {
+	if v := a.value("units"); !v.IsNull() && v.Decode(&units) != nil {
 		a.fail("units is no map from events to texts")
 	}
 	return units
@@ -134,7 +156,7 @@ func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 		}
 		p = Policy(i)
 	}
-	if v := a.fields["deadline"]; !v.IsNull() {
+	if v := a.value("deadline"); !v.IsNull() {
 		ms := a.number("deadline")
 		if ms < 1 || ms > maxDeadline {
 			a.fail("a deadline of %d ms is not between 1 and %d", ms, maxDeadline)
@@ -158,25 +180,25 @@ type info struct {
 
 // info reads the argument of that name.
 func (a *arguments) info() info {
-	v, ok := a.fields["info"]
+	v, ok := a.find("info")
 	if !ok {
 		a.fail("info is missing")
 		return info{}
 	}
 	f := parseArguments(v)
 	in := info{sender: f.text("sender"), event: f.text("event")}
-	if t := f.fields["time"]; !t.IsNull() {
+	if t := f.value("time"); !t.IsNull() {
 		var err error
 		if in.time, err = decodeTime(t); err != nil {
 			f.fail("info.time: %v", err)
 		}
 	}
 	var ns int64
-	if u := f.fields["uncertainty"]; !u.IsNull() && (u.Decode(&ns) != nil || ns < 0) {
+	if u := f.value("uncertainty"); !u.IsNull() && (u.Decode(&ns) != nil || ns < 0) {
 		f.fail("info.uncertainty is no number of nanoseconds")
 	}
 	in.uncertainty = time.Duration(ns)
-	if s := f.fields["seq"]; !s.IsNull() && s.Decode(&in.seq) != nil {
+	if s := f.value("seq"); !s.IsNull() && s.Decode(&in.seq) != nil {
 		f.fail("info.seq is no number")
 	}
 	if a.err == nil {
@@ -205,42 +227,76 @@ func decodeTime(v carrier.Value) (time.Time, error) {
 }
 
 // AppendTo implements carrier.Appender.
-func (in info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	o := make(carrier.Object, 0, 5)
-	o = append(o, carrier.Field{Key: "sender", Value: in.sender}, carrier.Field{Key: "event", Value: in.event})
-	if !in.time.IsZero() {
-		var t any = in.time.UnixNano()
-		if c.Name() == carrier.JSON.Name() {
-			t = in.time.UTC().Format(time.RFC3339Nano)
+func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	entries := 2
+	for _, there := range []bool{!in.time.IsZero(), in.uncertainty > 0, in.seq > 0} {
+		if there {
+			entries++
 		}
-		o = append(o, carrier.Field{Key: "time", Value: t})
+	}
+	w := carrier.NewMapWriter(dst, c, entries)
+	w.Text("sender", in.sender)
+	w.Text("event", in.event)
+	switch {
+	case in.time.IsZero():
+	case c.Name() == carrier.JSON.Name():
+		w.Text("time", in.time.UTC().Format(time.RFC3339Nano))
+	default:
+		w.Int("time", in.time.UnixNano())
 	}
 	if in.uncertainty > 0 {
-		o = append(o, carrier.Field{Key: "uncertainty", Value: int64(in.uncertainty)})
+		w.Int("uncertainty", int64(in.uncertainty))
 	}
 	if in.seq > 0 {
-		o = append(o, carrier.Field{Key: "seq", Value: in.seq})
+		w.Uint("seq", in.seq)
 	}
-	return c.AppendObject(dst, o)
+	return w.End()
+}
+
+// signalParams are those of a message that tells a client's listener of an event, or the hub of one; then listener is 0.
+type signalParams struct {
+	listener uint64
+	info     info
+	data     carrier.Value
+}
+
+// AppendTo implements carrier.Appender.
+func (p *signalParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	entries := 3
+	if p.listener == 0 {
+		entries = 2
+	}
+	w := carrier.NewMapWriter(dst, c, entries)
+	if p.listener > 0 {
+		w.Uint("listener_id", p.listener)
+	}
+	w.Any("info", &p.info)
+	w.Value("data", p.data)
+	return w.End()
 }
 
 // signalMessage tells a client's listener of an event. A legacy client gets nothing it does not know.
 func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
-	in := info{sender: ev.Sender, event: ev.Name}
-	data := ev.Data
+	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
-		in.time, in.uncertainty, in.seq = ev.Time, ev.Uncertainty, ev.Seq
+		p.info.time, p.info.uncertainty, p.info.seq = ev.Time, ev.Uncertainty, ev.Seq
 	} else if ev.legacy != nil {
-		data = *ev.legacy
+		p.data = *ev.legacy
 	}
-	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(carrier.Object{
-		{Key: "listener_id", Value: l.id}, {Key: "info", Value: in}, {Key: "data", Value: data},
-	})}
+	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
 }
 
-// requestMessage asks for a method of a sender, by the name its owner gave it.
-func requestMessage(sender, method string, params carrier.Value) *carrier.Message {
-	return &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(carrier.Object{
-		{Key: "sender", Value: sender}, {Key: "method", Value: method}, {Key: "params", Value: params},
-	})}
+// requestParams ask for a method of a sender.
+type requestParams struct {
+	sender, method string
+	params         carrier.Value
+}
+
+// AppendTo implements carrier.Appender.
+func (p *requestParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, c, 3)
+	w.Text("sender", p.sender)
+	w.Text("method", p.method)
+	w.Value("params", p.params)
+	return w.End()
 }

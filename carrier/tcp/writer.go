@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -227,6 +228,9 @@ func (w *writer) run() {
 	out := w.buffers.get()
 	defer w.buffers.put(out)
 	for {
+		// A goroutine that was just started runs before those that wait for the processor, and they may be about to put
+		// packets, too. They go first: so one write takes what all of them have put. If none waits, this takes no time.
+		runtime.Gosched()
 		replies, ok := w.take(out)
 		if !ok {
 			return
