@@ -64,7 +64,6 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 // there only while there is something to do, transmits them as fast as the client acknowledges them.
 type outbox struct {
 	remote *remote
-	window int // events that may be in flight; 0: as many as the carrier takes
 	OutboxOptions
 
 	mu        sync.Mutex
@@ -74,9 +73,10 @@ type outbox struct {
 	pumping   bool // the goroutine is there
 	paused    int
 	closed    bool
-	lagging   bool          // let a deadline pass, and has not caught up since
-	inFlight  int           // transmitted and not answered yet
+	lagging   bool // let a deadline pass, and has not caught up since
+	flow      flow
 	pending   int           // bytes that waited to be written when the last signal was put
+	counted   int           // of them, in what all outboxes hold
 	touchedBy *reached      // the latest that is to flush it
 	room      chan struct{} // closed when there is room again; nil if nobody waits
 	idle      chan struct{} // closed when everything is answered; nil if nobody waits
@@ -132,7 +132,7 @@ func (o *outbox) push(l *Listener, d *delivery) {
 
 // enqueue returns true if the sender should slow down: see waitForRoom.
 func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
-	scarce := o.queue.len() > 0 && o.remote.server.held.Load() >= int64(o.Memory)
+	scarce := o.queue.len() > 0 && o.scarce()
 	if o.full(1) || scarce {
 		switch {
 		case l.policy == Hangup:
@@ -198,7 +198,28 @@ func (o *outbox) ready() bool {
 
 // open tells whether the client takes more.
 func (o *outbox) open() bool {
-	return (o.window == 0 || o.inFlight < o.window) && (o.pending < carrier.PendingLimit || o.inFlight == 0)
+	if o.pending >= pendingStep && o.flow.inFlight > 0 && (o.pending >= carrier.PendingLimit || o.scarce()) {
+		return false
+	}
+	return o.flow.open()
+}
+
+// scarce tells whether all outboxes together hold as much as they may.
+func (o *outbox) scarce() bool { return o.remote.server.held.Load() >= int64(o.Memory) }
+
+// pendingStep is how many bytes that wait to be written are not worth counting.
+const pendingStep = 16 << 10
+
+// wait notes how many bytes wait to be written. They are held as well, and counted in large steps.
+func (o *outbox) wait(pending int) {
+	o.pending = pending
+	if o.closed {
+		return
+	}
+	if d := pending - o.counted; d >= pendingStep || d <= -pendingStep {
+		o.counted = pending
+		o.remote.server.held.Add(int64(d))
+	}
 }
 
 // replace makes room for an event by dropping one: see Latest.
@@ -264,7 +285,10 @@ func (o *outbox) pump() {
 		if !ok {
 			break
 		}
-		o.inFlight++
+		if e.listener.removed.Load() {
+			continue
+		}
+		o.flow.sent()
 		o.mu.Unlock()
 		o.transmit(&e)
 		o.mu.Lock()
@@ -277,7 +301,9 @@ func (o *outbox) pump() {
 func (o *outbox) next() (e entry, ok bool) {
 	if o.queue.len() <= o.Limit/2 && o.bytes <= o.Bytes/2 {
 		o.lagging = false
-		o.tellGaps()
+		if o.ready() { // else they would pile up
+			o.tellGaps()
+		}
 	}
 	if o.queue.len() == 0 || !o.ready() {
 		return e, false
@@ -292,10 +318,6 @@ func (o *outbox) next() (e entry, ok bool) {
 }
 
 func (o *outbox) transmit(e *entry) {
-	if e.listener.removed.Load() {
-		o.answered()
-		return
-	}
 	err := o.remote.transmit(signalMessage(e.listener, &e.event, o.remote.hello), func(r carrier.Reply, err error) {
 		if err == nil {
 			err = r.Err()
@@ -331,14 +353,14 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 func (o *outbox) answered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.inFlight--
+	o.flow.answered(1)
 	o.start()
 	o.settled()
 }
 
 // settled wakes who waits for everything to be answered, if it is.
 func (o *outbox) settled() {
-	if o.idle != nil && !o.pumping && o.inFlight == 0 && o.queue.len() == 0 {
+	if o.idle != nil && !o.pumping && o.flow.inFlight == 0 && o.queue.len() == 0 {
 		close(o.idle)
 		o.idle = nil
 	}
@@ -426,6 +448,8 @@ func (o *outbox) close() {
 	defer o.mu.Unlock()
 	o.closed = true
 	o.empty()
+	o.remote.server.held.Add(-int64(o.counted))
+	o.counted = 0
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

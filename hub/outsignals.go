@@ -41,15 +41,22 @@ func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
 func (o *outbox) put(l *Listener, ev *Event, r *reached) {
 	p, err := r.pack(ev, o.remote.signals.codec)
 	if err == nil {
-		o.pending, err = o.remote.signals.sink.Put(l.out.of(l, ev), p)
+		err = o.pass(l.out.of(l, ev), p)
 	}
 	if err != nil {
 		o.unsent(l, ev, err)
 		o.fill() // the gap is told now, if there is room
 	} else {
-		o.inFlight++
+		o.flow.sent()
 	}
 	o.touched(r)
+}
+
+// pass puts a packed event into the client's stream.
+func (o *outbox) pass(r *carrier.OutRoute, p *carrier.PackedSignal) error {
+	pending, err := o.remote.signals.sink.Put(r, p)
+	o.wait(pending)
+	return err
 }
 
 // touched notes that r is to flush the outbox. Others may have to as well: none relies on another, which may be busy.
@@ -74,13 +81,13 @@ func (o *outbox) fill() {
 		s := signalOf(&e.event)
 		err := packed.Pack(o.remote.signals.codec, &s)
 		if err == nil {
-			o.pending, err = o.remote.signals.sink.Put(e.listener.out.of(e.listener, &e.event), &packed)
+			err = o.pass(e.listener.out.of(e.listener, &e.event), &packed)
 		}
 		if err != nil {
 			o.unsent(e.listener, &e.event, err)
 			continue
 		}
-		o.inFlight++
+		o.flow.sent()
 	}
 	o.settled()
 }
@@ -88,17 +95,17 @@ func (o *outbox) fill() {
 // signalsAnswered notes that the client has answered signals.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
-	o.pending = o.remote.signals.sink.Pending()
-	if n > o.inFlight || o.pending > o.Bytes {
+	o.wait(o.remote.signals.sink.Pending())
+	if n > o.flow.inFlight || o.pending > o.Bytes {
 		o.closed = true
 		o.mu.Unlock()
 		o.remote.hangUp(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))
 		return
 	}
-	o.inFlight -= n
-	before := o.inFlight
+	o.flow.answered(n)
+	before := o.flow.inFlight
 	o.fill()
-	more := o.inFlight > before
+	more := o.flow.inFlight > before
 	o.mu.Unlock()
 	if more {
 		o.remote.signals.sink.Flush(true)

@@ -195,10 +195,11 @@ func (d *door) ClientConnected(cl carrier.Client) {
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
 	c.work = runner{tasks: d.tasks} // as many as the carrier lets the client leave unanswered
 	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
-	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, window: eventWindow(cl.Window)}
+	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
-		c.outbox.window = cl.Signals.Window()
+		window = cl.Signals.Window()
 	}
+	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window)}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
