@@ -32,8 +32,8 @@ func (n *network) raw() *rawPeer {
 		n.t.Fatal(err)
 	}
 	p := &rawPeer{n.t, nc, json.NewDecoder(nc)}
-	p.say(`{"id":1,"method":"hello","params":{"protocol":1,"signals":8192}}`)
-	p.hear(`"signals":8192`)
+	p.say(`{"id":1,"method":"hello","params":{"protocol":1,"signals":32768}}`)
+	p.hear(`"signals":32768`)
 	return p
 }
 

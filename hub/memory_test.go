@@ -14,7 +14,7 @@ func TestMemoryCeiling(t *testing.T) {
 		stuck   = 4
 		count   = 60_000
 		ceiling = 1 << 20
-		window  = 8192 // of signals that a client takes
+		window  = 32768 // of signals that a client takes
 		atMost  = stuck*window + ceiling/256 + stuck
 	)
 	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 1 << 30, Bytes: 1 << 40, Memory: ceiling}})

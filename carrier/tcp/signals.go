@@ -8,7 +8,7 @@ import (
 
 const (
 	// signalWindow is how many unanswered signals each end takes.
-	signalWindow = 8192
+	signalWindow = 32768
 	// maxBatch is how many signals are handed on together.
 	maxBatch = 1024
 )

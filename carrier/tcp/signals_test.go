@@ -208,7 +208,7 @@ func TestSignalBytes(t *testing.T) {
 	ctx := serveHandler(t, s, h)
 	p := newSpeaker(t, dialRaw(t, s.Addr()))
 	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
-	p.hear(strings.Replace(jsonWelcome, "1048576", `1048576,"signals":8192`, 1))
+	p.hear(strings.Replace(jsonWelcome, "1048576", `1048576,"signals":32768`, 1))
 	for _, exchange := range [][2]string{
 		{`[[0,"s","e"],{"n":1}]`, "[1]\n"}, {` [0, 2,"2026-11-22T17:07:47Z",5] `, "[1]\n"}, {`[[1,"t","e"],"no"]`, "[-2,\"refused\"]\n"},
 	} {
