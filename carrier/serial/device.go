@@ -153,10 +153,11 @@ func (d *Device) pump(ctx context.Context, port Port) {
 func (d *Device) expire(time.Time) {}
 
 // receive, pull and expire make the device a station.
-func (d *Device) receive(now time.Time, data []byte) {
+func (d *Device) receive(now time.Time, data []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.line.receive(now, data)
+	return true
 }
 
 func (d *Device) pull(now time.Time, dst []byte) ([]byte, time.Time) {

@@ -42,13 +42,17 @@ func (f *finder) run(ctx context.Context) {
 // look gives ports that are new a line, has lines try their ports again that may be there now, and forgets lines.
 // told: the system says that something has changed.
 func (f *finder) look(ctx context.Context, told bool) {
-	claims := f.claims()
+	claims, bare := f.claims()
 	s := f.server
 	s.mu.Lock()
 	lines := slices.Clone(s.lines)
 	s.mu.Unlock()
 	for _, l := range lines {
-		c := claims[discovery.Real(l.path)]
+		path, known := bare[l.path]
+		if !known {
+			path = discovery.Real(l.path)
+		}
+		c := claims[path]
 		switch {
 		case c == nil: // it has gone, or is about to
 			continue
@@ -68,10 +72,10 @@ func (f *finder) look(ctx context.Context, told bool) {
 	f.forget()
 }
 
-// claims returns the ports that are there or are named exactly, by their real paths. A port belongs to the first who
-// names it, but first of all to who names its path.
-func (f *finder) claims() map[string]*claim {
-	claims := make(map[string]*claim)
+// claims returns the ports that are there or are named exactly, by their real paths, and what these are. A port belongs
+// to the first who names it, but first of all to who names its path.
+func (f *finder) claims() (claims map[string]*claim, bare map[string]string) {
+	claims, bare = make(map[string]*claim), make(map[string]string)
 	for _, exact := range []bool{true, false} {
 		for i := range f.server.o.Ports {
 			o := &f.server.o.Ports[i]
@@ -82,13 +86,14 @@ func (f *finder) claims() map[string]*claim {
 			f.fault(err)
 			f.report(o, len(ports))
 			for _, p := range ports {
-				if bare := discovery.Real(p.Path); claims[bare] == nil {
-					claims[bare] = &claim{o: o, port: p}
+				path := discovery.Real(p.Path)
+				if bare[p.Path] = path; claims[path] == nil {
+					claims[path] = &claim{o: o, port: p}
 				}
 			}
 		}
 	}
-	return claims
+	return claims, bare
 }
 
 func (f *finder) begin(ctx context.Context, o *PortOptions, p discovery.Port) {

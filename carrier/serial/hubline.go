@@ -39,6 +39,7 @@ type hubLine struct {
 	closing bool   // nothing new is taken
 	welcome []byte // the payload of an answer to HELLO that is due
 	asking  bool   // a frame that asks for HELLO is due
+	owing   bool   // see receive
 	asked   time.Time
 	bad     int
 	odd     time.Time // when a HELLO that makes no sense was logged
@@ -98,11 +99,14 @@ func (l *hubLine) drop(cause error) {
 // silent tells whether the device in a session has been asked in vain. One that has may appear on another port.
 func (l *hubLine) silent(now time.Time) bool { return now.Sub(l.peer.link.heard) > l.ask+answering }
 
-func (l *hubLine) receive(now time.Time, data []byte) {
+// receive takes bytes as they were read. It returns whether pull may have something to give for them, which it has not
+// if all they brought are frames that others have to answer first.
+func (l *hubLine) receive(now time.Time, data []byte) bool {
 	if l.in.empty() {
 		l.began = now
 	}
 	good := l.stats.good
+	l.owing = l.peer == nil
 	l.in.feed(data, func(chunk []byte, whole bool) {
 		l.chunk(now, chunk, whole)
 		l.began = now
@@ -113,6 +117,7 @@ func (l *hubLine) receive(now time.Time, data []byte) {
 	case l.peer == nil && !isText(bytes.ReplaceAll(data, []byte{0}, []byte{' '})):
 		l.rates.noise(now)
 	}
+	return l.owing || l.rates.trying()
 }
 
 // chunk takes what stood between two zeros, or a piece of it.
@@ -125,12 +130,14 @@ func (l *hubLine) chunk(now time.Time, chunk []byte, whole bool) {
 	f, err := parseFrame(chunk, session)
 	switch {
 	case !whole || err != nil:
+		l.owing = true
 		l.text.write(now, text)
 		if !pure {
 			l.noise(now, err)
 		}
 	case l.closing && f.kind != frameAck && f.kind != frameReply: // the device keeps it
 	case f.kind == frameHello:
+		l.owing = true
 		l.stats.good++
 		l.hello(now, f.payload)
 	case l.peer != nil:
@@ -143,6 +150,9 @@ func (l *hubLine) chunk(now time.Time, chunk []byte, whole bool) {
 // frame takes a frame of the session.
 func (l *hubLine) frame(now time.Time, f frame) {
 	p := l.peer
+	if p.astray || f.kind != frameEvent && f.kind != frameMessage {
+		l.owing = true
+	}
 	switch {
 	case p.astray && (f.kind == frameEvent || f.kind == frameMessage):
 		p.link.hear(now)
@@ -157,7 +167,11 @@ func (l *hubLine) frame(now time.Time, f frame) {
 	case f.kind == framePing && len(f.payload) > 0 && l.rates.proven():
 		p.link.baud = l.rates.now
 	}
-	for _, a := range p.link.receive(now, f, nil) {
+	arrivals := p.link.receive(now, f, nil)
+	if len(arrivals) == 0 { // it came again, or too early
+		l.owing = true
+	}
+	for _, a := range arrivals {
 		if a.pong != nil {
 			l.sample(now, a)
 			continue

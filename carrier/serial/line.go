@@ -164,10 +164,10 @@ func (l *line) disconnected(p *peer, cause error) {
 func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
 
 // receive, pull, expire, rate, rated and finish make the line a station.
-func (l *line) receive(now time.Time, data []byte) {
+func (l *line) receive(now time.Time, data []byte) bool {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
-	l.hubLine.receive(now, data)
+	return l.hubLine.receive(now, data)
 }
 
 func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {

@@ -9,8 +9,8 @@ import (
 
 // A station is what stands at the end of an open port.
 type station interface {
-	// receive takes bytes as they were read.
-	receive(now time.Time, data []byte)
+	// receive takes bytes as they were read, and returns whether pull may have something to give for them.
+	receive(now time.Time, data []byte) bool
 	// pull appends what is to be written, and returns when to ask again if nothing happens before; a zero time
 	// means that there is no need.
 	pull(now time.Time, dst []byte) ([]byte, time.Time)
@@ -60,8 +60,7 @@ func pump(ctx context.Context, port Port, s station, wake notice, lost func(erro
 		buf := make([]byte, 4096)
 		for {
 			n, err := port.Read(buf)
-			if n > 0 {
-				s.receive(time.Now(), buf[:n])
+			if n > 0 && s.receive(time.Now(), buf[:n]) {
 				wake.give()
 			}
 			if err != nil {
