@@ -237,7 +237,7 @@ func TestStreamOfManySenders(t *testing.T) {
 // TestStreamWaits: a sender that is faster than a listener is slowed down, and nothing is lost, however small the
 // outbox; others are not slowed down by it, and neither are the sender's other messages.
 func TestStreamWaits(t *testing.T) {
-	const count = 30_000
+	const count = 60_000 // more than a window
 	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 16, Deadline: patience}})
 	slow, _ := n.client(carrier.CBOR)
 	c, free := newCounting(), make(chan struct{})
@@ -294,7 +294,7 @@ func TestStreamHearsItself(t *testing.T) {
 // TestStreamToStuckListener: by each policy, one that stops reading hears exactly how much it has missed, or is
 // disconnected; others hear all of it.
 func TestStreamToStuckListener(t *testing.T) {
-	const count = 40_000
+	const count = 60_000
 	for policy, name := range hub.Policies() {
 		t.Run(name, func(t *testing.T) {
 			// Asked for by the listener, against the hub's own default.

@@ -79,6 +79,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		failed:  c.writeFailed,
 		sent:    c.expectReply,
 		pace:    &pacer{gap: l.LegacyGap},
+		acks:    acks{patient: p.connecting},
 	}
 	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)

@@ -145,9 +145,7 @@ func (c *conn) Done(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil && n > 0 {
-		w.done += n
-		w.settled(n)
-		w.startUnlessHeld()
+		w.signalsDone(n)
 	}
 }
 

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
@@ -131,7 +135,7 @@ func serveHandler(t testing.TB, c carrier.Carrier, h *streamHandler) context.Con
 
 // TestSignalStreams: signals arrive in order in both directions at once, and each has its answer.
 func TestSignalStreams(t *testing.T) {
-	const count = 20_000
+	const count = 40_000 // more than a window
 	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.CBORText, carrier.JSON} {
 		for _, later := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/later=%v", codec.Name(), later), func(t *testing.T) {
@@ -344,4 +348,81 @@ func TestFlushWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.until(ctx, t, "the answer", func() bool { return h.answered == n })
+}
+
+// TestPatientAnswers: a listener's answers to signals that come one by one in quick succession wait for each other, but
+// not for long, and not when the connection ends; those of the hub do not wait at all.
+func TestPatientAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		w := &writer{nc: near, timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, acks: acks{patient: true}}
+		var wrote []time.Duration
+		begin := time.Now()
+		reading := make(chan struct{})
+		go func() {
+			defer close(reading)
+			buf := make([]byte, 64)
+			for {
+				n, err := far.Read(buf)
+				if err != nil {
+					return
+				}
+				wrote = append(wrote, time.Since(begin))
+				if n > 8 {
+					t.Errorf("% x", buf[:n])
+				}
+			}
+		}()
+		done := func(n int) {
+			w.mu.Lock()
+			w.signalsDone(n)
+			w.mu.Unlock()
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		done(1) // nothing was written lately
+		for range 10 {
+			time.Sleep(ackPause / 4)
+			done(1)
+		}
+		time.Sleep(ackPause)
+		done(1)
+		done(ackMost) // too many
+		time.Sleep(ackPause / 2)
+		done(1)
+		w.flush(time.Now().Add(time.Second)) // the end
+		_ = near.Close()
+		w.close()
+		<-reading
+		s, p := time.Second, ackPause
+		want := []time.Duration{s, s + p, s + 2*p, s + 3*p, s + 3*p + p/2, s + 4*p}
+		if !slices.Equal(wrote, want) {
+			t.Errorf("written at %v, not %v", wrote, want)
+		}
+	})
+}
+
+// TestPatienceEnds: a timer that has run out while the answers are being written, and waited for anew, does not leave the
+// connection waiting for ever.
+func TestPatienceEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		w := &writer{nc: near, timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, acks: acks{patient: true}}
+		w.mu.Lock()
+		w.wrote = time.Now()
+		w.signalsDone(1)
+		time.Sleep(ackPause) // the timer's function waits for the lock
+		w.wrote = time.Now()
+		w.signalsDone(ackMost)
+		w.acks.done = 0 // they were written
+		w.signalsDone(1)
+		w.mu.Unlock()
+		synctest.Wait()
+		w.mu.Lock()
+		w.signalsDone(1)
+		w.mu.Unlock()
+		_ = near.Close()
+		w.close()
+	})
 }

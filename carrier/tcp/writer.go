@@ -32,20 +32,18 @@ type writer struct {
 	sent    func(id uint64)           // told that a message is about to be written to a legacy peer
 	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
 
-	mu         sync.Mutex
-	pending    *[]byte // packets that wait, framed; nil if none do
-	replies    int     // how many of them are replies
-	owed       int     // messages that were received and whose reply is not written
-	pace       *pacer  // nil once the peer has said hello
-	running    bool    // the goroutine exists
-	done       int     // signals to be answered
-	held       bool    // unhold writes soon
-	unanswered int     // signals that were received
-	wrote      time.Time
-	scratch    []byte
-	closing    bool  // nobody waits any more
-	err        error // nothing is written any more
-	changed    chan struct{}
+	mu      sync.Mutex
+	pending *[]byte // packets that wait, framed; nil if none do
+	replies int     // how many of them are replies
+	owed    int     // messages that were received and whose reply is not written
+	pace    *pacer  // nil once the peer has said hello
+	running bool    // the goroutine exists
+	acks    acks
+	wrote   time.Time
+	scratch []byte
+	closing bool  // nobody waits any more
+	err     error // nothing is written any more
+	changed chan struct{}
 }
 
 // put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
@@ -85,46 +83,8 @@ func (w *writer) append(packet []byte) int {
 	return size
 }
 
-// answerSignals puts the answer to the signals that are done. The lock is held.
-func (w *writer) answerSignals() {
-	if w.done > 0 {
-		w.scratch = carrier.AppendDone(w.scratch[:0], w.json, w.done)
-		w.done = 0
-		w.append(w.scratch)
-	}
-}
-
-// hold keeps answers to signals, of which so many arrive now, from being written until unhold, which writes them
-// together.
-func (w *writer) hold(arrived int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.held = true
-	w.unanswered += arrived
-}
-
-// settled notes that signals were answered. The lock is held.
-func (w *writer) settled(n int) {
-	if w.unanswered -= n; w.unanswered <= 0 {
-		w.notify()
-	}
-}
-
-func (w *writer) unhold() {
-	w.mu.Lock()
-	w.held = false
-	w.mu.Unlock()
-	w.flushNow()
-}
-
-func (w *writer) startUnlessHeld() {
-	if !w.held {
-		w.start()
-	}
-}
-
-// idle tells whether there is nothing to be written. The lock is held.
-func (w *writer) idle() bool { return w.pending == nil && w.done == 0 || w.err != nil }
+// idle tells whether there is nothing to be written now. The lock is held.
+func (w *writer) idle() bool { return w.pending == nil && !w.acks.due() || w.err != nil }
 
 // flushNow writes what is pending as far as that needs no waiting, on the caller's goroutine, which saves the way to
 // another one; the rest is the goroutine's.
@@ -358,7 +318,7 @@ func (w *writer) end(err error) {
 	if w.err == nil {
 		w.err = err
 	}
-	w.pending, w.done = nil, 0
+	w.pending, w.acks.done = nil, 0
 	w.notify()
 }
 
@@ -367,7 +327,7 @@ func (w *writer) end(err error) {
 func (w *writer) settle(most time.Duration) {
 	late := make(chan struct{})
 	defer time.AfterFunc(most, func() { close(late) }).Stop()
-	w.wait(late, func() bool { return w.owed == 0 && w.unanswered <= 0 || w.err != nil })
+	w.wait(late, func() bool { return w.owed == 0 && w.acks.owed <= 0 || w.err != nil })
 }
 
 // flush waits until everything is written, at most until the deadline.
@@ -376,6 +336,9 @@ func (w *writer) flush(deadline time.Time) {
 	defer t.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.acks.stop(); !w.idle() {
+		w.start()
+	}
 	for w.running {
 		changed := w.watch()
 		w.mu.Unlock()
@@ -392,14 +355,16 @@ func (w *writer) flush(deadline time.Time) {
 // close drops what is pending and waits for the goroutine; the connection must be closed already.
 func (w *writer) close() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.end(errWriterClosed)
+	w.acks.stop()
 	for w.running {
 		changed := w.watch()
 		w.mu.Unlock()
 		<-changed
 		w.mu.Lock()
 	}
+	w.mu.Unlock()
+	w.acks.ending.Wait()
 }
 
 // A bufferPool lends buffers, so that an idle connection needs none.

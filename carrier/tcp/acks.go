@@ -1,0 +1,118 @@
+package tcp
+
+import (
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// acks are the answers to the signals that have arrived, as the writer has them; all of it is under the writer's lock.
+//
+// A sender waits for its answers, so the hub's end gives them at once. A listener's answers only tell the hub that there
+// is room for more, so where signals come in quick succession its end lets them wait for each other: an answer for each
+// would cost both ends as much as the signal did.
+type acks struct {
+	done    int  // signals to be answered
+	owed    int  // signals that have arrived, and are not answered
+	held    bool // unhold writes soon
+	patient bool // they may wait for others
+
+	waiting bool // they do, until timer
+	timer   *time.Timer
+	ending  sync.WaitGroup // timer's function, until it is stopped or has returned
+}
+
+const (
+	ackPause = 2 * time.Millisecond // after the latest write, in which patient answers wait
+	ackMost  = 1024                 // signals that are answered without waiting
+)
+
+// due tells whether there are answers to be written now.
+func (a *acks) due() bool { return a.done > 0 && !a.waiting }
+
+func (a *acks) wait(d time.Duration, then func()) {
+	a.waiting = true
+	switch {
+	case a.timer == nil:
+		a.timer = time.AfterFunc(d, then)
+	case a.timer.Reset(d):
+		return // an earlier end of the waiting came late: this was begun by then
+	}
+	a.ending.Add(1)
+}
+
+// stop ends the waiting. If the timer has run out already, its function finds nothing to do.
+func (a *acks) stop() {
+	if a.timer != nil && a.timer.Stop() {
+		a.ending.Done()
+	}
+	a.waiting = false
+}
+
+// signalsDone notes that n signals are done, and sees to it that this is told. The lock is held.
+func (w *writer) signalsDone(n int) {
+	a := &w.acks
+	a.done += n
+	w.settled(n)
+	if a.patient && a.done < ackMost {
+		if a.waiting {
+			return
+		}
+		if pause := ackPause - time.Since(w.wrote); pause > 0 {
+			a.wait(pause, w.waited)
+			return
+		}
+	}
+	a.stop()
+	w.startUnlessHeld()
+}
+
+// waited is called when answers have waited for others.
+func (w *writer) waited() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.acks.ending.Done()
+	w.acks.waiting = false
+	if !w.idle() {
+		w.startUnlessHeld()
+	}
+}
+
+// answerSignals puts the answer to the signals that are done. The lock is held.
+func (w *writer) answerSignals() {
+	if w.acks.done > 0 {
+		w.scratch = carrier.AppendDone(w.scratch[:0], w.json, w.acks.done)
+		w.acks.done = 0
+		w.append(w.scratch)
+	}
+}
+
+// settled notes that signals were answered. The lock is held.
+func (w *writer) settled(n int) {
+	if w.acks.owed -= n; w.acks.owed <= 0 {
+		w.notify()
+	}
+}
+
+// hold keeps answers to signals, of which so many arrive now, from being written until unhold, which writes them
+// together.
+func (w *writer) hold(arrived int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acks.held = true
+	w.acks.owed += arrived
+}
+
+func (w *writer) unhold() {
+	w.mu.Lock()
+	w.acks.held = false
+	w.mu.Unlock()
+	w.flushNow()
+}
+
+func (w *writer) startUnlessHeld() {
+	if !w.acks.held {
+		w.start()
+	}
+}
