@@ -24,7 +24,7 @@ type flow struct {
 
 // flowDelay is how long an event may wait on its way because of those before it. It is longer than a busy machine keeps a
 // healthy client from running.
-const flowDelay = 50 * time.Millisecond
+const flowDelay = 100 * time.Millisecond
 
 func newFlow(most int) flow { return flow{most: most, window: most} }
 

@@ -62,12 +62,12 @@ func TestFlow(t *testing.T) {
 		events    int // a second, at least
 		late      time.Duration
 	}{
-		{"fast and near", 100 * time.Microsecond, time.Millisecond, 0, 9990, 60 * time.Millisecond},
-		{"fast and far", 100 * time.Microsecond, 200 * time.Millisecond, 0, 2500, 260 * time.Millisecond},
-		{"slow and near", 10 * time.Millisecond, time.Millisecond, 0, 99, 130 * time.Millisecond},
+		{"fast and near", 100 * time.Microsecond, time.Millisecond, 0, 9990, 110 * time.Millisecond},
+		{"fast and far", 100 * time.Microsecond, 200 * time.Millisecond, 0, 2500, 310 * time.Millisecond},
+		{"slow and near", 10 * time.Millisecond, time.Millisecond, 0, 99, 200 * time.Millisecond},
 		{"slow and far", 10 * time.Millisecond, 200 * time.Millisecond, 0, 95, 600 * time.Millisecond},
 		{"very slow", time.Second, time.Millisecond, 0, 1, 3 * time.Second},
-		{"one that comes before the last is answered", 10 * time.Millisecond, time.Millisecond, 5 * time.Millisecond, 99, 130 * time.Millisecond},
+		{"one that comes before the last is answered", 10 * time.Millisecond, time.Millisecond, 5 * time.Millisecond, 99, 200 * time.Millisecond},
 		{"not busy", time.Millisecond, 100 * time.Millisecond, 20 * time.Millisecond, 49, 110 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
