@@ -33,6 +33,15 @@ func ValueOf(v any) Value {
 	return Value{v: v}
 }
 
+// Set makes v what [ValueOf] returns, in its place: that spares copies where these count. Nobody else may have v yet.
+func (v *Value) Set(x any) {
+	if val, ok := x.(Value); ok {
+		*v = val
+		return
+	}
+	*v = Value{v: x}
+}
+
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
 func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
 

@@ -356,8 +356,8 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 		return nil, err
 	}
 	d := delivery{
-		event: Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.value("data")},
-		conn:  s, routes: &sig.routes,
+		event:  Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.value("data")},
+		signal: sig,
 	}
 	err = s.topic.trigger(c.ctx, &d)
 	r := d.reached

@@ -206,8 +206,7 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 			}),
 			legacy: &legacyData,
 		},
-		conn:   s,
-		routes: &s.signals[event].routes,
+		signal: s.signals[event],
 	}
 }
 
@@ -259,10 +258,10 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}
 	var d delivery // filled field by field: a literal is made elsewhere, and then copied
-	d.conn, d.routes = g.sender, &g.routes
+	d.signal = g
 	d.event.Sender, d.event.Name = g.sender.name, g.event
 	d.event.Time, d.event.Uncertainty = at, uncertainty
-	d.event.Data = carrier.ValueOf(data)
+	d.event.Data.Set(data)
 	err := g.sender.topic.trigger(ctx, &d)
 	if r := d.reached; r != nil {
 		r.flush(true)

@@ -164,7 +164,7 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 			event: Event{
 				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
 			},
-			conn: g.sender, routes: &g.routes, borrowed: borrowed, reached: &c.signals.reached,
+			signal: g, borrowed: borrowed, reached: &c.signals.reached,
 		}
 		err := g.sender.topic.trigger(c.ctx, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {

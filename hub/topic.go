@@ -39,8 +39,7 @@ const (
 // A delivery is an event on its way to the lists of those who hear it.
 type delivery struct {
 	event    Event
-	conn     *Sender // whose event it is
-	routes   *routes
+	signal   *Signal
 	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
 
 	// reached is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
@@ -70,9 +69,9 @@ func (t *topic) trigger(ctx context.Context, d *delivery) error {
 	if !t.turn.CompareAndSwap(0, taken) {
 		return t.enqueue(ctx, d)
 	}
-	if d.conn.gone.Load() {
+	if conn := d.signal.sender; conn.gone.Load() {
 		t.endTurn()
-		return d.conn.errGone()
+		return conn.errGone()
 	}
 	if d.event.Time.IsZero() {
 		d.event.Time = t.router.stamp(&t.clock)
@@ -101,9 +100,9 @@ func (t *topic) enqueue(ctx context.Context, d *delivery) error {
 			return err
 		}
 	}
-	if d.conn.gone.Load() {
+	if conn := d.signal.sender; conn.gone.Load() {
 		t.mu.Unlock()
-		return d.conn.errGone()
+		return conn.errGone()
 	}
 	d.own()
 	waits := *d
@@ -121,7 +120,7 @@ func (t *topic) post(d delivery) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = d.event.Name == Disconnect
-	d.conn.gone.Store(t.ended)
+	d.signal.sender.gone.Store(t.ended)
 	t.queue = append(t.queue, d)
 	t.turn.Or(waiting)
 }
@@ -197,12 +196,13 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 
 // deliver numbers the event, and gives it to everyone who listens.
 func (d *delivery) deliver() {
-	d.conn.seq++
-	d.event.Seq = d.conn.seq
+	conn := d.signal.sender
+	conn.seq++
+	d.event.Seq = conn.seq
 	if d.reached != nil {
 		d.reached.packed.Reset()
 	}
-	for _, ls := range d.routes {
+	for _, ls := range &d.signal.routes {
 		if ls == nil {
 			continue
 		}

@@ -21,49 +21,55 @@ func TestConformance(t *testing.T) {
 		{name: "LargeFrames", maxFrame: limitFrame, window: maxWindow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			carriertest.Run(t, func(t testing.TB) *carriertest.Pair {
-				pty, err := NewPTY(t.TempDir() + "/port")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = pty.Close() })
-				hub, err := New(Options{
-					Ports:    []PortOptions{{Port: pty.Path()}},
-					MaxFrame: c.maxFrame, Window: c.window,
-					Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
-					Backoff: carrier.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				device, err := NewDevice(pty.Open, DeviceOptions{
-					MaxFrame: c.maxFrame, Window: c.window,
-					Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				cut := func() { pty.Cut() }
-				write := func(b string) {
-					pty.mu.Lock()
-					defer pty.mu.Unlock()
-					if pty.master != nil {
-						_, _ = pty.master.WriteString(b)
-					}
-				}
-				return &carriertest.Pair{
-					Hub: hub, Peer: device,
-					MaxData: payloadLimit(c.maxFrame) - 28,
-					Cut:     cut,
-					Restore: func() {
-						if err := pty.Restore(); err != nil {
-							t.Error(err)
-						}
-					},
-					Half:    func() { write("\x00\x20\x60\xa1half a mess"); cut() },
-					Garbage: func() { write("\x00garbage\x01\xff\xfe\x00\x05\x61\x62\x63\x64\x00") },
-				}
-			})
+			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window) })
 		})
+	}
+}
+
+func BenchmarkCarrier(b *testing.B) {
+	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, limitFrame, maxWindow) })
+}
+
+func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
+	pty, err := NewPTY(t.TempDir() + "/port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pty.Close() })
+	hub, err := New(Options{
+		Ports:    []PortOptions{{Port: pty.Path()}},
+		MaxFrame: maxFrame, Window: window,
+		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+		Backoff: carrier.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := NewDevice(pty.Open, DeviceOptions{
+		MaxFrame: maxFrame, Window: window,
+		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := func() { pty.Cut() }
+	write := func(b string) {
+		pty.mu.Lock()
+		defer pty.mu.Unlock()
+		if pty.master != nil {
+			_, _ = pty.master.WriteString(b)
+		}
+	}
+	return &carriertest.Pair{
+		Hub: hub, Peer: device,
+		MaxData: payloadLimit(maxFrame) - 28,
+		Cut:     cut,
+		Restore: func() {
+			if err := pty.Restore(); err != nil {
+				t.Error(err)
+			}
+		},
+		Half:    func() { write("\x00\x20\x60\xa1half a mess"); cut() },
+		Garbage: func() { write("\x00garbage\x01\xff\xfe\x00\x05\x61\x62\x63\x64\x00") },
 	}
 }

@@ -1,11 +1,8 @@
 package tcp
 
 import (
-	"context"
 	"log/slog"
 	"runtime"
-	"strings"
-	"sync"
 	"testing"
 
 	"sighub/carrier"
@@ -14,60 +11,23 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// benchPair serves a hub and a client of it, and returns the client and the hub's id there.
-func benchPair(b *testing.B, codec carrier.Codec) (*Client, carrier.ClientID) {
-	h := serveHub(b, loopback, Options{Logger: quiet}, nil)
-	c := NewClient(h.Addr(), ClientOptions{Codec: codec})
-	r := carriertest.NewRecorder(b, "client")
-	ctx := serveCarrier(b, c, r)
-	hub, err := r.Client(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return c, hub.ID
-}
-
-var reading = &carrier.Message{Method: "echo", Params: carrier.ValueOf(carrier.Object{
-	{Key: "info", Value: carrier.Object{{Key: "sender", Value: "light"}, {Key: "event", Value: "lux"}}},
-	{Key: "data", Value: 512},
-})}
-
-func benchCodecs(b *testing.B, f func(b *testing.B, c *Client, id carrier.ClientID)) {
-	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} {
-		b.Run(strings.ToUpper(codec.Name()), func(b *testing.B) {
-			c, id := benchPair(b, codec)
-			b.ReportAllocs()
-			b.ResetTimer()
-			f(b, c, id)
-		})
-	}
-}
-
-// BenchmarkEcho: one message at a time, there and back.
-func BenchmarkEcho(b *testing.B) {
-	benchCodecs(b, func(b *testing.B, c *Client, id carrier.ClientID) {
-		done := make(chan struct{}, 1)
-		for b.Loop() {
-			if err := c.Transmit(context.Background(), id, reading, func(carrier.Reply, error) { done <- struct{}{} }); err != nil {
-				b.Fatal(err)
-			}
-			<-done
+func BenchmarkCarrier(b *testing.B) {
+	for name, addr := range map[string]func(testing.TB) string{
+		"tcp":  func(testing.TB) string { return loopback },
+		"unix": func(t testing.TB) string { return "unix://" + t.TempDir() + "/hub" },
+	} {
+		for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} {
+			b.Run(name+"/"+codec.Name(), func(b *testing.B) {
+				carriertest.Bench(b, func(t testing.TB) *carriertest.Pair {
+					hub, err := Listen(addr(t), Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return &carriertest.Pair{Hub: hub, Peer: NewClient(hub.Addr(), ClientOptions{Codec: codec})}
+				})
+			})
 		}
-	})
-}
-
-// BenchmarkPipelined: as many messages at a time as the window lets through.
-func BenchmarkPipelined(b *testing.B) {
-	benchCodecs(b, func(b *testing.B, c *Client, id carrier.ClientID) {
-		var done sync.WaitGroup
-		for b.Loop() {
-			done.Add(1)
-			if err := c.Transmit(context.Background(), id, reading, func(carrier.Reply, error) { done.Done() }); err != nil {
-				b.Fatal(err)
-			}
-		}
-		done.Wait()
-	})
+	}
 }
 
 // BenchmarkIdleClients: what a client costs that said hello and then nothing; the peer's end of the socket is
