@@ -78,3 +78,54 @@ func BenchmarkForward(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSignalPack and BenchmarkSignalUnpack are the same for the stream of signals.
+func BenchmarkSignalPack(b *testing.B) {
+	for _, name := range []string{"JSON", "CBOR"} {
+		b.Run(name, func(b *testing.B) {
+			var packed PackedSignal
+			var routes Routes
+			s, route, buf := aSignal(codecs[name]), new(OutRoute), make([]byte, 0, 256)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := packed.Pack(codecs[name], s); err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(len(packed.AppendTo(buf, &routes, route))))
+			}
+		})
+	}
+}
+
+func BenchmarkSignalUnpack(b *testing.B) {
+	for _, name := range []string{"JSON", "CBOR"} {
+		b.Run(name, func(b *testing.B) {
+			c := codecs[name]
+			var packed PackedSignal
+			if err := packed.Pack(c, aSignal(c)); err != nil {
+				b.Fatal(err)
+			}
+			var out Routes
+			var in InRoutes
+			var p SignalPacket
+			route := &OutRoute{Route: Route{Sender: "light", Event: "lux"}}
+			if err := in.Unpack(c, packed.AppendTo(nil, &out, route), &p); err != nil { // this one tells of the route
+				b.Fatal(err)
+			}
+			data := packed.AppendTo(nil, &out, route)
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := in.Unpack(c, data, &p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// aSignal is a reading that is passed on as it came.
+func aSignal(c Codec) *Signal {
+	data, _ := c.Append(nil, 512) // an integer can be packed
+	return &Signal{Time: 1795644000123456789, Uncertainty: 1200000, Seq: 4711, Data: RawValue(c, data)}
+}

@@ -323,8 +323,7 @@ func (o *outbox) transmit(e *entry) {
 			err = r.Err()
 		}
 		if err != nil && !errors.Is(err, carrier.ErrGone) {
-			o.remote.log().Warn("a listener did not take an event", "client", o.remote.info.String(),
-				"sender", e.event.Sender, "event", e.event.Name, "error", err)
+			o.remote.refused(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
 		}
 		o.answered()
 	})

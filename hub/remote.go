@@ -29,6 +29,7 @@ type remote struct {
 	signals  signals
 	work     runner // handles messages: a local callback may wait for what the client's reader brings
 	outbox   outbox
+	refusals refusals
 	requests runner        // transmits requests: they do not wait behind events
 	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 

@@ -233,7 +233,7 @@ func (d *door) SignalsAnswered(id carrier.ClientID, n int, failed *carrier.Reply
 		return
 	}
 	if failed != nil {
-		c.log().Warn("a listener did not take an event", "client", c.info.String(), "error", failed.Err())
+		c.refused(failed.Err())
 	}
 	c.outbox.signalsAnswered(n)
 }

@@ -128,6 +128,12 @@ wait_for_lint() { # its builder is not a child of the step's shell, so that ther
 	[[ -x $lint_dir/golangci-lint ]] || { cat "$logs/golangci-lint.build"; return 1; }
 }
 
+# The benchmark is a module of its own.
+bench() {
+	go -C scripts/bench vet ./...
+	go -C scripts/bench test ./...
+}
+
 cross() {
 	local system os arch arm
 	for system in "${systems[@]}"; do
@@ -153,6 +159,7 @@ step gofmt gofmt_clean
 step modules modules
 step build go build ./...
 step vet go vet ./...
+step bench bench
 $quick || step cross cross
 $quick || step static scripts/static.sh
 step lint lint
