@@ -13,14 +13,15 @@ type MapWriter struct {
 	dst     []byte
 	start   int
 	codec   Codec
-	entries int // in JSON, those written so far
+	want    int // entries
+	entries int // that were appended
 	object  Object
 	err     error
 }
 
 // NewMapWriter begins a map with so many entries.
 func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
-	w := MapWriter{dst: dst, start: len(dst), codec: c}
+	w := MapWriter{dst: dst, start: len(dst), codec: c, want: entries}
 	switch c.(type) {
 	case cborCodec:
 		w.dst = AppendCBORHead(dst, CBORMap, uint64(entries))
@@ -55,9 +56,11 @@ func (w *MapWriter) key(key string) bool {
 
 // ended notes how an entry came out.
 func (w *MapWriter) ended(key string, dst []byte, err error) {
-	if w.dst = dst; err != nil {
+	if err != nil {
 		w.err = fmt.Errorf("%s: %w", key, err)
+		return
 	}
+	w.dst = dst
 }
 
 // Value appends an entry with a Value.
@@ -125,6 +128,9 @@ func (w *MapWriter) End() ([]byte, error) {
 		w.dst = append(w.dst, '}')
 	default:
 		return w.codec.AppendObject(w.dst, w.object)
+	}
+	if w.err == nil && w.entries != w.want {
+		w.err = fmt.Errorf("carrier: a map of %d entries was begun, and got %d", w.want, w.entries)
 	}
 	if w.err != nil {
 		return w.dst[:w.start], w.err

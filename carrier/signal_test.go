@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -148,6 +149,36 @@ func TestMalformedSignals(t *testing.T) {
 		if err := in.Unpack(JSON, []byte(text), &p); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", text, p, err)
 		}
+	}
+}
+
+// TestSignalsAsOthersWriteThem: what is not known may be null, and a text may have escapes that need not be.
+func TestSignalsAsOthersWriteThem(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC).UnixNano()
+	for text, want := range map[string]Signal{
+		` [ [0 , "s","e"] ,1 ] `:             {},
+		`[[0,"s","e"],1,null,null,5]`:        {Seq: 5},
+		`[[0,"s","e"],1,0,0,null]`:           {},
+		`[[0,"\u0073","\u0065",7],1,null,3]`: {Uncertainty: 3},
+		`[[0,"s","e"],1,"2026-01-02T03:04:05.000006\u005a",0,18446744073709551615]`: {Time: at, Seq: math.MaxUint64},
+		`[[0,"s","e"],1,"2026-01-02T05:04:05.000006\u002b02:00"]`:                   {Time: at},
+	} {
+		var in InRoutes
+		var p SignalPacket
+		err := in.Unpack(JSON, []byte(text), &p)
+		s := p.Signal
+		if err != nil || s.Time != want.Time || s.Uncertainty != want.Uncertainty || s.Seq != want.Seq || s.Data.String() != "1" ||
+			s.Route.Sender != "s" || s.Route.Event != "e" {
+			t.Errorf("%s: %+v, %v", text, s, err)
+		}
+	}
+	var in InRoutes
+	var p SignalPacket
+	if err := in.Unpack(CBOR, unhex(t, "8583006173616501f6f605"), &p); err != nil || p.Signal.Seq != 5 {
+		t.Errorf("%+v, %v", p.Signal, err)
+	}
+	if err := in.Unpack(JSON, []byte(`[-2,null]`), &p); err != nil || p.Failed == nil || p.Failed.Status != StatusFailed {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 

@@ -272,7 +272,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 			return err
 		}
 		switch {
-		case major == CBORSimple && n == 22 && i == 2: // null
+		case major == CBORSimple && n == 22: // null
 		case i == 2 && n <= maxTime && major == CBORUnsigned:
 			s.Time = int64(n)
 		case i == 3 && n < 1<<63 && major == CBORUnsigned:
@@ -407,16 +407,24 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	}
 	ok := true
 	if len(items) > 3 {
-		n, ok = simpleJSON(items[3])
+		n, ok = knownJSON(items[3])
 		s.Uncertainty = int64(n)
 	}
 	if len(items) > 4 && ok {
-		s.Seq, ok = simpleJSON(items[4])
+		s.Seq, ok = knownJSON(items[4])
 	}
 	if !ok || s.Uncertainty < 0 {
 		return errors.New("uncertainty and seq are numbers")
 	}
 	return nil
+}
+
+// knownJSON reads a number; what is not known is null, or 0.
+func knownJSON(raw []byte) (n uint64, ok bool) {
+	if string(raw) == "null" {
+		return 0, true
+	}
+	return simpleJSON(raw)
 }
 
 func (p *SignalPacket) failedJSON(status, exception []byte) error {
@@ -426,6 +434,9 @@ func (p *SignalPacket) failedJSON(status, exception []byte) error {
 	}
 	r := &Reply{Status: Status(n)}
 	p.Signal.Route, p.Done, p.Failed = nil, 0, r
+	if string(exception) == "null" {
+		return nil
+	}
 	return textJSON(exception, &r.Exception)
 }
 
@@ -486,8 +497,15 @@ func timeJSON(raw []byte) (int64, error) {
 		return 0, errors.New("a time is no text")
 	}
 	plain, ok := plainJSON(raw)
+	if !ok {
+		var text string
+		if err := textJSON(raw, &text); err != nil {
+			return 0, err
+		}
+		plain = []byte(text)
+	}
 	t, err := time.Parse(time.RFC3339Nano, string(plain))
-	if !ok || err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
+	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
 		return 0, fmt.Errorf("%s is no RFC 3339 time from 1970 to 2261", raw)
 	}
 	return t.UnixNano(), nil

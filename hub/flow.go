@@ -7,8 +7,9 @@ import "time"
 // slow listener's policy deals with it, and not in the buffers on the way, where the latest event would wait behind
 // thousands that are older.
 //
-// It times one event in flight after another. By that it knows what the client answers in time, and when the timed event
-// is late, the window becomes that. If it was not late and the window was in the way, the window grows towards it.
+// It times one event in flight after another. When one is late, the answers that came meanwhile tell how many the client
+// answers in time, and the window becomes that. What tells is the time between answers, but for the longest: a client
+// that stood still for a moment is not slow. If none was late and the window was in the way, it grows.
 type flow struct {
 	most int // what the client takes; 0: the carrier counts otherwise, and nothing is decided here
 
@@ -16,10 +17,12 @@ type flow struct {
 	inFlight int  // sent and not answered yet
 	short    bool // the window kept events back since the timed one was sent
 
-	at    time.Time     // when the timed event was sent
-	of    int           // events that were in flight then, itself included
-	ahead int           // those of them that are not answered yet; 0: none is timed
-	way   time.Duration // what one takes that has none before it
+	at    time.Time // when the timed event was sent
+	of    int       // events that were in flight then, itself included
+	ahead int       // those of them that are not answered yet; 0: none is timed
+	pace  pace      // of the answers meanwhile
+
+	way time.Duration // what one takes that has none before it
 }
 
 // flowDelay is how long an event may wait on its way because of those before it. It is longer than a busy machine keeps a
@@ -41,7 +44,8 @@ func (f *flow) open() bool {
 func (f *flow) sent() {
 	f.inFlight++
 	if f.ahead == 0 && f.most > 1 {
-		f.at, f.of, f.ahead, f.short = time.Now(), f.inFlight, f.inFlight, false
+		f.of, f.ahead, f.short = f.inFlight, f.inFlight, false
+		f.at, f.pace = time.Now(), pace{}
 	}
 }
 
@@ -51,17 +55,51 @@ func (f *flow) answered(n int) {
 	if f.ahead == 0 {
 		return
 	}
-	took := time.Since(f.at)
+	now := time.Now()
 	f.ahead = max(0, f.ahead-n)
+	f.pace.add(now, n)
+	took := now.Sub(f.at)
 	if f.ahead == 0 && (f.of == 1 || took < f.way) {
 		f.way = took
 	}
-	most := f.way + flowDelay
-	inTime := int(int64(f.of-f.ahead) * int64(most) / int64(max(took, 1)))
-	switch {
+	switch most := f.way + flowDelay; {
 	case took > most:
-		f.window = max(inTime, 1)
-	case f.ahead == 0 && f.short:
-		f.window = min(max(inTime, f.window+1), 2*f.window, f.most)
+		if n, span := f.pace.usual(); span >= flowDelay/2 {
+			f.window = max(1, min(f.window, inTime(n, span, most)))
+		}
+	case f.ahead > 0 || !f.short:
+	case took < f.way+flowDelay/4:
+		f.window = min(2*f.window, f.most)
+	default:
+		f.window = min(max(inTime(f.of, took, most), f.window+1), 2*f.window, f.most)
 	}
 }
+
+// inTime returns how many are answered within a time if n are within a span.
+func inTime(n int, span, within time.Duration) int {
+	return int(int64(n) * int64(within) / int64(max(span, 1)))
+}
+
+// A pace is how fast answers come.
+type pace struct {
+	latest  time.Time     // answer
+	n       int           // events answered after the first answer
+	span    time.Duration // since that
+	longest time.Duration // between two answers
+	then    int           // events answered by the second of these
+}
+
+func (p *pace) add(now time.Time, n int) {
+	if !p.latest.IsZero() {
+		gap := now.Sub(p.latest)
+		p.n += n
+		p.span += gap
+		if gap > p.longest {
+			p.longest, p.then = gap, n
+		}
+	}
+	p.latest = now
+}
+
+// usual returns how many events were answered within a span, without the longest pause and what was answered after it.
+func (p *pace) usual() (n int, span time.Duration) { return p.n - p.then, p.span - p.longest }

@@ -66,7 +66,7 @@ func TestFlow(t *testing.T) {
 		{"fast and far", 100 * time.Microsecond, 200 * time.Millisecond, 0, 2500, 310 * time.Millisecond},
 		{"slow and near", 10 * time.Millisecond, time.Millisecond, 0, 99, 200 * time.Millisecond},
 		{"slow and far", 10 * time.Millisecond, 200 * time.Millisecond, 0, 95, 600 * time.Millisecond},
-		{"very slow", time.Second, time.Millisecond, 0, 1, 3 * time.Second},
+		{"very slow", time.Second, time.Millisecond, 0, 1, 5 * time.Second},
 		{"one that comes before the last is answered", 10 * time.Millisecond, time.Millisecond, 5 * time.Millisecond, 99, 200 * time.Millisecond},
 		{"not busy", time.Millisecond, 100 * time.Millisecond, 20 * time.Millisecond, 49, 110 * time.Millisecond},
 	} {
@@ -98,6 +98,39 @@ func TestFlowRecovers(t *testing.T) {
 		client.run(&f, 0, 2*time.Second)
 		if f.window < 1024 {
 			t.Errorf("when it is fast again the window is %d", f.window)
+		}
+	})
+}
+
+// TestFlowStall: a client that is fast and stands still for a moment, now and then, is not taken for slow.
+func TestFlowStall(t *testing.T) {
+	for _, pause := range []time.Duration{10 * time.Millisecond, time.Millisecond, 100 * time.Microsecond} {
+		synctest.Test(t, func(t *testing.T) {
+			const most = 32768
+			f := newFlow(most)
+			client := flowClient{each: 5 * time.Microsecond, way: time.Millisecond}
+			for range 5 {
+				client.run(&f, pause, time.Second)
+				client.free = time.Now().Add(300 * time.Millisecond)
+			}
+			client.run(&f, pause, time.Second)
+			if f.window < most {
+				t.Errorf("one event each %v: the window is %d", pause, f.window)
+			}
+		})
+	}
+}
+
+// TestFlowLongerWay: when the way gets longer, the client is not taken for slow for long.
+func TestFlowLongerWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(2048)
+		client := flowClient{each: 100 * time.Microsecond, way: time.Millisecond}
+		client.run(&f, 0, time.Second)
+		client.way = 300 * time.Millisecond
+		client.run(&f, 0, 8*time.Second)
+		if n, _ := client.run(&f, 0, 2*time.Second); n < 2*3000 { // the window allows 2048 each 0.3 s
+			t.Errorf("%d events/s, window %d", n/2, f.window)
 		}
 	})
 }

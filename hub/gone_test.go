@@ -2,7 +2,11 @@ package hub_test
 
 import (
 	"context"
+	"errors"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sighub/carrier"
@@ -39,5 +43,44 @@ func TestRequestWhenItsClientGoes(t *testing.T) {
 		close(release)
 		<-stopped
 		n.stop()
+	}
+}
+
+// TestGoneSenderLeavesNothing: who goes on to trigger a sender that was removed does not keep the hub from forgetting it.
+func TestGoneSenderLeavesNothing(t *testing.T) {
+	r := hub.NewRouter(hub.Options{})
+	for range 3000 {
+		s, err := r.AddSender("light", hub.SenderOptions{Events: []string{"lux"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lux, err := s.Signal("lux")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.AddListener("light", "lux", func(hub.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Remove()
+		var triggering sync.WaitGroup
+		var begun, over atomic.Bool
+		triggering.Go(func() {
+			for !over.Load() {
+				if err := lux.Trigger(t.Context(), 1); !errors.Is(err, hub.ErrNotConnected) {
+					t.Error(err)
+				}
+				begun.Store(true)
+			}
+		})
+		for !begun.Load() {
+			runtime.Gosched()
+		}
+		l.Remove()
+		over.Store(true)
+		triggering.Wait()
+		if left := r.Senders(); len(left) > 0 {
+			t.Fatalf("%+v is left", left)
+		}
 	}
 }

@@ -10,6 +10,12 @@ import (
 // TestMemoryCeiling: all outboxes together hold no more than they may, whatever each of them might; what does not fit is
 // told, exactly, and who keeps up is not concerned.
 func TestMemoryCeiling(t *testing.T) {
+	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} { // of who keeps up: in JSON more is pending
+		t.Run(codec.Name(), func(t *testing.T) { memoryCeiling(t, codec) })
+	}
+}
+
+func memoryCeiling(t *testing.T, codec carrier.Codec) {
 	const (
 		stuck   = 4
 		count   = 60_000
@@ -28,7 +34,7 @@ func TestMemoryCeiling(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	well, _ := n.client(carrier.CBOR)
+	well, _ := n.client(codec)
 	w := newCounting()
 	if _, err := well.AddRemoteListener(n.ctx, "light", "", w.hear); err != nil {
 		t.Fatal(err)

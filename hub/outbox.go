@@ -20,7 +20,8 @@ const (
 	// up; meanwhile, what does not fit is dropped.
 	Block Policy = iota
 	// Latest drops the waiting event that the new one replaces (same listener, sender and event), or the
-	// oldest one if there is none.
+	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
+	// well: so what is heard is never old.
 	Latest
 	// Hangup disconnects the client.
 	Hangup
@@ -36,8 +37,8 @@ type OutboxOptions struct {
 	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
 	Policy   Policy        // Block by default
 	Deadline time.Duration // of Block: 2 s by default
-	// Memory is how many bytes all outboxes of a router hold together, about; 256 MiB by default. When they do, each
-	// that is not empty is as if it were full, and nobody is waited for.
+	// Memory is how many bytes all outboxes of a router hold together, with what waits to be written, about; 256 MiB by
+	// default. When they do, each in which something waits is as if it were full, and nobody is waited for.
 	Memory int
 }
 
@@ -69,7 +70,7 @@ type outbox struct {
 	mu        sync.Mutex
 	queue     queue
 	bytes     int // of the data of queue
-	gaps      map[gapKey]*Loss
+	gaps      gaps
 	pumping   bool // the goroutine is there
 	paused    int
 	closed    bool
@@ -80,15 +81,6 @@ type outbox struct {
 	touchedBy *reached      // the latest that is to flush it
 	room      chan struct{} // closed when there is room again; nil if nobody waits
 	idle      chan struct{} // closed when everything is answered; nil if nobody waits
-}
-
-// gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit: a client that is that far behind
-// is disconnected.
-const gapLimit = 4
-
-type gapKey struct {
-	listener *Listener
-	sender   string
 }
 
 // eventWindow is how much of a client's window is for events. The rest is for requests: a client that answers
@@ -117,7 +109,7 @@ func (o *outbox) push(l *Listener, d *delivery) {
 	if o.closed {
 		return
 	}
-	if o.remote.signals.sink != nil && o.queue.len() == 0 && len(o.gaps) == 0 && o.paused == 0 && o.open() {
+	if o.remote.signals.sink != nil && o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() {
 		o.put(l, &d.event, r)
 		return
 	}
@@ -133,6 +125,10 @@ func (o *outbox) push(l *Listener, d *delivery) {
 // enqueue returns true if the sender should slow down: see waitForRoom.
 func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 	scarce := o.queue.len() > 0 && o.scarce()
+	if scarce && o.counted > 0 { // it may have been written since
+		o.wait(o.remote.signals.sink.Pending())
+		scarce = o.scarce()
+	}
 	if o.full(1) || scarce {
 		switch {
 		case l.policy == Hangup:
@@ -150,8 +146,8 @@ func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 		}
 		over = true
 	}
-	if key := (gapKey{l, ev.Sender}); o.gaps[key] != nil { // it is told before the next event
-		o.tellGap(key)
+	if key := (gapKey{l, ev.Sender}); o.gaps.behind[key] != nil { // it is told before the next event
+		o.putGap(key)
 	}
 	o.append(entry{listener: l, event: *ev})
 	return over
@@ -163,6 +159,9 @@ func (o *outbox) full(times int) bool {
 }
 
 func (o *outbox) append(e entry) {
+	if e.listener.policy == Latest {
+		e.at = time.Now()
+	}
 	o.queue.push(e)
 	o.hold(1, e.event.Data.Size())
 	o.start()
@@ -176,7 +175,7 @@ func (o *outbox) hold(events, bytes int) {
 
 func (o *outbox) empty() {
 	o.hold(-o.queue.len(), -o.bytes)
-	o.queue, o.gaps = queue{}, nil
+	o.queue, o.gaps = queue{}, gaps{}
 }
 
 // start starts the goroutine if it is not there and has something to do. Signals need none: they wait for nothing.
@@ -193,30 +192,41 @@ func (o *outbox) start() {
 
 // ready tells whether there is something that may be transmitted now.
 func (o *outbox) ready() bool {
-	return o.paused == 0 && (o.queue.len() > 0 || len(o.gaps) > 0) && o.open()
+	return o.paused == 0 && (o.queue.len() > 0 || o.gaps.len() > 0) && o.open()
 }
 
 // open tells whether the client takes more.
 func (o *outbox) open() bool {
-	if o.pending >= pendingStep && o.flow.inFlight > 0 && (o.pending >= carrier.PendingLimit || o.scarce()) {
-		return false
+	if o.pending >= scarcePending && o.flow.inFlight > 0 {
+		scarce := o.scarce()
+		if scarce && o.pending < carrier.PendingLimit { // nobody may have tried to write it yet
+			o.remote.signals.sink.Flush(true)
+			o.wait(o.remote.signals.sink.Pending())
+		}
+		if o.pending >= carrier.PendingLimit || scarce && o.pending >= scarcePending {
+			return false
+		}
 	}
 	return o.flow.open()
 }
 
+// scarcePending is how many bytes may wait to be written to each client when all outboxes together hold as much as they
+// may.
+const scarcePending = 16 << 10
+
 // scarce tells whether all outboxes together hold as much as they may.
 func (o *outbox) scarce() bool { return o.remote.server.held.Load() >= int64(o.Memory) }
 
-// pendingStep is how many bytes that wait to be written are not worth counting.
+// pendingStep is the step in which bytes that wait to be written are counted among what all outboxes hold.
 const pendingStep = 16 << 10
 
-// wait notes how many bytes wait to be written. They are held as well, and counted in large steps.
+// wait notes how many bytes wait to be written.
 func (o *outbox) wait(pending int) {
 	o.pending = pending
 	if o.closed {
 		return
 	}
-	if d := pending - o.counted; d >= pendingStep || d <= -pendingStep {
+	if d := pending - o.counted; d >= pendingStep || d <= -pendingStep || pending == 0 && d != 0 {
 		o.counted = pending
 		o.remote.server.held.Add(int64(d))
 	}
@@ -229,51 +239,23 @@ func (o *outbox) replace(l *Listener, ev *Event) {
 		o.miss(l, ev)
 		return
 	}
-	o.miss(old.listener, &old.event)
-	o.hold(-1, -old.event.Data.Size())
+	o.dropped(&old)
 	if !o.closed {
 		o.append(entry{listener: l, event: *ev})
 	}
 }
 
-// miss counts an event that is dropped.
-func (o *outbox) miss(l *Listener, ev *Event) {
-	key := gapKey{l, ev.Sender}
-	gap := o.gaps[key]
-	if gap == nil {
-		if len(o.gaps) >= gapLimit*o.Limit {
-			o.closed = true
-			o.remote.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, len(o.gaps)))
-			return
-		}
-		gap = new(Loss)
-		if o.gaps == nil {
-			o.gaps = make(map[gapKey]*Loss)
-		}
-		o.gaps[key] = gap
-		o.remote.log().Warn("events for a listener are dropped; it will be told",
-			"client", o.remote.info.String(), "sender", ev.Sender, "waiting", o.queue.len())
-	}
-	gap.add(ev.Time)
-}
-
-// tellGaps puts the gaps behind what waits, once there is room for them. A legacy client knows no gaps: only a
-// listener of its that hears any event is told.
-func (o *outbox) tellGaps() {
-	for key := range o.gaps {
-		o.tellGap(key)
+// outdate drops what is next for as long as that has become old and there is a newer one: see Latest.
+func (o *outbox) outdate() {
+	for e := o.queue.first(); e != nil && e.outdated(); e = o.queue.first() {
+		old := o.queue.pop()
+		o.dropped(&old)
 	}
 }
 
-func (o *outbox) tellGap(key gapKey) {
-	loss := o.gaps[key]
-	delete(o.gaps, key)
-	if !key.listener.removed.Load() && (o.remote.hello || key.listener.event == "") {
-		o.queue.push(entry{listener: key.listener, event: Event{
-			Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
-		}})
-		o.hold(1, 0)
-	}
+func (o *outbox) dropped(e *entry) {
+	o.miss(e.listener, &e.event)
+	o.hold(-1, -e.event.Data.Size())
 }
 
 // pump transmits what waits, until there is nothing left or enough in flight.
@@ -299,11 +281,15 @@ func (o *outbox) pump() {
 
 // next takes the next event from the queue, if it may be transmitted now.
 func (o *outbox) next() (e entry, ok bool) {
+	if o.ready() {
+		o.outdate()
+		if e, ok := o.gapBefore(); ok {
+			return e, true
+		}
+	}
 	if o.queue.len() <= o.Limit/2 && o.bytes <= o.Bytes/2 {
 		o.lagging = false
-		if o.ready() { // else they would pile up
-			o.tellGaps()
-		}
+		o.putGaps()
 	}
 	if o.queue.len() == 0 || !o.ready() {
 		return e, false

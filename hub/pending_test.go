@@ -66,6 +66,19 @@ func TestPendingIsHeld(t *testing.T) {
 	if slack := clients * (pendingStep + 2048); pending < ceiling/2 || pending > ceiling+slack || held > ceiling+slack {
 		t.Errorf("%d bytes are pending and %d held, of %d", pending, held, ceiling)
 	}
+	for _, sink := range sinks { // it was written, all but a little
+		sink.bytes = 1000
+	}
+	for id := range clients {
+		d.SignalsAnswered(carrier.ClientID(id+1), 1, nil)
+	}
+	for i, sink := range sinks {
+		sink.bytes = 0
+		d.SignalsAnswered(carrier.ClientID(i+1), 1, nil)
+	}
+	if held := int(s.held.Load()); held > clients*2048 {
+		t.Errorf("when all is written, %d bytes are held", held)
+	}
 	for i := range sinks {
 		d.ClientDisconnected(carrier.ClientID(i+1), carrier.ErrClosed)
 	}

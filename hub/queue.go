@@ -1,11 +1,17 @@
 package hub
 
+import "time"
+
 // An entry is an event for a listener.
 type entry struct {
 	listener *Listener // nil: it was dropped
 	event    Event
-	next     uint64 // number of the next entry of its kind; 0: there is none
+	at       time.Time // when it came, if its listener wants the latest
+	next     uint64    // number of the next entry of its kind; 0: there is none
 }
+
+// outdated tells whether an entry has waited for longer than it should, and there is a newer one of its kind.
+func (e *entry) outdated() bool { return e.next != 0 && time.Since(e.at) > flowDelay }
 
 type entryKey struct {
 	listener      *Listener
@@ -55,6 +61,16 @@ func (q *queue) push(e entry) {
 	}
 	kind.last = number
 	q.kinds[key] = kind
+}
+
+// first returns the first entry, or nil.
+func (q *queue) first() *entry {
+	for i := range q.entries {
+		if q.entries[i].listener != nil {
+			return &q.entries[i]
+		}
+	}
+	return nil
 }
 
 // pop returns the first entry; there is one.

@@ -29,7 +29,8 @@ type remote struct {
 	signals  signals
 	work     runner // handles messages: a local callback may wait for what the client's reader brings
 	outbox   outbox
-	refusals refusals
+	refusals seldom
+	drops    seldom
 	requests runner        // transmits requests: they do not wait behind events
 	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 
@@ -357,7 +358,7 @@ func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 		return nil, err
 	}
 	d := delivery{
-		event:  Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.value("data")},
+		event:  Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.kept("data")},
 		signal: sig,
 	}
 	err = s.topic.trigger(c.ctx, &d)

@@ -22,7 +22,7 @@ type topic struct {
 
 	// The order of events: one goroutine at a time has the turn and delivers; what others trigger meanwhile (or what a
 	// callback triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
-	turn  atomic.Uint32 // taken and waiting, or neither
+	turn  atomic.Uint32 // the bits taken and waiting
 	clock clock         // of whoever has the turn
 	mu    sync.Mutex
 	queue []delivery
@@ -33,7 +33,7 @@ type topic struct {
 // The bits of a topic's turn.
 const (
 	taken   = 1 << iota // somebody has it
-	waiting             // the queue is not empty, or was not when the turn was taken
+	waiting             // something was queued, for whoever has it or takes it next
 )
 
 // A delivery is an event on its way to the lists of those who hear it.
@@ -71,6 +71,7 @@ func (t *topic) trigger(ctx context.Context, d *delivery) error {
 	}
 	if conn := d.signal.sender; conn.gone.Load() {
 		t.endTurn()
+		t.router.forget(t) // who would have, may have found the turn taken
 		return conn.errGone()
 	}
 	if d.event.Time.IsZero() {

@@ -32,6 +32,7 @@ const protocolVersion = "1.01"
 type arguments struct {
 	list []argument
 	few  [4]argument // the memory of list, for as long as it does
+	size int         // of the params, in bytes
 	err  error
 }
 
@@ -41,7 +42,7 @@ type argument struct {
 }
 
 func parseArguments(params carrier.Value) *arguments {
-	a := new(arguments)
+	a := &arguments{size: params.Size()}
 	if params.IsNull() {
 		return a
 	}
@@ -68,6 +69,15 @@ func (a *arguments) find(key string) (v carrier.Value, ok bool) {
 
 func (a *arguments) value(key string) carrier.Value {
 	v, _ := a.find(key)
+	return v
+}
+
+// kept returns the argument of that name for somebody who keeps it, and then not a message around it that is much larger.
+func (a *arguments) kept(key string) carrier.Value {
+	v := a.value(key)
+	if a.size > 2*v.Size()+entryCost {
+		v = v.Clone()
+	}
 	return v
 }
 

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// TestRefusals: a client that refuses ten events a second is told of once a minute, and of each event once.
-func TestRefusals(t *testing.T) {
+// TestSeldom: what happens ten times a second is told once a minute, and each time is counted once.
+func TestSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var r refusals
+		var s seldom
 		var told []int
 		for range 1801 {
-			if n := r.note(); n > 0 {
+			if n := s.note(); n > 0 {
 				told = append(told, n)
 			}
 			time.Sleep(100 * time.Millisecond)
