@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -198,12 +199,7 @@ func skipSpace(data []byte) []byte {
 // plainJSON returns the text that stands in these quotes, if there is nothing in it but itself: no escape.
 func plainJSON(quoted []byte) (text []byte, ok bool) {
 	text = quoted[1 : len(quoted)-1]
-	for _, b := range text {
-		if b == '\\' {
-			return nil, false
-		}
-	}
-	return text, true
+	return text, bytes.IndexByte(text, '\\') < 0
 }
 
 // textJSON decodes a value that is a text, which must be well-formed.

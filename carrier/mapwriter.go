@@ -24,9 +24,9 @@ func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
 	w := MapWriter{dst: dst, start: len(dst), codec: c, want: entries}
 	switch c.(type) {
 	case cborCodec:
-		w.dst = AppendCBORHead(dst, CBORMap, uint64(entries))
+		w.dst = AppendCBORHead(w.dst, CBORMap, uint64(entries))
 	case jsonCodec:
-		w.dst = append(dst, '{')
+		w.dst = append(w.dst, '{')
 	default:
 		w.object = make(Object, 0, entries)
 	}

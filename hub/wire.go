@@ -59,9 +59,9 @@ func parseArguments(params carrier.Value) *arguments {
 
 // find returns the argument of that name, the last one if it is there twice, and whether there is one.
 func (a *arguments) find(key string) (v carrier.Value, ok bool) {
-	for i := len(a.list) - 1; i >= 0; i-- {
-		if a.list[i].key == key {
-			return a.list[i].value, true
+	for _, arg := range slices.Backward(a.list) {
+		if arg.key == key {
+			return arg.value, true
 		}
 	}
 	return v, false

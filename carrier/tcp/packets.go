@@ -23,9 +23,9 @@ func (c *conn) transmit(ctx context.Context, m *carrier.Message, done func(carri
 func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
-	var err error
-	*buf, err = m.AppendAs(id, (*buf)[:0], c.codec)
-	if err = c.packed(*buf, err); err != nil {
+	packet, err := m.AppendAs(id, (*buf)[:0], c.codec)
+	*buf = packet
+	if err := c.packed(packet, err); err != nil {
 		return err
 	}
 	room := func() bool { return c.writer.size() < c.limits.MaxPending }
