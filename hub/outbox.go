@@ -113,17 +113,13 @@ func (o *outbox) push(l *Listener, d *delivery) {
 		o.put(l, &d.event, r)
 		return
 	}
-	d.own()
-	// Shared: the data is encoded once for all remote listeners.
-	d.event.Data = d.event.Data.Shared()
-	if o.enqueue(l, &d.event) {
+	if o.enqueue(l, d) {
 		r.over = append(r.over, overdue{o, l.deadline})
 	}
-	o.touched(r)
 }
 
-// enqueue returns true if the sender should slow down: see waitForRoom.
-func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
+// enqueue returns true if the sender should slow down: see waitForRoom. What is dropped is not looked at.
+func (o *outbox) enqueue(l *Listener, d *delivery) (over bool) {
 	scarce := o.queue.len() > 0 && o.scarce()
 	if scarce && o.counted > 0 { // it may have been written since
 		o.wait(o.remote.signals.sink.Pending())
@@ -136,21 +132,31 @@ func (o *outbox) enqueue(l *Listener, ev *Event) (over bool) {
 			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.queue.len()))
 			return false
 		case l.policy == Latest:
-			o.replace(l, ev)
+			o.replace(l, d)
 			return false
 		case o.lagging || o.full(2) || scarce:
 			// Each sender that waits adds what its window holds at the most, so twice the limit is
 			// seen only if there are very many of them.
-			o.miss(l, ev)
+			o.miss(l, &d.event)
 			return false
 		}
 		over = true
 	}
-	if key := (gapKey{l, ev.Sender}); o.gaps.behind[key] != nil { // it is told before the next event
+	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // it is told before the next event
 		o.putGap(key)
 	}
-	o.append(entry{listener: l, event: *ev})
+	o.keep(l, d)
 	return over
+}
+
+// keep puts an event in the queue. If it has to be encoded for this client, that is done once for all clients.
+func (o *outbox) keep(l *Listener, d *delivery) {
+	d.own()
+	if c := d.event.Data.Encoding(); c == nil || c != o.remote.signals.codec {
+		d.event.Data = d.event.Data.Shared()
+	}
+	o.append(entry{listener: l, event: d.event})
+	o.touched(d.reached)
 }
 
 // full tells whether the outbox holds so many times what it may.
@@ -233,15 +239,15 @@ func (o *outbox) wait(pending int) {
 }
 
 // replace makes room for an event by dropping one: see Latest.
-func (o *outbox) replace(l *Listener, ev *Event) {
-	old, ok := o.queue.drop(entryKey{l, ev.Sender, ev.Name})
+func (o *outbox) replace(l *Listener, d *delivery) {
+	old, ok := o.queue.drop(entryKey{l, d.event.Sender, d.event.Name})
 	if !ok {
-		o.miss(l, ev)
+		o.miss(l, &d.event)
 		return
 	}
 	o.dropped(&old)
 	if !o.closed {
-		o.append(entry{listener: l, event: *ev})
+		o.keep(l, d)
 	}
 }
 
