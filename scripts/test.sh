@@ -2,7 +2,7 @@
 # The one check: what it passes may be merged. It needs Go and this repository; what else the tests need it
 # installs by apt where it may, or names.
 #
-#   scripts/test.sh            everything, in less than ten minutes on two cores
+#   scripts/test.sh            everything, in about ten minutes on two cores
 #   scripts/test.sh --quick    without fuzzing and without building for other systems
 #   FUZZTIME=5m scripts/test.sh
 #
