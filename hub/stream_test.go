@@ -237,7 +237,7 @@ func TestStreamOfManySenders(t *testing.T) {
 // TestStreamWaits: a sender that is faster than a listener is slowed down, and nothing is lost, however small the
 // outbox; others are not slowed down by it, and neither are the sender's other messages.
 func TestStreamWaits(t *testing.T) {
-	const count = 60_000 // more than a window
+	const count = 100_000 // more than the windows of both connections
 	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 16, Deadline: patience}})
 	slow, _ := n.client(carrier.CBOR)
 	c, free := newCounting(), make(chan struct{})
@@ -261,7 +261,8 @@ func TestStreamWaits(t *testing.T) {
 	}
 	select {
 	case <-sent:
-		t.Error("the sender was not slowed down")
+		close(free)
+		t.Fatal("the sender was not slowed down")
 	default:
 	}
 	close(free)
