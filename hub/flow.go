@@ -40,6 +40,9 @@ func (f *flow) open() bool {
 	return false
 }
 
+// late tells whether the timed event should have been answered by now.
+func (f *flow) late() bool { return f.ahead > 0 && time.Since(f.at) > f.way+flowDelay }
+
 // sent counts an event that is sent.
 func (f *flow) sent() {
 	f.inFlight++

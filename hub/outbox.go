@@ -203,21 +203,15 @@ func (o *outbox) ready() bool {
 
 // open tells whether the client takes more.
 func (o *outbox) open() bool {
-	if o.pending >= scarcePending && o.flow.inFlight > 0 {
-		scarce := o.scarce()
-		if scarce && o.pending < carrier.PendingLimit { // nobody may have tried to write it yet
-			o.remote.signals.sink.Flush(true)
-			o.wait(o.remote.signals.sink.Pending())
-		}
-		if o.pending >= carrier.PendingLimit || scarce && o.pending >= scarcePending {
-			return false
-		}
+	if o.pending >= scarcePending && o.flow.inFlight > 0 &&
+		(o.pending >= carrier.PendingLimit || o.scarce() && o.flow.late()) {
+		return false
 	}
 	return o.flow.open()
 }
 
-// scarcePending is how many bytes may wait to be written to each client when all outboxes together hold as much as they
-// may.
+// scarcePending is how many bytes may wait to be written to a client that is late with its answers when all outboxes
+// together hold as much as they may.
 const scarcePending = 16 << 10
 
 // scarce tells whether all outboxes together hold as much as they may.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"sighub/carrier"
 )
@@ -26,7 +28,9 @@ func (s *stuckSink) Put(_ *carrier.OutRoute, p *carrier.PackedSignal) (int, erro
 
 // TestPendingIsHeld: what waits to be written counts as held by the outboxes, so that clients which read nothing do not
 // make the hub hold more than it may, however many they are; and it is forgotten when they have gone.
-func TestPendingIsHeld(t *testing.T) {
+func TestPendingIsHeld(t *testing.T) { synctest.Test(t, pendingIsHeld) }
+
+func pendingIsHeld(t *testing.T) {
 	const clients, ceiling = 50, 2 << 20 // each of them alone could have 256 KiB pending
 	s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: ceiling, Policy: Latest}})
 	var tasks sync.WaitGroup
@@ -56,6 +60,7 @@ func TestPendingIsHeld(t *testing.T) {
 		if err := lux.Trigger(t.Context(), data); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(10 * time.Millisecond) // so that they are late when memory is scarce
 	}
 	pending := 0
 	for _, sink := range sinks {
