@@ -21,7 +21,7 @@ type runner struct {
 	mu     sync.Mutex // guards what is below, and lets results be printed one after the other
 	out    io.Writer
 	boots  int
-	failed []string // names of scenarios
+	failed []error // of scenarios
 }
 
 var errFailed = errors.New("failed")
@@ -73,7 +73,7 @@ func (o options) run(ctx context.Context, out io.Writer, names []string) (err er
 	}
 	fmt.Fprintf(out, "%d scenarios on %s, %d failed, %.0f s\n", len(list), o.arch, len(r.failed), time.Since(begin).Seconds())
 	if len(r.failed) > 0 {
-		return fmt.Errorf("%w: %s", errFailed, strings.Join(r.failed, " "))
+		return fmt.Errorf("%w: %w", errFailed, errors.Join(r.failed...))
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (r *runner) one(ctx context.Context, m *machine, s scenario, last bool) (de
 		verdict := "pass "
 		if err != nil {
 			verdict = "FAIL "
-			r.failed = append(r.failed, s.name)
+			r.failed = append(r.failed, fmt.Errorf("%s: %w", s.name, err))
 			seen = strings.TrimPrefix(seen+"; "+err.Error(), "; ")
 		}
 		fmt.Fprintf(out, "%s %-12s %5.1f s  %s: %s\n", verdict, s.name, time.Since(begin).Seconds(), s.what, seen)
