@@ -29,6 +29,9 @@ type flow struct {
 // healthy client from running.
 const flowDelay = 100 * time.Millisecond
 
+// flowStall is how late an answer may be before a client is taken to stand still.
+const flowStall = time.Second
+
 func newFlow(most int) flow { return flow{most: most, window: most} }
 
 // open tells whether one more may be sent.
@@ -40,8 +43,8 @@ func (f *flow) open() bool {
 	return false
 }
 
-// late tells whether the timed event should have been answered by now.
-func (f *flow) late() bool { return f.ahead > 0 && time.Since(f.at) > f.way+flowDelay }
+// late tells whether the timed event should have been answered so long ago.
+func (f *flow) late(by time.Duration) bool { return f.ahead > 0 && time.Since(f.at) > f.way+by }
 
 // sent counts an event that is sent.
 func (f *flow) sent() {

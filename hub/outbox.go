@@ -21,7 +21,8 @@ const (
 	Block Policy = iota
 	// Latest drops the waiting event that the new one replaces (same listener, sender and event), or the
 	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
-	// well: so what is heard is never old.
+	// well: so what is heard is never old. To a client that has answered nothing for a second no more is sent, for
+	// it would be old by the time it is heard.
 	Latest
 	// Hangup disconnects the client.
 	Hangup
@@ -75,6 +76,7 @@ type outbox struct {
 	paused    int
 	closed    bool
 	lagging   bool // let a deadline pass, and has not caught up since
+	fresh     bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	flow      flow
 	pending   int           // bytes that waited to be written when the last signal was put
 	counted   int           // of them, in what all outboxes hold
@@ -204,7 +206,10 @@ func (o *outbox) ready() bool {
 // open tells whether the client takes more.
 func (o *outbox) open() bool {
 	if o.pending >= scarcePending && o.flow.inFlight > 0 &&
-		(o.pending >= carrier.PendingLimit || o.scarce() && o.flow.late()) {
+		(o.pending >= carrier.PendingLimit || o.scarce() && o.flow.late(flowDelay)) {
+		return false
+	}
+	if o.fresh && o.flow.late(flowStall) {
 		return false
 	}
 	return o.flow.open()
@@ -351,12 +356,13 @@ func (o *outbox) settled() {
 	}
 }
 
-// pause keeps what is pushed from being transmitted until resume: so that the reply to a registration reaches
-// the client before the first event does.
-func (o *outbox) pause() {
+// pause keeps what is pushed from being transmitted until resume, so that the reply to a listener's registration
+// reaches the client before the first event does.
+func (o *outbox) pause(l *Listener) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.paused++
+	o.fresh = o.fresh || l.policy == Latest
 }
 
 func (o *outbox) resume() {

@@ -316,7 +316,7 @@ func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	if full {
 		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, c.server.opts.MaxListeners)
 	}
-	c.outbox.pause()
+	c.outbox.pause(l)
 	defer c.outbox.resume()
 	if err := c.server.listen(l, early); err != nil {
 		return nil, err

@@ -8,6 +8,47 @@ import (
 	"sighub/hub"
 )
 
+// TestLatestAfterStall: a listener that wants the latest and stands still hears what came in the first second of that,
+// and then the latest.
+func TestLatestAfterStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const stall, each = 20 * time.Second, 100 * time.Millisecond
+		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Policy: hub.Latest}})
+		c, _, _ := w.client(t, "stands still", hub.ClientOptions{})
+		sent, heard, old := 0, 0, 0
+		addRemoteListener(t, c, "fast", "", func(ev hub.Event) {
+			switch ev.Name {
+			case hub.Gap:
+				var loss hub.Loss
+				if err := ev.Data.Decode(&loss); err != nil {
+					t.Error(err)
+				}
+				heard += int(loss.Count)
+			case "e":
+				if heard == 0 {
+					time.Sleep(stall)
+				}
+				heard++
+				if time.Since(ev.Time) > 150*time.Millisecond {
+					old++
+				}
+			}
+		})
+		fast := addSender(t, w.Router, "fast", "e")
+		for begin := time.Now(); time.Since(begin) < stall+time.Second; sent++ {
+			trigger(t, fast, "e", sent)
+			time.Sleep(each)
+		}
+		synctest.Wait()
+		if most := int(time.Second/each) + 2; old > most {
+			t.Errorf("%d events were old when they were heard", old)
+		}
+		if heard != sent {
+			t.Errorf("of %d events %d were heard or told as lost", sent, heard)
+		}
+	})
+}
+
 // TestLatestIsNeverOld: a listener that wants the latest and handles one event in ten hears none that is old, of no sender,
 // and is told of all that it misses.
 func TestLatestIsNeverOld(t *testing.T) {
