@@ -98,7 +98,7 @@ func (c *Client) sayHello(dialing context.Context, conn *conn) error {
 		{Key: "max_message", Value: conn.limits.MaxMessage},
 	}
 	if c.signals != nil {
-		params = append(params, carrier.Field{Key: "signals", Value: signalWindow})
+		params = append(params, carrier.Field{Key: "signals", Value: conn.limits.Signals})
 	}
 	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(params)}
 	return conn.transmit(dialing, m, func(r carrier.Reply, err error) {

@@ -85,7 +85,7 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
 		{Key: "max_message", Value: c.limits.MaxMessage},
 	}
 	if c.signals.window > 0 {
-		welcome = append(welcome, carrier.Field{Key: "signals", Value: signalWindow})
+		welcome = append(welcome, carrier.Field{Key: "signals", Value: c.limits.Signals})
 	}
 	c.reply(m.ID, carrier.Done(welcome))
 	c.announce(h.name)
@@ -103,7 +103,7 @@ func (c *conn) agree(h hello) {
 	}
 	c.calls.SetWindow(c.window)
 	if h.signals > 0 && c.peers.signals != nil {
-		c.signals.window = min(h.signals, signalWindow)
+		c.signals.window = min(h.signals, c.limits.Signals)
 		c.split.takeSignals()
 	}
 	c.writer.stream()

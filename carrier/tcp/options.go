@@ -16,6 +16,11 @@ type Limits struct {
 	// is granted, at the client's what is asked for. Default 1024.
 	Window int
 
+	// Signals is how many events each end may have unanswered, where hello agrees to streams of signals: at the
+	// hub's end the most that is granted, at the client's what is asked for. A client that asks for fewer holds
+	// fewer in its memory; the others wait in the hub, under their listener's policy. Default 32,768.
+	Signals int
+
 	// MaxMessage is the size in bytes of the largest message or reply that is read. Default 1 MiB.
 	MaxMessage int
 
@@ -44,6 +49,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	setDefault(&l.Window, 1024)
+	setDefault(&l.Signals, 32768)
 	setDefault(&l.MaxMessage, 1<<20)
 	setDefault(&l.MaxPending, 4*l.MaxMessage)
 	setDefault(&l.WriteTimeout, 30*time.Second)

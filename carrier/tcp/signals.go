@@ -6,12 +6,8 @@ import (
 	"sighub/carrier"
 )
 
-const (
-	// signalWindow is how many unanswered signals each end takes.
-	signalWindow = 32768
-	// maxBatch is how many signals are handed on together.
-	maxBatch = 1024
-)
+// maxBatch is how many signals are handed on together.
+const maxBatch = 1024
 
 // signals are a connection's streams of signals: see [carrier.SignalHandler].
 type signals struct {

@@ -202,6 +202,29 @@ func stream(ctx context.Context, t *testing.T, to carrier.Client, own *streamHan
 	to.Signals.Flush(false)
 }
 
+// TestSignalWindow: either end has so many signals unanswered as the other takes, and no more than it takes itself.
+func TestSignalWindow(t *testing.T) {
+	for _, c := range []struct{ hub, client, toClient, toHub int }{
+		{0, 0, 32768, 32768}, {5, 0, 5, 5}, {0, 7, 7, 7}, {5, 7, 5, 5},
+	} {
+		atHub, atClient := newStreamHandler(t, "hub"), newStreamHandler(t, "client")
+		s, err := Listen(loopback, Options{Limits: Limits{Signals: c.hub}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := serveHandler(t, s, atHub)
+		serveHandler(t, NewClient(s.Addr(), ClientOptions{Limits: Limits{Signals: c.client}}), atClient)
+		toClient, err := atHub.Client(ctx)
+		toHub, err2 := atClient.Client(ctx)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		if a, b := toClient.Signals.Window(), toHub.Signals.Window(); a != c.toClient || b != c.toHub {
+			t.Errorf("%+v: %d to the client, %d to the hub", c, a, b)
+		}
+	}
+}
+
 // TestSignalBytes: packets as they are specified, however they are cut into pieces.
 func TestSignalBytes(t *testing.T) {
 	h := newStreamHandler(t, "hub")

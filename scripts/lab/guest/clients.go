@@ -21,11 +21,12 @@ const hubAddress = "tcp://127.0.0.1:3000"
 const patience = 60 * time.Second
 
 // connect returns a client of the hub that is connected, and what ends it.
-func connect(name string) (*hub.ClientRouter, func(), error) {
+func connect(name string, limits tcp.Limits) (*hub.ClientRouter, func(), error) {
 	ctx, stop := context.WithCancel(context.Background())
 	router := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience})
 	client := tcp.NewClient(hubAddress, tcp.ClientOptions{
 		Name:    name,
+		Limits:  limits,
 		Backoff: carrier.Backoff{Min: 10 * time.Millisecond, Max: 50 * time.Millisecond},
 	})
 	var serving sync.WaitGroup
@@ -45,7 +46,11 @@ func connect(name string) (*hub.ClientRouter, func(), error) {
 
 // listen tells of every event, under the target's name, until unlisten. A slow listener tells of one, and takes no more.
 func (a *agent) listen(t wire.Target) error {
-	router, end, err := connect(t.Name)
+	var limits tcp.Limits
+	if t.Slow {
+		limits.Signals = 256 // what it does not take waits in the hub at once
+	}
+	router, end, err := connect(t.Name, limits)
 	if err != nil {
 		return err
 	}
@@ -83,7 +88,7 @@ func (a *agent) unlisten(t wire.Target) error {
 
 // request asks a sender something. That it answers with an error is a result as well.
 func request(t wire.Target) (wire.Reply, error) {
-	router, end, err := connect("request")
+	router, end, err := connect("request", tcp.Limits{})
 	if err != nil {
 		return wire.Reply{}, err
 	}
