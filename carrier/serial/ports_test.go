@@ -176,6 +176,7 @@ func TestWhosePort(t *testing.T) {
 	s.plug(t, r.root+"/dev/ttyUSB0")
 	serve(t, r.hub, r.atHub)
 	r.await(t, "/dev/ttyUSB0 connected 01", "/dev/serial/by-id/garden absent -")
+	r.atHub.wait(t, "connected", 1) // a device that goes before the handler was told is never told of
 	must(t, os.MkdirAll(r.root+"/dev/serial/by-id", 0o755))
 	must(t, os.Symlink("../../ttyUSB0", r.root+"/dev/serial/by-id/garden"))
 	r.await(t, "/dev/serial/by-id/garden connected 01")
