@@ -16,7 +16,8 @@ type Carrier interface {
 
 	// Transmit sends one message to a client. The carrier chooses the message's id; m.ID is not looked at.
 	//
-	// It blocks only while the client's window of unanswered messages is full. A non-nil error means that
+	// It blocks only while the client's window of unanswered messages is full. It keeps nothing of the message:
+	// what that is made of may be changed once Transmit has returned. A non-nil error means that
 	// the message was not sent and done will never be called: [ErrNoClient] if there never was such a client,
 	// [ErrGone] if it has gone, [ErrTooLarge] if the message is larger than the client takes, or ctx's error.
 	//

@@ -25,21 +25,31 @@ type encodings struct {
 	raw   [3][]byte
 }
 
-// ValueOf returns the Value of a Go value; a Value stays what it is.
+// ValueOf returns the Value of a Go value; a Value stays what it is, and a *Value, which an interface holds without an
+// allocation, is what it points to.
 func ValueOf(v any) Value {
-	if val, ok := v.(Value); ok {
+	switch val := v.(type) {
+	case Value:
 		return val
+	case *Value:
+		if val != nil {
+			return *val
+		}
+		return Value{}
 	}
 	return Value{v: v}
 }
 
 // Set makes v what [ValueOf] returns, in its place: that spares copies where these count. Nobody else may have v yet.
 func (v *Value) Set(x any) {
-	if val, ok := x.(Value); ok {
+	switch val := x.(type) {
+	case Value:
 		*v = val
-		return
+	case *Value:
+		*v = ValueOf(val)
+	default:
+		*v = Value{v: x}
 	}
-	*v = Value{v: x}
 }
 
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.

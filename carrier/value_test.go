@@ -245,3 +245,22 @@ func TestNaNInsideGoValues(t *testing.T) {
 		}
 	}
 }
+
+func TestValueOfPointer(t *testing.T) {
+	v := ValueOf("text")
+	for _, c := range []struct {
+		from any
+		want string
+	}{{v, `"text"`}, {&v, `"text"`}, {(*Value)(nil), "null"}} {
+		var set Value
+		set.Set(c.from)
+		for _, got := range []Value{ValueOf(c.from), set} {
+			if got.String() != c.want {
+				t.Errorf("%T: %s, want %s", c.from, got, c.want)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { v = ValueOf(&v) }); n > 0 {
+		t.Errorf("%g allocations", n)
+	}
+}

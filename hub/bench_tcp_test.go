@@ -90,7 +90,7 @@ func benchTCP(b *testing.B, codec carrier.Codec, n int) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if err := signal.TriggerAsync(ctx, value, done); err != nil {
+		if err := signal.TriggerAsync(ctx, &value, done); err != nil {
 			b.Fatal(err)
 		}
 	}

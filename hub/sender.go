@@ -274,6 +274,10 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 // TriggerAsync triggers the event without waiting for its acknowledgement: done is called with the outcome. A
 // remote sender's events are in flight then, as many as the hub's window holds; TriggerAsync waits while it is
 // full. For others, done is called before TriggerAsync returns.
+//
+// A remote sender's data is packed before TriggerAsync returns, and may be changed then. So a program that sends
+// very many events need not allocate for them: with a [carrier.Value] of its own bytes that it uses again and again,
+// and to which it passes a pointer.
 func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) error {
 	if done == nil {
 		done = func(error) {}

@@ -90,6 +90,43 @@ func tooLarge(s *session) {
 	})
 }
 
+// notKept: what a message is made of may be changed once Transmit has returned.
+func notKept(s *session) {
+	const count = 20
+	s.serve()
+	s.both(func(e *end) error {
+		c, err := e.Client(s.ctx)
+		if err != nil {
+			return err
+		}
+		var calls []*sent
+		var wanted []string
+		var raw []byte // used for all of them
+		for i := range count {
+			wanted = append(wanted, fmt.Sprintf("%s %02d", e.name, i))
+			if raw, err = c.Codec.Append(raw[:0], wanted[i]); err != nil {
+				return err
+			}
+			m, err := e.transmit(s.ctx, c.ID, "echo", carrier.RawValue(c.Codec, raw))
+			if err != nil {
+				return err
+			}
+			calls = append(calls, m)
+		}
+		for i, m := range calls {
+			r, err := m.wait(s.ctx)
+			if err != nil {
+				return err
+			}
+			var got string
+			if err := r.Response.Decode(&got); err != nil || got != wanted[i] {
+				return fmt.Errorf("%s: %q was changed after it was transmitted, and came back as %q, %v", e.name, wanted[i], got, err)
+			}
+		}
+		return nil
+	})
+}
+
 // errorReplies: status and exception arrive as they were given.
 func errorReplies(s *session) {
 	s.serve()

@@ -72,6 +72,7 @@ var cases = []struct {
 	{"Values", values},
 	{"Largest", largest},
 	{"TooLarge", tooLarge},
+	{"NotKept", notKept},
 	{"ErrorReplies", errorReplies},
 	{"Order", order},
 	{"Concurrent", concurrent},

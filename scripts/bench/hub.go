@@ -132,13 +132,12 @@ const (
 	jsonHead = `"`
 )
 
-// encode makes a payload the value that the library takes. It keeps the bytes, hence the copy.
-func (c *hubClient) encode(payload []byte) carrier.Value {
-	b := make([]byte, 0, len(cborHead)+payloadSize)
+// encode makes a payload the value that the library takes; scratch is what it may write to.
+func (c *hubClient) encode(payload, scratch []byte) carrier.Value {
 	if c.codec == carrier.JSON {
-		return carrier.RawValue(c.codec, append(append(append(b, jsonHead...), payload...), '"'))
+		return carrier.RawValue(c.codec, append(append(append(scratch[:0], jsonHead...), payload...), '"'))
 	}
-	return carrier.RawValue(c.codec, append(append(b, cborHead...), payload...))
+	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHead...), payload...))
 }
 
 // decode is the inverse; scratch is what it may write to.
@@ -179,7 +178,7 @@ func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) 
 		c.close()
 		return nil, err
 	}
-	pub := &hubPublisher{hubClient: c, signal: signal}
+	pub := &hubPublisher{hubClient: c, signal: signal, scratch: make([]byte, 0, 2*payloadSize)}
 	pub.done = func(err error) {
 		if err != nil {
 			pub.failure.CompareAndSwap(nil, &err)
@@ -195,11 +194,14 @@ type hubPublisher struct {
 	inFlight sync.WaitGroup
 	failure  atomic.Pointer[error]
 	done     func(error)
+	scratch  []byte // for value: the library keeps neither
+	value    carrier.Value
 }
 
 func (p *hubPublisher) publish(payload []byte) error {
 	p.inFlight.Add(1)
-	err := p.signal.TriggerAsync(context.Background(), p.encode(payload), p.done)
+	p.value = p.encode(payload, p.scratch)
+	err := p.signal.TriggerAsync(context.Background(), &p.value, p.done)
 	if err != nil {
 		p.inFlight.Done()
 	}
@@ -266,7 +268,7 @@ func (p *hubPeer) requester(ctx context.Context) (requester, error) {
 type hubRequester struct{ *hubClient }
 
 func (r *hubRequester) request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
-	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, r.encode(payload))
+	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, r.encode(payload, nil))
 	if err != nil {
 		return nil, err
 	}
