@@ -1,5 +1,7 @@
 package carrier
 
+import "sync/atomic"
+
 // A Signal is an event on its way: what a message "signal" says. Carriers whose peers agree to it move signals as a
 // stream of their own, without an id for each: they are answered in order, many at a time.
 type Signal struct {
@@ -37,7 +39,8 @@ const MaxRoutes = 1024
 // Routes gives numbers to the routes of a connection's sending end. The zero Routes is ready for use.
 type Routes struct {
 	slots []*OutRoute
-	next  int // slot to be used again, once there are MaxRoutes
+	next  int  // slot to be used again, once there are MaxRoutes
+	added bool // the latest number given is one that was never used
 }
 
 // number returns the route's number, and whether the peer knows it already. From here on it does.
@@ -45,11 +48,11 @@ func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 	if r.known {
 		return r.number, true
 	}
-	r.known = true
+	r.known, rs.added = true, false
 	if r.number < uint64(len(rs.slots)) && rs.slots[r.number] == r { // it was told in vain
 		return r.number, false
 	}
-	if len(rs.slots) < MaxRoutes {
+	if rs.added = len(rs.slots) < MaxRoutes; rs.added {
 		r.number = uint64(len(rs.slots))
 		rs.slots = append(rs.slots, r)
 	} else {
@@ -61,19 +64,32 @@ func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 	return r.number, false
 }
 
+// Undo takes back the latest packet that told of a route: it is not sent. Numbers go up by one for the peer, so one that
+// was never used is free again.
+func (rs *Routes) Undo(r *OutRoute) {
+	r.known = false
+	if rs.added {
+		rs.slots, rs.added = rs.slots[:len(rs.slots)-1], false
+	}
+}
+
 // A SignalSink takes the signals towards one client. It is safe for use by several goroutines; the signals of each
 // arrive in the order in which they were put.
 type SignalSink interface {
 	// Window is how many signals the client takes unanswered.
 	Window() int
 
-	// Put queues a signal, packed in the client's codec, and returns how many bytes wait to be written. It does not
-	// wait, and what was put may wait itself until Flush. Whoever puts keeps to the window, and puts nothing while
+	// Account lets the sink keep in total how many bytes of signals wait to be written or are being written, about,
+	// beside those of others. It is called once, before anything is put.
+	Account(total *atomic.Int64)
+
+	// Put queues a signal, packed in the client's codec, and returns how many bytes of signals wait to be written. It does
+	// not wait, and what was put may wait itself until Flush. Whoever puts keeps to the window, and puts nothing while
 	// PendingLimit bytes wait: they are fewer when the client has answered. An error means that the signal was not put:
 	// [ErrTooLarge], or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
 
-	// Pending returns how many bytes wait to be written.
+	// Pending returns how many bytes of signals wait to be written.
 	Pending() int
 
 	// Flush sees to it that what was put is written: if now is true at once, as far as the medium takes it, else as
@@ -104,7 +120,8 @@ type SignalHandler interface {
 	HandleSignals(id ClientID, signals []Signal, answers Answers)
 
 	// SignalsAnswered tells that the client has answered the next n signals: they are done, or if failed is not nil,
-	// in which case n is 1, it is not. It is one of the calls that never overlap.
+	// in which case n is 1, it is not. A client that answers what was not written to it yet is disconnected instead. It is
+	// one of the calls that never overlap.
 	SignalsAnswered(id ClientID, n int, failed *Reply)
 }
 

@@ -49,7 +49,10 @@ func signalsTravel(t *rapid.T, c Codec) {
 			known := r.Known()
 			p.AppendTo(nil, &out, r)
 			if !known {
-				r.Undo()
+				out.Undo(r)
+				if r = rapid.SampledFrom(routes).Draw(t, "the route after it"); told[r] != r.Known() && len(routes) < MaxRoutes {
+					t.Fatal("another route is forgotten")
+				}
 			}
 		}
 		packet := p.AppendTo(nil, &out, r)
@@ -287,4 +290,16 @@ func FuzzSignals(f *testing.F) {
 			t.Errorf("%+v, not %+v", again, got)
 		}
 	})
+}
+
+// TestTimesByUTC: what counts is when it is in UTC, not where the time is told.
+func TestTimesByUTC(t *testing.T) {
+	for text, want := range map[string]int64{
+		`"1970-01-01T00:30:00+02:00"`: -1, `"1969-12-31T23:30:00-02:00"`: 5400e9,
+		`"2262-01-01T00:30:00+02:00"`: 9214641000e9, `"2261-12-31T23:30:00-02:00"`: -1,
+	} {
+		if got, err := timeJSON([]byte(text)); err == nil != (want >= 0) || err == nil && got != want {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
 }

@@ -149,7 +149,7 @@ func timeJSON(raw []byte) (int64, error) {
 		plain = []byte(text)
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(plain))
-	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // 64 bits of nanoseconds hold no more
+	if y := t.UTC().Year(); err != nil || y < 1970 || y > 2261 { // 64 bits of nanoseconds hold no more
 		return 0, fmt.Errorf("%s is no RFC 3339 time from 1970 to 2261", raw)
 	}
 	return t.UnixNano(), nil

@@ -68,6 +68,9 @@ func check(c Codec, s *Signal, data []byte) error {
 	if s.Time < 0 || s.Time > maxTime {
 		return fmt.Errorf("%w: a time that is not from 1970 to 2261", ErrMalformed)
 	}
+	if s.Uncertainty < 0 {
+		return fmt.Errorf("%w: an uncertainty of %d ns", ErrMalformed, s.Uncertainty)
+	}
 	if s.Data.codec == c {
 		return nil
 	}
@@ -81,7 +84,8 @@ func check(c Codec, s *Signal, data []byte) error {
 // maxTime is the end of 2261: nanoseconds of 64 bits hold little more.
 const maxTime = 9214646399999999999
 
-// AppendTo appends the packet of the signal on a route of a connection. It must then be sent, or undone.
+// AppendTo appends the packet of the signal on a route of a connection. It must then be sent or, if the route was not
+// known, undone.
 func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	n, known := rs.number(r)
 	json := isJSON(p.codec)
@@ -104,9 +108,6 @@ func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 
 // Known tells whether the peer knows the route's number.
 func (r *OutRoute) Known() bool { return r.known }
-
-// Undo takes back that a packet was made which told of the route: it is not sent.
-func (r *OutRoute) Undo() { r.known = false }
 
 func appendRoute(dst []byte, c Codec, n uint64, r *Route) []byte {
 	if isJSON(c) {

@@ -43,6 +43,16 @@ func (f *flow) open() bool {
 	return false
 }
 
+// stands tells whether the client stands still. A way that is longer than that takes is not believed: it may have been
+// measured with a client that did.
+func (f *flow) stands() bool {
+	limit := flowStall
+	if f.way < flowStall {
+		limit += f.way
+	}
+	return f.ahead > 0 && time.Since(f.at) > limit
+}
+
 // late tells whether the timed event should have been answered so long ago.
 func (f *flow) late(by time.Duration) bool { return f.ahead > 0 && time.Since(f.at) > f.way+by }
 

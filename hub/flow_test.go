@@ -134,3 +134,23 @@ func TestFlowLongerWay(t *testing.T) {
 		}
 	})
 }
+
+// TestFlowStands: that a client stands still is known after a second, also if it has done so before while one event alone
+// was on its way.
+func TestFlowStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(1024)
+		for _, stall := range []time.Duration{5 * time.Second, 8 * time.Second, time.Minute} {
+			f.sent()
+			time.Sleep(flowStall)
+			if f.stands() {
+				t.Error("it is said to stand still too early")
+			}
+			time.Sleep(stall - flowStall)
+			if !f.stands() {
+				t.Errorf("it stands still for %v, and that is not known", stall)
+			}
+			f.answered(1)
+		}
+	})
+}

@@ -21,6 +21,13 @@ type gapKey struct {
 // is disconnected.
 const gapLimit = 4
 
+// scarceGaps is how many gaps may wait for a client when all outboxes together hold as much as they may, and gapCost what
+// each of them holds, in bytes.
+const (
+	scarceGaps = 64
+	gapCost    = 256
+)
+
 func (g *gaps) len() int { return len(g.before) + len(g.behind) }
 
 // of returns the gaps among which those of a listener are.
@@ -44,7 +51,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	list, key := o.gaps.of(l), gapKey{l, ev.Sender}
 	loss := (*list)[key]
 	if loss == nil {
-		if n := o.gaps.len(); n >= gapLimit*o.Limit {
+		if n := o.gaps.len(); n >= gapLimit*o.Limit || n >= scarceGaps && o.scarce() {
 			o.closed = true
 			o.remote.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
 			return
@@ -54,6 +61,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 			*list = make(map[gapKey]*Loss)
 		}
 		(*list)[key] = loss
+		o.remote.server.held.Add(gapCost)
 		o.remote.dropping(ev.Sender, o.queue.len())
 	}
 	loss.add(ev.Time)
@@ -62,6 +70,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 // gap makes a gap an event. A legacy client knows no gaps: only a listener of its that hears any event is told.
 func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 	loss := o.gaps.take(key)
+	o.remote.server.held.Add(-gapCost)
 	if key.listener.removed.Load() || !o.remote.hello && key.listener.event != "" {
 		return e, false
 	}

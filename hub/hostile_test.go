@@ -23,6 +23,14 @@ type rawPeer struct {
 
 func (n *network) raw() *rawPeer {
 	n.t.Helper()
+	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"signals":32768}}`)
+	p.hear(`"signals":32768`)
+	return p
+}
+
+// rawSaying returns a peer that has said hello in its own way.
+func (n *network) rawSaying(hello string) *rawPeer {
+	n.t.Helper()
 	nc, err := net.Dial("unix", strings.TrimPrefix(n.addr, "unix://"))
 	if err != nil {
 		n.t.Fatal(err)
@@ -32,8 +40,7 @@ func (n *network) raw() *rawPeer {
 		n.t.Fatal(err)
 	}
 	p := &rawPeer{n.t, nc, json.NewDecoder(nc)}
-	p.say(`{"id":1,"method":"hello","params":{"protocol":1,"signals":32768}}`)
-	p.hear(`"signals":32768`)
+	p.say("%s", hello)
 	return p
 }
 

@@ -36,6 +36,7 @@ type link struct {
 	cancel  context.CancelFunc
 
 	triggers triggerStream
+	orders   runner // registrations, and their ends
 
 	announced bool // the application was told of it; under router.mu until it is lost
 
@@ -49,7 +50,7 @@ const callbackLimit = 1 << 16
 
 // ClientConnected implements carrier.Handler.
 func (h *hubHandler) ClientConnected(c carrier.Client) {
-	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener)}
+	l := &link{handler: h, router: h.router, id: c.ID, listeners: make(map[uint64]*Listener), orders: runner{tasks: &h.tasks}}
 	l.triggers.sink, l.triggers.codec = c.Signals, c.Codec
 	l.ctx, l.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
@@ -181,7 +182,7 @@ func (l *link) call(ctx context.Context, method string, params any) (carrier.Val
 // more, and the hub is told to take it back.
 func (l *link) add(ctx context.Context, method string, params any, accept func(carrier.Value) (undo func(), err error)) error {
 	ch := make(chan error, 1)
-	err := l.send(l.ctx, method, params, func(r carrier.Reply, err error) {
+	l.order(method, params, func(r carrier.Reply, err error) {
 		if err == nil {
 			err = r.Err()
 		}
@@ -193,9 +194,6 @@ func (l *link) add(ctx context.Context, method string, params any, accept func(c
 		}
 		ch <- err
 	})
-	if err != nil {
-		return err
-	}
 	select {
 	case err := <-ch:
 		return err
@@ -265,10 +263,23 @@ func (l *link) addListener(ctx context.Context, k *Listener, early bool) error {
 		})
 }
 
-// tell sends a message without waiting for its answer.
+// order sends a registration, or the end of one, without waiting for anything: they go in the order in which they were
+// made, so that what is removed and added again is not refused. done is called once, on any goroutine.
+func (l *link) order(method string, params any, done func(carrier.Reply, error)) {
+	l.orders.do(func() {
+		if err := l.send(l.ctx, method, params, done); err != nil {
+			done(carrier.Reply{}, err)
+		}
+	})
+}
+
+// tell orders something whose answer is of no interest.
 func (l *link) tell(method string, params any) {
-	l.handler.tasks.Go(func() {
-		if _, err := l.call(l.ctx, method, params); err != nil && l.ctx.Err() == nil {
+	l.order(method, params, func(r carrier.Reply, err error) {
+		if err == nil {
+			err = r.Err()
+		}
+		if err != nil && l.ctx.Err() == nil {
 			l.router.log.Warn("the hub refused", "method", method, "error", err)
 		}
 	})

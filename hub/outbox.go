@@ -78,8 +78,7 @@ type outbox struct {
 	lagging   bool // let a deadline pass, and has not caught up since
 	fresh     bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	flow      flow
-	pending   int           // bytes that waited to be written when the last signal was put
-	counted   int           // of them, in what all outboxes hold
+	pending   int           // bytes that waited to be written when the last signal was put or answered
 	touchedBy *reached      // the latest that is to flush it
 	room      chan struct{} // closed when there is room again; nil if nobody waits
 	idle      chan struct{} // closed when everything is answered; nil if nobody waits
@@ -123,11 +122,7 @@ func (o *outbox) push(l *Listener, d *delivery) {
 // enqueue returns true if the sender should slow down: see waitForRoom. What is dropped is not looked at.
 func (o *outbox) enqueue(l *Listener, d *delivery) (over bool) {
 	scarce := o.queue.len() > 0 && o.scarce()
-	if scarce && o.counted > 0 { // it may have been written since
-		o.wait(o.remote.signals.sink.Pending())
-		scarce = o.scarce()
-	}
-	if o.full(1) || scarce {
+	if o.full() || scarce {
 		switch {
 		case l.policy == Hangup:
 			o.closed = true
@@ -136,9 +131,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (over bool) {
 		case l.policy == Latest:
 			o.replace(l, d)
 			return false
-		case o.lagging || o.full(2) || scarce:
-			// Each sender that waits adds what its window holds at the most, so twice the limit is
-			// seen only if there are very many of them.
+		case o.lagging || o.flooded() || scarce:
 			o.miss(l, &d.event)
 			return false
 		}
@@ -161,10 +154,12 @@ func (o *outbox) keep(l *Listener, d *delivery) {
 	o.touched(d.reached)
 }
 
-// full tells whether the outbox holds so many times what it may.
-func (o *outbox) full(times int) bool {
-	return o.queue.len() >= times*o.Limit || o.bytes >= times*o.Bytes
-}
+// full tells whether the outbox holds what it may.
+func (o *outbox) full() bool { return o.queue.len() >= o.Limit || o.bytes >= o.Bytes }
+
+// flooded tells whether it holds far more. Each sender that waits adds what its window holds at the most, or what waited
+// behind its events that were delivered, so that is seen only if there are very many of them.
+func (o *outbox) flooded() bool { return o.queue.len() >= 2*o.Limit+queueLimit || o.bytes >= 2*o.Bytes }
 
 func (o *outbox) append(e entry) {
 	if e.listener.policy == Latest {
@@ -183,6 +178,7 @@ func (o *outbox) hold(events, bytes int) {
 
 func (o *outbox) empty() {
 	o.hold(-o.queue.len(), -o.bytes)
+	o.remote.server.held.Add(int64(-o.gaps.len() * gapCost))
 	o.queue, o.gaps = queue{}, gaps{}
 }
 
@@ -209,7 +205,7 @@ func (o *outbox) open() bool {
 		(o.pending >= carrier.PendingLimit || o.scarce() && o.flow.late(flowDelay)) {
 		return false
 	}
-	if o.fresh && o.flow.late(flowStall) {
+	if o.fresh && o.flow.stands() {
 		return false
 	}
 	return o.flow.open()
@@ -221,21 +217,6 @@ const scarcePending = 16 << 10
 
 // scarce tells whether all outboxes together hold as much as they may.
 func (o *outbox) scarce() bool { return o.remote.server.held.Load() >= int64(o.Memory) }
-
-// pendingStep is the step in which bytes that wait to be written are counted among what all outboxes hold.
-const pendingStep = 16 << 10
-
-// wait notes how many bytes wait to be written.
-func (o *outbox) wait(pending int) {
-	o.pending = pending
-	if o.closed {
-		return
-	}
-	if d := pending - o.counted; d >= pendingStep || d <= -pendingStep || pending == 0 && d != 0 {
-		o.counted = pending
-		o.remote.server.held.Add(int64(d))
-	}
-}
 
 // replace makes room for an event by dropping one: see Latest.
 func (o *outbox) replace(l *Listener, d *delivery) {
@@ -301,7 +282,7 @@ func (o *outbox) next() (e entry, ok bool) {
 	}
 	e = o.queue.pop()
 	o.hold(-1, -e.event.Data.Size())
-	if o.room != nil && !o.full(1) {
+	if o.room != nil && !o.full() {
 		close(o.room)
 		o.room = nil
 	}
@@ -332,8 +313,7 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	if o.remote.ctx.Err() != nil || errors.Is(err, carrier.ErrGone) {
 		return
 	}
-	o.remote.log().Warn("an event cannot be sent to a listener", "client", o.remote.info.String(),
-		"sender", ev.Sender, "event", ev.Name, "error", err)
+	o.remote.unsent(ev, err)
 	if ev.Name != Gap {
 		o.miss(l, ev)
 	}
@@ -398,7 +378,7 @@ func waitForRoom(ctx context.Context, over []overdue) {
 
 func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	o.mu.Lock()
-	if o.closed || o.lagging || !o.full(1) {
+	if o.closed || o.lagging || !o.full() {
 		o.mu.Unlock()
 		return
 	}
@@ -412,7 +392,7 @@ func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 	case <-ctx.Done():
 	case <-timer.C:
 		o.mu.Lock()
-		o.lagging = o.full(1)
+		o.lagging = o.full()
 		if o.lagging && o.room != nil {
 			close(o.room) // nobody else need wait either
 			o.room = nil
@@ -439,8 +419,6 @@ func (o *outbox) close() {
 	defer o.mu.Unlock()
 	o.closed = true
 	o.empty()
-	o.remote.server.held.Add(-int64(o.counted))
-	o.counted = 0
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

@@ -55,7 +55,7 @@ func (o *outbox) put(l *Listener, ev *Event, r *reached) {
 // pass puts a packed event into the client's stream.
 func (o *outbox) pass(r *carrier.OutRoute, p *carrier.PackedSignal) error {
 	pending, err := o.remote.signals.sink.Put(r, p)
-	o.wait(pending)
+	o.pending = pending
 	return err
 }
 
@@ -95,8 +95,8 @@ func (o *outbox) fill() {
 // signalsAnswered notes that the client has answered signals.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
-	o.wait(o.remote.signals.sink.Pending())
-	if n > o.flow.inFlight || o.pending > o.Bytes {
+	o.pending = o.remote.signals.sink.Pending()
+	if n > o.flow.inFlight {
 		o.closed = true
 		o.mu.Unlock()
 		o.remote.hangUp(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))

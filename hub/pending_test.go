@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,20 +13,27 @@ import (
 	"sighub/carrier"
 )
 
-// A stuckSink takes signals and writes none of them.
+// A stuckSink takes signals, and writes them when it is told to.
 type stuckSink struct {
-	signals int
-	bytes   int
+	window int
+	bytes  int
+	total  *atomic.Int64
 }
 
-func (s *stuckSink) Window() int  { return 1 << 20 }
-func (s *stuckSink) Pending() int { return s.bytes }
-func (s *stuckSink) Flush(bool)   {}
+func (s *stuckSink) Window() int                 { return cmp.Or(s.window, 1<<20) }
+func (s *stuckSink) Account(total *atomic.Int64) { s.total = total }
+func (s *stuckSink) Pending() int                { return s.bytes }
+func (s *stuckSink) Flush(bool)                  {}
 func (s *stuckSink) Put(_ *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
 	b := p.AppendTo(nil, new(carrier.Routes), new(carrier.OutRoute))
-	s.signals++
 	s.bytes += len(b)
+	s.total.Add(int64(len(b)))
 	return s.bytes, nil
+}
+
+func (s *stuckSink) write() {
+	s.total.Add(int64(-s.bytes))
+	s.bytes = 0
 }
 
 // TestPendingIsHeld: what waits to be written counts as held by the outboxes, so that clients which read nothing do not
@@ -67,21 +77,23 @@ func pendingIsHeld(t *testing.T) {
 		pending += sink.bytes
 	}
 	held := int(s.held.Load())
-	// Each may be a step over, and hold one event when the others hold all there is.
-	if slack := clients * (pendingStep + 2048); pending < ceiling/2 || pending > ceiling+slack || held > ceiling+slack {
+	// Each may have a little pending, and hold one event when the others hold all there is.
+	if slack := clients * (scarcePending + 2048); pending < ceiling/2 || pending > ceiling+slack || held > ceiling+slack {
 		t.Errorf("%d bytes are pending and %d held, of %d", pending, held, ceiling)
 	}
-	for _, sink := range sinks { // it was written, all but a little
-		sink.bytes = 1000
-	}
-	for id := range clients {
-		d.SignalsAnswered(carrier.ClientID(id+1), 1, nil)
-	}
 	for i, sink := range sinks {
-		sink.bytes = 0
+		sink.write()
 		d.SignalsAnswered(carrier.ClientID(i+1), 1, nil)
 	}
-	if held := int(s.held.Load()); held > clients*2048 {
+	held = int(s.held.Load())
+	for i, sink := range sinks { // what waited in outboxes is pending now
+		held -= sink.bytes
+		sink.write()
+		if o := &d.client(carrier.ClientID(i + 1)).outbox; o.queue.len() > 0 {
+			t.Fatalf("%d events wait in an outbox whose client takes more", o.queue.len())
+		}
+	}
+	if held != 0 {
 		t.Errorf("when all is written, %d bytes are held", held)
 	}
 	for i := range sinks {
@@ -90,5 +102,51 @@ func pendingIsHeld(t *testing.T) {
 	tasks.Wait()
 	if held := s.held.Load(); held != 0 {
 		t.Errorf("when all have gone, %d bytes are held", held)
+	}
+}
+
+// TestGapsAreHeld: what a client has missed counts as held as well, however many senders come and go, and where memory is
+// scarce a client that has missed of many is disconnected.
+func TestGapsAreHeld(t *testing.T) {
+	for _, memory := range []int{1, 1 << 30} {
+		s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: memory, Limit: 100, Deadline: time.Nanosecond}})
+		var tasks sync.WaitGroup
+		d := &door{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+		sink := &stuckSink{window: 1}
+		d.ClientConnected(carrier.Client{ID: 1, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sink})
+		c := d.client(1)
+		l := &Listener{router: s.Router, remote: c}
+		if err := s.listen(l, false); err != nil {
+			t.Fatal(err)
+		}
+		c.listeners[l.id] = l
+		for i := range 3000 {
+			sender, err := s.AddSender(fmt.Sprint("sender ", i), SenderOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sender.Remove()
+			o := &c.outbox
+			o.mu.Lock()
+			held, gaps := int(s.held.Load()), o.gaps.len()
+			want := o.queue.len()*entryCost + o.bytes + gaps*gapCost + sink.bytes
+			o.mu.Unlock()
+			if held != want {
+				t.Fatalf("%d bytes are held, not %d", held, want)
+			}
+			if gaps > gapLimit*100 || gaps > scarceGaps && memory == 1 {
+				t.Fatalf("%d gaps wait", gaps)
+			}
+		}
+		tasks.Wait()
+		if !l.removed.Load() { // there is no carrier that could disconnect it
+			t.Error("the client still listens")
+		}
+		sink.write()
+		d.ClientDisconnected(1, carrier.ErrClosed)
+		tasks.Wait()
+		if held := s.held.Load(); held != 0 {
+			t.Errorf("when it has gone, %d bytes are held", held)
+		}
 	}
 }

@@ -28,14 +28,19 @@ func (r *reached) finish(now bool) {
 		return
 	}
 	r.flush(now)
-	clear(r.over)
-	r.over = r.over[:0]
+	r.lose()
 	r.packed.Reset()
 	r.home.Put(r)
 }
 
 // wantsPatience tells whether listeners want the sender to slow down.
 func (r *reached) wantsPatience() bool { return r != nil && len(r.over) > 0 }
+
+// lose forgets who wants the sender to slow down.
+func (r *reached) lose() {
+	clear(r.over)
+	r.over = r.over[:0]
+}
 
 // flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.
 func (r *reached) flush(now bool) {
@@ -64,7 +69,7 @@ func (r *reached) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error)
 
 func signalOf(ev *Event) carrier.Signal {
 	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
-	if y := ev.Time.Year(); y >= 1970 && y <= 2261 { // what a signal can say
+	if y := ev.Time.UTC().Year(); y >= 1970 && y <= 2261 { // what a signal can say
 		s.Time = ev.Time.UnixNano()
 	}
 	return s

@@ -31,6 +31,7 @@ type remote struct {
 	outbox   outbox
 	refusals seldom
 	drops    seldom
+	failures seldom
 	requests runner        // transmits requests: they do not wait behind events
 	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 

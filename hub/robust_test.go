@@ -83,7 +83,7 @@ func TestGapsOfManySendersAreBounded(t *testing.T) {
 
 func floodWithSenders(t *testing.T, w *world) {
 	t.Helper()
-	for i := range 100 {
+	for i := range 1000 {
 		addSender(t, w.Router, fmt.Sprint("sender ", i)).Remove()
 	}
 	synctest.Wait()

@@ -28,6 +28,14 @@ func (s *seldom) note() int {
 	return 0
 }
 
+// unsent logs that an event cannot be sent to the client.
+func (c *remote) unsent(ev *Event, err error) {
+	if n := c.failures.note(); n > 0 {
+		c.log().Warn("an event cannot be sent to a listener", "client", c.info.String(), "times", n,
+			"sender", ev.Sender, "event", ev.Name, "error", err)
+	}
+}
+
 // refused logs that a listener of the client's did not take an event.
 func (c *remote) refused(err error) {
 	if n := c.refusals.note(); n > 0 {

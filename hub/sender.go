@@ -242,18 +242,20 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 	return g.TriggerAt(ctx, data, time.Time{}, 0)
 }
 
-// TriggerAt triggers the event, which happened at that time, give or take uncertainty; the zero time is now.
+// TriggerAt triggers the event, which happened at that time, give or take uncertainty, which is not known if it is not
+// positive; the zero time is now.
 //
 // When it returns, the event was delivered to every local callback and put into the outbox of every remote
 // listener. If other events of this sender are being delivered at the moment, by another goroutine or by a
 // callback of which this call is a part, that one delivers this event too, in order, and TriggerAt does not wait for
-// it. It waits, for a bounded time, for remote listeners that cannot keep up and ask for that.
+// it. It waits, for a bounded time, for remote listeners that cannot keep up with this sender's events and ask for that.
 //
 // The data must not be changed afterwards: it may still have to be encoded for remote listeners. Data that cannot be
 // encoded in a listener's codec is a gap to that listener.
 //
 // For a remote sender, TriggerAt returns once the hub has acknowledged the event.
 func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration) error {
+	uncertainty = max(uncertainty, 0)
 	if g.sender.remote != nil {
 		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
 	}

@@ -198,6 +198,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
 		window = cl.Signals.Window()
+		cl.Signals.Account(&s.held)
 	}
 	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window)}
 	d.mu.Lock()

@@ -139,8 +139,7 @@ func (c *remote) trigger(list []carrier.Signal, answers carrier.Answers, mayWait
 func (c *remote) waitForListeners(answers carrier.Answers) {
 	r := &c.signals.reached
 	waitForRoom(c.ctx, r.over)
-	clear(r.over)
-	r.over = r.over[:0]
+	r.lose()
 	answers.Done(1)
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type topic struct {
 	clock clock         // of whoever has the turn
 	mu    sync.Mutex
 	queue []delivery
+	over  []overdue     // listeners that could not keep up with what was delivered for others: whoever triggers next waits
 	room  chan struct{} // closed when the queue gets shorter; nil if nobody waits
 	ended bool          // the last event posted was a #disconnect: whoever delivers it tidies up
 }
@@ -78,15 +80,43 @@ func (t *topic) trigger(ctx context.Context, d *delivery) error {
 		d.event.Time = t.router.stamp(&t.clock)
 	}
 	d.deliver()
-	t.endTurn()
+	if t.endTurn() {
+		t.mu.Lock()
+		t.slow(d)
+		t.mu.Unlock()
+	}
 	return nil
 }
 
-// endTurn gives the turn away, when what came meanwhile is delivered.
-func (t *topic) endTurn() {
-	if !t.turn.CompareAndSwap(taken, 0) {
+// endTurn gives the turn away, when what came meanwhile is delivered. It returns whether there was anything.
+func (t *topic) endTurn() (more bool) {
+	more = !t.turn.CompareAndSwap(taken, 0)
+	if more {
 		t.drain()
 	}
+	return more
+}
+
+// slowFor has whoever triggers next wait for outboxes, once for each, or the waiting would be taken for theirs. The lock is
+// held.
+func (t *topic) slowFor(over []overdue) {
+	for _, o := range over {
+		if len(t.over) < overMost && !slices.Contains(t.over, o) {
+			t.over = append(t.over, o)
+		}
+	}
+}
+
+// slow lets whoever triggers an event wait for those that could not keep up with others. The lock is held.
+func (t *topic) slow(d *delivery) {
+	if len(t.over) == 0 {
+		return
+	}
+	if d.reached == nil {
+		d.reached = t.router.newReached()
+	}
+	d.reached.over = append(d.reached.over, t.over...)
+	t.over = nil
 }
 
 // enqueue puts an event behind those that wait.
@@ -108,6 +138,7 @@ func (t *topic) enqueue(ctx context.Context, d *delivery) error {
 	d.own()
 	waits := *d
 	waits.reached = nil // that is ours
+	t.slow(d)
 	t.queue = append(t.queue, waits)
 	t.turn.Or(waiting)
 	t.mu.Unlock()
@@ -133,14 +164,20 @@ func (t *topic) flush() {
 	}
 }
 
-// flushEvery is how many connections are written to later at the most, while there is more to deliver.
-const flushEvery = 64
+const (
+	flushEvery = 64 // connections are written to later at the most, while there is more to deliver
+	overMost   = 64 // listeners are waited for that could not keep up with what was delivered for others
+)
 
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
 	var reached *reached
 	for {
 		t.mu.Lock()
+		if reached.wantsPatience() {
+			t.slowFor(reached.over)
+			reached.lose()
+		}
 		if len(t.queue) == 0 {
 			t.queue = nil
 			t.turn.Store(0)

@@ -171,13 +171,17 @@ func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 		if ms < 1 || ms > maxDeadline {
 			a.fail("a deadline of %d ms is not between 1 and %d", ms, maxDeadline)
 		}
-		deadline = time.Duration(ms) * time.Millisecond
+		deadline = min(time.Duration(ms)*time.Millisecond, max(o.Deadline, longestDeadline))
 	}
 	return p, deadline
 }
 
-// maxDeadline bounds how long a listener may have senders wait for it, in milliseconds: a minute.
-const maxDeadline = 60_000
+// maxDeadline bounds what a listener may ask for, in milliseconds: a minute. It is granted no more than longestDeadline or,
+// if that is longer, what the hub has for all: senders may not have more patience.
+const (
+	maxDeadline     = 60_000
+	longestDeadline = 5 * time.Second
+)
 
 // A signal's info in transit. Time is nanoseconds since the Unix epoch in CBOR, RFC 3339 text in JSON; either is
 // read from both. Uncertainty is nanoseconds.
@@ -227,10 +231,10 @@ func decodeTime(v carrier.Value) (time.Time, error) {
 		return time.Time{}, errors.New("neither a text nor a number of nanoseconds")
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	switch {
+	switch y := t.UTC().Year(); {
 	case err != nil:
 		return t, fmt.Errorf("%q is no RFC 3339 time", text)
-	case t.Year() < 1970 || t.Year() > 2261: // 64 bits of nanoseconds hold no more
+	case y < 1970 || y > 2261: // 64 bits of nanoseconds hold no more
 		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
 	}
 	return t, nil

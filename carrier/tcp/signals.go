@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"sighub/carrier"
 )
@@ -65,12 +66,32 @@ func (c *conn) signal(packet []byte) error {
 			c.deliverSignals()
 		}
 	case p.Failed != nil:
+		if err := c.answeredSignals(1); err != nil {
+			return err
+		}
 		c.deliverSignals()
 		c.peers.signals.SignalsAnswered(c.client, 1, p.Failed)
 	default:
+		if err := c.answeredSignals(p.Done); err != nil {
+			return err
+		}
 		s.answered += p.Done
 	}
 	return nil
+}
+
+// answeredSignals notes that the peer has answered so many signals. More than it can have read are the end: what waits
+// for it to read would have no bound.
+func (c *conn) answeredSignals(n int) error {
+	w := &c.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil || w.signals.answered(n) {
+		return nil
+	}
+	c.peers.malformed.Add(1)
+	c.peers.log.Warn("connection closed: it answers what it cannot have read", "client", c.addr)
+	return fmt.Errorf("%w: it answers signals that it cannot have read", carrier.ErrMalformed)
 }
 
 // deliverSignals hands on what was received. What the handler answers meanwhile goes out together.
@@ -111,19 +132,26 @@ func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, e
 	w.scratch = p.AppendTo(w.scratch[:0], &c.signals.out, r)
 	if len(w.scratch) > c.peerMax {
 		if !known {
-			r.Undo()
+			c.signals.out.Undo(r)
 		}
-		return w.size(), fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(w.scratch), c.addr, c.peerMax)
+		return w.signals.queued, fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(w.scratch), c.addr, c.peerMax)
 	}
-	w.append(w.scratch)
-	return w.size(), nil
+	w.signals.add(w.append(w.scratch))
+	return w.signals.queued, nil
 }
 
 // Pending implements carrier.SignalSink.
 func (c *conn) Pending() int {
 	c.writer.mu.Lock()
 	defer c.writer.mu.Unlock()
-	return c.writer.size()
+	return c.writer.signals.queued
+}
+
+// Account implements carrier.SignalSink.
+func (c *conn) Account(total *atomic.Int64) {
+	c.writer.mu.Lock()
+	defer c.writer.mu.Unlock()
+	c.writer.signals.total = total
 }
 
 // Flush implements carrier.SignalSink.

@@ -39,6 +39,7 @@ type writer struct {
 	pace    *pacer  // nil once the peer has said hello
 	running bool    // the goroutine exists
 	acks    acks
+	signals account
 	wrote   time.Time
 	scratch []byte
 	closing bool  // nobody waits any more
@@ -203,6 +204,7 @@ func (w *writer) run() {
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
 	w.owed -= replies
+	w.signals.written()
 	w.wrote = time.Now()
 	if w.pace != nil {
 		w.pace.last = w.wrote
@@ -235,6 +237,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 		return w.takeOne(out)
 	}
 	w.answerSignals()
+	w.signals.take()
 	*out, *w.pending = *w.pending, *out
 	w.buffers.put(w.pending)
 	replies, w.pending, w.replies = w.replies, nil, 0
@@ -294,15 +297,16 @@ func (w *writer) notify() {
 func (w *writer) takes(size, limit int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.pending == nil || w.size()+size <= limit
+	waiting := w.size()
+	return waiting == 0 || waiting+size <= limit
 }
 
-// size returns how many bytes are pending. The lock is held.
+// size returns how many bytes of messages and replies are pending; signals have a bound of their own. The lock is held.
 func (w *writer) size() int {
 	if w.pending == nil {
 		return 0
 	}
-	return len(*w.pending)
+	return len(*w.pending) - w.signals.queued
 }
 
 // release ends all waiting: the connection is about to end.
@@ -319,6 +323,7 @@ func (w *writer) end(err error) {
 		w.err = err
 	}
 	w.pending, w.acks.done = nil, 0
+	w.signals.end()
 	w.notify()
 }
 

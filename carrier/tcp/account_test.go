@@ -1,0 +1,104 @@
+package tcp
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"sighub/carrier"
+)
+
+// TestAccount: the total holds what waits and what is being written, in steps, and nothing of a connection that has ended.
+func TestAccount(t *testing.T) {
+	var total atomic.Int64
+	a, b := account{total: &total}, account{total: &total}
+	want := func(n int64) {
+		t.Helper()
+		if got := total.Load(); got != n {
+			t.Errorf("the total is %d, not %d", got, n)
+		}
+	}
+	a.add(accountStep - 1)
+	want(0)
+	a.add(20)
+	b.add(2 * accountStep)
+	want(3*accountStep + 19)
+	if a.answered(1) {
+		t.Error("one that is not taken is answered")
+	}
+	a.take()
+	a.add(10)
+	want(3*accountStep + 19)
+	if !a.answered(2) || a.answered(1) {
+		t.Error("two were taken to be written")
+	}
+	a.written()
+	want(2*accountStep + 10)
+	a.take()
+	a.written()
+	want(2 * accountStep)
+	b.take()
+	b.end()
+	want(0)
+	b.written()
+	want(0)
+}
+
+// TestAnswersToNothing: who answers signals that it cannot have read is disconnected.
+func TestAnswersToNothing(t *testing.T) {
+	for _, answer := range []string{`[1]`, `[-2,"no"]`} {
+		h := newStreamHandler(t, "hub")
+		s, err := Listen(loopback, Options{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := serveHandler(t, s, h)
+		p := newSpeaker(t, dialRaw(t, s.Addr()))
+		p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
+		c, err := h.Client(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.say(answer)
+		if cause, err := h.Gone(ctx, c.ID); err != nil || !errors.Is(cause, carrier.ErrMalformed) {
+			t.Errorf("%s: gone for %v, %v", answer, cause, err)
+		}
+	}
+}
+
+// TestRepliesBesideSignals: where messages are small, far more bytes of signals than of replies may wait; replies are sent
+// all the same.
+func TestRepliesBesideSignals(t *testing.T) {
+	h := newStreamHandler(t, "hub")
+	s, err := Listen(loopback, Options{Limits: Limits{MaxMessage: 4096}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := serveHandler(t, s, h)
+	p := newSpeaker(t, dialRaw(t, s.Addr()))
+	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":1000`, 1))
+	p.hear(strings.Replace(jsonWelcome, "1048576", `4096,"signals":32768`, 1))
+	c, err := h.Client(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &carrier.OutRoute{Route: carrier.Route{Listener: 7, Sender: "s", Event: "e"}}
+	var packed carrier.PackedSignal
+	text := strings.Repeat("x", 1000)
+	if err := packed.Pack(carrier.JSON, &carrier.Signal{Data: carrier.ValueOf(text)}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		if pending, err := c.Signals.Put(r, &packed); err != nil || pending < 1000*(i+1) {
+			t.Fatal(pending, err)
+		}
+	}
+	p.say(`{"id":1,"method":"echo","params":5}`)
+	p.hear(`[[0,"s","e",7],"` + text + `"]` + "\n")
+	for range 199 {
+		p.hear(`[0,"` + text + `"]` + "\n")
+	}
+	p.hear(`{"id":1,"status":0,"response":5}` + "\n")
+}

@@ -1,0 +1,128 @@
+package hub_test
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// TestTooLargeOnANewRoute: the first event of a route is too large for the hub; those of others go on.
+func TestTooLargeOnANewRoute(t *testing.T) {
+	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} {
+		n := serveNetwork(t, hub.ServerOptions{})
+		from, _ := n.client(codec)
+		s, err := from.AddRemoteSender(n.ctx, "light", hub.SenderOptions{Events: []string{"picture", "lux"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, data := range map[string]any{"picture": strings.Repeat("x", 2<<20), "lux": 1} {
+			g, err := s.Signal(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = g.Trigger(n.ctx, data)
+			if large := name == "picture"; errors.Is(err, carrier.ErrTooLarge) != large || err != nil != large {
+				t.Errorf("%s: %s: %v", codec.Name(), name, err)
+			}
+		}
+		n.stop()
+	}
+}
+
+// TestTooLargeForOneListener: an event that is larger in a listener's codec than it takes is a gap to it, and the next
+// one is heard.
+func TestTooLargeForOneListener(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	to, _ := n.client(carrier.JSON)
+	heard := make(chan string, 10)
+	if _, err := to.AddRemoteListener(n.ctx, "light", "n", func(ev hub.Event) { heard <- ev.Name }); err != nil {
+		t.Fatal(err)
+	}
+	from, _ := n.client(carrier.CBOR)
+	g := n.signal(from, "light")
+	for _, data := range []any{make([]byte, 900_000), 5} { // more than 1 MiB in JSON
+		if err := g.Trigger(n.ctx, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{hub.Gap, "n"} {
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Errorf("heard %s, want %s", got, want)
+			}
+		case <-n.ctx.Done():
+			t.Fatalf("waited in vain for %s", want)
+		}
+	}
+}
+
+// TestNothingFillsTheLog: a listener that takes next to nothing misses all events; the log tells that once.
+func TestNothingFillsTheLog(t *testing.T) {
+	log := new(lineCounter)
+	n := serveNetwork(t, hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}})
+	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"signals":32768,"max_message":10}}`)
+	p.say(`{"id":2,"method":"add_listener","params":{"sender":null,"event":null}}`)
+	from, _ := n.client(carrier.CBOR)
+	n.send(n.signal(from, "light"), 0, 500)()
+	if n := log.Load(); n < 1 || n > 5 {
+		t.Errorf("500 events made %d lines in the log", n)
+	}
+}
+
+// A lineCounter counts what is written to it.
+type lineCounter struct{ atomic.Int64 }
+
+func (c *lineCounter) Write(line []byte) (int, error) {
+	c.Add(1)
+	return len(line), nil
+}
+
+// TestRemoveThenAdd: what a client removes and adds again at once is not refused.
+func TestRemoveThenAdd(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{MaxListeners: 1})
+	r, _ := n.client(carrier.CBOR)
+	for range 50 {
+		s, err := r.AddRemoteSender(n.ctx, "light", hub.SenderOptions{Events: []string{"n"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.AddRemoteListener(n.ctx, "light", "n", func(hub.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Remove()
+		l.Remove()
+	}
+}
+
+// TestNegativeUncertainty: it is none, and harms no listener.
+func TestNegativeUncertainty(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	to, _ := n.client(carrier.CBOR)
+	heard := make(chan hub.Event, 1)
+	if _, err := to.AddRemoteListener(n.ctx, "light", "n", func(ev hub.Event) { heard <- ev }); err != nil {
+		t.Fatal(err)
+	}
+	g, err := addSender(t, n.Router, "light", "n").Signal("n")
+	if err == nil {
+		err = g.TriggerAt(n.ctx, 1, time.Now(), -1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case ev := <-heard:
+		if ev.Uncertainty != 0 {
+			t.Errorf("%+v", ev)
+		}
+	case <-n.ctx.Done():
+		t.Fatal("not heard")
+	}
+}
