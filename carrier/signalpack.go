@@ -358,8 +358,8 @@ func (rs *InRoutes) define(n uint64, r *Route) error {
 }
 
 func doneCount(n uint64) (int, error) {
-	if n < 1 || n > 1<<31 {
-		return 0, errors.New("a count is not from 1 to 2^31")
+	if n < 1 || n >= 1<<31 { // an int may have 32 bits
+		return 0, errors.New("a count is not from 1 to 2^31-1")
 	}
 	return int(n), nil
 }

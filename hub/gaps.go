@@ -51,7 +51,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	list, key := o.gaps.of(l), gapKey{l, ev.Sender}
 	loss := (*list)[key]
 	if loss == nil {
-		if n := o.gaps.len(); n >= gapLimit*o.Limit || n >= scarceGaps && o.scarce() {
+		if n := o.gaps.len(); n/gapLimit >= o.Limit || n >= scarceGaps && o.scarce() {
 			o.closed = true
 			o.remote.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
 			return

@@ -23,7 +23,7 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) {
 		window  = 32768 // of signals that a client takes
 		atMost  = stuck*window + ceiling/256 + stuck
 	)
-	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 1 << 30, Bytes: 1 << 40, Memory: ceiling}})
+	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 1 << 30, Bytes: 1 << 30, Memory: ceiling}})
 	free := make(chan struct{})
 	var counts []*counting
 	for range stuck {

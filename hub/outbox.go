@@ -159,7 +159,9 @@ func (o *outbox) full() bool { return o.queue.len() >= o.Limit || o.bytes >= o.B
 
 // flooded tells whether it holds far more. Each sender that waits adds what its window holds at the most, or what waited
 // behind its events that were delivered, so that is seen only if there are very many of them.
-func (o *outbox) flooded() bool { return o.queue.len() >= 2*o.Limit+queueLimit || o.bytes >= 2*o.Bytes }
+func (o *outbox) flooded() bool {
+	return (o.queue.len()-queueLimit)/2 >= o.Limit || o.bytes/2 >= o.Bytes
+}
 
 func (o *outbox) append(e entry) {
 	if e.listener.policy == Latest {

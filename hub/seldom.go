@@ -46,7 +46,7 @@ func (c *remote) refused(err error) {
 // dropping logs that a listener begins to miss events of a sender.
 func (c *remote) dropping(sender string, waiting int) {
 	if n := c.drops.note(); n > 0 {
-		c.log().Warn("events for a listener are dropped; it will be told", "client", c.info.String(), "times", n,
+		c.log().Warn("events for a listener are dropped", "told", c.hello, "client", c.info.String(), "times", n,
 			"sender", sender, "waiting", waiting)
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // A RequestHandler answers one request to a sender: with a response (any Go value or a [carrier.Value]) or an
-// error, whose text reaches the caller.
+// error, whose text reaches the caller. It should trigger events with TriggerAsync, or wait for them with a short
+// deadline: whoever asks may be a callback of a listener to this very sender, behind which they wait.
 type RequestHandler func(ctx context.Context, method string, params carrier.Value) (any, error)
 
 // SenderOptions say what a sender offers.

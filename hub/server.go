@@ -313,7 +313,8 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	f.timer.Stop()
 	c.asked()
 	if err != nil && c.ctx.Err() != nil {
-		err = context.Cause(c.ctx) // whoever noticed it first: the client has gone, and why
+		// Whoever noticed it first: the client has gone, and why.
+		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, context.Cause(c.ctx))
 	}
 	f.end(r, err)
 }

@@ -78,7 +78,7 @@ func TestMethods(t *testing.T) {
 		{"add_listener", ``, 0, `listener_id`},
 		{"add_listener", `{}`, carrier.StatusLimit, "2 listeners"},
 		{"remove_listener", `{}`, -2, "listener_id is missing"},
-		{"remove_listener", `{"listener_id":"x"}`, -2, "no number"},
+		{"remove_listener", `{"listener_id":"x"}`, -2, "no whole number"},
 		{"remove_listener", `{"listener_id":99}`, -2, "no such listener"},
 
 		{"request", `{"sender":"timer"}`, -2, "method is missing"},

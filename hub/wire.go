@@ -129,7 +129,7 @@ func (a *arguments) number(key string) uint64 {
 	case v.IsNull():
 		a.fail("%s is missing", key)
 	case v.Decode(&n) != nil:
-		a.fail("%s is no number", key)
+		a.fail("%s is no whole number from 0 up", key)
 	}
 	return n
 }

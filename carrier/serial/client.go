@@ -206,7 +206,7 @@ func (c *client) serve(desk *registry) {
 			case e.arrival.kind == frameEvent:
 				c.signals(e)
 			default:
-				c.message(e.arrival)
+				c.message(e)
 			}
 			c.consumed()
 		}
@@ -214,7 +214,8 @@ func (c *client) serve(desk *registry) {
 }
 
 // message hands on the message of a MSG frame.
-func (c *client) message(a arrival) {
+func (c *client) message(e event) {
+	a := e.arrival
 	m, err := unpackPlain(a.payload)
 	if method, _, ok := unpackCompact(a.payload); ok {
 		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
@@ -223,7 +224,18 @@ func (c *client) message(a arrival) {
 		c.respond(a.in, carrier.Failed(err))
 		return
 	}
+	if m.Method == "signal" {
+		c.took(e.at, 1)
+	}
 	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.respond(a.in, r) })
+}
+
+// took counts readings.
+func (c *client) took(at time.Time, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line.stats.readings += uint64(n)
+	c.line.pace.add(at, n)
 }
 
 // transmit sends a message: in numbers, if it is a request that the device's dictionary names.

@@ -15,9 +15,8 @@ func (c *client) signals(e event) {
 	if errors.Is(err, errTorn) {
 		c.peer.stray(e.arrival.in)
 	}
-	c.line.stats.readings += uint64(len(readings))
-	c.line.pace.add(e.at, len(readings))
 	c.mu.Unlock()
+	c.took(e.at, len(readings))
 	switch {
 	case errors.Is(err, errTorn):
 		return

@@ -24,6 +24,9 @@ type hello struct {
 }
 
 func parseHello(v carrier.Value) (h hello, err error) {
+	if v.IsNull() {
+		return h, errors.New("hello: its params are missing")
+	}
 	err = v.Fields(func(key string, v carrier.Value) error {
 		var dst any
 		switch key {

@@ -190,7 +190,7 @@ func TestHelloRefused(t *testing.T) {
 	for _, c := range []struct{ params, hear string }{
 		{`{"protocol":2}`, "only protocol 1"},
 		{`{}`, "only protocol 1"},
-		{`null`, "a map is expected"},
+		{`null`, "params are missing"},
 		{`[]`, "exception"},
 		{`{"protocol":"one"}`, "protocol"},
 		{`{"protocol":1,"window":-1}`, "negative"},

@@ -86,6 +86,8 @@ func unreachable(addr config.Address, err error) error {
 		dns   *net.DNSError
 	)
 	switch {
+	case errors.Is(err, syscall.EACCES):
+		err, what = syscall.EACCES, "the hub's socket is not yours to write to: let its mode or group allow it, or run this as the hub's user"
 	case errors.As(err, &errno):
 		err = errno
 	case errors.As(err, &dns):

@@ -15,8 +15,11 @@ func markNegatives(args []string) []string {
 	marked := make([]string, 0, len(args))
 	for _, arg := range args {
 		if len(arg) > 1 && arg[0] == '-' && '0' <= arg[1] && arg[1] <= '9' {
-			if n := len(marked); n > 0 && strings.HasPrefix(marked[n-1], "--") && !strings.Contains(marked[n-1], "=") && marked[n-1] != "--" {
-				marked[n-1] += "=" + arg // the value of a flag
+			if n := len(marked); n > 0 && isFlag(marked[n-1]) {
+				if marked[n-1][1] == '-' {
+					marked[n-1] += "="
+				}
+				marked[n-1] += arg // the value of a flag
 				continue
 			}
 			arg = negativeMark + arg
@@ -24,6 +27,14 @@ func markNegatives(args []string) []string {
 		marked = append(marked, arg)
 	}
 	return marked
+}
+
+// isFlag tells whether an argument is a flag without its value, as in --count or -n.
+func isFlag(arg string) bool {
+	if !strings.HasPrefix(arg, "-") || strings.Contains(arg, "=") || arg == "--" {
+		return false
+	}
+	return len(arg) == 2 || strings.HasPrefix(arg, "--")
 }
 
 // dataOf reads an argument: JSON if it is JSON, a string if it is not.

@@ -148,15 +148,20 @@ func (d *demo) play(ctx context.Context, line pseudoTerminal, sim *simulator) er
 	defer stop()
 
 	third := d.length / 3
-	pause(ctx, third)
-	d.say("the cable is pulled: the hub tells everyone, the device goes on measuring")
-	line.Cut()
-	pause(ctx, third)
-	d.say("the cable is back: nobody does anything, and what was measured meanwhile arrives with its own times")
-	if err := line.Restore(); err != nil {
-		return err
+	if pause(ctx, third) {
+		d.say("the cable is pulled: the hub tells everyone, the device goes on measuring")
+		line.Cut()
+		whole := pause(ctx, third)
+		if whole {
+			d.say("the cable is back: nobody does anything, and what was measured meanwhile arrives with its own times")
+		}
+		if err := line.Restore(); err != nil {
+			return err
+		}
+		if whole {
+			pause(ctx, third)
+		}
 	}
-	pause(ctx, third)
 	stop()
 	if err := <-result; err != nil {
 		return err
@@ -202,13 +207,15 @@ func (d *demo) say(format string, args ...any) {
 	_ = err // a reader that has gone is noticed by the listener
 }
 
-// pause waits for a time, or until ctx is done.
-func pause(ctx context.Context, t time.Duration) {
+// pause waits for a time, and returns false if ctx was done before.
+func pause(ctx context.Context, t time.Duration) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
 

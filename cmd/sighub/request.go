@@ -32,8 +32,8 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 	if c.Timeout <= 0 {
 		return usageError{fmt.Errorf("--timeout %s is no time to wait: give one as in 5s", c.Timeout)}
 	}
-	return c.with(ctx, s, "sighub request", func(ctx context.Context, r *hub.ClientRouter) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout,
+	return c.with(ctx, s, "sighub request", func(outer context.Context, r *hub.ClientRouter) error {
+		ctx, cancel := context.WithTimeoutCause(outer, c.Timeout,
 			fmt.Errorf("no answer from %s within %s: %w", c.Sender, c.Timeout, context.DeadlineExceeded))
 		defer cancel()
 		var params any
@@ -41,7 +41,10 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 			params = dataOf(c.Params)
 		}
 		response, err := r.RemoteRequest(ctx, c.Sender, c.Method, params)
-		if err != nil {
+		switch {
+		case err != nil && outer.Err() != nil:
+			return errInterrupted
+		case err != nil:
 			return err
 		}
 		line, err := response.AppendTo(nil, carrier.JSON)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"sighub/carrier"
 	"sighub/hub"
 )
 
@@ -21,7 +22,8 @@ type sendCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*sendCommand) Help() string {
-	return `It exits with 0 once the hub has acknowledged every event.
+	return `It exits with 0 once the hub has acknowledged every event. A line that cannot be an event is told of, and the next ones
+are sent all the same.
 
 Examples:
 
@@ -42,7 +44,7 @@ func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 		switch {
 		case err != nil:
 		case c.Data == "-":
-			err = sendLines(ctx, r, signal, s.in)
+			err = sendLines(ctx, r, signal, s)
 		case c.Data == "":
 			err = signal.Trigger(ctx, nil)
 		default:
@@ -63,7 +65,7 @@ const maxLine = 1<<20 - 1024
 
 // sendLines sends one event for each line, many at a time. Those in flight when the hub is lost may have arrived or
 // not, so they are counted as lost and not sent again; the next ones wait until it is back.
-func sendLines(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, in io.Reader) error {
+func sendLines(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, s *streams) error {
 	var (
 		inFlight sync.WaitGroup
 		failed   atomic.Int64
@@ -74,31 +76,77 @@ func sendLines(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, in 
 		failed.Add(1)
 		first.CompareAndSwap(nil, &err)
 	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
-	for ctx.Err() == nil && lines.Scan() {
+	lines := readLines(ctx, s.in)
+	for lines.next(ctx) {
 		sent++
 		inFlight.Add(1)
-		err := trigger(ctx, r, signal, lines.Text(), func(err error) {
+		err := trigger(ctx, r, signal, lines.text, func(err error) {
 			if err != nil {
 				fail(err)
 			}
 			inFlight.Done()
 		})
-		if err != nil {
+		if err == nil {
+			continue
+		}
+		inFlight.Done()
+		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, carrier.ErrGone) {
 			fail(err)
-			inFlight.Done()
 			break
 		}
+		err = fmt.Errorf("standard input, line %d: %w", sent, err)
+		s.note("%v", err)
+		fail(err)
 	}
 	inFlight.Wait()
 	if n := failed.Load(); n > 0 {
 		return fmt.Errorf("%d of %d events were not acknowledged: %w", n, sent, *first.Load())
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("standard input, line %d: %w", sent+1, err)
+	if lines.err != nil {
+		return fmt.Errorf("standard input, line %d: %w", sent+1, lines.err)
 	}
 	return nil
+}
+
+// A lineReader reads lines on a goroutine of its own: a read of standard input cannot be interrupted. That goroutine ends
+// with the input, or with the process.
+type lineReader struct {
+	in   chan string
+	end  chan error
+	text string // the latest line
+	err  error  // why there are no more, if that is not the end of the input
+}
+
+func readLines(ctx context.Context, in io.Reader) *lineReader {
+	l := &lineReader{in: make(chan string), end: make(chan error, 1)}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	go func() {
+		for lines.Scan() {
+			select {
+			case l.in <- lines.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+		err := lines.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("it has more than the %d bytes that fit into an event", maxLine)
+		}
+		l.end <- err
+	}()
+	return l
+}
+
+// next takes the next line, unless ctx is done first or there is none.
+func (l *lineReader) next(ctx context.Context) bool {
+	select {
+	case l.text = <-l.in:
+		return true
+	case l.err = <-l.end:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // trigger triggers one event, waiting for the hub if it was lost.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -151,6 +152,10 @@ func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
 			d.value(value, f.decode)
 			return
 		}
+	}
+	if before, after, ok := strings.Cut(name, ":"); ok && slices.Contains(keysOf(fields), before) {
+		d.fail(key, "%q is one word to YAML: write %s: %s, with a space after the colon", name, before, after)
+		return
 	}
 	d.fail(key, "%q is no key of %s: %s", name, what, suggest(name, keysOf(fields)))
 }

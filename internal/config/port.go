@@ -44,11 +44,20 @@ func checkPort(port string) error {
 	if port == NoPort {
 		return errors.New("none stands for no port at all: remove it, or the others")
 	}
+	if key, value, ok := strings.Cut(port, ":"); ok && value != "" && slices.Contains(portKeys(), key) {
+		return fmt.Errorf("%q is one word to YAML: write %s: %s, with a space after the colon", port, key, value)
+	}
+	if strings.HasPrefix(port, "tty") {
+		return fmt.Errorf("%s is no path: write /dev/%s", port, port)
+	}
 	if _, err := filepath.Match(port, ""); err != nil {
 		return fmt.Errorf("the pattern %s is malformed: close its brackets", port)
 	}
 	return nil
 }
+
+// portKeys are the keys of an entry of serial.
+func portKeys() []string { return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts"} }
 
 func (p *Port) set(key, value string) error {
 	var err error

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -14,7 +15,12 @@ func (d *decoder) config(n ast.Node, c *Config) {
 	fields = append(fields, d.sensing(&c.Sensing)...)
 	d.mapping(n, "the configuration", append(fields,
 		field{"state", func(n ast.Node) {
-			if text, ok := d.text(n, "state"); ok {
+			text, ok := d.text(n, "state")
+			switch {
+			case !ok:
+			case strings.HasPrefix(text, "~"):
+				d.fail(n, "state %s: ~ means nothing here: write the whole path, as in /var/lib/sighub", text)
+			default:
 				c.State = text
 			}
 		}},
@@ -44,7 +50,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
-	c.said = true
+	c.said = !isNull(n) // as with listen, a key without entries stands for the default
 	if s, ok := n.(*ast.StringNode); ok {
 		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
 			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
