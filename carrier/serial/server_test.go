@@ -132,6 +132,16 @@ func TestDeviceOnALine(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 
+	// One that comes as a message, as from a device without our library, counts as well.
+	toHub := b.atDevice.wait(t, "connected", 1).client.ID
+	info := carrier.Object{{Key: "sender", Value: "light"}, {Key: "event", Value: "lux"}}
+	if r, err := call(t, b.device, toHub, "signal", carrier.Object{{Key: "info", Value: info}, {Key: "data", Value: 5}}); err != nil || r.Err() != nil {
+		t.Error(r, err)
+	}
+	if d := b.hub.Ports()[0].Device; d == nil || d.Readings != 501 {
+		t.Errorf("the port's device is %+v", d)
+	}
+
 	// A request that the dictionary names travels as a number, any other one as it is: the device sees no difference.
 	for i, method := range []string{"led", "unnamed"} {
 		params := carrier.Object{{Key: "sender", Value: "light"}, {Key: "method", Value: method}, {Key: "params", Value: []any{true}}}
