@@ -275,19 +275,49 @@ func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string,
 	return r.call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
 }
 
-// RemoteSenders lists the senders of the hub, connected or awaited, by name.
+// RemoteSenders lists the senders of the hub, connected or awaited, by name. Where one has so many events that no answer
+// has room for them, they are left out.
 func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) {
-	v, err := r.call(ctx, methodListSenders, carrier.Object{{Key: "list_events", Value: true}})
+	const fewer = 128
+	list := []SenderInfo{}
+	params := carrier.Object{{Key: "list_events", Value: true}, {Key: "after", Value: nil}, {Key: "limit", Value: nil}}
+	withEvents, after, limit := &params[0].Value, &params[1].Value, &params[2].Value
+	for {
+		page, more, err := r.listSenders(ctx, params)
+		refusal, refused := errors.AsType[*carrier.StatusError](err)
+		switch n, limited := (*limit).(int); {
+		case err == nil:
+			list = append(list, page...)
+			if !more {
+				return list, nil
+			}
+			*after, *withEvents = list[len(list)-1].Name, true
+		case !refused || refusal.Status != carrier.StatusTooLarge || *withEvents == false:
+			return nil, err
+		case !limited:
+			*limit = fewer
+		case n > 1:
+			*limit = n / 2
+		default:
+			*withEvents = false
+		}
+	}
+}
+
+// listSenders asks for a list of senders; more tells whether it has an end that the list does not have.
+func (r *ClientRouter) listSenders(ctx context.Context, params carrier.Object) (list []SenderInfo, more bool, err error) {
+	v, err := r.call(ctx, methodListSenders, params)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var listed []listedSender
 	if err := v.Decode(&listed); err != nil {
-		return nil, fmt.Errorf("hub: the list of senders is not understood: %w", err)
+		return nil, false, fmt.Errorf("hub: the list of senders is not understood: %w", err)
 	}
-	list := []SenderInfo{}
+	more = len(listed) > 0
 	for _, s := range listed {
 		if s.Sender == nil {
+			more = false
 			continue
 		}
 		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Units: s.Units, Client: s.Client}
@@ -301,7 +331,7 @@ func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) 
 		}
 		list = append(list, info)
 	}
-	return list, nil
+	return list, more, nil
 }
 
 func toHub(g *Signal, data any, at time.Time, uncertainty time.Duration) *signalParams {

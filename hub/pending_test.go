@@ -150,3 +150,33 @@ func TestGapsAreHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestQueuedTogether: when signals of all clients that wait to be handled are many, a client is not read that has more than
+// a few of them; its own that are done let it go on.
+func TestQueuedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all atomic.Int64
+		one, other := signals{all: &all, most: 1 << 20}, signals{all: &all, most: 1 << 20}
+		one.waitForRoom(t.Context(), 2<<20)
+		other.waitForRoom(t.Context(), scarceQueued) // it has none yet
+		other.waitForRoom(t.Context(), 1)            // and that is a few
+		done := make(chan struct{})
+		go func() {
+			other.waitForRoom(t.Context(), 1)
+			close(done)
+		}()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("more are read though there are too many")
+		default:
+		}
+		other.leave(scarceQueued)
+		<-done
+		one.leave(2 << 20)
+		other.leave(2)
+		if n := all.Load(); n != 0 {
+			t.Errorf("%d bytes are left", n)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 
@@ -193,13 +194,24 @@ type listedEvent struct {
 	Event *string `json:"event"`
 }
 
+// listSenders lists senders by name, those after one, and so many if that is limited. Last comes any sender, which has no
+// name, unless there are more.
 func (c *remote) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
-	withEvents := a.flag("list_events")
+	withEvents, after, most := a.flag("list_events"), a.optionalText("after"), uint64(math.MaxUint64)
+	if v := a.value("limit"); !v.IsNull() {
+		most = a.number("limit")
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
 	list := []listedSender{}
 	for _, info := range c.server.Senders() {
+		if after != "" && info.Name <= after {
+			continue
+		}
+		if uint64(len(list)) >= most {
+			return list, nil
+		}
 		s := listedSender{Sender: &info.Name, Connected: info.Connected}
 		if withEvents {
 			s.Events = listedEvents(info.Events)

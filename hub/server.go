@@ -57,6 +57,7 @@ type ServerRouter struct {
 	opts   ServerOptions
 	nextID atomic.Uint64
 	held   atomic.Int64 // bytes of all outboxes
+	queued atomic.Int64 // bytes of signals that came and wait to be handled
 
 	clientsMu sync.Mutex
 	clients   map[*remote]struct{}
@@ -188,7 +189,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
 		left:      make(chan struct{}),
-		signals:   signals{sink: cl.Signals, codec: cl.Codec, later: runner{tasks: d.tasks}},
+		signals:   signals{sink: cl.Signals, codec: cl.Codec, later: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
 	}
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -19,14 +20,21 @@ type signals struct {
 	later   runner
 	muted   bool // one was left unanswered, so that no other can be answered: like reached
 
+	all  *atomic.Int64 // bytes of signals in later, and what they cost, of all clients
+	most int           // of these
+
 	mu     sync.Mutex
-	queued int           // bytes of signals in later, and what they cost
+	queued int           // this client's
 	room   chan struct{} // closed when there is room again; nil if nobody waits
 }
 
-// queuedBytes bounds the signals of a client that wait to be handled, in bytes. When there are more, the client is not
-// read any further. Who waits for it meanwhile, as a callback may that asks it, is helped by the request's timeout.
-const queuedBytes = 16 << 20
+// queuedBytes bounds the signals of a client that wait to be handled, in bytes, and scarceQueued those of each when all of
+// them together are more than a quarter of OutboxOptions.Memory. When there are more, the client is not read any further.
+// Who waits for it meanwhile, as a callback may that asks it, is helped by the request's timeout.
+const (
+	queuedBytes  = 16 << 20
+	scarceQueued = 64 << 10
+)
 
 // handleSignals takes signals as they were read: their data is the carrier's again when it returns.
 func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
@@ -60,7 +68,7 @@ func (c *remote) queueSignals(list []carrier.Signal, answers carrier.Answers) {
 func (s *signals) waitForRoom(ctx context.Context, size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.queued > queuedBytes && ctx.Err() == nil {
+	for s.full() && ctx.Err() == nil {
 		if s.room == nil {
 			s.room = make(chan struct{})
 		}
@@ -73,12 +81,18 @@ func (s *signals) waitForRoom(ctx context.Context, size int) {
 		s.mu.Lock()
 	}
 	s.queued += size
+	s.all.Add(int64(size))
+}
+
+func (s *signals) full() bool {
+	return s.queued > queuedBytes || s.queued > scarceQueued && s.all.Load() > int64(s.most)
 }
 
 func (s *signals) leave(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queued -= size
+	s.all.Add(int64(-size))
 	if s.room != nil {
 		close(s.room)
 		s.room = nil

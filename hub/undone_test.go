@@ -1,14 +1,18 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp"
 	"sighub/hub"
 )
 
@@ -68,7 +72,9 @@ func TestNothingFillsTheLog(t *testing.T) {
 	log := new(lineCounter)
 	n := serveNetwork(t, hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}})
 	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"signals":32768,"max_message":10}}`)
+	p.hear("")
 	p.say(`{"id":2,"method":"add_listener","params":{"sender":null,"event":null}}`)
+	p.hear("") // what it says is too large for the peer, which listens all the same
 	from, _ := n.client(carrier.CBOR)
 	n.send(n.signal(from, "light"), 0, 500)()
 	if n := log.Load(); n < 1 || n > 5 {
@@ -124,5 +130,46 @@ func TestNegativeUncertainty(t *testing.T) {
 		}
 	case <-n.ctx.Done():
 		t.Fatal("not heard")
+	}
+}
+
+// TestVeryManyNames: the list of senders comes in parts where it is too large for one answer.
+func TestVeryManyNames(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	from, _ := n.client(carrier.CBOR)
+	var events []string
+	for i := range 1024 {
+		events = append(events, fmt.Sprintf("%04d%s", i, strings.Repeat("e", 240)))
+	}
+	for i := range 7 { // a quarter of a MiB each
+		if _, err := from.AddRemoteSender(n.ctx, fmt.Sprint("s", i), hub.SenderOptions{Events: events}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		codec carrier.Codec
+		limit int // of a message that the client takes
+		whole bool
+	}{{carrier.CBOR, 0, true}, {carrier.JSON, 0, true}, {carrier.CBOR, 100_000, false}} {
+		to := hub.NewClientRouter(hub.ClientOptions{})
+		ctx, stop := context.WithCancel(n.ctx)
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			_ = to.Serve(ctx, tcp.NewClient(n.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{MaxMessage: c.limit}}))
+		})
+		if err := to.WaitConnected(ctx); err != nil {
+			t.Fatal(err)
+		}
+		list, err := to.RemoteSenders(ctx)
+		if err != nil || len(list) != 7 {
+			t.Fatalf("%s: %d senders, %v", c.codec.Name(), len(list), err)
+		}
+		for i, s := range list {
+			if s.Name != fmt.Sprint("s", i) || c.whole && len(s.Events) < 1024 || !c.whole && len(s.Events) > 0 {
+				t.Errorf("%s: sender %d is %s, with %d events", c.codec.Name(), i, s.Name, len(s.Events))
+			}
+		}
+		stop()
+		serving.Wait()
 	}
 }
