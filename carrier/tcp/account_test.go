@@ -49,18 +49,7 @@ func TestAccount(t *testing.T) {
 // TestAnswersToNothing: who answers signals that it cannot have read is disconnected.
 func TestAnswersToNothing(t *testing.T) {
 	for _, answer := range []string{`[1]`, `[-2,"no"]`} {
-		h := newStreamHandler(t, "hub")
-		s, err := Listen(loopback, Options{Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx := serveHandler(t, s, h)
-		p := newSpeaker(t, dialRaw(t, s.Addr()))
-		p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
-		c, err := h.Client(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		ctx, p, h, c := speakStreams(t, Options{Logger: slog.New(slog.DiscardHandler)}, 10)
 		p.say(answer)
 		if cause, err := h.Gone(ctx, c.ID); err != nil || !errors.Is(cause, carrier.ErrMalformed) {
 			t.Errorf("%s: gone for %v, %v", answer, cause, err)
@@ -71,19 +60,7 @@ func TestAnswersToNothing(t *testing.T) {
 // TestRepliesBesideSignals: where messages are small, far more bytes of signals than of replies may wait; replies are sent
 // all the same.
 func TestRepliesBesideSignals(t *testing.T) {
-	h := newStreamHandler(t, "hub")
-	s, err := Listen(loopback, Options{Limits: Limits{MaxMessage: 4096}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := serveHandler(t, s, h)
-	p := newSpeaker(t, dialRaw(t, s.Addr()))
-	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":1000`, 1))
-	p.hear(strings.Replace(jsonWelcome, "1048576", `4096,"signals":32768`, 1))
-	c, err := h.Client(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, p, _, c := speakStreams(t, Options{Limits: Limits{MaxMessage: 4096}}, 1000)
 	r := &carrier.OutRoute{Route: carrier.Route{Listener: 7, Sender: "s", Event: "e"}}
 	var packed carrier.PackedSignal
 	text := strings.Repeat("x", 1000)

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,17 +226,28 @@ func TestSignalWindow(t *testing.T) {
 	}
 }
 
-// TestSignalBytes: packets as they are specified, however they are cut into pieces.
-func TestSignalBytes(t *testing.T) {
+// speakStreams returns a peer of a hub that has said hello and takes so many signals unanswered, and the hub's handler.
+func speakStreams(t *testing.T, o Options, window int) (context.Context, *speaker, *streamHandler, carrier.Client) {
+	t.Helper()
 	h := newStreamHandler(t, "hub")
-	s, err := Listen(loopback, Options{Logger: slog.New(slog.DiscardHandler)})
+	s, err := Listen(loopback, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := serveHandler(t, s, h)
 	p := newSpeaker(t, dialRaw(t, s.Addr()))
-	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
-	p.hear(strings.Replace(jsonWelcome, "1048576", `1048576,"signals":32768`, 1))
+	p.say(strings.Replace(jsonHello, `"tester"`, fmt.Sprintf(`"tester","signals":%d`, window), 1))
+	p.hear(strings.Replace(jsonWelcome, "1048576", fmt.Sprintf(`%d,"signals":32768`, cmp.Or(o.Limits.MaxMessage, 1<<20)), 1))
+	c, err := h.Client(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx, p, h, c
+}
+
+// TestSignalBytes: packets as they are specified, however they are cut into pieces.
+func TestSignalBytes(t *testing.T) {
+	ctx, p, h, c := speakStreams(t, Options{Logger: slog.New(slog.DiscardHandler)}, 10)
 	for _, exchange := range [][2]string{
 		{`[[0,"s","e"],{"n":1}]`, "[1]\n"}, {` [0, 2,"2026-11-22T17:07:47Z",5] `, "[1]\n"}, {`[[1,"t","e"],"no"]`, "[-2,\"refused\"]\n"},
 	} {
@@ -247,10 +259,6 @@ func TestSignalBytes(t *testing.T) {
 	h.until(ctx, t, "three", func() bool { return len(h.heard) == 3 })
 	if got := strings.Join(h.heard, ";"); got != `se0 {"n":1} 0;se0 2 0;te0 "no" 0` {
 		t.Error(got)
-	}
-	c, err := h.Client(ctx)
-	if err != nil {
-		t.Fatal(err)
 	}
 	if c.Signals.Window() != 10 {
 		t.Errorf("a window of %d", c.Signals.Window())
