@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -313,9 +314,11 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	c := f.to
 	f.timer.Stop()
 	c.asked()
-	if err != nil && c.ctx.Err() != nil {
-		// Whoever noticed it first: the client has gone, and why.
-		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, context.Cause(c.ctx))
+	if c.ctx.Err() != nil && err != nil { // whoever noticed it first: the client has gone, and why
+		err = context.Cause(c.ctx)
+	}
+	if errors.Is(err, carrier.ErrGone) {
+		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, err)
 	}
 	f.end(r, err)
 }
