@@ -257,3 +257,28 @@ func TestTimesOutOfRange(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNegativeUncertainty: it is none, and harms no listener.
+func TestNegativeUncertainty(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	to, _ := n.client(carrier.CBOR)
+	heard := make(chan hub.Event, 1)
+	if _, err := to.AddRemoteListener(n.ctx, "light", "n", func(ev hub.Event) { heard <- ev }); err != nil {
+		t.Fatal(err)
+	}
+	g, err := addSender(t, n.Router, "light", "n").Signal("n")
+	if err == nil {
+		err = g.TriggerAt(n.ctx, 1, time.Now(), -1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case ev := <-heard:
+		if ev.Uncertainty != 0 {
+			t.Errorf("%+v", ev)
+		}
+	case <-n.ctx.Done():
+		t.Fatal("not heard")
+	}
+}

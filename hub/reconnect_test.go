@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 )
 
@@ -238,4 +239,22 @@ func TestDormantListenersAfterReconnection(t *testing.T) {
 			t.Errorf("the hub knows the senders %q", got)
 		}
 	})
+}
+
+// TestRemoveThenAdd: what a client removes and adds again at once is not refused.
+func TestRemoveThenAdd(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{MaxListeners: 1})
+	r, _ := n.client(carrier.CBOR)
+	for range 50 {
+		s, err := r.AddRemoteSender(n.ctx, "light", hub.SenderOptions{Events: []string{"n"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.AddRemoteListener(n.ctx, "light", "n", func(hub.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Remove()
+		l.Remove()
+	}
 }

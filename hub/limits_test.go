@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -88,49 +87,6 @@ type lineCounter struct{ atomic.Int64 }
 func (c *lineCounter) Write(line []byte) (int, error) {
 	c.Add(1)
 	return len(line), nil
-}
-
-// TestRemoveThenAdd: what a client removes and adds again at once is not refused.
-func TestRemoveThenAdd(t *testing.T) {
-	n := serveNetwork(t, hub.ServerOptions{MaxListeners: 1})
-	r, _ := n.client(carrier.CBOR)
-	for range 50 {
-		s, err := r.AddRemoteSender(n.ctx, "light", hub.SenderOptions{Events: []string{"n"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := r.AddRemoteListener(n.ctx, "light", "n", func(hub.Event) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Remove()
-		l.Remove()
-	}
-}
-
-// TestNegativeUncertainty: it is none, and harms no listener.
-func TestNegativeUncertainty(t *testing.T) {
-	n := serveNetwork(t, hub.ServerOptions{})
-	to, _ := n.client(carrier.CBOR)
-	heard := make(chan hub.Event, 1)
-	if _, err := to.AddRemoteListener(n.ctx, "light", "n", func(ev hub.Event) { heard <- ev }); err != nil {
-		t.Fatal(err)
-	}
-	g, err := addSender(t, n.Router, "light", "n").Signal("n")
-	if err == nil {
-		err = g.TriggerAt(n.ctx, 1, time.Now(), -1)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case ev := <-heard:
-		if ev.Uncertainty != 0 {
-			t.Errorf("%+v", ev)
-		}
-	case <-n.ctx.Done():
-		t.Fatal("not heard")
-	}
 }
 
 // TestVeryManyNames: the list of senders comes in parts where it is too large for one answer.
