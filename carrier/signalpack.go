@@ -15,8 +15,8 @@ import (
 //	[status, exception]                      the next signal is not done; the status is negative
 //
 // A route is its number, from 0 to MaxRoutes-1; or to give a number a meaning, and use it, [number, sender, event] on the
-// way to the hub and [number, sender, event, listener_id] from there. Times are nanoseconds since 1970 in CBOR and RFC
-// 3339 texts in JSON, null or 0 if unknown.
+// way to the hub and [number, sender, event, listener_id] from there. Numbers that are new come in order: 0, 1, 2 and so
+// on. Times are nanoseconds since 1970 in CBOR and RFC 3339 texts in JSON, null or 0 if unknown.
 
 // A PackedSignal is a signal but for its route, packed: what is the same for all who hear it.
 type PackedSignal struct {

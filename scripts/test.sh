@@ -136,7 +136,7 @@ bench() {
 
 cross() {
 	local system os arch arm
-	GOARCH=386 go vet ./... # tests, too, where an int has 32 bits, as on a Raspberry Pi with a small system
+	GOARCH=386 go vet ./... # tests, too, must compile where an int has 32 bits, as on many a Raspberry Pi
 	for system in "${systems[@]}"; do
 		IFS=/ read -r os arch arm <<<"$system"
 		echo "$system"

@@ -7,7 +7,7 @@
 //	listen:                        # where clients connect
 //	  - tcp://127.0.0.1:3000
 //	  - unix:///run/sighub/hub.sock
-//	serial:                        # ports with devices; without this key: auto
+//	serial:                        # ports with devices; without this key or any entry: auto
 //	  - port: /dev/ttyUSB0         # a path; of several that name a port an exact one comes first, then the first
 //	    baud: auto                 # or a rate that then stays, as in 115200
 //	    opener: native             # native, bugst or tarm

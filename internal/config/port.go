@@ -56,7 +56,7 @@ func checkPort(port string) error {
 	return nil
 }
 
-// portKeys are the keys of an entry of serial.
+// portKeys are the keys of an entry of serial, as the decoder has them.
 func portKeys() []string { return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts"} }
 
 func (p *Port) set(key, value string) error {
