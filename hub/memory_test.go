@@ -11,11 +11,21 @@ import (
 // told, exactly, and who keeps up is not concerned.
 func TestMemoryCeiling(t *testing.T) {
 	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} { // of who keeps up: in JSON more is pending
-		t.Run(codec.Name(), func(t *testing.T) { memoryCeiling(t, codec) })
+		t.Run(codec.Name(), func(t *testing.T) {
+			lost := 0
+			for range 3 { // a busy machine may keep who keeps up from it, and then nobody waits
+				if lost = memoryCeiling(t, codec); lost == 0 {
+					return
+				}
+			}
+			t.Errorf("who keeps up has lost %d", lost)
+		})
 	}
 }
 
-func memoryCeiling(t *testing.T, codec carrier.Codec) {
+// memoryCeiling returns how much was lost by who keeps up.
+func memoryCeiling(t *testing.T, codec carrier.Codec) (lost int) {
+	t.Helper()
 	const (
 		stuck   = 4
 		count   = 60_000
@@ -45,9 +55,7 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) {
 		n.send(g, i, i+1000)()
 		w.until(t, i+1000)
 	}
-	if w.gaps > 0 {
-		t.Errorf("who keeps up has lost %d", w.gaps)
-	}
+	lost = w.gaps
 	close(free)
 	n.send(g, count, count+1)()
 	held := 0
@@ -58,4 +66,6 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) {
 	if held > atMost || held < ceiling/256 {
 		t.Errorf("%d events were held, at most %d may be", held, atMost)
 	}
+	n.stop()
+	return lost
 }

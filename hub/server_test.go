@@ -217,7 +217,7 @@ func TestReconnection(t *testing.T) {
 }
 
 func TestShutdownIsTold(t *testing.T) {
-	w := serve(t, hub.ServerOptions{})
+	w := serve(t, hub.ServerOptions{Grace: patience})
 	d := newDiary()
 	c, _, _ := w.client(t, "c", hub.ClientOptions{Disconnected: func(error) { d.note("lost") }})
 	if _, err := w.AddSender("timer", hub.SenderOptions{Events: []string{"tic"}}); err != nil {
@@ -240,7 +240,7 @@ func (deviceCarrier) Upstream() {}
 
 // Devices end first: what they report until then is heard, and so is that they have gone.
 func TestDevicesEndFirst(t *testing.T) {
-	s := hub.NewServerRouter(hub.ServerOptions{})
+	s := hub.NewServerRouter(hub.ServerOptions{Grace: patience})
 	devices, others := local.NewHub(local.Options{}), local.NewHub(local.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
@@ -278,7 +278,7 @@ func TestRequestsEnd(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := serve(t, hub.ServerOptions{RequestTimeout: c.timeout})
-			asked, hold := make(chan struct{}, 1), make(chan struct{})
+			asked, ended, hold := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 			defer close(hold)
 			r, peer, _ := w.client(t, "c", hub.ClientOptions{})
 			if _, err := r.AddRemoteSender(t.Context(), "slow", hub.SenderOptions{
@@ -291,7 +291,10 @@ func TestRequestsEnd(t *testing.T) {
 			}
 			var cut sync.WaitGroup
 			cut.Go(func() {
-				<-asked
+				select {
+				case <-asked:
+				case <-ended: // before it was asked
+				}
 				if c.cut {
 					peer.Cut()
 				}
@@ -299,6 +302,7 @@ func TestRequestsEnd(t *testing.T) {
 			if _, err := w.Request(t.Context(), "slow", "m", nil); !errors.Is(err, c.want) {
 				t.Errorf("the request ended with %v, want %v", err, c.want)
 			}
+			close(ended)
 			cut.Wait()
 		})
 	}

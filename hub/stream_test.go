@@ -309,7 +309,8 @@ func TestStreamToStuckListener(t *testing.T) {
 			}
 			well, _ := n.client(carrier.CBOR)
 			w := newCounting()
-			if _, err := well.AddRemoteListener(n.ctx, "light", "", w.hear); err != nil {
+			patient := hub.ListenerOptions{Policy: "block", Deadline: 5 * time.Second} // if the machine stands still
+			if _, err := well.AddRemoteListenerWith(n.ctx, "light", "", patient, w.hear); err != nil {
 				t.Fatal(err)
 			}
 			from, _ := n.client(carrier.CBOR)

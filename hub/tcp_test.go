@@ -111,8 +111,8 @@ func (c *strictClient) call(method, params string) (map[string]any, error) {
 // A legacy client gets 10,000 signals while it makes calls of its own: none is lost, none is glued.
 func TestLegacyClient(t *testing.T) {
 	const signals = 10_000
-	s := hub.NewServerRouter(hub.ServerOptions{})
-	// Long enough for a busy machine to read in time.
+	// Both are long enough for a busy machine to read in time.
+	s := hub.NewServerRouter(hub.ServerOptions{Outbox: hub.OutboxOptions{Deadline: patience}})
 	addr := serveTCP(t, s, tcp.Options{Limits: tcp.Limits{LegacyGap: 100 * time.Millisecond}})
 	c := dialStrict(t, addr)
 	if m, err := c.call("add_listener", `{"sender":"light","event":"lux"}`); err != nil || m["status"] != 0.0 {

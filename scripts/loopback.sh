@@ -7,7 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly rate=50         # readings a second
 readonly unplugged_ms=50 # within this time the hub must tell of a cut line
-readonly cuts=3          # of so many, for a busy machine may hold up one
 readonly patience=20     # seconds that any one wait may take
 readonly keep=${1:-}
 
@@ -160,11 +159,16 @@ cut_line() {
 	readings 100
 }
 
-for ((n = 1; n <= cuts; n++)); do
-	cut_line
-	((noticed_us > unplugged_ms * 1000)) || break
-	((n < cuts)) || fail "noticed too late, each of $cuts times"
-done
+cut_line
+if ((noticed_us > unplugged_ms * 1000)); then # the machine may have been busy: the middle one of three counts
+	all=("$noticed_us")
+	for again in 1 2; do
+		cut_line
+		all[again]=$noticed_us
+	done
+	noticed_us=$(printf '%s\n' "${all[@]}" | sort -n | sed -n 2p)
+	((noticed_us <= unplugged_ms * 1000)) || fail "noticed too late, most times"
+fi
 
 say "kill the hub"
 kill "$hub_pid"

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"net"
 	"sync"
@@ -103,10 +104,9 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 func (d *wiredDevice) giveDictionary(session uint16) {
 	d.t.Helper()
 	dict := newDictionary(lightSenders).pack()
-	for offset := 0; ; {
-		ask := d.await(frameMessage)
-		piece := dict[offset:]
-		offset = len(dict)
+	for {
+		ask := d.await(frameMessage) // it says where to begin; one that was slowly answered comes again
+		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.payload[2:]))):]
 		d.write(session, frame{kind: frameReply, number: ask.number, payload: packReply(carrier.Done(piece), 200)})
 		if len(piece) == 0 {
 			return

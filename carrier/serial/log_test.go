@@ -2,6 +2,7 @@ package serial
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,8 +26,8 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// wait waits until the log holds a text.
-func (l *logBuffer) wait(t testing.TB, text string) {
+// wait waits until the log holds one of these texts.
+func (l *logBuffer) wait(t testing.TB, texts ...string) {
 	t.Helper()
 	deadline := time.After(watchdog)
 	for {
@@ -34,17 +35,23 @@ func (l *logBuffer) wait(t testing.TB, text string) {
 		if l.changed == nil {
 			l.changed = make(chan struct{})
 		}
-		changed, found := l.changed, strings.Contains(l.b.String(), text)
+		changed, log := l.changed, l.b.String()
 		l.mu.Unlock()
-		if found {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(log, text) }) {
 			return
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("%q was not logged:\n%s", text, l.String())
+			t.Fatalf("%s was not logged:\n%s", strings.Join(texts, " or "), l.String())
 		}
 	}
+}
+
+func (l *logBuffer) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
 }
 
 func (l *logBuffer) String() string {

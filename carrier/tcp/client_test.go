@@ -90,9 +90,12 @@ func TestClientFailed(t *testing.T) {
 			})
 			r := carriertest.NewRecorder(t, "client")
 			serveCarrier(t, client, r)
-			for range 2 {
-				if err := <-failed; !strings.Contains(err.Error(), c.want) {
-					t.Errorf("failed with %q, which should contain %q", err, c.want)
+			for tries, right := 0, 0; right < 2; tries++ {
+				err := <-failed
+				if strings.Contains(err.Error(), c.want) {
+					right++
+				} else if c.name != "silent" || tries > 20 { // it was connected too late, on a busy machine
+					t.Fatalf("failed with %q, which should contain %q", err, c.want)
 				}
 			}
 			close(end)

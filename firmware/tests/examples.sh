@@ -57,10 +57,13 @@ avr() {
 	[[ $(ask board period 5) == 5 ]] || fail "the period was not set"
 	await "$wanted readings" at_least $((wanted / 2)) air temp
 	[[ $(ask board period 60000) == 60000 ]] || fail "the period was not set"
-	sleep 2 # and all that is under way has come
+	await "what is under way, and right" all_right
 	stop_chip
-	awk -f firmware/tests/readings.awk "$tmp/chip.out" "$tmp/events.json"
+	all_right || fail "more was measured"
+	cat "$tmp/readings.log"
 }
+
+all_right() { awk -f firmware/tests/readings.awk "$tmp/chip.out" "$tmp/events.json" >"$tmp/readings.log" 2>&1; }
 
 pull() {
 	local gone there before
