@@ -67,6 +67,8 @@ func TestRepliesBesideSignals(t *testing.T) {
 	if err := packed.Pack(carrier.JSON, &carrier.Signal{Data: carrier.ValueOf(text)}); err != nil {
 		t.Fatal(err)
 	}
+	w := &c.Signals.(*conn).writer
+	w.wait(t.Context().Done(), func() bool { return !w.running }) // with the answer to hello
 	for i := range 200 {
 		if pending, err := c.Signals.Put(r, &packed); err != nil || pending < 1000*(i+1) {
 			t.Fatal(pending, err)
