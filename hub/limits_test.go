@@ -1,12 +1,10 @@
 package hub_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -118,16 +116,8 @@ func TestVeryManyNames(t *testing.T) {
 		limit int // of a message that the client takes
 		whole bool
 	}{{carrier.CBOR, 0, true}, {carrier.JSON, 0, true}, {carrier.CBOR, 100_000, false}} {
-		to := hub.NewClientRouter(hub.ClientOptions{})
-		ctx, stop := context.WithCancel(n.ctx)
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			_ = to.Serve(ctx, tcp.NewClient(n.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{MaxMessage: c.limit}}))
-		})
-		if err := to.WaitConnected(ctx); err != nil {
-			t.Fatal(err)
-		}
-		list, err := to.RemoteSenders(ctx)
+		to, stop := n.clientWith(tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{MaxMessage: c.limit}})
+		list, err := to.RemoteSenders(n.ctx)
 		if err != nil || len(list) != 7 {
 			t.Fatalf("%s: %d senders, %v", c.codec.Name(), len(list), err)
 		}
@@ -137,6 +127,5 @@ func TestVeryManyNames(t *testing.T) {
 			}
 		}
 		stop()
-		serving.Wait()
 	}
 }

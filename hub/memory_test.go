@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp"
 	"sighub/hub"
 )
 
@@ -28,16 +29,16 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) (lost int) {
 	t.Helper()
 	const (
 		stuck   = 4
-		count   = 60_000
+		count   = 10_000
 		ceiling = 1 << 20
-		window  = 32768 // of signals that a client takes
+		window  = 1024 // of signals that a stuck client takes
 		atMost  = stuck*window + ceiling/256 + stuck
 	)
 	n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 1 << 30, Bytes: 1 << 30, Memory: ceiling}})
 	free := make(chan struct{})
 	var counts []*counting
 	for range stuck {
-		r, _ := n.client(carrier.CBOR)
+		r, _ := n.clientWith(tcp.ClientOptions{Limits: tcp.Limits{Signals: window}})
 		c := newCounting()
 		counts = append(counts, c)
 		if _, err := r.AddRemoteListener(n.ctx, "light", "", func(ev hub.Event) { <-free; c.hear(ev) }); err != nil {

@@ -48,10 +48,15 @@ func serveNetwork(t *testing.T, o hub.ServerOptions) *network {
 
 func (n *network) client(codec carrier.Codec) (*hub.ClientRouter, func()) {
 	n.t.Helper()
+	return n.clientWith(tcp.ClientOptions{Codec: codec})
+}
+
+func (n *network) clientWith(o tcp.ClientOptions) (*hub.ClientRouter, func()) {
+	n.t.Helper()
 	r := hub.NewClientRouter(hub.ClientOptions{})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = r.Serve(ctx, tcp.NewClient(n.addr, tcp.ClientOptions{Codec: codec})) }()
+	go func() { defer close(ended); _ = r.Serve(ctx, tcp.NewClient(n.addr, o)) }()
 	stop := sync.OnceFunc(func() { cancel(); <-ended })
 	n.t.Cleanup(stop)
 	if err := r.WaitConnected(n.ctx); err != nil {
