@@ -45,6 +45,8 @@ type clock struct {
 	limit   float64       // drift is believed to lie within ±limit
 	low     float64       // bounds of the drift at the newest sample
 	high    float64
+	still   float64 // seconds for which it may have stood still since the newest sample
+	slept   bool    // and most probably did at once, before it showed anything
 }
 
 type clockSample struct {
@@ -83,6 +85,7 @@ func (c *clock) sample(ticks uint32, sent, heard time.Time) {
 	if !c.known() {
 		c.start = heard
 	}
+	c.still, c.slept = 0, false
 	c.samples = append(c.samples, clockSample{
 		ticks: c.extend(ticks, heard), sent: sent.Sub(c.start).Seconds(), heard: heard.Sub(c.start).Seconds(),
 	})
@@ -165,14 +168,29 @@ func (c *clock) time(ticks int64, now time.Time) (time.Time, time.Duration) {
 	}
 	at := now.Sub(c.start).Seconds()
 	lower, upper := c.bounds(ticks)
+	still := 0.0
+	if ticks > c.newest().ticks {
+		still = c.still
+	}
+	if c.slept {
+		lower, upper = lower+still, upper+still
+	}
 	switch {
 	case upper <= at:
 	case lower >= at: // the clock was set forward since the newest sample, or the ticks make no sense
-		return now, duration(upper - at)
+		return now, duration(upper - at + still)
 	default:
 		upper = at
 	}
-	return now.Add(min(duration((lower+upper)/2-at), 0)), duration(max(upper-lower, 0) / 2)
+	return now.Add(min(duration((lower+upper)/2-at), 0)), duration(max(upper-lower, 0)/2 + still)
+}
+
+// late returns how many seconds later than it can have been by the clock it is that ticks were said; less than 0: it
+// cannot have been yet.
+func (c *clock) late(ticks uint32, now time.Time) float64 {
+	lower, upper := c.bounds(c.extend(ticks, now))
+	at := now.Sub(c.start).Seconds()
+	return max(at-upper, min(at-lower, 0))
 }
 
 // bounds returns the earliest and the latest time, in seconds after the start, at which the clock may have shown

@@ -218,7 +218,7 @@ func (d *Device) Reset(kept bool) {
 	}
 	d.boot(number)
 	if kept {
-		d.line.link.out = former.link.out
+		d.line.link.out, d.line.hub = former.link.out, former.hub
 		// Until a hub has heard of the reset that kept nothing, that is what it must be told.
 		d.line.hello.kept = former.welcome || former.hello.kept
 	}
@@ -315,10 +315,6 @@ func (d *Device) arrived(_ time.Time, a arrival) {
 	switch {
 	case a.answered != nil && a.answered.kind == frameEvent:
 		d.acknowledged(a)
-	case a.in != nil && a.kind == frameEvent:
-		d.line.link.consumed()
-		d.line.link.answer(a.in, packReply(carrier.Reply{Status: carrier.StatusNoSuchMethod,
-			Exception: "a device takes no readings"}, d.line.link.payloadLimit()))
 	case a.in != nil && d.fetch(a):
 	case a.pong == nil:
 		d.events.put(deviceEvent{arrival: a, from: d.hub, id: d.hubID})

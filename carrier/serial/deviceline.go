@@ -24,6 +24,7 @@ type deviceLine struct {
 	open      bool // there is a port
 	saying    bool // HELLO was not answered yet
 	welcome   bool // HELLO was answered since the device was started
+	hub       byte // whose numbers are gone on with
 	since     uint32
 	tries     int
 	next      time.Time // of the next HELLO
@@ -101,6 +102,7 @@ func (l *deviceLine) receive(now time.Time, data []byte) {
 			if w, err := parseWelcome(f.payload); err == nil && l.saying && l.mine(now, w.echo) {
 				l.welcomed(now, w)
 			}
+		case f.kind == frameEvent: // it is ours: nobody is at the other end
 		case l.link.session != 0:
 			l.bad, l.rates.until = 0, time.Time{}
 			if f.kind == frameBaud {
@@ -120,16 +122,16 @@ func (l *deviceLine) mine(now time.Time, ticks uint32) bool {
 	return int32(ticks-l.since) >= 0 && int32(l.link.ticks(now)-ticks) >= 0
 }
 
-// welcomed begins the session that the hub has given.
+// welcomed begins the session that the hub has given. What another hub expects says nothing of what it has, for numbers
+// come again.
 func (l *deviceLine) welcomed(now time.Time, w welcome) {
 	l.saying, l.welcome, l.bad = false, true, 0
-	if !w.known {
-		if l.connected {
-			l.disconnect(fmt.Errorf("%w: the hub does not know this device any more", carrier.ErrReset))
-		}
-		l.link.in.forget(l.link.in.next)
+	known := w.known && w.hub() == l.hub
+	l.hub = w.hub()
+	if !known && l.connected {
+		l.disconnect(fmt.Errorf("%w: the hub does not know this device any more", carrier.ErrReset))
 	}
-	if !w.known || !l.link.out.resume(w.expects) {
+	if !known || !l.link.out.resume(w.expects) {
 		l.events.renumbered(l.link.out.renumber(w.expects, frameEvent))
 	}
 	l.link.begin(now, w.session, limits{

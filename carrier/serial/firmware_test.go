@@ -41,6 +41,7 @@ type chipLine struct {
 	heard    []int64 // values of readings, in order
 	lost     int64   // as told by gaps
 	at       func(value int64)
+	stamped  func(value int64, at time.Time, uncertainty time.Duration)
 	before   int  // requests that the chip has executed for others
 	asked    int  // requests
 	answered int  // by the chip, rightly
@@ -53,7 +54,7 @@ const chipSpeed = 11.52 // bytes per millisecond at 115200 bits per second
 func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine {
 	l := &chipLine{
 		t: t, rng: rand.New(rand.NewPCG(seed, 2)), start: time.Unix(1e9, 0), now: time.Unix(1e9, 0), chip: c,
-		spoil: func([]byte) {}, at: func(int64) {}, before: c.executed,
+		spoil: func([]byte) {}, at: func(int64) {}, stamped: func(int64, time.Time, time.Duration) {}, before: c.executed,
 	}
 	var err error
 	l.dict, err = parseDictionary([]byte(c.size.dictionary()))
@@ -62,14 +63,20 @@ func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine 
 	must(t, err)
 	l.toChip, err = fault.NewLine(harm, seed+1)
 	must(t, err)
+	l.hub = l.newHub()
+	l.reset(false)
+	return l
+}
+
+// newHub returns a hub that knows nothing yet.
+func (l *chipLine) newHub() *hubLine {
 	quiet := slog.New(slog.DiscardHandler)
-	l.hub = &hubLine{
+	h := &hubLine{
 		name: "chip", baud: 115200, maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: 3 * time.Second,
 		peers: new(peers), random: func() uint16 { return uint16(l.rng.Uint32()) }, events: l, log: quiet, text: console{log: quiet},
 	}
-	l.hub.opened()
-	l.reset(false)
-	return l
+	h.opened()
+	return h
 }
 
 // ms is the chip's time.
@@ -128,6 +135,7 @@ func (l *chipLine) reading(r stampedReading) {
 	must(l.t, r.data.Decode(&value))
 	l.heard = append(l.heard, value)
 	l.at(value)
+	l.stamped(value, r.time, r.uncertainty)
 }
 
 // ask lets the hub send a request: 1 has its params answered, 2 fails. One that answers none is asked for its dictionary

@@ -155,6 +155,9 @@ func (w *welcome) pack() []byte {
 	return append(dst, cborUint8, expectsNone)
 }
 
+// hub is what the sessions of one hub have in common, and those of different hubs rarely.
+func (w *welcome) hub() byte { return byte(w.session >> 8) }
+
 func parseWelcome(payload []byte) (welcome, error) {
 	var w welcome
 	in := items{rest: payload}

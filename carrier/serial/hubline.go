@@ -13,6 +13,7 @@ const (
 	badFrames = 4                      // in a row, after which a new session is due
 	askEvery  = 500 * time.Millisecond // at most, for a HELLO
 	oddEvery  = time.Minute            // between two log entries of HELLOs that make no sense
+	meetEvery = 400 * time.Millisecond // between two devices, or starts of one: HELLO comes again after 500 ms
 	answering = 500 * time.Millisecond // that a device may take to answer when asked; after that it is silent
 )
 
@@ -43,6 +44,7 @@ type hubLine struct {
 	asked   time.Time
 	bad     int
 	odd     time.Time // when a HELLO that makes no sense was logged
+	met     time.Time // when the latest device was met, or the latest start of it
 	refused string    // the uid last logged as being on another port
 	rates   hubRates
 	stats   lineStats
@@ -73,6 +75,7 @@ func (l *hubLine) opened() {
 	l.rates.name, l.rates.log = l.name, l.log
 	l.rates.opened(l.baud)
 	l.welcome, l.asking, l.bad, l.closing = nil, false, 0, false
+	l.met = time.Time{}
 }
 
 // finish takes nothing new from here on, and returns whether everything that was taken is answered.
@@ -225,6 +228,12 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 		}
 		return
 	}
+	if p := l.peer; p == nil || p.id != h.id() || p.hello.boot != h.boot {
+		if now.Sub(l.met) < meetEvery { // a device that is broken fills no log, and keeps no listener busy
+			return
+		}
+		l.met = now
+	}
 	if known := l.peers.byID[h.id()]; known != nil && known.line != nil && known.line != l {
 		other := known.line
 		if !other.silent(now) {
@@ -263,6 +272,7 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 	agreed := limits{maxFrame: min(h.maxFrame, l.maxFrame), window: min(h.window, l.window), bytes: h.receiveWindow}
 	p.link.begin(now, session, agreed)
+	p.compare(now, h)
 	if !p.clock.known() { // one that is known is not told by a guess
 		p.clock.sample(h.ticks, l.began.Add(-helloTrip), now)
 	}
@@ -275,13 +285,17 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 }
 
-// newSession returns a number other than the former session's, and none that could be mistaken for HELLO's start.
+// newSession returns the number of a device's next session. Its high byte is the hub's, by which a device knows it from
+// others; the low one counts, so that no frame of the 200 sessions before fits. It is never 0, nor where HELLO starts.
 func (l *hubLine) newSession(former uint16) uint16 {
-	for {
-		if s := l.random(); s != 0 && s != crcStart && s != former {
-			return s
-		}
+	low := byte(former) + 1
+	if former == 0 {
+		low = byte(l.random())
 	}
+	if l.peers.hub == 0 {
+		l.peers.hub = min(max(byte(l.random()>>8), 1), crcStart>>8-1)
+	}
+	return uint16(l.peers.hub)<<8 | uint16(max(low, 1))
 }
 
 // pull appends what is to be written now, and returns when it should be asked again at the latest; a zero time

@@ -25,7 +25,7 @@ type peer struct {
 	used    uint64  // the larger, the more recently
 }
 
-// An era is a time of a device that ended with a reset: its clock may have stood still then.
+// An era is a time of a device that ended with a reset or a sleep: its clock may have stood still then.
 type era struct {
 	clock clock
 	ticks uint32    // of the first HELLO that was heard after it
@@ -33,8 +33,9 @@ type era struct {
 }
 
 const (
-	maxEras  = 4          // readings of more than so many resets ago have a time that is too late
-	eraTicks = 2000000000 // after which ticks modulo 2^32 would be taken for those before the reset
+	slowHello = 3.0        // seconds that a HELLO may be on its way where the machine is busy
+	maxEras   = 4          // readings of more than so many resets ago have a time that is too late
+	eraTicks  = 2000000000 // after which ticks modulo 2^32 would be taken for those before the reset
 )
 
 // numbered tells whether the device's numbering has begun.
@@ -43,12 +44,35 @@ func (p *peer) numbered() bool { return p.link.stats.received > 0 }
 // survive goes on with a device that was started anew and has kept its readings, their numbers and its ticks. It knows
 // nothing of the hub's frames.
 func (p *peer) survive(now time.Time, h hello) {
+	if p.clock.known() {
+		p.clock.still = max(p.clock.late(h.ticks, now), 0)
+	}
+	p.beginEra(now, h)
+	p.link.out = outbox{}
+}
+
+func (p *peer) beginEra(now time.Time, h hello) {
 	if len(p.former) == maxEras {
 		p.former = append(p.former[:0], p.former[1:]...)
 	}
 	p.former = append(p.former, era{clock: p.clock, ticks: h.ticks, heard: now})
 	p.clock = newClock(h.ticksPerSecond)
-	p.link.out = outbox{}
+}
+
+// compare holds the clock against what a HELLO says, before a PING can tell: readings may come first.
+func (p *peer) compare(now time.Time, h hello) {
+	if !p.clock.known() {
+		return
+	}
+	switch late := p.clock.late(h.ticks, now); {
+	case late < 0: // it was set, or a HELLO of long ago was believed
+		p.clock = newClock(h.ticksPerSecond)
+	case late <= slowHello:
+		p.clock.still = late
+	default: // it stood still, as in a chip that sleeps, and reports when it wakes
+		p.clock.still, p.clock.slept = late, true
+		p.beginEra(now, h)
+	}
 }
 
 // taken returns when a reading was taken whose frame arrived at a time, and how far that may be off.
@@ -67,6 +91,7 @@ func (p *peer) taken(ticks uint32, arrived time.Time) (time.Time, time.Duration)
 type peers struct {
 	byID map[string]*peer
 	uses uint64
+	hub  byte // that the hub's sessions begin with; 0 before the first
 }
 
 // meet returns the peer that says this hello. It is a new one if the device was not known, or was started anew and has
@@ -80,8 +105,9 @@ func (ps *peers) meet(now time.Time, h hello) *peer {
 	case h.kept && h.dictionary == p.hello.dictionary:
 		p.survive(now, h)
 	default:
+		former := p.session
 		p = ps.enter(h, p.past)
-		p.past.restarted = now
+		p.session, p.past.restarted = former, now
 	}
 	p.hello = h
 	ps.use(p)

@@ -84,6 +84,16 @@ typedef uint32_t lost_count;
 /* Whether anything is read that has not its place: parameters of requests, or the ring. */
 #define READS (SIGHUB_REQUESTS || !RING_FITS)
 
+/* Numbers and their bytes, see BYTE: shifts would move them all. */
+typedef union {
+	uint32_t n;
+	uint8_t bytes[4];
+} number;
+typedef union {
+	uint16_t n;
+	uint8_t bytes[2];
+} word;
+
 /* What is used most comes first, in reach of short code; but what may survive a reset comes before "clock". */
 typedef struct {
 #if SIGHUB_KEPT
@@ -98,11 +108,11 @@ typedef struct {
 	volatile uint8_t broken;       /* odd while readings are being changed; 2 until the hub knows what memory lost */
 #endif
 	uint8_t number;                /* of the oldest frame in flight, or of the next one */
+	word session;                  /* the latest; its high byte tells whose numbering it is */
 	ring_size used;                /* bytes of the ring */
 	uint8_t flight[SIGHUB_WINDOW]; /* bytes of the ring in each frame that is in flight; 0: none from here on */
 
 	uint16_t clock;      /* ticks up to which the timers have counted */
-	uint16_t session;    /* 0: none, HELLO is said */
 	uint8_t silent, waited; /* timers: since the hub was heard; since HELLO or the oldest frame in flight was sent */
 	uint8_t wait;        /* before that frame is sent again */
 	uint8_t events;      /* of the dictionary */
@@ -115,6 +125,7 @@ typedef struct {
 	uint8_t asked;       /* control byte of the reply to send */
 	uint16_t from;       /* it is the dictionary from there on */
 #endif
+	uint8_t met;         /* there is a session: HELLO was answered */
 	uint8_t rx_size, rx_left;
 	uint8_t mark;        /* the oldest reading needs a time mark before it */
 	uint8_t out_left;
@@ -167,8 +178,13 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 /* Between CHANGE and CHANGED a reset leaves what makes no sense, which then is known. KEPT is what HELLO says: nothing was
  * lost. */
 #if SIGHUB_KEPT
-#define CHANGE(s) (s)->broken++
-#define CHANGED(s) (s)->broken--
+#ifdef __GNUC__
+#define ORDER __asm__ volatile("" ::: "memory") /* the compiler moves no store past it */
+#else
+#define ORDER (void)0
+#endif
+#define CHANGE(s) do { (s)->broken++; ORDER; } while (0)
+#define CHANGED(s) do { ORDER; (s)->broken--; } while (0)
 #define KNOWN(s) (s)->broken = 0
 #define KEPT(s) (!(s)->broken)
 #else
@@ -188,11 +204,7 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #define LIMIT (FRAME_LEAST - OVERHEAD)
 #endif
 
-/* A number and its bytes, 0 the lowest: shifts would move them all. */
-typedef union {
-	uint32_t n;
-	uint8_t bytes[4];
-} number;
+/* The byte i of a number, 0 the lowest. */
 #if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define BYTE(u, i) ((u).bytes[sizeof(u).bytes - 1 - (i)])
 #else
@@ -201,10 +213,7 @@ typedef union {
 
 /* Reads a number of two bytes. A shift would do, but avr-gcc makes it read them in the other order and exchange them. */
 static inline uint16_t word_at(const uint8_t *p) {
-	union {
-		uint16_t n;
-		uint8_t bytes[2];
-	} u;
+	word u;
 	BYTE(u, 1) = p[0];
 	BYTE(u, 0) = p[1];
 	return u.n;
@@ -452,8 +461,9 @@ static void answered(sighub_state *s, uint8_t control) {
 
 SHARED void hello(void) {
 	STATE(s);
-	s->session = 0;
 	s->bad = s->silent = 0;
+	s->met = s->ping = 0;
+	s->mark = 1;
 	s->waited = OVERDUE;
 }
 
@@ -464,7 +474,6 @@ static void welcome(sighub_state *s) {
 	uint8_t n, expects = p[EXPECTS];
 	if (p[0] != VERSION) return;
 	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* that is to a HELLO of long ago */
-	s->session = word_at(p + SESSION);
 #if SIGHUB_FRAME > FRAME_LEAST
 	s->limit = SIGHUB_FRAME - OVERHEAD;
 	{
@@ -481,12 +490,13 @@ static void welcome(sighub_state *s) {
 	s->wait = RESEND;
 	s->waited = OVERDUE; /* send again what is in flight */
 	n = (expects - s->number) & NUMBERS;
-	if (expects > NUMBERS) n = NUMBERS; /* it knows none: they begin at 0 */
+	if (expects > NUMBERS || BYTE(s->session, 1) != p[SESSION]) n = NUMBERS; /* it knows none of ours */
 	if (n && (n > SIGHUB_WINDOW || !s->flight[n - 1])) {
 		s->number = expects & NUMBERS;
 		memset(s->flight, 0, sizeof s->flight);
-		s->mark = 1;
 	}
+	s->session.n = word_at(p + SESSION);
+	s->met = 1;
 }
 
 /* Counts the dictionary's events, and returns its hash: FNV-1a. To do it for each HELLO is shorter than to remember. */
@@ -525,12 +535,11 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 #else
 	read_dictionary();
 #endif
-	s->mark = 1;
 	hello();
 	return s->events;
 }
 
-uint8_t sighub_connected(void) { return (uint8_t)(state.session >> 8 | state.session); }
+uint8_t sighub_connected(void) { return state.met; }
 
 uint16_t sighub_waiting(void) { return state.used; }
 
@@ -554,6 +563,7 @@ SHARED void restart_reply(uint8_t status) {
 /* Takes a message, once; if it comes again, its reply is due again. */
 static void message(sighub_state *s, uint8_t control) {
 	uint8_t n = control & NUMBERS, slot = n & (SIGHUB_WINDOW - 1), method, status;
+	uint32_t which;
 	if (n != s->expects) {
 		if ((n | REP) != state.replies[slot].data[0]) return;
 	} else {
@@ -564,9 +574,10 @@ static void message(sighub_state *s, uint8_t control) {
 		s->put = state.replies[slot].data;
 		s->room = sizeof state.replies[0].data;
 		sighub_put_byte(n | REP);
-		method = (uint8_t)sighub_get();
-		status = sighub_kind; /* of a message in text */
-		if (status) status = NO_METHOD;
+		which = sighub_get();
+		method = (uint8_t)which;
+		status = 0;
+		if (sighub_kind || which > 255) status = NO_METHOD; /* a message in text, or more than there are */
 		sighub_put_byte(status);
 		if (status) {
 		} else if (method == 0) {
@@ -599,7 +610,7 @@ static void message(sighub_state *s, uint8_t control) {
 #endif
 
 SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its control byte on */
-	uint16_t crc = state.session;
+	uint16_t crc = state.session.n;
 	if (*p < 0x20) crc = 0xFFFF; /* HELLO */
 	do {
 		uint8_t i = 8;
@@ -626,15 +637,15 @@ static void frame(sighub_state *s, uint8_t size) {
 	}
 	s->bad = 0;
 	s->silent = 0;
-	if (control < EVT) {
+	if (control < ACK) { /* HELLO; an EVT is an echo of ours */
 		if (!left) hello(); /* the hub does not know this session */
-		else if (!s->session) welcome(s);
+		else if (!s->met) welcome(s);
 	} else if (control >= PING) {
-		if (control <= (PING | NUMBERS)) s->ping = control;
-		else s->waited = OVERDUE; /* AGAIN: something was damaged */
+		if (control > (PING | NUMBERS)) s->waited = OVERDUE; /* AGAIN: something was damaged */
+		else if (!left) s->ping = control;
 	} else if ((control & ~NUMBERS) == MSG) {
 		message(s, control);
-	} else { /* ACK or REP: no hub sends EVT */
+	} else { /* ACK or REP */
 		answered(s, control);
 	}
 }
@@ -725,7 +736,7 @@ static uint8_t put_readings(sighub_state *s) {
 	uint8_t n, k = 0;
 	n = s->flight[0];
 	if (n && s->waited >= s->wait) {
-		if (s->wait < RESEND_MOST) s->wait *= 2;
+		if (s->waited < RESEND_MOST) s->wait *= 2; /* not if it was made overdue */
 #if SIGHUB_WINDOW == 1
 	} else if (n) {
 		return 0;
@@ -762,7 +773,7 @@ static uint8_t put_readings(sighub_state *s) {
 
 /* Prepares the most urgent frame; returns 0 if there is none. */
 static uint8_t next(sighub_state *s) {
-	if (!s->session) {
+	if (!s->met) {
 		if (s->waited < REPEAT) return 0;
 		put_hello(s);
 #if SIGHUB_REQUESTS

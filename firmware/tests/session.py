@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 
-HELLO, EVT, ACK, MSG, REP, PING = range(6)
+HELLO, EVT, ACK, MSG, REP, PING, _, AGAIN = range(8)
 WINDOW, FRAME, RING, REQUESTS, KEPT, FLOATS = [int(a) for a in sys.argv[2:8]] or [1, 60, 48, 1, 1, 1]
 
 
@@ -291,6 +291,30 @@ for pause in (100, 20000, 100000, -50, 3000000000):
         d.send(ACK, n % 32)
         n += 1
 
+# What the device hears of itself answers nothing.
+assert d.report(0, 5)
+(f,) = d.poll()
+r.take(f[2])
+d.receive(d.written)
+d.send(PING, 9, pack(1))
+equal("answers to an echo", d.poll(), [])
+assert d.waiting
+d.send(ACK, n % 32)
+n += 1
+equal("acknowledged", d.run(1), [])
+
+# After AGAIN a frame goes at once, and no later if that is lost, too.
+assert d.report(0, 6)
+(f,) = d.poll()
+r.take(f[2])
+for _ in range(4):
+    d.send(AGAIN, 0)
+    equal("again", [f[:2] for f in d.poll()], [(EVT, n % 32)])
+equal("sent again soon", d.run(least + 34)[:1][0][1:3], (EVT, n % 32))
+d.send(ACK, n % 32)
+n += 1
+equal("acknowledged", d.run(1), [])
+
 # PING.
 d.send(PING, 9)
 (kind, number, payload), = d.poll()
@@ -302,17 +326,17 @@ frames = d.run(3900)
 equal("not gone yet", [f for f in frames if f[1] == HELLO], [])
 t = hello(d.run(200), expects=0)
 equal("gone", d.connected, 0)
-answer(0x2222, n % 32, t)
+answer(0x1222, n % 32, t)
 d.poll()
 d.send(HELLO, 0)
 t = hello(d.poll())
-answer(0x3333, n % 32, t)
+answer(0x1233, n % 32, t)
 d.poll()
 for i in range(4):
     equal("bad frame", d.poll(), [])
     d.receive(b"boot: ok\r\n\0")
 t = hello(d.poll())
-answer(0x4444, n % 32, t)
+answer(0x1244, n % 32, t)
 d.poll()
 
 # An answer that comes twice counts once: the readings behind it are not numbered anew.
@@ -321,7 +345,7 @@ assert d.report(0, 1)
 r.take(f[2])
 d.send(ACK, f[1])
 n += 1
-answer(0x4444, None, t)
+answer(0x1244, None, t)
 assert d.report(0, 2)
 (f,) = d.poll()
 equal("number after a doubled answer", f[1], n % 32)
@@ -329,16 +353,20 @@ r.take(f[2])
 d.send(ACK, f[1])
 n += 1
 
-# A session is lost while a frame is in flight: it goes again with its number, or with a new one and a mark.
+# A session is lost while a frame is in flight: it goes again with its number, or if the hub is another one, as the high
+# byte of the session tells, or knows none of the numbers, with a new one; and with a mark.
 assert d.report(0, 31)
 (f,) = d.poll()
 want = r.take(f[2])
+for session, expects, number in (0x1255, n + 1, n), (0x4401, n + 1, n + 1), (0x1255, n + 1, n + 1), (0x1256, n, n):
+    d.send(HELLO, 0)
+    answer(session, expects % 32, hello(d.poll()))
+    (g,) = d.poll()
+    equal("number in the next session", g[:2], (EVT, number % 32))
+    r.ticks = None
+    equal("the same reading in the next session", r.take(g[2]), want)
 d.send(HELLO, 0)
-answer(0x5555, (n + 1) % 32, hello(d.poll()))
-(g,) = d.poll()
-equal("the same frame in the next session", g, f)
-d.send(HELLO, 0)
-answer(0x6666, None, hello(d.poll()))
+answer(0x1266, None, hello(d.poll()))
 (g,) = d.poll()
 equal("numbers begin anew", g[:2], (EVT, 0))
 r.ticks = None
@@ -437,11 +465,12 @@ if REQUESTS:
     equal("failure", ask(m + 1, 2), [-2, "as you wish"])
     equal("response nothing", ask(m + 2, 1)[0], -2)
     equal("unknown request", ask(m + 3, 9), [-2, "no such request"])
-    equal("executed", ask(m + 4, 3), [0, 1])
+    equal("a request beyond 255", ask(m + 4, 256 + 3), [-1])
+    equal("executed", ask(m + 5, 3), [0, 1])
     before = d.executed
-    equal("executed once", ask(m + 4, 3), [0, 1])
+    equal("executed once", ask(m + 5, 3), [0, 1])
     equal("executed once", d.executed, before)
-    m += 5
+    m += 6
     equal("executed again", ask(m, 3), [0, 2])
     for other in (m + 2, m - 1 - window, m + 31):
         d.send(MSG, other % 32, pack(3)) if other % 32 not in ((m - w) % 32 for w in range(window)) else None
@@ -449,7 +478,7 @@ if REQUESTS:
     equal("and not executed", d.executed, before + 1)
     m += 1
     d.send(HELLO, 0)
-    answer(0x7777, n % 32, hello(d.poll(), expects=m % 32))
+    answer(0x1277, n % 32, hello(d.poll(), expects=m % 32))
     equal("repeated in the next session", ask(m - 1, 3), [0, 2])
 else:
     equal("fetched again", ask(m - 1, 0, 0), ask(m, 0, 0))
@@ -467,7 +496,7 @@ if KEPT:
     kept_ticks = hello(d.poll(), boot=8, kept=1, expects=0)
     assert (kept_ticks - before) % 2**32 < 2, (kept_ticks, before)
     assert d.report(0, 83)
-    answer(0x8888, f[1], kept_ticks)
+    answer(0x1288, f[1], kept_ticks)
     r.ticks, got = None, []
     for _ in range(200):
         d.now += 1
@@ -490,7 +519,7 @@ if KEPT:
     assert d.report(0, 92)
     d.begin(1, 10)
     t = hello(d.poll(), boot=10, kept=0)
-    answer(0x9999, None, t)
+    answer(0x1299, None, t)
     (f,) = d.poll()
     r.ticks = None
     equal("the reading before it survives", [(e, v) for e, _, v in r.take(f[2])], [(0, 92)])

@@ -155,14 +155,14 @@ static void crc(text v) {
 	size_t n = hex(field(v, "data"), plain, sizeof plain);
 	if (!n) return; /* no frame is empty */
 	if (plain[0] < 0x20 && (start[0] & start[1]) != 0xFF) return; /* a HELLO, which starts from FFFF */
-	state.session = (uint16_t)(start[0] << 8 | start[1]);
+	state.session.n = (uint16_t)(start[0] << 8 | start[1]);
 	check(crc16(plain, (uint8_t)n) == (wanted[0] << 8 | wanted[1]), "crc", v);
 }
 
 static void set_session(text v) {
 	uint8_t session[2];
 	hex(field(v, "session"), session, 2);
-	state.session = (uint16_t)(session[0] << 8 | session[1]);
+	state.session.n = (uint16_t)(session[0] << 8 | session[1]);
 }
 
 /* Makes the frame as the library sends it, and receives it. */
@@ -271,7 +271,7 @@ static void random_frame(void) {
 	static const uint8_t kinds[] = {HELLO, EVT, ACK, MSG, REP, PING, 0xC0, 0xE0, ACK, MSG, MSG};
 	uint8_t raw[64], wrapped[80];
 	size_t n = 1 + random32() % 50, size = 1, code = 0;
-	uint16_t session = state.session;
+	uint16_t session = state.session.n;
 	raw[0] = kinds[random32() % sizeof kinds] | (random32() % 3 ? state.number : random32() & NUMBERS);
 #if SIGHUB_REQUESTS
 	if ((raw[0] & 0xE0) == MSG && random32() % 2) raw[0] = MSG | state.expects;
@@ -285,9 +285,9 @@ static void random_frame(void) {
 		if (random32() % 2) raw[15] = state.number;
 		n = 1 + sizeof answer;
 	}
-	if (random32() % 8 == 0) state.session ^= 1;
+	if (random32() % 8 == 0) state.session.n ^= 1;
 	uint16_t sum = crc16(raw, (uint8_t)n);
-	state.session = session;
+	state.session.n = session;
 	raw[n++] = (uint8_t)(sum >> 8);
 	raw[n++] = (uint8_t)sum;
 	for (size_t i = 0; i < n; i++) { /* as in the first frame of a session, too: no run is longer than 254 */
@@ -319,7 +319,7 @@ static void noise(void) {
 	strcpy(dictionary, "\1a\2b\2c\5d");
 	sighub_begin(&device, now);
 	for (int i = 0; i < 300000; i++) {
-		uint32_t what = random32() % 16, connected = state.session;
+		uint32_t what = random32() % 16, connected = sighub_connected();
 		if (what < 5) {
 			random_frame();
 		} else if (what < 7) {
@@ -336,7 +336,7 @@ static void noise(void) {
 			wire_room = random32() % 100;
 			sighub_poll(now);
 		}
-		sessions += !connected && state.session;
+		sessions += !connected && sighub_connected();
 		size_t flying = 0;
 		for (int k = 0; k < SIGHUB_WINDOW; k++) flying += state.flight[k];
 		if (state.used > SIGHUB_RING || flying > state.used || state.number > NUMBERS || unsound()) {

@@ -1,0 +1,229 @@
+package serial
+
+import (
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/serial/fault"
+)
+
+// A traveller is a chip on a line that is plugged here and there: it knows when each reading was taken.
+type traveller struct {
+	*chipLine
+	taken []time.Time // readings 0, 1, 2 and so on
+}
+
+func newTraveller(t *testing.T, c *chip) *traveller {
+	v := &traveller{chipLine: newChipLine(t, c, 5, fault.Harm{})}
+	v.stamped = func(value int64, at time.Time, uncertainty time.Duration) {
+		if off := at.Sub(v.taken[value]).Abs(); off > uncertainty+2*time.Millisecond {
+			t.Errorf("%s: reading %d is off by %v, though sure to %v", c.size.name, value, off, uncertainty)
+		}
+	}
+	return v
+}
+
+// report takes a reading, and returns false if there was no room.
+func (v *traveller) report() bool {
+	ok := v.chip.report(0, int32(len(v.taken)), v.ms())
+	if ok {
+		v.taken = append(v.taken, v.now)
+	}
+	return ok
+}
+
+func (v *traveller) steps(n int) {
+	for range n {
+		v.step()
+	}
+}
+
+// alone lets milliseconds pass on a line with nobody at the other end.
+func (v *traveller) alone(ms int) {
+	for range ms {
+		v.now = v.now.Add(time.Millisecond)
+		v.chip.run(v.ms(), nil, 64)
+	}
+}
+
+// asleep lets time pass in which the chip does nothing, and its clock stands still.
+func (v *traveller) asleep(d time.Duration) {
+	v.now, v.start = v.now.Add(d), v.start.Add(d)
+	v.hub.pull(v.now, nil)
+}
+
+func (v *traveller) allHeard(t *testing.T) {
+	t.Helper()
+	slices.Sort(v.heard) // two hubs heard them
+	if err := counted(v.heard, int64(len(v.taken))); err != nil || v.chip.waiting > 0 {
+		t.Errorf("%s: of %d readings: %v; %d bytes wait", v.chip.size.name, len(v.taken), err, v.chip.waiting)
+	}
+}
+
+// TestTwoHubs: a device is plugged from one hub into another, and back again, without a reset. Whatever numbers it has come
+// to by then, each reading is heard once, with its time.
+func TestTwoHubs(t *testing.T) {
+	for _, size := range []chipSize{chipSizes[0], chipSizes[2]} {
+		c := newChip(t, size)
+		for there := 1; there <= numbers; there += size.window/4 + 1 { // as many as may be in flight
+			v := newTraveller(t, c)
+			first, second := v.hub, v.newHub()
+			v.steps(700)
+			v.report()
+			v.steps(50)
+			v.unplug()
+			v.hub = second
+			for i := range there {
+				v.report()
+				v.steps(20)
+				if i == 0 {
+					v.steps(1000) // which makes the hub ask for HELLO
+				}
+			}
+			v.unplug()
+			v.report() // it is in flight, to nobody, when the device says HELLO
+			v.alone(20)
+			v.hub = first
+			v.steps(2500)
+			v.report()
+			v.steps(100)
+			v.allHeard(t)
+		}
+	}
+}
+
+// TestEcho: a device that hears itself, as on a cable whose other end is in the air, takes nothing of that for an answer.
+func TestEcho(t *testing.T) {
+	for _, size := range chipSizes {
+		v := newTraveller(t, newChip(t, size))
+		v.steps(700)
+		for range 5 {
+			v.report()
+			v.steps(20)
+		}
+		v.unplug()
+		refused := 0
+		var echo []byte
+		for i := range 6000 {
+			v.now = v.now.Add(time.Millisecond)
+			if i%100 == 0 && !v.report() {
+				refused++
+			}
+			echo = v.chip.run(v.ms(), echo, 11)
+		}
+		v.unplug()
+		v.steps(6000)
+		v.report()
+		v.steps(200)
+		v.allHeard(t)
+		if int(v.lost) != refused {
+			t.Errorf("%s: %d readings had no room, and %d are told", size.name, refused, v.lost)
+		}
+	}
+}
+
+// TestSleep: the clock of a chip stands still while it sleeps, and it reports when it wakes.
+func TestSleep(t *testing.T) {
+	for _, size := range chipSizes {
+		v := newTraveller(t, newChip(t, size))
+		v.steps(5000)
+		for range 3 {
+			v.report()
+			v.steps(6000)
+			v.asleep(4 * time.Second) // the hub finds that out
+			v.asleep(time.Hour)
+		}
+		v.allHeard(t)
+	}
+}
+
+// TestHeldInReset: with the cable off, a chip is held in reset, keeps its memory, and takes readings before it has said
+// HELLO to anybody.
+func TestHeldInReset(t *testing.T) {
+	for _, size := range chipSizes {
+		if size.sendOnly {
+			continue // it keeps nothing
+		}
+		v := newTraveller(t, newChip(t, size))
+		v.steps(5000)
+		v.report()
+		v.steps(100)
+		v.unplug()
+		v.report()
+		v.alone(1000)
+		v.asleep(10 * time.Second)
+		v.reset(true)
+		v.alone(1000)
+		v.report()
+		v.alone(2000)
+		v.unplug()
+		v.steps(2000)
+		v.report()
+		v.steps(200)
+		v.allHeard(t)
+	}
+}
+
+// TestHelloFlood: however many devices, or starts of one, a line pretends to, the hub meets few of them.
+func TestHelloFlood(t *testing.T) {
+	for _, flood := range []func(h *hello, n uint32){
+		func(h *hello, n uint32) { h.uid = binary.BigEndian.AppendUint32(nil, n) },
+		func(h *hello, n uint32) { h.uid = []byte{byte(n % 2)} },
+		func(h *hello, n uint32) { h.boot = n },
+	} {
+		v := newTraveller(t, newChip(t, chipSizes[0]))
+		met := 0
+		v.hub.events = counter{v.chipLine, &met}
+		for n := range uint32(2000) {
+			v.now = v.now.Add(time.Millisecond)
+			h := hello{uid: []byte{1}, receiveWindow: helloFrame, maxFrame: helloFrame, window: 1, ticksPerSecond: 1000}
+			flood(&h, n)
+			v.hub.receive(v.now, appendFrame([]byte{0}, crcStart, frame{kind: frameHello, payload: h.pack()}))
+			v.hub.pull(v.now, nil)
+		}
+		if most := int(2*time.Second/meetEvery) + 1; met < 1 || met > most {
+			t.Errorf("%d devices were met in 2 s, not 1 to %d", met, most)
+		}
+	}
+}
+
+// A counter counts connections.
+type counter struct {
+	hubEvents
+	met *int
+}
+
+func (c counter) connected(*hubLine, *peer) { *c.met++ }
+
+func (counter) disconnected(*peer, error) {}
+
+// TestReplyIsKept: a reply that is lost with its session is repeated in the next one, also by a device that has reported
+// nothing, so that the hub knows none of its numbers.
+func TestReplyIsKept(t *testing.T) {
+	s := newSim(t, 3, 0)
+	s.prompt = true
+	run := func(d time.Duration) {
+		for end := s.now.Add(d); s.now.Before(end); {
+			s.step()
+		}
+	}
+	run(3 * time.Second)
+	for n := 1; n <= 4; n++ {
+		s.asked++
+		payload, err := packPlain(&carrier.Message{Method: "x", Params: carrier.ValueOf(s.asked)})
+		must(t, err)
+		s.connected.link.send(frameMessage, uint64(s.asked), payload)
+		for len(s.requests) < n {
+			s.step()
+		}
+		s.toHub.flight = nil
+		s.device.line.say(s.now)
+		run(5 * time.Second)
+		if s.ended != n || len(s.requests) != n {
+			t.Fatalf("of %d requests %d were executed and %d answered", n, len(s.requests), s.ended)
+		}
+	}
+}
