@@ -2,7 +2,9 @@ package serial
 
 import (
 	"encoding/binary"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,6 +189,21 @@ func TestHelloFlood(t *testing.T) {
 		if most := int(2*time.Second/meetEvery) + 1; met < 1 || met > most {
 			t.Errorf("%d devices were met in 2 s, not 1 to %d", met, most)
 		}
+	}
+}
+
+// TestDeaf: a device that hears nothing is told of, once.
+func TestDeaf(t *testing.T) {
+	v := newTraveller(t, newChip(t, chipSizes[0]))
+	log := new(logBuffer)
+	v.hub.log = slog.New(slog.NewTextHandler(log, nil))
+	for range 20000 {
+		v.now = v.now.Add(time.Millisecond)
+		v.hub.receive(v.now, v.chip.run(v.ms(), nil, 11))
+		v.hub.pull(v.now, nil)
+	}
+	if n := strings.Count(log.String(), "check the wire to its receiver"); n != 1 || v.hub.trouble.what == nil {
+		t.Errorf("told %d times:\n%s", n, log.String())
 	}
 }
 

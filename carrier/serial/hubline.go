@@ -13,6 +13,7 @@ const (
 	badFrames = 4                      // in a row, after which a new session is due
 	askEvery  = 500 * time.Millisecond // at most, for a HELLO
 	oddEvery  = time.Minute            // between two log entries of HELLOs that make no sense
+	deafAfter = 6                      // answers to HELLO that were not heard
 	meetEvery = 400 * time.Millisecond // between two devices, or starts of one: HELLO comes again after 500 ms
 	answering = 500 * time.Millisecond // that a device may take to answer when asked; after that it is silent
 )
@@ -261,7 +262,10 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 	session := p.link.session
 	if session == 0 || p.link.anything {
-		session = l.newSession(p.session)
+		session, p.unheard = l.newSession(p.session), 0
+	} else if p.unheard++; p.unheard == deafAfter {
+		l.trouble = trouble{fmt.Errorf("serial: the device %s is heard, but does not hear: check the wire to its receiver", h.title()), now}
+		l.log.Warn("a device is heard, but does not hear: check the wire to its receiver", "port", l.name, "device", h.title())
 	}
 	p.session = session
 	p.link.baud, p.link.askAfter, p.link.clockEvery = l.rates.base, l.ask, l.ask

@@ -13,6 +13,7 @@ type peer struct {
 	hello   hello
 	link    link
 	session uint16 // the latest
+	unheard int    // how often HELLO was said again in it, and nothing else
 	clock   clock
 	former  []era // before the resets that the device's memory survived, oldest first
 	at      timeline

@@ -520,6 +520,7 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 #if SIGHUB_KEPT
 	uint32_t hash;
 	memset(&s->clock, 0, sizeof state - offsetof(sighub_state, clock));
+	BYTE(s->session, 0) = 0; /* no session's: what the hub has sent to before the reset is not for now */
 #else
 	memset(s, 0, sizeof state);
 #endif

@@ -492,8 +492,12 @@ if KEPT:
     assert d.report(1, 82)
     before = (first_ticks + d.now - start) % 2**32
     d.poll()
+    before_reset = d.executed
     d.begin(1, 8)
     kept_ticks = hello(d.poll(), boot=8, kept=1, expects=0)
+    d.send(MSG, 0, pack(3))
+    d.send(ACK, f[1])
+    equal("a session from before the reset", (d.poll(), d.executed), ([], before_reset))
     assert (kept_ticks - before) % 2**32 < 2, (kept_ticks, before)
     assert d.report(0, 83)
     answer(0x1288, f[1], kept_ticks)
