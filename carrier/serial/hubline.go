@@ -276,10 +276,7 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	}
 	agreed := limits{maxFrame: min(h.maxFrame, l.maxFrame), window: min(h.window, l.window), bytes: h.receiveWindow}
 	p.link.begin(now, session, agreed)
-	p.compare(now, h)
-	if !p.clock.known() { // one that is known is not told by a guess
-		p.clock.sample(h.ticks, l.began.Add(-helloTrip), now)
-	}
+	p.compare(l.began.Add(-helloTrip), now, h)
 	w := welcome{session: session, maxFrame: agreed.maxFrame, window: agreed.window, known: known,
 		expects: p.link.in.next, echo: h.ticks}
 	l.welcome, l.asking, l.bad = w.pack(), false, 0

@@ -60,20 +60,24 @@ func (p *peer) beginEra(now time.Time, h hello) {
 	p.clock = newClock(h.ticksPerSecond)
 }
 
-// compare holds the clock against what a HELLO says, before a PING can tell: readings may come first.
-func (p *peer) compare(now time.Time, h hello) {
-	if !p.clock.known() {
-		return
+// compare holds the clock against a HELLO that has come between two times, before a PING can tell: readings may come
+// first. A clock that is known is not told by the guess that a HELLO is.
+func (p *peer) compare(sent, now time.Time, h hello) {
+	late := 0.0
+	if p.clock.known() {
+		late = p.clock.late(h.ticks, now)
 	}
-	switch late := p.clock.late(h.ticks, now); {
+	switch {
 	case late < 0: // it was set, or a HELLO of long ago was believed
 		p.clock = newClock(h.ticksPerSecond)
-	case late <= slowHello:
-		p.clock.still = late
-	default: // it stood still, as in a chip that sleeps, and reports when it wakes
+	case late > slowHello: // it stood still, as in a chip that sleeps, and reports when it wakes
 		p.clock.still, p.clock.slept = late, true
 		p.beginEra(now, h)
 	}
+	if !p.clock.known() {
+		p.clock.sample(h.ticks, sent, now)
+	}
+	p.clock.still = max(late, 0)
 }
 
 // taken returns when a reading was taken whose frame arrived at a time, and how far that may be off.

@@ -42,6 +42,7 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
 
 #define VERSION 1
+#define WIDE 0x19    /* the head of a number of two bytes, as the session is; in a HELLO of ours the uid's is there */
 #define NUMBERS 31   /* sequence numbers count modulo 32 */
 #define BAD_FRAMES 4 /* in a row, after which a new session is due */
 
@@ -472,7 +473,7 @@ SHARED void hello(void) {
 static void welcome(sighub_state *s) {
 	NEAR(const uint8_t, p, rx + 2);
 	uint8_t n, expects = p[EXPECTS];
-	if (p[0] != VERSION) return;
+	if (word_at(p) != (VERSION << 8 | WIDE)) return; /* or it is an echo of our own */
 	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* that is to a HELLO of long ago */
 #if SIGHUB_FRAME > FRAME_LEAST
 	s->limit = SIGHUB_FRAME - OVERHEAD;
