@@ -142,6 +142,31 @@ func TestSleep(t *testing.T) {
 	}
 }
 
+// TestSlowHello: the hub reads nothing for half a minute, in which a device that hears nothing says HELLO again and again;
+// then all of that comes at once. The clock did not stand still.
+func TestSlowHello(t *testing.T) {
+	for _, size := range chipSizes {
+		v := newTraveller(t, newChip(t, size))
+		v.steps(5000)
+		v.report()
+		v.steps(100)
+		var unread []byte
+		for i := range 30_000 {
+			v.now = v.now.Add(time.Millisecond)
+			if i%10_000 == 5000 {
+				v.report()
+			}
+			unread = append(unread, v.chip.run(v.ms(), nil, 64)...)
+		}
+		v.hub.receive(v.now, unread)
+		v.steps(4000)
+		v.allHeard(t)
+		if n := len(v.hub.peers.byID[v.peer.id].former); n != 0 {
+			t.Errorf("%s: %d eras", size.name, n)
+		}
+	}
+}
+
 // TestHeldInReset: with the cable off, a chip is held in reset, keeps its memory, and takes readings before it has said
 // HELLO to anybody.
 func TestHeldInReset(t *testing.T) {

@@ -261,9 +261,14 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 		p.found()
 	}
 	session := p.link.session
-	if session == 0 || p.link.anything {
+	switch {
+	case session == 0 || p.link.anything:
 		session, p.unheard = l.newSession(p.session), 0
-	} else if p.unheard++; p.unheard == deafAfter {
+	case l.welcome == nil: // else several have come at once, and none was answered yet
+		p.unheard++
+	}
+	if p.unheard == deafAfter {
+		p.unheard++ // it is told once
 		l.trouble = trouble{fmt.Errorf("serial: the device %s is heard, but does not hear: check the wire to its receiver", h.title()), now}
 		l.log.Warn("a device is heard, but does not hear: check the wire to its receiver", "port", l.name, "device", h.title())
 	}

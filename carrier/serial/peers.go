@@ -67,17 +67,39 @@ func (p *peer) compare(sent, now time.Time, h hello) {
 	if p.clock.known() {
 		late = p.clock.late(h.ticks, now)
 	}
+	guess := len(p.clock.samples) == 1 // no PING was answered since
+	still := max(late, 0)
 	switch {
+	case late < 0 && guess && p.awake(now, h):
+		return
 	case late < 0: // it was set, or a HELLO of long ago was believed
 		p.clock = newClock(h.ticksPerSecond)
 	case late > slowHello: // it stood still, as in a chip that sleeps, and reports when it wakes
 		p.clock.still, p.clock.slept = late, true
 		p.beginEra(now, h)
+	case guess:
+		still = max(still, p.clock.still)
 	}
 	if !p.clock.known() {
 		p.clock.sample(h.ticks, sent, now)
 	}
-	p.clock.still = max(late, 0)
+	p.clock.still = still
+}
+
+// awake tells whether what was taken for sleep was none: the HELLO before this one was only long on its way.
+func (p *peer) awake(now time.Time, h hello) bool {
+	n := len(p.former) - 1
+	if n < 0 || !p.former[n].clock.slept {
+		return false
+	}
+	c := p.former[n].clock
+	late := c.late(h.ticks, now)
+	if late < 0 || late > slowHello {
+		return false
+	}
+	c.still, c.slept = late, false
+	p.clock, p.former = c, p.former[:n]
+	return true
 }
 
 // taken returns when a reading was taken whose frame arrived at a time, and how far that may be off.

@@ -189,6 +189,7 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #define KNOWN(s) (s)->broken = 0
 #define KEPT(s) (!(s)->broken)
 #else
+#define ORDER
 #define CHANGE(s)
 #define CHANGED(s)
 #define KNOWN(s)
@@ -463,7 +464,7 @@ static void answered(sighub_state *s, uint8_t control) {
 SHARED void hello(void) {
 	STATE(s);
 	s->bad = s->silent = 0;
-	s->met = s->ping = 0;
+	s->met = 0;
 	s->mark = 1;
 	s->waited = OVERDUE;
 }
@@ -493,9 +494,11 @@ static void welcome(sighub_state *s) {
 	n = (expects - s->number) & NUMBERS;
 	if (expects > NUMBERS || BYTE(s->session, 1) != p[SESSION]) n = NUMBERS; /* it knows none of ours */
 	if (n && (n > SIGHUB_WINDOW || !s->flight[n - 1])) {
-		s->number = expects & NUMBERS;
 		memset(s->flight, 0, sizeof s->flight);
+		ORDER;
+		s->number = expects & NUMBERS;
 	}
+	ORDER;
 	s->session.n = word_at(p + SESSION);
 	s->met = 1;
 }
@@ -530,8 +533,11 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 #if SIGHUB_KEPT
 	hash = read_dictionary();
 	if (!device->kept || s->hash != hash || (s->broken & 1)) {
+		s->hash = 0;
+		ORDER;
 		memset(s, 0, offsetof(sighub_state, clock));
 		s->broken = 2;
+		ORDER;
 		s->hash = hash;
 	}
 #else
@@ -642,6 +648,7 @@ static void frame(sighub_state *s, uint8_t size) {
 	if (control < ACK) { /* HELLO; an EVT is an echo of ours */
 		if (!left) hello(); /* the hub does not know this session */
 		else if (!s->met) welcome(s);
+	} else if (!s->met) { /* it is of the session before */
 	} else if (control >= PING) {
 		if (control > (PING | NUMBERS)) s->waited = OVERDUE; /* AGAIN: something was damaged */
 		else if (!left) s->ping = control;
@@ -759,6 +766,7 @@ static uint8_t put_readings(sighub_state *s) {
 		n = measure(p, &s->flown[k]);
 #endif
 		if (!n) return 0;
+		ORDER;
 		s->flight[k] = n;
 	}
 	open_frame(EVT | ((s->number + k) & NUMBERS));
