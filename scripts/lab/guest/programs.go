@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"sighub/scripts/lab/wire"
 )
@@ -105,7 +106,34 @@ func (a *agent) signal(t wire.Target) error {
 	if err != nil {
 		return err
 	}
-	return p.Process.Signal(syscall.Signal(t.Signal))
+	signal := syscall.Signal(t.Signal)
+	if err := p.Process.Signal(signal); err != nil || signal != syscall.SIGSTOP {
+		return err
+	}
+	return awaitStop(p.Process.Pid)
+}
+
+// awaitStop waits until each thread of a process stands still: after SIGSTOP some may run on for a moment.
+func awaitStop(pid int) error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			return fmt.Errorf("process %d has no threads: %w", pid, os.ErrProcessDone)
+		}
+		running := 0
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if _, state, ok := bytes.Cut(stat, []byte(") ")); err == nil && (!ok || state[0] != 'T') {
+				running++
+			}
+		}
+		if running == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d threads of process %d do not stop", running, pid)
+		}
+	}
 }
 
 // process tells how much a program holds.
