@@ -69,7 +69,7 @@ func (o *outbox) touched(r *reached) {
 
 // fill passes on what waits, as far as the client takes it. The lock is held; whoever holds it flushes afterwards.
 func (o *outbox) fill() {
-	var packed carrier.PackedSignal
+	var r *reached // lends its packing, and gets nothing to flush
 	for {
 		e, ok := o.next()
 		if !ok {
@@ -78,10 +78,14 @@ func (o *outbox) fill() {
 		if e.listener.removed.Load() {
 			continue
 		}
-		s := signalOf(&e.event)
-		err := packed.Pack(o.remote.signals.codec, &s)
+		if r == nil {
+			r = o.remote.server.newReached()
+			defer r.finish(false)
+		}
+		r.packed.Reset()
+		p, err := r.pack(&e.event, o.remote.signals.codec)
 		if err == nil {
-			err = o.pass(e.listener.out.of(e.listener, &e.event), &packed)
+			err = o.pass(e.listener.out.of(e.listener, &e.event), p)
 		}
 		if err != nil {
 			o.unsent(e.listener, &e.event, err)

@@ -149,6 +149,9 @@ tests() {
 	go test -json -race -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
 }
 
+# The race detector allocates on its own account, so what counts allocations runs without it.
+allocations() { go test -count=1 -run AllocatesNothing ./hub; }
+
 echo "sighub: the check"
 step tools tools
 set -m # a process group of its own, so that it can be ended as a whole
@@ -165,6 +168,7 @@ $quick || step cross cross
 $quick || step static scripts/static.sh
 step lint lint
 step test tests
+step allocs allocations
 $quick || step fuzz scripts/fuzz.sh
 step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh

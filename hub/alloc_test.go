@@ -1,0 +1,120 @@
+//go:build !race
+
+// The race detector makes sync.Pool forget at random, so allocations are counted without it.
+
+package hub
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"sighub/carrier"
+)
+
+// A countingSink takes every signal at once and keeps nothing of it.
+type countingSink struct {
+	put    int
+	routes carrier.Routes
+	bytes  []byte
+}
+
+func (s *countingSink) Window() int           { return 1 << 30 }
+func (s *countingSink) Account(*atomic.Int64) {}
+func (s *countingSink) Pending() int          { return 0 }
+func (s *countingSink) Flush(bool)            {}
+func (s *countingSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
+	s.put++
+	s.bytes = p.AppendTo(s.bytes[:0], &s.routes, r)
+	return 0, nil
+}
+
+// answers counts what is answered, and how.
+type countedAnswers struct{ done, failed int }
+
+func (a *countedAnswers) Done(n int)         { a.done += n }
+func (a *countedAnswers) Fail(carrier.Reply) { a.failed++ }
+
+// TestFastPathAllocatesNothing holds the promise of the fast path: an event of a local sender, and a batch of a client's
+// signals, reach local callbacks and remote listeners without an allocation, and so do answers to them.
+func TestFastPathAllocatesNothing(t *testing.T) {
+	const listeners, batch, runs = 10, 64, 100
+	s := NewServerRouter(ServerOptions{})
+	var tasks sync.WaitGroup
+	d := &door{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+	sinks := make([]*countingSink, listeners)
+	for i := range sinks {
+		sinks[i] = new(countingSink)
+		id := carrier.ClientID(i + 1)
+		d.ClientConnected(carrier.Client{ID: id, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sinks[i]})
+		c := d.client(id)
+		l := &Listener{sender: "light", event: "lux", router: s.Router, remote: c, policy: Block}
+		if err := s.listen(l, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zero := func(what string, f func()) {
+		t.Helper()
+		f() // routes are told, buffers grow
+		if n := testing.AllocsPerRun(runs, f); n > 0 {
+			t.Errorf("%s allocates %v times", what, n)
+		}
+	}
+
+	// A client reports.
+	d.ClientConnected(carrier.Client{ID: 100, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: new(countingSink)})
+	sender, err := newSender("light", SenderOptions{Events: []string{"lux"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := d.client(100)
+	sender.owner, sender.given = c, "light"
+	if err := s.connect(sender); err != nil {
+		t.Fatal(err)
+	}
+	c.senders["light"] = sender
+	signals, answers := make([]carrier.Signal, batch), new(countedAnswers)
+	route := &carrier.Route{Sender: "light", Event: "lux"}
+	for i := range signals {
+		signals[i] = carrier.Signal{Route: route, Time: int64(i + 1), Data: carrier.RawValue(carrier.CBOR, []byte{0x18, 0x40})}
+	}
+	zero("a batch of a client's signals", func() { d.HandleSignals(100, signals, answers) })
+	zero("answers of a listener", func() { d.SignalsAnswered(1, 1, nil) })
+	if want := (runs + 2) * batch; answers.done != want || answers.failed != 0 {
+		t.Errorf("%d signals are done and %d failed, want %d and 0", answers.done, answers.failed, want)
+	}
+	for i, sink := range sinks {
+		if want := (runs + 2) * batch; sink.put != want {
+			t.Errorf("listener %d got %d signals, want %d", i, sink.put, want)
+		}
+	}
+
+	// A sender of the hub's own, with a callback beside the remote listeners.
+	own, err := s.AddSender("own", SenderOptions{Events: []string{"lux"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lux, err := own.Signal("lux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := 0
+	if _, err := s.AddListener("own", "lux", func(Event) { heard++ }); err != nil {
+		t.Fatal(err)
+	}
+	remote := &Listener{sender: "own", event: "lux", router: s.Router, remote: d.client(1), policy: Block}
+	if err := s.listen(remote, false); err != nil {
+		t.Fatal(err)
+	}
+	value := carrier.RawValue(carrier.CBOR, []byte{0x18, 0x40})
+	zero("an event of the hub's own", func() {
+		if err := lux.Trigger(t.Context(), &value); err != nil {
+			t.Error(err)
+		}
+	})
+	if heard != runs+2 {
+		t.Errorf("the callback ran %d times, want %d", heard, runs+2)
+	}
+	tasks.Wait()
+}
