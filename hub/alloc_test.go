@@ -42,14 +42,14 @@ func TestFastPathAllocatesNothing(t *testing.T) {
 	const listeners, batch, runs = 10, 64, 100
 	s := NewServerRouter(ServerOptions{})
 	var tasks sync.WaitGroup
-	d := &door{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+	d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 	sinks := make([]*countingSink, listeners)
 	for i := range sinks {
 		sinks[i] = new(countingSink)
 		id := carrier.ClientID(i + 1)
 		d.ClientConnected(carrier.Client{ID: id, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sinks[i]})
 		c := d.client(id)
-		l := &Listener{sender: "light", event: "lux", router: s.Router, remote: c, policy: Block}
+		l := &Listener{sender: "light", event: "lux", router: s.Router, client: c, policy: Block}
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestFastPathAllocatesNothing(t *testing.T) {
 	if _, err := s.AddListener("own", "lux", func(Event) { heard++ }); err != nil {
 		t.Fatal(err)
 	}
-	remote := &Listener{sender: "own", event: "lux", router: s.Router, remote: d.client(1), policy: Block}
+	remote := &Listener{sender: "own", event: "lux", router: s.Router, client: d.client(1), policy: Block}
 	if err := s.listen(remote, false); err != nil {
 		t.Fatal(err)
 	}

@@ -31,12 +31,12 @@ type ClientRouter struct {
 	*Router
 	opts ClientOptions
 
-	mu        sync.Mutex
-	link      *link         // nil while there is no connection
-	changed   chan struct{} // closed, and made anew, when link changes
-	ended     chan struct{} // closed when Serve is told to end
-	senders   map[string]*Sender
-	listeners []*Listener // in the order in which they were added
+	mu         sync.Mutex
+	connection *connection   // nil while there is none
+	changed    chan struct{} // closed, and made anew, when connection changes
+	ended      chan struct{} // closed when Serve is told to end
+	senders    map[string]*Sender
+	listeners  []*Listener // in the order in which they were added
 }
 
 // NewClientRouter returns a ClientRouter without a connection: see Serve.
@@ -56,7 +56,7 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 // Serve keeps the connection to the hub through c, until ctx is done and everything it started has stopped. It
 // is called once.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
-	h := &hubHandler{router: r, carrier: c, serving: ctx}
+	h := &connectionHandler{router: r, carrier: c, serving: ctx}
 	h.news.tasks = &h.tasks
 	h.callbacks = runner{tasks: &h.tasks, limit: callbackLimit}
 	end := sync.OnceFunc(func() { close(r.ended) })
@@ -73,14 +73,14 @@ func (r *ClientRouter) WaitConnected(ctx context.Context) error {
 	return err
 }
 
-// current returns the link to the hub, once there is one.
-func (r *ClientRouter) current(ctx context.Context) (*link, error) {
+// current returns the connection to the hub, once there is one.
+func (r *ClientRouter) current(ctx context.Context) (*connection, error) {
 	for {
 		r.mu.Lock()
-		l, changed := r.link, r.changed
+		c, changed := r.connection, r.changed
 		r.mu.Unlock()
-		if l != nil {
-			return l, nil
+		if c != nil {
+			return c, nil
 		}
 		select {
 		case <-changed:
@@ -92,15 +92,15 @@ func (r *ClientRouter) current(ctx context.Context) (*link, error) {
 	}
 }
 
-// swapLink replaces one link by another, either of which may be nil, unless another one has come or the new one
-// is lost already.
-func (r *ClientRouter) swapLink(before, after *link) bool {
+// swapConnection replaces one connection by another, either of which may be nil. It does not, and returns false, if
+// another one has come meanwhile or the new one is lost already.
+func (r *ClientRouter) swapConnection(before, after *connection) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.link != before || (after != nil && after.ctx.Err() != nil) {
+	if r.connection != before || (after != nil && after.ctx.Err() != nil) {
 		return false
 	}
-	r.link = after
+	r.connection = after
 	close(r.changed)
 	r.changed = make(chan struct{})
 	return true
@@ -110,11 +110,11 @@ func (r *ClientRouter) swapLink(before, after *link) bool {
 func (r *ClientRouter) call(ctx context.Context, method string, params any) (carrier.Value, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
-	l, err := r.current(ctx)
+	c, err := r.current(ctx)
 	if err != nil {
 		return carrier.Value{}, err
 	}
-	return l.call(ctx, method, params)
+	return c.call(ctx, method, params)
 }
 
 func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -137,7 +137,7 @@ func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o Sende
 	if err != nil {
 		return nil, err
 	}
-	s.remote = r
+	s.clientRouter = r
 	r.mu.Lock()
 	if r.senders[name] != nil {
 		r.mu.Unlock()
@@ -145,7 +145,7 @@ func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o Sende
 	}
 	r.senders[name] = s
 	r.mu.Unlock()
-	if err := r.register(ctx, func(ctx context.Context, l *link) error { return l.addSender(ctx, s) }); err != nil {
+	if err := r.register(ctx, func(ctx context.Context, c *connection) error { return c.addSender(ctx, s) }); err != nil {
 		r.dropSender(s)
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (r *ClientRouter) wantsSender(s *Sender) bool {
 }
 
 // forgetSender returns where the sender was registered last.
-func (r *ClientRouter) forgetSender(s *Sender) (at *link, ok bool) {
+func (r *ClientRouter) forgetSender(s *Sender) (at *connection, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.senders[s.name] != s {
@@ -201,11 +201,11 @@ func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event 
 	if err := checkSubscription(sender, event); err != nil {
 		return nil, err
 	}
-	l := &Listener{sender: sender, event: event, fn: fn, far: r, options: o}
+	l := &Listener{sender: sender, event: event, fn: fn, clientRouter: r, options: o}
 	r.mu.Lock()
 	r.listeners = append(r.listeners, l)
 	r.mu.Unlock()
-	if err := r.register(ctx, func(ctx context.Context, k *link) error { return k.addListener(ctx, l, false) }); err != nil {
+	if err := r.register(ctx, func(ctx context.Context, c *connection) error { return c.addListener(ctx, l, false) }); err != nil {
 		r.dropListener(l)
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (r *ClientRouter) RemoveRemoteListener(ctx context.Context, l *Listener) er
 }
 
 // forgetListener returns where the listener was registered last, and as what.
-func (r *ClientRouter) forgetListener(l *Listener) (at *link, id uint64, ok bool) {
+func (r *ClientRouter) forgetListener(l *Listener) (at *connection, id uint64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.removed.Store(true)
@@ -249,21 +249,21 @@ func (r *ClientRouter) dropListener(l *Listener) {
 	}
 }
 
-// register runs one registration on the present link, or on the next one if that is lost meanwhile.
-func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *link) error) error {
+// register runs one registration on the present connection, or on the next one if that is lost meanwhile.
+func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *connection) error) error {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	for {
-		l, err := r.current(ctx)
+		c, err := r.current(ctx)
 		if err != nil {
 			return err
 		}
-		err = add(ctx, l)
+		err = add(ctx, c)
 		if err == nil || !errors.Is(err, carrier.ErrGone) {
 			return err
 		}
 		select {
-		case <-l.ctx.Done(): // the next current is another link
+		case <-c.ctx.Done(): // the next current is another one
 		case <-ctx.Done():
 			return err
 		}
@@ -334,62 +334,44 @@ func (r *ClientRouter) listSenders(ctx context.Context, params carrier.Object) (
 	return list, more, nil
 }
 
-func toHub(g *Signal, data any, at time.Time, uncertainty time.Duration) *signalParams {
-	return &signalParams{
-		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
-		data: carrier.ValueOf(data),
-	}
-}
-
+// triggerAt sends an event of a remote sender and waits for the hub's answer.
 func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration) error {
-	l, err := r.ready(g)
+	c, err := r.ready(g)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
-	if l.triggers.sink == nil {
-		_, err = l.call(ctx, methodSignal, toHub(g, data, at, uncertainty))
-		return err
-	}
 	ended := make(chan error, 1)
-	if err := l.triggers.send(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
+	if err := c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
 		return err
 	}
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("hub: no answer to %s in time: %w", methodSignal, context.Cause(ctx))
+		return errNoAnswer(ctx, methodSignal)
 	}
 }
 
-func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, done func(error)) error {
-	l, err := r.ready(g)
+func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, done func(error)) error {
+	c, err := r.ready(g)
 	if err != nil {
 		return err
 	}
-	if l.triggers.sink != nil {
-		return l.triggers.send(ctx, g, data, time.Time{}, 0, false, done)
-	}
-	return l.send(ctx, methodSignal, toHub(g, data, time.Time{}, 0), func(reply carrier.Reply, err error) {
-		if err == nil {
-			err = reply.Err()
-		}
-		done(err)
-	})
+	return c.report(ctx, g, data, at, uncertainty, false, done)
 }
 
-// ready returns the link on which an event can be triggered: unlike a registration, an event does not wait for
+// ready returns the connection on which an event can be triggered: unlike a registration, an event does not wait for
 // a connection, because whoever took the reading should know that it was not delivered.
-func (r *ClientRouter) ready(g *Signal) (*link, error) {
+func (r *ClientRouter) ready(g *Signal) (*connection, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if g.sender.gone.Load() {
 		return nil, fmt.Errorf("%w: sender %s was removed", ErrNotConnected, g.sender.name)
 	}
-	if r.link == nil {
+	if r.connection == nil {
 		return nil, fmt.Errorf("%w: no connection to the hub", ErrNotConnected)
 	}
-	return r.link, nil
+	return r.connection, nil
 }

@@ -17,10 +17,10 @@ type flow struct {
 	inFlight int  // sent and not answered yet
 	short    bool // the window kept events back since the timed one was sent
 
-	at    time.Time // when the timed event was sent
-	of    int       // events that were in flight then, itself included
-	ahead int       // those of them that are not answered yet; 0: none is timed
-	pace  pace      // of the answers meanwhile
+	at    time.Time  // when the timed event was sent
+	of    int        // events that were in flight then, itself included
+	ahead int        // those of them that are not answered yet; 0: none is timed
+	pace  answerRate // of the answers meanwhile
 
 	way time.Duration // what one takes that has none before it
 }
@@ -61,7 +61,7 @@ func (f *flow) sent() {
 	f.inFlight++
 	if f.ahead == 0 && f.most > 1 {
 		f.of, f.ahead, f.short = f.inFlight, f.inFlight, false
-		f.at, f.pace = time.Now(), pace{}
+		f.at, f.pace = time.Now(), answerRate{}
 	}
 }
 
@@ -96,8 +96,8 @@ func inTime(n int, span, within time.Duration) int {
 	return int(int64(n) * int64(within) / int64(max(span, 1)))
 }
 
-// A pace is how fast answers come.
-type pace struct {
+// A answerRate is how fast answers come.
+type answerRate struct {
 	latest  time.Time     // answer
 	n       int           // events answered after the first answer
 	span    time.Duration // since that
@@ -105,7 +105,7 @@ type pace struct {
 	then    int           // events answered by the second of these
 }
 
-func (p *pace) add(now time.Time, n int) {
+func (p *answerRate) add(now time.Time, n int) {
 	if !p.latest.IsZero() {
 		gap := now.Sub(p.latest)
 		p.n += n
@@ -118,4 +118,4 @@ func (p *pace) add(now time.Time, n int) {
 }
 
 // usual returns how many events were answered within a span, without the longest pause and what was answered after it.
-func (p *pace) usual() (n int, span time.Duration) { return p.n - p.then, p.span - p.longest }
+func (p *answerRate) usual() (n int, span time.Duration) { return p.n - p.then, p.span - p.longest }

@@ -53,7 +53,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	if loss == nil {
 		if n := o.gaps.len(); n/gapLimit >= o.Limit || n >= scarceGaps && o.scarce() {
 			o.closed = true
-			o.remote.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
+			o.client.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
 			return
 		}
 		loss = new(Loss)
@@ -61,8 +61,8 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 			*list = make(map[gapKey]*Loss)
 		}
 		(*list)[key] = loss
-		o.remote.server.held.Add(gapCost)
-		o.remote.dropping(ev.Sender, o.queue.len())
+		o.client.server.held.Add(gapCost)
+		o.client.dropping(ev.Sender, o.queue.len())
 	}
 	loss.add(ev.Time)
 }
@@ -70,12 +70,12 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 // gap makes a gap an event. A legacy client knows no gaps: only a listener of its that hears any event is told.
 func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 	loss := o.gaps.take(key)
-	o.remote.server.held.Add(-gapCost)
-	if key.listener.removed.Load() || !o.remote.hello && key.listener.event != "" {
+	o.client.server.held.Add(-gapCost)
+	if key.listener.removed.Load() || !o.client.hello && key.listener.event != "" {
 		return e, false
 	}
 	return entry{listener: key.listener, event: Event{
-		Sender: key.sender, Name: Gap, Time: o.remote.server.now(), Data: carrier.ValueOf(*loss),
+		Sender: key.sender, Name: Gap, Time: o.client.server.now(), Data: carrier.ValueOf(*loss),
 	}}, true
 }
 

@@ -16,10 +16,10 @@ type Listener struct {
 	fn            func(Event)
 	removed       atomic.Bool
 
-	router *Router       // of a local callback or a client's listener
-	list   *listeners    // where it stands
-	remote *remote       // the client whose listener it is; nil: a local callback
-	far    *ClientRouter // of a listener that stands in a ServerRouter elsewhere
+	router       *Router       // of a local callback or a client's listener
+	list         *listeners    // where it stands
+	client       *client       // the client whose listener it is; nil: a local callback
+	clientRouter *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
 	policy   Policy          // of a client's listener
 	deadline time.Duration   // of Block
@@ -27,7 +27,7 @@ type Listener struct {
 
 	out outRoutes // of a client's listener; under its outbox's lock
 
-	at *link // where it was registered last, as id; under far.mu
+	at *connection // where it was registered last, as id; under far.mu
 }
 
 // ListenerOptions say what a hub does with events that a remote listener cannot keep up with. What is dropped, it is
@@ -52,8 +52,8 @@ func (l *Listener) Remove() {
 		return
 	}
 	switch {
-	case l.far != nil:
-		l.far.dropListener(l)
+	case l.clientRouter != nil:
+		l.clientRouter.dropListener(l)
 	case l.router != nil:
 		l.router.unlisten(l)
 	}
@@ -71,8 +71,8 @@ func (l *Listener) call(ev *Event) {
 }
 
 func (l *Listener) log() *slog.Logger {
-	if l.far != nil {
-		return l.far.log
+	if l.clientRouter != nil {
+		return l.clientRouter.log
 	}
 	return l.router.log
 }

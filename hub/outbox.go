@@ -65,23 +65,23 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 // An outbox holds the events that wait to be transmitted to one remote client, in order. A goroutine of its own,
 // there only while there is something to do, transmits them as fast as the client acknowledges them.
 type outbox struct {
-	remote *remote
+	client *client
 	OutboxOptions
 
-	mu        sync.Mutex
-	queue     queue
-	bytes     int // of the data of queue
-	gaps      gaps
-	pumping   bool // the goroutine is there
-	paused    int
-	closed    bool
-	lagging   bool // let a deadline pass, and has not caught up since
-	fresh     bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
-	flow      flow
-	pending   int           // bytes that waited to be written when the last signal was put or answered
-	touchedBy *reached      // the latest that is to flush it
-	room      chan struct{} // closed when there is room again; nil if nobody waits
-	idle      chan struct{} // closed when everything is answered; nil if nobody waits
+	mu          sync.Mutex
+	queue       queue
+	bytes       int // of the data of queue
+	gaps        gaps
+	pumping     bool // the goroutine is there
+	paused      int
+	closed      bool
+	lagging     bool // let a deadline pass, and has not caught up since
+	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
+	flow        flow
+	pending     int           // bytes that waited to be written when the last signal was put or answered
+	touchedBy   *fanout       // the latest that is to flush it
+	room        chan struct{} // closed when there is room again; nil if nobody waits
+	idle        chan struct{} // closed when everything is answered; nil if nobody waits
 }
 
 // eventWindow is how much of a client's window is for events. The rest is for requests: a client that answers
@@ -104,18 +104,18 @@ func requestWindow(window int) int {
 
 // push puts an event in the outbox, or passes it on at once if the client takes more.
 func (o *outbox) push(l *Listener, d *delivery) {
-	r := d.reached
+	r := d.fanout
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return
 	}
-	if o.remote.signals.sink != nil && o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() {
+	if o.client.signals.sink != nil && o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() {
 		o.put(l, &d.event, r)
 		return
 	}
 	if o.enqueue(l, d) {
-		r.over = append(r.over, overdue{o, l.deadline})
+		r.slow = append(r.slow, slowListener{o, l.deadline})
 	}
 }
 
@@ -126,7 +126,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (over bool) {
 		switch {
 		case l.policy == Hangup:
 			o.closed = true
-			o.remote.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.queue.len()))
+			o.client.hangUp(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.queue.len()))
 			return false
 		case l.policy == Latest:
 			o.replace(l, d)
@@ -147,11 +147,11 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (over bool) {
 // keep puts an event in the queue. If it has to be encoded for this client, that is done once for all clients.
 func (o *outbox) keep(l *Listener, d *delivery) {
 	d.own()
-	if c := d.event.Data.Encoding(); c == nil || c != o.remote.signals.codec {
+	if c := d.event.Data.Encoding(); c == nil || c != o.client.signals.codec {
 		d.event.Data = d.event.Data.Shared()
 	}
 	o.append(entry{listener: l, event: d.event})
-	o.touched(d.reached)
+	o.touched(d.fanout)
 }
 
 // full tells whether the outbox holds what it may.
@@ -175,24 +175,24 @@ func (o *outbox) append(e entry) {
 // hold counts events that come and go, and the bytes of their data.
 func (o *outbox) hold(events, bytes int) {
 	o.bytes += bytes
-	o.remote.server.held.Add(int64(events*entryCost + bytes))
+	o.client.server.held.Add(int64(events*entryCost + bytes))
 }
 
 func (o *outbox) empty() {
 	o.hold(-o.queue.len(), -o.bytes)
-	o.remote.server.held.Add(int64(-o.gaps.len() * gapCost))
+	o.client.server.held.Add(int64(-o.gaps.len() * gapCost))
 	o.queue, o.gaps = queue{}, gaps{}
 }
 
 // start starts the goroutine if it is not there and has something to do. Signals need none: they wait for nothing.
 func (o *outbox) start() {
-	if o.remote.signals.sink != nil {
+	if o.client.signals.sink != nil {
 		o.fill()
 		return
 	}
 	if !o.pumping && o.ready() {
 		o.pumping = true
-		o.remote.tasks.Go(o.pump)
+		o.client.tasks.Go(o.pump)
 	}
 }
 
@@ -207,7 +207,7 @@ func (o *outbox) open() bool {
 		(o.pending >= carrier.PendingLimit || o.scarce() && o.flow.late(flowDelay)) {
 		return false
 	}
-	if o.fresh && o.flow.stands() {
+	if o.wantsLatest && o.flow.stands() {
 		return false
 	}
 	return o.flow.open()
@@ -218,7 +218,7 @@ func (o *outbox) open() bool {
 const scarcePending = 16 << 10
 
 // scarce tells whether all outboxes together hold as much as they may.
-func (o *outbox) scarce() bool { return o.remote.server.held.Load() >= int64(o.Memory) }
+func (o *outbox) scarce() bool { return o.client.server.held.Load() >= int64(o.Memory) }
 
 // replace makes room for an event by dropping one: see Latest.
 func (o *outbox) replace(l *Listener, d *delivery) {
@@ -292,12 +292,12 @@ func (o *outbox) next() (e entry, ok bool) {
 }
 
 func (o *outbox) transmit(e *entry) {
-	err := o.remote.transmit(signalMessage(e.listener, &e.event, o.remote.hello), func(r carrier.Reply, err error) {
+	err := o.client.transmit(signalMessage(e.listener, &e.event, o.client.hello), func(r carrier.Reply, err error) {
 		if err == nil {
 			err = r.Err()
 		}
 		if err != nil && !errors.Is(err, carrier.ErrGone) {
-			o.remote.refused(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
+			o.client.refused(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
 		}
 		o.answered()
 	})
@@ -312,10 +312,10 @@ func (o *outbox) transmit(e *entry) {
 
 // unsent notes that an event could not be transmitted: it is too large for this client, or not to be had in its codec.
 func (o *outbox) unsent(l *Listener, ev *Event, err error) {
-	if o.remote.ctx.Err() != nil || errors.Is(err, carrier.ErrGone) {
+	if o.client.ctx.Err() != nil || errors.Is(err, carrier.ErrGone) {
 		return
 	}
-	o.remote.unsent(ev, err)
+	o.client.unsent(ev, err)
 	if ev.Name != Gap {
 		o.miss(l, ev)
 	}
@@ -344,7 +344,7 @@ func (o *outbox) pause(l *Listener) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.paused++
-	o.fresh = o.fresh || l.policy == Latest
+	o.wantsLatest = o.wantsLatest || l.policy == Latest
 }
 
 func (o *outbox) resume() {
@@ -355,15 +355,15 @@ func (o *outbox) resume() {
 	o.flush(nil, false)
 }
 
-// An overdue outbox is one that a sender should wait for, so long at the most.
-type overdue struct {
+// An slowListener outbox is one that a sender should wait for, so long at the most.
+type slowListener struct {
 	*outbox
 	deadline time.Duration
 }
 
 // waitForRoom waits until each of these outboxes has room again, until its deadline at the most, which begins now for all
 // of them: many slow clients hold a sender up for no longer than one. Those that still have none are lagging.
-func waitForRoom(ctx context.Context, over []overdue) {
+func waitForRoom(ctx context.Context, over []slowListener) {
 	if len(over) == 0 {
 		return
 	}
@@ -433,5 +433,5 @@ func (o *outbox) reopen() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.empty()
-	o.closed = o.remote.ctx.Err() != nil
+	o.closed = o.client.ctx.Err() != nil
 }

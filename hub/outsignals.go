@@ -38,8 +38,8 @@ func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
 }
 
 // put passes an event on to the client's stream of signals. The lock is held.
-func (o *outbox) put(l *Listener, ev *Event, r *reached) {
-	p, err := r.pack(ev, o.remote.signals.codec)
+func (o *outbox) put(l *Listener, ev *Event, r *fanout) {
+	p, err := r.pack(ev, o.client.signals.codec)
 	if err == nil {
 		err = o.pass(l.out.of(l, ev), p)
 	}
@@ -54,14 +54,14 @@ func (o *outbox) put(l *Listener, ev *Event, r *reached) {
 
 // pass puts a packed event into the client's stream.
 func (o *outbox) pass(r *carrier.OutRoute, p *carrier.PackedSignal) error {
-	pending, err := o.remote.signals.sink.Put(r, p)
+	pending, err := o.client.signals.sink.Put(r, p)
 	o.pending = pending
 	return err
 }
 
 // touched notes that r is to flush the outbox. Others may have to as well: none relies on another, which may be busy.
-func (o *outbox) touched(r *reached) {
-	if o.remote.signals.sink != nil && o.touchedBy != r {
+func (o *outbox) touched(r *fanout) {
+	if o.client.signals.sink != nil && o.touchedBy != r {
 		o.touchedBy = r
 		r.dirty = append(r.dirty, o)
 	}
@@ -69,7 +69,7 @@ func (o *outbox) touched(r *reached) {
 
 // fill passes on what waits, as far as the client takes it. The lock is held; whoever holds it flushes afterwards.
 func (o *outbox) fill() {
-	var r *reached // lends its packing, and gets nothing to flush
+	var r *fanout // lends its packing, and gets nothing to flush
 	for {
 		e, ok := o.next()
 		if !ok {
@@ -79,11 +79,11 @@ func (o *outbox) fill() {
 			continue
 		}
 		if r == nil {
-			r = o.remote.server.newReached()
+			r = o.client.server.newFanout()
 			defer r.finish(false)
 		}
 		r.packed.Reset()
-		p, err := r.pack(&e.event, o.remote.signals.codec)
+		p, err := r.pack(&e.event, o.client.signals.codec)
 		if err == nil {
 			err = o.pass(e.listener.out.of(e.listener, &e.event), p)
 		}
@@ -99,11 +99,11 @@ func (o *outbox) fill() {
 // signalsAnswered notes that the client has answered signals.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
-	o.pending = o.remote.signals.sink.Pending()
+	o.pending = o.client.signals.sink.Pending()
 	if n > o.flow.inFlight {
 		o.closed = true
 		o.mu.Unlock()
-		o.remote.hangUp(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))
+		o.client.hangUp(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))
 		return
 	}
 	o.flow.answered(n)
@@ -112,13 +112,13 @@ func (o *outbox) signalsAnswered(n int) {
 	more := o.flow.inFlight > before
 	o.mu.Unlock()
 	if more {
-		o.remote.signals.sink.Flush(true)
+		o.client.signals.sink.Flush(true)
 	}
 }
 
 // flush has written what was put; r is whoever was to do it.
-func (o *outbox) flush(r *reached, now bool) {
-	if o.remote.signals.sink == nil {
+func (o *outbox) flush(r *fanout, now bool) {
+	if o.client.signals.sink == nil {
 		return
 	}
 	o.mu.Lock()
@@ -126,5 +126,5 @@ func (o *outbox) flush(r *reached, now bool) {
 		o.touchedBy = nil
 	}
 	o.mu.Unlock()
-	o.remote.signals.sink.Flush(now)
+	o.client.signals.sink.Flush(now)
 }

@@ -44,14 +44,14 @@ func pendingIsHeld(t *testing.T) {
 	const clients, ceiling = 50, 2 << 20 // each of them alone could have 256 KiB pending
 	s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: ceiling, Policy: Latest}})
 	var tasks sync.WaitGroup
-	d := &door{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+	d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 	sinks := make([]*stuckSink, clients)
 	for i := range sinks {
 		sinks[i] = new(stuckSink)
 		id := carrier.ClientID(i + 1)
 		d.ClientConnected(carrier.Client{ID: id, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sinks[i]})
 		c := d.client(id)
-		l := &Listener{sender: "light", router: s.Router, remote: c, policy: Latest}
+		l := &Listener{sender: "light", router: s.Router, client: c, policy: Latest}
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}
@@ -111,11 +111,11 @@ func TestGapsAreHeld(t *testing.T) {
 	for _, memory := range []int{1, 1 << 30} {
 		s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: memory, Limit: 100, Deadline: time.Nanosecond}})
 		var tasks sync.WaitGroup
-		d := &door{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+		d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 		sink := &stuckSink{window: 1}
 		d.ClientConnected(carrier.Client{ID: 1, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sink})
 		c := d.client(1)
-		l := &Listener{router: s.Router, remote: c}
+		l := &Listener{router: s.Router, client: c}
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}

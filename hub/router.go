@@ -37,7 +37,7 @@ type Router struct {
 	closed    bool // no sender may connect any more
 
 	callbacks atomic.Int64 // listeners that are local callbacks
-	reached   sync.Pool    // of *reached
+	fanouts   sync.Pool    // of *reached
 }
 
 // A channel is the events of one name, starting with #, of all senders.
@@ -89,11 +89,11 @@ func (r *Router) listen(l *Listener, early bool) error {
 	if err := checkSubscription(l.sender, l.event); err != nil {
 		return err
 	}
-	if l.remote == nil {
+	if l.client == nil {
 		r.callbacks.Add(1) // before it is heard of: see remote.trigger
 	}
 	if err := r.listenFor(l, early); err != nil {
-		if l.remote == nil {
+		if l.client == nil {
 			r.callbacks.Add(-1)
 		}
 		return err
@@ -149,7 +149,7 @@ func (r *Router) unlisten(l *Listener) {
 		return
 	}
 	l.list.remove(l)
-	if l.remote == nil {
+	if l.client == nil {
 		r.callbacks.Add(-1)
 	}
 	if l.sender != "" {

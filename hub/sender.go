@@ -44,12 +44,12 @@ type Sender struct {
 	fallback RequestHandler
 	answers  bool // whether it answers requests at all
 
-	topic  *topic
-	owner  *remote       // the client whose sender it is; nil: this process's own
-	given  string        // the name its owner gave it, before the hub's naming
-	remote *ClientRouter // of a sender that stands in a ServerRouter elsewhere
+	topic        *topic
+	owner        *client       // the client whose sender it is; nil: this process's own
+	given        string        // the name its owner gave it, before the hub's naming
+	clientRouter *ClientRouter // of a sender that stands in a ServerRouter elsewhere
 
-	at *link // where it was registered last; under remote.mu
+	at *connection // where it was registered last; under remote.mu
 
 	seq  uint64 // of the latest event; of whoever has the topic's turn
 	gone atomic.Bool
@@ -63,8 +63,7 @@ type Signal struct {
 	event  string
 	routes routes
 
-	out   *carrier.OutRoute // of a remote sender's; under the lock of outTo
-	outTo *triggerStream
+	route atomic.Pointer[reportRoute] // of a remote sender's event
 }
 
 // newSender checks the options and returns a sender with them that is not connected yet.
@@ -153,7 +152,7 @@ func (r *Router) connect(s *Sender) error {
 }
 
 // ownerOf returns the client whose sender has that name, nil for this process's own, and whether it is taken at all.
-func (r *Router) ownerOf(name string) (owner *remote, taken bool) {
+func (r *Router) ownerOf(name string) (owner *client, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t := r.topics[name]; t != nil && t.conn != nil {
@@ -221,8 +220,8 @@ func (s *Sender) Remove() { s.RemoveBecause("removed") }
 // RemoveBecause disconnects the sender as Remove does, and says why: see Connection's Reason. A remote sender's
 // listeners hear "removed" in any case.
 func (s *Sender) RemoveBecause(reason string) {
-	if s.remote != nil {
-		s.remote.dropSender(s)
+	if s.clientRouter != nil {
+		s.clientRouter.dropSender(s)
 		return
 	}
 	s.topic.router.disconnect(s, reason)
@@ -257,8 +256,8 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 // For a remote sender, TriggerAt returns once the hub has acknowledged the event.
 func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration) error {
 	uncertainty = max(uncertainty, 0)
-	if g.sender.remote != nil {
-		return g.sender.remote.triggerAt(ctx, g, data, at, uncertainty)
+	if g.sender.clientRouter != nil {
+		return g.sender.clientRouter.triggerAt(ctx, g, data, at, uncertainty)
 	}
 	var d delivery // filled field by field: a literal is made elsewhere, and then copied
 	d.signal = g
@@ -266,9 +265,9 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	d.event.Time, d.event.Uncertainty = at, uncertainty
 	d.event.Data.Set(data)
 	err := g.sender.topic.trigger(ctx, &d)
-	if r := d.reached; r != nil {
+	if r := d.fanout; r != nil {
 		r.flush(true)
-		waitForRoom(ctx, r.over)
+		waitForRoom(ctx, r.slow)
 		r.finish(true)
 	}
 	return err
@@ -285,16 +284,16 @@ func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) e
 	if done == nil {
 		done = func(error) {}
 	}
-	if g.sender.remote != nil {
-		return g.sender.remote.triggerAsync(ctx, g, data, done)
+	if g.sender.clientRouter != nil {
+		return g.sender.clientRouter.triggerAsync(ctx, g, data, time.Time{}, 0, done)
 	}
 	done(g.Trigger(ctx, data))
 	return nil
 }
 
 func (s *Sender) log() *slog.Logger {
-	if s.remote != nil {
-		return s.remote.log
+	if s.clientRouter != nil {
+		return s.clientRouter.log
 	}
 	return s.topic.router.log
 }

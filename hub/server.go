@@ -61,7 +61,7 @@ type ServerRouter struct {
 	queued atomic.Int64 // bytes of signals that came and wait to be handled
 
 	clientsMu sync.Mutex
-	clients   map[*remote]struct{}
+	clients   map[*client]struct{}
 }
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
@@ -69,7 +69,7 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 	return &ServerRouter{
 		Router:  NewRouter(o.Options),
 		opts:    o.withDefaults(),
-		clients: make(map[*remote]struct{}),
+		clients: make(map[*client]struct{}),
 	}
 }
 
@@ -96,7 +96,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 			group, life = &reporting, devices
 		}
 		group.Go(func() {
-			d := &door{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*remote)}
+			d := &carrierHandler{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 			if err := c.Serve(life, d); err != nil {
 				once.Do(func() { failed = err })
 				end()
@@ -144,10 +144,10 @@ func (s *ServerRouter) shuttingDown() bool {
 	return s.closed
 }
 
-func (s *ServerRouter) remotes() []*remote {
+func (s *ServerRouter) remotes() []*client {
 	s.clientsMu.Lock()
 	defer s.clientsMu.Unlock()
-	list := make([]*remote, 0, len(s.clients))
+	list := make([]*client, 0, len(s.clients))
 	for c := range s.clients {
 		list = append(list, c)
 	}
@@ -164,33 +164,33 @@ func (s *ServerRouter) Clients() []ClientInfo {
 	return list
 }
 
-// A door is where the clients of one carrier come in: it gives each an id that is unique across all carriers.
-type door struct {
+// A carrierHandler is where the clients of one carrier come in: it gives each an id that is unique across all carriers.
+type carrierHandler struct {
 	server  *ServerRouter
 	carrier carrier.Carrier
 	serving context.Context
 	tasks   *sync.WaitGroup
 
 	mu      sync.RWMutex
-	clients map[carrier.ClientID]*remote
+	clients map[carrier.ClientID]*client
 }
 
-func (d *door) client(id carrier.ClientID) *remote {
+func (d *carrierHandler) client(id carrier.ClientID) *client {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.clients[id]
 }
 
 // ClientConnected implements carrier.Handler.
-func (d *door) ClientConnected(cl carrier.Client) {
+func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
-	c := &remote{
+	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
 		left:      make(chan struct{}),
-		signals:   signals{sink: cl.Signals, codec: cl.Codec, later: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
+		signals:   signals{sink: cl.Signals, codec: cl.Codec, afterWaiting: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
 	}
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)
@@ -202,7 +202,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 		window = cl.Signals.Window()
 		cl.Signals.Account(&s.held)
 	}
-	c.outbox = outbox{remote: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window)}
+	c.outbox = outbox{client: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window)}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
@@ -213,7 +213,7 @@ func (d *door) ClientConnected(cl carrier.Client) {
 }
 
 // HandleMessage implements carrier.Handler.
-func (d *door) HandleMessage(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
+func (d *carrierHandler) HandleMessage(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 	c := d.client(id)
 	if c == nil {
 		respond(carrier.Failed(carrier.ErrNoClient))
@@ -223,14 +223,14 @@ func (d *door) HandleMessage(id carrier.ClientID, m *carrier.Message, respond fu
 }
 
 // HandleSignals implements carrier.SignalHandler.
-func (d *door) HandleSignals(id carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
+func (d *carrierHandler) HandleSignals(id carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
 	if c := d.client(id); c != nil {
 		c.handleSignals(signals, answers)
 	}
 }
 
 // SignalsAnswered implements carrier.SignalHandler.
-func (d *door) SignalsAnswered(id carrier.ClientID, n int, failed *carrier.Reply) {
+func (d *carrierHandler) SignalsAnswered(id carrier.ClientID, n int, failed *carrier.Reply) {
 	c := d.client(id)
 	if c == nil {
 		return
@@ -242,7 +242,7 @@ func (d *door) SignalsAnswered(id carrier.ClientID, n int, failed *carrier.Reply
 }
 
 // ClientDisconnected implements carrier.Handler.
-func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
+func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	c := d.client(id)
 	if c == nil {
 		return
@@ -250,7 +250,7 @@ func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
 	c.work.do(func() {
-		c.signals.later.do(func() { c.leave(cause) }) // what was read before is heard
+		c.signals.afterWaiting.do(func() { c.leave(cause) }) // what was read before is heard
 	})
 	d.mu.Lock()
 	delete(d.clients, id)
@@ -262,17 +262,17 @@ func (d *door) ClientDisconnected(id carrier.ClientID, cause error) {
 }
 
 // AllClientsDisconnected implements carrier.Handler.
-func (d *door) AllClientsDisconnected(cause error) {
+func (d *carrierHandler) AllClientsDisconnected(cause error) {
 	d.server.log.Debug("carrier closed", "cause", cause)
 }
 
 // transmit sends a message to the client; it blocks while the client's window is full, until it goes.
-func (c *remote) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
+func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
 	return c.carrier.Transmit(c.endless, c.id, m, done)
 }
 
 // forward asks the client for an answer of one of its senders. done is called exactly once.
-func (c *remote) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
+func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	if !c.requests.do(f.transmit) {
@@ -284,7 +284,7 @@ func (c *remote) forward(s *Sender, method string, params carrier.Value, done fu
 // A forwarded request is on its way to the client whose sender it asks. It ends with the answer, or when that takes too
 // long, whichever is first.
 type forwarded struct {
-	to     *remote
+	to     *client
 	sender *Sender
 	method string
 	params carrier.Value
@@ -346,7 +346,7 @@ func (f *forwarded) end(r carrier.Reply, err error) {
 }
 
 // asked gives back a place that a request had in the client's window.
-func (c *remote) asked() {
+func (c *client) asked() {
 	select {
 	case <-c.asking:
 	default: // the client has gone

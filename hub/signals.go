@@ -14,13 +14,13 @@ import (
 // unless something is in the way: a message before them, callbacks, or slow listeners. Then they wait for a goroutine of
 // their own, as many of them as the client may have unanswered.
 type signals struct {
-	sink    carrier.SignalSink // towards the client; nil: its signals are messages
-	codec   carrier.Codec
-	reached reached // of whoever handles signals: one goroutine at a time
-	later   runner
-	muted   bool // one was left unanswered, so that no other can be answered: like reached
+	sink         carrier.SignalSink // towards the client; nil: its signals are messages
+	codec        carrier.Codec
+	fanout       fanout // of whoever handles signals: one goroutine at a time
+	afterWaiting runner
+	unanswered   bool // one was left unanswered, so no other can be: like fanout
 
-	all  *atomic.Int64 // bytes of signals in later, and what they cost, of all clients
+	all  *atomic.Int64 // bytes of signals in afterWaiting, and what they cost, of all clients
 	most int           // of these
 
 	mu     sync.Mutex
@@ -36,29 +36,47 @@ const (
 	scarceQueued = 64 << 10
 )
 
-// handleSignals takes signals as they were read: their data is the carrier's again when it returns.
-func (c *remote) handleSignals(list []carrier.Signal, answers carrier.Answers) {
-	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.later.idle() {
-		list = list[c.trigger(list, answers, false):]
-		if len(c.signals.reached.over) > 0 {
-			c.signals.later.do(func() { c.waitForListeners(answers) })
-		}
+// handleSignals takes signals of the client's stream as they were read: their data is the carrier's again when it returns.
+func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
+	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.afterWaiting.idle() {
+		list = list[c.triggerStream(list, answers, whileReading):]
+		c.parkWaiting(answers)
 	}
 	if len(list) > 0 {
 		c.queueSignals(carrier.CloneSignals(nil, list), answers)
 	}
 }
 
+// handleSignal takes the one signal of a message, on the goroutine that handles the client's messages. It is handled at
+// once, unless one before it waits for slow listeners.
+func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAnswer) {
+	list := []carrier.Signal{s}
+	if !c.signals.afterWaiting.idle() {
+		c.signals.afterWaiting.do(func() { c.trigger(list, at, answers, mayWait) })
+		return
+	}
+	c.trigger(list, at, answers, inTurn)
+	c.parkWaiting(answers)
+}
+
+// parkWaiting has the wait for slow listeners, if there is one, done on a goroutine of its own. Signals that come
+// meanwhile queue behind it.
+func (c *client) parkWaiting(answers carrier.Answers) {
+	if c.signals.fanout.mustWait() {
+		c.signals.afterWaiting.do(func() { c.waitForListeners(answers) })
+	}
+}
+
 // queueSignals handles signals later, in order, after the messages that came before them.
-func (c *remote) queueSignals(list []carrier.Signal, answers carrier.Answers) {
+func (c *client) queueSignals(list []carrier.Signal, answers carrier.Answers) {
 	size := 0
 	for i := range list {
 		size += entryCost + list[i].Data.Size()
 	}
 	c.signals.waitForRoom(c.ctx, size)
 	c.work.do(func() {
-		c.signals.later.do(func() {
-			c.trigger(list, answers, true)
+		c.signals.afterWaiting.do(func() {
+			c.triggerStream(list, answers, mayWait)
 			c.signals.leave(size)
 		})
 	})
@@ -99,67 +117,91 @@ func (s *signals) leave(size int) {
 	}
 }
 
-// trigger triggers events and answers them, those for which listeners have no room when they have: that slows this
-// client down, and nobody else. If it may not wait, it returns when it should, with the number of events that it has
-// triggered; the last of these is not answered if listeners are over their limit.
-func (c *remote) trigger(list []carrier.Signal, answers carrier.Answers, mayWait bool) int {
-	r := &c.signals.reached
-	if c.signals.muted {
+// A manner says where signals are triggered, and so what they may hold up.
+type manner int
+
+const (
+	// whileReading: on the goroutine that reads them, with borrowed data; what would hold that up is left.
+	whileReading manner = iota
+	// inTurn: on the goroutine that handles the client's messages, so that a callback may hold up those, but no listener.
+	inTurn
+	// mayWait: on a goroutine of their own, which waits for slow listeners.
+	mayWait
+)
+
+// triggerStream triggers events of the client's stream. Answers go by their order: once one is left unanswered, the
+// stream is.
+func (c *client) triggerStream(list []carrier.Signal, answers carrier.Answers, how manner) (handled int) {
+	if c.signals.unanswered {
 		return len(list)
 	}
-	done, now := 0, c.server.now() // of those that came together
+	handled, c.signals.unanswered = c.trigger(list, time.Time{}, answers, how)
+	return handled
+}
+
+// trigger triggers events and answers them, those for which listeners have no room when they have: that slows this
+// client down, and nobody else. at is the time of signals that do not tell theirs; the zero time is now.
+//
+// It returns how many it has handled, which are all unless it must not wait: the last of those is not answered if
+// listeners are over their limit. unanswered is true if the hub shuts down and so does not answer the rest.
+func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int, unanswered bool) {
+	f := &c.signals.fanout
+	done := 0
+	if at.IsZero() {
+		at = c.server.now() // of those that came together
+	}
 	for i := range list {
-		if !mayWait && c.server.callbacks.Load() > 0 { // one was added meanwhile
-			r.flush(true)
+		if how == whileReading && c.server.callbacks.Load() > 0 { // one was added meanwhile
+			f.flush(true)
 			answers.Done(done)
-			return i
+			return i, false
 		}
-		err := c.triggerOne(&list[i], now, !mayWait)
+		err := c.triggerOne(&list[i], at, how == whileReading)
 		switch {
 		case err == nil:
 			done++
 		case errors.Is(err, ErrNotConnected) && c.server.shuttingDown():
-			// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
-			c.signals.muted = true
-			r.flush(true)
+			// A refusal would let a device drop the reading, which the next hub could take.
+			f.flush(true)
 			answers.Done(done)
-			return len(list)
+			return len(list), true
 		default:
 			answers.Done(done)
 			answers.Fail(carrier.Failed(err))
 			done = 0
 		}
-		if len(r.over) == 0 {
-			if mayWait { // callbacks take their time
+		if !f.mustWait() {
+			if how != whileReading { // callbacks take their time
 				answers.Done(done)
 				done = 0
 			}
 			continue
 		}
-		r.flush(true)
+		f.flush(true)
 		answers.Done(done - 1)
-		if done = 0; !mayWait {
-			return i + 1
+		done = 0
+		if how != mayWait {
+			return i + 1, false
 		}
 		c.waitForListeners(answers)
-		now = c.server.now()
+		at = c.server.now()
 	}
-	r.flush(true)
+	f.flush(true)
 	answers.Done(done)
-	return len(list)
+	return len(list), false
 }
 
 // waitForListeners waits until those have room that had none for an event, and answers that.
-func (c *remote) waitForListeners(answers carrier.Answers) {
-	r := &c.signals.reached
-	waitForRoom(c.ctx, r.over)
-	r.lose()
+func (c *client) waitForListeners(answers carrier.Answers) {
+	f := &c.signals.fanout
+	waitForRoom(c.ctx, f.slow)
+	f.forget()
 	answers.Done(1)
 }
 
 // triggerOne triggers the event of a signal, now unless it says when it happened. borrowed: the data is the carrier's,
 // so that who keeps it needs a copy.
-func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) error {
+func (c *client) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) error {
 	at := now
 	if s.Time != 0 {
 		at = time.Unix(0, s.Time)
@@ -177,7 +219,7 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 			event: Event{
 				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
 			},
-			signal: g, borrowed: borrowed, reached: &c.signals.reached,
+			signal: g, borrowed: borrowed, fanout: &c.signals.fanout,
 		}
 		err := g.sender.topic.trigger(c.ctx, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {
@@ -187,7 +229,7 @@ func (c *remote) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 	}
 }
 
-func (c *remote) find(r *carrier.Route) (*Signal, error) {
+func (c *client) find(r *carrier.Route) (*Signal, error) {
 	s, err := c.own(r.Sender)
 	if err != nil {
 		return nil, err

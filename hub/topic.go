@@ -23,13 +23,13 @@ type topic struct {
 
 	// The order of events: one goroutine at a time has the turn and delivers; what others trigger meanwhile (or what a
 	// callback triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
-	turn  atomic.Uint32 // the bits taken and waiting
-	clock clock         // of whoever has the turn
-	mu    sync.Mutex
-	queue []delivery
-	over  []overdue     // listeners that could not keep up with what was delivered for others: whoever triggers next waits
-	room  chan struct{} // closed when the queue gets shorter; nil if nobody waits
-	ended bool          // the last event posted was a #disconnect: whoever delivers it tidies up
+	turn          atomic.Uint32 // the bits taken and waiting
+	clock         clock         // of whoever has the turn
+	mu            sync.Mutex
+	queue         []delivery
+	slowListeners []slowListener // listeners that could not keep up with what was delivered for others: whoever triggers next waits
+	room          chan struct{}  // closed when the queue gets shorter; nil if nobody waits
+	ended         bool           // the last event posted was a #disconnect: whoever delivers it tidies up
 }
 
 // The bits of a topic's turn.
@@ -44,8 +44,8 @@ type delivery struct {
 	signal   *Signal
 	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
 
-	// reached is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
-	reached *reached
+	// fanout is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
+	fanout *fanout
 }
 
 // own gives the event bytes of its own.
@@ -99,24 +99,24 @@ func (t *topic) endTurn() (more bool) {
 
 // slowFor has whoever triggers next wait for outboxes, once for each, or the waiting would be taken for theirs. The lock is
 // held.
-func (t *topic) slowFor(over []overdue) {
+func (t *topic) slowFor(over []slowListener) {
 	for _, o := range over {
-		if len(t.over) < overMost && !slices.Contains(t.over, o) {
-			t.over = append(t.over, o)
+		if len(t.slowListeners) < overMost && !slices.Contains(t.slowListeners, o) {
+			t.slowListeners = append(t.slowListeners, o)
 		}
 	}
 }
 
 // slow lets whoever triggers an event wait for those that could not keep up with others. The lock is held.
 func (t *topic) slow(d *delivery) {
-	if len(t.over) == 0 {
+	if len(t.slowListeners) == 0 {
 		return
 	}
-	if d.reached == nil {
-		d.reached = t.router.newReached()
+	if d.fanout == nil {
+		d.fanout = t.router.newFanout()
 	}
-	d.reached.over = append(d.reached.over, t.over...)
-	t.over = nil
+	d.fanout.slow = append(d.fanout.slow, t.slowListeners...)
+	t.slowListeners = nil
 }
 
 // enqueue puts an event behind those that wait.
@@ -137,7 +137,7 @@ func (t *topic) enqueue(ctx context.Context, d *delivery) error {
 	}
 	d.own()
 	waits := *d
-	waits.reached = nil // that is ours
+	waits.fanout = nil // that is ours
 	t.slow(d)
 	t.queue = append(t.queue, waits)
 	t.turn.Or(waiting)
@@ -171,12 +171,12 @@ const (
 
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
-	var reached *reached
+	var reached *fanout
 	for {
 		t.mu.Lock()
-		if reached.wantsPatience() {
-			t.slowFor(reached.over)
-			reached.lose()
+		if reached.mustWait() {
+			t.slowFor(reached.slow)
+			reached.forget()
 		}
 		if len(t.queue) == 0 {
 			t.queue = nil
@@ -197,9 +197,9 @@ func (t *topic) drain() {
 			t.room = nil
 		}
 		t.mu.Unlock()
-		d.reached = reached
+		d.fanout = reached
 		d.deliver()
-		if reached = d.reached; reached != nil && len(reached.dirty) >= flushEvery {
+		if reached = d.fanout; reached != nil && len(reached.dirty) >= flushEvery {
 			reached.flush(false)
 		}
 	}
@@ -237,8 +237,8 @@ func (d *delivery) deliver() {
 	conn := d.signal.sender
 	conn.seq++
 	d.event.Seq = conn.seq
-	if d.reached != nil {
-		d.reached.packed.Reset()
+	if d.fanout != nil {
+		d.fanout.packed.Reset()
 	}
 	for _, ls := range &d.signal.routes {
 		if ls == nil {
@@ -247,18 +247,18 @@ func (d *delivery) deliver() {
 		for _, l := range ls.load() {
 			switch {
 			case l.removed.Load():
-			case l.remote == nil && d.borrowed:
+			case l.client == nil && d.borrowed:
 				// It was added after this event happened: else nothing would be borrowed. It could ask who waits here.
-			case l.remote == nil:
-				if d.reached != nil {
-					d.reached.flush(true) // a callback may take its time
+			case l.client == nil:
+				if d.fanout != nil {
+					d.fanout.flush(true) // a callback may take its time
 				}
 				l.call(&d.event)
 			default:
-				if d.reached == nil {
-					d.reached = l.router.newReached()
+				if d.fanout == nil {
+					d.fanout = l.router.newFanout()
 				}
-				l.remote.outbox.push(l, d)
+				l.client.outbox.push(l, d)
 			}
 		}
 	}

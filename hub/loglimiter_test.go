@@ -10,7 +10,7 @@ import (
 // TestSeldom: what happens ten times a second is told once a minute, and each time is counted once.
 func TestSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s seldom
+		var s logLimiter
 		var told []int
 		for range 1801 {
 			if n := s.note(); n > 0 {

@@ -12,8 +12,8 @@ import (
 	"sighub/carrier"
 )
 
-// A remote is a client as a ServerRouter sees it: what it registered, and what waits for it.
-type remote struct {
+// A client is a client as a ServerRouter sees it: what it registered, and what waits for it.
+type client struct {
 	server  *ServerRouter
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
@@ -30,9 +30,9 @@ type remote struct {
 	signals  signals
 	work     runner // handles messages: a local callback may wait for what the client's reader brings
 	outbox   outbox
-	refusals seldom
-	drops    seldom
-	failures seldom
+	refusals logLimiter
+	drops    logLimiter
+	failures logLimiter
 	requests runner        // transmits requests: they do not wait behind events
 	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 
@@ -41,10 +41,10 @@ type remote struct {
 	listeners map[uint64]*Listener
 }
 
-func (c *remote) log() *slog.Logger { return c.server.log }
+func (c *client) log() *slog.Logger { return c.server.log }
 
 // name returns what the hub calls a sender of the client.
-func (c *remote) name(sender string) string {
+func (c *client) name(sender string) string {
 	if c.naming == "" {
 		return sender
 	}
@@ -52,7 +52,7 @@ func (c *remote) name(sender string) string {
 }
 
 // leave takes back everything that the client registered.
-func (c *remote) leave(cause error) {
+func (c *client) leave(cause error) {
 	defer close(c.left)
 	c.mu.Lock()
 	senders, listeners := c.senders, c.listeners
@@ -68,7 +68,7 @@ func (c *remote) leave(cause error) {
 
 // connect connects a sender of the client's. One of that name whose client has gone is on its way out: a device that
 // is back at once waits for that, because it would lose what it reports while it is refused.
-func (c *remote) connect(s *Sender) error {
+func (c *client) connect(s *Sender) error {
 	for {
 		err := c.server.connect(s)
 		if !errors.Is(err, ErrExists) {
@@ -90,7 +90,7 @@ func (c *remote) connect(s *Sender) error {
 }
 
 // hangUp disconnects the client, if its carrier can; else it stops listening for it.
-func (c *remote) hangUp(cause error) {
+func (c *client) hangUp(cause error) {
 	c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
 	c.tasks.Go(func() {
 		if d, ok := c.carrier.(carrier.Disconnecter); ok {
@@ -109,24 +109,24 @@ func (c *remote) hangUp(cause error) {
 }
 
 // A method answers by returning a response, or by calling respond, now or later, and returning deferred.
-type method func(c *remote, a *arguments, respond func(carrier.Reply)) (any, error)
+type method func(c *client, a *arguments, respond func(carrier.Reply)) (any, error)
 
 // methods are what a client may ask for.
 var methods = map[string]method{
-	methodVersion:        (*remote).getVersion,
-	methodListSenders:    (*remote).listSenders,
-	methodAddSender:      (*remote).addSender,
-	methodRemoveSender:   (*remote).removeSender,
-	methodAddListener:    (*remote).addListener,
-	methodRemoveListener: (*remote).removeListener,
-	methodSignal:         (*remote).signal,
-	methodRequest:        (*remote).request,
+	methodVersion:        (*client).getVersion,
+	methodListSenders:    (*client).listSenders,
+	methodAddSender:      (*client).addSender,
+	methodRemoveSender:   (*client).removeSender,
+	methodAddListener:    (*client).addListener,
+	methodRemoveListener: (*client).removeListener,
+	methodSignal:         (*client).signal,
+	methodRequest:        (*client).request,
 }
 
 // deferred is returned by methods that call respond themselves.
 var deferred any = new(int)
 
-func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
+func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	if m.Method == "" {
 		respond(carrier.Reply{Status: carrier.StatusNoMethod})
 		return
@@ -136,14 +136,14 @@ func (c *remote) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
-	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.later.idle() {
-		c.signals.later.do(func() { c.call(method, m, respond) }) // after what the sender has sent before
+	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
+		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after what the sender has sent before
 		return
 	}
 	c.call(method, m, respond)
 }
 
-func (c *remote) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
+func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	var response any
 	err := a.err
@@ -159,7 +159,7 @@ func (c *remote) call(method method, m *carrier.Message, respond func(carrier.Re
 }
 
 // handleOther answers a method of the program around the hub.
-func (c *remote) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
+func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 	method := c.server.opts.Methods[m.Method]
 	if method == nil {
 		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
@@ -173,7 +173,7 @@ func (c *remote) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 	respond(carrier.Done(response))
 }
 
-func (c *remote) getVersion(*arguments, func(carrier.Reply)) (any, error) {
+func (c *client) getVersion(*arguments, func(carrier.Reply)) (any, error) {
 	return protocolVersion, nil
 }
 
@@ -196,7 +196,7 @@ type listedEvent struct {
 
 // listSenders lists senders by name, those after one, and so many if that is limited. Last comes any sender, which has no
 // name, unless there are more.
-func (c *remote) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
+func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	withEvents, after, most := a.flag("list_events"), a.optionalText("after"), uint64(math.MaxUint64)
 	if v := a.value("limit"); !v.IsNull() {
 		most = a.number("limit")
@@ -236,7 +236,7 @@ func listedEvents(names []string) []listedEvent {
 	return append(list, listedEvent{})
 }
 
-func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
+func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	given := a.text("sender")
 	events := a.texts("events")
 	var requests []*string
@@ -260,9 +260,9 @@ func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		o.Requests = make(map[string]RequestHandler, len(requests))
 		for _, method := range requests {
 			if method == nil {
-				o.Default = elsewhere
+				o.Default = forwardedRequest
 			} else {
-				o.Requests[*method] = elsewhere
+				o.Requests[*method] = forwardedRequest
 			}
 		}
 	}
@@ -287,10 +287,10 @@ func (c *remote) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	return nil, nil
 }
 
-// elsewhere stands for the handlers of a client's sender: its requests are forwarded.
-func elsewhere(context.Context, string, carrier.Value) (any, error) { return nil, ErrNotYours }
+// forwardedRequest stands for the handlers of a client's sender: its requests are forwarded.
+func forwardedRequest(context.Context, string, carrier.Value) (any, error) { return nil, ErrNotYours }
 
-func (c *remote) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) {
+func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	given := a.text("sender")
 	if a.err != nil {
 		return nil, a.err
@@ -307,7 +307,7 @@ func (c *remote) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 }
 
 // own returns a sender of the client's, by the name the client gave it.
-func (c *remote) own(given string) (*Sender, error) {
+func (c *client) own(given string) (*Sender, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.senders[given]; s != nil {
@@ -316,8 +316,8 @@ func (c *remote) own(given string) (*Sender, error) {
 	return nil, fmt.Errorf("%w, or it was never added: %s", ErrNotYours, given)
 }
 
-func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
-	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, remote: c}
+func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
+	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, client: c}
 	early := a.flag("early")
 	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
 	if a.err != nil {
@@ -341,7 +341,7 @@ func (c *remote) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	return deferred, nil
 }
 
-func (c *remote) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
+func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
 	id := a.number("listener_id")
 	if a.err != nil {
 		return nil, a.err
@@ -357,44 +357,20 @@ func (c *remote) removeListener(a *arguments, _ func(carrier.Reply)) (any, error
 	return nil, nil
 }
 
-func (c *remote) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
+// signal takes a message "signal", which is a stream of one.
+func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
 	in := a.info()
 	if a.err != nil {
 		return nil, a.err
 	}
-	s, err := c.own(in.sender)
-	if err != nil {
-		return nil, err
-	}
-	sig, err := s.Signal(in.event)
-	if err != nil {
-		return nil, err
-	}
-	d := delivery{
-		event:  Event{Sender: s.name, Name: sig.event, Time: in.time, Uncertainty: in.uncertainty, Data: a.kept("data")},
-		signal: sig,
-	}
-	err = s.topic.trigger(c.ctx, &d)
-	r := d.reached
-	r.flush(true)
-	if errors.Is(err, ErrNotConnected) && c.server.shuttingDown() {
-		// Not answered at all: a refusal would let a device drop the reading, which the next hub could take.
-		return deferred, nil
-	}
-	if err != nil || !r.wantsPatience() {
-		r.finish(true)
-		return nil, err
-	}
-	// The reply waits until the slow listeners have room: that slows this client down, and nobody else.
-	c.tasks.Go(func() {
-		waitForRoom(c.ctx, r.over)
-		r.finish(true)
-		respond(carrier.Done(nil))
-	})
+	c.handleSignal(carrier.Signal{
+		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
+		Uncertainty: int64(in.uncertainty), Data: a.kept("data"),
+	}, in.time, messageAnswer(respond))
 	return deferred, nil
 }
 
-func (c *remote) request(a *arguments, respond func(carrier.Reply)) (any, error) {
+func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error) {
 	sender, method := a.text("sender"), a.text("method")
 	params := a.value("params")
 	if a.err != nil {

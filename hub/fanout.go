@@ -6,44 +6,44 @@ import (
 	"sighub/carrier"
 )
 
-// reached is what deliveries leave to be done, by whoever makes them: one after the other, or many together.
-type reached struct {
+// fanout is what deliveries leave to be done, by whoever makes them: one after the other, or many together.
+type fanout struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
-	over   []overdue            // want the sender to slow down
+	slow   []slowListener       // want the sender to slow down
 	home   *sync.Pool           // where it is kept for the next
 }
 
-// newReached lends one; finish gives it back.
-func (r *Router) newReached() *reached {
-	if free, ok := r.reached.Get().(*reached); ok {
+// newFanout lends one; finish gives it back.
+func (r *Router) newFanout() *fanout {
+	if free, ok := r.fanouts.Get().(*fanout); ok {
 		return free
 	}
-	return &reached{home: &r.reached}
+	return &fanout{home: &r.fanouts}
 }
 
 // finish does what is left but for the waiting, and gives r back. A nil r has nothing left.
-func (r *reached) finish(now bool) {
+func (r *fanout) finish(now bool) {
 	if r == nil {
 		return
 	}
 	r.flush(now)
-	r.lose()
+	r.forget()
 	r.packed.Reset()
 	r.home.Put(r)
 }
 
-// wantsPatience tells whether listeners want the sender to slow down.
-func (r *reached) wantsPatience() bool { return r != nil && len(r.over) > 0 }
+// mustWait tells whether listeners want the sender to slow down.
+func (r *fanout) mustWait() bool { return r != nil && len(r.slow) > 0 }
 
-// lose forgets who wants the sender to slow down.
-func (r *reached) lose() {
-	clear(r.over)
-	r.over = r.over[:0]
+// forget forgets who wants the sender to slow down.
+func (r *fanout) forget() {
+	clear(r.slow)
+	r.slow = r.slow[:0]
 }
 
 // flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.
-func (r *reached) flush(now bool) {
+func (r *fanout) flush(now bool) {
 	if r == nil {
 		return
 	}
@@ -55,7 +55,7 @@ func (r *reached) flush(now bool) {
 }
 
 // pack returns the event packed in a codec. For any number of listeners in a row with the same codec it is packed once.
-func (r *reached) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
+func (r *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
 	if r.packed.Is(c) {
 		return &r.packed, nil
 	}

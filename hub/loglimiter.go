@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A seldom keeps what happens again and again from filling the log: the first time is told at once, later ones together,
+// A logLimiter keeps what happens again and again from filling the log: the first time is told at once, later ones together,
 // once a minute.
-type seldom struct {
+type logLimiter struct {
 	mu     sync.Mutex
 	told   time.Time
 	untold int
@@ -16,7 +16,7 @@ type seldom struct {
 const seldomEvery = time.Minute
 
 // note counts one more. It returns how many are to be told of; 0: none, for now.
-func (s *seldom) note() int {
+func (s *logLimiter) note() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.untold++
@@ -29,7 +29,7 @@ func (s *seldom) note() int {
 }
 
 // unsent logs that an event cannot be sent to the client.
-func (c *remote) unsent(ev *Event, err error) {
+func (c *client) unsent(ev *Event, err error) {
 	if n := c.failures.note(); n > 0 {
 		c.log().Warn("an event cannot be sent to a listener", "client", c.info.String(), "times", n,
 			"sender", ev.Sender, "event", ev.Name, "error", err)
@@ -37,14 +37,14 @@ func (c *remote) unsent(ev *Event, err error) {
 }
 
 // refused logs that a listener of the client's did not take an event.
-func (c *remote) refused(err error) {
+func (c *client) refused(err error) {
 	if n := c.refusals.note(); n > 0 {
 		c.log().Warn("a listener did not take an event", "client", c.info.String(), "times", n, "error", err)
 	}
 }
 
 // dropping logs that a listener begins to miss events of a sender.
-func (c *remote) dropping(sender string, waiting int) {
+func (c *client) dropping(sender string, waiting int) {
 	if n := c.drops.note(); n > 0 {
 		c.log().Warn("events for a listener are dropped", "told", c.hello, "client", c.info.String(), "times", n,
 			"sender", sender, "waiting", waiting)

@@ -1,0 +1,136 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"sighub/carrier"
+)
+
+// A messageAnswer answers the one signal that a message "signal" is, by the message's reply.
+type messageAnswer func(carrier.Reply)
+
+// Done implements carrier.Answers.
+func (a messageAnswer) Done(n int) {
+	if n > 0 {
+		a(carrier.Done(nil))
+	}
+}
+
+// Fail implements carrier.Answers.
+func (a messageAnswer) Fail(r carrier.Reply) { a(r) }
+
+// HandleSignals implements carrier.SignalHandler: events for listeners.
+func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
+	h.mu.Lock()
+	c := h.connection
+	h.mu.Unlock()
+	batch, ok := h.batches.Get().(*[]carrier.Signal)
+	if !ok {
+		batch = new([]carrier.Signal)
+	}
+	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
+	ok = h.callbacks.do(func() {
+		c.hear(*batch, time.Time{}, answers)
+		clear(*batch)
+		h.batches.Put(batch)
+	})
+	if !ok { // unanswered, for answers go by their order: the hub does not keep to our window
+		c.router.log.Error("the hub sends more events than were asked for; some are lost")
+	}
+}
+
+// answerEvery is how many events are acknowledged together at the most, and answerAfter the time after which those
+// whose callbacks have returned are not kept waiting for others.
+const (
+	answerEvery = 256
+	answerAfter = time.Millisecond
+)
+
+// heard takes a message "signal", which is a stream of one. Unlike a stream, it can be refused at once and out of order.
+func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
+	a := parseArguments(m.Params)
+	id, in := a.number("listener_id"), a.info()
+	if a.err != nil {
+		respond(carrier.Failed(a.err))
+		return
+	}
+	l, err := c.listener(id)
+	if err != nil {
+		respond(carrier.Failed(err))
+		return
+	}
+	signals := []carrier.Signal{{
+		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
+	}}
+	if !c.handler.callbacks.do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+		respond(carrier.Failed(ErrBusy))
+	}
+}
+
+// hear calls the callbacks of events, and acknowledges those that have returned. at is the time of signals that do not
+// tell theirs; the zero time is now.
+func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrier.Answers) {
+	done, since, slow := 0, time.Now(), false
+	for i := range signals {
+		if c.handler.serving.Err() != nil {
+			break // unanswered: the hub knows that it was not heard
+		}
+		l, err := c.listenerOf(signals[i].Route)
+		if err != nil {
+			answers.Done(done)
+			answers.Fail(carrier.Failed(err))
+			done = 0
+			continue
+		}
+		if !l.removed.Load() {
+			ev := c.eventOf(&signals[i], at)
+			l.call(&ev)
+		}
+		done++
+		if slow || done == 1 || done%8 == 0 { // a clock costs as much as all the rest
+			slow = time.Since(since) > answerAfter
+		}
+		if slow || done == answerEvery {
+			answers.Done(done)
+			done, since = 0, time.Now()
+		}
+	}
+	answers.Done(done)
+}
+
+func (c *connection) eventOf(s *carrier.Signal, at time.Time) Event {
+	switch {
+	case s.Time != 0:
+		at = time.Unix(0, s.Time)
+	case at.IsZero():
+		at = c.router.now()
+	}
+	return Event{
+		Sender: s.Route.Sender, Name: s.Route.Event,
+		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq, Data: s.Data,
+	}
+}
+
+// listenerOf returns the listener of a route, which the route remembers.
+func (c *connection) listenerOf(r *carrier.Route) (*Listener, error) {
+	if l, ok := r.Handle.(*Listener); ok {
+		return l, nil
+	}
+	l, err := c.listener(r.Listener)
+	if err == nil {
+		r.Handle = l
+	}
+	return l, err
+}
+
+// listener returns the listener that the hub knows by this number.
+func (c *connection) listener(id uint64) (*Listener, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.listeners[id]; l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
+}

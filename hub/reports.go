@@ -1,0 +1,169 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+)
+
+// Reports are the events of one connection on their way to the hub: a stream of signals or, where the carrier has none,
+// messages.
+type reports struct {
+	sink  carrier.SignalSink // nil: events travel as messages
+	codec carrier.Codec
+
+	mu      sync.Mutex
+	packed  carrier.PackedSignal
+	pending int           // bytes that waited to be written when the last signal was put
+	waiting doneRing      // for the hub's answers, oldest first
+	room    chan struct{} // closed when there is room in the window; nil if nobody waits
+	err     error         // set once the connection is lost
+}
+
+// A reportRoute is the route of a remote sender's event on one connection.
+type reportRoute struct {
+	carrier.OutRoute
+	on *reports
+}
+
+// report sends an event to the hub; done is called once with what becomes of it, unless report returns an error. now: it
+// is written at once, else soon, with others.
+func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
+	if c.reports.sink != nil {
+		return c.reports.put(ctx, g, data, at, uncertainty, now, done)
+	}
+	params := &signalParams{
+		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
+		data: carrier.ValueOf(data),
+	}
+	return c.send(ctx, methodSignal, params, func(r carrier.Reply, err error) {
+		if err == nil {
+			err = r.Err()
+		}
+		done(err)
+	})
+}
+
+// put puts an event into the stream, once there is room in the window.
+func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
+	rs.mu.Lock()
+	for rs.err == nil && rs.waiting.n > 0 && (rs.waiting.n >= rs.sink.Window() || rs.pending >= carrier.PendingLimit) {
+		if err := rs.wait(ctx); err != nil {
+			rs.mu.Unlock()
+			return err
+		}
+	}
+	if rs.err != nil {
+		defer rs.mu.Unlock()
+		return rs.err
+	}
+	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(data)}
+	if !at.IsZero() {
+		s.Time = at.UnixNano()
+	}
+	err := rs.packed.Pack(rs.codec, &s)
+	if err == nil {
+		route := g.route.Load()
+		if route == nil || route.on != rs {
+			route = &reportRoute{on: rs}
+			route.Route = carrier.Route{Sender: g.sender.name, Event: g.event}
+			g.route.Store(route)
+		}
+		rs.pending, err = rs.sink.Put(&route.OutRoute, &rs.packed)
+	}
+	if err != nil {
+		rs.mu.Unlock()
+		return err
+	}
+	rs.waiting.push(done)
+	rs.mu.Unlock()
+	rs.sink.Flush(now)
+	return nil
+}
+
+// wait waits for room in the window, with the lock held before and after.
+func (rs *reports) wait(ctx context.Context) error {
+	if rs.room == nil {
+		rs.room = make(chan struct{})
+	}
+	room := rs.room
+	rs.mu.Unlock()
+	defer rs.mu.Lock()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// answered ends the next n events: they are done, or if failed is not nil, the one is not.
+func (rs *reports) answered(n int, failed *carrier.Reply) {
+	var err error
+	if failed != nil {
+		err = failed.Err()
+	}
+	rs.mu.Lock()
+	rs.pending = rs.sink.Pending()
+	done := rs.waiting.take(n)
+	rs.release()
+	rs.mu.Unlock()
+	for _, f := range done {
+		f(err)
+	}
+}
+
+// fail ends everything that is unanswered: the connection is lost.
+func (rs *reports) fail(err error) {
+	rs.mu.Lock()
+	rs.err = err
+	done := rs.waiting.take(rs.waiting.n)
+	rs.release()
+	rs.mu.Unlock()
+	for _, f := range done {
+		f(err)
+	}
+}
+
+// release wakes whoever waits for room. The lock is held.
+func (rs *reports) release() {
+	if rs.room != nil {
+		close(rs.room)
+		rs.room = nil
+	}
+}
+
+// A doneRing is a queue of functions to be called.
+type doneRing struct {
+	ring  []func(error)
+	first int
+	n     int
+	taken []func(error) // the latest take
+}
+
+func (r *doneRing) push(done func(error)) {
+	if r.n == len(r.ring) {
+		ring := make([]func(error), max(64, 2*r.n))
+		for i := range r.n {
+			ring[i] = r.ring[(r.first+i)%len(r.ring)]
+		}
+		r.ring, r.first = ring, 0
+	}
+	r.ring[(r.first+r.n)%len(r.ring)] = done
+	r.n++
+}
+
+// take takes the oldest n, or as many as there are. What it returns is good until the next take.
+func (r *doneRing) take(n int) []func(error) {
+	clear(r.taken)
+	r.taken = r.taken[:0]
+	for range min(n, r.n) {
+		r.taken = append(r.taken, r.ring[r.first])
+		r.ring[r.first] = nil
+		r.first = (r.first + 1) % len(r.ring)
+		r.n--
+	}
+	return r.taken
+}
