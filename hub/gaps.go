@@ -52,8 +52,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	loss := (*list)[key]
 	if loss == nil {
 		if n := o.gaps.len(); n/gapLimit >= o.Limit || n >= scarceGaps && o.scarce() {
-			o.closed = true
-			o.client.hangUp(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
+			o.leave(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
 			return
 		}
 		loss = new(Loss)

@@ -33,8 +33,7 @@ type Listener struct {
 // ListenerOptions say what a hub does with events that a remote listener cannot keep up with. What is dropped, it is
 // told as a [Gap].
 type ListenerOptions struct {
-	// Policy is one of [Policies], by its name; empty: as the hub is configured.
-	Policy string
+	Policy Policy // DefaultPolicy: as the hub is configured
 	// Deadline is how long the hub may keep a sender waiting, if the policy is block; 0: as the hub is configured.
 	Deadline time.Duration
 }

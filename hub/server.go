@@ -190,7 +190,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
 		left:      make(chan struct{}),
-		signals:   signals{sink: cl.Signals, codec: cl.Codec, afterWaiting: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
+		signals:   signals{afterWaiting: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
 	}
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)
@@ -202,7 +202,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		window = cl.Signals.Window()
 		cl.Signals.Account(&s.held)
 	}
-	c.outbox = outbox{client: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window)}
+	c.outbox = outbox{client: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec}}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()

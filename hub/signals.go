@@ -14,8 +14,6 @@ import (
 // unless something is in the way: a message before them, callbacks, or slow listeners. Then they wait for a goroutine of
 // their own, as many of them as the client may have unanswered.
 type signals struct {
-	sink         carrier.SignalSink // towards the client; nil: its signals are messages
-	codec        carrier.Codec
 	fanout       fanout // of whoever handles signals: one goroutine at a time
 	afterWaiting runner
 	unanswered   bool // one was left unanswered, so no other can be: like fanout

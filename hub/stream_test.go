@@ -301,20 +301,20 @@ func TestStreamHearsItself(t *testing.T) {
 // disconnected; others hear all of it.
 func TestStreamToStuckListener(t *testing.T) {
 	const count = 60_000
-	for policy, name := range hub.Policies() {
-		t.Run(name, func(t *testing.T) {
+	for i, policy := range hub.Policies() {
+		t.Run(policy.String(), func(t *testing.T) {
 			// Asked for by the listener, against the hub's own default.
-			n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Policy: hub.Policy((policy + 1) % 3), Limit: 64}})
+			n := serveNetwork(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Policy: hub.Policies()[(i+1)%3], Limit: 64}})
 			stuck, _ := n.client(carrier.CBOR)
 			c, free := newCounting(), make(chan struct{})
-			c.late = hub.Policy(policy) == hub.Latest
-			o := hub.ListenerOptions{Policy: name, Deadline: 10 * time.Millisecond}
+			c.late = policy == hub.Latest
+			o := hub.ListenerOptions{Policy: policy, Deadline: 10 * time.Millisecond}
 			if _, err := stuck.AddRemoteListenerWith(n.ctx, "light", "", o, func(ev hub.Event) { <-free; c.hear(ev) }); err != nil {
 				t.Fatal(err)
 			}
 			well, _ := n.client(carrier.CBOR)
 			w := newCounting()
-			patient := hub.ListenerOptions{Policy: "block", Deadline: 5 * time.Second} // if the machine stands still
+			patient := hub.ListenerOptions{Policy: hub.Block, Deadline: 5 * time.Second} // if the machine stands still
 			if _, err := well.AddRemoteListenerWith(n.ctx, "light", "", patient, w.hear); err != nil {
 				t.Fatal(err)
 			}
@@ -328,7 +328,7 @@ func TestStreamToStuckListener(t *testing.T) {
 				t.Errorf("the other has lost %d", w.gaps)
 			}
 			close(free)
-			if hub.Policy(policy) == hub.Hangup {
+			if policy == hub.Hangup {
 				awaitClients(t, n, 3) // it comes back by itself
 				return
 			}
@@ -358,7 +358,7 @@ func awaitClients(t *testing.T, n *network, want int) {
 func TestBadListenerOptions(t *testing.T) {
 	n := serveNetwork(t, hub.ServerOptions{})
 	r, _ := n.client(carrier.CBOR)
-	for _, o := range []hub.ListenerOptions{{Policy: "hope"}, {Deadline: time.Hour}} {
+	for _, o := range []hub.ListenerOptions{{Policy: 77}, {Deadline: time.Hour}} {
 		if _, err := r.AddRemoteListenerWith(n.ctx, "light", "", o, func(hub.Event) {}); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}

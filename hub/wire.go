@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -159,12 +158,10 @@ func (a *arguments) units() map[string]string {
 // policy reads what a listener wants when it cannot keep up; what it does not say is as it is for all.
 func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 	p, deadline := o.Policy, o.Deadline
-	if name := a.optionalText("policy"); name != "" {
-		i := slices.Index(Policies(), name)
-		if i < 0 {
-			a.fail("policy %q is not one of %s", name, strings.Join(Policies(), ", "))
+	if text := a.optionalText("policy"); text != "" {
+		if err := p.UnmarshalText([]byte(text)); err != nil {
+			a.fail("%v", err)
 		}
-		p = Policy(i)
 	}
 	if v := a.value("deadline"); !v.IsNull() {
 		ms := a.number("deadline")

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"sighub/hub"
+	"sighub/internal/config"
 	"slices"
 	"strings"
 	"sync"
@@ -13,9 +15,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"sighub/hub"
-	"sighub/internal/config"
 )
 
 // try carries out a command line within this process.
@@ -149,14 +148,15 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// The configuration names the policies itself, because it knows nothing of the hub.
+// TestPoliciesOfTheConfiguration: the configuration knows every policy of the hub, and has one by default.
 func TestPoliciesOfTheConfiguration(t *testing.T) {
 	for _, policy := range hub.Policies() {
-		if _, err := config.Parse("x", []byte("limits: {slow_listener: "+policy+"}")); err != nil {
-			t.Error(err)
+		c, err := config.Parse("x", []byte("limits: {slow_listener: "+policy.String()+"}"))
+		if err != nil || c.Limits.SlowListener != policy {
+			t.Errorf("%s: %+v, %v", policy, c, err)
 		}
 	}
 	if !slices.Contains(hub.Policies(), config.Default().Limits.SlowListener) {
-		t.Error("the default is no policy")
+		t.Error("the default is not a policy")
 	}
 }

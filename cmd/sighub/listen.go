@@ -16,7 +16,7 @@ type listenCommand struct {
 	Event   string        `arg:"" optional:"" help:"Which of its events. * or nothing: any event."`
 	Output  string        `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line, {time, sender, event, data}."`
 	Count   int           `short:"n" placeholder:"N" help:"End after N events."`
-	Policy  string        `enum:",block,latest,disconnect" default:"" help:"What the hub does when this listener cannot keep up: block (slow the sender down for a while), latest (keep the newest of each event) or disconnect. What is missed is told as #gap. Default: as the hub is configured."`
+	Policy  hub.Policy    `placeholder:"POLICY" help:"What the hub does when this listener cannot keep up: block (slow the sender down for a while), latest (keep the newest of each event) or disconnect. What is missed is told as #gap. Default: as the hub is configured."`
 	Timeout time.Duration `placeholder:"D" help:"Fail when there is no event for this long, as in 5s."`
 }
 

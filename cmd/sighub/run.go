@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"slices"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -91,10 +90,9 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 	return hub.NewServerRouter(hub.ServerOptions{
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
-			Limit:  cfg.Limits.Outbox,
-			Memory: cfg.Limits.OutboxMemory,
-			// The configuration was checked: it names one of them.
-			Policy:   hub.Policy(slices.Index(hub.Policies(), cfg.Limits.SlowListener)),
+			Limit:    cfg.Limits.Outbox,
+			Memory:   cfg.Limits.OutboxMemory,
+			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
 		MaxSenders:     cfg.Limits.Senders,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sighub/hub"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ type Limits struct {
 	Outstanding    int // messages of one client
 	Outbox         int // events for one client
 	OutboxMemory   int // bytes of all of these together
-	SlowListener   string
+	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
 }
@@ -70,12 +71,11 @@ const (
 	NoPort   = "none"
 )
 
-// The values that some keys choose among; the first one of SlowListeners is the default.
-func lineLevels() []string    { return []string{"on", lineOff} }
-func openers() []string       { return []string{"native", "bugst", "tarm"} }
-func logLevels() []string     { return []string{"debug", "info", "warn", "error"} }
-func logFormats() []string    { return []string{"text", "json"} }
-func slowListeners() []string { return []string{"block", "latest", "disconnect"} }
+// The values that some keys choose among.
+func lineLevels() []string { return []string{"on", lineOff} }
+func openers() []string    { return []string{"native", "bugst", "tarm"} }
+func logLevels() []string  { return []string{"debug", "info", "warn", "error"} }
+func logFormats() []string { return []string{"text", "json"} }
 
 // Default returns the configuration of an empty file.
 func Default() *Config {
@@ -89,7 +89,7 @@ func defaults() *Config {
 	return &Config{
 		Limits: Limits{
 			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
-			SlowListener: "block", BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
+			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -2,6 +2,8 @@ package config
 
 import (
 	"math"
+	"sighub/hub"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +41,16 @@ func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
 	if text, ok := d.text(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
 		*v = text
 	}
+}
+
+func (d *decoder) policy(n ast.Node, what string, v *hub.Policy) {
+	var texts []string
+	for _, p := range hub.Policies() {
+		texts = append(texts, p.String())
+	}
+	text := v.String()
+	d.choice(n, what, &text, texts)
+	*v = hub.Policies()[slices.Index(texts, text)]
 }
 
 func (d *decoder) integer(n ast.Node, what string) (int, bool) {

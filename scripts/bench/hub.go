@@ -16,10 +16,10 @@ import (
 
 // hubOptions say which hub a hubPeer is.
 type hubOptions struct {
-	json     bool     // its clients speak JSON, with hello
-	policy   string   // of slow listeners; empty: the default
-	serial   []string // ports
-	profiled bool     // cmd/hub instead of the real binary: see profile.go
+	json     bool       // its clients speak JSON, with hello
+	policy   hub.Policy // of slow listeners
+	serial   []string   // ports
+	profiled bool       // cmd/hub instead of the real binary: see profile.go
 }
 
 // hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp, each acknowledged end to end:
@@ -71,7 +71,7 @@ func (p *hubPeer) start(ctx context.Context, e *env) error {
 		return err
 	}
 	limits := hubLossless
-	if p.policy != "" {
+	if p.policy != hub.DefaultPolicy {
 		limits = fmt.Sprintf(hubPolicy, p.policy)
 	}
 	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr, filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)

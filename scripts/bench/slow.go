@@ -26,7 +26,7 @@ func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 			return nil, fmt.Errorf("%s: %w", policy, err)
 		}
 		for _, one := range f {
-			figures = append(figures, figure{policy + ": " + one.Name, one.Value})
+			figures = append(figures, figure{policy.String() + ": " + one.Name, one.Value})
 		}
 	}
 	return figures, nil
@@ -35,7 +35,7 @@ func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 // slowOnset is how many events fill the outbox of a listener that reads nothing, a few times over.
 const slowOnset = 4096
 
-func slowWith(ctx context.Context, e *env, policy string) ([]figure, error) {
+func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) {
 	p := newHubPeer(hubOptions{policy: policy})
 	var figures []figure
 	err := withPeer(ctx, e, p, func() error {
@@ -116,8 +116,8 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 
 // agree lets the listener read at last: what it hears and what it is told that it missed must be all that was sent to
 // it, or it must have been disconnected where that is the policy.
-func (c *crowd) agree(ctx context.Context, slow *deafListener, policy string, sent uint64) error {
-	cut := policy == hub.Policies()[hub.Hangup]
+func (c *crowd) agree(ctx context.Context, slow *deafListener, policy hub.Policy, sent uint64) error {
+	cut := policy == hub.Hangup
 	hungUp, err := slow.catchUp(ctx, sent, cut)
 	switch {
 	case err != nil:

@@ -12,7 +12,6 @@ import (
 	_ "net/http/pprof" //nolint:gosec // on a socket of the user's own
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"sighub/carrier"
@@ -64,7 +63,7 @@ func serve(ctx context.Context, file, socket string) error {
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
-			Policy:   hub.Policy(slices.Index(hub.Policies(), cfg.Limits.SlowListener)),
+			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
 		MaxSenders:     cfg.Limits.Senders,

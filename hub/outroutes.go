@@ -1,0 +1,34 @@
+package hub
+
+import "sighub/carrier"
+
+// outRoutes are a remote listener's routes on its connection: one, unless it hears many events.
+type outRoutes struct {
+	latest *carrier.OutRoute
+	all    map[routeKey]*carrier.OutRoute // nil for as long as one is all
+}
+
+type routeKey struct{ sender, event string }
+
+// of returns the route of an event.
+func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
+	if r := rs.latest; r != nil && r.Sender == ev.Sender && r.Event == ev.Name {
+		return r
+	}
+	key := routeKey{ev.Sender, ev.Name}
+	r := rs.all[key]
+	if r == nil {
+		r = &carrier.OutRoute{Route: carrier.Route{Listener: l.id, Sender: ev.Sender, Event: ev.Name}}
+		if rs.latest != nil && rs.all == nil {
+			rs.all = map[routeKey]*carrier.OutRoute{{rs.latest.Sender, rs.latest.Event}: rs.latest}
+		}
+		if len(rs.all) >= carrier.MaxRoutes {
+			clear(rs.all) // senders come and go; those that are there are told anew
+		}
+		if rs.all != nil {
+			rs.all[key] = r
+		}
+	}
+	rs.latest = r
+	return r
+}

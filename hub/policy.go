@@ -1,0 +1,89 @@
+package hub
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Policy says what happens to events for a remote client whose outbox is full. Whatever is dropped is counted,
+// and told to the listener that missed it as a [Gap]. Its text form is the one of configurations and of the protocol.
+type Policy uint8
+
+const (
+	// DefaultPolicy, as a text empty, is what the hub is configured for: Block, unless OutboxOptions say otherwise.
+	DefaultPolicy Policy = iota
+	// Block, "block", slows the sender down: its event is acknowledged once the outbox has room, or after
+	// OutboxOptions.Deadline. A client that lets a deadline pass is not waited for again until it has caught
+	// up; meanwhile, what does not fit is dropped.
+	Block
+	// Latest, "latest", drops the waiting event that the new one replaces (same listener, sender and event), or the
+	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
+	// well: so what is heard is never old. To a client that has answered nothing for a second no more is sent, for
+	// it would be old by the time it is heard.
+	Latest
+	// Hangup, "disconnect", disconnects the client.
+	Hangup
+)
+
+var policyTexts = []string{DefaultPolicy: "", Block: "block", Latest: "latest", Hangup: "disconnect"}
+
+func (p Policy) String() string {
+	if int(p) < len(policyTexts) {
+		return policyTexts[p]
+	}
+	return fmt.Sprintf("policy %d", uint8(p))
+}
+
+// MarshalText implements encoding.TextMarshaler. It fails for a number that is not one of the policies.
+func (p Policy) MarshalText() ([]byte, error) {
+	if int(p) >= len(policyTexts) {
+		return nil, fmt.Errorf("hub: there is no policy %d", uint8(p))
+	}
+	return []byte(policyTexts[p]), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler. The error names the policies that there are.
+func (p *Policy) UnmarshalText(text []byte) error {
+	i := slices.Index(policyTexts, string(text))
+	if i < 0 {
+		return fmt.Errorf("policy %q is not one of %s", text, strings.Join(policyTexts[Block:], ", "))
+	}
+	*p = Policy(i)
+	return nil
+}
+
+// OutboxOptions bound what waits for each remote client. Zero values are defaults. Policy and Deadline are those of
+// listeners that do not say what they want: see [ListenerOptions].
+type OutboxOptions struct {
+	Limit    int           // events; 1024 by default
+	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
+	Policy   Policy        // Block by default
+	Deadline time.Duration // of Block: 2 s by default
+	// Memory is how many bytes all outboxes of a router hold together, with what waits to be written, about; 256 MiB by
+	// default. When they do, each in which something waits is as if it were full, and nobody is waited for.
+	Memory int
+}
+
+func (o OutboxOptions) withDefaults() OutboxOptions {
+	if o.Limit <= 0 {
+		o.Limit = 1024
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = 16 << 20
+	}
+	if o.Policy == DefaultPolicy {
+		o.Policy = Block
+	}
+	if o.Deadline <= 0 {
+		o.Deadline = 2 * time.Second
+	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
+	}
+	return o
+}
+
+// Policies lists the policies that a listener may ask for.
+func Policies() []Policy { return []Policy{Block, Latest, Hangup} }
