@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // A client is a client as a ServerRouter sees it: what it registered, and what waits for it.
@@ -36,7 +37,7 @@ type client struct {
 	requests runner        // transmits requests: they do not wait behind events
 	asking   chan struct{} // holds one for each request that is not answered, timed out or not
 
-	mu        sync.Mutex
+	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
 }
@@ -91,8 +92,8 @@ func (c *client) connect(s *Sender) error {
 
 // hangUp disconnects the client, if its carrier can; else it stops listening for it.
 func (c *client) hangUp(cause error) {
-	c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
 	c.tasks.Go(func() {
+		c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
 		if d, ok := c.carrier.(carrier.Disconnecter); ok {
 			d.Disconnect(c.id, cause)
 			return

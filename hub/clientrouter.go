@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // ClientOptions are those of a ClientRouter. Zero values are defaults.
@@ -31,7 +32,7 @@ type ClientRouter struct {
 	*Router
 	opts ClientOptions
 
-	mu         sync.Mutex
+	mu         lockrank.Mutex[lockrank.ClientRouter]
 	connection *connection   // nil while there is none
 	changed    chan struct{} // closed, and made anew, when connection changes
 	ended      chan struct{} // closed when Serve is told to end

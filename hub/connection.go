@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // connectionHandler is the carrier's handler on a ClientRouter's side: its one client is the hub.
@@ -16,14 +17,14 @@ type connectionHandler struct {
 	carrier carrier.Carrier
 	serving context.Context
 	tasks   sync.WaitGroup
-	news    runner // tells the application of connections made and lost
+	news    runner // tells the log and the application of connections made and lost
 
 	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer. It is one for
 	// all connections, so that those of the next one wait for those of the last.
 	callbacks runner
 	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
-	mu         sync.Mutex
+	mu         lockrank.Mutex[lockrank.Leaf]
 	connection *connection
 }
 
@@ -40,7 +41,7 @@ type connection struct {
 
 	announced bool // the application was told of it; under router.mu until it is lost
 
-	mu        sync.Mutex
+	mu        lockrank.Mutex[lockrank.Connection]
 	listeners map[uint64]*Listener // by the hub's ids
 }
 
@@ -84,10 +85,13 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 	c.cancel()
 	c.reports.fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	h.router.swapConnection(c, nil)
-	h.router.log.Info("connection to the hub lost", "cause", cause)
-	if h.router.opts.Disconnected != nil && c.announced {
-		h.news.do(func() { h.router.opts.Disconnected(cause) })
-	}
+	announced := c.announced
+	h.news.do(func() {
+		h.router.log.Info("connection to the hub lost", "cause", cause)
+		if h.router.opts.Disconnected != nil && announced {
+			h.router.opts.Disconnected(cause)
+		}
+	})
 }
 
 // AllClientsDisconnected implements carrier.Handler.
@@ -130,11 +134,13 @@ func (c *connection) restore() {
 	if r.connection != c {
 		return
 	}
-	r.log.Info("connected to the hub")
 	c.announced = true
-	if r.opts.Connected != nil {
-		c.handler.news.do(r.opts.Connected)
-	}
+	c.handler.news.do(func() {
+		r.log.Info("connected to the hub")
+		if r.opts.Connected != nil {
+			r.opts.Connected()
+		}
+	})
 }
 
 // A registration is what restore does for one sender or listener.
@@ -151,6 +157,7 @@ func (c *connection) try(add func(context.Context) error) error {
 
 // send transmits a message to the hub; done is called as carrier.Transmit says.
 func (c *connection) send(ctx context.Context, method string, params any, done func(carrier.Reply, error)) error {
+	lockrank.MustBeFree("a message is transmitted")
 	return c.handler.carrier.Transmit(ctx, c.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, done)
 }
 

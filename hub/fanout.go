@@ -6,12 +6,13 @@ import (
 	"sighub/carrier"
 )
 
-// fanout is what deliveries leave to be done, by whoever makes them: one after the other, or many together.
+// A fanout is what the delivery of an event to remote listeners leaves to be done by whoever delivers it, for one event or
+// for many together.
 type fanout struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
 	slow   []slowListener       // want the sender to slow down
-	home   *sync.Pool           // where it is kept for the next
+	pool   *sync.Pool           // where it goes when it is finished
 }
 
 // newFanout lends one; finish gives it back.
@@ -19,52 +20,52 @@ func (r *Router) newFanout() *fanout {
 	if free, ok := r.fanouts.Get().(*fanout); ok {
 		return free
 	}
-	return &fanout{home: &r.fanouts}
+	return &fanout{pool: &r.fanouts}
 }
 
-// finish does what is left but for the waiting, and gives r back. A nil r has nothing left.
-func (r *fanout) finish(now bool) {
-	if r == nil {
+// finish does what is left but for the waiting, and gives f back. A nil f has nothing left.
+func (f *fanout) finish(now bool) {
+	if f == nil {
 		return
 	}
-	r.flush(now)
-	r.forget()
-	r.packed.Reset()
-	r.home.Put(r)
+	f.flush(now)
+	f.forget()
+	f.packed.Reset()
+	f.pool.Put(f)
 }
 
-// mustWait tells whether listeners want the sender to slow down.
-func (r *fanout) mustWait() bool { return r != nil && len(r.slow) > 0 }
+// mustWait reports whether listeners want the sender to slow down.
+func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }
 
 // forget forgets who wants the sender to slow down.
-func (r *fanout) forget() {
-	clear(r.slow)
-	r.slow = r.slow[:0]
+func (f *fanout) forget() {
+	clear(f.slow)
+	f.slow = f.slow[:0]
 }
 
 // flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.
-func (r *fanout) flush(now bool) {
-	if r == nil {
+func (f *fanout) flush(now bool) {
+	if f == nil {
 		return
 	}
-	for _, o := range r.dirty {
-		o.flush(r, now)
+	for _, o := range f.dirty {
+		o.flush(f, now)
 	}
-	clear(r.dirty)
-	r.dirty = r.dirty[:0]
+	clear(f.dirty)
+	f.dirty = f.dirty[:0]
 }
 
 // pack returns the event packed in a codec. For any number of listeners in a row with the same codec it is packed once.
-func (r *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
-	if r.packed.Is(c) {
-		return &r.packed, nil
+func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
+	if f.packed.Is(c) {
+		return &f.packed, nil
 	}
 	s := signalOf(d)
-	if err := r.packed.Pack(c, &s); err != nil {
-		r.packed.Reset()
+	if err := f.packed.Pack(c, &s); err != nil {
+		f.packed.Reset()
 		return nil, err
 	}
-	return &r.packed, nil
+	return &f.packed, nil
 }
 
 func signalOf(ev *Event) carrier.Signal {

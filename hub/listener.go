@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"sighub/internal/lockrank"
 )
 
 // A Listener is a subscription.
@@ -60,6 +62,7 @@ func (l *Listener) Remove() {
 
 // call runs a local callback; one that panics is reported and harms nobody else.
 func (l *Listener) call(ev *Event) {
+	lockrank.MustBeFree("a listener is called")
 	defer func() {
 		if p := recover(); p != nil {
 			l.log().Error("a listener panicked", "sender", ev.Sender, "event", ev.Name,

@@ -3,10 +3,10 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // entryCost is what an event in an outbox takes beside its data, in bytes.
@@ -18,7 +18,7 @@ type outbox struct {
 	client *client
 	OutboxOptions
 
-	mu          sync.Mutex
+	mu          lockrank.Mutex[lockrank.Outbox]
 	state       outboxState
 	queue       queue
 	bytes       int // of the data of queue
@@ -199,15 +199,13 @@ func (o *outbox) fill() {
 		if e.listener.removed.Load() {
 			continue
 		}
-		if f == nil && o.feed.sink != nil {
+		if f == nil {
 			f = o.client.server.newFanout()
-			defer f.finish(false)
 		}
-		if f != nil {
-			f.packed.Reset()
-		}
+		f.packed.Reset()
 		o.pass(e.listener, &e.event, f)
 	}
+	f.finish(false)
 	o.settled()
 }
 

@@ -8,22 +8,23 @@ import (
 )
 
 // A Policy says what happens to events for a remote client whose outbox is full. Whatever is dropped is counted,
-// and told to the listener that missed it as a [Gap]. Its text form is the one of configurations and of the protocol.
+// and told to the listener that missed it as a [Gap]. Its texts, in
+// configurations and in the protocol, are "block", "latest" and "disconnect"; the default's is empty.
 type Policy uint8
 
 const (
-	// DefaultPolicy, as a text empty, is what the hub is configured for: Block, unless OutboxOptions say otherwise.
+	// DefaultPolicy is what the hub is configured for: Block, unless OutboxOptions say otherwise.
 	DefaultPolicy Policy = iota
-	// Block, "block", slows the sender down: its event is acknowledged once the outbox has room, or after
+	// Block slows the sender down: its event is acknowledged once the outbox has room, or after
 	// OutboxOptions.Deadline. A client that lets a deadline pass is not waited for again until it has caught
 	// up; meanwhile, what does not fit is dropped.
 	Block
-	// Latest, "latest", drops the waiting event that the new one replaces (same listener, sender and event), or the
+	// Latest drops the waiting event that the new one replaces (same listener, sender and event), or the
 	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
 	// well: so what is heard is never old. To a client that has answered nothing for a second no more is sent, for
 	// it would be old by the time it is heard.
 	Latest
-	// Hangup, "disconnect", disconnects the client.
+	// Hangup disconnects the client.
 	Hangup
 )
 

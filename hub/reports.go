@@ -2,10 +2,10 @@ package hub
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // Reports are the events of one connection on their way to the hub: a stream of signals or, where the carrier has none,
@@ -14,7 +14,7 @@ type reports struct {
 	sink  carrier.SignalSink // nil: events travel as messages
 	codec carrier.Codec
 
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Reports]
 	packed  carrier.PackedSignal
 	pending int           // bytes that waited to be written when the last signal was put
 	waiting doneRing      // for the hub's answers, oldest first

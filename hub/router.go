@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // Options are those of a Router. The zero value is ready to use.
@@ -29,7 +30,7 @@ type Router struct {
 
 	quick bool // now is time.Now, which a clock can stand in for
 
-	mu        sync.Mutex
+	mu        lockrank.Mutex[lockrank.Router]
 	broadcast *listeners
 	channels  map[string]*channel
 	topics    map[string]*topic
@@ -37,7 +38,7 @@ type Router struct {
 	closed    bool // no sender may connect any more
 
 	callbacks atomic.Int64 // listeners that are local callbacks
-	fanouts   sync.Pool    // of *reached
+	fanouts   sync.Pool    // of *fanout
 }
 
 // A channel is the events of one name, starting with #, of all senders.
@@ -58,6 +59,7 @@ func NewRouter(o Options) *Router {
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	r.log = lockrank.Logger(r.log)
 	if r.now == nil {
 		r.now, r.quick = time.Now, true
 	}

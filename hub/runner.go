@@ -1,6 +1,10 @@
 package hub
 
-import "sync"
+import (
+	"sync"
+
+	"sighub/internal/lockrank"
+)
 
 // A runner runs functions one after the other, in the order given, on a goroutine that is there only while there
 // is something to run.
@@ -8,7 +12,7 @@ type runner struct {
 	tasks *sync.WaitGroup // the owner's: it waits for the goroutine
 	limit int             // 0: none
 
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Leaf]
 	queue   []func()
 	running bool
 }

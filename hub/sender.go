@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // A RequestHandler answers one request to a sender: with a response (any Go value or a [carrier.Value]) or an
@@ -342,6 +343,7 @@ func (s *Sender) handler(method string) (RequestHandler, error) {
 
 // answer runs a request handler; one that panics has failed.
 func (s *Sender) answer(ctx context.Context, handle RequestHandler, method string, params carrier.Value) (v carrier.Value, err error) {
+	lockrank.MustBeFree("a request handler is called")
 	defer func() {
 		if p := recover(); p != nil {
 			s.log().Error("a request handler panicked", "sender", s.name, "method", method, "panic", fmt.Sprint(p),

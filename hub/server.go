@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // ServerOptions are those of a ServerRouter. Zero values are defaults.
@@ -60,7 +61,7 @@ type ServerRouter struct {
 	held   atomic.Int64 // bytes of all outboxes
 	queued atomic.Int64 // bytes of signals that came and wait to be handled
 
-	clientsMu sync.Mutex
+	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
 }
 
@@ -171,7 +172,7 @@ type carrierHandler struct {
 	serving context.Context
 	tasks   *sync.WaitGroup
 
-	mu      sync.RWMutex
+	mu      sync.RWMutex // nothing is locked under it
 	clients map[carrier.ClientID]*client
 }
 
@@ -268,6 +269,7 @@ func (d *carrierHandler) AllClientsDisconnected(cause error) {
 
 // transmit sends a message to the client; it blocks while the client's window is full, until it goes.
 func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
+	lockrank.MustBeFree("a message is transmitted")
 	return c.carrier.Transmit(c.endless, c.id, m, done)
 }
 
@@ -290,7 +292,7 @@ type forwarded struct {
 	params carrier.Value
 	timer  *time.Timer
 
-	mu   sync.Mutex
+	mu   lockrank.Mutex[lockrank.Leaf]
 	done func(carrier.Reply, error) // nil once it has ended
 }
 

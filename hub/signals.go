@@ -3,11 +3,11 @@ package hub
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // signals are the streams of signals of a client. Those that arrive are handled where they are read, which is fastest,
@@ -21,7 +21,7 @@ type signals struct {
 	all  *atomic.Int64 // bytes of signals in afterWaiting, and what they cost, of all clients
 	most int           // of these
 
-	mu     sync.Mutex
+	mu     lockrank.Mutex[lockrank.Leaf]
 	queued int           // this client's
 	room   chan struct{} // closed when there is room again; nil if nobody waits
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"sighub/internal/lockrank"
 )
 
 // A topic is all that the router knows of one sender's name: who listens, which connection has it at the
@@ -25,7 +26,7 @@ type topic struct {
 	// callback triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
 	turn          atomic.Uint32 // the bits taken and waiting
 	clock         clock         // of whoever has the turn
-	mu            sync.Mutex
+	mu            lockrank.Mutex[lockrank.Topic]
 	queue         []delivery
 	slowListeners []slowListener // listeners that could not keep up with what was delivered for others: whoever triggers next waits
 	room          chan struct{}  // closed when the queue gets shorter; nil if nobody waits
@@ -171,19 +172,19 @@ const (
 
 // drain delivers what waits, and ends the turn of the goroutine that delivers.
 func (t *topic) drain() {
-	var reached *fanout
+	var f *fanout
 	for {
 		t.mu.Lock()
-		if reached.mustWait() {
-			t.slowFor(reached.slow)
-			reached.forget()
+		if f.mustWait() {
+			t.slowFor(f.slow)
+			f.forget()
 		}
 		if len(t.queue) == 0 {
 			t.queue = nil
 			t.turn.Store(0)
 			ended := t.ended
 			t.mu.Unlock()
-			reached.finish(false)
+			f.finish(false)
 			if ended {
 				t.router.forget(t)
 			}
@@ -197,10 +198,10 @@ func (t *topic) drain() {
 			t.room = nil
 		}
 		t.mu.Unlock()
-		d.fanout = reached
+		d.fanout = f
 		d.deliver()
-		if reached = d.fanout; reached != nil && len(reached.dirty) >= flushEvery {
-			reached.flush(false)
+		if f = d.fanout; f != nil && len(f.dirty) >= flushEvery {
+			f.flush(false)
 		}
 	}
 }

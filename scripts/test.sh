@@ -146,7 +146,7 @@ cross() {
 }
 
 tests() {
-	go test -json -race -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
+	go test -json -race -tags lockrank -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
 }
 
 # The race detector allocates on its own account, so what counts allocations runs without it.

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sighub/hub"
 	"slices"
 	"strings"
 	"time"
+
+	"sighub/hub"
 )
 
 // A Config is what the hub is told to do. What nobody gave has its default.

@@ -2,12 +2,13 @@ package config
 
 import (
 	"math"
-	"sighub/hub"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"sighub/hub"
 
 	"github.com/goccy/go-yaml/ast"
 )
