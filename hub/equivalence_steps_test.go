@@ -49,7 +49,7 @@ func (p *program) draw() (name string, take func(*house) string) {
 	case 16:
 		return fmt.Sprint("steal ", sender, " or another of ", client), func(h *house) string { return h.steal(client, sender, n) }
 	case 17:
-		policy := p.oneOf("block", "latest", "disconnect")
+		policy := hub.Policies()[p.IntN(3)]
 		return fmt.Sprint("a listener is stuck, ", policy), func(h *house) string { return h.stuck(policy, 20+n) }
 	case 18:
 		return fmt.Sprint("storm by ", client), func(h *house) string { return h.storm(client) }
@@ -175,8 +175,13 @@ func (h *house) steal(client int, sender string, n int) string {
 	if owned := slices.Sorted(maps.Keys(k.owned)); !k.owned[sender] && len(owned) > 0 {
 		sender = owned[0]
 	}
+	select {
+	case <-k.lost: // an earlier time
+	default:
+	}
 	k.cable.cut()
 	h.until(name+" to go", func() bool { return !h.has(name) })
+	h.await(k.lost, name+" to notice") // or it would be asked over the connection that was cut
 	s, err := thief.AddRemoteSender(h.ctx, sender, hub.SenderOptions{Events: []string{"x"}})
 	said := h.say(err)
 	k.cable.mend()
@@ -192,7 +197,7 @@ func (h *house) steal(client int, sender string, n int) string {
 }
 
 // stuck lets events wait for a listener that does not return from its callback, more than its outbox has room for.
-func (h *house) stuck(policy string, n int) string {
+func (h *house) stuck(policy hub.Policy, n int) string {
 	k := h.slow
 	s, err := h.senders[0].AddRemoteSender(h.ctx, "fast", hub.SenderOptions{Events: []string{"f"}})
 	if err != nil {
@@ -240,7 +245,7 @@ func (h *house) stuck(policy string, n int) string {
 	}
 	gate.Lock()
 	var said []string
-	if policy == "disconnect" {
+	if policy == hub.Hangup {
 		n = houseInFlight + houseOutbox + 1 // the last is too many: it is not to happen twice
 	}
 	for i := range n { // one at a time: who waits for whom is not left to chance
@@ -249,13 +254,13 @@ func (h *house) stuck(policy string, n int) string {
 		}
 	}
 	gate.Unlock()
-	if policy == "disconnect" {
+	if policy == hub.Hangup {
 		h.await(k.connected, "the slow one to come back")
 	}
 	accounted := func() bool {
 		mu.Lock()
 		defer mu.Unlock()
-		return policy == "disconnect" || heard+missed == n
+		return policy == hub.Hangup || heard+missed == n
 	}
 	for !accounted() {
 		select {
@@ -269,9 +274,9 @@ func (h *house) stuck(policy string, n int) string {
 	mu.Lock()
 	defer mu.Unlock()
 	switch policy {
-	case "latest": // how many are heard is a matter of time
+	case hub.Latest: // how many are heard is a matter of time
 		said = append(said, fmt.Sprint("the latest is ", numbers[heard-1]))
-	case "disconnect": // what was on its way then may be lost, and it may be back for the last of them
+	case hub.Hangup: // what was on its way then may be lost, and it may be back for the last of them
 		if missed > 0 || !slices.IsSorted(numbers) || len(slices.Compact(numbers)) != heard {
 			h.t.Errorf("heard %v, missed %d", numbers, missed)
 		}

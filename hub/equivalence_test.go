@@ -114,6 +114,7 @@ type tenant struct {
 	*hub.ClientRouter
 	cable     *cable
 	connected chan struct{} // filled each time everything is registered again
+	lost      chan struct{} // filled when the hub is lost
 	marks     chan int
 	handles   map[string]*hub.Sender // of senders that were added, the latest of each name
 	owned     map[string]bool        // those that were not removed
@@ -198,10 +199,18 @@ var done = func() context.Context {
 func (h *house) moveIn(name string, codec carrier.Codec, streams bool, limits tcp.Limits) *tenant {
 	h.t.Helper()
 	k := &tenant{
-		cable: newCable(h.t, h.addr), connected: make(chan struct{}, 1), marks: make(chan int, 1),
+		cable: newCable(h.t, h.addr), connected: make(chan struct{}, 1), lost: make(chan struct{}, 1), marks: make(chan int, 1),
 		handles: make(map[string]*hub.Sender), owned: make(map[string]bool),
 	}
-	k.ClientRouter = hub.NewClientRouter(hub.ClientOptions{Connected: func() { k.connected <- struct{}{} }})
+	k.ClientRouter = hub.NewClientRouter(hub.ClientOptions{
+		Connected: func() { k.connected <- struct{}{} },
+		Disconnected: func(error) {
+			select {
+			case k.lost <- struct{}{}:
+			default: // nobody has asked for the last time
+			}
+		},
+	})
 	var c carrier.Carrier = tcp.NewClient(k.cable.addr, tcp.ClientOptions{
 		Name: name, Codec: codec, Limits: limits, Backoff: carrier.Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond},
 	})
