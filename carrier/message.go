@@ -72,6 +72,19 @@ func (e *StatusError) Error() string {
 	}
 }
 
+// Is reports whether target is the error of this package that the status stands for.
+func (e *StatusError) Is(target error) bool {
+	switch e.Status {
+	case StatusMalformed:
+		return target == ErrMalformed
+	case StatusTooLarge:
+		return target == ErrTooLarge
+	case StatusLimit:
+		return target == ErrLimit
+	}
+	return false
+}
+
 // Err returns nil for a message that was done, else a [*StatusError].
 func (r Reply) Err() error {
 	if r.Status == StatusDone {

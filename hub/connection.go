@@ -170,7 +170,7 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 	ch := make(chan result, 1)
 	err := c.send(ctx, method, params, func(r carrier.Reply, err error) {
 		if err == nil {
-			err = r.Err()
+			err = replyError(r)
 		}
 		ch <- result{r, err}
 	})
@@ -196,7 +196,7 @@ func (c *connection) add(ctx context.Context, method string, params any, accept 
 	ch := make(chan error, 1)
 	c.order(method, params, func(r carrier.Reply, err error) {
 		if err == nil {
-			err = r.Err()
+			err = replyError(r)
 		}
 		if err == nil {
 			var undo func()
@@ -289,7 +289,7 @@ func (c *connection) order(method string, params any, done func(carrier.Reply, e
 func (c *connection) tell(method string, params any) {
 	c.order(method, params, func(r carrier.Reply, err error) {
 		if err == nil {
-			err = r.Err()
+			err = replyError(r)
 		}
 		if err != nil && c.ctx.Err() == nil {
 			c.router.log.Warn("the hub refused", "method", method, "error", err)

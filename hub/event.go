@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,20 +15,6 @@ const (
 	Connect    = "#connect"    // the sender is there; its data is a Connection
 	Disconnect = "#disconnect" // the sender has gone; its data is a Connection with a reason
 	Gap        = "#gap"        // events were lost; its data is a Loss
-)
-
-// Errors of this package, wrapped with details.
-var (
-	ErrName         = errors.New("hub: bad name")
-	ErrExists       = errors.New("hub: sender is already connected")
-	ErrNotConnected = errors.New("hub: not connected")
-	ErrNoSender     = errors.New("hub: no such sender")
-	ErrNoEvent      = errors.New("hub: no such event")
-	ErrNoListener   = errors.New("hub: no such listener")
-	ErrNoRequest    = errors.New("hub: no such request")
-	ErrNotYours     = errors.New("hub: sender belongs to another client")
-	ErrBusy         = errors.New("hub: too much waits already")
-	ErrArguments    = errors.New("hub: invalid arguments")
 )
 
 // An Event is what a listener is told.

@@ -40,7 +40,7 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 	}
 	return c.send(ctx, methodSignal, params, func(r carrier.Reply, err error) {
 		if err == nil {
-			err = r.Err()
+			err = replyError(r)
 		}
 		done(err)
 	})
@@ -103,7 +103,7 @@ func (rs *reports) wait(ctx context.Context) error {
 func (rs *reports) answered(n int, failed *carrier.Reply) {
 	var err error
 	if failed != nil {
-		err = failed.Err()
+		err = replyError(*failed)
 	}
 	rs.mu.Lock()
 	rs.pending = rs.sink.Pending()

@@ -290,7 +290,7 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 	select {
 	case res := <-ch:
 		if res.err == nil {
-			res.err = res.reply.Err()
+			res.err = replyError(res.reply)
 		}
 		return res.reply.Response, res.err
 	case <-ctx.Done():

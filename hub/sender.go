@@ -274,21 +274,27 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	return err
 }
 
-// TriggerAsync triggers the event without waiting for its acknowledgement: done is called with the outcome. A
-// remote sender's events are in flight then, as many as the hub's window holds; TriggerAsync waits while it is
-// full. For others, done is called before TriggerAsync returns.
-//
-// A remote sender's data is packed before TriggerAsync returns, and may be changed then. So a program that sends
-// very many events need not allocate for them: with a [carrier.Value] of its own bytes that it uses again and again,
-// and to which it passes a pointer.
+// TriggerAsync triggers the event now, without waiting for its acknowledgement: see TriggerAsyncAt.
 func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) error {
+	return g.TriggerAsyncAt(ctx, data, time.Time{}, 0, done)
+}
+
+// TriggerAsyncAt triggers the event, which happened at that time, as TriggerAt does, but does not wait for its
+// acknowledgement: done, unless it is nil, is called once with the outcome, if TriggerAsyncAt returns nil. A remote
+// sender's events are in flight then, as many as the hub's window holds; TriggerAsyncAt waits while it is full. For
+// others, done is called before TriggerAsyncAt returns.
+//
+// A remote sender's data is packed before TriggerAsyncAt returns, and may be changed then. So a program that sends very
+// many events need not allocate for them: with a [carrier.Value] of its own bytes that it uses again and again, and to
+// which it passes a pointer.
+func (g *Signal) TriggerAsyncAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration, done func(error)) error {
 	if done == nil {
 		done = func(error) {}
 	}
-	if g.sender.clientRouter != nil {
-		return g.sender.clientRouter.triggerAsync(ctx, g, data, time.Time{}, 0, done)
+	if r := g.sender.clientRouter; r != nil {
+		return r.triggerAsync(ctx, g, data, at, max(uncertainty, 0), done)
 	}
-	done(g.Trigger(ctx, data))
+	done(g.TriggerAt(ctx, data, at, uncertainty))
 	return nil
 }
 
