@@ -382,13 +382,7 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		return nil, err
 	}
 	if s.owner == nil {
-		c.tasks.Go(func() {
-			if v, err := s.answer(c.ctx, handle, method, params); err != nil {
-				respond(carrier.Failed(err))
-			} else {
-				respond(carrier.Done(v))
-			}
-		})
+		c.tasks.Go(func() { respond(s.answer(c.ctx, handle, method, params)) })
 		return deferred, nil
 	}
 	s.owner.forward(s, method, params, func(r carrier.Reply, err error) {

@@ -34,7 +34,7 @@ type ClientRouter struct {
 
 	mu         lockrank.Mutex[lockrank.ClientRouter]
 	connection *connection   // nil while there is none
-	changed    chan struct{} // closed, and made anew, when connection changes
+	changed    waiters       // for another connection
 	ended      chan struct{} // closed when Serve is told to end
 	senders    map[string]*Sender
 	listeners  []*Listener // in the order in which they were added
@@ -48,7 +48,6 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 	return &ClientRouter{
 		Router:  NewRouter(o.Options),
 		opts:    o,
-		changed: make(chan struct{}),
 		ended:   make(chan struct{}),
 		senders: make(map[string]*Sender),
 	}
@@ -78,7 +77,7 @@ func (r *ClientRouter) WaitConnected(ctx context.Context) error {
 func (r *ClientRouter) current(ctx context.Context) (*connection, error) {
 	for {
 		r.mu.Lock()
-		c, changed := r.connection, r.changed
+		c, changed := r.connection, r.changed.wait()
 		r.mu.Unlock()
 		if c != nil {
 			return c, nil
@@ -102,8 +101,7 @@ func (r *ClientRouter) swapConnection(before, after *connection) bool {
 		return false
 	}
 	r.connection = after
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.changed.wake()
 	return true
 }
 

@@ -169,10 +169,7 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 	}
 	ch := make(chan result, 1)
 	err := c.send(ctx, method, params, func(r carrier.Reply, err error) {
-		if err == nil {
-			err = replyError(r)
-		}
-		ch <- result{r, err}
+		ch <- result{r, answerError(r, err)}
 	})
 	if err != nil {
 		return carrier.Value{}, err
@@ -195,9 +192,7 @@ func errNoAnswer(ctx context.Context, method string) error {
 func (c *connection) add(ctx context.Context, method string, params any, accept func(carrier.Value) (undo func(), err error)) error {
 	ch := make(chan error, 1)
 	c.order(method, params, func(r carrier.Reply, err error) {
-		if err == nil {
-			err = replyError(r)
-		}
+		err = answerError(r, err)
 		if err == nil {
 			var undo func()
 			if undo, err = accept(r.Response); undo != nil {
@@ -288,9 +283,7 @@ func (c *connection) order(method string, params any, done func(carrier.Reply, e
 // tell orders something whose answer is of no interest.
 func (c *connection) tell(method string, params any) {
 	c.order(method, params, func(r carrier.Reply, err error) {
-		if err == nil {
-			err = replyError(r)
-		}
+		err = answerError(r, err)
 		if err != nil && c.ctx.Err() == nil {
 			c.router.log.Warn("the hub refused", "method", method, "error", err)
 		}
@@ -336,13 +329,7 @@ func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
 		respond(carrier.Failed(err))
 		return
 	}
-	c.handler.tasks.Go(func() {
-		if v, err := s.answer(c.ctx, handle, method, a.value("params")); err != nil {
-			respond(carrier.Failed(err))
-		} else {
-			respond(carrier.Done(v))
-		}
-	})
+	c.handler.tasks.Go(func() { respond(s.answer(c.ctx, handle, method, a.value("params"))) })
 }
 
 // SignalsAnswered implements carrier.SignalHandler.

@@ -32,13 +32,16 @@ type remoteError struct {
 // Unwrap makes errors.Is find the kind, and errors.As the [carrier.StatusError].
 func (e *remoteError) Unwrap() []error { return []error{e.StatusError, e.kind} }
 
-// replyError returns the error that a reply tells of; nil if what it answers was done.
+// answerError returns the error that an answer tells of; nil if what it answers was done. If err is not nil, there is no
+// answer, and that is the error.
 //
 // A reply has no field for the kind of an error, only its text. The text of each error above begins with words of its own,
 // with details behind them, so the first of these texts tells the kind.
-func replyError(r carrier.Reply) error {
-	err := r.Err()
-	refusal, ok := errors.AsType[*carrier.StatusError](err)
+func answerError(r carrier.Reply, err error) error {
+	if err == nil {
+		err = r.Err()
+	}
+	refusal, ok := err.(*carrier.StatusError)
 	if !ok {
 		return err
 	}
@@ -51,11 +54,11 @@ func replyError(r carrier.Reply) error {
 			kind, first = e, i
 		}
 	}
-	if kind == nil && strings.HasSuffix(refusal.Exception, context.DeadlineExceeded.Error()) {
-		kind = context.DeadlineExceeded
+	switch {
+	case kind != nil:
+		return &remoteError{refusal, kind}
+	case strings.HasSuffix(refusal.Exception, context.DeadlineExceeded.Error()):
+		return &remoteError{refusal, context.DeadlineExceeded}
 	}
-	if kind == nil {
-		return err
-	}
-	return &remoteError{refusal, kind}
+	return err
 }

@@ -27,8 +27,8 @@ type outbox struct {
 	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	flow        flow
 	feed        feed
-	room        chan struct{} // closed when there is room again; nil if nobody waits
-	idle        chan struct{} // closed when everything is answered; nil if nobody waits
+	room        waiters
+	idle        waiters // for everything to be answered
 }
 
 // eventWindow is how much of a client's window is for events. The rest is for requests: a client that answers
@@ -229,7 +229,7 @@ func (o *outbox) next() (e entry, ok bool) {
 	e = o.queue.pop()
 	o.hold(-1, -e.event.Data.Size())
 	if !o.full() {
-		o.wakeWaiting()
+		o.room.wake()
 	}
 	return e, true
 }
@@ -247,9 +247,8 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 
 // settled wakes who waits for everything to be answered, if it is.
 func (o *outbox) settled() {
-	if o.idle != nil && o.flow.inFlight == 0 && o.queue.len() == 0 {
-		close(o.idle)
-		o.idle = nil
+	if o.flow.inFlight == 0 && o.queue.len() == 0 {
+		o.idle.wake()
 	}
 }
 
@@ -274,10 +273,7 @@ func (o *outbox) resume() {
 func (o *outbox) flushed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.idle == nil {
-		o.idle = make(chan struct{})
-	}
-	idle := o.idle
+	idle := o.idle.wait()
 	o.settled()
 	return idle
 }

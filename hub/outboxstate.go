@@ -30,18 +30,10 @@ func (o *outbox) become(next outboxState) bool {
 	}
 	o.state = next
 	if next != following {
-		o.wakeWaiting() // nobody need wait for it any more
+		o.room.wake() // nobody need wait for it any more
 	}
 	return true
 }
 
 // takes reports whether the outbox takes events.
 func (o *outbox) takes() bool { return o.state == following || o.state == lagging }
-
-// wakeWaiting wakes whoever waits for room.
-func (o *outbox) wakeWaiting() {
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
-	}
-}

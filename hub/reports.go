@@ -16,10 +16,10 @@ type reports struct {
 
 	mu      lockrank.Mutex[lockrank.Reports]
 	packed  carrier.PackedSignal
-	pending int           // bytes that waited to be written when the last signal was put
-	waiting doneRing      // for the hub's answers, oldest first
-	room    chan struct{} // closed when there is room in the window; nil if nobody waits
-	err     error         // set once the connection is lost
+	pending int      // bytes that waited to be written when the last signal was put
+	waiting doneRing // for the hub's answers, oldest first
+	room    waiters  // for room in the window
+	err     error    // set once the connection is lost
 }
 
 // A reportRoute is the route of a remote sender's event on one connection.
@@ -39,10 +39,7 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 		data: carrier.ValueOf(data),
 	}
 	return c.send(ctx, methodSignal, params, func(r carrier.Reply, err error) {
-		if err == nil {
-			err = replyError(r)
-		}
-		done(err)
+		done(answerError(r, err))
 	})
 }
 
@@ -85,10 +82,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, u
 
 // wait waits for room in the window, with the lock held before and after.
 func (rs *reports) wait(ctx context.Context) error {
-	if rs.room == nil {
-		rs.room = make(chan struct{})
-	}
-	room := rs.room
+	room := rs.room.wait()
 	rs.mu.Unlock()
 	defer rs.mu.Lock()
 	select {
@@ -103,12 +97,12 @@ func (rs *reports) wait(ctx context.Context) error {
 func (rs *reports) answered(n int, failed *carrier.Reply) {
 	var err error
 	if failed != nil {
-		err = replyError(*failed)
+		err = answerError(*failed, nil)
 	}
 	rs.mu.Lock()
 	rs.pending = rs.sink.Pending()
 	done := rs.waiting.take(n)
-	rs.release()
+	rs.room.wake()
 	rs.mu.Unlock()
 	for _, f := range done {
 		f(err)
@@ -120,18 +114,10 @@ func (rs *reports) fail(err error) {
 	rs.mu.Lock()
 	rs.err = err
 	done := rs.waiting.take(rs.waiting.n)
-	rs.release()
+	rs.room.wake()
 	rs.mu.Unlock()
 	for _, f := range done {
 		f(err)
-	}
-}
-
-// release wakes whoever waits for room. The lock is held.
-func (rs *reports) release() {
-	if rs.room != nil {
-		close(rs.room)
-		rs.room = nil
 	}
 }
 

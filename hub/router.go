@@ -277,7 +277,8 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 		return carrier.Value{}, err
 	}
 	if s.owner == nil {
-		return s.answer(ctx, handle, method, carrier.ValueOf(params))
+		response, err := s.call(ctx, handle, method, carrier.ValueOf(params))
+		return carrier.ValueOf(response), err
 	}
 	type result struct {
 		reply carrier.Reply
@@ -289,10 +290,7 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 	})
 	select {
 	case res := <-ch:
-		if res.err == nil {
-			res.err = replyError(res.reply)
-		}
-		return res.reply.Response, res.err
+		return res.reply.Response, answerError(res.reply, res.err)
 	case <-ctx.Done():
 		return carrier.Value{}, context.Cause(ctx)
 	}

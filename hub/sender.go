@@ -347,8 +347,17 @@ func (s *Sender) handler(method string) (RequestHandler, error) {
 	return nil, fmt.Errorf("%w: sender %s does not answer %s", ErrNoRequest, s.name, method)
 }
 
-// answer runs a request handler; one that panics has failed.
-func (s *Sender) answer(ctx context.Context, handle RequestHandler, method string, params carrier.Value) (v carrier.Value, err error) {
+// answer runs a request handler and returns its answer as a reply.
+func (s *Sender) answer(ctx context.Context, handle RequestHandler, method string, params carrier.Value) carrier.Reply {
+	response, err := s.call(ctx, handle, method, params)
+	if err != nil {
+		return carrier.Failed(err)
+	}
+	return carrier.Done(response)
+}
+
+// call runs a request handler; one that panics has failed.
+func (s *Sender) call(ctx context.Context, handle RequestHandler, method string, params carrier.Value) (response any, err error) {
 	lockrank.MustBeFree("a request handler is called")
 	defer func() {
 		if p := recover(); p != nil {
@@ -357,9 +366,5 @@ func (s *Sender) answer(ctx context.Context, handle RequestHandler, method strin
 			err = fmt.Errorf("hub: request %s of sender %s panicked: %v", method, s.name, p)
 		}
 	}()
-	response, err := handle(ctx, method, params)
-	if err != nil {
-		return carrier.Value{}, err
-	}
-	return carrier.ValueOf(response), nil
+	return handle(ctx, method, params)
 }

@@ -22,8 +22,8 @@ type signals struct {
 	most int           // of these
 
 	mu     lockrank.Mutex[lockrank.Leaf]
-	queued int           // this client's
-	room   chan struct{} // closed when there is room again; nil if nobody waits
+	queued int // this client's
+	room   waiters
 }
 
 // queuedBytes bounds the signals of a client that wait to be handled, in bytes, and scarceQueued those of each when all of
@@ -85,10 +85,7 @@ func (s *signals) waitForRoom(ctx context.Context, size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.full() && ctx.Err() == nil {
-		if s.room == nil {
-			s.room = make(chan struct{})
-		}
-		room := s.room
+		room := s.room.wait()
 		s.mu.Unlock()
 		select {
 		case <-room:
@@ -109,10 +106,7 @@ func (s *signals) leave(size int) {
 	defer s.mu.Unlock()
 	s.queued -= size
 	s.all.Add(int64(-size))
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
+	s.room.wake()
 }
 
 // A manner says where signals are triggered, and so what they may hold up.

@@ -34,10 +34,7 @@ func (o *outbox) waitForRoom(ctx context.Context, timer *time.Timer) {
 		o.mu.Unlock()
 		return
 	}
-	if o.room == nil {
-		o.room = make(chan struct{})
-	}
-	room := o.room
+	room := o.room.wait()
 	o.mu.Unlock()
 	select {
 	case <-room:

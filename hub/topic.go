@@ -29,7 +29,7 @@ type topic struct {
 	mu            lockrank.Mutex[lockrank.Topic]
 	queue         []delivery
 	slowListeners []slowListener // listeners that could not keep up with what was delivered for others: whoever triggers next waits
-	room          chan struct{}  // closed when the queue gets shorter; nil if nobody waits
+	room          waiters        // for the queue to get shorter
 	ended         bool           // the last event posted was a #disconnect: whoever delivers it tidies up
 }
 
@@ -193,10 +193,7 @@ func (t *topic) drain() {
 		d := t.queue[0]
 		t.queue[0] = delivery{}
 		t.queue = t.queue[1:]
-		if t.room != nil {
-			close(t.room)
-			t.room = nil
-		}
+		t.room.wake()
 		t.mu.Unlock()
 		d.fanout = f
 		d.deliver()
@@ -212,10 +209,7 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 	timer := time.NewTimer(queueWait)
 	defer timer.Stop()
 	for len(t.queue) >= queueLimit {
-		if t.room == nil {
-			t.room = make(chan struct{})
-		}
-		room := t.room
+		room := t.room.wait()
 		t.mu.Unlock()
 		var err error
 		select {
