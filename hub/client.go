@@ -13,29 +13,29 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// A client is a client as a ServerRouter sees it: what it registered, and what waits for it.
+// A client is one client of a ServerRouter: what it has registered, and what waits for it.
 type client struct {
 	server  *ServerRouter
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
-	endless context.Context // never done: for messages, which the carrier ends when the client goes
+	endless context.Context // never done; for messages, which the carrier ends when the client goes
 	cancel  context.CancelCauseFunc
-	left    chan struct{} // closed when it has gone and what it registered is taken back
+	left    chan struct{} // closed when it has gone and what it registered is removed
 
-	id     carrier.ClientID // among its carrier's
+	id     carrier.ClientID // unique within its carrier
 	info   ClientInfo
 	hello  bool
 	naming string
 
 	signals  signals
-	work     runner // handles messages: a local callback may wait for what the client's reader brings
+	work     runner // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	refusals logLimiter
 	drops    logLimiter
 	failures logLimiter
-	requests runner        // transmits requests: they do not wait behind events
-	asking   chan struct{} // holds one for each request that is not answered, timed out or not
+	requests runner        // transmits requests, so that they do not wait behind events
+	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
 
 	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
@@ -44,7 +44,7 @@ type client struct {
 
 func (c *client) log() *slog.Logger { return c.server.log }
 
-// name returns what the hub calls a sender of the client.
+// name returns the hub's name for a sender of the client.
 func (c *client) name(sender string) string {
 	if c.naming == "" {
 		return sender
@@ -52,7 +52,7 @@ func (c *client) name(sender string) string {
 	return strings.NewReplacer("{device}", c.info.Name, "{sender}", sender).Replace(c.naming)
 }
 
-// leave takes back everything that the client registered.
+// leave removes everything that the client registered.
 func (c *client) leave(cause error) {
 	defer close(c.left)
 	c.mu.Lock()
@@ -67,8 +67,8 @@ func (c *client) leave(cause error) {
 	}
 }
 
-// connect connects a sender of the client's. One of that name whose client has gone is on its way out: a device that
-// is back at once waits for that, because it would lose what it reports while it is refused.
+// connect connects a sender of the client's. If the name still belongs to a client that has just gone, connect waits until
+// that one is removed: a device that comes back at once would lose what it reports while it is refused.
 func (c *client) connect(s *Sender) error {
 	for {
 		err := c.server.connect(s)
@@ -90,7 +90,7 @@ func (c *client) connect(s *Sender) error {
 	}
 }
 
-// hangUp disconnects the client, if its carrier can; else it stops listening for it.
+// hangUp disconnects the client if its carrier can; if not, it removes the client's listeners.
 func (c *client) hangUp(cause error) {
 	c.tasks.Go(func() {
 		c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
@@ -109,7 +109,7 @@ func (c *client) hangUp(cause error) {
 	})
 }
 
-// A method answers by returning a response, or by calling respond, now or later, and returning deferred.
+// A method answers with the response that it returns; or it returns deferred, and calls respond itself, then or later.
 type method func(c *client, a *arguments, respond func(carrier.Reply)) (any, error)
 
 // methods are what a client may ask for.
@@ -138,7 +138,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after what the sender has sent before
+		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after the events that were sent before
 		return
 	}
 	c.call(method, m, respond)
@@ -159,7 +159,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	}
 }
 
-// handleOther answers a method of the program around the hub.
+// handleOther answers one of [ServerOptions.Methods].
 func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 	method := c.server.opts.Methods[m.Method]
 	if method == nil {
@@ -195,8 +195,8 @@ type listedEvent struct {
 	Event *string `json:"event"`
 }
 
-// listSenders lists senders by name, those after one, and so many if that is limited. Last comes any sender, which has no
-// name, unless there are more.
+// listSenders lists senders in the order of their names: those after a given name, up to a given number. The last entry, left
+// out if there are more senders, has no name and lists the channels.
 func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	withEvents, after, most := a.flag("list_events"), a.optionalText("after"), uint64(math.MaxUint64)
 	if v := a.value("limit"); !v.IsNull() {
@@ -253,7 +253,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	for _, event := range events {
 		if event == nil {
-			return nil, fmt.Errorf("%w: null is no event", ErrArguments)
+			return nil, fmt.Errorf("%w: an event must not be null", ErrArguments)
 		}
 		o.Events = append(o.Events, *event)
 	}
@@ -288,7 +288,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	return nil, nil
 }
 
-// forwardedRequest stands for the handlers of a client's sender: its requests are forwarded.
+// forwardedRequest stands for the handlers of a client's sender, whose requests are forwarded to the client.
 func forwardedRequest(context.Context, string, carrier.Value) (any, error) { return nil, ErrNotYours }
 
 func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) {
@@ -307,7 +307,7 @@ func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 	return nil, nil
 }
 
-// own returns a sender of the client's, by the name the client gave it.
+// own returns the client's sender to which the client gave that name.
 func (c *client) own(given string) (*Sender, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -390,7 +390,7 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		case err != nil:
 			respond(carrier.Failed(err))
 		case r.Status != carrier.StatusDone:
-			// Whatever its own trouble was, to the caller the method has failed.
+			// Whatever the sender's status says, for the caller the method has failed.
 			respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
 		default:
 			respond(carrier.Done(r.Response))

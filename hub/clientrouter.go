@@ -19,15 +19,15 @@ type ClientOptions struct {
 	// RequestTimeout bounds every wait for the hub whose context has no deadline: 10 s by default.
 	RequestTimeout time.Duration
 
-	// Connected is called each time the hub was reached and the remote senders and listeners were registered
-	// with it again. Disconnected is called each time the hub was lost after that. Calls do not overlap.
+	// Connected is called each time a connection to the hub is made and the remote senders and listeners are registered
+	// on it. Disconnected is called each time such a connection is lost. Calls do not overlap.
 	Connected    func()
 	Disconnected func(cause error)
 }
 
-// A ClientRouter is a Router that also has remote senders and listeners: they stand in a ServerRouter elsewhere,
-// which is reached through the connecting end of a carrier. When the connection is lost, the carrier makes a new
-// one, and the ClientRouter registers its remote senders and listeners again.
+// A ClientRouter is a Router that also has remote senders and listeners. These belong to a ServerRouter elsewhere, which it
+// reaches through the connecting end of a carrier. When the connection is lost, the carrier makes a new one, and the
+// ClientRouter registers its remote senders and listeners again.
 type ClientRouter struct {
 	*Router
 	opts ClientOptions
@@ -53,8 +53,8 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 	}
 }
 
-// Serve keeps the connection to the hub through c, until ctx is done and everything it started has stopped. It
-// is called once.
+// Serve keeps a connection to the hub through c until ctx is done, and returns when everything it started has stopped. It
+// must be called once only.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
 	h := &connectionHandler{router: r, carrier: c, serving: ctx}
 	h.news.tasks = &h.tasks
@@ -151,7 +151,8 @@ func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o Sende
 	return s, nil
 }
 
-// RemoveRemoteSender removes a sender of this client from the hub. While there is no connection, that is done at once.
+// RemoveRemoteSender removes a sender of this client from the hub. It returns at once while there is no connection: the hub
+// has then removed the sender already.
 func (r *ClientRouter) RemoveRemoteSender(ctx context.Context, s *Sender) error {
 	at, ok := r.forgetSender(s)
 	if !ok {
@@ -211,8 +212,8 @@ func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event 
 	return l, nil
 }
 
-// RemoveRemoteListener removes a listener of this client from the hub. While there is no connection, that is done at
-// once.
+// RemoveRemoteListener removes a listener of this client from the hub. It returns at once while there is no connection: the
+// hub has then removed the listener already.
 func (r *ClientRouter) RemoveRemoteListener(ctx context.Context, l *Listener) error {
 	at, id, ok := r.forgetListener(l)
 	if !ok {
@@ -274,8 +275,8 @@ func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string,
 	return r.call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
 }
 
-// RemoteSenders lists the senders of the hub, connected or awaited, by name. Where one has so many events that no answer
-// has room for them, they are left out.
+// RemoteSenders lists the senders of the hub, connected or awaited, by name. The events of a sender are left out if they are
+// so many that they do not fit in an answer.
 func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) {
 	const fewer = 128
 	list := []SenderInfo{}
@@ -303,7 +304,7 @@ func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) 
 	}
 }
 
-// listSenders asks for a list of senders; more tells whether it has an end that the list does not have.
+// listSenders asks for a list of senders; more reports whether there are senders after its last one.
 func (r *ClientRouter) listSenders(ctx context.Context, params carrier.Object) (list []SenderInfo, more bool, err error) {
 	v, err := r.call(ctx, methodListSenders, params)
 	if err != nil {

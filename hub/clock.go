@@ -2,10 +2,10 @@ package hub
 
 import "time"
 
-// A clock tells the time of events that come in quick succession at half the cost of time.Now, which asks the system for
-// two times, that of day and the monotonic one. A clock asks for the second alone, until clockSpan has passed since it
-// asked for both: so it follows a time of day that is set. Its times have no monotonic reading. The zero clock is ready
-// for use, by one goroutine at a time.
+// A clock tells the time of events in quick succession at half the cost of time.Now, which reads two clocks of the system:
+// the time of day and the monotonic clock. A clock reads only the second until clockSpan has passed since it read both, and
+// so follows a time of day that is set. Its times have no monotonic reading. The zero clock is ready for use by one
+// goroutine at a time.
 type clock struct {
 	both      time.Time
 	sec, nsec int64 // of both, since 1970

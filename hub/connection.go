@@ -11,7 +11,7 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// connectionHandler is the carrier's handler on a ClientRouter's side: its one client is the hub.
+// A connectionHandler is the carrier's handler on a ClientRouter's side. Its one client is the hub.
 type connectionHandler struct {
 	router  *ClientRouter
 	carrier carrier.Carrier
@@ -19,8 +19,8 @@ type connectionHandler struct {
 	tasks   sync.WaitGroup
 	news    runner // tells the log and the application of connections made and lost
 
-	// callbacks have a goroutine of their own, so that they may ask the hub and wait for its answer. It is one for
-	// all connections, so that those of the next one wait for those of the last.
+	// callbacks run on a goroutine of their own, so that they may ask the hub and wait for its answer. There is one for
+	// all connections, so that callbacks of the next connection wait for those of the last.
 	callbacks runner
 	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
@@ -37,16 +37,16 @@ type connection struct {
 	cancel  context.CancelFunc
 
 	reports reports
-	orders  runner // registrations, and their ends
+	orders  runner // sends registrations and removals
 
-	announced bool // the application was told of it; under router.mu until it is lost
+	announced bool // the application was told of it; under router.mu until the connection is lost
 
 	mu        lockrank.Mutex[lockrank.Connection]
 	listeners map[uint64]*Listener // by the hub's ids
 }
 
-// callbackLimit bounds the events that wait for callbacks: more than any window, so that only a hub that does not
-// keep to its window meets it.
+// callbackLimit bounds the events that wait for callbacks. It is larger than any window, so only a hub that does not keep to
+// the window reaches it.
 const callbackLimit = 1 << 16
 
 // ClientConnected implements carrier.Handler.
@@ -97,13 +97,13 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 // AllClientsDisconnected implements carrier.Handler.
 func (h *connectionHandler) AllClientsDisconnected(error) {}
 
-// restore registers again what was registered on the connection before, then lets the application use this one.
+// restore registers what was registered on the connection before, and then lets the application use this one.
 func (c *connection) restore() {
 	r := c.router
 	r.mu.Lock()
 	var all []registration
 	for _, s := range r.senders {
-		if s.at != nil { // whoever adds it for the first time waits for this connection too
+		if s.at != nil { // one that is added for the first time waits for this connection by itself
 			all = append(all, registration{"sender " + s.name, func(ctx context.Context) error { return c.addSender(ctx, s) }})
 		}
 	}
@@ -118,13 +118,13 @@ func (c *connection) restore() {
 	if !r.swapConnection(nil, c) {
 		return
 	}
-	// The hub may hold our own former connection for alive still.
+	// The hub may not have noticed yet that the former connection is lost.
 	var pause carrier.Backoff
 	for len(refused) > 0 && pause.Wait(c.ctx) == nil {
 		refused = slices.DeleteFunc(refused, func(a registration) bool {
 			err := c.try(a.add)
 			if err != nil {
-				r.log.Warn("the hub refuses to register again; trying on", "what", a.name, "error", err)
+				r.log.Warn("the hub refuses to register again; it is asked again", "what", a.name, "error", err)
 			}
 			return err == nil
 		})
@@ -174,21 +174,21 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 	if err != nil {
 		return carrier.Value{}, err
 	}
-	res := <-ch // Transmit promises it, by ctx's end at the latest
+	res := <-ch // it comes when ctx is done at the latest
 	if ctx.Err() != nil && errors.Is(res.err, context.DeadlineExceeded) {
 		res.err = errNoAnswer(ctx, method)
 	}
 	return res.reply.Response, res.err
 }
 
-// errNoAnswer tells that the hub has not answered by the end of ctx.
+// errNoAnswer returns the error of a call that the hub has not answered by the end of ctx.
 func errNoAnswer(ctx context.Context, method string) error {
 	return fmt.Errorf("hub: no answer to %s in time: %w", method, context.Cause(ctx))
 }
 
-// add registers something with the hub. accept is called with the answer, before anything that arrives after it is
-// handled, also when ctx ended before: the hub has it then all the same. If accept returns undo, nobody wants it any
-// more, and the hub is told to take it back.
+// add registers something with the hub. accept is called with the answer before anything that arrives later is handled, even
+// if ctx is done by then, because the registration stands all the same. If nobody wants it any more, accept returns undo,
+// which has the hub remove it.
 func (c *connection) add(ctx context.Context, method string, params any, accept func(carrier.Value) (undo func(), err error)) error {
 	ch := make(chan error, 1)
 	c.order(method, params, func(r carrier.Reply, err error) {
@@ -231,7 +231,7 @@ func (c *connection) addSender(ctx context.Context, s *Sender) error {
 	})
 }
 
-// addListener registers a listener; early, if the hub has accepted it before.
+// addListener registers a listener. early says that the hub has accepted it before.
 func (c *connection) addListener(ctx context.Context, l *Listener, early bool) error {
 	if l.removed.Load() {
 		return nil
@@ -270,8 +270,8 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 		})
 }
 
-// order sends a registration, or the end of one, without waiting for anything: they go in the order in which they were
-// made, so that what is removed and added again is not refused. done is called once, on any goroutine.
+// order sends a registration or a removal without waiting for anything. They are sent in the order in which they were made,
+// so that what is removed and added again is not refused. done is called once, on any goroutine.
 func (c *connection) order(method string, params any, done func(carrier.Reply, error)) {
 	c.orders.do(func() {
 		if err := c.send(c.ctx, method, params, done); err != nil {
@@ -280,7 +280,7 @@ func (c *connection) order(method string, params any, done func(carrier.Reply, e
 	})
 }
 
-// tell orders something whose answer is of no interest.
+// tell orders something and only logs its refusal.
 func (c *connection) tell(method string, params any) {
 	c.order(method, params, func(r carrier.Reply, err error) {
 		err = answerError(r, err)
@@ -290,8 +290,8 @@ func (c *connection) tell(method string, params any) {
 	})
 }
 
-// take asks the hub to take back what was registered on this link. What stood on a connection that is lost, or
-// was never registered (c is nil), the hub has forgotten by itself.
+// take asks the hub to remove what was registered on this connection. If the connection is lost, the hub has removed it by
+// itself. If c is nil, it was never registered.
 func (c *connection) take(ctx context.Context, method string, params any) error {
 	if c == nil || c.lost() {
 		return nil
@@ -309,7 +309,7 @@ func senderParams(s *Sender) carrier.Object { return carrier.Object{{Key: "sende
 
 func listenerParams(id uint64) carrier.Object { return carrier.Object{{Key: "listener_id", Value: id}} }
 
-// asked is a request to one of the remote senders.
+// asked handles a request to one of the remote senders.
 func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	name, method := a.text("sender"), a.text("method")

@@ -9,8 +9,8 @@
 //	router broadcast  ""      ""       everything
 //	channel           ""      "#alarm" an event whose name starts with #, of any sender
 //
-// One event is delivered in the order router broadcast, sender broadcast, channel, specific, and within each
-// in the order of registration. A listener sees the events of one sender in the order in which they were
+// One event is delivered in the order router broadcast, sender broadcast, channel, specific, and within each of these in the
+// order of registration. A listener sees the events of one sender in the order in which they were
 // triggered. Senders that come and go are announced by their built-in events [Connect] and [Disconnect].
 //
 // A listener may be added before its sender is there. It then hears the sender once it connects; if the

@@ -22,12 +22,11 @@ type Event struct {
 	Sender string
 	Name   string
 
-	// Time is when the event happened: from the source where the source knows, else when the hub heard of it.
+	// Time is when the event happened, as told by its source; or, if the source did not tell, when the hub received it.
 	Time time.Time
-	// Uncertainty is how far Time may be off, as far as the source knows; 0 for the hub's own time.
+	// Uncertainty is how far off Time may be, as told by the source; 0 for the hub's own time.
 	Uncertainty time.Duration
-	// Seq counts the events of a sender since it connected, from 1, which is its #connect. It is 0 where the
-	// hub does not say.
+	// Seq numbers the events of a sender since it connected: its #connect is 1. It is 0 if the hub did not tell.
 	Seq uint64
 
 	Data carrier.Value
@@ -40,15 +39,15 @@ type Event struct {
 type Connection struct {
 	Events   []string          `json:"events"`          // the sender's own and the built-in ones
 	Units    map[string]string `json:"units,omitempty"` // of events, where known
-	Requests []*string         `json:"requests"`        // nil: it answers none; a nil name stands for its default handler
-	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown; of a sensor of the
-	// gateway's own that no longer answers "failed: ", and how.
+	Requests []*string         `json:"requests"`        // nil if it answers none; a nil name stands for its default handler
+	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown. For a sensor of the
+	// gateway's own that no longer answers, it is "failed: " and what went wrong.
 	Reason string      `json:"reason,omitempty"`
 	Client *ClientInfo `json:"client,omitempty"` // whose sender it is; nil for the hub's own
 	Time   time.Time   `json:"time"`
 }
 
-// legacyConnection is all that a legacy client knows of a Connection.
+// legacyConnection is the part of a Connection that legacy clients know.
 type legacyConnection struct {
 	Events   []string  `json:"events"`
 	Requests []*string `json:"requests"`
@@ -69,14 +68,14 @@ func (c ClientInfo) String() string {
 	return fmt.Sprintf("%s (%s)", c.Name, c.Addr)
 }
 
-// Loss is the data of [Gap]: so many events of the sender's were lost on the way to this listener, of which the first
-// and the last happened at these times. The listener may have heard others in between. Of what a device
-// has lost, First is the time of the last reading of that sender before it.
+// Loss is the data of [Gap]. It says how many events of a sender were lost on the way to this listener, and when the first
+// and the last of them happened. The listener may have heard others in between. If a device has lost the events, First is
+// the time of that sender's last reading before the loss.
 type Loss struct {
-	Count uint64    `json:"count"` // 0, or null on the network: nobody knows, perhaps none
+	Count uint64    `json:"count"` // 0, or null on the network, if it is not known; it may be zero then
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
-	Event string    `json:"event,omitempty"` // of which event; empty: of any
+	Event string    `json:"event,omitempty"` // the event that was lost; empty: any
 }
 
 // add counts one more event.
@@ -91,7 +90,7 @@ func (l *Loss) add(at time.Time) {
 	l.Count++
 }
 
-// checkName refuses what cannot name a sender, an event or a request: it must be UTF-8 of 1 to 255 bytes
+// checkName returns an error unless name can name a sender, an event or a request: it must be UTF-8 of 1 to 255 bytes
 // without control characters.
 func checkName(kind, name string) error {
 	switch {
@@ -100,7 +99,7 @@ func checkName(kind, name string) error {
 	case len(name) > 255:
 		return fmt.Errorf("%w: the %s's name has %d bytes, more than 255", ErrName, kind, len(name))
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("%w: %s %q is not plain text", ErrName, kind, name)
+		return fmt.Errorf("%w: %s %q must be UTF-8 without control characters", ErrName, kind, name)
 	}
 	return nil
 }

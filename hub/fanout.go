@@ -15,7 +15,7 @@ type fanout struct {
 	pool   *sync.Pool           // where it goes when it is finished
 }
 
-// newFanout lends one; finish gives it back.
+// newFanout returns a fanout from the pool; finish gives it back.
 func (r *Router) newFanout() *fanout {
 	if free, ok := r.fanouts.Get().(*fanout); ok {
 		return free
@@ -23,7 +23,7 @@ func (r *Router) newFanout() *fanout {
 	return &fanout{pool: &r.fanouts}
 }
 
-// finish does what is left but for the waiting, and gives f back. A nil f has nothing left.
+// finish does what is left, except for waiting, and gives f back to the pool. f may be nil.
 func (f *fanout) finish(now bool) {
 	if f == nil {
 		return
@@ -37,13 +37,13 @@ func (f *fanout) finish(now bool) {
 // mustWait reports whether listeners want the sender to slow down.
 func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }
 
-// forget forgets who wants the sender to slow down.
+// forget drops the slow listeners.
 func (f *fanout) forget() {
 	clear(f.slow)
 	f.slow = f.slow[:0]
 }
 
-// flush has written what was put for remote listeners; now: by this goroutine, as far as that needs no waiting.
+// flush has what was put for remote listeners written: if now is true, on this goroutine, as far as that does not block.
 func (f *fanout) flush(now bool) {
 	if f == nil {
 		return
@@ -55,7 +55,7 @@ func (f *fanout) flush(now bool) {
 	f.dirty = f.dirty[:0]
 }
 
-// pack returns the event packed in a codec. For any number of listeners in a row with the same codec it is packed once.
+// pack returns the event packed in a codec. It packs once for any number of listeners in a row with the same codec.
 func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
 	if f.packed.Is(c) {
 		return &f.packed, nil
@@ -70,7 +70,7 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 
 func signalOf(ev *Event) carrier.Signal {
 	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
-	if y := ev.Time.UTC().Year(); y >= 1970 && y <= 2261 { // what a signal can say
+	if y := ev.Time.UTC().Year(); y >= 1970 && y <= 2261 { // the range of a signal's time
 		s.Time = ev.Time.UnixNano()
 	}
 	return s

@@ -7,9 +7,9 @@ import (
 	"sighub/carrier"
 )
 
-// A feed passes a client's events on: into its stream of signals or, where it has none, as messages. To transmit a message
-// may take until the client's window has room, so a goroutine does it, with one event in hand at a time. A feed is part of
-// its outbox, and under its lock.
+// A feed passes events on to a client: into its stream of signals or, if it has none, as messages. Transmitting a message
+// blocks while the client's window is full, so a goroutine does it, with one event in hand at a time. The lock of the outbox
+// guards its feed.
 type feed struct {
 	sink      carrier.SignalSink // nil: events travel as messages
 	codec     carrier.Codec
@@ -20,10 +20,10 @@ type feed struct {
 	transmitting bool  // there is a goroutine that transmits
 }
 
-// inHand reports whether an event is in hand, so that no other is taken.
+// inHand reports whether an event is in hand, so that no other can be passed on.
 func (f *feed) inHand() bool { return f.hand.listener != nil }
 
-// pass passes an event on to the client, which takes more; f lends its packing. A message keeps the event.
+// pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
 		o.flow.sent()
@@ -45,7 +45,7 @@ func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	o.flow.sent()
 }
 
-// transmit transmits the event in hand, and what is taken in hand after it, until there is nothing left or enough in flight.
+// transmit transmits the event in hand and those after it, until none is left or enough are in flight.
 func (o *outbox) transmit() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -79,7 +79,7 @@ func (o *outbox) transmitOne(e *entry) {
 	o.messageAnswered()
 }
 
-// messageAnswered notes that a message in flight has come to its end.
+// messageAnswered notes that a message in flight has been answered or has failed.
 func (o *outbox) messageAnswered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -87,12 +87,12 @@ func (o *outbox) messageAnswered() {
 	o.fill()
 }
 
-// signalsAnswered notes that the client has answered signals of its stream.
+// signalsAnswered notes that the client has answered n signals of its stream.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
 	o.feed.pending = o.feed.sink.Pending()
 	if n > o.flow.inFlight {
-		o.leave(fmt.Errorf("%w: it answers what it cannot have read", carrier.ErrLimit))
+		o.leave(fmt.Errorf("%w: the client answers what it cannot have read", carrier.ErrLimit))
 		o.mu.Unlock()
 		return
 	}
@@ -106,7 +106,7 @@ func (o *outbox) signalsAnswered(n int) {
 	}
 }
 
-// touched notes that f is to flush the sink. Others may have to as well: none relies on another, which may be busy.
+// touched notes that f is to flush the sink. Others may do so as well, because one that is busy cannot be relied on.
 func (o *outbox) touched(f *fanout) {
 	if o.feed.sink != nil && o.feed.touchedBy != f {
 		o.feed.touchedBy = f
@@ -114,7 +114,7 @@ func (o *outbox) touched(f *fanout) {
 	}
 }
 
-// flush has written what was put; f is whoever was to do it.
+// flush has what was put written; f is the fanout that was to do it.
 func (o *outbox) flush(f *fanout, now bool) {
 	if o.feed.sink == nil {
 		return

@@ -2,19 +2,18 @@ package hub
 
 import "time"
 
-// A flow decides how many events may be in flight to a client: what it takes, or if that is fewer, as many as it answers
-// within flowDelay, beside the time that the way there and back takes. What is beyond that waits in the outbox, where a
-// slow listener's policy deals with it, and not in the buffers on the way, where the latest event would wait behind
-// thousands that are older.
+// A flow decides how many events may be in flight to a client: as many as the client takes or, if that is fewer, as many as
+// it answers within flowDelay beyond the round trip. The other events wait in the outbox, where the policy of a slow
+// listener applies, and not in the buffers on the way, where the latest event would wait behind thousands of older ones.
 //
-// It times one event in flight after another. When one is late, the answers that came meanwhile tell how many the client
-// answers in time, and the window becomes that. What tells is the time between answers, but for the longest: a client
-// that stood still for a moment is not slow. If none was late and the window was in the way, it grows.
+// A flow times one event in flight at a time. If its answer is late, the answers that came meanwhile show how many events
+// the client answers in time, and the window becomes that number. The longest pause between answers is left out: a client
+// that stood still for a moment is not slow. If no answer was late and the window held events back, the window grows.
 type flow struct {
-	most int // what the client takes; 0: the carrier counts otherwise, and nothing is decided here
+	most int // what the client takes; 0: the carrier limits that itself, and there is nothing to decide
 
 	window   int
-	inFlight int  // sent and not answered yet
+	inFlight int  // sent and not answered
 	short    bool // the window kept events back since the timed one was sent
 
 	at    time.Time  // when the timed event was sent
@@ -22,11 +21,11 @@ type flow struct {
 	ahead int        // those of them that are not answered yet; 0: none is timed
 	pace  answerRate // of the answers meanwhile
 
-	way time.Duration // what one takes that has none before it
+	way time.Duration // the round trip of an event that has none before it
 }
 
-// flowDelay is how long an event may wait on its way because of those before it. It is longer than a busy machine keeps a
-// healthy client from running.
+// flowDelay is how long an event may wait on its way because of those before it. It is longer than a healthy client on a
+// busy machine is kept from running.
 const flowDelay = 100 * time.Millisecond
 
 // flowStall is how late an answer may be before a client is taken to stand still.
@@ -34,7 +33,7 @@ const flowStall = time.Second
 
 func newFlow(most int) flow { return flow{most: most, window: most} }
 
-// open tells whether one more may be sent.
+// open reports whether one more may be sent.
 func (f *flow) open() bool {
 	if f.most == 0 || f.inFlight < f.window {
 		return true
@@ -43,8 +42,8 @@ func (f *flow) open() bool {
 	return false
 }
 
-// stands tells whether the client stands still. A way that is longer than that takes is not believed: it may have been
-// measured with a client that did.
+// stands reports whether the client stands still. A round trip longer than flowStall counts as flowStall at most, because it
+// may have been measured while the client stood still.
 func (f *flow) stands() bool {
 	limit := flowStall
 	if f.way < flowStall {
@@ -53,10 +52,10 @@ func (f *flow) stands() bool {
 	return f.ahead > 0 && time.Since(f.at) > limit
 }
 
-// late tells whether the timed event should have been answered so long ago.
+// late reports whether the answer to the timed event is late by that much.
 func (f *flow) late(by time.Duration) bool { return f.ahead > 0 && time.Since(f.at) > f.way+by }
 
-// sent counts an event that is sent.
+// sent counts an event that was sent.
 func (f *flow) sent() {
 	f.inFlight++
 	if f.ahead == 0 && f.most > 1 {
@@ -65,7 +64,7 @@ func (f *flow) sent() {
 	}
 }
 
-// answered counts events that are answered.
+// answered counts events that were answered.
 func (f *flow) answered(n int) {
 	f.inFlight -= n
 	if f.ahead == 0 {
@@ -91,7 +90,7 @@ func (f *flow) answered(n int) {
 	}
 }
 
-// inTime returns how many are answered within a time if n are within a span.
+// inTime returns how many events are answered within a time, given that n are answered within span.
 func inTime(n int, span, within time.Duration) int {
 	return int(int64(n) * int64(within) / int64(max(span, 1)))
 }
@@ -117,5 +116,5 @@ func (p *answerRate) add(now time.Time, n int) {
 	p.latest = now
 }
 
-// usual returns how many events were answered within a span, without the longest pause and what was answered after it.
+// usual returns how many events were answered within which span, without the longest pause and the answer that ended it.
 func (p *answerRate) usual() (n int, span time.Duration) { return p.n - p.then, p.span - p.longest }

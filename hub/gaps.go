@@ -6,10 +6,10 @@ import (
 	"sighub/carrier"
 )
 
-// gaps are what a client's listeners have missed and were not told yet.
+// gaps are the losses that a client's listeners have not been told of yet.
 type gaps struct {
-	before map[gapKey]*Loss // of those that want the latest: they came before all that waits
-	behind map[gapKey]*Loss // of others: they came after it
+	before map[gapKey]*Loss // of listeners that want the latest: before everything that waits
+	behind map[gapKey]*Loss // of other listeners: after everything that waits
 }
 
 type gapKey struct {
@@ -17,12 +17,11 @@ type gapKey struct {
 	sender   string
 }
 
-// gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit: a client that is that far behind
-// is disconnected.
+// gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit. A client with more is disconnected.
 const gapLimit = 4
 
-// scarceGaps is how many gaps may wait for a client when all outboxes together hold as much as they may, and gapCost what
-// each of them holds, in bytes.
+// scarceGaps is how many gaps may wait for a client while all outboxes together hold as much as they may. gapCost is what a
+// gap counts for in that sum, in bytes.
 const (
 	scarceGaps = 64
 	gapCost    = 256
@@ -30,7 +29,7 @@ const (
 
 func (g *gaps) len() int { return len(g.before) + len(g.behind) }
 
-// of returns the gaps among which those of a listener are.
+// of returns the map that holds the gaps of a listener.
 func (g *gaps) of(l *Listener) *map[gapKey]*Loss {
 	if l.policy == Latest {
 		return &g.before
@@ -38,7 +37,7 @@ func (g *gaps) of(l *Listener) *map[gapKey]*Loss {
 	return &g.behind
 }
 
-// take takes a gap, to tell of it.
+// take removes a gap and returns it.
 func (g *gaps) take(key gapKey) *Loss {
 	list := *g.of(key.listener)
 	loss := list[key]
@@ -66,7 +65,8 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 	loss.add(ev.Time)
 }
 
-// gap makes a gap an event. A legacy client knows no gaps: only a listener of its that hears any event is told.
+// gap takes a gap and makes an event of it. A legacy client does not know gaps, so of its listeners only those to any event
+// are told.
 func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 	loss := o.gaps.take(key)
 	o.client.server.held.Add(-gapCost)
@@ -78,7 +78,7 @@ func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 	}}, true
 }
 
-// gapBefore returns what is to be told before anything that waits.
+// gapBefore returns a gap that is to be told before anything that waits.
 func (o *outbox) gapBefore() (e entry, ok bool) {
 	for key := range o.gaps.before {
 		if e, ok = o.gap(key); ok {
@@ -88,7 +88,7 @@ func (o *outbox) gapBefore() (e entry, ok bool) {
 	return e, ok
 }
 
-// putGaps puts gaps behind what waits, unless nothing of it may be transmitted now: they would pile up.
+// putGaps puts gaps behind what waits, if something may be transmitted now; if not, they would pile up.
 func (o *outbox) putGaps() {
 	if len(o.gaps.behind) == 0 || !o.ready() {
 		return

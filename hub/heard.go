@@ -20,7 +20,7 @@ func (a messageAnswer) Done(n int) {
 // Fail implements carrier.Answers.
 func (a messageAnswer) Fail(r carrier.Reply) { a(r) }
 
-// HandleSignals implements carrier.SignalHandler: events for listeners.
+// HandleSignals implements carrier.SignalHandler. The signals are events for listeners.
 func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
 	h.mu.Lock()
 	c := h.connection
@@ -35,19 +35,19 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 		clear(*batch)
 		h.batches.Put(batch)
 	})
-	if !ok { // unanswered, for answers go by their order: the hub does not keep to our window
-		c.router.log.Error("the hub sends more events than were asked for; some are lost")
+	if !ok { // not answered, because answers go by their order; the hub does not keep to the window
+		c.router.log.Error("the hub sends more events than the window allows; some are lost")
 	}
 }
 
-// answerEvery is how many events are acknowledged together at the most, and answerAfter the time after which those
-// whose callbacks have returned are not kept waiting for others.
+// answerEvery is how many events are acknowledged together at the most. answerAfter is how long those whose callbacks have
+// returned wait for others.
 const (
 	answerEvery = 256
 	answerAfter = time.Millisecond
 )
 
-// heard takes a message "signal", which is a stream of one. Unlike a stream, it can be refused at once and out of order.
+// heard handles a message "signal", which is a stream of one. Unlike the signals of a stream, it can be refused at once.
 func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	id, in := a.number("listener_id"), a.info()
@@ -75,7 +75,7 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 	done, since, slow := 0, time.Now(), false
 	for i := range signals {
 		if c.handler.serving.Err() != nil {
-			break // unanswered: the hub knows that it was not heard
+			break // not answered, so that the hub knows that they were not heard
 		}
 		l, err := c.listenerOf(signals[i].Route)
 		if err != nil {
@@ -89,7 +89,7 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			l.call(&ev)
 		}
 		done++
-		if slow || done == 1 || done%8 == 0 { // a clock costs as much as all the rest
+		if slow || done == 1 || done%8 == 0 { // to read the clock costs as much as all the rest
 			slow = time.Since(since) > answerAfter
 		}
 		if slow || done == answerEvery {

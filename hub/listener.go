@@ -32,11 +32,11 @@ type Listener struct {
 	at *connection // where it was registered last, as id; under far.mu
 }
 
-// ListenerOptions say what a hub does with events that a remote listener cannot keep up with. What is dropped, it is
-// told as a [Gap].
+// ListenerOptions say what a hub does when a remote listener cannot keep up. The listener is told of events that were
+// dropped by a [Gap].
 type ListenerOptions struct {
 	Policy Policy // DefaultPolicy: as the hub is configured
-	// Deadline is how long the hub may keep a sender waiting, if the policy is block; 0: as the hub is configured.
+	// Deadline is how long the hub may keep a sender waiting, if the policy is Block; 0: as the hub is configured.
 	Deadline time.Duration
 }
 
@@ -46,8 +46,8 @@ func (l *Listener) Sender() string { return l.sender }
 // Event returns the name of the event that is listened to; empty means any.
 func (l *Listener) Event() string { return l.event }
 
-// Remove ends the subscription. A call of its callback that is under way may still be running when Remove
-// returns; none starts afterwards.
+// Remove ends the subscription. A call of its callback may still be running when Remove returns; no call starts
+// afterwards.
 func (l *Listener) Remove() {
 	if l.removed.Swap(true) {
 		return
@@ -60,7 +60,7 @@ func (l *Listener) Remove() {
 	}
 }
 
-// call runs a local callback; one that panics is reported and harms nobody else.
+// call runs a local callback. If it panics, that is logged and harms nobody else.
 func (l *Listener) call(ev *Event) {
 	lockrank.MustBeFree("a listener is called")
 	defer func() {
@@ -91,7 +91,7 @@ func (ls *listeners) load() []*Listener {
 
 func (ls *listeners) add(l *Listener) {
 	list := ls.load()
-	// append leaves room over, so that most additions write behind what readers of the old list can see.
+	// append reserves space, so most additions write beyond what readers of the old list can see.
 	list = append(list, l)
 	ls.p.Store(&list)
 	l.list = ls

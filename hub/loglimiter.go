@@ -7,7 +7,7 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// A logLimiter keeps what happens again and again from filling the log: the first time is told at once, later ones
+// A logLimiter keeps what happens again and again from filling the log. The first occurrence is logged at once, later ones
 // together, once a minute.
 type logLimiter struct {
 	mu     lockrank.Mutex[lockrank.Leaf]
@@ -17,7 +17,7 @@ type logLimiter struct {
 
 const logEvery = time.Minute
 
-// note counts one more. It returns how many are to be told of; 0: none, for now.
+// note counts an occurrence. It returns how many are to be logged now.
 func (s *logLimiter) note() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,8 +30,8 @@ func (s *logLimiter) note() int {
 	return 0
 }
 
-// limited has log called if the limiter lets it, with a logger that says who the client is and how many times it happened.
-// It is called on a goroutine of its own: whoever notices it may hold a lock.
+// limited calls log if the limiter allows it, with a logger that names the client and how many times it happened. log runs
+// on a goroutine of its own, because the caller may hold a lock.
 func (c *client) limited(l *logLimiter, log func(*slog.Logger)) {
 	if n := l.note(); n > 0 {
 		c.tasks.Go(func() { log(c.log().With("client", c.info.String(), "times", n)) })
@@ -46,9 +46,9 @@ func (c *client) unsent(ev *Event, err error) {
 	})
 }
 
-// refused logs that a listener of the client's did not take an event.
+// refused logs that a listener of the client did not accept an event.
 func (c *client) refused(err error) {
-	c.limited(&c.refusals, func(log *slog.Logger) { log.Warn("a listener did not take an event", "error", err) })
+	c.limited(&c.refusals, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
 }
 
 // dropping logs that a listener begins to miss events of a sender.

@@ -12,8 +12,8 @@ import (
 // entryCost is what an event in an outbox takes beside its data, in bytes.
 const entryCost = 256
 
-// An outbox holds the events that wait for one remote client, in order, and passes them on through its feed as fast as
-// the client acknowledges them.
+// An outbox holds the events that wait for one remote client, in order, and passes them on as fast as the client
+// acknowledges them.
 type outbox struct {
 	client *client
 	OutboxOptions
@@ -31,9 +31,9 @@ type outbox struct {
 	idle        waiters // for everything to be answered
 }
 
-// eventWindow is how much of a client's window is for events. The rest is for requests: a client that answers
-// events only when its callbacks return, and in a callback waits for an answer that it must give itself, would wait
-// for ever if events could fill the window.
+// eventWindow returns the part of a client's window that is for events. The rest is for requests. If events could fill the
+// window, a client would wait for ever that acknowledges an event when its callback returns, and whose callback waits for
+// an answer that the client must give itself.
 func eventWindow(window int) int {
 	if window < 2 {
 		return window
@@ -44,7 +44,7 @@ func eventWindow(window int) int {
 // requestWindow is the part that eventWindow leaves.
 func requestWindow(window int) int {
 	if window == 0 {
-		return 64 // the medium counts otherwise
+		return 64 // the medium limits messages itself
 	}
 	return max(1, window-eventWindow(window))
 }
@@ -72,8 +72,8 @@ func (o *outbox) push(l *Listener, d *delivery) {
 	}
 }
 
-// enqueue puts an event in the queue, or drops one where the queue is full. It returns true if the sender should slow
-// down: see waitForRoom. What is dropped is not looked at.
+// enqueue puts an event in the queue, or drops one if the queue is full. It returns true if the sender should slow down: see
+// waitForRoom.
 func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 	scarce := o.queue.len() > 0 && o.scarce()
 	if o.full() || scarce {
@@ -90,14 +90,14 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 		}
 		slowDown = true
 	}
-	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // it is told before the next event
+	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)
 	}
 	o.append(l, d)
 	return slowDown
 }
 
-// keep gives an event data that may be kept. If that has to be encoded for this client, it is done once for all clients.
+// keep gives the event data that may be kept. Data that must be encoded for this client is encoded once for all clients.
 func (o *outbox) keep(d *delivery) {
 	d.own()
 	if c := d.event.Data.Encoding(); c == nil || c != o.feed.codec {
@@ -118,16 +118,16 @@ func (o *outbox) append(l *Listener, d *delivery) {
 	o.touched(d.fanout)
 }
 
-// full tells whether the outbox holds what it may.
+// full reports whether the outbox holds as much as it may.
 func (o *outbox) full() bool { return o.queue.len() >= o.Limit || o.bytes >= o.Bytes }
 
-// flooded tells whether it holds far more. Each sender that waits adds what its window holds at the most, or what waited
-// behind its events that were delivered, so that is seen only if there are very many of them.
+// flooded reports whether the outbox holds far more than it may. A sender that waits for room may have added up to a window
+// of events before, or those that were queued behind its own; so this happens only with very many senders.
 func (o *outbox) flooded() bool {
 	return (o.queue.len()-queueLimit)/2 >= o.Limit || o.bytes/2 >= o.Bytes
 }
 
-// hold counts events that come and go, and the bytes of their data.
+// hold counts events that are added (or, if negative, removed) and the bytes of their data.
 func (o *outbox) hold(events, bytes int) {
 	o.bytes += bytes
 	o.client.server.held.Add(int64(events*entryCost + bytes))
@@ -139,7 +139,7 @@ func (o *outbox) empty() {
 	o.queue, o.gaps = queue{}, gaps{}
 }
 
-// ready tells whether there is something that may be transmitted now.
+// ready reports whether something waits that may be transmitted now.
 func (o *outbox) ready() bool {
 	return o.paused == 0 && (o.queue.len() > 0 || o.gaps.len() > 0) && o.open()
 }
@@ -159,11 +159,11 @@ func (o *outbox) open() bool {
 	return o.flow.open()
 }
 
-// scarcePending is how many bytes may wait to be written to a client that is late with its answers when all outboxes
+// scarcePending is how many bytes may wait to be written to a client that is late with its answers, while all outboxes
 // together hold as much as they may.
 const scarcePending = 16 << 10
 
-// scarce tells whether all outboxes together hold as much as they may.
+// scarce reports whether all outboxes together hold as much as they may.
 func (o *outbox) scarce() bool { return o.client.server.held.Load() >= int64(o.Memory) }
 
 // replace makes room for an event by dropping one: see Latest.
@@ -179,7 +179,7 @@ func (o *outbox) replace(l *Listener, d *delivery) {
 	}
 }
 
-// outdate drops what is next for as long as that has become old and there is a newer one: see Latest.
+// outdate drops the next event as long as it has become old and a newer one of its kind waits: see Latest.
 func (o *outbox) outdate() {
 	for e := o.queue.first(); e != nil && e.outdated(); e = o.queue.first() {
 		old := o.queue.pop()
@@ -209,7 +209,7 @@ func (o *outbox) fill() {
 	o.settled()
 }
 
-// next takes the next event from the queue, if it may be transmitted now.
+// next removes the next event from the queue and returns it, if it may be transmitted now. Gaps are events, too.
 func (o *outbox) next() (e entry, ok bool) {
 	if o.ready() {
 		o.outdate()
@@ -234,7 +234,7 @@ func (o *outbox) next() (e entry, ok bool) {
 	return e, true
 }
 
-// unsent notes that an event could not be transmitted: it is too large for this client, or not to be had in its codec.
+// unsent notes that an event could not be transmitted, because it is too large for this client or has no form in its codec.
 func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	if o.client.ctx.Err() != nil || errors.Is(err, carrier.ErrGone) {
 		return
@@ -245,15 +245,15 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	}
 }
 
-// settled wakes who waits for everything to be answered, if it is.
+// settled wakes whoever waits until everything is answered, if it is.
 func (o *outbox) settled() {
 	if o.flow.inFlight == 0 && o.queue.len() == 0 {
 		o.idle.wake()
 	}
 }
 
-// pause keeps what is pushed from being transmitted until resume, so that the reply to a listener's registration
-// reaches the client before the first event does.
+// pause holds events back until resume, so that the reply to a listener's registration reaches the client before the first
+// event does.
 func (o *outbox) pause(l *Listener) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -269,7 +269,7 @@ func (o *outbox) resume() {
 	o.flush(nil, false)
 }
 
-// flushed returns a channel that is closed once everything was transmitted and answered.
+// flushed returns a channel that is closed when everything has been transmitted and answered.
 func (o *outbox) flushed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -285,7 +285,7 @@ func (o *outbox) leave(cause error) {
 	}
 }
 
-// close drops what waits: the client has gone.
+// close drops what waits, because the client has gone.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

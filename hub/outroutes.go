@@ -2,10 +2,10 @@ package hub
 
 import "sighub/carrier"
 
-// outRoutes are a remote listener's routes on its connection: one, unless it hears many events.
+// outRoutes are the routes of a remote listener on its connection. Most listeners have one.
 type outRoutes struct {
 	latest *carrier.OutRoute
-	all    map[routeKey]*carrier.OutRoute // nil for as long as one is all
+	all    map[routeKey]*carrier.OutRoute // nil as long as there is one route
 }
 
 type routeKey struct{ sender, event string }
@@ -23,7 +23,7 @@ func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
 			rs.all = map[routeKey]*carrier.OutRoute{{rs.latest.Sender, rs.latest.Event}: rs.latest}
 		}
 		if len(rs.all) >= carrier.MaxRoutes {
-			clear(rs.all) // senders come and go; those that are there are told anew
+			clear(rs.all) // senders come and go; the routes of those that are still there are told again
 		}
 		if rs.all != nil {
 			rs.all[key] = r

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Policy says what happens to events for a remote client whose outbox is full. Whatever is dropped is counted,
-// and told to the listener that missed it as a [Gap]. Its texts, in
+// A Policy says what happens to events for a remote client whose outbox is full. Events that are dropped are counted, and the
+// listener is told of them by a [Gap]. Its texts, in
 // configurations and in the protocol, are "block", "latest" and "disconnect"; the default's is empty.
 type Policy uint8
 
@@ -17,12 +17,12 @@ const (
 	DefaultPolicy Policy = iota
 	// Block slows the sender down: its event is acknowledged once the outbox has room, or after
 	// OutboxOptions.Deadline. A client that lets a deadline pass is not waited for again until it has caught
-	// up; meanwhile, what does not fit is dropped.
+	// up; meanwhile, events that do not fit are dropped.
 	Block
 	// Latest drops the waiting event that the new one replaces (same listener, sender and event), or the
 	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
-	// well: so what is heard is never old. To a client that has answered nothing for a second no more is sent, for
-	// it would be old by the time it is heard.
+	// well, so that nothing old is heard. A client that has answered nothing for a second is sent no more, because that
+	// would be old by the time it is heard.
 	Latest
 	// Hangup disconnects the client.
 	Hangup
@@ -40,7 +40,7 @@ func (p Policy) String() string {
 // MarshalText implements encoding.TextMarshaler. It fails for a number that is not one of the policies.
 func (p Policy) MarshalText() ([]byte, error) {
 	if int(p) >= len(policyTexts) {
-		return nil, fmt.Errorf("hub: there is no policy %d", uint8(p))
+		return nil, fmt.Errorf("hub: %d is not a policy", uint8(p))
 	}
 	return []byte(policyTexts[p]), nil
 }
@@ -55,15 +55,15 @@ func (p *Policy) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// OutboxOptions bound what waits for each remote client. Zero values are defaults. Policy and Deadline are those of
-// listeners that do not say what they want: see [ListenerOptions].
+// OutboxOptions bound what waits for each remote client. Zero values are defaults. Policy and Deadline apply to listeners
+// that do not ask for others: see [ListenerOptions].
 type OutboxOptions struct {
 	Limit    int           // events; 1024 by default
-	Bytes    int           // of their data, as far as it came encoded; 16 MiB by default
+	Bytes    int           // of the data of events, if it arrived encoded; 16 MiB by default
 	Policy   Policy        // Block by default
 	Deadline time.Duration // of Block: 2 s by default
-	// Memory is how many bytes all outboxes of a router hold together, with what waits to be written, about; 256 MiB by
-	// default. When they do, each in which something waits is as if it were full, and nobody is waited for.
+	// Memory is about how many bytes all outboxes of a router may hold together, with what waits to be written; 256 MiB by
+	// default. When they hold that much, every outbox in which something waits counts as full, and no sender waits.
 	Memory int
 }
 

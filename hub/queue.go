@@ -4,13 +4,13 @@ import "time"
 
 // An entry is an event for a listener.
 type entry struct {
-	listener *Listener // nil: it was dropped
+	listener *Listener // nil: the event was dropped
 	event    Event
-	at       time.Time // when it came, if its listener wants the latest
-	next     uint64    // number of the next entry of its kind; 0: there is none
+	at       time.Time // when it was queued, if its listener wants the latest
+	next     uint64    // number of the next entry of the same kind; 0 if it is the last
 }
 
-// outdated tells whether an entry has waited for longer than it should, and there is a newer one of its kind.
+// outdated reports whether the entry has waited for too long while a newer one of its kind waits.
 func (e *entry) outdated() bool { return e.next != 0 && time.Since(e.at) > flowDelay }
 
 type entryKey struct {
@@ -18,23 +18,23 @@ type entryKey struct {
 	sender, event string
 }
 
-// A queue holds entries in order. Of listeners that want the latest events it finds the oldest of a kind without looking
-// at all of them.
+// A queue holds entries in order. For listeners that want the latest events, it finds the oldest entry of a kind without
+// searching.
 type queue struct {
 	entries []entry
-	popped  uint64 // how many went before the first of entries: numbers count from there, from 1
-	dropped int    // of entries
+	popped  uint64 // entries removed from the front so far; the first of entries has the number popped+1
+	dropped int    // entries that were dropped and are still in place
 	kinds   map[entryKey]kindOfEntry
 }
 
-// A kindOfEntry is where the entries of one kind are.
+// A kindOfEntry holds the numbers of the first and the last entry of one kind.
 type kindOfEntry struct{ first, last uint64 }
 
 func (q *queue) len() int { return len(q.entries) - q.dropped }
 
 func (q *queue) at(number uint64) *entry { return &q.entries[number-q.popped-1] }
 
-// key returns an entry's kind, if it is of one that may be dropped for a newer one.
+// key returns the entry's kind, if the entry may be dropped for a newer one of it.
 func (e *entry) key() (key entryKey, ok bool) {
 	if e.listener == nil || e.listener.policy != Latest || e.event.Name == Gap {
 		return key, false
@@ -73,7 +73,7 @@ func (q *queue) first() *entry {
 	return nil
 }
 
-// pop returns the first entry; there is one.
+// pop removes the first entry and returns it. The queue must not be empty.
 func (q *queue) pop() entry {
 	for {
 		e := q.entries[0]
@@ -92,7 +92,7 @@ func (q *queue) pop() entry {
 	}
 }
 
-// forget notes that an entry, the first of its kind, goes.
+// forget updates kinds for an entry that is about to go and is the first of its kind.
 func (q *queue) forget(e *entry) {
 	key, ok := e.key()
 	switch {
@@ -104,7 +104,7 @@ func (q *queue) forget(e *entry) {
 	}
 }
 
-// drop takes out the oldest entry of a kind or, if there is none, the oldest of any listener that wants the latest.
+// drop removes the oldest entry of a kind or, if there is none, the oldest entry of any kind that may be dropped.
 func (q *queue) drop(key entryKey) (old entry, ok bool) {
 	number := q.kinds[key].first
 	if number == 0 {
@@ -130,7 +130,7 @@ func (q *queue) oldest() (number uint64) {
 	return 0
 }
 
-// compact takes out what was dropped.
+// compact removes the dropped entries.
 func (q *queue) compact() {
 	all := q.entries
 	*q = queue{entries: make([]entry, 0, len(all))}

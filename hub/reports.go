@@ -8,7 +8,7 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// Reports are the events of one connection on their way to the hub: a stream of signals or, where the carrier has none,
+// reports are the events of one connection on their way to the hub, as a stream of signals or, if the carrier has none, as
 // messages.
 type reports struct {
 	sink  carrier.SignalSink // nil: events travel as messages
@@ -28,8 +28,8 @@ type reportRoute struct {
 	on *reports
 }
 
-// report sends an event to the hub; done is called once with what becomes of it, unless report returns an error. now: it
-// is written at once, else soon, with others.
+// report sends an event to the hub. If report returns nil, done is called once with the outcome. If now is true, the event is
+// written at once; if not, it is written soon, with others.
 func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
 	if c.reports.sink != nil {
 		return c.reports.put(ctx, g, data, at, uncertainty, now, done)
@@ -43,7 +43,7 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 	})
 }
 
-// put puts an event into the stream, once there is room in the window.
+// put puts an event into the stream when there is room in the window.
 func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
 	rs.mu.Lock()
 	for rs.err == nil && rs.waiting.n > 0 && (rs.waiting.n >= rs.sink.Window() || rs.pending >= carrier.PendingLimit) {
@@ -93,7 +93,7 @@ func (rs *reports) wait(ctx context.Context) error {
 	}
 }
 
-// answered ends the next n events: they are done, or if failed is not nil, the one is not.
+// answered ends the next n events: they are done or, if failed is not nil, the one is not.
 func (rs *reports) answered(n int, failed *carrier.Reply) {
 	var err error
 	if failed != nil {
@@ -109,7 +109,7 @@ func (rs *reports) answered(n int, failed *carrier.Reply) {
 	}
 }
 
-// fail ends everything that is unanswered: the connection is lost.
+// fail ends everything that is unanswered, because the connection is lost.
 func (rs *reports) fail(err error) {
 	rs.mu.Lock()
 	rs.err = err
@@ -141,7 +141,7 @@ func (r *doneRing) push(done func(error)) {
 	r.n++
 }
 
-// take takes the oldest n, or as many as there are. What it returns is good until the next take.
+// take removes the oldest n, or all if there are fewer. What it returns is valid until the next take.
 func (r *doneRing) take(n int) []func(error) {
 	clear(r.taken)
 	r.taken = r.taken[:0]

@@ -16,19 +16,19 @@ import (
 
 // Options are those of a Router. The zero value is ready to use.
 type Options struct {
-	// Logger is told of what nobody else hears of, such as a listener that panics. Nil: nobody is told.
+	// Logger gets what nobody else is told, such as a panic of a listener. Nil: nothing is logged.
 	Logger *slog.Logger
-	// Now is the clock that stamps events whose source does not know the time. Nil: time.Now.
+	// Now returns the time of events whose source does not tell it. Nil: time.Now.
 	Now func() time.Time
 }
 
-// A Router has senders and listeners and brings the events of the one to the other. It is safe for use by
-// several goroutines. Callbacks run on the goroutine that triggers, with no lock held: they may use the router.
+// A Router has senders and listeners, and delivers the events of the former to the latter. It is safe for concurrent use.
+// Callbacks run on the goroutine that triggers the event. No lock is held then, so they may use the router.
 type Router struct {
 	log *slog.Logger
 	now func() time.Time
 
-	quick bool // now is time.Now, which a clock can stand in for
+	quick bool // now is time.Now, so a clock may be used instead
 
 	mu        lockrank.Mutex[lockrank.Router]
 	broadcast *listeners
@@ -66,7 +66,7 @@ func NewRouter(o Options) *Router {
 	return r
 }
 
-// stamp tells the time of an event; c is the clock of whoever delivers it.
+// stamp returns the time of an event that happens now; c is the clock of the goroutine that delivers it.
 func (r *Router) stamp(c *clock) time.Time {
 	if r.quick {
 		return c.now()
@@ -74,9 +74,9 @@ func (r *Router) stamp(c *clock) time.Time {
 	return r.now()
 }
 
-// AddListener subscribes fn: see the package's table for what sender and event mean, empty standing for any.
-// It fails with [ErrNoEvent] if the sender is connected and does not offer the event, and with [ErrName] for
-// any sender with an event that is no channel.
+// AddListener subscribes fn to an event of a sender; the package's table says what an empty sender or event means. It fails
+// with [ErrNoEvent] if the sender is connected and does not offer the event, and with [ErrName] if the sender is empty and
+// the event is not a channel.
 func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, error) {
 	l := &Listener{sender: sender, event: event, fn: fn, router: r}
 	if err := r.listen(l, false); err != nil {
@@ -85,14 +85,14 @@ func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, e
 	return l, nil
 }
 
-// listen adds a listener. An early one was accepted before its sender was there, so it is dormant where another
-// would be refused.
+// listen adds a listener. An early listener was accepted before its sender connected; it stays dormant where another would
+// be refused.
 func (r *Router) listen(l *Listener, early bool) error {
 	if err := checkSubscription(l.sender, l.event); err != nil {
 		return err
 	}
 	if l.client == nil {
-		r.callbacks.Add(1) // before it is heard of: see remote.trigger
+		r.callbacks.Add(1) // before it can hear anything: see client.trigger
 	}
 	if err := r.listenFor(l, early); err != nil {
 		if l.client == nil {
@@ -128,7 +128,7 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	return nil
 }
 
-// checkSubscription refuses names that nothing can have, and any sender with an event that is no channel.
+// checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel.
 func checkSubscription(sender, event string) error {
 	if sender != "" {
 		if err := checkName("sender", sender); err != nil {
@@ -139,7 +139,7 @@ func checkSubscription(sender, event string) error {
 		return nil
 	}
 	if sender == "" && !isChannel(event) {
-		return fmt.Errorf("%w: event %s of any sender is no channel: its name must start with #", ErrName, event)
+		return fmt.Errorf("%w: event %s of any sender is not a channel: its name must start with #", ErrName, event)
 	}
 	return checkName("event", event)
 }
@@ -161,7 +161,7 @@ func (r *Router) unlisten(l *Listener) {
 	}
 }
 
-// topic returns the topic of a sender's name, a new one if need be. Under r.mu, as all below.
+// topic returns the topic of a sender's name, and makes it if need be. r.mu is held, as in all methods below.
 func (r *Router) topic(name string) *topic {
 	t := r.topics[name]
 	if t == nil {
@@ -180,8 +180,8 @@ func (r *Router) channel(event string) *channel {
 	return c
 }
 
-// tidy forgets a topic that is of no use any more, and the lists of events that nobody listens to and no
-// connection refers to.
+// tidy removes a topic that is no longer used, or else its lists of events that nobody listens to and no connection refers
+// to.
 func (r *Router) tidy(t *topic) {
 	if t == nil {
 		return
@@ -203,7 +203,7 @@ func (r *Router) tidyChannel(event string, c *channel) {
 	}
 }
 
-// forget drops a topic whose last event was delivered, unless it is of use again.
+// forget removes a topic whose last event was delivered, unless it is in use again.
 func (r *Router) forget(t *topic) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -243,7 +243,7 @@ func (r *Router) Senders() []SenderInfo {
 	return list
 }
 
-// knownEvents lists the events of a sender that is not there: those it had, and those that are waited for.
+// knownEvents lists the events of a sender that is not connected: those it offered, and those that listeners wait for.
 func (t *topic) knownEvents() []string {
 	names := slices.Clone(t.offered)
 	for event, ls := range t.events {
@@ -269,8 +269,8 @@ func (r *Router) Channels() []string {
 	return append(names, Disconnect, Connect)
 }
 
-// Request calls a method of a sender and returns its response. It waits for it until ctx is done; a sender
-// that is a client's answers within ServerOptions.RequestTimeout or not at all.
+// Request calls a method of a sender and returns its response. It waits until ctx is done; for a client's sender, for
+// ServerOptions.RequestTimeout at most.
 func (r *Router) Request(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
 	s, handle, err := r.findRequest(sender, method)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// A runner runs functions one after the other, in the order given, on a goroutine that is there only while there
-// is something to run.
+// A runner runs functions one after the other, in the order given, on a goroutine that exists only while there is something
+// to run.
 type runner struct {
-	tasks *sync.WaitGroup // the owner's: it waits for the goroutine
+	tasks *sync.WaitGroup // the owner's, who waits for the goroutine
 	limit int             // 0: none
 
 	mu      lockrank.Mutex[lockrank.Leaf]
@@ -17,7 +17,7 @@ type runner struct {
 	running bool
 }
 
-// do runs f after what was given before. It returns false, and f will not run, if limit functions wait already.
+// do runs f after the functions given before. It returns false, and does not run f, if limit functions wait already.
 func (r *runner) do(f func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,7 +32,7 @@ func (r *runner) do(f func()) bool {
 	return true
 }
 
-// idle tells whether everything that was given has been run.
+// idle reports whether every function that was given has run.
 func (r *runner) idle() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

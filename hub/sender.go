@@ -14,28 +14,28 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// A RequestHandler answers one request to a sender: with a response (any Go value or a [carrier.Value]) or an
-// error, whose text reaches the caller. It should trigger events with TriggerAsync, or wait for them with a short
-// deadline: whoever asks may be a callback of a listener to this very sender, behind which they wait.
+// A RequestHandler answers one request to a sender with a response (any Go value or a [carrier.Value]) or with an error,
+// whose text reaches the caller. It should trigger events with TriggerAsync, or wait for them with a short deadline: if
+// the caller is a callback of a listener to the same sender, those events wait until that callback returns.
 type RequestHandler func(ctx context.Context, method string, params carrier.Value) (any, error)
 
 // SenderOptions say what a sender offers.
 type SenderOptions struct {
 	// Events are the names of its events. [Connect], [Disconnect] and [Gap] need not be named.
 	Events []string
-	// Units are what the data of events is measured in, by the event's name, best with the names of RFC 8428:
-	// "lx", "Cel". They are for listeners to know; the hub does nothing with them.
+	// Units are the units of the events' data, by the event's name, preferably the symbols of RFC 8428: "lx", "Cel". The hub
+	// passes them to listeners and does not use them.
 	Units map[string]string
 	// Requests are the methods it answers.
 	Requests map[string]RequestHandler
-	// Default answers every other method; nil: they are refused.
+	// Default answers every other method. Nil: other methods are refused.
 	Default RequestHandler
 }
 
-// maxEvents bounds the events, and the requests, of one sender.
+// maxEvents is how many events, and how many requests, one sender may have.
 const maxEvents = 1024
 
-// A Sender is one connection of a named source of events: from AddSender until it is removed.
+// A Sender is one connection of a named source of events, from AddSender until it is removed.
 type Sender struct {
 	name     string
 	events   []string          // in the order given, built-in ones left out
@@ -43,7 +43,7 @@ type Sender struct {
 	signals  map[string]*Signal
 	requests map[string]RequestHandler
 	fallback RequestHandler
-	answers  bool // whether it answers requests at all
+	answers  bool // it answers requests
 
 	topic        *topic
 	owner        *client       // the client whose sender it is; nil: this process's own
@@ -67,7 +67,7 @@ type Signal struct {
 	route atomic.Pointer[reportRoute] // of a remote sender's event
 }
 
-// newSender checks the options and returns a sender with them that is not connected yet.
+// newSender checks the options and returns a sender that is not connected yet.
 func newSender(name string, o SenderOptions) (*Sender, error) {
 	if err := checkName("sender", name); err != nil {
 		return nil, err
@@ -112,8 +112,8 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	return s, nil
 }
 
-// AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is
-// connected, and with [ErrName] for names that no sender, event or request can have.
+// AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is connected, and
+// with [ErrName] if a sender, an event or a request cannot have the given name.
 func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
 	s, err := newSender(name, o)
 	if err != nil {
@@ -152,7 +152,8 @@ func (r *Router) connect(s *Sender) error {
 	return nil
 }
 
-// ownerOf returns the client whose sender has that name, nil for this process's own, and whether it is taken at all.
+// ownerOf returns the client whose sender has that name, or nil if the sender is this process's own, and whether the name is
+// taken at all.
 func (r *Router) ownerOf(name string) (owner *client, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -214,12 +215,12 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 // Name returns the sender's name.
 func (s *Sender) Name() string { return s.name }
 
-// Remove disconnects the sender (reason "removed"). Its signals fail with [ErrNotConnected] from then on. A
-// remote sender is better removed by ClientRouter.RemoveRemoteSender, which tells whether the hub agreed.
+// Remove disconnects the sender (reason "removed"). Its signals fail with [ErrNotConnected] from then on. To learn whether
+// the hub has removed a remote sender, use ClientRouter.RemoveRemoteSender.
 func (s *Sender) Remove() { s.RemoveBecause("removed") }
 
-// RemoveBecause disconnects the sender as Remove does, and says why: see Connection's Reason. A remote sender's
-// listeners hear "removed" in any case.
+// RemoveBecause disconnects the sender as Remove does, for a reason of its own: see [Connection]. The listeners of a remote
+// sender hear "removed" in any case.
 func (s *Sender) RemoveBecause(reason string) {
 	if s.clientRouter != nil {
 		s.clientRouter.dropSender(s)
@@ -228,8 +229,8 @@ func (s *Sender) RemoveBecause(reason string) {
 	s.topic.router.disconnect(s, reason)
 }
 
-// Signal returns the handle that triggers an event of this sender. It fails with [ErrNoEvent] for an event that
-// the sender does not offer; [Connect] and [Disconnect] are triggered by the router alone.
+// Signal returns the handle that triggers an event of this sender. It fails with [ErrNoEvent] if the sender does not offer
+// the event, and for [Connect] and [Disconnect], which only the router triggers.
 func (s *Sender) Signal(event string) (*Signal, error) {
 	sig := s.signals[event]
 	if sig == nil || event == Connect || event == Disconnect {
@@ -243,18 +244,19 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 	return g.TriggerAt(ctx, data, time.Time{}, 0)
 }
 
-// TriggerAt triggers the event, which happened at that time, give or take uncertainty, which is not known if it is not
-// positive; the zero time is now.
+// TriggerAt triggers the event, which happened at the given time. The zero time is now. The time may be off by uncertainty;
+// if that is not positive, it is not known.
 //
-// When it returns, the event was delivered to every local callback and put into the outbox of every remote
-// listener. If other events of this sender are being delivered at the moment, by another goroutine or by a
-// callback of which this call is a part, that one delivers this event too, in order, and TriggerAt does not wait for
-// it. It waits, for a bounded time, for remote listeners that cannot keep up with this sender's events and ask for that.
+// When TriggerAt returns, the event has been delivered to every local callback and put into the outbox of every remote
+// listener. The exception is an event that is triggered while another event of the same sender is being delivered, by
+// another goroutine or by a callback that makes this call: whoever delivers that one delivers this one next, and TriggerAt
+// does not wait for it. TriggerAt waits, for a bounded time, for remote listeners that cannot keep up with this sender and
+// whose policy is [Block].
 //
-// The data must not be changed afterwards: it may still have to be encoded for remote listeners. Data that cannot be
-// encoded in a listener's codec is a gap to that listener.
+// The data must not be changed afterwards, because it may still have to be encoded for remote listeners. A listener in
+// whose codec it cannot be encoded is told of a gap.
 //
-// For a remote sender, TriggerAt returns once the hub has acknowledged the event.
+// For a remote sender, TriggerAt returns when the hub has acknowledged the event.
 func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration) error {
 	uncertainty = max(uncertainty, 0)
 	if g.sender.clientRouter != nil {
@@ -274,19 +276,19 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	return err
 }
 
-// TriggerAsync triggers the event now, without waiting for its acknowledgement: see TriggerAsyncAt.
+// TriggerAsync triggers the event now and does not wait for its acknowledgement: see TriggerAsyncAt.
 func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) error {
 	return g.TriggerAsyncAt(ctx, data, time.Time{}, 0, done)
 }
 
-// TriggerAsyncAt triggers the event, which happened at that time, as TriggerAt does, but does not wait for its
-// acknowledgement: done, unless it is nil, is called once with the outcome, if TriggerAsyncAt returns nil. A remote
-// sender's events are in flight then, as many as the hub's window holds; TriggerAsyncAt waits while it is full. For
-// others, done is called before TriggerAsyncAt returns.
+// TriggerAsyncAt triggers the event as TriggerAt does, but does not wait for its acknowledgement. If it returns nil, done is
+// called once with the outcome; done may be nil. For a remote sender, as many events may be unacknowledged as the hub's
+// window holds, and TriggerAsyncAt waits while the window is full. For other senders, done is called before TriggerAsyncAt
+// returns.
 //
-// A remote sender's data is packed before TriggerAsyncAt returns, and may be changed then. So a program that sends very
-// many events need not allocate for them: with a [carrier.Value] of its own bytes that it uses again and again, and to
-// which it passes a pointer.
+// The data of a remote sender is packed before TriggerAsyncAt returns, and may be changed afterwards. A program that sends
+// very many events can therefore use one buffer for all of them, in a [carrier.Value] to which it passes a pointer, and
+// allocate nothing.
 func (g *Signal) TriggerAsyncAt(ctx context.Context, data any, at time.Time, uncertainty time.Duration, done func(error)) error {
 	if done == nil {
 		done = func(error) {}
@@ -311,7 +313,8 @@ func (s *Sender) eventNames() []string {
 	return append(slices.Clone(s.events), Disconnect, Connect)
 }
 
-// requestNames lists the sender's methods, a nil name for its default handler; nil if it answers none.
+// requestNames lists the sender's methods, with a nil name for its default handler. It is nil if the sender answers no
+// requests.
 func (s *Sender) requestNames() []*string {
 	if !s.answers {
 		return nil
@@ -356,7 +359,7 @@ func (s *Sender) answer(ctx context.Context, handle RequestHandler, method strin
 	return carrier.Done(response)
 }
 
-// call runs a request handler; one that panics has failed.
+// call runs a request handler. One that panics has failed.
 func (s *Sender) call(ctx context.Context, handle RequestHandler, method string, params carrier.Value) (response any, err error) {
 	lockrank.MustBeFree("a request handler is called")
 	defer func() {

@@ -24,15 +24,15 @@ type ServerOptions struct {
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
-	// Methods are further methods that any client may call, by name: what the program around the hub has to tell. None
-	// replaces one that every hub has. What they return is encoded as the client wants it.
+	// Methods are further methods that any client may call, by name. They cannot replace a method that every hub has.
+	// Their responses are encoded in the client's codec.
 	Methods map[string]Method
 
-	// Grace is how long Serve waits, when it ends, for clients to take what it told them: 1 s by default.
+	// Grace is how long Serve, when it ends, waits for clients to read what it has sent: 1 s by default.
 	Grace time.Duration
 }
 
-// A Method answers a client's call. Calls of one client do not overlap; ctx is done when the client has gone.
+// A Method answers a client's call. Calls of one client do not overlap. ctx is done when the client has gone.
 type Method func(ctx context.Context, params carrier.Value) (any, error)
 
 func (o ServerOptions) withDefaults() ServerOptions {
@@ -52,14 +52,14 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
-// A ServerRouter is a Router whose senders and listeners may also be those of clients, which reach it through
-// carriers. Only the client that registered a sender may trigger its events, answer its requests or remove it.
+// A ServerRouter is a Router that clients reach through carriers, with senders and listeners of their own. Only the client
+// that registered a sender may trigger its events, answer its requests or remove it.
 type ServerRouter struct {
 	*Router
 	opts   ServerOptions
 	nextID atomic.Uint64
 	held   atomic.Int64 // bytes of all outboxes
-	queued atomic.Int64 // bytes of signals that came and wait to be handled
+	queued atomic.Int64 // bytes of received signals that wait to be handled
 
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
@@ -74,13 +74,14 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 	}
 }
 
-// Serve serves the clients of any number of carriers until ctx is done. It then ends the carriers of devices, which
-// acknowledge what they have taken; disconnects every sender (reason "shutdown"); gives the clients a moment to hear
-// of it; ends the other carriers; and returns nil once everything it started has stopped. If a carrier fails for good, it does the same and returns that error.
+// Serve serves the clients of any number of carriers until ctx is done, and then shuts down in this order: it ends the
+// carriers of devices, which acknowledge what they have handed on; disconnects every sender (reason "shutdown"); gives the
+// clients a moment to hear of it; ends the other carriers; and returns nil when everything it started has stopped. If a
+// carrier fails for good, Serve shuts down in the same way and returns that error.
 //
-// A router serves once: after Serve it takes no more senders.
+// A router serves once: after Serve it accepts no more senders.
 func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) error {
-	// The carriers go on while the clients are told that the hub shuts down.
+	// The carriers keep running while the clients are told that the hub shuts down.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	ctx, end := context.WithCancel(ctx)
@@ -114,7 +115,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	return failed
 }
 
-// shutDown disconnects every sender and waits until the clients have heard it.
+// shutDown disconnects every sender and waits until the clients have heard of it.
 func (s *ServerRouter) shutDown() {
 	s.mu.Lock()
 	s.closed = true
@@ -155,7 +156,7 @@ func (s *ServerRouter) remotes() []*client {
 	return list
 }
 
-// Clients lists the clients that are connected, in the order in which they came.
+// Clients lists the connected clients in the order in which they connected.
 func (s *ServerRouter) Clients() []ClientInfo {
 	list := []ClientInfo{}
 	for _, c := range s.remotes() {
@@ -165,7 +166,7 @@ func (s *ServerRouter) Clients() []ClientInfo {
 	return list
 }
 
-// A carrierHandler is where the clients of one carrier come in: it gives each an id that is unique across all carriers.
+// A carrierHandler handles what the clients of one carrier do. It gives each client an id that is unique across all carriers.
 type carrierHandler struct {
 	server  *ServerRouter
 	carrier carrier.Carrier
@@ -196,7 +197,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
-	c.work = runner{tasks: d.tasks} // as many as the carrier lets the client leave unanswered
+	c.work = runner{tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
 	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
 	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
@@ -251,7 +252,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
 	c.work.do(func() {
-		c.signals.afterWaiting.do(func() { c.leave(cause) }) // what was read before is heard
+		c.signals.afterWaiting.do(func() { c.leave(cause) }) // after what was read before
 	})
 	d.mu.Lock()
 	delete(d.clients, id)
@@ -267,13 +268,13 @@ func (d *carrierHandler) AllClientsDisconnected(cause error) {
 	d.server.log.Debug("carrier closed", "cause", cause)
 }
 
-// transmit sends a message to the client; it blocks while the client's window is full, until it goes.
+// transmit sends a message to the client. It blocks while the client's window is full, until the client goes.
 func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
 	lockrank.MustBeFree("a message is transmitted")
 	return c.carrier.Transmit(c.endless, c.id, m, done)
 }
 
-// forward asks the client for an answer of one of its senders. done is called exactly once.
+// forward sends a request to one of the client's senders. done is called exactly once.
 func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
@@ -283,8 +284,8 @@ func (c *client) forward(s *Sender, method string, params carrier.Value, done fu
 	}
 }
 
-// A forwarded request is on its way to the client whose sender it asks. It ends with the answer, or when that takes too
-// long, whichever is first.
+// A forwarded request is one on its way to the client whose sender it asks. It ends with the answer or when its time is over,
+// whichever comes first.
 type forwarded struct {
 	to     *client
 	sender *Sender
@@ -316,7 +317,7 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	c := f.to
 	f.timer.Stop()
 	c.asked()
-	if c.ctx.Err() != nil && err != nil { // whoever noticed it first: the client has gone, and why
+	if c.ctx.Err() != nil && err != nil { // the client has gone: its cause says more
 		err = context.Cause(c.ctx)
 	}
 	if errors.Is(err, carrier.ErrGone) {
@@ -347,7 +348,7 @@ func (f *forwarded) end(r carrier.Reply, err error) {
 	}
 }
 
-// asked gives back a place that a request had in the client's window.
+// asked gives back the place of a request in the client's window.
 func (c *client) asked() {
 	select {
 	case <-c.asking:

@@ -10,31 +10,31 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// signals are the streams of signals of a client. Those that arrive are handled where they are read, which is fastest,
-// unless something is in the way: a message before them, callbacks, or slow listeners. Then they wait for a goroutine of
-// their own, as many of them as the client may have unanswered.
+// signals are the events that a client reports. Those of a stream are handled on the goroutine that reads them, which is
+// fastest, unless a message before them, a local callback or a slow listener is in the way. Then they wait for a goroutine
+// of their own, and there may be as many of them as the client may leave unanswered.
 type signals struct {
-	fanout       fanout // of whoever handles signals: one goroutine at a time
+	fanout       fanout // of the goroutine that handles signals; there is one at a time
 	afterWaiting runner
-	unanswered   bool // one was left unanswered, so no other can be: like fanout
+	unanswered   bool // a signal of the stream was left unanswered, so no later one can be answered; as fanout
 
-	all  *atomic.Int64 // bytes of signals in afterWaiting, and what they cost, of all clients
-	most int           // of these
+	all  *atomic.Int64 // bytes of all clients' signals in afterWaiting, with what these cost
+	most int           // of all
 
 	mu     lockrank.Mutex[lockrank.Leaf]
 	queued int // this client's
 	room   waiters
 }
 
-// queuedBytes bounds the signals of a client that wait to be handled, in bytes, and scarceQueued those of each when all of
-// them together are more than a quarter of OutboxOptions.Memory. When there are more, the client is not read any further.
-// Who waits for it meanwhile, as a callback may that asks it, is helped by the request's timeout.
+// queuedBytes bounds the signals of one client that wait to be handled, in bytes. scarceQueued is the bound while those of
+// all clients together exceed a quarter of OutboxOptions.Memory. A client beyond its bound is not read from. A callback that
+// waits for an answer of such a client is released when the request's time is over.
 const (
 	queuedBytes  = 16 << 20
 	scarceQueued = 64 << 10
 )
 
-// handleSignals takes signals of the client's stream as they were read: their data is the carrier's again when it returns.
+// handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.afterWaiting.idle() {
 		list = list[c.triggerStream(list, answers, whileReading):]
@@ -45,8 +45,8 @@ func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	}
 }
 
-// handleSignal takes the one signal of a message, on the goroutine that handles the client's messages. It is handled at
-// once, unless one before it waits for slow listeners.
+// handleSignal handles the one signal of a message, on the goroutine that handles the client's messages: at once, unless a
+// signal before it waits for slow listeners.
 func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAnswer) {
 	list := []carrier.Signal{s}
 	if !c.signals.afterWaiting.idle() {
@@ -57,8 +57,8 @@ func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAns
 	c.parkWaiting(answers)
 }
 
-// parkWaiting has the wait for slow listeners, if there is one, done on a goroutine of its own. Signals that come
-// meanwhile queue behind it.
+// parkWaiting waits for slow listeners, if there are any, on a goroutine of its own. Signals that come meanwhile queue
+// behind it.
 func (c *client) parkWaiting(answers carrier.Answers) {
 	if c.signals.fanout.mustWait() {
 		c.signals.afterWaiting.do(func() { c.waitForListeners(answers) })
@@ -109,20 +109,20 @@ func (s *signals) leave(size int) {
 	s.room.wake()
 }
 
-// A manner says where signals are triggered, and so what they may hold up.
+// A manner says on which goroutine signals are triggered, and so what may hold it up.
 type manner int
 
 const (
-	// whileReading: on the goroutine that reads them, with borrowed data; what would hold that up is left.
+	// whileReading is on the goroutine that reads the signals, whose data is borrowed. Nothing may hold it up.
 	whileReading manner = iota
-	// inTurn: on the goroutine that handles the client's messages, so that a callback may hold up those, but no listener.
+	// inTurn is on the goroutine that handles the client's messages. A callback may hold it up, a slow listener may not.
 	inTurn
-	// mayWait: on a goroutine of their own, which waits for slow listeners.
+	// mayWait is on a goroutine of their own, which waits for slow listeners.
 	mayWait
 )
 
-// triggerStream triggers events of the client's stream. Answers go by their order: once one is left unanswered, the
-// stream is.
+// triggerStream triggers events of the client's stream. Because answers go by their order, no signal can be answered after
+// one that is left unanswered.
 func (c *client) triggerStream(list []carrier.Signal, answers carrier.Answers, how manner) (handled int) {
 	if c.signals.unanswered {
 		return len(list)
@@ -131,19 +131,20 @@ func (c *client) triggerStream(list []carrier.Signal, answers carrier.Answers, h
 	return handled
 }
 
-// trigger triggers events and answers them, those for which listeners have no room when they have: that slows this
-// client down, and nobody else. at is the time of signals that do not tell theirs; the zero time is now.
+// trigger triggers events and answers them. An event for which a listener has no room is answered when it has: that slows
+// down this client and nobody else. at is the time of signals that do not tell theirs; the zero time is now.
 //
-// It returns how many it has handled, which are all unless it must not wait: the last of those is not answered if
-// listeners are over their limit. unanswered is true if the hub shuts down and so does not answer the rest.
+// trigger returns how many signals it has handled. These are all of them, unless it may not wait; then the last one
+// handled is not answered yet if fanout.mustWait. unanswered is true if the hub is shutting down and leaves the rest
+// without an answer.
 func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int, unanswered bool) {
 	f := &c.signals.fanout
 	done := 0
 	if at.IsZero() {
-		at = c.server.now() // of those that came together
+		at = c.server.now() // the same for all that came together
 	}
 	for i := range list {
-		if how == whileReading && c.server.callbacks.Load() > 0 { // one was added meanwhile
+		if how == whileReading && c.server.callbacks.Load() > 0 { // a callback was added meanwhile
 			f.flush(true)
 			answers.Done(done)
 			return i, false
@@ -153,7 +154,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 		case err == nil:
 			done++
 		case errors.Is(err, ErrNotConnected) && c.server.shuttingDown():
-			// A refusal would let a device drop the reading, which the next hub could take.
+			// No answer: a device that is refused drops the reading, which the next hub could take.
 			f.flush(true)
 			answers.Done(done)
 			return len(list), true
@@ -183,7 +184,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 	return len(list), false
 }
 
-// waitForListeners waits until those have room that had none for an event, and answers that.
+// waitForListeners waits until the slow listeners of an event have room, and then answers the event.
 func (c *client) waitForListeners(answers carrier.Answers) {
 	f := &c.signals.fanout
 	waitForRoom(c.ctx, f.slow)
@@ -191,8 +192,8 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 	answers.Done(1)
 }
 
-// triggerOne triggers the event of a signal, now unless it says when it happened. borrowed: the data is the carrier's,
-// so that who keeps it needs a copy.
+// triggerOne triggers the event of a signal, at the time now unless the signal tells another. If borrowed is true, the data is
+// the carrier's, and whoever keeps it makes a copy.
 func (c *client) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) error {
 	at := now
 	if s.Time != 0 {
@@ -217,7 +218,7 @@ func (c *client) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) err
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}
-		known = false // it was removed, and may have been added again since
+		known = false // the sender was removed, and may have been added again since
 	}
 }
 

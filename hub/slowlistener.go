@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A slowListener is the outbox of a listener that cannot keep up and wants its senders to wait, so long at the most.
+// A slowListener is the outbox of a listener that cannot keep up, and for how long at the most its senders should wait.
 type slowListener struct {
 	*outbox
 	deadline time.Duration
 }
 
-// waitForRoom waits until each of these outboxes has room again, until its deadline at the most, which begins now for all
-// of them: many slow clients hold a sender up for no longer than one. Those that still have none are lagging.
+// waitForRoom waits until each of these outboxes has room again or its deadline is over. The deadlines of all of them begin
+// now, so many slow clients hold a sender up for no longer than one. An outbox without room after its deadline is lagging.
 func waitForRoom(ctx context.Context, slow []slowListener) {
 	if len(slow) == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// A topic is all that the router knows of one sender's name: who listens, which connection has it at the
-// moment, and the order of its events. It outlives connections, for as long as somebody listens.
+// A topic is everything that the router knows about one sender's name: who listens, which connection has the name at the
+// moment, and the order of its events. It outlives connections as long as somebody listens.
 type topic struct {
 	name   string
 	router *Router
@@ -20,61 +20,61 @@ type topic struct {
 	broadcast *listeners
 	events    map[string]*listeners
 	conn      *Sender  // nil while disconnected
-	offered   []string // by the present or the last connection, built-in events left out
+	offered   []string // events of the present or the last connection, without the built-in ones
 
-	// The order of events: one goroutine at a time has the turn and delivers; what others trigger meanwhile (or what a
-	// callback triggers further up the same stack) waits in queue and is delivered next by the same goroutine.
+	// The order of events. One goroutine at a time has the turn and delivers. What others trigger meanwhile, or what one
+	// of the callbacks triggers, waits in queue and is delivered next by the goroutine that has the turn.
 	turn          atomic.Uint32 // the bits taken and waiting
 	clock         clock         // of whoever has the turn
 	mu            lockrank.Mutex[lockrank.Topic]
 	queue         []delivery
-	slowListeners []slowListener // listeners that could not keep up with what was delivered for others: whoever triggers next waits
+	slowListeners []slowListener // they could not keep up with what was delivered for others: whoever triggers next waits for them
 	room          waiters        // for the queue to get shorter
-	ended         bool           // the last event posted was a #disconnect: whoever delivers it tidies up
+	ended         bool           // the last event posted is a #disconnect: whoever delivers it tidies up
 }
 
 // The bits of a topic's turn.
 const (
-	taken   = 1 << iota // somebody has it
-	waiting             // something was queued, for whoever has it or takes it next
+	taken   = 1 << iota // a goroutine has it
+	waiting             // events are queued for the goroutine that has it or takes it next
 )
 
 // A delivery is an event on its way to the lists of those who hear it.
 type delivery struct {
 	event    Event
 	signal   *Signal
-	borrowed bool // the data's bytes are somebody else's: who keeps the event needs its own
+	borrowed bool // the bytes of the data belong to somebody else: whoever keeps the event needs a copy
 
 	// fanout is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
 	fanout *fanout
 }
 
-// own gives the event bytes of its own.
+// own copies the bytes of the data if they are borrowed.
 func (d *delivery) own() {
 	if d.borrowed {
 		d.event.Data, d.borrowed = d.event.Data.Clone(), false
 	}
 }
 
-// routes are the four lists that hear an event, in the order of delivery; a nil one hears nothing.
+// routes are the four lists of listeners to an event, in the order of delivery. Some may be nil.
 type routes [4]*listeners
 
-// queueLimit bounds the events of one sender that wait behind one that is being delivered, and queueWait how
-// long a trigger waits for room there before it fails with ErrBusy.
+// queueLimit bounds the events of one sender that wait while another one is being delivered. queueWait is how long a trigger
+// waits for room there before it fails with ErrBusy.
 const (
 	queueLimit = 1024
 	queueWait  = time.Second
 )
 
-// trigger delivers one event, or leaves it to the goroutine that is delivering at the moment. An event without a time
-// happens now.
+// trigger delivers one event, or leaves it to the goroutine that is delivering at the moment. An event without a time happens
+// now.
 func (t *topic) trigger(ctx context.Context, d *delivery) error {
 	if !t.turn.CompareAndSwap(0, taken) {
 		return t.enqueue(ctx, d)
 	}
 	if conn := d.signal.sender; conn.gone.Load() {
 		t.endTurn()
-		t.router.forget(t) // who would have, may have found the turn taken
+		t.router.forget(t) // whoever should have done so may have found the turn taken
 		return conn.errGone()
 	}
 	if d.event.Time.IsZero() {
@@ -89,7 +89,7 @@ func (t *topic) trigger(ctx context.Context, d *delivery) error {
 	return nil
 }
 
-// endTurn gives the turn away, when what came meanwhile is delivered. It returns whether there was anything.
+// endTurn ends the turn after delivering what came meanwhile. It reports whether there was anything.
 func (t *topic) endTurn() (more bool) {
 	more = !t.turn.CompareAndSwap(taken, 0)
 	if more {
@@ -98,8 +98,7 @@ func (t *topic) endTurn() (more bool) {
 	return more
 }
 
-// slowFor has whoever triggers next wait for outboxes, once for each, or the waiting would be taken for theirs. The lock is
-// held.
+// slowFor lets whoever triggers next wait for slow listeners, each of which is noted once. The lock is held.
 func (t *topic) slowFor(over []slowListener) {
 	for _, o := range over {
 		if len(t.slowListeners) < overMost && !slices.Contains(t.slowListeners, o) {
@@ -108,7 +107,7 @@ func (t *topic) slowFor(over []slowListener) {
 	}
 }
 
-// slow lets whoever triggers an event wait for those that could not keep up with others. The lock is held.
+// slow makes whoever triggers d wait for the listeners that could not keep up with other events. The lock is held.
 func (t *topic) slow(d *delivery) {
 	if len(t.slowListeners) == 0 {
 		return
@@ -147,8 +146,8 @@ func (t *topic) enqueue(ctx context.Context, d *delivery) error {
 	return nil
 }
 
-// post puts an event in its place without delivering it: for changes made under Router.mu, whose events must
-// stand in the order of the changes. flush delivers it.
+// post queues an event without delivering it. It is for changes made under Router.mu, whose events must stand in the order
+// of the changes. flush delivers it.
 func (t *topic) post(d delivery) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -158,7 +157,7 @@ func (t *topic) post(d delivery) {
 	t.turn.Or(waiting)
 }
 
-// flush delivers what waits, unless a goroutine is delivering already and so will.
+// flush delivers what waits, unless a goroutine has the turn and so will deliver it.
 func (t *topic) flush() {
 	if t.turn.CompareAndSwap(waiting, waiting|taken) {
 		t.drain()
@@ -166,11 +165,11 @@ func (t *topic) flush() {
 }
 
 const (
-	flushEvery = 64 // connections are written to later at the most, while there is more to deliver
-	overMost   = 64 // listeners are waited for that could not keep up with what was delivered for others
+	flushEvery = 64 // connections with something to write are written to, while there is more to deliver
+	overMost   = 64 // slow listeners are remembered for whoever triggers next
 )
 
-// drain delivers what waits, and ends the turn of the goroutine that delivers.
+// drain delivers what waits and ends the turn of this goroutine.
 func (t *topic) drain() {
 	var f *fanout
 	for {
@@ -203,8 +202,8 @@ func (t *topic) drain() {
 	}
 }
 
-// waitForRoom waits, with t.mu held before and after, until the queue is shorter than its limit. It gives up
-// after queueWait: whoever fills the queue from within a callback would wait for itself.
+// waitForRoom waits, with t.mu held before and after, until the queue is shorter than its limit. It gives up after queueWait,
+// because a callback that fills the queue would wait for itself.
 func (t *topic) waitForRoom(ctx context.Context) error {
 	timer := time.NewTimer(queueWait)
 	defer timer.Stop()
@@ -227,7 +226,7 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 	return nil
 }
 
-// deliver numbers the event, and gives it to everyone who listens.
+// deliver numbers the event and gives it to everyone who listens.
 func (d *delivery) deliver() {
 	conn := d.signal.sender
 	conn.seq++
@@ -243,7 +242,8 @@ func (d *delivery) deliver() {
 			switch {
 			case l.removed.Load():
 			case l.client == nil && d.borrowed:
-				// It was added after this event happened: else nothing would be borrowed. It could ask who waits here.
+				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
+				// is being read here, and wait for its answer.
 			case l.client == nil:
 				if d.fanout != nil {
 					d.fanout.flush(true) // a callback may take its time
@@ -259,7 +259,7 @@ func (d *delivery) deliver() {
 	}
 }
 
-// specific returns the list of listeners to one event of this sender. Under Router.mu.
+// specific returns the list of listeners to one event of this sender. Router.mu is held.
 func (t *topic) specific(event string) *listeners {
 	ls := t.events[event]
 	if ls == nil {
@@ -269,7 +269,7 @@ func (t *topic) specific(event string) *listeners {
 	return ls
 }
 
-// unused tells whether nobody listens, nothing is connected and nothing is on its way. Under Router.mu.
+// unused reports whether nobody listens, no sender is connected and no event is on its way. Router.mu is held.
 func (t *topic) unused() bool {
 	if t.conn != nil || !t.broadcast.empty() {
 		return false

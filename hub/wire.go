@@ -9,7 +9,7 @@ import (
 	"sighub/carrier"
 )
 
-// The methods of the protocol: all of them are a ServerRouter's, the last two are a client's as well.
+// The methods of the protocol. A ServerRouter has all of them, a client the last two.
 const (
 	methodVersion        = "get_version"
 	methodListSenders    = "list_senders"
@@ -26,8 +26,8 @@ const (
 // of the protocol numbered it.
 const protocolVersion = "1.01"
 
-// arguments are a message's params, taken apart. Each getter notes what is wrong with the argument it reads; err
-// tells of the first one.
+// arguments are a message's params, taken apart. Each getter notes what is wrong with the argument that it reads. err is the
+// first such error.
 type arguments struct {
 	list []argument
 	few  [4]argument // the memory of list, for as long as it does
@@ -51,12 +51,12 @@ func parseArguments(params carrier.Value) *arguments {
 		return nil
 	})
 	if err != nil {
-		a.err = fmt.Errorf("%w: params is no map with text keys: %w", ErrArguments, err)
+		a.err = fmt.Errorf("%w: params must be a map with text keys: %w", ErrArguments, err)
 	}
 	return a
 }
 
-// find returns the argument of that name, the last one if it is there twice, and whether there is one.
+// find returns the argument of that name and whether there is one. If there are several, it is the last one.
 func (a *arguments) find(key string) (v carrier.Value, ok bool) {
 	for _, arg := range slices.Backward(a.list) {
 		if arg.key == key {
@@ -71,7 +71,7 @@ func (a *arguments) value(key string) carrier.Value {
 	return v
 }
 
-// kept returns the argument of that name for somebody who keeps it, and then not a message around it that is much larger.
+// kept returns the argument of that name for somebody who keeps it. It is a copy if the whole message is much larger.
 func (a *arguments) kept(key string) carrier.Value {
 	v := a.value(key)
 	if a.size > 2*v.Size()+entryCost {
@@ -86,7 +86,7 @@ func (a *arguments) fail(format string, args ...any) {
 	}
 }
 
-// text reads a text that must be there.
+// text reads a text, which must be there.
 func (a *arguments) text(key string) string {
 	v, ok := a.find(key)
 	if !ok || v.IsNull() {
@@ -96,7 +96,7 @@ func (a *arguments) text(key string) string {
 	return a.optionalText(key)
 }
 
-// optionalText reads a text; null and nothing at all are empty.
+// optionalText reads a text. It is empty if the argument is null or missing.
 func (a *arguments) optionalText(key string) string {
 	v := a.value(key)
 	if v.IsNull() {
@@ -105,9 +105,9 @@ func (a *arguments) optionalText(key string) string {
 	var s string
 	switch err := v.Decode(&s); {
 	case err != nil:
-		a.fail("%s is no text", key)
+		a.fail("%s must be a text", key)
 	case s == "":
-		a.fail("%s is empty", key)
+		a.fail("%s must not be empty", key)
 	}
 	return s
 }
@@ -115,7 +115,7 @@ func (a *arguments) optionalText(key string) string {
 func (a *arguments) flag(key string) bool {
 	var b bool
 	if v := a.value(key); !v.IsNull() && v.Decode(&b) != nil {
-		a.fail("%s is neither true nor false", key)
+		a.fail("%s must be true or false", key)
 	}
 	return b
 }
@@ -128,7 +128,7 @@ func (a *arguments) number(key string) uint64 {
 	case v.IsNull():
 		a.fail("%s is missing", key)
 	case v.Decode(&n) != nil:
-		a.fail("%s is no whole number from 0 up", key)
+		a.fail("%s must be a non-negative integer", key)
 	}
 	return n
 }
@@ -141,21 +141,21 @@ func (a *arguments) texts(key string) []*string {
 	case !ok:
 		a.fail("%s is missing", key)
 	case v.Decode(&list) != nil || list == nil && v.IsNull():
-		a.fail("%s is no list of texts", key)
+		a.fail("%s must be a list of texts", key)
 	}
 	return list
 }
 
-// units reads the units of events; nothing at all is none.
+// units reads the units of events, which may be missing.
 func (a *arguments) units() map[string]string {
 	var units map[string]string
 	if v := a.value("units"); !v.IsNull() && v.Decode(&units) != nil {
-		a.fail("units is no map from events to texts")
+		a.fail("units must be a map from events to texts")
 	}
 	return units
 }
 
-// policy reads what a listener wants when it cannot keep up; what it does not say is as it is for all.
+// policy reads what a listener wants when it cannot keep up. What it does not tell is as the hub is configured.
 func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 	p, deadline := o.Policy, o.Deadline
 	if text := a.optionalText("policy"); text != "" {
@@ -166,22 +166,22 @@ func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 	if v := a.value("deadline"); !v.IsNull() {
 		ms := a.number("deadline")
 		if ms < 1 || ms > maxDeadline {
-			a.fail("a deadline of %d ms is not between 1 and %d", ms, maxDeadline)
+			a.fail("deadline must be from 1 to %[2]d ms, not %[1]d", ms, maxDeadline)
 		}
 		deadline = min(time.Duration(ms)*time.Millisecond, max(o.Deadline, longestDeadline))
 	}
 	return p, deadline
 }
 
-// maxDeadline bounds what a listener may ask for, in milliseconds: a minute. It is granted no more than longestDeadline or,
-// if that is longer, what the hub has for all: senders may not have more patience.
+// maxDeadline is the longest deadline that a listener may ask for, in milliseconds. It is granted longestDeadline at most or,
+// if that is longer, the hub's own deadline, because senders may not wait any longer.
 const (
 	maxDeadline     = 60_000
 	longestDeadline = 5 * time.Second
 )
 
-// A signal's info in transit. Time is nanoseconds since the Unix epoch in CBOR, RFC 3339 text in JSON; either is
-// read from both. Uncertainty is nanoseconds.
+// info is a signal's info in transit. Its time is written in nanoseconds since the Unix epoch in CBOR and as RFC 3339 text in
+// JSON; both forms are read from both codecs. Its uncertainty is in nanoseconds.
 type info struct {
 	sender, event string
 	time          time.Time
@@ -206,11 +206,11 @@ func (a *arguments) info() info {
 	}
 	var ns int64
 	if u := f.value("uncertainty"); !u.IsNull() && (u.Decode(&ns) != nil || ns < 0) {
-		f.fail("info.uncertainty is no number of nanoseconds")
+		f.fail("info.uncertainty must be a non-negative number of nanoseconds")
 	}
 	in.uncertainty = time.Duration(ns)
 	if s := f.value("seq"); !s.IsNull() && s.Decode(&in.seq) != nil {
-		f.fail("info.seq is no number")
+		f.fail("info.seq must be a non-negative integer")
 	}
 	if a.err == nil {
 		a.err = f.err
@@ -225,13 +225,13 @@ func decodeTime(v carrier.Value) (time.Time, error) {
 	}
 	var text string
 	if v.Decode(&text) != nil {
-		return time.Time{}, errors.New("neither a text nor a number of nanoseconds")
+		return time.Time{}, errors.New("must be an RFC 3339 text or a number of nanoseconds")
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	switch y := t.UTC().Year(); {
 	case err != nil:
-		return t, fmt.Errorf("%q is no RFC 3339 time", text)
-	case y < 1970 || y > 2261: // 64 bits of nanoseconds hold no more
+		return t, fmt.Errorf("%q is not an RFC 3339 time", text)
+	case y < 1970 || y > 2261: // the range of nanoseconds in 64 bits
 		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
 	}
 	return t, nil
@@ -264,7 +264,7 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	return w.End()
 }
 
-// signalParams are those of a message that tells a client's listener of an event, or the hub of one; then listener is 0.
+// signalParams are the params of a message "signal": to a client's listener or, if listener is 0, to the hub.
 type signalParams struct {
 	listener uint64
 	info     info
@@ -286,7 +286,8 @@ func (p *signalParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	return w.End()
 }
 
-// signalMessage tells a client's listener of an event. A legacy client gets nothing it does not know.
+// signalMessage returns the message that tells a client's listener of an event. For a legacy client it has only what such a
+// client knows.
 func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
@@ -297,7 +298,7 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
 }
 
-// requestParams ask for a method of a sender.
+// requestParams are the params of a message "request".
 type requestParams struct {
 	sender, method string
 	params         carrier.Value
