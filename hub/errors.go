@@ -41,7 +41,7 @@ func answerError(r carrier.Reply, err error) error {
 	if err == nil {
 		err = r.Err()
 	}
-	refusal, ok := err.(*carrier.StatusError)
+	refusal, ok := errors.AsType[*carrier.StatusError](err)
 	if !ok {
 		return err
 	}

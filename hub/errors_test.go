@@ -98,7 +98,7 @@ func TestErrorsOverTheWire(t *testing.T) {
 				t.Errorf("%s: the error is %v, want %v", c.what, c.err, c.want)
 			}
 			for _, different := range []error{hub.ErrNoSender, hub.ErrBusy, hub.ErrNoEvent, carrier.ErrTooLarge, carrier.ErrGone} {
-				if different != c.want && errors.Is(c.err, different) {
+				if !errors.Is(c.want, different) && errors.Is(c.err, different) {
 					t.Errorf("%s: the error %v is %v as well", c.what, c.err, different)
 				}
 			}

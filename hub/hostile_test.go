@@ -258,7 +258,7 @@ func TestTimesOutOfRange(t *testing.T) {
 	}
 }
 
-// TestNegativeUncertainty: it is none, and harms no listener.
+// TestNegativeUncertainty: a negative uncertainty counts as unknown, and harms no listener.
 func TestNegativeUncertainty(t *testing.T) {
 	n := serveNetwork(t, hub.ServerOptions{})
 	to, _ := n.client(carrier.CBOR)

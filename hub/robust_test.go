@@ -39,7 +39,7 @@ func TestACallbackMayAskItsSender(t *testing.T) {
 
 func echo(_ context.Context, _ string, p carrier.Value) (any, error) { return p, nil }
 
-// That its context ends is no failure of Serve, whatever the cause that the context gives.
+// The end of its context is not a failure of Serve, whatever the cause of the context.
 func TestServeEndsWithoutErrorWhateverTheCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the operator pressed the button"))

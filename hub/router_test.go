@@ -154,7 +154,7 @@ func TestRefusals(t *testing.T) {
 		{"a name too long", errLong, hub.ErrName},
 		{"a control character", errEvent, hub.ErrName},
 		{"too many events", errMany, carrier.ErrLimit},
-		{"any sender with an event that is no channel", errChannel, hub.ErrName},
+		{"an event of any sender that is not a channel", errChannel, hub.ErrName},
 		{"an event not offered", errSignal, hub.ErrNoEvent},
 		{"a built-in event", errBuiltIn, hub.ErrNoEvent},
 		{"a sender that was removed", sig.Trigger(t.Context(), 1), hub.ErrNotConnected},
