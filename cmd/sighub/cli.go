@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"sighub/internal/plain"
 )
 
 // What the process exits with.
@@ -113,22 +115,6 @@ func (s *streams) report(err error) int {
 
 func (s *streams) complain(err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		s.note("%s", plainly(line))
-	}
-}
-
-// plainly takes away the names of packages in front of an error: they mean nothing to a user.
-func plainly(text string) string {
-	for {
-		rest, ok := text, false
-		for _, name := range []string{"hub: ", "carrier: ", "tcp: ", "serial: ", "fault: ", "sensors: ", "drivers: ", "kernel: ", "pins: ", "threshold: ", "json: ", "cbor: "} {
-			if rest, ok = strings.CutPrefix(text, name); ok {
-				break
-			}
-		}
-		if !ok {
-			return text
-		}
-		text = rest
+		s.note("%s", plain.Text(line))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/internal/plain"
 )
 
 // hubFlags are those of every command that is a client of a hub.
@@ -76,7 +77,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	}
 }
 
-// errInterrupted is told to a user who ended a command before it was done.
+// errInterrupted is what a user is told who ended a command before it was done.
 var errInterrupted = errors.New("interrupted")
 
 func unreachable(addr config.Address, err error) error {
@@ -95,7 +96,7 @@ func unreachable(addr config.Address, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		err = errors.New("no answer in time")
 	default:
-		err, what = errors.New(plainly(err.Error())), "check that it is a hub that listens there"
+		err, what = errors.New(plain.Text(err.Error())), "check that it is a hub that listens there"
 	}
 	return fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)
 }

@@ -16,6 +16,7 @@ import (
 	"sighub/carrier/serial"
 	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/internal/simulator"
 )
 
 type demoCommand struct {
@@ -64,18 +65,18 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return fmt.Errorf("no folder for the device: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	line, err := newPTY(filepath.Join(dir, "device"))
+	line, err := simulator.NewPTY(filepath.Join(dir, "device"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, line.Close()) }()
-	o := simulatorOptions{name: "greenhouse", rate: demoRate, day: 4 * d.length}
+	o := simulator.Options{Name: "greenhouse", Rate: demoRate, Day: 4 * d.length}
 	for _, text := range []string{"light:lux", "temperature:celsius"} {
-		if err := o.addSender(text); err != nil {
+		if err := o.AddSender(text); err != nil {
 			return err
 		}
 	}
-	sim, err := newSimulator(o, line.Open)
+	sim, err := simulator.New(o, line.Open)
 	if err != nil {
 		return err
 	}
@@ -138,12 +139,12 @@ func (d *demo) hear(ev hub.Event) {
 }
 
 // play lets the device report, cuts its line and mends it, and compares what was reported with what was heard.
-func (d *demo) play(ctx context.Context, line pseudoTerminal, sim *simulator) error {
+func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simulator) error {
 	reporting, stop := context.WithCancel(ctx)
 	defer stop()
 	result := make(chan error, 1)
 	var device sync.WaitGroup
-	device.Go(func() { result <- sim.run(reporting) })
+	device.Go(func() { result <- sim.Run(reporting) })
 	defer device.Wait()
 	defer stop()
 
@@ -166,7 +167,7 @@ func (d *demo) play(ctx context.Context, line pseudoTerminal, sim *simulator) er
 	if err := <-result; err != nil {
 		return err
 	}
-	sent, _ := sim.counts()
+	sent, _ := sim.Counts()
 	return d.conclude(sent)
 }
 

@@ -14,6 +14,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
+	"sighub/internal/plain"
 )
 
 type portsCommand struct {
@@ -190,7 +191,7 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 // explain says in sentences what a table has no room for.
 func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	if p.Reason != "" {
-		line := plainly(p.Reason) + ": " + p.Remedy
+		line := plain.Text(p.Reason) + ": " + p.Remedy
 		if p.State == serial.PortFailed && p.NextTry != nil {
 			line += fmt.Sprintf(" (next try in %.1f s)", max(p.NextTry.Sub(now).Seconds(), 0))
 		}
@@ -200,7 +201,7 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, "no device has said HELLO: does it run sighub's firmware, and at which baud?")
 	}
 	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason {
-		lines = append(lines, fmt.Sprintf("last trouble, %s ago: %s", age(now.Sub(*p.ErrorAt)), plainly(p.Error)))
+		lines = append(lines, fmt.Sprintf("last trouble, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
 	}
 	return lines
 }

@@ -11,6 +11,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/internal/plain"
 )
 
 // A printer prints events, one a line. It is used by one goroutine at a time.
@@ -129,7 +130,7 @@ func describeConnection(c hub.Connection) string {
 func plainReason(reason string) string {
 	const failed = "failed: "
 	if cause, ok := strings.CutPrefix(reason, failed); ok {
-		return failed + plainly(cause)
+		return failed + plain.Text(cause)
 	}
 	return reason
 }

@@ -10,6 +10,7 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/internal/gateway"
 )
 
 type runCommand struct {
@@ -54,7 +55,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	router := newRouter(cfg, log, portMethods(ports))
-	gateway, err := newSensing(&cfg.Sensing, router.Router, "/sys", log)
+	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
 	}
-	err = gateway.during(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+	err = own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	if err == nil {
 		log.Info("shut down")
 	}

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"sighub/internal/config"
+	"sighub/internal/gateway"
 	"sighub/sensors/drivers"
 	"sighub/sensors/kernel"
 )
@@ -45,7 +43,7 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 				Measures: quantityInfos(f.Quantities)})
 		}
 		var err error
-		if list, err = i2cBuses("/dev"); err != nil {
+		if list, err = gateway.I2CBuses("/dev"); err != nil {
 			return err
 		}
 		if len(list) == 0 {
@@ -53,9 +51,8 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 		}
 	}
 	var failed []error
-	shared := new(buses)
 	for _, bus := range list {
-		if err := c.bus(ctx, shared, bus); err != nil {
+		if err := c.bus(ctx, bus); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -65,34 +62,8 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 	return errors.Join(append([]error{c.print()}, failed...)...)
 }
 
-// i2cBuses lists the machine's I2C buses.
-func i2cBuses(dev string) ([]config.Bus, error) {
-	paths, err := filepath.Glob(filepath.Join(dev, "i2c-*"))
-	if err != nil {
-		return nil, err
-	}
-	var list []config.Bus
-	for _, path := range paths {
-		if bus, err := config.ParseBus("/dev/" + filepath.Base(path)); err == nil {
-			list = append(list, bus)
-		}
-	}
-	slices.SortFunc(list, func(a, b config.Bus) int { return cmp.Compare(a.Number, b.Number) })
-	return list, nil
-}
-
-func (c *scan) bus(ctx context.Context, shared *buses, bus config.Bus) (err error) {
-	open, err := shared.acquire(bus)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, shared.release(bus)) }()
-	var found []drivers.Found
-	if bus.Kind == drivers.OneWire {
-		found, err = drivers.ScanOneWire(open.oneWire)
-	} else {
-		found, err = drivers.ScanI2C(ctx, open.i2c)
-	}
+func (c *scan) bus(ctx context.Context, bus config.Bus) error {
+	found, err := gateway.Scan(ctx, bus)
 	for _, f := range found {
 		row := foundSensor{Bus: bus.String(), Address: fmt.Sprintf("%#x", f.Addr), Drivers: f.Drivers, Sure: f.Sure}
 		if len(f.Drivers) == 1 {

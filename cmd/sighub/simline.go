@@ -2,21 +2,28 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/fault"
 	"sighub/internal/config"
+	"sighub/internal/plain"
+	"sighub/internal/simulator"
 )
 
 // A simulatedLine is the line that a simulator is a device on.
 type simulatedLine struct {
 	open  func(context.Context) (serial.Port, error)
 	close func() error
-	pty   pseudoTerminal // nil: it is a serial port
+	pty   simulator.PTY // nil: it is a serial port
 }
 
 // line returns the line that the command line names, and notes its rate in o.
-func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine, error) {
+func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine, error) {
 	if c.Pty {
 		return ptyLine(s)
 	}
@@ -31,11 +38,11 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 	if port.Baud == 0 {
 		port.Baud = 115200 // a simulated device does not look for the hub
 	}
-	if o.baud == 0 || o.baud > port.Baud { // a faulty line may be slower
-		o.baud = port.Baud
+	if o.Baud == 0 || o.Baud > port.Baud { // a faulty line may be slower
+		o.Baud = port.Baud
 	}
 	if port.Name != "" {
-		o.name = port.Name
+		o.Name = port.Name
 	}
 	fault := ""
 	return &simulatedLine{
@@ -52,4 +59,70 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 		},
 		close: func() error { return nil },
 	}, nil
+}
+
+// ptyLine makes a pseudo terminal for a simulator and prints its path, for whoever wants to open it. The path is a
+// link that goes when the simulator does: the terminal's own name is soon given to another terminal, which a hub that
+// tries to open it again would take for the device.
+func ptyLine(s *streams) (*simulatedLine, error) {
+	dir, err := os.MkdirTemp("", "sighub-")
+	if err != nil {
+		return nil, fmt.Errorf("no folder for the pseudo terminal: %w", err)
+	}
+	pty, err := simulator.NewPTY(filepath.Join(dir, "device"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	line := &simulatedLine{open: pty.Open, pty: pty, close: func() error { return errors.Join(pty.Close(), os.RemoveAll(dir)) }}
+	if _, err := fmt.Fprintln(s.out, pty.Path()); err != nil {
+		return nil, errors.Join(err, line.close())
+	}
+	s.note("a hub finds this device with `sighub run --serial %s`", pty.Path())
+	return line, nil
+}
+
+// cable returns the cable that --fault describes; nil if there is none.
+func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
+	if c.Fault == "" {
+		return nil, nil
+	}
+	harm, err := fault.Parse(c.Fault)
+	if err != nil {
+		return nil, fmt.Errorf("--fault: %s", plain.Text(err.Error()))
+	}
+	o.Baud = harm.ToHub.Baud
+	return fault.New(harm)
+}
+
+// through puts a cable between the line and the device. A cut of a pseudo terminal is seen at its other end as well;
+// at the other end of a serial port it is silence.
+func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
+	open := func(ctx context.Context) (serial.Port, error) {
+		if l.pty == nil {
+			return l.open(ctx)
+		}
+		if err := l.pty.Restore(); err != nil {
+			return nil, err
+		}
+		port, err := l.pty.Open(ctx)
+		return cutPort{port, l.pty}, err
+	}
+	return &simulatedLine{
+		open: func(ctx context.Context) (serial.Port, error) {
+			return cable.Open(fault.DeviceEnd, func() (io.ReadWriteCloser, error) { return open(ctx) })
+		},
+		close: l.close,
+	}
+}
+
+// A cutPort is a device's end of a pseudo terminal that is cut when the device loses it.
+type cutPort struct {
+	serial.Port
+	pty simulator.PTY
+}
+
+func (p cutPort) Close() error {
+	err := p.Port.Close() // wakes Read and Write
+	p.pty.Cut()
+	return err
 }

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
-	"sighub/carrier/serial"
-	"sighub/hub"
+	"sighub/internal/plain"
+	"sighub/internal/simulator"
 )
 
 type simulateCommand struct {
@@ -48,7 +47,7 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	o.refused = func(err error) { s.note("the hub refuses readings: %s", plainly(err.Error())) }
+	o.Refused = func(err error) { s.note("the hub refuses readings: %s", plain.Text(err.Error())) }
 	cable, err := c.cable(&o)
 	if err != nil {
 		return usageError{err}
@@ -60,13 +59,13 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	if cable != nil {
 		line = line.through(cable)
 	}
-	sim, err := newSimulator(o, line.open)
+	sim, err := simulator.New(o, line.open)
 	if err != nil {
 		return errors.Join(usageError{err}, line.close())
 	}
-	err = sim.run(ctx)
-	sent, acknowledged := sim.counts()
-	_, printed := fmt.Fprintf(s.out, "sent %d, acknowledged %d, resent %d\n", sent, acknowledged, sim.device.Stats().Resent)
+	err = sim.Run(ctx)
+	sent, acknowledged := sim.Counts()
+	_, printed := fmt.Fprintf(s.out, "sent %d, acknowledged %d, resent %d\n", sent, acknowledged, sim.Resent())
 	if cable != nil && printed == nil {
 		_, printed = fmt.Fprintf(s.out, "harm done: %s\n", cable.Stats())
 	}
@@ -76,8 +75,8 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 // maxRate is the highest rate in readings per second that a line could ever take.
 const maxRate = 100_000
 
-func (c *simulateCommand) options() (simulatorOptions, error) {
-	o := simulatorOptions{name: c.Name, counter: c.Values == "counter", rate: c.Rate, count: c.Count, day: c.Day}
+func (c *simulateCommand) options() (simulator.Options, error) {
+	o := simulator.Options{Name: c.Name, Counter: c.Values == "counter", Rate: c.Rate, Count: c.Count, Day: c.Day}
 	switch {
 	case math.IsNaN(c.Rate) || c.Rate < 0 || c.Rate > maxRate:
 		return o, fmt.Errorf("--rate %v is out of range: give one from 0 (as fast as it goes) to %d", c.Rate, maxRate)
@@ -91,32 +90,9 @@ func (c *simulateCommand) options() (simulatorOptions, error) {
 		texts = []string{"light:lux", "temperature:celsius"}
 	}
 	for _, text := range texts {
-		if err := o.addSender(text); err != nil {
+		if err := o.AddSender(text); err != nil {
 			return o, fmt.Errorf("--sender %s: %w", text, err)
 		}
 	}
 	return o, nil
-}
-
-// addSender adds a sender from NAME:EVENT,EVENT.
-func (o *simulatorOptions) addSender(text string) error {
-	name, list, ok := strings.Cut(text, ":")
-	if !ok || name == "" || list == "" {
-		return errors.New("write a name and its events, as in light:lux or weather:lux,celsius")
-	}
-	sender := serial.Sender{Name: name, Requests: []string{readRequest}}
-	for event := range strings.SplitSeq(list, ",") {
-		switch event {
-		case "", hub.Connect, hub.Disconnect, hub.Gap:
-			return fmt.Errorf("%q is no event to report: write names as in light:lux", event)
-		}
-		sender.Events = append(sender.Events, serial.Event{Name: event, Unit: o.unit(name, event)})
-	}
-	for _, other := range o.senders {
-		if other.Name == name {
-			return fmt.Errorf("there is a sender %s already: write all its events behind one name", name)
-		}
-	}
-	o.senders = append(o.senders, sender)
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"sighub/internal/plain"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 	"sighub/sensors/simulated"
@@ -168,7 +169,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return
 	}
 	driver, err := drivers.Find(s.Driver)
-	if !d.plain(at("driver"), err) {
+	if !d.driver(at("driver"), err) {
 		return
 	}
 	if nodes["bus"] == nil {
@@ -186,7 +187,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		d.fail(at("bus"), "there is no %s on a simulated bus, but %s", s.Driver, strings.Join(simulated.Chips(), ", "))
 		return
 	}
-	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.plain(at("address"), driver.Check(s.Address, drivers.Options{})) {
+	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.driver(at("address"), driver.Check(s.Address, drivers.Options{})) {
 		return
 	}
 	if err := driver.Check(s.Address, s.Options); err != nil {
@@ -196,11 +197,11 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 				where = at(key)
 			}
 		}
-		d.plain(where, err)
+		d.driver(where, err)
 		return
 	}
 	measures, err := driver.Measures(s.Options)
-	if !d.plain(n, err) {
+	if !d.driver(n, err) {
 		return
 	}
 	var names []string
@@ -215,10 +216,10 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 	s.Sender = cmp.Or(s.Sender, s.Driver)
 }
 
-// plain notes a driver's error, without the name of its package.
-func (d *decoder) plain(n ast.Node, err error) bool {
+// driver notes a driver's error.
+func (d *decoder) driver(n ast.Node, err error) bool {
 	if err != nil {
-		d.fail(n, "%s", strings.TrimPrefix(err.Error(), "drivers: "))
+		d.fail(n, "%s", plain.Text(err.Error()))
 	}
 	return err == nil
 }

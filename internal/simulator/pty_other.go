@@ -1,9 +1,10 @@
 //go:build !linux && !darwin
 
-package main
+package simulator
 
 import "errors"
 
-func newPTY(string) (pseudoTerminal, error) {
+// NewPTY returns an error: this system has no pseudo terminals.
+func NewPTY(string) (PTY, error) {
 	return nil, errors.New("this system has no pseudo terminals: use `sighub simulate --port` on a pair of connected serial ports")
 }

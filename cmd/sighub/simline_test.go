@@ -11,12 +11,13 @@ import (
 
 	"sighub/carrier/serial"
 	"sighub/hub"
+	"sighub/internal/simulator"
 )
 
 // TestFaultyPort: the line of a serial port, too, does harm, keeps to its rate and loses nothing.
 func TestFaultyPort(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	pty, err := newPTY(filepath.Join(t.TempDir(), "port"))
+	pty, err := simulator.NewPTY(filepath.Join(t.TempDir(), "port"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,12 @@
-package main
+// Package simulator is a device that reports simulated values over a line, for whoever has no device.
+package simulator
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,54 +17,9 @@ import (
 	"sighub/sensors/simulated"
 )
 
-// readRequest is the method by which a simulated sender is asked for its latest values.
-const readRequest = "read"
-
-// simulatorOptions say what a simulator is.
-type simulatorOptions struct {
-	name    string // empty: "simulated", with an identity of its own
-	senders []serial.Sender
-	counter bool    // values count up, instead of following a day
-	rate    float64 // rounds per second; 0: as fast as it goes
-	count   int     // readings in all; 0: no end
-	day     time.Duration
-	baud    int         // of the line; 0: the usual
-	refused func(error) // is told of the first reading that the hub refuses, if not nil
-}
-
-// unit returns the unit of an event's values.
-func (o *simulatorOptions) unit(sender, event string) string {
-	switch {
-	case o.counter:
-		return sensors.Count
-	case isTemperature(sender, event):
-		return sensors.Celsius
-	default:
-		return sensors.Lux
-	}
-}
-
-// isTemperature tells whether an event is one of temperature, by its names; any other is one of light.
-func isTemperature(sender, event string) bool {
-	names := strings.ToLower(sender + " " + event)
-	return strings.Contains(names, "temp") || strings.Contains(names, "cel")
-}
-
-// uid returns the device's identity: one that lasts if it has a name, else a new one.
-func (o *simulatorOptions) uid() []byte {
-	uid := make([]byte, 8)
-	if o.name != "" {
-		sum := sha256.Sum256([]byte(o.name))
-		copy(uid, sum[:])
-	} else {
-		_, _ = rand.Read(uid) // it never fails
-	}
-	return uid
-}
-
-// A simulator is a device that reports simulated values.
-type simulator struct {
-	simulatorOptions
+// A Simulator is a device that reports simulated values.
+type Simulator struct {
+	opts    Options
 	device  *serial.Device
 	sources []source // of one round
 
@@ -85,20 +38,21 @@ type source struct {
 	read          func(at time.Time) sensors.Reading
 }
 
-func newSimulator(o simulatorOptions, open func(context.Context) (serial.Port, error)) (*simulator, error) {
-	name := o.name
+// New returns a Simulator on the line that open opens.
+func New(o Options, open func(context.Context) (serial.Port, error)) (*Simulator, error) {
+	name := o.Name
 	if name == "" {
 		name = "simulated"
 	}
 	device, err := serial.NewDevice(open, serial.DeviceOptions{
-		UID: o.uid(), Name: name, Firmware: "sighub", Senders: o.senders, Baud: o.baud,
+		UID: o.uid(), Name: name, Firmware: "sighub", Senders: o.senders, Baud: o.Baud,
 	})
 	if err != nil {
 		return nil, err
 	}
-	sim := &simulator{simulatorOptions: o, device: device, latest: make(map[string]carrier.Object), change: make(chan struct{})}
+	sim := &Simulator{opts: o, device: device, latest: make(map[string]carrier.Object), change: make(chan struct{})}
 	// It begins in the morning: there is more to see than at midnight.
-	place := simulated.Drift{Day: o.day, Start: time.Now().Add(-o.day * 3 / 10)}
+	place := simulated.Drift{Day: o.Day, Start: time.Now().Add(-o.Day * 3 / 10)}
 	for _, s := range o.senders {
 		for _, e := range s.Events {
 			sim.sources = append(sim.sources, source{s.Name, e.Name, o.source(place, s.Name, e.Name)})
@@ -107,9 +61,9 @@ func newSimulator(o simulatorOptions, open func(context.Context) (serial.Port, e
 	return sim, nil
 }
 
-func (o *simulatorOptions) source(place simulated.Drift, sender, event string) func(time.Time) sensors.Reading {
+func (o *Options) source(place simulated.Drift, sender, event string) func(time.Time) sensors.Reading {
 	switch {
-	case o.counter:
+	case o.Counter:
 		return new(simulated.Counter).Next
 	case isTemperature(sender, event):
 		return place.Temperature
@@ -118,8 +72,8 @@ func (o *simulatorOptions) source(place simulated.Drift, sender, event string) f
 	}
 }
 
-// run is the device until its readings are acknowledged, or until ctx is done: then it fails if some are not.
-func (sim *simulator) run(ctx context.Context) error {
+// Run is the device until its readings are acknowledged, or until ctx is done: then it fails if some are not.
+func (sim *Simulator) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var device sync.WaitGroup
 	device.Go(func() { _ = sim.device.Serve(serving, simulatorHandler{sim}) }) // a device never fails for good
@@ -132,16 +86,16 @@ func (sim *simulator) run(ctx context.Context) error {
 }
 
 // report reports one round of readings after the other, until there were enough or ctx is done.
-func (sim *simulator) report(ctx context.Context) error {
+func (sim *Simulator) report(ctx context.Context) error {
 	var tick <-chan time.Time
-	if sim.rate > 0 {
-		t := time.NewTicker(time.Duration(float64(time.Second) / sim.rate))
+	if sim.opts.Rate > 0 {
+		t := time.NewTicker(time.Duration(float64(time.Second) / sim.opts.Rate))
 		defer t.Stop()
 		tick = t.C
 	}
 	for n := 0; ; {
 		for _, src := range sim.sources {
-			if sim.count > 0 && n == sim.count {
+			if sim.opts.Count > 0 && n == sim.opts.Count {
 				return nil
 			}
 			if err := sim.reportOne(ctx, src); ctx.Err() != nil {
@@ -162,7 +116,7 @@ func (sim *simulator) report(ctx context.Context) error {
 	}
 }
 
-func (sim *simulator) reportOne(ctx context.Context, src source) error {
+func (sim *Simulator) reportOne(ctx context.Context, src source) error {
 	value := number(src.read(time.Now()).Value)
 	sim.mu.Lock()
 	sim.remember(src, value)
@@ -186,7 +140,7 @@ func number(v float64) any {
 }
 
 // remember keeps a value for who asks for it. Under sim.mu.
-func (sim *simulator) remember(src source, value any) {
+func (sim *Simulator) remember(src source, value any) {
 	values := sim.latest[src.sender]
 	for i := range values {
 		if values[i].Key == src.event {
@@ -200,7 +154,7 @@ func (sim *simulator) remember(src source, value any) {
 }
 
 // ended notes that a reading was acknowledged, or refused.
-func (sim *simulator) ended(err error) {
+func (sim *Simulator) ended(err error) {
 	if errors.Is(err, carrier.ErrShutdown) {
 		return // we stop, with readings that nobody waits for any more
 	}
@@ -217,13 +171,13 @@ func (sim *simulator) ended(err error) {
 	close(sim.change)
 	sim.change = make(chan struct{})
 	sim.mu.Unlock()
-	if first && sim.refused != nil {
-		sim.refused(err)
+	if first && sim.opts.Refused != nil {
+		sim.opts.Refused(err)
 	}
 }
 
-// counts returns how many readings were handed to the line, and how many of them the hub acknowledged.
-func (sim *simulator) counts() (sent, acknowledged int) {
+// Counts returns how many readings were handed to the line, and how many of them the hub acknowledged.
+func (sim *Simulator) Counts() (sent, acknowledged int) {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
 	return sim.sent, sim.acked
@@ -232,8 +186,11 @@ func (sim *simulator) counts() (sent, acknowledged int) {
 // farewell is how long a simulator that was interrupted waits for what is on its way.
 const farewell = 2 * time.Second
 
+// Resent returns how many frames were sent again.
+func (sim *Simulator) Resent() uint64 { return sim.device.Stats().Resent }
+
 // settle waits until every reading is acknowledged or refused: for ever, but after an interruption for a moment.
-func (sim *simulator) settle(ctx context.Context) error {
+func (sim *Simulator) settle(ctx context.Context) error {
 	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -260,13 +217,13 @@ func (sim *simulator) settle(ctx context.Context) error {
 		select {
 		case <-change:
 		case <-patience.Done():
-			return fmt.Errorf("%w: %d readings were not acknowledged: is `sighub run` at the other end of the line?", errInterrupted, left)
+			return fmt.Errorf("interrupted: %d readings were not acknowledged: is `sighub run` at the other end of the line?", left)
 		}
 	}
 }
 
 // simulatorHandler answers what the hub asks the device.
-type simulatorHandler struct{ *simulator }
+type simulatorHandler struct{ *Simulator }
 
 func (simulatorHandler) ClientConnected(carrier.Client)             {}
 func (simulatorHandler) ClientDisconnected(carrier.ClientID, error) {}
@@ -292,10 +249,10 @@ func (h simulatorHandler) HandleMessage(_ carrier.ClientID, m *carrier.Message, 
 }
 
 // read returns the latest value of a sender: a map by event if it has several events, null if it has none yet.
-func (sim *simulator) read(sender string) any {
+func (sim *Simulator) read(sender string) any {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
-	for _, s := range sim.senders {
+	for _, s := range sim.opts.senders {
 		if s.Name == sender && len(s.Events) > 1 {
 			return sim.latest[sender]
 		}

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"bytes"
@@ -21,6 +21,9 @@ import (
 	"sighub/hub"
 	"sighub/internal/config"
 )
+
+// patience bounds every wait: much longer than anything takes on a busy machine.
+const patience = 30 * time.Second
 
 // sense runs what a configuration says until the test ends, with the kernel's sensors at sys, and returns a function that
 // waits for an event: "door open true"; and what is logged.
@@ -46,14 +49,14 @@ func sense(t *testing.T, sys, text string) (await func(want string), log fmt.Str
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSensing(&cfg.Sensing, router, sys, logger)
+	s, err := New(&cfg.Sensing, router, sys, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.during(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+		done <- s.During(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -157,27 +160,9 @@ func TestPinOfTheConfiguration(t *testing.T) {
 	await("bell ring true")
 }
 
-func TestScanOfTheKernel(t *testing.T) {
-	for _, test := range []struct {
-		json bool
-		want string
-	}{
-		{false, "kernel  -        cpu (thermal)     temp      {kernel: cpu}\n"},
-		{true, `{"kernel":"cpu","kind":"thermal","path":"`},
-	} {
-		var out, errs bytes.Buffer
-		c := scan{s: &streams{out: &out, err: &errs}, json: test.json, sys: sysTree(t, board)}
-		err := c.run(t.Context(), nil)
-		// A machine may have buses that this user may not open.
-		if text := out.String(); !strings.Contains(text, test.want) || err != nil && !strings.Contains(err.Error(), "/dev/i2c-") {
-			t.Errorf("%s\n%s%v", text, &errs, err)
-		}
-	}
-}
-
 func TestI2CBuses(t *testing.T) {
 	dev := sysTree(t, map[string]string{"i2c-10": "", "i2c-2": "", "i2c-x": ""})
-	list, err := i2cBuses(dev)
+	list, err := I2CBuses(dev)
 	if err != nil || len(list) != 2 || list[0].String() != "I2C2" || list[1].String() != "I2C10" {
 		t.Errorf("%v, %v", list, err)
 	}

@@ -1,4 +1,6 @@
-package main
+// Package gateway makes senders of what hangs on the gateway itself, as a configuration describes it: sensors on its buses,
+// those of the kernel, pins, and thresholds. It opens the buses and the pins, and closes them.
+package gateway
 
 import (
 	"context"
@@ -19,19 +21,19 @@ import (
 	"sighub/sensors/threshold"
 )
 
-// Sensing is what makes the gateway's own sensors, pins and thresholds senders of its hub.
-type sensing struct {
+// A Gateway makes the gateway's own sensors, pins and thresholds senders of its hub.
+type Gateway struct {
 	poller     *sensors.Poller
 	pins       *pins.Watcher
 	thresholds *threshold.Watcher
 }
 
-// newSensing returns what the configuration, which was checked, describes; sys is where the kernel's sensors are looked
-// for. Nothing is opened before it runs.
-func newSensing(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*sensing, error) {
-	s := new(sensing)
+// New returns the Gateway that c, a checked configuration, describes. It looks for the kernel's sensors in sys, usually
+// /sys. It opens nothing before [Gateway.During].
+func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*Gateway, error) {
+	g := new(Gateway)
 	var err error
-	if s.poller, err = sensors.NewPoller(sensors.OnRouter(router), sources(c, kernel.Options{Root: sys, Logger: log}, log),
+	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), sources(c, kernel.Options{Root: sys, Logger: log}, log),
 		sensors.PollerOptions{Logger: log}); err != nil {
 		return nil, err
 	}
@@ -42,22 +44,22 @@ func newSensing(c *config.Sensing, router *hub.Router, sys string, log *slog.Log
 			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
 		})
 	}
-	if s.pins, err = pins.NewWatcher(router, watched, pins.Options{Logger: log}); err != nil {
+	if g.pins, err = pins.NewWatcher(router, watched, pins.Options{Logger: log}); err != nil {
 		return nil, err
 	}
-	s.thresholds, err = threshold.Watch(router, c.Thresholds, threshold.Options{Logger: log})
-	return s, err
+	g.thresholds, err = threshold.Watch(router, c.Thresholds, threshold.Options{Logger: log})
+	return g, err
 }
 
-// during senses while serve serves.
-func (s *sensing) during(ctx context.Context, serve func(context.Context) error) error {
-	defer s.thresholds.Close()
+// During senses while serve runs, and stops when it returns.
+func (g *Gateway) During(ctx context.Context, serve func(context.Context) error) error {
+	defer g.thresholds.Close()
 	sensing, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup
 	var failed error
-	all.Go(func() { failed = s.poller.Run(sensing) })
-	all.Go(func() { s.pins.Run(sensing) })
+	all.Go(func() { failed = g.poller.Run(sensing) })
+	all.Go(func() { g.pins.Run(sensing) })
 	err := serve(ctx)
 	stop()
 	all.Wait()

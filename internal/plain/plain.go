@@ -1,0 +1,20 @@
+// Package plain words errors for the people who use sighub: the names of Go packages in front of them mean nothing there.
+package plain
+
+import "strings"
+
+// packages are those whose errors begin with their names; a test keeps the list complete.
+var packages = []string{
+	"carrier", "cbor", "drivers", "fault", "hub", "json", "kernel", "local", "pins", "sensors", "serial", "simulated", "tcp",
+	"threshold",
+}
+
+// Text removes the names of packages from the beginning of an error's text.
+func Text(text string) string {
+	for _, name := range packages {
+		if rest, ok := strings.CutPrefix(text, name+": "); ok {
+			return Text(rest)
+		}
+	}
+	return text
+}

@@ -1,0 +1,16 @@
+package simulator
+
+import (
+	"context"
+
+	"sighub/carrier/serial"
+)
+
+// A PTY is a pseudo terminal: a line between two programs that looks like a serial port. Not every system has them.
+type PTY interface {
+	Path() string
+	Open(context.Context) (serial.Port, error)
+	Cut()
+	Restore() error
+	Close() error
+}
