@@ -12,7 +12,7 @@ import (
 // A silent is a Hub that does nothing, so that what is measured is the poller's.
 type silent struct{ reports int }
 
-func (s *silent) Connect(string, []string, []string) (Sender, error) { return s, nil }
+func (s *silent) Connect(context.Context, string, []string, []string) (Sender, error) { return s, nil }
 
 func (s *silent) Report(context.Context, int, Reading) error { s.reports++; return nil }
 

@@ -6,42 +6,48 @@ import (
 	"sighub/hub"
 )
 
-// A Hub is where a Poller's sensors become senders: see [OnRouter].
+// A Hub is where a Poller's sensors become senders: see [OnRouter] and [OnClientRouter].
 type Hub interface {
-	// Connect announces a sender with these events and their units. An error means that it may be tried again.
-	Connect(name string, events, units []string) (Sender, error)
+	// Connect announces a sender with these events and their units. The Poller calls it again after an error.
+	Connect(ctx context.Context, name string, events, units []string) (Sender, error)
 }
 
 // A Sender is a sensor's place in the hub while it is connected.
 type Sender interface {
-	// Report triggers an event, by its place in the list that Connect was given.
+	// Report triggers an event, by its index in the list that Connect was given.
 	Report(ctx context.Context, event int, r Reading) error
-	// Disconnect announces that the sender has gone, and why.
+	// Disconnect announces that the sender has gone, and why. It does not wait.
 	Disconnect(reason string)
 }
 
-// A Router is what OnRouter needs of a hub: a *hub.Router, and so a *hub.ServerRouter.
-type Router interface {
-	AddSender(name string, o hub.SenderOptions) (*hub.Sender, error)
+// OnRouter returns a Hub whose senders are senders of r; that of a [hub.ServerRouter] is its Router field. A reading arrives
+// at listeners as a device's does: the data is the bare number, its unit is in #connect, its time and uncertainty are the
+// event's.
+func OnRouter(r *hub.Router) Hub {
+	return hubFunc(func(_ context.Context, name string, o hub.SenderOptions) (*hub.Sender, error) {
+		return r.AddSender(name, o)
+	})
 }
 
-// OnRouter returns r as a Hub. A reading arrives at listeners as a device's does: the data is the bare number, its
-// unit is told by #connect, its time and uncertainty are the event's.
-func OnRouter(r Router) Hub { return routerHub{r} }
+// OnClientRouter returns a Hub whose senders are senders of the hub elsewhere that r is connected to. While there is no
+// connection, sensors wait for it, and readings of those that were connected before are dropped and logged. Listeners hear
+// "removed" as the reason of #disconnect, whatever it was.
+func OnClientRouter(r *hub.ClientRouter) Hub { return hubFunc(r.AddRemoteSender) }
 
-type routerHub struct{ router Router }
+// A hubFunc adds a sender to a router.
+type hubFunc func(ctx context.Context, name string, o hub.SenderOptions) (*hub.Sender, error)
 
 type routerSender struct {
 	sender  *hub.Sender
 	signals []*hub.Signal
 }
 
-func (h routerHub) Connect(name string, events, units []string) (Sender, error) {
+func (add hubFunc) Connect(ctx context.Context, name string, events, units []string) (Sender, error) {
 	o := hub.SenderOptions{Events: events, Units: make(map[string]string, len(units))}
 	for i, unit := range units {
 		o.Units[events[i]] = unit
 	}
-	added, err := h.router.AddSender(name, o)
+	added, err := add(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

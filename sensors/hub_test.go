@@ -50,7 +50,7 @@ func TestOnRouter(t *testing.T) {
 			}
 			return nil
 		}
-		p, err := NewPoller(OnRouter(router), []Source{{Sender: "air", Open: f.open, Period: second}}, PollerOptions{Failures: 1})
+		p, err := NewPoller(OnRouter(router.Router), []Source{{Sender: "air", Open: f.open, Period: second}}, PollerOptions{Failures: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,10 +78,10 @@ func TestOnRouter(t *testing.T) {
 		if fmt.Sprintf("%q", heard) != fmt.Sprintf("%q", want) {
 			t.Errorf("heard\n%q\nwant\n%q", heard, want)
 		}
-		if _, err := OnRouter(router).Connect("", []string{"temp"}, []string{Celsius}); !errors.Is(err, hub.ErrName) {
+		if _, err := OnRouter(router.Router).Connect(t.Context(), "", []string{"temp"}, []string{Celsius}); !errors.Is(err, hub.ErrName) {
 			t.Errorf("a sender without a name: %v", err)
 		}
-		if _, err := OnRouter(router).Connect("air", []string{hub.Connect}, []string{""}); !errors.Is(err, hub.ErrNoEvent) {
+		if _, err := OnRouter(router.Router).Connect(t.Context(), "air", []string{hub.Connect}, []string{""}); !errors.Is(err, hub.ErrNoEvent) {
 			t.Errorf("an event of the hub's own: %v", err)
 		}
 	})

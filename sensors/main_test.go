@@ -50,7 +50,7 @@ func (s *story) expect(t *testing.T, want ...string) {
 	}
 }
 
-func (s *story) Connect(name string, events, units []string) (Sender, error) {
+func (s *story) Connect(_ context.Context, name string, events, units []string) (Sender, error) {
 	s.mu.Lock()
 	refuse := s.refuse
 	s.mu.Unlock()

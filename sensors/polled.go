@@ -56,7 +56,7 @@ func (s *polled) turn(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		s.answered()
+		s.answered(ctx)
 		s.report(ctx)
 	}
 	s.plan(s.next(time.Now(), opened))
@@ -175,7 +175,7 @@ func (s *polled) backoff() time.Duration {
 
 // answered notes that the sensor has answered, and connects its sender if it is not. The hub may refuse: then the next
 // reading tries again.
-func (s *polled) answered() {
+func (s *polled) answered(ctx context.Context) {
 	s.failures, s.retry = 0, 0
 	if s.sender != nil {
 		return
@@ -185,10 +185,10 @@ func (s *polled) answered() {
 		events[i], units[i] = o.Event, o.Unit
 		o.restart()
 	}
-	sender, err := s.bus.poller.hub.Connect(s.Sender, events, units)
+	sender, err := s.bus.poller.hub.Connect(ctx, s.Sender, events, units)
 	if err != nil {
-		if !s.refused {
-			s.log.Warn("the hub refuses a sensor's sender: it is tried again with each reading", "error", err)
+		if !s.refused && ctx.Err() == nil {
+			s.log.Warn("the hub does not accept a sensor's sender: it is offered again with each reading", "error", err)
 		}
 		s.refused = true
 		return

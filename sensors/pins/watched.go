@@ -9,13 +9,12 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"sighub/hub"
-	"sighub/sensors"
 )
 
 // A watched is a Pin in a Watcher: a goroutine that waits for edges, which is the way that the pins of periph.io have.
 type watched struct {
 	Pin
-	router sensors.Router
+	router *hub.Router
 	opts   *Options
 	log    *slog.Logger
 

@@ -12,7 +12,6 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"sighub/hub"
-	"sighub/sensors"
 )
 
 // Options are those of a Watcher. The zero value is ready to use.
@@ -64,7 +63,7 @@ type Watcher struct {
 
 // NewWatcher returns a Watcher for these pins, which does nothing before Run. It fails for those that make no sense or
 // would be the same sender.
-func NewWatcher(r sensors.Router, pins []Pin, o Options) (*Watcher, error) {
+func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

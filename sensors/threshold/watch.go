@@ -9,12 +9,6 @@ import (
 	"sighub/hub"
 )
 
-// A Router is what Watch needs of a hub: a *hub.Router, and so a *hub.ServerRouter.
-type Router interface {
-	AddSender(name string, o hub.SenderOptions) (*hub.Sender, error)
-	AddListener(sender, event string, fn func(hub.Event)) (*hub.Listener, error)
-}
-
 // Options are those of Watch. The zero value is ready to use.
 type Options struct {
 	// Logger is told of what keeps a threshold from being reported. Nil: nobody is told.
@@ -26,7 +20,7 @@ type Watcher struct{ watched []*watched }
 
 // Watch begins to watch thresholds, until the Watcher is closed. It fails for those that make no sense or that would be
 // the same sender.
-func Watch(r Router, thresholds []Threshold, o Options) (*Watcher, error) {
+func Watch(r *hub.Router, thresholds []Threshold, o Options) (*Watcher, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -49,7 +43,7 @@ func Watch(r Router, thresholds []Threshold, o Options) (*Watcher, error) {
 	return w, nil
 }
 
-func (w *Watcher) add(r Router, t Threshold, log *slog.Logger) error {
+func (w *Watcher) add(r *hub.Router, t Threshold, log *slog.Logger) error {
 	s := &watched{Threshold: t, router: r, log: log.With("sender", t.As, "of", t.Sender, "event", t.Event)}
 	w.watched = append(w.watched, s)
 	for _, event := range []struct {
@@ -75,7 +69,7 @@ func (w *Watcher) Close() {
 // A watched is a threshold with its place in the hub.
 type watched struct {
 	Threshold
-	router    Router
+	router    *hub.Router
 	log       *slog.Logger
 	listeners []*hub.Listener
 
