@@ -154,7 +154,7 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 		line.Cut()
 		whole := pause(ctx, third)
 		if whole {
-			d.say("the cable is back: nobody does anything, and what was measured meanwhile arrives with its own times")
+			d.say("the cable is back: nothing else is touched, and what was measured meanwhile arrives with its own times")
 		}
 		if err := line.Restore(); err != nil {
 			return err

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocumentation: the examples of the pages are right, and docs/configuration.md has every key.
+func TestDocumentation(t *testing.T) {
+	page := readPage(t, "../../docs/configuration.md")
+	sections := yamlOf(page)
+	whole, err := Parse("docs/configuration.md", []byte(strings.Join(sections, "")))
+	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 4 {
+		t.Errorf("all sections together: %v", err)
+	}
+	for _, section := range append(sections, yamlOf(readPage(t, "../../docs/gateway.md"))...) {
+		if _, err := Parse("the page", []byte(section)); err != nil {
+			t.Errorf("%v in\n%s", err, section)
+		}
+	}
+	if limits := sections[len(sections)-1]; !strings.HasPrefix(limits, "limits:") {
+		t.Errorf("the last section is not limits but\n%s", limits)
+	} else if c, err := Parse("limits", []byte(limits)); err != nil || !reflect.DeepEqual(c.Limits, Default().Limits) {
+		t.Errorf("limits are %+v, not the defaults; %v", c, err)
+	}
+	_, heredoc, _ := strings.Cut(readPage(t, "../../README.md"), "<<'YAML'\n")
+	gateway, _, _ := strings.Cut(heredoc, "YAML\n")
+	if c, err := Parse("README.md", []byte(gateway)); err != nil || len(c.Listen) != 1 || len(c.Serial) != 1 {
+		t.Errorf("%v in\n%s", err, gateway)
+	}
+
+	// The errors list the keys: ask for them, at each place that has some.
+	const unknown = "unknown_key_of_no_place: 1"
+	keys := 0
+	for _, place := range []string{
+		unknown, "serial: [{" + unknown + "}]", "sensors: [{" + unknown + "}]", "sensors: [{events: {lux: {" + unknown + "}}}]",
+		"sensors: [{law: {" + unknown + "}}]", "pins: [{" + unknown + "}]", "thresholds: [{" + unknown + "}]",
+		"limits: {" + unknown + "}", "log: {" + unknown + "}",
+	} {
+		_, err := Parse("x", []byte(place))
+		if err == nil {
+			t.Fatal(place)
+		}
+		list := regexp.MustCompile(`it may have (.*)`).FindStringSubmatch(err.Error())
+		if list == nil {
+			t.Fatalf("%s: %v", place, err)
+		}
+		for key := range strings.SplitSeq(list[1], ", ") {
+			keys++
+			if !regexp.MustCompile("(?m)^[^|#]*\\b" + key + ":|`" + key + "`").MatchString(page) {
+				t.Errorf("%s: the page lacks the key %s", place, key)
+			}
+		}
+	}
+	if keys < 50 {
+		t.Errorf("%d keys", keys)
+	}
+}
+
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func yamlOf(page string) (list []string) {
+	for _, part := range strings.Split(page, "\n```yaml\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		list = append(list, block)
+	}
+	return list
+}
