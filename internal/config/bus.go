@@ -13,14 +13,14 @@ import (
 	"sighub/sensors/drivers"
 )
 
-// A Bus is what sensors hang on: one of the machine's, or one that is simulated.
+// A Bus is what sensors are connected to: one of the machine's, or a simulated one.
 type Bus struct {
 	Kind   string // drivers.I2C or drivers.OneWire
-	Number int    // as in /dev/i2c-1
+	Number int    // that of /dev/i2c-1 is 1
 
-	Sim  bool          // it is simulated
-	Day  time.Duration // how long a day takes there; 0: 24 hours
-	File string        // while a file of this name exists, the simulated bus is pulled out; empty: never
+	Sim  bool          // the bus is simulated
+	Day  time.Duration // the length of a simulated day; 0: 24 hours
+	File string        // while this file exists, the simulated bus counts as pulled out; empty: never
 }
 
 // String returns the bus as it is written: I2C1, OneWire1, sim?day=1m0s&unplugged=/tmp/out.
@@ -52,7 +52,7 @@ const (
 	oneWirePrefix = "OneWire"
 )
 
-// ParseBus reads the name of a bus: I2C1 or /dev/i2c-1, OneWire1, or sim, which may have day and unplugged after a ?.
+// ParseBus parses the name of a bus: I2C1 or /dev/i2c-1, OneWire1, or sim, which may be followed by ? and day and unplugged.
 func ParseBus(text string) (Bus, error) {
 	name, query, _ := strings.Cut(text, "?")
 	if name == simBus {
@@ -82,11 +82,11 @@ func parseSim(query string) (Bus, error) {
 		case err != nil:
 		case key == "day":
 			if b.Day, err = time.ParseDuration(value); err != nil || b.Day < time.Second {
-				err = fmt.Errorf("day %q: write how long it takes, 1s or more, as in day=1m", value)
+				err = fmt.Errorf("day %q must be a duration of 1s or more: write one such as day=1m", value)
 			}
 		case key == "unplugged":
 			if b.File = filepath.Clean(cmp.Or(value, ".")); value == "" {
-				err = errors.New("unplugged names no file")
+				err = errors.New("unplugged names no file: write one, such as unplugged=/tmp/out")
 			}
 		default:
 			err = fmt.Errorf("%q is not known: write day or unplugged", key)
@@ -98,14 +98,14 @@ func parseSim(query string) (Bus, error) {
 	return b, nil
 }
 
-// suits refuses a bus of another kind than a driver needs.
+// suits returns an error if a driver needs a bus of another kind.
 func (b Bus) suits(kind string) error {
 	switch {
 	case b.Kind == kind:
 		return nil
 	case kind == drivers.OneWire:
-		return fmt.Errorf("it is on 1-Wire, and %s is an I2C bus: write one as in OneWire1", b)
+		return fmt.Errorf("this device needs 1-Wire, but %s is an I2C bus: write one such as OneWire1", b)
 	default:
-		return fmt.Errorf("it is on I2C, and %s is a 1-Wire bus: write one as in I2C1", b)
+		return fmt.Errorf("this device needs I2C, but %s is a 1-Wire bus: write one such as I2C1", b)
 	}
 }

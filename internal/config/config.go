@@ -12,67 +12,66 @@ import (
 	"sighub/hub"
 )
 
-// A Config is what the hub is told to do. What nobody gave has its default.
+// A Config is a complete configuration: what the file does not say has its default.
 type Config struct {
 	Listen []Address
-	Serial []Port // empty: none, as it was asked for
-	State  string // the folder of what is remembered from one run to the next; empty: the system's usual place
+	Serial []Port // empty: none at all
+	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	Limits Limits
 	Log    Log
 
 	Sensing Sensing
 
-	said bool // which serial ports there are
+	portsGiven bool // Serial was given, so auto is not the default
 }
 
-// A Port is a serial port with a device on it, or any number of them.
+// A Port is one serial port with a device on it, or every port that matches a pattern.
 type Port struct {
-	Port   string // a path, or a pattern of several
+	Port   string // a path or a pattern
 	Baud   int    // 300 to 4,000,000; 0: automatic
-	Opener string // one of Openers, or empty for the system's best
-	Name   string // instead of the device's own; empty: its own
+	Opener string // native, bugst or tarm; empty: the best for this system
+	Name   string // replaces the device's own name; empty: its own
 	Naming string // contains {sender}
 	DTROff bool
 	RTSOff bool
 }
 
-// Limits bound what clients may cost.
+// Limits bound what clients may use.
 type Limits struct {
 	MessageSize    int // bytes
 	Clients        int
 	Senders        int // of one client
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
-	Outbox         int // events for one client
-	OutboxMemory   int // bytes of all of these together
+	Outbox         int // events that wait for one client
+	OutboxMemory   int // bytes, of the events that wait for all clients
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
 }
 
-// Log says what is logged, and how.
+// Log says what the hub logs, and in which format.
 type Log struct {
 	Level  string
 	Format string
 }
 
-// defaultAddress is where a hub listens that was not told otherwise.
+// defaultAddress is where a hub listens by default.
 var defaultAddress = Address{Network: "tcp", Addr: "127.0.0.1:3000"}
 
-// What a serial port has that is not told otherwise.
+// The defaults of a serial port.
 const (
 	DefaultBaud   = 0
 	DefaultNaming = "{sender}"
 )
 
-// AutoPort stands for every USB serial adapter. It is what a hub serves that was not told otherwise; NoPort stands for
-// none at all.
+// AutoPort stands for every USB serial adapter; it is the default. NoPort stands for no port at all.
 const (
 	AutoPort = "auto"
 	NoPort   = "none"
 )
 
-// The values that some keys choose among.
+// The values that some keys accept.
 func lineLevels() []string { return []string{"on", lineOff} }
 func openers() []string    { return []string{"native", "bugst", "tarm"} }
 func logLevels() []string  { return []string{"debug", "info", "warn", "error"} }
@@ -85,7 +84,7 @@ func Default() *Config {
 	return c
 }
 
-// defaults are all defaults but that of the addresses, which stands for none at all.
+// defaults returns the defaults of everything but addresses and ports, which complete adds if none are given.
 func defaults() *Config {
 	return &Config{
 		Limits: Limits{
@@ -100,12 +99,12 @@ func (c *Config) complete() {
 	if len(c.Listen) == 0 {
 		c.Listen = []Address{defaultAddress}
 	}
-	if !c.said {
+	if !c.portsGiven {
 		c.Serial = []Port{{Port: AutoPort, Baud: DefaultBaud, Naming: DefaultNaming}}
 	}
 }
 
-// Load reads a file. The error is one that could not be read, or joins an [*Error] for each fault.
+// Load reads a file. The error says why it could not be read, or joins an [*Error] for each mistake in it.
 func Load(file string) (*Config, error) {
 	data, err := read(file, "--config")
 	if err != nil {
@@ -114,11 +113,11 @@ func Load(file string) (*Config, error) {
 	return Parse(file, data)
 }
 
-// read reads a file that an option of the command line names.
+// read reads a file; option is the command-line option that names it.
 func read(file, option string) ([]byte, error) {
 	info, err := os.Stat(file)
 	if err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: %d bytes are too many for a configuration: the limit is %d", file, info.Size(), maxFile)
+		return nil, fmt.Errorf("%s: the file has %d bytes: a configuration may have %d at most", file, info.Size(), maxFile)
 	}
 	data, err := os.ReadFile(file)
 	switch {
@@ -132,11 +131,11 @@ func read(file, option string) ([]byte, error) {
 	return data, nil
 }
 
-// maxFile bounds what is read, in bytes: a thousand ports need a tenth of it.
+// maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a tenth of that.
 const maxFile = 1 << 20
 
-// Add takes over what the command line says: addresses replace those of the file, ports are added to those of the file,
-// if it names any. The port none takes all others away.
+// Add applies the command line: addresses replace those of the file, and ports are added to those of the file, if it names
+// any. The port none removes all others.
 func (c *Config) Add(listen, serial []string) error {
 	var errs []error
 	if len(listen) > 0 {
@@ -145,7 +144,7 @@ func (c *Config) Add(listen, serial []string) error {
 	for _, text := range listen {
 		a, err := ParseAddress(text)
 		if err == nil && a.in(c.Listen) {
-			err = fmt.Errorf("%s is there twice: remove one of them", a)
+			err = fmt.Errorf("%s is given twice: remove one of them", a)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--listen %s: %w", text, err))
@@ -153,8 +152,8 @@ func (c *Config) Add(listen, serial []string) error {
 		}
 		c.Listen = append(c.Listen, a)
 	}
-	if slices.Contains(serial, NoPort) || len(serial) > 0 && !c.said {
-		c.Serial, c.said = nil, true
+	if slices.Contains(serial, NoPort) || len(serial) > 0 && !c.portsGiven {
+		c.Serial, c.portsGiven = nil, true
 	}
 	for _, text := range serial {
 		if text == NoPort && len(serial) == 1 {
@@ -162,7 +161,7 @@ func (c *Config) Add(listen, serial []string) error {
 		}
 		p, err := ParsePort(text)
 		if err == nil && hasPort(c.Serial, p.Port) {
-			err = fmt.Errorf("%s is there twice, in the file or on the command line: remove one of them", p.Port)
+			err = fmt.Errorf("%s is given twice, in the file or on the command line: remove one of them", p.Port)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--serial %s: %w", text, err))
@@ -177,7 +176,7 @@ func hasPort(ports []Port, port string) bool {
 	return slices.ContainsFunc(ports, func(p Port) bool { return p.Port == port })
 }
 
-// Summary says in a few words what the configuration holds.
+// Summary describes the configuration in a few words.
 func (c *Config) Summary() string {
 	ports := make([]string, len(c.Serial))
 	for i, p := range c.Serial {
@@ -197,7 +196,7 @@ func plural(n int, one, many string) string {
 	}
 }
 
-// orList joins alternatives for people to read: "a, b or c".
+// orList joins alternatives: "a, b or c".
 func orList(list []string) string {
 	if len(list) < 2 {
 		return strings.Join(list, "")

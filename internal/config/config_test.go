@@ -71,7 +71,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(big, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "too many") {
+	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "may have 1048576 at most") {
 		t.Error(err)
 	}
 	_, err = Load("testdata/sizes.yaml")
@@ -93,17 +93,17 @@ func TestAdd(t *testing.T) {
 		{"addresses replace", []string{"[::1]:7"}, nil, "", "tcp://[::1]:7", 2},
 		{"ports are added", nil, []string{"/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm"}, "", "", 3},
 		{"bad address", []string{"x"}, nil, "--listen x: the port is missing: write x:3000", "", 0},
-		{"twice", []string{"a:1", "tcp://a:1"}, nil, "--listen tcp://a:1: tcp://a:1 is there twice", "", 0},
+		{"twice", []string{"a:1", "tcp://a:1"}, nil, "--listen tcp://a:1: tcp://a:1 is given twice", "", 0},
 		{"two free ports", []string{"a:0", "a:0"}, nil, "", "tcp://a:0 tcp://a:0", 2},
-		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is there twice, in the file or on the command line", "", 0},
+		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is given twice, in the file or on the command line", "", 0},
 		{"no path", nil, []string{"?baud=1"}, "the port is missing", "", 0},
 		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
-		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is no number`, "", 0},
+		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a number`, "", 0},
 		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr or rts`, "", 0},
 		{"patterns", nil, []string{"/dev/ttyUSB?", "/dev/ttyACM??dtr=off", "0403:6001:A1?rts=off", "auto"}, "", "", 6},
 		{"malformed pattern", nil, []string{"/dev/tty[A"}, "/dev/tty[A is malformed", "", 0},
 		{"no port at all", nil, []string{"none"}, "", "", 0},
-		{"none and one", nil, []string{"none", "/dev/x"}, "none stands for no port at all", "", 0},
+		{"none and one", nil, []string{"none", "/dev/x"}, "none means no port at all", "", 0},
 		{"bad line", nil, []string{"/dev/x?dtr=up"}, `dtr "up" is not known: write on or off`, "", 0},
 		{"bad escape", nil, []string{"/dev/x?name=%zz"}, "invalid URL escape", "", 0},
 	} {

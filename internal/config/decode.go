@@ -12,7 +12,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// An Error is one fault of a file.
+// An Error is one mistake in a file.
 type Error struct {
 	File         string
 	Line, Column int // from 1; 0: the file as a whole
@@ -26,11 +26,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
-// Parse reads a configuration. file is its name in errors. The error joins an [*Error] for each fault, in the order
-// of the lines.
+// Parse reads a configuration; errors name it file. The error joins an [*Error] for each mistake, in the order of the lines.
 func Parse(file string, data []byte) (*Config, error) {
 	if len(data) > maxFile {
-		return nil, &Error{File: file, Message: fmt.Sprintf("%d bytes are too many for a configuration: the limit is %d", len(data), maxFile)}
+		return nil, &Error{File: file, Message: fmt.Sprintf("the file has %d bytes: a configuration may have %d at most", len(data), maxFile)}
 	}
 	d := newDecoder(file)
 	c := defaults()
@@ -51,16 +50,16 @@ func (e *Error) before(other *Error) bool {
 	return e.Column < other.Column
 }
 
-// A decoder walks over the YAML's nodes, which know their lines, and notes every fault.
+// A decoder walks the YAML nodes, which know their lines, and collects every mistake.
 type decoder struct {
 	file string
 	errs []*Error
-	seen map[string]int // lines of what may be there only once
+	seen map[string]int // by name: the line of what may appear only once
 }
 
 func newDecoder(file string) *decoder { return &decoder{file: file, seen: make(map[string]int)} }
 
-// faults joins what was noted, in the order of the lines.
+// faults joins the mistakes found, in the order of the lines.
 func (d *decoder) faults() error {
 	sort.SliceStable(d.errs, func(i, j int) bool { return d.errs[i].before(d.errs[j]) })
 	joined := make([]error, len(d.errs))
@@ -70,13 +69,13 @@ func (d *decoder) faults() error {
 	return errors.Join(joined...)
 }
 
-// parse returns the document's root, or nil if it is empty or no YAML.
+// parse returns the document's root, or nil if it is empty or not YAML.
 func (d *decoder) parse(data []byte) (root ast.Node) {
-	// The parser is not ours, and a file that makes it panic is no more than a bad file.
+	// The parser is a library: a file that makes it panic is reported like any other bad file.
 	defer func() {
 		if p := recover(); p != nil {
 			root = nil
-			d.errs = append(d.errs, &Error{File: d.file, Message: "this is no YAML"})
+			d.errs = append(d.errs, &Error{File: d.file, Message: "this is not YAML"})
 		}
 	}()
 	f, err := parser.ParseBytes(data, 0)
@@ -119,7 +118,7 @@ func (d *decoder) fail(n ast.Node, format string, args ...any) {
 	d.errs = append(d.errs, e)
 }
 
-// check notes err, if there is one, as a fault of n.
+// check reports err, if any, at n, and whether there was none.
 func (d *decoder) check(n ast.Node, err error) bool {
 	if err != nil {
 		d.fail(n, "%v", err)
@@ -127,13 +126,13 @@ func (d *decoder) check(n ast.Node, err error) bool {
 	return err == nil
 }
 
-// A field is a key that a mapping may have, and what to do with its value.
+// A field is a key that a mapping may have, and how to decode its value.
 type field struct {
 	key    string
 	decode func(n ast.Node)
 }
 
-// mapping decodes a mapping with these keys. what names it in errors.
+// mapping decodes a mapping with these keys; errors call it what.
 func (d *decoder) mapping(n ast.Node, what string, fields ...field) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
@@ -157,7 +156,7 @@ func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
 		d.fail(key, "%q is one word to YAML: write %s: %s, with a space after the colon", name, before, after)
 		return
 	}
-	d.fail(key, "%q is no key of %s: %s", name, what, suggest(name, keysOf(fields)))
+	d.fail(key, "%q is not a key of %s: %s", name, what, suggest(name, keysOf(fields)))
 }
 
 func keysOf(fields []field) []string {
@@ -183,7 +182,7 @@ func (d *decoder) items(n ast.Node, what string, f func(n ast.Node)) {
 	}
 }
 
-// value passes a value on to f, unless it is one that stands elsewhere.
+// value passes a value to f. An alias, whose value is elsewhere, is an error.
 func (d *decoder) value(n ast.Node, f func(n ast.Node)) {
 	switch n := unwrap(n).(type) {
 	case nil:
@@ -194,7 +193,7 @@ func (d *decoder) value(n ast.Node, f func(n ast.Node)) {
 	}
 }
 
-// unwrap takes the names off a node; they are of no use here.
+// unwrap removes anchors and tags from a node: they have no meaning here.
 func unwrap(n ast.Node) ast.Node {
 	for {
 		switch v := n.(type) {
@@ -229,7 +228,7 @@ func describe(n ast.Node) string {
 	return "a single value"
 }
 
-// suggest says what to write instead of an unknown key.
+// suggest returns what to write instead of an unknown key.
 func suggest(name string, keys []string) string {
 	for _, k := range keys {
 		if distance(name, k) <= 2 || strings.HasPrefix(name, k) {
@@ -239,7 +238,7 @@ func suggest(name string, keys []string) string {
 	return "it may have " + strings.Join(keys, ", ")
 }
 
-// distance is how many letters must be changed, added or removed to make b of a (Levenshtein).
+// distance returns how many letters must be changed, added or removed to turn a into b (Levenshtein).
 func distance(a, b string) int {
 	if len(a) > 64 {
 		return len(a)

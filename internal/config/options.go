@@ -6,7 +6,7 @@ import (
 	"sighub/sensors/drivers"
 )
 
-// options are the keys of a sensor that not every driver takes.
+// options returns the fields of a sensor that only some drivers have.
 func (d *decoder) options(o *drivers.Options, note func(key string, decode func(ast.Node)) field) []field {
 	number := func(key string, v *float64) field {
 		return note(key, func(n ast.Node) { *v, _ = d.number(n, key) })

@@ -8,9 +8,9 @@ import (
 	"sighub/sensors/threshold"
 )
 
-// A Pin is a digital input of the gateway's own.
+// A Pin is a digital input of the gateway.
 type Pin struct {
-	Pin       string // as the kernel calls it: GPIO17
+	Pin       string // the kernel's name for it: GPIO17
 	Sender    string
 	Event     string
 	Pull      string // one of pulls
@@ -18,10 +18,10 @@ type Pin struct {
 	Debounce  time.Duration // 0: the default
 }
 
-// A Threshold is a reading with two limits: see threshold.Threshold.
+// A Threshold is a [threshold.Threshold].
 type Threshold = threshold.Threshold
 
-// The values that some keys of a pin choose among, the default first.
+// The values of pull; the first is the default.
 const (
 	PullOff  = "off"
 	PullUp   = "up"
@@ -50,7 +50,7 @@ func (d *decoder) pins(n ast.Node, s *Sensing) {
 		)
 		p.ActiveLow = active == "low"
 		if len(d.errs) == before && p.Pin == "" {
-			d.fail(n, "this entry names no pin: write one as in pin: GPIO17")
+			d.fail(n, "this entry names no pin: write one, such as pin: GPIO17")
 		}
 		if len(d.errs) > before {
 			return
@@ -92,7 +92,7 @@ func (d *decoder) thresholds(n ast.Node, s *Sensing) {
 			return
 		}
 		if limits != 1 {
-			d.fail(n, "a threshold has one limit: write below or above")
+			d.fail(n, "a threshold must have one limit: write either below or above")
 			return
 		}
 		if until == 0 {

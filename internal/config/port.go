@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ParsePort reads a serial port as the command line gives it: PORT, and after a ? the keys of the file joined by &, as
-// in /dev/ttyUSB0?baud=250000&name=greenhouse. A ? that no key follows is part of a pattern.
+// ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
+// example /dev/ttyUSB0?baud=250000&name=greenhouse. A ? that no key follows is part of a pattern.
 func ParsePort(text string) (Port, error) {
 	port, query := text, ""
 	if i := strings.LastIndexByte(text, '?'); i >= 0 && strings.Contains(text[i:], "=") {
@@ -39,16 +39,16 @@ func ParsePort(text string) (Port, error) {
 
 func checkPort(port string) error {
 	if port == "" {
-		return errors.New("the port is missing: write one as in /dev/ttyUSB0?baud=115200, or auto")
+		return errors.New("the port is missing: write one such as /dev/ttyUSB0?baud=115200, or auto")
 	}
 	if port == NoPort {
-		return errors.New("none stands for no port at all: remove it, or the others")
+		return errors.New("none means no port at all: remove it, or remove the others")
 	}
 	if key, value, ok := strings.Cut(port, ":"); ok && value != "" && slices.Contains(portKeys(), key) {
 		return fmt.Errorf("%q is one word to YAML: write %s: %s, with a space after the colon", port, key, value)
 	}
 	if strings.HasPrefix(port, "tty") {
-		return fmt.Errorf("%s is no path: write /dev/%s", port, port)
+		return fmt.Errorf("%s is not a path: write /dev/%s", port, port)
 	}
 	if _, err := filepath.Match(port, ""); err != nil {
 		return fmt.Errorf("the pattern %s is malformed: close its brackets", port)
@@ -56,7 +56,7 @@ func checkPort(port string) error {
 	return nil
 }
 
-// portKeys are the keys of an entry of serial, as the decoder has them.
+// portKeys returns the keys of an entry of serial, as in decoder.port.
 func portKeys() []string { return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts"} }
 
 func (p *Port) set(key, value string) error {
@@ -68,7 +68,7 @@ func (p *Port) set(key, value string) error {
 			return nil
 		}
 		if p.Baud, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("baud %q is no number: write auto, or one as in baud=115200", value)
+			return fmt.Errorf("baud %q is not a number: write auto, or a rate such as baud=115200", value)
 		}
 		return checkBaud(p.Baud)
 	case "opener":
@@ -91,10 +91,10 @@ func (p *Port) set(key, value string) error {
 	}
 }
 
-// autoBaud is what is written for a rate that the hub finds out.
+// autoBaud stands for a rate that the hub finds out by itself.
 const autoBaud = "auto"
 
-// lineOff is what is written for a modem line that is to stay down.
+// lineOff stands for a modem line that stays down.
 const lineOff = "off"
 
 func checkBaud(n int) error {
@@ -118,17 +118,18 @@ func checkDeviceName(name string) error {
 	return nil
 }
 
-// checkNaming refuses a naming under which the senders of one device would be one, or that names what is unknown.
+// checkNaming returns an error for a naming that has no {sender}, so that all senders of a device would have the same name,
+// or that has other braces.
 func checkNaming(naming string) error {
 	if !strings.Contains(naming, "{sender}") {
 		return fmt.Errorf(`naming %q has no {sender}: write "{sender}" or "{device}.{sender}"`, naming)
 	}
 	rest := strings.NewReplacer("{sender}", "", "{device}", "").Replace(naming)
 	if strings.ContainsAny(rest, "{}") {
-		return fmt.Errorf("naming %q: only {sender} and {device} stand for something: remove the other braces", naming)
+		return fmt.Errorf("naming %q: only {sender} and {device} have a meaning: remove the other braces", naming)
 	}
 	if len(naming) > 128 {
-		return fmt.Errorf("naming has %d bytes: write 128 at the most", len(naming))
+		return fmt.Errorf("naming has %d bytes: write 128 at most", len(naming))
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// The getters below read one scalar; they note what is wrong with it and then leave the default alone.
+// The methods below read one scalar. If it is wrong they report an error and leave the default as it is.
 
 func (d *decoder) text(n ast.Node, what string) (string, bool) {
 	switch v := n.(type) {
@@ -25,9 +25,9 @@ func (d *decoder) text(n ast.Node, what string) (string, bool) {
 	case *ast.LiteralNode:
 		return strings.TrimSpace(v.Value.Value), true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		d.fail(n, `%s is no text: put it in quotes, "%s"`, what, n.GetToken().Value)
+		d.fail(n, `%s must be a text: put it in quotes, "%s"`, what, n.GetToken().Value)
 	case *ast.MappingNode, *ast.MappingValueNode:
-		if what == "naming" { // {sender} without quotes is a mapping to YAML
+		if what == "naming" { // to YAML, {sender} without quotes is a mapping
 			d.fail(n, `naming is a mapping, because { starts one: put it in quotes, "{device}.{sender}"`)
 			break
 		}
@@ -69,7 +69,7 @@ func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 		d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
 		return 0, false
 	}
-	d.fail(n, "%s is %s: write a whole number", what, describeScalar(n))
+	d.fail(n, "%s must be an integer, not %s", what, describeScalar(n))
 	return 0, false
 }
 
@@ -85,7 +85,7 @@ func (d *decoder) number(n ast.Node, what string) (float64, bool) {
 			return float64(i), true
 		}
 	}
-	d.fail(n, "%s is %s: write a number", what, describeScalar(n))
+	d.fail(n, "%s must be a number, not %s", what, describeScalar(n))
 	return 0, false
 }
 
@@ -94,10 +94,10 @@ func (d *decoder) boolean(n ast.Node, what string, v *bool) {
 		*v = b.Value
 		return
 	}
-	d.fail(n, "%s is %s: write true or false", what, describeScalar(n))
+	d.fail(n, "%s must be true or false, not %s", what, describeScalar(n))
 }
 
-// address reads what a device has on its bus: a number, best in hexadecimal, or the same in quotes.
+// address reads the address of a device on its bus: a number, usually in hexadecimal, with or without quotes.
 func (d *decoder) address(n ast.Node, v *uint64) {
 	var text string
 	switch a := n.(type) {
@@ -108,13 +108,13 @@ func (d *decoder) address(n ast.Node, v *uint64) {
 	}
 	addr, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
-		d.fail(n, "address is %s: write one as in 0x23", describeScalar(n))
+		d.fail(n, "address must be a number such as 0x23, not %s", describeScalar(n))
 		return
 	}
 	*v = addr
 }
 
-// sender reads the name of a sender or of what else has a name in the hub.
+// sender reads a name as the hub allows it: of a sender, an event or a pin.
 func (d *decoder) sender(n ast.Node, what string, v *string) {
 	text, ok := d.text(n, what)
 	if !ok {
@@ -127,13 +127,13 @@ func (d *decoder) sender(n ast.Node, what string, v *string) {
 	*v = text
 }
 
-// maxName is how long a name may be in the hub, in bytes.
+// maxName is the length of the longest name that the hub allows, in bytes.
 const maxName = 255
 
-// event reads the name of an event, which may be a channel's.
+// event reads the name of an event, which may be a channel.
 func (d *decoder) event(n ast.Node, what string, v *string) {
 	if isNull(n) {
-		d.fail(n, `%s is empty: a # begins a comment, unless it is in quotes, as in "#dark"`, what)
+		d.fail(n, `%s is empty: # begins a comment: put the name in quotes, "#dark"`, what)
 		return
 	}
 	d.sender(n, what, v)
@@ -144,14 +144,14 @@ func (d *decoder) count(n ast.Node, what string, v *int) {
 	switch {
 	case !ok:
 	case i < 1:
-		d.fail(n, "%s is %d: write a number from 1 up", what, i)
+		d.fail(n, "%s must be 1 or more, not %d", what, i)
 	default:
 		*v = i
 	}
 }
 
-// The range of message_size: the least is what a legacy client reads at once, the most keeps a handful of clients
-// from taking all memory.
+// The range of message_size. The minimum is what a legacy client reads at once; the maximum keeps a few clients from using
+// up the memory.
 const (
 	minMessage = 4 << 10
 	maxMessage = 256 << 20
@@ -165,13 +165,13 @@ func (d *decoder) size(n ast.Node, what string, v *int) {
 	case *ast.StringNode:
 		text = s.Value
 	default:
-		d.fail(n, "%s is %s: write bytes, or a number with KiB or MiB as in 1MiB", what, describeScalar(n))
+		d.fail(n, "%s is %s: write bytes, or a number with KiB or MiB, such as 1MiB", what, describeScalar(n))
 		return
 	}
 	size, ok := parseSize(text)
 	switch {
 	case !ok:
-		d.fail(n, "%s %q is no size: write bytes, or a number with KiB or MiB as in 1MiB", what, text)
+		d.fail(n, "%s %q is not a size: write bytes, or a number with KiB or MiB, such as 1MiB", what, text)
 	case size < minMessage || size > maxMessage:
 		d.fail(n, "%s %s is out of range: write a size from 4KiB to 256MiB", what, text)
 	default:
@@ -206,13 +206,13 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 		d.fail(n, "%s %s has no unit: write %ss or %sms", what, n.GetToken().Value, n.GetToken().Value, n.GetToken().Value)
 		return
 	default:
-		d.fail(n, "%s is %s: write a time as in 500ms, 2s or 1m", what, describeScalar(n))
+		d.fail(n, "%s is %s: write a duration such as 500ms, 2s or 1m", what, describeScalar(n))
 		return
 	}
 	t, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		d.fail(n, "%s %q is no time: write one as in 500ms, 2s or 1m", what, text)
+		d.fail(n, "%s %q is not a duration: write one such as 500ms, 2s or 1m", what, text)
 	case t < time.Millisecond || t > 24*time.Hour:
 		d.fail(n, "%s %s is out of range: write a time from 1ms to 24h", what, text)
 	default:

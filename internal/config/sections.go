@@ -19,7 +19,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 			switch {
 			case !ok:
 			case strings.HasPrefix(text, "~"):
-				d.fail(n, "state %s: ~ means nothing here: write the whole path, as in /var/lib/sighub", text)
+				d.fail(n, "state %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", text)
 			default:
 				c.State = text
 			}
@@ -41,7 +41,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 			return
 		}
 		if a.in(c.Listen) {
-			d.fail(n, "%s is on line %d already: remove one of them", a, lines[a])
+			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a])
 			return
 		}
 		lines[a] = line(n)
@@ -50,7 +50,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
-	c.said = !isNull(n) // as with listen, a key without entries stands for the default
+	c.portsGiven = !isNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
 		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
 			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
@@ -63,7 +63,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 		switch {
 		case !ok:
 		case lines[p.Port] > 0:
-			d.fail(n, "%s is on line %d already: remove one of them", p.Port, lines[p.Port])
+			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
 			lines[p.Port] = line(n)
 			c.Serial = append(c.Serial, p)
@@ -71,7 +71,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 	})
 }
 
-// port decodes one entry of serial; it returns false if it names no port and the fault was noted.
+// port decodes one entry of serial. It returns false if the entry has no valid port; the error was reported.
 func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
@@ -107,7 +107,7 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 		field{"rts", func(n ast.Node) { d.modemLine(n, "rts", &p.RTSOff) }},
 	)
 	if p.Port == "" && len(d.errs) == before {
-		d.fail(n, "this entry names no port: write one as in port: /dev/ttyUSB0, or port: auto")
+		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
 	}
 	return p, p.Port != ""
 }

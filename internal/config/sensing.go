@@ -8,15 +8,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// AddSensors takes over what the command line says about sensors: auto, none, which takes all others away, or the name of
-// a file that has sensors, pins and thresholds as a configuration has them, which are added.
+// AddSensors applies what the command line says about sensors. Each argument is auto, none, which removes all others, or the
+// name of a file, whose sensors, pins and thresholds are added.
 func (c *Config) AddSensors(args []string) error {
 	var errs []error
 	for _, text := range args {
 		switch text {
 		case NoSensors:
 			if len(args) > 1 {
-				errs = append(errs, errors.New("--sensors none: it stands for no sensor at all: remove it, or the others"))
+				errs = append(errs, errors.New("--sensors none means no sensor at all: remove it, or remove the others"))
 				continue
 			}
 			c.Sensing = Sensing{}
@@ -61,7 +61,7 @@ func (d *decoder) sensing(s *Sensing) []field {
 	}
 }
 
-// add adds what another file says; within each, nothing is there twice.
+// add adds what another file says. Neither has anything twice.
 func (s *Sensing) add(more *Sensing) error {
 	seen := make(map[string]bool)
 	for _, what := range s.unique() {
@@ -69,7 +69,7 @@ func (s *Sensing) add(more *Sensing) error {
 	}
 	for _, what := range more.unique() {
 		if seen[what] {
-			return fmt.Errorf("%s is in another file, too: remove one of them", what)
+			return fmt.Errorf("%s is also in another file: remove one of them", what)
 		}
 	}
 	s.Auto = s.Auto || more.Auto
@@ -79,7 +79,7 @@ func (s *Sensing) add(more *Sensing) error {
 	return nil
 }
 
-// unique lists what can be there only once.
+// unique lists what may appear only once.
 func (s *Sensing) unique() []string {
 	var list []string
 	for i := range s.Sensors {
@@ -94,10 +94,10 @@ func (s *Sensing) unique() []string {
 	return list
 }
 
-// Empty tells whether the gateway senses nothing itself.
+// Empty reports whether the gateway senses nothing itself.
 func (s *Sensing) Empty() bool { return !s.Auto && len(s.Sensors)+len(s.Pins)+len(s.Thresholds) == 0 }
 
-// summary says in a few words what is sensed; "" if nothing is.
+// summary describes what is sensed in a few words; it returns "" if there is nothing.
 func (s *Sensing) summary() string {
 	var parts []string
 	if names := s.names(); len(names) > 0 {

@@ -30,11 +30,11 @@ func TestAddSensors(t *testing.T) {
 		{"auto", []string{"auto"}, "1 address, serial ports: auto, sensors: auto"},
 		{"none", []string{"none"}, "1 address, serial ports: auto"},
 		{"files", []string{light, dark}, "1 address, serial ports: auto, sensors: auto, bh1750, 1 threshold"},
-		{"twice", []string{light, twin}, "address 0x23 on I2C1 is in another file, too"},
-		{"names", []string{light, namesake}, "sender bh1750 is in another file, too"},
-		{"none and one", []string{"none", "auto"}, "--sensors none: it stands for no sensor at all"},
+		{"twice", []string{light, twin}, "address 0x23 on I2C1 is also in another file"},
+		{"names", []string{light, namesake}, "sender bh1750 is also in another file"},
+		{"none and one", []string{"none", "auto"}, "--sensors none means no sensor at all"},
 		{"no file", []string{filepath.Join(dir, "x")}, "no such file: check the path given to --sensors"},
-		{"more", []string{whole}, `whole.yaml:2:1: "serial" is no key of a file of sensors: it may have sensors, pins, thresholds`},
+		{"more", []string{whole}, `whole.yaml:2:1: "serial" is not a key of a file of sensors: it may have sensors, pins, thresholds`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := Default()

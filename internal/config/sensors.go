@@ -15,7 +15,7 @@ import (
 	"sighub/sensors/simulated"
 )
 
-// Sensing is what the gateway itself senses.
+// Sensing is what the gateway senses itself.
 type Sensing struct {
 	Auto       bool // every sensor that the kernel knows
 	Sensors    []Sensor
@@ -23,34 +23,34 @@ type Sensing struct {
 	Thresholds []Threshold
 }
 
-// AutoSensors stands for every sensor that the kernel knows; NoSensors for none at all.
+// AutoSensors stands for every sensor that the kernel knows, NoSensors for none at all.
 const (
 	AutoSensors = "auto"
 	NoSensors   = "none"
 )
 
-// A Sensor is one of the gateway's own: with a driver on a bus, or one of the kernel's.
+// A Sensor is a sensor of the gateway: a device on a bus with a driver, or a sensor of the kernel.
 type Sensor struct {
 	Sender  string
-	Kernel  string // its name, as kernel.Scan gives it; empty: it has a driver
+	Kernel  string // the name that kernel.Scan gives it; empty: it has a driver
 	Driver  string
 	Bus     Bus
 	Address uint64
 	Options drivers.Options
-	Period  time.Duration // 0: the default of sensors.Source, as for all below
+	Period  time.Duration // 0: the default of sensors.Source, as for all fields below
 	Jitter  time.Duration
 	Samples int
-	Outputs []sensors.Output // none: every quantity as it is
+	Outputs []sensors.Output // empty: every quantity as it is
 }
 
-// Source returns the sensor as a poller wants it, but for what opens it.
+// Source returns the sensor as a source for a Poller. The caller sets Open.
 func (s *Sensor) Source() sensors.Source {
 	return sensors.Source{
 		Sender: s.Sender, Bus: s.Bus.String(), Outputs: s.Outputs, Period: s.Period, Jitter: s.Jitter, Samples: s.Samples,
 	}
 }
 
-// place is what no two sensors can share.
+// place returns where the sensor is. No two sensors can be at the same place.
 func (s *Sensor) place() string {
 	if s.Kernel != "" {
 		return "the kernel's sensor " + s.Kernel
@@ -69,7 +69,7 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 	d.items(n, "sensors", func(n ast.Node) {
 		if text, ok := n.(*ast.StringNode); ok {
 			if text.Value != AutoSensors {
-				d.fail(n, "%q is no sensor: write auto, or one as in driver: bh1750", text.Value)
+				d.fail(n, "%q is not a sensor: write auto, or one such as driver: bh1750", text.Value)
 			}
 			s.Auto = true
 			return
@@ -80,33 +80,34 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 	})
 }
 
-// only notes what is there once, and refuses it the second time.
+// only records something that may appear only once. It returns false, and reports an error, the second time.
 func (d *decoder) only(n ast.Node, what string) bool {
 	if first := d.seen[what]; first > 0 {
-		d.fail(n, "%s is on line %d already: remove one of them", what, first)
+		d.fail(n, "%s is already on line %d: remove one of them", what, first)
 		return false
 	}
 	d.seen[what] = line(n)
 	return true
 }
 
+// name records the name of a sender, which may appear only once.
 func (d *decoder) name(n ast.Node, sender string) bool {
 	if first := d.seen[senderMark+sender]; first > 0 {
-		d.fail(n, "the sender of line %d is called %s, too: give each a name of its own, as in sender: kitchen", first, sender)
+		d.fail(n, "the sender on line %d is also called %s: give each its own name, such as sender: kitchen", first, sender)
 		return false
 	}
 	d.seen[senderMark+sender] = line(n)
 	return true
 }
 
-// senderMark keeps the names of senders apart from the other things that are there only once.
+// senderMark separates the names of senders from the other things that may appear only once.
 const senderMark = "sender "
 
-// sensor decodes one entry of sensors; it returns false if a fault was noted.
+// sensor decodes one entry of sensors. It returns false if an error was reported.
 func (d *decoder) sensor(n ast.Node) (Sensor, bool) {
 	var s Sensor
 	before := len(d.errs)
-	nodes := make(map[string]ast.Node) // where the values are that are checked in the end
+	nodes := make(map[string]ast.Node) // by key: the values that are checked at the end
 	note := func(key string, decode func(n ast.Node)) field {
 		return field{key, func(n ast.Node) { nodes[key] = n; decode(n) }}
 	}
@@ -146,17 +147,17 @@ func (d *decoder) sensor(n ast.Node) (Sensor, bool) {
 	return s, len(d.errs) == before
 }
 
-// checkKernel checks a sensor of the kernel's. What it measures is not known before it is opened.
+// checkKernel checks a sensor of the kernel. What it measures is unknown until it is opened.
 func (d *decoder) checkKernel(s *Sensor, nodes map[string]ast.Node) {
 	for key, at := range nodes {
 		if !slices.Contains([]string{"kernel", "sender", "events"}, key) {
-			d.fail(at, "%s is not for a sensor of the kernel's: remove it", key)
+			d.fail(at, "a sensor of the kernel has no key %s: remove it", key)
 		}
 	}
 	s.Sender = cmp.Or(s.Sender, s.Kernel)
 }
 
-// checkDriver checks what only the driver knows: addresses, options, and what it measures.
+// checkDriver checks what only the driver knows: addresses, options, and quantities.
 func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) {
 	at := func(key string) ast.Node {
 		if value := nodes[key]; value != nil {
@@ -165,7 +166,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return n
 	}
 	if s.Driver == "" {
-		d.fail(n, "this entry names no sensor: write one as in driver: bh1750, or kernel: cpu (`sighub sensors` lists them)")
+		d.fail(n, "this entry names no sensor: write one, such as driver: bh1750 or kernel: cpu (`sighub sensors` lists the drivers)")
 		return
 	}
 	driver, err := drivers.Find(s.Driver)
@@ -173,18 +174,18 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return
 	}
 	if nodes["bus"] == nil {
-		d.fail(n, "this sensor names no bus: write one as in bus: I2C1 (`sighub sensors --scan` lists them)")
+		d.fail(n, "this sensor names no bus: write one, such as bus: I2C1 (`sighub sensors --scan` lists them)")
 		return
 	}
 	if nodes["address"] == nil {
 		if len(driver.Addresses) == 0 {
-			d.fail(n, "this sensor names no address: write its 16 digits, as in 0x740000070e41ac28 (`sighub sensors --scan` lists them)")
+			d.fail(n, "this sensor names no address: write its 16 digits, such as 0x740000070e41ac28 (`sighub sensors --scan` lists them)")
 			return
 		}
 		s.Address = uint64(driver.Addresses[0])
 	}
 	if s.Bus.Sim && !slices.Contains(simulated.Chips(), s.Driver) {
-		d.fail(at("bus"), "there is no %s on a simulated bus, but %s", s.Driver, strings.Join(simulated.Chips(), ", "))
+		d.fail(at("bus"), "a simulated bus has no %s, only %s", s.Driver, strings.Join(simulated.Chips(), ", "))
 		return
 	}
 	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.driver(at("address"), driver.Check(s.Address, drivers.Options{})) {
@@ -210,13 +211,13 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 	}
 	for _, o := range s.Outputs {
 		if !slices.Contains(names, o.Quantity) {
-			d.fail(at("events"), "a %s does not measure %q, but %s", s.Driver, o.Quantity, strings.Join(names, ", "))
+			d.fail(at("events"), "a %s does not measure %q, only %s", s.Driver, o.Quantity, strings.Join(names, ", "))
 		}
 	}
 	s.Sender = cmp.Or(s.Sender, s.Driver)
 }
 
-// driver notes a driver's error.
+// driver reports err, a driver's, if any, at n, and whether there was none.
 func (d *decoder) driver(n ast.Node, err error) bool {
 	if err != nil {
 		d.fail(n, "%s", plain.Text(err.Error()))
@@ -224,11 +225,11 @@ func (d *decoder) driver(n ast.Node, err error) bool {
 	return err == nil
 }
 
-// outputs decodes what a sensor reports: quantities with the names of events, or with all that can be said of one.
+// outputs decodes what a sensor reports: by quantity, the name of an event or a mapping that describes one.
 func (d *decoder) outputs(n ast.Node, outputs *[]sensors.Output) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		d.fail(n, "events is %s: write a mapping of what is measured, as in lux: light", describe(n))
+		d.fail(n, "events is %s: write a mapping of what is measured, such as lux: light", describe(n))
 		return
 	}
 	for it := m.MapRange(); it.Next(); {
@@ -253,7 +254,7 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 		field{"unit", func(n ast.Node) { o.Unit, _ = d.text(n, "unit") }},
 		field{"factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
-				d.fail(n, "factor is 0: nothing would be left of the value")
+				d.fail(n, "factor must not be 0: every value would become 0")
 			} else {
 				o.Factor = v
 			}
