@@ -12,7 +12,7 @@ type checkCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*checkCommand) Help() string {
-	return `It prints every error with its line, and exits with 2 if there is one.
+	return `It prints every error with its line. It exits with 2 if there are any.
 
 Example:
 

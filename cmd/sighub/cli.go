@@ -13,7 +13,7 @@ import (
 	"sighub/internal/plain"
 )
 
-// What the process exits with.
+// The exit codes of the process.
 const (
 	exitDone   = 0
 	exitFailed = 1
@@ -27,7 +27,7 @@ type streams struct {
 	err io.Writer
 }
 
-// note tells the user something that is no error.
+// note prints a message that is not a result on standard error.
 func (s *streams) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.err, "sighub: "+format+"\n", args...) // there is nowhere left to complain to
 }
@@ -36,25 +36,25 @@ type commands struct {
 	Run      runCommand      `cmd:"" help:"Be the hub: serve clients and serial ports."`
 	Listen   listenCommand   `cmd:"" help:"Print events as they happen."`
 	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
-	Request  requestCommand  `cmd:"" help:"Ask a sender something and print its answer."`
-	Senders  sendersCommand  `cmd:"" help:"List who sends what."`
-	Ports    portsCommand    `cmd:"" help:"List the serial ports, and the devices on them."`
-	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors on the gateway itself, or look for sensors."`
-	Simulate simulateCommand `cmd:"" help:"Be a device on a serial line."`
-	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without any hardware."`
+	Request  requestCommand  `cmd:"" help:"Send a request to a sender and print its answer."`
+	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
+	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`
+	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
+	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`
+	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
-// A usageError is a command line, or a configuration, that cannot be carried out.
+// A usageError says what is wrong with the command line or the configuration.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitRequest is how kong, which has printed a help text and wants to exit, is brought to return.
+// exitRequest is what a call of kong's to exit panics with, so that execute returns instead.
 type exitRequest int
 
-// execute carries out one command line and returns what the process exits with.
+// execute runs one command line and returns the exit code of the process.
 func execute(ctx context.Context, args []string, s *streams) (code int) {
 	defer func() {
 		switch p := recover().(type) {
@@ -76,7 +76,7 @@ func execute(ctx context.Context, args []string, s *streams) (code int) {
 		kong.Bind(s),
 	)
 	if err != nil {
-		panic(err) // the commands above do not fit together
+		panic(err) // the struct tags above are wrong
 	}
 	command, err := parser.Parse(markNegatives(args))
 	if err != nil {
@@ -85,7 +85,7 @@ func execute(ctx context.Context, args []string, s *streams) (code int) {
 	return s.report(command.Run())
 }
 
-// wrongUsage says where to read on about a command line that was not understood.
+// wrongUsage adds where to read on to an error in the command line.
 func wrongUsage(args []string, err error) error {
 	help := "sighub --help"
 	var parse *kong.ParseError
@@ -98,11 +98,11 @@ func wrongUsage(args []string, err error) error {
 	return fmt.Errorf("%w: see `%s`", err, help)
 }
 
-// report tells the user of an error, on one line for each that it joins, and returns the exit code.
+// report prints an error, a joined one on several lines, and returns the exit code.
 func (s *streams) report(err error) int {
 	var usage usageError
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // who reads our output has seen enough
+	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has closed it
 		return exitDone
 	case errors.As(err, &usage):
 		s.complain(err)

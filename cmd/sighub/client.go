@@ -17,17 +17,17 @@ import (
 	"sighub/internal/plain"
 )
 
-// hubFlags are those of every command that is a client of a hub.
+// hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
 	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port or unix:///path."`
 }
 
-// answerTime bounds what waits for the hub. It is longer than a hub waits for a sender's answer, so that the user
-// reads what the hub has to say about it.
+// answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
+// to read the hub's error.
 const answerTime = 15 * time.Second
 
-// with connects to the hub and calls use. A hub that cannot be reached at first is an error; one that is lost
-// later on is told of, and comes back by itself.
+// with connects to the hub and calls use. It is an error if the hub cannot be reached at first. If the connection is lost
+// later, the user is told, and it is made again.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
 	addr, err := config.ParseAddress(f.Hub)
 	if err != nil {
@@ -39,7 +39,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		Failed: func(err error) {
 			select {
 			case failed <- err:
-			default: // only the first try is waited for
+			default: // only the first error is of interest
 			}
 		},
 	})
@@ -57,7 +57,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		},
 		Disconnected: func(cause error) {
 			if !errors.Is(cause, carrier.ErrShutdown) || ctx.Err() == nil {
-				s.note("the hub at %s is gone (%s): trying to reach it again", addr, carrier.Reason(cause))
+				s.note("the connection to the hub at %s is lost (%s): connecting again", addr, carrier.Reason(cause))
 			}
 		},
 	})
@@ -77,7 +77,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	}
 }
 
-// errInterrupted is what a user is told who ended a command before it was done.
+// errInterrupted is the error of a command that the user ended before it was done.
 var errInterrupted = errors.New("interrupted")
 
 func unreachable(addr config.Address, err error) error {
@@ -88,7 +88,7 @@ func unreachable(addr config.Address, err error) error {
 	)
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		err, what = syscall.EACCES, "the hub's socket is not yours to write to: let its mode or group allow it, or run this as the hub's user"
+		err, what = syscall.EACCES, "you may not write to the hub's socket: change its mode or group, or run this as the user that runs the hub"
 	case errors.As(err, &errno):
 		err = errno
 	case errors.As(err, &dns):
@@ -96,7 +96,7 @@ func unreachable(addr config.Address, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		err = errors.New("no answer in time")
 	default:
-		err, what = errors.New(plain.Text(err.Error())), "check that it is a hub that listens there"
+		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)
 }

@@ -7,8 +7,8 @@ import (
 	"sighub/carrier"
 )
 
-// A negative number as an argument looks like a flag to the parser of the command line. No flag of ours is a digit,
-// so negativeMark, which no argument can contain, is put in front of such numbers until they are read.
+// negativeMark is put before arguments that are negative numbers, until they are read: the parser of the command line would
+// take them for flags. No argument can contain it, and no flag is a digit.
 const negativeMark = "\x00"
 
 func markNegatives(args []string) []string {
@@ -29,7 +29,7 @@ func markNegatives(args []string) []string {
 	return marked
 }
 
-// isFlag tells whether an argument is a flag without its value, as in --count or -n.
+// isFlag reports whether an argument is a flag without a value, such as --count or -n.
 func isFlag(arg string) bool {
 	if !strings.HasPrefix(arg, "-") || strings.Contains(arg, "=") || arg == "--" {
 		return false
@@ -37,7 +37,7 @@ func isFlag(arg string) bool {
 	return len(arg) == 2 || strings.HasPrefix(arg, "--")
 }
 
-// dataOf reads an argument: JSON if it is JSON, a string if it is not.
+// dataOf returns the value of an argument: JSON, or else a string.
 func dataOf(text string) carrier.Value {
 	text = strings.TrimPrefix(text, negativeMark)
 	if json.Valid([]byte(text)) {

@@ -20,20 +20,20 @@ import (
 )
 
 type demoCommand struct {
-	For time.Duration `default:"20s" placeholder:"D" help:"How long it takes. Default: 20s."`
+	For time.Duration `default:"20s" placeholder:"D" help:"How long the demo takes. Default: 20s."`
 }
 
 // Help implements kong.HelpProvider.
 func (*demoCommand) Help() string {
-	return `A simulated device reports light and temperature over a pseudo terminal; the hub hands on what it reports; a
-listener, connected to the hub over TCP, prints it. After a third of the time the line is cut, after another third it
-comes back. It needs no hardware and no other program, and leaves nothing behind.`
+	return `A simulated device reports light and temperature over a pseudo terminal, the hub passes the readings on, and a listener
+that is connected to the hub over TCP prints them. After a third of the time the line is cut; after another third it is
+repaired. The demo needs no hardware and no other program, and leaves no files behind.`
 }
 
-// Run shows it.
+// Run runs the demo.
 func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.For < time.Second {
-		return usageError{fmt.Errorf("--for %s is too short to see anything: give 1s or more", c.For)}
+		return usageError{fmt.Errorf("--for %s is too short to see anything: it must be 1s or more", c.For)}
 	}
 	d := &demo{out: &lockedWriter{w: s.out}, length: c.For}
 	d.printer = newPrinter(d.out, "text")
@@ -48,21 +48,21 @@ type demo struct {
 
 	mu      sync.Mutex
 	heard   int           // readings
-	late    int           // of them, those that arrived long after they were taken
-	failure error         // of the output
-	change  chan struct{} // closed when heard changes, and made anew
+	late    int           // readings that arrived long after they were taken
+	failure error         // the first error of the output
+	change  chan struct{} // closed and replaced when heard changes
 }
 
-// Readings that arrive later than this were taken while the line was cut.
+// late is the delay from which a reading counts as late: it was taken while the line was cut.
 const late = 500 * time.Millisecond
 
-// The device reports so many rounds per second, of a reading by each of its two senders.
+// demoRate is how many readings each of the two senders reports per second.
 const demoRate = 2
 
 func (d *demo) run(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "sighub-demo-")
 	if err != nil {
-		return fmt.Errorf("no folder for the device: %w", err)
+		return fmt.Errorf("cannot make a folder for the device: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	line, err := simulator.NewPTY(filepath.Join(dir, "device"))
@@ -96,7 +96,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	var hubs sync.WaitGroup
 	hubs.Go(func() {
 		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}})
-		_ = router.Serve(serving, server, ports) // the listener would notice
+		_ = router.Serve(serving, server, ports) // if it failed, the listener would notice
 	})
 	defer hubs.Wait()
 	defer stop()
@@ -107,7 +107,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 // listen runs f while a listener over TCP prints what it hears.
 func (d *demo) listen(ctx context.Context, addr string, f func(context.Context) error) error {
 	router := hub.NewClientRouter(hub.ClientOptions{})
-	// It goes on after an interruption, so that what was measured before is heard.
+	// It continues after an interruption, so that everything measured before that is heard.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var clients sync.WaitGroup
 	clients.Go(func() { _ = router.Serve(serving, tcp.NewClient(addr, tcp.ClientOptions{Name: "demo"})) })
@@ -138,7 +138,7 @@ func (d *demo) hear(ev hub.Event) {
 	}
 }
 
-// play lets the device report, cuts its line and mends it, and compares what was reported with what was heard.
+// play lets the device report, cuts and repairs its line, and compares what was reported with what was heard.
 func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simulator) error {
 	reporting, stop := context.WithCancel(ctx)
 	defer stop()
@@ -150,7 +150,7 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 
 	third := d.length / 3
 	if pause(ctx, third) {
-		d.say("the cable is pulled: the hub tells everyone, the device goes on measuring")
+		d.say("the cable is pulled: the hub tells every listener, and the device goes on measuring")
 		line.Cut()
 		whole := pause(ctx, third)
 		if whole {
@@ -171,9 +171,9 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 	return d.conclude(sent)
 }
 
-// conclude waits until everything that was sent is heard, and sums up.
+// conclude waits until everything that was sent is heard, and prints a summary.
 func (d *demo) conclude(sent int) error {
-	const patience = 5 * time.Second // the hub has everything already: it takes some milliseconds
+	const patience = 5 * time.Second // the hub already has everything: this takes milliseconds
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for waiting := true; waiting; {
@@ -205,10 +205,10 @@ func (d *demo) conclude(sent int) error {
 
 func (d *demo) say(format string, args ...any) {
 	_, err := fmt.Fprintf(d.out, "-- "+format+"\n", args...)
-	_ = err // a reader that has gone is noticed by the listener
+	_ = err // if nobody reads the output any more, the listener notices
 }
 
-// pause waits for a time, and returns false if ctx was done before.
+// pause waits, and reports whether it did so without ctx being done.
 func pause(ctx context.Context, t time.Duration) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
@@ -220,7 +220,7 @@ func pause(ctx context.Context, t time.Duration) bool {
 	}
 }
 
-// A lockedWriter lets several goroutines write lines.
+// A lockedWriter is a writer that several goroutines may use.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer

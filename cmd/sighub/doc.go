@@ -1,9 +1,9 @@
 // Command sighub is a sensor and IoT edge hub: sensors on serial lines, listeners over TCP and Unix sockets.
 //
-//	sighub demo                              see it work, without any hardware
+//	sighub demo                              see it work, without hardware
 //	sighub run --serial /dev/ttyUSB0         be the hub
 //	sighub listen                            print what the sensors report
 //
-// See sighub --help for the other commands, and sighub COMMAND --help for each. It exits with 0 when what was asked
-// is done, with 1 when it failed, and with 2 when the command line or the configuration is wrong.
+// See sighub --help for the other commands, and sighub COMMAND --help for each. It exits with 0 on success, with 1 on failure,
+// and with 2 when the command line or the configuration is wrong.
 package main

@@ -12,17 +12,17 @@ import (
 
 type listenCommand struct {
 	hubFlags
-	Sender  string        `arg:"" optional:"" help:"Whom to listen to. * or nothing: any sender."`
-	Event   string        `arg:"" optional:"" help:"Which of its events. * or nothing: any event."`
+	Sender  string        `arg:"" optional:"" help:"The sender to listen to. Default, or *: any sender."`
+	Event   string        `arg:"" optional:"" help:"The event to listen to. Default, or *: any event."`
 	Output  string        `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line, {time, sender, event, data}."`
 	Count   int           `short:"n" placeholder:"N" help:"End after N events."`
-	Policy  hub.Policy    `placeholder:"POLICY" help:"What the hub does when this listener cannot keep up: block (slow the sender down for a while), latest (keep the newest of each event) or disconnect. What is missed is told as #gap. Default: as the hub is configured."`
+	Policy  hub.Policy    `placeholder:"POLICY" help:"What the hub does when this listener cannot keep up: block (delay the sender for a while), latest (keep only the newest value of each event) or disconnect. A #gap event counts what is lost. Default: the policy of the hub's configuration."`
 	Timeout time.Duration `placeholder:"D" help:"Fail when there is no event for this long, as in 5s."`
 }
 
 // Help implements kong.HelpProvider.
 func (*listenCommand) Help() string {
-	return `It prints until it is interrupted, and reaches a hub that was lost again by itself.
+	return `It prints events until it is interrupted. If the connection to the hub is lost, it connects again.
 
 Examples:
 
@@ -32,13 +32,13 @@ Examples:
     sighub listen --output json --count 1 --timeout 5s light | jq .data`
 }
 
-// What ends listening; errors to context.WithCancelCause alone.
+// errHeardAll ends listening. It is a cause of the context, not an error.
 var errHeardAll = errors.New("all events were heard")
 
-// Run prints events until there were enough, the user has enough, or none came in time.
+// Run prints events until there are enough, the user interrupts it, or no event comes in time.
 func (c *listenCommand) Run(ctx context.Context, s *streams) error {
 	if c.Count < 0 || c.Timeout < 0 {
-		return usageError{errors.New("--count and --timeout cannot be negative: leave them out to listen for ever")}
+		return usageError{errors.New("--count and --timeout must not be negative: leave them out to listen without end")}
 	}
 	return c.with(ctx, s, "sighub listen", func(ctx context.Context, r *hub.ClientRouter) error {
 		return c.listen(ctx, s, r)
@@ -49,7 +49,7 @@ func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRou
 	sender, event := anyAsEmpty(c.Sender), anyAsEmpty(c.Event)
 	filter := ""
 	if sender == "" && event != "" && !strings.HasPrefix(event, "#") {
-		// The hub knows no such subscription: an event of any sender is one only if it is a channel.
+		// The hub has no such subscription: to hear one event of any sender, it must be a channel.
 		filter, event = event, ""
 	}
 	ctx, end := context.WithCancelCause(ctx)
@@ -93,21 +93,21 @@ func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRou
 	case !errors.Is(cause, context.Canceled):
 		return cause
 	case c.Count > 0:
-		return fmt.Errorf("%w before there were %d events", errInterrupted, c.Count)
+		return fmt.Errorf("%w before %d events were heard", errInterrupted, c.Count)
 	default:
-		return nil // it was to go on until somebody ends it
+		return nil // it was asked to listen until then
 	}
 }
 
-// tellIfAwaited tells a user who may have mistyped a sender's name that it is not there.
+// tellIfAwaited tells the user if the sender is not connected: its name may be mistyped.
 func tellIfAwaited(ctx context.Context, s *streams, r *hub.ClientRouter, sender string) {
 	list, err := r.RemoteSenders(ctx)
 	if err != nil {
-		return // whatever it is, listening goes on
+		return // the hint is not worth an error
 	}
 	for _, info := range list {
 		if info.Name == sender && !info.Connected {
-			s.note("%s is not connected: waiting for it (`sighub senders` lists who is)", sender)
+			s.note("%s is not connected: waiting for it (`sighub senders` lists the senders)", sender)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"sighub/internal/config"
 )
 
-// newLogger returns a logger as the configuration, which was checked, wants it.
+// newLogger returns the logger that c, a checked configuration, describes.
 func newLogger(out io.Writer, c config.Log) *slog.Logger {
 	o := &slog.HandlerOptions{Level: slog.LevelInfo}
 	switch c.Level {

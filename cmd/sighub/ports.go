@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/internal/plain"
@@ -19,18 +19,18 @@ import (
 
 type portsCommand struct {
 	hubFlags
-	Watch  bool   `short:"w" help:"Go on, and show what changes."`
+	Watch  bool   `short:"w" help:"Keep running, and show changes."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
 // Help implements kong.HelpProvider.
 func (*portsCommand) Help() string {
-	return `A port is absent, opening, waiting (open; no device has said HELLO), connected, silent (the device does not answer)
-or failed (it is tried again). RESENT counts frames that the hub sent again, and those that the device did; RTT is the
-time from a frame to its answer; CLOCK is how sure the time of a reading is, and by how much the device's clock is slow,
-in parts per million.
+	return `A port is absent, opening, waiting (open, but no device has said HELLO), connected, silent (the device does not answer)
+or failed (the hub tries it again). RESENT counts the frames that the hub sent again, plus those that the device did. RTT is
+the time from a frame to its answer. CLOCK is the uncertainty of the time of a reading, and by how many parts per million the
+device's clock is slow.
 
-With --watch json is printed whenever a port's state, device or reason changes.
+With --watch and --output json, a port is printed whenever its state, device or reason changes.
 
 Examples:
 
@@ -39,13 +39,13 @@ Examples:
     sighub ports --output json | jq 'select(.state != "connected")'`
 }
 
-// How often a watched hub is asked.
+// How often --watch asks the hub.
 const (
 	watchScreen = time.Second
 	watchLines  = 100 * time.Millisecond
 )
 
-// surePPM is how far off a drift may be, in parts per million, that is worth showing: quartz drifts by 20 to 100.
+// surePPM is the largest error of a drift that is worth showing, in parts per million: quartz drifts by 20 to 100.
 const surePPM = 50
 
 // Run lists the hub's serial ports.
@@ -63,7 +63,7 @@ func (c *portsCommand) Run(ctx context.Context, s *streams) error {
 			list, err := listPorts(ctx, r)
 			switch {
 			case err != nil && ctx.Err() != nil:
-				return nil // the user has seen enough
+				return nil // the user has interrupted it
 			case err != nil:
 				return err
 			}
@@ -86,7 +86,7 @@ func listPorts(ctx context.Context, r *hub.ClientRouter) ([]serial.PortInfo, err
 	}
 	var list []serial.PortInfo
 	if err := v.Decode(&list); err != nil {
-		return nil, fmt.Errorf("the hub's list of ports is not understood: is it another version? %w", err)
+		return nil, fmt.Errorf("cannot read the hub's list of ports; the hub may be of another version: %w", err)
 	}
 	return list, nil
 }
@@ -100,30 +100,30 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// A portsPrinter prints lists of ports: all of them on a screen, else what is new.
+// A portsPrinter prints lists of ports: on a screen all ports, else the changes.
 type portsPrinter struct {
 	s                   *streams
 	json, watch, screen bool
-	told                map[string]string // what was printed of each port that is worth telling again when it changes
+	told                map[string]string // by port: what was printed of it that matters
 }
 
 func (w *portsPrinter) print(list []serial.PortInfo) error {
 	if w.watch && !w.screen && !w.changes(&list) {
 		return nil
 	}
-	var b bytes.Buffer
-	if w.screen {
-		b.WriteString("\x1b[H\x1b[2J") // to the upper left, and clear
-	}
 	if w.json {
 		for _, p := range list {
-			line, err := carrier.JSON.Append(nil, p)
-			if err != nil {
+			if err := w.s.printJSON(p); err != nil {
 				return err
 			}
-			b.Write(append(line, '\n'))
 		}
-	} else if len(list) > 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	if w.screen {
+		b.WriteString("\x1b[H\x1b[2J") // move to the upper left, and clear
+	}
+	if len(list) > 0 {
 		portsTable(&b, list, time.Now())
 	} else if !w.watch {
 		w.s.note("the hub has no serial port: add one with `sighub run --serial`, or simulate one with `sighub simulate --pty`")
@@ -132,7 +132,7 @@ func (w *portsPrinter) print(list []serial.PortInfo) error {
 	return err
 }
 
-// changes leaves those of the list that are not as they were told; in text it leaves all, and tells whether one is not.
+// changes reports whether the list differs from what was printed. For JSON it also reduces the list to what differs.
 func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 	var changed []serial.PortInfo
 	now := make(map[string]string)
@@ -157,12 +157,12 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 
 func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK") // a buffer takes all
+	_, _ = fmt.Fprintln(w, "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK") // a buffer does not fail
 	for _, p := range list {
 		row := []string{p.Port, string(p.State), age(now.Sub(p.Since)), "-", "-", dash(p.Baud), "-",
 			strconv.FormatUint(p.Frames, 10), strconv.FormatUint(p.BadFrames, 10), "-", "-", "-"}
 		if d := p.Device; d != nil {
-			row[3], row[4] = deviceName(d), orElse(d.Firmware, "-")
+			row[3], row[4] = deviceName(d), cmp.Or(d.Firmware, "-")
 			row[6] = strconv.FormatUint(d.Readings, 10)
 			if p.State == serial.PortConnected {
 				row[6] += fmt.Sprintf(" (%.3g/s)", d.PerSecond)
@@ -188,7 +188,7 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 	}
 }
 
-// explain says in sentences what a table has no room for.
+// explain returns sentences about a port for which the table has no room.
 func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	if p.Reason != "" {
 		line := plain.Text(p.Reason) + ": " + p.Remedy
@@ -198,10 +198,10 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, line)
 	}
 	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second {
-		lines = append(lines, "no device has said HELLO: does it run sighub's firmware, and at which baud?")
+		lines = append(lines, "no device has said HELLO: check that it runs sighub's firmware, and at which baud")
 	}
 	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason {
-		lines = append(lines, fmt.Sprintf("last trouble, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
+		lines = append(lines, fmt.Sprintf("last error, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
 	}
 	return lines
 }
@@ -227,14 +227,7 @@ func dash(n int) string {
 	return strconv.Itoa(n)
 }
 
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
-
-// age writes a time that has passed as people say it: 12s, 5m, 3h, 2d.
+// age formats a time that has passed: 12s, 5m03s, 3h05m, 2d01h.
 func age(d time.Duration) string {
 	switch {
 	case d < time.Minute:

@@ -14,14 +14,14 @@ import (
 	"sighub/internal/plain"
 )
 
-// A printer prints events, one a line. It is used by one goroutine at a time.
+// A printer prints events, one per line. One goroutine at a time may use it.
 type printer struct {
 	out           io.Writer
 	json          bool
-	sender, event int // widths of the columns, so far
+	sender, event int // the present widths of the columns
 }
 
-// The columns grow with what stands in them; this is how wide they are at first, and at the most.
+// The columns grow with their contents, from these widths up to maxColumn.
 const (
 	senderColumn = len("temperature")
 	eventColumn  = len(hub.Disconnect)
@@ -44,7 +44,7 @@ func (p *printer) print(ev hub.Event) error {
 	return err
 }
 
-// errNoJSON: an event's data cannot be written as JSON. It is the fault of who sent it, and says nothing of others.
+// errNoJSON is the error of an event whose data cannot be written as JSON. Its sender is to blame; other events are fine.
 var errNoJSON = errors.New("an event cannot be written as JSON")
 
 func (p *printer) printJSON(ev hub.Event) error {
@@ -67,7 +67,7 @@ func column(width int, text string) int {
 	return max(width, min(utf8.RuneCountInString(text), maxColumn))
 }
 
-// printable keeps what others sent from controlling the terminal.
+// printable replaces control characters, so that nothing that others sent can control the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -77,7 +77,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// describe returns an event's data for people to read.
+// describe returns an event's data in words.
 func describe(ev hub.Event) string {
 	switch ev.Name {
 	case hub.Connect, hub.Disconnect:
@@ -126,7 +126,7 @@ func describeConnection(c hub.Connection) string {
 	return strings.Join(parts, "; ")
 }
 
-// plainReason takes the names of packages out of what a sensor failed with.
+// plainReason removes the names of packages from the error in a reason.
 func plainReason(reason string) string {
 	const failed = "failed: "
 	if cause, ok := strings.CutPrefix(reason, failed); ok {
@@ -135,7 +135,7 @@ func plainReason(reason string) string {
 	return reason
 }
 
-// ownEvents leaves out the events that every sender has, and adds the units.
+// ownEvents returns the events with their units, without those that every sender has.
 func ownEvents(names []string, units map[string]string) []string {
 	var own []string
 	for _, name := range names {
@@ -150,7 +150,7 @@ func ownEvents(names []string, units map[string]string) []string {
 	return own
 }
 
-// requestNames lists the methods of a sender; "*" stands for any other.
+// requestNames returns the methods of a sender; "*" stands for any other method.
 func requestNames(requests []*string) []string {
 	var names []string
 	for _, name := range requests {

@@ -11,10 +11,10 @@ import (
 
 type requestCommand struct {
 	hubFlags
-	Sender  string        `arg:"" help:"Whom to ask."`
-	Method  string        `arg:"" help:"What to ask for."`
-	Params  string        `arg:"" optional:"" help:"The request's parameters: JSON, else a string. Nothing: null."`
-	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer; a hub waits for a sender for 10s unless it is configured otherwise."`
+	Sender  string        `arg:"" help:"The sender to ask."`
+	Method  string        `arg:"" help:"The method of the sender."`
+	Params  string        `arg:"" optional:"" help:"The parameters: JSON, or else a string. Default: null."`
+	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer. The hub itself waits for a sender for 10s, unless it is configured otherwise."`
 }
 
 // Help implements kong.HelpProvider.
@@ -27,10 +27,10 @@ Examples:
     sighub request pump set '{"on": true}'`
 }
 
-// Run asks and prints the answer.
+// Run sends the request and prints the answer.
 func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 	if c.Timeout <= 0 {
-		return usageError{fmt.Errorf("--timeout %s is no time to wait: give one as in 5s", c.Timeout)}
+		return usageError{fmt.Errorf("--timeout must be positive, not %s: give one such as 5s", c.Timeout)}
 	}
 	return c.with(ctx, s, "sighub request", func(outer context.Context, r *hub.ClientRouter) error {
 		ctx, cancel := context.WithTimeoutCause(outer, c.Timeout,

@@ -15,24 +15,24 @@ import (
 
 type runCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen  []string `sep:"none" placeholder:"ADDR" help:"Where clients connect: tcp://host:port or unix:///path. May be repeated; replaces what the file says. Default: tcp://127.0.0.1:3000."`
-	Serial  []string `sep:"none" placeholder:"PORT" help:"Serial ports with devices: a path, a pattern as in '/dev/ttyUSB*', a USB adapter's vendor:product[:serial], auto or none. May be repeated; adds to what the file says. Default: auto."`
-	Sensors []string `sep:"none" placeholder:"WHICH" help:"The gateway's own sensors: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds as a configuration has them. May be repeated; adds to what the file says. Default: none."`
-	State   string   `placeholder:"DIR" help:"The folder of what is remembered from one run to the next; replaces what the file says. Default: systemd's, else the user's cache."`
+	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
+	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
+	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
+	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
 }
 
 // Help implements kong.HelpProvider.
 func (*runCommand) Help() string {
-	return `It runs until SIGINT or SIGTERM, then tells its clients and exits with 0. It logs to standard error.
+	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
 
-With auto, every USB serial adapter is served as soon as it is plugged in; ` + "`sighub ports`" + ` shows them. A device is known
-by its own uid, wherever it is plugged in.
+With --serial auto it serves every USB serial adapter as soon as it is plugged in. ` + "`sighub ports`" + ` shows them. A device is
+known by its uid, wherever it is plugged in.
 
-With --sensors auto it reports what the kernel measures, by sensors that are there when it starts, such as a Raspberry Pi's
-processor; ` + "`sighub sensors --scan`" + ` shows them, and others, and what to write into a file for each.
+With --sensors auto it reports what the kernel measures when the hub starts, such as the processor temperature of a Raspberry
+Pi. ` + "`sighub sensors --scan`" + ` shows these sensors and others, and what to write into a file for each.
 
-After a ? a port may have, as in the configuration file, baud, opener (native, bugst or tarm), name, naming, dtr and rts
-(on or off), joined by &.
+A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
+naming, dtr and rts (on or off).
 
 Examples:
 
@@ -64,7 +64,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
-		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or one made by `sighub simulate --pty`")
+		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
 	err = own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	if err == nil {
@@ -103,7 +103,7 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 	})
 }
 
-// listen opens every address. All or none are open.
+// listen listens at every address. If one fails, it closes the others.
 func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
 	var opened []io.Closer
 	defer func() {
@@ -127,7 +127,7 @@ func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, e
 		carriers = append(carriers, server)
 		log.Info("listening", "addr", server.Addr())
 		if !addr.Local() {
-			log.Warn("anyone who reaches this address can read and send: keep it to a network that you trust",
+			log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust",
 				"addr", server.Addr())
 		}
 	}

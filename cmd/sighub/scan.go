@@ -14,7 +14,7 @@ import (
 	"sighub/sensors/kernel"
 )
 
-// A scan looks for sensors.
+// A scan looks for sensors and prints them.
 type scan struct {
 	s    *streams
 	json bool
@@ -22,20 +22,20 @@ type scan struct {
 	rows []foundSensor
 }
 
-// A foundSensor is what was found, as JSON.
+// A foundSensor describes a sensor that was found, as JSON.
 type foundSensor struct {
 	Kernel   string         `json:"kernel,omitempty"` // its name among the kernel's sensors
 	Kind     string         `json:"kind,omitempty"`
 	Path     string         `json:"path,omitempty"`
 	Bus      string         `json:"bus,omitempty"`
 	Address  string         `json:"address,omitempty"`
-	Drivers  []string       `json:"drivers,omitempty"` // that may be for it
-	Sure     bool           `json:"sure"`              // it said itself what it is
+	Drivers  []string       `json:"drivers,omitempty"` // those that may fit
+	Sure     bool           `json:"sure"`              // the device has identified itself
 	Measures []quantityInfo `json:"measures,omitempty"`
 }
 
-// run looks on these buses; if there are none, on every I2C bus, and among the kernel's sensors. A bus on which nothing can
-// be looked for keeps nobody from looking on the others.
+// run looks for sensors on these buses. Without any, it looks among the kernel's sensors and on every I2C bus. If a bus fails,
+// it still looks on the others.
 func (c *scan) run(ctx context.Context, list []config.Bus) error {
 	if len(list) == 0 {
 		for _, f := range kernel.Scan(kernel.Options{Root: c.sys}) {
@@ -47,7 +47,7 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 			return err
 		}
 		if len(list) == 0 {
-			c.s.note("there is no I2C bus: on a Raspberry Pi dtparam=i2c_arm=on in config.txt switches it on")
+			c.s.note("there is no I2C bus: on a Raspberry Pi, switch it on with dtparam=i2c_arm=on in config.txt")
 		}
 	}
 	var failed []error
@@ -89,7 +89,7 @@ func (c *scan) print() error {
 		return nil
 	}
 	w := tabwriter.NewWriter(c.s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION") // Flush tells what is wrong
+	_, _ = fmt.Fprintln(w, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION") // Flush returns the error
 	for _, row := range c.rows {
 		_, _ = fmt.Fprintln(w, printableRow(row.cells()))
 	}
@@ -111,7 +111,7 @@ func (f *foundSensor) cells() []string {
 	if !f.Sure {
 		sensor += "?"
 	}
-	driver, bus := "…", f.Bus // which of them only the user knows
+	driver, bus := "…", f.Bus // if several drivers fit, the user must choose
 	if len(f.Drivers) == 1 {
 		driver = f.Drivers[0]
 	}

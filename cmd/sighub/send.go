@@ -15,15 +15,15 @@ import (
 
 type sendCommand struct {
 	hubFlags
-	Sender string `arg:"" help:"The sender's name. It is registered for as long as this takes."`
-	Event  string `arg:"" help:"The event's name."`
-	Data   string `arg:"" optional:"" help:"The event's data: JSON, else a string. Nothing: null. -: one event for each line of standard input."`
+	Sender string `arg:"" help:"The name of the sender. It is registered while this command runs."`
+	Event  string `arg:"" help:"The name of the event."`
+	Data   string `arg:"" optional:"" help:"The data: JSON, or else a string. Default: null. With - it sends one event for each line of standard input."`
 }
 
 // Help implements kong.HelpProvider.
 func (*sendCommand) Help() string {
-	return `It exits with 0 once the hub has acknowledged every event. A line that cannot be an event is told of, and the next ones
-are sent all the same.
+	return `It exits with 0 once the hub has acknowledged every event. If a line cannot be sent, it reports that line and sends the
+others.
 
 Examples:
 
@@ -60,11 +60,11 @@ func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 	})
 }
 
-// maxLine is the longest line that is sent, in bytes: a hub takes messages of 1 MiB unless it is told otherwise.
+// maxLine is the longest line that is sent, in bytes. The largest message of a hub is 1 MiB by default.
 const maxLine = 1<<20 - 1024
 
-// sendLines sends one event for each line, many at a time. Those in flight when the hub is lost may have arrived or
-// not, so they are counted as lost and not sent again; the next ones wait until it is back.
+// sendLines sends one event for each line, many at a time. When the connection is lost, those in flight may have arrived
+// or not: they count as lost, and are not sent again. The next ones wait until the connection is back.
 func sendLines(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, s *streams) error {
 	var (
 		inFlight sync.WaitGroup
@@ -108,13 +108,13 @@ func sendLines(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, s *
 	return nil
 }
 
-// A lineReader reads lines on a goroutine of its own: a read of standard input cannot be interrupted. That goroutine ends
+// A lineReader reads lines on its own goroutine, because a read of standard input cannot be interrupted. The goroutine ends
 // with the input, or with the process.
 type lineReader struct {
 	in   chan string
 	end  chan error
-	text string // the latest line
-	err  error  // why there are no more, if that is not the end of the input
+	text string // the current line
+	err  error  // why reading ended; nil: at the end of the input
 }
 
 func readLines(ctx context.Context, in io.Reader) *lineReader {
@@ -131,14 +131,14 @@ func readLines(ctx context.Context, in io.Reader) *lineReader {
 		}
 		err := lines.Err()
 		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("it has more than the %d bytes that fit into an event", maxLine)
+			err = fmt.Errorf("it is longer than the %d bytes that fit into an event", maxLine)
 		}
 		l.end <- err
 	}()
 	return l
 }
 
-// next takes the next line, unless ctx is done first or there is none.
+// next reads the next line. It returns false at the end of the input, and when ctx is done.
 func (l *lineReader) next(ctx context.Context) bool {
 	select {
 	case l.text = <-l.in:
@@ -149,7 +149,7 @@ func (l *lineReader) next(ctx context.Context) bool {
 	return false
 }
 
-// trigger triggers one event, waiting for the hub if it was lost.
+// trigger triggers one event. If the connection is lost, it waits for it first.
 func trigger(ctx context.Context, r *hub.ClientRouter, signal *hub.Signal, line string, done func(error)) error {
 	for {
 		err := signal.TriggerAsync(ctx, dataOf(line), done)

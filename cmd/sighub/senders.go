@@ -6,7 +6,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"sighub/carrier"
 	"sighub/hub"
 )
 
@@ -17,7 +16,7 @@ type sendersCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*sendersCommand) Help() string {
-	return `A sender that is awaited is not connected, but somebody listens to it.
+	return `The state of a sender is connected, or awaited: it is not connected, but somebody listens to it.
 
 Examples:
 
@@ -33,7 +32,12 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		if c.Output == "json" {
-			return printSendersJSON(s, list)
+			for _, info := range list {
+				if err := s.printJSON(info); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		if len(list) == 0 {
 			s.note("no sender is connected: add a device with `sighub run --serial`, or try `sighub send`")
@@ -41,19 +45,6 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 		}
 		return printSenders(s, list)
 	})
-}
-
-func printSendersJSON(s *streams, list []hub.SenderInfo) error {
-	for _, info := range list {
-		line, err := carrier.JSON.Append(nil, info)
-		if err != nil {
-			return err
-		}
-		if _, err := s.out.Write(append(line, '\n')); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func printSenders(s *streams, list []hub.SenderInfo) error {

@@ -15,18 +15,17 @@ import (
 )
 
 type sensorsCommand struct {
-	Scan   bool     `help:"Look for what is there, instead."`
-	Bus    []string `sep:"none" placeholder:"BUS" help:"Look on this bus alone: I2C1, OneWire1, sim. May be repeated. Default: the kernel's sensors and every I2C bus."`
+	Scan   bool     `help:"Look for sensors instead."`
+	Bus    []string `sep:"none" placeholder:"BUS" help:"Look only on this bus: I2C1, OneWire1 or sim. May be repeated. Default: the kernel's sensors and every I2C bus."`
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
 // Help implements kong.HelpProvider.
 func (*sensorsCommand) Help() string {
-	return `It lists the drivers for sensors on the gateway itself: what they measure, and what the configuration can say of them.
+	return `It lists the drivers for sensors of the gateway itself, what they measure, and their options in the configuration.
 
-With --scan it lists the sensors that the kernel knows, and the devices on I2C that answer at an address which a driver
-knows, each with the line for the configuration. A ? says that the address is all that is known of a device. No hub should
-be using them at the same time.
+With --scan it lists the sensors that the kernel knows, and the I2C devices that answer at an address of a driver, each with
+the line for the configuration. A ? means that only the address is known. Do not scan while a hub uses the same buses.
 
 Examples:
 
@@ -35,10 +34,10 @@ Examples:
     sighub sensors --scan --bus I2C1 --output json`
 }
 
-// Run lists drivers, or what is there.
+// Run lists the drivers, or the sensors that are there.
 func (c *sensorsCommand) Run(ctx context.Context, s *streams) error {
 	if !c.Scan && len(c.Bus) > 0 {
-		return usageError{errors.New("--bus says where to look: add --scan")}
+		return usageError{errors.New("--bus says where to look for sensors: add --scan")}
 	}
 	if c.Scan {
 		var list []config.Bus
@@ -59,7 +58,7 @@ func (c *sensorsCommand) Run(ctx context.Context, s *streams) error {
 
 func listDrivers(s *streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE") // Flush tells what is wrong
+	_, _ = fmt.Fprintln(w, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE") // Flush returns the error
 	for _, d := range drivers.Catalogue() {
 		device, _, _ := strings.Cut(d.Summary, ": ")
 		_, _ = fmt.Fprintln(w, strings.Join([]string{d.Name, d.Bus, orDash(hexAll(d.Addresses)),
@@ -97,7 +96,7 @@ type driverInfo struct {
 	Options   []string       `json:"options"`
 }
 
-// A quantityInfo is a quantity as JSON; what is not known is left out.
+// A quantityInfo is a quantity as JSON, without what is not known.
 type quantityInfo struct {
 	Name       string   `json:"name"`
 	Unit       string   `json:"unit,omitempty"`
@@ -118,7 +117,7 @@ func quantityInfos(quantities []sensors.Quantity) []quantityInfo {
 	return list
 }
 
-// short rounds to four significant digits: more is not meant.
+// short rounds to four significant digits: data sheets mean no more.
 func short(v float64) float64 {
 	if v == 0 {
 		return 0
@@ -139,7 +138,7 @@ func listDriversJSON(s *streams) error {
 	return nil
 }
 
-// printJSON prints one object on a line.
+// printJSON prints a value as one line of JSON.
 func (s *streams) printJSON(v any) error {
 	line, err := carrier.JSON.Append(nil, v)
 	if err != nil {

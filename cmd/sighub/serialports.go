@@ -10,8 +10,8 @@ import (
 	"sighub/internal/config"
 )
 
-// serialPorts returns the carrier of these serial ports, which it opens once it is served. dir is where it remembers
-// dictionaries; empty: nowhere.
+// serialPorts returns the carrier for these serial ports. It opens them when it is served. It remembers dictionaries in dir,
+// if that is not empty.
 func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Server, error) {
 	o := serial.Options{Dir: dir, Logger: log}
 	for _, p := range ports {
@@ -26,7 +26,7 @@ func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Ser
 	return serial.New(o)
 }
 
-// methodListPorts is how clients ask for the serial ports: it takes nothing and returns a list of serial.PortInfo.
+// methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.
 const methodListPorts = "list_ports"
 
 func portMethods(ports *serial.Server) map[string]hub.Method {

@@ -15,14 +15,14 @@ import (
 	"sighub/internal/simulator"
 )
 
-// A simulatedLine is the line that a simulator is a device on.
+// A simulatedLine is the line that a simulated device is connected to.
 type simulatedLine struct {
 	open  func(context.Context) (serial.Port, error)
 	close func() error
-	pty   simulator.PTY // nil: it is a serial port
+	pty   simulator.PTY // nil: the line is a serial port
 }
 
-// line returns the line that the command line names, and notes its rate in o.
+// line returns the line that the command line names, and sets its rate in o.
 func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine, error) {
 	if c.Pty {
 		return ptyLine(s)
@@ -38,7 +38,7 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine
 	if port.Baud == 0 {
 		port.Baud = 115200 // a simulated device does not look for the hub
 	}
-	if o.Baud == 0 || o.Baud > port.Baud { // a faulty line may be slower
+	if o.Baud == 0 || o.Baud > port.Baud { // --fault may have set a slower one
 		o.Baud = port.Baud
 	}
 	if port.Name != "" {
@@ -53,7 +53,7 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine
 				fault = ""
 			case err.Error() != fault:
 				fault = err.Error()
-				s.note("%s: waiting for the port, and trying again", err)
+				s.note("%s: trying again until the port can be opened", err)
 			}
 			return p, err
 		},
@@ -61,13 +61,13 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine
 	}, nil
 }
 
-// ptyLine makes a pseudo terminal for a simulator and prints its path, for whoever wants to open it. The path is a
-// link that goes when the simulator does: the terminal's own name is soon given to another terminal, which a hub that
-// tries to open it again would take for the device.
+// ptyLine makes a pseudo terminal for a simulator and prints its path. The path is a link that is removed when the simulator
+// ends. The terminal's own name is soon given to another terminal, and a hub that opens it again would mistake that terminal
+// for the device.
 func ptyLine(s *streams) (*simulatedLine, error) {
 	dir, err := os.MkdirTemp("", "sighub-")
 	if err != nil {
-		return nil, fmt.Errorf("no folder for the pseudo terminal: %w", err)
+		return nil, fmt.Errorf("cannot make a folder for the pseudo terminal: %w", err)
 	}
 	pty, err := simulator.NewPTY(filepath.Join(dir, "device"))
 	if err != nil {
@@ -77,11 +77,11 @@ func ptyLine(s *streams) (*simulatedLine, error) {
 	if _, err := fmt.Fprintln(s.out, pty.Path()); err != nil {
 		return nil, errors.Join(err, line.close())
 	}
-	s.note("a hub finds this device with `sighub run --serial %s`", pty.Path())
+	s.note("to serve this device, run `sighub run --serial %s`", pty.Path())
 	return line, nil
 }
 
-// cable returns the cable that --fault describes; nil if there is none.
+// cable returns the cable that --fault describes, or nil without --fault.
 func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
 	if c.Fault == "" {
 		return nil, nil
@@ -94,8 +94,8 @@ func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
 	return fault.New(harm)
 }
 
-// through puts a cable between the line and the device. A cut of a pseudo terminal is seen at its other end as well;
-// at the other end of a serial port it is silence.
+// through puts a cable between the line and the device. When the cable is cut, a pseudo terminal is cut too, and the hub sees
+// that. At the other end of a serial port there is just silence.
 func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
 	open := func(ctx context.Context) (serial.Port, error) {
 		if l.pty == nil {
@@ -115,7 +115,7 @@ func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
 	}
 }
 
-// A cutPort is a device's end of a pseudo terminal that is cut when the device loses it.
+// A cutPort is the device's end of a pseudo terminal. Closing it cuts the terminal.
 type cutPort struct {
 	serial.Port
 	pty simulator.PTY

@@ -12,26 +12,26 @@ import (
 )
 
 type simulateCommand struct {
-	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, as in /dev/ttyUSB1?baud=115200."`
+	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, such as /dev/ttyUSB1?baud=115200."`
 	Pty    bool          `xor:"line" required:"" help:"Make a pseudo terminal, print the path of its other end, and be a device on it."`
-	Name   string        `placeholder:"NAME" help:"What the device calls itself. A device of the same name is the same device when it comes back; without a name it is another one each time."`
+	Name   string        `placeholder:"NAME" help:"The name of the device. Its uid depends on the name, so the same name is the same device; without a name, each run is another device."`
 	Sender []string      `sep:"none" placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
-	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature that change as over a day. counter: 0, 1, 2, ... for each event, so that nothing lost or doubled goes unseen."`
-	Rate   float64       `default:"1" placeholder:"HZ" help:"Readings of each event per second; 0: as many as the line takes. Default: 1."`
-	Count  int           `short:"n" placeholder:"N" help:"End once N readings, of all events together, are acknowledged."`
-	Fault  string        `placeholder:"HARM,..." help:"Let the line misbehave, as said above."`
-	Day    time.Duration `default:"10m" placeholder:"D" help:"How long a day takes for drift. Default: 10m."`
+	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature change as over a day. counter: each event counts 0, 1, 2, ..., which shows every lost or doubled reading."`
+	Rate   float64       `default:"1" placeholder:"HZ" help:"Readings of each event per second; 0: as many as the line can carry. Default: 1."`
+	Count  int           `short:"n" placeholder:"N" help:"End when N readings are acknowledged, of all events together."`
+	Fault  string        `placeholder:"HARM,..." help:"Let the line misbehave, as described above."`
+	Day    time.Duration `default:"10m" placeholder:"D" help:"The length of a day for drift. Default: 10m."`
 }
 
 // Help implements kong.HelpProvider.
 func (*simulateCommand) Help() string {
 	return `It speaks the protocol of a real device. At the end it prints how many readings were sent, acknowledged and sent
-again, and exits with 0 if all were acknowledged. A request "read" to a sender is answered with its latest values.
+again. It exits with 0 if all of them were acknowledged. Its senders answer the request "read" with their latest values.
 
-With --fault the line does harm, alike for the same seed; what it did is printed as well. Per bit: flip. Per byte: lose,
-double, insert. Per frame: drop, repeat. These are chances, as in 1e-4 or 1%. Of all: delay, baud. cut is the mean time
-between cuts, away how long each takes; boot=esp32 prints what such a board does when it starts. A prefix to-hub. or
-to-device. means one direction.
+With --fault the line misbehaves, in the same way for the same seed. At the end it prints what the line did. Chances, such as
+1e-4 or 1%, are flip for each bit; lose, double and insert for each byte; drop and repeat for each frame. delay and baud apply
+to everything. cut is the mean time between cuts, and away is how long each lasts. boot=esp32 prints what such a board prints
+when it starts. The prefix to-hub. or to-device. limits a fault to one direction.
 
 Examples:
 
@@ -41,7 +41,7 @@ Examples:
     sighub simulate --pty --fault flip=1e-4,drop=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7`
 }
 
-// Run is a device until enough was reported or the user has enough.
+// Run is a device until enough is reported or the user interrupts it.
 func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	o, err := c.options()
 	if err != nil {
@@ -72,18 +72,18 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	return errors.Join(err, printed, line.close())
 }
 
-// maxRate is the highest rate in readings per second that a line could ever take.
+// maxRate is more readings per second than any line can carry.
 const maxRate = 100_000
 
 func (c *simulateCommand) options() (simulator.Options, error) {
 	o := simulator.Options{Name: c.Name, Counter: c.Values == "counter", Rate: c.Rate, Count: c.Count, Day: c.Day}
 	switch {
 	case math.IsNaN(c.Rate) || c.Rate < 0 || c.Rate > maxRate:
-		return o, fmt.Errorf("--rate %v is out of range: give one from 0 (as fast as it goes) to %d", c.Rate, maxRate)
+		return o, fmt.Errorf("--rate %v is out of range: give one from 0 (as fast as the line allows) to %d", c.Rate, maxRate)
 	case c.Count < 0:
-		return o, fmt.Errorf("--count %d is out of range: give a number of readings, or leave it out to go on for ever", c.Count)
+		return o, fmt.Errorf("--count must not be negative, but it is %d: give a number of readings, or leave it out to go on without end", c.Count)
 	case c.Day < time.Second:
-		return o, fmt.Errorf("--day %s is too short: give one as in 10m", c.Day)
+		return o, fmt.Errorf("--day %s is too short: give 1s or more, such as 10m", c.Day)
 	}
 	texts := c.Sender
 	if len(texts) == 0 {

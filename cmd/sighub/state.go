@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// stateFolder makes the folder of this name for what is remembered from one run to the next, and returns it: below the
-// folder that the user has chosen, else below systemd's for this service, else below the user's cache. A hub without
-// one works as well, it just has to ask its devices again; then the folder is empty.
+// stateFolder makes the folder of this name for what the hub remembers between runs, and returns it. It is inside the folder
+// that the user has chosen, else the one that systemd gives this service, else the user's cache. If that fails, it returns "":
+// a hub without such a folder works, but must ask its devices again.
 func stateFolder(chosen, name string, log *slog.Logger) string {
-	dir, level := chosen, slog.LevelWarn // whoever chose it wants to know
+	dir, level := chosen, slog.LevelWarn // the user has chosen it and should know
 	var err error
 	if dir == "" {
 		level = slog.LevelInfo
@@ -25,22 +25,22 @@ func stateFolder(chosen, name string, log *slog.Logger) string {
 	}
 	if err != nil {
 		log.Log(context.Background(), level,
-			"nothing is remembered from one run to the next: choose another folder with --state", "error", err)
+			"the hub will remember nothing after this run: choose another folder with --state", "error", err)
 		return ""
 	}
-	log.Debug("remembering from one run to the next", "folder", dir)
+	log.Debug("the folder for what is remembered between runs", "folder", dir)
 	return dir
 }
 
-// usualState returns where a program of this system keeps such things.
+// usualState returns where programs usually keep state on this system.
 func usualState() (string, error) {
-	// systemd separates several folders, the first of which is as good as any.
+	// systemd may give several folders, separated by colons. Any will do.
 	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
 		return dir, nil
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no folder for this user: %w", err)
+		return "", fmt.Errorf("no cache folder for this user: %w", err)
 	}
 	return filepath.Join(dir, "sighub"), nil
 }

@@ -8,13 +8,13 @@ import (
 
 type versionCommand struct{}
 
-// Run prints the version, and what it was built with and for.
+// Run prints the version, the version of Go, and the platform.
 func (versionCommand) Run(s *streams) error {
 	_, err := fmt.Fprintf(s.out, "sighub %s, %s, %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 
-// version returns the module's version, else the revision that was built, else "devel".
+// version returns the module's version, else the revision it was built from, else "devel".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

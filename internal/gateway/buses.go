@@ -18,12 +18,12 @@ import (
 	"sighub/sensors/simulated"
 )
 
-// Buses are what sensors hang on. Each is open once, for all sensors that share it, while one of them is: so one that was
-// unplugged is opened anew once all have noticed. The zero value is ready to use.
+// buses opens buses for sensors. A bus is opened once for all sensors that share it, and closed when the last of them closes.
+// So a bus that was unplugged is opened again once all its sensors have noticed. The zero value is ready to use.
 type buses struct {
 	mu   sync.Mutex
 	open map[string]*openBus
-	sims map[string]*simulated.Bus // they keep their power while nobody uses them
+	sims map[string]*simulated.Bus // by name; these keep their state while nobody uses them
 }
 
 type openBus struct {
@@ -32,7 +32,7 @@ type openBus struct {
 	users   int
 }
 
-// openSensor opens a sensor that the configuration, which was checked, describes, and its bus with it.
+// openSensor opens the sensor that s, checked, describes, and its bus if necessary.
 func (b *buses) openSensor(ctx context.Context, s *config.Sensor) (sensors.Sensor, error) {
 	driver, err := drivers.Find(s.Driver)
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *buses) openSensor(ctx context.Context, s *config.Sensor) (sensors.Senso
 	return &busSensor{Sensor: sensor, release: func() error { return b.release(s.Bus) }}, nil
 }
 
-// A busSensor is a sensor that gives its bus back when it is closed.
+// A busSensor releases its bus when it is closed.
 type busSensor struct {
 	sensors.Sensor
 	release func() error
@@ -102,7 +102,7 @@ func (b *buses) openBus(c config.Bus) (*openBus, error) {
 		bus, err := netlink.New(uint32(c.Number))
 		if err != nil {
 			return nil, fmt.Errorf("cannot open %s: %w: it needs the module w1_gpio (on a Raspberry Pi: dtoverlay=w1-gpio in "+
-				"config.txt) and the rights of root; as a sensor of the kernel's a thermometer needs no rights: see "+
+				"config.txt) and root; a thermometer also works as a sensor of the kernel, without root: see "+
 				"`sighub sensors --scan`", c, err)
 		}
 		return &openBus{oneWire: bus}, nil
@@ -117,14 +117,14 @@ func (b *buses) openBus(c config.Bus) (*openBus, error) {
 
 func openI2C(c config.Bus) (i2c.BusCloser, error) {
 	path := fmt.Sprintf("/dev/i2c-%d", c.Number)
-	f, err := os.OpenFile(path, os.O_RDWR, 0) // to know what is wrong: periph.io says so in words alone
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // for an error with its kind: periph.io has only its text
 	if err == nil {
 		err = f.Close()
 	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("there is no %s: switch I2C on (on a Raspberry Pi: dtparam=i2c_arm=on in config.txt, or "+
-			"`sudo raspi-config nonint do_i2c 0`, and start it again), or choose a bus that `sighub sensors --scan` lists", path)
+			"`sudo raspi-config nonint do_i2c 0`, then reboot), or choose a bus that `sighub sensors --scan` lists", path)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("%s: permission denied: add yourself to the group that owns it (usually: sudo usermod -aG i2c "+
 			"$USER), then log in again", path)
@@ -138,7 +138,7 @@ func openI2C(c config.Bus) (i2c.BusCloser, error) {
 	return bus, nil
 }
 
-// simulated returns the simulated bus of that name, which stays the same.
+// simulated returns the simulated bus of that name, always the same one.
 func (b *buses) simulated(c config.Bus) *simulated.Bus {
 	bus := b.sims[c.String()]
 	if bus == nil {

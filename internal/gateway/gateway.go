@@ -1,5 +1,5 @@
-// Package gateway makes senders of what hangs on the gateway itself, as a configuration describes it: sensors on its buses,
-// those of the kernel, pins, and thresholds. It opens the buses and the pins, and closes them.
+// Package gateway makes the sensors of the gateway itself senders of its hub, as a configuration describes them: devices on its
+// buses, the kernel's sensors, pins, and thresholds. It opens the buses and the pins, and closes them.
 package gateway
 
 import (
@@ -66,8 +66,7 @@ func (g *Gateway) During(ctx context.Context, serve func(context.Context) error)
 	return errors.Join(err, failed)
 }
 
-// sources are the sensors to be polled: those of the configuration, and under auto those of the kernel that it does not
-// name.
+// sources returns the sensors to poll: those that the configuration names and, with auto, the other sensors of the kernel.
 func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.Source {
 	var found []kernel.Found
 	if c.Auto || slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel != "" }) {
@@ -108,19 +107,19 @@ func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []se
 		switch {
 		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel == f.Name }):
 		case taken[f.Name]:
-			log.Warn("a sensor of the kernel's is left out, because another sender has its name: give it one with kernel and sender",
+			log.Warn("a sensor of the kernel is left out, because another sender has its name: give it another one with kernel and sender",
 				"kernel", f.Name)
 		default:
 			list = append(list, sensors.Source{Sender: f.Name, Bus: f.Bus, Open: f.Open})
 		}
 	}
 	if len(found) == 0 {
-		log.Warn("the kernel knows no sensor of this machine: sensors auto finds nothing")
+		log.Warn("the kernel knows no sensor on this machine: auto finds nothing")
 	}
 	return list
 }
 
-// openKernel opens the kernel's sensor of that name, where it is now.
+// openKernel opens the kernel's sensor of that name. Its place may have changed since the last time.
 func openKernel(ctx context.Context, name string, o kernel.Options) (sensors.Sensor, error) {
 	found := kernel.Scan(o)
 	names := make([]string, len(found))
@@ -131,7 +130,7 @@ func openKernel(ctx context.Context, name string, o kernel.Options) (sensors.Sen
 		names[i] = f.Name
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("the kernel has no sensor called %s, nor any other", name)
+		return nil, fmt.Errorf("the kernel has no sensor called %s, and no others", name)
 	}
-	return nil, fmt.Errorf("the kernel has no sensor called %s, but %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("the kernel has no sensor called %s, only %s", name, strings.Join(names, ", "))
 }

@@ -16,8 +16,8 @@ import (
 	"sighub/internal/config"
 )
 
-// openPin returns the machine's pin of that name, or, as in gpiochip0:17, of that chip and number: not all boards have names
-// for their pins.
+// openPin returns the machine's pin of that name. A name such as gpiochip0:17 means a chip and a number: not all boards have
+// names for their pins.
 func openPin(name string) (gpio.PinIn, error) {
 	if p := gpioreg.ByName(name); p != nil {
 		return p, nil
@@ -26,7 +26,7 @@ func openPin(name string) (gpio.PinIn, error) {
 	if err != nil || len(chips) == 0 {
 		return nil, errors.New("this machine has no pins: there is no /dev/gpiochip0")
 	}
-	// periph.io looks for pins only once: it is to do so when it can find some.
+	// periph.io looks for pins only once, so do not let it look before it can find some.
 	f, err := os.Open(chips[0])
 	if err == nil {
 		err = f.Close()
@@ -36,10 +36,10 @@ func openPin(name string) (gpio.PinIn, error) {
 		return nil, fmt.Errorf("%s: permission denied: add yourself to the group that owns it (usually: sudo usermod -aG gpio "+
 			"$USER), then log in again", chips[0])
 	case err != nil:
-		return nil, fmt.Errorf("the machine's pins cannot be opened: %w", err)
+		return nil, fmt.Errorf("cannot open the machine's pins: %w", err)
 	}
 	if _, err := driverreg.Init(); err != nil {
-		return nil, fmt.Errorf("the machine's pins cannot be opened: %w", err)
+		return nil, fmt.Errorf("cannot open the machine's pins: %w", err)
 	}
 	if p := gpioreg.ByName(name); p != nil {
 		return p, nil
@@ -52,11 +52,11 @@ func openPin(name string) (gpio.PinIn, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("there is no pin called %s: `gpioinfo` lists those that there are; one without a name is written "+
-		"as in gpiochip0:17", name)
+	return nil, fmt.Errorf("there is no pin called %s: `gpioinfo` lists the pins; write one without a name as chip and number, "+
+		"such as gpiochip0:17", name)
 }
 
-// pullOf returns what the configuration, which was checked, calls up, down or off.
+// pullOf returns what a checked configuration calls up, down or off.
 func pullOf(name string) gpio.Pull {
 	switch name {
 	case config.PullUp:

@@ -13,16 +13,16 @@ import (
 	"sighub/sensors"
 )
 
-// readRequest is the method by which a simulated sender is asked for its latest values.
+// readRequest is the method of a simulated sender that returns its latest values.
 const readRequest = "read"
 
 // Options say what a Simulator is. [Options.AddSender] adds the senders.
 type Options struct {
-	Name    string        // empty: "simulated", with an identity of its own
+	Name    string        // empty: "simulated", with a new uid
 	Counter bool          // values count up, instead of following a day
 	Rate    float64       // rounds per second, of one reading of each event; 0: as fast as the line takes them
 	Count   int           // readings in all; 0: no end
-	Day     time.Duration // how long a day takes
+	Day     time.Duration // the length of a simulated day
 	Baud    int           // of the line; 0: the usual rate
 	Refused func(error)   // is called with the error of the first reading that the hub refuses, if not nil
 
@@ -33,19 +33,19 @@ type Options struct {
 func (o *Options) AddSender(text string) error {
 	name, list, ok := strings.Cut(text, ":")
 	if !ok || name == "" || list == "" {
-		return errors.New("write a name and its events, as in light:lux or weather:lux,celsius")
+		return errors.New("write a name and its events, such as light:lux or weather:lux,celsius")
 	}
 	sender := serial.Sender{Name: name, Requests: []string{readRequest}}
 	for event := range strings.SplitSeq(list, ",") {
 		switch event {
 		case "", hub.Connect, hub.Disconnect, hub.Gap:
-			return fmt.Errorf("%q is no event to report: write names as in light:lux", event)
+			return fmt.Errorf("%q cannot be an event: write names such as light:lux", event)
 		}
 		sender.Events = append(sender.Events, serial.Event{Name: event, Unit: o.unit(name, event)})
 	}
 	for _, other := range o.senders {
 		if other.Name == name {
-			return fmt.Errorf("there is a sender %s already: write all its events behind one name", name)
+			return fmt.Errorf("%s is given twice: write all its events after one name", name)
 		}
 	}
 	o.senders = append(o.senders, sender)
@@ -64,13 +64,13 @@ func (o *Options) unit(sender, event string) string {
 	}
 }
 
-// isTemperature tells whether an event is one of temperature, by its names; any other is one of light.
+// isTemperature reports whether the names of a sender and its event mean a temperature. Any other event is light.
 func isTemperature(sender, event string) bool {
 	names := strings.ToLower(sender + " " + event)
 	return strings.Contains(names, "temp") || strings.Contains(names, "cel")
 }
 
-// uid returns the device's identity: one that lasts if it has a name, else a new one.
+// uid returns the device's uid: always the same for the same name, a new one without a name.
 func (o *Options) uid() []byte {
 	uid := make([]byte, 8)
 	if o.Name != "" {

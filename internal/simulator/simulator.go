@@ -1,4 +1,4 @@
-// Package simulator is a device that reports simulated values over a line, for whoever has no device.
+// Package simulator has a simulated device: it speaks the protocol of the serial line and reports simulated values.
 package simulator
 
 import (
@@ -21,15 +21,15 @@ import (
 type Simulator struct {
 	opts    Options
 	device  *serial.Device
-	sources []source // of one round
+	sources []source // in the order of one round
 
 	mu      sync.Mutex
 	latest  map[string]carrier.Object // by sender: the latest value of each event
 	sent    int
 	acked   int
-	failed  int           // refused by the hub
-	failure error         // of the first of them
-	change  chan struct{} // closed when a reading has ended, and made anew
+	failed  int           // readings that the hub refused
+	failure error         // why it refused the first of them
+	change  chan struct{} // closed and replaced when a reading is acknowledged or refused
 }
 
 // A source is where the values of one event come from.
@@ -51,7 +51,7 @@ func New(o Options, open func(context.Context) (serial.Port, error)) (*Simulator
 		return nil, err
 	}
 	sim := &Simulator{opts: o, device: device, latest: make(map[string]carrier.Object), change: make(chan struct{})}
-	// It begins in the morning: there is more to see than at midnight.
+	// Start in the morning, when values change faster than at midnight.
 	place := simulated.Drift{Day: o.Day, Start: time.Now().Add(-o.Day * 3 / 10)}
 	for _, s := range o.senders {
 		for _, e := range s.Events {
@@ -72,7 +72,8 @@ func (o *Options) source(place simulated.Drift, sender, event string) func(time.
 	}
 }
 
-// Run is the device until its readings are acknowledged, or until ctx is done: then it fails if some are not.
+// Run is the device until Count readings are acknowledged, or until ctx is done. It returns an error if some were refused, or
+// are not acknowledged soon after ctx is done.
 func (sim *Simulator) Run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var device sync.WaitGroup
@@ -85,7 +86,7 @@ func (sim *Simulator) Run(ctx context.Context) error {
 	return sim.settle(ctx)
 }
 
-// report reports one round of readings after the other, until there were enough or ctx is done.
+// report reports rounds of readings until there are enough or ctx is done.
 func (sim *Simulator) report(ctx context.Context) error {
 	var tick <-chan time.Time
 	if sim.opts.Rate > 0 {
@@ -131,7 +132,7 @@ func (sim *Simulator) reportOne(ctx context.Context, src source) error {
 	return err
 }
 
-// number makes an integer of a whole number: it takes fewer bytes on the line.
+// number returns v as an integer if it is one: that takes fewer bytes on the line.
 func number(v float64) any {
 	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
 		return int64(v)
@@ -139,12 +140,12 @@ func number(v float64) any {
 	return v
 }
 
-// remember keeps a value for who asks for it. Under sim.mu.
+// remember keeps a value for requests. The caller holds sim.mu.
 func (sim *Simulator) remember(src source, value any) {
 	values := sim.latest[src.sender]
 	for i := range values {
 		if values[i].Key == src.event {
-			values = append(carrier.Object(nil), values...) // the old one may be on its way to somebody
+			values = append(carrier.Object(nil), values...) // a reply may still be using the old one
 			values[i].Value = value
 			sim.latest[src.sender] = values
 			return
@@ -153,10 +154,10 @@ func (sim *Simulator) remember(src source, value any) {
 	sim.latest[src.sender] = append(slices.Clip(values), carrier.Field{Key: src.event, Value: value})
 }
 
-// ended notes that a reading was acknowledged, or refused.
+// ended records that a reading was acknowledged or refused.
 func (sim *Simulator) ended(err error) {
 	if errors.Is(err, carrier.ErrShutdown) {
-		return // we stop, with readings that nobody waits for any more
+		return // the device stops: nobody waits for this reading any more
 	}
 	sim.mu.Lock()
 	first := err != nil && sim.failure == nil
@@ -176,20 +177,20 @@ func (sim *Simulator) ended(err error) {
 	}
 }
 
-// Counts returns how many readings were handed to the line, and how many of them the hub acknowledged.
+// Counts returns how many readings were given to the line, and how many of them the hub acknowledged.
 func (sim *Simulator) Counts() (sent, acknowledged int) {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
 	return sim.sent, sim.acked
 }
 
-// farewell is how long a simulator that was interrupted waits for what is on its way.
+// farewell is how long an interrupted simulator waits for acknowledgements.
 const farewell = 2 * time.Second
 
 // Resent returns how many frames were sent again.
 func (sim *Simulator) Resent() uint64 { return sim.device.Stats().Resent }
 
-// settle waits until every reading is acknowledged or refused: for ever, but after an interruption for a moment.
+// settle waits until every reading is acknowledged or refused. Once ctx is done it waits no longer than farewell.
 func (sim *Simulator) settle(ctx context.Context) error {
 	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -217,7 +218,7 @@ func (sim *Simulator) settle(ctx context.Context) error {
 		select {
 		case <-change:
 		case <-patience.Done():
-			return fmt.Errorf("interrupted: %d readings were not acknowledged: is `sighub run` at the other end of the line?", left)
+			return fmt.Errorf("interrupted: %d readings were not acknowledged: check that `sighub run` serves the other end of the line", left)
 		}
 	}
 }
@@ -248,7 +249,7 @@ func (h simulatorHandler) HandleMessage(_ carrier.ClientID, m *carrier.Message, 
 	respond(carrier.Done(h.read(ask.Sender)))
 }
 
-// read returns the latest value of a sender: a map by event if it has several events, null if it has none yet.
+// read returns the latest value of a sender: a map by event if it has several events, null if there is no value yet.
 func (sim *Simulator) read(sender string) any {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
