@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// A bus is a goroutine that reads the sensors which share something, one at a time. While it waits for one of them a
-// timer watches it: a call into a kernel that hangs cannot be ended, but it can be told to listeners.
+// A bus is a goroutine that reads the sensors on one bus, one at a time. A timer watches each call into a sensor: a call that
+// hangs in the kernel cannot be stopped, but listeners can be told.
 type bus struct {
 	poller  *Poller
 	name    string
 	pollers []*polled
 
-	// Around each call into a sensor; under mu, as the senders of pollers while such a call lasts.
+	// mu guards these and, during a call into a sensor, the senders of pollers.
 	mu       sync.Mutex
 	watchdog *time.Timer
-	busy     bool
-	since    time.Time
-	hung     bool // the call takes too long, and the senders were disconnected for it
+	busy     bool      // a call into a sensor is in progress
+	since    time.Time // when it began
+	hung     bool      // it takes too long, and the senders were disconnected
 }
 
 func (b *bus) String() string {
@@ -58,7 +58,7 @@ func (b *bus) run(ctx context.Context) {
 	}
 }
 
-// next returns the sensor whose turn is next. A bus has a few dozen: to look at each costs less than to keep a queue.
+// next returns the sensor that is due next. A bus has at most a few dozen, so a search costs less than a queue.
 func (b *bus) next() *polled {
 	next := b.pollers[0]
 	for _, s := range b.pollers[1:] {
@@ -77,7 +77,7 @@ func (b *bus) enter() {
 	b.watchdog.Reset(b.poller.opts.Hang)
 }
 
-// leave is called after it, and tells whether the call took too long.
+// leave is called after each call into a sensor. It reports whether the call took too long.
 func (b *bus) leave() bool {
 	b.watchdog.Stop()
 	b.mu.Lock()
@@ -87,12 +87,12 @@ func (b *bus) leave() bool {
 	return hung
 }
 
-// bark is called when the watchdog's time is over.
+// bark is called when a call takes too long.
 func (b *bus) bark() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.busy || b.hung || time.Since(b.since) < b.poller.opts.Hang {
-		return // the call has ended meanwhile
+		return // the call has just ended
 	}
 	b.hung = true
 	b.poller.log.Warn("a bus does not answer: its sensors are disconnected until it does", "bus", b.String(),

@@ -1,9 +1,9 @@
-// Package sensors brings what hangs on the gateway itself to the hub.
+// Package sensors makes the sensors of the gateway itself senders of a hub.
 //
-// A [Sensor] measures one or more [Quantity]; one reading of one of them is a [Reading]. A [Poller] reads sensors at
-// their times and makes each a sender of the hub: it connects when the sensor answers and disconnects, with a reason,
-// when it no longer does, as a device does whose cable is pulled.
+// A [Sensor] measures one or more quantities, each described by a [Quantity]. A measured value is a [Reading]. A [Poller]
+// reads sensors periodically and makes each a sender: it connects when the sensor answers, and disconnects with a reason
+// when the sensor stops answering, just as a device does whose cable is pulled.
 //
-// The subpackages have sensors: drivers those on I2C and 1-Wire, kernel those that Linux knows already, simulated those
-// that need no hardware.
+// The subpackages have the sensors themselves: drivers has those on I2C and 1-Wire, kernel those that Linux supports, and
+// simulated those that need no hardware.
 package sensors

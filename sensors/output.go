@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// An output is an Output of a sensor that is open.
+// An output is an Output of an open sensor.
 type output struct {
 	Output
-	index  int // of its value among the sensor's
+	index  int // of its value in Read
 	age    time.Duration
-	slack  time.Duration // half a period: intervals end with the reading that is nearest
+	slack  time.Duration // half a period: an interval ends with the reading nearest to its end
 	digits float64       // values are rounded to multiples of 1/digits; 0: not at all
 
-	// The reading that is being taken.
+	// The present reading.
 	samples     []float64
 	first, last time.Time
 
-	// What was reported last, since the sender connected.
+	// The last reading that was reported since the sender connected.
 	reported bool
 	value    float64
 	at       time.Time
@@ -38,8 +38,8 @@ func newOutput(w Output, q Quantity, index int, source *Source) *output {
 	}
 }
 
-// digits returns a power of ten so that multiples of its inverse are at least ten times finer than a resolution: of
-// 0.0625 degrees it keeps 21.063, and on its way to listeners a number is no longer than it is worth.
+// digits returns a power of ten whose inverse is at least ten times finer than a resolution. Rounding to it keeps listeners
+// from getting digits without meaning: with a resolution of 0.0625, 21.0625 becomes 21.063.
 func digits(resolution float64) float64 {
 	if !(resolution > 0) || math.IsInf(resolution, 0) {
 		return 0
@@ -66,10 +66,10 @@ func (o *output) add(value float64, start, end time.Time) {
 // end ends the reading.
 func (o *output) end() { slices.Sort(o.samples) }
 
-// restart forgets what was reported: a new connection reports its first value whatever it is.
+// restart forgets what was reported: after a new connection, the first value is always reported.
 func (o *output) restart() { o.reported = false }
 
-// reading returns the reading that was taken, and whether it is to be reported: it is then taken to be.
+// reading returns the present reading and whether to report it. If so, it counts as reported.
 func (o *output) reading() (Reading, bool) {
 	n := len(o.samples)
 	if n == 0 {
@@ -88,12 +88,12 @@ func (o *output) reading() (Reading, bool) {
 		return Reading{}, false
 	}
 	o.reported, o.value, o.at = true, value, o.last
-	// It was measured between the first sample's start, less the age it may have had, and the last one's end.
+	// It was measured at some time from the start of the first sample, minus its age, to the end of the last one.
 	half := (o.last.Sub(o.first) + o.age) / 2
 	return Reading{Value: value, Unit: o.Unit, Time: o.last.Add(-half), Uncertainty: half}, true
 }
 
-// wanted tells whether a value is to be reported, after the one before.
+// wanted reports whether to report a value, given the one before.
 func (o *output) wanted(value float64) bool {
 	if !o.reported {
 		return true
@@ -102,7 +102,7 @@ func (o *output) wanted(value float64) bool {
 	if o.MaxInterval > 0 && since >= o.MaxInterval {
 		return true
 	}
-	// 0.3 less 0.2 is a little below 0.1 in binary: it is a change by 0.1 all the same.
+	// In binary, 0.3 minus 0.2 is slightly less than 0.1. It still counts as a change of 0.1.
 	changed := math.Abs(value-o.value) >= o.Change*(1-1e-9)
 	return changed && since >= o.MinInterval
 }

@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// A polled is a Source in a Poller: its sensor while that is open, its sender while that is connected.
+// A polled is a Source in a Poller, with its sensor while that is open and its sender while that is connected.
 type polled struct {
 	Source
 	bus  *bus
 	log  *slog.Logger
-	base time.Time // when a reading was planned for, before its jitter
-	due  time.Time
+	base time.Time // when the next reading is planned, without jitter
+	due  time.Time // the same with jitter
 
-	sensor   Sensor    // nil: to be opened
+	sensor   Sensor    // nil: not open
 	outputs  []*output // of the open sensor
 	samples  [][]float64
 	sender   Sender
 	failures int           // in a row
-	gone     bool          // it is known to have failed
-	retry    time.Duration // to wait after the next try in vain
-	refused  bool          // the hub did not take the latest reading
-	late     bool          // the latest reading was too late for the next one
+	gone     bool          // the sensor has failed, and that was logged
+	retry    time.Duration // how long to wait after the next failure
+	refused  bool          // the hub did not accept the latest reading
+	late     bool          // the latest reading ended after the next one was due
 }
 
 var errHung = errors.New("the bus did not answer for too long")
@@ -35,7 +35,7 @@ func newPolled(b *bus, s Source) *polled {
 	return &polled{Source: s, bus: b, log: b.poller.log.With("sender", s.Sender, "bus", s.Bus)}
 }
 
-// plan sets the time of the reading that was planned for base.
+// plan sets the time of the next reading.
 func (s *polled) plan(base time.Time) {
 	s.base, s.due = base, base
 	if s.Jitter > 0 {
@@ -43,7 +43,7 @@ func (s *polled) plan(base time.Time) {
 	}
 }
 
-// turn takes a reading, reports it, and sets the time of the next one.
+// turn takes a reading, reports it, and plans the next one.
 func (s *polled) turn(ctx context.Context) {
 	opened := s.sensor == nil
 	err := s.read(ctx)
@@ -62,9 +62,9 @@ func (s *polled) turn(ctx context.Context) {
 	s.plan(s.next(time.Now(), opened))
 }
 
-// next returns when the next reading is planned. Times that have passed are left out, so that a bus which is too slow
-// for its sensors does not fall behind further and further. To open one takes longer than to read it: nobody need be warned
-// of that.
+// next returns when to take the next reading. It skips times that have passed, so that a bus that is too slow for its sensors
+// does not fall further and further behind. It warns of that, but not after opening a sensor, which takes longer than a
+// reading.
 func (s *polled) next(now time.Time, opened bool) time.Time {
 	next := s.base.Add(s.Period)
 	late := now.Sub(next.Add(s.Jitter))
@@ -73,14 +73,14 @@ func (s *polled) next(now time.Time, opened bool) time.Time {
 		return next
 	}
 	if !s.late && !opened {
-		s.log.Warn("readings are left out, because the bus is too slow for its sensors: give them a longer period",
+		s.log.Warn("readings are left out because the bus is too slow for its sensors: give them a longer period",
 			"period", s.Period, "late", late)
 	}
 	s.late = s.late || !opened
 	return next.Add(late.Truncate(s.Period) + s.Period)
 }
 
-// read opens the sensor, if it is not, and takes the samples of one reading.
+// read opens the sensor if necessary, and takes the samples of one reading.
 func (s *polled) read(ctx context.Context) error {
 	if s.sensor == nil {
 		if err := s.open(ctx); err != nil {
@@ -142,11 +142,11 @@ func (s *polled) close() {
 	s.bus.leave()
 	s.sensor = nil
 	if err != nil {
-		s.log.Debug("closing a sensor failed", "error", err) // it has gone, or so it is closed
+		s.log.Debug("closing a sensor failed", "error", err) // it is gone in any case
 	}
 }
 
-// failed notes that the sensor failed, and tells whether it is gone: then it is closed and disconnected.
+// failed records a failure and reports whether the sensor counts as gone. If so, it is closed and disconnected.
 func (s *polled) failed(err error) bool {
 	s.failures++
 	connected := s.sender != nil
@@ -159,13 +159,13 @@ func (s *polled) failed(err error) bool {
 	if s.gone {
 		s.log.Debug("a sensor still does not answer", "error", err)
 	} else {
-		s.log.Warn("a sensor does not answer: it is tried again and again", "error", err)
+		s.log.Warn("a sensor does not answer: trying again until it does", "error", err)
 	}
 	s.gone = true
 	return true
 }
 
-// backoff returns how long to wait before the sensor is tried again.
+// backoff returns how long to wait before trying the sensor again.
 func (s *polled) backoff() time.Duration {
 	o := &s.bus.poller.opts
 	wait := max(s.retry, o.RetryMin)
@@ -173,7 +173,7 @@ func (s *polled) backoff() time.Duration {
 	return wait
 }
 
-// answered notes that the sensor has answered, and connects its sender if it is not. The hub may refuse: then the next
+// answered records that the sensor has answered, and connects its sender if necessary. If the hub does not accept it, the next
 // reading tries again.
 func (s *polled) answered(ctx context.Context) {
 	s.failures, s.retry = 0, 0
@@ -188,13 +188,13 @@ func (s *polled) answered(ctx context.Context) {
 	sender, err := s.bus.poller.hub.Connect(ctx, s.Sender, events, units)
 	if err != nil {
 		if !s.refused && ctx.Err() == nil {
-			s.log.Warn("the hub does not accept a sensor's sender: it is offered again with each reading", "error", err)
+			s.log.Warn("the hub does not accept a sensor's sender: trying again with each reading", "error", err)
 		}
 		s.refused = true
 		return
 	}
 	s.sender, s.gone, s.refused = sender, false, false
-	s.log.Info("a sensor is there", "events", strings.Join(events, ", "))
+	s.log.Info("a sensor has answered", "events", strings.Join(events, ", "))
 }
 
 func (s *polled) disconnect(reason string) {
@@ -205,7 +205,7 @@ func (s *polled) disconnect(reason string) {
 	s.sender = nil
 }
 
-// report hands on what is to be reported.
+// report sends the readings that are to be reported.
 func (s *polled) report(ctx context.Context) {
 	if s.sender == nil {
 		return
@@ -218,7 +218,7 @@ func (s *polled) report(ctx context.Context) {
 		}
 		if err := s.sender.Report(ctx, i, r); err != nil {
 			if !s.refused && !refused {
-				s.log.Warn("the hub does not take a reading", "event", o.Event, "error", err)
+				s.log.Warn("the hub does not accept a reading", "event", o.Event, "error", err)
 			}
 			refused = true
 		}
@@ -226,7 +226,7 @@ func (s *polled) report(ctx context.Context) {
 	s.refused = refused
 }
 
-// newOutputs brings together what is to be reported with what the sensor measures.
+// newOutputs returns an output for each Output of the source, or for each quantity if it has none.
 func newOutputs(source *Source, quantities []Quantity) ([]*output, error) {
 	wanted := source.Outputs
 	if len(wanted) == 0 {
@@ -243,7 +243,7 @@ func newOutputs(source *Source, quantities []Quantity) ([]*output, error) {
 			}
 		}
 		if outputs[i] == nil {
-			return nil, fmt.Errorf("sensors: the sensor does not measure %q, but %s", w.Quantity, strings.Join(names, ", "))
+			return nil, fmt.Errorf("sensors: the sensor does not measure %q, only %s", w.Quantity, strings.Join(names, ", "))
 		}
 	}
 	return outputs, nil

@@ -14,62 +14,59 @@ import (
 
 // PollerOptions are those of a Poller. The zero value is ready to use.
 type PollerOptions struct {
-	// Logger is told when a sensor comes and goes, and why. Nil: nobody is told.
+	// Logger logs when a sensor comes and goes, and why. Nil: nothing is logged.
 	Logger *slog.Logger
-	// Failures is after how many failed readings in a row a sensor is taken to be gone: 3 by default.
+	// Failures is the number of failed readings in a row after which a sensor counts as gone: 3 by default.
 	Failures int
-	// RetryMin and RetryMax bound the time after which a sensor that is gone is opened again, which doubles with each
-	// try in vain: from 1 s to 1 min by default.
+	// RetryMin and RetryMax bound the time until a sensor that is gone is opened again. It doubles with each failure: from 1 s
+	// to 1 min by default.
 	RetryMin, RetryMax time.Duration
-	// Hang is how long a bus may take for one reading, or to open or close a sensor. When it takes longer, all
-	// sensors on it are taken to be gone until it goes on: 10 s by default.
+	// Hang is how long a bus may take for one reading, or to open or close a sensor: 10 s by default. If it takes longer, all
+	// its sensors count as gone until it continues.
 	Hang time.Duration
 }
 
-// A Source is a sensor that a Poller makes a sender.
+// A Source describes a sensor for a Poller.
 type Source struct {
-	// Sender is its name.
+	// Sender is the name of its sender.
 	Sender string
-	// Bus names what it shares with others: sensors on the same bus are read one after another, all others at the same
-	// time. Empty: it shares nothing.
+	// Bus names the bus that it shares with other sensors. Sensors on the same bus are read one after another, others
+	// concurrently. Empty: it shares none.
 	Bus string
-	// Open opens the sensor. It is called again, after the sensor was closed, to find out whether one that was gone is
-	// back.
+	// Open opens the sensor. After a sensor has failed it is closed, and Open is called again until it succeeds.
 	Open func(ctx context.Context) (Sensor, error)
-	// Outputs are what it reports: every quantity as it is, if there are none.
+	// Outputs are what it reports. Empty: every quantity as it is.
 	Outputs []Output
 
-	// Period is how often it is read: every 10 s by default, every millisecond at
-	// the most. A reading whose time has passed while the bus was busy
-	// is left out.
+	// Period is the time between readings: 10 s by default, and at least 1 ms. A reading whose time passes while the bus is
+	// busy is left out.
 	Period time.Duration
-	// Jitter puts each reading off by a random time up to this one, so that many hubs do not all report at once. It
-	// does not add up, and is not longer than the Period.
+	// Jitter delays each reading by a random time up to this one, so that many hubs do not report all at once. The delays do
+	// not add up. Jitter is at most the Period.
 	Jitter time.Duration
-	// Samples is how many readings, one right after another, are taken for each that is reported, which is their
-	// median: 1 by default, at most 1000.
+	// Samples is how many times the sensor is read for one reading, which is the median: 1 by default, at most 1000.
 	Samples int
 }
 
-// An Output is what a Source reports of one of its quantities.
+// An Output describes how a Source reports a quantity.
 type Output struct {
-	Quantity string // its name
+	Quantity string // the name of the quantity
 	Event    string // by default the quantity's name
 	Unit     string // by default the quantity's unit
 
-	// The value is what was measured, times Factor, plus Offset. A Factor of 0 is 1.
+	// The reported value is the measured one, times Factor, plus Offset. A Factor of 0 means 1.
 	Factor, Offset float64
 
-	// Change is how far a value must be from the one reported before to be reported; 0: each is.
+	// Change is the smallest change from the value reported before that is reported; 0: every value is reported.
 	Change float64
-	// MinInterval is how much time there must be between two values that are reported. Both intervals end with the
-	// reading that is nearest to their end.
+	// MinInterval is the least time between two values that are reported. Both intervals end with the reading nearest to
+	// their end.
 	MinInterval time.Duration
-	// MaxInterval is after how long a value is reported however little it has changed; 0: never.
+	// MaxInterval is the time after which a value is reported even if it has not changed; 0: never.
 	MaxInterval time.Duration
 }
 
-// A Poller reads sensors at their times and makes them senders of a hub.
+// A Poller reads sensors periodically and makes them senders of a hub.
 type Poller struct {
 	hub   Hub
 	opts  PollerOptions
@@ -83,8 +80,8 @@ const (
 	maxSamples    = 1000
 )
 
-// NewPoller returns a Poller for these sources, which does nothing before Run. It fails if two of them have the same
-// name, and for what makes no sense.
+// NewPoller returns a Poller for these sources. It does nothing until Run. It is an error if two sources have the same sender,
+// or if Check fails for one.
 func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 	if o.Failures <= 0 {
 		o.Failures = 3
@@ -105,14 +102,14 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 	names := make(map[string]bool, len(sources))
 	for _, s := range sources {
 		if names[s.Sender] {
-			return nil, fmt.Errorf("sensors: two sensors are called %q: give each sender a name of its own", s.Sender)
+			return nil, fmt.Errorf("sensors: two sensors are called %q: give each its own sender", s.Sender)
 		}
 		names[s.Sender] = true
 		if err := s.Check(); err != nil {
 			return nil, fmt.Errorf("sensors: sensor %q: %w", s.Sender, err)
 		}
 		if s.Open == nil {
-			return nil, fmt.Errorf("sensors: sensor %q: nothing opens it", s.Sender)
+			return nil, fmt.Errorf("sensors: sensor %q: Open must not be nil", s.Sender)
 		}
 		b := p.bus(s.Bus)
 		b.pollers = append(b.pollers, newPolled(b, s))
@@ -120,18 +117,18 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 	return p, nil
 }
 
-// Check refuses what makes no sense, and sets what was left out. NewPoller does it, too; it is for those who want to
-// know before they can say what opens the sensor.
+// Check returns an error if the source is not valid, and sets defaults. NewPoller calls it too; call it yourself to find out
+// before you can set Open.
 func (s *Source) Check() error {
 	switch {
 	case s.Sender == "":
-		return errors.New("its sender has no name")
+		return errors.New("the sender must have a name")
 	case s.Period < 0 || s.Jitter < 0:
-		return errors.New("its period or its jitter is negative")
+		return errors.New("the period and the jitter must not be negative")
 	case s.Period > 0 && s.Period < minPeriod:
-		return fmt.Errorf("its period is %s: it can be %s or more", s.Period, minPeriod)
+		return fmt.Errorf("the period must not be %s: the shortest is %s", s.Period, minPeriod)
 	case s.Samples < 0 || s.Samples > maxSamples:
-		return fmt.Errorf("%d samples for a reading: 1 to %d are possible", s.Samples, maxSamples)
+		return fmt.Errorf("samples must be 1 to %[2]d, not %[1]d", s.Samples, maxSamples)
 	}
 	if s.Period == 0 {
 		s.Period = defaultPeriod
@@ -150,20 +147,20 @@ func (s *Source) Check() error {
 		}
 		switch {
 		case events[o.Event]:
-			return fmt.Errorf("two quantities are called %q: give each event a name of its own", o.Event)
+			return fmt.Errorf("two quantities are called %q: give each its own event", o.Event)
 		case o.Event == hub.Connect || o.Event == hub.Disconnect || o.Event == hub.Gap:
-			return fmt.Errorf("event %q is the hub's own: choose another name", o.Event)
+			return fmt.Errorf("event %q is reserved for the hub: choose another name", o.Event)
 		case !(o.Change >= 0) || o.MinInterval < 0 || o.MaxInterval < 0:
-			return fmt.Errorf("event %q: its change or an interval is negative", o.Event)
+			return fmt.Errorf("event %q: the change and the intervals must not be negative", o.Event)
 		case o.MaxInterval > 0 && o.MaxInterval < o.MinInterval:
-			return fmt.Errorf("event %q: its maximum interval is shorter than its minimum", o.Event)
+			return fmt.Errorf("event %q: the maximum interval must not be shorter than the minimum", o.Event)
 		}
 		events[o.Event] = true
 	}
 	return nil
 }
 
-// bus returns the bus of that name, a new one if need be; each call without a name returns one of its own.
+// bus returns the bus of that name. It makes a new one if there is none, and always for an empty name.
 func (p *Poller) bus(name string) *bus {
 	for _, b := range p.buses {
 		if name != "" && b.name == name {
@@ -175,8 +172,8 @@ func (p *Poller) bus(name string) *bus {
 	return b
 }
 
-// Run reads the sensors until ctx is done, and then disconnects them. It returns nil, or an error that names the
-// buses that hang: nothing can end what waits for those.
+// Run reads the sensors until ctx is done, and then disconnects them. It returns an error only if a bus still hangs then, and
+// names it: the goroutine that waits for it cannot be stopped.
 func (p *Poller) Run(ctx context.Context) error {
 	done := make(chan *bus, len(p.buses))
 	for _, b := range p.buses {

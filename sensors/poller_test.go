@@ -297,20 +297,20 @@ func TestNothingMeasured(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	open := newFake().open
 	for says, sources := range map[string][]Source{
-		`two sensors are called "a"`: {{Sender: "a", Open: open}, {Sender: "a", Open: open}},
-		"no name":                    {{Open: open}},
-		"nothing opens":              {{Sender: "a"}},
-		"negative":                   {{Sender: "a", Open: open, Period: -1}},
-		"its period is 1µs":          {{Sender: "a", Open: open, Period: time.Microsecond}},
-		"its jitter":                 {{Sender: "a", Open: open, Jitter: -1}},
-		"-1 samples":                 {{Sender: "a", Open: open, Samples: -1}},
-		"1001 samples":               {{Sender: "a", Open: open, Samples: 1001}},
+		`two sensors are called "a"`:          {{Sender: "a", Open: open}, {Sender: "a", Open: open}},
+		"must have a name":                    {{Open: open}},
+		"Open must not be nil":                {{Sender: "a"}},
+		"negative":                            {{Sender: "a", Open: open, Period: -1}},
+		"the period must not be 1µs":          {{Sender: "a", Open: open, Period: time.Microsecond}},
+		"the jitter must not be negative":     {{Sender: "a", Open: open, Jitter: -1}},
+		"samples must be 1 to 1000, not -1":   {{Sender: "a", Open: open, Samples: -1}},
+		"samples must be 1 to 1000, not 1001": {{Sender: "a", Open: open, Samples: 1001}},
 		`two quantities are called "t"`: {{Sender: "a", Open: open,
 			Outputs: []Output{{Quantity: "x", Event: "t"}, {Quantity: "t"}}}},
-		`event "#connect" is the hub's own`: {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", Event: "#connect"}}}},
-		"its change":                        {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", Change: -1}}}},
-		"an interval is negative":           {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", MaxInterval: -1}}}},
-		"shorter than its minimum":          {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", MinInterval: 2, MaxInterval: 1}}}},
+		`event "#connect" is reserved for the hub`: {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", Event: "#connect"}}}},
+		"the change and ":                          {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", Change: -1}}}},
+		"the intervals must not be negative":       {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", MaxInterval: -1}}}},
+		"shorter than the minimum":                 {{Sender: "a", Open: open, Outputs: []Output{{Quantity: "x", MinInterval: 2, MaxInterval: 1}}}},
 	} {
 		if _, err := NewPoller(newStory(), sources, PollerOptions{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("the error is %v, want %q in it", err, says)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A Reading is what a sensor reports.
+// A Reading is a value that a sensor has measured.
 type Reading struct {
 	Value       float64
-	Unit        string        // a name of the SenML units registry (RFC 8428, section 12.1), or empty: none
+	Unit        string        // a name of the SenML units registry (RFC 8428, section 12.1); empty: no unit
 	Time        time.Time     // when it was taken
 	Uncertainty time.Duration // how far Time may be off
 }
 
-// Units of the SenML registry that the sensors here report in.
+// Units of the SenML registry.
 const (
 	Lux       = "lx"
 	Celsius   = "Cel"
@@ -28,7 +28,7 @@ const (
 	Count     = "count"
 )
 
-// String returns the reading for people to read: "21.5 Cel".
+// String returns the value and its unit: "21.5 Cel".
 func (r Reading) String() string {
 	s := strconv.FormatFloat(r.Value, 'f', -1, 64)
 	if r.Unit != "" {

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// A Sensor measures one or more quantities. One goroutine at a time uses it.
+// A Sensor measures one or more quantities. It is used by one goroutine at a time.
 type Sensor interface {
-	// Quantities says what it measures, in the order of Read's values. It never changes.
+	// Quantities returns what the sensor measures, in the order of Read's values. It always returns the same.
 	Quantities() []Quantity
-	// Read takes one reading: one value for each quantity, NaN for one that has none at the moment. It waits for the
-	// measurement as long as that takes, and gives up when ctx is done. It does not allocate, unless it fails.
+	// Read measures once and sets one value for each quantity: NaN for a quantity without a value at the moment. It waits
+	// until the measurement is done, and gives up when ctx is done. It does not allocate unless it fails.
 	Read(ctx context.Context, values []float64) error
-	// Close lets the hardware rest where it can, and releases what the sensor opened itself; never a bus that it
-	// was given.
+	// Close puts the hardware to rest if it can, and closes what the sensor has opened itself, but not the bus that it was
+	// given.
 	Close() error
 }
 
-// A Quantity is one of the things that a sensor measures.
+// A Quantity is something that a sensor measures, such as light.
 type Quantity struct {
-	Name string // what the event is called: "lux", "temp"
-	Unit string // a name of the SenML units registry, as in Reading
+	Name string // the usual name of its event: "lux", "temp"
+	Unit string // a name of the SenML units registry, see Reading
 
-	Min, Max   float64 // what it can measure; both 0: unknown
-	Resolution float64 // its smallest step; 0: unknown
+	Min, Max   float64 // the range that the sensor can measure; both 0: unknown
+	Resolution float64 // the smallest step; 0: unknown
 
-	// Age is how long before Read the value may have been measured: that of a sensor that measures by itself, again
-	// and again, and is only asked for its latest value.
+	// Age is how long before Read the value may have been measured. It is 0 unless the sensor measures continuously and Read
+	// only fetches the latest value.
 	Age time.Duration
 }

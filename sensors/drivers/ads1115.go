@@ -14,8 +14,8 @@ import (
 // Texas Instruments, ADS111x, SBAS444D: the register map, the table "Input Signal Versus Ideal Output Code", and the data
 // rates, which may be off by a tenth, among the electrical characteristics.
 //
-// 16 bits, the range being what a code of 32768 would stand for. One conversion is started for each reading, so that
-// several sensors can share its inputs. There is no checksum, but the configuration is read back.
+// It has 16 bits: a code of 32768 would be the range. Each reading starts one conversion, so that several sensors can share
+// the inputs. There is no checksum, but the configuration is read back.
 type ads1115Chip struct {
 	i2cDevice
 	config uint16
@@ -28,7 +28,7 @@ const (
 	ads1115Value  = 0 // registers
 	ads1115Config = 1
 
-	// ads1115Once starts one conversion; its uppermost bit reads 1 when none is running.
+	// ads1115Once starts one conversion. Its highest bit reads 1 when none is running.
 	ads1115Once = 0x8103 // with the comparator disabled
 	ads1115Idle = 0x8000
 )
@@ -79,7 +79,7 @@ func (c *ads1115Chip) quantities() []sensors.Quantity {
 	return []sensors.Quantity{{Name: "voltage", Unit: sensors.Volt, Min: -c.volts, Max: c.volts, Resolution: c.volts / 32768}}
 }
 
-// setup finds out only whether it is there: each reading has its configuration.
+// setup only checks that the device is there: each reading sends its own configuration.
 func (c *ads1115Chip) setup(context.Context) error {
 	_, err := c.read(2, ads1115Config)
 	return err
@@ -99,13 +99,13 @@ func (c *ads1115Chip) measure(ctx context.Context, values []float64) error {
 		}
 		config := binary.BigEndian.Uint16(b)
 		if config|ads1115Idle != c.config {
-			return errors.New("it does not keep its configuration: this may be another device, or someone else uses it")
+			return errors.New("it does not keep its configuration: it may be another device, or another program uses it")
 		}
 		if config&ads1115Idle != 0 {
 			break
 		}
 		if try == 3 {
-			return errors.New("it is busy for too long with a conversion")
+			return errors.New("the conversion takes too long")
 		}
 	}
 	b, err := c.read(2, ads1115Value)

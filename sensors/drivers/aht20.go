@@ -11,7 +11,7 @@ import (
 // ASAIR (Guangzhou Aosong), AHT20 Product manuals: the steps and times of "Sensor reading process", the formulas of "Signal
 // conversion".
 //
-// 20 bits each: 0.0001 %RH and 0.0002 °C in steps, of which 0.024 %RH and 0.01 °C mean something; from 0 to 100 %RH and
+// 20 bits each: 0.0001 %RH and 0.0002 °C in steps, of which 0.024 %RH and 0.01 °C are significant; from 0 to 100 %RH and
 // -40 to 85 °C. A measurement takes 80 ms. The checksum covers the status and both values.
 type aht20Chip struct{ i2cDevice }
 
@@ -40,7 +40,7 @@ func (c *aht20Chip) quantities() []sensors.Quantity {
 }
 
 func (c *aht20Chip) setup(ctx context.Context) error {
-	if err := c.wait(ctx, 40*time.Millisecond); err != nil { // it may just have been given power
+	if err := c.wait(ctx, 40*time.Millisecond); err != nil { // its power may just have been switched on
 		return err
 	}
 	b, err := c.read(1, 0x71)
@@ -63,7 +63,7 @@ func (c *aht20Chip) measure(ctx context.Context, values []float64) error {
 	b, err := c.read(7)
 	for try := 1; err == nil && b[0]&aht20Busy != 0; try++ {
 		if try == aht20Tries {
-			return errors.New("it is busy for too long with a measurement")
+			return errors.New("the measurement takes too long")
 		}
 		if err = c.wait(ctx, aht20Again); err == nil {
 			b, err = c.read(7)
@@ -76,7 +76,7 @@ func (c *aht20Chip) measure(ctx context.Context, values []float64) error {
 		return errCRC
 	}
 	if b[0]&aht20Calibrated == 0 {
-		return errors.New("it is not calibrated: it was without power for a moment")
+		return errors.New("it is not calibrated: it has lost its power for a moment")
 	}
 	humidity := uint32(b[1])<<12 | uint32(b[2])<<4 | uint32(b[3])>>4
 	temp := uint32(b[3]&0x0f)<<16 | uint32(b[4])<<8 | uint32(b[5])

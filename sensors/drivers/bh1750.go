@@ -56,7 +56,7 @@ func bh1750() Driver {
 			}
 			sensitivity := math.Round(gain * bh1750Usual)
 			if !(sensitivity >= 31 && sensitivity <= 254) {
-				return nil, fmt.Errorf("gain %v: it can be 0.45 to 3.68, 1 by default", o.Gain)
+				return nil, fmt.Errorf("gain must be 0.45 to 3.68, not %v", o.Gain)
 			}
 			scale := sensitivity / bh1750Usual
 			return &bh1750Chip{
@@ -93,8 +93,8 @@ func (c *bh1750Chip) measure(ctx context.Context, values []float64) error {
 		return err
 	}
 	if n == 0 {
-		// It is dark, or the device was without power for a moment and rests since: it answers 0 then, and nothing tells
-		// that apart but a measurement of its own.
+		// It is dark, or the device has lost its power for a moment and rests: it answers 0 in both cases. Only a new
+		// measurement can tell.
 		if err := c.setup(ctx); err != nil {
 			return err
 		}

@@ -12,8 +12,8 @@ import (
 // Bosch Sensortec, BME280 Data sheet, BST-BME280-DS002, revision 1.6: registers in section 5, measurement times in
 // section 9.1. BMP280 Data sheet, BST-BMP280-DS001, revision 1.14, likewise; it has no humidity.
 //
-// One measurement is started for each reading, and the device rests between them: with an oversampling of 1 it takes
-// 9.3 ms (6.4 ms without humidity) at the most, with 16 112.8 ms (75.4 ms). There is no checksum.
+// Each reading starts one measurement, and the device rests in between. A measurement takes at most 9.3 ms (6.4 ms without
+// humidity) with an oversampling of 1, and 112.8 ms (75.4 ms) with 16. There is no checksum.
 type bme280Chip struct {
 	i2cDevice
 	humid  bool // it is a BME280
@@ -76,7 +76,7 @@ func (c *bme280Chip) quantities() []sensors.Quantity {
 	return all
 }
 
-// limit is how long a measurement takes at the most (section 9.1).
+// limit returns how long a measurement takes at most (section 9.1).
 func (c *bme280Chip) limit() time.Duration {
 	quantity := time.Duration(c.factor) * 2300 * time.Microsecond
 	const more, begin = 575 * time.Microsecond, 1250 * time.Microsecond
@@ -100,7 +100,7 @@ func (c *bme280Chip) setup(ctx context.Context) error {
 	case id != bme280IsHumid && id != bmp280Is:
 		return fmt.Errorf("its chip number is %02x, not 60 (bme280) or 58 (bmp280): this is another device", id)
 	}
-	// After power comes it takes 2 ms to read its calibration.
+	// After power-up it takes 2 ms to read its calibration.
 	if err := c.idle(ctx, 2*time.Millisecond); err != nil {
 		return err
 	}
@@ -115,9 +115,9 @@ func (c *bme280Chip) setup(ctx context.Context) error {
 		c.cal.second((*[7]byte)(b))
 	}
 	if !c.cal.valid() {
-		return errors.New("its calibration is empty: it did not start, or it is damaged")
+		return errors.New("its calibration is empty: it has not started, or it is damaged")
 	}
-	// It takes a configuration for certain only while it sleeps (section 5.4.6).
+	// It is certain to accept a configuration only while it sleeps (section 5.4.6).
 	if err := c.write(bme280CtrlMeas, 0); err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *bme280Chip) idle(ctx context.Context, pause time.Duration) error {
 			return err
 		}
 	}
-	return errors.New("it is busy for too long with a measurement")
+	return errors.New("the measurement takes too long")
 }
 
 func (c *bme280Chip) measure(ctx context.Context, values []float64) error {
@@ -164,7 +164,7 @@ func (c *bme280Chip) measure(ctx context.Context, values []float64) error {
 	pressure := int32(b[0])<<12 | int32(b[1])<<4 | int32(b[2])>>4
 	temp := int32(b[3])<<12 | int32(b[4])<<4 | int32(b[5])>>4
 	if temp == bme280Skipped || pressure == bme280Skipped {
-		return errors.New("it did not measure: it was without power for a moment")
+		return errors.New("it did not measure: it has lost its power for a moment")
 	}
 	fine := c.cal.fine(temp)
 	values[0] = fine / 5120
@@ -172,7 +172,7 @@ func (c *bme280Chip) measure(ctx context.Context, values []float64) error {
 	if c.humid {
 		humidity := int32(b[6])<<8 | int32(b[7])
 		if humidity == bme280SkippedRH {
-			return errors.New("it did not measure humidity: it was without power for a moment")
+			return errors.New("it did not measure humidity: it has lost its power for a moment")
 		}
 		values[2] = c.cal.percent(humidity, fine)
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// A bme280Calibration is what makes values of a BME280's counts, and of a BMP280's: BST-BME280-DS002, table 16 of section
+// A bme280Calibration converts the counts of a BME280 or BMP280 to values: BST-BME280-DS002, table 16 of section
 // 4.2.2, and the formulas in double precision of section 8.1. BST-BMP280-DS001 has a worked example in section 3.12.
 type bme280Calibration struct {
 	t [3]float64 // dig_T1 to dig_T3
@@ -13,7 +13,7 @@ type bme280Calibration struct {
 	h [6]float64 // dig_H1 to dig_H6
 }
 
-// first takes the registers from 88 to A1.
+// first sets what the registers 88 to A1 contain.
 func (c *bme280Calibration) first(b *[26]byte) {
 	number := func(i int) uint16 { return binary.LittleEndian.Uint16(b[2*i:]) }
 	for i := range c.t {
@@ -26,7 +26,7 @@ func (c *bme280Calibration) first(b *[26]byte) {
 	c.h[0] = float64(b[25])
 }
 
-// second takes the registers from E1 to E7. Two numbers of 12 bits share the byte in the middle.
+// second sets what the registers E1 to E7 contain. Two numbers of 12 bits share the byte in the middle.
 func (c *bme280Calibration) second(b *[7]byte) {
 	c.h[1] = float64(int16(binary.LittleEndian.Uint16(b[:])))
 	c.h[2] = float64(b[2])
@@ -35,8 +35,7 @@ func (c *bme280Calibration) second(b *[7]byte) {
 	c.h[5] = float64(int8(b[6]))
 }
 
-// valid tells whether there is a calibration at all: a device that has not started yet has none, and a division by
-// dig_P1 is to come.
+// valid reports whether there is a calibration: a device that has not started has none, and dig_P1 is a divisor.
 func (c *bme280Calibration) valid() bool { return c.t[0] != 0 && c.p[0] != 0 }
 
 // fine returns the temperature in 1/5120 °C.
@@ -47,7 +46,7 @@ func (c *bme280Calibration) fine(count int32) float64 {
 	return a + b*b*c.t[2]
 }
 
-// pascal returns the pressure: NaN where a calibration, which must be damaged, has none.
+// pascal returns the pressure, or NaN if a damaged calibration gives none.
 func (c *bme280Calibration) pascal(count int32, fine float64) float64 {
 	a := fine/2 - 64000
 	b := a*a*c.p[5]/32768 + a*c.p[4]*2

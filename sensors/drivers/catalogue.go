@@ -21,21 +21,21 @@ const (
 
 // A Driver opens sensors of one kind.
 type Driver struct {
-	Name    string // as a configuration has it: "bh1750"
-	Summary string // what it is, for people to read
+	Name    string // its name in a configuration: "bh1750"
+	Summary string // what the device is, for people to read
 	Bus     string // I2C or OneWire
-	// Addresses are those that such a device can have on I2C, its usual one first.
+	// Addresses are the possible addresses of such a device on I2C, the usual one first.
 	Addresses []uint16
-	// Family is the lowest byte of such a device's address on 1-Wire.
+	// Family is the lowest byte of the address of such a device on 1-Wire.
 	Family byte
-	// Options are the names, in lower case, of those of [Options] that it takes.
+	// Options are the names, in lower case, of the fields of [Options] that the driver has.
 	Options []string
-	// Quantities are what it measures, as long as no options say otherwise.
+	// Quantities are what the device measures unless options change that.
 	Quantities []sensors.Quantity
 
-	// identifies says that setting such a device up proves what it is, and that it does no harm to try.
+	// identifies means that setting up the device proves what it is, and that trying it harms no other device.
 	identifies bool
-	// build checks the options and returns the sensor's chip, which has had no part in anything yet.
+	// build checks the options and returns the chip, without using the bus.
 	build func(o *Options) (chip, error)
 }
 
@@ -46,7 +46,7 @@ func Catalogue() []Driver {
 	for i := range all {
 		c, err := all[i].build(&Options{})
 		if err != nil {
-			continue // it needs options: it measures what they say
+			continue // what it measures depends on options
 		}
 		all[i].Quantities = c.quantities()
 	}
@@ -62,11 +62,10 @@ func Find(name string) (Driver, error) {
 		}
 		names = append(names, d.Name)
 	}
-	return Driver{}, fmt.Errorf("drivers: no driver is called %q: there are %s", name, strings.Join(names, ", "))
+	return Driver{}, fmt.Errorf("drivers: no driver is called %q: the drivers are %s", name, strings.Join(names, ", "))
 }
 
-// Check tells what is wrong with an address, as OpenI2C and OpenOneWire take it, or with options, without opening
-// anything.
+// Check returns what is wrong with an address for OpenI2C or OpenOneWire, or with options. It opens nothing.
 func (d Driver) Check(addr uint64, o Options) error {
 	if _, err := d.check(addr, o); err != nil {
 		return fmt.Errorf("drivers: %s: %w", d.Name, err)
@@ -77,7 +76,7 @@ func (d Driver) Check(addr uint64, o Options) error {
 // Measures returns what a sensor with these options measures.
 func (d Driver) Measures(o Options) ([]sensors.Quantity, error) {
 	if d.build == nil {
-		return nil, errors.New("drivers: this is no driver of the catalogue")
+		return nil, errors.New("drivers: the driver is not from the catalogue: use Find")
 	}
 	c, err := d.build(&o)
 	if err != nil {
@@ -88,11 +87,11 @@ func (d Driver) Measures(o Options) ([]sensors.Quantity, error) {
 
 func (d Driver) check(addr uint64, o Options) (chip, error) {
 	if d.build == nil {
-		return nil, errors.New("this is no driver of the catalogue")
+		return nil, errors.New("the driver is not from the catalogue: use Find")
 	}
 	if d.Bus == I2C {
 		if addr > 0x7f || !slices.Contains(d.Addresses, uint16(addr)) {
-			return nil, fmt.Errorf("address %#x: it can have %s", addr, addresses(d.Addresses))
+			return nil, fmt.Errorf("address must be one of %[2]s, not %#[1]x", addr, addresses(d.Addresses))
 		}
 	} else if err := checkROM(onewire.Address(addr), d.Family); err != nil {
 		return nil, err
@@ -100,15 +99,15 @@ func (d Driver) check(addr uint64, o Options) (chip, error) {
 	for _, name := range o.given() {
 		if !slices.Contains(d.Options, name) {
 			if len(d.Options) == 0 {
-				return nil, fmt.Errorf("it has no option %q, nor any other", name)
+				return nil, fmt.Errorf("it has no option %q, and no others", name)
 			}
-			return nil, fmt.Errorf("it has no option %q, but %s", name, strings.Join(d.Options, ", "))
+			return nil, fmt.Errorf("it has no option %q, only %s", name, strings.Join(d.Options, ", "))
 		}
 	}
 	return d.build(&o)
 }
 
-// OpenI2C opens a sensor on an I2C bus. It fails if nothing answers there, or what answers is something else.
+// OpenI2C opens a sensor on an I2C bus. It is an error if nothing answers at the address, or another device does.
 func (d Driver) OpenI2C(ctx context.Context, bus i2c.Bus, addr uint16, o Options) (sensors.Sensor, error) {
 	if d.Bus != I2C {
 		return nil, fmt.Errorf("drivers: %s is on %s, not on I2C", d.Name, d.Bus)
@@ -118,7 +117,7 @@ func (d Driver) OpenI2C(ctx context.Context, bus i2c.Bus, addr uint16, o Options
 	})
 }
 
-// OpenOneWire opens a sensor on a 1-Wire bus. It fails if nothing answers there.
+// OpenOneWire opens a sensor on a 1-Wire bus. It is an error if nothing answers at the address.
 func (d Driver) OpenOneWire(ctx context.Context, bus onewire.Bus, addr onewire.Address, o Options) (sensors.Sensor, error) {
 	if d.Bus != OneWire {
 		return nil, fmt.Errorf("drivers: %s is on %s, not on 1-Wire", d.Name, d.Bus)

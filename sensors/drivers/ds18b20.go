@@ -16,7 +16,7 @@ import (
 // (figures 8 to 10), conversion times (table 2), functions in the section "DS18B20 Function Commands".
 //
 // From -55 to 125 °C in steps of 0.5 °C with 9 bits, in 94 ms, to 0.0625 °C with 12, in 750 ms. What it answers has a
-// checksum. Devices that are fed by the data line work where the bus can supply power during a conversion.
+// checksum. Devices that are powered by the data line work if the bus can supply power during a conversion.
 type ds18b20Chip struct {
 	oneWireDevice
 	bits   int
@@ -32,7 +32,7 @@ const (
 	ds18b20Family     = 0x28
 	ds18b20Conversion = 750 * time.Millisecond // with 12 bits
 
-	// ds18b20Start is what it answers after power came, until a conversion has ended.
+	// ds18b20Start is the value after power-up, until a conversion has ended.
 	ds18b20Start = 0x0550 // 85 °C
 )
 
@@ -52,8 +52,8 @@ func (c *ds18b20Chip) quantities() []sensors.Quantity {
 		Resolution: math.Ldexp(1, 8-c.bits)}}
 }
 
-// setup sets the resolution, in its memory that lasts while it has power: the one that lasts beyond stands only so many
-// writes. The two bytes before are an alarm's, or the user's.
+// setup sets the resolution, but only in RAM: the EEPROM endures a limited number of writes. The two bytes before it belong to
+// an alarm, or to the user.
 func (c *ds18b20Chip) setup(context.Context) error {
 	b, err := c.memory()
 	if err != nil || b[4] == c.config {
@@ -66,7 +66,7 @@ func (c *ds18b20Chip) setup(context.Context) error {
 		return err
 	}
 	if b[4] != c.config {
-		return errors.New("it does not keep its resolution: this may be another device")
+		return errors.New("it does not keep its resolution: it may be another device")
 	}
 	return nil
 }
@@ -83,12 +83,12 @@ func (c *ds18b20Chip) measure(ctx context.Context, values []float64) error {
 		return err
 	}
 	if b[4] != c.config {
-		return errors.New("it was without power for a moment, and has lost its resolution")
+		return errors.New("it has lost its power for a moment, and its resolution with it")
 	}
 	raw := int16(binary.LittleEndian.Uint16(b)) &^ (1<<(12-c.bits) - 1) // the bits below are undefined
 	celsius := float64(raw) / 16
 	if raw == ds18b20Start && !(math.Abs(celsius-c.last) < 5) {
-		return errors.New("it answers 85 °C, as it does when it had not enough power to measure")
+		return errors.New("it reads 85 °C, as it does without enough power to measure")
 	}
 	c.last = celsius
 	values[0] = celsius
@@ -101,7 +101,7 @@ func (c *ds18b20Chip) memory() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if onewire.CheckCRC(b) && b[4]&0x9f == 0x1f { // a line held low has a right checksum, too, but not these bits
+	if onewire.CheckCRC(b) && b[4]&0x9f == 0x1f { // a line that is held low also has a right checksum, but not these bits
 		return b, nil
 	}
 	for _, x := range b {

@@ -18,6 +18,6 @@ func Example() {
 	fmt.Println(d.Check(0x23, drivers.Options{Mode: "fine"}))
 	// Output:
 	// ROHM BH1750FVI: light: lux up to 54612 lx
-	// drivers: bh1750: address 0x24: it can have 0x23, 0x5c
-	// drivers: bh1750: mode fine: it can be [high high2 low], the first by default
+	// drivers: bh1750: address must be one of 0x23, 0x5c, not 0x24
+	// drivers: bh1750: mode must be one of high, high2, low, not fine
 }

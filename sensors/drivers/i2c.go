@@ -7,8 +7,8 @@ import (
 	"periph.io/x/conn/v3/i2c"
 )
 
-// An i2cDevice is the part that all chips on I2C share. What goes to the bus lies in its arrays, so that nothing is
-// allocated for it.
+// An i2cDevice is the common part of all chips on I2C. It keeps what goes over the bus in its arrays, so that nothing is
+// allocated.
 type i2cDevice struct {
 	pause
 	bus  i2c.Bus
@@ -33,11 +33,11 @@ func (d *i2cDevice) write(b ...byte) error {
 	return nil
 }
 
-// read sends some bytes, if there are any, and reads n, which are valid until the next call.
+// read sends w, if it is not empty, and reads n bytes. They are valid until the next call.
 func (d *i2cDevice) read(n int, b ...byte) ([]byte, error) {
 	w := d.out[:copy(d.out[:], b)]
 	if len(w) == 0 {
-		w = nil // no write at all, not one of nothing
+		w = nil // no write at all, instead of an empty one
 	}
 	if err := d.bus.Tx(d.addr, w, d.in[:n]); err != nil {
 		if w == nil {
@@ -68,7 +68,7 @@ func crc8(b []byte) byte {
 	return crc
 }
 
-// checkWords checks 16-bit words that each have their checksum behind them.
+// checkWords checks 16-bit words, each followed by its checksum.
 func checkWords(b []byte) error {
 	for ; len(b) >= 3; b = b[3:] {
 		if crc8(b[:2]) != b[2] {

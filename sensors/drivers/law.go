@@ -8,71 +8,71 @@ import (
 	"sighub/sensors"
 )
 
-// The kinds of resistors that a Law knows.
+// The kinds of a Law.
 const (
 	Photoresistor = "photoresistor" // its resistance falls with the light
-	Thermistor    = "thermistor"    // with the warmth (NTC)
+	Thermistor    = "thermistor"    // its resistance falls with the temperature (NTC)
 )
 
-// A Law makes light or temperature of a voltage: that of a sensor's resistor and a fixed one in series, between a supply
-// and ground, where they meet.
+// A Law converts a voltage to light or temperature. The voltage is that between two resistors in series from a supply to
+// ground: one depends on light or temperature, the other is fixed.
 type Law struct {
 	// Kind is Photoresistor or Thermistor.
 	Kind string
-	// Supply is the voltage across both: 3.3 V by default.
+	// Supply is the voltage across both resistors: 3.3 V by default.
 	Supply float64
-	// Fixed is the fixed resistor: 10,000 ohms by default.
+	// Fixed is the resistance of the fixed one: 10,000 ohms by default.
 	Fixed float64
-	// Grounded says that the sensor's resistor is between input and ground, and the fixed one between supply and input:
-	// the voltage falls then with light or warmth. Otherwise they are the other way round, and it rises.
+	// Grounded means that the sensor is between input and ground, so that the voltage falls with light or temperature.
+	// Otherwise it is between supply and input, and the voltage rises.
 	Grounded bool
 
-	// R10 and Gamma are a photoresistor's: its resistance at 10 lx, 10,000 ohms by default, and by how many decades that
-	// falls while the light rises by one, 0.7 by default. Data sheets have both, within wide bounds.
+	// R10 and Gamma describe a photoresistor: its resistance at 10 lx, 10,000 ohms by default, and the number of decades by
+	// which it falls for each decade of light, 0.7 by default. Data sheets have both, with wide tolerances.
 	R10, Gamma float64
 
-	// R25 and Beta are a thermistor's: its resistance at 25 °C, 10,000 ohms by default, and the coefficient of its
-	// temperature in kelvin, 3950 by default.
+	// R25 and Beta describe a thermistor: its resistance at 25 °C, 10,000 ohms by default, and its coefficient in kelvin, 3950
+	// by default.
 	R25, Beta float64
 	// SteinhartHart are the coefficients A, B and C of Steinhart and Hart ("Calibration curves for thermistors", Deep-Sea
-	// Research 15, 1968), which fit a thermistor better than R25 and Beta do and replace them. All 0: none.
+	// Research 15, 1968), which describe a thermistor better than R25 and Beta, and replace them. All 0: none.
 	SteinhartHart [3]float64
 }
 
 const (
 	kelvin = 273.15
-	warm   = kelvin + 25 // where R25 holds
+	warm   = kelvin + 25 // of R25
 )
 
-// check tells what makes no sense.
+// check returns what is wrong with the law.
 func (l *Law) check() error {
 	for _, v := range []struct {
 		name  string
 		value float64
 	}{{"supply", l.Supply}, {"fixed", l.Fixed}, {"r10", l.R10}, {"gamma", l.Gamma}, {"r25", l.R25}, {"beta", l.Beta}} {
 		if !(v.value >= 0) || math.IsInf(v.value, 0) {
-			return fmt.Errorf("law: %s %v: it must be more than 0", v.name, v.value)
+			return fmt.Errorf("law: %s must be more than 0, not %v", v.name, v.value)
 		}
 	}
 	switch l.Kind {
 	case Photoresistor:
 		if l.R25 != 0 || l.Beta != 0 || l.SteinhartHart != [3]float64{} {
-			return errors.New("law: r25, beta and steinhart_hart are a thermistor's")
+			return errors.New("law: r25, beta and steinhart_hart are for a thermistor: remove them")
 		}
 	case Thermistor:
 		if l.R10 != 0 || l.Gamma != 0 {
-			return errors.New("law: r10 and gamma are a photoresistor's")
+			return errors.New("law: r10 and gamma are for a photoresistor: remove them")
 		}
 		if l.SteinhartHart != [3]float64{} && (l.R25 != 0 || l.Beta != 0) {
-			return errors.New("law: steinhart_hart replaces r25 and beta: leave one or the other out")
+			return errors.New("law: steinhart_hart replaces r25 and beta: remove one or the other")
 		}
 	default:
-		return fmt.Errorf("law: kind %q: it can be %s or %s", l.Kind, Photoresistor, Thermistor)
+		return fmt.Errorf("law: kind must be %[2]s or %[3]s, not %[1]q", l.Kind, Photoresistor, Thermistor)
 	}
 	return nil
 }
 
-// quantity is what the law makes of a voltage. The resolutions are rough: that of a curve differs from point to point.
+// quantity returns what the law converts a voltage to. The resolutions are rough: that of a curve varies.
 func (l *Law) quantity() sensors.Quantity {
 	if l.Kind == Photoresistor {
 		return sensors.Quantity{Name: "lux", Unit: sensors.Lux, Max: 100_000, Resolution: 0.1}
@@ -91,7 +91,7 @@ func or(value, otherwise float64) float64 {
 func (l *Law) value(volts float64) (float64, error) {
 	r := l.ohms(volts)
 	if l.Kind == Photoresistor {
-		// log(R/R10) = -gamma log(E/10 lx). In the dark R is too large for any voltage to be measured: that is 0 lx.
+		// log(R/R10) = -gamma log(E/10 lx). In the dark R is too large to be measured: that is 0 lx.
 		if r <= 0 {
 			return 0, fmt.Errorf("%.4f V: the photoresistor is short-circuited", volts)
 		}
@@ -110,10 +110,10 @@ func (l *Law) value(volts float64) (float64, error) {
 	if celsius := 1/inverse - kelvin; inverse > 0 && celsius >= -100 && celsius <= 400 {
 		return celsius, nil
 	}
-	return 0, fmt.Errorf("%.4f V: no temperature belongs to %.0f ohms: are the coefficients right?", volts, r)
+	return 0, fmt.Errorf("%.4f V: no temperature has %.0f ohms: check the coefficients", volts, r)
 }
 
-// ohms returns the sensor's resistance, 0 or infinite where the voltage reaches an end of the supply.
+// ohms returns the sensor's resistance: 0 or infinite when the voltage reaches an end of the supply.
 func (l *Law) ohms(volts float64) float64 {
 	supply, fixed := or(l.Supply, 3.3), or(l.Fixed, 10_000)
 	across := supply - volts // the sensor's resistor

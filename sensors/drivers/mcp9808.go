@@ -12,7 +12,7 @@ import (
 // Microchip, MCP9808, DS25095A: registers in section 5.1, with a timing diagram that reads +25.25 °C as an example;
 // resolutions and their conversion times under the resolution register.
 //
-// A step is 0.0625 °C, from -40 to 125 °C. It converts by itself, which takes 250 ms. There is no checksum.
+// A step is 0.0625 °C, from -40 to 125 °C. It converts continuously, once in 250 ms. There is no checksum.
 type mcp9808Chip struct{ i2cDevice }
 
 const (

@@ -8,12 +8,12 @@ import (
 	"periph.io/x/conn/v3/onewire"
 )
 
-// A oneWireDevice is the part that all chips on 1-Wire share. What goes to the bus lies in its arrays, so that nothing is
-// allocated for it.
+// A oneWireDevice is the common part of all chips on 1-Wire. It keeps what goes over the bus in its arrays, so that nothing is
+// allocated.
 type oneWireDevice struct {
 	pause
 	bus onewire.Bus
-	out [16]byte // "match ROM" and the address, then what is for the device
+	out [16]byte // "match ROM" and the address, then what the device receives
 	in  [9]byte
 }
 
@@ -30,8 +30,8 @@ func (d *oneWireDevice) connect(bus onewire.Bus, addr onewire.Address) {
 	binary.LittleEndian.PutUint64(d.out[1:], uint64(addr))
 }
 
-// tx addresses the device, sends up to 7 bytes and reads n, which are valid until the next call. The power is what the
-// bus supplies afterwards: a strong one feeds devices that have no other.
+// tx addresses the device, sends up to 7 bytes and reads n bytes, which are valid until the next call. power is what the bus
+// supplies after that: strong for devices without other power.
 func (d *oneWireDevice) tx(power onewire.Pullup, n int, b ...byte) ([]byte, error) {
 	w := d.out[:9+copy(d.out[9:], b)]
 	r := d.in[:n]
@@ -44,15 +44,15 @@ func (d *oneWireDevice) tx(power onewire.Pullup, n int, b ...byte) ([]byte, erro
 	return r, nil
 }
 
-// checkROM tells what is wrong with a device's address: its lowest byte is the family, its highest the checksum.
+// checkROM returns what is wrong with an address: its lowest byte is the family, its highest the checksum.
 func checkROM(addr onewire.Address, family byte) error {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(addr))
 	if b[0] != family {
-		return fmt.Errorf("address %016x: it ends in %02x, but such a device's in %02x", uint64(addr), b[0], family)
+		return fmt.Errorf("address %016x must end in %02[3]x, not %02[2]x: this is another kind of device", uint64(addr), b[0], family)
 	}
 	if !onewire.CheckCRC(b[:]) {
-		return fmt.Errorf("address %016x: it is mistyped: its first two digits should be %02x", uint64(addr),
+		return fmt.Errorf("address %016x is mistyped: it should begin with %02x", uint64(addr),
 			onewire.CalcCRC(b[:7]))
 	}
 	return nil

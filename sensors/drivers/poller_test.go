@@ -76,7 +76,7 @@ func TestPolled(t *testing.T) {
 		}
 		want := []string{
 			"cellar #connect map[temp:Cel] ", "cellar temp -25", "cellar temp -25",
-			"cellar #disconnect map[temp:Cel] failed: drivers: tmp102 at 0x48 on I2C1: it cannot be set up: " +
+			"cellar #disconnect map[temp:Cel] failed: drivers: tmp102 at 0x48 on I2C1: setting it up failed: " +
 				"writing 01 60 c0: no acknowledgement",
 			"cellar #connect map[temp:Cel] ", "cellar temp -25",
 			"cellar #disconnect map[temp:Cel] shutdown",

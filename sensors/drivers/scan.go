@@ -9,16 +9,16 @@ import (
 	"periph.io/x/conn/v3/onewire"
 )
 
-// A Found is a device that answers on a bus, and the drivers that may be for it.
+// A Found is a device that answers on a bus, and the drivers that may fit.
 type Found struct {
 	Addr    uint64
 	Drivers []string
-	// Sure says that the device told what it is; otherwise it was only there, at an address that others may use, too.
+	// Sure means that the device has identified itself. Otherwise only its address is known, which other devices may use too.
 	Sure bool
 }
 
-// ScanI2C looks for devices at the addresses that the catalogue's drivers know, in their order. Of other addresses it
-// keeps away: there are devices that take any call for a command.
+// ScanI2C looks for devices at the addresses of the catalogue's drivers, in order. It does not touch other addresses: some
+// devices treat any access as a command.
 func ScanI2C(ctx context.Context, bus i2c.Bus) ([]Found, error) {
 	var found []Found
 	for addr := uint16(0x08); addr < 0x78; addr++ {
@@ -41,29 +41,29 @@ func ScanI2C(ctx context.Context, bus i2c.Bus) ([]Found, error) {
 		if name := identify(ctx, bus, addr, possible); name != "" {
 			f.Drivers, f.Sure = []string{name}, true
 		} else if bus.Tx(addr, nil, make([]byte, 1)) != nil {
-			continue // nothing is there
+			continue // nothing answers
 		}
 		found = append(found, f)
 	}
 	return found, nil
 }
 
-// identify returns the first driver that knows the device at an address for its own. There are devices that answer to
-// nothing but their commands, so it tries even where nothing seems to be.
+// identify returns the first driver that recognises the device at an address. It tries even if nothing seems to be there: some
+// devices answer only their own commands.
 func identify(ctx context.Context, bus i2c.Bus, addr uint16, possible []Driver) string {
 	for _, d := range possible {
 		if !d.identifies {
 			continue
 		}
 		if s, err := d.OpenI2C(ctx, bus, addr, Options{}); err == nil {
-			_ = s.Close() // it was found; whether it rests does not matter
+			_ = s.Close() // it was found, whether or not it rests now
 			return d.Name
 		}
 	}
 	return ""
 }
 
-// ScanOneWire looks for devices on a 1-Wire bus. One that no driver is for has no Drivers.
+// ScanOneWire looks for devices on a 1-Wire bus. Drivers is empty for a device without a driver.
 func ScanOneWire(bus onewire.Bus) ([]Found, error) {
 	addrs, err := bus.Search(false)
 	if err != nil {

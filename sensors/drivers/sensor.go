@@ -8,31 +8,30 @@ import (
 	"sighub/sensors"
 )
 
-// A chip is what differs from driver to driver. Its errors need not say which device they are about.
+// A chip is what differs between drivers. Its errors need not name the device.
 type chip interface {
 	quantities() []sensors.Quantity
-	// setup makes sure that the device is what it should be, and brings it into the state that measure needs, whatever
-	// state it was in.
+	// setup checks that this is the right device, and prepares it for measure from whatever state it is in.
 	setup(ctx context.Context) error
 	// measure takes one reading.
 	measure(ctx context.Context, values []float64) error
-	// rest brings the device into the state in which it needs least power.
+	// rest puts the device into the state that needs the least power.
 	rest() error
 }
 
-// A sensor is a chip as a sensors.Sensor.
+// A sensor is a sensors.Sensor with a chip.
 type sensor struct {
 	chip     chip
-	label    string // which device it is
+	label    string // names the device in errors
 	measures []sensors.Quantity
-	ready    bool // it was set up and has not failed since
+	ready    bool // set up, and has not failed since
 }
 
 func (s *sensor) Quantities() []sensors.Quantity { return s.measures }
 
 func (s *sensor) Read(ctx context.Context, values []float64) error {
 	if len(values) < len(s.measures) {
-		return fmt.Errorf("drivers: %s: room for %d values of %d", s.label, len(values), len(s.measures))
+		return fmt.Errorf("drivers: %s: Read needs room for %[3]d values, not %[2]d", s.label, len(values), len(s.measures))
 	}
 	if !s.ready {
 		if err := s.setup(ctx); err != nil {
@@ -48,7 +47,7 @@ func (s *sensor) Read(ctx context.Context, values []float64) error {
 
 func (s *sensor) setup(ctx context.Context) error {
 	if err := s.chip.setup(ctx); err != nil {
-		return fmt.Errorf("drivers: %s: it cannot be set up: %w", s.label, err)
+		return fmt.Errorf("drivers: %s: setting it up failed: %w", s.label, err)
 	}
 	s.ready = true
 	return nil
@@ -56,18 +55,18 @@ func (s *sensor) setup(ctx context.Context) error {
 
 func (s *sensor) Close() error {
 	if !s.ready {
-		return nil // what does not answer does not listen either
+		return nil // it does not answer
 	}
 	s.ready = false
 	if err := s.chip.rest(); err != nil {
-		return fmt.Errorf("drivers: %s: it cannot be sent to rest: %w", s.label, err)
+		return fmt.Errorf("drivers: %s: putting it to rest failed: %w", s.label, err)
 	}
 	return nil
 }
 
 func (s *sensor) String() string { return s.label }
 
-// A pause is a wait that can be ended, and that allocates only once.
+// A pause is a wait that a context can end. It allocates only once.
 type pause struct{ timer *time.Timer }
 
 func (p *pause) wait(ctx context.Context, d time.Duration) error {

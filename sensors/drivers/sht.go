@@ -9,8 +9,8 @@ import (
 	"sighub/sensors"
 )
 
-// Three kinds of devices measure temperature and humidity with one command for one measurement, answer with two words
-// and their checksums, and differ in little else:
+// Three kinds of devices measure temperature and humidity alike: one command starts one measurement, and the answer is two words
+// with their checksums. Little else differs:
 //
 // Sensirion, Datasheet SHT3x-DIS, version 7: single shot mode, status, checksum and "Conversion of Signal Output" in section
 // 4, durations in the table of timing. Sensirion, Datasheet SHT4x: "Command Overview" and "Conversion of Signal Output" in
@@ -22,16 +22,16 @@ type shtChip struct {
 	i2cDevice
 	kind    *shtKind
 	command []byte
-	limit   time.Duration // of the measurement
+	limit   time.Duration // how long a measurement takes at most
 }
 
 type shtKind struct {
 	modes []choice[string, shtMode]
-	// identify is a command which is answered with words, too, of which the first is id, if id is not 0.
+	// identify is a command that is also answered with words. The first of them is id, if id is not 0.
 	identify []byte
 	words    int
 	id       uint16
-	// percent is the humidity when all bits of the word are 0, and how much more it is when all are 1.
+	// percent is the humidity if all bits of the word are 0, and how much it rises until all are 1.
 	percent, span float64
 }
 
@@ -97,8 +97,8 @@ func (c *shtChip) quantities() []sensors.Quantity {
 
 func (c *shtChip) setup(ctx context.Context) error {
 	if len(c.command) == 2 {
-		// It may measure by itself, for someone who used it before: then it refuses most commands. One that does not
-		// measure may not answer this.
+		// Another program may have told it to measure continuously: then it refuses most commands until this one. A device
+		// that does not measure continuously may not answer this.
 		_ = c.write(0x30, 0x93)
 		if err := c.wait(ctx, time.Millisecond); err != nil {
 			return err
@@ -121,12 +121,12 @@ func (c *shtChip) measure(ctx context.Context, values []float64) error {
 	}
 	values[0] = -45 + 175*float64(binary.BigEndian.Uint16(b))/65535
 	humidity := c.kind.percent + c.kind.span*float64(binary.BigEndian.Uint16(b[3:]))/65535
-	values[1] = min(max(humidity, 0), 100) // the SHT4x's line goes beyond both ends
+	values[1] = min(max(humidity, 0), 100) // the formula of the SHT4x goes beyond both ends
 	return nil
 }
 
-// ask sends a command, waits, and then reads words with their checksums: in two transactions, because the device
-// does not answer between them.
+// ask sends a command, waits, and then reads words with their checksums. That takes two transactions, because the device does not
+// answer while it measures.
 func (c *shtChip) ask(ctx context.Context, command []byte, limit time.Duration, words int) ([]byte, error) {
 	if err := c.write(command...); err != nil {
 		return nil, err

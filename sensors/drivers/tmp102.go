@@ -12,16 +12,16 @@ import (
 // Texas Instruments, TMP102, SBOS397: the tables "12-Bit Temperature Data Format" and "13-Bit Temperature Data Format", the
 // configuration register, and the conversion time among the electrical characteristics.
 //
-// A step is 0.0625 °C, from -40 to 125 °C. One conversion takes 26 ms (at most 35 ms); it makes 8 in a second here,
-// by itself. There is no checksum.
+// A step is 0.0625 °C, from -40 to 125 °C. One conversion takes 26 ms (at most 35 ms). The driver lets it make 8 a
+// second. There is no checksum.
 type tmp102Chip struct{ i2cDevice }
 
 const (
 	tmp102Value  = 0 // registers
 	tmp102Config = 1
 
-	// tmp102Run is the configuration: 8 conversions in a second, not shut down, 12 bits. The device itself sets bit 15,
-	// whether a conversion has ended, and bit 5, the alert.
+	// tmp102Run is the configuration: 8 conversions a second, not shut down, 12 bits. The device itself sets bit 15, when a
+	// conversion has ended, and bit 5, the alert.
 	tmp102Run  = 0x60c0
 	tmp102Mask = 0x7fdf
 	tmp102Stop = tmp102Run | 0x0100
@@ -47,8 +47,8 @@ func (c *tmp102Chip) setup(ctx context.Context) error {
 	if err := c.write(tmp102Config, tmp102Run>>8, tmp102Run&0xff); err != nil {
 		return err
 	}
-	// After a loss of power the value is 0 °C until the first conversion has ended; else it is of a
-	// conversion before the configuration.
+	// After a loss of power the value is 0 °C until the first conversion has ended. Otherwise it may be older than the
+	// configuration.
 	if err := c.wait(ctx, tmp102Conversion); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c *tmp102Chip) setup(ctx context.Context) error {
 		return err
 	}
 	if config := binary.BigEndian.Uint16(b); config&tmp102Mask != tmp102Run&tmp102Mask {
-		return errors.New("it does not keep its configuration: this may be another device")
+		return errors.New("it does not keep its configuration: it may be another device")
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (c *tmp102Chip) measure(_ context.Context, values []float64) error {
 	if err != nil {
 		return err
 	}
-	// The lowest bit tells how many bits there are: 12, or 13 in the extended mode.
+	// The lowest bit says how many bits there are: 12, or 13 in the extended mode.
 	raw := int16(binary.BigEndian.Uint16(b))
 	if raw&1 == 0 {
 		values[0] = float64(raw>>4) * 0.0625

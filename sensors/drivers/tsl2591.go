@@ -14,12 +14,12 @@ import (
 // ams, TSL2591, Datasheet v2-04 (2018-06-05): registers in the section "Register Description".
 //
 // It has one diode for visible light and infrared, channel 0, and one for infrared alone, channel 1; each counts up to
-// 36863 in 100 ms and 65535 in more. It gathers light by itself, again and again, and tells when the first result is
+// 36863 in 100 ms and 65535 in more. It gathers light continuously, and says when the first result is
 // there. There is no checksum.
 //
 // The data sheet has no formula for lux. The one here is in wide use and empirical: a count of channel 0 is
-// 408/(gain·ms) lx where there is no infrared, and the share of infrared is taken off twice, once as light that nobody
-// sees and once for what of it is in channel 0. Expect it to be right to a fifth or so, and calibrate it where it matters.
+// 408/(gain·ms) lx where there is no infrared, and the infrared share is subtracted twice: once because it is not visible,
+// and once because channel 0 contains it. Expect an error of up to a fifth, and calibrate where it matters.
 type tsl2591Chip struct {
 	i2cDevice
 	gain  int  // in tsl2591Gains
@@ -41,7 +41,7 @@ const (
 	tsl2591Unit = 100 * time.Millisecond
 )
 
-// tsl2591Gains are what the two bits of gain stand for.
+// tsl2591Gains are the gains, by their two bits.
 var tsl2591Gains = [...]float64{1, 25, 428, 9876}
 
 func tsl2591() Driver {
@@ -55,7 +55,7 @@ func tsl2591() Driver {
 			}
 			units := max(o.Integration, tsl2591Unit) / tsl2591Unit
 			if o.Integration%tsl2591Unit != 0 || o.Integration < 0 || units > 6 {
-				return nil, fmt.Errorf("integration %s: it can be 100ms to 600ms in steps of 100ms, the first by default",
+				return nil, fmt.Errorf("integration must be 100ms to 600ms, in steps of 100ms, not %s",
 					o.Integration)
 			}
 			return &tsl2591Chip{gain: gain, fixed: o.Gain != 0, time: int(units)}, nil
@@ -63,7 +63,7 @@ func tsl2591() Driver {
 	}
 }
 
-// full is the highest count.
+// full returns the highest count.
 func (c *tsl2591Chip) full() uint16 {
 	if c.time == 1 {
 		return 36863
@@ -71,7 +71,7 @@ func (c *tsl2591Chip) full() uint16 {
 	return math.MaxUint16
 }
 
-// lux is what a count of channel 0 is worth.
+// lux returns the lux of one count of channel 0.
 func (c *tsl2591Chip) lux(gain int) float64 {
 	return tsl2591Lux / (tsl2591Gains[gain] * float64(c.time) * 100)
 }
@@ -85,7 +85,7 @@ func (c *tsl2591Chip) quantities() []sensors.Quantity {
 	return []sensors.Quantity{q}
 }
 
-// period is how long one result takes at the most: the device's clock may be off by some percent.
+// period returns how long one result takes at most: the device's clock may be off by some percent.
 func (c *tsl2591Chip) period() time.Duration { return time.Duration(c.time) * tsl2591Unit * 110 / 100 }
 
 func (c *tsl2591Chip) setup(ctx context.Context) error {
@@ -99,7 +99,7 @@ func (c *tsl2591Chip) setup(ctx context.Context) error {
 	return c.start(ctx)
 }
 
-// start makes it begin anew with the present gain, and waits for the first result.
+// start starts again with the present gain, and waits for the first result.
 func (c *tsl2591Chip) start(ctx context.Context) error {
 	if err := c.write(tsl2591Enable, tsl2591On); err != nil {
 		return err
@@ -114,14 +114,14 @@ func (c *tsl2591Chip) start(ctx context.Context) error {
 }
 
 func (c *tsl2591Chip) measure(ctx context.Context, values []float64) error {
-	// Each round changes the gain by one step at the most. When the light changes as fast, the last one counts.
+	// Each round changes the gain by at most one step. If the light changes as fast as that, the last result counts.
 	for round := 0; ; round++ {
 		b, err := c.read(5, tsl2591Status)
 		if err != nil {
 			return err
 		}
 		if b[0]&tsl2591Valid == 0 {
-			return errors.New("it has no result: it was without power for a moment")
+			return errors.New("it has no result: it has lost its power for a moment")
 		}
 		both, infrared := binary.LittleEndian.Uint16(b[1:]), binary.LittleEndian.Uint16(b[3:])
 		gain := c.better(max(both, infrared))
@@ -143,8 +143,8 @@ func (c *tsl2591Chip) measure(ctx context.Context, values []float64) error {
 	}
 }
 
-// better returns the gain with which to go on after this count: a step lower if it was too high, a step higher if it
-// would then still be below half of the highest.
+// better returns the gain to continue with after this count: a step lower if the count is too high, a step higher if it would
+// still be below half of the highest.
 func (c *tsl2591Chip) better(count uint16) int {
 	switch {
 	case c.fixed:

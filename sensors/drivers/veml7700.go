@@ -15,8 +15,8 @@ import (
 // 84323: the command registers, the resolution by gain and time, and the correction of large values.
 //
 // A count is 0.0042 lx at a gain of 2 and 800 ms, and twice as much for each halving of either; it measures up to 140 klx,
-// at 1/8 and 25 ms. (The first editions of both documents had 0.0036 lx, and 120 klx.) It gathers light by itself, again
-// and again. There is no checksum, and no identity in all revisions.
+// at 1/8 and 25 ms. (The first editions of both documents had 0.0036 lx, and 120 klx.) It gathers light
+// continuously. There is no checksum, and not all revisions have an identity.
 type veml7700Chip struct {
 	i2cDevice
 	steps []veml7700Step // from the least to the most sensitive
@@ -36,12 +36,12 @@ const (
 
 	veml7700Down = 0x0001 // of the configuration
 
-	veml7700Most = 140_000 // lx: what the correction was made for ends there
+	veml7700Most = 140_000 // lx: the correction is made for values up to this
 
-	veml7700Wake = 4 * time.Millisecond // until it begins, after it was shut down: 2.5 ms at least
+	veml7700Wake = 4 * time.Millisecond // from shutdown until it starts: 2.5 ms at least
 )
 
-// lux is what a count is worth.
+// lux returns the lux of one count.
 func (s veml7700Step) lux() float64 {
 	return 0.0042 * 2 / s.gain * float64(800*time.Millisecond/s.time)
 }
@@ -95,7 +95,7 @@ func (c *veml7700Chip) quantities() []sensors.Quantity {
 	return []sensors.Quantity{{Name: "lux", Unit: sensors.Lux, Max: most, Resolution: last.lux(), Age: 2 * last.period()}}
 }
 
-// period is how long one result takes at the most: the device's clock may be off by some percent.
+// period returns how long one result takes at most: the device's clock may be off by some percent.
 func (s veml7700Step) period() time.Duration { return s.time * 110 / 100 }
 
 func (c *veml7700Chip) setup(ctx context.Context) error {
@@ -105,7 +105,7 @@ func (c *veml7700Chip) setup(ctx context.Context) error {
 	return c.start(ctx)
 }
 
-// start makes it begin anew with the present step, and waits for the first result.
+// start starts again with the present step, and waits for the first result.
 func (c *veml7700Chip) start(ctx context.Context) error {
 	s := c.steps[c.step]
 	for _, bits := range [...]uint16{s.bits | veml7700Down, s.bits} {
@@ -122,9 +122,9 @@ func (c *veml7700Chip) measure(ctx context.Context, values []float64) error {
 		if err != nil {
 			return err
 		}
-		// A device that was without power for a moment is shut down, and would answer the same value for ever.
+		// A device that has lost its power for a moment is shut down, and would always answer the same value.
 		if binary.LittleEndian.Uint16(b) != c.steps[c.step].bits {
-			return errors.New("it has lost its configuration: it was without power for a moment, or is another device")
+			return errors.New("it has lost its configuration: it has lost its power for a moment, or is another device")
 		}
 		if b, err = c.read(2, veml7700Value); err != nil {
 			return err
@@ -146,8 +146,8 @@ func (c *veml7700Chip) measure(ctx context.Context, values []float64) error {
 	}
 }
 
-// better returns the step with which to go on after this count: one lower if it was too high (the application note says
-// 10000, above which it is less linear), one higher if it would then still be well below that.
+// better returns the step to continue with after this count: one lower if the count is too high (above 10000 it is less
+// linear, says the application note), one higher if it would still be well below that.
 func (c *veml7700Chip) better(count uint16) int {
 	const high, low = 10_000, 5_000
 	switch {

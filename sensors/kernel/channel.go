@@ -14,11 +14,11 @@ import (
 	"sighub/sensors"
 )
 
-// A channel is one value of a device: what its file says, plus offset, times scale.
+// A channel is one value of a device: the number in its file, plus offset, times scale.
 type channel struct {
 	quantity sensors.Quantity
 	file     string // in the device's directory
-	fault    string // a file that says 1 while the value means nothing; or empty
+	fault    string // a file that contains 1 while the value is not valid; or empty
 	offset   float64
 	scale    float64
 	parse    func([]byte) (float64, error)
@@ -32,10 +32,10 @@ func quantities(channels []channel) []sensors.Quantity {
 	return all
 }
 
-// maxText bounds what is read of a file: the longest that means something is a w1_slave, of some 75 bytes.
+// maxText bounds what is read from a file. The longest one, a w1_slave, has some 75 bytes.
 const maxText = 256
 
-// readText reads a short text: a name, a label.
+// readText reads a short text, such as a name or a label.
 func readText(dir, file string) (string, error) {
 	f, err := os.Open(filepath.Join(dir, file))
 	if err != nil {
@@ -48,7 +48,7 @@ func readText(dir, file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// readNumber reads a number that does not change, such as a scale; otherwise if there is none.
+// readNumber reads a number that does not change, such as a scale. It returns otherwise if there is no such file.
 func readNumber(dir, file string, otherwise float64) (float64, error) {
 	text, err := readText(dir, file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -64,7 +64,7 @@ func readNumber(dir, file string, otherwise float64) (float64, error) {
 	return n, nil
 }
 
-var errNumber = errors.New("this is no number")
+var errNumber = errors.New("not a number")
 
 // parseNumber reads a decimal number as the kernel writes it: an integer, or one with a fraction. White space may follow.
 func parseNumber(text []byte) (float64, error) {
@@ -72,7 +72,7 @@ func parseNumber(text []byte) (float64, error) {
 	if len(text) > 64 {
 		return 0, errNumber
 	}
-	for _, c := range text { // ParseFloat takes more: hexadecimal numbers, infinities
+	for _, c := range text { // ParseFloat also accepts hexadecimal numbers and infinities
 		if (c < '0' || c > '9') && c != '-' && c != '+' && c != '.' && c != 'e' && c != 'E' {
 			return 0, errNumber
 		}

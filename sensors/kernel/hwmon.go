@@ -9,7 +9,7 @@ import (
 	"sighub/sensors"
 )
 
-// hwmonTypes are the types of values that are reported, and what makes its SenML unit of the unit of their files.
+// hwmonTypes are the types of values that are reported, with the factor from the unit of their files to the SenML unit.
 var hwmonTypes = map[string]struct {
 	event, unit string
 	factor      float64
@@ -23,7 +23,7 @@ var hwmonTypes = map[string]struct {
 	"humidity": {"humidity", sensors.Humidity, 1e-3}, // milli percent
 }
 
-// hwmonDevice looks for values: <type><number>_input, with a label where the driver knows one.
+// hwmonDevice finds the values of a device: <type><number>_input, with a label if the driver has one.
 func hwmonDevice(dir string) (*device, error) {
 	name, err := readText(dir, "name")
 	if err != nil {
@@ -32,7 +32,7 @@ func hwmonDevice(dir string) (*device, error) {
 	d := &device{kind: Hwmon, name: name}
 	if parent, err := filepath.EvalSymlinks(filepath.Join(dir, "device")); err == nil {
 		if exists(parent, "w1_slave") || exists(parent, "temp") && exists(parent, "type") {
-			return nil, nil // a thermometer on 1-Wire, or a thermal zone: it is found as that
+			return nil, nil // a thermometer on 1-Wire or a thermal zone, which is found as such
 		}
 		d.place = filepath.Base(parent)
 	}
@@ -48,7 +48,7 @@ func hwmonDevice(dir string) (*device, error) {
 			continue
 		}
 		if m[3] == "average" && (m[1] != "power" || exists(dir, m[1]+m[2]+"_input")) {
-			continue // what is measured now says more
+			continue // the present value is more useful
 		}
 		t := hwmonTypes[m[1]]
 		c := channel{file: entry.Name(), scale: t.factor, parse: parseNumber}
@@ -62,7 +62,7 @@ func hwmonDevice(dir string) (*device, error) {
 		counts[c.quantity.Name]++
 		d.channels = append(d.channels, c)
 	}
-	// Those of the same name have their number at the end, and what then still is not one of its kind has more.
+	// Values of the same name get their number at the end. If that is still not unique, they get another number.
 	used := make(map[string]bool)
 	for i := range d.channels {
 		c := &d.channels[i]

@@ -8,8 +8,8 @@ import (
 	"sighub/sensors"
 )
 
-// iioTypes are the channel types that are reported: what the event is called, and what makes its SenML unit of the one
-// that the ABI document says for a value which its own offset and scale were applied to.
+// iioTypes are the channel types that are reported, with the name of the event and the factor from the unit of the ABI
+// document, after offset and scale, to the SenML unit.
 var iioTypes = map[string]struct {
 	event, unit string
 	factor      float64
@@ -20,7 +20,7 @@ var iioTypes = map[string]struct {
 	"pressure":         {"pressure", sensors.Pascal, 1e3},    // kilopascal
 }
 
-// iioDevice looks for channels: in_<type>[index][_modifier]_raw, a count, or ..._input, a value that needs no scale.
+// iioDevice finds the channels of a device: in_<type>[index][_modifier]_raw, a count, or ..._input, a value without scale.
 func iioDevice(dir string) (*device, error) {
 	name, err := readText(dir, "name")
 	if err != nil {
@@ -39,7 +39,7 @@ func iioDevice(dir string) (*device, error) {
 		if m == nil {
 			continue
 		}
-		if m[3] == "_mean" || m[3] == "_peak" { // of a value that is reported itself
+		if m[3] == "_mean" || m[3] == "_peak" { // the value itself is reported
 			continue
 		}
 		base := "in_" + m[1] + m[2] + m[3]
@@ -50,7 +50,7 @@ func iioDevice(dir string) (*device, error) {
 		c := channel{file: entry.Name(), scale: t.factor, parse: parseNumber}
 		c.quantity.Unit = t.unit
 		if m[4] == "raw" {
-			// What is not a channel's own is that of all of its type.
+			// A scale or offset that a channel does not have itself is shared by all channels of its type.
 			scale, err := firstNumber(dir, 1, base+"_scale", "in_"+m[1]+m[2]+"_scale", "in_"+m[1]+m[3]+"_scale", "in_"+m[1]+"_scale")
 			if err != nil {
 				return nil, err
@@ -72,7 +72,7 @@ func iioDevice(dir string) (*device, error) {
 		c.quantity.Name = event + m[2]
 		d.channels = append(d.channels, c)
 	}
-	for i, event := range events { // in_temp0 is temp, if there is no other
+	for i, event := range events { // in_temp0 is temp if there is no other
 		if counts[event] == 1 {
 			d.channels[i].quantity.Name = event
 		}
@@ -80,7 +80,7 @@ func iioDevice(dir string) (*device, error) {
 	return d, nil
 }
 
-// firstNumber reads the first of these files that is there.
+// firstNumber reads the first of these files that exists.
 func firstNumber(dir string, otherwise float64, files ...string) (float64, error) {
 	for _, file := range files {
 		if exists(dir, file) {

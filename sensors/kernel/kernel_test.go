@@ -171,7 +171,7 @@ func TestComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme1 is not there any more") {
+	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme at nvme1 is gone") {
 		t.Errorf("opening what is not there: %v", err)
 	}
 	if got := found(t, root, "nvme").Path; !strings.Contains(got, "nvme0") {

@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// processors are the names of what measures a processor's temperature, on the machines that hubs run on: those of
-// Raspberry Pi and other ARM boards, Intel and AMD.
+// processors are the kernel's names for processor thermometers: on the Raspberry Pi and other ARM boards, Intel, and AMD.
 var processors = []string{"cpu-thermal", "cpu_thermal", "bcm2835_thermal", "soc-thermal", "soc_thermal", "coretemp",
 	"k10temp", "zenpower", "x86_pkg_temp"}
 
-// names gives each device a name, in the order of devices. Where several could have the same name, none of them has it,
-// but one with its place: so no name ever means another device because one was added.
+// names returns a name for each device. If several devices would have the same name, each gets one with its place instead, so
+// that adding a device never changes what a name means.
 func names(devices []*device) []string {
 	names := make([]string, len(devices))
 	taken := make(map[string]bool)
 
-	// The first kind that knows the processor's temperature calls it cpu: the others mean the same one.
+	// The first kind with a processor thermometer gets the name cpu: the others measure the same.
 	cpus := make(map[string][]int)
 	for i, d := range devices {
 		if slices.Contains(processors, d.name) {
@@ -57,7 +56,7 @@ func names(devices []*device) []string {
 			}
 		}
 	}
-	// What is left cannot be told apart: it is numbered.
+	// The rest cannot be told apart, and are numbered.
 	for i, d := range devices {
 		for n := 1; names[i] == ""; n++ {
 			if name := fmt.Sprintf("%s-%d", full(d), n); !taken[name] {
@@ -69,7 +68,7 @@ func names(devices []*device) []string {
 	return names
 }
 
-// slug makes a name of what the kernel, or a board's maker, wrote: small letters, digits and single hyphens.
+// slug turns a name of the kernel or of a board into lower-case letters, digits and single hyphens.
 func slug(s, otherwise string) string {
 	var name []byte
 	for _, c := range []byte(strings.ToLower(s)) {

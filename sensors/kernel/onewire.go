@@ -9,11 +9,10 @@ import (
 	"sighub/sensors"
 )
 
-// oneWireFamilies are those that the kernel's w1_therm knows, by the family that their directory's name begins with.
+// oneWireFamilies are the thermometers that the kernel's w1_therm supports, by the family at the start of their directory's name.
 var oneWireFamilies = map[string]string{"10": "ds18s20", "22": "ds1822", "28": "ds18b20", "3b": "ds1825", "42": "ds28ea00"}
 
-// oneWireDevice looks at a device on 1-Wire, such as 28-0316a2794cff: a thermometer has a w1_slave, which measures when it
-// is read. That takes up to 750 ms.
+// oneWireDevice finds a thermometer on 1-Wire, such as 28-0316a2794cff. Reading its w1_slave measures, which takes up to 750 ms.
 func oneWireDevice(dir string) (*device, error) {
 	family, id, _ := strings.Cut(filepath.Base(dir), "-")
 	name, ok := oneWireFamilies[family]
@@ -28,11 +27,11 @@ func oneWireDevice(dir string) (*device, error) {
 
 var (
 	errOneWire   = errors.New("the checksum is wrong: the reading was damaged on the bus")
-	errUnpowered = errors.New("it is 85 °C, as when it had not enough power to measure")
+	errUnpowered = errors.New("it reads 85 °C, as it does without enough power to measure")
 )
 
-// parseOneWire reads two lines: the device's memory, with whether its checksum is right, and the memory again, with the
-// temperature in millidegrees.
+// parseOneWire parses two lines. The first has the device's memory and whether its checksum is right, the second has the memory
+// again and the temperature in millidegrees.
 //
 //	72 01 4b 46 7f ff 0e 10 57 : crc=57 YES
 //	72 01 4b 46 7f ff 0e 10 57 t=23125
@@ -46,8 +45,8 @@ func parseOneWire(text []byte) (float64, error) {
 		return 0, errNumber
 	}
 	n, err := parseNumber(value)
-	// After power came it answers 85 °C until it has measured, with 0c in the seventh byte. One that was measured has
-	// another there, with few exceptions.
+	// After power-up the device answers 85 °C until it has measured, with 0c in the seventh byte. A measured 85 °C almost
+	// always has another value there.
 	if err == nil && n == 85_000 && len(first) >= 20 && string(first[18:20]) == "0c" {
 		return 0, errUnpowered
 	}

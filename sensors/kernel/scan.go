@@ -12,7 +12,7 @@ import (
 	"sighub/sensors"
 )
 
-// The parts of the kernel that sensors are found in.
+// The kinds of sensors in the kernel.
 const (
 	IIO     = "iio"
 	Hwmon   = "hwmon"
@@ -20,41 +20,41 @@ const (
 	OneWire = "w1"
 )
 
-// Options are those of Scan. The zero value is that of every machine.
+// Options are those of Scan. The zero value is right for every machine.
 type Options struct {
 	// Root is where sysfs is: /sys by default.
 	Root string
-	// Logger is told what was found and cannot be used. Nil: nobody is told.
+	// Logger logs what was found but cannot be used. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// A Found is a sensor of the kernel's.
+// A Found is a sensor that Scan has found.
 type Found struct {
-	// Name is one for its sender: "cpu", "nvme", "bme280". It is the same after each start, whatever numbers the kernel
-	// gives, as long as there is no other sensor of this kind.
+	// Name is a name for its sender: "cpu", "nvme", "bme280". It is the same after each start, whatever numbers the kernel
+	// gives, unless another sensor of the same kind is added.
 	Name string
 	// Kind is IIO, Hwmon, Thermal or OneWire.
 	Kind string
-	// Bus names what it shares with others, as in sensors.Source; empty: nothing.
+	// Bus is the bus that it shares with other sensors, for sensors.Source; empty: none.
 	Bus string
-	// Path is where it is at the moment.
+	// Path is its present directory.
 	Path string
 	// Quantities are what it measures.
 	Quantities []sensors.Quantity
-	// Open opens it, where it is by then: a device that was unplugged comes back with another number.
+	// Open finds its present directory and opens it: a device that was unplugged comes back under another number.
 	Open func(ctx context.Context) (sensors.Sensor, error)
 }
 
-// A device is what is found in one directory of sysfs.
+// A device is a directory of sysfs with values to read.
 type device struct {
 	kind     string
-	name     string // what the kernel calls it
-	place    string // what it hangs on, which tells it from others of its name
+	name     string // the kernel's name
+	place    string // what it is connected to; distinguishes devices of the same name
 	dir      string // without symbolic links
 	channels []channel
 }
 
-// Scan finds the kernel's sensors, in the order of their names. What it cannot read or understand it leaves out.
+// Scan finds the kernel's sensors, sorted by name. It leaves out what it cannot read or understand.
 func Scan(o Options) []Found {
 	devices := scan(&o)
 	found := make([]Found, len(devices))
@@ -70,7 +70,7 @@ func Scan(o Options) []Found {
 	return found
 }
 
-// scan returns all devices, each once: the kernel shows thermal zones, and thermometers on 1-Wire, as hwmon too.
+// scan returns each device once, although the kernel also shows thermal zones and 1-Wire thermometers as hwmon.
 func scan(o *Options) []*device {
 	if o.Root == "" {
 		o.Root = "/sys"
@@ -90,11 +90,11 @@ func scan(o *Options) []*device {
 	return all
 }
 
-// in looks into the directories of a class whose names begin like this. Their files may be symbolic links.
+// in calls look for the directories of a class whose names begin with prefix, symbolic links resolved.
 func (o *Options) in(class, prefix string, look func(dir string) (*device, error)) []*device {
 	matches, err := filepath.Glob(filepath.Join(escape(o.Root), class, prefix+"*"))
 	if err != nil {
-		o.Logger.Debug("a class of sensors cannot be looked into", "class", class, "error", err)
+		o.Logger.Debug("a class of sensors cannot be read", "class", class, "error", err)
 		return nil
 	}
 	var devices []*device
@@ -117,7 +117,7 @@ func (o *Options) in(class, prefix string, look func(dir string) (*device, error
 	return devices
 }
 
-// escape makes a path a pattern that matches nothing else.
+// escape returns a pattern that matches only this path.
 func escape(path string) string {
 	var pattern []byte
 	for i := range len(path) {
@@ -129,7 +129,7 @@ func escape(path string) string {
 	return string(pattern)
 }
 
-// exists tells whether there is a file of that name.
+// exists reports whether there is a file of that name.
 func exists(elem ...string) bool {
 	_, err := os.Stat(filepath.Join(elem...))
 	return err == nil
@@ -144,6 +144,6 @@ func (d *device) reopen(o Options) func(context.Context) (sensors.Sensor, error)
 				return open(d)
 			}
 		}
-		return nil, fmt.Errorf("kernel: %s %s at %s is not there any more", kind, name, place)
+		return nil, fmt.Errorf("kernel: %s %s at %s is gone", kind, name, place)
 	}
 }

@@ -12,11 +12,11 @@ import (
 	"sighub/sensors"
 )
 
-// A sensor is a device whose files are open. To read one again from its start makes the kernel measure anew.
+// A sensor is a device whose files are open. Reading a file again from its start makes the kernel measure again.
 type sensor struct {
 	device *device
 	values []file
-	faults []file // of those values that have one
+	faults []file // for the values that have one
 	text   [maxText]byte
 }
 
@@ -33,7 +33,7 @@ func open(d *device) (*sensor, error) {
 		}
 		s.values, s.faults = append(s.values, value), append(s.faults, fault)
 		if err != nil {
-			_ = s.Close() // they were only read
+			_ = s.Close() // nothing was written
 			return nil, fmt.Errorf("kernel: %s %s: %w", d.kind, d.name, err)
 		}
 	}
@@ -42,11 +42,11 @@ func open(d *device) (*sensor, error) {
 
 func (s *sensor) Quantities() []sensors.Quantity { return quantities(s.device.channels) }
 
-// Read reads all values. One that the device has not at the moment, as the speed of a fan that stands or the temperature of
-// a network card that is down, is NaN; a device that has none at all has failed.
+// Read reads all values. A value that the device does not have at the moment, such as the temperature of a network card that is
+// down, is NaN. It is an error if there is no value at all.
 func (s *sensor) Read(ctx context.Context, values []float64) error {
 	if len(values) < len(s.values) {
-		return fmt.Errorf("kernel: %s %s: room for %d values of %d", s.device.kind, s.device.name, len(values), len(s.values))
+		return fmt.Errorf("kernel: %s %s: Read needs room for %[4]d values, not %[3]d", s.device.kind, s.device.name, len(values), len(s.values))
 	}
 	var failed error
 	some := false
@@ -68,7 +68,7 @@ func (s *sensor) Read(ctx context.Context, values []float64) error {
 	return fmt.Errorf("kernel: %s %s: %w", s.device.kind, s.device.name, failed)
 }
 
-var errFault = errors.New("the device says that the value means nothing")
+var errFault = errors.New("the device says that the value is not valid")
 
 func (s *sensor) value(i int) (float64, error) {
 	c := &s.device.channels[i]
@@ -87,11 +87,11 @@ func (s *sensor) value(i int) (float64, error) {
 	}
 	n, err := c.parse(text)
 	if err != nil {
-		return 0, fmt.Errorf("%s says %.60q: %w", s.values[i].Name(), text, err)
+		return 0, fmt.Errorf("%s contains %.60q: %w", s.values[i].Name(), text, err)
 	}
 	value := (n + c.offset) * c.scale
 	if math.IsInf(value, 0) {
-		return 0, fmt.Errorf("%s says %.60q, which its scale makes infinite", s.values[i].Name(), text)
+		return 0, fmt.Errorf("%s contains %.60q, which is infinite after scaling", s.values[i].Name(), text)
 	}
 	return value, nil
 }

@@ -1,6 +1,6 @@
-// Package pins makes events of a digital input's edges: a door, a button, day and night from a comparator.
+// Package pins reports the level of digital inputs: a door, a button, a comparator.
 //
-// Each [Pin] is a sender with one event, whose data is true while the pin is at its active level and false while it is not.
-// A [Watcher] reports the level when the sender connects, and each change after it, with the time of the edge that began
-// it: what bounces is one change, and what is back within the time of debouncing is none.
+// Each [Pin] is a sender with one event, whose data is true while the pin is at its active level, and false otherwise. A
+// [Watcher] reports the level when the sender connects, and then each change, with the time of its first edge. A contact that
+// bounces is one change; one that returns within the debounce time is not reported.
 package pins

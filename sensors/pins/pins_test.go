@@ -210,8 +210,8 @@ func TestRetry(t *testing.T) {
 		s.told("7s #connect", "7s open false")
 		p.deaf.Store(true)
 		time.Sleep(ms(1500)) // it is waited for until 7.6 s, and found out; and at once after 8.6 s
-		s.told("7.6s #disconnect failed: the pin does not wait for edges any more", "8.6s #connect", "8.6s open false",
-			"8.6s #disconnect failed: the pin does not wait for edges any more")
+		s.told("7.6s #disconnect failed: the pin cannot wait for edges any more", "8.6s #connect", "8.6s open false",
+			"8.6s #disconnect failed: the pin cannot wait for edges any more")
 		s.stop()
 		if n := strings.Count(s.log.String(), "WARN"); n != 3 {
 			t.Errorf("%d warnings:\n%s", n, &s.log)
@@ -222,11 +222,11 @@ func TestRetry(t *testing.T) {
 func TestRefused(t *testing.T) {
 	good := pins.Pin{Sender: "door", Event: "open", Open: open(newPin(gpio.Low))}
 	for want, change := range map[string]func(*pins.Pin){
-		"a sender and an event": func(p *pins.Pin) { p.Event = "" },
-		"hub's own":             func(p *pins.Pin) { p.Event = hub.Connect },
-		"debounce 2s":           func(p *pins.Pin) { p.Debounce = 2 * time.Second },
-		"nothing opens":         func(p *pins.Pin) { p.Open = nil },
-		"another pin":           func(p *pins.Pin) { p.Event = "shut" },
+		"a sender and an event":               func(p *pins.Pin) { p.Event = "" },
+		"reserved for the hub":                func(p *pins.Pin) { p.Event = hub.Connect },
+		"debounce must be at most 1s, not 2s": func(p *pins.Pin) { p.Debounce = 2 * time.Second },
+		"Open must not be nil":                func(p *pins.Pin) { p.Open = nil },
+		"another pin":                         func(p *pins.Pin) { p.Event = "shut" },
 	} {
 		bad := good
 		bad.Sender = "gate"

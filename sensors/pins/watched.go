@@ -11,26 +11,26 @@ import (
 	"sighub/hub"
 )
 
-// A watched is a Pin in a Watcher: a goroutine that waits for edges, which is the way that the pins of periph.io have.
+// A watched is a Pin in a Watcher: a goroutine that waits for edges.
 type watched struct {
 	Pin
 	router *hub.Router
 	opts   *Options
 	log    *slog.Logger
 
-	told bool // of what is wrong
+	told bool // the present failure was logged
 }
 
 const (
-	// look is how long a pin is waited for at a time: Run ends that much later, or as much as debouncing takes, and an edge
-	// that the kernel did not tell is noticed then.
+	// look is the longest wait for an edge. After it, the level is checked in case the kernel has missed an edge, and ctx: so
+	// Run ends that much later, or later by the debounce time.
 	look = 200 * time.Millisecond
-	// restless is how many times its debouncing a pin may go on without a rest until its level counts all the same: one
-	// that changes for ever is to be seen.
+	// restless is after how many debounce times without a stable level the level counts nevertheless, so that a pin that
+	// never stops changing is reported too.
 	restless = 50
 )
 
-var errBroken = errors.New("the pin does not wait for edges any more")
+var errBroken = errors.New("the pin cannot wait for edges any more")
 
 // run watches the pin until ctx is done, and tries again after it failed.
 func (w *watched) run(ctx context.Context) {
@@ -46,7 +46,7 @@ func (w *watched) run(ctx context.Context) {
 		if w.told {
 			w.log.Debug("a pin still cannot be used", "error", err)
 		} else {
-			w.log.Warn("a pin cannot be used: it is tried again and again", "error", err)
+			w.log.Warn("a pin cannot be used: trying again until it can", "error", err)
 		}
 		w.told = true
 		w.pause(ctx, wait)
@@ -72,7 +72,7 @@ func (w *watched) watch(ctx context.Context) (connected bool, err error) {
 	if err := pin.In(w.Pull, gpio.BothEdges); err != nil {
 		return false, err
 	}
-	defer func() { _ = pin.Halt() }() // it only has to be left alone
+	defer func() { _ = pin.Halt() }() // nothing else is to be undone
 	sender, err := w.router.AddSender(w.Sender, hub.SenderOptions{Events: []string{w.Event}})
 	if err != nil {
 		return false, err
@@ -83,7 +83,7 @@ func (w *watched) watch(ctx context.Context) (connected bool, err error) {
 		return false, err
 	}
 	w.told = false
-	w.log.Info("a pin is there", "event", w.Event)
+	w.log.Info("watching a pin", "event", w.Event)
 	err = w.follow(ctx, pin, signal)
 	if ctx.Err() != nil {
 		sender.RemoveBecause("shutdown")
@@ -104,7 +104,7 @@ func (w *watched) follow(ctx context.Context, pin gpio.PinIn, signal *hub.Signal
 		edge := pin.WaitForEdge(look)
 		at := time.Now()
 		if !edge && at.Sub(start) < look/2 {
-			return errBroken // or this would never rest
+			return errBroken // or this loop would never wait
 		}
 		if !edge && pin.Read() == level {
 			continue

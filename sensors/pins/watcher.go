@@ -16,36 +16,36 @@ import (
 
 // Options are those of a Watcher. The zero value is ready to use.
 type Options struct {
-	// Logger is told when a pin cannot be used, and why. Nil: nobody is told.
+	// Logger logs when a pin cannot be used, and why. Nil: nothing is logged.
 	Logger *slog.Logger
-	// RetryMin and RetryMax bound the time after which a pin that cannot be used is tried again, which doubles with each
-	// try in vain: from 1 s to 1 min by default.
+	// RetryMin and RetryMax bound the time until a pin that cannot be used is tried again. It doubles with each failure: from
+	// 1 s to 1 min by default.
 	RetryMin, RetryMax time.Duration
 }
 
-// A Pin is a digital input that is made a sender.
+// A Pin describes a digital input.
 type Pin struct {
-	// Sender and Event are what reports it.
+	// Sender and Event report the level.
 	Sender, Event string
-	// Open returns the pin. It is called again after it failed.
+	// Open returns the pin. It is called again after a failure.
 	Open func() (gpio.PinIn, error)
-	// Pull is which of its resistors the pin is to have. The zero value is no resistor; gpio.PullNoChange leaves it.
+	// Pull is the pull resistor of the pin: by default none. gpio.PullNoChange leaves it as it is.
 	Pull gpio.Pull
-	// ActiveLow says that the event's data is true while the pin is low, as that of a button to ground.
+	// ActiveLow means that the event's data is true while the pin is low, as with a button to ground.
 	ActiveLow bool
-	// Debounce is how long the pin must have been quiet for its level to count: 20 ms by default, 1 s at the most.
+	// Debounce is how long the level must be stable to count: 20 ms by default, at most 1 s.
 	Debounce time.Duration
 }
 
-// Check refuses what makes no sense, and sets what was left out.
+// Check returns an error if the pin is not valid, and sets defaults.
 func (p *Pin) Check() error {
 	switch {
 	case p.Sender == "" || p.Event == "":
-		return errors.New("it needs a sender and an event")
+		return errors.New("the pin must have a sender and an event")
 	case p.Event == hub.Connect || p.Event == hub.Disconnect || p.Event == hub.Gap:
-		return fmt.Errorf("event %q is the hub's own: choose another name", p.Event)
+		return fmt.Errorf("event %q is reserved for the hub: choose another name", p.Event)
 	case p.Debounce < 0 || p.Debounce > maxDebounce:
-		return fmt.Errorf("debounce %s: it can be up to %s", p.Debounce, maxDebounce)
+		return fmt.Errorf("debounce must be at most %[2]s, not %[1]s", p.Debounce, maxDebounce)
 	}
 	p.Debounce = cmp.Or(p.Debounce, defaultDebounce)
 	return nil
@@ -61,8 +61,8 @@ type Watcher struct {
 	pins []*watched
 }
 
-// NewWatcher returns a Watcher for these pins, which does nothing before Run. It fails for those that make no sense or
-// would be the same sender.
+// NewWatcher returns a Watcher for these pins. It does nothing until Run. It is an error if Check fails for one, or if two have
+// the same sender.
 func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -76,9 +76,9 @@ func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
 		switch {
 		case err != nil:
 		case p.Open == nil:
-			err = errors.New("nothing opens it")
+			err = errors.New("Open must not be nil")
 		case names[p.Sender]:
-			err = errors.New("another pin has this name: give each sender a name of its own")
+			err = errors.New("another pin has the same sender: give each its own")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("pins: pin %q: %w", p.Sender, err)
@@ -89,7 +89,7 @@ func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
 	return w, nil
 }
 
-// Run watches the pins until ctx is done, and then disconnects them. A pin notices that within a moment.
+// Run watches the pins until ctx is done, and then disconnects them, which takes up to 200 ms.
 func (w *Watcher) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, p := range w.pins {

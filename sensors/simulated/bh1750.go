@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A bh1750 is ROHM's light sensor as Technical Note No. 11046EDT01 has it: instructions on page 5, the measurement time
-// register on page 11. It has a result as soon as it is told to measure.
+// A bh1750 is ROHM's light sensor, after Technical Note No. 11046EDT01: instructions on page 5, the measurement time register
+// on page 11. It has a result as soon as it is told to measure.
 type bh1750 struct {
 	place       Drift
 	on          bool
@@ -15,7 +15,7 @@ type bh1750 struct {
 	sensitivity byte
 }
 
-const bh1750Usual = 69 // its sensitivity after power came
+const bh1750Usual = 69 // its sensitivity after power-up
 
 func newBH1750(place Drift) *bh1750 { return &bh1750{place: place, sensitivity: bh1750Usual} }
 

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A bme280 is Bosch's sensor of temperature, humidity and pressure as BST-BME280-DS002 has it: 256 registers, which are
-// written in pairs of address and value and read one after another. It measures at once.
+// A bme280 is Bosch's sensor for temperature, humidity and pressure, after BST-BME280-DS002: 256 registers, written in pairs of
+// address and value, and read one after another. It measures immediately.
 //
-// Its calibration leaves out the coefficients that bend the lines of the data sheet's formulas (section 4.2.3): what
-// remains of them can be turned around.
+// Its calibration leaves out the non-linear coefficients of the data sheet's formulas (section 4.2.3), so that the formulas can
+// be inverted.
 type bme280 struct {
 	place     Drift
 	pointer   byte
@@ -35,7 +35,7 @@ func newBME280(place Drift) *bme280 {
 	return c
 }
 
-// start sets the registers as they are after power came.
+// start sets the registers to their values after power-up.
 func (c *bme280) start() {
 	c.registers = [256]byte{bme280ID: 0x60}
 	for _, r := range []struct {
@@ -44,12 +44,12 @@ func (c *bme280) start() {
 	}{{0x88, bme280T1}, {0x8a, bme280T2}, {0x8e, bme280P1}, {0xe1, bme280H2}} {
 		binary.LittleEndian.PutUint16(c.registers[r.at:], r.value)
 	}
-	copy(c.registers[bme280Data:], []byte{0x80, 0, 0, 0x80, 0, 0, 0x80, 0}) // nothing was measured
+	copy(c.registers[bme280Data:], []byte{0x80, 0, 0, 0x80, 0, 0, 0x80, 0}) // not measured yet
 }
 
 func (c *bme280) tx(w, r []byte, now time.Time) error {
 	if len(w)%2 == 1 {
-		c.pointer = w[len(w)-1] // where reading begins
+		c.pointer = w[len(w)-1] // the first register that is read
 	}
 	for ; len(w) >= 2; w = w[2:] {
 		c.set(w[0], w[1], now)
@@ -80,7 +80,7 @@ func (c *bme280) set(register, value byte, now time.Time) {
 	}
 }
 
-// measure puts counts into the registers; 80 00 0 where a quantity is left out.
+// measure puts counts into the registers: 80 00 0 for a quantity that is left out.
 func (c *bme280) measure(now time.Time) {
 	temp, pressure, humidity := uint32(0x80000), uint32(0x80000), uint16(0x8000)
 	if c.registers[bme280Ctrl]>>5 != 0 {

@@ -13,35 +13,35 @@ import (
 type BusOptions struct {
 	// Place is what its chips measure.
 	Place Drift
-	// PulledOut is asked before each transaction; while it is true nothing answers, and the chips are without power. Nil:
+	// PulledOut is called before each transaction. While it returns true, nothing answers and the chips have no power. Nil:
 	// never.
 	PulledOut func() bool
 	// Now is the clock: time.Now by default.
 	Now func() time.Time
 }
 
-// A Bus is an I2C bus with chips that behave, register by register, as those of their data sheets: at every address
-// that they can have there is one of those that [Chips] lists.
+// A Bus is an I2C bus with simulated chips that behave as their data sheets say, register by register. The chips that [Chips]
+// lists are there, at every address that they can have.
 type Bus struct {
 	opts  BusOptions
 	mu    sync.Mutex
-	chips map[uint16]chip // those that have been asked something since there is power
+	chips map[uint16]chip // those that were used since power-up
 }
 
 var _ i2c.BusCloser = (*Bus)(nil)
 
-// Chips lists the drivers whose chips are on a Bus.
+// Chips returns the drivers for the chips on a Bus.
 func Chips() []string { return []string{"bh1750", "bme280", "tmp102"} }
 
-// A chip is given what is written to it, if anything, and then fills what is read from it, if anything. An error is no
-// acknowledgement.
+// A chip receives what is written to it, if anything, and then fills in what is read from it, if anything. An error means that
+// it does not acknowledge.
 type chip interface {
 	tx(w, r []byte, now time.Time) error
 }
 
 var errNoAnswer = errors.New("simulated: no acknowledgement")
 
-// NewBus returns a bus.
+// NewBus returns a Bus.
 func NewBus(o BusOptions) *Bus {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -51,7 +51,7 @@ func NewBus(o BusOptions) *Bus {
 
 func (b *Bus) String() string { return "sim" }
 
-// SetSpeed implements i2c.Bus. Every speed is right.
+// SetSpeed implements i2c.Bus. Any speed will do.
 func (b *Bus) SetSpeed(physic.Frequency) error { return nil }
 
 // Close implements i2c.BusCloser. The chips keep their power.
@@ -75,7 +75,7 @@ func (b *Bus) Tx(addr uint16, w, r []byte) error {
 	return c.tx(w, r, b.opts.Now())
 }
 
-// newChip returns what is at an address, as it is after power came; nil: nothing.
+// newChip returns the chip at an address as it is after power-up, or nil if there is none.
 func newChip(addr uint16, place Drift) chip {
 	switch addr {
 	case 0x23, 0x5c:

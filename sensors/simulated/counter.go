@@ -6,7 +6,7 @@ import (
 	"sighub/sensors"
 )
 
-// A Counter reports 0, 1, 2, … The zero Counter is ready to use, by one goroutine at a time.
+// A Counter reports 0, 1, 2, … The zero Counter is ready to use. It is used by one goroutine at a time.
 type Counter struct{ next uint64 }
 
 // Next returns the next number. Numbers are exact up to 2^53.

@@ -7,25 +7,25 @@ import (
 	"sighub/sensors"
 )
 
-// A Drift is a place where light, temperature, humidity and pressure change as over a day. What it reports depends on its fields and
-// the time alone. The zero Drift has days of 24 hours.
+// A Drift is a place where light, temperature, humidity and pressure change as over a day. Its values depend only on its fields
+// and the time. The zero Drift has days of 24 hours.
 type Drift struct {
-	// Start is when a day begins, at its midnight: that of 1970-01-01 in UTC by default.
+	// Start is a midnight: by default that of 1970-01-01 in UTC.
 	Start time.Time
-	// Day is how long a day takes: 24 hours by default. A demo sees more in a shorter one.
+	// Day is the length of a day: 24 hours by default. A demo shows more with a shorter one.
 	Day time.Duration
-	// Seed chooses among places that differ in their weather.
+	// Seed chooses the weather.
 	Seed uint64
 }
 
 // The shape of a day: full sun outdoors is some 100,000 lux, an overcast noon a tenth of that.
 const (
 	noonLux     = 20_000
-	clouds      = 0.4  // of the light that clouds take at the most
-	meanCelsius = 16.0 // of the day
-	swing       = 6.0  // in kelvin, from the mean to the warmest and coldest
-	delay       = 0.1  // of a day, by which warmth follows the sun
-	gusts       = 0.8  // in kelvin
+	clouds      = 0.4 // the largest share of the light that clouds take
+	meanCelsius = 16.0
+	swing       = 6.0 // in kelvin, from the mean to the warmest and coldest
+	delay       = 0.1 // of a day, from the sun's maximum to the temperature's
+	gusts       = 0.8 // in kelvin
 
 	meanHumidity = 60.0      // in %RH, at the mean temperature
 	drying       = 3.0       // in %RH per kelvin
@@ -33,7 +33,7 @@ const (
 	fronts       = 1_500.0   // in pascal, from the mean to the highest and lowest
 )
 
-// Light returns the light in lux, whole lux.
+// Light returns the light, in whole lux.
 func (d Drift) Light(at time.Time) sensors.Reading {
 	day := d.days(at)
 	sun := max(0, -math.Cos(2*math.Pi*day))
@@ -56,7 +56,7 @@ func (d Drift) Humidity(at time.Time) sensors.Reading {
 	return sensors.Reading{Value: math.Round(percent*100) / 100, Unit: sensors.Humidity, Time: at}
 }
 
-// Pressure returns the air's pressure, to a pascal. It changes twice a day.
+// Pressure returns the air pressure, to a pascal. It changes twice a day.
 func (d Drift) Pressure(at time.Time) sensors.Reading {
 	pascal := meanPressure + fronts*(2*d.weather(d.days(at)*2, 3)-1)
 	return sensors.Reading{Value: math.Round(pascal), Unit: sensors.Pascal, Time: at}
@@ -75,8 +75,8 @@ func (d Drift) days(at time.Time) float64 {
 	return float64(at.Sub(start)) / float64(length)
 }
 
-// weather returns a number from 0 to 1 that changes smoothly with t: between whole numbers, each of which has a
-// value of its own, it blends from one to the next.
+// weather returns a number from 0 to 1 that changes smoothly with t. Each integer t has its own value; in between, it blends
+// from one value to the next.
 func (d Drift) weather(t float64, kind uint64) float64 {
 	whole := math.Floor(t)
 	part := t - whole

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A tmp102 is TI's thermometer as SBOS397 has it: a pointer, which a write sets, and four registers of two bytes. It has a
-// result at any time.
+// A tmp102 is TI's thermometer, after SBOS397: a pointer, which a write sets, and four registers of two bytes. It always has a
+// result.
 type tmp102 struct {
 	place     Drift
 	pointer   byte

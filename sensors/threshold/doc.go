@@ -1,10 +1,9 @@
-// Package threshold makes an event of a reading that crosses a limit: "#dark" when light falls under 10 lx, until it
-// rises over 15.
+// Package threshold reports when a reading crosses a limit: "#dark" when light falls below 10 lx, until it rises above 15.
 //
-// A [Threshold] listens to an event of any sender, a device's as well as one of the gateway's own, and is a sender itself,
-// with one event: true when the limit was crossed, false when the reading came back over the other one. It says which of
-// them holds with the first reading, and it comes and goes with the sender that it listens to: while that is gone nobody
-// knows.
+// A [Threshold] listens to one event of a sender, whether a device or a sensor of the gateway, and is a sender itself. Its own
+// event is true when the limit is crossed, and false when the reading comes back across the other limit. It reports once with
+// the first reading. It connects and disconnects with the sender that it listens to, because the state is unknown while that
+// sender is gone.
 //
-// All happens where the reading is delivered; there is nothing to run.
+// A threshold has no goroutine: everything happens while the reading is delivered.
 package threshold

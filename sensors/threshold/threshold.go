@@ -9,42 +9,42 @@ import (
 	"sighub/hub"
 )
 
-// A Threshold is two limits of a reading. Between them, it stays what it was.
+// A Threshold has two limits for a reading. Between them, its state stays as it is.
 type Threshold struct {
-	// Sender and Event are whose reading it is: the data must be a number.
+	// Sender and Event name the reading. Its data must be a number.
 	Sender, Event string
-	// Above says that it is crossed upwards; otherwise it is downwards.
+	// Above means that the limit is crossed when the reading rises above it; otherwise, when it falls below it.
 	Above bool
-	// Limit is what the reading must fall under, or rise above, for it to be crossed.
+	// Limit is the value beyond which the limit counts as crossed.
 	Limit float64
-	// Until is what the reading must then rise over, or fall below, for it not to be any more. It is not on the other side
-	// of Limit.
+	// Until is the value that the reading must pass on its way back for that to end: not less than Limit, or with Above not
+	// more.
 	Until float64
-	// Report is the event that tells of it. If it begins with #, it is a channel as well.
+	// Report is the event to report. If its name starts with #, it is also a channel.
 	Report string
-	// As is the sender that reports it; by default that is Sender, a dot, and Report without its #.
+	// As is the sender of the event: by default Sender, a dot, and Report without its #.
 	As string
 }
 
-// Check refuses what makes no sense, and sets what was left out.
+// Check returns an error if the threshold is not valid, and sets defaults.
 func (t *Threshold) Check() error {
 	switch {
 	case t.Sender == "" || t.Event == "":
-		return errors.New("it names no reading: give a sender and an event")
+		return errors.New("the reading is missing: give a sender and an event")
 	case t.Report == "":
-		return errors.New("it names no event to report")
+		return errors.New("the event to report is missing: give report")
 	case t.Report == hub.Connect || t.Report == hub.Disconnect || t.Report == hub.Gap:
-		return fmt.Errorf("event %q is the hub's own: choose another name", t.Report)
+		return fmt.Errorf("event %q is reserved for the hub: choose another name", t.Report)
 	case !finite(t.Limit) || !finite(t.Until):
-		return errors.New("its limits must be numbers")
+		return errors.New("the limits must be finite numbers")
 	case t.Above && t.Until > t.Limit:
-		return fmt.Errorf("above %v until %v: it would never end: the second must not be the larger one", t.Limit, t.Until)
+		return fmt.Errorf("above %v until %v would never end: until must not be larger", t.Limit, t.Until)
 	case !t.Above && t.Until < t.Limit:
-		return fmt.Errorf("below %v until %v: it would never end: the second must not be the smaller one", t.Limit, t.Until)
+		return fmt.Errorf("below %v until %v would never end: until must not be smaller", t.Limit, t.Until)
 	}
 	t.As = cmp.Or(t.As, t.Sender+"."+plain(t.Report))
 	if t.As == t.Sender {
-		return fmt.Errorf("%s cannot report it, because its events are its own: choose another name", t.As)
+		return fmt.Errorf("%s cannot report the event, because it is the sender that is watched: choose another name", t.As)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func plain(event string) string {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// crossed tells whether it is crossed, after a value, if it was or was not before.
+// crossed reports whether the limit is crossed after a value, given whether it was before.
 func (t *Threshold) crossed(value float64, before bool) bool {
 	limit := t.Limit
 	if before {

@@ -111,7 +111,7 @@ func TestLife(t *testing.T) {
 	if !slices.Equal(*heard, want) {
 		t.Errorf("heard\n%q\nwant\n%q", *heard, want)
 	}
-	if n := strings.Count(log.String(), "is no number"); n != 1 {
+	if n := strings.Count(log.String(), "is not a number"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, &log)
 	}
 }
@@ -148,7 +148,7 @@ func TestNameTaken(t *testing.T) {
 	if want := []string{"#disconnect removed", "#connect", "#low true at 7 give or take 0s"}; !slices.Equal(*heard, want) {
 		t.Errorf("heard %q, want %q", *heard, want)
 	}
-	if n := strings.Count(log.String(), "refuses"); n != 1 {
+	if n := strings.Count(log.String(), "does not accept a threshold's sender"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, &log)
 	}
 }
@@ -203,14 +203,14 @@ func TestHysteresis(t *testing.T) {
 func TestRefused(t *testing.T) {
 	good := threshold.Threshold{Sender: "light", Event: "lux", Limit: 10, Until: 15, Report: "#dark"}
 	for want, change := range map[string]func(*threshold.Threshold){
-		"names no reading":       func(t *threshold.Threshold) { t.Event = "" },
-		"no event to report":     func(t *threshold.Threshold) { t.Report = "" },
-		"hub's own":              func(t *threshold.Threshold) { t.Report = hub.Gap },
-		"must be numbers":        func(t *threshold.Threshold) { t.Until = math.NaN() },
-		"not be the smaller one": func(t *threshold.Threshold) { t.Until = 9 },
-		"not be the larger one":  func(t *threshold.Threshold) { t.Above = true },
-		"cannot report it":       func(t *threshold.Threshold) { t.As = "light" },
-		"name":                   func(t *threshold.Threshold) { t.Sender = "\x00" },
+		"the reading is missing":         func(t *threshold.Threshold) { t.Event = "" },
+		"the event to report is missing": func(t *threshold.Threshold) { t.Report = "" },
+		"reserved for the hub":           func(t *threshold.Threshold) { t.Report = hub.Gap },
+		"must be finite numbers":         func(t *threshold.Threshold) { t.Until = math.NaN() },
+		"until must not be smaller":      func(t *threshold.Threshold) { t.Until = 9 },
+		"until must not be larger":       func(t *threshold.Threshold) { t.Above = true },
+		"cannot report the event":        func(t *threshold.Threshold) { t.As = "light" },
+		"name":                           func(t *threshold.Threshold) { t.Sender = "\x00" },
 	} {
 		bad := good
 		change(&bad)

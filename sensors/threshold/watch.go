@@ -11,14 +11,14 @@ import (
 
 // Options are those of Watch. The zero value is ready to use.
 type Options struct {
-	// Logger is told of what keeps a threshold from being reported. Nil: nobody is told.
+	// Logger logs what keeps a threshold from being reported. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// A Watcher has thresholds that are watched.
+// A Watcher watches thresholds.
 type Watcher struct{ watched []*watched }
 
-// Watch begins to watch thresholds, until the Watcher is closed. It fails for those that make no sense or that would be
+// Watch starts to watch thresholds, until the Watcher is closed. It is an error if Check fails for one, or if two would have
 // the same sender.
 func Watch(r *hub.Router, thresholds []Threshold, o Options) (*Watcher, error) {
 	if o.Logger == nil {
@@ -29,7 +29,7 @@ func Watch(r *hub.Router, thresholds []Threshold, o Options) (*Watcher, error) {
 	for _, t := range thresholds {
 		err := t.Check()
 		if err == nil && names[t.As] {
-			err = fmt.Errorf("two are called %q: give each a name of its own", t.As)
+			err = fmt.Errorf("two thresholds are called %q: give each its own name", t.As)
 		}
 		names[t.As] = true
 		if err == nil {
@@ -59,29 +59,29 @@ func (w *Watcher) add(r *hub.Router, t Threshold, log *slog.Logger) error {
 	return nil
 }
 
-// Close ends watching; the senders are removed.
+// Close stops watching and removes the senders.
 func (w *Watcher) Close() {
 	for _, s := range w.watched {
 		s.close()
 	}
 }
 
-// A watched is a threshold with its place in the hub.
+// A watched is a threshold with its listeners and its sender.
 type watched struct {
 	Threshold
 	router    *hub.Router
 	log       *slog.Logger
 	listeners []*hub.Listener
 
-	mu      sync.Mutex // events of one sender come one after another, but Close may come at any time
+	mu      sync.Mutex // events of one sender come one after another, but Close may be called at any time
 	closed  bool
-	sender  *hub.Sender // nil while there was no reading
+	sender  *hub.Sender // nil until the first reading
 	signal  *hub.Signal
 	crossed bool
-	told    bool // of what is wrong, since the sender that is listened to connected
+	told    bool // a problem was logged since the watched sender connected
 }
 
-// heard is called with each reading. What it reports has the reading's time.
+// heard is called with each reading. Its event has the time of the reading.
 func (s *watched) heard(ev hub.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *watched) heard(ev hub.Event) {
 	}
 	var value float64
 	if err := ev.Data.Decode(&value); err != nil || ev.Data.IsNull() || !finite(value) {
-		s.once().Warn("a threshold's reading is no number", "data", ev.Data.String())
+		s.once().Warn("a threshold's reading is not a number", "data", ev.Data.String())
 		return
 	}
 	crossed := s.Threshold.crossed(value, s.crossed)
@@ -102,7 +102,7 @@ func (s *watched) heard(ev hub.Event) {
 	}
 	s.crossed = crossed
 	if err := s.signal.TriggerAt(context.Background(), crossed, ev.Time, ev.Uncertainty); err != nil {
-		s.once().Warn("the hub does not take a threshold's event", "error", err)
+		s.once().Warn("the hub does not accept a threshold's event", "error", err)
 	}
 }
 
@@ -114,14 +114,14 @@ func (s *watched) connect() bool {
 		}
 	}
 	if err != nil {
-		s.once().Warn("the hub refuses a threshold's sender: it is tried again with each reading", "error", err)
+		s.once().Warn("the hub does not accept a threshold's sender: trying again with each reading", "error", err)
 		return false
 	}
 	s.sender = added
 	return true
 }
 
-// gone is called when the sender that is listened to has gone.
+// gone is called when the watched sender disconnects.
 func (s *watched) gone(ev hub.Event) {
 	var c hub.Connection
 	reason := "removed"
@@ -151,7 +151,7 @@ func (s *watched) close() {
 	s.closed = true
 }
 
-// once returns where to log what is wrong: once while the sender that is listened to is connected, then nowhere.
+// once returns a logger the first time since the watched sender connected, and one that discards after that.
 func (s *watched) once() *slog.Logger {
 	if s.told {
 		return slog.New(slog.DiscardHandler)
