@@ -18,14 +18,14 @@
 static struct chip_options options;
 static avr_t *avr;
 static void (*core_reset)(avr_t *);
-static const char *cause = "watchdog"; /* of the reset that is under way: all others are ours */
-static int full;                       /* the receiver takes no more for now */
+static const char *cause = "watchdog"; /* of the present reset: all other causes are our own */
+static int full;                       /* the receiver accepts no more at present */
 static uint64_t noise;
 static struct {
 	unsigned now, from, to, step; /* millivolts */
 } inputs[CHANNELS];
 
-/* The library speaks of every step of its work, on standard output, which is ours. */
+/* The library logs every step to standard output, which this program needs. */
 static void log_errors(avr_t *chip, const int level, const char *format, va_list args) {
 	(void)chip;
 	if (level == LOG_ERROR) vfprintf(stderr, format, args);
@@ -40,8 +40,8 @@ static uint8_t random_byte(void) { /* xorshift64 (Marsaglia, 2003) */
 
 /* ---- Events */
 
-/* A conversion begins: the input's voltage is what it is now, whatever happens until the result is read. The library
- * scales with 1023 where the data sheet says 1024; so it gets the least voltage that it turns into the right result. */
+/* A conversion begins: the present voltage of the input counts, whatever happens until the result is read. The library
+ * scales with 1023 where the data sheet says 1024, so it gets the lowest voltage that it converts to the right result. */
 static void on_conversion(avr_irq_t *irq, uint32_t value, void *param) {
 	union {
 		avr_adc_mux_t mux;
@@ -83,7 +83,7 @@ static void on_reset(avr_t *chip) {
 	options.say("reset %s", cause);
 }
 
-static void on_sleep(avr_t *chip, avr_cycle_count_t cycles) { (void)chip, (void)cycles; } /* who calls chip_run waits */
+static void on_sleep(avr_t *chip, avr_cycle_count_t cycles) { (void)chip, (void)cycles; } /* the caller of chip_run waits */
 
 /* ---- The chip */
 
@@ -103,7 +103,7 @@ void chip_power(void) {
 
 static void connect(void) {
 	static const char ports[] = "BCD";
-	uint32_t flags = 0; /* neither text of its own nor a wait where the program looks at the UART */
+	uint32_t flags = 0; /* no output of its own, and no wait when the program polls the UART */
 	avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
 	avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_ADC_GETIRQ, ADC_IRQ_OUT_TRIGGER), on_conversion, NULL);
 	avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), on_transmit, NULL);
@@ -119,7 +119,7 @@ static void connect(void) {
 	}
 }
 
-/* The EEPROM's bytes, which the library gives away by a pointer. */
+/* The bytes of the EEPROM, to which the library gives a pointer. */
 static uint8_t *eeprom(void) {
 	avr_eeprom_desc_t d = {.ee = NULL, .offset = 0, .size = avr->e2end + 1};
 	avr_ioctl(avr, AVR_IOCTL_EEPROM_GET, &d); /* returns -1 always */

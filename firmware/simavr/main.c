@@ -5,31 +5,31 @@
  *       --link PATH              symbolic link to the terminal
  *       --saw CHANNEL:FROM:TO:STEP   as the command saw, below; may be repeated
  *       --eeprom FILE            EEPROM: read at the start if it is there, written at the end
- *       --seed N                 of the noise that is in the RAM when power comes (1)
+ *       --seed N                 of the noise in the RAM after power-up (1)
  *       --mcu NAME               (atmega328p)
  *       --frequency HERTZ        (16000000)
  *       --vcc MILLIVOLTS         supply, and the ADC's reference if that is AVcc or AREF (5000)
- *       --fast                   as fast as it goes, instead of real time
+ *       --fast                   as fast as possible, instead of real time
  *
- * Commands, one in a line of standard input; its end is "quit":
+ * Commands, one per line of standard input, whose end means "quit":
  *
  *     adc CHANNEL MILLIVOLTS       the voltage at an input of the ADC, from the next conversion on
  *     saw CHANNEL FROM TO STEP     the voltage is FROM mV at the next conversion, and STEP more at each, back to FROM
  *                                  when it would be more than TO
- *     reset                        the reset pin: RAM and EEPROM keep what they hold
- *     power                        power goes and comes: noise in the RAM; EEPROM keeps what it holds
+ *     reset                        the reset pin: RAM and EEPROM keep their contents
+ *     power                        power off and on: noise in the RAM; EEPROM keeps its contents
  *     unplug, plug                 the terminal is closed and its link removed; there is a new one
  *     quit
  *
- * Events, one in a line of standard output, each with the cycle of the chip's clock at its end:
+ * Events, one per line of standard output, each ending with the cycle of the chip's clock:
  *
- *     adc CHANNEL MILLIVOLTS RAW   a conversion began; RAW is its result as the data sheet has it: mV * 1024 / vcc
+ *     adc CHANNEL MILLIVOLTS RAW   a conversion began; RAW is its result according to the data sheet: mV * 1024 / vcc
  *     pin NAME LEVEL               an output changed, as in "pin B5 1"
  *     reset CAUSE                  external, power or watchdog
  *     unplug, plug                 done
  *
  * The exit status is 0 after "quit", the end of the input, SIGTERM or SIGINT; 1 if the program crashed or stopped for
- * good, or something else went wrong; 2 if the arguments make no sense. */
+ * good, or something else failed; 2 if the arguments are wrong. */
 #define _POSIX_C_SOURCE 200809L
 #include "chip.h"
 #include "pty.h"
@@ -85,7 +85,7 @@ static void unplug(void) {
 	say("unplug");
 }
 
-/* Does a command; returns 0 if there is none of this form. */
+/* Executes a command; returns 0 if there is no such command. */
 static int command(const char *text) {
 	unsigned channel, from, to, step;
 	int end_of = 0;
@@ -104,7 +104,7 @@ static int command(const char *text) {
 	return 1;
 }
 
-/* Takes what has come on standard input, and does the commands that are complete. */
+/* Reads standard input, and executes the commands that are complete. */
 static void commands(void) {
 	static char text[256];
 	static size_t size;
@@ -134,7 +134,7 @@ static uint64_t now(void) { /* nanoseconds */
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Waits until it is time, or something is to be done before. */
+/* Waits until a time, or until there is something to do before. */
 static void wait_until(uint64_t time, int fast) {
 	struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 	uint64_t n = now();

@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Without this the terminal would echo to the chip what it sends itself. */
+/* Without this the terminal would echo to the chip what the chip sends. */
 static int make_raw(int fd) {
 	struct termios t;
 	if (tcgetattr(fd, &t) < 0) return -1;
@@ -24,7 +24,7 @@ static int make_raw(int fd) {
 	return tcsetattr(fd, TCSANOW, &t);
 }
 
-/* A link of an earlier run is replaced, but nothing else that has the name. */
+/* Replaces a link of an earlier run, but nothing else of that name. */
 static int make_link(const char *target, const char *link) {
 	char old[8];
 	if (readlink(link, old, sizeof old) >= 0 && unlink(link) < 0) return -1;
@@ -36,7 +36,7 @@ int pty_plug(const char *link) {
 	const char *name;
 	if (fd < 0) return -1;
 	if (grantpt(fd) < 0 || unlockpt(fd) < 0 || !(name = ptsname(fd))) goto failed;
-	/* Only when the slave has been open once does poll tell, by POLLHUP, that it is not. */
+	/* poll reports by POLLHUP that the slave is not open, but only after it was open once. */
 	if ((slave = open(name, O_RDWR | O_NOCTTY)) < 0 || make_raw(slave) < 0) goto failed;
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) goto failed;
 	if (make_link(name, link) < 0) goto failed;
@@ -51,7 +51,7 @@ failed:;
 }
 
 void pty_unplug(int fd, const char *link) {
-	unlink(link); /* first, so that nobody finds a dead terminal behind it */
+	unlink(link); /* first, so that nobody finds a closed terminal */
 	close(fd);
 }
 
@@ -62,10 +62,10 @@ int pty_is_open(int fd) {
 
 size_t pty_read(int fd, uint8_t *bytes, size_t size) {
 	ssize_t n = read(fd, bytes, size);
-	return n > 0 ? (size_t)n : 0; /* EIO: nobody has it open; EAGAIN: nothing has come */
+	return n > 0 ? (size_t)n : 0; /* EIO: nobody has it open; EAGAIN: no bytes yet */
 }
 
 void pty_write(int fd, uint8_t byte) {
-	if (!pty_is_open(fd)) return; /* the kernel would keep it for whoever opens the slave next */
+	if (!pty_is_open(fd)) return; /* the kernel would keep it for the next program that opens the slave */
 	while (write(fd, &byte, 1) < 0 && errno == EINTR) {}
 }

@@ -1,5 +1,5 @@
-/* The simulated chip's end of a serial line: the master of a pseudo terminal whose slave is reached by a symbolic link.
- * It behaves like a wire: what nobody reads is gone, and it never makes the chip wait. */
+/* The simulated chip's end of a serial line: the master of a pseudo terminal. A symbolic link leads to the slave. It behaves
+ * like a wire: what nobody reads is lost, and the chip never waits. */
 #ifndef PTY_H
 #define PTY_H
 
@@ -15,10 +15,10 @@ void pty_unplug(int fd, const char *link);
 /* Returns 1 while somebody has the slave open. */
 int pty_is_open(int fd);
 
-/* Reads what has come, at most size bytes; 0: nothing. */
+/* Reads what has arrived, at most size bytes; 0: nothing. */
 size_t pty_read(int fd, uint8_t *bytes, size_t size);
 
-/* Writes a byte, or loses it. */
+/* Writes a byte. If nobody has the slave open, it is lost. */
 void pty_write(int fd, uint8_t byte);
 
 #endif

@@ -1,8 +1,8 @@
-/* Only for Arduino: other programs that compile this folder as a whole get nothing from it. */
+/* Only for Arduino: empty for other programs that compile this whole folder. */
 #ifdef ARDUINO
 #include "SighubStream.h"
 
-/* The C library calls plain functions: what they need cannot be in the object. */
+/* The C library calls plain functions, so what they need cannot be in the object. */
 static Stream *line;
 static bool waits;
 
@@ -15,13 +15,13 @@ bool SighubStream::begin(Stream &stream, const uint8_t *uid, uint8_t uidSize, co
 	device.firmware = reinterpret_cast<const char *>(firmware);
 	device.boot = boot;
 	device.cause = cause;
-	device.kept = 0; /* a sketch cannot know: bootloaders clear the cause of the reset and may use the RAM */
+	device.kept = 0; /* a sketch cannot know whether RAM survived: bootloaders clear the cause of the reset and may use the RAM */
 	return sighub_begin(&device, millis());
 }
 
 void SighubStream::poll() {
 	if (!line) return;
-	/* No more than a buffer at a time, so that a line that never rests does not keep loop() from going on. */
+	/* At most a buffer at a time, so that loop() continues even if the line is never idle. */
 	for (uint8_t n = 64; n && line->available() > 0; n--) sighub_rx(static_cast<uint8_t>(line->read()));
 	sighub_poll(millis());
 }

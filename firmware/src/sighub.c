@@ -1,18 +1,18 @@
-/* See sighub.h for what this does, and firmware-protocol.md for why. It is written for small code on 8 bit
- * microcontrollers: what is used often lies together, where a pointer and a displacement reach it; numbers are as narrow
- * as they may be; timers have 8 bits, in units of 16 ms; readings are packed when they are reported, so that a frame is
- * a copy of them. */
+/* See sighub.h for what this does, and firmware-protocol.md for why. It is written for small code on 8-bit
+ * microcontrollers: variables that are used often are together, in reach of a pointer and a displacement; numbers are as
+ * narrow as possible; timers have 8 bits, in units of 16 ms; readings are packed when they are reported, so that a frame
+ * is a copy of them. */
 
 #include "sighub.h"
 
 #include <stddef.h>
 
-/* Declared here, as not every compiler for a microcontroller comes with string.h. */
+/* Declared here because not every compiler for a microcontroller has string.h. */
 void *memset(void *, int, size_t);
 void *memmove(void *, const void *, size_t);
 
 #ifdef __AVR__
-/* Measured with avr-gcc 5.4: what each of these makes is larger than what it replaces. */
+/* Measured with avr-gcc 5.4: each of these optimizations makes the code larger. */
 #pragma GCC optimize("no-tree-loop-im", "no-tree-coalesce-vars", "no-tree-scev-cprop")
 #pragma GCC optimize("no-split-wide-types", "no-forward-propagate", "ira-algorithm=priority")
 #endif
@@ -38,20 +38,20 @@ enum { HELLO = 0x00, EVT = 0x20, ACK = 0x40, MSG = 0x60, REP = 0x80, PING = 0xA0
 
 enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* statuses, in CBOR */
 
-/* Where in its payload the numbers of an answer to HELLO stand; of TICKS the lower two bytes. */
+/* The places of the numbers in the payload of an answer to HELLO; for TICKS, of the lower two bytes. */
 enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
 
 #define VERSION 1
-#define WIDE 0x19    /* the head of a number of two bytes, as the session is; in a HELLO of ours the uid's is there */
+#define WIDE 0x19    /* the head of a number of two bytes, such as the session; our own HELLO has the head of the uid there */
 #define NUMBERS 31   /* sequence numbers count modulo 32 */
-#define BAD_FRAMES 4 /* in a row, after which a new session is due */
+#define BAD_FRAMES 4 /* so many in a row make a new session due */
 
 /* Sizes, in bytes. */
 #define FRAME_LEAST 60 /* the largest frame that is allowed before HELLO is answered */
 #define OVERHEAD 5     /* of a frame: code, control byte, CRC, zero */
 #define MARK 5         /* of a time mark */
 
-#define TEXT_MOST 23 /* of a text: the length is in its head, which makes for short code */
+#define TEXT_MOST 23 /* of a text: then its length is in its head, which makes the code short */
 #if SIGHUB_REQUESTS
 #define PIECE (SIGHUB_REPLY - 3 < TEXT_MOST ? SIGHUB_REPLY - 3 : TEXT_MOST) /* of the dictionary, in a reply */
 #else
@@ -61,12 +61,12 @@ enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
 #define ANSWER 2048 /* ms that the answer to a HELLO may take */
 
 /* Times, in units of 16 ms. */
-#define GONE 250    /* of silence, after which the hub is gone */
+#define GONE 250    /* of silence after which the hub counts as gone */
 #define REPEAT 31   /* between HELLOs */
-#define LINE (SIGHUB_WINDOW * SIGHUB_FRAME * 625L / SIGHUB_BAUD) /* what the line takes for a window: 10 bits a byte */
-#define RESEND (3 + (LINE < 90 ? LINE : 90)) /* and twice as long each time, but less than OVERDUE */
+#define LINE (SIGHUB_WINDOW * SIGHUB_FRAME * 625L / SIGHUB_BAUD) /* how long the line takes for a window: 10 bits a byte */
+#define RESEND (3 + (LINE < 90 ? LINE : 90)) /* then twice as long each time, but less than OVERDUE */
 #define RESEND_MOST 48
-#define OVERDUE 128 /* and there is time to the end of the byte */
+#define OVERDUE 128 /* and leaves room to the end of the byte */
 
 #if SIGHUB_RING < 255
 typedef uint8_t ring_size;
@@ -76,13 +76,13 @@ typedef uint16_t ring_size;
 typedef uint32_t lost_count;
 #endif
 
-/* Whether HELLO has to tell sizes: they are not the least. */
+/* Whether HELLO must contain sizes, because they are not the defaults. */
 #define LARGER (SIGHUB_RECEIVE != 60 || SIGHUB_FRAME != FRAME_LEAST || SIGHUB_WINDOW != 1)
 
-/* If all readings that can wait fit into one frame, with a mark, none need be measured. */
+/* If all waiting readings fit into one frame, with a mark, their sizes need not be measured. */
 #define RING_FITS (SIGHUB_WINDOW == 1 && SIGHUB_RING <= FRAME_LEAST - OVERHEAD - MARK)
 
-/* Whether anything is read that has not its place: parameters of requests, or the ring. */
+/* Whether anything is read that has no fixed place: parameters of requests, or the ring. */
 #define READS (SIGHUB_REQUESTS || !RING_FITS)
 
 /* Numbers and their bytes, see BYTE: shifts would move them all. */
@@ -95,21 +95,21 @@ typedef union {
 	uint8_t bytes[2];
 } word;
 
-/* What is used most comes first, in reach of short code; but what may survive a reset comes before "clock". */
+/* Variables that are used most come first, in reach of short code; those that may survive a reset come before "clock". */
 typedef struct {
 #if SIGHUB_KEPT
-	uint32_t hash;  /* the dictionary's, if what follows makes sense */
+	uint32_t hash;  /* of the dictionary, if what follows is valid */
 #endif
 	uint32_t ticks; /* now */
-	uint32_t base;  /* ticks from which the oldest reading counts */
+	uint32_t base;  /* ticks to which the oldest reading is relative */
 	uint32_t last;  /* ticks of the newest reading */
 	uint32_t flown[SIGHUB_WINDOW]; /* ticks of the last reading of each frame that is in flight */
 	lost_count lost[SIGHUB_EVENTS];
 #if SIGHUB_KEPT
-	volatile uint8_t broken;       /* odd while readings are being changed; 2 until the hub knows what memory lost */
+	volatile uint8_t broken;       /* odd while readings are being changed; 2 until the hub knows that memory was lost */
 #endif
 	uint8_t number;                /* of the oldest frame in flight, or of the next one */
-	word session;                  /* the latest; its high byte tells whose numbering it is */
+	word session;                  /* the latest; its high byte identifies the run of the hub */
 	ring_size used;                /* bytes of the ring */
 	uint8_t flight[SIGHUB_WINDOW]; /* bytes of the ring in each frame that is in flight; 0: none from here on */
 
@@ -124,7 +124,7 @@ typedef struct {
 	uint8_t due;         /* bits of replies to send */
 #else
 	uint8_t asked;       /* control byte of the reply to send */
-	uint16_t from;       /* it is the dictionary from there on */
+	uint16_t from;       /* it is the dictionary from this offset on */
 #endif
 	uint8_t met;         /* there is a session: HELLO was answered */
 	uint8_t rx_size, rx_left;
@@ -137,20 +137,20 @@ typedef struct {
 	uint8_t window;
 	uint8_t cursor; /* in flight: the next to send */
 	uint8_t slot; /* of the reply that is being put */
-	uint8_t done; /* bits of frames in flight that were answered before those ahead of them */
+	uint8_t done; /* bits of frames in flight that were answered before earlier ones */
 #endif
 #if SIGHUB_FLOAT
-	uint8_t single; /* the value is a float's bits */
+	uint8_t single; /* the value is the bits of a float */
 #endif
 #if READS
 	ring_size left;      /* bytes to get */
-	const uint8_t *get;  /* where CBOR is got */
+	const uint8_t *get;  /* where to get CBOR */
 #endif
-	ring_size room;      /* bytes that may be put; if none is left, it was too large, so there is one to spare */
-	uint8_t *put;        /* where it is put: a frame, a reply, or the ring */
+	ring_size room;      /* bytes that may be put; one more than fits, so that 0 means too large */
+	uint8_t *put;        /* where to put CBOR: in a frame, a reply, or the ring */
 	const uint8_t *out_at;
 	const sighub_device *device;
-	uint8_t item[5];     /* that is being put */
+	uint8_t item[5];     /* the item that is being put */
 #if SIGHUB_REQUESTS
 	struct {
 		uint8_t size;
@@ -160,13 +160,13 @@ typedef struct {
 } sighub_state;
 static sighub_state state SIGHUB_KEEP;
 
-static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they travel, oldest first */
+static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they are sent, oldest first */
 
 static uint8_t rx[SIGHUB_FRAME];      /* unstuffed, behind a zero */
 static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 
-/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first; and it
- * likes to inline what should be small. */
+/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first, and
+ * inlines functions that should be small. */
 #ifdef __AVR__
 #define NEAR(type, p, at) type *p; __asm__("" : "=b"(p) : "0"(at))
 #define SHARED __attribute__((noinline)) static
@@ -176,11 +176,11 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #endif
 #define STATE(s) NEAR(sighub_state, s, &state)
 
-/* Between CHANGE and CHANGED a reset leaves what makes no sense, which then is known. KEPT is what HELLO says: nothing was
+/* A reset between CHANGE and CHANGED leaves inconsistent data, and "broken" says so. KEPT is what HELLO says: nothing was
  * lost. */
 #if SIGHUB_KEPT
 #ifdef __GNUC__
-#define ORDER __asm__ volatile("" ::: "memory") /* the compiler moves no store past it */
+#define ORDER __asm__ volatile("" ::: "memory") /* the compiler moves no stores across it */
 #else
 #define ORDER (void)0
 #endif
@@ -213,7 +213,7 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #define BYTE(u, i) ((u).bytes[i])
 #endif
 
-/* Reads a number of two bytes. A shift would do, but avr-gcc makes it read them in the other order and exchange them. */
+/* Reads a number of two bytes. A shift would do too, but with it avr-gcc reads them in the other order and exchanges them. */
 static inline uint16_t word_at(const uint8_t *p) {
 	word u;
 	BYTE(u, 1) = p[0];
@@ -291,7 +291,7 @@ void sighub_put_float(float value) {
 }
 #endif
 
-/* Puts a text from flash, or its beginning: up to TEXT_MOST bytes. */
+/* Puts a text from flash, cut off after TEXT_MOST bytes. */
 SHARED void put_text(const char *text, uint8_t most, uint8_t kind) {
 	uint8_t n = 0;
 	while (n < most && SIGHUB_FLASH_BYTE(text + n)) n++;
@@ -349,12 +349,12 @@ uint32_t sighub_get(void) {
 
 /* ---- Readings */
 
-/* Queues a reading; a loss enters the ring before the next reading of its event. */
+/* Queues a reading. A loss is put into the ring before the next reading of its event. */
 uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 	STATE(s);
 	lost_count *lost;
 	uint8_t numbers = s->events;
-	number x; /* ticks since the reading before, shifted, and the number */
+	number x; /* ticks since the previous reading, shifted, and the number */
 	if (event >= numbers) return 0;
 	x.n = taken - s->last;
 	s->put = ring + s->used;
@@ -378,7 +378,7 @@ uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 #endif
 	put_int(value);
 	if (!s->room) {
-		if (!++*lost) --*lost; /* that many, or more */
+		if (!++*lost) --*lost; /* at the limit: that many, or more */
 		return 0;
 	}
 	CHANGE(s);
@@ -402,7 +402,7 @@ uint8_t sighub_report_float(uint8_t event, float value, uint32_t taken) {
 #endif
 
 #if !RING_FITS
-/* Finds how many bytes of readings from p on fit into a frame, and moves the time on over them. */
+/* Finds how many bytes of readings from p on fit into a frame, and advances the time past them. */
 static uint8_t measure(const uint8_t *p, uint32_t *ticks) {
 	STATE(s);
 	uint8_t n = 0;
@@ -447,7 +447,7 @@ static void pop(sighub_state *s) {
 	CHANGED(s);
 }
 
-/* Takes the answer to a frame, ACK or REP. */
+/* Processes the answer to a frame, ACK or REP. */
 static void answered(sighub_state *s, uint8_t control) {
 	uint8_t i = (uint8_t)(control - s->number) & NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
@@ -469,13 +469,13 @@ SHARED void hello(void) {
 	s->waited = OVERDUE;
 }
 
-/* Takes the answer to HELLO, whose numbers have their places. In one that is too short they are those of an older frame:
- * not what the hub meant, but nothing that it might not have said. */
+/* Processes the answer to HELLO, whose numbers have fixed places. If it is too short, some are those of an older frame:
+ * not what the hub meant, but still valid numbers. */
 static void welcome(sighub_state *s) {
 	NEAR(const uint8_t, p, rx + 2);
 	uint8_t n, expects = p[EXPECTS];
-	if (word_at(p) != (VERSION << 8 | WIDE)) return; /* or it is an echo of our own */
-	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* that is to a HELLO of long ago */
+	if (word_at(p) != (VERSION << 8 | WIDE)) return; /* otherwise it is an echo of our own */
+	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* it answers an old HELLO */
 #if SIGHUB_FRAME > FRAME_LEAST
 	s->limit = SIGHUB_FRAME - OVERHEAD;
 	{
@@ -490,9 +490,9 @@ static void welcome(sighub_state *s) {
 #endif
 	KNOWN(s);
 	s->wait = RESEND;
-	s->waited = OVERDUE; /* send again what is in flight */
+	s->waited = OVERDUE; /* send the frames in flight again */
 	n = (expects - s->number) & NUMBERS;
-	if (expects > NUMBERS || BYTE(s->session, 1) != p[SESSION]) n = NUMBERS; /* it knows none of ours */
+	if (expects > NUMBERS || BYTE(s->session, 1) != p[SESSION]) n = NUMBERS; /* the hub knows none of our frames */
 	if (n && (n > SIGHUB_WINDOW || !s->flight[n - 1])) {
 		memset(s->flight, 0, sizeof s->flight);
 		ORDER;
@@ -503,7 +503,7 @@ static void welcome(sighub_state *s) {
 	s->met = 1;
 }
 
-/* Counts the dictionary's events, and returns its hash: FNV-1a. To do it for each HELLO is shorter than to remember. */
+/* Counts the events of the dictionary, and returns its hash: FNV-1a. Repeating it for each HELLO takes less code than storing it. */
 SHARED uint32_t read_dictionary(void) {
 	number hash;
 	const char *p = sighub_dictionary;
@@ -524,7 +524,7 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 #if SIGHUB_KEPT
 	uint32_t hash;
 	memset(&s->clock, 0, sizeof state - offsetof(sighub_state, clock));
-	BYTE(s->session, 0) = 0; /* no session's: what the hub has sent to before the reset is not for now */
+	BYTE(s->session, 0) = 0; /* of no session: frames that the hub sent before the reset do not count */
 #else
 	memset(s, 0, sizeof state);
 #endif
@@ -551,7 +551,7 @@ uint8_t sighub_connected(void) { return state.met; }
 
 uint16_t sighub_waiting(void) { return state.used; }
 
-/* ---- What arrives */
+/* ---- Receiving */
 
 static void put_dictionary(uint16_t from) {
 	const char *p = sighub_dictionary;
@@ -560,7 +560,7 @@ static void put_dictionary(uint16_t from) {
 }
 
 #if SIGHUB_REQUESTS
-/* Begins what follows a reply's control byte, again, with a status. */
+/* Starts the contents of a reply (again) with a status. */
 SHARED void restart_reply(uint8_t status) {
 	STATE(s);
 	s->put = state.replies[SLOT].data + 1;
@@ -568,7 +568,7 @@ SHARED void restart_reply(uint8_t status) {
 	sighub_put_byte(status);
 }
 
-/* Takes a message, once; if it comes again, its reply is due again. */
+/* Processes a message once. If it comes again, its reply is due again. */
 static void message(sighub_state *s, uint8_t control) {
 	uint8_t n = control & NUMBERS, slot = n & (SIGHUB_WINDOW - 1), method, status;
 	uint32_t which;
@@ -585,14 +585,14 @@ static void message(sighub_state *s, uint8_t control) {
 		which = sighub_get();
 		method = (uint8_t)which;
 		status = 0;
-		if (sighub_kind || which > 255) status = NO_METHOD; /* a message in text, or more than there are */
+		if (sighub_kind || which > 255) status = NO_METHOD; /* a text, or no such request */
 		sighub_put_byte(status);
 		if (status) {
 		} else if (method == 0) {
 			put_dictionary((uint16_t)sighub_get());
 		} else {
 			uint8_t events = s->events;
-			s->events = 0; /* a reading would be put where the reply is: none is taken */
+			s->events = 0; /* a reading would be put into the reply: accept none */
 			sighub_request(method);
 			s->events = events;
 		}
@@ -609,8 +609,8 @@ void sighub_fail(const char *text) {
 	put_text(text, TEXT_MOST, SIGHUB_STRING);
 }
 #else
-/* Takes a message, which can only fetch the dictionary, and so tells no more than an offset. Doing that twice does no harm,
- * so nothing is kept for it. */
+/* Processes a message, which can only fetch the dictionary: it contains just an offset. Doing that twice does no harm, so
+ * nothing is stored. */
 static void message(sighub_state *s, uint8_t control) {
 	s->asked = control + (REP - MSG);
 	s->from = word_at(rx + 4);
@@ -645,10 +645,10 @@ static void frame(sighub_state *s, uint8_t size) {
 	}
 	s->bad = 0;
 	s->silent = 0;
-	if (control < ACK) { /* HELLO; an EVT is an echo of ours */
+	if (control < ACK) { /* HELLO; an EVT is an echo of our own */
 		if (!left) hello(); /* the hub does not know this session */
 		else if (!s->met) welcome(s);
-	} else if (!s->met) { /* it is of the session before */
+	} else if (!s->met) { /* it belongs to the previous session */
 	} else if (control >= PING) {
 		if (control > (PING | NUMBERS)) s->waited = OVERDUE; /* AGAIN: something was damaged */
 		else if (!left) s->ping = control;
@@ -665,7 +665,7 @@ void sighub_rx(uint8_t byte) {
 	if (byte) {
 		if (n == SIGHUB_FRAME) return;
 		s->rx_left--;
-		if (s->rx_left == 255) { /* a code: a zero, and how many bytes stand before the next one */
+		if (s->rx_left == 255) { /* a code: a zero, and the number of bytes before the next one */
 			s->rx_left = byte - 1;
 			byte = 0;
 		}
@@ -677,20 +677,20 @@ void sighub_rx(uint8_t byte) {
 	}
 }
 
-/* ---- What is sent */
+/* ---- Sending */
 
 SHARED void open_frame(uint8_t control) {
 	STATE(s);
 	s->put = out + 2;
 	s->room = SIGHUB_FRAME - OVERHEAD + 1;
-	s->out_at = out; /* a zero ends whatever stands in the hub's buffer */
+	s->out_at = out; /* a zero ends whatever is in the hub's buffer */
 #if SIGHUB_WINDOW > 1
-	s->out_at += s->waited < RESEND; /* without it if the line has not rested, as it does with a window of 1 */
+	s->out_at += s->waited < RESEND; /* no zero if the line has not been idle, as with a window of 1 */
 #endif
 	sighub_put_byte(control);
 }
 
-/* Adds the CRC and stuffs the bytes where they are: from the end on, each zero becomes the distance to the next. */
+/* Adds the CRC and stuffs the bytes in place: from the end backwards, each zero becomes the distance to the next. */
 static void close_frame(sighub_state *s) {
 	uint8_t *p = s->put, distance = 1, n = (uint8_t)(p - (out + 2));
 	uint16_t crc = crc16(out + 2, n);
@@ -698,7 +698,7 @@ static void close_frame(sighub_state *s) {
 	*p++ = (uint8_t)crc;
 	*p = 0;
 	out[1] = 0;
-	s->out_left = n + OVERHEAD; /* with the zero before, as n has the control byte */
+	s->out_left = n + OVERHEAD; /* including the leading zero, as n has the control byte */
 #if SIGHUB_WINDOW > 1
 	s->out_left -= (uint8_t)(s->out_at - out);
 #endif
@@ -745,7 +745,7 @@ static uint8_t put_readings(sighub_state *s) {
 	uint8_t n, k = 0;
 	n = s->flight[0];
 	if (n && s->waited >= s->wait) {
-		if (s->waited < RESEND_MOST) s->wait *= 2; /* not if it was made overdue */
+		if (s->waited < RESEND_MOST) s->wait *= 2; /* not if AGAIN or HELLO made it overdue */
 #if SIGHUB_WINDOW == 1
 	} else if (n) {
 		return 0;

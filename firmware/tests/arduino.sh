@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The Arduino library: compiles its examples for an Uno, as the Arduino IDE does it, and runs them in the simulator at a
-# real hub. It needs Arduino's core for AVR, which Debian has; another one may be named:
+# Tests the Arduino library: compiles its examples for an Uno, as the Arduino IDE does, and runs them in the simulator with a
+# real hub. It needs Arduino's core for AVR, which Debian has. To use another one:
 #
 #     ARDUINO_AVR=.../hardware/arduino/avr firmware/tests/arduino.sh
 set -euo pipefail
@@ -51,7 +51,7 @@ sketch() { # its name
 	avr-size "$tmp/$1.elf"
 }
 
-# heard_right checks a reading of a sender: that it is what a conversion of a channel must give, and not an older one.
+# heard_right checks that a reading of a sender is the result of the newest conversion of a channel.
 heard_right() { # sender, event, channel, then the law as an expression of awk in raw
 	local sender=$1 event=$2 channel=$3 law=$4
 	awk -v sender="$sender" -v event="$event" -v channel="$channel" '

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The firmware's examples as they are, on chips that are simulated, at a real hub: builds them, and checks what a
-# listener hears against what went in, while lines are pulled and chips are reset.
+# Builds the firmware's examples as they are, runs them on simulated chips with a real hub, and compares what a listener hears
+# with what went in, while lines are pulled and chips are reset.
 #
 #     firmware/tests/examples.sh [avr|cortex-m3]
 set -euo pipefail

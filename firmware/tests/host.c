@@ -1,9 +1,9 @@
 /* A device on the PC: the library, with an application that tests can drive.
  *
- *     host [--uid TEXT]                      commands on stdin, answers on stdout: all time is what the commands say
+ *     host [--uid TEXT]                      commands on stdin, answers on stdout; the commands say what time it is
  *     host [--uid TEXT] [--rate N] --line PATH [SECONDS]
  *                                            a device on a tty or PTY, in real time: reports a counter N times per
- *                                            second (0, the default: as fast as the ring takes it)
+ *                                            second (0, the default: as fast as the ring accepts it)
  *
  * Commands and answers are bytes; numbers are big-endian. Each command is answered at once, so a test that writes one
  * and reads its answer is in lockstep with the device, in virtual time. Times are in milliseconds.
@@ -19,8 +19,8 @@
  *
  * `executed` counts the requests that were executed since the process started. The dictionary has two senders, host
  * (event 0 "counter", requests 1 to 3, if it was built with requests) and room (event 1 "temperature"). Requests: 1 echo answers its parameters;
- * 2 fail fails; 3 executed answers how often it was executed. The end of stdin ends the program; a command that is
- * none ends it with an error. */
+ * 2 fail fails; 3 executed answers how often it was executed. The end of stdin ends the program; an unknown
+ * command ends it with an error. */
 
 #define _XOPEN_SOURCE 600
 
@@ -46,7 +46,7 @@ SIGHUB_DICTIONARY(SIGHUB_SENDER("host") SIGHUB_EVENT("counter", "count") REQUEST
 
 static sighub_device device = {(const uint8_t *)"\x1f\x0e", 2, SIGHUB_TEXT("host"), SIGHUB_TEXT("1.0"), 0, 0, 0};
 
-static uint8_t sent[65536];   /* what the transmitter took */
+static uint8_t sent[65536];   /* what the transmitter has accepted */
 static size_t sent_size, room;
 static unsigned executed;
 
@@ -57,7 +57,7 @@ uint8_t sighub_write(uint8_t byte) {
 }
 
 #if SIGHUB_REQUESTS
-/* Copies one item with all that is in it. */
+/* Copies one item with its contents. */
 static void echo(void) {
 	for (uint32_t items = 1; items; items--) {
 		uint32_t n = sighub_get();
@@ -166,7 +166,7 @@ static int lockstep(void) {
 			break;
 		}
 		default:
-			fprintf(stderr, "host: command %u is none\n", command);
+			fprintf(stderr, "host: there is no command %u\n", command);
 			return 1;
 		}
 		if (fflush(stdout)) fail("host: write to stdout");
@@ -194,7 +194,7 @@ static int open_line(const char *path) {
 	return line;
 }
 
-/* Runs until the line is gone, or for so many seconds (0: for ever), and says how many readings the ring took. */
+/* Runs until the line is closed, or for so many seconds (0: without end), and prints how many readings the ring took. */
 static int real_time(const char *path, uint32_t rate, uint64_t seconds) {
 	uint8_t bytes[1024];
 	int line = open_line(path);

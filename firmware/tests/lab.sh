@@ -1,6 +1,5 @@
-# Shared by the scripts beside it, which source it: a hub, a listener, a device, and how to wait for what they say.
-# It expects the working directory to be the project's, and makes a folder of its own in $tmp, which stays if
-# KEEP is set.
+# The scripts beside it source this file: it has a hub, a listener, a device, and functions that wait for their output.
+# The working directory must be that of the project. It makes a temporary folder, $tmp, and keeps it if KEEP is set.
 # shellcheck shell=bash
 
 patience=60 # seconds that any one wait may take
@@ -41,7 +40,7 @@ await() { # what it waits for, then a command
 	done
 }
 
-# start_hub starts a hub at a serial line, and a listener whose events go to $tmp/events.json.
+# start_hub starts a hub on a serial line, and a listener that writes its events to $tmp/events.json.
 start_hub() { # path of the line
 	[[ -x $tmp/sighub ]] || go build -o "$tmp/sighub" ./cmd/sighub
 	export SIGHUB_HUB=unix://$tmp/hub.sock
@@ -51,7 +50,7 @@ start_hub() { # path of the line
 	: >"$tmp/events.json"
 	"$tmp/sighub" listen --output json >"$tmp/events.json" 2>"$tmp/listen.log" &
 	pids+=("$!")
-	# It hears what is sent from now on only, so it is tried until it answers.
+	# A listener hears only what is sent after it is there, so try until it answers.
 	await "a first event" heard
 }
 
@@ -71,8 +70,8 @@ at_least() { # a number, then sender, event and data
 	(($(events "$@") >= n))
 }
 
-# start_chip starts a program in the simulator, with a saw at both inputs of which no two neighbours are the same
-# for the ADC; what one writes to descriptor 3 are its commands.
+# start_chip starts a program in the simulator, with a saw at both inputs in which successive results of the ADC differ.
+# Its commands are written to descriptor 3.
 start_chip() { # program
 	make -s -C firmware/simavr BUILD="$tmp"
 	mkfifo "$tmp/chip.in"

@@ -1,11 +1,11 @@
-# Checks what a listener heard against the voltages that were put in, one by one:
+# Compares what a listener heard with the voltages at the inputs, one by one:
 #
 #     awk -f readings.awk chip.out events.json
 #
-# The first file is the simulator's output, the second the listener's. Each conversion must be heard, in order and once,
-# but for those that a #gap counts, and for what a reset took: an external one the conversion that was under way, a loss
-# of power (a #gap whose count is unknown) all that the hub did not have yet. The laws are those of the program, by hand.
-# It prints how many were heard, and exits with 1 if anything is wrong.
+# The first file is the output of the simulator, the second that of the listener. Each conversion must be heard, once and in
+# order, except for those that a #gap counts and those that a reset loses: an external reset may lose the conversion in
+# progress, a loss of power (a #gap whose count is unknown) everything that the hub did not have yet. The formulas are those of
+# the program, written by hand. It prints how many readings were heard, and exits with 1 if anything is wrong.
 
 BEGIN {
 	channel["light"] = 0; name["light"] = "lux"; scale["light"] = 10
@@ -75,6 +75,6 @@ END {
 		c = channel[sender]
 		if (at[c] < count[c]) wrong("the last " count[c] - at[c] " of " sender " were not heard")
 	}
-	printf "%d readings are right, in order and none twice; %d lost and told, %d taken by resets, %d of unknown number\n",
+	printf "%d readings are right, once and in order; %d lost and counted, %d taken by resets, %d of unknown number\n",
 		heard, lost, torn, unknown
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds and runs the tests of the C library: vectors and noise under the sanitizers, a scripted session against host,
-# in several configurations; and builds it for the microcontrollers whose compilers are installed.
+# Builds and runs the tests of the C library in several configurations: vectors and noise under the sanitizers, and a scripted
+# session with host. It also builds the library for the microcontrollers whose compilers are installed.
 #
-#     run.sh [FOLDER]    leaves the programs in a folder: host (window 8, frames of 254 bytes), host-small (the defaults)
+#     run.sh [FOLDER]    keeps the programs in a folder: host (window 8, frames of 254 bytes), host-small (the defaults)
 set -eu
 cd "$(dirname "$0")"
 out=${1:-$(mktemp -d)}

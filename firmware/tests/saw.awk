@@ -1,5 +1,5 @@
-# Checks what a listener heard of the Cortex-M3's example: each saw one more than the last, but for those that a #gap
-# counts; each load a part of 1.
+# Checks what a listener heard of the Cortex-M3 example: each saw is one more than the last, except for those that a #gap
+# counts; each load is between 0 and 1.
 
 function wrong(what) {
 	print "saw: " what > "/dev/stderr"
@@ -26,5 +26,5 @@ match($0, /"data":.*}$/) { data = substr($0, RSTART + 7, RLENGTH - 8) }
 END {
 	if (bad) exit 1
 	if (!heard || !loads) wrong("none was heard")
-	printf "%d readings of the saw are right, in order and none twice, %d of the load; %d lost and told\n", heard, loads, lost
+	printf "%d readings of the saw are right, once and in order, and %d of the load; %d lost and counted\n", heard, loads, lost
 }

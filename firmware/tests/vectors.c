@@ -1,5 +1,5 @@
-/* Checks the library against the vectors that the hub's tests read, too, and then feeds it noise, with its own memory
- * watched by the sanitizers.
+/* Checks the library against the vectors that the hub's tests also use, and then feeds it noise, with its memory checked
+ * by the sanitizers.
  *
  *     vectors PATH/frames.json
  *
@@ -89,7 +89,7 @@ static size_t hex(text t, uint8_t *to, size_t most) {
 static char dictionary[32768] = "\1a\2b\2c";
 const char (*vectors_dictionary)[] = (const char (*)[])&dictionary;
 
-static uint8_t wire[4096]; /* what the transmitter took */
+static uint8_t wire[4096]; /* what the transmitter has accepted */
 static size_t wire_size, wire_room = sizeof wire;
 
 uint8_t sighub_write(uint8_t byte) {
@@ -99,7 +99,7 @@ uint8_t sighub_write(uint8_t byte) {
 }
 
 #if SIGHUB_REQUESTS
-void sighub_request(uint8_t request) { /* noise calls it, so it does what it can */
+void sighub_request(uint8_t request) { /* noise calls it too, so it accepts anything */
 	uint32_t n = sighub_get();
 	uint8_t kind = sighub_kind;
 	if (request & 1) sighub_fail(SIGHUB_TEXT("an error whose text is too long to fit into many a reply, on purpose"));

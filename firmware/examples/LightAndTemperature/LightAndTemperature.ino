@@ -17,13 +17,13 @@ SIGHUB_DICTIONARY(
 	SIGHUB_SENDER("light") SIGHUB_DECIMAL("lux", "lx", -1)
 	SIGHUB_SENDER("air") SIGHUB_DECIMAL("temp", "Cel", -2));
 
-/* Give each device a number of its own. */
+/* Give each device its own number. */
 const uint8_t uid[] = {0x10, 0x00, 0x00, 0x01};
 
 SighubStream hub;
 unsigned long last;
 
-/* How often the device has started: an EEPROM that is erased says FFFFFFFF, which makes this the start 0. */
+/* How often the device has started: an erased EEPROM contains FFFFFFFF, which makes this start number 0. */
 uint32_t countStarts() {
 	uint32_t boot;
 	EEPROM.get(0, boot);

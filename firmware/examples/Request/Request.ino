@@ -1,7 +1,7 @@
-/* A device that does what it is asked, and reports nothing.
+/* A device that answers requests, and reports nothing.
  *
  *     sighub request board led true         switches the LED, and answers true
- *     sighub request board read 0           answers {"pin": 0, "value": 512}: what analogRead says of A0
+ *     sighub request board read 0           answers {"pin": 0, "value": 512}: what analogRead returns for A0
  *     sighub request board read 7           fails, and says why */
 #include <EEPROM.h>
 #include <SighubStream.h>
@@ -10,7 +10,7 @@ enum { LED = 1, READ }; /* requests, in the dictionary's order */
 
 SIGHUB_DICTIONARY(SIGHUB_SENDER("board") SIGHUB_REQUEST("led") SIGHUB_REQUEST("read"));
 
-/* Give each device a number of its own. */
+/* Give each device its own number. */
 const uint8_t uid[] = {0x10, 0x00, 0x00, 0x02};
 
 SighubStream hub;
@@ -35,7 +35,7 @@ void answer(uint8_t request) {
 	}
 }
 
-/* How often the device has started: an EEPROM that is erased says FFFFFFFF, which makes this the start 0. */
+/* How often the device has started: an erased EEPROM contains FFFFFFFF, which makes this start number 0. */
 uint32_t countStarts() {
 	uint32_t boot;
 	EEPROM.get(0, boot);

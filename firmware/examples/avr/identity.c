@@ -9,10 +9,10 @@ uint32_t boot;
 static uint32_t EEMEM stored_boot = 0xFFFFFFFF;
 static uint32_t EEMEM stored_uid = 0xFFFFFFFF;
 
-extern uint8_t __heap_start; /* the linker's: where the program's RAM ends */
+extern uint8_t __heap_start; /* from the linker: the end of the program's RAM */
 
-/* An ATmega328P has no serial number (an ATmega328PB has), so it draws one at its very first start: from the RAM that
- * nobody has written since power came, in which each bit falls as it likes. FNV-1a (Fowler, Noll, Vo). */
+/* An ATmega328P has no serial number (an ATmega328PB has one), so it makes one at its first start, from RAM that nothing
+ * has written since power-up: its bits are random. FNV-1a (Fowler, Noll, Vo). */
 static uint32_t draw(void) {
 	uint32_t hash = 2166136261UL;
 	for (const uint8_t *p = &__heap_start; p < (const uint8_t *)__builtin_frame_address(0); p++) {

@@ -1,4 +1,4 @@
-/* Who this device is, and which of its starts this one is: both in the EEPROM. */
+/* The identity of this device and the number of this start, both in the EEPROM. */
 #ifndef IDENTITY_H
 #define IDENTITY_H
 

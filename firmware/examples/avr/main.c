@@ -30,13 +30,13 @@ static int32_t rounded(int32_t raw, int32_t per_millivolt) { return (raw * SUPPL
 static int32_t tenths_of_lux(uint16_t raw) { return rounded(raw, 2); /* 5 mV are 10 tenths */ }
 static int32_t hundredths_of_degrees(uint16_t raw) { return rounded(raw, 10) - 5000; /* 500 mV are 0 degrees */ }
 
-/* Asked with a truth value, or without one: "sighub request board led true". */
+/* Called with a boolean or without one: "sighub request board led true". */
 static void led(void) {
 	uint8_t on;
 	if (sighub_get_bool(&on)) {
 		if (on) PORTB |= _BV(PB5);
 		else PORTB &= (uint8_t)~_BV(PB5);
-	} else if (sighub_kind != SIGHUB_SIMPLE) { /* null: only asked */
+	} else if (sighub_kind != SIGHUB_SIMPLE) { /* null: it only asks */
 		sighub_fail(SIGHUB_TEXT("true or false"));
 		return;
 	}
@@ -66,13 +66,13 @@ static void report(void) {
 	uint16_t raw;
 	uint32_t taken;
 	while (sensors_get(&sensor, &raw, &taken)) {
-		/* What has no room is counted by the library, and the hub tells of it. */
+		/* The library counts readings that do not fit, and the hub reports them. */
 		sighub_report(sensor, sensor == LIGHT ? tenths_of_lux(raw) : hundredths_of_degrees(raw), taken);
 	}
 }
 
-/* Sleeps until the next interrupt, at the latest the clock's. A byte may come between the question and the sleep: only
- * while interrupts are off it cannot, and the instruction behind sei() is always done before one. */
+/* Sleeps until the next interrupt, at the latest that of the clock. A byte must not arrive unnoticed between the check and
+ * the sleep: so interrupts are off, and the instruction after sei() is always executed before an interrupt. */
 static void rest(void) {
 	cli();
 	if (uart_has_byte()) {
@@ -89,7 +89,7 @@ int main(void) {
 	static sighub_device device;
 	uint8_t cause = MCUSR, byte;
 	MCUSR = 0;
-	wdt_enable(WDTO_2S); /* after a reset of its own it runs at 16 ms */
+	wdt_enable(WDTO_2S); /* after a watchdog reset it is set to 16 ms */
 
 	identity_begin();
 	device.uid = uid;
@@ -99,7 +99,7 @@ int main(void) {
 	device.boot = boot;
 	device.cause = cause;
 	/* The RAM survived the watchdog or the reset pin, if power stayed. A bootloader may have cleared the causes, or
-	 * used the RAM: then this is 0, and what was not acknowledged is lost and told. */
+	 * used the RAM: then this is 0, and unacknowledged readings are lost and counted. */
 	device.kept = !(cause & (_BV(PORF) | _BV(BORF))) && cause;
 
 	DDRB |= _BV(PB5);

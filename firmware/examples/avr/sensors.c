@@ -5,19 +5,19 @@
 #include <avr/io.h>
 #include <util/atomic.h>
 
-static volatile uint32_t clock SIGHUB_KEEP; /* goes on after a reset, as the readings do that wait */
+static volatile uint32_t clock SIGHUB_KEEP; /* continues after a reset, like the readings that wait */
 static volatile uint16_t period, left; /* milliseconds: between readings, and until the next */
 static volatile uint16_t results[SENSORS];
 static volatile uint32_t started; /* when the results were measured */
-static volatile uint8_t ready;    /* results that are there and not taken: as many from the last sensor backwards */
+static volatile uint8_t ready;    /* number of results that were not taken yet, counted from the last sensor backwards */
 
 static void convert(uint8_t sensor) {
 	ADMUX = _BV(REFS0) | sensor; /* against AVcc */
 	ADCSRA |= _BV(ADSC);
 }
 
-/* Every millisecond: counts, and starts the sensors when their time has come. Results that nobody has taken yet are not
- * overwritten: at 1 ms and with much to send the pace may slow down, but no reading is half old and half new. */
+/* Every millisecond: counts, and starts the sensors when they are due. Results that were not taken yet are not overwritten:
+ * with a period of 1 ms and much to send, readings may come later, but no reading is half old and half new. */
 ISR(TIMER0_COMPA_vect) {
 	clock++;
 	if (left && --left) return;
@@ -55,13 +55,13 @@ void sensors_set_period(uint16_t milliseconds) {
 
 uint32_t milliseconds(void) {
 	uint32_t now;
-	ATOMIC_BLOCK(ATOMIC_RESTORESTATE) now = clock; /* four bytes, between which the interrupt could come */
+	ATOMIC_BLOCK(ATOMIC_RESTORESTATE) now = clock; /* four bytes, between which an interrupt could occur */
 	return now;
 }
 
 uint8_t sensors_get(uint8_t *sensor, uint16_t *raw, uint32_t *taken) {
 	if (!ready) return 0;
-	/* The interrupts leave all of this alone while there are results. */
+	/* The interrupts do not change any of this while there are results. */
 	*sensor = SENSORS - ready;
 	*raw = results[*sensor];
 	*taken = started;

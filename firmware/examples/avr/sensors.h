@@ -1,4 +1,4 @@
-/* The clock of milliseconds, and the two sensors, which it starts at a steady pace. */
+/* The millisecond clock, and the two sensors, which it starts periodically. */
 #ifndef SENSORS_H
 #define SENSORS_H
 
@@ -12,8 +12,8 @@ void sensors_set_period(uint16_t period);
 
 uint32_t milliseconds(void);
 
-/* Takes the next result that is there: of which sensor, the ADC's number from 0 to 1023, and when it was measured.
- * Returns 0 if there is none. */
+/* Takes the next result: its sensor, the number from the ADC, 0 to 1023, and when it was measured. Returns 0 if there is
+ * none. */
 uint8_t sensors_get(uint8_t *sensor, uint16_t *raw, uint32_t *taken);
 
 #endif

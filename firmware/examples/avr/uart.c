@@ -17,7 +17,7 @@ void uart_begin(void) {
 	UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0);
 }
 
-/* A byte for which there is no room is lost, as on the wire: its frame fails its CRC and comes again. */
+/* A byte without room is lost, as on the wire: the CRC of its frame is wrong, and the frame is sent again. */
 ISR(USART_RX_vect) {
 	uint8_t byte = UDR0, next = (rx_head + 1) & (UART_RX - 1);
 	if (next == rx_tail) return;
@@ -27,7 +27,7 @@ ISR(USART_RX_vect) {
 
 ISR(USART_UDRE_vect) {
 	if (tx_tail == tx_head) {
-		UCSR0B &= (uint8_t)~_BV(UDRIE0); /* nothing left: or the interrupt would come again at once */
+		UCSR0B &= (uint8_t)~_BV(UDRIE0); /* nothing left to send: otherwise the interrupt would occur again at once */
 	} else {
 		UDR0 = tx[tx_tail];
 		tx_tail = (tx_tail + 1) & (UART_TX - 1);
@@ -48,7 +48,7 @@ uint8_t uart_put(uint8_t byte) {
 	if (next == tx_tail) return 0;
 	tx[tx_head] = byte;
 	tx_head = next;
-	cli(); /* the interrupt changes this register, too */
+	cli(); /* the interrupt also changes this register */
 	UCSR0B |= _BV(UDRIE0);
 	sei();
 	return 1;

@@ -1,4 +1,4 @@
-/* UART 0 by interrupts, with a ring in each direction: nobody waits for a byte. */
+/* UART 0 with interrupts and a ring in each direction: no function waits for a byte. */
 #ifndef UART_H
 #define UART_H
 
@@ -9,8 +9,8 @@
 
 void uart_begin(void); /* 115200 baud, 8 data bits, no parity, 1 stop bit */
 
-uint8_t uart_get(uint8_t *byte); /* returns 0 if nothing has come */
-uint8_t uart_put(uint8_t byte);  /* returns 0 if there is no room now */
+uint8_t uart_get(uint8_t *byte); /* returns 0 if no byte has arrived */
+uint8_t uart_put(uint8_t byte);  /* returns 0 if there is no room at present */
 uint8_t uart_has_byte(void);
 
 #endif

@@ -7,7 +7,7 @@
 #define MILLISECOND (CLOCK / 1000)
 #define RX 256 /* bytes of the receive ring, a power of two: see SIGHUB_RECEIVE */
 
-static volatile uint32_t ticks SIGHUB_KEEP; /* goes on after a reset, as the readings do that wait */
+static volatile uint32_t ticks SIGHUB_KEEP; /* continues after a reset, like the readings that wait */
 static volatile uint8_t rx[RX], rx_head, rx_tail; /* bytes enter at the head and leave at the tail */
 static uint32_t rested, since;                    /* cycles; milliseconds */
 
@@ -29,8 +29,8 @@ void systick_interrupt(void) { ticks++; }
 
 uint32_t milliseconds(void) { return ticks; }
 
-/* A byte may come between the question and the rest. With interrupts off it cannot be missed: it ends the rest, and its
- * interrupt is served after it. The clock's interrupt ends it, too, so that SysTick passes its end once at most. */
+/* A byte may arrive between the check and the rest. With interrupts off it is not missed: it ends the rest, and its
+ * interrupt is served after that. The interrupt of the clock ends the rest too, so SysTick passes its end at most once. */
 void rest(void) {
 	uint32_t before, after;
 	interrupts_off();
@@ -69,7 +69,7 @@ static void uart_begin(void) {
 	NVIC_ISER0 = 1u << IRQ_UART0;
 }
 
-/* A byte for which there is no room is lost, as on the wire: its frame fails its CRC and comes again. */
+/* A byte without room is lost, as on the wire: the CRC of its frame is wrong, and the frame is sent again. */
 void uart_interrupt(void) {
 	UART_ICR = INT_RX | INT_RT;
 	while (!(UART_FR & FR_RXFE)) {
@@ -112,10 +112,10 @@ static struct {
 	uint32_t boot, check; /* check is the inverse, if the RAM has survived */
 } lasting SIGHUB_KEEP;
 
-extern uint32_t free_start, stack_top; /* the linker's */
+extern uint32_t free_start, stack_top; /* from the linker */
 
-/* Without a place that lasts the boot number is drawn from the RAM that nobody has written since power came, in which
- * each bit falls as it likes. FNV-1a (Fowler, Noll, Vo), by words. */
+/* There is no EEPROM, so the boot number is made from RAM that nothing has written since power-up: its bits are random.
+ * FNV-1a (Fowler, Noll, Vo), by words. */
 static uint32_t draw(void) {
 	uint32_t hash = 2166136261u;
 	for (const uint32_t *p = &free_start; p < (const uint32_t *)__builtin_frame_address(0); p++) hash = (hash ^ *p) * 16777619u;

@@ -16,11 +16,11 @@ struct start {
 void board_begin(struct start *start);
 
 uint32_t milliseconds(void);
-void rest(void);            /* until something is to be done, a millisecond at most */
-float load(void);           /* the part of the time, 0 to 1, in which the core has not rested, since the last call */
+void rest(void);            /* until there is something to do, at most a millisecond */
+float load(void);           /* the share of the time since the last call, 0 to 1, in which the core was busy */
 
-uint8_t uart_get(uint8_t *byte); /* returns 0 if nothing has come */
-uint8_t uart_put(uint8_t byte);  /* returns 0 if there is no room now */
+uint8_t uart_get(uint8_t *byte); /* returns 0 if no byte has arrived */
+uint8_t uart_put(uint8_t byte);  /* returns 0 if there is no room at present */
 
 void led_set(uint8_t on);
 uint8_t led_is_on(void);

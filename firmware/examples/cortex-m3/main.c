@@ -1,8 +1,8 @@
 /* A device on a Cortex-M3, an LM3S6965 at 50 MHz, without an operating system or a C library. It runs in
  * qemu-system-arm, which has no sensors: so it reports what it knows about itself.
  *
- *     test saw     one more than the reading before, 0 to 999; made up, so that one sees whether any is missing
- *     core load    the part of the time in which the core did not rest, 0 to 1; measured, a float */
+ *     test saw     counts from 0 to 999 and starts again, so that a missing reading shows
+ *     core load    the share of the time in which the core was busy, 0 to 1; measured, a float */
 #include "board.h"
 #include "sighub.h"
 
@@ -14,15 +14,15 @@ SIGHUB_DICTIONARY(
 	SIGHUB_SENDER("core") SIGHUB_EVENT("load", "/")
 	SIGHUB_SENDER("board") SIGHUB_REQUEST("led") SIGHUB_REQUEST("period"));
 
-static uint16_t saw SIGHUB_KEEP; /* goes on where the readings do */
+static uint16_t saw SIGHUB_KEEP; /* continues after a reset, like the readings that wait */
 static uint32_t period = 1000; /* milliseconds between readings */
 
-/* Asked with a truth value, or without one: "sighub request board led true". */
+/* Called with a boolean or without one: "sighub request board led true". */
 static void led(void) {
 	uint8_t on;
 	if (sighub_get_bool(&on)) {
 		led_set(on);
-	} else if (sighub_kind != SIGHUB_SIMPLE) { /* null: only asked */
+	} else if (sighub_kind != SIGHUB_SIMPLE) { /* null: it only asks */
 		sighub_fail("true or false");
 		return;
 	}

@@ -1,9 +1,9 @@
-/* What is done before main, and where interrupts go. */
+/* The code that runs before main, and the interrupt vectors. */
 #include "board.h"
 
 #include <stdint.h>
 
-extern uint32_t stack_top, data_load, data_start, data_end, bss_start, bss_end; /* the linker's */
+extern uint32_t stack_top, data_load, data_start, data_end, bss_start, bss_end; /* from the linker */
 
 int main(void);
 void reset(void);
@@ -16,11 +16,11 @@ void reset(void) {
 	for (;;) {}
 }
 
-static void stop(void) { /* a fault or an interrupt that nobody expects: a debugger finds it here */
+static void stop(void) { /* an unexpected fault or interrupt: a debugger finds it here */
 	for (;;) {}
 }
 
-/* The first word is no function but where the stack begins. */
+/* The first word is not a function but the start of the stack. */
 __attribute__((section(".vectors"), used)) static const union {
 	void *stack;
 	void (*function)(void);
