@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The manners of the files: no path of one developer's machine, no broken text, no file so long that nobody
-# reads it, no script that bash cannot parse. Prints each offence as file:line: what, and exits 1 if there are any.
+# Checks all files: no path of a developer's machine, no broken text, no file that is too long, no script that bash cannot
+# parse. Prints each offence as file:line: what. Exits with 1 if there are any.
 set -euo pipefail
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 max_lines=500
-# Files of bytes, not of text; fuzzers and golden files may hold whatever they like.
+# Binary files. Inputs of fuzzers and golden files may also contain any bytes.
 binary='\.(bin|cbor|png|jpe?g|gif|pdf|gz|zip)$|(^|/)testdata/fuzz/'
 
 list() { # every file that is, or could be, committed
@@ -37,7 +37,7 @@ offence "not UTF-8" < <(grep -aHnxv '.*' -- "${files[@]}" | where)
 offence "a merge was left half done" < <(grep -IHnE '^(<<<<<<<|>>>>>>>) ' -- "${files[@]}" | where)
 offence "a line ends in CR LF" < <(grep -IHn $'\r$' -- "${sources[@]}" | where)
 for f in "${sources[@]}"; do
-	[[ $f != firmware/src/sighub.c ]] || continue # one file on purpose: it is dropped into other people's programs
+	[[ $f != firmware/src/sighub.c ]] || continue # one file on purpose, so that it is easy to copy into a program
 	lines=$(wc -l <"$f")
 	((lines <= max_lines)) || offence "$lines lines; split it, $max_lines is the limit" <<<"$f"
 done

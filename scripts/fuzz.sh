@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the packages given (default: all) for FUZZTIME (default 10s) each, as many at a time
-# as there are cores. A target starts from its committed seeds, so that every run searches alike; what makes it
-# fail is written to the package's testdata/fuzz, to be committed with the fix.
+# Runs every fuzz target of the given packages (default: all) for FUZZTIME each (default 10s), as many at a time as there are
+# cores. A target starts from its committed seeds, so that every run searches in the same way. An input that makes it fail is
+# written to testdata/fuzz of the package, to be committed with the fix.
 #
 #   FUZZTIME=10m scripts/fuzz.sh ./carrier/...
 set -euo pipefail
@@ -11,7 +11,7 @@ export FUZZTIME=${FUZZTIME:-10s}
 case $FUZZTIME in
 *[0-9]s) FUZZLIMIT=$((${FUZZTIME%s} + 120)) ;;
 *[0-9]m) FUZZLIMIT=$((${FUZZTIME%m} * 60 + 120)) ;;
-*) echo "FUZZTIME is $FUZZTIME; write whole seconds or minutes, as in 10s or 5m" >&2; exit 2 ;;
+*) echo "FUZZTIME is $FUZZTIME; it must be seconds or minutes, such as 10s or 5m" >&2; exit 2 ;;
 esac
 export FUZZLIMIT
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Measures the serial link and prints what it shows, beside what was promised: the size of the firmware library, bytes
-# on the line, speed at 115200 baud, what a line that misbehaves does to a million readings, and what the real image of
-# an ATmega328P does in a simulator. It needs Go, a C compiler, and what scripts/test.sh installs.
+# Measures the serial link and prints a table of the results and what is promised: the size of the firmware library, bytes on
+# the line, speed at 115200 baud, a million readings over a line that misbehaves, and the real image of an ATmega328P in a
+# simulator. Needs Go, a C compiler, and what scripts/test.sh installs.
 #
-#   scripts/link-report.sh [--quick]      with --quick fewer readings: 2 minutes instead of 6
+#   scripts/link-report.sh [--quick]      --quick takes fewer readings: 2 minutes instead of 6
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

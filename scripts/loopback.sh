@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The whole path on one machine, with no hardware: socat makes a serial line, a simulated device counts at one
-# end, the hub sits at the other, and a listener shows that no reading is lost or doubled. Then the line is
-# cut, as if somebody had pulled the cable, and mended. Exit 0 if all of it held; --keep leaves the logs.
+# Tests the whole path on one machine, without hardware. socat makes a serial line, a simulated device counts at one end, and
+# the hub serves the other. A listener checks that no reading is lost or doubled. Then the line is cut, as if somebody pulled
+# the cable, and repaired. Exits with 0 if everything is right; --keep keeps the logs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly rate=50         # readings a second
-readonly unplugged_ms=50 # within this time the hub must tell of a cut line
-readonly patience=20     # seconds that any one wait may take
+readonly unplugged_ms=50 # the hub must report a cut line within this time
+readonly patience=20     # the longest wait, in seconds
 readonly keep=${1:-}
 
 command -v socat >/dev/null || {
@@ -52,7 +52,7 @@ now_us() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
 
 ms() { printf '%d.%d' $(($1 / 1000)) $(($1 / 100 % 10)); } # of microseconds
 
-# await polls for what only the file system can tell, and gives up when patience ends.
+# await polls the file system, and gives up when patience ends.
 await() { # what it waits for, then a command
 	local what=$1 deadline=$((SECONDS + patience))
 	shift
@@ -77,20 +77,20 @@ next_event() {
 	at=${BASH_REMATCH[1]} sender=${BASH_REMATCH[2]} event=${BASH_REMATCH[3]} data=${BASH_REMATCH[4]}
 }
 
-# next_of_light reads on to the next event of the device, past those by which the listener was tried.
+# next_of_light reads up to the next event of the device, past those that tested the listener.
 next_of_light() {
 	next_event
 	while [[ $sender == trial ]]; do next_event; done
 	[[ $sender == light ]] || fail "not an event of light: $shown"
 }
 
-next=0 # the reading that must come now
+next=0 # the next reading
 reading() {
 	[[ $event == lux && $data == "$next" ]] || fail "not reading $next: $shown"
 	next=$((next + 1))
 }
 
-# readings reads so many, each one more than the last, and shows the first three.
+# readings reads this many readings, each one more than the last, and shows the first three.
 readings() {
 	local i
 	for ((i = 0; i < $1; i++)); do
@@ -101,7 +101,7 @@ readings() {
 	echo "... up to $((next - 1)): none lost, none doubled"
 }
 
-# readings_until reads on to an event; every reading on the way must be the one after the last.
+# readings_until reads up to an event. Each reading on the way must be one more than the last.
 readings_until() {
 	next_of_light
 	while [[ $event != "$1" ]]; do
@@ -129,7 +129,7 @@ await "the hub's socket" test -S "$tmp/hub.sock"
 say "sighub listen --output json --hub unix://hub.sock"
 exec {events}< <(exec "$sighub" listen --output json --hub "$hub" 2>"$tmp/listen.log")
 pids+=("$!")
-# It hears what is sent from now on only, so it is tried until it answers.
+# A listener hears only what is sent after it is there, so try until it answers.
 heard() { "$sighub" send trial hello --hub "$hub" 2>>"$tmp/send.log" && read -r -t 0.2 -u "$events" shown; }
 await "a first event" heard
 
@@ -139,7 +139,7 @@ pids+=("$!")
 readings_until "#connect"
 readings 100
 
-# cut_line kills socat, and mends the line once the listener has heard of it.
+# cut_line kills socat, and repairs the line once the listener has heard of it.
 cut_line() {
 	local cut_us shown_us
 	say "kill socat: somebody pulls the cable"
@@ -160,7 +160,7 @@ cut_line() {
 }
 
 cut_line
-if ((noticed_us > unplugged_ms * 1000)); then # the machine may have been busy: the middle one of three counts
+if ((noticed_us > unplugged_ms * 1000)); then # the machine may have been busy: take the median of three
 	all=("$noticed_us")
 	for again in 1 2; do
 		cut_line

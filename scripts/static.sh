@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the one static, stripped binary for each Linux machine that hubs run on, prints its size, and starts it in an
-# emulator with a processor of the kind that it is meant for: version, check, and a demo that loses nothing.
+# Builds the static, stripped binary for each kind of Linux machine, prints its size, and runs it in an emulator of the right
+# processor: version, check, and a demo that must lose nothing.
 #
-#   scripts/static.sh [folder]     keeps the binaries there
+#   scripts/static.sh [folder]     keeps the binaries in this folder
 #
 # Needs Go and qemu-user.
 set -euo pipefail
@@ -32,7 +32,7 @@ YAML
 
 say() { echo "$name: $*" >&2; }
 
-# try runs the binary in its emulator, and shows what it said if it fails.
+# try runs the binary in its emulator. If it fails, it shows the output.
 try() {
 	local out
 	out=$(timeout 120 "$emulator" -cpu "$cpu" "$binary" "$@" 2>&1) || { say "sighub $* fails:"; echo "$out" >&2; return 1; }
@@ -46,7 +46,7 @@ for machine in "${machines[@]}"; do
 	[[ $arm == - ]] && arm='' || name+=v$arm
 	binary=$folder/sighub-$name
 	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build -trimpath -ldflags='-s -w' -o "$binary" ./cmd/sighub
-	# No interpreter: it is loaded by the kernel alone, whatever C library the machine has.
+	# No interpreter: the kernel alone loads the binary, whatever C library the machine has.
 	if readelf --program-headers "$binary" | grep -q INTERP; then
 		say "the binary is not static"
 		exit 1
@@ -56,7 +56,7 @@ for machine in "${machines[@]}"; do
 		say "$size bytes are more than $arm64_most"
 		exit 1
 	fi
-	try version | grep -q "linux/$arch" || { say "another version than that of linux/$arch"; exit 1; }
+	try version | grep -q "linux/$arch" || { say "it does not print the version of linux/$arch"; exit 1; }
 	try check --config "$tmp/hub.yaml" | grep -q ': ok: ' || { say "check does not say ok"; exit 1; }
 	demo=$(try demo --for 3s)
 	grep -qE ' [1-9][0-9]* readings heard, 0 lost' <<<"$demo" || { say "the demo loses readings:"; echo "$demo" >&2; exit 1; }

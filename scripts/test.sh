@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The one check: what it passes may be merged. It needs Go and this repository; what else the tests need it
-# installs by apt where it may, or names.
+# The one check: only what passes it may be merged. It needs Go and this repository. It installs other tools with apt, or names
+# them if it may not.
 #
 #   scripts/test.sh            everything, in about ten minutes on two cores
 #   scripts/test.sh --quick    without fuzzing and without building for other systems
 #   FUZZTIME=5m scripts/test.sh
 #
-# Every step prints one line; a step that fails prints why, and the others still run. Exit 1 if any failed.
+# Each step prints one line. A step that fails prints why, and the others still run. Exits with 1 if any failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -33,7 +33,7 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# step runs a command and prints one line about it; what the command says last stands behind the time.
+# step runs a command and prints one line: the result, the time, and the last line of the output.
 step() { # name, command...
 	local name=$1 log="$logs/$1.log" start=${EPOCHREALTIME/[.,]/} rc=0 tenths
 	shift
@@ -52,7 +52,7 @@ step() { # name, command...
 	fi
 }
 
-# excerpt shows the beginning and the end of a log, which tell more than its middle.
+# excerpt prints the beginning and the end of a log: they matter more than its middle.
 excerpt() {
 	awk '{line[NR] = $0}
 		END {for (i = 1; i <= NR; i++)
@@ -60,16 +60,16 @@ excerpt() {
 			else if (i == 121) print "... " NR - 200 " lines ..."}' "$1"
 }
 
-# tools sees to it that Go is new enough, and that the tools of the tests are there.
+# tools checks that Go is new enough, and installs the tools that the tests need.
 tools() {
 	local version missing=() as_root=()
-	command -v go >/dev/null || { echo "there is no go command: install Go $go_needed or later, see go.dev/dl"; return 1; }
+	command -v go >/dev/null || { echo "the go command is missing: install Go $go_needed or later, see go.dev/dl"; return 1; }
 	version=$(go env GOVERSION)
 	[[ $(printf '%s\n' "go$go_needed" "$version" | sort -V | head -n 1) == "go$go_needed" ]] ||
 		{ echo "this is $version: install Go $go_needed or later, see go.dev/dl"; return 1; }
 
 	command -v socat >/dev/null || missing+=(socat)
-	# The race detector links with the C library; the firmware's tests are C programs with checks of their own.
+	# The race detector links with the C library; the tests of the firmware are C programs with sanitizers.
 	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)
 	command -v make >/dev/null || missing+=(make)
 	command -v python3 >/dev/null || missing+=(python3)
@@ -81,7 +81,7 @@ tools() {
 	has_header libelf.h || missing+=(libelf-dev)
 	command -v arm-none-eabi-gcc >/dev/null || missing+=(gcc-arm-none-eabi)
 	command -v readelf >/dev/null || missing+=(binutils)
-	# The binary for other machines is started here.
+	# Emulators for the binaries of other machines.
 	command -v qemu-arm >/dev/null || missing+=(qemu-user)
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
@@ -100,7 +100,7 @@ tools() {
 
 has_header() { echo "#include <$1>" | "$(go env CC)" -E - >/dev/null 2>&1; }
 
-# golangci-lint is built here, at its own version, and kept for the next time.
+# golangci-lint is built here in its own version, and kept for the next time.
 lint_dir=.tools/golangci-lint-$lint_version-$(go env GOVERSION 2>/dev/null || true)
 build_lint() {
 	[[ -x $lint_dir/golangci-lint ]] ||
@@ -123,12 +123,12 @@ lint() {
 	"$lint_dir/golangci-lint" run ./...
 }
 
-wait_for_lint() { # its builder is not a child of the step's shell, so that there is nothing to wait(1) for
+wait_for_lint() { # the builder is not a child of the shell of this step, so wait cannot wait for it
 	while kill -0 "$lint_build" 2>/dev/null; do sleep 0.2; done
 	[[ -x $lint_dir/golangci-lint ]] || { cat "$logs/golangci-lint.build"; return 1; }
 }
 
-# The benchmark is a module of its own.
+# The benchmark is its own module.
 bench() {
 	go -C scripts/bench vet ./...
 	go -C scripts/bench test ./...
@@ -136,7 +136,7 @@ bench() {
 
 cross() {
 	local system os arch arm
-	GOARCH=386 go vet ./... # tests, too, must compile where an int has 32 bits, as on many a Raspberry Pi
+	GOARCH=386 go vet ./... # tests must also compile where an int has 32 bits, as on many Raspberry Pis
 	for system in "${systems[@]}"; do
 		IFS=/ read -r os arch arm <<<"$system"
 		echo "$system"
@@ -154,7 +154,7 @@ allocations() { go test -count=1 -run AllocatesNothing ./hub; }
 
 echo "sighub: the check"
 step tools tools
-set -m # a process group of its own, so that it can be ended as a whole
+set -m # its own process group, so that it can be ended as a whole
 build_lint </dev/null >"$logs/golangci-lint.build" 2>&1 &
 lint_build=$!
 set +m

@@ -15,21 +15,21 @@ import (
 	"sighub/carrier/serial"
 )
 
-// An adapter is one of QEMU's USB serial adapters, FTDI 0403:6001, whose other end is a device of ours. Plugging it in
-// makes it anew, with a line of its own: what was on the line when it was pulled is lost, as with a real one.
+// An adapter is a USB serial adapter of QEMU, FTDI 0403:6001, with one of our devices at its other end. Each time it is plugged
+// in it has a new line: what was on the line when it was pulled is lost, as with a real adapter.
 type adapter struct {
 	m      *machine
-	name   string // of the file that is its socket
+	name   string // of its socket
 	socket net.Listener
 
-	// Hooks, to be set while it is not plugged in.
-	half  bool          // the next write of a device is cut in its middle, and all after it is lost
-	halfs chan struct{} // told of that
-	rates chan int      // told of each rate that a device gives its port, if there is room
+	// Hooks. Set them while the adapter is not plugged in.
+	half  bool          // the next write of a device is cut in the middle, and all later bytes are lost
+	halfs chan struct{} // receives when that happens
+	rates chan int      // receives each rate that a device sets, if there is room
 
 	mu    sync.Mutex
 	id    string // in QEMU; empty: not plugged in
-	count int    // of plugs
+	count int    // how often it was plugged in
 	line  *adapterLine
 	more  chan struct{} // closed when there is another line
 }
@@ -44,13 +44,13 @@ func newAdapter(m *machine, name string) (*adapter, error) {
 		halfs: make(chan struct{}, 1), rates: make(chan int, 16)}, nil
 }
 
-// plug puts the adapter into a socket of the machine: a controller, from 0, and one of its four ports, from 1. It has no
-// serial number, so that any two of them look the same.
+// plug plugs the adapter into a socket of the machine: a controller, from 0, and one of its four ports, from 1. Adapters have no
+// serial number, so that they all look the same.
 func (a *adapter) plug(ctx context.Context, bus, port int) error {
 	return a.plugAt(ctx, bus, fmt.Sprint(port))
 }
 
-// plugAt is plug into a port that may be one of a USB hub, as in "1.2".
+// plugAt is plug with a port that may be on a USB hub, such as "1.2".
 func (a *adapter) plugAt(ctx context.Context, bus int, port string) error {
 	a.mu.Lock()
 	a.count++
@@ -91,7 +91,7 @@ func (a *adapter) unplug(ctx context.Context) error {
 	return pullOut(ctx, a.m, id, a)
 }
 
-// pullOut takes a device of QEMU's away, and with it these adapters: it is the one, or what they are plugged into.
+// pullOut removes a device of QEMU, either an adapter or what these adapters are plugged into.
 func pullOut(ctx context.Context, m *machine, id string, adapters ...*adapter) error {
 	lines := make([]*adapterLine, len(adapters))
 	for i, a := range adapters {
@@ -104,7 +104,7 @@ func pullOut(ctx context.Context, m *machine, id string, adapters ...*adapter) e
 	err := m.qmp.remove(ctx, id)
 	for _, l := range lines {
 		l.cut()
-		// QEMU may still use it for a moment; then it stays, and is of no importance.
+		// QEMU may still use it for a moment; then it stays, which does not matter.
 		_ = m.qmp.do(ctx, "chardev-remove", map[string]any{"id": l.id})
 	}
 	return err
@@ -133,8 +133,8 @@ func (a *adapter) open(ctx context.Context) (serial.Port, error) {
 	}
 }
 
-// An adapterLine is the line of an adapter from when it is plugged in until it is pulled out. Whatever comes from the
-// machine is read at once, because QEMU waits for it and does nothing else meanwhile; without a device, it is lost.
+// An adapterLine is the line of an adapter from the time it is plugged in until it is pulled out. Bytes from the machine are read
+// at once, because QEMU waits for that and does nothing else meanwhile. Without a device, they are lost.
 type adapterLine struct {
 	a    *adapter
 	id   string // of the character device, in QEMU
@@ -143,16 +143,16 @@ type adapterLine struct {
 	gone chan struct{} // closed when it is cut
 	once sync.Once
 
-	rest atomic.Pointer[[]byte] // of what was taken from in
+	rest atomic.Pointer[[]byte] // what is left of a chunk from in
 
 	writing sync.Mutex // held while something is written
-	lost    bool       // all that is written; writing guards it
+	lost    bool       // everything written is lost; guarded by writing
 }
 
 func newAdapterLine(a *adapter, id string, conn net.Conn) *adapterLine {
 	l := &adapterLine{a: a, id: id, conn: conn, in: make(chan []byte, 256), gone: make(chan struct{})}
 	if u, ok := conn.(*net.UnixConn); ok {
-		_ = u.SetWriteBuffer(4096) // an adapter holds little; if it holds more, nothing but realism is lost
+		_ = u.SetWriteBuffer(4096) // a real adapter holds little; holding more does no harm
 	}
 	go l.read()
 	return l
@@ -165,13 +165,13 @@ func (l *adapterLine) cut() {
 	})
 }
 
-// quiet loses what is written from now on, and waits until QEMU has taken what was before. QEMU must not have anything to
-// read when it removes the adapter: it would give that to what is no more, and crash (7.2 does).
+// quiet loses everything that is written from now on, and waits until QEMU has read what was written before. QEMU must not have
+// anything to read when it removes the adapter: it would use the removed adapter, and crash (7.2 does).
 func (l *adapterLine) quiet() {
 	l.writing.Lock()
 	l.lost = true
 	l.writing.Unlock()
-	// An adapter whose port nobody has opened takes nothing: then there is no danger, and no use in waiting.
+	// An adapter whose port nobody has opened reads nothing: then there is no danger, and no point in waiting.
 	const moment = 100 * time.Millisecond
 	for end := time.Now().Add(moment); unread(l.conn) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
@@ -197,12 +197,12 @@ func (l *adapterLine) read() {
 		}
 		select {
 		case l.in <- buf[:n]:
-		default: // nobody reads, as a device that is switched off
+		default: // nobody reads, like a device that is switched off
 		}
 	}
 }
 
-// write gives data to the adapter, which loses it if nobody takes it out at the other end; nothing after the last.
+// write gives data to the adapter, which loses it if nobody reads at the other end.
 func (l *adapterLine) write(data []byte, last bool) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -253,7 +253,7 @@ func (p *devicePort) Write(b []byte) (int, error) {
 	if p.isClosed() {
 		return 0, os.ErrClosed
 	}
-	const frame = 8 // bytes: what is shorter has no reading in it
+	const frame = 8 // bytes: a shorter write contains no reading
 	if l.a.cutsNow(len(b) >= frame) {
 		err := l.write(b[:len(b)/2], true)
 		l.a.halfs <- struct{}{}
@@ -262,7 +262,7 @@ func (p *devicePort) Write(b []byte) (int, error) {
 	return len(b), l.write(b, false)
 }
 
-// cutsNow tells whether the write is to be cut; that happens once.
+// cutsNow reports whether to cut the write; that happens once.
 func (a *adapter) cutsNow(fit bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -273,14 +273,14 @@ func (a *adapter) cutsNow(fit bool) bool {
 	return half
 }
 
-// cutNext lets the next write of a device be cut in its middle.
+// cutNext cuts the next write of a device in the middle.
 func (a *adapter) cutNext() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.half = true
 }
 
-// SetBaud implements serial.RateSetter. QEMU's adapter has no rates: bytes arrive at any.
+// SetBaud implements serial.RateSetter. The adapter of QEMU has no rate: bytes arrive at any.
 func (p *devicePort) SetBaud(rate int) error {
 	select {
 	case p.line.a.rates <- rate:
@@ -298,7 +298,7 @@ func (p *devicePort) isClosed() bool {
 	}
 }
 
-// Close ends the device's use of the line, which stays.
+// Close ends the device's use of the line. The line stays.
 func (p *devicePort) Close() error {
 	p.once.Do(func() { close(p.closed) })
 	return nil

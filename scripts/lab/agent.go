@@ -13,7 +13,7 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// An agent is the program inside the machine, as it is spoken to from here. Everything it sees is kept, in order.
+// An agent is a connection to the program inside the machine. It keeps everything that the program sees, in order.
 type agent struct {
 	conn io.ReadWriteCloser
 	out  sync.Mutex // held while a call is written
@@ -21,10 +21,10 @@ type agent struct {
 
 	mu     sync.Mutex
 	lastID uint64
-	calls  map[uint64]chan wire.Answer // ended by the end of the connection
+	calls  map[uint64]chan wire.Answer // closed at the end of the connection
 	sights []wire.Sight
 	more   chan struct{} // closed when there are more sights
-	err    error         // why there are no more
+	err    error         // why no more will come
 }
 
 func newAgent(conn io.ReadWriteCloser) *agent {
@@ -53,7 +53,7 @@ func (a *agent) read() {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.err = errors.Join(errors.New("the agent says no more"), err, lines.Err())
+	a.err = errors.Join(errors.New("the agent has ended"), err, lines.Err())
 	for _, c := range a.calls {
 		close(c)
 	}
@@ -75,7 +75,7 @@ func (a *agent) take(l wire.Line) {
 	}
 }
 
-// do asks the agent for something and decodes what it answers into result, which may be nil.
+// do sends a call to the agent and decodes the answer into result, which may be nil.
 func (a *agent) do(ctx context.Context, do string, with, result any) error {
 	answer, err := a.begin(do, with)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *agent) why() error {
 	return a.err
 }
 
-// A mark is a place among the sights: how many there were before it.
+// A mark is a place among the sights: the number of sights before it.
 type mark int
 
 func (a *agent) mark() mark {
@@ -139,17 +139,17 @@ func (a *agent) mark() mark {
 	return mark(len(a.sights))
 }
 
-// since returns the sights after a mark, so far.
+// since returns the present sights after a mark.
 func (a *agent) since(from mark) []wire.Sight {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.sights[from:len(a.sights):len(a.sights)]
 }
 
-// A match says which sight is waited for.
+// A match reports whether a sight is the one to wait for.
 type match func(wire.Sight) bool
 
-// await returns the first sight after a mark that matches. The time is this machine's, so it should be long; what
+// await waits for the first sight after a mark that matches. limit is in the time of this machine, so it should be long; what
 // matters is measured by the times of sights.
 func (a *agent) await(ctx context.Context, from mark, limit time.Duration, what string, m match) (wire.Sight, error) {
 	timeout := time.NewTimer(limit)
@@ -169,7 +169,7 @@ func (a *agent) await(ctx context.Context, from mark, limit time.Duration, what 
 		select {
 		case <-more:
 		case <-timeout.C:
-			return wire.Sight{}, fmt.Errorf("waited %s in vain for %s", limit, what)
+			return wire.Sight{}, fmt.Errorf("no %[2]s within %[1]s", limit, what)
 		case <-ctx.Done():
 			return wire.Sight{}, fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
 		}

@@ -11,8 +11,8 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// A bench is what a scenario works with: the machine, and whatever it starts there, which the bench takes away at its
-// end. A step that fails ends the scenario, so that scenarios read as what happens.
+// A bench is what a scenario works with: the machine, and everything that the scenario starts there, which the bench ends. A step
+// that fails ends the scenario, so scenarios need not check errors.
 type bench struct {
 	context.Context
 	*machine
@@ -27,7 +27,7 @@ type bench struct {
 // failure is what a failed step panics with; run catches it, and nothing else.
 type failure struct{ error }
 
-// run carries a scenario out and returns what was seen, and the error that ended it.
+// run runs a scenario. It returns what was seen, and the error that ended it.
 func (m *machine) run(ctx context.Context, s scenario) (seen string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit(), fmt.Errorf("the scenario took longer than %s", s.limit()))
 	defer cancel()
@@ -58,12 +58,12 @@ func (b *bench) must(err error) {
 	}
 }
 
-// saw adds to what the table tells.
+// saw adds to the line of the table.
 func (b *bench) saw(format string, args ...any) {
 	b.seen = append(b.seen, fmt.Sprintf(format, args...))
 }
 
-// call asks the agent for something.
+// call sends a call to the agent.
 func (b *bench) call(do string, with, result any) { b.must(b.do(b, do, with, result)) }
 
 // wait returns the first sight after a mark that matches.
@@ -73,7 +73,7 @@ func (b *bench) wait(from mark, what string, m match) wire.Sight {
 	return s
 }
 
-// now is the machine's clock, before whatever is done next.
+// now returns the time of the machine's clock.
 func (b *bench) now() (at int64) {
 	b.call("now", nil, &at)
 	return at
@@ -93,7 +93,7 @@ func (b *bench) adapter() *adapter {
 	return a
 }
 
-// gone pulls an adapter out and waits until the machine's kernel has no port of it any more, for the next scenario.
+// gone pulls an adapter out and waits until the kernel has removed its port, for the next scenario.
 func (b *bench) gone(ctx context.Context, a *adapter) {
 	from := b.mark()
 	if a.isPlugged() && a.unplug(ctx) == nil {
@@ -113,8 +113,8 @@ func (b *bench) device(a *adapter, o deviceOptions) *device {
 	return d
 }
 
-// usual makes the usual arrangement: a device called light on an adapter that is plugged in, the hub, and a listener
-// that has heard a first reading.
+// usual sets up what most scenarios need: a device called light on an adapter that is plugged in, the hub, and a listener that has
+// heard a first reading.
 func (b *bench) usual() (*adapter, *device) {
 	a := b.adapter()
 	d := b.device(a, deviceOptions{name: "light"})
@@ -133,15 +133,14 @@ func (b *bench) startListener(t wire.Target) {
 	b.cleanup = append(b.cleanup, func() { b.quietly("unlisten", t) })
 }
 
-// quietly does what is done at the end, whatever became of the scenario.
+// quietly cleans up at the end, whether or not the scenario succeeded.
 func (b *bench) quietly(do string, with any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b), patience)
 	defer cancel()
-	_ = b.do(ctx, do, with, nil) // what is gone already needs no end
+	_ = b.do(ctx, do, with, nil) // it may have ended already
 }
 
-// startHub starts `sighub run` with its serial ports as the program's arguments say, by default all there are. It
-// returns when the hub takes clients.
+// startHub starts `sighub run` with these arguments, by default with all serial ports. It returns when the hub accepts clients.
 func (b *bench) startHub(p wire.Program) {
 	from := b.beginHub(p)
 	b.wait(from, "the hub to listen", logged("msg=listening"))
@@ -154,7 +153,7 @@ func (b *bench) beginHub(p wire.Program) mark {
 	}
 	b.hubs++
 	p.Name = fmt.Sprintf("hub%d-%d", b.begin, b.hubs)
-	// A folder of its own, so that nothing is remembered from the scenario before.
+	// A separate folder, so that the hub remembers nothing from the previous scenario.
 	p.Args = append([]string{"/bin/sighub", "run", "--state", "/tmp/" + p.Name}, p.Args...)
 	from := b.mark()
 	b.call("start", p, nil)
@@ -170,7 +169,7 @@ func (b *bench) beginHub(p wire.Program) mark {
 	return from
 }
 
-// Signals, by the numbers they have on both architectures.
+// The numbers of signals, the same on both architectures.
 const (
 	sigQuit = 3
 	sigKill = 9
@@ -191,20 +190,20 @@ func (b *bench) stopHub() {
 
 var errStillThere = errors.New("the hub does not end")
 
-// endHub sends a signal and waits for the end; a hub that has ended already is fine.
+// endHub sends a signal and waits for the end of the hub, which may have ended already.
 func (b *bench) endHub(ctx context.Context, name string, signal int) error {
 	ended := func(s wire.Sight) bool { return s.Kind == wire.Exit && s.By == name }
 	if count(b.since(b.begin), ended) > 0 {
 		return nil
 	}
-	_ = b.do(ctx, "signal", wire.Target{Name: name, Signal: signal}, nil) // it may end by itself just now
+	_ = b.do(ctx, "signal", wire.Target{Name: name, Signal: signal}, nil) // it may be ending by itself
 	if _, err := b.await(ctx, b.begin, 5*time.Second, "the hub to end", ended); err != nil {
 		return fmt.Errorf("%w after signal %d: %w", errStillThere, signal, err)
 	}
 	return nil
 }
 
-// process tells how much the hub holds.
+// process returns the resources of the hub.
 func (b *bench) process() (p wire.Process) {
 	b.call("process", wire.Target{Name: b.hub}, &p)
 	return p

@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// An archive is written as the kernel unpacks it into its first file system: cpio in the format newc, as the kernel's
-// Documentation/driver-api/early-userspace/buffer-format.rst has it.
+// An archive is a cpio archive in the format newc, which the kernel unpacks into its first file system: see the kernel's
+// Documentation/driver-api/early-userspace/buffer-format.rst.
 type archive struct {
 	to    io.Writer
 	inode int
-	err   error // the first; nothing is written after it
+	err   error // the first error; nothing is written after it
 }
 
 // Types of files, in the upper bits of a mode.
@@ -20,7 +20,7 @@ const (
 	modeDevice  = 0o020000 // of characters
 )
 
-// add writes an entry. Major and minor are a device's.
+// add writes an entry. major and minor are for a device.
 func (a *archive) add(name string, mode int, data []byte, major, minor int) {
 	a.inode++
 	links := 1
@@ -28,7 +28,7 @@ func (a *archive) add(name string, mode int, data []byte, major, minor int) {
 		links = 2
 	}
 	// Magic, inode, mode, uid, gid, links, time, size, the device it is on, the device it is, the length of the name,
-	// a checksum that this format has not.
+	// a checksum, which this format does not have.
 	head := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
 		a.inode, mode, 0, 0, links, 0, len(data), 0, 0, major, minor, len(name)+1, 0, name)
 	a.padded([]byte(head))

@@ -10,33 +10,33 @@ import (
 	"sighub/carrier/serial"
 )
 
-// A device sits at the other end of an adapter: one sender, of the device's name, that counts. It has a supply of its
-// own, and so goes on where it was when its adapter comes back.
+// A device is at the other end of an adapter. It has one sender, named like the device, that counts. It has its own power supply,
+// so it continues when its adapter comes back.
 type device struct {
 	*serial.Device
 	name   string
-	asked  chan string  // the names of requests as they arrive, if there is room
+	asked  chan string  // receives the names of requests, if there is room
 	period atomic.Int64 // between readings, in ns
-	taken  atomic.Int64 // how many readings it has taken
+	taken  atomic.Int64 // the number of readings so far
 	stop   func()       // switches it off
 }
 
-// The request "read" is answered with the latest value, "never" not at all.
+// The device answers the request "read" with the latest value, and never answers "never".
 const (
 	readRequest  = "read"
 	neverRequest = "never"
 	countEvent   = "count"
 )
 
-// usualPeriod is between readings of a device that is in no hurry.
+// usualPeriod is the default time between readings.
 const usualPeriod = 50 * time.Millisecond
 
 // deviceOptions describe a device; the zero value of each field but the name stands for its default.
 type deviceOptions struct {
 	name    string
-	uid     string        // 12 bytes at the most; default: the name
-	period  time.Duration // between readings; default: that of usualPeriod
-	fastest int           // the fastest rate that it can change to
+	uid     string        // at most 12 bytes; default: the name
+	period  time.Duration // between readings; default: usualPeriod
+	fastest int           // the fastest rate that it supports
 	open    func(context.Context) (serial.Port, error)
 }
 
@@ -81,7 +81,7 @@ func (d *device) count(ctx context.Context) {
 	}
 }
 
-// deviceHandler answers what the hub asks the device.
+// deviceHandler answers requests of the hub.
 type deviceHandler struct{ *device }
 
 func (deviceHandler) ClientConnected(carrier.Client)             {}

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// writeInitramfs writes the machine's first and only file system: /init is the agent, /bin/sighub the hub, and /modules
-// what is to be loaded, in its order.
+// writeInitramfs writes the only file system of the machine: /init is the agent, /bin/sighub the hub, and /modules the modules to
+// load, in order.
 func writeInitramfs(path, agent, hub string, modules []module) (err error) {
 	f, err := os.Create(path)
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// Limits, in times of the machine.
+// Limits, in the time of the machine.
 const (
 	goneLimit = 100 * time.Millisecond // from the kernel's first word to #disconnect at a listener
 	backLimit = 2 * time.Second        // from plugging in to a first reading at a listener
 )
 
-// judge measures something that must not take longer than a limit. A measurement that misses it may have met a busy
-// computer: then the middle one of three is judged.
+// judge measures something that must not take longer than a limit. If a measurement is over the limit, the computer may have been
+// busy: then the median of three counts.
 func (b *bench) judge(what string, limit time.Duration, once func() time.Duration) time.Duration {
 	all := []time.Duration{once()}
 	if all[0] > limit {
@@ -23,18 +23,18 @@ func (b *bench) judge(what string, limit time.Duration, once func() time.Duratio
 	}
 	took := all[len(all)/2]
 	if took > limit {
-		b.fail("%s took %s (of three times the middle one), more than %s", what, round(took), limit)
+		b.fail("%s took %s (median of three), more than %s", what, round(took), limit)
 	}
 	return took
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// between is the time between two sights.
+// between returns the time between two sights.
 func between(from, to wire.Sight) time.Duration { return time.Duration(to.At - from.At) }
 
-// pull unplugs an adapter whose device the listener knows, waits until the listener hears of it, and returns how long
-// after the kernel that was.
+// pull unplugs an adapter whose device the listener knows, waits until the listener hears of it, and returns how long after the
+// kernel that was.
 func (b *bench) pull(a *adapter, d *device) time.Duration {
 	from := b.mark()
 	b.unplug(a)
@@ -53,7 +53,7 @@ func (b *bench) hearsOfPull(from mark, d *device) time.Duration {
 	return between(out, gone)
 }
 
-// back is what is measured of a device that is plugged in.
+// back has the times of a device that is plugged in.
 type back struct {
 	connection
 	made  time.Duration // from plugging in to the kernel's announcement of its port
@@ -68,7 +68,7 @@ func (b *bench) putBack(a *adapter, d *device, bus, port int) (r back) {
 	b.plug(a, bus, port)
 	seen := b.wait(from, "the kernel to see an adapter", plugged)
 	made := b.wait(from, "the kernel to make a port", uevent("add", ""))
-	// What was heard before is from before, and was only late.
+	// Readings heard before that were taken earlier, and arrived late.
 	hello := b.wait(from, "#connect of "+d.name, after(seen, heard(d.name, "#connect")))
 	first := b.wait(from, "a reading of "+d.name, after(hello, heard(d.name, countEvent)))
 	var err error
@@ -78,7 +78,7 @@ func (b *bench) putBack(a *adapter, d *device, bus, port int) (r back) {
 	return r
 }
 
-// same checks that it is the device it was, and that the listener has heard all its readings.
+// same checks that it is the same device, and that the listener has heard all its readings.
 func (b *bench) same(d *device, was, is connection) {
 	if was.Client.UID == "" || is.Client.UID != was.Client.UID {
 		b.fail("%s: the uid was %q and is %q", d.name, was.Client.UID, is.Client.UID)
@@ -93,7 +93,7 @@ func (b *bench) connected(from mark, d *device) connection {
 	return c
 }
 
-// flows waits until the listener has heard so many readings of a device after now.
+// flows waits until the listener has heard this many more readings of a device.
 func (b *bench) flows(d *device, readings int) {
 	from := b.mark()
 	b.wait(from, "readings of "+d.name, func(s wire.Sight) bool {
@@ -104,7 +104,7 @@ func (b *bench) flows(d *device, readings int) {
 	})
 }
 
-// balanced checks that the listener has heard one #connect more than #disconnect of a device that is connected.
+// balanced checks that the listener has heard one more #connect than #disconnect of a connected device.
 func (b *bench) balanced(d *device) {
 	sights := b.since(b.begin)
 	in, out := count(sights, heard(d.name, "#connect")), count(sights, heard(d.name, "#disconnect"))

@@ -13,33 +13,32 @@ import (
 	"time"
 )
 
-// patience is how long anything may take before the laboratory gives up on it. What the hub does is measured, and
-// judged by far narrower limits.
+// patience is how long the laboratory waits for anything. What the hub does is measured, with far narrower limits.
 const patience = 60 * time.Second
 
-// buses is how many USB controllers the machine has, with four sockets each. The kernel works on one port of a
-// controller at a time, and on the controllers side by side.
+// buses is the number of USB controllers of the machine, with four sockets each. The kernel handles one port of a controller at a
+// time, but the controllers concurrently.
 const buses = 4
 
 // A machine is a computer in QEMU, with the agent running in it.
 type machine struct {
 	dir    string // of sockets and logs
 	cmd    *exec.Cmd
-	said   bytes.Buffer // by QEMU; to be read when it has ended
+	said   bytes.Buffer // the output of QEMU; read it when QEMU has ended
 	exited chan struct{}
 	qmp    *monitor
-	serial string // what the hub is told of its ports
+	serial string // the --serial of the hub
 	*agent
 }
 
-// A system says what machine to make.
+// A system describes the machine to make.
 type system struct {
 	arch      string // amd64 or arm64
 	kernel    string
 	initramfs string
 }
 
-// arguments are QEMU's, for a machine whose sockets are in dir.
+// arguments returns those of QEMU, for a machine whose sockets are in dir.
 func (s system) arguments(dir string) (string, []string) {
 	program, console := "qemu-system-x86_64", "ttyS0"
 	board := []string{"-machine", "q35", "-accel", "tcg", "-cpu", "max"}
@@ -81,7 +80,7 @@ func bootMachine(ctx context.Context, s system, dir string) (_ *machine, err err
 		return nil, err
 	}
 	go func() {
-		_ = m.cmd.Wait() // how it ended is told by what it said
+		_ = m.cmd.Wait() // its output says how it ended
 		close(m.exited)
 	}()
 	defer func() {
@@ -156,7 +155,7 @@ func (m *machine) end() {
 	}
 }
 
-// story is what there is to read about a machine that has failed.
+// story returns what QEMU and the console have printed, for a machine that has failed.
 func (m *machine) story() string {
 	console, _ := os.ReadFile(filepath.Join(m.dir, "console"))
 	if len(console) > 8192 {

@@ -1,6 +1,5 @@
-// Lab boots a real Linux kernel in QEMU, runs the hub in it, and plugs USB serial adapters in and pulls them out, with
-// devices of ours at their other ends. It prints what was seen, one line for each scenario. See run.sh, which finds and
-// builds what it needs.
+// Lab boots a real Linux kernel in QEMU, runs the hub on it, and plugs in and pulls out USB serial adapters with our devices at
+// their other ends. It prints one line for each scenario. Use run.sh, which finds and builds what it needs.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 	"syscall"
 )
 
-// options are what the command line says.
+// options are those of the command line.
 type options struct {
 	system
 	modules string // the folder of the kernel's modules
@@ -22,7 +21,7 @@ type options struct {
 	hub     string
 	serial  string
 	verbose bool
-	count   int // of machines
+	count   int // number of machines
 }
 
 func main() {

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// The modules of which the machine is made: a port to the agent, USB, and the adapter's driver. Those that a kernel has
-// built in have no file.
+// The modules that the machine needs: for the port to the agent, for USB, and the driver of the adapter. Modules that are built
+// into a kernel have no file.
 func wantedModules() []string {
 	return []string{"virtio_pci", "virtio_console", "xhci_pci", "ftdi_sio"}
 }
 
-// A module is a piece of the kernel, as it is loaded.
+// A module is a kernel module to load.
 type module struct {
 	name  string
 	image []byte
 }
 
-// findModules returns these modules and those that they need, in the order in which they can be loaded. It asks the
-// modules themselves: the package leaves the index to be made where it is installed.
+// findModules returns these modules and those that they depend on, in the order in which to load them. It reads the modules
+// themselves, because the index is only made when the package is installed.
 func findModules(root string, names []string) ([]module, error) {
 	files := make(map[string]string)
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
@@ -67,12 +67,12 @@ func findModules(root string, names []string) ([]module, error) {
 		}
 	}
 	if !done["ftdi_sio"] {
-		return nil, fmt.Errorf("%s has no ftdi_sio: that is no kernel of Debian's", root)
+		return nil, fmt.Errorf("%s has no ftdi_sio: it must be a kernel of Debian", root)
 	}
 	return found, nil
 }
 
-// needed returns what the module's section .modinfo says about others.
+// needed returns the modules that the section .modinfo of a module names.
 func needed(image []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
@@ -80,7 +80,7 @@ func needed(image []byte) ([]string, error) {
 	}
 	s := f.Section(".modinfo")
 	if s == nil {
-		return nil, fmt.Errorf("no module: it has no section .modinfo")
+		return nil, fmt.Errorf("not a module: it has no section .modinfo")
 	}
 	info, err := s.Data()
 	if err != nil {
@@ -94,7 +94,7 @@ func needed(image []byte) ([]string, error) {
 	return nil, nil
 }
 
-// unpack reads a file, which may be compressed.
+// unpack reads a file that may be compressed.
 func unpack(path string) ([]byte, error) {
 	tool := map[string]string{".xz": "xz", ".zst": "zstd", ".gz": "gzip"}[filepath.Ext(path)]
 	if tool == "" {

@@ -16,10 +16,10 @@ type monitor struct {
 
 	commands sync.Mutex // held for the length of a command
 	replies  chan qmpLine
-	ended    chan struct{} // closed, after err was set, when there is nothing more to read
+	ended    chan struct{} // closed at the end of the connection, after err is set
 
 	mu      sync.Mutex
-	deleted map[string]chan struct{} // by a device's id: closed when it is gone
+	deleted map[string]chan struct{} // by the id of a device: closed when it is gone
 	err     error
 }
 
@@ -35,7 +35,7 @@ type qmpLine struct {
 	} `json:"data"`
 }
 
-// newMonitor takes the connection over, and leaves the negotiation of capabilities behind it.
+// newMonitor returns a monitor on the connection, after negotiating capabilities.
 func newMonitor(ctx context.Context, conn io.ReadWriteCloser) (*monitor, error) {
 	m := &monitor{
 		conn: conn, in: json.NewDecoder(conn),
@@ -49,7 +49,7 @@ func newMonitor(ctx context.Context, conn io.ReadWriteCloser) (*monitor, error) 
 	return m, m.do(ctx, "qmp_capabilities", nil)
 }
 
-// read ends when the connection does.
+// read runs until the connection ends.
 func (m *monitor) read() {
 	defer close(m.ended)
 	for {
@@ -113,7 +113,7 @@ func (m *monitor) why() error {
 	return m.err
 }
 
-// remove takes a device away, and returns when the machine has it no more.
+// remove removes a device, and returns when the machine no longer has it.
 func (m *monitor) remove(ctx context.Context, id string) error {
 	gone := make(chan struct{})
 	m.mu.Lock()

@@ -23,8 +23,8 @@ func valueOf(s wire.Sight) (n int, err error) {
 	return n, err
 }
 
-// each checks that the listener has heard each reading of a device since a mark once and in order; 0 stands for the
-// scenario's beginning. It returns how many they were.
+// each checks that the listener has heard each reading of a device since a mark, once and in order. 0 means the start of the
+// scenario. It returns the number of readings.
 func (b *bench) each(from mark, d *device) int {
 	n, last := 0, -1
 	for _, s := range b.since(max(from, b.begin)) {

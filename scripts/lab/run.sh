@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The laboratory: a real Linux kernel in QEMU, the hub in it, and USB serial adapters that are plugged in and pulled
-# out by command. It needs no KVM and no root; what is missing it installs by apt where it may, or names. Debian's
-# kernel is downloaded once, by apt, into a folder of its own: nothing of this machine is changed by that.
+# Runs the laboratory: the hub on a real Linux kernel in QEMU, with USB serial adapters that are plugged in and pulled out on
+# command. It needs neither KVM nor root. It installs missing tools with apt, or names them if it may not. It downloads Debian's
+# kernel once, with apt, into a separate folder, and changes nothing else on this machine.
 #
 #   scripts/lab/run.sh                            all scenarios, on x86-64
 #   scripts/lab/run.sh replug swapped             these
 #   scripts/lab/run.sh --arch arm64               on a 64-bit ARM kernel, as on a Raspberry Pi
-#   scripts/lab/run.sh --list                     what there is
+#   scripts/lab/run.sh --list                     list the scenarios
 #   scripts/lab/run.sh --verbose replug           with everything that was seen
 #
 # LAB_KERNEL=FILE takes the kernel from that package, linux-image-….deb, instead of downloading one.
-# Exit 1 if a scenario fails; then all that was seen of it is printed: what the kernel and the hub said, and the
-# listener heard, in seconds of the machine's clock.
+# If a scenario fails, it prints everything that was seen, in seconds of the machine's clock: messages of the kernel, the hub's
+# log, and what the listener heard. Then it exits with 1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -30,7 +30,7 @@ done
 case $arch in
 amd64) qemu=qemu-system-x86_64 package=qemu-system-x86 ;;
 arm64) qemu=qemu-system-aarch64 package=qemu-system-arm ;;
-*) echo "lab: there is no machine of --arch $arch: amd64 or arm64" >&2; exit 2 ;;
+*) echo "lab: --arch must be amd64 or arm64, not $arch" >&2; exit 2 ;;
 esac
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sighub-lab/$arch
 
@@ -49,24 +49,24 @@ tools() {
 	{ "${install[@]}" "${missing[@]}" || { "${as_root[@]}" apt-get update -qq && "${install[@]}" "${missing[@]}"; }; } >&2
 }
 
-# download gets the kernel's package from where this machine gets its own, whatever its architecture: with lists and a
-# status of apt's own, in a folder of ours.
+# download gets the package of the kernel from the sources of this machine, for any architecture. It uses separate lists and a
+# separate status of apt, in its own folder.
 download() { # folder
 	local apt=$1/apt name
 	mkdir -p "$apt"/{lists,archives}/partial
 	: >"$apt/status"
 	local options=(-qq -o "Dir::State=$apt" -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status"
 		-o "Dir::Cache=$apt" -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o "APT::Sandbox::User=")
-	# What this machine lists besides Debian may not be there for the architecture, and is not needed.
+	# Other sources of this machine may not have the architecture, and are not needed.
 	apt-get "${options[@]}" update >&2 || true
 	name=$(apt-cache "${options[@]}" depends "linux-image-$arch" | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
 	[[ -n $name ]] && (cd "$1" && apt-get "${options[@]}" download "$name" >&2) && return
 	echo "lab: apt has no package linux-image-$arch, which is Debian's kernel." >&2
-	echo "lab: download the package that it depends on from Debian, and give it as LAB_KERNEL=FILE" >&2
+	echo "lab: download the package that it depends on from Debian, and set LAB_KERNEL=FILE" >&2
 	return 1
 }
 
-# kernel sees to it that the kernel and the modules that may be needed are in the cache.
+# kernel puts the kernel, and the modules that may be needed, into the cache.
 kernel() {
 	local new
 	[[ ! -e $cache/vmlinuz || -n ${LAB_KERNEL:-} ]] || return 0
@@ -84,7 +84,7 @@ kernel() {
 		'*/kernel/drivers/virtio/*' '*/kernel/drivers/char/virtio_console*' '*/kernel/drivers/usb/*'
 	rm -rf "$cache/modules"
 	mv "$new"/lib/modules "$cache/modules" 2>/dev/null || mv "$new"/usr/lib/modules "$cache/modules"
-	mv "$new"/boot/vmlinuz-* "$cache/vmlinuz" # last: it says that all is there
+	mv "$new"/boot/vmlinuz-* "$cache/vmlinuz" # last, because it means that the cache is complete
 }
 
 tools

@@ -9,7 +9,7 @@ import (
 
 func isReady(s wire.Sight) bool { return s.Kind == wire.Ready }
 
-// uevent matches what the kernel announces: action is add or remove; an empty name stands for any port.
+// uevent matches an announcement of the kernel: action is add or remove; an empty name means any port.
 func uevent(action, name string) match {
 	return func(s wire.Sight) bool {
 		return s.Kind == wire.Uevent && s.Text == action && strings.HasPrefix(s.Name, "ttyUSB") && (name == "" || s.Name == name)
@@ -26,12 +26,12 @@ func plugged(s wire.Sight) bool {
 	return s.Kind == wire.Kernel && strings.Contains(s.Text, "new full-speed USB device")
 }
 
-// after matches what is of a later time than another sight.
+// after matches a sight with a later time than another.
 func after(first wire.Sight, m match) match {
 	return func(s wire.Sight) bool { return s.At >= first.At && m(s) }
 }
 
-// listener is the name of the one that takes what it hears; slow ones have other names.
+// listener is the name of the normal listener; slow ones have other names.
 const listener = "listener"
 
 // heard matches an event at the listener.
@@ -56,7 +56,7 @@ func logged(words ...string) match {
 	}
 }
 
-// opened matches each time that somebody opens the first port.
+// opened matches each opening of the first port.
 func opened(s wire.Sight) bool { return s.Kind == wire.Opened && s.Name == "ttyUSB0" }
 
 func count(sights []wire.Sight, m match) int {
@@ -69,7 +69,7 @@ func count(sights []wire.Sight, m match) int {
 	return n
 }
 
-// A connection is what is used here of the data of #connect and #disconnect.
+// A connection has the parts of the data of #connect and #disconnect that are needed here.
 type connection struct {
 	Reason string `json:"reason"`
 	Client struct {

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// unread returns whether there are bytes that the other end of a Unix socket has not read yet.
+// unread reports whether there are bytes that the other end of a Unix socket has not read yet.
 func unread(conn net.Conn) bool {
 	c, ok := conn.(syscall.Conn)
 	if !ok {

@@ -4,5 +4,5 @@ package main
 
 import "net"
 
-// unread cannot tell here.
+// unread always reports false: this system cannot tell.
 func unread(net.Conn) bool { return false }

@@ -1,7 +1,7 @@
-// Linkspeed measures how many acknowledged readings per second go from a device over a serial line of 115200 bits
-// per second and through the hub to a listener on TCP, and how many bytes each takes on the line. With -device it runs
-// that program as the device, with the arguments left and the path of its end of the line; else the device is the one in
-// Go, with readings in batches and alone.
+// Linkspeed measures how many acknowledged readings per second go from a device over a serial line of 115200 bits per second
+// and through the hub to a listener on TCP, and how many bytes each takes on the line. With -device, the device is that program,
+// run with the remaining arguments and the path of its end of the line. Without it, the device is the one in Go, which reports
+// in batches and alone.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 type run struct {
 	name    string
 	program []string
-	batch   int // readings in a frame at most; 0: as many as fit
+	batch   int // largest number of readings in a frame; 0: as many as fit
 	baud    int
 	span    time.Duration
 }

@@ -19,7 +19,7 @@ func (c counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ignore is the handler of a device that has nothing to do with the hub but to report.
+// ignore is the handler of a device that only reports.
 type ignore struct{}
 
 func (ignore) ClientConnected(carrier.Client) {}

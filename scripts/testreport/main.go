@@ -1,6 +1,5 @@
-// Testreport reads what go test -json writes and prints what a person wants to see of it: the output of what
-// failed, and one line of totals at the end. A skipped test counts as a failure: a test that did not run has
-// proved nothing.
+// Testreport reads the output of go test -json and prints what a person wants to see: the output of tests that failed, and
+// one line of totals at the end. A skipped test counts as a failure, because it has proved nothing.
 package main
 
 import (
@@ -28,7 +27,7 @@ type event struct {
 	Action     string
 	Package    string
 	ImportPath string // of a package that is being built
-	Test       string // empty for what concerns the package
+	Test       string // empty: the event is about the package
 	Output     string
 }
 
@@ -37,14 +36,14 @@ type key struct{ pkg, test string }
 // A run collects the events of a run until a test or a package ends.
 type run struct {
 	out    io.Writer
-	output map[key][]string // of whatever has not passed
+	output map[key][]string // of tests and packages that have not passed
 	builds map[string][]string
 	failed map[string]bool // packages in which a test failed
 
 	passes, failures, skips, packages int
 }
 
-// report prints a run and tells whether all of it passed.
+// report prints a run and reports whether all of it passed.
 func report(in io.Reader, out io.Writer) (bool, error) {
 	r := run{out: out, output: map[key][]string{}, builds: map[string][]string{}, failed: map[string]bool{}}
 	lines := bufio.NewReader(in)
@@ -53,7 +52,7 @@ func report(in io.Reader, out io.Writer) (bool, error) {
 		if line != "" {
 			var e event
 			if json.Unmarshal([]byte(line), &e) != nil {
-				fmt.Fprint(out, line) // the go command's own words
+				fmt.Fprint(out, line) // output of the go command itself
 			} else if err := r.handle(e); err != nil {
 				return false, err
 			}
@@ -98,8 +97,8 @@ func (r *run) handle(e event) error {
 	return nil
 }
 
-// fail prints what a test said, or a package: with the tests that it did not finish when no test is to blame,
-// for then it has crashed.
+// fail prints the output of a test or a package. If a package failed without a failed test, it has crashed: then fail also
+// prints the output of the tests that it did not finish.
 func (r *run) fail(k key) error {
 	if k.test != "" {
 		r.failures++

@@ -17,9 +17,9 @@ import (
 // maxCall bounds one call, in bytes.
 const maxCall = 1 << 20
 
-// An agent does what it is asked, and tells what it sees.
+// An agent carries out calls, and reports what it sees.
 type agent struct {
-	mu  sync.Mutex // guards out: lines do not mix, and sights are written in the order of their times
+	mu  sync.Mutex // guards out, so that lines do not mix and sights are written in the order of their times
 	out *json.Encoder
 
 	programs  table[*program]
@@ -29,7 +29,7 @@ type agent struct {
 
 func newAgent(out io.Writer) *agent { return &agent{out: json.NewEncoder(out)} }
 
-// A table is values by name, for calls that run side by side.
+// A table has values by name, for concurrent calls.
 type table[V any] struct {
 	mu sync.Mutex
 	m  map[string]V
@@ -62,14 +62,14 @@ func (t *table[V]) take(name string) (V, error) {
 	return v, err
 }
 
-// tell writes a sight. Its time is now, unless it has one.
+// tell writes a sight. If it has no time, its time is now.
 func (a *agent) tell(s wire.Sight) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s.At == 0 {
 		s.At = monotonic()
 	}
-	_ = a.out.Encode(wire.Line{Sight: &s}) // without the outside the machine ends: serve sees that
+	_ = a.out.Encode(wire.Line{Sight: &s}) // if that fails, serve ends too
 }
 
 func (a *agent) ready() {
@@ -77,16 +77,16 @@ func (a *agent) ready() {
 	a.tell(wire.Sight{Kind: wire.Ready, Text: strings.TrimSpace(string(version))})
 }
 
-// serve answers calls until there is nobody to make any.
+// serve answers calls until the connection ends.
 func (a *agent) serve(in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxCall)
 	for lines.Scan() {
 		var c wire.Call
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return fmt.Errorf("a call that is none: %w", err)
+			return fmt.Errorf("not a call: %w", err)
 		}
-		// A call may wait for as long as it likes; the end of the machine ends it.
+		// A call may wait without end: it ends with the machine.
 		go a.answer(c)
 	}
 	return lines.Err()
@@ -155,6 +155,6 @@ func (a *agent) do(c wire.Call) (any, error) {
 	case "terminal":
 		return a.terminal(t)
 	default:
-		return nil, fmt.Errorf("there is no such command")
+		return nil, fmt.Errorf("no such command")
 	}
 }

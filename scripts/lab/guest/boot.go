@@ -14,13 +14,13 @@ import (
 	"unsafe"
 )
 
-// boot makes a Linux system of the bare kernel.
+// boot sets up a Linux system on the bare kernel.
 func boot() error {
 	for _, m := range []struct{ kind, on string }{{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}, {"tmpfs", "/tmp"}} {
 		if err := os.MkdirAll(m.on, 0o755); err != nil {
 			return err
 		}
-		// devtmpfs is there already if the kernel was built to mount it.
+		// Some kernels mount devtmpfs themselves.
 		if err := syscall.Mount(m.kind, m.on, m.kind, 0, ""); err != nil && !errors.Is(err, syscall.EBUSY) {
 			return fmt.Errorf("mount %s: %w", m.on, err)
 		}
@@ -55,7 +55,7 @@ func load(path string) error {
 	return nil
 }
 
-// loopbackUp lets programs of the machine reach each other at 127.0.0.1.
+// loopbackUp switches the loopback interface on.
 func loopbackUp() error {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -83,7 +83,7 @@ func ioctl(fd int, request uint, argument unsafe.Pointer) error {
 	return nil
 }
 
-// openPort opens the port to the program outside. Its driver makes it a moment after it was loaded.
+// openPort opens the port to the program outside. Its driver makes the port a moment after it is loaded.
 func openPort() (*os.File, error) {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		ports, _ := filepath.Glob("/dev/vport*p*")
@@ -96,7 +96,7 @@ func openPort() (*os.File, error) {
 	}
 }
 
-// monotonic returns CLOCK_MONOTONIC, which Go keeps to itself.
+// monotonic returns CLOCK_MONOTONIC, which the time package does not export.
 func monotonic() int64 {
 	const clockMonotonic = 1
 	var t syscall.Timespec

@@ -14,13 +14,13 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// hubAddress is where the hub listens, if it is not told otherwise.
+// hubAddress is where the hub listens by default.
 const hubAddress = "tcp://127.0.0.1:3000"
 
 // patience is how long the hub may take for anything.
 const patience = 60 * time.Second
 
-// connect returns a client of the hub that is connected, and what ends it.
+// connect returns a connected client of the hub, and a function that ends it.
 func connect(name string, limits tcp.Limits) (*hub.ClientRouter, func(), error) {
 	ctx, stop := context.WithCancel(context.Background())
 	router := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience})
@@ -44,11 +44,12 @@ func connect(name string, limits tcp.Limits) (*hub.ClientRouter, func(), error) 
 	return router, end, nil
 }
 
-// listen tells of every event, under the target's name, until unlisten. A slow listener tells of one, and takes no more.
+// listen reports every event, under the name of the target, until unlisten. A slow listener reports one event and accepts no
+// more.
 func (a *agent) listen(t wire.Target) error {
 	var limits tcp.Limits
 	if t.Slow {
-		limits.Signals = 256 // what it does not take waits in the hub at once
+		limits.Signals = 256 // so that events wait in the hub and not here
 	}
 	router, end, err := connect(t.Name, limits)
 	if err != nil {
@@ -86,7 +87,7 @@ func (a *agent) unlisten(t wire.Target) error {
 	return nil
 }
 
-// request asks a sender something. That it answers with an error is a result as well.
+// request sends a request to a sender. An error in the answer is a result too.
 func request(t wire.Target) (wire.Reply, error) {
 	router, end, err := connect("request", tcp.Limits{})
 	if err != nil {

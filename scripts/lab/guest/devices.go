@@ -11,7 +11,7 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// watchDevices tells of each opening and closing of a terminal, whoever does it.
+// watchDevices reports each time that a program opens or closes a terminal.
 func (a *agent) watchDevices() error {
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
 	if err != nil {

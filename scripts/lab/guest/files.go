@@ -17,7 +17,7 @@ func readText(path string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// link makes a symbolic link at the target's path to where its text says, and the folders it lies in.
+// link makes a symbolic link at the path of the target, to its text, and the folders above it.
 func link(t wire.Target) error {
 	if err := os.MkdirAll(filepath.Dir(t.Path), 0o755); err != nil {
 		return err
@@ -34,13 +34,13 @@ func list(pattern string) ([]string, error) {
 	return paths, err
 }
 
-// openTerminal opens a port as programs do that care for nothing but the port.
+// openTerminal opens a port like a simple program.
 func openTerminal(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 }
 
-// hold opens a path and keeps it open under the target's name: for itself alone (TIOCEXCL), if the text is "exclusive";
-// with a lock (flock), if it is "locked".
+// hold opens a path and keeps it open under the name of the target: exclusively (TIOCEXCL) if the text is "exclusive", with a lock
+// (flock) if it is "locked".
 func (a *agent) hold(t wire.Target) error {
 	f, err := openTerminal(t.Path)
 	if err != nil {
@@ -65,6 +65,6 @@ func (a *agent) release(t wire.Target) error {
 	if err != nil {
 		return err
 	}
-	_ = f.Close() // of a port that has gone, that is an error
+	_ = f.Close() // closing a port that is gone fails
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// watchKernel tells of terminal devices as the kernel announces them, and of the lines of its log.
+// watchKernel reports terminal devices when the kernel announces them, and the lines of its log.
 func (a *agent) watchKernel() error {
 	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, syscall.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
@@ -32,7 +32,7 @@ func (a *agent) watchKernel() error {
 	return a.readLog(log)
 }
 
-// readUevents tells of devices of the subsystem tty.
+// readUevents reports devices of the subsystem tty.
 func (a *agent) readUevents(fd int) {
 	buf := make([]byte, 8192)
 	for {
@@ -60,12 +60,12 @@ func (a *agent) readUevents(fd int) {
 	}
 }
 
-// calibration is what the agent writes into the kernel's log to learn how its clock goes.
+// calibration is a line that the agent writes into the kernel's log to find the offset of its clock.
 const calibration = "laboratory: calibration"
 
-// readLog tells of the kernel's log with the times at which the lines were written, not read. The log's clock has an
-// offset to CLOCK_MONOTONIC, which a line of known time shows: it is written between begin and end, and taking its time
-// for begin lets everything in the log be early rather than late, by less than a millisecond.
+// readLog reports the lines of the kernel's log with the times at which they were written, not read. The clock of the log has an
+// offset to CLOCK_MONOTONIC. To find it, the agent writes a line between begin and end, and assumes that its time is begin: then
+// times of the log are early rather than late, by less than a millisecond.
 func (a *agent) readLog(log *os.File) error {
 	begin := monotonic()
 	if _, err := log.WriteString(calibration + "\n"); err != nil {

@@ -1,9 +1,8 @@
 //go:build linux && (amd64 || arm64)
 
-// Guest is the first program inside the laboratory's machine, and the only one beside the hub: it mounts what a Linux
-// system has, loads modules, and then does what the program outside asks for through a port of the machine, and tells
-// what it sees: what the kernel says of devices, what the hub writes, what listeners hear. All times are those of the
-// machine.
+// Guest is the first program in the laboratory's machine, and the only one beside the hub. It mounts file systems and loads
+// modules. Then it carries out calls of the program outside, which arrive through a port of the machine, and reports what it sees:
+// the kernel's messages about devices, the output of the hub, and what listeners hear. All times are those of the machine.
 package main
 
 import (
@@ -16,7 +15,7 @@ import (
 func main() {
 	err := run()
 	fmt.Fprintf(os.Stderr, "guest: %v\n", err)
-	// The first program must not end. Switching off is how the machine tells that it is of no more use.
+	// The first program must not end. Switching off says that the machine is no longer usable.
 	syscall.Sync()
 	_ = syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
 	os.Exit(1)
@@ -41,5 +40,5 @@ func run() error {
 	if err := a.serve(port); err != nil {
 		return err
 	}
-	return io.EOF // nobody is there any more
+	return io.EOF // the program outside has ended
 }

@@ -25,7 +25,7 @@ type program struct{ *exec.Cmd }
 
 func command(p wire.Program) (*exec.Cmd, error) {
 	if len(p.Args) == 0 {
-		return nil, errors.New("no program is named")
+		return nil, errors.New("the program is missing")
 	}
 	cmd := exec.Command(p.Args[0], p.Args[1:]...)
 	cmd.Dir = "/tmp"
@@ -36,7 +36,7 @@ func command(p wire.Program) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// start starts a program and tells of what it writes, and of its end.
+// start starts a program, and reports its output and its end.
 func (a *agent) start(p wire.Program) error {
 	cmd, err := command(p)
 	if err != nil {
@@ -75,7 +75,7 @@ func (a *agent) start(p wire.Program) error {
 	return nil
 }
 
-// follow tells of the lines that a program writes, until it has closed what it writes to.
+// follow reports the lines that a program writes, until it closes its output.
 func (a *agent) follow(name string, from io.ReadCloser) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 1<<20)
@@ -113,7 +113,7 @@ func (a *agent) signal(t wire.Target) error {
 	return awaitStop(p.Process.Pid)
 }
 
-// awaitStop waits until each thread of a process stands still: after SIGSTOP some may run on for a moment.
+// awaitStop waits until every thread of a process has stopped: after SIGSTOP some may run for a moment.
 func awaitStop(pid int) error {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
@@ -136,7 +136,7 @@ func awaitStop(pid int) error {
 	}
 }
 
-// process tells how much a program holds.
+// process returns the resources of a program.
 func (a *agent) process(t wire.Target) (wire.Process, error) {
 	p, err := a.programs.get(t.Name)
 	if err != nil {

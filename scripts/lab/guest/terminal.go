@@ -14,15 +14,15 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// terminal tells how a port is set up that a program has open. It asks through that program's descriptor: to open the
-// port once more would raise DTR and RTS.
+// terminal returns the settings of a port that a program has open. It uses the descriptor of that program, because opening the
+// port again would raise DTR and RTS.
 func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
 	fd, err := a.descriptor(target)
 	if err != nil {
 		return t, err
 	}
 	defer func() { _ = syscall.Close(fd) }()
-	// struct termios2 of the kernel, alike on amd64 and arm64.
+	// struct termios2 of the kernel, the same on amd64 and arm64.
 	var ios struct {
 		iflag, oflag, cflag, lflag uint32
 		line                       uint8
@@ -37,7 +37,7 @@ func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
 	if err := ioctl(fd, syscall.TIOCMGET, unsafe.Pointer(&lines)); err != nil {
 		return t, fmt.Errorf("TIOCMGET: %w", err)
 	}
-	// struct serial_struct, of which only the flags matter; it is 72 bytes long.
+	// struct serial_struct, 72 bytes long, of which only the flags are used.
 	var serial struct {
 		kind, line int32
 		port       uint32
@@ -58,7 +58,7 @@ func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
 	}, nil
 }
 
-// descriptor returns a descriptor of ours for what a program has open under a path.
+// descriptor returns our own descriptor for a path that a program has open.
 func (a *agent) descriptor(t wire.Target) (int, error) {
 	p, err := a.programs.get(t.Name)
 	if err != nil {
@@ -81,9 +81,9 @@ func (a *agent) descriptor(t wire.Target) (int, error) {
 	return 0, fmt.Errorf("%s has no descriptor of %s: %w", t.Name, t.Path, fs.ErrNotExist)
 }
 
-// share returns a descriptor of ours for one of another program's.
+// share returns our own copy of another program's descriptor.
 func share(pid, theirs int) (int, error) {
-	const pidfdOpen, pidfdGetfd = 434, 438 // of all architectures
+	const pidfdOpen, pidfdGetfd = 434, 438 // the same on all architectures
 	process, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
 	if errno != 0 {
 		return 0, fmt.Errorf("pidfd_open: %w", errno)
