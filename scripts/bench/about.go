@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// machine tells what the figures were measured on.
+// machine describes the computer that was measured.
 func machine() string {
 	model := "unknown processor"
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -25,7 +25,7 @@ func machine() string {
 	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, bytes.TrimSpace(release), runtime.Version())
 }
 
-// settings tells how the peers are set.
+// settings describes the settings of the peers.
 func settings(o *options) map[string]string {
 	return map[string]string{
 		"rounds":      fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
@@ -38,7 +38,7 @@ func settings(o *options) map[string]string {
 	}
 }
 
-// versions asks the programs for theirs.
+// versions returns the versions of the programs.
 func versions(ctx context.Context, bin string) (map[string]string, error) {
 	v := make(map[string]string)
 	for _, p := range []struct {
@@ -52,7 +52,7 @@ func versions(ctx context.Context, bin string) (map[string]string, error) {
 		said, _ := exec.CommandContext(ctx, p.command[0], p.command[1:]...).CombinedOutput() // mosquitto -h fails
 		found := regexp.MustCompile(p.pattern).FindString(string(said))
 		if found == "" {
-			return nil, fmt.Errorf("%s does not tell its version: start run.sh, which builds and installs it; it says: %s", p.command[0], said)
+			return nil, fmt.Errorf("%s does not print its version: start run.sh, which builds and installs it; its output: %s", p.command[0], said)
 		}
 		v[p.peer] = strings.TrimPrefix(found, "version ")
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A benchCase measures one thing of those peers that can do it.
+// A benchCase measures one thing, with the peers that support it.
 type benchCase struct {
 	name  string
 	about string
@@ -17,27 +17,27 @@ type benchCase struct {
 	run func(ctx context.Context, e *env, peer string) ([]figure, error)
 }
 
-// A figure is one of the numbers that a case yields.
+// A figure is one result of a case.
 type figure struct {
 	Name  string  `json:"name"` // with its unit
 	Value float64 `json:"value"`
 }
 
-// An env is what a case may use.
+// An env has what a case may use.
 type env struct {
 	bin  string // folder of the programs
-	tmp  string // folder for this run of a case alone
+	tmp  string // folder for this run of the case
 	warm time.Duration
 	span time.Duration // how long to measure
 
-	senders int // how many there will be, for peers that have to know before they start
+	senders int // number of senders, for peers that must know it at the start
 
 	profile string // file for a profile of the hub while it is measured; empty: none
 }
 
 func (e *env) profileSocket() string { return filepath.Join(e.tmp, "pprof.sock") }
 
-// brokers are the peers that take part where nothing but messages is needed.
+// brokers are the peers for cases that only need messages.
 func brokers() []string { return []string{peerHub, peerMosquitto, peerNATS, peerMochi, peerRelay} }
 
 // allCases lists the cases in the order in which they run.
@@ -59,7 +59,7 @@ func allCases() []benchCase {
 	}
 }
 
-// withPeer calls use while the peer runs. When ctx is done, the peer is killed: that ends whatever waits for it.
+// withPeer calls use while the peer runs. When ctx is done it kills the peer, which ends everything that waits for it.
 func withPeer(ctx context.Context, e *env, p peer, use func() error) error {
 	if err := p.start(ctx, e); err != nil {
 		return err
@@ -81,7 +81,7 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-// percentile returns the smallest value that is not below so much of all, 0 to 1.
+// percentile returns the smallest value that is not less than this share, 0 to 1, of all values.
 func percentile(v []time.Duration, p float64) time.Duration {
 	if len(v) == 0 {
 		return 0

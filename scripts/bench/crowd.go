@@ -9,24 +9,23 @@ import (
 	"time"
 )
 
-// A crowd is the senders and listeners of one peer, each with a connection of its own. Every listener hears every
-// sender.
+// A crowd has the senders and listeners of one peer, each with its own connection. Every listener hears every sender.
 type crowd struct {
 	peer    peer
 	clock   *clock
 	pubs    []publisher
 	sent    []uint32 // by sender: how many messages
 	tallies []*tally
-	lost    []uint64 // by listener: what is given up
+	lost    []uint64 // by listener: how many messages count as lost
 	subs    []closer
 	ahead   uint64        // how many messages the senders together may be ahead of the slowest listener; 0: any
 	total   atomic.Uint64 // sent, counted in steps of paceStep
 }
 
-// paceStep is after how many messages a sender looks how far it is ahead.
+// paceStep is the number of messages after which a sender checks how far it is ahead.
 const paceStep = 16
 
-// newCrowd connects everybody. Of ahead and what the peer says of that, the smaller one counts.
+// newCrowd connects all senders and listeners. The smaller of ahead and the peer's limit counts.
 func newCrowd(ctx context.Context, p peer, senders, listeners, ahead int) (*crowd, error) {
 	if ahead == 0 || p.ahead() > 0 && p.ahead() < ahead {
 		ahead = p.ahead()
@@ -40,7 +39,7 @@ func newCrowd(ctx context.Context, p peer, senders, listeners, ahead int) (*crow
 	if senders == 1 {
 		whom = 0
 	}
-	// Senders come first: that is how it mostly is, and a listener that waits for its sender is another matter.
+	// Senders come first, as is usual. A listener that waits for its sender is another case.
 	err := inParallel(senders, func(i int) (err error) {
 		c.pubs[i], err = p.publisher(ctx, i)
 		return err
@@ -95,7 +94,7 @@ func (c *crowd) close() {
 	})
 }
 
-// A burst is what came of sending for a while.
+// A burst is the result of sending for a while.
 type burst struct {
 	took  time.Duration // from the first message sent to the last one heard
 	heard uint64        // messages, by all listeners together
@@ -104,7 +103,7 @@ type burst struct {
 
 func (b burst) perSecond() float64 { return float64(b.heard) / b.took.Seconds() }
 
-// burst lets every sender send as fast as it can for a while, and waits until all of it is heard.
+// burst lets every sender send as fast as it can for a while, and waits until everything is heard.
 func (c *crowd) burst(ctx context.Context, span time.Duration) (burst, error) {
 	return c.measure(ctx, func(i int, start time.Duration) error { return c.pour(ctx, i, start+span) })
 }
@@ -158,7 +157,7 @@ func (c *crowd) drip(ctx context.Context, i int, start time.Duration, n int, per
 	return pub.drain()
 }
 
-// send sends one message, and now and then waits for the listeners, if the sender must not be too far ahead of them.
+// send sends one message. If the sender must not be too far ahead of the listeners, it waits for them when necessary.
 func (c *crowd) send(ctx context.Context, i int, payload []byte, now time.Duration) error {
 	writePayload(payload, uint32(i), c.sent[i], now)
 	c.sent[i]++
@@ -189,8 +188,8 @@ func (c *crowd) slowest() uint64 {
 	return least
 }
 
-// settle waits until everything that was sent is heard, or nothing more comes. It returns when the last message was
-// heard, and how many were not; where the peer promises to deliver, that is an error.
+// settle waits until everything that was sent is heard, or no more messages come. It returns when the last message was heard, and how
+// many were not heard; if the peer guarantees delivery, that is an error.
 func (c *crowd) settle(ctx context.Context) (end time.Duration, lost uint64, err error) {
 	wait := 2 * time.Second
 	if c.peer.acknowledged() {

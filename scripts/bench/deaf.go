@@ -12,19 +12,18 @@ import (
 	"time"
 )
 
-// A deafListener is a client that subscribes and then reads nothing, as a program that hangs: the kernel's buffers and
-// the hub's outbox fill up. It is written on a bare socket, because the library's clients cannot be that bad. It says
-// hello in JSON.
+// A deafListener is a client that subscribes and then reads nothing, like a program that hangs: the buffers of the kernel and the outbox
+// of the hub fill up. It uses a plain socket, because the clients of the library always read. It says hello in JSON.
 type deafListener struct {
 	c   net.Conn
 	in  *json.Decoder
 	out *json.Encoder
 
 	heard  uint64 // events
-	missed uint64 // events, as it was told
+	missed uint64 // events that a #gap has counted
 }
 
-// deafMessage is what it reads: a message, or a reply to its own.
+// A deafMessage is a message that it reads, or a reply to its own message.
 type deafMessage struct {
 	ID        json.RawMessage `json:"id"`
 	Status    int             `json:"status"`
@@ -38,7 +37,7 @@ type deafMessage struct {
 	} `json:"params"`
 }
 
-// deafWindow is small, so that what waits for it waits in the hub's outbox.
+// deafWindow is small, so that events wait in the outbox of the hub.
 const deafWindow = 64
 
 func newDeafListener(addr, sender, event string) (*deafListener, error) {
@@ -95,7 +94,7 @@ func (d *deafListener) catchUp(ctx context.Context, events uint64, toTheEnd bool
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 			return true, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return false, fmt.Errorf("the listener has heard %d events and missed %d, of %d, and there is no more to read", d.heard, d.missed, events)
+			return false, fmt.Errorf("the listener has heard %d events and missed %d, of %d, and nothing more comes", d.heard, d.missed, events)
 		default:
 			return false, err
 		}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// fan is a case of so many senders and so many listeners, each of which hears all of them. Where much is delivered for
-// one message, or there are many senders, these are kept from being more than so many messages ahead: enough for
-// everybody to be busy all the time, and not so much that the case measures how long queues are.
+// fan is a case with this many senders and listeners. Every listener hears every sender. With many deliveries per message, or many
+// senders, a limit keeps the senders from being too far ahead: enough to keep everyone busy, but not so much that the case measures the
+// length of queues.
 type fan struct{ senders, listeners, ahead int }
 
 func (f fan) run(ctx context.Context, e *env, name string) ([]figure, error) {
@@ -54,10 +54,10 @@ func busyBurst(ctx context.Context, c *crowd, span time.Duration) (burst, time.D
 	return b, after - before, err
 }
 
-// latencyRate is how many events there are in a second.
+// latencyRate is the number of events per second.
 const latencyRate = 1000
 
-// latency is the time from just before an event is sent until its listener has it, by one clock.
+// latency measures the time from just before an event is sent until its listener has it, with one clock.
 func latency(ctx context.Context, e *env, name string) ([]figure, error) {
 	p, err := newPeer(name)
 	if err != nil {

@@ -22,8 +22,8 @@ type hubOptions struct {
 	profiled bool       // cmd/hub instead of the real binary: see profile.go
 }
 
-// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp, each acknowledged end to end:
-// the sender hears that an event is done once it is in the outbox of each listener, and no outbox drops.
+// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
+// sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
 type hubPeer struct {
 	hubOptions
 	proc *process
@@ -34,8 +34,8 @@ func newHubPeer(o hubOptions) *hubPeer { return &hubPeer{hubOptions: o} }
 // hubWindow is how many messages each end may have unanswered.
 const hubWindow = 1024
 
-// hubConfig is its configuration; what is not said has its default. An outbox has room for what all senders may have
-// unanswered: where there are many of them, that is more than its default, and what is beyond twice of it is dropped.
+// hubConfig is its configuration; other keys have their defaults. An outbox has room for everything that all senders may have
+// unanswered. With many senders that is more than the default, of which twice as much would be dropped.
 const hubConfig = `listen: [%q]
 state: %q
 limits:
@@ -45,9 +45,8 @@ limits:
 %slog: {level: error}
 `
 
-// What is added to its limits: where nothing is to be lost, the hub waits for listeners however late they are, because
-// it may have to deliver a thousand times what it has promised one sender; else slow listeners are dealt with by a
-// policy, after the default time.
+// Additional limits. If nothing may be lost, the hub waits for listeners however late they are, because it may have to deliver each
+// event of one sender a thousand times. Otherwise it treats slow listeners by a policy, after the default time.
 const (
 	hubLossless = "  block_deadline: 30s\n"
 	hubPolicy   = "  slow_listener: %s\n"
@@ -126,13 +125,13 @@ func (c *hubClient) close() {
 	c.serving.Wait()
 }
 
-// The head of a payload's encoding: of a byte string of 64 in CBOR, of a text in JSON.
+// The head of an encoded payload: a byte string of 64 bytes in CBOR, a text in JSON.
 const (
 	cborHead = "\x58\x40"
 	jsonHead = `"`
 )
 
-// encode makes a payload the value that the library takes; scratch is what it may write to.
+// encode returns a payload as a value for the library. It may write to scratch.
 func (c *hubClient) encode(payload, scratch []byte) carrier.Value {
 	if c.codec == carrier.JSON {
 		return carrier.RawValue(c.codec, append(append(append(scratch[:0], jsonHead...), payload...), '"'))
@@ -140,12 +139,12 @@ func (c *hubClient) encode(payload, scratch []byte) carrier.Value {
 	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHead...), payload...))
 }
 
-// decode is the inverse; scratch is what it may write to.
+// decode is the inverse of encode. It may write to scratch.
 func (c *hubClient) decode(v carrier.Value, scratch []byte) []byte {
 	b, err := v.AppendTo(scratch[:0], c.codec)
 	switch {
 	case err != nil:
-		return nil // a tally takes it for garbled
+		return nil // a tally counts it as garbled
 	case len(b) < len(cborHead):
 		return nil
 	case c.codec == carrier.JSON:
@@ -275,5 +274,5 @@ func (r *hubRequester) request(ctx context.Context, _ int, payload []byte) ([]by
 	if b := r.decode(v, nil); b != nil {
 		return b, nil
 	}
-	return nil, errors.New("the response is not understood")
+	return nil, errors.New("cannot read the response")
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// idleListeners is how many there are.
+// idleListeners is the number of idle listeners.
 const idleListeners = 10_000
 
-// idle is what it costs a peer that many listeners are connected, and how long they take to connect.
+// idle measures the memory of a peer with many idle listeners, and how long they take to connect.
 func idle(ctx context.Context, e *env, name string) ([]figure, error) {
 	p, err := newPeer(name)
 	if err != nil {
@@ -18,7 +18,7 @@ func idle(ctx context.Context, e *env, name string) ([]figure, error) {
 	}
 	var figures []figure
 	err = withPeer(ctx, e, p, func() error {
-		c, err := newCrowd(ctx, p, 1, 1, 0) // so that the peer has seen everything once
+		c, err := newCrowd(ctx, p, 1, 1, 0) // so that the peer has done everything once
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func idle(ctx context.Context, e *env, name string) ([]figure, error) {
 			return err
 		}
 		took := time.Since(start)
-		if err := pause(ctx, time.Second); err != nil { // what was done for connecting may be given back
+		if err := pause(ctx, time.Second); err != nil { // the peer may release what it needed for connecting
 			return err
 		}
 		after, _, err := p.process().resident()
@@ -58,7 +58,7 @@ func idle(ctx context.Context, e *env, name string) ([]figure, error) {
 	return figures, err
 }
 
-// allowFiles lets this process and those it starts open as many files as the system lets it.
+// allowFiles lets this process and its children open as many files as the system allows.
 func allowFiles() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -72,8 +72,8 @@ func allowFiles() error {
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// startup is how soon a program can be reached, and how much memory it then has. The median of some starts is one
-// measurement: a start is short, and easily disturbed.
+// startup measures how soon a program accepts a connection, and its memory then. One measurement is the median of several starts: a
+// start is short, and easily disturbed.
 func startup(ctx context.Context, e *env, name string) ([]figure, error) {
 	var took, memory []float64
 	for range 5 {
@@ -97,7 +97,7 @@ func startup(ctx context.Context, e *env, name string) ([]figure, error) {
 	return []figure{{"first connection, ms", median(took)}, {"resident, MB", median(memory)}}, nil
 }
 
-// pause lets time go by.
+// pause waits.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

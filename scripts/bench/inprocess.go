@@ -9,7 +9,7 @@ import (
 	"sighub/hub"
 )
 
-// inProcess is what triggering an event costs where sender and listeners are one program.
+// inProcess measures the cost of an event when sender and listeners are in one program.
 func inProcess(context.Context, *env, string) ([]figure, error) {
 	var figures []figure
 	for _, n := range []int{1, 10} {

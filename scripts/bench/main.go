@@ -1,4 +1,4 @@
-// Command bench measures sighub and the brokers that could stand in its place, side by side: see README.md.
+// Command bench measures sighub and brokers that could take its place, side by side: see README.md.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// options are the command line's.
+// options are those of the command line.
 type options struct {
 	quick   bool
 	rounds  int
@@ -66,7 +66,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		rounds, span = 2, time.Second/2
 	}
 	if o.profile != "" {
-		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are nobody's
+		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are not to be kept
 	}
 	if o.rounds <= 0 {
 		o.rounds = rounds
@@ -83,7 +83,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	for _, name := range f.Args() {
 		i := slices.IndexFunc(allCases(), func(c benchCase) bool { return c.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no case %q: see --help", name)
+			return nil, fmt.Errorf("no case is called %q: see --help", name)
 		}
 		o.cases = append(o.cases, allCases()[i])
 	}
@@ -128,8 +128,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	return nil
 }
 
-// measure measures a case once with each of its peers. Who begins changes from round to round, so that nobody is
-// always measured after the same one.
+// measure measures a case once with each of its peers. The first peer changes from round to round, so that no peer is always
+// measured after the same one.
 func (o *options) measure(ctx context.Context, c benchCase, round int, all *results, errs io.Writer) {
 	var peers []string
 	for _, name := range c.peers {
@@ -155,7 +155,7 @@ func (o *options) measure(ctx context.Context, c benchCase, round int, all *resu
 	}
 }
 
-// measurePatience is how long one measurement may take, beside what depends on its span.
+// measurePatience is how long one measurement may take, in addition to the time that depends on its span.
 const measurePatience = 2 * time.Minute
 
 func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure, error) {

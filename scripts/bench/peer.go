@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// A peer is a broker under test: a process of its own that senders and listeners reach over TCP on the loopback
-// interface. The calls from publisher on make clients, each with a connection of its own, and may overlap.
+// A peer is a broker under test: a separate process that senders and listeners reach over TCP on the loopback interface. The methods
+// from publisher on make clients, each with its own connection, and may be called concurrently.
 type peer interface {
 	name() string
 	// start starts the process and returns once it has accepted a connection.
 	start(ctx context.Context, e *env) error
 	// stop ends the process and waits for it.
 	stop()
-	// process is what start has started.
+	// process returns the process that start has started.
 	process() *process
-	// acknowledged tells whether the peer promises to deliver; if so, a message that is missing fails the case.
+	// acknowledged reports whether the peer guarantees delivery. If so, a missing message fails the case.
 	acknowledged() bool
-	// ahead is how many messages the senders together may be ahead of the slowest listener; 0: as many as they like.
-	// It is set where the peer would drop messages otherwise, and far above what it needs to be busy.
+	// ahead returns how many messages the senders together may be ahead of the slowest listener; 0: any number. It is set if
+	// the peer would drop messages otherwise, and far above what keeps it busy.
 	ahead() int
 
 	// publisher returns the sender of that number.
 	publisher(ctx context.Context, sender int) (publisher, error)
-	// subscribe hears one sender, or everyone. fn is called by one goroutine at a time and keeps nothing of what it is
-	// given. When subscribe returns, everything sent from then on is heard.
+	// subscribe listens to one sender, or to everyone. One goroutine at a time calls fn, which must not keep its argument. Everything
+	// that is sent after subscribe returns is heard.
 	subscribe(ctx context.Context, sender int, fn func(payload []byte)) (closer, error)
 	// respond answers each request with the request.
 	respond(ctx context.Context) (closer, error)
-	// requester asks who responds.
+	// requester sends requests to the one who responds.
 	requester(ctx context.Context) (requester, error)
 }
 
-// everyone is what is subscribed to by a listener that hears all senders.
+// everyone is the subscription to all senders.
 const everyone = -1
 
 type closer interface{ close() }
@@ -43,9 +43,9 @@ type publisher interface {
 	closer
 	// publish sends a copy of the payload, now or together with what follows.
 	publish(payload []byte) error
-	// flush sees to it that what was published is on its way.
+	// flush sends what was published.
 	flush() error
-	// drain flushes, and waits until everything is acknowledged, where the peer acknowledges.
+	// drain flushes and, if the peer acknowledges, waits until everything is acknowledged.
 	drain() error
 }
 
@@ -90,5 +90,5 @@ func newPeer(name string) (peer, error) {
 	case peerRelay:
 		return new(relayPeer), nil
 	}
-	return nil, fmt.Errorf("there is no peer %q: they are %v", name, peerNames())
+	return nil, fmt.Errorf("no peer is called %q: the peers are %v", name, peerNames())
 }

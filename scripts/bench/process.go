@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A process is a peer's. What it says goes to a file, which is shown if it does not start.
+// A process is the process of a peer. Its output goes to a file, which is shown if it does not start.
 type process struct {
 	cmd     *exec.Cmd
 	addr    string        // of its listener
@@ -52,7 +52,7 @@ func launch(ctx context.Context, e *env, addr, program string, args ...string) (
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended is told by its log
+		_ = p.cmd.Wait() // its log says how it ended
 		close(p.exited)
 	}()
 	for {
@@ -74,7 +74,7 @@ func launch(ctx context.Context, e *env, addr, program string, args ...string) (
 	}
 }
 
-// end ends the process as its user would, or by force.
+// end ends the process with SIGTERM or, if that fails, by force.
 func (p *process) end() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it fails if the process has ended
 	select {
@@ -90,7 +90,7 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it fails if the process has ended
 }
 
-// said returns the end of what it said.
+// said returns the end of its output.
 func (p *process) said() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *process) said() string {
 	return string(bytes.TrimSpace(b[max(0, len(b)-2000):]))
 }
 
-// resident returns the memory that is resident now, and the most that ever was, in bytes.
+// resident returns the present and the peak resident memory, in bytes.
 func (p *process) resident() (now, peak float64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *process) resident() (now, peak float64, err error) {
 	return now, peak, err
 }
 
-// cpu returns how much processor time it has used, to the kernel's tick of 10 ms.
+// cpu returns the processor time of the process, in the kernel's ticks of 10 ms.
 func (p *process) cpu() (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {

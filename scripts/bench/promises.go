@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// A promise is what a figure must be: in itself or, with versus, by that peer's of the same round.
+// A promise is a limit for a figure or, with versus, for its ratio to that peer's figure in the same round.
 type promise struct {
 	inCase, figure, peer, versus string
 	atLeast                      bool // else at most
@@ -34,14 +34,14 @@ func promises() []promise {
 	}
 }
 
-// A verdict tells of a promise what was measured.
+// A verdict is a promise with what was measured.
 type verdict struct {
 	Promise  string  `json:"promise"`
 	Measured float64 `json:"measured"`
 	Kept     bool    `json:"kept"`
 }
 
-// judge judges the promises about what was measured.
+// judge compares the promises with what was measured.
 func judge(r *results) []verdict {
 	var list []verdict
 	for _, p := range promises() {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// relayPeer is the limit: a process that copies what senders write to whoever listens. It knows rooms instead of
-// topics, and where one message ends, because those of several senders must not be mixed; nothing else.
+// relayPeer is the upper limit: a process that copies what senders write to listeners. It only knows rooms, instead of topics, and where
+// a message ends, because messages of several senders must not be mixed.
 type relayPeer struct{ proc *process }
 
 // The rooms of cmd/relay, and what the first byte of a connection says.

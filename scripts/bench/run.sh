@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures sighub and the brokers that could stand in its place, side by side, and prints one table; all figures go to
-# a JSON file. It needs Go; Mosquitto it installs by apt where it may, the others come as Go modules. README.md beside
-# this file tells what is measured and how.
+# Measures sighub and brokers that could take its place, side by side, prints one table, and writes all figures to a JSON file.
+# It needs Go. It installs Mosquitto with apt if it may; the others are Go modules. README.md beside this file says what is
+# measured and how.
 #
 #   scripts/bench/run.sh                          everything: half an hour
 #   scripts/bench/run.sh --quick                  everything in a few minutes, to see that it works

@@ -11,13 +11,13 @@ import (
 const (
 	// slowOthers is how many listeners there are beside the one that stops reading.
 	slowOthers = 100
-	// slowAhead is how far the sender may be ahead of them. The policy is all listeners', as the configuration has it:
-	// where it drops what a listener is late for, the others must not be late, because they are to miss nothing.
+	// slowAhead is how far the sender may be ahead of them. The policy applies to all listeners: if it drops events of late ones,
+	// the others must not be late, because they must miss nothing.
 	slowAhead = 512
 )
 
-// slowListener is what one listener that stops reading for good does to others, to the hub, and to the count of what
-// it missed, by each policy.
+// slowListener measures, for each policy, how one listener that stops reading for good affects the others and the hub, and checks the
+// count of what it missed.
 func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 	var figures []figure
 	for _, policy := range hub.Policies() {
@@ -32,7 +32,7 @@ func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 	return figures, nil
 }
 
-// slowOnset is how many events fill the outbox of a listener that reads nothing, a few times over.
+// slowOnset is enough events to fill the outbox of a listener that reads nothing several times.
 const slowOnset = 4096
 
 func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) {
@@ -93,7 +93,7 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 	return figures, err
 }
 
-// longestSilence is for how long no listener heard anything while something was done.
+// longestSilence returns the longest time in which no listener heard anything while during ran.
 func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 	done := make(chan error, 1)
 	go func() { done <- during() }()
@@ -114,8 +114,8 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 	}
 }
 
-// agree lets the listener read at last: what it hears and what it is told that it missed must be all that was sent to
-// it, or it must have been disconnected where that is the policy.
+// agree lets the listener read on. What it hears and what it missed, by the #gaps, must add up to what was sent to it. With
+// the policy disconnect, it must have been disconnected instead.
 func (c *crowd) agree(ctx context.Context, slow *deafListener, policy hub.Policy, sent uint64) error {
 	cut := policy == hub.Hangup
 	hungUp, err := slow.catchUp(ctx, sent, cut)

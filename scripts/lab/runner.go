@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// A runner shares scenarios among machines.
+// A runner distributes scenarios among machines.
 type runner struct {
 	options
 	dir string
 
-	mu     sync.Mutex // guards what is below, and lets results be printed one after the other
+	mu     sync.Mutex // guards the fields below, and printing
 	out    io.Writer
 	boots  int
-	failed []error // of scenarios
+	failed []error // one for each failed scenario
 }
 
 var errFailed = errors.New("failed")
@@ -78,7 +78,7 @@ func (o options) run(ctx context.Context, out io.Writer, names []string) (err er
 	return nil
 }
 
-// queue returns those of the scenarios that are wanted, to be taken from it in their order.
+// queue returns the wanted scenarios, in order.
 func queue(list []scenario, wanted func(scenario) bool) <-chan scenario {
 	q := make(chan scenario, len(list))
 	defer close(q)
@@ -90,7 +90,7 @@ func queue(list []scenario, wanted func(scenario) bool) <-chan scenario {
 	return q
 }
 
-// work runs scenarios in a machine, which it boots if there is none, until none are left.
+// work runs scenarios in a machine until none are left. It boots a machine when it has none.
 func (r *runner) work(ctx context.Context, m **machine, queue <-chan scenario) error {
 	for s := range queue {
 		for dead, tries := true, 0; dead && tries < 2; tries++ {
@@ -132,14 +132,14 @@ func (r *runner) boot(ctx context.Context) (*machine, error) {
 	return m, nil
 }
 
-// one runs one scenario, and returns whether the machine is dead. That QEMU ends is no fault of the hub's, so the
-// scenario is then run again; if it is the last time, it has failed.
+// one runs one scenario, and reports whether the machine is dead. If QEMU has ended, that is not a fault of the hub: the scenario
+// runs again, unless this was the last try.
 func (r *runner) one(ctx context.Context, m *machine, s scenario, last bool) (dead bool) {
 	from, begin := m.mark(), time.Now()
 	seen, err := m.run(ctx, s)
 	why := m.why()
 	if why != nil {
-		m.end() // so that what it said is known
+		m.end() // so that its output is complete
 	}
 	r.print(func(out io.Writer) {
 		if why != nil && !last {

@@ -2,12 +2,12 @@ package main
 
 import "time"
 
-// A scenario is one thing that happens to a hub, and what must come of it.
+// A scenario is something that happens to a hub, and what must follow.
 type scenario struct {
 	name  string
-	what  string // in a few words, for the table
+	what  string // a description for the table
 	run   func(*bench)
-	alone bool          // before others run beside it: it judges how long something takes, or comes before those
+	alone bool          // nothing else may run meanwhile, because it judges times
 	most  time.Duration // how long it may take; default 2 minutes
 }
 
@@ -18,8 +18,8 @@ func (s scenario) limit() time.Duration {
 	return 2 * time.Minute
 }
 
-// scenarios returns all there are, in the order in which they are begun. The first ones judge no times: while they run,
-// QEMU translates the programs.
+// scenarios returns all scenarios, in the order in which they start. The first ones do not judge times: while they run, QEMU
+// translates the programs.
 func scenarios() []scenario {
 	return []scenario{
 		{name: "settings", what: "an open port is set up as it should be", run: settings, alone: true},
@@ -41,8 +41,8 @@ func scenarios() []scenario {
 		{name: "permission", what: "no permission for one port, another goes on", run: permission},
 		{name: "busy", what: "one port in exclusive use elsewhere, another goes on", run: busy},
 		{name: "locked", what: "one port locked by another program, another goes on", run: locked},
-		{name: "notty", what: "a path that is no port, another goes on", run: notTerminal},
-		{name: "ports", what: "`sighub ports` tells the state of each port", run: ports},
+		{name: "notty", what: "a path that is not a port, another goes on", run: notTerminal},
+		{name: "ports", what: "`sighub ports` shows the state of each port", run: ports},
 		{name: "twice", what: "the same device on two ports at once", run: twice},
 		{name: "descriptors", what: "a hub with more than 1,024 descriptors", run: descriptors},
 		{name: "consoles", what: "the machine's own terminals are not touched", run: consoles},

@@ -11,7 +11,7 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// twice: of two ports with the same device the one that speaks stays; once that is silent, the other one has it.
+// twice: if two ports have the same device, the port that is connected keeps it until it is silent.
 func twice(b *bench) {
 	a1, a2 := b.adapter(), b.adapter()
 	const uid = "the same"
@@ -39,7 +39,7 @@ func twice(b *bench) {
 	b.saw("refused while %s speaks, then on %s", was.Client.Addr, is.Client.Addr)
 }
 
-// descriptors: a hub with many descriptors waits for its ports all the same; select(2) could not.
+// descriptors: a hub with more than 1,024 descriptors can wait for its ports; select(2) could not.
 func descriptors(b *bench) {
 	const many = 1100
 	a := b.adapter()
@@ -57,12 +57,12 @@ func descriptors(b *bench) {
 	}
 }
 
-// cycles: what the hub holds after many plug cycles is what it held before them. The adapters are on controllers of
-// their own, on which the kernel works side by side.
+// cycles: after many plug cycles the hub has no more resources than before. Each adapter has its own controller, because the kernel
+// handles those concurrently.
 func cycles(b *bench) {
-	const all, first = 200, 20 // the first let the hub have what it needs for good
-	const room = 6 << 10       // KiB that the garbage collector may leave for later
-	const atWork = 4           // goroutines that come and go with a reading
+	const all, first = 200, 20 // during the first ones the hub may still allocate what it keeps
+	const room = 6 << 10       // KiB that the garbage collector may not have freed yet
+	const atWork = 4           // goroutines that exist only during a reading
 	adapters, devices := make([]*adapter, buses), make([]*device, buses)
 	var names []string
 	for i := range buses {
@@ -81,7 +81,7 @@ func cycles(b *bench) {
 		}
 	}
 	connectAll()
-	// Goroutines are counted in what a hub prints when it is ended by SIGQUIT: so one that has done nothing yet, first.
+	// Goroutines are counted in what a hub prints when SIGQUIT ends it. So first count those of a hub that has done nothing.
 	before := b.goroutines()
 	b.call("unlisten", wire.Target{Name: listener}, nil)
 	connectAll()
@@ -114,8 +114,8 @@ func cycles(b *bench) {
 	b.noOtherName(names...)
 }
 
-// leastHeld looks at the hub with each reading of a device for about a second, and returns what it was that held the
-// fewest descriptors: a hub that looks for ports has a file open for a moment.
+// leastHeld looks at the hub with each reading of a device for about a second, and returns the result with the fewest descriptors:
+// while the hub looks for ports, it has one more for a moment.
 func (b *bench) leastHeld(d *device) wire.Process {
 	least := b.process()
 	for range time.Second / usualPeriod {
@@ -127,7 +127,7 @@ func (b *bench) leastHeld(d *device) wire.Process {
 	return least
 }
 
-// cycleAll makes so many plug cycles, and waits for the devices' readings.
+// cycleAll makes this many plug cycles, and waits for the readings of the devices.
 func (b *bench) cycleAll(adapters []*adapter, devices []*device, times int) {
 	errs := make([]error, len(adapters))
 	var working sync.WaitGroup
@@ -162,8 +162,8 @@ func (b *bench) cycle(a *adapter, d *device, bus, times int) error {
 	return nil
 }
 
-// goroutines ends the hub by SIGQUIT and returns what it prints of each goroutine: by what it was started. Those that the
-// runtime has for itself, some from the first garbage collection on, are left out.
+// goroutines ends the hub with SIGQUIT and returns which function started each goroutine. It leaves out those of the runtime, some of
+// which start with the first garbage collection.
 func (b *bench) goroutines() (started []string) {
 	from := b.mark()
 	if err := b.endHub(b, b.hub, sigQuit); err != nil {
@@ -183,7 +183,7 @@ func (b *bench) goroutines() (started []string) {
 	return slices.DeleteFunc(started, func(by string) bool { return strings.HasPrefix(by, "runtime.") })
 }
 
-// tally counts what is alike.
+// tally counts equal values.
 func tally(list []string) string {
 	n := make(map[string]int)
 	for _, s := range list {

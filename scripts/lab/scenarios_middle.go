@@ -33,7 +33,7 @@ func middleOfFrame(b *bench) {
 	b.saw("#disconnect after %s; %d readings, each once and in order", round(gone), n)
 }
 
-// middleOfRequest: who waits for the device's answer is told at once that there will be none.
+// middleOfRequest: a caller that waits for the device's answer gets an error at once.
 func middleOfRequest(b *bench) {
 	a, d := b.usual()
 	text := ""
@@ -78,7 +78,7 @@ func middleOfRequest(b *bench) {
 	b.saw("%q after %s; the next one is answered", text, round(took))
 }
 
-// middleOfRate: the device has changed to the rate that the hub offered, and is gone before the hub can try it.
+// middleOfRate: the device has changed to the offered rate, and is gone before the hub can try it.
 func middleOfRate(b *bench) {
 	const usual, fastest = 115200, 1000000
 	a := b.adapter()
@@ -114,7 +114,7 @@ func middleOfRate(b *bench) {
 	b.saw("three times at %d baud; then readings after %s", tried, round(is.first))
 }
 
-// slowListener: one listener takes nothing any more, and its outbox is full. Another hears what happens all the same.
+// slowListener: one listener accepts no more events, and its outbox is full. Another still hears everything.
 func slowListener(b *bench) {
 	a := b.adapter()
 	d := b.device(a, deviceOptions{name: "light", period: time.Millisecond})
@@ -123,7 +123,7 @@ func slowListener(b *bench) {
 	b.startListener(wire.Target{Name: "slow", Slow: true})
 	b.putBack(a, d, 0, 1)
 	b.wait(b.begin, "the slow listener's outbox to be full", logged("dropped", "slow"))
-	d.period.Store(int64(usualPeriod)) // what is measured is not how fast the emulated computer is
+	d.period.Store(int64(usualPeriod)) // otherwise this would measure the speed of the emulated computer
 	b.catchesUp(d)
 	gone := b.judge("#disconnect", goneLimit, func() time.Duration {
 		took := b.pull(a, d)
@@ -134,7 +134,7 @@ func slowListener(b *bench) {
 	b.saw("#disconnect after %s at the other listener, which heard %d readings, each once and in order", round(gone), b.each(0, d))
 }
 
-// starting: at each step of the hub's start the port goes, and comes back later.
+// starting: at each step of the hub's start the port is removed, and comes back later.
 func starting(b *bench) {
 	a := b.adapter()
 	d := b.device(a, deviceOptions{name: "light"})
@@ -168,10 +168,10 @@ func starting(b *bench) {
 	b.saw("connected after it, %d times", len(steps))
 }
 
-// stopping: the port goes just before and just after the hub is told to end.
+// stopping: the port is removed just before and just after the hub is told to end.
 func stopping(b *bench) {
-	// When an adapter goes while the kernel asks it something, as it does when a port is drained, QEMU forgets about that,
-	// and the kernel waits for its answer for 5 s. Nothing can end the hub before.
+	// If an adapter is removed while the kernel waits for its answer, as it does while draining a port, QEMU drops the request,
+	// and the kernel waits for 5 s. Nothing can end the hub before that.
 	const limit = 8 * time.Second
 	for _, portFirst := range []bool{false, true} {
 		a, _ := b.usual()
@@ -197,7 +197,7 @@ func stopping(b *bench) {
 	}
 }
 
-// bootText: what a board prints before it speaks is no reason to open its port again, nor to look for it elsewhere.
+// bootText: the hub does not open a port again, or try other rates, because a board prints text when it starts.
 func bootText(b *bench) {
 	a := b.adapter()
 	b.startHub(wire.Program{})
@@ -206,7 +206,7 @@ func bootText(b *bench) {
 	b.plug(a, 0, 1)
 	b.wait(from, "the hub to open the port", opened)
 	text := []byte(fault.ESP32())
-	chance := rand.New(rand.NewPCG(1, 1)) // text at another rate is noise, zero bytes among it
+	chance := rand.New(rand.NewPCG(1, 1)) // text at another rate is noise that contains zero bytes
 	for len(text) < 4096 {
 		text = append(text, byte(chance.Uint32()))
 	}

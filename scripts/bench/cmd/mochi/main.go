@@ -1,5 +1,5 @@
-// Command mochi is the mochi-mqtt server as it serves the benchmark best: anybody may do anything, nothing is logged,
-// and as much may be in flight and wait for a client as it can hold.
+// Command mochi is the mochi-mqtt server with the best settings for the benchmark: no access control, no log, and the largest limits for
+// messages in flight and waiting.
 package main
 
 import (

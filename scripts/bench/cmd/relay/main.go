@@ -1,7 +1,7 @@
-// Command relay forwards length-prefixed messages without looking at them: what a broker on this machine could do at
-// best. A connection begins with two bytes: S or L, whether it sends or listens, and the room, any byte. It is answered
-// with one byte. Then senders send messages, each behind its length in 4 bytes, and every listener of the room gets
-// all of them. A listener that does not read holds its room up.
+// Command relay forwards length-prefixed messages without looking at them: the most that a broker on this machine could do. A connection
+// begins with two bytes: S to send or L to listen, and the room, which is any byte. The relay answers with one byte. Then senders send
+// messages, each after its length in 4 bytes, and every listener of the room gets all of them. A listener that does not read blocks its
+// room.
 package main
 
 import (
