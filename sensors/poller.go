@@ -109,7 +109,7 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 			return nil, fmt.Errorf("sensors: sensor %q: %w", s.Sender, err)
 		}
 		if s.Open == nil {
-			return nil, fmt.Errorf("sensors: sensor %q: Open must not be nil", s.Sender)
+			return nil, fmt.Errorf("sensors: sensor %q: it must have an Open function", s.Sender)
 		}
 		b := p.bus(s.Bus)
 		b.pollers = append(b.pollers, newPolled(b, s))

@@ -299,7 +299,7 @@ func TestMistakes(t *testing.T) {
 	for says, sources := range map[string][]Source{
 		`two sensors are called "a"`:          {{Sender: "a", Open: open}, {Sender: "a", Open: open}},
 		"must have a name":                    {{Open: open}},
-		"Open must not be nil":                {{Sender: "a"}},
+		"it must have an Open function":       {{Sender: "a"}},
 		"negative":                            {{Sender: "a", Open: open, Period: -1}},
 		"the period must not be 1µs":          {{Sender: "a", Open: open, Period: time.Microsecond}},
 		"the jitter must not be negative":     {{Sender: "a", Open: open, Jitter: -1}},

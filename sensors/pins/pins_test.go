@@ -143,7 +143,7 @@ func TestActiveLow(t *testing.T) {
 	})
 }
 
-// TestRestless: a pin that never comes to rest is reported all the same, and does not keep anybody from stopping.
+// TestRestless: a pin that never comes to rest is reported too, and does not keep Run from ending.
 func TestRestless(t *testing.T) {
 	in(t, "comparator", func(t *testing.T) {
 		p := newPin(gpio.Low)
@@ -225,7 +225,7 @@ func TestRefused(t *testing.T) {
 		"a sender and an event":               func(p *pins.Pin) { p.Event = "" },
 		"reserved for the hub":                func(p *pins.Pin) { p.Event = hub.Connect },
 		"debounce must be at most 1s, not 2s": func(p *pins.Pin) { p.Debounce = 2 * time.Second },
-		"Open must not be nil":                func(p *pins.Pin) { p.Open = nil },
+		"it must have an Open function":       func(p *pins.Pin) { p.Open = nil },
 		"another pin":                         func(p *pins.Pin) { p.Event = "shut" },
 	} {
 		bad := good

@@ -76,7 +76,7 @@ func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
 		switch {
 		case err != nil:
 		case p.Open == nil:
-			err = errors.New("Open must not be nil")
+			err = errors.New("it must have an Open function")
 		case names[p.Sender]:
 			err = errors.New("another pin has the same sender: give each its own")
 		}

@@ -65,7 +65,7 @@ func hear(t *testing.T, r *hub.Router, sender string) *[]string {
 }
 
 // TestLife: a threshold comes with the first reading, has the times of readings, and goes with its sender, whose reason it
-// has; what is no number is told once and harms nothing.
+// has; data that is not a number is logged once and does no harm.
 func TestLife(t *testing.T) {
 	router := hub.NewRouter(hub.Options{})
 	var log bytes.Buffer
