@@ -48,7 +48,7 @@ avr() {
 	await "the loss" at_least $((lights + 1)) light '#gap' '"count":[1-9]'
 	await "the loss" at_least $((airs + 1)) air '#gap' '"count":[1-9]'
 
-	say "power goes and comes: what was not sent is lost, and nobody knows how much"
+	say "power off and on: unsent readings are lost, and their number is unknown"
 	before=$(events board '#disconnect' '"reason":"reset"')
 	echo power >&3
 	await "the disconnect" at_least $((before + 1)) board '#disconnect' '"reason":"reset"'

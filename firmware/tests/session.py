@@ -212,8 +212,8 @@ def hello(frames, **wanted):
     return items["ticks"]
 
 
-# HELLO comes at once with a zero first, and every half second; an answer to one of long ago, of another version or to
-# another device is not taken.
+# HELLO comes at once, after a zero, and every half second. An answer to an old one, of another version or to another device is
+# not accepted.
 d.begin(0, 7, now=1000)
 ticks = hello(d.poll(), boot=7, kept=0, expects=0)
 assert d.written[:2] != b"\0\0" and d.written[0] == 0
@@ -225,7 +225,7 @@ equal("answer to a HELLO of long ago", d.connected, 0)
 d.send(HELLO, 0, welcome(2, 0x1234, None, again))
 d.poll()
 equal("answer of another version", d.connected, 0)
-for _ in range(140): # whatever the lower bits of the ticks, it does not take its own for an answer
+for _ in range(140): # whatever the lower bits of the ticks, it does not accept its own HELLO as an answer
     d.now += 500
     d.poll()
     d.receive(d.written)
@@ -235,7 +235,7 @@ answer(0x1234, None, again)
 equal("nothing to send", d.poll(), [])
 assert d.connected
 
-# A reading alone, with its mark; sent again until it is acknowledged, at growing distances.
+# A single reading, with its mark. It is sent again until it is acknowledged, at growing intervals.
 r = Readings()
 d.now += 100
 start = d.now
@@ -259,7 +259,7 @@ d.send(ACK, 0)
 equal("nothing more", d.run(300), [])
 equal("waiting", d.waiting, 0)
 
-# Readings in batches keep their order and times; marks only where they are needed.
+# Readings in batches keep their order and times. There are marks only where necessary.
 taken = []
 for i in range(5):
     d.now += 7
@@ -297,7 +297,7 @@ for pause in (100, 20000, 100000, -50, 3000000000):
         d.send(ACK, n % 32)
         n += 1
 
-# What the device hears of itself answers nothing.
+# Hearing itself does not answer anything.
 assert d.report(0, 5)
 (f,) = d.poll()
 r.take(f[2])
@@ -309,7 +309,7 @@ d.send(ACK, n % 32)
 n += 1
 equal("acknowledged", d.run(1), [])
 
-# After AGAIN a frame goes at once, and no later if that is lost, too.
+# After AGAIN a frame is sent at once. If it is lost again, it is not sent later than otherwise.
 assert d.report(0, 6)
 (f,) = d.poll()
 r.take(f[2])
@@ -326,7 +326,7 @@ d.send(PING, 9)
 (kind, number, payload), = d.poll()
 equal("PING", (kind, number, payload), (PING, 9, [(first_ticks + d.now - start) % 2**32]))
 
-# Silence: HELLO after four seconds; asking for it: at once; damage: after the fourth bad frame. The numbers go on.
+# HELLO comes after four seconds of silence, at once when asked for, and after the fourth damaged frame. The numbers continue.
 d.send(PING, 1)
 frames = d.run(3900)
 equal("not gone yet", [f for f in frames if f[1] == HELLO], [])
@@ -345,7 +345,7 @@ t = hello(d.poll())
 answer(0x1244, n % 32, t)
 d.poll()
 
-# An answer that comes twice counts once: the readings behind it are not numbered anew.
+# An answer that comes twice counts once: later readings are not numbered again.
 assert d.report(0, 1)
 (f,) = d.poll()
 r.take(f[2])
@@ -359,8 +359,8 @@ r.take(f[2])
 d.send(ACK, f[1])
 n += 1
 
-# A session is lost while a frame is in flight: it goes again with its number, or if the hub is another one, as the high
-# byte of the session tells, or knows none of the numbers, with a new one; and with a mark.
+# A session is lost while a frame is in flight. The frame is sent again with its number. If the hub is another one, which the high byte of
+# the session shows, or knows none of the numbers, it gets a new number and a mark.
 assert d.report(0, 31)
 (f,) = d.poll()
 want = r.take(f[2])
@@ -381,7 +381,7 @@ d.send(ACK, 0)
 n = 1
 d.poll()
 
-# A frame is refused: the next one goes on from it.
+# A frame is refused: the next one continues after it.
 assert d.report(0, 41)
 (f,) = d.poll()
 r.take(f[2])
@@ -394,7 +394,7 @@ d.send(ACK, f[1])
 n += 1
 d.poll()
 
-# Overflow: what is lost is counted, and told before the next reading of the event.
+# Overflow: losses are counted, and reported before the next reading of the event.
 first, count, lost = 0, 0, 0
 while d.report(0, 1000 + count):
     count += 1
@@ -460,7 +460,7 @@ for byte in DICTIONARY:
 equal("behind the dictionary", ask(m, 0, 65000), [0, b""])
 m += 1
 
-# Requests: parameters and responses of any kind; once each, also if they come again.
+# Requests: parameters and responses of any kind. Each is executed once, even if it comes again.
 if REQUESTS:
     equal("text messages", ask(m, {"method": "x"}), [-1])
     m += 1
@@ -489,7 +489,7 @@ if REQUESTS:
 else:
     equal("fetched again", ask(m - 1, 0, 0), ask(m, 0, 0))
 
-# A reset that keeps memory: readings in flight and behind it, their numbers and the ticks survive.
+# A reset that keeps memory: readings in flight and waiting, their numbers and the ticks survive.
 if KEPT:
     assert d.report(0, 81)
     (f,) = d.poll()
@@ -519,10 +519,10 @@ if KEPT:
     equal("when it was", got[0][1:], want[0][1:])
     assert (got[1][1] - before) % 2**32 < 2 and (got[2][1] - kept_ticks) % 2**32 < 2, (got, before, kept_ticks)
 
-# A reset that does not; and another one before the hub knows of it, which must not say that nothing was lost.
+# A reset that loses memory, and another one before the hub knows: that must not say that nothing was lost.
 assert d.report(0, 91)
 d.poll()
-d.begin(not KEPT, 9, now=50)  # asking a build that cannot keep anything to keep it, too
+d.begin(not KEPT, 9, now=50)  # also ask a build that cannot keep anything
 hello(d.poll(), boot=9, kept=0)
 equal("nothing survives", d.waiting, 0)
 if KEPT:

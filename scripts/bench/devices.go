@@ -20,8 +20,8 @@ const (
 	deviceEvent  = "count"
 )
 
-// devices is a hub with a PTY for each of many devices, and one listener on TCP that hears all of them. A reading is
-// a number that counts up, as small as readings are; when it was taken is remembered here.
+// devices measures a hub with a PTY for each of many devices, and one listener on TCP that hears all of them. A reading is a small number
+// that counts up. The time at which it was taken is kept here.
 func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
 	all := &deviceCrowd{clock: newClock(), announced: make(chan struct{}, 1)}
 	defer all.close()
@@ -67,7 +67,7 @@ func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
 	return figures, err
 }
 
-// A deviceCrowd is the devices, and what their listener hears.
+// A deviceCrowd has the devices and their listener.
 type deviceCrowd struct {
 	clock   *clock
 	paths   []string
@@ -76,11 +76,11 @@ type deviceCrowd struct {
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 
-	announced chan struct{} // when all are
+	announced chan struct{} // closed when all are connected
 	connected atomic.Int64
 	heard     atomic.Int64
 	failed    atomic.Pointer[error]
-	delays    []time.Duration // of one report; the listener's
+	delays    []time.Duration // of one report; used by the listener
 }
 
 // A device counts.
@@ -113,11 +113,11 @@ func (a *deviceCrowd) close() {
 		a.serving.Wait()
 	}
 	for _, p := range a.ptys {
-		_ = p.Close() // its end is the end of everything on it
+		_ = p.Close() // closing it ends everything that uses it
 	}
 }
 
-// serve lets the devices find the hub.
+// serve connects the devices to the hub.
 func (a *deviceCrowd) serve(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.Background())
 	a.stop = stop
@@ -134,7 +134,7 @@ func (a *deviceCrowd) serve(ctx context.Context) error {
 	}
 }
 
-// report lets each device report n readings in time, and returns how long each took to the listener.
+// report lets each device report n readings periodically, and returns how long each took to the listener.
 func (a *deviceCrowd) report(ctx context.Context, n int) ([]time.Duration, error) {
 	a.delays = make([]time.Duration, 0, n*deviceCount)
 	a.heard.Store(0)
@@ -145,7 +145,7 @@ func (a *deviceCrowd) report(ctx context.Context, n int) ([]time.Duration, error
 	var all sync.WaitGroup
 	for i, d := range a.devices {
 		all.Go(func() {
-			begin := start + time.Duration(i)*devicePeriod/deviceCount // not all at the same moment
+			begin := start + time.Duration(i)*devicePeriod/deviceCount // not all at once
 			for k := range n {
 				time.Sleep(begin + time.Duration(k)*devicePeriod - a.clock.now())
 				d.taken[k].Store(int64(a.clock.now()))
@@ -211,7 +211,7 @@ func (a *deviceCrowd) note(ev *hub.Event, now time.Duration) error {
 	return nil
 }
 
-// deviceHandler is a device that is asked nothing.
+// deviceHandler is the handler of a device without requests.
 type deviceHandler struct{}
 
 func (deviceHandler) ClientConnected(carrier.Client)             {}

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// mochiPeer is mochi-mqtt, QoS 1, in a program of ours that sets what its own has no flags for: see cmd/mochi.
+// mochiPeer is mochi-mqtt, QoS 1, in our own program, because the original has no flags for these settings: see cmd/mochi.
 type mochiPeer struct{ mqttClients }
 
 func (*mochiPeer) name() string { return peerMochi }

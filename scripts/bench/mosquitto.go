@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// mosquittoPeer is Debian's Mosquitto, QoS 1, nothing on disk, nothing limited.
+// mosquittoPeer is Debian's Mosquitto, QoS 1, without storage and without limits.
 type mosquittoPeer struct{ mqttClients }
 
 func (*mosquittoPeer) name() string { return peerMosquitto }
 func (*mosquittoPeer) ahead() int   { return 0 }
 
-// mosquittoConfig is its configuration, of a port.
+// mosquittoConfig is its configuration, with the port.
 const mosquittoConfig = `listener %s 127.0.0.1
 allow_anonymous true
 persistence false

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// MQTT 3.1.1, as little of it as the benchmark needs, so that it is the broker that is measured and not a client
-// library: QoS 1, acknowledgements written together, nothing allocated per message.
+// The part of MQTT 3.1.1 that the benchmark needs: QoS 1, acknowledgements written together, no allocation per message. So the broker is
+// measured, and not a client library.
 
 // The first bytes of packets.
 const (
@@ -26,9 +26,9 @@ const (
 	mqttSubAck    = 0x90
 )
 
-// mqttInFlight is how many messages a sender may have unacknowledged. Brokers acknowledge at once, whether or not
-// anybody has heard the message: more gains nothing and makes their queues long; with 60,000, Mosquitto takes ten times
-// as long to deliver what it has taken. Fewer than this leave them waiting.
+// mqttInFlight is the number of messages that a sender may have unacknowledged. Brokers acknowledge at once, even if nobody has heard the
+// message yet. More messages gain nothing and make the queues long: with 60,000, Mosquitto takes ten times as long to deliver them. With
+// fewer, brokers wait.
 const mqttInFlight = 2000
 
 // An mqttConn is a connection to a broker.
@@ -41,7 +41,7 @@ type mqttConn struct {
 	done    chan struct{}
 }
 
-// dialMQTT connects. fn will be called for each message that arrives, by one goroutine.
+// dialMQTT connects. One goroutine calls fn for each message that arrives.
 func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
@@ -50,7 +50,7 @@ func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
 	m := &mqttConn{
 		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(mqttInFlight), fn: fn, done: make(chan struct{}),
 	}
-	// A clean session without keepalive; the broker gives the client a name.
+	// A clean session without keepalive. The broker chooses the name of the client.
 	err = m.ask([]byte{mqttConnect, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 0}, mqttConnAck, 1)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -58,7 +58,7 @@ func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
 	return m, nil
 }
 
-// ask sends a packet before read runs, and waits for the answer, whose byte at that place must be good.
+// ask sends a packet before read runs, and waits for the answer, whose byte at this index must be good.
 func (m *mqttConn) ask(packet []byte, answer byte, at int) error {
 	if err := m.c.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (m *mqttConn) serve() {
 	}()
 }
 
-// read reads until the connection ends. What it leads to is sent whenever everything that was there is read.
+// read reads until the connection ends. It flushes answers whenever it has read everything that has arrived.
 func (m *mqttConn) read() error {
 	for {
 		head, body, err := m.packet()
@@ -192,7 +192,7 @@ func (p *mqttPublisher) drain() error {
 	return p.unacked.wait()
 }
 
-// mqttClients are the clients of a broker, whichever it is.
+// mqttClients makes the clients of an MQTT broker.
 type mqttClients struct{ proc *process }
 
 const (
@@ -239,14 +239,14 @@ func (b *mqttClients) listen(topic string, fn func([]byte)) (*mqttConn, error) {
 	return m, nil
 }
 
-// respond answers on the connection that it hears the requests on, so that what it says goes out together.
+// respond answers on the connection on which the requests arrive, so that answers and acknowledgements are written together.
 func (b *mqttClients) respond(context.Context) (closer, error) {
 	var out *mqttPublisher
-	m, err := dialMQTT(b.proc.addr, func(p []byte) { _ = out.publish(p) }) // a failure, the requester misses
+	m, err := dialMQTT(b.proc.addr, func(p []byte) { _ = out.publish(p) }) // if it fails, the requester notices
 	if err != nil {
 		return nil, err
 	}
-	m.unacked = newQuota(math.MaxUint16) // who sends answers reads the acknowledgements too, and must not wait for them
+	m.unacked = newQuota(math.MaxUint16) // the goroutine that sends answers also reads acknowledgements, so it must not wait for them
 	out = m.publishTo(topicAnswers)
 	if err := m.subscribe(topicRequests); err != nil {
 		return nil, errors.Join(err, m.c.Close())

@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is cut off. Its clients
-// are its own library's.
+// natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is disconnected. Its clients use its own
+// library.
 type natsPeer struct{ proc *process }
 
 func (*natsPeer) name() string        { return peerNATS }
@@ -70,7 +70,7 @@ type natsPublisher struct {
 func (p *natsPublisher) publish(payload []byte) error { return p.c.Publish(p.subject, payload) }
 func (p *natsPublisher) flush() error                 { return nil } // the library does, at once
 
-// drain waits until the server has read everything: it acknowledges no messages, but it answers a ping in its turn.
+// drain waits until the server has read everything: it acknowledges no messages, but answers a ping after them.
 func (p *natsPublisher) drain() error { return p.c.FlushTimeout(patience) }
 
 func (p *natsPeer) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
@@ -84,7 +84,7 @@ func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
 	}
 	s, err := c.Subscribe(subject, fn)
 	if err == nil {
-		// The library drops nothing either: what is lost, the server has dropped.
+		// The library drops nothing, so the server has dropped what is lost.
 		err = errors.Join(s.SetPendingLimits(-1, -1), c.FlushTimeout(patience))
 	}
 	if err != nil {
@@ -95,7 +95,7 @@ func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
 }
 
 func (p *natsPeer) respond(context.Context) (closer, error) {
-	return p.listen(natsRequests, func(m *nats.Msg) { _ = m.Respond(m.Data) }) // a failure, the requester misses
+	return p.listen(natsRequests, func(m *nats.Msg) { _ = m.Respond(m.Data) }) // if it fails, the requester notices
 }
 
 func (p *natsPeer) requester(context.Context) (requester, error) {

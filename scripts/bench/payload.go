@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// payloadSize is that of every message of every peer, in bytes.
+// payloadSize is the size of every message of every peer, in bytes.
 const payloadSize = 64
 
-// filler makes a payload as long as it should be.
+// filler fills a payload up to payloadSize.
 const filler = "................................"
 
-// A message's payload is printable text without quotes, so that it is a JSON string as it stands and no dialect has
-// to escape it: each byte holds 4 bits, in the letters @ to O. In order: the sender (8 letters), the number of the
-// message (8), the sender's clock in nanoseconds (16), the filler (32).
+// The payload of a message is printable text without quotes, so that no format has to escape it, not even JSON. Each byte holds 4 bits,
+// as a letter from @ to O. It contains the sender (8 letters), the number of the message (8), the sender's clock in nanoseconds (16), and
+// the filler (32).
 func writePayload(p []byte, sender, seq uint32, at time.Duration) {
 	binary.BigEndian.PutUint64(p, spread(sender))
 	binary.BigEndian.PutUint64(p[8:], spread(seq))
@@ -23,7 +23,7 @@ func writePayload(p []byte, sender, seq uint32, at time.Duration) {
 	copy(p[32:payloadSize], filler)
 }
 
-// readPayload is the inverse of writePayload; ok is false for bytes that it did not write.
+// readPayload is the inverse of writePayload. ok is false for bytes that writePayload did not write.
 func readPayload(p []byte) (sender, seq uint32, at time.Duration, ok bool) {
 	if len(p) != payloadSize || string(p[32:]) != filler {
 		return 0, 0, 0, false
@@ -39,13 +39,13 @@ func readPayload(p []byte) (sender, seq uint32, at time.Duration, ok bool) {
 	return gather(words[0]), gather(words[1]), at, true
 }
 
-// Eight letters, each of which holds no bits yet.
+// Eight letters without bits.
 const (
 	letters    = 0x4040404040404040
 	letterMask = 0xf0f0f0f0f0f0f0f0
 )
 
-// spread puts each 4 bits into a byte of their own, by halves.
+// spread puts each 4 bits into their own byte, by halves.
 func spread(v uint32) uint64 {
 	x := uint64(v)
 	x = (x | x<<16) & 0x0000ffff0000ffff
@@ -61,7 +61,7 @@ func gather(x uint64) uint32 {
 	return uint32(x | x>>16)
 }
 
-// A clock is what senders stamp with and listeners compare: monotonic, as all of them are in one process.
+// A clock is the time that senders put into messages and listeners compare. It is monotonic: all clients are in one process.
 type clock struct{ start time.Time }
 
 func newClock() *clock { return &clock{time.Now()} }
@@ -71,20 +71,20 @@ func (c *clock) now() time.Duration { return time.Since(c.start) }
 // A tally counts what one listener hears. One goroutine at a time calls hear; the counts may be read by others.
 type tally struct {
 	clock     *clock
-	next      []uint32        // by sender: the number that should come next
+	next      []uint32        // by sender: the next expected number
 	latencies []time.Duration // recorded while there is capacity
 
 	fresh    atomic.Uint64 // messages, each counted once
-	skipped  atomic.Uint64 // numbers that were passed over
-	repeated atomic.Uint64 // numbers that had been passed already: doubled, or out of order
-	garbled  atomic.Uint64 // what no sender sent
+	skipped  atomic.Uint64 // numbers that were skipped
+	repeated atomic.Uint64 // numbers that came before: doubled, or out of order
+	garbled  atomic.Uint64 // messages that no sender has sent
 
 	_ [64]byte // tallies are written by different cores
 }
 
 func newTally(c *clock, senders int) *tally { return &tally{clock: c, next: make([]uint32, senders)} }
 
-// recordLatencies makes room for so many.
+// recordLatencies makes room for this many.
 func (t *tally) recordLatencies(n int) { t.latencies = make([]time.Duration, 0, n) }
 
 func (t *tally) hear(p []byte) {

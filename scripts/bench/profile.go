@@ -19,7 +19,7 @@ func (e *env) profiled(p peer) peer {
 	return p
 }
 
-// startProfile profiles the hub for so long, in the background; done waits for the end of it.
+// startProfile profiles the hub for this long, in the background. done waits until that has ended.
 func (e *env) startProfile(span time.Duration) (done func() error) {
 	if e.profile == "" {
 		return func() error { return nil }

@@ -113,7 +113,7 @@ func printTable(w io.Writer, table [][]string, left int) {
 	}
 }
 
-// short writes a number with three digits that count.
+// short formats a number with three significant digits.
 func short(v float64) string {
 	unit := ""
 	switch a := math.Abs(v); {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// requests is a case of so many requests at a time, from one connection to another, each answered with itself.
+// requests is a case with this many requests at a time, from one connection to another. The answer is the request itself.
 type requests struct{ slots int }
 
 func (q requests) run(ctx context.Context, e *env, name string) ([]figure, error) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// results are what was measured: a row for each figure of each case.
+// results are the measurements: a row for each figure of each case.
 type results struct {
 	rows     []*row
 	failures []string
@@ -16,7 +16,7 @@ type row struct {
 	Case   string              `json:"case"`
 	Figure string              `json:"figure"`
 	Peers  map[string]*measure `json:"peers"`
-	// Ratios are sighub's figure by the peer's, each of the same round, and of these the median.
+	// Ratios are the medians of sighub's figure divided by the peer's of the same round.
 	Ratios map[string]float64 `json:"ratios,omitempty"`
 }
 
@@ -24,7 +24,7 @@ type row struct {
 type measure struct {
 	Median float64   `json:"median"`
 	Rounds []float64 `json:"rounds"`
-	rounds []int     // which ones: some may have failed
+	rounds []int     // which rounds: some may have failed
 }
 
 func (r *results) add(c, peer string, round int, figures []figure) {
@@ -56,7 +56,7 @@ func (r *results) failed(c, peer string, err error) {
 	r.failures = append(r.failures, fmt.Sprintf("%s, %s: %v", c, peer, err))
 }
 
-// ratio is the median of the rounds' ratios of two peers' figures; false if there is none.
+// ratio returns the median of the ratios of two peers' figures in each round, or false if there are none.
 func (r *row) ratio(peer, versus string) (float64, bool) {
 	a, b := r.Peers[peer], r.Peers[versus]
 	if a == nil || b == nil {

@@ -20,7 +20,7 @@ if ! command -v mosquitto >/dev/null; then
 	fi
 	install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mosquitto)
 	{ "${install[@]}" || { "${as_root[@]}" apt-get update -qq && "${install[@]}"; }; } >&2
-	# The package starts a broker of its own, which nobody has asked for.
+	# The package starts a broker itself, which is not needed.
 	[[ ! -d /run/systemd/system ]] || "${as_root[@]}" systemctl disable --quiet --now mosquitto
 fi
 

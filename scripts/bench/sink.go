@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// sinkSize is how many bytes are gathered before they are written without being asked.
+// sinkSize is the number of bytes after which a sink writes by itself.
 const sinkSize = 64 << 10
 
-// A sink gathers small packets and writes them together. While one goroutine writes, the packets of others gather;
-// whoever writes takes them along, so that a lone packet goes at once and many go in few writes.
+// A sink collects small packets and writes them together. While one goroutine writes, it also writes the packets that others add. So a
+// single packet is written at once, and many are written in few calls.
 type sink struct {
 	w io.Writer
 
@@ -39,7 +39,7 @@ func (s *sink) add(head, body []byte) error {
 	return err
 }
 
-// flush writes what was added, or leaves it to who is writing already.
+// flush writes what was added, or leaves it to the goroutine that is already writing.
 func (s *sink) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,13 +64,13 @@ func (s *sink) flush() error {
 	return s.err
 }
 
-// A quota bounds what is in flight: it is taken before a packet is sent and given back when that is answered.
+// A quota bounds the packets in flight: a sender takes one before it sends a packet, and gives it back when the packet is answered.
 type quota struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	limit   int
 	used    int
-	err     error // nothing is answered any more
+	err     error // why nothing will be answered any more
 }
 
 func newQuota(limit int) *quota {
@@ -113,7 +113,7 @@ func (q *quota) wait() error {
 		q.changed.Wait()
 	}
 	if q.used == 0 {
-		return nil // whatever came afterwards
+		return nil // whatever happened after that
 	}
 	return q.err
 }

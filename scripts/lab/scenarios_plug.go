@@ -10,7 +10,7 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// replug: #disconnect and #connect come in time, and the port keeps its name, because the hub lets go of it at once.
+// replug: #disconnect and #connect come in time, and the port keeps its name, because the hub closes it at once.
 func replug(b *bench) {
 	a, d := b.usual()
 	from := b.begin
@@ -37,16 +37,16 @@ func replug(b *bench) {
 	b.noOtherName("ttyUSB0")
 }
 
-// noOtherName checks that the kernel could give its ports these names only.
+// noOtherName checks that the kernel gave its ports only these names.
 func (b *bench) noOtherName(names ...string) {
 	for _, s := range b.since(b.begin) {
 		if uevent("add", "")(s) && !strings.Contains(strings.Join(names, " "), s.Name) {
-			b.fail("the kernel had to call a port %s: the hub still held the one before", s.Name)
+			b.fail("the kernel had to call a port %s, because the hub still had the old one open", s.Name)
 		}
 	}
 }
 
-// settings: what the hub does to a port that it opens.
+// settings: the settings of a port that the hub has opened.
 func settings(b *bench) {
 	_, d := b.usual()
 	t := b.terminal()
@@ -73,13 +73,13 @@ func settings(b *bench) {
 	}
 }
 
-// terminal tells how the hub has set up the first port.
+// terminal returns the settings of the first port.
 func (b *bench) terminal() (t wire.Terminal) {
 	b.call("terminal", wire.Target{Name: b.hub, Path: "/dev/ttyUSB0"}, &t)
 	return t
 }
 
-// renamed: another program keeps the old descriptor open, so that the kernel gives the port another name.
+// renamed: another program keeps the old descriptor open, so the kernel gives the port another name.
 func renamed(b *bench) {
 	a, d := b.usual()
 	was := b.connected(b.begin, d)
@@ -100,7 +100,7 @@ func renamed(b *bench) {
 	b.same(d, was, is.connection)
 }
 
-// stopped: the hub cannot close the old descriptor before the new port is there, because it does not run.
+// stopped: the hub is halted, so it cannot close the old descriptor before the new port is there.
 func stopped(b *bench) {
 	a, d := b.usual()
 	was := b.connected(b.begin, d)
@@ -124,7 +124,7 @@ func stopped(b *bench) {
 	b.same(d, was, is)
 }
 
-// swapped: nothing but their uids tells which device is which.
+// swapped: only their uids distinguish the devices.
 func swapped(b *bench) {
 	a1, a2 := b.adapter(), b.adapter()
 	left, right := b.device(a1, deviceOptions{name: "left"}), b.device(a2, deviceOptions{name: "right"})
@@ -148,19 +148,19 @@ func swapped(b *bench) {
 	b.balanced(right)
 }
 
-// look returns what the kernel knows of the adapter of a port: vendor, product and serial number.
+// look returns what the kernel knows about the adapter of a port: vendor, product and serial number.
 func (b *bench) look(port string) string {
 	usb := "/sys/bus/usb-serial/devices/" + port + "/../../"
 	var vendor, product, number string
 	b.call("read", wire.Target{Path: usb + "idVendor"}, &vendor)
 	b.call("read", wire.Target{Path: usb + "idProduct"}, &product)
 	if b.do(b, "read", wire.Target{Path: usb + "serial"}, &number) != nil {
-		number = "no serial number" // the kernel has no file of it then
+		number = "no serial number" // then the kernel has no file for it
 	}
 	return fmt.Sprintf("%s:%s with %s", vendor, product, number)
 }
 
-// cables: a port's place among the cables is nothing to know a device by.
+// cables: a device is recognised wherever among the cables its port is.
 func cables(b *bench) {
 	a1, a2 := b.adapter(), b.adapter()
 	one, two := b.device(a1, deviceOptions{name: "one"}), b.device(a2, deviceOptions{name: "two"})
@@ -198,7 +198,7 @@ func cables(b *bench) {
 	b.saw("%s from %s to %s, %s from %s to %s", one.name, oneWas.Client.Addr, oneIs.Client.Addr, two.name, twoWas.Client.Addr, twoIs.Client.Addr)
 }
 
-// restarted: a device that is fed by its port begins anew when it is plugged in, with new numbers.
+// restarted: a device that is powered by its port starts again when it is plugged in, with new numbers.
 func restarted(b *bench) {
 	a, d := b.usual()
 	was := b.connected(b.begin, d)
@@ -213,7 +213,7 @@ func restarted(b *bench) {
 	b.saw("first reading after %s", round(is.first))
 }
 
-// noise lets a port's device do nothing but print for a while whenever it is opened, at a rate that is not the hub's.
+// noise makes the device of a port print for a while whenever the port is opened, at another rate than that of the hub.
 func noise(a *adapter, text []byte, lasts time.Duration) func(context.Context) (serial.Port, error) {
 	return func(ctx context.Context) (serial.Port, error) {
 		port, err := a.open(ctx)

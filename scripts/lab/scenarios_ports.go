@@ -9,13 +9,13 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// patterns: ports may be named in several ways; one that is not named is left alone.
+// patterns: ports may be named in several ways; the hub does not open a port that is not named.
 func patterns(b *bench) {
 	a := b.adapter()
 	d := b.device(a, deviceOptions{name: "light"})
 	b.hears([]string{"--serial", "/dev/ttyUSB*"}, a, d, nil)
 	b.hears([]string{"--serial", "0403:6001"}, a, d, nil)
-	// No udev runs here: what it would make is made by hand, when the port has been there for a while.
+	// No udev runs here: make its link by hand, some time after the port appears.
 	link := wire.Target{Path: "/dev/serial/by-id/usb-QEMU-if00-port0", Text: "../../ttyUSB0"}
 	b.hears([]string{"--serial", "/dev/serial/by-id/*"}, a, d, func() { b.call("link", link, nil) })
 	b.call("remove", wire.Target{Path: "/dev/serial"}, nil)
@@ -26,13 +26,13 @@ func patterns(b *bench) {
 	b.wait(from, "the kernel to make a port", uevent("add", "ttyUSB0"))
 	b.hears([]string{"--serial", "/dev/ttyUSB1", "--serial", "/dev/ttyACM*", "--serial", "0403:6001:A10"}, a, d, nil)
 	if n := count(b.since(from), opened); n != 0 {
-		b.fail("ttyUSB0 was opened, which nobody had named")
+		b.fail("ttyUSB0 was opened, although it was not named")
 	}
 	b.saw("/dev/ttyUSB*, 0403:6001, /dev/serial/by-id/* as soon as there is one; ttyUSB0 left alone when ttyUSB1 is named")
 }
 
-// hears starts a hub with these arguments, plugs the device in, does what there is to do then, and waits for readings.
-// At the end the hub has ended, and the adapter is pulled out.
+// hears starts a hub with these arguments, plugs the device in, calls then, and waits for readings. At the end it stops the hub and
+// pulls the adapter out.
 func (b *bench) hears(arguments []string, a *adapter, d *device, then func()) {
 	from := b.mark()
 	b.startHub(wire.Program{Args: arguments})
@@ -49,7 +49,7 @@ func (b *bench) hears(arguments []string, a *adapter, d *device, then func()) {
 	b.stopHub()
 }
 
-// A portLine is what is looked at here of a line of `sighub ports --output json`.
+// A portLine has the parts of a line of `sighub ports --output json` that are needed here.
 type portLine struct {
 	Port    string     `json:"port"`
 	State   string     `json:"state"`
@@ -64,7 +64,7 @@ type portLine struct {
 	Frames uint64 `json:"frames"`
 }
 
-// ports: each port in another state, and then the one after the other at the same port, as --watch tells them.
+// ports: `sighub ports` shows ports in each state, and --watch the states of one port, one after another.
 func ports(b *bench) {
 	bad, good := b.two()
 	silent := b.adapter()
@@ -87,11 +87,11 @@ func ports(b *bench) {
 		}
 	}
 	if p := is["/dev/ttyUSB0"]; p.Reason == "" || p.NextTry == nil {
-		b.fail("a port that has failed should say why, and when it is tried again: %+v", p)
+		b.fail("a failed port should say why, and when the next try is: %+v", p)
 	}
 	p := is["/dev/ttyUSB1"]
 	if d := p.Device; d == nil || d.Name != good.name || d.UID == "" || d.Firmware != "1.0" || d.Trip <= 0 || p.Frames == 0 {
-		b.fail("little is said about a device: %+v", p)
+		b.fail("something about the device is missing: %+v", p)
 	}
 	b.saw("failed (%s), connected (%s, round trip %.0f ms), waiting", is["/dev/ttyUSB0"].Reason, p.Device.Name, p.Device.Trip)
 
@@ -127,7 +127,7 @@ func (b *bench) askPorts() map[string]portLine {
 	return list
 }
 
-// watches waits for these states of a port, in their order, in what `sighub ports --watch` prints.
+// watches waits until `sighub ports --watch` has printed these states of a port, in this order.
 func (b *bench) watches(from mark, port string, states ...string) {
 	want := slices.Clone(states)
 	b.wait(from, "`sighub ports --watch` to tell that "+port+" is "+strings.Join(states, ", "), func(s wire.Sight) bool {
@@ -139,8 +139,8 @@ func (b *bench) watches(from mark, port string, states ...string) {
 	})
 }
 
-// consoles: a hub that looks for ports by itself looks at adapters only. That nobody opened anything else is checked at
-// the end of each scenario; here there is nothing else to open.
+// consoles: a hub with auto serves only adapters. Each scenario checks at its end that nothing else was opened; in this one there is
+// nothing else to open.
 func consoles(b *bench) {
 	var own []string
 	b.call("list", wire.Target{Path: "/dev/tty[SA]*"}, &own)
@@ -149,7 +149,7 @@ func consoles(b *bench) {
 	}
 	b.startHub(wire.Program{})
 	for name, p := range b.askPorts() {
-		if p.State != "absent" { // as "auto" itself is while nothing is found
+		if p.State != "absent" { // like "auto" itself while nothing is found
 			b.fail("%s is a port of the hub: %+v", name, p)
 		}
 	}
@@ -160,11 +160,11 @@ func consoles(b *bench) {
 	b.saw("%s", strings.Join(own, ", "))
 }
 
-// onlyAdapters checks that nobody has opened a terminal but those of adapters.
+// onlyAdapters checks that only terminals of adapters were opened.
 func (b *bench) onlyAdapters() {
 	for _, s := range b.since(b.begin) {
 		if s.Kind == wire.Opened && !strings.HasPrefix(s.Name, "ttyUSB") {
-			b.fail("somebody opened /dev/%s", s.Name)
+			b.fail("/dev/%s was opened", s.Name)
 		}
 	}
 }

@@ -7,27 +7,27 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// user is somebody who is not root, in no group.
+// user is a user without any rights: not root, and in no group.
 const user = 1000
 
-// besides is what all scenarios of a port that cannot be opened have in common: there is another port, whose device is
-// served; the hub says once what is wrong with the first, in one line that has these words and those of one remedy.
+// besides is the common part of all scenarios with a port that cannot be opened. The device on another port is served. The hub logs
+// once what is wrong with the first port, in one line with these words and those of one remedy.
 type besides struct {
 	good  *device
 	from  mark
 	first string   // the port that cannot be opened
-	words []string // of the line
+	words []string // must be in the line
 	helps []string // one of which must be in it
 }
 
 func (b *bench) tells(r besides) {
 	line := b.wait(r.from, "a line about "+r.first, logged(append([]string{r.first}, r.words...)...))
 	b.wait(r.from, "readings of the other device", heard(r.good.name, countEvent))
-	b.flows(r.good, 60) // 3 s: more than one more try
+	b.flows(r.good, 60) // 3 s: long enough for another try
 	if n := count(b.since(r.from), func(s wire.Sight) bool {
 		return logged(r.first)(s) && (strings.Contains(s.Text, "level=WARN") || strings.Contains(s.Text, "level=ERROR"))
 	}); n != 1 {
-		b.fail("%s is told of in %d lines, not one", r.first, n)
+		b.fail("%s is logged in %d lines, not one", r.first, n)
 	}
 	if !slices.ContainsFunc(r.helps, func(word string) bool { return strings.Contains(line.Text, word) }) {
 		b.fail("this line names no remedy: %s", line.Text)
@@ -37,7 +37,7 @@ func (b *bench) tells(r besides) {
 	b.saw("told once: %s", text)
 }
 
-// two plugs two devices in before the hub runs, bad on ttyUSB0 and good on ttyUSB1, which anybody may open.
+// two plugs in two devices before the hub runs: bad on ttyUSB0, and good on ttyUSB1, which every user may open.
 func (b *bench) two() (bad, good *device) {
 	a1, a2 := b.adapter(), b.adapter()
 	bad, good = b.device(a1, deviceOptions{name: "bad"}), b.device(a2, deviceOptions{name: "good"})
@@ -65,7 +65,7 @@ func permission(b *bench) {
 func busy(b *bench)   { b.held("exclusive", user) }
 func locked(b *bench) { b.held("locked", 0) }
 
-// held: another program uses the port, and then does not any more.
+// held: another program uses the port, and then stops using it.
 func (b *bench) held(how string, uid uint32) {
 	bad, good := b.two()
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB0", Mode: 0o666}, nil)

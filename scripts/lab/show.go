@@ -10,9 +10,9 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// show prints what the agent saw, with readings only counted, in seconds of the machine's clock.
+// show prints what the agent saw, in seconds of the machine's clock. It only counts readings.
 func show(out io.Writer, sights []wire.Sight) {
-	const most = 150 // lines; of more, the middle is left out
+	const most = 150 // lines; of more, it leaves out the middle
 	var lines []string
 	readings := 0
 	sights = slices.Clone(sights)
