@@ -34,6 +34,9 @@ func TestLinks(t *testing.T) {
 	if err != nil || pages < 10 {
 		t.Errorf("%d pages, %v", pages, err)
 	}
+	if n := len(prose(t, "../README.md")) - 1; n > 150 {
+		t.Errorf("README.md has %d lines: move something to docs, 150 is the limit", n)
+	}
 }
 
 // TestDeadLinksAreFound proves the check itself.
