@@ -5,14 +5,15 @@ import (
 	"context"
 	"io"
 	"path/filepath"
-	"sighub/hub"
-	"sighub/internal/config"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"sighub/hub"
+	"sighub/internal/config"
 
 	"go.uber.org/goleak"
 )
