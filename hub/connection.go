@@ -245,7 +245,7 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 	}
 	params := carrier.Object{{Key: "sender", Value: sender}, {Key: "event", Value: event}, {Key: "early", Value: early}}
 	if l.options.Policy != DefaultPolicy {
-		params = append(params, carrier.Field{Key: "policy", Value: l.options.Policy.String()})
+		params = append(params, carrier.Field{Key: "policy", Value: string(l.options.Policy)})
 	}
 	if l.options.Deadline > 0 {
 		params = append(params, carrier.Field{Key: "deadline", Value: l.options.Deadline.Milliseconds()})

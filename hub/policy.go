@@ -1,59 +1,29 @@
 package hub
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Policy says what happens to events for a remote client whose outbox is full. Events that are dropped are counted, and the
-// listener is told of them by a [Gap]. Its texts, in
-// configurations and in the protocol, are "block", "latest" and "disconnect"; the default's is empty.
-type Policy uint8
+// listener is told of them by a [Gap]. Configurations and the protocol name it by its text.
+type Policy string
 
 const (
 	// DefaultPolicy is what the hub is configured for: Block, unless OutboxOptions say otherwise.
-	DefaultPolicy Policy = iota
+	DefaultPolicy Policy = ""
 	// Block slows the sender down: its event is acknowledged once the outbox has room, or after
 	// OutboxOptions.Deadline. A client that lets a deadline pass is not waited for again until it has caught
 	// up; meanwhile, events that do not fit are dropped.
-	Block
+	Block Policy = "block"
 	// Latest drops the waiting event that the new one replaces (same listener, sender and event), or the
 	// oldest one if there is none; and, full or not, an event that has waited for a while when a newer one waits as
 	// well, so that nothing old is heard. A client that has answered nothing for a second is sent no more, because that
 	// would be old by the time it is heard.
-	Latest
+	Latest Policy = "latest"
 	// Hangup disconnects the client.
-	Hangup
+	Hangup Policy = "disconnect"
 )
 
-var policyTexts = []string{DefaultPolicy: "", Block: "block", Latest: "latest", Hangup: "disconnect"}
-
-func (p Policy) String() string {
-	if int(p) < len(policyTexts) {
-		return policyTexts[p]
-	}
-	return fmt.Sprintf("policy %d", uint8(p))
-}
-
-// MarshalText implements encoding.TextMarshaler. It fails for a number that is not one of the policies.
-func (p Policy) MarshalText() ([]byte, error) {
-	if int(p) >= len(policyTexts) {
-		return nil, fmt.Errorf("hub: %d is not a policy", uint8(p))
-	}
-	return []byte(policyTexts[p]), nil
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler. The error names the policies that there are.
-func (p *Policy) UnmarshalText(text []byte) error {
-	i := slices.Index(policyTexts, string(text))
-	if i < 0 {
-		return fmt.Errorf("policy %q is not one of %s", text, strings.Join(policyTexts[Block:], ", "))
-	}
-	*p = Policy(i)
-	return nil
-}
+// Policies lists the policies that a listener may ask for.
+func Policies() []Policy { return []Policy{Block, Latest, Hangup} }
 
 // OutboxOptions bound what waits for each remote client. Zero values are defaults. Policy and Deadline apply to listeners
 // that do not ask for others: see [ListenerOptions].
@@ -85,6 +55,3 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 	}
 	return o
 }
-
-// Policies lists the policies that a listener may ask for.
-func Policies() []Policy { return []Policy{Block, Latest, Hangup} }

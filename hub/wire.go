@@ -159,8 +159,8 @@ func (a *arguments) units() map[string]string {
 func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 	p, deadline := o.Policy, o.Deadline
 	if text := a.optionalText("policy"); text != "" {
-		if err := p.UnmarshalText([]byte(text)); err != nil {
-			a.fail("%v", err)
+		if p = Policy(text); !slices.Contains(Policies(), p) {
+			a.fail("policy must be block, latest or disconnect, not %q", text)
 		}
 	}
 	if v := a.value("deadline"); !v.IsNull() {

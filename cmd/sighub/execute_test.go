@@ -152,7 +152,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 // TestPoliciesOfTheConfiguration: the configuration knows every policy of the hub, and has one by default.
 func TestPoliciesOfTheConfiguration(t *testing.T) {
 	for _, policy := range hub.Policies() {
-		c, err := config.Parse("x", []byte("limits: {slow_listener: "+policy.String()+"}"))
+		c, err := config.Parse("x", []byte("limits: {slow_listener: "+string(policy)+"}"))
 		if err != nil || c.Limits.SlowListener != policy {
 			t.Errorf("%s: %+v, %v", policy, c, err)
 		}

@@ -16,7 +16,7 @@ type listenCommand struct {
 	Event   string        `arg:"" optional:"" help:"The event to listen to. Default, or *: any event."`
 	Output  string        `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line, {time, sender, event, data}."`
 	Count   int           `short:"n" placeholder:"N" help:"End after N events."`
-	Policy  hub.Policy    `placeholder:"POLICY" help:"What the hub does when this listener cannot keep up: block (delay the sender for a while), latest (keep only the newest value of each event) or disconnect. A #gap event counts what is lost. Default: the policy of the hub's configuration."`
+	Policy  hub.Policy    `enum:",block,latest,disconnect" default:"" help:"What the hub does when this listener cannot keep up: block (delay the sender for a while), latest (keep only the newest value of each event) or disconnect. A #gap event counts what is lost. Default: the policy of the hub's configuration."`
 	Timeout time.Duration `placeholder:"D" help:"Fail when there is no event for this long, as in 5s."`
 }
 

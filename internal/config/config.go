@@ -76,6 +76,12 @@ func lineLevels() []string { return []string{"on", lineOff} }
 func openers() []string    { return []string{"native", "bugst", "tarm"} }
 func logLevels() []string  { return []string{"debug", "info", "warn", "error"} }
 func logFormats() []string { return []string{"text", "json"} }
+func slowListeners() (texts []string) {
+	for _, p := range hub.Policies() {
+		texts = append(texts, string(p))
+	}
+	return texts
+}
 
 // Default returns the configuration of an empty file.
 func Default() *Config {

@@ -2,13 +2,10 @@ package config
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-
-	"sighub/hub"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -42,16 +39,6 @@ func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
 	if text, ok := d.text(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
 		*v = text
 	}
-}
-
-func (d *decoder) policy(n ast.Node, what string, v *hub.Policy) {
-	var texts []string
-	for _, p := range hub.Policies() {
-		texts = append(texts, p.String())
-	}
-	text := v.String()
-	d.choice(n, what, &text, texts)
-	*v = hub.Policies()[slices.Index(texts, text)]
 }
 
 func (d *decoder) integer(n ast.Node, what string) (int, bool) {

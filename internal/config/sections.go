@@ -136,7 +136,7 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		count("outstanding", &l.Outstanding),
 		count("outbox", &l.Outbox),
 		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
-		field{"slow_listener", func(n ast.Node) { d.policy(n, "slow_listener", &l.SlowListener) }},
+		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		span("block_deadline", &l.BlockDeadline),
 		span("request_timeout", &l.RequestTimeout),
 	)

@@ -26,7 +26,7 @@ func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 			return nil, fmt.Errorf("%s: %w", policy, err)
 		}
 		for _, one := range f {
-			figures = append(figures, figure{policy.String() + ": " + one.Name, one.Value})
+			figures = append(figures, figure{string(policy) + ": " + one.Name, one.Value})
 		}
 	}
 	return figures, nil
