@@ -8,6 +8,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/carrier/serial/port"
 )
 
 // TestConformance runs the suite over a pseudo terminal: the hub opens the terminal, the device has its other end.
@@ -31,7 +32,7 @@ func BenchmarkCarrier(b *testing.B) {
 }
 
 func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
-	pty, err := NewPTY(t.TempDir() + "/port")
+	pty, err := port.NewPTY(t.TempDir() + "/port")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +55,10 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	}
 	cut := func() { pty.Cut() }
 	write := func(b string) {
-		pty.mu.Lock()
-		defer pty.mu.Unlock()
-		if pty.master != nil {
-			_, _ = pty.master.WriteString(b)
+		pty.Mu.Lock()
+		defer pty.Mu.Unlock()
+		if pty.Master != nil {
+			_, _ = pty.Master.WriteString(b)
 		}
 	}
 	return &carriertest.Pair{

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
 )
 
 // A Device is the device's side of a serial line, for simulators and tests: a [carrier.Carrier] whose one client
 // is the hub. Requests that its dictionary names reach the handler as messages "request" with the params sender,
 // method and params, like all others.
 type Device struct {
-	open   func(ctx context.Context) (Port, error)
+	open   func(ctx context.Context) (port.Port, error)
 	o      DeviceOptions
 	dict   *dictionary
 	packed []byte
@@ -52,7 +53,7 @@ var _ carrier.Carrier = (*Device)(nil)
 
 // NewDevice returns a device that opens its port with open, and again whenever it is lost. The error tells what is
 // wrong with the options.
-func NewDevice(open func(ctx context.Context) (Port, error), o DeviceOptions) (*Device, error) {
+func NewDevice(open func(ctx context.Context) (port.Port, error), o DeviceOptions) (*Device, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -110,20 +111,20 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	told.Go(func() { d.tell(h) })
 	backoff := d.o.Backoff
 	for ctx.Err() == nil {
-		port, err := d.open(ctx)
+		p, err := d.open(ctx)
 		if err != nil {
 			d.log.Debug("port cannot be opened", "error", err)
 			_ = backoff.Wait(ctx)
 			continue
 		}
 		backoff.Reset()
-		_, settable := port.(RateSetter)
+		_, settable := p.(port.RateSetter)
 		d.mu.Lock()
 		d.line.rates.start(d.o.Baud)
 		d.line.rates.free = settable && d.o.FastestBaud > 0
 		d.line.opened(time.Now())
 		d.mu.Unlock()
-		d.pump(ctx, port)
+		d.pump(ctx, p)
 		_ = backoff.Wait(ctx)
 	}
 	d.mu.Lock()
@@ -137,8 +138,8 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
-func (d *Device) pump(ctx context.Context, port Port) {
-	pump(ctx, port, d, d.wake, func(err error) {
+func (d *Device) pump(ctx context.Context, p port.Port) {
+	pump(ctx, p, d, d.wake, func(err error) {
 		cause := fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
 		if ctx.Err() != nil {
 			cause = carrier.ErrShutdown

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
 )
 
 // A wiredDevice is a device of which the test plays every frame.
@@ -86,7 +87,7 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 	d := &wiredDevice{t: t, hello: hello{uid: []byte{1}, name: "early", dictionary: hash(dict), maxFrame: 254,
 		receiveWindow: 254, window: 1, boot: 7, ticksPerSecond: 1000}}
 	lines := make(chan net.Conn, 1)
-	hub, err := New(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: OpenerFunc(func(string, int) (Port, error) {
+	hub, err := New(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
 		select {
 		case c := <-lines:
 			return c, nil

@@ -9,6 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 )
 
 // printer is a handler that prints what it is told.
@@ -45,7 +46,7 @@ func (silent) AllClientsDisconnected(error)               {}
 
 // A hub and a simulated device on a pseudo terminal.
 func Example() {
-	pty, err := serial.NewPTY("")
+	pty, err := port.NewPTY("")
 	if err != nil {
 		fmt.Println(err)
 		return

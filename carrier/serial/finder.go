@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // maxAbsent is how many ports are remembered that a pattern has found and that have gone.

@@ -65,8 +65,3 @@ func (l *life) news(now time.Time) bool {
 	l.told = l.err.Error()
 	return true
 }
-
-// gone tells whether the error of opening a port means that it is not there.
-func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV)
-}

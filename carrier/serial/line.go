@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens it and opens it
@@ -45,10 +46,10 @@ func (l *line) run(ctx context.Context) {
 	backoff := l.server.o.Backoff
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
-		port, err := l.open()
+		p, err := l.open()
 		if err != nil {
 			state := PortFailed
-			if gone(err) {
+			if port.Gone(err) {
 				state = PortAbsent
 				backoff.Reset() // what appears next is another
 			}
@@ -59,7 +60,7 @@ func (l *line) run(ctx context.Context) {
 		l.enter(PortWaiting, nil)
 		l.log.Info("port open", "port", l.path, "baud", l.baud)
 		opened := time.Now()
-		err = l.serve(ctx, port)
+		err = l.serve(ctx, p)
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
@@ -71,32 +72,32 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
-func (l *line) open() (Port, error) {
-	port, err := l.o.Opener.Open(l.path, l.baud)
+func (l *line) open() (port.Port, error) {
+	p, err := l.o.Opener.Open(l.path, l.baud)
 	if err != nil || !l.o.DTROff && !l.o.RTSOff {
-		return port, err
+		return p, err
 	}
-	m, ok := port.(ModemSetter)
+	m, ok := p.(port.ModemSetter)
 	if !ok {
-		err = fmt.Errorf("%w: this opener cannot set DTR and RTS: use the native one", errNoModem)
+		err = fmt.Errorf("%w: this opener cannot set DTR and RTS: use the native one", port.ErrNoModem)
 	} else if err = m.SetModem(!l.o.DTROff, !l.o.RTSOff); err != nil {
-		err = fmt.Errorf("%w: %w", errNoModem, err)
+		err = fmt.Errorf("%w: %w", port.ErrNoModem, err)
 	}
 	if err != nil {
-		_ = port.Close()
+		_ = p.Close()
 		return nil, err
 	}
-	return port, nil
+	return p, nil
 }
 
 // serve moves bytes until the port is lost, and returns why.
-func (l *line) serve(ctx context.Context, port Port) (lost error) {
-	_, settable := port.(RateSetter)
+func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
+	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
 	l.opened()
 	l.rates.free = settable && l.o.Baud == 0
 	l.server.mu.Unlock()
-	pump(ctx, port, l, l.wake, func(err error) {
+	pump(ctx, p, l, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {
@@ -125,7 +126,7 @@ func (l *line) fail(state PortState, err error) {
 	news := l.life.news(now)
 	l.server.mu.Unlock()
 	if news {
-		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", remedy(err))
+		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
 	}
 }
 

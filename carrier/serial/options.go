@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // Options configure a [Server]. The zero value of each field stands for its default.
@@ -54,7 +55,7 @@ type PortOptions struct {
 	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
 	MaxBaud int
 	// Opener opens the port. Nil: [OpenerNative].
-	Opener Opener
+	Opener port.Opener
 	// Name is what the device is called. Empty: as it calls itself.
 	Name string
 	// DTROff and RTSOff keep these modem lines of the port down. Both are up by default, as most boards need it; some are
@@ -94,7 +95,7 @@ func (o Options) withDefaults() (Options, error) {
 		p.pattern = pattern
 		set(&p.MaxBaud, fasterRates()[0])
 		if p.Opener == nil {
-			p.Opener = OpenerFunc(openNative)
+			p.Opener = port.OpenerFunc(port.Open)
 		}
 		switch {
 		case seen[p.Port]:

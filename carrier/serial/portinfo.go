@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // A PortInfo is what a [Server] knows of a port at a moment. Times are in UTC.
@@ -81,7 +82,7 @@ func (l *line) info(now time.Time) PortInfo {
 	}
 	switch {
 	case l.life.err != nil:
-		i.Reason, i.Remedy = reason(l.life.err), remedy(l.life.err)
+		i.Reason, i.Remedy = reason(l.life.err), port.Remedy(l.life.err)
 		next := l.life.next.UTC()
 		i.NextTry = &next
 	case l.life.state != PortOpening:

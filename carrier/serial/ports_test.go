@@ -21,13 +21,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // A socket is where a simulated device can be plugged in: one PTY after the other, each at a path of its own.
 type socket struct {
 	mu      sync.Mutex
-	pty     *PTY
+	pty     *port.PTY
 	plugged chan struct{}
 }
 
@@ -36,7 +37,7 @@ func newSocket() *socket { return &socket{plugged: make(chan struct{})} }
 // plug makes a port with the device at its other end.
 func (s *socket) plug(t *testing.T, path string) {
 	t.Helper()
-	pty, err := NewPTY(path)
+	pty, err := port.NewPTY(path)
 	must(t, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +52,7 @@ func (s *socket) pull() {
 	s.pty, s.plugged = nil, make(chan struct{})
 }
 
-func (s *socket) open(ctx context.Context) (Port, error) {
+func (s *socket) open(ctx context.Context) (port.Port, error) {
 	for {
 		s.mu.Lock()
 		pty, plugged := s.pty, s.plugged
@@ -216,7 +217,7 @@ func TestBusyPort(t *testing.T) {
 func TestForgottenPorts(t *testing.T) {
 	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*"})
 	serve(t, r.hub, r.atHub)
-	empty, err := NewPTY(r.root + "/dev/ttyUSB0")
+	empty, err := port.NewPTY(r.root + "/dev/ttyUSB0")
 	must(t, err)
 	r.await(t, "/dev/ttyUSB0 waiting -")
 	must(t, empty.Close())
@@ -272,25 +273,25 @@ func TestModemLines(t *testing.T) {
 		{PortOptions{DTROff: true, RTSOff: true}, "dtr false rts false"},
 	} {
 		p := &modemPort{}
-		test.o.Opener = OpenerFunc(func(string, int) (Port, error) { return p, nil })
+		test.o.Opener = port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })
 		got, err := (&line{o: &test.o}).open()
 		if err != nil || got != p || p.set != test.want {
 			t.Errorf("%+v: %q, %v", test.o, p.set, err)
 		}
 	}
 	for _, p := range []interface {
-		Port
+		port.Port
 		closings() int
 	}{&modemPort{err: syscall.EINVAL}, &plainPort{}} {
-		o := PortOptions{RTSOff: true, Opener: OpenerFunc(func(string, int) (Port, error) { return p, nil })}
-		if _, err := (&line{o: &o}).open(); !errors.Is(err, errNoModem) || p.closings() != 1 || remedy(err) != "leave dtr and rts as they are" {
+		o := PortOptions{RTSOff: true, Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })}
+		if _, err := (&line{o: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
 			t.Errorf("%v, %d", err, p.closings())
 		}
 	}
 }
 
 type plainPort struct {
-	Port
+	port.Port
 	closed int
 }
 
@@ -319,14 +320,16 @@ func TestManyDescriptors(t *testing.T) {
 	b.start(t)
 	acknowledged(t, b.report(t, 0, 100))
 
-	pty, err := NewPTY("")
+	pty, err := port.NewPTY("")
 	must(t, err)
 	defer pty.Close()
-	port, err := openBugst(pty.Path(), 115200)
+	opener, err := port.NewOpener(port.OpenerBugst)
 	must(t, err)
-	defer port.Close()
+	p, err := opener.Open(pty.Path(), 115200)
+	must(t, err)
+	defer p.Close()
 	within(t, "reading", func() {
-		if _, err := port.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "1,024 open files") {
+		if _, err := p.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "1,024 open files") {
 			t.Error(err)
 		}
 	})
@@ -398,31 +401,31 @@ func TestPace(t *testing.T) {
 
 // TestStuckWriter: a device that has fallen silent is told to be gone in time even if writing to its port hangs.
 func TestStuckWriter(t *testing.T) {
-	port := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
+	stuck := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
 	b := newBench(t, func(o *Options, _ *DeviceOptions) {
-		native, err := NewOpener(OpenerNative)
+		native, err := port.NewOpener(port.OpenerNative)
 		must(t, err)
-		o.Ports[0].Opener = OpenerFunc(func(path string, baud int) (Port, error) {
-			port.Port, err = native.Open(path, baud)
-			return port, err
+		o.Ports[0].Opener = port.OpenerFunc(func(path string, baud int) (port.Port, error) {
+			stuck.Port, err = native.Open(path, baud)
+			return stuck, err
 		})
 		o.Ask, o.Timeout = 100*time.Millisecond, 300*time.Millisecond
 	})
 	serve(t, b.hub, b.atHub)
 	stop := serve(t, b.device, b.atDevice)
 	b.atHub.wait(t, "connected", 1)
-	port.jam.Store(true)
-	<-port.stuck
+	stuck.jam.Store(true)
+	<-stuck.stuck
 	stop()
 	if gone := b.atHub.wait(t, "disconnected", 1); !errors.Is(gone.cause, carrier.ErrTimeout) {
 		t.Error(gone.cause)
 	}
-	close(port.release)
+	close(stuck.release)
 }
 
 // A stuckPort hangs in a write, once it is jammed, until it is released.
 type stuckPort struct {
-	Port
+	port.Port
 	jam            atomic.Bool
 	stuck, release chan struct{}
 	once           sync.Once

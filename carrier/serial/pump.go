@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"sighub/carrier/serial/port"
 )
 
 // A station is what stands at the end of an open port.
@@ -45,21 +47,21 @@ func (n notice) give() {
 
 // pump moves bytes between a port and a station until the port fails, or ctx is done and the station has finished.
 // lost is called as soon as that is known. The port is closed, and nothing is running any more, when pump returns.
-func pump(ctx context.Context, port Port, s station, wake notice, lost func(error)) {
+func pump(ctx context.Context, p port.Port, s station, wake notice, lost func(error)) {
 	var once sync.Once
 	stop := make(chan struct{})
 	fail := func(err error) {
 		once.Do(func() {
 			close(stop)
 			lost(err)
-			_ = port.Close()
+			_ = p.Close()
 		})
 	}
 	var all sync.WaitGroup
 	all.Go(func() {
 		buf := make([]byte, 4096)
 		for {
-			n, err := port.Read(buf)
+			n, err := p.Read(buf)
 			if n > 0 && s.receive(time.Now(), buf[:n]) {
 				wake.give()
 			}
@@ -69,7 +71,7 @@ func pump(ctx context.Context, port Port, s station, wake notice, lost func(erro
 			}
 		}
 	})
-	all.Go(func() { fail(write(ctx, port, s, wake, stop)) })
+	all.Go(func() { fail(write(ctx, p, s, wake, stop)) })
 	all.Go(func() {
 		watch := time.NewTicker(watchEvery)
 		defer watch.Stop()
@@ -94,7 +96,7 @@ func pump(ctx context.Context, port Port, s station, wake notice, lost func(erro
 }
 
 // write pulls and writes until the port fails, or until stop, or until ctx is done and the station has finished.
-func write(ctx context.Context, port Port, s station, wake notice, stop <-chan struct{}) error {
+func write(ctx context.Context, p port.Port, s station, wake notice, stop <-chan struct{}) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	buf := make([]byte, 0, limitFrame)
@@ -102,15 +104,15 @@ func write(ctx context.Context, port Port, s station, wake notice, stop <-chan s
 		var next time.Time
 		buf, next = s.pull(time.Now(), buf[:0])
 		if len(buf) > 0 {
-			if _, err := port.Write(buf); err != nil {
+			if _, err := p.Write(buf); err != nil {
 				return err
 			}
 			continue
 		}
 		if rate := s.rate(); rate != 0 {
 			err := errors.ErrUnsupported
-			if p, ok := port.(RateSetter); ok {
-				err = p.SetBaud(rate)
+			if setter, ok := p.(port.RateSetter); ok {
+				err = setter.SetBaud(rate)
 			}
 			s.rated(time.Now(), rate, err)
 			continue
@@ -118,8 +120,8 @@ func write(ctx context.Context, port Port, s station, wake notice, stop <-chan s
 		ending := ctx.Done()
 		if ctx.Err() != nil {
 			if s.finish() {
-				if d, ok := port.(drainer); ok {
-					_ = d.drain() // the port is closed either way
+				if d, ok := p.(port.Drainer); ok {
+					_ = d.Drain() // the port is closed either way
 				}
 				return ctx.Err()
 			}

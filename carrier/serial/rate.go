@@ -5,13 +5,6 @@ import "time"
 // usualBaud is the rate in bits per second at which lines run that are not told otherwise.
 const usualBaud = 115200
 
-// A RateSetter is a Port whose rate can be changed while it is open. Without it a line keeps the rate it was opened at.
-type RateSetter interface {
-	// SetBaud changes the rate, in bits per second, once what was written has left. Nothing is written meanwhile, and
-	// Close wakes it.
-	SetBaud(rate int) error
-}
-
 // How long the two ends try a new rate. The hub gives up first, so that the device is back when it is.
 const (
 	hubTrial    = 200 * time.Millisecond // for an answer to a PING

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
 )
 
 var lightSenders = []Sender{
@@ -21,7 +22,7 @@ var lightSenders = []Sender{
 
 // A bench is a hub and a device on a pseudo terminal.
 type bench struct {
-	pty      *PTY
+	pty      *port.PTY
 	hub      *Server
 	device   *Device
 	atHub    *recorder
@@ -34,7 +35,7 @@ func newBench(t testing.TB, change func(*Options, *DeviceOptions)) *bench {
 	t.Helper()
 	b := &bench{atHub: newRecorder(), atDevice: newRecorder(), log: new(logBuffer)}
 	var err error
-	b.pty, err = NewPTY(t.TempDir() + "/port")
+	b.pty, err = port.NewPTY(t.TempDir() + "/port")
 	must(t, err)
 	t.Cleanup(func() { _ = b.pty.Close() })
 	o := Options{
@@ -339,7 +340,7 @@ func TestDictionaryIsFetchedOnce(t *testing.T) {
 
 // TestTwoDevices: devices are told apart by their uid; one that appears on another port has moved.
 func TestTwoDevices(t *testing.T) {
-	second, err := NewPTY(t.TempDir() + "/second")
+	second, err := port.NewPTY(t.TempDir() + "/second")
 	must(t, err)
 	defer second.Close()
 	b := newBench(t, func(o *Options, _ *DeviceOptions) {
@@ -395,9 +396,9 @@ func TestNoise(t *testing.T) {
 	b := newBench(t, nil)
 	b.start(t)
 	noise := func(s string) {
-		b.pty.mu.Lock()
-		defer b.pty.mu.Unlock()
-		_, err := b.pty.master.WriteString(s)
+		b.pty.Mu.Lock()
+		defer b.pty.Mu.Unlock()
+		_, err := b.pty.Master.WriteString(s)
 		must(t, err)
 	}
 	noise("\x00ets Jul 29 2019 12:21:46\r\n\x1b[0;32mI (27) boot: ok\x1b[0m\r\n\x00")

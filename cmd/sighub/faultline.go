@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 
-	"sighub/carrier/serial"
 	"sighub/carrier/serial/fault"
+	"sighub/carrier/serial/port"
 )
 
 // cable returns the cable that --fault describes; nil if there is none.
@@ -25,7 +25,7 @@ func (c *simulateCommand) cable(o *simulatorOptions) (*fault.Cable, error) {
 // through puts a cable between the line and the device. A cut of a pseudo terminal is seen at its other end as well;
 // at the other end of a serial port it is silence.
 func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
-	open := func(ctx context.Context) (serial.Port, error) {
+	open := func(ctx context.Context) (port.Port, error) {
 		if l.pty == nil {
 			return l.open(ctx)
 		}
@@ -36,7 +36,7 @@ func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
 		return cutPort{port, l.pty}, err
 	}
 	return &simulatedLine{
-		open: func(ctx context.Context) (serial.Port, error) {
+		open: func(ctx context.Context) (port.Port, error) {
 			return cable.Open(fault.DeviceEnd, func() (io.ReadWriteCloser, error) { return open(ctx) })
 		},
 		close: l.close,
@@ -45,7 +45,7 @@ func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
 
 // A cutPort is a device's end of a pseudo terminal that is cut when the device loses it.
 type cutPort struct {
-	serial.Port
+	port.Port
 	pty pseudoTerminal
 }
 

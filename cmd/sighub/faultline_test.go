@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 )
 
@@ -24,7 +25,7 @@ func TestFaultyPort(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ports, err := serial.New(serial.Options{Ports: []serial.PortOptions{{
 		Port:   "the other end",
-		Opener: serial.OpenerFunc(func(string, int) (serial.Port, error) { return pty.Open(ctx) }),
+		Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return pty.Open(ctx) }),
 	}}})
 	if err != nil {
 		t.Fatal(err)

@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 )
 
 // A pseudoTerminal is a line between two programs that looks like a serial port; not every system has them.
 type pseudoTerminal interface {
 	Path() string
-	Open(context.Context) (serial.Port, error)
+	Open(context.Context) (port.Port, error)
 	Cut()
 	Restore() error
 	Close() error

@@ -2,10 +2,12 @@
 
 package main
 
-import "sighub/carrier/serial"
+import (
+	"sighub/carrier/serial/port"
+)
 
 func newPTY(link string) (pseudoTerminal, error) {
-	p, err := serial.NewPTY(link)
+	p, err := port.NewPTY(link)
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/internal/config"
 )
 
 // A simulatedLine is the line that a simulator is a device on.
 type simulatedLine struct {
-	open  func(context.Context) (serial.Port, error)
+	open  func(context.Context) (port.Port, error)
 	close func() error
 	pty   pseudoTerminal // nil: it is a serial port
 }
@@ -20,27 +20,27 @@ func (c *simulateCommand) line(o *simulatorOptions, s *streams) (*simulatedLine,
 	if c.Pty {
 		return ptyLine(s)
 	}
-	port, err := config.ParsePort(c.Port)
+	settings, err := config.ParsePort(c.Port)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--port %s: %w", c.Port, err)}
 	}
-	opener, err := serial.NewOpener(port.Opener)
+	opener, err := port.NewOpener(settings.Opener)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if port.Baud == 0 {
-		port.Baud = 115200 // a simulated device does not look for the hub
+	if settings.Baud == 0 {
+		settings.Baud = 115200 // a simulated device does not look for the hub
 	}
-	if o.baud == 0 || o.baud > port.Baud { // a faulty line may be slower
-		o.baud = port.Baud
+	if o.baud == 0 || o.baud > settings.Baud { // a faulty line may be slower
+		o.baud = settings.Baud
 	}
-	if port.Name != "" {
-		o.name = port.Name
+	if settings.Name != "" {
+		o.name = settings.Name
 	}
 	fault := ""
 	return &simulatedLine{
-		open: func(context.Context) (serial.Port, error) {
-			p, err := opener.Open(port.Port, port.Baud)
+		open: func(context.Context) (port.Port, error) {
+			p, err := opener.Open(settings.Port, settings.Baud)
 			switch {
 			case err == nil:
 				fault = ""

@@ -14,6 +14,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/sensors"
 	"sighub/sensors/simulated"
@@ -85,7 +86,7 @@ type source struct {
 	read          func(at time.Time) sensors.Reading
 }
 
-func newSimulator(o simulatorOptions, open func(context.Context) (serial.Port, error)) (*simulator, error) {
+func newSimulator(o simulatorOptions, open func(context.Context) (port.Port, error)) (*simulator, error) {
 	name := o.name
 	if name == "" {
 		name = "simulated"

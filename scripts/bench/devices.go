@@ -11,6 +11,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 )
 
@@ -71,7 +72,7 @@ func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
 type deviceCrowd struct {
 	clock   *clock
 	paths   []string
-	ptys    []*serial.PTY
+	ptys    []*port.PTY
 	devices []*device
 	stop    context.CancelFunc
 	serving sync.WaitGroup
@@ -94,7 +95,7 @@ type device struct {
 }
 
 func (a *deviceCrowd) add(path string) error {
-	pty, err := serial.NewPTY(path)
+	pty, err := port.NewPTY(path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 )
 
 // A device sits at the other end of an adapter: one sender, of the device's name, that counts. It has a supply of its
@@ -37,7 +38,7 @@ type deviceOptions struct {
 	uid     string        // 12 bytes at the most; default: the name
 	period  time.Duration // between readings; default: that of usualPeriod
 	fastest int           // the fastest rate that it can change to
-	open    func(context.Context) (serial.Port, error)
+	open    func(context.Context) (port.Port, error)
 }
 
 // newDevice switches a device on.

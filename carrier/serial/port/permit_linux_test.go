@@ -1,4 +1,4 @@
-package serial
+package port
 
 import (
 	"os"
@@ -13,7 +13,7 @@ func TestPermit(t *testing.T) {
 	if got := permit(path); !strings.Contains(got, "0600") || !strings.Contains(got, "udev") {
 		t.Error(got)
 	}
-	if got := remedy(&os.PathError{Op: "open", Path: path, Err: os.ErrPermission}); got != permit(path) {
+	if got := Remedy(&os.PathError{Op: "open", Path: path, Err: os.ErrPermission}); got != permit(path) {
 		t.Error(got)
 	}
 	must(t, os.Chmod(path, 0o660))

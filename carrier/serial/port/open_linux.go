@@ -1,6 +1,6 @@
 //go:build linux && !ppc64 && !ppc64le
 
-package serial
+package port
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNative opens the port for the runtime's poller: Close wakes Read and Write, and a hang-up is seen at once.
-func openNative(path string, baud int) (Port, error) {
+// Open opens the port for the runtime's poller: Close wakes Read and Write, and a hang-up is seen at once.
+func Open(path string, baud int) (Port, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ type nativePort struct {
 	err     error
 }
 
-// drain implements drainer.
-func (p *nativePort) drain() error {
+// Drain implements drainer.
+func (p *nativePort) Drain() error {
 	err := p.control(func(fd int) error {
 		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // what tcdrain does
 	})

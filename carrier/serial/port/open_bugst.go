@@ -1,4 +1,4 @@
-package serial
+package port
 
 import (
 	"errors"
@@ -25,17 +25,17 @@ func openBugst(path string, baud int) (Port, error) {
 	}
 	_ = p.SetDTR(true) // not every port has these lines
 	_ = p.SetRTS(true)
-	return &bugstGuard{newGuard(bugstPort{p}), p}, nil
+	return &settablePort{newPolledPort(bugstPort{p}), p}, nil
 }
 
-// A bugstGuard is a guard whose port's rate can be changed.
-type bugstGuard struct {
-	*guard
+// A settablePort is a polledPort whose rate and modem lines can be set.
+type settablePort struct {
+	*polledPort
 	port bugst.Port
 }
 
 // SetBaud implements RateSetter.
-func (g *bugstGuard) SetBaud(rate int) error {
+func (g *settablePort) SetBaud(rate int) error {
 	if !g.enter() {
 		return os.ErrClosed
 	}
@@ -47,7 +47,7 @@ func (g *bugstGuard) SetBaud(rate int) error {
 }
 
 // SetModem implements ModemSetter.
-func (g *bugstGuard) SetModem(dtr, rts bool) error {
+func (g *settablePort) SetModem(dtr, rts bool) error {
 	if err := g.port.SetDTR(dtr); err != nil {
 		return bugstError(err)
 	}

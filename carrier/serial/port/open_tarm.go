@@ -1,6 +1,6 @@
 //go:build linux || windows
 
-package serial
+package port
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func openTarm(path string, baud int) (Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newGuard(&tarmPort{Port: p}), nil
+	return newPolledPort(&tarmPort{Port: p}), nil
 }
 
 // A tarmPort reads from the library, to which a timeout and a hang-up are both io.EOF: the latter comes at once,

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package serial
+package port
 
 import (
 	"bytes"
@@ -10,20 +10,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
-	"time"
 )
-
-// within fails the test if f takes too long.
-func within(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-	case <-time.After(watchdog):
-		t.Fatalf("%s hangs", what)
-	}
-}
 
 func TestOpeners(t *testing.T) {
 	for _, name := range Openers() {
@@ -67,7 +54,7 @@ func TestOpeners(t *testing.T) {
 				port := open()
 				_, err := port.Write([]byte("the last word"))
 				must(t, err)
-				within(t, "drain", func() { must(t, port.(drainer).drain()) })
+				within(t, "drain", func() { must(t, port.(Drainer).Drain()) })
 				must(t, port.Close())
 				got := make([]byte, len("the last word"))
 				within(t, "reading", func() { _, err = io.ReadFull(device, got) })
@@ -183,7 +170,7 @@ func TestOpenErrors(t *testing.T) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: a path that is not there: %v", name, err)
 		}
-		if remedy(err) == "" {
+		if Remedy(err) == "" {
 			t.Errorf("%s: no remedy for %v", name, err)
 		}
 		if _, err = opener.Open(dir+"/file", 115200); err == nil {
@@ -193,16 +180,16 @@ func TestOpenErrors(t *testing.T) {
 	pty, err := NewPTY(dir + "/port")
 	must(t, err)
 	defer pty.Close()
-	first, err := openNative(pty.Path(), 9600)
+	first, err := Open(pty.Path(), 9600)
 	must(t, err)
 	defer first.Close()
 	if runtime.GOOS == "linux" {
-		if _, err := openNative(pty.Path(), 9600); err == nil || remedy(err) == "" {
+		if _, err := Open(pty.Path(), 9600); err == nil || Remedy(err) == "" {
 			t.Errorf("the port was opened twice: %v", err)
 		}
 	}
 	for _, err := range []error{fs.ErrNotExist, fs.ErrPermission, errNotTerminal, io.EOF} {
-		if remedy(err) == "" {
+		if Remedy(err) == "" {
 			t.Errorf("no remedy for %v", err)
 		}
 	}

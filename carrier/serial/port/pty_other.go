@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package serial
+package port
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package serial
+package port
 
 import "golang.org/x/sys/unix"
 

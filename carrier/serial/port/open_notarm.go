@@ -1,6 +1,6 @@
 //go:build !linux && !windows
 
-package serial
+package port
 
 import "errors"
 

@@ -1,4 +1,4 @@
-package serial
+package port
 
 import (
 	"fmt"
@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// A polledPort is a port of a library whose Read returns 0, nil after a while, and whose Close may not be called
-// while it is in use.
-type polledPort interface {
+// A library is a port as a library opens it: its Read returns 0, nil after a while, and its Close must not be called
+// while another method runs.
+type library interface {
 	io.ReadWriteCloser
 	drain() error // waits until what was written has left; flush wakes it
 	flush()       // drops what was not sent
 }
 
-// A guard makes a Port of a polledPort. Writing has a goroutine of its own, because nothing but the line can wake
-// a write that stands still: Write returns once the guard is closed, and the port itself is closed when that
+// A polledPort makes a library's port a Port. A goroutine of its own writes, because nothing but the line can wake a
+// write that stands still: Write returns once the polledPort is closed, and the library's port is closed once that
 // goroutine and the last Read have left it.
-type guard struct {
-	port    polledPort
+type polledPort struct {
+	port    library
 	writing sync.Mutex // one Write at a time
 	writes  chan []byte
 	wrote   chan error
@@ -31,14 +31,14 @@ type guard struct {
 	users   int // of port
 }
 
-func newGuard(p polledPort) *guard {
-	g := &guard{port: p, writes: make(chan []byte), wrote: make(chan error, 1), closed: make(chan struct{})}
+func newPolledPort(p library) *polledPort {
+	g := &polledPort{port: p, writes: make(chan []byte), wrote: make(chan error, 1), closed: make(chan struct{})}
 	g.enter()
 	go g.write()
 	return g
 }
 
-func (g *guard) write() {
+func (g *polledPort) write() {
 	defer g.leave()
 	for {
 		select {
@@ -50,7 +50,7 @@ func (g *guard) write() {
 	}
 }
 
-func (g *guard) writeAll(b []byte) error {
+func (g *polledPort) writeAll(b []byte) error {
 	for len(b) > 0 {
 		n, err := g.port.Write(b)
 		if err != nil {
@@ -62,7 +62,7 @@ func (g *guard) writeAll(b []byte) error {
 }
 
 // Write implements Port.
-func (g *guard) Write(b []byte) (int, error) {
+func (g *polledPort) Write(b []byte) (int, error) {
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	select {
@@ -82,7 +82,7 @@ func (g *guard) Write(b []byte) (int, error) {
 }
 
 // Read implements Port.
-func (g *guard) Read(b []byte) (n int, err error) {
+func (g *polledPort) Read(b []byte) (n int, err error) {
 	if !g.enter() {
 		return 0, os.ErrClosed
 	}
@@ -103,8 +103,8 @@ func (g *guard) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// drain implements drainer.
-func (g *guard) drain() error {
+// Drain implements drainer.
+func (g *polledPort) Drain() error {
 	if !g.enter() {
 		return os.ErrClosed
 	}
@@ -116,7 +116,7 @@ func (g *guard) drain() error {
 	return err
 }
 
-func (g *guard) enter() bool {
+func (g *polledPort) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.shut {
@@ -126,7 +126,7 @@ func (g *guard) enter() bool {
 }
 
 // leave lets the last one that leaves a closed port close it. That error says nothing to act upon.
-func (g *guard) leave() {
+func (g *polledPort) leave() {
 	g.mu.Lock()
 	g.users--
 	last := g.shut && g.users == 0
@@ -137,7 +137,7 @@ func (g *guard) leave() {
 }
 
 // Close implements Port.
-func (g *guard) Close() error {
+func (g *polledPort) Close() error {
 	g.mu.Lock()
 	first, drained := !g.shut, g.drained
 	g.shut = true

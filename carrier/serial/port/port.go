@@ -1,4 +1,4 @@
-package serial
+package port
 
 import (
 	"errors"
@@ -13,9 +13,16 @@ import (
 // the port is lost.
 type Port interface{ io.ReadWriteCloser }
 
-// A drainer is a Port that can wait until all that was written has left. After that Close has nothing to drop; without
+// A Drainer is a Port that can wait until all that was written has left. After that Close has nothing to drop; without
 // it Close drops what has not left yet, so that it never waits for a line that stands still. Close wakes drain.
-type drainer interface{ drain() error }
+type Drainer interface{ Drain() error }
+
+// A RateSetter is a Port whose rate can be changed while it is open. Without it a line keeps the rate it was opened at.
+type RateSetter interface {
+	// SetBaud changes the rate, in bits per second, once what was written has left. Nothing is written meanwhile, and
+	// Close wakes it.
+	SetBaud(rate int) error
+}
 
 // A ModemSetter is a Port whose modem lines can be set while it is open: true is up.
 type ModemSetter interface {
@@ -48,7 +55,7 @@ func Openers() []string { return []string{OpenerNative, OpenerBugst, OpenerTarm}
 func NewOpener(name string) (Opener, error) {
 	switch name {
 	case "", OpenerNative:
-		return OpenerFunc(openNative), nil
+		return OpenerFunc(Open), nil
 	case OpenerBugst:
 		return OpenerFunc(openBugst), nil
 	case OpenerTarm:
@@ -58,8 +65,8 @@ func NewOpener(name string) (Opener, error) {
 	}
 }
 
-// remedy adds to the error of an Open what can be done about it.
-func remedy(err error) string {
+// Remedy adds to the error of an Open what can be done about it.
+func Remedy(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "the hub goes on as soon as it is there; is the device plugged in?"
@@ -72,7 +79,7 @@ func remedy(err error) string {
 		return "another program has it open: close that one"
 	case errors.Is(err, errNotTerminal):
 		return "give the path of a serial port"
-	case errors.Is(err, errNoModem):
+	case errors.Is(err, ErrNoModem):
 		return "leave dtr and rts as they are"
 	default:
 		return "the hub tries again by itself"
@@ -81,5 +88,10 @@ func remedy(err error) string {
 
 var (
 	errNotTerminal = errors.New("not a serial port")
-	errNoModem     = errors.New("DTR and RTS cannot be set")
+	ErrNoModem     = errors.New("DTR and RTS cannot be set")
 )
+
+// Gone tells whether the error of opening a port means that it is not there.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV)
+}
