@@ -15,6 +15,7 @@ type client struct {
 	*talk
 	server *Server
 	peer   *peer
+	record *deviceRecord
 	hello  hello // as it was at the beginning
 	window int
 	line   *line
@@ -22,7 +23,7 @@ type client struct {
 	dict   *dictionary
 	after  []*client // to end before this one is told of
 
-	answers handAnswers
+	answers handedAnswers
 	routes  map[eventName]*carrier.Route
 	batch   []carrier.Signal // of the latest frame
 
@@ -42,11 +43,12 @@ type event struct {
 	gone       bool
 }
 
-func newClient(s *Server, p *peer, l *line) *client {
+func newClient(s *Server, p *peer, r *deviceRecord, l *line) *client {
 	c := &client{
-		talk:    newTalk(&s.mu, &p.link, func() { s.wake(p) }),
+		talk:    newTalk(&s.mu, &p.link, p.wake),
 		server:  s,
 		peer:    p,
+		record:  r,
 		hello:   p.hello,
 		window:  p.link.limits.window,
 		line:    l,
@@ -56,7 +58,7 @@ func newClient(s *Server, p *peer, l *line) *client {
 		lost:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	c.queue.items, p.untold = p.untold, nil
+	c.queue.items, r.untold = r.untold, nil
 	return c
 }
 
@@ -92,7 +94,7 @@ func (c *client) lose(cause error) {
 	delete(c.server.clients, c.id)
 	close(c.lost)
 	if c.id == 0 {
-		c.peer.untold = c.queue.clear() // taken, and told to nobody: for the connection after this one
+		c.record.untold = c.queue.clear() // taken, and told to nobody: for the connection after this one
 	}
 	c.queue.put(event{gone: true})
 	c.server.running.Go(func() { c.calls.Fail(gone) })
@@ -127,7 +129,7 @@ func (c *client) run() {
 	log.Info("device connected", "firmware", c.hello.firmware)
 	desk := newRegistry(c)
 	desk.offer()
-	c.losses()
+	c.tellLosses()
 	c.serve(desk)
 	c.forget()
 	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
@@ -154,7 +156,7 @@ func (c *client) forget() {
 func (c *client) recall() {
 	if c.dict != nil {
 		c.server.mu.Lock()
-		c.peer.past.gather(c.dict)
+		c.record.losses.gather(c.dict)
 		c.server.mu.Unlock()
 	}
 }
@@ -168,7 +170,7 @@ func (c *client) announce() bool {
 	}
 	c.server.lastID++
 	c.id = c.server.lastID
-	c.line.hurry()
+	c.line.end.hurry()
 	c.line.wake.give()
 	c.server.clients[c.id] = c
 	return true
@@ -196,7 +198,7 @@ func (c *client) serve(desk *registry) {
 			return
 		case e.registered != nil:
 			if desk.answered(e.registered, e.reply) {
-				c.losses() // those that were refused before
+				c.tellLosses() // those that were refused before
 			}
 		case e.arrival.answered != nil:
 			c.answered(e.arrival)
@@ -225,17 +227,17 @@ func (c *client) message(e event) {
 		return
 	}
 	if m.Method == "signal" {
-		c.took(e.at, 1)
+		c.server.mu.Lock()
+		c.count(e.at, 1)
+		c.server.mu.Unlock()
 	}
 	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.respond(a.in, r) })
 }
 
-// took counts readings.
-func (c *client) took(at time.Time, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.line.stats.readings += uint64(n)
-	c.line.pace.add(at, n)
+// count counts readings; the server's lock is held.
+func (c *client) count(at time.Time, n int) {
+	c.line.readings += uint64(n)
+	c.line.average.add(at, n)
 }
 
 // transmit sends a message: in numbers, if it is a request that the device's dictionary names.

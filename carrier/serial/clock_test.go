@@ -344,8 +344,8 @@ func TestClockAndHello(t *testing.T) {
 		t.Fatalf("%+v is asked every %v", p, p.link.clockEvery)
 	}
 	want := slices.Clone(p.clock.samples)
-	h := s.device.line.hello
-	h.ticks = uint32(s.device.ticks(s.now.Add(-2 * time.Second)))
+	h := s.device.hello
+	h.ticks = uint32(s.device.clockAt(s.now.Add(-2 * time.Second)))
 	s.hub.hello(s.now, h.pack())
 	if !slices.Equal(p.clock.samples, want) {
 		t.Errorf("%v became %v", want, p.clock.samples)

@@ -12,8 +12,7 @@ import (
 // TestBootText: what an ESP32 prints when it starts, part of it at another rate, is in the log where it can be read.
 func TestBootText(t *testing.T) {
 	log := &logBuffer{}
-	l := &hubLine{text: console{log: slog.New(slog.NewTextHandler(log, nil))}, log: slog.New(slog.DiscardHandler), peers: new(peers)}
-	l.opened()
+	l := newTestHub(nil, func(c *hubConfig) { c.log = slog.New(slog.NewTextHandler(log, nil)) })
 	l.receive(time.Unix(1e9, 0), append([]byte(fault.ESP32()), 0))
 	for _, line := range []string{"SPI flash: 4MB", "no access point is configured", "sensor node: starting"} {
 		if !strings.Contains(log.String(), line) {

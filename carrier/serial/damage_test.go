@@ -24,7 +24,7 @@ func TestAfterDamage(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("window=%d,frame=%d", c.window, c.maxFrame), func(t *testing.T) {
 			s := newSim(t, 3, 8e-4)
-			s.hub.window, s.device.line.hello.window, s.device.line.hello.maxFrame = c.window, c.window, c.maxFrame
+			s.hub.window, s.device.hello.window, s.device.hello.maxFrame = c.window, c.window, c.maxFrame
 			s.prompt = true
 			spoiled := make(map[string]time.Time) // by payload: none is like another
 			var took []time.Duration

@@ -18,21 +18,19 @@ import (
 // is the hub. Requests that its dictionary names reach the handler as messages "request" with the params sender,
 // method and params, like all others.
 type Device struct {
-	open   func(ctx context.Context) (port.Port, error)
-	o      DeviceOptions
-	dict   *dictionary
-	packed []byte
-	log    *slog.Logger
-	wake   notice
-	start  time.Time // when ticks were 0
+	open  func(ctx context.Context) (port.Port, error)
+	o     DeviceOptions
+	dict  *dictionary
+	log   *slog.Logger
+	wake  notice
+	start time.Time     // when ticks were 0
+	room  chan struct{} // an entry for each reading that is not acknowledged
 
 	mu     sync.Mutex // guards everything below: nothing blocks while it is held
-	line   deviceLine
-	ring   *ring
+	line   *deviceLine
 	hub    *talk // nil: not connected
 	hubID  carrier.ClientID
 	events *queue[deviceEvent]
-	stats  DeviceStats
 	ended  bool
 	ending sync.WaitGroup // of calls, with an error
 }
@@ -44,7 +42,7 @@ type deviceEvent struct {
 	arrival  arrival
 	from     *talk // of arrival
 	id       carrier.ClientID
-	readings []*waiting // ended with err
+	readings []*pendingReading // ended with err
 	err      error
 	done     bool // Serve ends
 }
@@ -65,13 +63,23 @@ func NewDevice(open func(ctx context.Context) (port.Port, error), o DeviceOption
 		log:    o.Logger,
 		wake:   newNotice(),
 		start:  o.Clock(),
+		room:   make(chan struct{}, o.Ring),
 		events: newQueue[deviceEvent](),
 	}
-	d.ring = newRing(o.Ring, numberBits(len(d.dict.events)))
-	if d.packed = d.dict.pack(); len(d.packed) > maxDictionary {
-		return nil, fmt.Errorf("serial: the dictionary takes %d bytes, more than %d: fewer or shorter names", len(d.packed), maxDictionary)
+	packed := d.dict.pack()
+	if len(packed) > maxDictionary {
+		return nil, fmt.Errorf("serial: the dictionary takes %d bytes, more than %d: fewer or shorter names", len(packed), maxDictionary)
 	}
-	d.boot(o.Boot)
+	d.line = newDeviceLine(deviceConfig{
+		hello: hello{
+			uid: o.UID, name: o.Name, firmware: o.Firmware, dictionary: hash(packed),
+			receiveWindow: o.ReceiveWindow, maxFrame: o.MaxFrame, window: o.Window, boot: o.Boot,
+			resetCause: uint64(o.ResetCause), ticksPerSecond: uint32(o.TicksPerSecond),
+		},
+		dictionary: packed, events: len(d.dict.events), batch: o.Batch,
+		ask: o.Ask, timeout: o.Timeout, baud: o.Baud, fastest: o.FastestBaud,
+		ticks: func(now time.Time) uint32 { return uint32(d.ticks(now)) },
+	}, owner{d})
 	largest := d.line.hello
 	largest.fastest = uint32(o.FastestBaud)
 	largest.boot, largest.ticks, largest.expects, largest.kept = math.MaxUint32, math.MaxUint32, numbers-1, true
@@ -80,22 +88,6 @@ func NewDevice(open func(ctx context.Context) (port.Port, error), o DeviceOption
 			n, most, n-most)
 	}
 	return d, nil
-}
-
-// boot makes the device new, as its start does.
-func (d *Device) boot(number uint32) {
-	o := d.o
-	d.line = deviceLine{
-		hello: hello{
-			uid: o.UID, name: o.Name, firmware: o.Firmware, dictionary: hash(d.packed),
-			receiveWindow: o.ReceiveWindow, maxFrame: o.MaxFrame, window: o.Window, boot: number,
-			resetCause: uint64(o.ResetCause), ticksPerSecond: uint32(o.TicksPerSecond),
-		},
-		timeout: o.Timeout,
-		events:  d,
-		rates:   deviceRates{lineRate: lineRate{base: o.Baud, now: o.Baud}, fastest: o.FastestBaud},
-		link:    &link{askAfter: o.Ask, baud: o.Baud, ticks: func(now time.Time) uint32 { return uint32(d.ticks(now)) }},
-	}
 }
 
 func (d *Device) ticks(now time.Time) int64 {
@@ -118,18 +110,12 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 			continue
 		}
 		backoff.Reset()
-		_, settable := p.(port.RateSetter)
-		d.mu.Lock()
-		d.line.rates.start(d.o.Baud)
-		d.line.rates.free = settable && d.o.FastestBaud > 0
-		d.line.opened(time.Now())
-		d.mu.Unlock()
-		d.pump(ctx, p)
+		d.serve(ctx, p)
 		_ = backoff.Wait(ctx)
 	}
 	d.mu.Lock()
 	d.ended = true
-	d.dropReadings(carrier.ErrShutdown)
+	d.line.abandon(carrier.ErrShutdown)
 	d.events.put(deviceEvent{done: true})
 	d.mu.Unlock()
 	told.Wait()
@@ -138,49 +124,24 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
-func (d *Device) pump(ctx context.Context, p port.Port) {
-	pump(ctx, p, d, d.wake, func(err error) {
+// serve moves bytes until the port is lost.
+func (d *Device) serve(ctx context.Context, p port.Port) {
+	_, settable := p.(port.RateSetter)
+	d.mu.Lock()
+	d.line.rates.start(d.o.Baud)
+	d.line.rates.free = settable && d.o.FastestBaud > 0
+	d.line.opened(time.Now())
+	d.mu.Unlock()
+	runPump(ctx, p, d.line, &d.mu, d.wake, func(err error) {
 		cause := fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
 		if ctx.Err() != nil {
 			cause = carrier.ErrShutdown
 		}
 		d.mu.Lock()
-		d.line.lost(cause)
+		d.line.closed(cause)
 		d.mu.Unlock()
 	})
 }
-
-// expire does nothing: a device waits for its hub.
-func (d *Device) expire(time.Time) {}
-
-// receive, pull and expire make the device a station.
-func (d *Device) receive(now time.Time, data []byte) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.line.receive(now, data)
-	return true
-}
-
-func (d *Device) pull(now time.Time, dst []byte) ([]byte, time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.line.pull(now, dst)
-}
-
-func (d *Device) rate() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.line.rate()
-}
-
-func (d *Device) rated(now time.Time, rate int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.line.rated(now, rate, err)
-}
-
-// finish: a device ends at once, as when its power is cut.
-func (d *Device) finish() bool { return true }
 
 // Transmit implements [carrier.Carrier]. The message travels in text, whatever the dictionary says.
 func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
@@ -206,41 +167,19 @@ func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 func (d *Device) Reset(kept bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	former := d.line
-	d.line.disconnect(carrier.ErrReset)
-	if !kept {
-		d.dropReadings(carrier.ErrReset)
-	}
-	d.stats.Resent += d.line.link.stats.resent
-	d.stats.BadFrames += d.line.badFrames
 	number := d.line.hello.boot
 	for number == d.line.hello.boot {
 		number = rand.Uint32()
 	}
-	d.boot(number)
-	if kept {
-		d.line.link.out, d.line.hub = former.link.out, former.hub
-		// Until a hub has heard of the reset that kept nothing, that is what it must be told.
-		d.line.hello.kept = former.welcome || former.hello.kept
-	}
-	d.line.rates.free, d.line.rates.now = former.rates.free, former.rates.now // the port is as it was
-	if former.open {
-		d.line.opened(time.Now())
-		// An answer to the HELLO before may be under way: from the next tick on it is told from those to come.
-		d.line.since++
-		d.line.next = d.line.next.Add(time.Second / time.Duration(d.o.TicksPerSecond))
-		d.wake.give()
-	}
+	d.line.reset(time.Now(), kept, number)
+	d.wake.give()
 }
 
 // Stats returns what the device has counted since it was made.
 func (d *Device) Stats() DeviceStats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.stats
-	s.Resent += d.line.link.stats.resent
-	s.BadFrames += d.line.badFrames
-	return s
+	return DeviceStats(d.line.count())
 }
 
 // tell tells the handler of everything, in order, until Serve ends.
@@ -259,7 +198,9 @@ func (d *Device) tell(h carrier.Handler) {
 		case e.readings != nil:
 			for _, r := range e.readings {
 				r.end(e.err)
-				d.ring.leave(r)
+				if !r.gap {
+					<-d.room
+				}
 			}
 		case e.arrival.answered != nil:
 			e.from.answered(e.arrival)
@@ -295,15 +236,16 @@ func (d *Device) request(n uint64, params []byte) (*carrier.Message, error) {
 	})}, nil
 }
 
-// connected implements deviceEvents.
-func (d *Device) connected() {
+// An owner is the device as the owner of its end of the line; the device's lock is held.
+type owner struct{ *Device }
+
+func (d owner) connected() {
 	d.hubID++
 	d.hub = newTalk(&d.mu, d.line.link, d.wake.give)
 	d.events.put(deviceEvent{hub: true, id: d.hubID})
 }
 
-// disconnected implements deviceEvents.
-func (d *Device) disconnected(cause error) {
+func (d owner) disconnected(cause error) {
 	hub := d.hub
 	d.hub = nil
 	gone := hub.end(cause)
@@ -311,31 +253,10 @@ func (d *Device) disconnected(cause error) {
 	d.ending.Go(func() { hub.calls.Fail(gone) })
 }
 
-// arrived implements deviceEvents.
-func (d *Device) arrived(_ time.Time, a arrival) {
-	switch {
-	case a.answered != nil && a.answered.kind == frameEvent:
-		d.acknowledged(a)
-	case a.in != nil && d.fetch(a):
-	case a.pong == nil:
-		d.events.put(deviceEvent{arrival: a, from: d.hub, id: d.hubID})
-	}
+func (d owner) arrived(a arrival) {
+	d.events.put(deviceEvent{arrival: a, from: d.hub, id: d.hubID})
 }
 
-// fetch answers the hub's request for a piece of the dictionary, at once and whatever the handler is doing.
-func (d *Device) fetch(a arrival) bool {
-	method, params, ok := unpackCompact(a.payload)
-	if !ok || method != fetchMethod {
-		return false
-	}
-	in := items{rest: params}
-	offset := in.uint("the offset", math.MaxUint32)
-	limit := d.line.link.payloadLimit()
-	reply := carrier.Done(pieceOf(d.packed, offset, limit))
-	if in.err != nil {
-		reply = carrier.Failed(in.err)
-	}
-	d.line.link.consumed()
-	d.line.link.answer(a.in, packReply(reply, limit))
-	return true
+func (d owner) ended(readings []*pendingReading, err error) {
+	d.events.put(deviceEvent{readings: readings, err: err})
 }

@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -94,25 +95,25 @@ func (o DeviceOptions) withDefaults() (DeviceOptions, error) {
 		_, _ = rand.Read(b[:])
 		o.Boot = binary.BigEndian.Uint32(b[:])
 	}
-	set(&o.Window, 4)
-	set(&o.MaxFrame, defaultFrame)
-	set(&o.ReceiveWindow, o.Window*o.MaxFrame)
-	set(&o.Baud, usualBaud)
-	set(&o.Ring, 1024)
-	set(&o.Batch, limitFrame)
-	set(&o.Ask, 2*time.Second)
-	set(&o.Timeout, max(4*time.Second, 2*o.Ask))
-	set(&o.TicksPerSecond, 1000)
-	set(&o.Backoff.Min, 50*time.Millisecond)
-	set(&o.Backoff.Max, 500*time.Millisecond)
+	o.Window = cmp.Or(o.Window, 4)
+	o.MaxFrame = cmp.Or(o.MaxFrame, defaultFrame)
+	o.ReceiveWindow = cmp.Or(o.ReceiveWindow, o.Window*o.MaxFrame)
+	o.Baud = cmp.Or(o.Baud, usualBaud)
+	o.Ring = cmp.Or(o.Ring, 1024)
+	o.Batch = cmp.Or(o.Batch, limitFrame)
+	o.Ask = cmp.Or(o.Ask, 2*time.Second)
+	o.Timeout = cmp.Or(o.Timeout, max(4*time.Second, 2*o.Ask))
+	o.TicksPerSecond = cmp.Or(o.TicksPerSecond, 1000)
+	o.Backoff.Min = cmp.Or(o.Backoff.Min, 50*time.Millisecond)
+	o.Backoff.Max = cmp.Or(o.Backoff.Max, 500*time.Millisecond)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkFrames(o.MaxFrame, o.Window); err != nil {
-		return o, err
+	if err := checkLimits(o.MaxFrame, o.Window); err != nil {
+		return o, fmt.Errorf("serial: %w", err)
 	}
 	if o.TicksPerSecond < 1 || o.TicksPerSecond > 1_000_000 {
 		return o, fmt.Errorf("serial: %d ticks per second are not between 1 and 1,000,000", o.TicksPerSecond)

@@ -238,7 +238,7 @@ type counter struct {
 	met *int
 }
 
-func (c counter) connected(*hubLine, *peer) { *c.met++ }
+func (c counter) connected(time.Time, *hubLine, *peer) { *c.met++ }
 
 func (counter) disconnected(*peer, error) {}
 
@@ -262,7 +262,7 @@ func TestReplyIsKept(t *testing.T) {
 			s.step()
 		}
 		s.toHub.flight = nil
-		s.device.line.say(s.now)
+		s.device.say(s.now)
 		run(5 * time.Second)
 		if s.ended != n || len(s.requests) != n {
 			t.Fatalf("of %d requests %d were executed and %d answered", n, len(s.requests), s.ended)

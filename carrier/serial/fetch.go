@@ -1,16 +1,12 @@
 package serial
 
 import (
-	"bytes"
 	"fmt"
 
 	"sighub/carrier"
 )
 
-const (
-	fetchID     = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
-	fetchMethod = 0 // the number of the method, whose params are an offset, always in two bytes
-)
+const fetchID = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
 
 // learn finds the device's dictionary: remembered from its hash, in this run or one before, or fetched from the device.
 // Without a dictionary the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
@@ -60,16 +56,13 @@ func (c *client) fetch() (packed []byte, err error) {
 	}
 }
 
-// fetchFrom returns the payload of a MSG that fetches the dictionary from an offset on.
-func fetchFrom(offset int) []byte { return appendUint16(appendUint(nil, fetchMethod), uint16(offset)) }
-
 func (c *client) piece(offset int) ([]byte, error) {
-	c.mu.Lock()
+	c.server.mu.Lock()
 	if c.gone == nil {
 		c.link.send(frameMessage, fetchID, fetchFrom(offset))
 		c.wake()
 	}
-	c.mu.Unlock()
+	c.server.mu.Unlock()
 	select {
 	case reply := <-c.fetched:
 		r := unpackReply(reply)
@@ -87,10 +80,4 @@ func (c *client) piece(offset int) ([]byte, error) {
 	case <-c.lost:
 		return nil, fmt.Errorf("%w: %w", carrier.ErrGone, c.cause)
 	}
-}
-
-// pieceOf returns the piece of a packed dictionary from an offset on that fits into a REP's payload of limit bytes.
-func pieceOf(packed []byte, offset uint64, limit int) []byte {
-	rest := packed[min(offset, uint64(len(packed))):]
-	return bytes.Clone(rest[:min(len(rest), limit-4)])
 }

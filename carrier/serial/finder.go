@@ -118,7 +118,7 @@ func (f *finder) remind(l *line, p discovery.Port, told bool) {
 	f.server.mu.Lock()
 	defer f.server.mu.Unlock()
 	l.usb = p.USB
-	state := l.life.state
+	state := l.port.state
 	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.o.pattern.Exact() {
 		l.wanted.give()
 	}
@@ -131,11 +131,11 @@ func (f *finder) forget() {
 	s.mu.Lock()
 	var absent []*line
 	for _, l := range s.lines {
-		if l.life.state == PortAbsent && !l.o.pattern.Exact() {
+		if l.port.state == PortAbsent && !l.o.pattern.Exact() {
 			absent = append(absent, l)
 		}
 	}
-	slices.SortFunc(absent, func(a, b *line) int { return b.life.since.Compare(a.life.since) })
+	slices.SortFunc(absent, func(a, b *line) int { return b.port.since.Compare(a.port.since) })
 	over := absent[min(len(absent), maxAbsent):]
 	for _, l := range absent[:len(absent)-len(over)] {
 		if l.client == nil || s.latest[l.client.peer.id] != nil {
@@ -159,7 +159,7 @@ func (f *finder) report(o *PortOptions, found int) {
 		delete(s.barren, o)
 	case !known:
 		s.barren[o] = time.Now()
-		s.o.Logger.Info("no port yet: one is opened as soon as it appears", "port", o.Port)
+		s.log.Info("no port yet: one is opened as soon as it appears", "port", o.Port)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -70,13 +69,7 @@ func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine 
 
 // newHub returns a hub that knows nothing yet.
 func (l *chipLine) newHub() *hubLine {
-	quiet := slog.New(slog.DiscardHandler)
-	h := &hubLine{
-		name: "chip", baud: 115200, maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: 3 * time.Second,
-		peers: new(peers), random: func() uint16 { return uint16(l.rng.Uint32()) }, events: l, log: quiet, text: console{log: quiet},
-	}
-	h.opened()
-	return h
+	return newTestHub(l, func(c *hubConfig) { c.random = func() uint16 { return uint16(l.rng.Uint32()) } })
 }
 
 // ms is the chip's time.
@@ -94,10 +87,12 @@ func (l *chipLine) unplug() {
 	l.toHub.Cut()
 	l.toChip.Cut()
 	l.hub.drop(carrier.ErrUnplugged)
-	l.hub.opened()
+	l.hub.opened(false)
 }
 
-func (l *chipLine) connected(_ *hubLine, p *peer) { l.peer = p }
+func (l *chipLine) connected(_ time.Time, _ *hubLine, p *peer) { l.peer = p }
+
+func (l *chipLine) forgot(*peer) {}
 
 func (l *chipLine) disconnected(*peer, error) { l.peer = nil }
 
@@ -124,15 +119,13 @@ func (l *chipLine) arrived(now time.Time, p *peer, a arrival) {
 	}
 }
 
-func (l *chipLine) reading(r stampedReading) {
-	if r.event == gapEvent {
-		var gap struct{ Count int64 }
-		must(l.t, r.data.Decode(&gap))
-		l.lost += gap.Count
+func (l *chipLine) reading(r reading) {
+	if r.lost > 0 {
+		l.lost += int64(r.lost)
 		return
 	}
 	var value int64
-	must(l.t, r.data.Decode(&value))
+	must(l.t, scale(r.value, l.dict.events[r.event].exponent).Decode(&value))
 	l.heard = append(l.heard, value)
 	l.at(value)
 	l.stamped(value, r.time, r.uncertainty)

@@ -30,17 +30,6 @@ type frame struct {
 	payload []byte
 }
 
-const (
-	numbers = 32 // sequence numbers count modulo this
-
-	// A frame's size is what it takes on the line with the zero that ends it.
-	helloFrame     = 60   // largest until HELLO is answered: the receive buffer of a small board holds 63 bytes
-	defaultFrame   = 254  // largest by default
-	limitFrame     = 4096 // largest that may be agreed upon
-	frameOverhead  = 5    // of a frame of up to 256 bytes: code, control byte, CRC, zero
-	smallestOnLine = 4    // stuffed bytes of a frame without payload, before the zero
-)
-
 var (
 	errShort = errors.New("serial: frame too short")
 	errCRC   = errors.New("serial: wrong CRC")

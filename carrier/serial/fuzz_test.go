@@ -3,7 +3,6 @@ package serial
 import (
 	"bytes"
 	"errors"
-	"log/slog"
 	"math"
 	"reflect"
 	"strconv"
@@ -77,7 +76,7 @@ func FuzzReadings(f *testing.F) {
 		}
 		d := newDictionary(senders)
 		from := timeline{ticks: 100, begun: begun}
-		p := peer{clock: newClock(1000), past: new(history), at: from}
+		p := peer{clock: newClock(1000), at: from}
 		p.clock.sample(5, now.Add(-time.Millisecond), now)
 		rs, end, err := parseReadings(data, d, from)
 		stamped, stampErr := p.readings(now, data, d)
@@ -96,7 +95,7 @@ func FuzzReadings(f *testing.F) {
 			if r.number < 0 || r.number >= 2*len(d.events) {
 				t.Fatalf("%+v of %d events", r, len(d.events))
 			}
-			if s := stamped[i]; s.time.After(now) || s.uncertainty < 0 || s.sender == "" {
+			if s := stamped[i]; s.time.After(now) || s.uncertainty < 0 || s.event < 0 || s.event >= len(d.events) {
 				t.Fatalf("%+v", s)
 			}
 			packed = at.append(packed, r, numberBits(len(d.events)))
@@ -145,7 +144,8 @@ type fuzzHub struct {
 	queue int
 }
 
-func (h *fuzzHub) connected(l *hubLine, p *peer) {
+func (h *fuzzHub) forgot(*peer) {}
+func (h *fuzzHub) connected(_ time.Time, l *hubLine, p *peer) {
 	p.link.send(frameMessage, 1, []byte{0, 0})
 	l.hurry()
 }
@@ -183,25 +183,19 @@ func FuzzLink(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		now := time.Unix(1e9, 0)
 		owner := &fuzzHub{t: t}
-		log := slog.New(slog.DiscardHandler)
-		hub := &hubLine{maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: 3 * time.Second,
-			peers: new(peers), random: func() uint16 { return 7 }, events: owner, log: log, text: console{log: log}}
+		hub := newTestHub(owner, func(c *hubConfig) { c.random = func() uint16 { now = now.Add(1); return uint16(now.UnixNano()) } })
 		owner.hub = hub
-		hub.opened()
-		hub.random = func() uint16 { now = now.Add(1); return uint16(now.UnixNano()) }
-		device, err := NewDevice(nil, DeviceOptions{UID: []byte{1}, Boot: 1, Senders: []Sender{{Name: "s", Events: []Event{{Name: "e"}}}},
-			Clock: func() time.Time { return now }})
-		must(t, err)
-		hub.rates.free, hub.rates.max = true, 1e6
-		device.line.rates.free, device.line.rates.fastest = true, 1e6
-		device.line.opened(now)
+		device := newSimDevice(func() time.Time { return now }, 4, defaultFrame)
+		hub.rates.free = true
+		device.rates.free, device.rates.fastest = true, 1e6
+		device.opened(now)
 		exchange := func() {
 			for range 8 {
 				data, _ := device.pull(now, nil)
 				hub.receive(now, data)
 				data, _ = hub.pull(now, nil)
 				device.receive(now, data)
-				for _, end := range []station{hub, device} {
+				for _, end := range []lineEnd{hub, device} {
 					if rate := end.rate(); rate != 0 {
 						end.rated(now, rate, nil)
 					}
@@ -212,7 +206,7 @@ func FuzzLink(f *testing.F) {
 			}
 		}
 		exchange()
-		if hub.peer == nil || device.hub == nil {
+		if hub.peer == nil || device.calls == nil {
 			t.Fatal("no session")
 		}
 		for len(script) >= 3 {
@@ -221,21 +215,17 @@ func FuzzLink(f *testing.F) {
 			script = script[min(len(script), 3+n):]
 			now = now.Add(time.Duration(delay) * 10 * time.Millisecond)
 			fr := frame{kind: frameType(ctrl >> 5), number: ctrl & 31, payload: payload}
-			hub.receive(now, appendFrame(nil, device.line.link.session, fr))
-			device.receive(now, appendFrame(nil, device.line.link.session, fr))
+			hub.receive(now, appendFrame(nil, device.link.session, fr))
+			device.receive(now, appendFrame(nil, device.link.session, fr))
 			exchange()
-			for {
-				e, ok := device.events.take()
-				if !ok {
-					break
-				}
+			for _, e := range device.events {
 				if e.arrival.in != nil {
-					e.from.consumed()
+					e.link.consumed()
 				} else if e.arrival.answered != nil {
-					e.from.answered(e.arrival)
+					e.calls.Answer(e.arrival.answered.id, unpackReply(e.arrival.reply))
 				}
 			}
+			device.events = nil
 		}
-		device.ending.Wait()
 	})
 }

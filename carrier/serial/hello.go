@@ -12,10 +12,7 @@ import (
 // protocolVersion is the one that both sides speak. Later versions add items at the end of a HELLO.
 const protocolVersion = 1
 
-const (
-	maxUID    = 12 // bytes; as many as STM32 microcontrollers have
-	maxWindow = 8  // frames; at most a quarter of the sequence numbers, so that old and new are told apart
-)
+const maxUID = 12 // bytes; as many as STM32 microcontrollers have
 
 // A hello is what a device says of itself when a session begins: firmware-protocol.md gives the order.
 type hello struct {

@@ -21,17 +21,9 @@ const (
 // A hubLine is the hub's end of one open line: it finds out which device is there and gives it sessions. Like
 // link it does nothing by itself.
 type hubLine struct {
-	name     string // of the port, for people to read
-	baud     int
-	maxFrame int
-	window   int
-	ask      time.Duration // silence after which to send a PING
-	timeout  time.Duration // silence after which the device is gone
-	peers    *peers
-	random   func() uint16
-	events   hubEvents
-	log      *slog.Logger
-	wake     notice // given when there is something to write
+	hubConfig
+	peers  *peers
+	events hubEvents
 
 	peer    *peer // nil: no session
 	in      deframer
@@ -52,8 +44,27 @@ type hubLine struct {
 	trouble trouble
 }
 
-// lineStats counts what arrived: frames, what was none, and readings.
-type lineStats struct{ good, bad, readings uint64 }
+// A hubConfig is what a hub's end is made with.
+type hubConfig struct {
+	name     string // of the port, for people to read
+	baud     int    // bits per second at which HELLO is expected
+	maxBaud  int    // to be offered
+	maxFrame int
+	window   int
+	ask      time.Duration // silence after which to send a PING
+	timeout  time.Duration // silence after which the device is gone
+	random   func() uint16
+	wake     func() // called when there is something to write
+	log      *slog.Logger
+}
+
+// newHubLine returns the hub's end of a line, with its owner's events. The peers are those of all the hub's lines.
+func newHubLine(c hubConfig, peers *peers, events hubEvents) *hubLine {
+	return &hubLine{hubConfig: c, peers: peers, events: events, text: console{log: c.log, port: c.name}}
+}
+
+// lineStats counts what arrived: frames, and what was none.
+type lineStats struct{ good, bad uint64 }
 
 // trouble is the latest that went wrong.
 type trouble struct {
@@ -63,17 +74,21 @@ type trouble struct {
 
 // hubEvents is told what happens on a hubLine.
 type hubEvents interface {
-	connected(l *hubLine, p *peer)
+	// connected is told of another peer than before of a device that was started anew and has forgotten everything.
+	connected(now time.Time, l *hubLine, p *peer)
 	disconnected(p *peer, cause error)
 	arrived(now time.Time, p *peer, a arrival)
+
+	// forgot is told of a device that nothing is remembered of any more.
+	forgot(p *peer)
 }
 
-// opened begins anew on a port that was just opened.
-func (l *hubLine) opened() {
+// opened begins anew on a port that was just opened, and whose rate may be changed or not.
+func (l *hubLine) opened(settable bool) {
 	l.in.limit = limitFrame
 	l.in.reset()
 	l.out = transmitter{}
-	l.rates.name, l.rates.log = l.name, l.log
+	l.rates.name, l.rates.log, l.rates.max, l.rates.free = l.name, l.log, l.maxBaud, settable
 	l.rates.opened(l.baud)
 	l.welcome, l.asking, l.bad, l.closing = nil, false, 0, false
 	l.met = time.Time{}
@@ -97,11 +112,16 @@ func (l *hubLine) drop(cause error) {
 	p.link.end()
 	p.link.out.abandon(frameMessage)
 	l.events.disconnected(p, cause)
-	l.peers.left(p)
+	if forgotten := l.peers.left(p); forgotten != nil {
+		l.events.forgot(forgotten)
+	}
 }
 
 // silent tells whether the device in a session has been asked in vain. One that has may appear on another port.
-func (l *hubLine) silent(now time.Time) bool { return now.Sub(l.peer.link.heard) > l.ask+answering }
+func (l *hubLine) silent(now time.Time) bool { return now.After(l.silentSince()) }
+
+// silentSince returns from when on a device that does not answer is silent.
+func (l *hubLine) silentSince() time.Time { return l.peer.link.heard.Add(l.ask + answering) }
 
 // receive takes bytes as they were read. It returns whether pull may have something to give for them, which it has not
 // if all they brought are frames that others have to answer first.
@@ -287,7 +307,7 @@ func (l *hubLine) hello(now time.Time, payload []byte) {
 	l.welcome, l.asking, l.bad = w.pack(), false, 0
 	if l.peer == nil {
 		l.peer, p.line = p, l
-		l.events.connected(l, p)
+		l.events.connected(now, l, p)
 	}
 }
 

@@ -2,7 +2,6 @@ package serial
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -15,8 +14,6 @@ type items struct {
 	rest []byte
 	err  error
 }
-
-var errEnd = errors.New("it ends in the middle of an item")
 
 func (i *items) more() bool { return i.err == nil && len(i.rest) > 0 }
 
@@ -88,7 +85,7 @@ func (i *items) str(what string, major byte, limit int) []byte {
 	_, n := i.head(what, major)
 	switch {
 	case n > uint64(len(i.rest)):
-		i.fail(fmt.Errorf("%s: %w", what, errEnd))
+		i.fail(fmt.Errorf("%s: it ends in the middle of an item", what))
 		return nil
 	case n > uint64(limit):
 		i.fail(fmt.Errorf("%s has %d bytes, more than %d", what, n, limit))
@@ -108,13 +105,12 @@ func (i *items) null() bool {
 	return false
 }
 
-// raw reads any one item, checks that it is well-formed and nested no deeper than carrier.MaxDepth, and returns
-// its bytes.
+// raw reads any one item, which [carrier.SkipCBOR] must find well-formed, and returns its bytes.
 func (i *items) raw(what string) []byte {
 	if i.err != nil {
 		return nil
 	}
-	rest, err := skipItem(i.rest, carrier.MaxDepth)
+	rest, err := carrier.SkipCBOR(i.rest)
 	if err != nil {
 		i.fail(fmt.Errorf("%s: %w", what, err))
 		return nil
@@ -122,81 +118,6 @@ func (i *items) raw(what string) []byte {
 	item := i.rest[:len(i.rest)-len(rest)]
 	i.rest = rest
 	return item
-}
-
-func skipItem(data []byte, depth int) ([]byte, error) {
-	major, n, rest, err := carrier.CBORHead(data)
-	if err != nil {
-		return nil, err
-	}
-	indefinite := n == carrier.CBORIndefinite && data[0]&31 == 31
-	switch major {
-	case carrier.CBORBytes, carrier.CBORString:
-		if indefinite {
-			return skipPieces(rest, major)
-		}
-		if n > uint64(len(rest)) {
-			return nil, errEnd
-		}
-		if major == carrier.CBORString && !utf8.Valid(rest[:n]) {
-			return nil, errors.New("a text is not UTF-8")
-		}
-		return rest[n:], nil
-	case carrier.CBORArray, carrier.CBORMap, carrier.CBORTag:
-		if depth == 0 {
-			return nil, fmt.Errorf("nested deeper than %d", carrier.MaxDepth)
-		}
-		if major == carrier.CBORTag {
-			if indefinite {
-				return nil, errors.New("a tag of indefinite length")
-			}
-			n = 1
-		}
-		return skipContent(rest, n, major == carrier.CBORMap, indefinite, depth-1)
-	case carrier.CBORSimple:
-		if indefinite {
-			return nil, errors.New("a break outside of anything")
-		}
-		if data[0] == 0xf8 && n < 32 {
-			return nil, errors.New("a simple value in two bytes that has a shorter form")
-		}
-	default:
-		if indefinite {
-			return nil, errors.New("an integer of indefinite length")
-		}
-	}
-	return rest, nil
-}
-
-func skipContent(data []byte, n uint64, pairs, indefinite bool, depth int) (rest []byte, err error) {
-	for rest = data; indefinite || n > 0; n-- {
-		if indefinite && len(rest) > 0 && rest[0] == 0xff {
-			return rest[1:], nil
-		}
-		if rest, err = skipItem(rest, depth); err == nil && pairs {
-			rest, err = skipItem(rest, depth)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return rest, nil
-}
-
-// skipPieces skips the pieces of a string of indefinite length.
-func skipPieces(data []byte, want byte) ([]byte, error) {
-	for {
-		if len(data) > 0 && data[0] == 0xff {
-			return data[1:], nil
-		}
-		if len(data) == 0 || data[0]>>5 != want || data[0]&31 == 31 {
-			return nil, errors.New("a string of indefinite length does not hold strings")
-		}
-		var err error
-		if data, err = skipItem(data, 0); err != nil {
-			return nil, err
-		}
-	}
 }
 
 func appendUint(dst []byte, n uint64) []byte {

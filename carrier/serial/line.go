@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -16,27 +17,31 @@ import (
 // A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens it and opens it
 // again.
 type line struct {
-	hubLine
 	server *Server
 	o      *PortOptions
 	path   string
-	wanted notice  // to try again now: the port may be there, or may be free
-	life   life    // guarded by the server's lock, like all of hubLine
-	client *client // the latest
-	usb    *discovery.USB
+	wanted notice // to try again now: the port may be there, or may be free
+	wake   notice // there is something to write
 	stop   context.CancelCauseFunc
-	pace   pace // of readings
+	log    *slog.Logger
+
+	// The server's lock guards what follows.
+	end      *hubLine
+	port     portState
+	client   *client // the latest
+	usb      *discovery.USB
+	readings uint64  // that arrived
+	average  average // of readings
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
-	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: newNotice()}
-	l.hubLine = hubLine{
-		name: p.Path, baud: cmp.Or(o.Baud, usualBaud), maxFrame: s.o.MaxFrame, window: s.o.Window, ask: s.o.Ask, timeout: s.o.Timeout,
-		peers: &s.peers, random: func() uint16 { return uint16(rand.Uint32()) }, events: l, log: s.o.Logger, wake: newNotice(),
-		text: console{log: s.o.Logger, port: p.Path},
-	}
-	l.rates.max = o.MaxBaud
-	l.life.enter(time.Now(), PortOpening, nil)
+	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: newNotice(), wake: newNotice(), log: s.o.Logger}
+	l.end = newHubLine(hubConfig{
+		name: p.Path, baud: l.baud(), maxBaud: o.MaxBaud, maxFrame: s.o.MaxFrame, window: s.o.Window,
+		ask: s.o.Ask, timeout: s.o.Timeout, random: func() uint16 { return uint16(rand.Uint32()) }, wake: l.wake.give,
+		log: s.log,
+	}, &s.peers, l)
+	l.port.enter(time.Now(), PortOpening, nil)
 	return l
 }
 
@@ -58,7 +63,7 @@ func (l *line) run(ctx context.Context) {
 			continue
 		}
 		l.enter(PortWaiting, nil)
-		l.log.Info("port open", "port", l.path, "baud", l.baud)
+		l.log.Info("port open", "port", l.path, "baud", l.baud())
 		opened := time.Now()
 		err = l.serve(ctx, p)
 		if time.Since(opened) >= steady {
@@ -72,8 +77,11 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
+// baud returns the rate at which the port is opened.
+func (l *line) baud() int { return cmp.Or(l.o.Baud, usualBaud) }
+
 func (l *line) open() (port.Port, error) {
-	p, err := l.o.Opener.Open(l.path, l.baud)
+	p, err := l.o.Opener.Open(l.path, l.baud())
 	if err != nil || !l.o.DTROff && !l.o.RTSOff {
 		return p, err
 	}
@@ -94,17 +102,16 @@ func (l *line) open() (port.Port, error) {
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
-	l.opened()
-	l.rates.free = settable && l.o.Baud == 0
+	l.end.opened(settable && l.o.Baud == 0)
 	l.server.mu.Unlock()
-	pump(ctx, p, l, l.wake, func(err error) {
+	runPump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {
 			cause = endOf(ctx)
 		}
 		l.server.mu.Lock()
-		l.drop(cause)
+		l.end.drop(cause)
 		l.server.mu.Unlock()
 	})
 	return lost
@@ -122,8 +129,8 @@ func endOf(ctx context.Context) error {
 func (l *line) fail(state PortState, err error) {
 	now := time.Now()
 	l.server.mu.Lock()
-	l.life.enter(now, state, err)
-	news := l.life.news(now)
+	l.port.enter(now, state, err)
+	news := l.port.news(now)
 	l.server.mu.Unlock()
 	if news {
 		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
@@ -133,7 +140,7 @@ func (l *line) fail(state PortState, err error) {
 // rest waits for the next try: for some time, or until it is wanted.
 func (l *line) rest(ctx context.Context, d time.Duration) {
 	l.server.mu.Lock()
-	l.life.next = time.Now().Add(d)
+	l.port.next = time.Now().Add(d)
 	l.server.mu.Unlock()
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -147,58 +154,22 @@ func (l *line) rest(ctx context.Context, d time.Duration) {
 func (l *line) enter(state PortState, err error) {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
-	l.life.enter(time.Now(), state, err)
+	l.port.enter(time.Now(), state, err)
 }
 
-// connected, disconnected and arrived make the line hubEvents; the server's lock is held.
-func (l *line) connected(_ *hubLine, p *peer) {
-	l.life.enter(time.Now(), PortConnected, nil)
-	l.server.connected(l, p)
+// connected, disconnected, arrived and forgot make the line hubEvents; the server's lock is held.
+func (l *line) connected(now time.Time, _ *hubLine, p *peer) {
+	l.port.enter(time.Now(), PortConnected, nil)
+	l.server.connected(now, l, p)
 }
+
+func (l *line) forgot(p *peer) { delete(l.server.records, p.id) }
 
 func (l *line) disconnected(p *peer, cause error) {
-	l.trouble = trouble{cause, time.Now()}
-	l.life.enter(l.trouble.at, PortWaiting, nil)
+	now := time.Now()
+	l.end.trouble = trouble{cause, now}
+	l.port.enter(now, PortWaiting, nil)
 	l.server.disconnected(p, cause)
 }
 
 func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
-
-// receive, pull, expire, rate, rated and finish make the line a station.
-func (l *line) receive(now time.Time, data []byte) bool {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.receive(now, data)
-}
-
-func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.pull(now, dst)
-}
-
-func (l *line) expire(now time.Time) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	l.hubLine.expire(now)
-}
-
-func (l *line) rate() int {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.rate()
-}
-
-func (l *line) rated(now time.Time, rate int, err error) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	l.hubLine.rated(now, rate, err)
-}
-
-// finish lets the frames that were taken have their answers: a reading that the hub has handed on and not
-// acknowledged would come again when the hub does.
-func (l *line) finish() bool {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.finish()
-}

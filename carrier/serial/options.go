@@ -1,6 +1,7 @@
 package serial
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -68,18 +69,18 @@ type PortOptions struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	set(&o.Ask, time.Second)
-	set(&o.Timeout, max(3*time.Second, o.Ask))
-	set(&o.MaxFrame, defaultFrame)
-	set(&o.Window, maxWindow)
-	set(&o.Retry, 5*time.Second)
-	set(&o.Backoff.Min, 100*time.Millisecond)
-	set(&o.Backoff.Max, 2*time.Second)
+	o.Ask = cmp.Or(o.Ask, time.Second)
+	o.Timeout = cmp.Or(o.Timeout, max(3*time.Second, o.Ask))
+	o.MaxFrame = cmp.Or(o.MaxFrame, defaultFrame)
+	o.Window = cmp.Or(o.Window, maxWindow)
+	o.Retry = cmp.Or(o.Retry, 5*time.Second)
+	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
+	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkFrames(o.MaxFrame, o.Window); err != nil {
-		return o, err
+	if err := checkLimits(o.MaxFrame, o.Window); err != nil {
+		return o, fmt.Errorf("serial: %w", err)
 	}
 	if o.Ask < 0 || o.Timeout < o.Ask {
 		return o, fmt.Errorf("serial: a timeout of %v is less than the %v after which a device is asked", o.Timeout, o.Ask)
@@ -93,7 +94,7 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("serial: port %d: %w", i+1, err)
 		}
 		p.pattern = pattern
-		set(&p.MaxBaud, fasterRates()[0])
+		p.MaxBaud = cmp.Or(p.MaxBaud, fasterRates()[0])
 		if p.Opener == nil {
 			p.Opener = port.OpenerFunc(port.Open)
 		}
@@ -106,22 +107,4 @@ func (o Options) withDefaults() (Options, error) {
 		seen[p.Port] = true
 	}
 	return o, nil
-}
-
-func checkFrames(maxFrame, window int) error {
-	if maxFrame < helloFrame || maxFrame > limitFrame {
-		return fmt.Errorf("serial: a largest frame of %d bytes is not between %d and %d", maxFrame, helloFrame, limitFrame)
-	}
-	if window < 1 || window > maxWindow {
-		return fmt.Errorf("serial: a window of %d frames is not between 1 and %d", window, maxWindow)
-	}
-	return nil
-}
-
-// set gives a field that was left out its default.
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

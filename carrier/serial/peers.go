@@ -20,10 +20,8 @@ type peer struct {
 	astray  bool // see stray
 	shown   int  // how often the first stray frame came again
 	anew    bool // it is to be told to number anew
-	past    *history
 	line    *hubLine
-	untold  []event // frames taken in a session that ended before the handler was told of the device
-	used    uint64  // the larger, the more recently
+	used    uint64 // the larger, the more recently
 }
 
 // An era is a time of a device that ended with a reset or a sleep: its clock may have stood still then.
@@ -38,6 +36,13 @@ const (
 	maxEras   = 4          // readings of more than so many resets ago have a time that is too late
 	eraTicks  = 2000000000 // after which ticks modulo 2^32 would be taken for those before the reset
 )
+
+// wake wakes the writer of the line on which the device is.
+func (p *peer) wake() {
+	if p.line != nil {
+		p.line.wake()
+	}
+}
 
 // numbered tells whether the device's numbering has begun.
 func (p *peer) numbered() bool { return p.link.stats.received > 0 }
@@ -127,22 +132,22 @@ func (ps *peers) meet(now time.Time, h hello) *peer {
 	p := ps.byID[h.id()]
 	switch {
 	case p == nil:
-		p = ps.enter(h, new(history))
+		p = ps.enter(h)
 	case p.hello.boot == h.boot:
 	case h.kept && h.dictionary == p.hello.dictionary:
 		p.survive(now, h)
 	default:
 		former := p.session
-		p = ps.enter(h, p.past)
-		p.session, p.past.restarted = former, now
+		p = ps.enter(h)
+		p.session = former
 	}
 	p.hello = h
 	ps.use(p)
 	return p
 }
 
-func (ps *peers) enter(h hello, past *history) *peer {
-	p := &peer{id: h.id(), clock: newClock(h.ticksPerSecond), past: past}
+func (ps *peers) enter(h hello) *peer {
+	p := &peer{id: h.id(), clock: newClock(h.ticksPerSecond)}
 	if ps.byID == nil {
 		ps.byID = make(map[string]*peer)
 	}
@@ -155,8 +160,8 @@ func (ps *peers) use(p *peer) {
 	p.used = ps.uses
 }
 
-// left notes that a peer has gone, and forgets the absent one that was used longest ago if there are too many.
-func (ps *peers) left(p *peer) {
+// left notes that a peer has gone. If too many are absent it forgets the one that was used longest ago, and returns it.
+func (ps *peers) left(p *peer) (forgotten *peer) {
 	ps.use(p)
 	absent := 0
 	var oldest *peer
@@ -168,7 +173,9 @@ func (ps *peers) left(p *peer) {
 			}
 		}
 	}
-	if absent > absentPeers {
-		delete(ps.byID, oldest.id)
+	if absent <= absentPeers {
+		return nil
 	}
+	delete(ps.byID, oldest.id)
+	return oldest
 }

@@ -77,27 +77,27 @@ func (s *Server) Ports() []PortInfo {
 
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
-		Port: l.path, State: l.life.state, Since: l.life.since.UTC(), USB: l.usb,
-		Frames: l.stats.good, BadFrames: l.stats.bad,
+		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
+		Frames: l.end.stats.good, BadFrames: l.end.stats.bad,
 	}
 	switch {
-	case l.life.err != nil:
-		i.Reason, i.Remedy = reason(l.life.err), port.Remedy(l.life.err)
-		next := l.life.next.UTC()
+	case l.port.err != nil:
+		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
+		next := l.port.next.UTC()
 		i.NextTry = &next
-	case l.life.state != PortOpening:
-		i.Baud = l.rates.now
+	case l.port.state != PortOpening:
+		i.Baud = l.end.rates.now
 	}
-	if l.peer != nil && l.silent(now) {
-		i.State, i.Since = PortSilent, l.peer.link.heard.Add(l.ask+answering).UTC()
+	if l.end.peer != nil && l.end.silent(now) {
+		i.State, i.Since = PortSilent, l.end.silentSince().UTC()
 	}
-	if l.trouble.what != nil {
-		at := l.trouble.at.UTC()
-		i.Error, i.ErrorAt = l.trouble.what.Error(), &at
+	if l.end.trouble.what != nil {
+		at := l.end.trouble.at.UTC()
+		i.Error, i.ErrorAt = l.end.trouble.what.Error(), &at
 	}
 	if l.client != nil {
 		i.Device = l.client.info(now)
-		i.Device.Readings, i.Device.PerSecond = l.stats.readings, l.pace.rate(now)
+		i.Device.Readings, i.Device.PerSecond = l.readings, l.average.rate(now)
 	}
 	return i
 }

@@ -335,13 +335,13 @@ func TestManyDescriptors(t *testing.T) {
 	})
 }
 
-// TestLife: what state a port is in after each step, since which step, and what is logged.
-func TestLife(t *testing.T) {
+// TestPortState: what state a port is in after each step, since which step, and what is logged.
+func TestPortState(t *testing.T) {
 	missing := &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}
 	denied := &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}
 	busy := errors.New("something else")
 	start := time.Unix(1000, 0)
-	var l life
+	var l portState
 	for i, step := range []struct {
 		enter PortState
 		err   error
@@ -378,8 +378,8 @@ func TestLife(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
-	var p pace
+func TestAverage(t *testing.T) {
+	var p average
 	now := time.Unix(1000, 0)
 	if r := p.rate(now); r != 0 {
 		t.Error(r)

@@ -9,22 +9,22 @@ import (
 	"sighub/carrier/serial/port"
 )
 
-// A station is what stands at the end of an open port.
-type station interface {
-	// receive takes bytes as they were read, and returns whether pull may have something to give for them.
+// A lineEnd is one end of a line, and does nothing by itself. Whoever calls its methods holds its lock.
+type lineEnd interface {
+	// receive takes bytes as they were read, and reports whether pull may have something to give for them.
 	receive(now time.Time, data []byte) bool
 	// pull appends what is to be written, and returns when to ask again if nothing happens before; a zero time
 	// means that there is no need.
 	pull(now time.Time, dst []byte) ([]byte, time.Time)
-	// finish tells that the port is about to be closed: nothing new is to be begun. It returns whether everything
-	// that was begun has its end, but for what pull has to give.
+	// finish says that the port is about to be closed: nothing new is to be begun. It reports whether everything that
+	// was begun has its end, but for what pull has to give.
 	finish() bool
 	// rate returns the rate in bits per second that the port is to be given, 0 if it is to stay as it is. Until rated
-	// tells what came of that, pull gives nothing.
+	// says what came of that, pull gives nothing.
 	rate() int
-	// expire ends what has taken too long. It is asked for all the same when a write or a change of the rate is stuck.
-	expire(now time.Time)
 	rated(now time.Time, rate int, err error)
+	// expire ends what has taken too long. It is called all the same while a write or a change of the rate is stuck.
+	expire(now time.Time)
 }
 
 // watchEvery is how often a station is asked to expire.
@@ -45,86 +45,111 @@ func (n notice) give() {
 	}
 }
 
-// pump moves bytes between a port and a station until the port fails, or ctx is done and the station has finished.
-// lost is called as soon as that is known. The port is closed, and nothing is running any more, when pump returns.
-func pump(ctx context.Context, p port.Port, s station, wake notice, lost func(error)) {
-	var once sync.Once
-	stop := make(chan struct{})
-	fail := func(err error) {
-		once.Do(func() {
-			close(stop)
-			lost(err)
-			_ = p.Close()
-		})
-	}
+// A pump moves bytes between a port and one end of a line.
+type pump struct {
+	port port.Port
+	end  lineEnd
+	lock sync.Locker // of end
+	wake notice      // end has something to write
+
+	once sync.Once
+	stop chan struct{} // closed when the port is lost
+	lost func(error)
+}
+
+// runPump moves bytes until the port fails, or ctx is done and the end has finished. lost is called as soon as that is
+// known. The port is closed, and nothing is running any more, when runPump returns.
+func runPump(ctx context.Context, p port.Port, end lineEnd, lock sync.Locker, wake notice, lost func(error)) {
+	m := &pump{port: p, end: end, lock: lock, wake: wake, stop: make(chan struct{}), lost: lost}
 	var all sync.WaitGroup
-	all.Go(func() {
-		buf := make([]byte, 4096)
-		for {
-			n, err := p.Read(buf)
-			if n > 0 && s.receive(time.Now(), buf[:n]) {
-				wake.give()
-			}
-			if err != nil {
-				fail(err)
-				return
-			}
-		}
-	})
-	all.Go(func() { fail(write(ctx, p, s, wake, stop)) })
-	all.Go(func() {
-		watch := time.NewTicker(watchEvery)
-		defer watch.Stop()
-		for ctx.Err() == nil {
-			select {
-			case <-stop:
-				return
-			case <-ctx.Done():
-			case <-watch.C:
-				s.expire(time.Now())
-			}
-		}
-		patience := time.NewTimer(farewell)
-		defer patience.Stop()
-		select {
-		case <-stop:
-		case <-patience.C:
-			fail(ctx.Err()) // closes the port, which ends a write that is stuck
-		}
-	})
+	all.Go(m.read)
+	all.Go(func() { m.fail(m.write(ctx)) })
+	all.Go(func() { m.watch(ctx) })
 	all.Wait()
 }
 
-// write pulls and writes until the port fails, or until stop, or until ctx is done and the station has finished.
-func write(ctx context.Context, p port.Port, s station, wake notice, stop <-chan struct{}) error {
+// fail closes the port, for the first reason.
+func (m *pump) fail(err error) {
+	m.once.Do(func() {
+		close(m.stop)
+		m.lost(err)
+		_ = m.port.Close()
+	})
+}
+
+func (m *pump) read() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := m.port.Read(buf)
+		if n > 0 && m.receive(buf[:n]) {
+			m.wake.give()
+		}
+		if err != nil {
+			m.fail(err)
+			return
+		}
+	}
+}
+
+func (m *pump) receive(data []byte) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return m.end.receive(time.Now(), data)
+}
+
+// watch has the end expire now and then. When ctx is done it gives the end some time to finish.
+func (m *pump) watch(ctx context.Context) {
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-m.stop:
+			return
+		case <-ctx.Done():
+		case <-watch.C:
+			m.expire()
+		}
+	}
+	patience := time.NewTimer(farewell)
+	defer patience.Stop()
+	select {
+	case <-m.stop:
+	case <-patience.C:
+		m.fail(ctx.Err()) // closes the port, which ends a write that is stuck
+	}
+}
+
+func (m *pump) expire() {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.end.expire(time.Now())
+}
+
+// write pulls and writes until the port fails or is lost, or until ctx is done and the end has finished.
+func (m *pump) write(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	buf := make([]byte, 0, limitFrame)
 	for {
-		var next time.Time
-		buf, next = s.pull(time.Now(), buf[:0])
-		if len(buf) > 0 {
-			if _, err := p.Write(buf); err != nil {
+		data, next, rate, finished := m.pull(buf[:0], ctx.Err() != nil)
+		switch {
+		case len(data) > 0:
+			buf = data
+			if _, err := m.port.Write(data); err != nil {
 				return err
 			}
 			continue
-		}
-		if rate := s.rate(); rate != 0 {
-			err := errors.ErrUnsupported
-			if setter, ok := p.(port.RateSetter); ok {
-				err = setter.SetBaud(rate)
-			}
-			s.rated(time.Now(), rate, err)
+		case rate != 0:
+			m.setRate(rate)
 			continue
+		case finished:
+			if d, ok := m.port.(port.Drainer); ok {
+				_ = d.Drain() // the port is closed either way
+			}
+			return ctx.Err()
 		}
 		ending := ctx.Done()
 		if ctx.Err() != nil {
-			if s.finish() {
-				if d, ok := p.(port.Drainer); ok {
-					_ = d.Drain() // the port is closed either way
-				}
-				return ctx.Err()
-			}
 			ending = nil
 		}
 		var due <-chan time.Time
@@ -133,11 +158,35 @@ func write(ctx context.Context, p port.Port, s station, wake notice, stop <-chan
 			due = timer.C
 		}
 		select {
-		case <-wake:
+		case <-m.wake:
 		case <-due:
 		case <-ending:
-		case <-stop:
+		case <-m.stop:
 			return nil
 		}
 	}
+}
+
+// pull asks the end what is to be done next: to write data, to set a rate, to finish, or to wait, until next at most.
+func (m *pump) pull(dst []byte, ending bool) (data []byte, next time.Time, rate int, finished bool) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	data, next = m.end.pull(time.Now(), dst)
+	if len(data) == 0 {
+		rate = m.end.rate()
+	}
+	if len(data) == 0 && rate == 0 && ending {
+		finished = m.end.finish()
+	}
+	return data, next, rate, finished
+}
+
+func (m *pump) setRate(rate int) {
+	err := errors.ErrUnsupported
+	if p, ok := m.port.(port.RateSetter); ok {
+		err = p.SetBaud(rate)
+	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.end.rated(time.Now(), rate, err)
 }

@@ -2,9 +2,6 @@ package serial
 
 import "time"
 
-// usualBaud is the rate in bits per second at which lines run that are not told otherwise.
-const usualBaud = 115200
-
 // How long the two ends try a new rate. The hub gives up first, so that the device is back when it is.
 const (
 	hubTrial    = 200 * time.Millisecond // for an answer to a PING

@@ -11,7 +11,7 @@ func (s *sim) until(what string, atMost time.Duration, so func() bool) {
 	s.t.Helper()
 	for end := s.now.Add(atMost); !so(); {
 		if s.now.After(end) {
-			s.t.Fatalf("seed %d: after %v: not %s; the hub is at %+v, the device at %+v", s.seed, atMost, what, s.hub.rates, s.device.line.rates)
+			s.t.Fatalf("seed %d: after %v: not %s; the hub is at %+v, the device at %+v", s.seed, atMost, what, s.hub.rates, s.device.rates)
 		}
 		s.step()
 		s.load()
@@ -21,7 +21,7 @@ func (s *sim) until(what string, atMost time.Duration, so func() bool) {
 // runs tells whether both ends run at a rate, in a session.
 func (s *sim) runs(rate int) func() bool {
 	return func() bool {
-		p, d := s.connected, &s.device.line
+		p, d := s.connected, s.device
 		return p != nil && !d.saying && !s.hub.rates.trying() && s.hub.rates.now == rate && d.rates.now == rate &&
 			d.rates.until.IsZero() && p.link.baud == rate && d.link.baud == rate
 	}
@@ -60,10 +60,10 @@ func TestFasterRates(t *testing.T) {
 			s.load()
 		}
 		if !s.runs(c.want)() {
-			t.Errorf("%+v: the hub is at %d, the device at %d", c, s.hub.rates.now, s.device.line.rates.now)
+			t.Errorf("%+v: the hub is at %d, the device at %d", c, s.hub.rates.now, s.device.rates.now)
 		}
 		s.flows(time.Second)
-		if s.device.line.rates.free = true; s.hub.rates.ready && s.hub.rates.candidate(&s.connected.hello) != 0 {
+		if s.device.rates.free = true; s.hub.rates.ready && s.hub.rates.candidate(&s.connected.hello) != 0 {
 			t.Errorf("%+v: there is still something to be offered", c)
 		}
 	}
@@ -124,10 +124,10 @@ func TestRateAfterReset(t *testing.T) {
 		s.hasten(1e6, 1e9)
 		s.until("at the fastest rate", 2*time.Second, s.runs(1e6))
 		s.reset(kept)
-		if s.device.line.rates.now != 1e6 || s.device.line.rates.want != 115200 {
-			t.Fatalf("the device begins at %+v", s.device.line.rates)
+		if s.device.rates.now != 1e6 || s.device.rates.want != 115200 {
+			t.Fatalf("the device begins at %+v", s.device.rates)
 		}
-		s.until("connected again", 5*time.Second, func() bool { return s.connected != nil && s.connected.hello.boot == s.device.line.hello.boot })
+		s.until("connected again", 5*time.Second, func() bool { return s.connected != nil && s.connected.hello.boot == s.device.hello.boot })
 		s.until("at the fastest rate again", 4*time.Second, s.runs(1e6))
 		s.flows(time.Second)
 	}
@@ -142,7 +142,7 @@ func TestRateAfterHubRestarts(t *testing.T) {
 		s.connected = nil
 		s.hub.peers = new(peers)
 		s.hub.peer = nil
-		s.hub.opened()
+		s.hub.opened(true)
 		s.until("at the fastest rate again", 10*time.Second, s.runs(1e6))
 		s.flows(2 * time.Second) // what was sent in vain comes again after up to one
 	}
@@ -153,9 +153,9 @@ func TestScan(t *testing.T) {
 	for _, rate := range scanRates() {
 		s := newSim(t, 7, 0)
 		s.hasten(rate, 1e9)
-		s.device.o.Baud = rate
-		s.device.line.rates.start(rate)
-		s.device.line.opened(s.now)
+		s.device.baud = rate
+		s.device.rates.start(rate)
+		s.device.opened(s.now)
 		s.until("found", 20*time.Second, s.runs(rate))
 		s.flows(time.Minute) // many have gathered
 		if s.hub.rates.base != rate {
@@ -163,7 +163,7 @@ func TestScan(t *testing.T) {
 		}
 	}
 	s := newSim(t, 7, 0) // a hub that was told the rate stays there
-	s.device.line.rates.start(57600)
+	s.device.rates.start(57600)
 	for end := s.now.Add(20 * time.Second); s.now.Before(end); {
 		s.step()
 	}
@@ -174,9 +174,7 @@ func TestScan(t *testing.T) {
 
 // TestNoScan: neither silence, nor text, nor two seconds of boot messages at another rate make a hub look elsewhere.
 func TestNoScan(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	hub := &hubLine{baud: 115200, peers: new(peers), log: log, text: console{log: log}, timeout: time.Second}
-	hub.opened()
+	hub := newTestHub(nil, nil)
 	hub.rates.free = true
 	now := time.Unix(1e9, 0)
 	for range 10 {

@@ -182,7 +182,7 @@ func TestAnswersBeforeTheEnd(t *testing.T) {
 	stopping.Go(b.stopHub)
 	for closing := false; !closing; { // finish is called by the writer, which tells nobody
 		b.hub.mu.Lock()
-		closing = b.hub.lines[0].closing
+		closing = b.hub.lines[0].end.closing
 		b.hub.mu.Unlock()
 		runtime.Gosched()
 	}

@@ -19,7 +19,7 @@ func TestDictionaryRemembered(t *testing.T) {
 	first.stopHub()
 
 	second := newBench(t, options)
-	second.device.packed = nil // it has nothing to give
+	second.device.line.dictionary = nil // it has nothing to give
 	second.start(t)
 	acknowledged(t, second.report(t, 0, 3))
 	second.counted(t, 3)
@@ -39,7 +39,7 @@ func TestDictionaryRemembered(t *testing.T) {
 		t.Error(s)
 	}
 	fourth := newBench(t, options)
-	fourth.device.packed = nil
+	fourth.device.line.dictionary = nil
 	fourth.start(t)
 	acknowledged(t, fourth.report(t, 0, 3))
 }

@@ -2,10 +2,14 @@ package serial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sighub/carrier"
 )
+
+// ErrOverflow ends a reading that was dropped because the device's ring was full.
+var ErrOverflow = errors.New("serial: the ring of readings is full")
 
 // Report queues a reading taken now, of an event of the device's dictionary. Done, which may be nil, is called once
 // the hub has acknowledged it, or with an error: the hub's, if it was refused; [ErrOverflow], if it was dropped;
@@ -35,110 +39,57 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 	if limit := payloadLimit(d.o.MaxFrame) - others; len(packed) > limit {
 		return fmt.Errorf("%w: a reading of %d bytes, more than %d", carrier.ErrTooLarge, len(packed), limit)
 	}
-	w := &waiting{number: n, ticks: ticks, value: packed, done: done, roomy: true}
-	if d.o.Overflow == OverflowCount {
-		return d.squeeze(w)
+	r := &pendingReading{number: n, ticks: ticks, value: packed, done: done}
+	roomy := d.o.Overflow == OverflowWait
+	if roomy {
+		if err := d.enter(ctx); err != nil {
+			return err
+		}
 	}
-	if err := d.ring.enter(ctx); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ended {
-		d.ring.leave(w)
-		return carrier.ErrShutdown
-	}
-	d.queue(w)
-	return nil
-}
-
-// squeeze queues a reading in the place of the oldest one if there is no room.
-func (d *Device) squeeze(w *waiting) error {
-	dropped, err := d.displace(w)
-	if dropped != nil {
-		dropped.end(ErrOverflow)
+	dropped, err := d.queue(r, roomy)
+	if dropped != nil && dropped.done != nil {
+		dropped.done(ErrOverflow)
 	}
 	return err
 }
 
-func (d *Device) displace(w *waiting) (dropped *waiting, err error) {
+// enter waits for room in the ring.
+func (d *Device) enter(ctx context.Context) error {
+	select {
+	case d.room <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case d.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
+	}
+}
+
+// queue queues a reading. One that has no room yet, and finds none, takes that of another one, which queue returns.
+func (d *Device) queue(r *pendingReading, roomy bool) (dropped *pendingReading, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
+		if roomy {
+			<-d.room
+		}
 		return nil, carrier.ErrShutdown
 	}
-	select {
-	case d.ring.room <- struct{}{}:
-		d.queue(w)
-		return nil, nil
-	default:
-	}
-	if dropped = d.ring.drop(); dropped == nil {
-		dropped = w // all others were sent already
-	} else {
-		d.queue(w)
-	}
-	d.ring.count(len(d.dict.events)+dropped.number, dropped.ticks)
-	d.stats.Lost++
-	return dropped, nil
-}
-
-func (d *Device) queue(w *waiting) {
-	d.ring.queued = append(d.ring.queued, w)
-	d.wake.give()
-}
-
-// refill implements deviceEvents: readings become frames as late as possible, so that many share one. Messages
-// go first, but keep room for one frame of readings.
-func (d *Device) refill() {
-	link := d.line.link
-	for len(d.ring.queued) > 0 || len(d.ring.gaps) > 0 {
-		unsent := len(link.out.frames) - link.out.flying
-		if len(d.ring.flying) > 0 && (unsent > 0 || link.out.flying >= link.limits.window) {
-			return
-		}
-		d.ring.report()
-		payload, id, tooLarge := d.ring.pack(d.o.Batch, link.payloadLimit())
-		if tooLarge != nil {
-			d.end([]*waiting{tooLarge}, fmt.Errorf("%w: the hub takes frames of %d bytes", carrier.ErrTooLarge, link.limits.maxFrame))
-			continue
-		}
-		for _, w := range d.ring.flying[id] {
-			if !w.again && !w.gapped {
-				d.stats.Sent++
-			}
-		}
-		link.send(frameEvent, id, payload)
-	}
-}
-
-// renumbered implements deviceEvents.
-func (d *Device) renumbered(ids []uint64) { d.ring.restart(ids) }
-
-// acknowledged ends the readings of a frame that the hub has answered.
-func (d *Device) acknowledged(a arrival) {
-	readings := d.ring.land(a.answered.id)
-	err := unpackReply(a.reply).Err()
-	for _, w := range readings {
-		switch {
-		case w.gapped:
-		case err != nil:
-			d.stats.Refused++
+	if !roomy {
+		select {
+		case d.room <- struct{}{}:
+			roomy = true
 		default:
-			d.stats.Acknowledged++
 		}
 	}
-	d.end(readings, err)
-}
-
-// end tells those who reported the readings.
-func (d *Device) end(readings []*waiting, err error) {
-	if len(readings) > 0 {
-		d.events.put(deviceEvent{readings: readings, err: err})
+	if roomy {
+		d.line.report(r)
+	} else {
+		dropped = d.line.displace(r)
 	}
-}
-
-// dropReadings ends everything that waits.
-func (d *Device) dropReadings(cause error) {
-	d.end(d.ring.clear(), fmt.Errorf("serial: the reading was not acknowledged: %w", cause))
+	d.wake.give()
+	return dropped, nil
 }

@@ -159,11 +159,11 @@ func TestKeptIsSaid(t *testing.T) {
 		{false, true, false},
 		{true, true, true},
 	} {
-		d.line.welcome = c.welcome
+		d.line.welcomed = c.welcome
 		boot := d.line.hello.boot
 		d.Reset(c.kept)
-		if d.line.hello.kept != c.said || d.line.hello.boot == boot {
-			t.Errorf("%d: after a reset that keeps: %t, the device says %t", i, c.kept, d.line.hello.kept)
+		if d.line.kept != c.said || d.line.hello.boot == boot {
+			t.Errorf("%d: after a reset that keeps: %t, the device says %t", i, c.kept, d.line.kept)
 		}
 	}
 }

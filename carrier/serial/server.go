@@ -3,6 +3,7 @@ package serial
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"time"
@@ -16,13 +17,15 @@ type Server struct {
 	o     Options
 	store store
 
-	mu           sync.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
+	log          *slog.Logger // to be used while mu is held
+	mu           Mutex        // guards everything below, and every line and peer: nothing blocks while it is held
 	handler      carrier.SignalHandler
 	peers        peers
 	dictionaries dictionaries
 	lines        []*line
 	barren       map[*PortOptions]time.Time   // patterns that name no port, since when
 	active       map[*peer]*client            // devices in a session
+	records      map[string]*deviceRecord     // by identity, of all peers
 	latest       map[string]*client           // by identity: each waits for the one before it
 	clients      map[carrier.ClientID]*client // that the handler knows
 	lastID       carrier.ClientID
@@ -37,14 +40,17 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		o:       o,
 		barren:  make(map[*PortOptions]time.Time),
 		store:   store{dir: o.Dir, log: o.Logger},
 		active:  make(map[*peer]*client),
+		records: make(map[string]*deviceRecord),
 		latest:  make(map[string]*client),
 		clients: make(map[carrier.ClientID]*client),
-	}, nil
+	}
+	s.log = s.mu.Logger(o.Logger)
+	return s, nil
 }
 
 // Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it was lost, for as
@@ -77,9 +83,25 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	}
 }
 
+// A deviceRecord is what the hub keeps of a device from one connection to the next, and over resets.
+type deviceRecord struct {
+	peer   *peer // the latest
+	losses losses
+	untold []event // frames taken in a session that ended before the handler was told of the device
+}
+
 // connected notes that a device is in a session. The handler hears of it once its dictionary is known.
-func (s *Server) connected(l *line, p *peer) {
-	c := newClient(s, p, l)
+func (s *Server) connected(now time.Time, l *line, p *peer) {
+	r := s.records[p.id]
+	switch {
+	case r == nil:
+		r = new(deviceRecord)
+		s.records[p.id] = r
+	case r.peer != p: // the device was started anew, and has forgotten everything
+		r.losses.restarted, r.untold = now, nil
+	}
+	r.peer = p
+	c := newClient(s, p, r, l)
 	c.follow(s.latest[p.id])
 	c.follow(l.client)
 	s.active[p], s.latest[p.id], l.client = c, c, c
@@ -93,13 +115,6 @@ func (s *Server) disconnected(p *peer, cause error) {
 }
 
 func (s *Server) arrived(now time.Time, p *peer, a arrival) { s.active[p].arrived(now, a) }
-
-// wake wakes the writer of the line on which the device is; s.mu is held.
-func (s *Server) wake(p *peer) {
-	if p.line != nil {
-		p.line.wake.give()
-	}
-}
 
 // dictionaries remembers those of the devices seen, by their hash.
 type dictionaries map[uint32]*dictionary

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ type sim struct {
 	now  time.Time
 
 	hub    *hubLine
-	device *Device
+	device *simDevice
 	toHub  wire
 	toDev  wire
 
@@ -81,35 +80,25 @@ func byteTime(n, rate int) time.Duration {
 
 func newSim(t *testing.T, seed uint64, damage float64) *sim {
 	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), most: 1e9, now: time.Unix(1e9, 0), damage: damage, acked: make(map[int64]bool)}
-	quietLog := slog.New(slog.DiscardHandler)
-	s.hub = &hubLine{
-		name: "sim", baud: 115200, maxFrame: defaultFrame, window: 1 + s.rng.IntN(maxWindow), ask: time.Second,
-		timeout: 3 * time.Second, peers: new(peers), random: func() uint16 { return uint16(s.rng.Uint32()) },
-		events: simEvents{s}, log: quietLog, text: console{log: quietLog},
-	}
-	s.hub.opened()
-	d, err := NewDevice(nil, DeviceOptions{
-		UID: []byte{1}, Name: "sim", Boot: 7, Window: 1 + s.rng.IntN(maxWindow), MaxFrame: helloFrame + s.rng.IntN(200),
-		Senders: []Sender{{Name: "s", Events: []Event{{Name: "e"}}}},
-		Clock:   func() time.Time { return s.now },
+	s.hub = newTestHub(simEvents{s}, func(c *hubConfig) {
+		c.window, c.random = 1+s.rng.IntN(maxWindow), func() uint16 { return uint16(s.rng.Uint32()) }
 	})
-	must(t, err)
-	s.device = d
-	d.line.opened(s.now)
+	s.device = newSimDevice(func() time.Time { return s.now }, 1+s.rng.IntN(maxWindow), helloFrame+s.rng.IntN(200))
+	s.device.opened(s.now)
 	return s
 }
 
 // hasten lets both ends change their rates.
 func (s *sim) hasten(fastest, most int) {
 	s.hurry, s.most = true, most
-	s.hub.rates.free, s.hub.rates.max = true, fasterRates()[0]
-	s.device.line.rates.free, s.device.line.rates.fastest, s.device.o.FastestBaud = true, fastest, fastest
+	s.hub.rates.free = true
+	s.device.rates.free, s.device.rates.fastest, s.device.fastest = true, fastest, fastest
 }
 
 // simEvents make the sim the hub's owner.
 type simEvents struct{ *sim }
 
-func (e simEvents) connected(l *hubLine, p *peer) {
+func (e simEvents) connected(_ time.Time, l *hubLine, p *peer) {
 	e.sim.connected = p
 	if e.sim.hurry {
 		l.hurry()
@@ -117,6 +106,7 @@ func (e simEvents) connected(l *hubLine, p *peer) {
 }
 
 func (e simEvents) disconnected(*peer, error)                 { e.sim.connected = nil }
+func (e simEvents) forgot(*peer)                              {}
 func (e simEvents) arrived(now time.Time, p *peer, a arrival) { e.sim.arrived(now, p, a) }
 
 func (s *sim) arrived(now time.Time, p *peer, a arrival) {
@@ -151,7 +141,7 @@ func (s *sim) arrived(now time.Time, p *peer, a arrival) {
 		}
 		for _, r := range rs {
 			var n int64
-			must(s.t, r.data.Decode(&n))
+			must(s.t, scale(r.value, 0).Decode(&n))
 			s.readings = append(s.readings, n)
 			want := time.Unix(1e9, 0).Add(time.Duration(n) * time.Millisecond)
 			if off := r.time.Sub(want).Abs(); off > r.uncertainty+time.Millisecond {
@@ -182,13 +172,12 @@ func (s *sim) later(l *link, in *incoming, reply []byte) {
 // owner deals with what the device's link has told its owner.
 func (s *sim) owner() {
 	d := s.device
-	for {
-		e, ok := d.events.take()
+	for len(d.events) > 0 {
+		e := d.events[0]
+		d.events = d.events[1:]
 		switch {
-		case !ok:
-			return
 		case e.readings != nil:
-			for _, w := range e.readings {
+			for _, r := range e.readings {
 				switch {
 				case errors.Is(e.err, carrier.ErrReset):
 					s.forgotten++
@@ -197,18 +186,18 @@ func (s *sim) owner() {
 				case e.err != nil:
 					s.t.Fatalf("a reading ends with %v", e.err)
 				}
-				w.end(e.err)
-				d.ring.leave(w)
+				r.end(e.err)
+				d.waiting--
 			}
 		case e.arrival.answered != nil:
-			e.from.answered(e.arrival)
+			e.calls.Answer(e.arrival.answered.id, unpackReply(e.arrival.reply))
 		case e.arrival.in != nil:
 			m, err := unpackPlain(e.arrival.payload)
 			must(s.t, err)
 			var n int64
 			must(s.t, m.Params.Decode(&n))
 			s.requests = append(s.requests, n)
-			s.later(e.from.link, e.arrival.in, packReply(carrier.Done(n), 40))
+			s.later(e.link, e.arrival.in, packReply(carrier.Done(n), 40))
 		}
 	}
 }
@@ -246,14 +235,14 @@ func (s *sim) garbage(on time.Duration, rate int) []byte {
 
 // deliver gives the receiver what arrives. Of damaged frames a CRC of 16 bits lets one in 65,536 pass; the sim,
 // which knows what was sent, takes these out.
-func (s *sim) deliver(w *wire, to station, data []byte) {
+func (s *sim) deliver(w *wire, to lineEnd, data []byte) {
 	w.in.limit = 2 * limitFrame
 	if w.in.empty() {
 		w.began = s.now
 	}
 	w.in.feed(data, func(chunk []byte, _ bool) {
-		session := s.device.line.link.session
-		if to == station(s.hub) && s.connected != nil {
+		session := s.device.link.session
+		if to == lineEnd(s.hub) && s.connected != nil {
 			session = s.connected.link.session
 		}
 		if _, err := parseFrame(append([]byte(nil), chunk...), session); err == nil && !w.sent[string(chunk)] {
@@ -272,7 +261,7 @@ func (s *sim) transfer(w *wire, data []byte) {
 	w.busy = s.now
 	rate := s.hub.rates.now
 	if w == &s.toHub {
-		rate = s.device.line.rates.now
+		rate = s.device.rates.now
 	}
 	for chunk := range bytes.SplitAfterSeq(data, []byte{0}) {
 		w.sent[string(bytes.TrimSuffix(chunk, []byte{0}))] = true
@@ -308,11 +297,11 @@ func (s *sim) step() {
 	s.pending = rest
 	ends := []struct {
 		*wire
-		from, to station
+		from, to lineEnd
 		hears    func() *lineRate
 	}{
 		{&s.toHub, s.device, s.hub, func() *lineRate { return &s.hub.rates.lineRate }},
-		{&s.toDev, s.hub, s.device, func() *lineRate { return &s.device.line.rates.lineRate }},
+		{&s.toDev, s.hub, s.device, func() *lineRate { return &s.device.rates.lineRate }},
 	}
 	for _, w := range ends {
 		for len(w.flight) > 0 && !w.flight[0].at.After(s.now) {
@@ -326,7 +315,6 @@ func (s *sim) step() {
 		}
 	}
 	s.owner()
-	s.device.ending.Wait()
 	for _, w := range ends {
 		if !s.now.Before(w.busy) {
 			data, wake := w.from.pull(s.now, nil)
@@ -352,16 +340,16 @@ func (s *sim) step() {
 // load reports, asks and tells something now and then.
 func (s *sim) load() {
 	d := s.device
-	if s.rng.IntN(3) == 0 && len(d.ring.room) < cap(d.ring.room) {
+	if s.rng.IntN(3) == 0 && d.waiting < simRoom {
 		// The value is the time it was taken, in milliseconds and never twice.
 		if ms := s.now.Sub(time.Unix(1e9, 0)).Milliseconds(); ms > s.reported {
 			s.reported = ms
 			s.queued++
-			must(s.t, d.Report(context.Background(), "s", "e", ms, func(err error) {
+			d.take(ms, func(err error) {
 				if err == nil {
 					s.acked[ms] = true
 				}
-			}))
+			})
 		}
 	}
 	if p := s.connected; p != nil && s.rng.IntN(8) == 0 && len(p.link.out.frames) < maxWindow {
@@ -370,11 +358,12 @@ func (s *sim) load() {
 		must(s.t, err)
 		p.link.send(frameMessage, uint64(s.asked), payload)
 	}
-	if d.hub != nil && s.rng.IntN(8) == 0 && d.hub.calls.Outstanding() < d.line.link.limits.window {
+	if d.calls != nil && s.rng.IntN(8) == 0 && d.calls.Outstanding() < d.link.limits.window {
 		s.told++
 		n := s.told
-		m := &carrier.Message{Method: "x", Params: carrier.ValueOf(n)}
-		must(s.t, d.Transmit(context.Background(), d.hubID, m, func(r carrier.Reply, err error) {
+		payload, err := packPlain(&carrier.Message{Method: "x", Params: carrier.ValueOf(n)})
+		must(s.t, err)
+		id, err := d.calls.Begin(context.Background(), func(r carrier.Reply, err error) {
 			if err != nil {
 				return
 			}
@@ -383,7 +372,9 @@ func (s *sim) load() {
 			if err := r.Response.Decode(&got); err != nil || got != n {
 				s.t.Errorf("message %d is answered with %v", n, r.Response)
 			}
-		}))
+		})
+		must(s.t, err)
+		d.link.send(frameMessage, id, payload)
 	}
 }
 
@@ -395,12 +386,12 @@ func (s *sim) unplug() {
 	s.toHub.flight, s.toDev.flight = nil, nil
 	if s.rng.IntN(2) == 0 {
 		s.hub.drop(carrier.ErrUnplugged)
-		s.hub.opened()
+		s.hub.opened(s.hub.rates.free)
 	}
 	if s.rng.IntN(2) == 0 {
-		s.device.line.lost(carrier.ErrUnplugged)
-		s.device.line.rates.start(s.device.o.Baud)
-		s.device.line.opened(s.now)
+		s.device.closed(carrier.ErrUnplugged)
+		s.device.rates.start(s.device.baud)
+		s.device.opened(s.now)
 	}
 }
 
@@ -408,10 +399,10 @@ func (s *sim) unplug() {
 // answers to what it said before are still on the line.
 func (s *sim) reset(kept bool) {
 	s.resets++
-	s.device.Reset(kept)
+	s.device.reset(s.now, kept, s.device.hello.boot+1<<24)
 	s.owner()
 	if !kept {
 		s.device.start = s.now.Add(-time.Duration(s.rng.IntN(1e6)) * time.Millisecond)
 	}
-	s.device.line.opened(s.now) // in virtual time
+	s.device.opened(s.now) // in virtual time
 }

@@ -2,7 +2,6 @@ package serial
 
 import (
 	"bytes"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -44,8 +43,9 @@ func TestSpecification(t *testing.T) {
 // specHub keeps what a hub's line tells its owner.
 type specHub struct{ got []arrival }
 
-func (h *specHub) connected(*hubLine, *peer) {}
-func (h *specHub) disconnected(*peer, error) {}
+func (h *specHub) connected(time.Time, *hubLine, *peer) {}
+func (h *specHub) forgot(*peer)                         {}
+func (h *specHub) disconnected(*peer, error)            {}
 func (h *specHub) arrived(_ time.Time, p *peer, a arrival) {
 	h.got = append(h.got, a)
 	if a.in != nil {
@@ -67,10 +67,7 @@ func TestSpokenExample(t *testing.T) {
 		return wires[name]
 	}
 	owner := new(specHub)
-	log := slog.New(slog.DiscardHandler)
-	hub := &hubLine{maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: 3 * time.Second, peers: new(peers),
-		random: func() uint16 { return 0x1234 }, events: owner, log: log, text: console{log: log}}
-	hub.opened()
+	hub := newTestHub(owner, nil)
 	now := time.Unix(1e9, 0)
 	say := func(name string) []byte {
 		hub.receive(now, wire(name))

@@ -13,9 +13,7 @@ func TestLaterVersions(t *testing.T) {
 	var out logBuffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
 	owner := new(specHub)
-	hub := &hubLine{maxFrame: defaultFrame, window: maxWindow, ask: time.Second, timeout: time.Minute, peers: new(peers),
-		random: func() uint16 { return 0x1234 }, events: owner, log: log, text: console{log: log}}
-	hub.opened()
+	hub := newTestHub(owner, func(c *hubConfig) { c.timeout, c.log = time.Minute, log })
 	now := time.Unix(1e9, 0)
 	hello := func(payload []byte) []byte {
 		hub.receive(now, appendFrame([]byte{0}, crcStart, frame{kind: frameHello, payload: payload}))

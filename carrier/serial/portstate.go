@@ -30,8 +30,8 @@ const (
 // it, until the system's rules for it are applied; and other programs look at it, too.
 const patience = time.Second
 
-// A life is the state of a port, and how it came to it.
-type life struct {
+// A portState is the state of a port, and how it came to it.
+type portState struct {
 	state  PortState
 	since  time.Time
 	err    error     // of absent and failed
@@ -41,27 +41,27 @@ type life struct {
 }
 
 // enter changes the state. To fail again for the same reason is no change, nor is the try before that.
-func (l *life) enter(now time.Time, state PortState, err error) {
+func (s *portState) enter(now time.Time, state PortState, err error) {
 	switch {
-	case state == PortOpening && l.err != nil:
+	case state == PortOpening && s.err != nil:
 		return
-	case err != nil && l.err != nil && l.err.Error() == err.Error():
+	case err != nil && s.err != nil && s.err.Error() == err.Error():
 		return
 	case state == PortWaiting:
-		l.opened, l.told = true, ""
+		s.opened, s.told = true, ""
 	}
-	l.state, l.since, l.err = state, now, err
+	s.state, s.since, s.err = state, now, err
 }
 
 // news tells whether the failure to open the port is to be logged now: once for each reason, and not if it is that the
 // port has gone, which was told when it was lost.
-func (l *life) news(now time.Time) bool {
+func (s *portState) news(now time.Time) bool {
 	switch {
-	case l.told == l.err.Error(),
-		(errors.Is(l.err, fs.ErrPermission) || errors.Is(l.err, syscall.EBUSY)) && now.Sub(l.since) < patience,
-		l.state == PortAbsent && l.opened:
+	case s.told == s.err.Error(),
+		(errors.Is(s.err, fs.ErrPermission) || errors.Is(s.err, syscall.EBUSY)) && now.Sub(s.since) < patience,
+		s.state == PortAbsent && s.opened:
 		return false
 	}
-	l.told = l.err.Error()
+	s.told = s.err.Error()
 	return true
 }

@@ -1,0 +1,135 @@
+package serial
+
+import (
+	"errors"
+	"sync"
+
+	"sighub/carrier"
+)
+
+// signals hands on the readings of an EVT frame. The frame is answered when all of them are: done if they all are, else
+// with the first failure.
+func (c *client) signals(e event) {
+	in := e.arrival.in
+	c.batch = c.batch[:0]
+	c.server.mu.Lock()
+	readings, err := c.peer.readings(e.at, e.arrival.payload, c.dict)
+	for _, r := range readings {
+		c.batch = append(c.batch, c.signal(r))
+	}
+	c.count(e.at, len(readings))
+	if errors.Is(err, errTorn) {
+		c.peer.stray(in)
+	}
+	c.server.mu.Unlock()
+	switch {
+	case errors.Is(err, errTorn):
+	case err != nil:
+		c.respond(in, carrier.Failed(err))
+	case len(readings) == 0:
+		c.respond(in, carrier.Reply{})
+	default:
+		c.hand(c.batch, func(r carrier.Reply) { c.respond(in, r) })
+	}
+}
+
+// signal returns the signal for a reading; the server's lock is held.
+func (c *client) signal(r reading) carrier.Signal {
+	e := c.dict.events[r.event]
+	losses := &c.record.losses
+	if r.lost > 0 {
+		gap := newGapData(r.lost, losses.before(e.sender, r.time), r.time, e.event)
+		return carrier.Signal{Route: c.route(eventName{e.sender, gapEvent}), Time: r.time.UnixNano(),
+			Uncertainty: int64(r.uncertainty), Data: gap}
+	}
+	losses.reported(e.sender, r.time)
+	return carrier.Signal{Route: c.route(e.eventName), Time: r.time.UnixNano(), Uncertainty: int64(r.uncertainty),
+		Data: scale(r.value, e.exponent)}
+}
+
+// route returns the route of an event: there are as many as the dictionary has, and one for the gaps of each sender.
+func (c *client) route(name eventName) *carrier.Route {
+	route := c.routes[name]
+	if route == nil {
+		route = &carrier.Route{Sender: name.sender, Event: name.event}
+		c.routes[name] = route
+	}
+	return route
+}
+
+// hand hands on signals; ended is told what became of all of them.
+func (c *client) hand(batch []carrier.Signal, ended func(carrier.Reply)) {
+	c.answers.expect(len(batch), ended)
+	c.server.handler.HandleSignals(c.id, batch, &c.answers)
+}
+
+// tellLosses tells of the readings that may have been lost with the device's memory, and that were not told yet.
+func (c *client) tellLosses() {
+	c.server.mu.Lock()
+	due := c.record.losses.due(c)
+	c.server.mu.Unlock()
+	for _, l := range due {
+		signal := carrier.Signal{Route: c.route(eventName{l.sender, gapEvent}), Time: l.last.UnixNano(),
+			Data: newGapData(0, l.first, l.last, "")}
+		c.hand([]carrier.Signal{signal}, func(reply carrier.Reply) {
+			c.server.mu.Lock()
+			defer c.server.mu.Unlock()
+			c.record.losses.told(l, reply.Status == carrier.StatusDone)
+		})
+	}
+}
+
+// handedAnswers are the answers to the signals that a client has handed on: in their order.
+type handedAnswers struct {
+	mu      sync.Mutex
+	waiting []handed // oldest first
+}
+
+// A handed is signals that were handed on together.
+type handed struct {
+	left  int // signals that are not answered
+	reply carrier.Reply
+	ended func(carrier.Reply)
+}
+
+func (a *handedAnswers) expect(n int, ended func(carrier.Reply)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting = append(a.waiting, handed{left: n, ended: ended})
+}
+
+// Done implements carrier.Answers.
+func (a *handedAnswers) Done(n int) {
+	for n > 0 {
+		n = a.answer(n, carrier.Reply{})
+	}
+}
+
+// Fail implements carrier.Answers.
+func (a *handedAnswers) Fail(r carrier.Reply) { a.answer(1, r) }
+
+// answer takes the answer to the oldest n signals, as far as they were handed on together, and returns how many are left.
+func (a *handedAnswers) answer(n int, r carrier.Reply) (rest int) {
+	a.mu.Lock()
+	if len(a.waiting) == 0 {
+		a.mu.Unlock()
+		return 0
+	}
+	h := &a.waiting[0]
+	if h.reply.Status == carrier.StatusDone {
+		h.reply = r
+	}
+	taken := min(n, h.left)
+	if h.left -= taken; h.left > 0 {
+		a.mu.Unlock()
+		return 0
+	}
+	whole := *h
+	*h = handed{}
+	if a.waiting = a.waiting[1:]; len(a.waiting) == 0 {
+		a.waiting = nil
+	}
+	a.mu.Unlock()
+	whole.ended(whole.reply) // without the lock, because it takes the server's
+	return n - taken
+}
