@@ -8,26 +8,29 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 )
 
 // A client is one connection of a device. One goroutine, run, tells the handler of it, in order.
 type client struct {
-	*talk
+	*endpoint.Messenger
 	server *Server
-	peer   *peer
+	device *link.Device
 	record *deviceRecord
-	hello  hello // as it was at the beginning
+	hello  wire.Hello // as it was at the beginning
 	window int
 	line   *line
 	id     carrier.ClientID // 0 until the handler is told
-	dict   *dictionary
+	dict   *wire.Dictionary
 	after  []*client // to end before this one is told of
 
 	answers handedAnswers
-	routes  map[eventName]*carrier.Route
+	routes  map[wire.EventName]*carrier.Route
 	batch   []carrier.Signal // of the latest frame
 
-	queue   *queue[event]
+	queue   *endpoint.Queue[event]
 	fetched chan []byte   // replies to what fetch asks
 	lost    chan struct{} // closed, after cause was set, when the device is gone
 	cause   error
@@ -36,29 +39,29 @@ type client struct {
 
 // An event is one thing for a client's goroutine to deal with; one of its parts is set.
 type event struct {
-	arrival    arrival
+	arrival    link.Arrival
 	at         time.Time     // of arrival
 	registered *registration // a reply to add_sender came
 	reply      carrier.Reply
 	gone       bool
 }
 
-func newClient(s *Server, p *peer, r *deviceRecord, l *line) *client {
+func newClient(s *Server, p *link.Device, r *deviceRecord, l *line) *client {
 	c := &client{
-		talk:    newTalk(&s.mu, &p.link, p.wake),
-		server:  s,
-		peer:    p,
-		record:  r,
-		hello:   p.hello,
-		window:  p.link.limits.window,
-		line:    l,
-		routes:  make(map[eventName]*carrier.Route),
-		queue:   newQueue[event](),
-		fetched: make(chan []byte, 1),
-		lost:    make(chan struct{}),
-		done:    make(chan struct{}),
+		Messenger: endpoint.NewMessenger(&s.mu, &p.Link, p.Wake),
+		server:    s,
+		device:    p,
+		record:    r,
+		hello:     p.Hello,
+		window:    p.Link.Window(),
+		line:      l,
+		routes:    make(map[wire.EventName]*carrier.Route),
+		queue:     endpoint.NewQueue(r.untold...),
+		fetched:   make(chan []byte, 1),
+		lost:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
-	c.queue.items, r.untold = r.untold, nil
+	r.untold = nil
 	return c
 }
 
@@ -67,7 +70,7 @@ func newClient(s *Server, p *peer, r *deviceRecord, l *line) *client {
 func (c *client) follow(before *client) {
 	switch {
 	case before == nil || slices.Contains(c.after, before):
-	case before.gone != nil && before.id == 0: // it came and went while the handler was busy
+	case before.cause != nil && before.id == 0: // it came and went while the handler was busy
 		for _, b := range before.after {
 			c.follow(b)
 		}
@@ -77,12 +80,12 @@ func (c *client) follow(before *client) {
 }
 
 // arrived takes what the link has; the server's lock is held.
-func (c *client) arrived(now time.Time, a arrival) {
+func (c *client) arrived(now time.Time, a link.Arrival) {
 	switch {
-	case a.answered != nil && a.answered.id == fetchID:
-		c.fetched <- a.reply // there is but one of them at a time
+	case a.Answered != nil && a.Answered.ID == fetchID:
+		c.fetched <- a.Reply // there is but one of them at a time
 	default:
-		c.queue.put(event{arrival: a, at: now})
+		c.queue.Put(event{arrival: a, at: now})
 	}
 }
 
@@ -90,14 +93,14 @@ func (c *client) arrived(now time.Time, a arrival) {
 // goroutine of their own, because whoever made them may be waiting for the lock.
 func (c *client) lose(cause error) {
 	c.cause = cause
-	gone := c.end(cause)
+	fail := c.End(cause)
 	delete(c.server.clients, c.id)
 	close(c.lost)
 	if c.id == 0 {
-		c.record.untold = c.queue.clear() // taken, and told to nobody: for the connection after this one
+		c.record.untold = c.queue.Clear() // taken, and told to nobody: for the connection after this one
 	}
-	c.queue.put(event{gone: true})
-	c.server.running.Go(func() { c.calls.Fail(gone) })
+	c.queue.Put(event{gone: true})
+	c.server.running.Go(fail)
 }
 
 // run tells the handler of the connection, from its beginning to its end.
@@ -110,7 +113,7 @@ func (c *client) run() {
 			return
 		}
 	}
-	log := c.server.o.Logger.With("port", c.line.path, "device", c.name(), "uid", c.peer.id)
+	log := c.server.o.Logger.With("port", c.line.path, "device", c.name(), "uid", c.device.ID)
 	if err := c.learn(); err != nil {
 		if errors.Is(err, carrier.ErrGone) {
 			return
@@ -123,10 +126,10 @@ func (c *client) run() {
 	c.recall()
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.path,
+		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.o.Naming,
 	})
-	log.Info("device connected", "firmware", c.hello.firmware)
+	log.Info("device connected", "firmware", c.hello.Firmware)
 	desk := newRegistry(c)
 	desk.offer()
 	c.tellLosses()
@@ -138,8 +141,8 @@ func (c *client) run() {
 
 func (c *client) finish() {
 	c.server.mu.Lock()
-	if c.server.latest[c.peer.id] == c {
-		delete(c.server.latest, c.peer.id)
+	if c.server.latest[c.device.ID] == c {
+		delete(c.server.latest, c.device.ID)
 	}
 	c.server.mu.Unlock()
 	close(c.done)
@@ -165,13 +168,13 @@ func (c *client) recall() {
 func (c *client) announce() bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	if c.gone != nil {
+	if c.cause != nil {
 		return false
 	}
 	c.server.lastID++
 	c.id = c.server.lastID
-	c.line.end.hurry()
-	c.line.wake.give()
+	c.line.end.OfferFasterRates()
+	c.line.wake.Give()
 	c.server.clients[c.id] = c
 	return true
 }
@@ -180,17 +183,17 @@ func (c *client) name() string {
 	if c.line.o.Name != "" {
 		return c.line.o.Name
 	}
-	return c.hello.title()
+	return c.hello.Title()
 }
 
 // serve deals with events until the device is gone.
 func (c *client) serve(desk *registry) {
 	for {
-		e, ok := c.queue.take()
+		e, ok := c.queue.Take()
 		switch {
 		case !ok:
 			select {
-			case <-c.queue.ready:
+			case <-c.queue.Ready:
 			case <-desk.again():
 				desk.offer()
 			}
@@ -200,17 +203,17 @@ func (c *client) serve(desk *registry) {
 			if desk.answered(e.registered, e.reply) {
 				c.tellLosses() // those that were refused before
 			}
-		case e.arrival.answered != nil:
-			c.answered(e.arrival)
+		case e.arrival.Answered != nil:
+			c.Answered(e.arrival)
 		default:
 			switch {
-			case c.void(e.arrival.in): // taken back
-			case e.arrival.kind == frameEvent:
+			case c.Void(e.arrival.In): // taken back
+			case e.arrival.Kind == wire.FrameEvent:
 				c.signals(e)
 			default:
 				c.message(e)
 			}
-			c.consumed()
+			c.Consumed()
 		}
 	}
 }
@@ -218,12 +221,12 @@ func (c *client) serve(desk *registry) {
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
-	m, err := unpackPlain(a.payload)
-	if method, _, ok := unpackCompact(a.payload); ok {
+	m, err := wire.UnpackMessage(a.Payload)
+	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
 		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
 	}
 	if err != nil {
-		c.respond(a.in, carrier.Failed(err))
+		c.Respond(a.In, carrier.Failed(err))
 		return
 	}
 	if m.Method == "signal" {
@@ -231,7 +234,7 @@ func (c *client) message(e event) {
 		c.count(e.at, 1)
 		c.server.mu.Unlock()
 	}
-	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.respond(a.in, r) })
+	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
 }
 
 // count counts readings; the server's lock is held.
@@ -246,28 +249,28 @@ func (c *client) transmit(ctx context.Context, m *carrier.Message, done func(car
 	if err != nil {
 		return err
 	}
-	return c.talk.transmit(ctx, payload, done)
+	return c.Messenger.Transmit(ctx, payload, done)
 }
 
 func (c *client) pack(m *carrier.Message) ([]byte, error) {
-	if m.Method == "request" && c.dict != nil && len(c.dict.requests) > 0 {
-		var name requestName
+	if m.Method == "request" && c.dict != nil && len(c.dict.Requests) > 0 {
+		var name wire.RequestName
 		var params carrier.Value
 		// A request with fields that do not fit is for the device to complain about.
 		_ = m.Params.Fields(func(key string, v carrier.Value) error {
 			switch key {
 			case "sender":
-				return v.Decode(&name.sender)
+				return v.Decode(&name.Sender)
 			case "method":
-				return v.Decode(&name.method)
+				return v.Decode(&name.Method)
 			case "params":
 				params = v
 			}
 			return nil
 		})
-		if n := c.dict.request(name); n != 0 {
-			return packCompact(n, params)
+		if n := c.dict.RequestNumber(name); n != 0 {
+			return wire.PackNumbered(n, params)
 		}
 	}
-	return packPlain(m)
+	return wire.PackMessage(m)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/wire"
 )
 
 const fetchID = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
@@ -11,7 +12,7 @@ const fetchID = 0 // the id of frames that fetch a dictionary; carrier.Calls cou
 // learn finds the device's dictionary: remembered from its hash, in this run or one before, or fetched from the device.
 // Without a dictionary the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
 func (c *client) learn() error {
-	want := c.hello.dictionary
+	want := c.hello.Dictionary
 	if want == 0 {
 		return nil
 	}
@@ -26,10 +27,10 @@ func (c *client) learn() error {
 		if err != nil {
 			return err
 		}
-		if got := hash(packed); got != want {
+		if got := wire.HashDictionary(packed); got != want {
 			return fmt.Errorf("serial: its hash is %08x, but HELLO said %08x", got, want)
 		}
-		if c.dict, err = parseDictionary(packed); err != nil {
+		if c.dict, err = wire.ParseDictionary(packed); err != nil {
 			return err
 		}
 		c.server.running.Go(func() { c.server.store.save(want, packed) }) // a slow disk keeps no device waiting
@@ -50,22 +51,17 @@ func (c *client) fetch() (packed []byte, err error) {
 		if len(piece) == 0 {
 			return packed, nil
 		}
-		if packed = append(packed, piece...); len(packed) > maxDictionary {
-			return nil, fmt.Errorf("%w: more than %d bytes", carrier.ErrTooLarge, maxDictionary)
+		if packed = append(packed, piece...); len(packed) > wire.MaxDictionary {
+			return nil, fmt.Errorf("%w: more than %d bytes", carrier.ErrTooLarge, wire.MaxDictionary)
 		}
 	}
 }
 
 func (c *client) piece(offset int) ([]byte, error) {
-	c.server.mu.Lock()
-	if c.gone == nil {
-		c.link.send(frameMessage, fetchID, fetchFrom(offset))
-		c.wake()
-	}
-	c.server.mu.Unlock()
+	_ = c.Send(fetchID, wire.PackFetch(offset)) // the error is that c.lost is closed
 	select {
 	case reply := <-c.fetched:
-		r := unpackReply(reply)
+		r := wire.UnpackReply(reply)
 		if err := r.Err(); err != nil {
 			return nil, fmt.Errorf("serial: the device does not give it: %w", err)
 		}

@@ -120,7 +120,7 @@ func (f *finder) remind(l *line, p discovery.Port, told bool) {
 	l.usb = p.USB
 	state := l.port.state
 	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.o.pattern.Exact() {
-		l.wanted.give()
+		l.wanted.Give()
 	}
 }
 
@@ -138,7 +138,7 @@ func (f *finder) forget() {
 	slices.SortFunc(absent, func(a, b *line) int { return b.port.since.Compare(a.port.since) })
 	over := absent[min(len(absent), maxAbsent):]
 	for _, l := range absent[:len(absent)-len(over)] {
-		if l.client == nil || s.latest[l.client.peer.id] != nil {
+		if l.client == nil || s.latest[l.client.device.ID] != nil {
 			over = append(over, l)
 		}
 	}

@@ -5,53 +5,55 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 )
 
 // signals hands on the readings of an EVT frame. The frame is answered when all of them are: done if they all are, else
 // with the first failure.
 func (c *client) signals(e event) {
-	in := e.arrival.in
+	in := e.arrival.In
 	c.batch = c.batch[:0]
 	c.server.mu.Lock()
-	readings, err := c.peer.readings(e.at, e.arrival.payload, c.dict)
+	readings, err := c.device.Readings(e.at, e.arrival.Payload, c.dict)
 	for _, r := range readings {
 		c.batch = append(c.batch, c.signal(r))
 	}
 	c.count(e.at, len(readings))
-	if errors.Is(err, errTorn) {
-		c.peer.stray(in)
+	if errors.Is(err, wire.ErrNoTicks) {
+		c.device.Resync(in)
 	}
 	c.server.mu.Unlock()
 	switch {
-	case errors.Is(err, errTorn):
+	case errors.Is(err, wire.ErrNoTicks):
 	case err != nil:
-		c.respond(in, carrier.Failed(err))
+		c.Respond(in, carrier.Failed(err))
 	case len(readings) == 0:
-		c.respond(in, carrier.Reply{})
+		c.Respond(in, carrier.Reply{})
 	default:
-		c.hand(c.batch, func(r carrier.Reply) { c.respond(in, r) })
+		c.hand(c.batch, func(r carrier.Reply) { c.Respond(in, r) })
 	}
 }
 
 // signal returns the signal for a reading; the server's lock is held.
-func (c *client) signal(r reading) carrier.Signal {
-	e := c.dict.events[r.event]
+func (c *client) signal(r link.Reading) carrier.Signal {
+	e := c.dict.Events[r.Event]
 	losses := &c.record.losses
-	if r.lost > 0 {
-		gap := newGapData(r.lost, losses.before(e.sender, r.time), r.time, e.event)
-		return carrier.Signal{Route: c.route(eventName{e.sender, gapEvent}), Time: r.time.UnixNano(),
-			Uncertainty: int64(r.uncertainty), Data: gap}
+	if r.Lost > 0 {
+		gap := newGapData(r.Lost, losses.before(e.Sender, r.Time), r.Time, e.Event)
+		return carrier.Signal{Route: c.route(wire.EventName{Sender: e.Sender, Event: gapEvent}), Time: r.Time.UnixNano(),
+			Uncertainty: int64(r.Uncertainty), Data: gap}
 	}
-	losses.reported(e.sender, r.time)
-	return carrier.Signal{Route: c.route(e.eventName), Time: r.time.UnixNano(), Uncertainty: int64(r.uncertainty),
-		Data: scale(r.value, e.exponent)}
+	losses.reported(e.Sender, r.Time)
+	return carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty),
+		Data: wire.Scale(r.Value, e.Exponent)}
 }
 
 // route returns the route of an event: there are as many as the dictionary has, and one for the gaps of each sender.
-func (c *client) route(name eventName) *carrier.Route {
+func (c *client) route(name wire.EventName) *carrier.Route {
 	route := c.routes[name]
 	if route == nil {
-		route = &carrier.Route{Sender: name.sender, Event: name.event}
+		route = &carrier.Route{Sender: name.Sender, Event: name.Event}
 		c.routes[name] = route
 	}
 	return route
@@ -69,7 +71,7 @@ func (c *client) tellLosses() {
 	due := c.record.losses.due(c)
 	c.server.mu.Unlock()
 	for _, l := range due {
-		signal := carrier.Signal{Route: c.route(eventName{l.sender, gapEvent}), Time: l.last.UnixNano(),
+		signal := carrier.Signal{Route: c.route(wire.EventName{Sender: l.sender, Event: gapEvent}), Time: l.last.UnixNano(),
 			Data: newGapData(0, l.first, l.last, "")}
 		c.hand([]carrier.Signal{signal}, func(reply carrier.Reply) {
 			c.server.mu.Lock()

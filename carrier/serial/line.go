@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
 )
@@ -20,13 +23,13 @@ type line struct {
 	server *Server
 	o      *PortOptions
 	path   string
-	wanted notice // to try again now: the port may be there, or may be free
-	wake   notice // there is something to write
+	wanted endpoint.Notice // to try again now: the port may be there, or may be free
+	wake   endpoint.Notice // there is something to write
 	stop   context.CancelCauseFunc
 	log    *slog.Logger
 
 	// The server's lock guards what follows.
-	end      *hubLine
+	end      *link.HubEnd
 	port     portState
 	client   *client // the latest
 	usb      *discovery.USB
@@ -35,12 +38,12 @@ type line struct {
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
-	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: newNotice(), wake: newNotice(), log: s.o.Logger}
-	l.end = newHubLine(hubConfig{
-		name: p.Path, baud: l.baud(), maxBaud: o.MaxBaud, maxFrame: s.o.MaxFrame, window: s.o.Window,
-		ask: s.o.Ask, timeout: s.o.Timeout, random: func() uint16 { return uint16(rand.Uint32()) }, wake: l.wake.give,
-		log: s.log,
-	}, &s.peers, l)
+	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice(), log: s.o.Logger}
+	l.end = link.NewHubEnd(link.HubConfig{
+		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.o.MaxFrame, Window: s.o.Window,
+		Ask: s.o.Ask, Timeout: s.o.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
+		Log: s.log,
+	}, &s.devices, l)
 	l.port.enter(time.Now(), PortOpening, nil)
 	return l
 }
@@ -78,7 +81,7 @@ func (l *line) run(ctx context.Context) {
 }
 
 // baud returns the rate at which the port is opened.
-func (l *line) baud() int { return cmp.Or(l.o.Baud, usualBaud) }
+func (l *line) baud() int { return cmp.Or(l.o.Baud, wire.DefaultBaud) }
 
 func (l *line) open() (port.Port, error) {
 	p, err := l.o.Opener.Open(l.path, l.baud())
@@ -102,16 +105,16 @@ func (l *line) open() (port.Port, error) {
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
-	l.end.opened(settable && l.o.Baud == 0)
+	l.end.Opened(settable && l.o.Baud == 0)
 	l.server.mu.Unlock()
-	runPump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {
 			cause = endOf(ctx)
 		}
 		l.server.mu.Lock()
-		l.end.drop(cause)
+		l.end.Drop(cause)
 		l.server.mu.Unlock()
 	})
 	return lost
@@ -157,19 +160,19 @@ func (l *line) enter(state PortState, err error) {
 	l.port.enter(time.Now(), state, err)
 }
 
-// connected, disconnected, arrived and forgot make the line hubEvents; the server's lock is held.
-func (l *line) connected(now time.Time, _ *hubLine, p *peer) {
+// Connected, disconnected, arrived and forgot make the line HubOwner; the server's lock is held.
+func (l *line) Connected(now time.Time, _ *link.HubEnd, p *link.Device) {
 	l.port.enter(time.Now(), PortConnected, nil)
 	l.server.connected(now, l, p)
 }
 
-func (l *line) forgot(p *peer) { delete(l.server.records, p.id) }
+func (l *line) Forgot(p *link.Device) { delete(l.server.records, p.ID) }
 
-func (l *line) disconnected(p *peer, cause error) {
+func (l *line) Disconnected(p *link.Device, cause error) {
 	now := time.Now()
-	l.end.trouble = trouble{cause, now}
+	l.end.LastError = link.LastError{Err: cause, At: now}
 	l.port.enter(now, PortWaiting, nil)
 	l.server.disconnected(p, cause)
 }
 
-func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
+func (l *line) Arrived(now time.Time, p *link.Device, a link.Arrival) { l.server.arrived(now, p, a) }

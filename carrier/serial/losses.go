@@ -3,6 +3,8 @@ package serial
 import (
 	"maps"
 	"time"
+
+	"sighub/carrier/serial/internal/wire"
 )
 
 // losses is what the hub knows of the readings that a device's senders may have lost, whatever resets happen.
@@ -36,9 +38,9 @@ func (ls *losses) before(sender string, at time.Time) time.Time {
 
 // gather turns the device's latest reset into losses: of each sender that had reported before it. What is known of
 // senders that the dictionary does not name is forgotten.
-func (ls *losses) gather(d *dictionary) {
+func (ls *losses) gather(d *wire.Dictionary) {
 	named := make(map[string]bool)
-	for _, s := range d.senders {
+	for _, s := range d.Senders {
 		named[s.Name] = true
 	}
 	maps.DeleteFunc(ls.last, func(sender string, _ time.Time) bool { return !named[sender] })
@@ -67,7 +69,7 @@ func (ls *losses) due(c *client) (due []*loss) {
 	if len(ls.untold) == 0 || c.dict == nil {
 		return nil
 	}
-	for _, s := range c.dict.senders {
+	for _, s := range c.dict.Senders {
 		if l := ls.untold[s.Name]; l != nil && l.telling != c {
 			l.telling = c
 			due = append(due, l)

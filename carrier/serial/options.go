@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
 )
@@ -71,15 +72,15 @@ type PortOptions struct {
 func (o Options) withDefaults() (Options, error) {
 	o.Ask = cmp.Or(o.Ask, time.Second)
 	o.Timeout = cmp.Or(o.Timeout, max(3*time.Second, o.Ask))
-	o.MaxFrame = cmp.Or(o.MaxFrame, defaultFrame)
-	o.Window = cmp.Or(o.Window, maxWindow)
+	o.MaxFrame = cmp.Or(o.MaxFrame, wire.DefaultFrame)
+	o.Window = cmp.Or(o.Window, wire.MaxWindow)
 	o.Retry = cmp.Or(o.Retry, 5*time.Second)
 	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
 	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkLimits(o.MaxFrame, o.Window); err != nil {
+	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
 		return o, fmt.Errorf("serial: %w", err)
 	}
 	if o.Ask < 0 || o.Timeout < o.Ask {
@@ -94,7 +95,7 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("serial: port %d: %w", i+1, err)
 		}
 		p.pattern = pattern
-		p.MaxBaud = cmp.Or(p.MaxBaud, fasterRates()[0])
+		p.MaxBaud = cmp.Or(p.MaxBaud, 1_000_000)
 		if p.Opener == nil {
 			p.Opener = port.OpenerFunc(port.Open)
 		}

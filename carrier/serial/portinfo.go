@@ -78,7 +78,7 @@ func (s *Server) Ports() []PortInfo {
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
 		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
-		Frames: l.end.stats.good, BadFrames: l.end.stats.bad,
+		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames,
 	}
 	switch {
 	case l.port.err != nil:
@@ -86,14 +86,14 @@ func (l *line) info(now time.Time) PortInfo {
 		next := l.port.next.UTC()
 		i.NextTry = &next
 	case l.port.state != PortOpening:
-		i.Baud = l.end.rates.now
+		i.Baud = l.end.CurrentBaud()
 	}
-	if l.end.peer != nil && l.end.silent(now) {
-		i.State, i.Since = PortSilent, l.end.silentSince().UTC()
+	if since, silent := l.end.SilentSince(now); silent {
+		i.State, i.Since = PortSilent, since.UTC()
 	}
-	if l.end.trouble.what != nil {
-		at := l.end.trouble.at.UTC()
-		i.Error, i.ErrorAt = l.end.trouble.what.Error(), &at
+	if l.end.LastError.Err != nil {
+		at := l.end.LastError.At.UTC()
+		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), &at
 	}
 	if l.client != nil {
 		i.Device = l.client.info(now)
@@ -112,20 +112,21 @@ func reason(err error) string {
 
 // info returns what is known of the device; the server's lock is held.
 func (c *client) info(now time.Time) *DeviceInfo {
-	p := c.peer
+	p := c.device
 	i := &DeviceInfo{
-		UID: p.id, Name: c.name(), Firmware: c.hello.firmware, Resent: p.link.stats.resent, Repeated: p.link.stats.repeated,
+		UID: p.ID, Name: c.name(), Firmware: c.hello.Firmware, Resent: p.Link.Stats.Resent, Repeated: p.Link.Stats.Repeated,
 	}
-	if rtt := p.link.resend.srtt; rtt > 0 {
+	if rtt := p.Link.RoundTrip(); rtt > 0 {
 		ms := rtt.Seconds() * 1000
 		i.RoundTrip = &ms
 	}
-	if p.clock.known() {
-		at := p.clock.now(now)
-		zero, _ := p.clock.time(0, now)
-		_, uncertainty := p.clock.time(at, now.Add(time.Hour))
+	if p.Clock.Known() {
+		at := p.Clock.Now(now)
+		zero, _ := p.Clock.Time(0, now)
+		_, uncertainty := p.Clock.Time(at, now.Add(time.Hour))
+		low, high := p.Clock.Drift()
 		i.Clock = &ClockInfo{Zero: zero.UTC(), Uncertainty: uncertainty.Seconds() * 1000,
-			Drift: (p.clock.low + p.clock.high) / 2 * 1e6, DriftError: (p.clock.high - p.clock.low) / 2 * 1e6}
+			Drift: (low + high) / 2 * 1e6, DriftError: (high - low) / 2 * 1e6}
 	}
 	return i
 }

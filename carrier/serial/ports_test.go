@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
 )
@@ -81,17 +82,17 @@ func newRig(t *testing.T, ports ...PortOptions) *rig {
 	r := &rig{root: t.TempDir(), atHub: newRecorder(), log: new(logBuffer)}
 	must(t, os.MkdirAll(r.root+"/dev", 0o755))
 	var err error
-	r.hub, err = New(Options{Ports: ports, System: discovery.System{Root: r.root}, Timeout: watchdog,
+	r.hub, err = Listen(Options{Ports: ports, System: discovery.System{Root: r.root}, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	must(t, err)
 	return r
 }
 
 // device starts a device that is not plugged in yet.
-func (r *rig) device(t *testing.T, uid byte) (*Device, *socket) {
+func (r *rig) device(t *testing.T, uid byte) (*device.Device, *socket) {
 	t.Helper()
 	s := newSocket()
-	d, err := NewDevice(s.open, DeviceOptions{UID: []byte{uid}, Senders: lightSenders, Timeout: watchdog,
+	d, err := device.New(s.open, device.Options{UID: []byte{uid}, Senders: lightSenders, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}})
 	must(t, err)
 	t.Cleanup(func() {
@@ -229,7 +230,7 @@ func TestSilentPort(t *testing.T) {
 	r := newRig(t, PortOptions{Port: "/dev/ttyUSB0"})
 	r.hub.o.Ask = time.Millisecond
 	s := newSocket()
-	d, err := NewDevice(s.open, DeviceOptions{UID: []byte{1}, Timeout: watchdog})
+	d, err := device.New(s.open, device.Options{UID: []byte{1}, Timeout: watchdog})
 	must(t, err)
 	s.plug(t, r.root+"/dev/ttyUSB0")
 	defer s.pull()
@@ -242,7 +243,7 @@ func TestSilentPort(t *testing.T) {
 
 // TestPortInfo: what is told of a port is what happened there.
 func TestPortInfo(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Firmware = "1.2" })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Firmware = "1.2" })
 	b.start(t)
 	acknowledged(t, b.report(t, 0, 20))
 	var p PortInfo
@@ -402,7 +403,7 @@ func TestAverage(t *testing.T) {
 // TestStuckWriter: a device that has fallen silent is told to be gone in time even if writing to its port hangs.
 func TestStuckWriter(t *testing.T) {
 	stuck := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
-	b := newBench(t, func(o *Options, _ *DeviceOptions) {
+	b := newBench(t, func(o *Options, _ *device.Options) {
 		native, err := port.NewOpener(port.OpenerNative)
 		must(t, err)
 		o.Ports[0].Opener = port.OpenerFunc(func(path string, baud int) (port.Port, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/wire"
 )
 
 // A registry registers the senders of a device's dictionary with the hub, and offers those that were refused again
@@ -16,7 +17,7 @@ type registry struct {
 }
 
 type registration struct {
-	sender  Sender
+	sender  wire.Sender
 	pending bool // offered and not answered
 	done    bool
 	told    string // why it was refused, as logged
@@ -25,7 +26,7 @@ type registration struct {
 func newRegistry(c *client) *registry {
 	r := &registry{client: c}
 	if c.dict != nil {
-		for _, s := range c.dict.senders {
+		for _, s := range c.dict.Senders {
 			r.entries = append(r.entries, &registration{sender: s})
 		}
 	}
@@ -53,7 +54,7 @@ func (r *registry) offer() {
 		})}
 		var once sync.Once
 		r.client.server.handler.HandleMessage(r.client.id, m, func(reply carrier.Reply) {
-			once.Do(func() { r.client.queue.put(event{registered: e, reply: reply}) })
+			once.Do(func() { r.client.queue.Put(event{registered: e, reply: reply}) })
 		})
 	}
 }

@@ -6,23 +6,25 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"sighub/carrier/serial/device"
 )
 
 // TestDictionaryRemembered: a hub knows the dictionary of a device that another hub has served, and does not ask for it
 // again.
 func TestDictionaryRemembered(t *testing.T) {
 	dir := t.TempDir()
-	options := func(o *Options, _ *DeviceOptions) { o.Dir = dir }
+	options := func(o *Options, _ *device.Options) { o.Dir = dir }
 	first := newBench(t, options)
 	first.start(t)
 	acknowledged(t, first.report(t, 0, 3))
 	first.stopHub()
 
 	second := newBench(t, options)
-	second.device.line.dictionary = nil // it has nothing to give
 	second.start(t)
 	acknowledged(t, second.report(t, 0, 3))
 	second.counted(t, 3)
+	second.nothingFetched(t)
 	second.stopHub()
 
 	// If it is damaged, the device is asked.
@@ -39,16 +41,24 @@ func TestDictionaryRemembered(t *testing.T) {
 		t.Error(s)
 	}
 	fourth := newBench(t, options)
-	fourth.device.line.dictionary = nil
 	fourth.start(t)
 	acknowledged(t, fourth.report(t, 0, 3))
+	fourth.nothingFetched(t)
+}
+
+// nothingFetched checks that the hub has asked the device for nothing.
+func (b *bench) nothingFetched(t *testing.T) {
+	t.Helper()
+	if n := b.framesSent(); n > 0 {
+		t.Errorf("%d frames went to the device", n)
+	}
 }
 
 // TestDictionaryNotRemembered: a folder that is of no use keeps nobody from being served.
 func TestDictionaryNotRemembered(t *testing.T) {
 	file := t.TempDir() + "/file"
 	must(t, os.WriteFile(file, nil, 0o600))
-	b := newBench(t, func(o *Options, _ *DeviceOptions) { o.Dir = file })
+	b := newBench(t, func(o *Options, _ *device.Options) { o.Dir = file })
 	b.start(t)
 	acknowledged(t, b.report(t, 0, 3))
 	b.stopHub()

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 )
 
 // A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on
@@ -17,14 +20,14 @@ type Server struct {
 	o     Options
 	store store
 
-	log          *slog.Logger // to be used while mu is held
-	mu           Mutex        // guards everything below, and every line and peer: nothing blocks while it is held
+	log          *slog.Logger   // to be used while mu is held
+	mu           endpoint.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
 	handler      carrier.SignalHandler
-	peers        peers
+	devices      link.Devices
 	dictionaries dictionaries
 	lines        []*line
 	barren       map[*PortOptions]time.Time   // patterns that name no port, since when
-	active       map[*peer]*client            // devices in a session
+	active       map[*link.Device]*client     // devices in a session
 	records      map[string]*deviceRecord     // by identity, of all peers
 	latest       map[string]*client           // by identity: each waits for the one before it
 	clients      map[carrier.ClientID]*client // that the handler knows
@@ -34,8 +37,8 @@ type Server struct {
 
 var _ carrier.Upstream = (*Server)(nil)
 
-// New returns a Server. It opens its ports when it is served. The error tells what is wrong with the options.
-func New(o Options) (*Server, error) {
+// Listen returns a Server. It opens its ports when it is served. The error tells what is wrong with the options.
+func Listen(o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -44,7 +47,7 @@ func New(o Options) (*Server, error) {
 		o:       o,
 		barren:  make(map[*PortOptions]time.Time),
 		store:   store{dir: o.Dir, log: o.Logger},
-		active:  make(map[*peer]*client),
+		active:  make(map[*link.Device]*client),
 		records: make(map[string]*deviceRecord),
 		latest:  make(map[string]*client),
 		clients: make(map[carrier.ClientID]*client),
@@ -85,43 +88,43 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 
 // A deviceRecord is what the hub keeps of a device from one connection to the next, and over resets.
 type deviceRecord struct {
-	peer   *peer // the latest
+	device *link.Device // the latest
 	losses losses
 	untold []event // frames taken in a session that ended before the handler was told of the device
 }
 
 // connected notes that a device is in a session. The handler hears of it once its dictionary is known.
-func (s *Server) connected(now time.Time, l *line, p *peer) {
-	r := s.records[p.id]
+func (s *Server) connected(now time.Time, l *line, p *link.Device) {
+	r := s.records[p.ID]
 	switch {
 	case r == nil:
 		r = new(deviceRecord)
-		s.records[p.id] = r
-	case r.peer != p: // the device was started anew, and has forgotten everything
+		s.records[p.ID] = r
+	case r.device != p: // the device was started anew, and has forgotten everything
 		r.losses.restarted, r.untold = now, nil
 	}
-	r.peer = p
+	r.device = p
 	c := newClient(s, p, r, l)
-	c.follow(s.latest[p.id])
+	c.follow(s.latest[p.ID])
 	c.follow(l.client)
-	s.active[p], s.latest[p.id], l.client = c, c, c
+	s.active[p], s.latest[p.ID], l.client = c, c, c
 	s.running.Go(c.run)
 }
 
-func (s *Server) disconnected(p *peer, cause error) {
+func (s *Server) disconnected(p *link.Device, cause error) {
 	c := s.active[p]
 	delete(s.active, p)
 	c.lose(cause)
 }
 
-func (s *Server) arrived(now time.Time, p *peer, a arrival) { s.active[p].arrived(now, a) }
+func (s *Server) arrived(now time.Time, p *link.Device, a link.Arrival) { s.active[p].arrived(now, a) }
 
 // dictionaries remembers those of the devices seen, by their hash.
-type dictionaries map[uint32]*dictionary
+type dictionaries map[uint32]*wire.Dictionary
 
 const maxDictionaries = 64
 
-func (d *dictionaries) add(hash uint32, dict *dictionary) {
+func (d *dictionaries) add(hash uint32, dict *wire.Dictionary) {
 	if *d == nil {
 		*d = make(dictionaries)
 	}

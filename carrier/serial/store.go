@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"sighub/carrier/serial/internal/wire"
 )
 
 const (
@@ -33,7 +35,7 @@ type store struct {
 func (s *store) file(hash uint32) string { return filepath.Join(s.dir, fmt.Sprintf("%08x", hash)) }
 
 // load returns the dictionary of this hash, nil if there is none.
-func (s *store) load(want uint32) *dictionary {
+func (s *store) load(want uint32) *wire.Dictionary {
 	if s.dir == "" {
 		return nil
 	}
@@ -47,7 +49,7 @@ func (s *store) load(want uint32) *dictionary {
 	return nil
 }
 
-func readDictionary(file string, want uint32) (*dictionary, error) {
+func readDictionary(file string, want uint32) (*wire.Dictionary, error) {
 	if info, err := os.Stat(file); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() { // reading a pipe would wait
@@ -57,14 +59,14 @@ func readDictionary(file string, want uint32) (*dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
-	packed, err := io.ReadAll(io.LimitReader(f, maxDictionary+1))
+	packed, err := io.ReadAll(io.LimitReader(f, wire.MaxDictionary+1))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	if got := hash(packed); got != want {
+	if got := wire.HashDictionary(packed); got != want {
 		return nil, fmt.Errorf("serial: %s is damaged: the hash of what it holds is %08x", file, got)
 	}
-	d, err := parseDictionary(packed)
+	d, err := wire.ParseDictionary(packed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

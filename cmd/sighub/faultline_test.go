@@ -23,7 +23,7 @@ func TestFaultyPort(t *testing.T) {
 	}
 	defer pty.Close()
 	ctx, stop := context.WithCancel(t.Context())
-	ports, err := serial.New(serial.Options{Ports: []serial.PortOptions{{
+	ports, err := serial.Listen(serial.Options{Ports: []serial.PortOptions{{
 		Port:   "the other end",
 		Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return pty.Open(ctx) }),
 	}}})

@@ -24,7 +24,7 @@ func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Ser
 			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
 		})
 	}
-	return serial.New(o)
+	return serial.Listen(o)
 }
 
 // methodListPorts is how clients ask for the serial ports: it takes nothing and returns a list of serial.PortInfo.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/hub"
 )
 
@@ -104,13 +104,13 @@ func (o *simulatorOptions) addSender(text string) error {
 	if !ok || name == "" || list == "" {
 		return errors.New("write a name and its events, as in light:lux or weather:lux,celsius")
 	}
-	sender := serial.Sender{Name: name, Requests: []string{readRequest}}
+	sender := device.Sender{Name: name, Requests: []string{readRequest}}
 	for event := range strings.SplitSeq(list, ",") {
 		switch event {
 		case "", hub.Connect, hub.Disconnect, hub.Gap:
 			return fmt.Errorf("%q is no event to report: write names as in light:lux", event)
 		}
-		sender.Events = append(sender.Events, serial.Event{Name: event, Unit: o.unit(name, event)})
+		sender.Events = append(sender.Events, device.Event{Name: event, Unit: o.unit(name, event)})
 	}
 	for _, other := range o.senders {
 		if other.Name == name {

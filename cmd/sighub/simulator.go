@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/sensors"
@@ -26,7 +26,7 @@ const readRequest = "read"
 // simulatorOptions say what a simulator is.
 type simulatorOptions struct {
 	name    string // empty: "simulated", with an identity of its own
-	senders []serial.Sender
+	senders []device.Sender
 	counter bool    // values count up, instead of following a day
 	rate    float64 // rounds per second; 0: as fast as it goes
 	count   int     // readings in all; 0: no end
@@ -68,7 +68,7 @@ func (o *simulatorOptions) uid() []byte {
 // A simulator is a device that reports simulated values.
 type simulator struct {
 	simulatorOptions
-	device  *serial.Device
+	device  *device.Device
 	sources []source // of one round
 
 	mu      sync.Mutex
@@ -91,7 +91,7 @@ func newSimulator(o simulatorOptions, open func(context.Context) (port.Port, err
 	if name == "" {
 		name = "simulated"
 	}
-	device, err := serial.NewDevice(open, serial.DeviceOptions{
+	device, err := device.New(open, device.Options{
 		UID: o.uid(), Name: name, Firmware: "sighub", Senders: o.senders, Baud: o.baud,
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/port"
 	"sighub/hub"
 )
@@ -86,7 +86,7 @@ type deviceCrowd struct {
 
 // A device counts.
 type device struct {
-	*serial.Device
+	*device.Device
 	name   string
 	number int            // of its next reading
 	taken  []atomic.Int64 // when each reading of this report was taken, on our clock
@@ -101,8 +101,8 @@ func (a *deviceCrowd) add(path string) error {
 	}
 	a.paths, a.ptys = append(a.paths, path), append(a.ptys, pty)
 	d := &device{name: fmt.Sprintf("d%d", len(a.devices))}
-	d.Device, err = serial.NewDevice(pty.Open, serial.DeviceOptions{
-		Name: d.name, Senders: []serial.Sender{{Name: d.name, Events: []serial.Event{{Name: deviceEvent}}}},
+	d.Device, err = device.New(pty.Open, device.Options{
+		Name: d.name, Senders: []device.Sender{{Name: d.name, Events: []device.Event{{Name: deviceEvent}}}},
 	})
 	a.devices = append(a.devices, d)
 	return err

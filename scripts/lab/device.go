@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	serialdevice "sighub/carrier/serial/device"
 	"sighub/carrier/serial/port"
 )
 
 // A device sits at the other end of an adapter: one sender, of the device's name, that counts. It has a supply of its
 // own, and so goes on where it was when its adapter comes back.
 type device struct {
-	*serial.Device
+	*serialdevice.Device
 	name   string
 	asked  chan string  // the names of requests as they arrive, if there is room
 	period atomic.Int64 // between readings, in ns
@@ -49,9 +49,9 @@ func newDevice(o deviceOptions) (*device, error) {
 	if o.period == 0 {
 		o.period = usualPeriod
 	}
-	inner, err := serial.NewDevice(o.open, serial.DeviceOptions{
+	inner, err := serialdevice.New(o.open, serialdevice.Options{
 		UID: []byte(o.uid), Name: o.name, Firmware: "1.0", FastestBaud: o.fastest,
-		Senders: []serial.Sender{{Name: o.name, Events: []serial.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
+		Senders: []serialdevice.Sender{{Name: o.name, Events: []serialdevice.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
 	})
 	if err != nil {

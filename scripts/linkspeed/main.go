@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/fault"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/tcp"
@@ -79,7 +80,7 @@ func (r run) measure(out io.Writer) (err error) {
 			return counted{port, &received}, err
 		})
 	})
-	line, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path(), Baud: r.baud, Opener: open}}})
+	line, err := serial.Listen(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path(), Baud: r.baud, Opener: open}}})
 	if err != nil {
 		return err
 	}
@@ -141,9 +142,9 @@ func (r run) device(ctx context.Context, running *sync.WaitGroup, path string) e
 	if err != nil {
 		return err
 	}
-	d, err := serial.NewDevice(func(context.Context) (port.Port, error) { return opener.Open(path, r.baud) }, serial.DeviceOptions{
+	d, err := device.New(func(context.Context) (port.Port, error) { return opener.Open(path, r.baud) }, device.Options{
 		Name: "linkspeed", Window: 8, Batch: r.batch, Baud: r.baud,
-		Senders: []serial.Sender{{Name: "linkspeed", Events: []serial.Event{{Name: "counter"}}}},
+		Senders: []device.Sender{{Name: "linkspeed", Events: []device.Event{{Name: "counter"}}}},
 	})
 	if err != nil {
 		return err

@@ -21,8 +21,8 @@ import (
 type PTY struct {
 	link string // a symbolic link that stays the same when the terminal does not; may be empty
 
-	Mu       sync.Mutex
-	Master   *os.File
+	mu       sync.Mutex
+	master   *os.File
 	slave    *os.File // held open, so that the terminal keeps its settings when a hub closes it
 	restored chan struct{}
 	closed   bool
@@ -40,8 +40,8 @@ func NewPTY(link string) (*PTY, error) {
 
 // Path returns what a hub opens: the link or, without one, the terminal, whose name may change with each Restore.
 func (p *PTY) Path() string {
-	p.Mu.Lock()
-	defer p.Mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.link != "" || p.slave == nil {
 		return p.link
 	}
@@ -51,9 +51,9 @@ func (p *PTY) Path() string {
 // Open waits until the line is not cut, and returns the device's end of it. One at a time makes sense.
 func (p *PTY) Open(ctx context.Context) (Port, error) {
 	for {
-		p.Mu.Lock()
-		master, restored, closed := p.Master, p.restored, p.closed
-		p.Mu.Unlock()
+		p.mu.Lock()
+		master, restored, closed := p.master, p.restored, p.closed
+		p.mu.Unlock()
 		switch {
 		case closed:
 			return nil, fmt.Errorf("serial: pseudo terminal: %w", os.ErrClosed)
@@ -70,28 +70,28 @@ func (p *PTY) Open(ctx context.Context) (Port, error) {
 
 // Cut cuts the line: both ends lose it at once. It is harmless when it was cut already.
 func (p *PTY) Cut() {
-	p.Mu.Lock()
-	defer p.Mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.cut()
 }
 
 func (p *PTY) cut() {
-	if p.Master == nil {
+	if p.master == nil {
 		return
 	}
 	if p.link != "" {
 		_ = os.Remove(p.link)
 	}
 	_ = p.slave.Close()
-	_ = p.Master.Close()
-	p.Master, p.slave, p.restored = nil, nil, make(chan struct{})
+	_ = p.master.Close()
+	p.master, p.slave, p.restored = nil, nil, make(chan struct{})
 }
 
 // Restore mends the line after Cut, with a new pseudo terminal under the same link.
 func (p *PTY) Restore() error {
-	p.Mu.Lock()
-	defer p.Mu.Unlock()
-	if p.closed || p.Master != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.master != nil {
 		return nil
 	}
 	master, slave, err := pty.Open()
@@ -109,7 +109,7 @@ func (p *PTY) Restore() error {
 		_ = slave.Close()
 		return fmt.Errorf("serial: make a pseudo terminal: %w", err)
 	}
-	p.Master, p.slave = master, slave
+	p.master, p.slave = master, slave
 	if p.restored != nil {
 		close(p.restored)
 	}
@@ -118,8 +118,8 @@ func (p *PTY) Restore() error {
 
 // Close cuts the line for good.
 func (p *PTY) Close() error {
-	p.Mu.Lock()
-	defer p.Mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.closed {
 		p.cut()
 		p.closed = true
