@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// averageTime is the time constant of an average in seconds: what happened so long ago counts a third of what happens now.
+// averageTime is the time constant of an average in seconds: what happened that long ago counts a third.
 const averageTime = 5
 
-// An average is how often something happens, of late: a mean over the past that fades exponentially.
+// An average is how often something has happened of late: a mean that fades exponentially.
 type average struct {
 	weight float64 // of what happened
 	began  time.Time
@@ -23,7 +23,7 @@ func (a *average) add(now time.Time, n int) {
 	a.at = now
 }
 
-// rate returns how often it happens in a second. The first second is too short to tell: it counts as a whole one.
+// rate returns how often it happens per second. The first second counts as a whole one.
 func (a *average) rate(now time.Time) float64 {
 	if a.began.IsZero() {
 		return 0

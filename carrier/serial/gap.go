@@ -7,18 +7,18 @@ import (
 	"sighub/carrier"
 )
 
-// gapEvent is reported, by the hub itself, for readings that a device took and could not keep.
+// gapEvent is the event by which the hub reports readings that a device took and lost.
 const gapEvent = "#gap"
 
-// A gapData is what listeners read of lost readings. It is no [carrier.Object]: data has names for keys in every codec.
+// A gapData is the data of a gapEvent. It is not a [carrier.Object], so that its keys are names in every codec.
 type gapData struct {
-	Count *int64 `json:"count"` // nil: nobody knows, perhaps none
-	First string `json:"first"` // they were taken after this
-	Last  string `json:"last"`  // and not after this
+	Count *int64 `json:"count"` // nil: unknown, perhaps none
+	First string `json:"first"` // readings taken after this time are lost
+	Last  string `json:"last"`  // up to this one
 	Event string `json:"event,omitempty"`
 }
 
-// newGapData tells of so many lost readings of an event, 0 meaning that nobody knows; an empty event stands for any.
+// newGapData returns the data for count lost readings of an event. A count of 0 is unknown, an empty event is any.
 func newGapData(count uint64, first, last time.Time, event string) carrier.Value {
 	g := gapData{First: first.UTC().Format(time.RFC3339Nano), Last: last.UTC().Format(time.RFC3339Nano), Event: event}
 	if count > 0 {

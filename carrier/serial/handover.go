@@ -9,8 +9,8 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// signals hands on the readings of an EVT frame. The frame is answered when all of them are: done if they all are, else
-// with the first failure.
+// signals hands on the readings of an EVT frame. The frame is answered once all of them are, with the first failure if there
+// is one.
 func (c *client) signals(e event) {
 	in := e.arrival.In
 	c.batch = c.batch[:0]
@@ -49,7 +49,7 @@ func (c *client) signal(r link.Reading) carrier.Signal {
 		Data: wire.Scale(r.Value, e.Exponent)}
 }
 
-// route returns the route of an event: there are as many as the dictionary has, and one for the gaps of each sender.
+// route returns the route of an event. There is at most one for each event, and one for the gaps of each sender.
 func (c *client) route(name wire.EventName) *carrier.Route {
 	route := c.routes[name]
 	if route == nil {
@@ -59,13 +59,13 @@ func (c *client) route(name wire.EventName) *carrier.Route {
 	return route
 }
 
-// hand hands on signals; ended is told what became of all of them.
+// hand hands on signals; ended is called once all of them are answered.
 func (c *client) hand(batch []carrier.Signal, ended func(carrier.Reply)) {
 	c.answers.expect(len(batch), ended)
 	c.server.handler.HandleSignals(c.id, batch, &c.answers)
 }
 
-// tellLosses tells of the readings that may have been lost with the device's memory, and that were not told yet.
+// tellLosses hands on the losses that the hub has not acknowledged yet.
 func (c *client) tellLosses() {
 	c.server.mu.Lock()
 	due := c.record.losses.due(c)
@@ -81,15 +81,15 @@ func (c *client) tellLosses() {
 	}
 }
 
-// handedAnswers are the answers to the signals that a client has handed on: in their order.
+// handedAnswers takes the answers to the signals that a client has handed on, in their order.
 type handedAnswers struct {
 	mu      sync.Mutex
 	waiting []handed // oldest first
 }
 
-// A handed is signals that were handed on together.
+// A handed stands for signals that were handed on together.
 type handed struct {
-	left  int // signals that are not answered
+	left  int // signals that are not answered yet
 	reply carrier.Reply
 	ended func(carrier.Reply)
 }
@@ -100,17 +100,18 @@ func (a *handedAnswers) expect(n int, ended func(carrier.Reply)) {
 	a.waiting = append(a.waiting, handed{left: n, ended: ended})
 }
 
-// Done implements carrier.Answers.
+// Done implements [carrier.Answers].
 func (a *handedAnswers) Done(n int) {
 	for n > 0 {
 		n = a.answer(n, carrier.Reply{})
 	}
 }
 
-// Fail implements carrier.Answers.
+// Fail implements [carrier.Answers].
 func (a *handedAnswers) Fail(r carrier.Reply) { a.answer(1, r) }
 
-// answer takes the answer to the oldest n signals, as far as they were handed on together, and returns how many are left.
+// answer takes the same answer for the oldest n signals, as far as they were handed on together. It returns how many of the n
+// remain.
 func (a *handedAnswers) answer(n int, r carrier.Reply) (rest int) {
 	a.mu.Lock()
 	if len(a.waiting) == 0 {
@@ -132,6 +133,6 @@ func (a *handedAnswers) answer(n int, r carrier.Reply) (rest int) {
 		a.waiting = nil
 	}
 	a.mu.Unlock()
-	whole.ended(whole.reply) // without the lock, because it takes the server's
+	whole.ended(whole.reply) // without the lock, since it takes the server's
 	return n - taken
 }

@@ -17,31 +17,31 @@ import (
 	"sighub/carrier/serial/port/discovery"
 )
 
-// A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens it and opens it
-// again.
+// A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens the port, and opens it
+// again when it is lost.
 type line struct {
-	server *Server
-	o      *PortOptions
-	path   string
-	wanted endpoint.Notice // to try again now: the port may be there, or may be free
-	wake   endpoint.Notice // there is something to write
-	stop   context.CancelCauseFunc
-	log    *slog.Logger
+	server  *Server
+	options *PortOptions
+	path    string
+	wanted  endpoint.Notice // the port may be there or free now: try again
+	wake    endpoint.Notice // there is something to write
+	stop    context.CancelCauseFunc
+	log     *slog.Logger
 
-	// The server's lock guards what follows.
+	// The server's lock guards what follows, and all of end.
 	end      *link.HubEnd
 	port     portState
 	client   *client // the latest
 	usb      *discovery.USB
-	readings uint64  // that arrived
+	readings uint64  // that have arrived
 	average  average // of readings
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
-	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice(), log: s.o.Logger}
+	l := &line{server: s, options: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice(), log: s.options.Logger}
 	l.end = link.NewHubEnd(link.HubConfig{
-		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.o.MaxFrame, Window: s.o.Window,
-		Ask: s.o.Ask, Timeout: s.o.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
+		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
+		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
 		Log: s.log,
 	}, &s.devices, l)
 	l.port.enter(time.Now(), PortOpening, nil)
@@ -50,8 +50,8 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 
 // run keeps the port open until ctx is done.
 func (l *line) run(ctx context.Context) {
-	const steady = time.Second // a port that holds for so long was not opened in vain
-	backoff := l.server.o.Backoff
+	const steady = time.Second // a port that was open for so long works
+	backoff := l.server.options.Backoff
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
 		p, err := l.open()
@@ -59,10 +59,10 @@ func (l *line) run(ctx context.Context) {
 			state := PortFailed
 			if port.Gone(err) {
 				state = PortAbsent
-				backoff.Reset() // what appears next is another
+				backoff.Reset() // the next one is another port
 			}
 			l.fail(state, err)
-			l.rest(ctx, backoff.Next())
+			l.awaitRetry(ctx, backoff.Next())
 			continue
 		}
 		l.enter(PortWaiting, nil)
@@ -75,23 +75,24 @@ func (l *line) run(ctx context.Context) {
 		if ctx.Err() == nil {
 			l.log.Warn("port lost", "port", l.path, "error", err)
 			l.enter(PortFailed, err)
-			l.rest(ctx, backoff.Next())
+			l.awaitRetry(ctx, backoff.Next())
 		}
 	}
 }
 
 // baud returns the rate at which the port is opened.
-func (l *line) baud() int { return cmp.Or(l.o.Baud, wire.DefaultBaud) }
+func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 
+// open opens the port, and sets its modem lines as the options say.
 func (l *line) open() (port.Port, error) {
-	p, err := l.o.Opener.Open(l.path, l.baud())
-	if err != nil || !l.o.DTROff && !l.o.RTSOff {
+	p, err := l.options.Opener.Open(l.path, l.baud())
+	if err != nil || !l.options.DTROff && !l.options.RTSOff {
 		return p, err
 	}
 	m, ok := p.(port.ModemSetter)
 	if !ok {
-		err = fmt.Errorf("%w: this opener cannot set DTR and RTS: use the native one", port.ErrNoModem)
-	} else if err = m.SetModem(!l.o.DTROff, !l.o.RTSOff); err != nil {
+		err = fmt.Errorf("%w: use the native opener", port.ErrNoModem)
+	} else if err = m.SetModem(!l.options.DTROff, !l.options.RTSOff); err != nil {
 		err = fmt.Errorf("%w: %w", port.ErrNoModem, err)
 	}
 	if err != nil {
@@ -105,7 +106,7 @@ func (l *line) open() (port.Port, error) {
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
-	l.end.Opened(settable && l.o.Baud == 0)
+	l.end.Opened(settable && l.options.Baud == 0)
 	l.server.mu.Unlock()
 	endpoint.Pump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
 		lost = err
@@ -120,7 +121,7 @@ func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	return lost
 }
 
-// endOf returns why a line ends that nothing has happened to.
+// endOf returns why a line ends whose context is done.
 func endOf(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, carrier.ErrUnplugged) {
 		return cause
@@ -128,20 +129,20 @@ func endOf(ctx context.Context) error {
 	return carrier.ErrShutdown
 }
 
-// fail notes why the port cannot be opened, and logs it once for each reason.
+// fail notes why the port cannot be opened, and logs each reason once.
 func (l *line) fail(state PortState, err error) {
 	now := time.Now()
 	l.server.mu.Lock()
 	l.port.enter(now, state, err)
-	news := l.port.news(now)
+	news := l.port.worthLogging(now)
 	l.server.mu.Unlock()
 	if news {
 		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
 	}
 }
 
-// rest waits for the next try: for some time, or until it is wanted.
-func (l *line) rest(ctx context.Context, d time.Duration) {
+// awaitRetry waits until the next try: for some time, or until it is wanted.
+func (l *line) awaitRetry(ctx context.Context, d time.Duration) {
 	l.server.mu.Lock()
 	l.port.next = time.Now().Add(d)
 	l.server.mu.Unlock()
@@ -160,19 +161,19 @@ func (l *line) enter(state PortState, err error) {
 	l.port.enter(time.Now(), state, err)
 }
 
-// Connected, disconnected, arrived and forgot make the line HubOwner; the server's lock is held.
-func (l *line) Connected(now time.Time, _ *link.HubEnd, p *link.Device) {
+// Connected, Disconnected, Arrived and Forgot implement [link.HubOwner]; the server's lock is held.
+func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
 	l.port.enter(time.Now(), PortConnected, nil)
-	l.server.connected(now, l, p)
+	l.server.connected(now, l, d)
 }
 
-func (l *line) Forgot(p *link.Device) { delete(l.server.records, p.ID) }
+func (l *line) Forgot(d *link.Device) { delete(l.server.records, d.ID) }
 
-func (l *line) Disconnected(p *link.Device, cause error) {
+func (l *line) Disconnected(d *link.Device, cause error) {
 	now := time.Now()
 	l.end.LastError = link.LastError{Err: cause, At: now}
 	l.port.enter(now, PortWaiting, nil)
-	l.server.disconnected(p, cause)
+	l.server.disconnected(d, cause)
 }
 
-func (l *line) Arrived(now time.Time, p *link.Device, a link.Arrival) { l.server.arrived(now, p, a) }
+func (l *line) Arrived(now time.Time, d *link.Device, a link.Arrival) { l.server.arrived(now, d, a) }

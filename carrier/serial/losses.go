@@ -7,20 +7,21 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// losses is what the hub knows of the readings that a device's senders may have lost, whatever resets happen.
+// losses is what the hub knows of readings that a device may have lost with its memory.
 type losses struct {
-	last      map[string]time.Time // of each sender's latest reading
-	restarted time.Time            // the device has lost its memory then; zero: not since its losses were gathered
-	untold    map[string]*loss     // by sender
+	last      map[string]time.Time // of the latest reading, by sender
+	restarted time.Time            // when the device lost its memory; zero: not since gather
+	untold    map[string]*loss     // not acknowledged by the hub, by sender
 }
 
-// A loss is that a sender may have taken readings which are lost: between two times, nobody knows how many.
+// A loss says that readings of a sender may be lost, of which it is unknown how many. They were taken between two times.
 type loss struct {
 	sender      string
 	first, last time.Time
-	telling     *client // nil: nobody has tried to tell it
+	telling     *client // the client that has handed it on; nil: none
 }
 
+// reported notes the time of a sender's reading.
 func (ls *losses) reported(sender string, at time.Time) {
 	if ls.last == nil {
 		ls.last = make(map[string]time.Time)
@@ -36,8 +37,8 @@ func (ls *losses) before(sender string, at time.Time) time.Time {
 	return at
 }
 
-// gather turns the device's latest reset into losses: of each sender that had reported before it. What is known of
-// senders that the dictionary does not name is forgotten.
+// gather turns the device's latest reset into a loss of each sender that had reported before it. It forgets senders that the
+// dictionary does not have.
 func (ls *losses) gather(d *wire.Dictionary) {
 	named := make(map[string]bool)
 	for _, s := range d.Senders {
@@ -64,7 +65,7 @@ func (ls *losses) gather(d *wire.Dictionary) {
 	ls.restarted = time.Time{}
 }
 
-// due returns the losses to be told now by a client, in the dictionary's order, and marks them as being told.
+// due returns the losses that a client is to hand on now, in the dictionary's order.
 func (ls *losses) due(c *client) (due []*loss) {
 	if len(ls.untold) == 0 || c.dict == nil {
 		return nil
@@ -78,7 +79,7 @@ func (ls *losses) due(c *client) (due []*loss) {
 	return due
 }
 
-// told notes whether a loss was told.
+// told notes whether the hub has acknowledged a loss.
 func (ls *losses) told(l *loss, done bool) {
 	switch {
 	case ls.untold[l.sender] != l:

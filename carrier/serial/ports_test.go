@@ -228,7 +228,7 @@ func TestForgottenPorts(t *testing.T) {
 // TestSilentPort: a device that does not answer is told to be silent.
 func TestSilentPort(t *testing.T) {
 	r := newRig(t, PortOptions{Port: "/dev/ttyUSB0"})
-	r.hub.o.Ask = time.Millisecond
+	r.hub.options.Ask = time.Millisecond
 	s := newSocket()
 	d, err := device.New(s.open, device.Options{UID: []byte{1}, Timeout: watchdog})
 	must(t, err)
@@ -275,7 +275,7 @@ func TestModemLines(t *testing.T) {
 	} {
 		p := &modemPort{}
 		test.o.Opener = port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })
-		got, err := (&line{o: &test.o}).open()
+		got, err := (&line{options: &test.o}).open()
 		if err != nil || got != p || p.set != test.want {
 			t.Errorf("%+v: %q, %v", test.o, p.set, err)
 		}
@@ -285,7 +285,7 @@ func TestModemLines(t *testing.T) {
 		closings() int
 	}{&modemPort{err: syscall.EINVAL}, &plainPort{}} {
 		o := PortOptions{RTSOff: true, Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })}
-		if _, err := (&line{o: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
+		if _, err := (&line{options: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
 			t.Errorf("%v, %d", err, p.closings())
 		}
 	}
@@ -371,7 +371,7 @@ func TestPortState(t *testing.T) {
 	} {
 		now := start.Add(time.Duration(step.at * 1e9))
 		l.enter(now, step.enter, step.err)
-		news := l.err != nil && step.enter != PortOpening && l.news(now)
+		news := l.err != nil && step.enter != PortOpening && l.worthLogging(now)
 		since := l.since.Sub(start).Seconds()
 		if l.state != step.state || since != step.since || news != step.news {
 			t.Errorf("step %d: %s since %v, news %v; want %+v", i, l.state, since, news, step)

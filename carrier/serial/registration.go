@@ -8,23 +8,24 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// A registry registers the senders of a device's dictionary with the hub, and offers those that were refused again
-// and again, for as long as the device stays: their names may become free.
-type registry struct {
+// registrations registers the senders of a device's dictionary with the hub. It offers refused ones again and again, because
+// their names may become free.
+type registrations struct {
 	client  *client
 	entries []*registration
-	retry   *time.Timer // nil: nothing was refused
+	retry   *time.Timer // nil: no sender was refused
 }
 
+// A registration is the registration of one sender.
 type registration struct {
-	sender  wire.Sender
-	pending bool // offered and not answered
-	done    bool
-	told    string // why it was refused, as logged
+	sender   wire.Sender
+	pending  bool // offered, and not answered yet
+	accepted bool
+	logged   string // the latest reason for refusing it that was logged
 }
 
-func newRegistry(c *client) *registry {
-	r := &registry{client: c}
+func newRegistrations(c *client) *registrations {
+	r := &registrations{client: c}
 	if c.dict != nil {
 		for _, s := range c.dict.Senders {
 			r.entries = append(r.entries, &registration{sender: s})
@@ -33,11 +34,11 @@ func newRegistry(c *client) *registry {
 	return r
 }
 
-// offer offers every sender that the hub does not have.
-func (r *registry) offer() {
+// offer offers the hub every sender that it has not accepted.
+func (r *registrations) offer() {
 	r.retry = nil
 	for _, e := range r.entries {
-		if e.done || e.pending {
+		if e.accepted || e.pending {
 			continue
 		}
 		e.pending = true
@@ -59,28 +60,28 @@ func (r *registry) offer() {
 	}
 }
 
-// answered takes the reply to an offer, and returns whether the hub has the sender now.
-func (r *registry) answered(e *registration, reply carrier.Reply) bool {
+// answered takes the reply to an offer. It reports whether the hub has accepted the sender.
+func (r *registrations) answered(e *registration, reply carrier.Reply) bool {
 	e.pending = false
 	err := reply.Err()
 	if err == nil {
-		e.done = true
+		e.accepted = true
 		return true
 	}
 	if r.retry == nil {
-		r.retry = time.NewTimer(r.client.server.o.Retry)
+		r.retry = time.NewTimer(r.client.server.options.Retry)
 	}
-	if e.told == err.Error() {
+	if e.logged == err.Error() {
 		return false
 	}
-	e.told = err.Error()
-	r.client.server.o.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
+	e.logged = err.Error()
+	r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
 		"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	return false
 }
 
-// again tells when to offer what was refused.
-func (r *registry) again() <-chan time.Time {
+// again returns a channel that says when to offer the refused senders again.
+func (r *registrations) again() <-chan time.Time {
 	if r.retry == nil {
 		return nil
 	}

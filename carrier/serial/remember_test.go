@@ -37,7 +37,7 @@ func TestDictionaryRemembered(t *testing.T) {
 	third.start(t)
 	acknowledged(t, third.report(t, 0, 3))
 	third.stopHub()
-	if s := third.log.String(); strings.Count(s, "is of no use; it is fetched from the device again") != 1 {
+	if s := third.log.String(); strings.Count(s, "cannot be used: it is fetched from the device again") != 1 {
 		t.Error(s)
 	}
 	fourth := newBench(t, options)

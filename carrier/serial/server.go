@@ -14,50 +14,46 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on
-// them. See the package's documentation for what it does with a device.
+// A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on them.
 type Server struct {
-	o     Options
-	store store
+	options Options
+	store   store
+	log     *slog.Logger   // to be used while mu is held
+	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
 
-	log          *slog.Logger   // to be used while mu is held
-	mu           endpoint.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
 	handler      carrier.SignalHandler
 	devices      link.Devices
 	dictionaries dictionaries
 	lines        []*line
-	barren       map[*PortOptions]time.Time   // patterns that name no port, since when
-	active       map[*link.Device]*client     // devices in a session
-	records      map[string]*deviceRecord     // by identity, of all peers
-	latest       map[string]*client           // by identity: each waits for the one before it
-	clients      map[carrier.ClientID]*client // that the handler knows
+	unmatched    map[*PortOptions]time.Time   // patterns that match no port, since when
+	records      map[string]*deviceRecord     // by the ID of the device
+	latest       map[string]*client           // by the ID of the device, until they have ended
+	clients      map[carrier.ClientID]*client // of which the handler knows
 	lastID       carrier.ClientID
 	running      sync.WaitGroup // clients
 }
 
 var _ carrier.Upstream = (*Server)(nil)
 
-// Listen returns a Server. It opens its ports when it is served. The error tells what is wrong with the options.
+// Listen returns a Server, which opens its ports once it is served. The error says what is wrong with the options.
 func Listen(o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		o:       o,
-		barren:  make(map[*PortOptions]time.Time),
-		store:   store{dir: o.Dir, log: o.Logger},
-		active:  make(map[*link.Device]*client),
-		records: make(map[string]*deviceRecord),
-		latest:  make(map[string]*client),
-		clients: make(map[carrier.ClientID]*client),
+		options:   o,
+		unmatched: make(map[*PortOptions]time.Time),
+		store:     store{dir: o.Dir, log: o.Logger},
+		records:   make(map[string]*deviceRecord),
+		latest:    make(map[string]*client),
+		clients:   make(map[carrier.ClientID]*client),
 	}
 	s.log = s.mu.Logger(o.Logger)
 	return s, nil
 }
 
-// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it was lost, for as
-// long as it runs.
+// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it is lost.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	s.mu.Lock()
 	s.handler = carrier.AsSignalHandler(h)
@@ -71,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 // Upstream implements [carrier.Upstream].
 func (s *Server) Upstream() {}
 
-// Transmit implements [carrier.Carrier]. A message larger than the device's frames is [carrier.ErrTooLarge].
+// Transmit implements [carrier.Carrier]. The error is [carrier.ErrTooLarge] if the device's frames have no room for m.
 func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
 	s.mu.Lock()
 	c, last := s.clients[id], s.lastID
@@ -86,40 +82,44 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	}
 }
 
-// A deviceRecord is what the hub keeps of a device from one connection to the next, and over resets.
+// A deviceRecord is what the server keeps of a device from one connection to the next, and over resets.
 type deviceRecord struct {
-	device *link.Device // the latest
-	losses losses
-	untold []event // frames taken in a session that ended before the handler was told of the device
+	device    *link.Device // another one after a reset in which the device lost its memory
+	client    *client      // nil: not connected
+	losses    losses
+	unhandled []event // of a connection of which the handler was not told
 }
 
-// connected notes that a device is in a session. The handler hears of it once its dictionary is known.
-func (s *Server) connected(now time.Time, l *line, p *link.Device) {
-	r := s.records[p.ID]
+// connected begins a device's connection. The handler hears of it once the dictionary is known.
+func (s *Server) connected(now time.Time, l *line, d *link.Device) {
+	r := s.records[d.ID]
 	switch {
 	case r == nil:
 		r = new(deviceRecord)
-		s.records[p.ID] = r
-	case r.device != p: // the device was started anew, and has forgotten everything
-		r.losses.restarted, r.untold = now, nil
+		s.records[d.ID] = r
+	case r.device != d: // the device has lost its memory
+		r.losses.restarted, r.unhandled = now, nil
 	}
-	r.device = p
-	c := newClient(s, p, r, l)
-	c.follow(s.latest[p.ID])
-	c.follow(l.client)
-	s.active[p], s.latest[p.ID], l.client = c, c, c
+	r.device = d
+	c := newClient(s, d, r, l)
+	c.awaitEnd(s.latest[d.ID])
+	c.awaitEnd(l.client)
+	r.client, s.latest[d.ID], l.client = c, c, c
 	s.running.Go(c.run)
 }
 
-func (s *Server) disconnected(p *link.Device, cause error) {
-	c := s.active[p]
-	delete(s.active, p)
+func (s *Server) disconnected(d *link.Device, cause error) {
+	r := s.records[d.ID]
+	c := r.client
+	r.client = nil
 	c.lose(cause)
 }
 
-func (s *Server) arrived(now time.Time, p *link.Device, a link.Arrival) { s.active[p].arrived(now, a) }
+func (s *Server) arrived(now time.Time, d *link.Device, a link.Arrival) {
+	s.records[d.ID].client.arrived(now, a)
+}
 
-// dictionaries remembers those of the devices seen, by their hash.
+// dictionaries remembers the dictionaries of devices, by their hash.
 type dictionaries map[uint32]*wire.Dictionary
 
 const maxDictionaries = 64
@@ -132,7 +132,7 @@ func (d *dictionaries) add(hash uint32, dict *wire.Dictionary) {
 		if len(*d) < maxDictionaries {
 			break
 		}
-		delete(*d, old) // any: to fetch one again costs a moment
+		delete(*d, old) // any one: to fetch it again takes a moment
 	}
 	(*d)[hash] = dict
 }

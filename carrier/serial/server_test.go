@@ -226,7 +226,7 @@ func TestFlappingLine(t *testing.T) {
 		b.atDevice.wait(t, "connected", i+2)
 	}
 	b.hub.mu.Lock()
-	if n := len(b.hub.lines[0].client.after); n != 1 {
+	if n := len(b.hub.lines[0].client.predecessors); n != 1 {
 		t.Errorf("the latest connection waits for %d others", n)
 	}
 	b.hub.mu.Unlock()
@@ -267,7 +267,7 @@ func TestHubRestarts(t *testing.T) {
 	acknowledged(t, b.report(t, 0, 5))
 	b.stopHub()
 	ended := b.report(t, 5, 10)
-	second, err := Listen(b.hub.o)
+	second, err := Listen(b.hub.options)
 	must(t, err)
 	b.atHub = newRecorder()
 	serve(t, second, b.atHub)

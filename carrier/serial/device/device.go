@@ -17,9 +17,8 @@ import (
 	"sighub/carrier/serial/port"
 )
 
-// A Device is the device's side of a serial line, for simulators and tests: a [carrier.Carrier] whose one client
-// is the hub. Requests that its dictionary names reach the handler as messages "request" with the params sender,
-// method and params, like all others.
+// A Device is the device's side of a serial line: a [carrier.Carrier] whose one client is the hub. Requests reach the handler
+// as messages "request" with the params sender, method and params, whether its dictionary names them or not.
 type Device struct {
 	open  func(ctx context.Context) (port.Port, error)
 	o     Options
@@ -27,9 +26,9 @@ type Device struct {
 	log   *slog.Logger
 	wake  endpoint.Notice
 	start time.Time     // when ticks were 0
-	room  chan struct{} // an entry for each reading that is not acknowledged
+	room  chan struct{} // holds an entry for each reading that is not acknowledged
 
-	mu     sync.Mutex // guards everything below: nothing blocks while it is held
+	mu     sync.Mutex // guards what follows; nothing blocks while it is held
 	line   *link.DeviceEnd
 	hub    *endpoint.Messenger // nil: not connected
 	hubID  carrier.ClientID
@@ -38,22 +37,21 @@ type Device struct {
 	ending sync.WaitGroup // of calls, with an error
 }
 
-// A event is one thing for the device's goroutine to deal with; one of its parts is set.
+// An event is something that the handler is to be told, or that ends Serve. One of its parts is set.
 type event struct {
 	hub      bool  // connected to the hub
 	gone     error // disconnected from it
 	arrival  link.Arrival
-	from     *endpoint.Messenger // of arrival
+	from     *endpoint.Messenger // that arrival belongs to
 	id       carrier.ClientID
-	readings []*link.PendingReading // ended with err
+	readings []*link.PendingReading // that ended with err
 	err      error
 	done     bool // Serve ends
 }
 
 var _ carrier.Carrier = (*Device)(nil)
 
-// New returns a device that opens its port with open, and again whenever it is lost. The error tells what is
-// wrong with the options.
+// New returns a device that opens its port with open. The error says what is wrong with the options.
 func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -71,7 +69,7 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 	}
 	packed := d.dict.Pack()
 	if len(packed) > wire.MaxDictionary {
-		return nil, fmt.Errorf("serial: the dictionary takes %d bytes, more than %d: fewer or shorter names", len(packed), wire.MaxDictionary)
+		return nil, fmt.Errorf("device: the dictionary must have at most %d bytes, not %d: use fewer or shorter names", wire.MaxDictionary, len(packed))
 	}
 	d.line = link.NewDeviceEnd(link.DeviceConfig{
 		Hello: wire.Hello{
@@ -87,8 +85,8 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 	largest.FastestBaud = uint32(o.FastestBaud)
 	largest.Boot, largest.Ticks, largest.Expects, largest.Kept = math.MaxUint32, math.MaxUint32, wire.FrameNumbers-1, true
 	if n, most := len(largest.Pack()), wire.PayloadLimit(wire.MinFrame); n > most {
-		return nil, fmt.Errorf("serial: HELLO takes %d bytes, more than %d: shorten the name or the firmware's version by %d",
-			n, most, n-most)
+		return nil, fmt.Errorf("device: HELLO must have at most %d bytes, not %d: shorten the name or the firmware's version by %d",
+			most, n, n-most)
 	}
 	return d, nil
 }
@@ -97,7 +95,7 @@ func (d *Device) ticks(now time.Time) int64 {
 	return int64(now.Sub(d.start).Seconds() * float64(d.o.TicksPerSecond))
 }
 
-// Ticks returns what the device's clock shows.
+// Ticks returns what the device's clock shows now.
 func (d *Device) Ticks() int64 { return d.ticks(d.o.Clock()) }
 
 // Serve implements [carrier.Carrier].
@@ -144,7 +142,7 @@ func (d *Device) serve(ctx context.Context, p port.Port) {
 	})
 }
 
-// Transmit implements [carrier.Carrier]. The message travels in text, whatever the dictionary says.
+// Transmit implements [carrier.Carrier]. The message travels with its names, whatever the dictionary has.
 func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
 	d.mu.Lock()
 	hub, last := d.hub, d.hubID
@@ -162,9 +160,9 @@ func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return hub.Transmit(ctx, payload, done)
 }
 
-// Reset does what the reset of a microcontroller does: the device begins anew under another boot number. It forgets
-// everything, and readings that were not acknowledged end with [carrier.ErrReset]; unless they are kept, as in memory
-// that the reset leaves alone: then only the connection and its messages end.
+// Reset does what the reset of a microcontroller does: it ends the connection and starts the device anew under another boot
+// number. If kept, as in memory that a reset leaves alone, readings that were not acknowledged go on; else they end with
+// [carrier.ErrReset].
 func (d *Device) Reset(kept bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -183,7 +181,7 @@ func (d *Device) Stats() Stats {
 	return Stats(d.line.Count())
 }
 
-// tell tells the handler of everything, in order, until Serve ends.
+// tell calls the handler, in order, until Serve ends.
 func (d *Device) tell(h carrier.Handler) {
 	for {
 		e, ok := d.events.Take()
@@ -237,7 +235,7 @@ func (d *Device) request(n uint64, params []byte) (*carrier.Message, error) {
 	})}, nil
 }
 
-// An owner is the device as the owner of its end of the line; the device's lock is held.
+// An owner is a Device as the owner of its end of the line. Its lock is held while these methods run.
 type owner struct{ *Device }
 
 func (d owner) Connected() {

@@ -21,7 +21,7 @@ func TestDeviceOptionErrors(t *testing.T) {
 		{Senders: []Sender{{Name: strings.Repeat("a", wire.MaxDictionary)}}},
 		{TicksPerSecond: 1e7}, {Ring: -1}, {Window: 10}, {MaxFrame: 20},
 	} {
-		if _, err := New(nil, o); err == nil || !strings.HasPrefix(err.Error(), "serial: ") {
+		if _, err := New(nil, o); err == nil || !strings.HasPrefix(err.Error(), "device: ") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}

@@ -11,35 +11,35 @@ import (
 )
 
 // ErrOverflow ends a reading that was dropped because the device's ring was full.
-var ErrOverflow = errors.New("serial: the ring of readings is full")
+var ErrOverflow = errors.New("device: the ring of readings is full")
 
-// Report queues a reading taken now, of an event of the device's dictionary. Done, which may be nil, is called once
-// the hub has acknowledged it, or with an error: the hub's, if it was refused; [ErrOverflow], if it was dropped;
-// one that wraps [carrier.ErrReset] or [carrier.ErrShutdown]. It runs on the goroutine that serves the handler, so
-// it must not block; only for a reading that was dropped, on that of Report.
+// Report queues a reading of an event of the device's dictionary, taken now. It calls done, which may be nil, once the hub has
+// acknowledged the reading, or with an error: the hub's if it refused the reading, [ErrOverflow] if the reading was dropped,
+// or one that wraps [carrier.ErrReset] or [carrier.ErrShutdown]. done runs on the goroutine that calls the handler, or for a
+// dropped reading on that of Report, and must not block.
 //
-// While the ring is full Report waits for ctx, unless the options say to drop and count. A non-nil error means that
-// the reading was not queued.
+// While the ring is full, Report waits until ctx is done, unless the options say otherwise. An error means that the reading
+// was not queued.
 func (d *Device) Report(ctx context.Context, sender, event string, value any, done func(error)) error {
 	return d.ReportAt(ctx, d.Ticks(), sender, event, value, done)
 }
 
-// ReportAt is [Device.Report] for a reading taken when [Device.Ticks] returned ticks.
+// ReportAt is [Device.Report] for a reading that was taken when [Device.Ticks] returned ticks.
 func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string, value any, done func(error)) error {
 	n, ok := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
 	if !ok {
-		return fmt.Errorf("serial: the device's dictionary has no event %q of a sender %q", event, sender)
+		return fmt.Errorf("device: the dictionary has no event %q of a sender %q", event, sender)
 	}
 	packed, err := carrier.CBORText.Append(nil, value)
 	if err != nil {
-		return fmt.Errorf("serial: pack the reading: %w", err)
+		return fmt.Errorf("device: pack the reading: %w", err)
 	}
 	if packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent); err != nil {
-		return fmt.Errorf("serial: pack the reading: %w", err)
+		return fmt.Errorf("device: pack the reading: %w", err)
 	}
 	const others = 5 + 5 // a time mark, and the event's number and ticks
 	if limit := wire.PayloadLimit(d.o.MaxFrame) - others; len(packed) > limit {
-		return fmt.Errorf("%w: a reading of %d bytes, more than %d", carrier.ErrTooLarge, len(packed), limit)
+		return fmt.Errorf("%w: the reading must have at most %d bytes, not %d", carrier.ErrTooLarge, limit, len(packed))
 	}
 	r := &link.PendingReading{Number: n, Ticks: ticks, Value: packed, Done: done}
 	roomy := d.o.Overflow == OverflowWait
@@ -70,7 +70,8 @@ func (d *Device) enter(ctx context.Context) error {
 	}
 }
 
-// queue queues a reading. One that has no room yet, and finds none, takes that of another one, which queue returns.
+// queue queues a reading. Unless room was made for it already, and if there is none, it takes that of another reading, which
+// queue returns.
 func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.PendingReading, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,81 +10,88 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// A Messenger is the messages of one connection, in both directions, over a link that may outlive it.
+// A Messenger carries the messages of one connection, in both directions. Its link may outlive it.
 type Messenger struct {
-	lock  sync.Locker // guards link and gone
+	lock  sync.Locker // of the owner; guards link and gone
 	link  *link.Link
 	wake  func() // called with lock held: there is something to write
 	calls *carrier.Calls
-	gone  error
+	gone  error // not nil once the connection has ended
 }
 
+// NewMessenger returns the Messenger of a new connection. The owner's lock guards the link; wake is called with it held.
 func NewMessenger(lock sync.Locker, l *link.Link, wake func()) *Messenger {
 	return &Messenger{lock: lock, link: l, wake: wake, calls: carrier.NewCalls(l.Window())}
 }
 
-// Transmit sends the payload of a MSG frame: see carrier.Carrier.
-func (t *Messenger) Transmit(ctx context.Context, payload []byte, done func(carrier.Reply, error)) error {
-	t.lock.Lock()
-	limit := t.link.PayloadLimit()
-	t.lock.Unlock()
-	if len(payload) > limit {
-		return fmt.Errorf("%w: %d bytes for frames that hold %d", carrier.ErrTooLarge, len(payload), limit)
+// Transmit sends the payload of a MSG frame: see [carrier.Carrier].
+func (m *Messenger) Transmit(ctx context.Context, payload []byte, done func(carrier.Reply, error)) error {
+	if limit := m.payloadLimit(); len(payload) > limit {
+		return fmt.Errorf("%w: the message has %d bytes, but a frame holds %d", carrier.ErrTooLarge, len(payload), limit)
 	}
-	id, err := t.calls.Begin(ctx, done)
+	id, err := m.calls.Begin(ctx, done)
 	if err != nil {
 		return err
 	}
-	if gone := t.Send(id, payload); gone != nil && t.calls.Drop(id) {
+	if gone := m.Send(id, payload); gone != nil && m.calls.Drop(id) {
 		return gone
 	}
-	return nil // or else done was told, by the one who ended the talk
+	return nil // if the connection has ended, Fail calls done
 }
 
-// Send sends the payload of a MSG frame whose answer comes with the id. The error is that the talk has ended.
-func (t *Messenger) Send(id uint64, payload []byte) error {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	if t.gone == nil {
-		t.link.Send(wire.FrameMessage, id, payload)
-		t.wake()
+func (m *Messenger) payloadLimit() int {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return m.link.PayloadLimit()
+}
+
+// Send sends the payload of a MSG frame. The id comes back with the answer. It returns an error if the connection has ended.
+func (m *Messenger) Send(id uint64, payload []byte) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.gone == nil {
+		m.link.Send(wire.FrameMessage, id, payload)
+		m.wake()
 	}
-	return t.gone
+	return m.gone
 }
 
-// End is called with lock held. It returns what ends the calls, to be called without the lock: whoever made them may be
-// waiting for it.
-func (t *Messenger) End(cause error) (fail func()) {
+// End ends the connection; the lock is held. The caller then calls fail without the lock, because it calls callbacks.
+func (m *Messenger) End(cause error) (fail func()) {
 	gone := fmt.Errorf("%w: %w", carrier.ErrGone, cause)
-	t.gone = gone
-	return func() { t.calls.Fail(gone) }
+	m.gone = gone
+	return func() { m.calls.Fail(gone) }
 }
 
-// Answered ends a call with the payload of its REP, or nil for an ACK.
-func (t *Messenger) Answered(a link.Arrival) {
-	t.calls.Answer(a.Answered.ID, wire.UnpackReply(a.Reply))
+// Answered ends the call whose frame was answered.
+func (m *Messenger) Answered(a link.Arrival) {
+	m.calls.Answer(a.Answered.ID, wire.UnpackReply(a.Reply))
 }
 
-// Respond answers a frame. It may be called by anyone at any time; only the first call counts. The reply reaches
-// the peer even after this talk has ended, if the peer goes on with the same numbers.
-func (t *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	if t.link.Answer(in, wire.PackReply(r, t.link.PayloadLimit())) {
-		t.wake()
+// Respond answers a frame. Any goroutine may call it at any time, and only the first call counts. If the connection has
+// ended, the reply still reaches the other end once it continues with the same numbers.
+func (m *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
+	var payload []byte // none for a plain reply, the most frequent one
+	if r.Status != carrier.StatusDone || !r.Response.IsNull() {
+		payload = wire.PackReply(r, m.payloadLimit())
+	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.link.Answer(in, payload) {
+		m.wake()
 	}
 }
 
-// Void tells whether nobody waits for the answer to a frame.
-func (t *Messenger) Void(in *link.Incoming) bool {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	return in.Void
+// Abandoned reports whether the other end no longer waits for the answer to a frame.
+func (m *Messenger) Abandoned(in *link.Incoming) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return in.Abandoned
 }
 
-// Consumed tells the link that a frame was dealt with.
-func (t *Messenger) Consumed() {
-	t.lock.Lock()
-	t.link.Consumed()
-	t.lock.Unlock()
+// Consumed notes that a frame was dealt with.
+func (m *Messenger) Consumed() {
+	m.lock.Lock()
+	m.link.Consumed()
+	m.lock.Unlock()
 }

@@ -6,13 +6,12 @@ import (
 	"sync"
 )
 
-// maxKept is how many records a Mutex keeps at most.
+// maxKept bounds the records that a Mutex keeps.
 const maxKept = 1000
 
-// A Mutex is a [sync.Mutex] that may be held while something is logged: what its Logger is given is kept, with its time
-// and in its order, and written by Unlock when the lock is free again. So a log that is slow, or that takes locks of its
-// own, holds up nobody who waits for the Mutex. One goroutine writes at a time; if too many records gather meanwhile,
-// further ones are counted instead.
+// A Mutex is a [sync.Mutex] under which records can be logged. Its Logger keeps them, with their times and in their order,
+// and Unlock writes them once the lock is free. So a log that is slow, or takes locks of its own, delays nobody who waits for
+// the Mutex. One goroutine writes at a time; if maxKept records gather meanwhile, further ones are counted instead.
 type Mutex struct {
 	mu      sync.Mutex
 	kept    []keptRecord // oldest first
@@ -28,7 +27,7 @@ type keptRecord struct {
 // Lock locks m.
 func (m *Mutex) Lock() { m.mu.Lock() }
 
-// Unlock unlocks m, then writes what was logged.
+// Unlock unlocks m, then writes the records that were logged.
 func (m *Mutex) Unlock() {
 	if m.writing || len(m.kept) == 0 {
 		m.mu.Unlock()
@@ -40,7 +39,7 @@ func (m *Mutex) Unlock() {
 		m.kept, m.dropped = nil, 0
 		m.mu.Unlock()
 		for _, k := range kept {
-			_ = k.to.Handle(context.Background(), k.record) // there is nowhere to log that
+			_ = k.to.Handle(context.Background(), k.record) // there is nowhere to report it
 		}
 		if dropped > 0 {
 			slog.New(kept[len(kept)-1].to).Warn("the log is too slow: records were dropped", "records", dropped)
@@ -51,7 +50,7 @@ func (m *Mutex) Unlock() {
 	m.mu.Unlock()
 }
 
-// Logger returns a logger to be used while m is held, and only then: what it is given goes to l.
+// Logger returns a logger that writes to l. It must only be used while m is held.
 func (m *Mutex) Logger(l *slog.Logger) *slog.Logger { return slog.New(keeper{m, l.Handler()}) }
 
 // A keeper is the handler of a Mutex's Logger.

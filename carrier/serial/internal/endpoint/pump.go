@@ -10,41 +10,28 @@ import (
 	"sighub/carrier/serial/port"
 )
 
-// A End is one end of a line, and does nothing by itself. Whoever calls its methods holds its lock.
+// An End is one end of a line: see package link. Whoever calls its methods holds its lock.
 type End interface {
-	// receive takes bytes as they were read, and reports whether pull may have something to give for them.
-	Receive(now time.Time, data []byte) bool
-	// pull appends what is to be written, and returns when to ask again if nothing happens before; a zero time
-	// means that there is no need.
-	Pull(now time.Time, dst []byte) ([]byte, time.Time)
-	// finish says that the port is about to be closed: nothing new is to be begun. It reports whether everything that
-	// was begun has its end, but for what pull has to give.
-	Finish() bool
-	// rate returns the rate in bits per second that the port is to be given, 0 if it is to stay as it is. Until rated
-	// says what came of that, pull gives nothing.
+	Receive(now time.Time, data []byte) (more bool)
+	Pull(now time.Time, dst []byte) (data []byte, next time.Time)
+
+	// Rate returns the rate in bits per second that the port is to be set to, or 0. Until RateSet is told what came of it,
+	// Pull appends nothing.
 	Rate() int
 	RateSet(now time.Time, rate int, err error)
-	// expire ends what has taken too long. It is called all the same while a write or a change of the rate is stuck.
+
+	// Finish says that the port is about to be closed: nothing new is to be begun. It reports whether everything that was
+	// begun has ended, except for what Pull has to append.
+	Finish() bool
+
+	// Expire ends what has taken too long. It is called now and then, even while a write is stuck.
 	Expire(now time.Time)
 }
 
-// watchEvery is how often a station is asked to expire.
-const watchEvery = 250 * time.Millisecond
-
-// farewell is how long a port stays open for what finish waits for.
-const farewell = time.Second
-
-// A Notice wakes the one that waits for it; given several times, it is taken once.
-type Notice chan struct{}
-
-func NewNotice() Notice { return make(Notice, 1) }
-
-func (n Notice) Give() {
-	select {
-	case n <- struct{}{}:
-	default:
-	}
-}
+const (
+	expireEvery = 250 * time.Millisecond // between two calls of Expire
+	farewell    = time.Second            // for which a port stays open until Finish returns true
+)
 
 // A pump moves bytes between a port and one end of a line.
 type pump struct {
@@ -52,24 +39,24 @@ type pump struct {
 	end  End
 	lock sync.Locker // of end
 	wake Notice      // end has something to write
+	lost func(error)
 
 	once sync.Once
 	stop chan struct{} // closed when the port is lost
-	lost func(error)
 }
 
-// Pump moves bytes until the port fails, or ctx is done and the end has finished. lost is called as soon as that is
-// known. The port is closed, and nothing is running any more, when Pump returns.
+// Pump moves bytes until the port fails, or until ctx is done and the end has finished; lost is called as soon as that is
+// known. When Pump returns, the port is closed and nothing runs any more. Each method of the end is called with the lock held.
 func Pump(ctx context.Context, p port.Port, end End, lock sync.Locker, wake Notice, lost func(error)) {
 	m := &pump{port: p, end: end, lock: lock, wake: wake, stop: make(chan struct{}), lost: lost}
 	var all sync.WaitGroup
-	all.Go(m.read)
+	all.Go(func() { m.fail(m.read()) })
 	all.Go(func() { m.fail(m.write(ctx)) })
 	all.Go(func() { m.watch(ctx) })
 	all.Wait()
 }
 
-// fail closes the port, for the first reason.
+// fail closes the port, and reports the first error.
 func (m *pump) fail(err error) {
 	m.once.Do(func() {
 		close(m.stop)
@@ -78,80 +65,75 @@ func (m *pump) fail(err error) {
 	})
 }
 
-func (m *pump) read() {
+func (m *pump) read() error {
 	buf := make([]byte, 4096)
 	for {
 		n, err := m.port.Read(buf)
-		if n > 0 && m.receive(buf[:n]) {
-			m.wake.Give()
+		if n > 0 {
+			m.lock.Lock()
+			more := m.end.Receive(time.Now(), buf[:n])
+			m.lock.Unlock()
+			if more {
+				m.wake.Give()
+			}
 		}
 		if err != nil {
-			m.fail(err)
-			return
+			return err
 		}
 	}
 }
 
-func (m *pump) receive(data []byte) bool {
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	return m.end.Receive(time.Now(), data)
-}
-
-// watch has the end expire now and then. When ctx is done it gives the end some time to finish.
+// watch has the end expire. When ctx is done it gives the end some time to finish.
 func (m *pump) watch(ctx context.Context) {
-	watch := time.NewTicker(watchEvery)
-	defer watch.Stop()
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-m.stop:
 			return
 		case <-ctx.Done():
-		case <-watch.C:
-			m.expire()
+		case <-ticker.C:
+			m.lock.Lock()
+			m.end.Expire(time.Now())
+			m.lock.Unlock()
 		}
 	}
-	patience := time.NewTimer(farewell)
-	defer patience.Stop()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
 	select {
 	case <-m.stop:
-	case <-patience.C:
+	case <-timer.C:
 		m.fail(ctx.Err()) // closes the port, which ends a write that is stuck
 	}
 }
 
-func (m *pump) expire() {
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	m.end.Expire(time.Now())
-}
-
-// write pulls and writes until the port fails or is lost, or until ctx is done and the end has finished.
+// write writes until the port fails or is lost, or until ctx is done and the end has finished.
 func (m *pump) write(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	buf := make([]byte, 0, wire.MaxFrame)
 	for {
-		data, next, rate, finished := m.pull(buf[:0], ctx.Err() != nil)
+		ending := ctx.Err() != nil
+		data, next, rate, finished := m.next(buf[:0], ending)
 		switch {
 		case len(data) > 0:
-			buf = data
 			if _, err := m.port.Write(data); err != nil {
 				return err
 			}
+			buf = data
 			continue
 		case rate != 0:
 			m.setRate(rate)
 			continue
 		case finished:
 			if d, ok := m.port.(port.Drainer); ok {
-				_ = d.Drain() // the port is closed either way
+				_ = d.Drain() // the port is closed in any case
 			}
 			return ctx.Err()
 		}
-		ending := ctx.Done()
-		if ctx.Err() != nil {
-			ending = nil
+		done := ctx.Done()
+		if ending {
+			done = nil
 		}
 		var due <-chan time.Time
 		if !next.IsZero() {
@@ -161,25 +143,22 @@ func (m *pump) write(ctx context.Context) error {
 		select {
 		case <-m.wake:
 		case <-due:
-		case <-ending:
+		case <-done:
 		case <-m.stop:
 			return nil
 		}
 	}
 }
 
-// pull asks the end what is to be done next: to write data, to set a rate, to finish, or to wait, until next at most.
-func (m *pump) pull(dst []byte, ending bool) (data []byte, next time.Time, rate int, finished bool) {
+// next asks the end what to do next: write data, set a rate, finish, or else wait until next at most.
+func (m *pump) next(dst []byte, ending bool) (data []byte, next time.Time, rate int, finished bool) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	data, next = m.end.Pull(time.Now(), dst)
-	if len(data) == 0 {
-		rate = m.end.Rate()
+	if data, next = m.end.Pull(time.Now(), dst); len(data) > 0 {
+		return data, next, 0, false
 	}
-	if len(data) == 0 && rate == 0 && ending {
-		finished = m.end.Finish()
-	}
-	return data, next, rate, finished
+	rate = m.end.Rate()
+	return nil, next, rate, rate == 0 && ending && m.end.Finish()
 }
 
 func (m *pump) setRate(rate int) {

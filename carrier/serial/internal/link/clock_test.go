@@ -65,7 +65,7 @@ type course struct {
 	rng     *rand.Rand
 	crystal crystal
 	trip    trip
-	clock   clock
+	clock   Clock
 	now     float64
 	cut     float64 // no PING is answered before then
 	ping    float64 // when the next is due
@@ -339,16 +339,16 @@ func TestClockAndHello(t *testing.T) {
 	for end := s.now.Add(60 * time.Second); s.now.Before(end); {
 		s.step()
 	}
-	p := s.connected
-	if p == nil || p.Link.clockEvery != 5*s.hub.Ask {
-		t.Fatalf("%+v is asked every %v", p, p.Link.clockEvery)
+	d := s.connected
+	if d == nil || d.Link.clockEvery != 5*s.hub.Ask {
+		t.Fatalf("%+v is asked every %v", d, d.Link.clockEvery)
 	}
-	want := slices.Clone(p.Clock.samples)
+	want := slices.Clone(d.Clock.samples)
 	h := s.device.Hello
 	h.Ticks = uint32(s.device.clockAt(s.now.Add(-2 * time.Second)))
 	s.hub.hello(s.now, h.Pack())
-	if !slices.Equal(p.Clock.samples, want) {
-		t.Errorf("%v became %v", want, p.Clock.samples)
+	if !slices.Equal(d.Clock.samples, want) {
+		t.Errorf("%v became %v", want, d.Clock.samples)
 	}
 }
 

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	consoleLine  = 200 // bytes that are shown of a line of text
-	consoleBurst = 20  // lines
+	consoleLine  = 200 // bytes of a line that are logged
+	consoleBurst = 20  // lines at once
 	consoleRate  = 10  // lines per second
 )
 
-// A console logs the text that a device prints between its frames, as boot loaders and debug output do. What comes
-// faster than people read is counted instead.
+// A console logs the text that a device prints between its frames, such as that of boot loaders. Lines that come faster than
+// people read are counted instead.
 type console struct {
 	log     *slog.Logger
 	port    string
@@ -51,13 +51,13 @@ func (c *console) line(now time.Time, line []byte) {
 	c.log.Info("device prints", args...)
 }
 
-// readable returns what is text in a chunk, and whether that is all of it. Boot loaders print at rates of their own, so
-// that garbage and lines of text may stand together.
+// readable returns the lines of text in a chunk, and whether it is nothing else. Boot loaders print at rates of their own,
+// so that text and garbage mix.
 func readable(chunk []byte) (text []byte, pure bool) {
 	if isText(chunk) {
 		return bytes.Clone(chunk), true
 	}
-	const shortest = 4 // bytes of a line between garbage: shorter ones are chance
+	const shortest = 4 // line between garbage; a shorter one is chance
 	if bytes.IndexByte(chunk, '\n') < 0 {
 		return nil, false
 	}
@@ -69,7 +69,7 @@ func readable(chunk []byte) (text []byte, pure bool) {
 	return text, false
 }
 
-// isText tells text from a damaged frame: it has no control characters but those that text has.
+// isText reports whether b is text, rather than a damaged frame.
 func isText(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\x1b' || c == 0x7f {

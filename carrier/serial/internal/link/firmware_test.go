@@ -91,21 +91,21 @@ func (l *chipLine) unplug() {
 	l.hub.Opened(false)
 }
 
-func (l *chipLine) Connected(_ time.Time, _ *HubEnd, p *Device) { l.peer = p }
+func (l *chipLine) Connected(_ time.Time, _ *HubEnd, d *Device) { l.peer = d }
 
 func (l *chipLine) Forgot(*Device) {}
 
 func (l *chipLine) Disconnected(*Device, error) { l.peer = nil }
 
-func (l *chipLine) Arrived(now time.Time, p *Device, a Arrival) {
+func (l *chipLine) Arrived(now time.Time, d *Device, a Arrival) {
 	switch {
 	case a.Answered != nil:
 		l.answer(int32(a.Answered.ID), wire.UnpackReply(a.Reply))
 	case a.Kind == wire.FrameEvent:
-		p.Link.Consumed()
-		rs, err := p.Readings(now, a.Payload, l.dict)
+		d.Link.Consumed()
+		rs, err := d.Readings(now, a.Payload, l.dict)
 		if errors.Is(err, wire.ErrNoTicks) {
-			p.Resync(a.In)
+			d.Resync(a.In)
 			return
 		}
 		if err != nil {
@@ -114,7 +114,7 @@ func (l *chipLine) Arrived(now time.Time, p *Device, a Arrival) {
 		for _, r := range rs {
 			l.reading(r)
 		}
-		p.Link.Answer(a.In, nil)
+		d.Link.Answer(a.In, nil)
 	default:
 		l.t.Fatalf("the chip sends a message: %x", a.Payload)
 	}

@@ -27,17 +27,17 @@ func FuzzReadings(f *testing.F) {
 		for n := range others % 300 {
 			senders = append(senders, wire.Sender{Name: strconv.Itoa(int(n))})
 		}
-		d := wire.NewDictionary(senders)
+		dict := wire.NewDictionary(senders)
 		from := wire.Timeline{Ticks: 100, Begun: begun}
-		p := Device{Clock: newClock(1000), at: from}
+		p := Device{Clock: newClock(1000), timeline: from}
 		p.Clock.sample(5, now.Add(-time.Millisecond), now)
-		rs, end, err := wire.ParseReadings(data, d, from)
-		stamped, stampErr := p.Readings(now, data, d)
+		rs, end, err := wire.ParseReadings(data, dict, from)
+		stamped, stampErr := p.Readings(now, data, dict)
 		if (err == nil) != (stampErr == nil) || len(stamped) != len(rs) {
 			t.Fatalf("%d readings, %v; stamped %d, %v", len(rs), err, len(stamped), stampErr)
 		}
 		if err != nil {
-			if p.at.Begun {
+			if p.timeline.Begun {
 				t.Fatal("the timeline goes on behind a frame that could not be read")
 			}
 			return
@@ -45,15 +45,15 @@ func FuzzReadings(f *testing.F) {
 		var packed []byte
 		at := from
 		for i, r := range rs {
-			if r.Number < 0 || r.Number >= 2*len(d.Events) {
-				t.Fatalf("%+v of %d events", r, len(d.Events))
+			if r.Number < 0 || r.Number >= 2*len(dict.Events) {
+				t.Fatalf("%+v of %d events", r, len(dict.Events))
 			}
-			if s := stamped[i]; s.Time.After(now) || s.Uncertainty < 0 || s.Event < 0 || s.Event >= len(d.Events) {
+			if s := stamped[i]; s.Time.After(now) || s.Uncertainty < 0 || s.Event < 0 || s.Event >= len(dict.Events) {
 				t.Fatalf("%+v", s)
 			}
-			packed = at.Append(packed, r, wire.NumberBits(len(d.Events)))
+			packed = at.Append(packed, r, wire.NumberBits(len(dict.Events)))
 		}
-		again, _, err := wire.ParseReadings(packed, d, from)
+		again, _, err := wire.ParseReadings(packed, dict, from)
 		if err != nil || !reflect.DeepEqual(again, rs) {
 			t.Fatalf("%v is read again as %v, %v", rs, again, err)
 		}
@@ -73,23 +73,23 @@ type fuzzHub struct {
 }
 
 func (h *fuzzHub) Forgot(*Device) {}
-func (h *fuzzHub) Connected(_ time.Time, l *HubEnd, p *Device) {
-	p.Link.Send(wire.FrameMessage, 1, []byte{0, 0})
+func (h *fuzzHub) Connected(_ time.Time, l *HubEnd, d *Device) {
+	d.Link.Send(wire.FrameMessage, 1, []byte{0, 0})
 	l.OfferFasterRates()
 }
-func (h *fuzzHub) Disconnected(p *Device, _ error) {}
-func (h *fuzzHub) Arrived(now time.Time, p *Device, a Arrival) {
+func (h *fuzzHub) Disconnected(d *Device, _ error) {}
+func (h *fuzzHub) Arrived(now time.Time, d *Device, a Arrival) {
 	if a.In == nil {
 		_ = wire.UnpackReply(a.Reply)
 		return
 	}
-	if p.Link.backlog > wire.MaxWindow+1 {
-		h.t.Fatalf("%d frames wait", p.Link.backlog)
+	if d.Link.backlog > wire.MaxWindow+1 {
+		h.t.Fatalf("%d frames wait", d.Link.backlog)
 	}
 	if a.Kind == wire.FrameEvent {
-		if _, err := p.Readings(now, a.Payload, fuzzDict); errors.Is(err, wire.ErrNoTicks) {
-			p.Link.Consumed()
-			p.Resync(a.In)
+		if _, err := d.Readings(now, a.Payload, fuzzDict); errors.Is(err, wire.ErrNoTicks) {
+			d.Link.Consumed()
+			d.Resync(a.In)
 			return
 		}
 	} else {
@@ -97,8 +97,8 @@ func (h *fuzzHub) Arrived(now time.Time, p *Device, a Arrival) {
 		_, _, _ = wire.UnpackNumbered(a.Payload)
 	}
 	if h.queue++; h.queue%3 != 0 { // some are never dealt with
-		p.Link.Consumed()
-		p.Link.Answer(a.In, wire.PackReply(carrier.Done(h.queue%2 == 0), p.Link.PayloadLimit()))
+		d.Link.Consumed()
+		d.Link.Answer(a.In, wire.PackReply(carrier.Done(h.queue%2 == 0), d.Link.PayloadLimit()))
 	}
 }
 
@@ -114,7 +114,7 @@ func FuzzLink(f *testing.F) {
 		hub := newTestHub(owner, func(c *HubConfig) { c.Random = func() uint16 { now = now.Add(1); return uint16(now.UnixNano()) } })
 		owner.hub = hub
 		device := newSimDevice(func() time.Time { return now }, 4, wire.DefaultFrame)
-		hub.rates.free = true
+		hub.rates.settable = true
 		device.Fastest, device.rates.fastest = 1e6, 1e6
 		device.Opened(now, true)
 		exchange := func() {

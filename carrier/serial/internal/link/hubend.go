@@ -12,44 +12,43 @@ import (
 
 const (
 	badFrames     = 4                      // in a row, after which a new session is due
-	askEvery      = 500 * time.Millisecond // at most, for a HELLO
-	badHelloEvery = time.Minute            // between two log entries of HELLOs that make no sense
-	deafAfter     = 6                      // answers to HELLO that were not heard
-	meetEvery     = 400 * time.Millisecond // between two devices, or starts of one: HELLO comes again after 500 ms
-	answering     = 500 * time.Millisecond // that a device may take to answer when asked; after that it is silent
+	askEvery      = 500 * time.Millisecond // shortest time between two frames that ask for HELLO
+	badHelloEvery = time.Minute            // shortest time between two log entries of HELLOs that cannot be read
+	deafAfter     = 6                      // answers to HELLO that a device did not hear, after which that is logged
+	meetEvery     = 400 * time.Millisecond // shortest time between two devices, or starts of one; HELLO comes every 500 ms
+	answering     = 500 * time.Millisecond // that a device may take to answer a PING; after that it is silent
 )
 
-// A HubEnd is the hub's end of one open line: it finds out which device is there and gives it sessions. Like
-// link it does nothing by itself.
+// A HubEnd is the hub's end of one line: it finds out which device is there and gives it sessions.
 type HubEnd struct {
 	HubConfig
 	devices *Devices
 	owner   HubOwner
 
-	device         *Device // nil: no session
+	device         *Device // nil: there is no session
 	in             wire.Deframer
-	frameBegan     time.Time // when what is read since the last zero began to arrive: a zero that is lost delays it
+	frameBegan     time.Time // when what was read since the last zero began to arrive
 	out            wire.Transmitter
 	text           console
-	Closing        bool   // nothing new is taken
-	welcome        []byte // the payload of an answer to HELLO that is due
+	Closing        bool   // Finish was called: nothing new is taken
+	welcome        []byte // payload of the answer to HELLO that is due
 	askHello       bool   // a frame that asks for HELLO is due
-	mayAnswer      bool   // see receive
+	mayAnswer      bool   // Pull may have something to write; see Receive
 	helloAsked     time.Time
 	badInRow       int
-	badHelloLogged time.Time // when a HELLO that makes no sense was logged
-	lastMet        time.Time // when the latest device was met, or the latest start of it
-	refusedUID     string    // the uid last logged as being on another port
+	badHelloLogged time.Time // when a HELLO that cannot be read was last logged
+	lastMet        time.Time // when the latest device appeared or was started
+	refusedUID     string    // the uid last logged as connected on another port
 	rates          hubRates
 	Stats          LineStats
 	LastError      LastError
 }
 
-// A HubConfig is what a hub's end is made with.
+// A HubConfig configures a [HubEnd].
 type HubConfig struct {
-	Name     string // of the port, for people to read
+	Name     string // of the port
 	Baud     int    // bits per second at which HELLO is expected
-	MaxBaud  int    // to be offered
+	MaxBaud  int    // the fastest rate to be offered
 	MaxFrame int
 	Window   int
 	Ask      time.Duration // silence after which to send a PING
@@ -59,67 +58,67 @@ type HubConfig struct {
 	Log      *slog.Logger
 }
 
-// NewHubEnd returns the hub's end of a line, with its owner's events. The peers are those of all the hub's lines.
-func NewHubEnd(c HubConfig, peers *Devices, events HubOwner) *HubEnd {
-	return &HubEnd{HubConfig: c, devices: peers, owner: events, text: console{log: c.Log, port: c.Name}}
+// NewHubEnd returns the hub's end of a line. All lines of a hub share its devices.
+func NewHubEnd(c HubConfig, devices *Devices, owner HubOwner) *HubEnd {
+	return &HubEnd{HubConfig: c, devices: devices, owner: owner, text: console{log: c.Log, port: c.Name}}
 }
 
-// LineStats counts what arrived: frames, and what was none.
+// LineStats counts what arrived: whole frames, and what was not a frame.
 type LineStats struct{ Frames, BadFrames uint64 }
 
-// LastError is the latest that went wrong.
+// A LastError is the latest error on a line, and when it happened.
 type LastError struct {
 	Err error
 	At  time.Time
 }
 
-// HubOwner is told what happens on a HubEnd.
+// A HubOwner is told what happens at a [HubEnd].
 type HubOwner interface {
-	// connected is told of another peer than before of a device that was started anew and has forgotten everything.
-	Connected(now time.Time, l *HubEnd, p *Device)
-	Disconnected(p *Device, cause error)
-	Arrived(now time.Time, p *Device, a Arrival)
-
-	// forgot is told of a device that nothing is remembered of any more.
-	Forgot(p *Device)
+	// Connected begins a device's connection. After a reset in which the device lost its memory, d is another one than
+	// before, with the same ID.
+	Connected(now time.Time, l *HubEnd, d *Device)
+	Disconnected(d *Device, cause error)
+	Arrived(now time.Time, d *Device, a Arrival)
+	// Forgot says that there are too many devices to remember this one.
+	Forgot(d *Device)
 }
 
-// Opened begins anew on a port that was just Opened, and whose rate may be changed or not.
+// Opened begins anew on a port that was just opened, and whose rate can be changed if settable.
 func (l *HubEnd) Opened(settable bool) {
 	l.in.Limit = wire.MaxFrame
 	l.in.Reset()
 	l.out = wire.Transmitter{}
-	l.rates.name, l.rates.log, l.rates.max, l.rates.free = l.Name, l.Log, l.MaxBaud, settable
+	l.rates.name, l.rates.log, l.rates.max, l.rates.settable = l.Name, l.Log, l.MaxBaud, settable
 	l.rates.opened(l.Baud)
 	l.welcome, l.askHello, l.badInRow, l.Closing = nil, false, 0, false
 	l.lastMet = time.Time{}
 }
 
-// Finish takes nothing new from here on, and returns whether everything that was taken is answered.
+// Finish takes nothing new from here on. It reports whether everything that was taken is answered.
 func (l *HubEnd) Finish() bool {
-	l.Closing, l.rates.ready = true, false
+	l.Closing, l.rates.mayOffer = true, false
 	return l.device == nil || !l.device.Link.in.unanswered()
 }
 
-// Drop ends the session, if there is one, and the device's connection.
+// Drop ends the session and the device's connection, if there is one.
 func (l *HubEnd) Drop(cause error) {
-	p := l.device
-	if p == nil {
+	d := l.device
+	if d == nil {
 		return
 	}
-	l.device, p.end = nil, nil
-	l.rates.ready = false
-	l.rates.settle()
-	p.Link.end()
-	p.Link.out.abandon(wire.FrameMessage)
-	l.owner.Disconnected(p, cause)
-	if forgotten := l.devices.left(p); forgotten != nil {
+	l.device, d.end = nil, nil
+	l.rates.mayOffer = false
+	l.rates.toBase()
+	d.Link.end()
+	d.Link.out.abandon(wire.FrameMessage)
+	l.owner.Disconnected(d, cause)
+	if forgotten := l.devices.leave(d); forgotten != nil {
 		l.owner.Forgot(forgotten)
 	}
 }
 
-// SilentSince returns from when on the device has not answered, and whether that is so. One that is silent may appear on
-// another port.
+// SilentSince reports whether the device does not answer a PING, and since when. A silent device may appear on another
+// port.
 func (l *HubEnd) SilentSince(now time.Time) (since time.Time, silent bool) {
 	if l.device == nil {
 		return time.Time{}, false
@@ -131,8 +130,8 @@ func (l *HubEnd) SilentSince(now time.Time) (since time.Time, silent bool) {
 // CurrentBaud returns the rate at which the line runs now.
 func (l *HubEnd) CurrentBaud() int { return l.rates.now }
 
-// Receive takes bytes as they were read. It returns whether pull may have something to give for them, which it has not
-// if all they brought are frames that others have to answer first.
+// Receive takes bytes as they were read. It reports whether Pull may have something to write for them: not if all they
+// bring is frames that the owner has to answer first.
 func (l *HubEnd) Receive(now time.Time, data []byte) bool {
 	if l.in.Empty() {
 		l.frameBegan = now
@@ -152,9 +151,9 @@ func (l *HubEnd) Receive(now time.Time, data []byte) bool {
 	return l.mayAnswer || l.rates.trying()
 }
 
-// chunk takes what stood between two zeros, or a piece of it.
+// chunk takes the bytes between two zeros, or some of them if whole is false.
 func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
-	text, pure := readable(chunk) // a frame may look like text, so it is tried as a frame first
+	text, pure := readable(chunk) // before ParseFrame overwrites it
 	var session uint16
 	if l.device != nil {
 		session = l.device.Link.session
@@ -167,7 +166,7 @@ func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
 		if !pure {
 			l.noise(now, err)
 		}
-	case l.Closing && f.Kind != wire.FrameAck && f.Kind != wire.FrameReply: // the device keeps it
+	case l.Closing && f.Kind != wire.FrameAck && f.Kind != wire.FrameReply: // the device will send it again
 	case f.Kind == wire.FrameHello:
 		l.mayAnswer = true
 		l.Stats.Frames++
@@ -181,26 +180,26 @@ func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
 
 // frame takes a frame of the session.
 func (l *HubEnd) frame(now time.Time, f wire.Frame) {
-	p := l.device
-	if p.resyncing || f.Kind != wire.FrameEvent && f.Kind != wire.FrameMessage {
+	d := l.device
+	if d.resyncing || f.Kind != wire.FrameEvent && f.Kind != wire.FrameMessage {
 		l.mayAnswer = true
 	}
 	switch {
-	case p.resyncing && (f.Kind == wire.FrameEvent || f.Kind == wire.FrameMessage):
-		p.Link.hear(now)
-		if p.pass(f.Number) {
+	case d.resyncing && (f.Kind == wire.FrameEvent || f.Kind == wire.FrameMessage):
+		d.Link.hear(now)
+		if d.passOver(f.Number) {
 			l.askForHello(now)
 		}
 		return
 	case f.Kind == wire.FrameBaud:
-		p.Link.hear(now)
+		d.Link.hear(now)
 		l.rates.answered(now, f)
 		return
 	case f.Kind == wire.FramePing && len(f.Payload) > 0 && l.rates.proven():
-		p.Link.baud = l.rates.now
+		d.Link.baud = l.rates.now
 	}
-	arrivals := p.Link.receive(now, f, nil)
-	if len(arrivals) == 0 { // it came again, or too early
+	arrivals := d.Link.receive(now, f, nil)
+	if len(arrivals) == 0 { // the frame came again, or too early
 		l.mayAnswer = true
 	}
 	for _, a := range arrivals {
@@ -208,12 +207,12 @@ func (l *HubEnd) frame(now time.Time, f wire.Frame) {
 			l.sample(now, a)
 			continue
 		}
-		l.owner.Arrived(now, p, a)
+		l.owner.Arrived(now, d, a)
 	}
 }
 
-// noise counts what is not a frame. When it goes on, or comes from a device that believes to be in a session, the
-// hub asks for a new one.
+// noise counts what is not a frame. Outside a session, or when there is much of it, the hub asks for HELLO: the device may
+// believe it is in a session.
 func (l *HubEnd) noise(now time.Time, err error) {
 	l.Stats.BadFrames++
 	if l.rates.trying() {
@@ -229,7 +228,7 @@ func (l *HubEnd) noise(now time.Time, err error) {
 	}
 }
 
-// askForHello asks the device for HELLO, now and then.
+// askForHello asks the device for HELLO, unless it did so a moment ago.
 func (l *HubEnd) askForHello(now time.Time) {
 	if l.welcome == nil && now.Sub(l.helloAsked) >= askEvery {
 		l.askHello, l.helloAsked, l.badInRow = true, now, 0
@@ -252,13 +251,13 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 		l.LastError = LastError{err, now}
 		if now.Sub(l.badHelloLogged) >= badHelloEvery {
 			l.badHelloLogged = now
-			l.Log.Warn("a device's HELLO makes no sense", "port", l.Name, "error", err,
-				"remedy", "if this goes on, update the older one of hub and device")
+			l.Log.Warn("a device's HELLO cannot be read", "port", l.Name, "error", err,
+				"remedy", "if this goes on, update the hub or the device, whichever is older")
 		}
 		return
 	}
-	if p := l.device; p == nil || p.ID != h.ID() || p.Hello.Boot != h.Boot {
-		if now.Sub(l.lastMet) < meetEvery { // a device that is broken fills no log, and keeps no listener busy
+	if d := l.device; d == nil || d.ID != h.ID() || d.Hello.Boot != h.Boot {
+		if now.Sub(l.lastMet) < meetEvery { // a broken device must neither fill the log nor keep listeners busy
 			return
 		}
 		l.lastMet = now
@@ -266,61 +265,61 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	if known := l.devices.byID[h.ID()]; known != nil && known.end != nil && known.end != l {
 		other := known.end
 		if _, silent := other.SilentSince(now); !silent {
-			l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s: it is not heard here", h.ID(), other.Name), now}
+			l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now}
 			if l.refusedUID != h.ID() {
 				l.refusedUID = h.ID()
-				l.Log.Error("a device with this uid is connected on another port; it is not heard on this one",
+				l.Log.Error("a device with this uid is connected on another port, and ignored on this one",
 					"port", l.Name, "uid", h.ID(), "other", other.Name)
 			}
 			return
 		}
 		other.Drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.Name))
 	}
-	if p := l.device; p != nil && p.ID != h.ID() {
+	if d := l.device; d != nil && d.ID != h.ID() {
 		l.Drop(fmt.Errorf("%w: another device is on %s now", carrier.ErrUnplugged, l.Name))
-	} else if p != nil && p.Hello.Boot != h.Boot {
+	} else if d != nil && d.Hello.Boot != h.Boot {
 		l.Drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.ResetCause))
 	}
 	l.refusedUID = ""
-	l.rates.settle()
-	p := l.devices.meet(now, h)
-	known := p.numbered()
-	if p.renumber {
-		p.renumbered()
+	l.rates.toBase()
+	d := l.devices.meet(now, h)
+	known := d.isNumbered()
+	if d.renumber {
+		d.beginNumbering()
 	}
-	session := p.Link.session
+	session := d.Link.session
 	switch {
-	case session == 0 || p.Link.anything:
-		session, p.unheardHellos = l.newSession(p.session), 0
-	case l.welcome == nil: // else several have come at once, and none was answered yet
-		p.unheardHellos++
+	case session == 0 || d.Link.heardAny:
+		session, d.unheardHellos = l.newSession(d.session), 0
+	case l.welcome == nil: // else several HELLOs came at once
+		d.unheardHellos++
 	}
-	if p.unheardHellos == deafAfter {
-		p.unheardHellos++ // it is told once
+	if d.unheardHellos == deafAfter {
+		d.unheardHellos++ // so that it is logged once
 		l.LastError = LastError{fmt.Errorf("serial: the device %s is heard, but does not hear: check the wire to its receiver", h.Title()), now}
 		l.Log.Warn("a device is heard, but does not hear: check the wire to its receiver", "port", l.Name, "device", h.Title())
 	}
-	p.session = session
-	p.Link.baud, p.Link.askAfter, p.Link.clockEvery = l.rates.base, l.Ask, l.Ask
-	p.Link.ticks = func(time.Time) uint32 { return 0 }
-	p.Link.resend.measures = true
-	if !p.Link.out.resume(h.Expects) {
-		p.Link.out.renumber(h.Expects, wire.FrameEvent)
+	d.session = session
+	d.Link.baud, d.Link.askAfter, d.Link.clockEvery = l.rates.base, l.Ask, l.Ask
+	d.Link.ticks = func(time.Time) uint32 { return 0 }
+	d.Link.resend.measures = true
+	if !d.Link.out.resume(h.Expects) {
+		d.Link.out.renumber(h.Expects, wire.FrameEvent)
 	}
-	agreed := limits{maxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow}
-	p.Link.begin(now, session, agreed)
-	p.compare(l.frameBegan.Add(-helloTrip), now, h)
-	w := wire.Welcome{Session: session, MaxFrame: agreed.maxFrame, Window: agreed.window, Known: known,
-		Expects: p.Link.in.next, Echo: h.Ticks}
+	agreed := Limits{MaxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow}
+	d.Link.begin(now, session, agreed)
+	d.compareClock(l.frameBegan.Add(-helloTrip), now, h)
+	w := wire.Welcome{Session: session, MaxFrame: agreed.MaxFrame, Window: agreed.window, Known: known,
+		Expects: d.Link.in.next, Echo: h.Ticks}
 	l.welcome, l.askHello, l.badInRow = w.Pack(), false, 0
 	if l.device == nil {
-		l.device, p.end = p, l
-		l.owner.Connected(now, l, p)
+		l.device, d.end = d, l
+		l.owner.Connected(now, l, d)
 	}
 }
 
-// newSession returns the number of a device's next session. Its high byte is the hub's, by which a device knows it from
-// others; the low one counts, so that no frame of the 200 sessions before fits. It is never 0, nor where HELLO starts.
+// newSession returns the number of a device's next session. Its high byte is the hub's, by which a device tells hubs apart.
+// Its low byte counts, so that no frame of the last 200 sessions passes its check. It is neither 0 nor CRCStart.
 func (l *HubEnd) newSession(former uint16) uint16 {
 	low := byte(former) + 1
 	if former == 0 {
@@ -332,8 +331,8 @@ func (l *HubEnd) newSession(former uint16) uint16 {
 	return uint16(l.devices.hub)<<8 | uint16(max(low, 1))
 }
 
-// Pull appends what is to be written now, and returns when it should be asked again at the latest; a zero time
-// means that there is no need.
+// Pull appends what is to be written now, and returns when to call it again if nothing happens before. A zero time means
+// that there is no need.
 func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	l.Expire(now)
 	if l.device != nil {
@@ -348,7 +347,7 @@ func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		case l.askHello:
 			dst = wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello})
 			l.askHello = false
-			l.rates.settle() // after that: a device at a faster rate is to hear it
+			l.rates.toBase() // only afterwards, so that a device at a faster rate hears it
 		case l.rates.trying():
 			return l.rates.pull(now, dst, &l.device.Link)
 		case l.device != nil:
@@ -366,21 +365,22 @@ func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	return dst, earliest(l.device.Link.wake(), gone)
 }
 
-// Expire drops a device that was silent for too long.
+// Expire drops a device that has been silent for too long.
 func (l *HubEnd) Expire(now time.Time) {
 	if l.device != nil && now.Sub(l.device.Link.heard) >= l.Timeout {
 		l.Drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.Name, l.Timeout))
 	}
 }
 
-// Rate and rated make the line's Rate that which is wanted.
+// Rate returns the rate that the port is to be set to, or 0.
 func (l *HubEnd) Rate() int { return l.rates.want }
 
+// RateSet notes that the port was set to a rate, or why not.
 func (l *HubEnd) RateSet(now time.Time, rate int, err error) {
 	l.rates.changed(now, rate, err)
 	l.in.Reset()
 	l.out = wire.Transmitter{}
 }
 
-// OfferFasterRates lets a device be offered faster rates from here on.
-func (l *HubEnd) OfferFasterRates() { l.rates.ready = true }
+// OfferFasterRates lets the hub offer faster rates to the device from here on.
+func (l *HubEnd) OfferFasterRates() { l.rates.mayOffer = true }

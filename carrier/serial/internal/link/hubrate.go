@@ -12,66 +12,69 @@ const (
 	offerEvery = 150 * time.Millisecond
 	offerTries = 4
 	trialPings = 50 * time.Millisecond // between two PINGs at a new rate
-	firstSpell = 5 * time.Second       // of noise, after which another rate is tried for HELLO: a device that was left at a
-	// faster rate says it at the usual one within 4 s
-	noiseSpell = 2500 * time.Millisecond // at each further rate
-	noisePause = 1500 * time.Millisecond // without noise, after which a spell of it is over
+
+	// Noise for so long makes the hub try another rate for HELLO. The first time is longer, because a device that was left
+	// at a faster rate says HELLO at the usual one after up to 4 s.
+	firstNoise = 5 * time.Second
+	nextNoise  = 2500 * time.Millisecond
+	noisePause = 1500 * time.Millisecond // without noise, after which it begins anew
 )
 
-// fasterRates are offered to devices, and scanRates are tried in turn where a device cannot be understood.
+// fasterRates returns the rates that are offered to devices, scanRates those that are tried in turn on a line that brings
+// only noise.
 func fasterRates() []int { return []int{1000000, 500000, 250000} }
 func scanRates() []int   { return []int{115200, 250000, 57600, 500000, 1000000, 9600} }
 
-// A rateState is how far the change to a faster rate has come.
+// A rateState is a state of the change to a faster rate.
 type rateState int
 
 const (
 	rateSteady   rateState = iota
-	rateOffered            // BAUD was sent, or is to be
-	rateChanging           // the device has agreed: our end is to be changed
+	rateOffered            // BAUD was sent, or is due
+	rateChanging           // the device has agreed, and the port's rate is to be set
 	rateTrying             // PINGs are sent at the new rate
-	rateBack               // it was no good: the device is given the time to find that out
+	rateBack               // the trial has failed, and the device needs time to notice
 )
 
-// hubRates find the fastest rate that the device on a line can do. Until one is settled nothing else is sent.
+// hubRates finds the fastest rate at which the hub and a device understand each other. During a trial nothing else is sent.
 type hubRates struct {
 	lineRate
-	max  int // to be offered
+	max  int // the fastest to be offered
 	name string
 	log  *slog.Logger
 
-	ready  bool // offers may be made: the device's dictionary is known
-	state  rateState
-	trial  int // the rate that is tried
-	old    int // the one before it
-	number uint8
-	tries  int
-	next   time.Time // of the next offer or PING
-	until  time.Time // the end of the trial, or of the way back
-	device string    // that on which rates have failed
-	failed []int     // since the port was opened
+	mayOffer bool // the device's dictionary is known: a rate may be offered
+	state    rateState
+	trial    int // the rate on trial
+	before   int // the rate before the trial
+	number   uint8
+	tries    int
+	next     time.Time // of the next offer or PING
+	until    time.Time // the end of the trial, or of rateBack
+	device   string    // the device that could not do the failed rates
+	failed   []int     // rates, since the port was opened
 
 	noiseFrom, noiseLast time.Time
-	scanning             bool // the rate was changed because of noise
+	scanning             bool // the rate of HELLO was changed because of noise
 }
 
-// opened begins anew on a port.
+// opened begins anew on a port that was just opened.
 func (r *hubRates) opened(rate int) {
 	r.start(rate)
-	r.ready, r.state, r.failed = false, rateSteady, nil
+	r.mayOffer, r.state, r.failed = false, rateSteady, nil
 	r.understood()
 }
 
-// settle goes back to the rate at which HELLO is said, and forgets what was being tried.
-func (r *hubRates) settle() {
+// toBase returns to the rate of HELLO, and ends a trial.
+func (r *hubRates) toBase() {
 	r.state = rateSteady
 	r.change(r.base)
 }
 
-// trying tells whether only frames of r may be written.
+// trying reports whether a rate is on trial: only pull's frames may then be written.
 func (r *hubRates) trying() bool { return r.state != rateSteady }
 
-// candidate returns the fastest rate to offer; 0 if there is none.
+// candidate returns the fastest rate to offer, or 0.
 func (r *hubRates) candidate(h *wire.Hello) int {
 	if r.device != h.ID() {
 		r.device, r.failed = h.ID(), nil
@@ -87,26 +90,26 @@ func (r *hubRates) candidate(h *wire.Hello) int {
 	return 0
 }
 
-// advance does what is due: it begins an offer, or ends what has taken too long.
+// advance does what is due: it begins an offer, or ends one that takes too long.
 func (r *hubRates) advance(now time.Time, h *wire.Hello) {
 	switch r.state {
 	case rateSteady:
-		if !r.free || !r.ready || r.want != 0 {
+		if !r.settable || !r.mayOffer || r.want != 0 {
 			return
 		}
 		if r.trial = r.candidate(h); r.trial != 0 {
-			r.state, r.tries, r.next, r.old = rateOffered, 0, now, r.now
+			r.state, r.tries, r.next, r.before = rateOffered, 0, now, r.now
 			r.number = (r.number + 1) % wire.FrameNumbers
 		}
 	case rateOffered:
 		if r.tries == offerTries && !now.Before(r.next) {
 			r.log.Info("the device does not answer the offer of a faster rate", "port", r.name)
-			r.state, r.ready = rateSteady, false
+			r.state, r.mayOffer = rateSteady, false
 		}
 	case rateTrying:
 		if !now.Before(r.until) {
 			r.fail("nothing comes through", r.until.Add(deviceTrial-hubTrial))
-			r.change(r.old)
+			r.change(r.before)
 		}
 	case rateBack:
 		if !now.Before(r.until) {
@@ -115,7 +118,7 @@ func (r *hubRates) advance(now time.Time, h *wire.Hello) {
 	}
 }
 
-// fail gives a rate up. Until then the device may be at it.
+// fail ends a trial. The device may stay at the failed rate until a time.
 func (r *hubRates) fail(why string, until time.Time) {
 	r.log.Info("line cannot run so fast", "port", r.name, "baud", r.trial, "reason", why)
 	r.failed = append(r.failed, r.trial)
@@ -133,15 +136,15 @@ func (r *hubRates) answered(now time.Time, f wire.Frame) {
 		r.fail("the device refuses", now)
 		return
 	}
-	r.state, r.until = rateChanging, now.Add(hubTrial) // set at once by whoever moves the bytes
+	r.state, r.until = rateChanging, now.Add(hubTrial) // the port's rate is set at once
 	r.change(r.trial)
 }
 
-// changed notes that the port has another rate, or could not be given it.
+// changed notes that the port runs at a rate, or could not be set to it.
 func (r *hubRates) changed(now time.Time, rate int, err error) {
 	r.lineRate.changed(rate, err)
 	if err != nil {
-		r.log.Warn("the port does not take another rate", "port", r.name, "baud", rate, "error", err)
+		r.log.Warn("the port's rate cannot be changed", "port", r.name, "baud", rate, "error", err)
 	}
 	if r.state != rateChanging || rate != r.trial {
 		return
@@ -153,7 +156,7 @@ func (r *hubRates) changed(now time.Time, rate int, err error) {
 	r.state, r.next, r.until = rateTrying, now, now.Add(hubTrial)
 }
 
-// proven notes that the device has answered a PING; it returns whether that ends a trial.
+// proven notes that the device has answered a PING, and reports whether that ends a trial.
 func (r *hubRates) proven() bool {
 	if r.state != rateTrying {
 		return false
@@ -163,7 +166,7 @@ func (r *hubRates) proven() bool {
 	return true
 }
 
-// pull appends what is to be written while a rate is tried.
+// pull appends what is to be written during a trial.
 func (r *hubRates) pull(now time.Time, dst []byte, l *Link) []byte {
 	if now.Before(r.next) {
 		return dst
@@ -180,7 +183,7 @@ func (r *hubRates) pull(now time.Time, dst []byte, l *Link) []byte {
 	return dst
 }
 
-// wake returns when something is due while a rate is tried.
+// wake returns when something is due during a trial.
 func (r *hubRates) wake() time.Time {
 	switch r.state {
 	case rateOffered:
@@ -192,19 +195,19 @@ func (r *hubRates) wake() time.Time {
 	}
 }
 
-// noise notes bytes that are neither frames nor text, on a line without a session. When they go on for some time, the
-// rate may be another one: HELLO then is waited for at the next.
+// noise notes bytes that are neither frames nor text, on a line without a session. If they go on for some time, the device
+// may run at another rate: HELLO is then expected at the next of scanRates.
 func (r *hubRates) noise(now time.Time) {
-	if !r.free {
+	if !r.settable {
 		return
 	}
 	if r.noiseFrom.IsZero() || now.Sub(r.noiseLast) > noisePause {
 		r.noiseFrom = now
 	}
 	r.noiseLast = now
-	spell := noiseSpell
+	spell := nextNoise
 	if !r.scanning {
-		spell = firstSpell
+		spell = firstNoise
 	}
 	if now.Sub(r.noiseFrom) < spell || r.want != 0 {
 		return
@@ -216,5 +219,5 @@ func (r *hubRates) noise(now time.Time) {
 	r.change(r.base)
 }
 
-// understood notes a good frame.
+// understood notes a frame that arrived whole.
 func (r *hubRates) understood() { r.noiseFrom, r.scanning = time.Time{}, false }

@@ -4,25 +4,25 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// An Incoming frame is a reliable one of the peer's, kept until it cannot be sent again.
+// An Incoming is a reliable frame of the other end's, kept until it cannot come again.
 type Incoming struct {
-	number   uint8
-	answered bool
-	Void     bool   // the peer has stopped waiting for the reply
-	reply    []byte // payload of the REP; nil: done without a response, which an ACK can say
-	due      bool   // the reply is to be sent, or to be sent again
+	number    uint8
+	answered  bool
+	Abandoned bool   // the other end no longer waits for the answer
+	reply     []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
+	due       bool   // the answer is to be sent, perhaps again
 }
 
-// An inbox takes reliable frames in the order of their numbers, each once, and remembers its replies to as many
-// as the peer can have unanswered, to repeat them when a frame comes again.
+// An inbox takes reliable frames in the order of their numbers, each once. It remembers the answers to as many as can be
+// unanswered at the other end, to repeat them when a frame comes again.
 type inbox struct {
 	next  uint8 // number of the next frame to take
-	gap   uint8 // how far ahead of it the latest frame was; 0: not at all
+	gap   uint8 // how far the latest frame was ahead of that; 0: it was not
 	slots [wire.MaxWindow]*Incoming
 }
 
-// take returns the frame to be handed on, or nil for one that was there already (whose reply, if there is one, is
-// then due again) or that is ahead of its turn.
+// take returns the frame to be handed on; or nil for one that comes again, whose answer is then due again, or that comes
+// ahead of its turn.
 func (b *inbox) take(number uint8) *Incoming {
 	if number != b.next {
 		b.repeat(number)
@@ -30,16 +30,16 @@ func (b *inbox) take(number uint8) *Incoming {
 	}
 	s := &b.slots[number%wire.MaxWindow]
 	if *s != nil {
-		// Whoever sends this frame has seen the end of the one a window before it.
-		(*s).Void = true
+		// The other end sends this frame only after the one a window before it has ended.
+		(*s).Abandoned = true
 	}
 	*s = &Incoming{number: number}
 	b.next, b.gap = (b.next+1)%wire.FrameNumbers, 0
 	return *s
 }
 
-// ahead tells whether a frame comes before the next one to take, and that is news: the frames after it on the line do
-// so as well, until the peer sends again from the missing one on.
+// ahead reports whether a frame shows that an earlier one is missing. The frames that follow it on the line do not show it
+// anew, until the other end sends again from the missing one on.
 func (b *inbox) ahead(number uint8) bool {
 	gap := (number - b.next) % wire.FrameNumbers
 	if gap == 0 || gap >= wire.MaxWindow {
@@ -50,7 +50,7 @@ func (b *inbox) ahead(number uint8) bool {
 	return news
 }
 
-// repeat makes the reply to a frame that came again due, if there is one; it returns whether the frame was taken.
+// repeat makes the answer to a frame due again, if there is one. It reports whether the frame was taken.
 func (b *inbox) repeat(number uint8) bool {
 	if back := (b.next - number) % wire.FrameNumbers; back == 0 || back > wire.MaxWindow {
 		return false
@@ -62,37 +62,37 @@ func (b *inbox) repeat(number uint8) bool {
 	return s != nil
 }
 
-// repeatAll makes all replies due that the peer may be waiting for.
+// repeatAll makes all answers due that the other end may wait for.
 func (b *inbox) repeatAll() {
 	for back := range uint8(wire.MaxWindow) {
 		b.repeat(b.next - back - 1)
 	}
 }
 
-// rewind takes a frame and those after it back, as if they had not come.
-func (b *inbox) rewind(number uint8) {
+// takeBack forgets a frame and those after it, as if they had not come.
+func (b *inbox) takeBack(number uint8) {
 	for ; b.next != number; b.next = (b.next - 1) % wire.FrameNumbers {
 		if s := b.at(b.next - 1); s != nil {
-			s.Void = true
+			s.Abandoned = true
 			b.slots[s.number%wire.MaxWindow] = nil
 		}
 	}
 }
 
-// answer stores the reply to a frame; only the first one counts.
+// answer stores the answer to a frame. Only the first one counts; answer reports whether it was that.
 func (b *inbox) answer(in *Incoming, reply []byte) bool {
-	if in.answered || in.Void {
+	if in.answered || in.Abandoned {
 		return false
 	}
 	in.answered, in.reply, in.due = true, reply, true
 	return true
 }
 
-// due returns the next reply to send. If all is true it is a cumulative one: this frame and all before it are
-// done. It is then taken for sent.
+// due returns the frame whose answer is to be sent next, and takes that for sent. If all is true the answer is cumulative:
+// this frame and all before it are done.
 //
-// A cumulative answer must not cover a frame whose reply says more than that it is done: that reply may have been
-// lost. So it is given only when each frame that the peer may have unanswered is merely done.
+// A cumulative answer must not cover a frame whose reply says more than that: the reply may have been lost. So it is only
+// given when each frame that can be unanswered at the other end is done without a response.
 func (b *inbox) due(window int) (in *Incoming, all bool) {
 	for back := uint8(wire.MaxWindow); back > 0; back-- {
 		s := b.at(b.next - back)
@@ -101,7 +101,7 @@ func (b *inbox) due(window int) (in *Incoming, all bool) {
 		}
 		plain := b.plain(s, window)
 		if !plain && in != nil {
-			break // what was gathered so far goes first
+			break // the cumulative answer goes first
 		}
 		s.due = false
 		if !plain {
@@ -112,7 +112,7 @@ func (b *inbox) due(window int) (in *Incoming, all bool) {
 	return in, in != nil
 }
 
-// plain tells whether the frame and the window-1 frames before it were all answered without a word.
+// plain reports whether this frame and the window-1 frames before it are all done without a response.
 func (b *inbox) plain(in *Incoming, window int) bool {
 	for back := range uint8(window) {
 		if s := b.at(in.number - back); s != nil && (!s.answered || s.reply != nil) {
@@ -130,21 +130,21 @@ func (b *inbox) at(number uint8) *Incoming {
 	return nil
 }
 
-// unanswered tells whether a frame was taken and not answered.
+// unanswered reports whether a frame was taken and not answered.
 func (b *inbox) unanswered() bool {
 	for _, s := range b.slots {
-		if s != nil && !s.answered && !s.Void {
+		if s != nil && !s.answered && !s.Abandoned {
 			return true
 		}
 	}
 	return false
 }
 
-// forget drops what is known of the peer's frames before the next one: for a peer that has forgotten them too.
+// forget drops what is known of all frames before the next one, which the other end has forgotten, too.
 func (b *inbox) forget(next uint8) {
 	for _, s := range b.slots {
 		if s != nil {
-			s.Void = true
+			s.Abandoned = true
 		}
 	}
 	*b = inbox{next: next}

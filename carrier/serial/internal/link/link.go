@@ -6,75 +6,72 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// tellEvery is how often a peer is told that something is missed, at most.
+// tellEvery is the shortest time between two AGAIN frames.
 const tellEvery = 10 * time.Millisecond
 
-// limits are what the two ends of a session have agreed upon.
-type limits struct {
-	maxFrame int // bytes on the line
-	window   int // reliable frames unanswered, in each direction
-	bytes    int // bytes of our reliable frames outstanding
+// Limits are what the two ends of a session have agreed on.
+type Limits struct {
+	MaxFrame int // bytes of the largest frame
+	window   int // unanswered reliable frames, in each direction
+	bytes    int // of our unanswered frames
 }
 
-// A Link is one end of the conversation between the hub and a device: reliable frames in both directions, each
-// delivered once and in order, and the question whether the other end is there. It goes on from one session to
-// the next for as long as the device runs. It does nothing by itself: frames are given to receive, and what is to
-// be written is asked for with pull, so it can be tried out in virtual time, and a line that stands still costs
-// no memory.
+// A Link is one end of the conversation between the hub and a device. It delivers reliable frames in both directions, each
+// once and in order, and finds out whether the other end is there. It outlives sessions, for as long as the device runs.
 type Link struct {
-	askAfter   time.Duration              // of silence, to send a PING
-	clockEvery time.Duration              // send a PING at least as often; 0: no need
+	askAfter   time.Duration              // silence after which to send a PING
+	clockEvery time.Duration              // longest time between two PINGs; 0: no need of the other end's clock
 	baud       int                        // bits per second, ten per byte
-	ticks      func(now time.Time) uint32 // this end's clock, told in answers to PING
+	ticks      func(now time.Time) uint32 // this end's clock, for answers to PING
 
-	session uint16 // 0: none
-	limits  limits
-	out     unanswered
-	in      inbox
-	resend  resendTimer
-	again   time.Time // when to send again what is unanswered; zero: nothing is
-	missed  bool      // the peer says that it misses it: send it again now
-	lacking bool      // something is missed here: the peer is to be told
-	told    time.Time // when it was last
+	session      uint16 // 0: none
+	limits       Limits
+	out          unanswered
+	in           inbox
+	resend       resendTimer
+	nextResend   time.Time // of unanswered frames; zero: there are none
+	resendNow    bool      // the other end misses a frame
+	frameMissing bool      // this end misses a frame, and AGAIN is to say so
+	missingTold  time.Time // when AGAIN was last sent
 
-	heard    time.Time // the last good frame of this session, or its beginning
-	anything bool      // a frame of this session was heard
-	backlog  int       // reliable frames that arrived and that the owner has not dealt with
+	heard    time.Time // when the latest frame of this session arrived, or the session began
+	heardAny bool      // a frame of this session has arrived
+	backlog  int       // reliable frames that have arrived, and that the owner has not dealt with
 	ping     pings
 
 	Stats Stats
 }
 
 type pings struct {
-	number uint8     // of our last
-	sentAt time.Time // when it was sent
-	open   bool      // it was not answered yet
-	soon   bool      // ask as soon as possible
-	answer bool      // the peer's is to be answered
-	theirs uint8     // its number
+	number       uint8     // of our latest PING
+	sentAt       time.Time // when that was sent
+	open         bool      // it is not answered yet
+	soon         bool      // a PING is due at once
+	asked        bool      // the other end's PING is to be answered
+	answerNumber uint8     // the number of that PING
 }
 
-// Stats counts reliable frames: ours sent and sent again, the other end's taken and passed over.
+// Stats counts reliable frames: ours sent and sent again, the other end's taken and ignored because they came again.
 type Stats struct{ Sent, Resent, received, Repeated uint64 }
 
-// An Arrival is what a frame from the peer means to the link's owner: one of the three parts is set.
+// An Arrival is what a frame from the other end means to the link's owner. One of its three parts is set.
 type Arrival struct {
 	In      *Incoming      // a reliable frame, to be answered
 	Kind    wire.FrameType // EVT or MSG
-	Payload []byte         // the owner's to keep
+	Payload []byte         // the owner may keep it
 
-	Answered *outgoing // one of ours was answered
-	Reply    []byte    // payload of the REP; nil: done, without a response
+	Answered *outgoing // one of our frames, which is answered now
+	Reply    []byte    // payload of the REP frame; nil: done, without a response
 
 	pong   []byte // payload of the answer to our PING
 	sentAt time.Time
 }
 
-// begin begins a session. The caller has seen to the numbers of both directions.
-func (l *Link) begin(now time.Time, session uint16, agreed limits) {
+// begin begins a session. The caller sees to the numbers of both directions.
+func (l *Link) begin(now time.Time, session uint16, agreed Limits) {
 	l.session, l.limits = session, agreed
-	l.heard, l.anything = now, false
-	l.again, l.missed, l.lacking, l.told = time.Time{}, false, false, time.Time{}
+	l.heard, l.heardAny = now, false
+	l.nextResend, l.resendNow, l.frameMissing, l.missingTold = time.Time{}, false, false, time.Time{}
 	l.resend.progress()
 	l.ping = pings{number: l.ping.number, sentAt: now, soon: l.clockEvery > 0}
 }
@@ -83,7 +80,7 @@ func (l *Link) begin(now time.Time, session uint16, agreed limits) {
 func (l *Link) end() { l.session = 0 }
 
 // PayloadLimit returns the largest payload that a frame of this session can hold.
-func (l *Link) PayloadLimit() int { return wire.PayloadLimit(l.limits.maxFrame) }
+func (l *Link) PayloadLimit() int { return wire.PayloadLimit(l.limits.MaxFrame) }
 
 // Window returns how many reliable frames may be unanswered.
 func (l *Link) Window() int { return l.limits.window }
@@ -91,21 +88,22 @@ func (l *Link) Window() int { return l.limits.window }
 // RoundTrip returns how long a frame and its answer take, smoothed; 0: not known.
 func (l *Link) RoundTrip() time.Duration { return l.resend.srtt }
 
-// Send queues a reliable frame. The owner sees to it that no more than a window of them is queued.
+// Send queues a reliable frame. The owner keeps to the window.
 func (l *Link) Send(kind wire.FrameType, id uint64, payload []byte) { l.out.queue(kind, id, payload) }
 
-// Answer answers a reliable frame of the peer's with the payload of a REP, or nil for done without a response.
+// Answer answers a reliable frame with the payload of a REP frame, or nil for done without a response. Only the first
+// answer counts; Answer reports whether it was that.
 func (l *Link) Answer(in *Incoming, reply []byte) bool { return l.in.answer(in, reply) }
 
-// Consumed tells that the owner has dealt with a reliable frame that arrived.
+// Consumed notes that the owner has dealt with a reliable frame.
 func (l *Link) Consumed() { l.backlog-- }
 
 // hear notes that a frame of this session arrived.
-func (l *Link) hear(now time.Time) { l.heard, l.anything = now, true }
+func (l *Link) hear(now time.Time) { l.heard, l.heardAny = now, true }
 
-// damaged notes that something arrived which is no frame: it may have been a reliable one. AGAIN tells the peer so,
-// long before its timer does.
-func (l *Link) damaged() { l.lacking = true }
+// damaged notes that something arrived that is not a frame. It may have been a reliable one, so AGAIN tells the other end,
+// long before its timer would.
+func (l *Link) damaged() { l.frameMissing = true }
 
 // receive takes a frame of this session, and appends what it means to arrivals.
 func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arrival {
@@ -113,18 +111,18 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 	switch f.Kind {
 	case wire.FrameEvent, wire.FrameMessage:
 		if l.backlog > wire.MaxWindow {
-			l.Stats.Repeated++ // a peer that keeps to its window never comes here
+			l.Stats.Repeated++ // the other end ignores the window
 			return arrivals
 		}
 		in := l.in.take(f.Number)
 		if in == nil {
 			l.Stats.Repeated++
 			if l.in.ahead(f.Number) {
-				l.damaged() // one before it was
+				l.damaged() // an earlier frame was
 			}
 			return arrivals
 		}
-		l.lacking = false
+		l.frameMissing = false
 		l.Stats.received++
 		l.backlog++
 		return append(arrivals, Arrival{In: in, Kind: f.Kind, Payload: append([]byte(nil), f.Payload...)})
@@ -144,10 +142,10 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 		}
 		l.progress(now, i >= 0)
 	case wire.FrameAgain:
-		l.missed = l.out.first() >= 0
+		l.resendNow = l.out.first() >= 0
 	case wire.FramePing:
 		if len(f.Payload) == 0 {
-			l.ping.answer, l.ping.theirs = true, f.Number
+			l.ping.asked, l.ping.answerNumber = true, f.Number
 		} else if l.ping.open && f.Number == l.ping.number {
 			l.ping.open = false
 			arrivals = append(arrivals, Arrival{pong: append([]byte(nil), f.Payload...), sentAt: l.ping.sentAt})
@@ -156,7 +154,7 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 	return arrivals
 }
 
-// ended ends one of our frames with the peer's answer, unless that was done or nobody waits for it.
+// ended ends one of our frames with its answer, unless it has ended or nobody waits for it.
 func (l *Link) ended(now time.Time, i int, reply []byte, arrivals []Arrival) []Arrival {
 	o := l.out.frames[i]
 	if o.ended {
@@ -169,23 +167,23 @@ func (l *Link) ended(now time.Time, i int, reply []byte, arrivals []Arrival) []A
 	return append(arrivals, Arrival{Answered: o, Reply: reply})
 }
 
-// progress goes on after an answer: time runs anew for what is still unanswered.
+// progress restarts the resend timer after an answer.
 func (l *Link) progress(now time.Time, made bool) {
 	if !made {
 		return
 	}
 	l.out.trim()
 	l.resend.progress()
-	l.again = time.Time{}
-	if l.out.flying > 0 {
-		l.again = l.resendAt(now)
+	l.nextResend = time.Time{}
+	if l.out.inFlight > 0 {
+		l.nextResend = l.resendAt(now)
 	}
 }
 
 func (l *Link) resendAt(now time.Time) time.Time {
 	wait := l.resend.timeout()
 	if l.out.first() < 0 {
-		wait = maxResend // all were received: the peer takes its time, but its replies may have been lost as well
+		wait = maxResend // all were received: the other end is slow to answer, or its replies were lost
 	}
 	return now.Add(wait + l.lineTime(l.out.outstanding()))
 }
@@ -198,8 +196,8 @@ func (l *Link) lineTime(n int) time.Duration {
 	return time.Duration(n) * 10 * time.Second / time.Duration(l.baud)
 }
 
-// pull appends the next frame to write: replies, then PINGs, then what is due again, then what is new. If there is
-// none, dst comes back as it was.
+// pull appends the next frame to write, if there is one: answers first, then AGAIN and PING, then frames to be sent again,
+// then new ones.
 func (l *Link) pull(now time.Time, dst []byte) []byte {
 	if l.session == 0 {
 		return dst
@@ -214,24 +212,24 @@ func (l *Link) pull(now time.Time, dst []byte) []byte {
 			return l.append(dst, wire.Frame{Kind: wire.FrameReply, Number: in.number, Payload: in.reply})
 		}
 	}
-	if l.ping.answer {
-		l.ping.answer = false
-		return l.append(dst, wire.Frame{Kind: wire.FramePing, Number: l.ping.theirs, Payload: wire.AppendUint(nil, uint64(l.ticks(now)))})
+	if l.ping.asked {
+		l.ping.asked = false
+		return l.append(dst, wire.Frame{Kind: wire.FramePing, Number: l.ping.answerNumber, Payload: wire.AppendUint(nil, uint64(l.ticks(now)))})
 	}
-	if l.lacking && !now.Before(l.told.Add(tellEvery)) {
-		l.lacking, l.told = false, now
+	if l.frameMissing && !now.Before(l.missingTold.Add(tellEvery)) {
+		l.frameMissing, l.missingTold = false, now
 		return l.append(dst, wire.Frame{Kind: wire.FrameAgain, Number: l.in.next})
 	}
 	if !now.Before(l.pingAt()) {
 		return l.ask(now, dst)
 	}
-	if late := !l.again.IsZero() && !now.Before(l.again); late || l.missed {
+	if late := !l.nextResend.IsZero() && !now.Before(l.nextResend); late || l.resendNow {
 		if late {
 			l.resend.double()
 		}
-		l.again, l.missed = time.Time{}, false
+		l.nextResend, l.resendNow = time.Time{}, false
 		l.out.cursor = max(l.out.first(), 0)
-		dst = append(dst, 0) // whatever stands in the peer's buffer ends here
+		dst = append(dst, 0) // ends what the other end may have read of a damaged frame
 	}
 	o := l.out.due(l.limits.window, l.limits.bytes)
 	if o == nil {
@@ -243,8 +241,8 @@ func (l *Link) pull(now time.Time, dst []byte) []byte {
 	} else {
 		l.Stats.Sent++
 	}
-	if l.again.IsZero() {
-		l.again = l.resendAt(now)
+	if l.nextResend.IsZero() {
+		l.nextResend = l.resendAt(now)
 	}
 	return l.append(dst, wire.Frame{Kind: o.kind, Number: o.number, Payload: o.payload})
 }
@@ -258,8 +256,7 @@ func (l *Link) ask(now time.Time, dst []byte) []byte {
 
 func (l *Link) append(dst []byte, f wire.Frame) []byte { return wire.AppendFrame(dst, l.session, f) }
 
-// pingAt returns when the next PING is due: after silence, now and then all the same for the owner that wants the
-// peer's clock, and at once when a session begins.
+// pingAt returns when the next PING is due: after silence, and in any case often enough for the other end's clock.
 func (l *Link) pingAt() time.Time {
 	if l.ping.soon {
 		return l.heard
@@ -271,14 +268,14 @@ func (l *Link) pingAt() time.Time {
 	return at
 }
 
-// wake returns when pull will have something to write though nothing has happened until then.
+// wake returns when pull is to be called again if nothing happens before.
 func (l *Link) wake() time.Time {
 	at := l.pingAt()
-	if !l.again.IsZero() {
-		at = earliest(at, l.again)
+	if !l.nextResend.IsZero() {
+		at = earliest(at, l.nextResend)
 	}
-	if l.lacking {
-		at = earliest(at, l.told.Add(tellEvery))
+	if l.frameMissing {
+		at = earliest(at, l.missingTold.Add(tellEvery))
 	}
 	return at
 }

@@ -264,7 +264,7 @@ func TestReplyIsKept(t *testing.T) {
 			s.step()
 		}
 		s.toHub.flight = nil
-		s.device.say(s.now)
+		s.device.sayHello(s.now)
 		run(5 * time.Second)
 		if s.ended != n || len(s.requests) != n {
 			t.Fatalf("of %d requests %d were executed and %d answered", n, len(s.requests), s.ended)

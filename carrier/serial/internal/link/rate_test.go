@@ -23,9 +23,9 @@ func (s *sim) until(what string, atMost time.Duration, so func() bool) {
 // runs tells whether both ends run at a rate, in a session.
 func (s *sim) runs(rate int) func() bool {
 	return func() bool {
-		p, d := s.connected, s.device
-		return p != nil && !d.saying && !s.hub.rates.trying() && s.hub.rates.now == rate && d.rates.now == rate &&
-			d.rates.until.IsZero() && p.Link.baud == rate && d.Link.baud == rate
+		d, sd := s.connected, s.device
+		return d != nil && !sd.saying && !s.hub.rates.trying() && s.hub.rates.now == rate && sd.rates.now == rate &&
+			sd.rates.until.IsZero() && d.Link.baud == rate && sd.Link.baud == rate
 	}
 }
 
@@ -65,7 +65,7 @@ func TestFasterRates(t *testing.T) {
 			t.Errorf("%+v: the hub is at %d, the device at %d", c, s.hub.rates.now, s.device.rates.now)
 		}
 		s.flows(time.Second)
-		if s.device.rates.free = true; s.hub.rates.ready && s.hub.rates.candidate(&s.connected.Hello) != 0 {
+		if s.device.rates.settable = true; s.hub.rates.mayOffer && s.hub.rates.candidate(&s.connected.Hello) != 0 {
 			t.Errorf("%+v: there is still something to be offered", c)
 		}
 	}
@@ -77,7 +77,7 @@ func TestRateWithoutAnswer(t *testing.T) {
 	h := &wire.Hello{UID: []byte{1}, FastestBaud: 1e6}
 	r := hubRates{max: 1e6, log: slog.New(slog.DiscardHandler)}
 	r.opened(115200)
-	r.free, r.ready = true, true
+	r.settable, r.mayOffer = true, true
 	now, offers := time.Unix(1e9, 0), 0
 	for end := now.Add(5 * time.Second); now.Before(end); now = now.Add(time.Millisecond) {
 		r.advance(now, h)
@@ -176,7 +176,7 @@ func TestScan(t *testing.T) {
 // TestNoScan: neither silence, nor text, nor two seconds of boot messages at another rate make a hub look elsewhere.
 func TestNoScan(t *testing.T) {
 	hub := newTestHub(nil, nil)
-	hub.rates.free = true
+	hub.rates.settable = true
 	now := time.Unix(1e9, 0)
 	for range 10 {
 		for range 20 { // noise for two seconds, silence for two
@@ -195,7 +195,7 @@ func TestNoScan(t *testing.T) {
 	for _, want := range []struct {
 		rate  int
 		noise time.Duration
-	}{{250000, firstSpell}, {57600, noiseSpell}} {
+	}{{250000, firstNoise}, {57600, nextNoise}} {
 		for end := now.Add(want.noise + 100*time.Millisecond); now.Before(end) && hub.Rate() == 0; now = now.Add(100 * time.Millisecond) {
 			hub.Receive(now, []byte{0x80, 0xfe, 3, 0x91})
 		}

@@ -7,39 +7,38 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// ErrNoDictionary answers readings of a device that gave no names for them.
+// ErrNoDictionary answers the readings of a device that has no dictionary.
 var ErrNoDictionary = &carrier.StatusError{Status: carrier.StatusMalformed,
 	Exception: "the reading's event is not in the device's dictionary"}
 
-// A Reading is what one of an EVT frame's readings says, with the time at which it was taken.
+// A Reading is one of an EVT frame's readings, with the time at which it was taken.
 type Reading struct {
 	Event       int           // in the dictionary
-	Lost        uint64        // it says that so many readings of the event are lost; 0: it has a value
-	Value       []byte        // as on the line, not scaled
+	Lost        uint64        // how many readings of the event were lost; 0: none, and there is a value
+	Value       []byte        // as on the line: see [wire.Scale]
 	Time        time.Time     // when it was taken
 	Uncertainty time.Duration // how far time may be off
 }
 
-// Readings reads an EVT frame that arrived at a time: all of it or, with an error, nothing. The ticks of a frame that
-// cannot be read are missing in the timeline, so that the Readings behind it need a time mark; without one the error is
-// ErrNoTicks.
-func (p *Device) Readings(arrived time.Time, payload []byte, d *wire.Dictionary) ([]Reading, error) {
-	at := p.at
-	p.at = wire.Timeline{Torn: true}
-	if d == nil {
+// Readings reads the payload of an EVT frame that arrived at a time. With an error there are no readings; those of the next
+// frame then need a time mark, without which the error is [wire.ErrNoTicks].
+func (d *Device) Readings(arrived time.Time, payload []byte, dict *wire.Dictionary) ([]Reading, error) {
+	at := d.timeline
+	d.timeline = wire.Timeline{Torn: true}
+	if dict == nil {
 		return nil, ErrNoDictionary
 	}
-	packed, at, err := wire.ParseReadings(payload, d, at)
+	packed, at, err := wire.ParseReadings(payload, dict, at)
 	if err != nil {
 		return nil, err
 	}
-	p.at = at
+	d.timeline = at
 	taken := make([]Reading, len(packed))
 	for i, r := range packed {
 		t := &taken[i]
 		t.Event, t.Value = r.Number, r.Value
-		t.Time, t.Uncertainty = p.taken(r.Ticks, arrived)
-		if n := r.Number - len(d.Events); n >= 0 {
+		t.Time, t.Uncertainty = d.takenAt(r.Ticks, arrived)
+		if n := r.Number - len(dict.Events); n >= 0 {
 			t.Event, t.Lost = n, r.Lost()
 		}
 	}

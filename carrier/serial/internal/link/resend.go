@@ -3,13 +3,13 @@ package link
 import "time"
 
 const (
-	firstResend = 50 * time.Millisecond // of a device, and of a hub that has measured nothing yet
+	firstResend = 50 * time.Millisecond // of a device, and of a hub that has not measured a round trip
 	minResend   = 25 * time.Millisecond
 	maxResend   = time.Second
 )
 
-// A resendTimer says how long to wait for an answer before sending again. The hub measures round trips as RFC
-// 6298 says; a device, which may be small, waits 50 ms. Either doubles the time with each try, up to a second.
+// A resendTimer says how long to wait for an answer before a frame is sent again. The hub measures round trips as in RFC
+// 6298; a device, which may be small, waits 50 ms. Both double the time with each try, up to a second.
 type resendTimer struct {
 	measures  bool
 	srtt      time.Duration
@@ -17,7 +17,7 @@ type resendTimer struct {
 	doublings uint
 }
 
-// sample notes how long an answer took. Those to frames that were sent more than once say nothing (Karn).
+// sample notes how long an answer took. The frame must have been sent once only (Karn's algorithm).
 func (r *resendTimer) sample(rtt time.Duration) {
 	if !r.measures {
 		return

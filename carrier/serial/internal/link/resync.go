@@ -1,50 +1,49 @@
 package link
 
-import (
-	"sighub/carrier/serial/internal/wire"
-)
+import "sighub/carrier/serial/internal/wire"
 
-// A peer has gone astray when its readings come with ticks that the hub cannot know, because a frame before them could
-// not be read. To refuse one after the other would lose them all. So they are not answered, the device is asked for
-// HELLO and answered that a number is expected which it cannot have sent: that makes it number anew, and say the time.
+// The hub cannot know the time of readings that come without a time mark after a frame that it could not read. To refuse
+// them would lose them all. Instead the hub does not answer them, asks for HELLO, and answers it with an expected number
+// that the device cannot have used. So the device numbers its frames anew, and begins with a time mark.
 //
-// A new numbering must not bring again what was handed on before. So the hub waits until all frames before the stray
-// ones are answered, and until the device, by sending the first stray one again and again, has shown that it has had
-// those answers. That is no proof, so each time they are repeated: what comes twice must have lost four answers.
+// A new numbering must not bring again what was handed on already. So the hub first waits until all earlier frames are
+// answered, and until the device has sent the first frame without a time several times, which shows that it has got those
+// answers. That is not conclusive, so the answers are repeated each time: a reading is doubled only if four of them in a
+// row are lost.
 
-// renumberBy is how far the number is from what was expected: the device has up to a window of frames before that which
-// it does not know to be answered, and two windows from there on at most.
+// renumberBy is the distance of the new number from the expected one. The device may have a window of frames before the
+// expected number whose answers it has not got, and at most two windows from there on.
 const renumberBy = 2*wire.MaxWindow + 4
 
-// enoughRepeats is how often the first stray frame must come again.
+// enoughRepeats is how often the first frame without a time must come again.
 const enoughRepeats = 3
 
-// Resync notes that a frame that was taken is astray. It and those behind it are taken back.
-func (p *Device) Resync(in *Incoming) {
-	p.resyncing, p.repeats = true, 0
-	p.Link.in.rewind(in.number)
+// Resync begins to wait, because a frame that was taken has no time. This frame and those after it are taken back.
+func (d *Device) Resync(in *Incoming) {
+	d.resyncing, d.repeats = true, 0
+	d.Link.in.takeBack(in.number)
 }
 
-// pass passes over a reliable frame of a device that is astray, and returns whether to ask for HELLO now.
-func (p *Device) pass(number uint8) (ask bool) {
-	in := &p.Link.in
-	p.Link.Stats.Repeated++
+// passOver ignores a reliable frame while the hub waits. It reports whether to ask for HELLO now.
+func (d *Device) passOver(number uint8) (ask bool) {
+	in := &d.Link.in
+	d.Link.Stats.Repeated++
 	switch {
 	case in.repeat(number):
-		p.repeats = 0
+		d.repeats = 0
 		return false
 	case number != in.next || in.unanswered():
 		return false
 	}
 	in.repeatAll()
-	p.repeats++
-	p.renumber = p.repeats >= enoughRepeats
-	return p.renumber
+	d.repeats++
+	d.renumber = d.repeats >= enoughRepeats
+	return d.renumber
 }
 
-// renumbered begins the new numbering, with the answer to a HELLO.
-func (p *Device) renumbered() {
-	p.Link.in.forget((p.Link.in.next + renumberBy) % wire.FrameNumbers)
-	p.at = wire.Timeline{}
-	p.resyncing, p.renumber = false, false
+// beginNumbering begins the new numbering, with the answer to a HELLO.
+func (d *Device) beginNumbering() {
+	d.Link.in.forget((d.Link.in.next + renumberBy) % wire.FrameNumbers)
+	d.timeline = wire.Timeline{}
+	d.resyncing, d.renumber = false, false
 }

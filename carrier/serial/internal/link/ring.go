@@ -7,47 +7,45 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// A PendingReading is one that the hub has not acknowledged.
+// A PendingReading is a device's reading that the hub has not acknowledged.
 type PendingReading struct {
-	Number int // as in Reading
+	Number int // as in [wire.Reading]
 	Ticks  int64
 	Value  []byte
-	Done   func(error) // its owner's; may be nil
-	resent bool        // it was sent before
-	Gap    bool        // it stands for dropped ones
+	Done   func(error) // called by the owner; may be nil
+	resent bool        // it was sent in an earlier numbering
+	Gap    bool        // it counts dropped readings
 }
 
-// End tells the owner what became of the reading.
+// End calls Done.
 func (r *PendingReading) End(err error) {
 	if r.Done != nil {
 		r.Done(err)
 	}
 }
 
-// A ring holds a device's readings until they are acknowledged: those not sent, and those in frames that were. Its owner
-// bounds how many there are.
+// A ring holds a device's readings until they are acknowledged. The owner bounds their number.
 type ring struct {
-	events int                          // of the dictionary
-	batch  int                          // readings in a frame at most
-	queued []*PendingReading            // not sent in this numbering, oldest first
-	flying map[uint64][]*PendingReading // by the ids of their frames
-	nextID uint64
-	at     wire.Timeline      // of what was sent in this numbering
-	losses map[int]*lossCount // by the numbers of their readings
+	events   int                          // in the dictionary
+	batch    int                          // readings in a frame at most
+	queued   []*PendingReading            // not sent in this numbering, oldest first
+	inFlight map[uint64][]*PendingReading // by the ids of their frames
+	nextID   uint64
+	at       wire.Timeline      // of what was sent in this numbering
+	losses   map[int]*lossCount // by the number of the reading that tells it
 }
 
-// A lossCount is what was dropped of one event's readings.
+// A lossCount counts the dropped readings of one event.
 type lossCount struct {
 	count uint64
-	ticks int64 // of the last
+	ticks int64 // of the latest
 }
 
 func newRing(events, batch int) ring {
-	return ring{events: events, batch: batch, flying: make(map[uint64][]*PendingReading), losses: make(map[int]*lossCount)}
+	return ring{events: events, batch: batch, inFlight: make(map[uint64][]*PendingReading), losses: make(map[int]*lossCount)}
 }
 
-// displace queues a reading in the place of the oldest one that was not sent, and returns that; the new one itself if all
-// others were sent. It counts the loss.
+// displace implements [DeviceEnd.Displace].
 func (r *ring) displace(p *PendingReading) (dropped *PendingReading) {
 	dropped = p
 	if i := slices.IndexFunc(r.queued, func(q *PendingReading) bool { return !q.Gap && !q.resent }); i >= 0 {
@@ -69,8 +67,8 @@ func (r *ring) displace(p *PendingReading) (dropped *PendingReading) {
 // empty reports whether there is nothing to send.
 func (r *ring) empty() bool { return len(r.queued) == 0 && len(r.losses) == 0 }
 
-// pack takes as many readings as one frame of up to limit bytes may hold, losses first, and returns them packed with the
-// id under which they fly. A reading that can never fit is handed back instead, alone.
+// pack takes as many readings as fit into limit bytes, losses first, and returns them packed, with an id for their frame. If
+// the first one does not fit, it is returned instead.
 func (r *ring) pack(limit int) (payload []byte, id uint64, tooLarge *PendingReading) {
 	if len(r.losses) > 0 {
 		r.queueLosses()
@@ -93,11 +91,11 @@ func (r *ring) pack(limit int) (payload []byte, id uint64, tooLarge *PendingRead
 		r.queued = r.queued[1:]
 	}
 	r.nextID++
-	r.flying[r.nextID] = taken
+	r.inFlight[r.nextID] = taken
 	return payload, r.nextID, nil
 }
 
-// queueLosses puts what was dropped in front of the readings that wait.
+// queueLosses queues readings that count the dropped ones, in front of all others.
 func (r *ring) queueLosses() {
 	var losses []*PendingReading
 	for _, number := range slices.Sorted(maps.Keys(r.losses)) {
@@ -108,18 +106,18 @@ func (r *ring) queueLosses() {
 	clear(r.losses)
 }
 
-// land returns the readings of a frame that was answered.
-func (r *ring) land(id uint64) []*PendingReading {
-	readings := r.flying[id]
-	delete(r.flying, id)
+// takeAnswered removes and returns the readings of a frame that was answered.
+func (r *ring) takeAnswered(id uint64) []*PendingReading {
+	readings := r.inFlight[id]
+	delete(r.inFlight, id)
 	return readings
 }
 
-// restart puts the readings of frames, given in their order, back in front: a new numbering begins.
+// restart queues the readings of these frames again, in front of all others: a new numbering begins.
 func (r *ring) restart(ids []uint64) {
 	var back []*PendingReading
 	for _, id := range ids {
-		back = append(back, r.land(id)...)
+		back = append(back, r.takeAnswered(id)...)
 	}
 	for _, p := range back {
 		p.resent = true
@@ -128,10 +126,10 @@ func (r *ring) restart(ids []uint64) {
 	r.at = wire.Timeline{}
 }
 
-// clear takes out everything.
+// clear removes and returns all readings.
 func (r *ring) clear() (all []*PendingReading) {
-	for id := range r.flying {
-		all = append(all, r.land(id)...)
+	for id := range r.inFlight {
+		all = append(all, r.takeAnswered(id)...)
 	}
 	all = append(all, r.queued...)
 	r.queued, r.at = nil, wire.Timeline{}

@@ -100,15 +100,15 @@ func newSim(t *testing.T, seed uint64, damage float64) *sim {
 // hasten lets both ends change their rates.
 func (s *sim) hasten(fastest, most int) {
 	s.hurry, s.most = true, most
-	s.hub.rates.free = true
-	s.device.rates.free, s.device.rates.fastest, s.device.Fastest = true, fastest, fastest
+	s.hub.rates.settable = true
+	s.device.rates.settable, s.device.rates.fastest, s.device.Fastest = true, fastest, fastest
 }
 
 // simEvents make the sim the hub's owner.
 type simEvents struct{ *sim }
 
-func (e simEvents) Connected(_ time.Time, l *HubEnd, p *Device) {
-	e.sim.connected = p
+func (e simEvents) Connected(_ time.Time, l *HubEnd, d *Device) {
+	e.sim.connected = d
 	if e.sim.hurry {
 		l.OfferFasterRates()
 	}
@@ -116,9 +116,9 @@ func (e simEvents) Connected(_ time.Time, l *HubEnd, p *Device) {
 
 func (e simEvents) Disconnected(*Device, error)                 { e.sim.connected = nil }
 func (e simEvents) Forgot(*Device)                              {}
-func (e simEvents) Arrived(now time.Time, p *Device, a Arrival) { e.sim.arrived(now, p, a) }
+func (e simEvents) Arrived(now time.Time, d *Device, a Arrival) { e.sim.arrived(now, d, a) }
 
-func (s *sim) arrived(now time.Time, p *Device, a Arrival) {
+func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 	switch {
 	case a.Answered != nil:
 		s.ended++
@@ -133,15 +133,15 @@ func (s *sim) arrived(now time.Time, p *Device, a Arrival) {
 		if s.refusals && s.rng.IntN(100) == 0 {
 			dict = nil
 		}
-		rs, err := p.Readings(now, a.Payload, dict)
+		rs, err := d.Readings(now, a.Payload, dict)
 		switch {
 		case errors.Is(err, wire.ErrNoTicks):
 			s.strayed++
-			p.Resync(a.In)
-			p.Link.Consumed()
+			d.Resync(a.In)
+			d.Link.Consumed()
 			return
 		case errors.Is(err, ErrNoDictionary):
-			s.later(&p.Link, a.In, wire.PackReply(carrier.Failed(err), 200))
+			s.later(&d.Link, a.In, wire.PackReply(carrier.Failed(err), 200))
 			return
 		}
 		must(s.t, err)
@@ -157,14 +157,14 @@ func (s *sim) arrived(now time.Time, p *Device, a Arrival) {
 				s.t.Fatalf("seed %d: reading of %v is stamped %v, off by %v, though sure to %v", s.seed, want, r.Time, off, r.Uncertainty)
 			}
 		}
-		s.later(&p.Link, a.In, nil)
+		s.later(&d.Link, a.In, nil)
 	default:
 		m, err := wire.UnpackMessage(a.Payload)
 		must(s.t, err)
 		var n int64
 		must(s.t, m.Params.Decode(&n))
 		s.messages = append(s.messages, n)
-		s.later(&p.Link, a.In, wire.PackReply(carrier.Done(n), 200))
+		s.later(&d.Link, a.In, wire.PackReply(carrier.Done(n), 200))
 	}
 }
 
@@ -180,10 +180,10 @@ func (s *sim) later(l *Link, in *Incoming, reply []byte) {
 
 // owner deals with what the device's link has told its owner.
 func (s *sim) owner() {
-	d := s.device
-	for len(d.events) > 0 {
-		e := d.events[0]
-		d.events = d.events[1:]
+	sd := s.device
+	for len(sd.events) > 0 {
+		e := sd.events[0]
+		sd.events = sd.events[1:]
 		switch {
 		case e.readings != nil:
 			for _, r := range e.readings {
@@ -196,7 +196,7 @@ func (s *sim) owner() {
 					s.t.Fatalf("a reading ends with %v", e.err)
 				}
 				r.End(e.err)
-				d.waiting--
+				sd.waiting--
 			}
 		case e.arrival.Answered != nil:
 			e.calls.Answer(e.arrival.Answered.ID, wire.UnpackReply(e.arrival.Reply))
@@ -348,31 +348,31 @@ func (s *sim) step() {
 
 // load reports, asks and tells something now and then.
 func (s *sim) load() {
-	d := s.device
-	if s.rng.IntN(3) == 0 && d.waiting < simRoom {
+	sd := s.device
+	if s.rng.IntN(3) == 0 && sd.waiting < simRoom {
 		// The value is the time it was taken, in milliseconds and never twice.
 		if ms := s.now.Sub(time.Unix(1e9, 0)).Milliseconds(); ms > s.reported {
 			s.reported = ms
 			s.queued++
-			d.take(ms, func(err error) {
+			sd.take(ms, func(err error) {
 				if err == nil {
 					s.acked[ms] = true
 				}
 			})
 		}
 	}
-	if p := s.connected; p != nil && s.rng.IntN(8) == 0 && len(p.Link.out.frames) < wire.MaxWindow {
+	if d := s.connected; d != nil && s.rng.IntN(8) == 0 && len(d.Link.out.frames) < wire.MaxWindow {
 		s.asked++
 		payload, err := wire.PackMessage(&carrier.Message{Method: "x", Params: carrier.ValueOf(s.asked)})
 		must(s.t, err)
-		p.Link.Send(wire.FrameMessage, uint64(s.asked), payload)
+		d.Link.Send(wire.FrameMessage, uint64(s.asked), payload)
 	}
-	if d.calls != nil && s.rng.IntN(8) == 0 && d.calls.Outstanding() < d.Link.limits.window {
+	if sd.calls != nil && s.rng.IntN(8) == 0 && sd.calls.Outstanding() < sd.Link.limits.window {
 		s.told++
 		n := s.told
 		payload, err := wire.PackMessage(&carrier.Message{Method: "x", Params: carrier.ValueOf(n)})
 		must(s.t, err)
-		id, err := d.calls.Begin(context.Background(), func(r carrier.Reply, err error) {
+		id, err := sd.calls.Begin(context.Background(), func(r carrier.Reply, err error) {
 			if err != nil {
 				return
 			}
@@ -383,7 +383,7 @@ func (s *sim) load() {
 			}
 		})
 		must(s.t, err)
-		d.Link.Send(wire.FrameMessage, id, payload)
+		sd.Link.Send(wire.FrameMessage, id, payload)
 	}
 }
 
@@ -395,11 +395,11 @@ func (s *sim) unplug() {
 	s.toHub.flight, s.toDev.flight = nil, nil
 	if s.rng.IntN(2) == 0 {
 		s.hub.Drop(carrier.ErrUnplugged)
-		s.hub.Opened(s.hub.rates.free)
+		s.hub.Opened(s.hub.rates.settable)
 	}
 	if s.rng.IntN(2) == 0 {
 		s.device.Closed(carrier.ErrUnplugged)
-		s.device.Opened(s.now, s.device.rates.free)
+		s.device.Opened(s.now, s.device.rates.settable)
 	}
 }
 
@@ -412,5 +412,5 @@ func (s *sim) reset(kept bool) {
 	if !kept {
 		s.device.start = s.now.Add(-time.Duration(s.rng.IntN(1e6)) * time.Millisecond)
 	}
-	s.device.begin(s.now) // again: the clock has changed
+	s.device.restart(s.now) // again: the clock has changed
 }

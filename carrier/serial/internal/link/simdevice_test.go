@@ -33,24 +33,24 @@ type simEvent struct {
 
 // newSimDevice returns a device with one event.
 func newSimDevice(clock func() time.Time, window, maxFrame int) *simDevice {
-	d := &simDevice{clock: clock, start: clock()}
-	d.dict = wire.NewDictionary([]wire.Sender{{Name: "s", Events: []wire.Event{{Name: "e"}}}})
-	packed := d.dict.Pack()
-	d.DeviceEnd = NewDeviceEnd(DeviceConfig{
+	sd := &simDevice{clock: clock, start: clock()}
+	sd.dict = wire.NewDictionary([]wire.Sender{{Name: "s", Events: []wire.Event{{Name: "e"}}}})
+	packed := sd.dict.Pack()
+	sd.DeviceEnd = NewDeviceEnd(DeviceConfig{
 		Hello: wire.Hello{UID: []byte{1}, Name: "sim", Boot: 7, Dictionary: wire.HashDictionary(packed), Window: window, MaxFrame: maxFrame,
 			ReceiveWindow: window * maxFrame, TicksPerSecond: 1000},
 		Dictionary: packed, Events: 1, Batch: wire.MaxFrame, Ask: 2 * time.Second, Timeout: 4 * time.Second, Baud: wire.DefaultBaud,
-		Ticks: func(now time.Time) uint32 { return uint32(d.clockAt(now)) },
-	}, simOwner{d})
-	return d
+		Ticks: func(now time.Time) uint32 { return uint32(sd.clockAt(now)) },
+	}, simOwner{sd})
+	return sd
 }
 
-func (d *simDevice) clockAt(now time.Time) int64 { return int64(now.Sub(d.start).Seconds() * 1000) }
+func (sd *simDevice) clockAt(now time.Time) int64 { return int64(now.Sub(sd.start).Seconds() * 1000) }
 
 // take takes a reading now.
-func (d *simDevice) take(value int64, done func(error)) {
-	d.waiting++
-	d.Report(&PendingReading{Ticks: d.clockAt(d.clock()), Value: wire.AppendInt(nil, value), Done: done})
+func (sd *simDevice) take(value int64, done func(error)) {
+	sd.waiting++
+	sd.Report(&PendingReading{Ticks: sd.clockAt(sd.clock()), Value: wire.AppendInt(nil, value), Done: done})
 }
 
 type simOwner struct{ *simDevice }

@@ -14,11 +14,11 @@ type specHub struct{ got []Arrival }
 func (h *specHub) Connected(time.Time, *HubEnd, *Device) {}
 func (h *specHub) Forgot(*Device)                        {}
 func (h *specHub) Disconnected(*Device, error)           {}
-func (h *specHub) Arrived(_ time.Time, p *Device, a Arrival) {
+func (h *specHub) Arrived(_ time.Time, d *Device, a Arrival) {
 	h.got = append(h.got, a)
 	if a.In != nil {
-		p.Link.Consumed()
-		p.Link.Answer(a.In, nil)
+		d.Link.Consumed()
+		d.Link.Answer(a.In, nil)
 	}
 }
 

@@ -6,25 +6,25 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// An outgoing frame is a reliable one of ours that was not answered yet.
+// An outgoing is a reliable frame of ours that is not answered yet.
 type outgoing struct {
 	kind     wire.FrameType
 	number   uint8
-	ID       uint64 // the owner's, given back with the answer
+	ID       uint64 // the owner's, returned with the answer
 	payload  []byte
 	sends    int
 	sentAt   time.Time
-	received bool // the peer has it, and owes its reply
-	ended    bool // answered, or given up; stays while a frame before it does not
+	received bool // the other end has it, and owes the answer
+	ended    bool // answered or given up; it stays until all frames before it have ended
 }
 
-// An unanswered sends reliable frames: numbered modulo 32, up to a window of them unanswered, and all that are
-// unanswered again when the answer to the first one takes too long (go-back-N).
+// unanswered sends reliable frames and keeps them until they are answered (go-back-N): numbered modulo 32, up to a window at
+// a time, and all of them again when the first answer is late.
 type unanswered struct {
-	next   uint8       // number of the next frame that is queued
-	frames []*outgoing // from the first unanswered one on; their numbers follow each other
-	flying int         // how many of them were sent in this session
-	cursor int         // the next to send: below flying when sending again
+	next     uint8       // number of the next frame to be queued
+	frames   []*outgoing // from the first unanswered one on, with consecutive numbers
+	inFlight int         // how many were sent in this session
+	cursor   int         // the next to send; below inFlight when sending again
 }
 
 func (o *unanswered) queue(kind wire.FrameType, id uint64, payload []byte) {
@@ -34,7 +34,7 @@ func (o *unanswered) queue(kind wire.FrameType, id uint64, payload []byte) {
 
 // find returns the index of a frame that was sent, or -1.
 func (o *unanswered) find(number uint8) int {
-	for i, f := range o.frames[:o.flying] {
+	for i, f := range o.frames[:o.inFlight] {
 		if f.number == number {
 			return i
 		}
@@ -42,9 +42,9 @@ func (o *unanswered) find(number uint8) int {
 	return -1
 }
 
-// first returns the index of the first frame that was sent, but may not have been received; -1 if there is none.
+// first returns the index of the first frame that was sent and may not have been received, or -1.
 func (o *unanswered) first() int {
-	for i, f := range o.frames[:o.flying] {
+	for i, f := range o.frames[:o.inFlight] {
 		if !f.ended && !f.received {
 			return i
 		}
@@ -52,20 +52,20 @@ func (o *unanswered) first() int {
 	return -1
 }
 
-// trim forgets the ended frames before the first one that is not.
+// trim forgets the ended frames before the first one that has not ended.
 func (o *unanswered) trim() {
 	n := 0
-	for n < len(o.frames) && o.frames[n].ended && n < o.flying {
+	for n < len(o.frames) && o.frames[n].ended && n < o.inFlight {
 		n++
 	}
 	o.frames = append(o.frames[:0], o.frames[n:]...)
-	o.flying -= n
+	o.inFlight -= n
 	o.cursor = max(o.cursor-n, 0)
 }
 
-// outstanding returns how many bytes of unanswered frames are on the line at most.
+// outstanding returns how many bytes the unanswered frames take on the line at most.
 func (o *unanswered) outstanding() (bytes int) {
-	for _, f := range o.frames[:o.flying] {
+	for _, f := range o.frames[:o.inFlight] {
 		if !f.ended {
 			bytes += wire.FrameSize(len(f.payload))
 		}
@@ -73,19 +73,19 @@ func (o *unanswered) outstanding() (bytes int) {
 	return bytes
 }
 
-// due returns the next frame to send, or nil: one to send again, else a new one that fits the windows, of
-// unanswered frames and of bytes outstanding.
+// due returns the next frame to send, or nil: one to send again, else a new one for which the windows of frames and of bytes
+// have room.
 func (o *unanswered) due(frames, bytes int) *outgoing {
 	for o.cursor < len(o.frames) && o.frames[o.cursor].ended {
 		o.cursor++
-		o.flying = max(o.flying, o.cursor)
+		o.inFlight = max(o.inFlight, o.cursor)
 	}
 	if o.cursor == len(o.frames) {
 		return nil
 	}
 	f := o.frames[o.cursor]
-	if o.cursor == o.flying {
-		if o.flying >= frames {
+	if o.cursor == o.inFlight {
+		if o.inFlight >= frames {
 			return nil
 		}
 		if busy := o.outstanding(); busy > 0 && busy+wire.FrameSize(len(f.payload)) > bytes {
@@ -95,22 +95,22 @@ func (o *unanswered) due(frames, bytes int) *outgoing {
 	return f
 }
 
-// sent notes that the frame that due gave was sent.
+// sent notes that the frame that due returned was sent.
 func (o *unanswered) sent(now time.Time) {
 	f := o.frames[o.cursor]
 	f.sends++
 	f.sentAt = now
 	o.cursor++
-	o.flying = max(o.flying, o.cursor)
+	o.inFlight = max(o.inFlight, o.cursor)
 }
 
-// abandon gives up the frames of one kind: nobody waits for their answers any more. Those that were never sent
-// leave no trace; the others keep their numbers until resume or renumber says what became of them.
+// abandon gives up the frames of one kind, because nobody waits for their answers any more. Frames that were never sent are
+// removed; the others keep their numbers until resume or renumber.
 func (o *unanswered) abandon(kind wire.FrameType) {
 	kept := o.frames[:0]
 	for i, f := range o.frames {
 		if f.kind == kind {
-			if i >= o.flying && f.sends == 0 {
+			if i >= o.inFlight && f.sends == 0 {
 				continue
 			}
 			f.ended = true
@@ -118,14 +118,14 @@ func (o *unanswered) abandon(kind wire.FrameType) {
 		kept = append(kept, f)
 	}
 	o.frames = kept
-	o.count()
+	o.recount()
 }
 
-// resume goes on in a new session with a peer that expects the frame numbered next. Frames before it were
-// received; they are sent again for their replies. Those from it on were not: given up ones go, the others take
-// their places. It returns false if the peer expects a number that makes no sense.
+// resume continues in a new session, in which the other end expects the frame numbered next. The frames before it were
+// received; they are sent again to get their answers. Of the frames from it on, those that were given up are removed and
+// the others take their numbers. It returns false if next is not the number of a frame, nor the one after them.
 func (o *unanswered) resume(next uint8) bool {
-	o.flying, o.cursor = 0, 0
+	o.inFlight, o.cursor = 0, 0
 	if len(o.frames) == 0 {
 		o.next = next
 		return true
@@ -156,12 +156,11 @@ func (o *unanswered) resume(next uint8) bool {
 	return true
 }
 
-// renumber begins a new numbering: the peer knows nothing of the old one. It drops what was given up and the
-// frames of one kind, and returns the ids of those of that kind that were not answered, for their owner to queue
-// again.
+// renumber begins a new numbering, because the other end does not know the old one. It removes the frames that were given
+// up and those of one kind, and returns the ids of the latter that were not answered, for their owner to queue again.
 func (o *unanswered) renumber(first uint8, drop wire.FrameType) (dropped []uint64) {
 	kept := o.frames[:0]
-	o.next, o.flying, o.cursor = first, 0, 0
+	o.next, o.inFlight, o.cursor = first, 0, 0
 	for _, f := range o.frames {
 		switch {
 		case f.ended:
@@ -177,8 +176,8 @@ func (o *unanswered) renumber(first uint8, drop wire.FrameType) (dropped []uint6
 	return dropped
 }
 
-// count gives the queued frames their numbers again after some were taken out.
-func (o *unanswered) count() {
+// recount numbers the frames again after some were removed.
+func (o *unanswered) recount() {
 	if len(o.frames) > 0 {
 		first := o.frames[0].number
 		for i, f := range o.frames {

@@ -119,11 +119,11 @@ func TestConsole(t *testing.T) {
 
 // TestRemembered: the hub remembers a bounded number of devices that have gone.
 func TestRemembered(t *testing.T) {
-	var ps Devices
+	var ds Devices
 	for n := range 3 * maxAbsent {
-		ps.left(ps.meet(time.Unix(1e9, 0), wire.Hello{UID: []byte{byte(n), byte(n >> 8)}, TicksPerSecond: 1}))
+		ds.leave(ds.meet(time.Unix(1e9, 0), wire.Hello{UID: []byte{byte(n), byte(n >> 8)}, TicksPerSecond: 1}))
 	}
-	if len(ps.byID) != maxAbsent {
-		t.Errorf("%d", len(ps.byID))
+	if len(ds.byID) != maxAbsent {
+		t.Errorf("%d", len(ds.byID))
 	}
 }

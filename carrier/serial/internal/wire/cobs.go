@@ -2,12 +2,12 @@ package wire
 
 import "errors"
 
-// Consistent Overhead Byte Stuffing (Cheshire and Baker, 1997) replaces each zero by the distance to the next
-// one, so that zero is free to end frames: whatever is damaged, the next zero is where reading goes on.
+// Consistent Overhead Byte Stuffing (Cheshire and Baker, 1997) replaces each zero by the distance to the next one, so that
+// zero is free to end frames. Whatever is damaged, reading resumes after the next zero.
 
-var errStuffing = errors.New("serial: byte stuffing is damaged")
+var errStuffing = errors.New("serial: the byte stuffing is damaged")
 
-// A stuffer appends bytes to dst, stuffed.
+// A stuffer appends stuffed bytes to dst.
 type stuffer struct {
 	dst  []byte
 	code int // where the current block's code stands in dst
@@ -37,7 +37,7 @@ func (s *stuffer) write(data []byte) {
 	}
 }
 
-// unstuff appends what was stuffed to dst, which may be data[:0]. It returns errStuffing if no stuffer wrote data.
+// unstuff appends the bytes that data stands for to dst, which may be data[:0].
 func unstuff(dst, data []byte) ([]byte, error) {
 	for len(data) > 0 {
 		code := int(data[0])

@@ -1,10 +1,10 @@
 package wire
 
-// CRCStart is the CRC's start for HELLO frames; all others start from their session's number, so that a frame
-// of an earlier session fails its check.
+// CRCStart is where the CRC of a HELLO frame starts. That of every other frame starts from the session's number, so that a
+// frame of an earlier session fails the check.
 const CRCStart = 0xffff
 
-// crcTable holds the CRC-16 with polynomial 0x1021 (CRC-16/CCITT-FALSE when it starts from 0xFFFF) of each byte.
+// crcTable holds the CRC-16 of each byte, with polynomial 0x1021: CRC-16/CCITT-FALSE when it starts from 0xFFFF.
 var crcTable = func() (t [256]uint16) {
 	for i := range t {
 		c := uint16(i) << 8

@@ -2,15 +2,15 @@ package wire
 
 import "bytes"
 
-// A Deframer splits the bytes of a line at its zeros. It holds no more than limit bytes, whatever arrives.
+// A Deframer splits the bytes of a line at its zeros. It never holds more than Limit bytes.
 type Deframer struct {
 	Limit   int
 	buf     []byte
-	tooLong bool // what is read belongs to a chunk whose beginning was given out already
+	tooLong bool // the beginning of this chunk was passed on already
 }
 
-// Feed calls chunk for what stands between each two zeros, if that is anything. A chunk longer than the limit is
-// given out in pieces, with whole false: it is no frame, but may be text. The bytes are chunk's until it returns.
+// Feed calls chunk with the bytes between each two zeros, unless there are none. A chunk longer than Limit is passed on in
+// pieces, with whole false: it is not a frame, but it may be text. The bytes are valid until chunk returns.
 func (d *Deframer) Feed(data []byte, chunk func(b []byte, whole bool)) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, 0)
@@ -42,8 +42,8 @@ func (d *Deframer) flush(chunk func(b []byte, whole bool)) {
 	}
 }
 
-// Empty tells whether nothing was read since the last zero.
+// Empty reports whether nothing was read since the last zero.
 func (d *Deframer) Empty() bool { return len(d.buf) == 0 }
 
-// Reset forgets what was read since the last zero: for a port that was opened anew.
+// Reset drops what was read since the last zero.
 func (d *Deframer) Reset() { d.buf, d.tooLong = d.buf[:0], false }

@@ -11,38 +11,38 @@ import (
 	"sighub/carrier"
 )
 
-// A Sender is one of a device's senders, as its dictionary lists it.
+// A Sender is one of a device's senders.
 type Sender struct {
 	Name     string
 	Events   []Event
 	Requests []string // nil: it answers none
 }
 
-// An Event is an event of a device's sender. Exponent is that of [Scale].
+// An Event is one of a sender's events. Its Exponent is that of [Scale].
 type Event struct {
 	Name, Unit string
 	Exponent   int
 }
 
+// Limits of a dictionary.
 const (
 	MaxDictionary = 16 << 10 // bytes
 	maxEntries    = 4096
 	MaxExponent   = 18
 )
 
-// A dictionary's packed form is text: each entry is one of these bytes and what follows it, up to the next one below
-// firstText. So it can be written as a string literal in a device's source.
+// A packed dictionary is text: each entry is one of these bytes and the text up to the next byte below firstText. So a
+// device's source can hold it as a string literal.
 const (
 	entrySender   = 0x01
-	entryEvent    = 0x02 // of the sender before it
-	entryUnit     = 0x03 // of the event before it
-	entryExponent = 0x04 // of the event before it, in decimal
-	entryRequest  = 0x05 // of the sender before it
-	firstText     = 0x20 // what lies between is for later versions
+	entryEvent    = 0x02 // of the latest sender
+	entryUnit     = 0x03 // of the latest event
+	entryExponent = 0x04 // of the latest event, in decimal
+	entryRequest  = 0x05 // of the latest sender
+	firstText     = 0x20 // the bytes between are for later versions
 )
 
-// A Dictionary gives the names of a device's senders, events and requests small numbers: events count from 0
-// over the whole Dictionary, requests from 1.
+// A Dictionary numbers the names of a device: its events from 0 over all senders, its requests from 1.
 type Dictionary struct {
 	Senders  []Sender
 	Events   []knownEvent
@@ -54,10 +54,13 @@ type knownEvent struct {
 	Exponent int
 }
 
+// An EventName names an event of a device.
 type EventName struct{ Sender, Event string }
 
+// A RequestName names a request of a device.
 type RequestName struct{ Sender, Method string }
 
+// NewDictionary returns the dictionary of these senders, which [CheckSenders] must accept.
 func NewDictionary(senders []Sender) *Dictionary {
 	d := &Dictionary{Senders: senders}
 	for _, s := range senders {
@@ -71,7 +74,7 @@ func NewDictionary(senders []Sender) *Dictionary {
 	return d
 }
 
-// RequestNumber returns the number of a sender's RequestNumber, 0 if the dictionary has none of that name.
+// RequestNumber returns the number of a request, or 0 if the dictionary does not have it.
 func (d *Dictionary) RequestNumber(r RequestName) uint64 {
 	for i, have := range d.Requests {
 		if have == r {
@@ -81,7 +84,7 @@ func (d *Dictionary) RequestNumber(r RequestName) uint64 {
 	return 0
 }
 
-// EventNumber returns the number of a sender's EventNumber.
+// EventNumber returns the number of an event, and whether the dictionary has it.
 func (d *Dictionary) EventNumber(e EventName) (int, bool) {
 	for i, have := range d.Events {
 		if have.EventName == e {
@@ -91,7 +94,7 @@ func (d *Dictionary) EventNumber(e EventName) (int, bool) {
 	return 0, false
 }
 
-// HashDictionary names the bytes of a dictionary in HELLO; 0 stands for none.
+// HashDictionary returns the hash by which HELLO names a packed dictionary; 0 for an empty one.
 func HashDictionary(packed []byte) uint32 {
 	if len(packed) == 0 {
 		return 0
@@ -101,7 +104,7 @@ func HashDictionary(packed []byte) uint32 {
 	return h.Sum32()
 }
 
-// Pack returns the dictionary as the hub fetches it; nothing for one without senders.
+// Pack returns the dictionary as the hub fetches it; empty if there are no senders.
 func (d *Dictionary) Pack() (packed []byte) {
 	entry := func(kind byte, text string) { packed = append(append(packed, kind), text...) }
 	for _, s := range d.Senders {
@@ -122,10 +125,10 @@ func (d *Dictionary) Pack() (packed []byte) {
 	return packed
 }
 
-// ParseDictionary reads a dictionary of at least one sender.
+// ParseDictionary reads a packed dictionary, which must have at least one sender.
 func ParseDictionary(packed []byte) (*Dictionary, error) {
 	if len(packed) > MaxDictionary {
-		return nil, fmt.Errorf("%w: a dictionary of %d bytes, more than %d", carrier.ErrTooLarge, len(packed), MaxDictionary)
+		return nil, fmt.Errorf("%w: the dictionary must have at most %d bytes, not %d", carrier.ErrTooLarge, MaxDictionary, len(packed))
 	}
 	var senders []Sender
 	for n, rest := 0, string(packed); len(rest) > 0; n++ {
@@ -134,7 +137,7 @@ func ParseDictionary(packed []byte) (*Dictionary, error) {
 			end++
 		}
 		if n == maxEntries {
-			return nil, fmt.Errorf("%w: a dictionary of more than %d entries", carrier.ErrTooLarge, maxEntries)
+			return nil, fmt.Errorf("%w: the dictionary must have at most %d entries", carrier.ErrTooLarge, maxEntries)
 		}
 		var err error
 		if senders, err = addEntry(senders, kind, rest[1:end]); err != nil {
@@ -143,7 +146,7 @@ func ParseDictionary(packed []byte) (*Dictionary, error) {
 		rest = rest[end:]
 	}
 	if len(senders) == 0 {
-		return nil, fmt.Errorf("%w: a dictionary without senders", carrier.ErrMalformed)
+		return nil, fmt.Errorf("%w: the dictionary must have a sender", carrier.ErrMalformed)
 	}
 	return NewDictionary(senders), nil
 }
@@ -151,13 +154,13 @@ func ParseDictionary(packed []byte) (*Dictionary, error) {
 func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
 	switch {
 	case kind == 0 || kind >= firstText:
-		return nil, fmt.Errorf("it begins with byte %02x", kind)
+		return nil, fmt.Errorf("it must not begin with byte %02x", kind)
 	case kind > entryRequest:
 		return senders, nil
 	case kind == entrySender:
 		return append(senders, Sender{Name: text}), checkText("a sender's name", text)
 	case len(senders) == 0:
-		return nil, fmt.Errorf("%q stands before the first sender", text)
+		return nil, fmt.Errorf("%q must follow a sender", text)
 	}
 	s := &senders[len(senders)-1]
 	switch kind {
@@ -169,7 +172,7 @@ func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
 		return senders, checkText("a request's name", text)
 	}
 	if len(s.Events) == 0 {
-		return nil, fmt.Errorf("%q stands before the sender's first event", text)
+		return nil, fmt.Errorf("%q must follow an event", text)
 	}
 	e := &s.Events[len(s.Events)-1]
 	if kind == entryUnit {
@@ -178,24 +181,24 @@ func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < -MaxExponent || n > MaxExponent {
-		return nil, fmt.Errorf("the exponent %q is no number from -%d to %d", text, MaxExponent, MaxExponent)
+		return nil, fmt.Errorf("the exponent must be an integer from -%d to %d, not %q", MaxExponent, MaxExponent, text)
 	}
 	e.Exponent = n
 	return senders, nil
 }
 
-// checkText refuses what cannot be an entry of a dictionary.
+// checkText returns an error if text cannot be an entry of a dictionary.
 func checkText(what, text string) error {
 	switch {
 	case text == "":
-		return fmt.Errorf("%s is empty", what)
+		return fmt.Errorf("%s must not be empty", what)
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return fmt.Errorf("%s, %q, is not plain text", what, text)
+		return fmt.Errorf("%s must be plain text, not %q", what, text)
 	}
 	return nil
 }
 
-// CheckSenders refuses senders that no dictionary can hold.
+// CheckSenders returns an error if no dictionary can hold these senders.
 func CheckSenders(senders []Sender) error {
 	names := make(map[string]bool)
 	for _, s := range senders {
@@ -203,7 +206,7 @@ func CheckSenders(senders []Sender) error {
 			return err
 		}
 		if names[s.Name] {
-			return fmt.Errorf("the sender's name %q is given twice", s.Name)
+			return fmt.Errorf("two senders have the name %q: rename one", s.Name)
 		}
 		names[s.Name] = true
 		for _, e := range s.Events {
@@ -216,7 +219,7 @@ func CheckSenders(senders []Sender) error {
 				}
 			}
 			if e.Exponent < -MaxExponent || e.Exponent > MaxExponent {
-				return fmt.Errorf("the exponent %d of %s is not between -%d and %d", e.Exponent, e.Name, MaxExponent, MaxExponent)
+				return fmt.Errorf("the exponent of %s must be from -%d to %d, not %d", e.Name, MaxExponent, MaxExponent, e.Exponent)
 			}
 		}
 		for _, r := range s.Requests {

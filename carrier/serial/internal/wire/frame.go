@@ -5,18 +5,19 @@ import (
 	"fmt"
 )
 
-// A FrameType is the upper three bits of a frame's first byte.
+// A FrameType is the upper three bits of a frame's control byte.
 type FrameType byte
 
+// The frame types. EVT and MSG frames are reliable: numbered, answered, and sent again until they are answered.
 const (
-	FrameHello   FrameType = iota // begins a session, or is the answer to that
-	FrameEvent                    // readings; reliable
-	FrameAck                      // this frame and those before it are done
-	FrameMessage                  // a message; reliable
-	FrameReply                    // the reply to one reliable frame
-	FramePing                     // are you there, and what is your time?
-	FrameBaud                     // a rate to try
-	FrameAgain                    // something was damaged: send again what is unanswered
+	FrameHello   FrameType = iota // begins a session, or answers that; empty: the hub asks for HELLO
+	FrameEvent                    // EVT: readings
+	FrameAck                      // ACK: the reliable frame of this number and those before it are done
+	FrameMessage                  // MSG: a message
+	FrameReply                    // REP: the reply to the reliable frame of this number
+	FramePing                     // PING: asks for the other end's clock, or gives it
+	FrameBaud                     // BAUD: offers a rate, or answers the offer
+	FrameAgain                    // AGAIN: a frame was damaged; send the unanswered ones again
 )
 
 func (t FrameType) String() string {
@@ -31,8 +32,8 @@ type Frame struct {
 }
 
 var (
-	errShort = errors.New("serial: frame too short")
-	errCRC   = errors.New("serial: wrong CRC")
+	errShort = errors.New("serial: the frame is too short")
+	errCRC   = errors.New("serial: the CRC is wrong")
 )
 
 // PayloadLimit returns the largest payload that fits into a frame of size bytes, whatever its bytes are.
@@ -44,7 +45,7 @@ func PayloadLimit(size int) int {
 // FrameSize returns the most that a frame with a payload of n bytes takes on the line.
 func FrameSize(n int) int { return n + frameOverhead + (n+3)/254 }
 
-// AppendFrame appends the frame as it goes over the line, with the zero that ends it.
+// AppendFrame appends a frame of this session as it goes over the line, with the zero that ends it.
 func AppendFrame(dst []byte, session uint16, f Frame) []byte {
 	ctrl := [1]byte{byte(f.Kind)<<5 | f.Number%FrameNumbers}
 	start := session
@@ -60,8 +61,8 @@ func AppendFrame(dst []byte, session uint16, f Frame) []byte {
 	return append(s.dst, 0)
 }
 
-// ParseFrame reads what stood between two zeros; it changes chunk, and the frame's payload lies in it. A frame
-// that is not HELLO must be of this session.
+// ParseFrame reads what stood between two zeros. It overwrites chunk, and the frame's payload aliases it. Every frame but
+// HELLO must belong to this session.
 func ParseFrame(chunk []byte, session uint16) (Frame, error) {
 	raw, err := unstuff(chunk[:0], chunk)
 	if err != nil {

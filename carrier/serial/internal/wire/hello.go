@@ -9,32 +9,33 @@ import (
 	"sighub/carrier"
 )
 
-// protocolVersion is the one that both sides speak. Later versions add items at the end of a HELLO.
+// protocolVersion is the version that both sides speak. Later versions add items at the end of a HELLO.
 const protocolVersion = 1
 
-const MaxUID = 12 // bytes; as many as STM32 microcontrollers have
+// MaxUID is the size of the longest uid in bytes: that of STM32 microcontrollers.
+const MaxUID = 12
 
-// A Hello is what a device says of itself when a session begins: firmware-protocol.md gives the order.
+// A Hello is what a device says of itself to begin a session.
 type Hello struct {
 	UID            []byte
 	Name, Firmware string
-	Dictionary     uint32 // hash of the dictionary, 0: none
+	Dictionary     uint32 // hash of the dictionary; 0: there is none
 	Boot           uint32
 	ResetCause     uint64
-	Kept           bool // what was not acknowledged, its numbers and the ticks have survived the reset
+	Kept           bool // unacknowledged frames, their numbers and the ticks have survived the reset
 	Ticks          uint32
-	Expects        uint8 // number of the hub's next reliable frame
-	ReceiveWindow  int   // bytes on the line that the hub may have outstanding
+	Expects        uint8 // the number of the hub's next reliable frame
+	ReceiveWindow  int   // bytes of unanswered frames that the hub may send
 	MaxFrame       int
 	Window         int // unanswered frames, in each direction
 	TicksPerSecond uint32
-	FastestBaud    uint32 // rate in bits per second that the device can do, 0: none but the present one
+	FastestBaud    uint32 // bits per second that the device can do; 0: the rate stays
 }
 
-// defaultTicks is how many ticks a second has for a device that does not say.
+// defaultTicks is the ticks per second of a device that does not say.
 const defaultTicks = 1000
 
-// Pack leaves out what stands at the end and is as if missing.
+// Pack returns the payload of a HELLO frame, without the fields at its end that have their defaults.
 func (h *Hello) Pack() []byte {
 	dst := AppendBytes(AppendUint(nil, protocolVersion), h.UID)
 	end := len(dst)
@@ -68,13 +69,13 @@ func (h *Hello) Pack() []byte {
 	return dst[:end]
 }
 
-// ParseHello reads a device's HELLO. What is missing at its end is as a device that knows no better has it, and
-// what follows is for later versions.
+// ParseHello reads the payload of a device's HELLO frame. Fields missing at its end have their defaults; items after the
+// last one belong to later versions, and are ignored.
 func ParseHello(payload []byte) (Hello, error) {
 	h := Hello{ReceiveWindow: MinFrame, MaxFrame: MinFrame, Window: 1, TicksPerSecond: defaultTicks}
 	in := Items{Rest: payload}
 	if v := in.Uint("the protocol version", math.MaxUint16); in.Err == nil && v != protocolVersion {
-		return h, fmt.Errorf("serial: the device speaks version %d of the protocol, this hub version %d", v, protocolVersion)
+		return h, fmt.Errorf("serial: the device speaks version %d of the protocol, this hub speaks version %d", v, protocolVersion)
 	}
 	h.UID = append([]byte(nil), in.bytes("the uid", MaxUID)...)
 	for _, f := range []func(){
@@ -83,7 +84,7 @@ func ParseHello(payload []byte) (Hello, error) {
 		func() { h.Dictionary = uint32(in.Uint("the dictionary's hash", math.MaxUint32)) },
 		func() { h.Boot = uint32(in.Uint("the boot number", math.MaxUint32)) },
 		func() { h.ResetCause = in.Uint("the reset cause", math.MaxUint64) },
-		func() { h.Kept = in.Uint("whether the readings were kept", 1) == 1 },
+		func() { h.Kept = in.Uint("the flag that readings were kept", 1) == 1 },
 		func() { h.Ticks = uint32(in.Uint("the ticks", math.MaxUint32)) },
 		func() { h.Expects = uint8(in.Uint("the number expected", FrameNumbers-1)) },
 		func() { h.ReceiveWindow = int(in.Uint("the receive window", math.MaxInt32)) },
@@ -101,9 +102,9 @@ func ParseHello(payload []byte) (Hello, error) {
 	}
 	switch {
 	case len(h.UID) == 0 && h.Name == "":
-		return h, fmt.Errorf("%w: neither a uid nor a name", carrier.ErrMalformed)
+		return h, fmt.Errorf("%w: a device must have a uid or a name", carrier.ErrMalformed)
 	case h.MaxFrame < MinFrame:
-		return h, fmt.Errorf("%w: the largest frame has %d bytes, less than %d", carrier.ErrMalformed, h.MaxFrame, MinFrame)
+		return h, fmt.Errorf("%w: the largest frame must have at least %d bytes, not %d", carrier.ErrMalformed, MinFrame, h.MaxFrame)
 	case h.Window < 1 || h.TicksPerSecond < 1:
 		return h, fmt.Errorf("%w: the window and the ticks per second must be at least 1", carrier.ErrMalformed)
 	}
@@ -111,7 +112,7 @@ func ParseHello(payload []byte) (Hello, error) {
 	return h, nil
 }
 
-// ID is the device's lasting identity: its uid, and only if it has none, its name.
+// ID returns the device's lasting identity: its uid, or its name if it has none.
 func (h *Hello) ID() string {
 	if len(h.UID) == 0 {
 		return "name:" + h.Name
@@ -119,6 +120,7 @@ func (h *Hello) ID() string {
 	return hex.EncodeToString(h.UID)
 }
 
+// Title returns the device's name for people to read.
 func (h *Hello) Title() string {
 	if h.Name == "" {
 		return h.ID()
@@ -126,20 +128,21 @@ func (h *Hello) Title() string {
 	return h.Name
 }
 
-// A Welcome is the hub's answer to a HELLO. Each of its numbers has its own width, whatever it is, and so its place: a
-// small device finds what it needs without reading CBOR.
+// A Welcome is the hub's answer to a HELLO. Each number has a fixed width and so a fixed place, so that a small device needs
+// no CBOR reader.
 type Welcome struct {
 	Session  uint16
-	Echo     uint32 // the ticks of the HELLO that is answered
+	Echo     uint32 // the ticks of the HELLO that it answers
 	MaxFrame int
 	Window   int
-	Known    bool  // the hub goes on with the numbers of this device's boot
-	Expects  uint8 // if known, the number of the device's next reliable frame
+	Known    bool  // the hub knows the numbers of this device's frames
+	Expects  uint8 // if Known, the number of the device's next reliable frame
 }
 
-// expectsNone stands where the number expected does: the hub knows none of the device's, and they begin at 0.
+// expectsNone in the place of Expects says that the hub does not know the device's numbers: they begin at 0.
 const expectsNone = FrameNumbers
 
+// Pack returns the payload of the HELLO frame that answers a HELLO.
 func (w *Welcome) Pack() []byte {
 	dst := AppendUint(nil, protocolVersion)
 	dst = appendUint16(dst, w.Session)
@@ -152,14 +155,15 @@ func (w *Welcome) Pack() []byte {
 	return append(dst, cborUint8, expectsNone)
 }
 
-// Hub is what the sessions of one Hub have in common, and those of different hubs rarely.
+// Hub returns the part of the session's number that all sessions of one hub share, and those of two hubs rarely.
 func (w *Welcome) Hub() byte { return byte(w.Session >> 8) }
 
+// ParseWelcome reads the payload of a hub's HELLO frame.
 func ParseWelcome(payload []byte) (Welcome, error) {
 	var w Welcome
 	in := Items{Rest: payload}
 	if v := in.Uint("the protocol version", math.MaxUint16); in.Err == nil && v != protocolVersion {
-		return w, fmt.Errorf("serial: the hub speaks version %d of the protocol, this device version %d", v, protocolVersion)
+		return w, fmt.Errorf("serial: the hub speaks version %d of the protocol, this device speaks version %d", v, protocolVersion)
 	}
 	w.Session = uint16(in.Uint("the session", CRCStart-1))
 	w.Echo = uint32(in.Uint("the ticks", math.MaxUint32))

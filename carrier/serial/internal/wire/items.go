@@ -8,8 +8,8 @@ import (
 	"sighub/carrier"
 )
 
-// Items reads a CBOR sequence item by item. The first error ends it: everything after it reads as zero, so that
-// a parser checks once, at its end.
+// Items reads a CBOR sequence item by item. After the first error every item reads as zero, so that a parser checks Err
+// once, at its end. Errors wrap [carrier.ErrMalformed] and begin with what was to be read.
 type Items struct {
 	Rest []byte
 	Err  error
@@ -39,7 +39,7 @@ func (i *Items) head(what string, want ...byte) (major byte, arg uint64) {
 			return major, arg
 		}
 	}
-	i.fail(fmt.Errorf("%s: an item of major type %d stands where %d belongs", what, major, want[0]))
+	i.fail(fmt.Errorf("%s must be an item of major type %d, not %d", what, want[0], major))
 	return 0, 0
 }
 
@@ -47,13 +47,13 @@ func (i *Items) head(what string, want ...byte) (major byte, arg uint64) {
 func (i *Items) Uint(what string, limit uint64) uint64 {
 	_, n := i.head(what, carrier.CBORUnsigned)
 	if n > limit {
-		i.fail(fmt.Errorf("%s is %d, more than %d", what, n, limit))
+		i.fail(fmt.Errorf("%s must be at most %d, not %d", what, limit, n))
 		return 0
 	}
 	return n
 }
 
-// Int reads an integer whose size is at most limit.
+// Int reads an integer from -1-limit to limit.
 func (i *Items) Int(what string, limit uint64) int64 {
 	major, n := i.head(what, carrier.CBORUnsigned, carrier.CBORNegative)
 	if n > limit {
@@ -68,14 +68,14 @@ func (i *Items) Int(what string, limit uint64) int64 {
 
 func (i *Items) bytes(what string, limit int) []byte { return i.str(what, carrier.CBORBytes, limit) }
 
-// text reads a text; a null stands for the empty one.
+// text reads a text, or a null, which stands for the empty text.
 func (i *Items) text(what string, limit int) string {
 	if i.null() {
 		return ""
 	}
 	s := i.str(what, carrier.CBORString, limit)
 	if !utf8.Valid(s) {
-		i.fail(fmt.Errorf("%s is not UTF-8", what))
+		i.fail(fmt.Errorf("%s must be UTF-8", what))
 		return ""
 	}
 	return string(s)
@@ -85,10 +85,10 @@ func (i *Items) str(what string, major byte, limit int) []byte {
 	_, n := i.head(what, major)
 	switch {
 	case n > uint64(len(i.Rest)):
-		i.fail(fmt.Errorf("%s: it ends in the middle of an item", what))
+		i.fail(fmt.Errorf("%s ends early", what))
 		return nil
 	case n > uint64(limit):
-		i.fail(fmt.Errorf("%s has %d bytes, more than %d", what, n, limit))
+		i.fail(fmt.Errorf("%s must have at most %d bytes, not %d", what, limit, n))
 		return nil
 	}
 	s := i.Rest[:n]
@@ -96,7 +96,7 @@ func (i *Items) str(what string, major byte, limit int) []byte {
 	return s
 }
 
-// null reads a null or undefined, if that is what comes next.
+// null reports whether the next item is null or undefined, and reads it if so.
 func (i *Items) null() bool {
 	if i.more() && (i.Rest[0] == 0xf6 || i.Rest[0] == 0xf7) {
 		i.Rest = i.Rest[1:]
@@ -105,7 +105,7 @@ func (i *Items) null() bool {
 	return false
 }
 
-// raw reads any one item, which [carrier.SkipCBOR] must find well-formed, and returns its bytes.
+// raw reads one item of any type, and returns its bytes.
 func (i *Items) raw(what string) []byte {
 	if i.Err != nil {
 		return nil
@@ -120,15 +120,17 @@ func (i *Items) raw(what string) []byte {
 	return item
 }
 
+// AppendUint appends an unsigned integer.
 func AppendUint(dst []byte, n uint64) []byte {
 	return carrier.AppendCBORHead(dst, carrier.CBORUnsigned, n)
 }
 
-// appendUint16 appends a number in two bytes, however small it is.
+// appendUint16 appends an unsigned integer in two bytes, however small it is.
 func appendUint16(dst []byte, n uint16) []byte {
 	return binary.BigEndian.AppendUint16(append(dst, cborUint16), n)
 }
 
+// AppendInt appends an integer.
 func AppendInt(dst []byte, n int64) []byte {
 	if n < 0 {
 		return carrier.AppendCBORHead(dst, carrier.CBORNegative, uint64(-1-n))
@@ -140,11 +142,12 @@ func appendText(dst []byte, s string) []byte {
 	return append(carrier.AppendCBORHead(dst, carrier.CBORString, uint64(len(s))), s...)
 }
 
+// AppendBytes appends a byte string.
 func AppendBytes(dst, b []byte) []byte {
 	return append(carrier.AppendCBORHead(dst, carrier.CBORBytes, uint64(len(b))), b...)
 }
 
-// Heads of unsigned integers of a certain width.
+// The heads of unsigned integers of one, two and four bytes.
 const (
 	cborUint8  = 0x18
 	cborUint16 = 0x19

@@ -2,21 +2,20 @@ package wire
 
 import "fmt"
 
+// Limits of the protocol. A frame's size includes the zero that ends it.
 const (
 	FrameNumbers = 32 // sequence numbers count modulo this
-	MaxWindow    = 8  // frames; at most a quarter of the sequence numbers, so that old and new are told apart
+	MaxWindow    = 8  // unanswered frames; at most a quarter of the sequence numbers, so that old and new differ
 
-	// A frame's size is what it takes on the line with the zero that ends it.
-	MinFrame      = 60   // largest until HELLO is answered: the receive buffer of a small board holds 63 bytes
-	DefaultFrame  = 254  // largest by default
-	MaxFrame      = 4096 // largest that may be agreed upon
+	MinFrame      = 60   // bytes; the largest frame until HELLO is answered: a small board's receive buffer holds 63
+	DefaultFrame  = 254  // the largest frame by default
+	MaxFrame      = 4096 // the largest frame that two ends may agree on
 	frameOverhead = 5    // of a frame of up to 256 bytes: code, control byte, CRC, zero
 
-	// DefaultBaud is the rate in bits per second at which lines run that are not told otherwise.
-	DefaultBaud = 115200
+	DefaultBaud = 115200 // bits per second
 )
 
-// CheckLimits refuses a largest frame or a window that no session can have.
+// CheckLimits returns an error if no session can have these limits.
 func CheckLimits(maxFrame, window int) error {
 	if maxFrame < MinFrame || maxFrame > MaxFrame {
 		return fmt.Errorf("the largest frame must have %d to %d bytes, not %d", MinFrame, MaxFrame, maxFrame)

@@ -7,7 +7,7 @@ import (
 	"sighub/carrier"
 )
 
-// PackReply returns the payload of the REP for a reply; nil if an ACK says it all.
+// PackReply returns the payload of a REP frame of at most limit bytes, or nil if an ACK frame says it all.
 func PackReply(r carrier.Reply, limit int) []byte {
 	b := AppendInt(nil, int64(r.Status))
 	switch {
@@ -30,10 +30,10 @@ func PackReply(r carrier.Reply, limit int) []byte {
 	return b
 }
 
-// shorten cuts a text after at most n bytes, between two runes; n is at least 0.
+// shorten cuts a text so that it takes at most n bytes with its head, between two runes.
 func shorten(s string, n int) string {
 	if n > 255 {
-		n-- // the text's head takes one byte more
+		n-- // the head takes one byte more
 	}
 	if len(s) <= n {
 		return s
@@ -44,6 +44,7 @@ func shorten(s string, n int) string {
 	return s[:n]
 }
 
+// UnpackReply reads the payload of a REP frame; nil stands for an ACK frame.
 func UnpackReply(payload []byte) carrier.Reply {
 	if payload == nil {
 		return carrier.Reply{}
@@ -56,7 +57,7 @@ func UnpackReply(payload []byte) carrier.Reply {
 	}
 	switch {
 	case in.Err != nil:
-		return carrier.Failed(fmt.Errorf("the reply: %w", in.Err))
+		return carrier.Failed(fmt.Errorf("read the reply: %w", in.Err))
 	case r.Status == carrier.StatusDone:
 		r.Response = value
 	case !value.IsNull() && value.Decode(&r.Exception) != nil:
@@ -65,8 +66,8 @@ func UnpackReply(payload []byte) carrier.Reply {
 	return r
 }
 
-// PackMessage returns the payload of a MSG frame with a message as any CBOR library can read it. Its id is the
-// frame's number.
+// PackMessage returns the payload of a MSG frame with a message that any CBOR library can read. The frame's number is its
+// id.
 func PackMessage(m *carrier.Message) ([]byte, error) {
 	o := carrier.Object{{Key: "method", Value: m.Method}}
 	if !m.Params.IsNull() {
@@ -75,23 +76,24 @@ func PackMessage(m *carrier.Message) ([]byte, error) {
 	return carrier.CBORText.AppendObject(nil, o)
 }
 
+// UnpackMessage reads the payload of a MSG frame whose method is a name.
 func UnpackMessage(payload []byte) (*carrier.Message, error) {
 	p, err := carrier.Unpack(carrier.CBORText, payload)
 	switch {
 	case err != nil:
 		return nil, err
 	case p.Message == nil:
-		return nil, fmt.Errorf("%w: a reply stands in a MSG frame", carrier.ErrMalformed)
+		return nil, fmt.Errorf("%w: a MSG frame must not hold a reply", carrier.ErrMalformed)
 	}
 	return p.Message, nil
 }
 
-// PackNumbered returns the payload of a MSG frame with a numbered method.
+// PackNumbered returns the payload of a MSG frame whose method is a number.
 func PackNumbered(method uint64, params carrier.Value) ([]byte, error) {
 	return params.AppendTo(AppendUint(nil, method), carrier.CBORText)
 }
 
-// UnpackNumbered reads the payload of a MSG frame if its method is a number.
+// UnpackNumbered reads the payload of a MSG frame if its method is a number; else ok is false.
 func UnpackNumbered(payload []byte) (method uint64, params []byte, ok bool) {
 	if len(payload) == 0 || payload[0]>>5 != carrier.CBORUnsigned {
 		return 0, nil, false
@@ -104,14 +106,14 @@ func UnpackNumbered(payload []byte) (method uint64, params []byte, ok bool) {
 	return method, params, in.Err == nil
 }
 
-// MethodFetch is the number of the method that gives a piece of the dictionary. Its params are an offset, always in two
-// bytes.
+// MethodFetch is the number of the method that returns a piece of the dictionary. Its params are the offset, in two bytes
+// whatever it is.
 const MethodFetch = 0
 
-// PackFetch returns the payload of a MSG that fetches the dictionary from an offset on.
+// PackFetch returns the payload of a MSG frame that fetches the dictionary from offset on.
 func PackFetch(offset int) []byte { return appendUint16(AppendUint(nil, MethodFetch), uint16(offset)) }
 
-// DictionaryPiece returns the piece of a packed dictionary from an offset on that fits into a REP's payload of limit bytes.
+// DictionaryPiece returns as much of a packed dictionary, from offset on, as fits into a REP frame's payload of limit bytes.
 func DictionaryPiece(packed []byte, offset uint64, limit int) []byte {
 	rest := packed[min(offset, uint64(len(packed))):]
 	return bytes.Clone(rest[:min(len(rest), limit-4)])

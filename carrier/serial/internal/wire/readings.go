@@ -9,27 +9,26 @@ import (
 	"sighub/carrier"
 )
 
-// A Reading is one of an EVT frame's readings.
+// A Reading is one of an EVT frame's readings: the value of an event, or the number of an event's values that were lost.
 type Reading struct {
-	Number int // of an event in the dictionary; from their count on, of the event whose readings were lost
+	Number int // of the event in the dictionary; for a loss, that plus the number of events
 	Ticks  uint32
-	Value  []byte // of a loss: how many
+	Value  []byte // one CBOR item; for a loss, its count
 }
 
-// NumberBits returns how many bits a reading's number takes, for so many events: each has one for its readings, and
-// one for its losses.
+// NumberBits returns how many bits a reading's number takes if the dictionary has so many events.
 func NumberBits(events int) int { return bits.Len(uint(max(2*events-1, 0))) }
 
-// A Timeline is where the ticks of the readings on the line stand, modulo 2^32: each reading says only how much later
-// it was taken than the one before.
+// A Timeline is the ticks of the latest reading on the line, modulo 2^32: the next reading only says how much later it was
+// taken.
 type Timeline struct {
 	Ticks uint32
-	Begun bool // if not, a time mark must come first
-	Torn  bool // a frame before could not be read: until a time mark, ticks are unknown
+	Begun bool // Ticks are known; if not, a time mark must come first
+	Torn  bool // an earlier frame could not be read: Ticks are unknown until a time mark comes
 }
 
-// Append appends a reading. On the line one unsigned integer stands for its ticks and, in its lower bits, its number; a
-// time mark goes before it where that does not do.
+// Append appends a reading: one unsigned integer for its ticks and, in the lower bits, its number, then its value. A time
+// mark precedes it if the integer alone cannot tell the ticks.
 func (t *Timeline) Append(dst []byte, r Reading, bits int) []byte {
 	delta := r.Ticks - t.Ticks
 	x := uint64(delta)<<bits | uint64(r.Number)
@@ -41,13 +40,13 @@ func (t *Timeline) Append(dst []byte, r Reading, bits int) []byte {
 	return append(AppendUint(dst, x), r.Value...)
 }
 
-var (
-	errNoMark  = errors.New("a reading has no time mark before it")
-	ErrNoTicks = errors.New("the ticks of a reading are unknown, because a frame before it could not be read")
-)
+// ErrNoTicks says that the ticks of a reading are unknown, because an earlier frame could not be read.
+var ErrNoTicks = errors.New("the ticks of a reading are unknown, because a frame before it could not be read")
 
-// ParseReadings reads an EVT frame's payload, all of it or nothing, and returns where its timeline ends. The values
-// lie in the payload.
+var errNoMark = errors.New("no time mark precedes the first reading")
+
+// ParseReadings reads an EVT frame's payload, and returns the timeline after it. The values alias the payload. With an
+// error there are no readings.
 func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Timeline, error) {
 	in := Items{Rest: payload}
 	at, width := from, NumberBits(len(d.Events))
@@ -66,9 +65,9 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 		case !at.Begun:
 			in.fail(errNoMark)
 		case r.Number >= 2*len(d.Events):
-			in.fail(fmt.Errorf("number %d of %d events", r.Number, len(d.Events)))
+			in.fail(fmt.Errorf("the reading's number is %d, but the dictionary has %d events", r.Number, len(d.Events)))
 		case r.Number >= len(d.Events) && r.Lost() == 0:
-			in.fail(errors.New("a count of lost readings is no integer of 1 or more"))
+			in.fail(errors.New("the count of lost readings must be a positive integer"))
 		}
 		at.Ticks += uint32(x >> width)
 		r.Ticks = at.Ticks
@@ -80,7 +79,7 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 	return rs, at, nil
 }
 
-// Lost returns how many readings are Lost, if it is that what the reading tells.
+// Lost returns the count of a loss, or 0 if it is not a positive integer.
 func (r *Reading) Lost() uint64 {
 	in := Items{Rest: r.Value}
 	return in.Uint("the count", math.MaxInt64)

@@ -8,12 +8,12 @@ import (
 	"sighub/carrier"
 )
 
-// exactFloat is the largest integer up to which float64 has all of them. The powers of ten up to 10^22 are among those
-// it has beyond, so that one division by such a power is rounded once, and correctly.
+// exactFloat is the integer up to which a float64 holds every integer. Beyond it, a float64 holds the powers of ten up to
+// 10^22, so that dividing by one of them rounds once, and correctly.
 const exactFloat = 1 << 53
 
-// Scale returns what a value on the line means for an event with this exponent: an integer n is n times ten to the
-// power of it, and everything else is what it is.
+// Scale returns the value that an item on the line stands for: an integer is multiplied by ten to the power of the event's
+// exponent, everything else stays as it is.
 func Scale(packed []byte, exponent int) carrier.Value {
 	major, n, _, err := carrier.CBORHead(packed)
 	if err != nil || exponent == 0 || major != carrier.CBORUnsigned && major != carrier.CBORNegative {
@@ -36,12 +36,11 @@ func Scale(packed []byte, exponent int) carrier.Value {
 			return carrier.ValueOf(product.Int64())
 		}
 	}
-	f, _ := strconv.ParseFloat(i.String()+"e"+strconv.Itoa(exponent), 64) // below 10^38: always a number
+	f, _ := strconv.ParseFloat(i.String()+"e"+strconv.Itoa(exponent), 64) // below 10^38, so never out of range
 	return carrier.ValueOf(f)
 }
 
-// Unscale returns what is to travel for a value, packed as it is, so that scale gives it back but for rounding: half
-// away from zero.
+// Unscale is the inverse of [Scale]: it returns the item that stands for a packed value, rounded half away from zero.
 func Unscale(packed []byte, exponent int) ([]byte, error) {
 	major, _, _, err := carrier.CBORHead(packed)
 	if err != nil || exponent == 0 {
@@ -62,7 +61,7 @@ func Unscale(packed []byte, exponent int) ([]byte, error) {
 			return nil, err
 		}
 		if f, ok := v.(float64); !ok || exact.SetFloat64(f) == nil {
-			return packed, nil // true, null, infinity and the like
+			return packed, nil // true, null, infinity and so on
 		}
 	default:
 		return packed, nil
@@ -75,7 +74,7 @@ func Unscale(packed []byte, exponent int) ([]byte, error) {
 	if n := round(exact); n.IsInt64() {
 		return AppendInt(nil, n.Int64()), nil
 	}
-	// Too large for an integer: a float is not scaled.
+	// It is too large for an integer: a float travels unscaled.
 	var f float64
 	if err := value.Decode(&f); err != nil {
 		return nil, err

@@ -3,16 +3,16 @@ package wire
 import "time"
 
 const (
-	quiet = 50 * time.Millisecond // after which the receiver may hold noise, which a zero ends
-	burst = 256                   // bytes after which a writer looks again at what is most urgent
+	quiet = 50 * time.Millisecond // of silence, after which the receiver may have read noise, which a zero ends
+	burst = 256                   // bytes, after which the writer looks again for what is most urgent
 )
 
-// A Transmitter gathers frames into what is written at once.
+// A Transmitter gathers the frames that are written at once.
 type Transmitter struct {
-	last time.Time // of something written; zero: the port is new
+	last time.Time // of the latest write; zero: the port is new
 }
 
-// Fill calls pull, which appends one frame or nothing, until there is enough to write.
+// Fill calls pull, which appends one frame or nothing, until there is nothing more or enough for one write.
 func (t *Transmitter) Fill(now time.Time, dst []byte, pull func(dst []byte) []byte) []byte {
 	start := len(dst)
 	if now.Sub(t.last) >= quiet {
