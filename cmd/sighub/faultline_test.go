@@ -53,7 +53,7 @@ func TestFaultyPort(t *testing.T) {
 
 func TestFaultIsUsage(t *testing.T) {
 	for spec, want := range map[string]string{
-		"flip=2": "sighub: --fault: flip=2 is no chance: give one from 0 to 1",
+		"flip=2": "sighub: --fault: flip must be a chance from 0 to 1",
 		"drop":   `sighub: --fault: "drop" says nothing: write one or more of flip, `,
 	} {
 		code, _, stderr := try(t.Context(), "", "simulate", "--pty", "--fault", spec)

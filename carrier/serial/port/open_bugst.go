@@ -11,7 +11,7 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// pollEvery is how often a read that has no way of being woken looks whether the port was closed.
+// pollEvery is how often a Read that cannot be woken checks whether the port was closed.
 const pollEvery = 100 * time.Millisecond
 
 func openBugst(path string, baud int) (Port, error) {
@@ -23,7 +23,7 @@ func openBugst(path string, baud int) (Port, error) {
 		_ = p.Close()
 		return nil, bugstError(err)
 	}
-	_ = p.SetDTR(true) // not every port has these lines
+	_ = p.SetDTR(true) // some ports do not have these lines
 	_ = p.SetRTS(true)
 	return &settablePort{newPolledPort(bugstPort{p}), p}, nil
 }
@@ -34,24 +34,24 @@ type settablePort struct {
 	port bugst.Port
 }
 
-// SetBaud implements RateSetter.
-func (g *settablePort) SetBaud(rate int) error {
-	if !g.enter() {
+// SetBaud implements [RateSetter].
+func (p *settablePort) SetBaud(rate int) error {
+	if !p.enter() {
 		return os.ErrClosed
 	}
-	defer g.leave()
-	if err := g.port.Drain(); err != nil {
+	defer p.leave()
+	if err := p.port.Drain(); err != nil {
 		return bugstError(err)
 	}
-	return bugstError(g.port.SetMode(&bugst.Mode{BaudRate: rate}))
+	return bugstError(p.port.SetMode(&bugst.Mode{BaudRate: rate}))
 }
 
-// SetModem implements ModemSetter.
-func (g *settablePort) SetModem(dtr, rts bool) error {
-	if err := g.port.SetDTR(dtr); err != nil {
+// SetModem implements [ModemSetter].
+func (p *settablePort) SetModem(dtr, rts bool) error {
+	if err := p.port.SetDTR(dtr); err != nil {
 		return bugstError(err)
 	}
-	return bugstError(g.port.SetRTS(rts))
+	return bugstError(p.port.SetRTS(rts))
 }
 
 type bugstPort struct{ bugst.Port }
@@ -60,9 +60,9 @@ func (p bugstPort) drain() error { return bugstError(p.Drain()) }
 
 func (p bugstPort) flush() { _ = p.ResetOutputBuffer() }
 
-// Read returns 0, nil when pollEvery has passed.
+// Read returns 0, nil after pollEvery.
 func (p bugstPort) Read(b []byte) (n int, err error) {
-	// The library waits with select(2), which knows no descriptors from 1024 on, and panics with one.
+	// Version 1.8.0 uses select(2), and panics if a descriptor is 1024 or above.
 	defer func() {
 		if recover() != nil {
 			err = errors.New("this opener works with fewer than 1,024 open files: use the native one")
@@ -72,7 +72,7 @@ func (p bugstPort) Read(b []byte) (n int, err error) {
 	return n, bugstError(err)
 }
 
-// bugstError gives an error of the library the identity of the system's.
+// bugstError wraps an error of the library together with the system's that it stands for.
 func bugstError(err error) error {
 	var pe *bugst.PortError
 	if !errors.As(err, &pe) {

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens the port for the runtime's poller: Close wakes Read and Write, and a hang-up is seen at once.
+// Open is the native opener. The runtime's poller waits for the port, so Close wakes Read and Write, and Read notices a
+// hang-up at once.
 func Open(path string, baud int) (Port, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -34,16 +35,16 @@ type nativePort struct {
 	err     error
 }
 
-// Drain implements drainer.
+// Drain implements [Drainer].
 func (p *nativePort) Drain() error {
 	err := p.control(func(fd int) error {
-		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // what tcdrain does
+		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // as tcdrain does
 	})
 	p.drained.Store(err == nil)
 	return err
 }
 
-// SetBaud implements RateSetter.
+// SetBaud implements [RateSetter].
 func (p *nativePort) SetBaud(rate int) error {
 	return p.control(func(fd int) error {
 		t, err := readTermios(fd)
@@ -54,7 +55,7 @@ func (p *nativePort) SetBaud(rate int) error {
 	})
 }
 
-// SetModem implements ModemSetter.
+// SetModem implements [ModemSetter].
 func (p *nativePort) SetModem(dtr, rts bool) error {
 	return p.control(func(fd int) error {
 		var up, down int
@@ -72,7 +73,7 @@ func (p *nativePort) SetModem(dtr, rts bool) error {
 	})
 }
 
-// uninterrupted calls f again for as long as a signal ends it.
+// uninterrupted calls f again while it is ended by a signal.
 func uninterrupted(f func() error) error {
 	for {
 		if err := f(); !errors.Is(err, unix.EINTR) {
@@ -81,8 +82,8 @@ func uninterrupted(f func() error) error {
 	}
 }
 
-// Close drops what was not sent, so that the kernel does not wait for a line that stands still. On a pseudo terminal
-// that would take away even what the other end has not read yet.
+// Close implements [Port]. Unless the port was drained, it drops what was not sent, so that the kernel does not wait for a
+// line that stands still. On a pseudo terminal it would even drop what the other end has not read yet.
 func (p *nativePort) Close() error {
 	p.once.Do(func() {
 		if !p.drained.Load() {
@@ -107,7 +108,7 @@ func (p *nativePort) control(f func(fd int) error) error {
 
 func setUp(fd, baud int) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return unix.EBUSY // as the kernel says of a port in exclusive use
+		return unix.EBUSY // the kernel's error for a port in exclusive use
 	}
 	t, err := readTermios(fd)
 	if errors.Is(err, unix.ENOTTY) {
@@ -116,29 +117,25 @@ func setUp(fd, baud int) error {
 	if err != nil {
 		return err
 	}
-	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL |
-		unix.IXON | unix.IXOFF | unix.IXANY | unix.INPCK
-	t.Oflag &^= unix.OPOST
-	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	// Without HUPCL closing the port leaves DTR as it is, so that boards whose DTR is their reset go on running.
-	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.CRTSCTS | unix.HUPCL
-	t.Cflag |= unix.CS8 | unix.CREAD | unix.CLOCAL
+	setRaw(t)
+	// Without HUPCL, closing the port leaves DTR asserted, so that boards whose reset is DTR keep running.
+	t.Cflag = t.Cflag&^unix.HUPCL | unix.CLOCAL
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	if err := applyTermios(fd, t, baud, false); err != nil {
 		return fmt.Errorf("%d baud: %w", baud, err)
 	}
-	// Nobody else may open the port: root may all the same, and is kept out by the lock.
+	// Nobody else can open the port. Root can in any case, and is kept out by the lock.
 	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
 		return fmt.Errorf("exclusive use: %w", err)
 	}
-	// Pseudo terminals have no modem lines, and some adapters do not either.
+	// Pseudo terminals and some adapters have no modem lines.
 	_ = unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, unix.TIOCM_DTR|unix.TIOCM_RTS)
 	hasten(fd)
 	return nil
 }
 
-// hasten asks the driver for low latency, if it knows that: an FTDI adapter else keeps what it receives for up to 16 ms,
-// in the hope of more.
+// hasten asks the driver for low latency, if it can do that: otherwise, an FTDI adapter holds back what it receives for up to
+// 16 ms.
 func hasten(fd int) {
 	var s serialStruct
 	if ioctl(fd, unix.TIOCGSERIAL, &s) == nil && s.flags&asyncLowLatency == 0 {

@@ -5,5 +5,5 @@ package port
 import "errors"
 
 func openTarm(string, int) (Port, error) {
-	return nil, errors.New("serial: the opener tarm works on Linux and Windows only; use native")
+	return nil, errors.New("port: the opener tarm works on Linux and Windows only: use native")
 }

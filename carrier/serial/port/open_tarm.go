@@ -18,19 +18,19 @@ func openTarm(path string, baud int) (Port, error) {
 	return newPolledPort(&tarmPort{Port: p}), nil
 }
 
-// A tarmPort reads from the library, to which a timeout and a hang-up are both io.EOF: the latter comes at once,
-// again and again.
+// A tarmPort tells a timeout from a hang-up, which the library both reports as io.EOF: a hang-up comes at once, again and
+// again.
 type tarmPort struct {
 	*tarm.Port
 	early int
 }
 
-// drain leaves it to the kernel, whose close waits: the library knows of no other way.
+// drain does nothing, because the library cannot: the kernel waits when the port is closed.
 func (p *tarmPort) drain() error { return nil }
 
 func (p *tarmPort) flush() { _ = p.Flush() }
 
-// Read returns 0, nil when pollEvery has passed.
+// Read returns 0, nil after pollEvery.
 func (p *tarmPort) Read(b []byte) (int, error) {
 	const hangUp = 3
 	start := time.Now()

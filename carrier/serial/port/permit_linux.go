@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// permit says how to get the right to open a port, from who has it.
+// permit returns how a user gets the right to open the port at path.
 func permit(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {

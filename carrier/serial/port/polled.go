@@ -1,7 +1,6 @@
 package port
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -11,7 +10,7 @@ import (
 // while another method runs.
 type library interface {
 	io.ReadWriteCloser
-	drain() error // waits until what was written has left; flush wakes it
+	drain() error // waits until all is sent; flush wakes it
 	flush()       // drops what was not sent
 }
 
@@ -28,31 +27,31 @@ type polledPort struct {
 	mu      sync.Mutex
 	shut    bool
 	drained bool
-	users   int // of port
+	users   int // methods of port that run, and write
 }
 
-func newPolledPort(p library) *polledPort {
-	g := &polledPort{port: p, writes: make(chan []byte), wrote: make(chan error, 1), closed: make(chan struct{})}
-	g.enter()
-	go g.write()
-	return g
+func newPolledPort(l library) *polledPort {
+	p := &polledPort{port: l, writes: make(chan []byte), wrote: make(chan error, 1), closed: make(chan struct{})}
+	p.enter()
+	go p.write()
+	return p
 }
 
-func (g *polledPort) write() {
-	defer g.leave()
+func (p *polledPort) write() {
+	defer p.leave()
 	for {
 		select {
-		case b := <-g.writes:
-			g.wrote <- g.writeAll(b)
-		case <-g.closed:
+		case b := <-p.writes:
+			p.wrote <- p.writeAll(b)
+		case <-p.closed:
 			return
 		}
 	}
 }
 
-func (g *polledPort) writeAll(b []byte) error {
+func (p *polledPort) writeAll(b []byte) error {
 	for len(b) > 0 {
-		n, err := g.port.Write(b)
+		n, err := p.port.Write(b)
 		if err != nil {
 			return err
 		}
@@ -61,96 +60,92 @@ func (g *polledPort) writeAll(b []byte) error {
 	return nil
 }
 
-// Write implements Port.
-func (g *polledPort) Write(b []byte) (int, error) {
-	g.writing.Lock()
-	defer g.writing.Unlock()
+// Write implements [Port].
+func (p *polledPort) Write(b []byte) (int, error) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
 	select {
-	case g.writes <- append([]byte(nil), b...):
-	case <-g.closed:
+	case p.writes <- append([]byte(nil), b...):
+	case <-p.closed:
 		return 0, os.ErrClosed
 	}
 	select {
-	case err := <-g.wrote:
+	case err := <-p.wrote:
 		if err != nil {
 			return 0, err
 		}
 		return len(b), nil
-	case <-g.closed:
+	case <-p.closed:
 		return 0, os.ErrClosed
 	}
 }
 
-// Read implements Port.
-func (g *polledPort) Read(b []byte) (n int, err error) {
-	if !g.enter() {
+// Read implements [Port].
+func (p *polledPort) Read(b []byte) (n int, err error) {
+	if !p.enter() {
 		return 0, os.ErrClosed
 	}
-	defer g.leave()
-	defer func() {
-		if r := recover(); r != nil { // go.bug.st/serial 1.8.0 uses select(2), which knows 1024 descriptors
-			n, err = 0, fmt.Errorf("serial: the library failed: %v; use the opener native", r)
-		}
-	}()
+	defer p.leave()
 	for n == 0 && err == nil {
 		select {
-		case <-g.closed:
+		case <-p.closed:
 			return 0, os.ErrClosed
 		default:
-			n, err = g.port.Read(b)
+			n, err = p.port.Read(b)
 		}
 	}
 	return n, err
 }
 
-// Drain implements drainer.
-func (g *polledPort) Drain() error {
-	if !g.enter() {
+// Drain implements [Drainer].
+func (p *polledPort) Drain() error {
+	if !p.enter() {
 		return os.ErrClosed
 	}
-	defer g.leave()
-	err := g.port.drain()
-	g.mu.Lock()
-	g.drained = err == nil
-	g.mu.Unlock()
+	defer p.leave()
+	err := p.port.drain()
+	p.mu.Lock()
+	p.drained = err == nil
+	p.mu.Unlock()
 	return err
 }
 
-func (g *polledPort) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.shut {
-		g.users++
+// enter begins to use the port, unless it is shut.
+func (p *polledPort) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.shut {
+		p.users++
 	}
-	return !g.shut
+	return !p.shut
 }
 
-// leave lets the last one that leaves a closed port close it. That error says nothing to act upon.
-func (g *polledPort) leave() {
-	g.mu.Lock()
-	g.users--
-	last := g.shut && g.users == 0
-	g.mu.Unlock()
+// leave closes a port that is shut once nobody uses it. Nothing can be done about an error.
+func (p *polledPort) leave() {
+	p.mu.Lock()
+	p.users--
+	last := p.shut && p.users == 0
+	p.mu.Unlock()
 	if last {
-		_ = g.port.Close()
+		_ = p.port.Close()
 	}
 }
 
-// Close implements Port.
-func (g *polledPort) Close() error {
-	g.mu.Lock()
-	first, drained := !g.shut, g.drained
-	g.shut = true
+// Close implements [Port].
+func (p *polledPort) Close() error {
+	p.mu.Lock()
+	first, drained := !p.shut, p.drained
+	p.shut = true
 	if first {
-		g.users++
+		p.users++
 	}
-	g.mu.Unlock()
+	p.mu.Unlock()
 	if first {
-		close(g.closed)
+		close(p.closed)
 		if !drained {
-			g.port.flush()
+			p.port.flush()
 		}
-		g.leave()
+		p.leave()
 	}
 	return nil
 }

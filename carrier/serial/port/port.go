@@ -8,29 +8,31 @@ import (
 	"syscall"
 )
 
-// A Port is an open serial port. Read blocks until there is something to read; Write until all is written. Close
-// wakes both, which then return an error, and may be called more than once. An error of Read or Write means that
-// the port is lost.
+// A Port is an open serial port. Read blocks until there is something to read, Write until all is written. Close makes both
+// return an error, and may be called more than once. An error of Read or Write means that the port is lost.
 type Port interface{ io.ReadWriteCloser }
 
-// A Drainer is a Port that can wait until all that was written has left. After that Close has nothing to drop; without
-// it Close drops what has not left yet, so that it never waits for a line that stands still. Close wakes drain.
-type Drainer interface{ Drain() error }
+// A Drainer is a Port that can wait until all that was written has been sent. Without Drain, Close drops what has not been
+// sent yet, so that it never waits for a line that stands still.
+type Drainer interface {
+	// Drain waits until all is sent, or until Close is called.
+	Drain() error
+}
 
-// A RateSetter is a Port whose rate can be changed while it is open. Without it a line keeps the rate it was opened at.
+// A RateSetter is a Port whose rate can be changed while it is open.
 type RateSetter interface {
-	// SetBaud changes the rate, in bits per second, once what was written has left. Nothing is written meanwhile, and
-	// Close wakes it.
+	// SetBaud changes the rate, in bits per second, once all that was written has been sent, or until Close is called. Write
+	// must not be called meanwhile.
 	SetBaud(rate int) error
 }
 
-// A ModemSetter is a Port whose modem lines can be set while it is open: true is up.
+// A ModemSetter is a Port whose modem lines can be set while it is open; true asserts a line.
 type ModemSetter interface {
 	SetModem(dtr, rts bool) error
 }
 
-// An Opener opens serial ports: raw, 8 data bits, no parity, one stop bit, no flow control, DTR and RTS asserted.
-// Baud is in bits per second. Bytes received before may still be there to be read.
+// An Opener opens serial ports. The rate is in bits per second. DTR and RTS are asserted where the port has them. Bytes that
+// arrived earlier may still be there to be read.
 type Opener interface {
 	Open(path string, baud int) (Port, error)
 }
@@ -43,15 +45,15 @@ func (f OpenerFunc) Open(path string, baud int) (Port, error) { return f(path, b
 
 // The names of the openers that [NewOpener] knows.
 const (
-	OpenerNative = "native" // Linux's own terminal calls: any rate, prompt hang-up; elsewhere the same as bugst
-	OpenerBugst  = "bugst"  // go.bug.st/serial: every system
-	OpenerTarm   = "tarm"   // github.com/tarm/serial: Linux and Windows, the usual rates only
+	OpenerNative = "native" // Linux's own terminal calls: any rate; on other systems the same as bugst
+	OpenerBugst  = "bugst"  // go.bug.st/serial: all systems
+	OpenerTarm   = "tarm"   // github.com/tarm/serial: Linux and Windows; the usual rates only
 )
 
-// Openers returns the names that NewOpener takes.
+// Openers returns the names of all openers.
 func Openers() []string { return []string{OpenerNative, OpenerBugst, OpenerTarm} }
 
-// NewOpener returns the opener of this name; an empty name stands for native.
+// NewOpener returns the opener with this name. The empty name stands for native.
 func NewOpener(name string) (Opener, error) {
 	switch name {
 	case "", OpenerNative:
@@ -61,15 +63,15 @@ func NewOpener(name string) (Opener, error) {
 	case OpenerTarm:
 		return OpenerFunc(openTarm), nil
 	default:
-		return nil, fmt.Errorf("serial: no opener is called %q; there are %q", name, Openers())
+		return nil, fmt.Errorf("port: there is no opener %q: choose one of %q", name, Openers())
 	}
 }
 
-// Remedy adds to the error of an Open what can be done about it.
+// Remedy returns what a user can do about an error of Open or SetModem.
 func Remedy(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "the hub goes on as soon as it is there; is the device plugged in?"
+		return "is the device plugged in? the port is opened as soon as it is there"
 	case errors.Is(err, fs.ErrPermission):
 		if at, ok := errors.AsType[*fs.PathError](err); ok {
 			return permit(at.Path)
@@ -82,16 +84,16 @@ func Remedy(err error) string {
 	case errors.Is(err, ErrNoModem):
 		return "leave dtr and rts as they are"
 	default:
-		return "the hub tries again by itself"
+		return "it will be tried again"
 	}
 }
 
-var (
-	errNotTerminal = errors.New("not a serial port")
-	ErrNoModem     = errors.New("DTR and RTS cannot be set")
-)
+// ErrNoModem says that a port's modem lines cannot be set, by this opener or at all.
+var ErrNoModem = errors.New("DTR and RTS cannot be set")
 
-// Gone tells whether the error of opening a port means that it is not there.
+var errNotTerminal = errors.New("not a serial port")
+
+// Gone reports whether an error of Open means that the port is not there.
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.ENODEV)
 }

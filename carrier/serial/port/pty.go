@@ -15,21 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A PTY is a pseudo terminal for a simulated device: a hub opens its path as if it were a serial port, and Open is
-// what [NewDevice] takes. Its line can be cut and restored: the path then is gone and comes back, as with a USB
-// cable. Linux and macOS have it.
+// A PTY is a pseudo terminal that stands for a serial port: one end is opened by its path, the other one, the device's, with
+// Open. The line between them can be cut and restored: its path then goes and comes back, as with a USB adapter. Linux and
+// macOS have pseudo terminals.
 type PTY struct {
-	link string // a symbolic link that stays the same when the terminal does not; may be empty
+	link string // path of a symbolic link to the terminal; may be empty
 
 	mu       sync.Mutex
 	master   *os.File
-	slave    *os.File // held open, so that the terminal keeps its settings when a hub closes it
+	slave    *os.File // held open, so that the terminal keeps its settings
 	restored chan struct{}
 	closed   bool
 }
 
-// NewPTY makes a pseudo terminal. If link is not empty, a symbolic link of that path leads to it; something else
-// that has this path is an error.
+// NewPTY makes a pseudo terminal. If link is not empty, it makes a symbolic link of that path to it, in the place of an older
+// link; anything else at that path is an error.
 func NewPTY(link string) (*PTY, error) {
 	p := &PTY{link: link}
 	if err := p.Restore(); err != nil {
@@ -38,7 +38,7 @@ func NewPTY(link string) (*PTY, error) {
 	return p, nil
 }
 
-// Path returns what a hub opens: the link or, without one, the terminal, whose name may change with each Restore.
+// Path returns the path to be opened: the link or, without one, the terminal, whose path may change with each Restore.
 func (p *PTY) Path() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *PTY) Path() string {
 	return p.slave.Name()
 }
 
-// Open waits until the line is not cut, and returns the device's end of it. One at a time makes sense.
+// Open returns the device's end of the line. While the line is cut, it waits until ctx is done.
 func (p *PTY) Open(ctx context.Context) (Port, error) {
 	for {
 		p.mu.Lock()
@@ -56,7 +56,7 @@ func (p *PTY) Open(ctx context.Context) (Port, error) {
 		p.mu.Unlock()
 		switch {
 		case closed:
-			return nil, fmt.Errorf("serial: pseudo terminal: %w", os.ErrClosed)
+			return nil, fmt.Errorf("port: the pseudo terminal: %w", os.ErrClosed)
 		case master != nil:
 			return openPTYPort(master)
 		}
@@ -68,7 +68,7 @@ func (p *PTY) Open(ctx context.Context) (Port, error) {
 	}
 }
 
-// Cut cuts the line: both ends lose it at once. It is harmless when it was cut already.
+// Cut cuts the line, if it is not cut already. Both ends lose their port at once.
 func (p *PTY) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,7 @@ func (p *PTY) cut() {
 	p.master, p.slave, p.restored = nil, nil, make(chan struct{})
 }
 
-// Restore mends the line after Cut, with a new pseudo terminal under the same link.
+// Restore restores the line after Cut, with a new pseudo terminal under the same link.
 func (p *PTY) Restore() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *PTY) Restore() error {
 	}
 	master, slave, err := pty.Open()
 	if err != nil {
-		return fmt.Errorf("serial: make a pseudo terminal: %w", err)
+		return fmt.Errorf("port: make a pseudo terminal: %w", err)
 	}
 	if master, err = pollable(master); err == nil {
 		err = makeRaw(slave)
@@ -107,7 +107,7 @@ func (p *PTY) Restore() error {
 	if err != nil {
 		_ = master.Close()
 		_ = slave.Close()
-		return fmt.Errorf("serial: make a pseudo terminal: %w", err)
+		return fmt.Errorf("port: make a pseudo terminal: %w", err)
 	}
 	p.master, p.slave = master, slave
 	if p.restored != nil {
@@ -130,7 +130,7 @@ func (p *PTY) Close() error {
 	return nil
 }
 
-// symlink makes a link, in the place of one that a former process left.
+// symlink makes a symbolic link, in the place of an older one.
 func symlink(target, link string) error {
 	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -140,21 +140,20 @@ func symlink(target, link string) error {
 	return os.Symlink(target, link)
 }
 
-// A ptyPort is the master for as long as a device has it open; the terminal stays when the device closes it, as a
-// cable does.
+// A ptyPort is the device's end of a PTY. The terminal stays when it is closed.
 type ptyPort struct{ *os.File }
 
 func openPTYPort(master *os.File) (Port, error) {
 	if err := master.SetDeadline(time.Time{}); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return nil, fmt.Errorf("serial: open the pseudo terminal: %w", err)
+		return nil, fmt.Errorf("port: open the pseudo terminal: %w", err)
 	}
 	return ptyPort{master}, nil
 }
 
-// SetBaud implements RateSetter: a pseudo terminal has no rate.
+// SetBaud implements [RateSetter]. A pseudo terminal has no rate.
 func (p ptyPort) SetBaud(int) error { return nil }
 
-// Close wakes Read and Write, and leaves the terminal as it is where the system can do one without the other.
+// Close implements [Port]. It leaves the terminal open, if the system can wake Read and Write without closing it.
 func (p ptyPort) Close() error {
 	err := p.SetDeadline(time.Unix(1, 0))
 	if errors.Is(err, os.ErrNoDeadline) {
@@ -163,7 +162,7 @@ func (p ptyPort) Close() error {
 	return nil
 }
 
-// pollable gives the file to the runtime's poller, so that it takes deadlines.
+// pollable returns the file with the runtime's poller, so that it takes deadlines.
 func pollable(f *os.File) (*os.File, error) {
 	fd, err := unix.Dup(int(f.Fd()))
 	if err != nil {
@@ -178,7 +177,7 @@ func pollable(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// makeRaw lets every byte pass through the terminal as it is, before a hub has opened it as well.
+// makeRaw lets every byte pass through the terminal unchanged, even before its path is opened.
 func makeRaw(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -190,12 +189,18 @@ func makeRaw(f *os.File) error {
 		if t, inner = unix.IoctlGetTermios(int(fd), getTermios); inner != nil {
 			return
 		}
-		t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-		t.Oflag &^= unix.OPOST
-		t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-		t.Cflag &^= unix.CSIZE | unix.PARENB
-		t.Cflag |= unix.CS8
+		setRaw(t)
 		inner = unix.IoctlSetTermios(int(fd), setTermios, t)
 	})
 	return errors.Join(err, inner)
+}
+
+// setRaw sets 8 data bits, no parity, one stop bit, no flow control, and that every byte passes unchanged.
+func setRaw(t *unix.Termios) {
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL |
+		unix.IXON | unix.IXOFF | unix.IXANY | unix.INPCK
+	t.Oflag &^= unix.OPOST
+	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.CRTSCTS
+	t.Cflag |= unix.CS8 | unix.CREAD
 }

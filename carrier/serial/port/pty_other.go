@@ -7,10 +7,10 @@ import (
 	"errors"
 )
 
-// A PTY is a pseudo terminal for a simulated device. This system has none: NewPTY returns an error.
+// A PTY is a pseudo terminal that stands for a serial port. This system has none.
 type PTY struct{}
 
-var errNoPTY = errors.New("serial: this system has no pseudo terminals; give the simulator one end of a pair of serial ports")
+var errNoPTY = errors.New("port: this system has no pseudo terminals: use one end of a pair of serial ports")
 
 // NewPTY returns an error on this system.
 func NewPTY(string) (*PTY, error) { return nil, errNoPTY }

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The requests for a terminal's settings that take any rate as a number are newer than those that know only rates which
-// have a name. Linux itself has had both since 2006, but what only passes for Linux, such as qemu's user mode and some
-// sandboxes, may have none but the old ones.
+// Linux has two kinds of requests for a terminal's settings: newer ones take any rate as a number, older ones only take rates
+// that have a name. Linux has had both since 2006, but imitations of Linux, such as qemu's user mode, may lack the newer ones.
 
 func readTermios(fd int) (*unix.Termios, error) {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
@@ -21,7 +20,7 @@ func readTermios(fd int) (*unix.Termios, error) {
 	return t, err
 }
 
-// applyTermios sets the rate, and with it the other settings, at once or after all is sent.
+// applyTermios sets the rate and the other settings: at once, or after all is sent.
 func applyTermios(fd int, t *unix.Termios, baud int, sent bool) error {
 	request, old := uint(unix.TCSETS2), uint(unix.TCSETS)
 	if sent {
@@ -40,13 +39,13 @@ func applyTermios(fd int, t *unix.Termios, baud int, sent bool) error {
 func applyNamed(fd int, request uint, t *unix.Termios, baud int) error {
 	rate := namedRate(baud)
 	if rate == 0 {
-		return fmt.Errorf("this system has only the usual rates: %w", unix.ENOTSUP)
+		return fmt.Errorf("this system only has the usual rates: %w", unix.ENOTSUP)
 	}
 	t.Cflag = t.Cflag&^unix.CBAUD | rate
 	return uninterrupted(func() error { return unix.IoctlSetTermios(fd, request, t) })
 }
 
-// namedRate returns the name of a rate; 0: it has none.
+// namedRate returns the name of a rate, or 0 if it has none.
 func namedRate(baud int) uint32 {
 	switch baud {
 	case 9600:

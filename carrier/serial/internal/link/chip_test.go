@@ -113,7 +113,7 @@ func (c *chip) begin(kept bool, boot uint32, now uint32) {
 	c.say(1)
 }
 
-// report tells whether the chip has room for a reading.
+// report reports whether the chip has room for a reading.
 func (c *chip) report(event uint8, value int32, taken uint32) bool {
 	c.command('V', event, value, taken)
 	return c.say(1)[0] == 1

@@ -311,7 +311,7 @@ func (l *chipLine) settle(taken, refused int64) {
 	}
 }
 
-// counted tells whether the values are 0, 1, 2 and so on to n.
+// counted checks that the values are 0, 1, 2 and so on to n.
 func counted(values []int64, n int64) error {
 	for i, v := range values {
 		if v != int64(i) {

@@ -20,7 +20,7 @@ func (s *sim) until(what string, atMost time.Duration, so func() bool) {
 	}
 }
 
-// runs tells whether both ends run at a rate, in a session.
+// runs reports whether both ends run at a rate, in a session.
 func (s *sim) runs(rate int) func() bool {
 	return func() bool {
 		d, sd := s.connected, s.device

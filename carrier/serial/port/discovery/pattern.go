@@ -13,13 +13,13 @@ import (
 type Pattern struct {
 	text                    string
 	kind                    kind
-	vendor, product, serial string // of a USB adapter; an empty serial stands for any
+	vendor, product, serial string // of a USB adapter; an empty serial matches any
 }
 
 type kind int
 
 const (
-	exact kind = iota // one path, whether it is there or not
+	exact kind = iota // one path, which may not be there
 	glob              // paths as in filepath.Match
 	usb               // USB adapters by their ids
 	auto              // all USB adapters
@@ -41,7 +41,7 @@ func Parse(text string) (Pattern, error) {
 	p := Pattern{text: text}
 	switch ids := usbID.FindStringSubmatch(text); {
 	case text == "":
-		return p, errors.New("a port without a path: write one as in /dev/ttyUSB0, or auto")
+		return p, errors.New("a port must have a path, as in /dev/ttyUSB0, or be auto")
 	case text == Auto:
 		p.kind = auto
 	case ids != nil:
@@ -49,7 +49,7 @@ func Parse(text string) (Pattern, error) {
 		p.vendor, p.product, p.serial = strings.ToLower(ids[1]), strings.ToLower(ids[2]), ids[3]
 	case strings.ContainsAny(text, `*?[`):
 		p.kind = glob
-		for _, name := range []string{"", text} { // what does not come to be compared is not looked at everywhere
+		for _, name := range []string{"", text} { // Match does not look at all of a pattern unless it has to
 			if _, err := filepath.Match(text, name); err != nil {
 				return p, fmt.Errorf("the pattern %s is malformed: close its brackets", text)
 			}
@@ -61,10 +61,10 @@ func Parse(text string) (Pattern, error) {
 // String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }
 
-// Exact tells whether the pattern is the path of one port, which may be there or not.
+// Exact reports whether the pattern is the path of one port, which may not be there.
 func (p Pattern) Exact() bool { return p.kind == exact }
 
-// folder returns where files appear whose names may match.
+// folder returns the folder in which files appear whose names may match.
 func (p Pattern) folder() string {
 	switch p.kind {
 	case usb, auto:
@@ -80,14 +80,14 @@ func (p Pattern) folder() string {
 	}
 }
 
-// devices is where systems keep the files of ports.
+// devices is the folder of device files.
 const devices = "/dev"
 
-// terminal matches what a pattern like /dev/tty* finds beside serial ports: the screen's terminals.
+// terminal matches the terminals of a screen, which a pattern such as /dev/tty* finds as well.
 var terminal = regexp.MustCompile(`^/dev/(tty\d*|console|ptmx)$`)
 
-// Find returns the ports that the pattern names, in the order of their paths. The one of an exact pattern is always
-// there. It returns what it could find out beside an error.
+// Find returns the ports that the pattern names, sorted by path. That of an exact pattern is always among them. Beside an error
+// it returns the ports that it could find.
 func (s System) Find(p Pattern) ([]Port, error) {
 	if p.kind == exact {
 		return []Port{{Path: s.Root + p.text}}, nil
@@ -106,7 +106,7 @@ func (s System) Find(p Pattern) ([]Port, error) {
 	return slices.DeleteFunc(found, func(port Port) bool { return !p.takes(port) || s.screen(port) }), err
 }
 
-// takes tells whether a port that has the right path, if the pattern has one, is meant.
+// takes reports whether the pattern names a port whose path matches, if the pattern has a path.
 func (p Pattern) takes(port Port) bool {
 	switch {
 	case port.Console:
@@ -122,6 +122,7 @@ func (p Pattern) takes(port Port) bool {
 	}
 }
 
+// screen reports whether the port is a terminal of the screen.
 func (s System) screen(port Port) bool {
 	return terminal.MatchString(strings.TrimPrefix(port.Path, s.Root))
 }
@@ -138,7 +139,8 @@ func (s System) describe(path string, ports []Port) Port {
 	return Port{Path: path}
 }
 
-// Real returns the path without links: two paths of one port have the same. One that leads nowhere stays as it is.
+// Real returns the path with all links resolved, which is the same for all paths of a port. A path that leads nowhere is
+// returned as it is.
 func Real(path string) string {
 	if bare, err := filepath.EvalSymlinks(path); err == nil {
 		return bare

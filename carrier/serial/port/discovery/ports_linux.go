@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Ports lists the serial ports that the kernel knows, by path. It only reads sysfs: to open a port to see what it is
-// would disturb whoever uses it. An adapter that goes while it is looked at is left out.
+// Ports returns the serial ports that the kernel knows, sorted by path. It only reads sysfs, because opening a port could
+// disturb its user. An adapter that goes meanwhile is left out.
 func (s System) Ports() ([]Port, error) {
 	class := s.Root + "/sys/class/tty"
 	entries, err := os.ReadDir(class)
@@ -38,7 +38,7 @@ func (s System) Ports() ([]Port, error) {
 	return ports, err
 }
 
-// describeUSB looks for the USB device that a device is a part of: an interface of it, or a port of that.
+// describeUSB describes the USB device that a device belongs to, or returns nil.
 func describeUSB(device string) *USB {
 	for range 4 {
 		if vendor := attribute(device, "idVendor"); vendor != "" {
@@ -53,7 +53,7 @@ func describeUSB(device string) *USB {
 	return nil
 }
 
-// attribute returns what a file in sysfs says; empty if it does not.
+// attribute returns the content of a file in sysfs, or nothing.
 func attribute(dir, name string) string {
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// adapter matches the names that USB adapters have: /dev/cu.usbserial-1410, /dev/cu.usbmodem14101, /dev/cuaU0,
+// adapter matches the names of USB adapters: /dev/cu.usbserial-1410, /dev/cu.usbmodem14101, /dev/cuaU0,
 // /dev/ttyU0.
 var adapter = regexp.MustCompile(`^/dev/(cu\.(usb|wchusb|SLAB_USB).*|cuaU\d+|ttyU\d+)$`)
 
-// Ports lists the serial ports that the system knows. Adapters are known by their names: what they say of themselves
-// can only be had with a C compiler here.
+// Ports returns the serial ports that the system knows. It knows adapters by their names, because their descriptions are only
+// available to C.
 func (s System) Ports() ([]Port, error) {
 	paths, err := bugst.GetPortsList()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"go.bug.st/serial/enumerator"
 )
 
-// Ports lists the serial ports that the system knows.
+// Ports returns the serial ports that the system knows.
 func (s System) Ports() ([]Port, error) {
 	list, err := enumerator.GetDetailedPortsList()
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// Rescan is how long a change may go unseen where the system tells nothing.
+	// Rescan is how long a change may go unnoticed if the system does not report it.
 	Rescan = time.Second
-	// calm is the shortest time between two looks: one adapter brings several files, and their rights come later.
+	// calm is the shortest time between two calls of look: an adapter brings several files, whose rights change later.
 	calm = 20 * time.Millisecond
 )
 
-// Watch calls look at once, then whenever the system tells that a port that one of the patterns names may have come,
-// gone, or got other rights, and untold once every second all the same; until ctx is done.
+// Watch calls look at once; then, with told true, whenever the system reports that a port that one of the patterns names may
+// have come, gone or changed its rights; and, with told false, once a second. It returns when ctx is done.
 func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, look func(told bool)) {
 	w := watcher{log: log}
 	for _, p := range patterns {
@@ -57,17 +57,17 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// A watcher has the system tell of changes in folders, which may come and go: /dev/serial is there only as long as
-// there is an adapter.
+// A watcher has the system report changes in folders. The folders may come and go: /dev/serial only exists while there is an
+// adapter.
 type watcher struct {
 	folders []string
 	log     *slog.Logger
 	notify  *fsnotify.Watcher
 	done    chan struct{}
-	failed  string // what was logged
+	failed  string // the latest error, as logged
 }
 
-// start returns a channel that has something in it when there was a change; none comes if the system cannot tell.
+// start returns a channel that receives after a change. If the system cannot report changes, it never does.
 func (w *watcher) start() <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	var err error
@@ -85,9 +85,9 @@ func (w *watcher) start() <-chan struct{} {
 					return
 				}
 				if !e.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod) {
-					continue // each write to an open port is told, too
+					continue // such as a write to an open port
 				}
-			case _, ok := <-w.notify.Errors: // there were too many, so some are missing
+			case _, ok := <-w.notify.Errors: // there were too many changes, and some are missing
 				if !ok {
 					return
 				}
@@ -101,7 +101,7 @@ func (w *watcher) start() <-chan struct{} {
 	return changed
 }
 
-// follow watches each folder, or while it is not there the nearest one above in which it will appear.
+// follow watches each folder; one that does not exist in the nearest folder above that does.
 func (w *watcher) follow() {
 	if w.notify == nil {
 		return
@@ -122,7 +122,7 @@ func (w *watcher) follow() {
 	}
 }
 
-// fail says once that the system tells nothing: then the regular look has to do.
+// fail logs each reason once for which the system reports no changes.
 func (w *watcher) fail(err error) {
 	if w.failed != err.Error() {
 		w.failed = err.Error()
