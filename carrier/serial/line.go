@@ -161,19 +161,41 @@ func (l *line) enter(state PortState, err error) {
 	l.port.enter(time.Now(), state, err)
 }
 
-// Connected, Disconnected, Arrived and Forgot implement [link.HubOwner]; the server's lock is held.
+// Connected begins a client. Like the methods below it implements [link.HubOwner], and the server's lock is held.
 func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
+	s := l.server
 	l.port.enter(time.Now(), PortConnected, nil)
-	l.server.connected(now, l, d)
+	r := s.records[d.ID]
+	switch {
+	case r == nil:
+		r = new(deviceRecord)
+		s.records[d.ID] = r
+	case r.device != d: // the device has lost its memory
+		r.losses.restarted, r.unhandled = now, nil
+	}
+	r.device = d
+	c := newClient(s, d, r, l)
+	c.awaitEnd(s.latest[d.ID])
+	c.awaitEnd(l.client)
+	r.client, s.latest[d.ID], l.client = c, c, c
+	s.running.Go(c.run)
 }
 
-func (l *line) Forgot(d *link.Device) { delete(l.server.records, d.ID) }
-
+// Disconnected ends the client.
 func (l *line) Disconnected(d *link.Device, cause error) {
 	now := time.Now()
 	l.end.LastError = link.LastError{Err: cause, At: now}
 	l.port.enter(now, PortWaiting, nil)
-	l.server.disconnected(d, cause)
+	r := l.server.records[d.ID]
+	c := r.client
+	r.client = nil
+	c.lose(cause)
 }
 
-func (l *line) Arrived(now time.Time, d *link.Device, a link.Arrival) { l.server.arrived(now, d, a) }
+// Arrived gives the client what has arrived.
+func (l *line) Arrived(now time.Time, d *link.Device, a link.Arrival) {
+	l.server.records[d.ID].client.arrived(now, a)
+}
+
+// Forgot drops the record of a device.
+func (l *line) Forgot(d *link.Device) { delete(l.server.records, d.ID) }

@@ -90,35 +90,6 @@ type deviceRecord struct {
 	unhandled []event // of a connection of which the handler was not told
 }
 
-// connected begins a device's connection. The handler hears of it once the dictionary is known.
-func (s *Server) connected(now time.Time, l *line, d *link.Device) {
-	r := s.records[d.ID]
-	switch {
-	case r == nil:
-		r = new(deviceRecord)
-		s.records[d.ID] = r
-	case r.device != d: // the device has lost its memory
-		r.losses.restarted, r.unhandled = now, nil
-	}
-	r.device = d
-	c := newClient(s, d, r, l)
-	c.awaitEnd(s.latest[d.ID])
-	c.awaitEnd(l.client)
-	r.client, s.latest[d.ID], l.client = c, c, c
-	s.running.Go(c.run)
-}
-
-func (s *Server) disconnected(d *link.Device, cause error) {
-	r := s.records[d.ID]
-	c := r.client
-	r.client = nil
-	c.lose(cause)
-}
-
-func (s *Server) arrived(now time.Time, d *link.Device, a link.Arrival) {
-	s.records[d.ID].client.arrived(now, a)
-}
-
 // dictionaries remembers the dictionaries of devices, by their hash.
 type dictionaries map[uint32]*wire.Dictionary
 
