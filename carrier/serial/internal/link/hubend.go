@@ -245,9 +245,11 @@ func (l *HubEnd) sample(now time.Time, a Arrival) {
 	}
 }
 
+// hello takes the payload of a device's HELLO frame.
 func (l *HubEnd) hello(now time.Time, payload []byte) {
 	h, err := wire.ParseHello(payload)
-	if err != nil {
+	switch {
+	case err != nil:
 		l.LastError = LastError{err, now}
 		if now.Sub(l.badHelloLogged) >= badHelloEvery {
 			l.badHelloLogged = now
@@ -255,29 +257,12 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 				"remedy", "if this goes on, update the hub or the device, whichever is older")
 		}
 		return
-	}
-	if d := l.device; d == nil || d.ID != h.ID() || d.Hello.Boot != h.Boot {
-		if now.Sub(l.lastMet) < meetEvery { // a broken device must neither fill the log nor keep listeners busy
-			return
-		}
-		l.lastMet = now
-	}
-	if known := l.devices.byID[h.ID()]; known != nil && known.end != nil && known.end != l {
-		other := known.end
-		if _, silent := other.SilentSince(now); !silent {
-			l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now}
-			if l.refusedUID != h.ID() {
-				l.refusedUID = h.ID()
-				l.Log.Error("a device with this uid is connected on another port, and ignored on this one",
-					"port", l.Name, "uid", h.ID(), "other", other.Name)
-			}
-			return
-		}
-		other.Drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.Name))
-	}
-	if d := l.device; d != nil && d.ID != h.ID() {
+	case !l.admits(now, h):
+		return
+	case l.device == nil:
+	case l.device.ID != h.ID():
 		l.Drop(fmt.Errorf("%w: another device is on %s now", carrier.ErrUnplugged, l.Name))
-	} else if d != nil && d.Hello.Boot != h.Boot {
+	case l.device.Hello.Boot != h.Boot:
 		l.Drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.ResetCause))
 	}
 	l.refusedUID = ""
@@ -287,7 +272,47 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	if d.renumber {
 		d.beginNumbering()
 	}
-	session := d.Link.session
+	l.beginSession(now, d)
+	w := wire.Welcome{Session: d.session, MaxFrame: d.Link.limits.MaxFrame, Window: d.Link.limits.window, Known: known,
+		Expects: d.Link.in.next, Echo: h.Ticks}
+	l.welcome, l.askHello, l.badInRow = w.Pack(), false, 0
+	if l.device == nil {
+		l.device, d.end = d, l
+		l.owner.Connected(now, l, d)
+	}
+}
+
+// admits reports whether to answer a HELLO: not if devices appear too quickly, nor if the device is heard on another port.
+// From a port where it is silent, the device has moved.
+func (l *HubEnd) admits(now time.Time, h wire.Hello) bool {
+	if d := l.device; d == nil || d.ID != h.ID() || d.Hello.Boot != h.Boot {
+		if now.Sub(l.lastMet) < meetEvery { // a broken device must neither fill the log nor keep listeners busy
+			return false
+		}
+		l.lastMet = now
+	}
+	known := l.devices.byID[h.ID()]
+	if known == nil || known.end == nil || known.end == l {
+		return true
+	}
+	other := known.end
+	if _, silent := other.SilentSince(now); silent {
+		other.Drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.Name))
+		return true
+	}
+	l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now}
+	if l.refusedUID != h.ID() {
+		l.refusedUID = h.ID()
+		l.Log.Error("a device with this uid is connected on another port, and ignored on this one",
+			"port", l.Name, "uid", h.ID(), "other", other.Name)
+	}
+	return false
+}
+
+// beginSession begins the session that the answer to a device's HELLO announces. It is the same as before if nothing was
+// heard in that: the device may not have heard the answer.
+func (l *HubEnd) beginSession(now time.Time, d *Device) {
+	h, session := &d.Hello, d.Link.session
 	switch {
 	case session == 0 || d.Link.heardAny:
 		session, d.unheardHellos = l.newSession(d.session), 0
@@ -306,16 +331,8 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	if !d.Link.out.resume(h.Expects) {
 		d.Link.out.renumber(h.Expects, wire.FrameEvent)
 	}
-	agreed := Limits{MaxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow}
-	d.Link.begin(now, session, agreed)
-	d.compareClock(l.frameBegan.Add(-helloTrip), now, h)
-	w := wire.Welcome{Session: session, MaxFrame: agreed.MaxFrame, Window: agreed.window, Known: known,
-		Expects: d.Link.in.next, Echo: h.Ticks}
-	l.welcome, l.askHello, l.badInRow = w.Pack(), false, 0
-	if l.device == nil {
-		l.device, d.end = d, l
-		l.owner.Connected(now, l, d)
-	}
+	d.Link.begin(now, session, Limits{MaxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow})
+	d.compareClock(l.frameBegan.Add(-helloTrip), now, *h)
 }
 
 // newSession returns the number of a device's next session. Its high byte is the hub's, by which a device tells hubs apart.
