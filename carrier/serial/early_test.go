@@ -150,9 +150,10 @@ func TestReadingBeforeTheDictionary(t *testing.T) {
 	}
 }
 
-// TestAstray: behind a frame that could not be read the hub does not know the ticks. It refuses nothing more, and makes
-// the device number anew, which then says the time; what it had answered before is not handed on again.
-func TestAstray(t *testing.T) {
+// TestReadingsWithoutTime: after a frame that it could not read, the hub does not know the ticks. It refuses nothing more,
+// and makes the device number its frames anew, which then begins with a time mark. What was answered before is not handed on
+// again.
+func TestReadingsWithoutTime(t *testing.T) {
 	d, lines, at := newWiredDevice(t)
 	w := d.connect(lines)
 	d.giveDictionary(w.Session)

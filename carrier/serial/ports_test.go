@@ -26,17 +26,17 @@ import (
 	"sighub/carrier/serial/port/discovery"
 )
 
-// A socket is where a simulated device can be plugged in: one PTY after the other, each at a path of its own.
-type socket struct {
+// A plug is where a simulated device is plugged in: one PTY after the other, each at a path of its own.
+type plug struct {
 	mu      sync.Mutex
 	pty     *port.PTY
 	plugged chan struct{}
 }
 
-func newSocket() *socket { return &socket{plugged: make(chan struct{})} }
+func newPlug() *plug { return &plug{plugged: make(chan struct{})} }
 
 // plug makes a port with the device at its other end.
-func (s *socket) plug(t *testing.T, path string) {
+func (s *plug) plug(t *testing.T, path string) {
 	t.Helper()
 	pty, err := port.NewPTY(path)
 	must(t, err)
@@ -46,14 +46,14 @@ func (s *socket) plug(t *testing.T, path string) {
 	close(s.plugged)
 }
 
-func (s *socket) pull() {
+func (s *plug) pull() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.pty.Close()
 	s.pty, s.plugged = nil, make(chan struct{})
 }
 
-func (s *socket) open(ctx context.Context) (port.Port, error) {
+func (s *plug) open(ctx context.Context) (port.Port, error) {
 	for {
 		s.mu.Lock()
 		pty, plugged := s.pty, s.plugged
@@ -69,17 +69,17 @@ func (s *socket) open(ctx context.Context) (port.Port, error) {
 	}
 }
 
-// A rig is a hub on a machine of its own, whose files are in root.
-type rig struct {
+// A machine has a hub, and files of its own in root.
+type machine struct {
 	root  string
 	hub   *Server
 	atHub *recorder
 	log   *logBuffer
 }
 
-func newRig(t *testing.T, ports ...PortOptions) *rig {
+func newMachine(t *testing.T, ports ...PortOptions) *machine {
 	t.Helper()
-	r := &rig{root: t.TempDir(), atHub: newRecorder(), log: new(logBuffer)}
+	r := &machine{root: t.TempDir(), atHub: newRecorder(), log: new(logBuffer)}
 	must(t, os.MkdirAll(r.root+"/dev", 0o755))
 	var err error
 	r.hub, err = Listen(Options{Ports: ports, System: discovery.System{Root: r.root}, Timeout: watchdog,
@@ -89,9 +89,9 @@ func newRig(t *testing.T, ports ...PortOptions) *rig {
 }
 
 // device starts a device that is not plugged in yet.
-func (r *rig) device(t *testing.T, uid byte) (*device.Device, *socket) {
+func (r *machine) device(t *testing.T, uid byte) (*device.Device, *plug) {
 	t.Helper()
-	s := newSocket()
+	s := newPlug()
 	d, err := device.New(s.open, device.Options{UID: []byte{uid}, Senders: lightSenders, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}})
 	must(t, err)
@@ -105,7 +105,7 @@ func (r *rig) device(t *testing.T, uid byte) (*device.Device, *socket) {
 }
 
 // await waits until the hub's ports are as asked for, each "path state uid", without the root.
-func (r *rig) await(t *testing.T, want ...string) {
+func (r *machine) await(t *testing.T, want ...string) {
 	t.Helper()
 	slices.Sort(want)
 	var got []string
@@ -129,7 +129,7 @@ func (r *rig) await(t *testing.T, want ...string) {
 
 // TestPortsComeAndGo: a device that is pulled and comes back under another name is the same device.
 func TestPortsComeAndGo(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*"})
 	d, s := r.device(t, 1)
 	serve(t, r.hub, r.atHub)
 	r.await(t, "/dev/ttyUSB* absent -")
@@ -154,7 +154,7 @@ func TestPortsComeAndGo(t *testing.T) {
 
 // TestSwappedPorts: two adapters of which nothing tells them apart, that change places.
 func TestSwappedPorts(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB?"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB?"})
 	_, a := r.device(t, 1)
 	_, b := r.device(t, 2)
 	a.plug(t, r.root+"/dev/ttyUSB0")
@@ -170,10 +170,10 @@ func TestSwappedPorts(t *testing.T) {
 	r.await(t, "/dev/ttyUSB0 connected 02", "/dev/ttyUSB1 connected 01")
 }
 
-// TestWhosePort: a port that two name is served once, as the one who names it exactly wants it, even if its link
-// appears when the port is open already.
+// TestWhosePort: a port that two options name is served once, with the options that give its path, even if that link appears
+// when the port is open already.
 func TestWhosePort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*", Name: "any"}, PortOptions{Port: "/dev/serial/by-id/garden", Name: "garden"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*", Name: "any"}, PortOptions{Port: "/dev/serial/by-id/garden", Name: "garden"})
 	_, s := r.device(t, 1)
 	s.plug(t, r.root+"/dev/ttyUSB0")
 	serve(t, r.hub, r.atHub)
@@ -192,7 +192,7 @@ func TestWhosePort(t *testing.T) {
 
 // TestBusyPort: a port that somebody else holds is left alone until it is free, and harms no other.
 func TestBusyPort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/tty*"})
+	r := newMachine(t, PortOptions{Port: "/dev/tty*"})
 	_, a := r.device(t, 1)
 	_, b := r.device(t, 2)
 	a.plug(t, r.root+"/dev/ttyUSB0")
@@ -214,9 +214,9 @@ func TestBusyPort(t *testing.T) {
 	r.await(t, "/dev/ttyText failed -", "/dev/ttyUSB0 connected 01", "/dev/ttyUSB1 connected 02")
 }
 
-// TestForgottenPorts: ports that have gone are remembered for what was there, not for ever.
+// TestForgottenPorts: a port that has gone is forgotten if no device was there.
 func TestForgottenPorts(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*"})
 	serve(t, r.hub, r.atHub)
 	empty, err := port.NewPTY(r.root + "/dev/ttyUSB0")
 	must(t, err)
@@ -225,11 +225,11 @@ func TestForgottenPorts(t *testing.T) {
 	r.await(t, "/dev/ttyUSB* absent -")
 }
 
-// TestSilentPort: a device that does not answer is told to be silent.
+// TestSilentPort: the port of a device that does not answer is silent.
 func TestSilentPort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB0"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB0"})
 	r.hub.options.Ask = time.Millisecond
-	s := newSocket()
+	s := newPlug()
 	d, err := device.New(s.open, device.Options{UID: []byte{1}, Timeout: watchdog})
 	must(t, err)
 	s.plug(t, r.root+"/dev/ttyUSB0")
@@ -241,7 +241,7 @@ func TestSilentPort(t *testing.T) {
 	r.await(t, "/dev/ttyUSB0 silent 01")
 }
 
-// TestPortInfo: what is told of a port is what happened there.
+// TestPortInfo: Ports reports what happened at a port.
 func TestPortInfo(t *testing.T) {
 	b := newBench(t, func(_ *Options, d *device.Options) { d.Firmware = "1.2" })
 	b.start(t)
@@ -263,7 +263,7 @@ func TestPortInfo(t *testing.T) {
 	}
 }
 
-// TestModemLines: DTR and RTS are set as they are wanted, on ports that can.
+// TestModemLines: DTR and RTS are set as the options say, on ports that can.
 func TestModemLines(t *testing.T) {
 	for _, test := range []struct {
 		o    PortOptions
@@ -310,7 +310,7 @@ func (p *modemPort) SetModem(dtr, rts bool) error {
 	return p.err
 }
 
-// TestManyDescriptors: the native opener knows no limit of 1,024 open files, and the other one says that it does.
+// TestManyDescriptors: the native opener works with more than 1,024 open files; the one of bugst says that it does not.
 func TestManyDescriptors(t *testing.T) {
 	for range 1100 {
 		f, err := os.Open(os.DevNull)
@@ -400,7 +400,7 @@ func TestAverage(t *testing.T) {
 	}
 }
 
-// TestStuckWriter: a device that has fallen silent is told to be gone in time even if writing to its port hangs.
+// TestStuckWriter: a device that has fallen silent is gone in time, even if a write to its port hangs.
 func TestStuckWriter(t *testing.T) {
 	stuck := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
 	b := newBench(t, func(o *Options, _ *device.Options) {

@@ -54,7 +54,7 @@ func (b *bench) nothingFetched(t *testing.T) {
 	}
 }
 
-// TestDictionaryNotRemembered: a folder that is of no use keeps nobody from being served.
+// TestDictionaryNotRemembered: devices are served even if the folder cannot be used.
 func TestDictionaryNotRemembered(t *testing.T) {
 	file := t.TempDir() + "/file"
 	must(t, os.WriteFile(file, nil, 0o600))

@@ -204,8 +204,8 @@ func TestUnplug(t *testing.T) {
 	}
 }
 
-// TestFlappingLine: connections that come and go while the handler is busy leave nothing behind, and the last one is
-// told of.
+// TestFlappingLine: connections that come and go while the handler is busy leave nothing behind, and the handler hears of
+// the last one.
 func TestFlappingLine(t *testing.T) {
 	b := newBench(t, nil)
 	release := make(chan struct{})
@@ -239,7 +239,7 @@ func TestFlappingLine(t *testing.T) {
 	}
 }
 
-// TestTimeout: a device that falls silent is gone, though its port stays; when it speaks again it is back.
+// TestTimeout: a device that falls silent is gone, though its port stays. When it speaks again, it is back.
 func TestTimeout(t *testing.T) {
 	b := newBench(t, func(o *Options, d *device.Options) {
 		o.Ask, o.Timeout = 20*time.Millisecond, 200*time.Millisecond
@@ -440,7 +440,7 @@ func TestPlainDevice(t *testing.T) {
 	}
 }
 
-// TestPortAppears: a port that is not there yet, or is no serial port, is said once, and opened when it is there.
+// TestPortAppears: a port that is not there yet, or is not a serial port, is logged once, and opened when it is there.
 func TestPortAppears(t *testing.T) {
 	b := newBench(t, nil)
 	b.pty.Cut()

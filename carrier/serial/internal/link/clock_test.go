@@ -14,20 +14,20 @@ var epoch = time.Unix(1e9, 0)
 // after returns the time so many seconds after the epoch.
 func after(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * 1e9)) }
 
-// A crystal is a device's clock, in virtual time.
-type crystal struct {
+// A realClock is a device's clock, in virtual time.
+type realClock struct {
 	rate   float64 // ticks per second
 	drift  float64
-	wander float64       // the most that drift changes by in a second; it swings to and fro within
-	period float64       // seconds of such a swing
-	offset float64       // ticks at the epoch
-	steps  []crystalStep // in their order
+	wander float64         // the most that drift changes by in a second; it swings to and fro within
+	period float64         // seconds of such a swing
+	offset float64         // ticks at the epoch
+	steps  []realClockStep // in their order
 }
 
-type crystalStep struct{ at, ticks float64 }
+type realClockStep struct{ at, ticks float64 }
 
 // shows returns what the clock shows, with fractions, so many seconds after the epoch.
-func (c *crystal) shows(at float64) float64 {
+func (c *realClock) shows(at float64) float64 {
 	passed := at * (1 - c.drift) // the device's second is longer, so fewer of them pass; drift² is left out
 	if c.wander > 0 {
 		w := 2 * math.Pi / c.period
@@ -60,10 +60,10 @@ func polled(seconds float64, t trip) trip {
 	}
 }
 
-// A course is a session of a clock with a device: HELLO, PINGs, readings at any time.
-type course struct {
+// A clockRun is a session in which a Clock follows a device's clock: HELLO, PINGs, readings at any time.
+type clockRun struct {
 	rng     *rand.Rand
-	crystal crystal
+	crystal realClock
 	trip    trip
 	clock   Clock
 	now     float64
@@ -71,8 +71,8 @@ type course struct {
 	ping    float64 // when the next is due
 }
 
-func newCourse(seed uint64, c crystal, t trip) *course {
-	s := &course{rng: rand.New(rand.NewPCG(seed, 2)), crystal: c, trip: t, clock: newClock(uint32(c.rate))}
+func newClockRun(seed uint64, c realClock, t trip) *clockRun {
+	s := &clockRun{rng: rand.New(rand.NewPCG(seed, 2)), crystal: c, trip: t, clock: newClock(uint32(c.rate))}
 	_, back := t(s.rng)
 	s.clock.sample(uint32(int64(c.shows(0))), after(back).Add(-helloTrip), after(back))
 	s.now, s.ping = back, back
@@ -80,7 +80,7 @@ func newCourse(seed uint64, c crystal, t trip) *course {
 }
 
 // until lets time pass.
-func (s *course) until(at float64) {
+func (s *clockRun) until(at float64) {
 	for out, back := s.trip(s.rng); s.ping+out+back <= at; out, back = s.trip(s.rng) {
 		if s.ping >= s.cut {
 			s.clock.sample(uint32(int64(s.crystal.shows(s.ping+out))), after(s.ping), after(s.ping+out+back))
@@ -92,20 +92,20 @@ func (s *course) until(at float64) {
 
 // reading returns how far off the time of a reading is that was taken then and arrives now, and how sure the clock
 // is of it, both in seconds.
-func (s *course) reading(taken float64) (off, sure float64) {
+func (s *clockRun) reading(taken float64) (off, sure float64) {
 	ticks := uint32(int64(math.Floor(s.crystal.shows(taken))))
 	at, u := s.clock.Time(s.clock.extend(ticks, after(s.now)), after(s.now))
 	return at.Sub(after(taken)).Seconds(), u.Seconds()
 }
 
 // A score sums up readings.
-type score struct {
+type accuracy struct {
 	off       []float64 // without their signs
 	sure      float64   // all of it
 	uncovered int
 }
 
-func (s *score) add(off, sure float64) {
+func (s *accuracy) add(off, sure float64) {
 	s.off = append(s.off, math.Abs(off))
 	s.sure += sure
 	if math.Abs(off) > sure+1e-6 { // nanoseconds are rounded
@@ -114,7 +114,7 @@ func (s *score) add(off, sure float64) {
 }
 
 // report prints the score, and fails if an error was larger than was said, or than it may be.
-func (s *score) report(t *testing.T, what string, most ...time.Duration) {
+func (s *accuracy) report(t *testing.T, what string, most ...time.Duration) {
 	t.Helper()
 	slices.Sort(s.off)
 	n := len(s.off)
@@ -133,28 +133,28 @@ func TestClockBounds(t *testing.T) {
 	const quartz, resonator = -100e-6, 0.005 // fast, slow
 	for _, c := range []struct {
 		name    string
-		crystal crystal
+		crystal realClock
 		trip    trip
 		most    int // milliseconds
 	}{
-		{"quartz", crystal{rate: 1000, drift: quartz}, both, 5},
-		{"quartz, one way", crystal{rate: 1000, drift: quartz}, oneWay, 5},
-		{"quartz, polled each 1 ms", crystal{rate: 1000, drift: quartz}, polled(0.001, both), 5},
-		{"quartz, polled each 16 ms", crystal{rate: 1000, drift: quartz}, polled(0.016, both), 8}, // of up to 56 ms
-		{"resonator", crystal{rate: 1000, drift: resonator}, both, 5},
-		{"resonator, one way", crystal{rate: 1000, drift: resonator}, oneWay, 5},
-		{"resonator, polled each 1 ms", crystal{rate: 1000, drift: resonator}, polled(0.001, both), 5},
-		{"resonator, polled each 16 ms", crystal{rate: 1000, drift: resonator}, polled(0.016, both), 8},
-		{"wandering resonator", crystal{rate: 1e6, drift: resonator, wander: 0.1e-6, period: 600}, quick, 1},
-		{"microseconds", crystal{rate: 1e6, drift: quartz}, both, 5},
-		{"hundredths", crystal{rate: 100, drift: quartz}, both, 10}, // a tick is 10 ms
+		{"quartz", realClock{rate: 1000, drift: quartz}, both, 5},
+		{"quartz, one way", realClock{rate: 1000, drift: quartz}, oneWay, 5},
+		{"quartz, polled each 1 ms", realClock{rate: 1000, drift: quartz}, polled(0.001, both), 5},
+		{"quartz, polled each 16 ms", realClock{rate: 1000, drift: quartz}, polled(0.016, both), 8}, // of up to 56 ms
+		{"resonator", realClock{rate: 1000, drift: resonator}, both, 5},
+		{"resonator, one way", realClock{rate: 1000, drift: resonator}, oneWay, 5},
+		{"resonator, polled each 1 ms", realClock{rate: 1000, drift: resonator}, polled(0.001, both), 5},
+		{"resonator, polled each 16 ms", realClock{rate: 1000, drift: resonator}, polled(0.016, both), 8},
+		{"wandering resonator", realClock{rate: 1e6, drift: resonator, wander: 0.1e-6, period: 600}, quick, 1},
+		{"microseconds", realClock{rate: 1e6, drift: quartz}, both, 5},
+		{"hundredths", realClock{rate: 100, drift: quartz}, both, 10}, // a tick is 10 ms
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var early, late, waited score
+			var early, late, waited accuracy
 			most := time.Duration(c.most) * time.Millisecond
 			for seed := range uint64(50) {
 				c.crystal.offset = float64(uint32(seed * 0x9e3779b1)) // with some, the count wraps on the way
-				l := newCourse(seed, c.crystal, c.trip)
+				l := newClockRun(seed, c.crystal, c.trip)
 				for at := 0.2; at < 300; at += 0.3 * l.rng.ExpFloat64() {
 					l.until(at)
 					off, sure := l.reading(at - 0.05*l.rng.Float64())
@@ -181,9 +181,9 @@ func TestClockCut(t *testing.T) {
 		most time.Duration
 	}{{"jitter", both, 10 * time.Millisecond}, {"quick", quick, time.Millisecond}} {
 		t.Run(c.name, func(t *testing.T) {
-			var before, after score
+			var before, after accuracy
 			for seed := range uint64(200) {
-				l := newCourse(seed, crystal{rate: 1e6, drift: 50e-6, wander: 0.1e-6, period: 600}, c.trip)
+				l := newClockRun(seed, realClock{rate: 1e6, drift: 50e-6, wander: 0.1e-6, period: 600}, c.trip)
 				cut := 60 + 200*l.rng.Float64()
 				l.until(cut)
 				l.cut = cut + 60
@@ -206,9 +206,9 @@ func TestClockCut(t *testing.T) {
 // of less than a round trip does could be the line.)
 func TestClockStep(t *testing.T) {
 	for _, ticks := range []float64{-5000, -300, -80, 80, 300, 5000, 1 << 29} {
-		var s score
+		var s accuracy
 		for seed := range uint64(50) {
-			l := newCourse(seed, crystal{rate: 1000, drift: 0.001, steps: []crystalStep{{100.5, ticks}}}, both)
+			l := newClockRun(seed, realClock{rate: 1000, drift: 0.001, steps: []realClockStep{{100.5, ticks}}}, both)
 			l.until(100.6)
 			// A jump of less than the reading's way cannot be told from a quick way.
 			if off, sure := l.reading(100.55); ticks > 100 && (off != 0.05 || sure < ticks/1000-0.1) {
@@ -226,9 +226,9 @@ func TestClockStep(t *testing.T) {
 // TestClockWorse: a clock that is worse than any that is believed in is believed in after some seconds.
 func TestClockWorse(t *testing.T) {
 	for _, drift := range []float64{-0.03, 0.02, 0.05} {
-		var s score
+		var s accuracy
 		for seed := range uint64(50) {
-			l := newCourse(seed, crystal{rate: 1000, drift: drift}, both)
+			l := newClockRun(seed, realClock{rate: 1000, drift: drift}, both)
 			for at := 60.0; at < 90; at += l.rng.Float64() {
 				l.until(at)
 				s.add(l.reading(at - 0.05*l.rng.Float64()))
@@ -278,8 +278,8 @@ func TestClockWraps(t *testing.T) {
 	}
 	// Microseconds wrap every 72 minutes. A device that is away for five days, and half a percent slow, comes back
 	// with a count that is 36 minutes less than what it would be at its nominal rate.
-	slow := crystal{rate: 1e6, drift: 0.005}
-	l := newCourse(1, slow, both)
+	slow := realClock{rate: 1e6, drift: 0.005}
+	l := newClockRun(1, slow, both)
 	l.until(100)
 	const away = 5 * 24 * 3600
 	shows := int64(slow.shows(away))
@@ -318,7 +318,7 @@ func TestClockAsks(t *testing.T) {
 
 // TestClockMemory: samples are few, the latest ones are among them, and others reach back.
 func TestClockMemory(t *testing.T) {
-	l := newCourse(1, crystal{rate: 1000}, func(*rand.Rand) (float64, float64) { return 0.001, 0.0015 })
+	l := newClockRun(1, realClock{rate: 1000}, func(*rand.Rand) (float64, float64) { return 0.001, 0.0015 })
 	for at := 300.0; at < 3000; at += 5 {
 		l.until(at)
 		s := l.clock.samples

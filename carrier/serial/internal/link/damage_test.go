@@ -30,7 +30,7 @@ func TestAfterDamage(t *testing.T) {
 			s.prompt = true
 			spoiled := make(map[string]time.Time) // by payload: none is like another
 			var took []time.Duration
-			s.spoiled = func(chunk []byte, at time.Time) {
+			s.onDamage = func(chunk []byte, at time.Time) {
 				if len(chunk) < 2 || s.connected == nil {
 					return
 				}
@@ -39,7 +39,7 @@ func TestAfterDamage(t *testing.T) {
 					spoiled[string(f.Payload)] = at
 				}
 			}
-			s.took = func(payload []byte, at time.Time) {
+			s.onReadings = func(payload []byte, at time.Time) {
 				if since, ok := spoiled[string(payload)]; ok {
 					took = append(took, at.Sub(since))
 					delete(spoiled, string(payload))

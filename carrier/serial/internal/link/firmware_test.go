@@ -31,21 +31,21 @@ type chipLine struct {
 	dict  *wire.Dictionary
 
 	toHub, toChip *fault.Line
-	hears, speaks sieve   // at the hub's end
-	room          float64 // bytes that the chip's transmitter takes by now
+	hears, speaks frameFilter // at the hub's end
+	room          float64     // bytes that the chip's transmitter takes by now
 	free          time.Time
-	spoil         func(frame []byte) // may damage a frame of the chip's
+	damage        func(frame []byte) // may damage a frame of the chip's
 	sent          []byte             // the chip's frame that is being sent
-	peer          *Device
+	device        *Device
 
 	heard    []int64 // values of readings, in order
 	lost     int64   // as told by gaps
-	at       func(value int64)
-	stamped  func(value int64, at time.Time, uncertainty time.Duration)
+	onValue  func(value int64)
+	onTime   func(value int64, at time.Time, uncertainty time.Duration)
 	before   int  // requests that the chip has executed for others
 	asked    int  // requests
 	answered int  // by the chip, rightly
-	lied     bool // the chip was told in good frames what the hub does not know
+	toldLies bool // the chip was told in good frames what the hub does not know
 }
 
 const chipSpeed = 11.52 // bytes per millisecond at 115200 bits per second
@@ -54,7 +54,7 @@ const chipSpeed = 11.52 // bytes per millisecond at 115200 bits per second
 func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine {
 	l := &chipLine{
 		t: t, rng: rand.New(rand.NewPCG(seed, 2)), start: time.Unix(1e9, 0), now: time.Unix(1e9, 0), chip: c,
-		spoil: func([]byte) {}, at: func(int64) {}, stamped: func(int64, time.Time, time.Duration) {}, before: c.executed,
+		damage: func([]byte) {}, onValue: func(int64) {}, onTime: func(int64, time.Time, time.Duration) {}, before: c.executed,
 	}
 	var err error
 	l.dict, err = wire.ParseDictionary([]byte(c.size.dictionary()))
@@ -91,11 +91,11 @@ func (l *chipLine) unplug() {
 	l.hub.Opened(false)
 }
 
-func (l *chipLine) Connected(_ time.Time, _ *HubEnd, d *Device) { l.peer = d }
+func (l *chipLine) Connected(_ time.Time, _ *HubEnd, d *Device) { l.device = d }
 
 func (l *chipLine) Forgot(*Device) {}
 
-func (l *chipLine) Disconnected(*Device, error) { l.peer = nil }
+func (l *chipLine) Disconnected(*Device, error) { l.device = nil }
 
 func (l *chipLine) Arrived(now time.Time, d *Device, a Arrival) {
 	switch {
@@ -128,14 +128,14 @@ func (l *chipLine) reading(r Reading) {
 	var value int64
 	must(l.t, wire.Scale(r.Value, l.dict.Events[r.Event].Exponent).Decode(&value))
 	l.heard = append(l.heard, value)
-	l.at(value)
-	l.stamped(value, r.Time, r.Uncertainty)
+	l.onValue(value)
+	l.onTime(value, r.Time, r.Uncertainty)
 }
 
 // ask lets the hub send a request: 1 has its params answered, 2 fails. One that answers none is asked for its dictionary
 // from any byte on.
 func (l *chipLine) ask() {
-	if l.peer == nil || len(l.peer.Link.out.frames) >= l.peer.Link.limits.window {
+	if l.device == nil || len(l.device.Link.out.frames) >= l.device.Link.limits.window {
 		return
 	}
 	l.asked++
@@ -145,7 +145,7 @@ func (l *chipLine) ask() {
 		payload, err = wire.PackNumbered(1+uint64(l.asked%2), carrier.ValueOf(l.asked))
 		must(l.t, err)
 	}
-	l.peer.Link.Send(wire.FrameMessage, uint64(l.asked), payload)
+	l.device.Link.Send(wire.FrameMessage, uint64(l.asked), payload)
 }
 
 // offset is what the request of a number asks a chip for that answers none: up to the end of the dictionary.
@@ -155,7 +155,7 @@ func (l *chipLine) answer(id int32, r carrier.Reply) {
 	var got int32
 	var piece []byte
 	switch err := r.Err(); {
-	case l.lied:
+	case l.toldLies:
 	case l.chip.size.sendOnly:
 		if rest := l.chip.size.dictionary()[l.offset(id):]; err != nil || r.Response.Decode(&piece) != nil ||
 			!strings.HasPrefix(rest, string(piece)) || (len(piece) == 0) != (rest == "") {
@@ -181,7 +181,7 @@ func (l *chipLine) step() {
 	for _, b := range sent {
 		if l.sent = append(l.sent, b); b == 0 {
 			l.hears.sent(l.sent)
-			l.spoil(l.sent[:len(l.sent)-1])
+			l.damage(l.sent[:len(l.sent)-1])
 			l.toHub.Send(l.now, l.sent)
 			l.sent = nil
 		}
@@ -197,21 +197,21 @@ func (l *chipLine) step() {
 }
 
 func (l *chipLine) session() uint16 {
-	if l.peer == nil {
+	if l.device == nil {
 		return 0
 	}
-	return l.peer.Link.session
+	return l.device.Link.session
 }
 
-// A sieve knows what was sent lately, and takes out the damaged frames that look whole: of those, a CRC of 16 bits
+// A frameFilter knows what was sent lately, and removes the damaged frames that look whole: a CRC of 16 bits
 // lets one in 65,536 pass.
-type sieve struct {
+type frameFilter struct {
 	known  []string
 	in     wire.Deframer
 	fooled int
 }
 
-func (s *sieve) sent(data []byte) {
+func (s *frameFilter) sent(data []byte) {
 	for frame := range bytes.SplitSeq(data, []byte{0}) {
 		s.known = append(s.known, string(frame))
 	}
@@ -220,7 +220,7 @@ func (s *sieve) sent(data []byte) {
 	}
 }
 
-func (s *sieve) pass(session uint16, data []byte) (passed []byte) {
+func (s *frameFilter) pass(session uint16, data []byte) (passed []byte) {
 	s.in.Limit = wire.MaxFrame
 	s.in.Feed(data, func(chunk []byte, _ bool) {
 		if _, err := wire.ParseFrame(slices.Clone(chunk), session); err == nil && !slices.Contains(s.known, string(chunk)) {
@@ -331,11 +331,11 @@ func TestFirmwareAfterDamage(t *testing.T) {
 		t.Run(size.name, func(t *testing.T) {
 			l := newChipLine(t, newChip(t, size), uint64(i)+1, fault.Harm{Flip: 1e-4})
 			damaged := make(map[int64]time.Time) // when the frame with this value ended
-			l.spoil = func(sent []byte) {
-				if l.peer == nil || l.rng.IntN(20) > 0 {
+			l.damage = func(sent []byte) {
+				if l.device == nil || l.rng.IntN(20) > 0 {
 					return
 				}
-				f, err := wire.ParseFrame(slices.Clone(sent), l.peer.Link.session)
+				f, err := wire.ParseFrame(slices.Clone(sent), l.device.Link.session)
 				if err != nil || f.Kind != wire.FrameEvent {
 					return
 				}
@@ -351,7 +351,7 @@ func TestFirmwareAfterDamage(t *testing.T) {
 				}
 			}
 			var took []time.Duration
-			l.at = func(value int64) {
+			l.onValue = func(value int64) {
 				if at, ok := damaged[value]; ok {
 					took = append(took, l.now.Sub(at))
 				}
@@ -391,7 +391,7 @@ func TestFirmwareOnTheWire(t *testing.T) {
 			l.step()
 		}
 		bytes := 0
-		l.spoil = func(sent []byte) {
+		l.damage = func(sent []byte) {
 			if f, err := wire.ParseFrame(slices.Clone(sent), l.session()); err == nil && f.Kind == wire.FrameEvent {
 				bytes += len(sent) + 1
 			}
@@ -452,7 +452,7 @@ func FuzzFirmware(f *testing.F) {
 			case 4:
 				l.hub.Receive(l.now, take(many))
 			case 5:
-				l.lied = true
+				l.toldLies = true
 				head, payload := take(1), take(many)
 				if len(head) > 0 {
 					forged := wire.AppendFrame(nil, l.session(), wire.Frame{Kind: wire.FrameType(head[0] >> 5), Number: head[0] & 31, Payload: payload})
@@ -469,7 +469,7 @@ func FuzzFirmware(f *testing.F) {
 				l.ask()
 			}
 		}
-		if !l.lied {
+		if !l.toldLies {
 			l.settle(taken, refused)
 		}
 	})

@@ -71,7 +71,7 @@ func TestLossyLine(t *testing.T) {
 			t.Errorf("seed %d: of %d readings %d were delivered, %d forgotten and %d refused", seed, s.queued, len(s.readings), s.forgotten, s.refused)
 		}
 		resets += s.resets
-		strayed += s.strayed
+		strayed += s.resyncs
 		if int64(len(s.messages)) < s.confirmed || len(s.requests) < s.ended {
 			t.Errorf("seed %d: %d messages delivered, %d answered; %d requests executed, %d answered",
 				seed, len(s.messages), s.confirmed, len(s.requests), s.ended)

@@ -14,15 +14,15 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// A traveller is a chip on a line that is plugged here and there: it knows when each reading was taken.
-type traveller struct {
+// A movedChip is a chip whose line is plugged here and there. It knows when each reading was taken.
+type movedChip struct {
 	*chipLine
 	taken []time.Time // readings 0, 1, 2 and so on
 }
 
-func newTraveller(t *testing.T, c *chip) *traveller {
-	v := &traveller{chipLine: newChipLine(t, c, 5, fault.Harm{})}
-	v.stamped = func(value int64, at time.Time, uncertainty time.Duration) {
+func newMovedChip(t *testing.T, c *chip) *movedChip {
+	v := &movedChip{chipLine: newChipLine(t, c, 5, fault.Harm{})}
+	v.onTime = func(value int64, at time.Time, uncertainty time.Duration) {
 		if off := at.Sub(v.taken[value]).Abs(); off > uncertainty+2*time.Millisecond {
 			t.Errorf("%s: reading %d is off by %v, though sure to %v", c.size.name, value, off, uncertainty)
 		}
@@ -31,7 +31,7 @@ func newTraveller(t *testing.T, c *chip) *traveller {
 }
 
 // report takes a reading, and returns false if there was no room.
-func (v *traveller) report() bool {
+func (v *movedChip) report() bool {
 	ok := v.chip.report(0, int32(len(v.taken)), v.ms())
 	if ok {
 		v.taken = append(v.taken, v.now)
@@ -39,14 +39,14 @@ func (v *traveller) report() bool {
 	return ok
 }
 
-func (v *traveller) steps(n int) {
+func (v *movedChip) steps(n int) {
 	for range n {
 		v.step()
 	}
 }
 
 // alone lets milliseconds pass on a line with nobody at the other end.
-func (v *traveller) alone(ms int) {
+func (v *movedChip) alone(ms int) {
 	for range ms {
 		v.now = v.now.Add(time.Millisecond)
 		v.chip.run(v.ms(), nil, 64)
@@ -54,12 +54,12 @@ func (v *traveller) alone(ms int) {
 }
 
 // asleep lets time pass in which the chip does nothing, and its clock stands still.
-func (v *traveller) asleep(d time.Duration) {
+func (v *movedChip) asleep(d time.Duration) {
 	v.now, v.start = v.now.Add(d), v.start.Add(d)
 	v.hub.Pull(v.now, nil)
 }
 
-func (v *traveller) allHeard(t *testing.T) {
+func (v *movedChip) allHeard(t *testing.T) {
 	t.Helper()
 	slices.Sort(v.heard) // two hubs heard them
 	if err := counted(v.heard, int64(len(v.taken))); err != nil || v.chip.waiting > 0 {
@@ -73,7 +73,7 @@ func TestTwoHubs(t *testing.T) {
 	for _, size := range []chipSize{chipSizes[0], chipSizes[2]} {
 		c := newChip(t, size)
 		for there := 1; there <= wire.FrameNumbers; there += size.window/4 + 1 { // as many as may be in flight
-			v := newTraveller(t, c)
+			v := newMovedChip(t, c)
 			first, second := v.hub, v.newHub()
 			v.steps(700)
 			v.report()
@@ -102,7 +102,7 @@ func TestTwoHubs(t *testing.T) {
 // TestEcho: a device that hears itself, as on a cable whose other end is in the air, takes nothing of that for an answer.
 func TestEcho(t *testing.T) {
 	for _, size := range chipSizes {
-		v := newTraveller(t, newChip(t, size))
+		v := newMovedChip(t, newChip(t, size))
 		v.steps(700)
 		for range 5 {
 			v.report()
@@ -132,7 +132,7 @@ func TestEcho(t *testing.T) {
 // TestSleep: the clock of a chip stands still while it sleeps, and it reports when it wakes.
 func TestSleep(t *testing.T) {
 	for _, size := range chipSizes {
-		v := newTraveller(t, newChip(t, size))
+		v := newMovedChip(t, newChip(t, size))
 		v.steps(5000)
 		for range 3 {
 			v.report()
@@ -148,7 +148,7 @@ func TestSleep(t *testing.T) {
 // then all of that comes at once. The clock did not stand still.
 func TestSlowHello(t *testing.T) {
 	for _, size := range chipSizes {
-		v := newTraveller(t, newChip(t, size))
+		v := newMovedChip(t, newChip(t, size))
 		v.steps(5000)
 		v.report()
 		v.steps(100)
@@ -163,7 +163,7 @@ func TestSlowHello(t *testing.T) {
 		v.hub.Receive(v.now, unread)
 		v.steps(4000)
 		v.allHeard(t)
-		if n := len(v.hub.devices.byID[v.peer.ID].earlier); n != 0 {
+		if n := len(v.hub.devices.byID[v.device.ID].earlier); n != 0 {
 			t.Errorf("%s: %d eras", size.name, n)
 		}
 	}
@@ -176,7 +176,7 @@ func TestHeldInReset(t *testing.T) {
 		if size.sendOnly {
 			continue // it keeps nothing
 		}
-		v := newTraveller(t, newChip(t, size))
+		v := newMovedChip(t, newChip(t, size))
 		v.steps(5000)
 		v.report()
 		v.steps(100)
@@ -203,7 +203,7 @@ func TestHelloFlood(t *testing.T) {
 		func(h *wire.Hello, n uint32) { h.UID = []byte{byte(n % 2)} },
 		func(h *wire.Hello, n uint32) { h.Boot = n },
 	} {
-		v := newTraveller(t, newChip(t, chipSizes[0]))
+		v := newMovedChip(t, newChip(t, chipSizes[0]))
 		met := 0
 		v.hub.owner = counter{v.chipLine, &met}
 		for n := range uint32(2000) {
@@ -219,9 +219,9 @@ func TestHelloFlood(t *testing.T) {
 	}
 }
 
-// TestDeaf: a device that hears nothing is told of, once.
+// TestDeaf: that a device hears nothing is logged once.
 func TestDeaf(t *testing.T) {
-	v := newTraveller(t, newChip(t, chipSizes[0]))
+	v := newMovedChip(t, newChip(t, chipSizes[0]))
 	log := new(bytes.Buffer)
 	v.hub.Log = slog.New(slog.NewTextHandler(log, nil))
 	for range 20000 {

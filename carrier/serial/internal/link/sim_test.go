@@ -28,30 +28,30 @@ type sim struct {
 
 	damage  float64 // chance that a byte is flipped, and a tenth of it for each other harm
 	cut     time.Time
-	pending []due // replies that come later
+	pending []delayed // replies that come later
 
-	most  int  // the fastest rate that the line carries
-	hurry bool // the hub offers faster rates
+	fastest     int  // the fastest rate that the line carries
+	offersRates bool // the hub offers faster rates
 
-	readings  []int64 // delivered at the hub, in order
-	messages  []int64 // delivered at the hub
-	requests  []int64 // executed by the device
-	connected *Device
-	ended     int // requests of the hub that were answered or given up
-	asked     int64
-	told      int64
-	reported  int64
-	queued    int                                // readings reported
-	acked     map[int64]bool                     // readings acknowledged
-	forgotten int                                // readings that ended with a reset
-	refusals  bool                               // some frames are refused, as if their dictionary were not known
-	refused   int                                // readings that ended so
-	prompt    bool                               // frames are answered at once, not some of them later
-	strayed   int                                // frames whose ticks were not known
-	spoiled   func(chunk []byte, at time.Time)   // nil, or told what was damaged on its way to the hub, and arrives then
-	took      func(payload []byte, at time.Time) // nil, or told of EVT frames that are handed on
-	resets    int
-	confirmed int64 // messages of the device that were answered
+	readings   []int64 // delivered at the hub, in order
+	messages   []int64 // delivered at the hub
+	requests   []int64 // executed by the device
+	connected  *Device
+	ended      int // requests of the hub that were answered or given up
+	asked      int64
+	told       int64
+	reported   int64
+	queued     int                                // readings reported
+	acked      map[int64]bool                     // readings acknowledged
+	forgotten  int                                // readings that ended with a reset
+	refusals   bool                               // some frames are refused, as if their dictionary were not known
+	refused    int                                // readings that ended so
+	prompt     bool                               // frames are answered at once, not some of them later
+	resyncs    int                                // frames whose ticks were not known
+	onDamage   func(chunk []byte, at time.Time)   // nil, or told what was damaged on its way to the hub, and arrives then
+	onReadings func(payload []byte, at time.Time) // nil, or told of EVT frames that are handed on
+	resets     int
+	confirmed  int64 // messages of the device that were answered
 }
 
 // A lineEnd is what a HubEnd and a DeviceEnd have in common.
@@ -62,7 +62,7 @@ type lineEnd interface {
 	RateSet(now time.Time, rate int, err error)
 }
 
-type due struct {
+type delayed struct {
 	at time.Time
 	do func()
 }
@@ -88,7 +88,7 @@ func byteTime(n, rate int) time.Duration {
 }
 
 func newSim(t *testing.T, seed uint64, damage float64) *sim {
-	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), most: 1e9, now: time.Unix(1e9, 0), damage: damage, acked: make(map[int64]bool)}
+	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), fastest: 1e9, now: time.Unix(1e9, 0), damage: damage, acked: make(map[int64]bool)}
 	s.hub = newTestHub(simEvents{s}, func(c *HubConfig) {
 		c.Window, c.Random = 1+s.rng.IntN(wire.MaxWindow), func() uint16 { return uint16(s.rng.Uint32()) }
 	})
@@ -99,7 +99,7 @@ func newSim(t *testing.T, seed uint64, damage float64) *sim {
 
 // hasten lets both ends change their rates.
 func (s *sim) hasten(fastest, most int) {
-	s.hurry, s.most = true, most
+	s.offersRates, s.fastest = true, most
 	s.hub.rates.settable = true
 	s.device.rates.settable, s.device.rates.fastest, s.device.Fastest = true, fastest, fastest
 }
@@ -109,7 +109,7 @@ type simEvents struct{ *sim }
 
 func (e simEvents) Connected(_ time.Time, l *HubEnd, d *Device) {
 	e.sim.connected = d
-	if e.sim.hurry {
+	if e.sim.offersRates {
 		l.OfferFasterRates()
 	}
 }
@@ -136,7 +136,7 @@ func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 		rs, err := d.Readings(now, a.Payload, dict)
 		switch {
 		case errors.Is(err, wire.ErrNoTicks):
-			s.strayed++
+			s.resyncs++
 			d.Resync(a.In)
 			d.Link.Consumed()
 			return
@@ -145,8 +145,8 @@ func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 			return
 		}
 		must(s.t, err)
-		if s.took != nil {
-			s.took(a.Payload, now)
+		if s.onReadings != nil {
+			s.onReadings(a.Payload, now)
 		}
 		for _, r := range rs {
 			var n int64
@@ -175,7 +175,7 @@ func (s *sim) later(l *Link, in *Incoming, reply []byte) {
 		l.Answer(in, reply)
 		return
 	}
-	s.pending = append(s.pending, due{s.now.Add(time.Duration(s.rng.IntN(300)) * time.Millisecond), func() { l.Answer(in, reply) }})
+	s.pending = append(s.pending, delayed{s.now.Add(time.Duration(s.rng.IntN(300)) * time.Millisecond), func() { l.Answer(in, reply) }})
 }
 
 // owner deals with what the device's link has told its owner.
@@ -280,8 +280,8 @@ func (s *sim) transfer(w *direction, data []byte) {
 		}
 		p := parcel{w.busy.Add(time.Millisecond), s.harm(chunk), rate}
 		w.flight = append(w.flight, p)
-		if s.spoiled != nil && w == &s.toHub && !bytes.Equal(p.data, chunk) {
-			s.spoiled(chunk, p.at)
+		if s.onDamage != nil && w == &s.toHub && !bytes.Equal(p.data, chunk) {
+			s.onDamage(chunk, p.at)
 		}
 	}
 }
@@ -316,7 +316,7 @@ func (s *sim) step() {
 		for len(w.flight) > 0 && !w.flight[0].at.After(s.now) {
 			p := w.flight[0]
 			w.flight = w.flight[1:]
-			if rate := w.hears().now; p.rate != rate || p.rate > s.most {
+			if rate := w.hears().now; p.rate != rate || p.rate > s.fastest {
 				w.to.Receive(s.now, s.garbage(byteTime(len(p.data), p.rate), rate))
 			} else {
 				s.deliver(w.direction, w.to, p.data)

@@ -10,8 +10,8 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// TestLaterVersions: a device of another version of the protocol is not heard, and that is logged now and then; items and
-// frames that the hub does not know do not disturb it.
+// TestLaterVersions: a device that speaks another version of the protocol is ignored, which is logged now and then. Items and
+// frames that the hub does not know do no harm.
 func TestLaterVersions(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
