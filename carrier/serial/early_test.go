@@ -148,6 +148,17 @@ func TestReadingBeforeTheDictionary(t *testing.T) {
 	if got := at.all("signal"); len(got) != 1 || signalOf(t, got[0].message).data != int64(5) {
 		t.Errorf("the handler was told %+v", got)
 	}
+	must(t, d.conn.Close())
+
+	// The connection after that does not hand it on again.
+	w = d.connect(lines)
+	d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: (&wire.Timeline{}).Append(nil, wire.Reading{Value: []byte{6}}, 1)})
+	if f := d.await(wire.FrameAck); f.Number != 1 {
+		t.Errorf("frame %d is acknowledged", f.Number)
+	}
+	if got := at.all("signal"); len(got) != 2 || signalOf(t, got[1].message).data != int64(6) {
+		t.Errorf("the handler was told %+v", got)
+	}
 }
 
 // TestReadingsWithoutTime: after a frame that it could not read, the hub does not know the ticks. It refuses nothing more,
