@@ -314,7 +314,7 @@ func (l *DeviceEnd) Displace(r *PendingReading) (dropped *PendingReading) {
 
 // Abandon ends all readings with an error.
 func (l *DeviceEnd) Abandon(cause error) {
-	l.ended(l.ring.clear(), fmt.Errorf("the reading was not acknowledged: %w", cause))
+	l.ended(l.ring.clear(), fmt.Errorf("device: the reading was not acknowledged: %w", cause))
 }
 
 func (l *DeviceEnd) ended(readings []*PendingReading, err error) {

@@ -126,7 +126,7 @@ func (w *watcher) follow() {
 func (w *watcher) fail(err error) {
 	if w.failed != err.Error() {
 		w.failed = err.Error()
-		w.log.Warn("the system does not tell of new ports: they are looked for once every second", "error", err)
+		w.log.Warn("the system does not report new ports: they are looked for once a second", "error", err)
 	}
 }
 
