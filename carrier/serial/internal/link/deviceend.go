@@ -84,7 +84,7 @@ func (l *DeviceEnd) boot(number uint32) {
 // Reset does what the reset of a microcontroller does: it starts the device anew under another boot number. If kept, as in
 // memory that a reset leaves alone, the readings go on; else they end with [carrier.ErrReset].
 func (l *DeviceEnd) Reset(now time.Time, kept bool, boot uint32) {
-	former, open := *l, l.open
+	former := *l
 	l.disconnect(carrier.ErrReset)
 	l.stats.Resent += l.Link.Stats.Resent
 	if !kept {
@@ -96,7 +96,7 @@ func (l *DeviceEnd) Reset(now time.Time, kept bool, boot uint32) {
 		// Until a hub has heard of a reset that kept nothing, HELLO must say so.
 		l.kept = former.welcomed || former.kept
 	}
-	if open {
+	if former.open {
 		l.restart(now)
 		// The next HELLO waits for the next tick, so that the answer to an earlier one is not mistaken for its answer.
 		l.helloSince++
