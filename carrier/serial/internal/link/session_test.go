@@ -39,3 +39,47 @@ func TestSessions(t *testing.T) {
 		t.Errorf("%d frames of earlier sessions were taken", len(owner.got))
 	}
 }
+
+// TestOtherHub: a hub that expects the number that a device would use next, by coincidence, does not have the frames before
+// it: so the device numbers its readings anew.
+func TestOtherHub(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	sd := newSimDevice(func() time.Time { return now }, 4, wire.DefaultFrame)
+	sd.Opened(now, false)
+	// pull returns the readings' frames that the device writes.
+	pull := func() (frames []wire.Frame) {
+		data, _ := sd.Pull(now, nil)
+		in := wire.Deframer{Limit: wire.MaxFrame}
+		in.Feed(data, func(chunk []byte, _ bool) {
+			f, err := wire.ParseFrame(chunk, sd.Link.session)
+			must(t, err)
+			if f.Kind == wire.FrameEvent {
+				f.Payload = append([]byte(nil), f.Payload...)
+				frames = append(frames, f)
+			}
+		})
+		return frames
+	}
+	answer := func(session uint16, known bool) {
+		pull() // HELLO
+		w := wire.Welcome{Session: session, Echo: sd.Ticks(now), MaxFrame: wire.DefaultFrame, Window: 4, Known: known, Expects: 1}
+		sd.Receive(now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: w.Pack()}))
+	}
+	answer(0x1201, false)
+	sd.take(5, nil)
+	first := pull()
+	if len(first) != 1 {
+		t.Fatalf("%d frames", len(first))
+	}
+	for _, c := range []struct {
+		session uint16
+		number  uint8
+	}{{0x1202, first[0].Number}, {0x3401, 1}} {
+		now = now.Add(time.Second)
+		sd.sayHello(now)
+		answer(c.session, true)
+		if again := pull(); len(again) != 1 || again[0].Number != c.number {
+			t.Errorf("in session %04x the device sends %+v, want number %d", c.session, again, c.number)
+		}
+	}
+}
