@@ -42,9 +42,10 @@ func TestRefusedSender(t *testing.T) {
 	}
 }
 
-// TestRefusedReadings: a reading that the hub refuses ends with the hub's error, and the next one goes on.
+// TestRefusedReadings: a reading that the hub refuses ends with the hub's error and leaves its room to the next one, which
+// goes on.
 func TestRefusedReadings(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *device.Options) { d.Batch = 1 })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Batch, d.Ring = 1, 1 })
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		if m.Method == "signal" && signalOf(t, m).data == int64(1) {
 			respond(carrier.Failed(errors.New("no such sender")))

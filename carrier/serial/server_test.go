@@ -69,7 +69,9 @@ func (b *bench) report(t testing.TB, from, to int) <-chan error {
 	t.Helper()
 	ended := make(chan error, to-from)
 	for n := from; n < to; n++ {
-		must(t, b.device.Report(context.Background(), "light", "lux", n, func(err error) { ended <- err }))
+		ctx, cancel := context.WithTimeout(context.Background(), watchdog)
+		must(t, b.device.Report(ctx, "light", "lux", n, func(err error) { ended <- err }))
+		cancel()
 	}
 	return ended
 }

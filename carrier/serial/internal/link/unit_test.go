@@ -38,6 +38,31 @@ func TestResendTimer(t *testing.T) {
 	}
 }
 
+// TestWindows: new frames are sent while both windows have room, that of frames and that of bytes; a frame that is larger than
+// the latter is sent alone.
+func TestWindows(t *testing.T) {
+	var out unanswered
+	payload := make([]byte, 100)
+	for range 6 {
+		out.queue(wire.FrameMessage, 1, payload)
+	}
+	send := func(frames, bytes int) (n int) {
+		for out.due(frames, bytes) != nil {
+			out.sent(time.Time{})
+			n++
+		}
+		return n
+	}
+	size := wire.FrameSize(len(payload))
+	for _, c := range []struct{ frames, bytes, want int }{
+		{8, size - 1, 1}, {8, size, 0}, {8, 2*size - 1, 0}, {8, 2 * size, 1}, {1, 8 * size, 0}, {3, 8 * size, 1}, {8, 100 * size, 3},
+	} {
+		if n := send(c.frames, c.bytes); n != c.want {
+			t.Errorf("with windows of %d frames and %d bytes %d are sent, want %d", c.frames, c.bytes, n, c.want)
+		}
+	}
+}
+
 // TestCumulative: an ACK stands for a run of frames, and never for one whose reply says more.
 func TestCumulative(t *testing.T) {
 	var b inbox
