@@ -83,3 +83,31 @@ func TestOtherHub(t *testing.T) {
 		}
 	}
 }
+
+// TestResyncWaits: a device whose readings have no time numbers anew only once all frames before them are answered, and once
+// the first reading without a time has come several times after that.
+func TestResyncWaits(t *testing.T) {
+	var d Device
+	earlier := d.Link.in.take(0)
+	d.Resync(d.Link.in.take(1))
+	passOver := func(what string, number uint8, want ...bool) {
+		t.Helper()
+		for i, w := range want {
+			if got := d.passOver(number); got != w {
+				t.Fatalf("%s: after the frame has come %d times the hub asks for HELLO: %t", what, i+1, got)
+			}
+		}
+	}
+	passOver("an earlier frame is unanswered", 1, false, false, false, false)
+	d.Link.in.answer(earlier, nil)
+	passOver("it is answered", 1, false, false)
+	passOver("it comes again", 0, false)
+	passOver("the first frame without a time again", 1, false, false, true)
+	if expected := d.Link.in.next; expected != 1 {
+		t.Errorf("frame %d is expected", expected)
+	}
+	d.beginNumbering()
+	if expected := d.Link.in.next; expected != 1+renumberBy || d.resyncing {
+		t.Errorf("afterwards frame %d is expected, and the hub waits: %t", expected, d.resyncing)
+	}
+}
