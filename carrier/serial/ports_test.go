@@ -439,3 +439,31 @@ func (p *stuckPort) Write(b []byte) (int, error) {
 	}
 	return p.Port.Write(b)
 }
+
+// A curiousHandler calls something before it handles a record.
+type curiousHandler struct {
+	slog.Handler
+	call func()
+}
+
+func (h curiousHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.call()
+	return h.Handler.Handle(ctx, r)
+}
+
+// TestLogAsksForPorts: nothing is logged while the server's lock is held, so that a log may call the server.
+func TestLogAsksForPorts(t *testing.T) {
+	var b *bench
+	b = newBench(t, func(o *Options, _ *device.Options) {
+		o.Ports = append(o.Ports, PortOptions{Port: t.TempDir() + "/*"})
+		o.Logger = slog.New(curiousHandler{o.Logger.Handler(), func() { b.hub.Ports() }})
+	})
+	b.start(t)
+	other, err := b.pty.Open(t.Context()) // the device's end again
+	must(t, err)
+	_, err = other.Write([]byte("\x00ets Jul 29 2019 12:21:46\r\n\x00"))
+	must(t, err)
+	b.log.wait(t, "device prints")
+	b.log.wait(t, "no port yet")
+	acknowledged(t, b.report(t, 0, 5))
+}
