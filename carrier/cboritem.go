@@ -21,6 +21,9 @@ func skipCBOR(data []byte, depth int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n == CBORIndefinite && first&31 != 31 && CBORBytes <= major && major <= CBORMap {
+		return nil, errCBOREnd // a definite length of 2^64-1
+	}
 	switch major {
 	case CBORBytes, CBORString:
 		if n == CBORIndefinite {

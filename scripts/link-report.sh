@@ -42,7 +42,7 @@ virtual() { # test, flags...
 	local name=$1
 	shift
 	local log=$tmp/${name%%/*}.log
-	go test -count=1 -timeout 30m -v -run "^$name\$" ./carrier/serial "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+	go test -count=1 -timeout 30m -v -run "^$name\$" ./carrier/serial/internal/link "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
 	grep -E '^ +[a-z_]+_test\.go:[0-9]+: ' "$log" | sed -E 's/^ +[a-z_]+_test\.go:[0-9]+: //'
 }
 # Each runs before its rows are printed, because a failure in <( ) goes unseen.

@@ -8,207 +8,211 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 )
 
-// A client is one connection of a device. One goroutine, run, tells the handler of it, in order.
+// A client is one connection of a device. One goroutine, run, calls the handler for it, in order.
 type client struct {
-	*talk
-	server *Server
-	peer   *peer
-	hello  hello // as it was at the beginning
-	window int
-	line   *line
-	id     carrier.ClientID // 0 until the handler is told
-	dict   *dictionary
-	after  []*client // to end before this one is told of
+	*endpoint.Messenger
+	server       *Server
+	device       *link.Device
+	record       *deviceRecord
+	hello        wire.Hello // that began the connection
+	window       int
+	line         *line
+	id           carrier.ClientID // 0 until the handler is to be told
+	dict         *wire.Dictionary
+	predecessors []*client // the handler must know of their end first
 
-	answers handAnswers
-	routes  map[eventName]*carrier.Route
-	batch   []carrier.Signal // of the latest frame
+	answers handedAnswers
+	routes  map[wire.EventName]*carrier.Route
+	batch   []carrier.Signal // scratch space
 
-	queue   *queue[event]
-	fetched chan []byte   // replies to what fetch asks
-	lost    chan struct{} // closed, after cause was set, when the device is gone
+	queue   *endpoint.Queue[event]
+	fetched chan []byte   // replies to piece
+	lost    chan struct{} // closed when the device is gone, after cause is set
 	cause   error
-	done    chan struct{} // closed when the handler knows that, too
+	done    chan struct{} // closed when the handler knows that
 }
 
-// An event is one thing for a client's goroutine to deal with; one of its parts is set.
+// An event is something for a client's goroutine to deal with. One of its parts is set.
 type event struct {
-	arrival    arrival
-	at         time.Time     // of arrival
-	registered *registration // a reply to add_sender came
+	arrival    link.Arrival
+	at         time.Time     // when arrival came
+	registered *registration // whose reply came
 	reply      carrier.Reply
 	gone       bool
 }
 
-func newClient(s *Server, p *peer, l *line) *client {
+func newClient(s *Server, d *link.Device, r *deviceRecord, l *line) *client {
 	c := &client{
-		talk:    newTalk(&s.mu, &p.link, func() { s.wake(p) }),
-		server:  s,
-		peer:    p,
-		hello:   p.hello,
-		window:  p.link.limits.window,
-		line:    l,
-		routes:  make(map[eventName]*carrier.Route),
-		queue:   newQueue[event](),
-		fetched: make(chan []byte, 1),
-		lost:    make(chan struct{}),
-		done:    make(chan struct{}),
+		Messenger: endpoint.NewMessenger(&s.mu, &d.Link, d.Wake),
+		server:    s,
+		device:    d,
+		record:    r,
+		hello:     d.Hello,
+		window:    d.Link.Window(),
+		line:      l,
+		routes:    make(map[wire.EventName]*carrier.Route),
+		queue:     endpoint.NewQueue(r.unhandled...),
+		fetched:   make(chan []byte, 1),
+		lost:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
-	c.queue.items, p.untold = p.untold, nil
+	r.unhandled = nil
 	return c
 }
 
-// follow lets the handler be told of this client only when it knows that the one before it is gone. The server's lock
-// is held.
-func (c *client) follow(before *client) {
+// awaitEnd makes the handler hear of this client only after the end of the one before it. The server's lock is held.
+func (c *client) awaitEnd(before *client) {
 	switch {
-	case before == nil || slices.Contains(c.after, before):
-	case before.gone != nil && before.id == 0: // it came and went while the handler was busy
-		for _, b := range before.after {
-			c.follow(b)
+	case before == nil || slices.Contains(c.predecessors, before):
+	case before.cause != nil && before.id == 0: // the handler will never hear of it
+		for _, b := range before.predecessors {
+			c.awaitEnd(b)
 		}
 	default:
-		c.after = append(c.after, before)
+		c.predecessors = append(c.predecessors, before)
 	}
 }
 
-// arrived takes what the link has; the server's lock is held.
-func (c *client) arrived(now time.Time, a arrival) {
+// arrived takes an arrival from the link; the server's lock is held.
+func (c *client) arrived(now time.Time, a link.Arrival) {
 	switch {
-	case a.answered != nil && a.answered.id == fetchID:
-		c.fetched <- a.reply // there is but one of them at a time
+	case a.Answered != nil && a.Answered.ID == fetchID:
+		c.fetched <- a.Reply // at most one at a time
 	default:
-		c.queue.put(event{arrival: a, at: now})
+		c.queue.Put(event{arrival: a, at: now})
 	}
 }
 
-// lose ends the connection; the server's lock is held. Calls end at once, even while the handler is at work; on a
-// goroutine of their own, because whoever made them may be waiting for the lock.
+// lose ends the connection; the server's lock is held. Calls end at once, even while the handler is busy: on a goroutine of
+// their own, because their callbacks may take the lock.
 func (c *client) lose(cause error) {
 	c.cause = cause
-	gone := c.end(cause)
+	fail := c.End(cause)
 	delete(c.server.clients, c.id)
 	close(c.lost)
 	if c.id == 0 {
-		c.peer.untold = c.queue.clear() // taken, and told to nobody: for the connection after this one
+		c.record.unhandled = c.queue.Clear() // for the device's next connection
 	}
-	c.queue.put(event{gone: true})
-	c.server.running.Go(func() { c.calls.Fail(gone) })
+	c.queue.Put(event{gone: true})
+	c.server.running.Go(fail)
 }
 
-// run tells the handler of the connection, from its beginning to its end.
+// run calls the handler for the connection, from its beginning to its end.
 func (c *client) run() {
 	defer c.finish()
-	for _, before := range c.after {
+	for _, before := range c.predecessors {
 		select {
 		case <-before.done:
-		case <-c.lost: // nobody was told of it, and whoever follows waits for those before it
+		case <-c.lost: // the handler never hears of it
 			return
 		}
 	}
-	log := c.server.o.Logger.With("port", c.line.path, "device", c.name(), "uid", c.peer.id)
+	log := c.server.options.Logger.With("port", c.line.path, "device", c.name(), "uid", c.device.ID)
 	if err := c.learn(); err != nil {
 		if errors.Is(err, carrier.ErrGone) {
 			return
 		}
-		log.Error("the device's dictionary is of no use; it is served without", "error", err)
+		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
 	}
 	if !c.announce() {
 		return
 	}
-	c.recall()
+	c.gatherLosses()
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.name(), UID: c.peer.id, Addr: "serial://" + c.line.path,
-		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.o.Naming,
+		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
+		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
 	})
-	log.Info("device connected", "firmware", c.hello.firmware)
-	desk := newRegistry(c)
-	desk.offer()
-	c.losses()
-	c.serve(desk)
-	c.forget()
+	log.Info("device connected", "firmware", c.hello.Firmware)
+	offers := newRegistrations(c)
+	offers.offer()
+	c.tellLosses()
+	c.serve(offers)
+	c.dropPredecessors()
 	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
 	h.ClientDisconnected(c.id, c.cause)
 }
 
 func (c *client) finish() {
 	c.server.mu.Lock()
-	if c.server.latest[c.peer.id] == c {
-		delete(c.server.latest, c.peer.id)
+	if c.server.latest[c.device.ID] == c {
+		delete(c.server.latest, c.device.ID)
 	}
 	c.server.mu.Unlock()
 	close(c.done)
 }
 
-// forget lets those before this client be collected: they have ended.
-func (c *client) forget() {
+// dropPredecessors lets clients that have ended be collected.
+func (c *client) dropPredecessors() {
 	c.server.mu.Lock()
-	c.after = nil
+	c.predecessors = nil
 	c.server.mu.Unlock()
 }
 
-// recall looks at what became of the device's senders before; those before this client have ended.
-func (c *client) recall() {
+// gatherLosses finds out what the device may have lost; the connections before this one have ended.
+func (c *client) gatherLosses() {
 	if c.dict != nil {
 		c.server.mu.Lock()
-		c.peer.past.gather(c.dict)
+		c.record.losses.gather(c.dict)
 		c.server.mu.Unlock()
 	}
 }
 
-// announce gives the client its id, unless it has gone already.
+// announce gives the client its id. It reports false if the device has gone already.
 func (c *client) announce() bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	if c.gone != nil {
+	if c.cause != nil {
 		return false
 	}
 	c.server.lastID++
 	c.id = c.server.lastID
-	c.line.hurry()
-	c.line.wake.give()
+	c.line.end.OfferFasterRates()
+	c.line.wake.Give()
 	c.server.clients[c.id] = c
 	return true
 }
 
 func (c *client) name() string {
-	if c.line.o.Name != "" {
-		return c.line.o.Name
+	if c.line.options.Name != "" {
+		return c.line.options.Name
 	}
-	return c.hello.title()
+	return c.hello.Title()
 }
 
 // serve deals with events until the device is gone.
-func (c *client) serve(desk *registry) {
+func (c *client) serve(offers *registrations) {
 	for {
-		e, ok := c.queue.take()
+		e, ok := c.queue.Take()
 		switch {
 		case !ok:
 			select {
-			case <-c.queue.ready:
-			case <-desk.again():
-				desk.offer()
+			case <-c.queue.Ready:
+			case <-offers.again():
+				offers.offer()
 			}
 		case e.gone:
 			return
 		case e.registered != nil:
-			if desk.answered(e.registered, e.reply) {
-				c.losses() // those that were refused before
+			if offers.answered(e.registered, e.reply) {
+				c.tellLosses() // that were refused with the sender
 			}
-		case e.arrival.answered != nil:
-			c.answered(e.arrival)
+		case e.arrival.Answered != nil:
+			c.Answered(e.arrival)
 		default:
 			switch {
-			case c.void(e.arrival.in): // taken back
-			case e.arrival.kind == frameEvent:
+			case c.Abandoned(e.arrival.In): // see link.Device.Resync
+			case e.arrival.Kind == wire.FrameEvent:
 				c.signals(e)
 			default:
 				c.message(e)
 			}
-			c.consumed()
+			c.Consumed()
 		}
 	}
 }
@@ -216,56 +220,56 @@ func (c *client) serve(desk *registry) {
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
-	m, err := unpackPlain(a.payload)
-	if method, _, ok := unpackCompact(a.payload); ok {
+	m, err := wire.UnpackMessage(a.Payload)
+	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
 		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
 	}
 	if err != nil {
-		c.respond(a.in, carrier.Failed(err))
+		c.Respond(a.In, carrier.Failed(err))
 		return
 	}
 	if m.Method == "signal" {
-		c.took(e.at, 1)
+		c.server.mu.Lock()
+		c.count(e.at, 1)
+		c.server.mu.Unlock()
 	}
-	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.respond(a.in, r) })
+	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
 }
 
-// took counts readings.
-func (c *client) took(at time.Time, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.line.stats.readings += uint64(n)
-	c.line.pace.add(at, n)
+// count counts readings; the server's lock is held.
+func (c *client) count(at time.Time, n int) {
+	c.line.readings += uint64(n)
+	c.line.average.add(at, n)
 }
 
-// transmit sends a message: in numbers, if it is a request that the device's dictionary names.
+// transmit sends a message: with a number, if it is a request that the device's dictionary has.
 func (c *client) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
 	payload, err := c.pack(m)
 	if err != nil {
 		return err
 	}
-	return c.talk.transmit(ctx, payload, done)
+	return c.Messenger.Transmit(ctx, payload, done)
 }
 
 func (c *client) pack(m *carrier.Message) ([]byte, error) {
-	if m.Method == "request" && c.dict != nil && len(c.dict.requests) > 0 {
-		var name requestName
+	if m.Method == "request" && c.dict != nil && len(c.dict.Requests) > 0 {
+		var name wire.RequestName
 		var params carrier.Value
-		// A request with fields that do not fit is for the device to complain about.
+		// A request with unfit fields travels as it is: the device refuses it.
 		_ = m.Params.Fields(func(key string, v carrier.Value) error {
 			switch key {
 			case "sender":
-				return v.Decode(&name.sender)
+				return v.Decode(&name.Sender)
 			case "method":
-				return v.Decode(&name.method)
+				return v.Decode(&name.Method)
 			case "params":
 				params = v
 			}
 			return nil
 		})
-		if n := c.dict.request(name); n != 0 {
-			return packCompact(n, params)
+		if n := c.dict.RequestNumber(name); n != 0 {
+			return wire.PackNumbered(n, params)
 		}
 	}
-	return packPlain(m)
+	return wire.PackMessage(m)
 }

@@ -3,11 +3,15 @@
 package serial
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
 )
 
 // TestConformance runs the suite over a pseudo terminal: the hub opens the terminal, the device has its other end.
@@ -16,9 +20,9 @@ func TestConformance(t *testing.T) {
 		name             string
 		maxFrame, window int
 	}{
-		{name: "Default", maxFrame: defaultFrame, window: 4},
+		{name: "Default", maxFrame: wire.DefaultFrame, window: 4},
 		{name: "SmallFrames", maxFrame: 90, window: 1},
-		{name: "LargeFrames", maxFrame: limitFrame, window: maxWindow},
+		{name: "LargeFrames", maxFrame: wire.MaxFrame, window: wire.MaxWindow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window) })
@@ -27,16 +31,16 @@ func TestConformance(t *testing.T) {
 }
 
 func BenchmarkCarrier(b *testing.B) {
-	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, limitFrame, maxWindow) })
+	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, wire.MaxFrame, wire.MaxWindow) })
 }
 
 func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
-	pty, err := NewPTY(t.TempDir() + "/port")
+	pty, err := port.NewPTY(t.TempDir() + "/port")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pty.Close() })
-	hub, err := New(Options{
+	hub, err := Listen(Options{
 		Ports:    []PortOptions{{Port: pty.Path()}},
 		MaxFrame: maxFrame, Window: window,
 		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
@@ -45,7 +49,7 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := NewDevice(pty.Open, DeviceOptions{
+	device, err := device.New(pty.Open, device.Options{
 		MaxFrame: maxFrame, Window: window,
 		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
 	})
@@ -53,16 +57,16 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 		t.Fatal(err)
 	}
 	cut := func() { pty.Cut() }
+	ended, end := context.WithCancel(context.Background())
+	end() // a line that is cut is not waited for
 	write := func(b string) {
-		pty.mu.Lock()
-		defer pty.mu.Unlock()
-		if pty.master != nil {
-			_, _ = pty.master.WriteString(b)
+		if p, err := pty.Open(ended); err == nil {
+			_, _ = p.Write([]byte(b))
 		}
 	}
 	return &carriertest.Pair{
 		Hub: hub, Peer: device,
-		MaxData: payloadLimit(maxFrame) - 28,
+		MaxData: wire.PayloadLimit(maxFrame) - 28,
 		Cut:     cut,
 		Restore: func() {
 			if err := pty.Restore(); err != nil {

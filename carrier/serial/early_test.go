@@ -8,45 +8,47 @@ import (
 	"testing"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
 )
 
 // A wiredDevice is a device of which the test plays every frame.
 type wiredDevice struct {
 	t      *testing.T
 	conn   net.Conn
-	frames chan frame
-	hello  hello
+	frames chan wire.Frame
+	hello  wire.Hello
 
-	welcomed chan welcome
+	welcomed chan wire.Welcome
 }
 
 // connect says HELLO on a new line and returns the hub's answer.
-func (d *wiredDevice) connect(lines chan<- net.Conn) welcome {
+func (d *wiredDevice) connect(lines chan<- net.Conn) wire.Welcome {
 	d.t.Helper()
 	ours, theirs := net.Pipe()
-	d.conn, d.frames, d.welcomed = ours, make(chan frame, 100), make(chan welcome, 10)
+	d.conn, d.frames, d.welcomed = ours, make(chan wire.Frame, 100), make(chan wire.Welcome, 10)
 	frames, welcomed := d.frames, d.welcomed
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		in := deframer{limit: limitFrame}
+		in := wire.Deframer{Limit: wire.MaxFrame}
 		session, buf := uint16(0), make([]byte, 4096)
 		for {
 			n, err := ours.Read(buf)
 			if err != nil {
 				return
 			}
-			in.feed(buf[:n], func(chunk []byte, _ bool) {
-				f, err := parseFrame(chunk, session)
+			in.Feed(buf[:n], func(chunk []byte, _ bool) {
+				f, err := wire.ParseFrame(chunk, session)
 				if err != nil {
 					d.t.Errorf("the hub wrote %x: %v", chunk, err)
 					return
 				}
-				if w, err := parseWelcome(f.payload); f.kind == frameHello && err == nil {
-					session = w.session
+				if w, err := wire.ParseWelcome(f.Payload); f.Kind == wire.FrameHello && err == nil {
+					session = w.Session
 					welcomed <- w
 					return
 				}
-				f.payload = append([]byte(nil), f.payload...)
+				f.Payload = append([]byte(nil), f.Payload...)
 				frames <- f
 			})
 		}
@@ -57,36 +59,44 @@ func (d *wiredDevice) connect(lines chan<- net.Conn) welcome {
 }
 
 // greet says HELLO and returns the hub's answer.
-func (d *wiredDevice) greet() welcome {
+func (d *wiredDevice) greet() wire.Welcome {
 	d.t.Helper()
-	d.write(crcStart, frame{kind: frameHello, payload: d.hello.pack()})
+	d.write(wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: d.hello.Pack()})
 	return <-d.welcomed
 }
 
-func (d *wiredDevice) write(session uint16, f frame) {
+func (d *wiredDevice) write(session uint16, f wire.Frame) {
 	d.t.Helper()
-	_, err := d.conn.Write(appendFrame([]byte{0}, session, f))
+	_, err := d.conn.Write(wire.AppendFrame([]byte{0}, session, f))
 	must(d.t, err)
 }
 
 // await returns the next frame of a kind.
-func (d *wiredDevice) await(kind frameType) frame {
+func (d *wiredDevice) await(kind wire.FrameType) wire.Frame {
 	for f := range d.frames {
-		if f.kind == kind {
+		if f.Kind == kind {
 			return f
 		}
 	}
-	return frame{}
+	return wire.Frame{}
+}
+
+// lightDictionary returns a packed dictionary of three events.
+func lightDictionary() []byte {
+	return wire.NewDictionary([]wire.Sender{
+		{Name: "light", Events: []wire.Event{{Name: "lux", Unit: "lx"}, {Name: "dark"}}, Requests: []string{"led"}},
+		{Name: "warmth", Events: []wire.Event{{Name: "celsius", Unit: "Cel", Exponent: -2}}},
+	}).Pack()
 }
 
 // newWiredDevice returns a device with a dictionary, and a hub that takes its lines from a channel.
 func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 	t.Helper()
-	dict := newDictionary(lightSenders).pack()
-	d := &wiredDevice{t: t, hello: hello{uid: []byte{1}, name: "early", dictionary: hash(dict), maxFrame: 254,
-		receiveWindow: 254, window: 1, boot: 7, ticksPerSecond: 1000}}
+	dict := lightDictionary()
+	d := &wiredDevice{t: t, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
+		ReceiveWindow: 254, Window: 1, Boot: 7, TicksPerSecond: 1000}}
 	lines := make(chan net.Conn, 1)
-	hub, err := New(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: OpenerFunc(func(string, int) (Port, error) {
+	hub, err := Listen(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
 		select {
 		case c := <-lines:
 			return c, nil
@@ -103,11 +113,11 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 // giveDictionary answers the hub's questions for the dictionary.
 func (d *wiredDevice) giveDictionary(session uint16) {
 	d.t.Helper()
-	dict := newDictionary(lightSenders).pack()
+	dict := lightDictionary()
 	for {
-		ask := d.await(frameMessage) // it says where to begin; one that was slowly answered comes again
-		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.payload[2:]))):]
-		d.write(session, frame{kind: frameReply, number: ask.number, payload: packReply(carrier.Done(piece), 200)})
+		ask := d.await(wire.FrameMessage) // it says where to begin; one that was slowly answered comes again
+		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
+		d.write(session, wire.Frame{Kind: wire.FrameReply, Number: ask.Number, Payload: wire.PackReply(carrier.Done(piece), 200)})
 		if len(piece) == 0 {
 			return
 		}
@@ -118,76 +128,88 @@ func (d *wiredDevice) giveDictionary(session uint16) {
 // was then lost, is handed on and acknowledged on the next one.
 func TestReadingBeforeTheDictionary(t *testing.T) {
 	d, lines, at := newWiredDevice(t)
-	reading := frame{kind: frameEvent, payload: (&timeline{}).append(nil, packedReading{value: []byte{5}}, 1)}
+	reading := wire.Frame{Kind: wire.FrameEvent, Payload: (&wire.Timeline{}).Append(nil, wire.Reading{Value: []byte{5}}, 1)}
 	w := d.connect(lines)
-	d.write(w.session, reading)
-	d.await(frameMessage) // the hub asks for the dictionary, in vain
-	d.write(w.session, frame{kind: framePing, number: 9})
-	d.await(framePing) // what was written before is taken
+	d.write(w.Session, reading)
+	d.await(wire.FrameMessage) // the hub asks for the dictionary, in vain
+	d.write(w.Session, wire.Frame{Kind: wire.FramePing, Number: 9})
+	d.await(wire.FramePing) // what was written before is taken
 	must(t, d.conn.Close())
 
 	w = d.connect(lines)
-	if !w.known || w.expects != 1 {
-		t.Fatalf("the hub expects frame %d, known %t, after it took frame 0", w.expects, w.known)
+	if !w.Known || w.Expects != 1 {
+		t.Fatalf("the hub expects frame %d, known %t, after it took frame 0", w.Expects, w.Known)
 	}
-	d.write(w.session, reading) // for its answer
-	d.giveDictionary(w.session)
-	if f := d.await(frameAck); f.number != 0 {
-		t.Errorf("frame %d is acknowledged", f.number)
+	d.write(w.Session, reading) // for its answer
+	d.giveDictionary(w.Session)
+	if f := d.await(wire.FrameAck); f.Number != 0 {
+		t.Errorf("frame %d is acknowledged", f.Number)
 	}
 	if got := at.all("signal"); len(got) != 1 || signalOf(t, got[0].message).data != int64(5) {
 		t.Errorf("the handler was told %+v", got)
 	}
+	must(t, d.conn.Close())
+
+	// The connection after that does not hand it on again.
+	w = d.connect(lines)
+	d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: (&wire.Timeline{}).Append(nil, wire.Reading{Value: []byte{6}}, 1)})
+	if f := d.await(wire.FrameAck); f.Number != 1 {
+		t.Errorf("frame %d is acknowledged", f.Number)
+	}
+	if got := at.all("signal"); len(got) != 2 || signalOf(t, got[1].message).data != int64(6) {
+		t.Errorf("the handler was told %+v", got)
+	}
 }
 
-// TestAstray: behind a frame that could not be read the hub does not know the ticks. It refuses nothing more, and makes
-// the device number anew, which then says the time; what it had answered before is not handed on again.
-func TestAstray(t *testing.T) {
+// TestReadingsWithoutTime: after a frame that it could not read, the hub does not know the ticks. It refuses nothing more,
+// and makes the device number its frames anew, which then begins with a time mark. What was answered before is not handed on
+// again.
+func TestReadingsWithoutTime(t *testing.T) {
 	d, lines, at := newWiredDevice(t)
 	w := d.connect(lines)
-	d.giveDictionary(w.session)
-	bits := numberBits(3)
-	mark := appendInt(nil, -1-1000)
-	value := func(n byte) []byte { return append(appendUint(nil, 10<<bits), n) }
+	d.giveDictionary(w.Session)
+	bits := wire.NumberBits(3)
+	mark := wire.AppendInt(nil, -1-1000)
+	value := func(n byte) []byte { return append(wire.AppendUint(nil, 10<<bits), n) }
 	event := func(n uint8, payload ...byte) {
-		d.write(w.session, frame{kind: frameEvent, number: n, payload: payload})
+		d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: n, Payload: payload})
 	}
 
 	event(0, append(mark, value(1)...)...)
-	if f := d.await(frameAck); f.number != 0 {
-		t.Fatalf("frame %d is acknowledged", f.number)
+	if f := d.await(wire.FrameAck); f.Number != 0 {
+		t.Fatalf("frame %d is acknowledged", f.Number)
 	}
 	event(1, 0x61, 'x') // no reading at all
-	if f := d.await(frameReply); f.number != 1 || unpackReply(f.payload).Status != carrier.StatusMalformed {
+	if f := d.await(wire.FrameReply); f.Number != 1 || wire.UnpackReply(f.Payload).Status != carrier.StatusMalformed {
 		t.Fatalf("answered with %+v", f)
 	}
 	event(2, value(2)...)
 	demanded := func() bool { // before a PING is answered
 		for f := range d.frames {
 			switch {
-			case f.kind == frameHello && len(f.payload) == 0:
+			case f.Kind == wire.FrameHello && len(f.Payload) == 0:
 				return true
-			case f.kind == framePing && f.number == 9:
+			case f.Kind == wire.FramePing && f.Number == 9:
 				return false
-			case (f.kind == frameAck || f.kind == frameReply) && f.number == 2:
+			case (f.Kind == wire.FrameAck || f.Kind == wire.FrameReply) && f.Number == 2:
 				t.Fatalf("a reading without a time is answered with %+v", f)
 			}
 		}
 		return false
 	}
-	d.write(w.session, frame{kind: framePing, number: 9})
+	d.write(w.Session, wire.Frame{Kind: wire.FramePing, Number: 9})
 	for !demanded() {
 		event(2, value(2)...) // again, as it is not answered
-		d.write(w.session, frame{kind: framePing, number: 9})
+		d.write(w.Session, wire.Frame{Kind: wire.FramePing, Number: 9})
 	}
 	w = d.greet()
-	if back := (w.expects - 2) % numbers; !w.known || back <= 2*maxWindow || back > numbers-maxWindow {
-		t.Fatalf("the hub expects frame %d, known %t", w.expects, w.known)
+	if back := (w.Expects - 2) % wire.FrameNumbers; !w.Known || back <= 2*wire.MaxWindow || back > wire.FrameNumbers-wire.MaxWindow {
+		t.Fatalf("the hub expects frame %d, known %t", w.Expects, w.Known)
 	}
-	event(w.expects, append(mark, value(2)...)...)
-	for f := d.await(frameAck); f.number != w.expects; f = d.await(frameAck) {
-		if f.number > 1 { // answers from before may be repeated
-			t.Fatalf("frame %d is acknowledged, want %d", f.number, w.expects)
+	event(w.Expects, append(mark, value(2)...)...)
+	for f := d.await(wire.FrameAck); f.Number != w.Expects; f = d.await(wire.FrameAck) {
+		if f.Number > 1 { // answers from before may be repeated
+			t.Fatalf("frame %d is acknowledged, want %d", f.Number, w.Expects)
 		}
 	}
 	signals := at.all("signal")

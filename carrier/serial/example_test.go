@@ -9,6 +9,8 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/port"
 )
 
 // printer is a handler that prints what it is told.
@@ -45,20 +47,20 @@ func (silent) AllClientsDisconnected(error)               {}
 
 // A hub and a simulated device on a pseudo terminal.
 func Example() {
-	pty, err := serial.NewPTY("")
+	pty, err := port.NewPTY("")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer pty.Close()
-	hub, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path()}}})
+	hub, err := serial.Listen(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path()}}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	device, err := serial.NewDevice(pty.Open, serial.DeviceOptions{
+	porch, err := device.New(pty.Open, device.Options{
 		Name:    "porch",
-		Senders: []serial.Sender{{Name: "light", Events: []serial.Event{{Name: "lux", Unit: "lx"}}}},
+		Senders: []device.Sender{{Name: "light", Events: []device.Event{{Name: "lux", Unit: "lx"}}}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -68,10 +70,10 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	var served sync.WaitGroup
 	served.Go(func() { _ = hub.Serve(ctx, printer{}) })
-	served.Go(func() { _ = device.Serve(ctx, silent{}) })
+	served.Go(func() { _ = porch.Serve(ctx, silent{}) })
 	for _, lux := range []int{512, 513} {
 		acknowledged := make(chan error, 1)
-		_ = device.Report(ctx, "light", "lux", lux, func(err error) { acknowledged <- err })
+		_ = porch.Report(ctx, "light", "lux", lux, func(err error) { acknowledged <- err })
 		if err := <-acknowledged; err != nil {
 			fmt.Println(err)
 		}

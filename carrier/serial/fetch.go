@@ -1,21 +1,19 @@
 package serial
 
 import (
-	"bytes"
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/wire"
 )
 
-const (
-	fetchID     = 0 // the id of frames that fetch a dictionary; carrier.Calls counts from 1
-	fetchMethod = 0 // the number of the method, whose params are an offset, always in two bytes
-)
+// fetchID is the id of the messages that fetch a dictionary. Those of carrier.Calls count from 1.
+const fetchID = 0
 
-// learn finds the device's dictionary: remembered from its hash, in this run or one before, or fetched from the device.
-// Without a dictionary the device is served all the same. An error that wraps carrier.ErrGone means that it has gone.
+// learn finds the device's dictionary by its hash, in memory or in the store, or fetches it from the device. A device may
+// have none. An error that wraps [carrier.ErrGone] means that the device has gone.
 func (c *client) learn() error {
-	want := c.hello.dictionary
+	want := c.hello.Dictionary
 	if want == 0 {
 		return nil
 	}
@@ -30,13 +28,13 @@ func (c *client) learn() error {
 		if err != nil {
 			return err
 		}
-		if got := hash(packed); got != want {
-			return fmt.Errorf("serial: its hash is %08x, but HELLO said %08x", got, want)
+		if got := wire.HashDictionary(packed); got != want {
+			return fmt.Errorf("serial: the dictionary's hash must be %08x, as in HELLO, not %08x", want, got)
 		}
-		if c.dict, err = parseDictionary(packed); err != nil {
+		if c.dict, err = wire.ParseDictionary(packed); err != nil {
 			return err
 		}
-		c.server.running.Go(func() { c.server.store.save(want, packed) }) // a slow disk keeps no device waiting
+		c.server.running.Go(func() { c.server.store.save(want, packed) }) // so that the device does not wait for the disk
 	}
 	c.server.mu.Lock()
 	c.server.dictionaries.add(want, c.dict)
@@ -44,7 +42,7 @@ func (c *client) learn() error {
 	return nil
 }
 
-// fetch asks the device for its dictionary, piece by piece, until it gives an empty piece.
+// fetch fetches the dictionary piece by piece, up to an empty piece.
 func (c *client) fetch() (packed []byte, err error) {
 	for {
 		piece, err := c.piece(len(packed))
@@ -54,43 +52,30 @@ func (c *client) fetch() (packed []byte, err error) {
 		if len(piece) == 0 {
 			return packed, nil
 		}
-		if packed = append(packed, piece...); len(packed) > maxDictionary {
-			return nil, fmt.Errorf("%w: more than %d bytes", carrier.ErrTooLarge, maxDictionary)
+		if packed = append(packed, piece...); len(packed) > wire.MaxDictionary {
+			return nil, fmt.Errorf("%w: the dictionary has more than %d bytes", carrier.ErrTooLarge, wire.MaxDictionary)
 		}
 	}
 }
 
-// fetchFrom returns the payload of a MSG that fetches the dictionary from an offset on.
-func fetchFrom(offset int) []byte { return appendUint16(appendUint(nil, fetchMethod), uint16(offset)) }
-
+// piece fetches the piece of the dictionary at an offset.
 func (c *client) piece(offset int) ([]byte, error) {
-	c.mu.Lock()
-	if c.gone == nil {
-		c.link.send(frameMessage, fetchID, fetchFrom(offset))
-		c.wake()
-	}
-	c.mu.Unlock()
+	_ = c.Send(fetchID, wire.PackFetch(offset)) // if it fails, lost is closed
 	select {
 	case reply := <-c.fetched:
-		r := unpackReply(reply)
+		r := wire.UnpackReply(reply)
 		if err := r.Err(); err != nil {
-			return nil, fmt.Errorf("serial: the device does not give it: %w", err)
+			return nil, fmt.Errorf("serial: the device refuses to give its dictionary: %w", err)
 		}
 		if r.Response.IsNull() {
 			return nil, nil
 		}
 		var piece []byte
 		if err := r.Response.Decode(&piece); err != nil {
-			return nil, fmt.Errorf("serial: what the device gives is no byte string: %w", err)
+			return nil, fmt.Errorf("serial: a piece of the dictionary must be a byte string: %w", err)
 		}
 		return piece, nil
 	case <-c.lost:
 		return nil, fmt.Errorf("%w: %w", carrier.ErrGone, c.cause)
 	}
-}
-
-// pieceOf returns the piece of a packed dictionary from an offset on that fits into a REP's payload of limit bytes.
-func pieceOf(packed []byte, offset uint64, limit int) []byte {
-	rest := packed[min(offset, uint64(len(packed))):]
-	return bytes.Clone(rest[:min(len(rest), limit-4)])
 }

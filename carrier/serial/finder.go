@@ -8,92 +8,92 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port/discovery"
 )
 
-// maxAbsent is how many ports are remembered that a pattern has found and that have gone.
+// maxAbsent bounds the ports that are remembered though they have gone.
 const maxAbsent = 64
 
-// A finder gives a server a line for each port that the options name, when it appears. Only its run changes which
-// lines there are.
+// A finder gives a server a line for each port that the options name, when the port appears. Only its run begins and ends
+// lines.
 type finder struct {
 	server  *Server
 	running sync.WaitGroup // lines
-	failed  string         // what was logged
+	logged  string         // the latest error, as logged
 }
 
-// A claim is who a port belongs to.
+// A claim says which options a port belongs to.
 type claim struct {
-	o      *PortOptions
-	port   discovery.Port
-	served bool
+	options *PortOptions
+	port    discovery.Port
+	served  bool
 }
 
 // run finds ports until ctx is done, and waits for their lines to end.
 func (f *finder) run(ctx context.Context) {
 	var patterns []discovery.Pattern
-	for _, p := range f.server.o.Ports {
+	for _, p := range f.server.options.Ports {
 		patterns = append(patterns, p.pattern)
 	}
-	f.server.o.System.Watch(ctx, patterns, f.server.o.Logger, func(told bool) { f.look(ctx, told) })
+	f.server.options.System.Watch(ctx, patterns, f.server.options.Logger, func(told bool) { f.look(ctx, told) })
 	f.running.Wait()
 }
 
-// look gives ports that are new a line, has lines try their ports again that may be there now, and forgets lines.
-// told: the system says that something has changed.
+// look begins lines for new ports, has lines try ports again that may be there now, and ends lines. It is told if the system
+// has reported a change.
 func (f *finder) look(ctx context.Context, told bool) {
-	claims, bare := f.claims()
+	claims, realPaths := f.claims()
 	s := f.server
 	s.mu.Lock()
 	lines := slices.Clone(s.lines)
 	s.mu.Unlock()
 	for _, l := range lines {
-		path, known := bare[l.path]
+		path, known := realPaths[l.path]
 		if !known {
 			path = discovery.Real(l.path)
 		}
 		c := claims[path]
 		switch {
-		case c == nil: // it has gone, or is about to
+		case c == nil: // the port has gone, or the line is about to notice
 			continue
-		case c.o != l.o || c.port.Path != l.path:
-			// Links appear after what they lead to: meanwhile another pattern may have found that.
-			f.end(l, fmt.Errorf("%w: %s is served as %s", carrier.ErrUnplugged, l.path, c.port.Path))
+		case c.options != l.options || c.port.Path != l.path:
+			// A link appears after its port, which another pattern may have found meanwhile.
+			f.end(l, fmt.Errorf("%w: %s is served as %s now", carrier.ErrUnplugged, l.path, c.port.Path))
 			continue
 		}
 		c.served = true
-		f.remind(l, c.port, told)
+		f.retry(l, c.port, told)
 	}
 	for _, c := range claims {
 		if !c.served {
-			f.begin(ctx, c.o, c.port)
+			f.begin(ctx, c.options, c.port)
 		}
 	}
-	f.forget()
+	f.endAbsent()
 }
 
-// claims returns the ports that are there or are named exactly, by their real paths, and what these are. A port belongs
-// to the first who names it, but first of all to who names its path.
-func (f *finder) claims() (claims map[string]*claim, bare map[string]string) {
-	claims, bare = make(map[string]*claim), make(map[string]string)
+// claims returns the ports that are there or are named by path, by their real paths; and the real paths by the ports' paths.
+// A port belongs to the options that name its path, else to the first whose pattern matches it.
+func (f *finder) claims() (claims map[string]*claim, realPaths map[string]string) {
+	claims, realPaths = make(map[string]*claim), make(map[string]string)
 	for _, exact := range []bool{true, false} {
-		for i := range f.server.o.Ports {
-			o := &f.server.o.Ports[i]
+		for i := range f.server.options.Ports {
+			o := &f.server.options.Ports[i]
 			if o.pattern.Exact() != exact {
 				continue
 			}
-			ports, err := f.server.o.System.Find(o.pattern)
-			f.fault(err)
-			f.report(o, len(ports))
+			ports, err := f.server.options.System.Find(o.pattern)
+			f.noteError(err)
+			f.notePattern(o, len(ports))
 			for _, p := range ports {
 				path := discovery.Real(p.Path)
-				if bare[p.Path] = path; claims[path] == nil {
-					claims[path] = &claim{o: o, port: p}
+				if realPaths[p.Path] = path; claims[path] == nil {
+					claims[path] = &claim{options: o, port: p}
 				}
 			}
 		}
 	}
-	return claims, bare
+	return claims, realPaths
 }
 
 func (f *finder) begin(ctx context.Context, o *PortOptions, p discovery.Port) {
@@ -112,33 +112,32 @@ func (f *finder) end(l *line, cause error) {
 	l.stop(cause)
 }
 
-// remind has a line that waits for its port try again. That of an exact pattern is not known to be there, but if the
-// system says that something has changed.
-func (f *finder) remind(l *line, p discovery.Port, told bool) {
+// retry has a line that waits for its port try again. That of a port named by path only does so when the system reports a
+// change, for the port may not be there.
+func (f *finder) retry(l *line, p discovery.Port, told bool) {
 	f.server.mu.Lock()
 	defer f.server.mu.Unlock()
 	l.usb = p.USB
-	state := l.life.state
-	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.o.pattern.Exact() {
-		l.wanted.give()
+	state := l.port.state
+	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.options.pattern.Exact() {
+		l.wanted.Give()
 	}
 }
 
-// forget ends lines whose ports have gone and of which there is nothing more to tell: no device was there, or it is
-// somewhere else now.
-func (f *finder) forget() {
+// endAbsent ends lines whose ports have gone, if no device was there, or if the device is on another port now.
+func (f *finder) endAbsent() {
 	s := f.server
 	s.mu.Lock()
 	var absent []*line
 	for _, l := range s.lines {
-		if l.life.state == PortAbsent && !l.o.pattern.Exact() {
+		if l.port.state == PortAbsent && !l.options.pattern.Exact() {
 			absent = append(absent, l)
 		}
 	}
-	slices.SortFunc(absent, func(a, b *line) int { return b.life.since.Compare(a.life.since) })
+	slices.SortFunc(absent, func(a, b *line) int { return b.port.since.Compare(a.port.since) })
 	over := absent[min(len(absent), maxAbsent):]
 	for _, l := range absent[:len(absent)-len(over)] {
-		if l.client == nil || s.latest[l.client.peer.id] != nil {
+		if l.client == nil || s.latest[l.client.device.ID] != nil {
 			over = append(over, l)
 		}
 	}
@@ -148,27 +147,27 @@ func (f *finder) forget() {
 	}
 }
 
-// report notes whether a pattern names any port, and logs once that it does not.
-func (f *finder) report(o *PortOptions, found int) {
+// notePattern notes whether a pattern matches any port, and logs once that it does not.
+func (f *finder) notePattern(o *PortOptions, found int) {
 	s := f.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.barren[o]
+	_, known := s.unmatched[o]
 	switch {
 	case found > 0:
-		delete(s.barren, o)
+		delete(s.unmatched, o)
 	case !known:
-		s.barren[o] = time.Now()
-		s.o.Logger.Info("no port yet: one is opened as soon as it appears", "port", o.Port)
+		s.unmatched[o] = time.Now()
+		s.log.Info("no port yet: one is opened as soon as it appears", "port", o.Port)
 	}
 }
 
-// fault logs once that ports cannot be listed.
-func (f *finder) fault(err error) {
+// noteError logs each reason once for which ports cannot be listed.
+func (f *finder) noteError(err error) {
 	switch {
 	case err == nil:
-	case f.failed != err.Error():
-		f.failed = err.Error()
-		f.server.o.Logger.Warn("ports cannot be listed", "error", err)
+	case f.logged != err.Error():
+		f.logged = err.Error()
+		f.server.options.Logger.Warn("ports cannot be listed", "error", err)
 	}
 }

@@ -188,3 +188,15 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// within fails the test if f takes too long.
+func within(t testing.TB, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(watchdog):
+		t.Fatalf("%s hangs", what)
+	}
+}

@@ -5,111 +5,123 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
-// A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens it and opens it
-// again.
+// A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens the port, and opens it
+// again when it is lost.
 type line struct {
-	hubLine
-	server *Server
-	o      *PortOptions
-	path   string
-	wanted notice  // to try again now: the port may be there, or may be free
-	life   life    // guarded by the server's lock, like all of hubLine
-	client *client // the latest
-	usb    *discovery.USB
-	stop   context.CancelCauseFunc
-	pace   pace // of readings
+	server  *Server
+	options *PortOptions
+	path    string
+	wanted  endpoint.Notice // the port may be there or free now: try again
+	wake    endpoint.Notice // there is something to write
+	stop    context.CancelCauseFunc
+	log     *slog.Logger
+
+	// The server's lock guards what follows, and all of end.
+	end      *link.HubEnd
+	port     portState
+	client   *client // the latest
+	usb      *discovery.USB
+	readings uint64  // that have arrived
+	average  average // of readings
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
-	l := &line{server: s, o: o, path: p.Path, usb: p.USB, wanted: newNotice()}
-	l.hubLine = hubLine{
-		name: p.Path, baud: cmp.Or(o.Baud, usualBaud), maxFrame: s.o.MaxFrame, window: s.o.Window, ask: s.o.Ask, timeout: s.o.Timeout,
-		peers: &s.peers, random: func() uint16 { return uint16(rand.Uint32()) }, events: l, log: s.o.Logger, wake: newNotice(),
-		text: console{log: s.o.Logger, port: p.Path},
-	}
-	l.rates.max = o.MaxBaud
-	l.life.enter(time.Now(), PortOpening, nil)
+	l := &line{server: s, options: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice(), log: s.options.Logger}
+	l.end = link.NewHubEnd(link.HubConfig{
+		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
+		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
+		Log: s.log,
+	}, &s.devices, l)
+	l.port.enter(time.Now(), PortOpening, nil)
 	return l
 }
 
 // run keeps the port open until ctx is done.
 func (l *line) run(ctx context.Context) {
-	const steady = time.Second // a port that holds for so long was not opened in vain
-	backoff := l.server.o.Backoff
+	const steady = time.Second // a port that was open for so long works
+	backoff := l.server.options.Backoff
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
-		port, err := l.open()
+		p, err := l.open()
 		if err != nil {
 			state := PortFailed
-			if gone(err) {
+			if port.Gone(err) {
 				state = PortAbsent
-				backoff.Reset() // what appears next is another
+				backoff.Reset() // the next one is another port
 			}
 			l.fail(state, err)
-			l.rest(ctx, backoff.Next())
+			l.awaitRetry(ctx, backoff.Next())
 			continue
 		}
 		l.enter(PortWaiting, nil)
-		l.log.Info("port open", "port", l.path, "baud", l.baud)
+		l.log.Info("port open", "port", l.path, "baud", l.baud())
 		opened := time.Now()
-		err = l.serve(ctx, port)
+		err = l.serve(ctx, p)
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
 		if ctx.Err() == nil {
 			l.log.Warn("port lost", "port", l.path, "error", err)
 			l.enter(PortFailed, err)
-			l.rest(ctx, backoff.Next())
+			l.awaitRetry(ctx, backoff.Next())
 		}
 	}
 }
 
-func (l *line) open() (Port, error) {
-	port, err := l.o.Opener.Open(l.path, l.baud)
-	if err != nil || !l.o.DTROff && !l.o.RTSOff {
-		return port, err
+// baud returns the rate at which the port is opened.
+func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
+
+// open opens the port, and sets its modem lines as the options say.
+func (l *line) open() (port.Port, error) {
+	p, err := l.options.Opener.Open(l.path, l.baud())
+	if err != nil || !l.options.DTROff && !l.options.RTSOff {
+		return p, err
 	}
-	m, ok := port.(ModemSetter)
+	m, ok := p.(port.ModemSetter)
 	if !ok {
-		err = fmt.Errorf("%w: this opener cannot set DTR and RTS: use the native one", errNoModem)
-	} else if err = m.SetModem(!l.o.DTROff, !l.o.RTSOff); err != nil {
-		err = fmt.Errorf("%w: %w", errNoModem, err)
+		err = fmt.Errorf("%w: use the native opener", port.ErrNoModem)
+	} else if err = m.SetModem(!l.options.DTROff, !l.options.RTSOff); err != nil {
+		err = fmt.Errorf("%w: %w", port.ErrNoModem, err)
 	}
 	if err != nil {
-		_ = port.Close()
+		_ = p.Close()
 		return nil, err
 	}
-	return port, nil
+	return p, nil
 }
 
 // serve moves bytes until the port is lost, and returns why.
-func (l *line) serve(ctx context.Context, port Port) (lost error) {
-	_, settable := port.(RateSetter)
+func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
+	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
-	l.opened()
-	l.rates.free = settable && l.o.Baud == 0
+	l.end.Opened(settable && l.options.Baud == 0)
 	l.server.mu.Unlock()
-	pump(ctx, port, l, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {
 			cause = endOf(ctx)
 		}
 		l.server.mu.Lock()
-		l.drop(cause)
+		l.end.Drop(cause)
 		l.server.mu.Unlock()
 	})
 	return lost
 }
 
-// endOf returns why a line ends that nothing has happened to.
+// endOf returns why a line ends whose context is done.
 func endOf(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, carrier.ErrUnplugged) {
 		return cause
@@ -117,22 +129,22 @@ func endOf(ctx context.Context) error {
 	return carrier.ErrShutdown
 }
 
-// fail notes why the port cannot be opened, and logs it once for each reason.
+// fail notes why the port cannot be opened, and logs each reason once.
 func (l *line) fail(state PortState, err error) {
 	now := time.Now()
 	l.server.mu.Lock()
-	l.life.enter(now, state, err)
-	news := l.life.news(now)
+	l.port.enter(now, state, err)
+	news := l.port.worthLogging(now)
 	l.server.mu.Unlock()
 	if news {
-		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", remedy(err))
+		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
 	}
 }
 
-// rest waits for the next try: for some time, or until it is wanted.
-func (l *line) rest(ctx context.Context, d time.Duration) {
+// awaitRetry waits until the next try: for some time, or until it is wanted.
+func (l *line) awaitRetry(ctx context.Context, d time.Duration) {
 	l.server.mu.Lock()
-	l.life.next = time.Now().Add(d)
+	l.port.next = time.Now().Add(d)
 	l.server.mu.Unlock()
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -146,58 +158,44 @@ func (l *line) rest(ctx context.Context, d time.Duration) {
 func (l *line) enter(state PortState, err error) {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
-	l.life.enter(time.Now(), state, err)
+	l.port.enter(time.Now(), state, err)
 }
 
-// connected, disconnected and arrived make the line hubEvents; the server's lock is held.
-func (l *line) connected(_ *hubLine, p *peer) {
-	l.life.enter(time.Now(), PortConnected, nil)
-	l.server.connected(l, p)
+// Connected begins a client. Like the methods below it implements [link.HubOwner], and the server's lock is held.
+func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
+	s := l.server
+	l.port.enter(time.Now(), PortConnected, nil)
+	r := s.records[d.ID]
+	switch {
+	case r == nil:
+		r = new(deviceRecord)
+		s.records[d.ID] = r
+	case r.device != d: // the device has lost its memory
+		r.losses.restarted, r.unhandled = now, nil
+	}
+	r.device = d
+	c := newClient(s, d, r, l)
+	c.awaitEnd(s.latest[d.ID])
+	c.awaitEnd(l.client)
+	r.client, s.latest[d.ID], l.client = c, c, c
+	s.running.Go(c.run)
 }
 
-func (l *line) disconnected(p *peer, cause error) {
-	l.trouble = trouble{cause, time.Now()}
-	l.life.enter(l.trouble.at, PortWaiting, nil)
-	l.server.disconnected(p, cause)
+// Disconnected ends the client.
+func (l *line) Disconnected(d *link.Device, cause error) {
+	now := time.Now()
+	l.end.LastError = link.LastError{Err: cause, At: now}
+	l.port.enter(now, PortWaiting, nil)
+	r := l.server.records[d.ID]
+	c := r.client
+	r.client = nil
+	c.lose(cause)
 }
 
-func (l *line) arrived(now time.Time, p *peer, a arrival) { l.server.arrived(now, p, a) }
-
-// receive, pull, expire, rate, rated and finish make the line a station.
-func (l *line) receive(now time.Time, data []byte) bool {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.receive(now, data)
+// Arrived gives the client what has arrived.
+func (l *line) Arrived(now time.Time, d *link.Device, a link.Arrival) {
+	l.server.records[d.ID].client.arrived(now, a)
 }
 
-func (l *line) pull(now time.Time, dst []byte) ([]byte, time.Time) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.pull(now, dst)
-}
-
-func (l *line) expire(now time.Time) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	l.hubLine.expire(now)
-}
-
-func (l *line) rate() int {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.rate()
-}
-
-func (l *line) rated(now time.Time, rate int, err error) {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	l.hubLine.rated(now, rate, err)
-}
-
-// finish lets the frames that were taken have their answers: a reading that the hub has handed on and not
-// acknowledged would come again when the hub does.
-func (l *line) finish() bool {
-	l.server.mu.Lock()
-	defer l.server.mu.Unlock()
-	return l.hubLine.finish()
-}
+// Forgot drops the record of a device.
+func (l *line) Forgot(d *link.Device) { delete(l.server.records, d.ID) }

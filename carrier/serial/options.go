@@ -1,64 +1,66 @@
 package serial
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
 // Options configure a [Server]. The zero value of each field stands for its default.
 type Options struct {
-	// Ports are the serial ports to serve. None is fine: the server then waits for its context to end. A port that
-	// several of them name belongs to the first.
+	// Ports are the serial ports to serve. There may be none. A port that several of them name belongs to the one that
+	// gives its path, else to the first.
 	Ports []PortOptions
-	// System is the machine whose ports they are. The zero System is this one.
+	// System is the machine whose ports they are. The zero System is this machine.
 	System discovery.System
 
-	// Ask is after how much silence a device is asked whether it is there. Default 1 s.
+	// Ask is after how much silence the hub sends a device a PING. Default 1 s.
 	Ask time.Duration
-	// Timeout is after how much silence it is gone. Default 3 s; at least Ask.
+	// Timeout is after how much silence a device is gone. It must be at least Ask. Default 3 s.
 	Timeout time.Duration
 
-	// MaxFrame is the largest frame in bytes on the line, if the device takes as much: 60 to 4096, default 254.
+	// MaxFrame is the size of the largest frame in bytes, unless the device has less room: 60 to 4096, default 254.
 	MaxFrame int
-	// Window is how many reliable frames may be unanswered in each direction, if the device takes as many: 1 to
-	// 8, default 8.
+	// Window is how many reliable frames may be unanswered in each direction, unless the device has less room: 1 to 8,
+	// default 8.
 	Window int
 
-	// Retry is how often a sender that the hub refused, because another device has one of that name, is offered
-	// again. Default 5 s.
+	// Retry is after how long a sender that the hub has refused, because its name is taken, is offered again. Default 5 s.
 	Retry time.Duration
 
-	// Backoff paces the opening of lost ports. Default 100 ms to 2 s.
+	// Backoff paces the tries to open a port. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
-	// Dir is the folder in which dictionaries are remembered from one run to the next; it is made if there is none.
-	// Empty: in memory only.
+	// Dir is the folder in which dictionaries are remembered from one run to the next. It is made if it does not exist.
+	// Empty: they are remembered in memory only.
 	Dir string
 
-	// Logger is told of ports, devices, and what they print. Nil: nothing is logged.
+	// Logger gets what happens to ports and devices, and the text that devices print. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// PortOptions describe one serial port.
+// PortOptions describe one serial port, or those that a pattern names.
 type PortOptions struct {
-	// Port names the port, as in "/dev/ttyUSB0", or any number of them that come and go: [discovery.Parse] tells how.
-	// A device is known by its own uid, wherever it appears.
+	// Port is the path of a port, as in "/dev/ttyUSB0", or a pattern that names any number of ports: see
+	// [discovery.Parse].
 	Port string
-	// Baud is the rate in bits per second, which then stays. 0: automatic. That begins at 115200, and looks for a device
-	// that cannot be understood there at other usual rates; one that can do more is offered faster ones.
+	// Baud is the fixed rate in bits per second. 0: the rate is found. The hub then begins at 115200, tries other usual
+	// rates if it hears only noise, and offers faster ones to a device that can do them.
 	Baud int
 	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
 	MaxBaud int
-	// Opener opens the port. Nil: [OpenerNative].
-	Opener Opener
-	// Name is what the device is called. Empty: as it calls itself.
+	// Opener opens the port. Nil: [port.Open].
+	Opener port.Opener
+	// Name replaces the device's own name. Empty: it keeps its name.
 	Name string
-	// DTROff and RTSOff keep these modem lines of the port down. Both are up by default, as most boards need it; some are
-	// held in reset by them. A port may raise both for a moment when it is opened.
+	// DTROff and RTSOff deassert these modem lines. Both are asserted by default, as most boards need them; some boards are
+	// held in reset by them. Opening a port may assert both for a moment.
 	DTROff, RTSOff bool
 	// Naming is copied to [carrier.Client].
 	Naming string
@@ -67,21 +69,21 @@ type PortOptions struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	set(&o.Ask, time.Second)
-	set(&o.Timeout, max(3*time.Second, o.Ask))
-	set(&o.MaxFrame, defaultFrame)
-	set(&o.Window, maxWindow)
-	set(&o.Retry, 5*time.Second)
-	set(&o.Backoff.Min, 100*time.Millisecond)
-	set(&o.Backoff.Max, 2*time.Second)
+	o.Ask = cmp.Or(o.Ask, time.Second)
+	o.Timeout = cmp.Or(o.Timeout, max(3*time.Second, o.Ask))
+	o.MaxFrame = cmp.Or(o.MaxFrame, wire.DefaultFrame)
+	o.Window = cmp.Or(o.Window, wire.MaxWindow)
+	o.Retry = cmp.Or(o.Retry, 5*time.Second)
+	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
+	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkFrames(o.MaxFrame, o.Window); err != nil {
-		return o, err
+	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
+		return o, fmt.Errorf("serial: %w", err)
 	}
 	if o.Ask < 0 || o.Timeout < o.Ask {
-		return o, fmt.Errorf("serial: a timeout of %v is less than the %v after which a device is asked", o.Timeout, o.Ask)
+		return o, fmt.Errorf("serial: the timeout must be at least the %v after which a device is asked, not %v", o.Ask, o.Timeout)
 	}
 	o.Ports = append([]PortOptions(nil), o.Ports...)
 	seen := make(map[string]bool)
@@ -92,35 +94,17 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("serial: port %d: %w", i+1, err)
 		}
 		p.pattern = pattern
-		set(&p.MaxBaud, fasterRates()[0])
+		p.MaxBaud = cmp.Or(p.MaxBaud, 1_000_000)
 		if p.Opener == nil {
-			p.Opener = OpenerFunc(openNative)
+			p.Opener = port.OpenerFunc(port.Open)
 		}
 		switch {
 		case seen[p.Port]:
-			return o, fmt.Errorf("serial: the port %s is given twice", p.Port)
+			return o, fmt.Errorf("serial: the port %s is given twice: leave one out", p.Port)
 		case p.Baud < 0 || p.MaxBaud < 0:
-			return o, fmt.Errorf("serial: %d is no rate for %s", min(p.Baud, p.MaxBaud), p.Port)
+			return o, fmt.Errorf("serial: the rate of %s must not be negative: %d", p.Port, min(p.Baud, p.MaxBaud))
 		}
 		seen[p.Port] = true
 	}
 	return o, nil
-}
-
-func checkFrames(maxFrame, window int) error {
-	if maxFrame < helloFrame || maxFrame > limitFrame {
-		return fmt.Errorf("serial: a largest frame of %d bytes is not between %d and %d", maxFrame, helloFrame, limitFrame)
-	}
-	if window < 1 || window > maxWindow {
-		return fmt.Errorf("serial: a window of %d frames is not between 1 and %d", window, maxWindow)
-	}
-	return nil
-}
-
-// set gives a field that was left out its default.
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

@@ -7,64 +7,65 @@ import (
 	"slices"
 	"time"
 
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
-// A PortInfo is what a [Server] knows of a port at a moment. Times are in UTC.
+// A PortInfo describes a port of a [Server] at a moment. Times are in UTC.
 type PortInfo struct {
-	Port  string    `json:"port"` // its path, or a pattern that names no port
+	Port  string    `json:"port"` // its path, or a pattern that matches no port
 	State PortState `json:"state"`
-	Since time.Time `json:"since"` // in this state
+	Since time.Time `json:"since"` // when it entered this state
 
-	Reason  string     `json:"reason,omitempty"`   // of absent and failed
+	Reason  string     `json:"reason,omitempty"`   // if absent or failed
 	Remedy  string     `json:"remedy,omitempty"`   // what the user can do about it
-	NextTry *time.Time `json:"next_try,omitempty"` // to open it
+	NextTry *time.Time `json:"next_try,omitempty"` // when it will be opened again
 
 	USB  *discovery.USB `json:"usb,omitempty"`
 	Baud int            `json:"baud,omitempty"` // bits per second, while it is open
 
-	Device *DeviceInfo `json:"device,omitempty"` // the one connected, or else the latest
+	Device *DeviceInfo `json:"device,omitempty"` // that is connected, else the latest one
 
 	Frames    uint64     `json:"frames"`          // that arrived whole
-	BadFrames uint64     `json:"bad_frames"`      // and what arrived that was none
-	Error     string     `json:"error,omitempty"` // the latest, whether it is over or not
+	BadFrames uint64     `json:"bad_frames"`      // what arrived that was not a frame
+	Error     string     `json:"error,omitempty"` // the latest one, even if it is over
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 }
 
-// A DeviceInfo is what a [Server] knows of a device.
+// A DeviceInfo describes a device.
 type DeviceInfo struct {
-	UID      string `json:"uid"` // hexadecimal; or the name of a device that has none
+	UID      string `json:"uid"` // in hexadecimal; "name:" and the name if it has none
 	Name     string `json:"name"`
 	Firmware string `json:"firmware,omitempty"`
 
-	Readings  uint64  `json:"readings"`            // that arrived on this port
-	PerSecond float64 `json:"readings_per_second"` // of late
+	Readings  uint64  `json:"readings"`            // that have arrived on this port
+	PerSecond float64 `json:"readings_per_second"` // on average, of late
 	Resent    uint64  `json:"resent"`              // frames that the hub has sent again
-	Repeated  uint64  `json:"repeated"`            // frames of the device that arrived once more
+	Repeated  uint64  `json:"repeated"`            // frames of the device that came again
 
-	RoundTrip *float64   `json:"round_trip_ms,omitempty"` // smoothed; of a frame and its answer
+	RoundTrip *float64   `json:"round_trip_ms,omitempty"` // of a frame and its answer, smoothed
 	Clock     *ClockInfo `json:"clock,omitempty"`
 }
 
-// A ClockInfo says where a device's clock is.
+// A ClockInfo describes a device's clock.
 type ClockInfo struct {
-	Zero        time.Time `json:"zero"`            // when it stood at 0, or would have
-	Uncertainty float64   `json:"uncertainty_ms"`  // of a reading that is taken now
-	Drift       float64   `json:"drift_ppm"`       // by how much it is slow, in parts per million
+	Zero        time.Time `json:"zero"`            // when it showed 0, or would have
+	Uncertainty float64   `json:"uncertainty_ms"`  // of the time of a reading taken now
+	Drift       float64   `json:"drift_ppm"`       // by how many parts per million it is slow
 	DriftError  float64   `json:"drift_error_ppm"` // how far that may be off
 }
 
-// Ports lists the ports that are there, those that are named exactly, those where a device was that is nowhere now, and
-// patterns that name none; by their paths. It may be called at any time by any goroutine.
+// Ports returns, sorted by path, the ports that are there, those that the options give by path, those where a device was that
+// is on no other port now, and patterns that match no port. Any goroutine may call it at any time.
 func (s *Server) Ports() []PortInfo {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]PortInfo, 0, len(s.lines)+len(s.barren))
+	list := make([]PortInfo, 0, len(s.lines)+len(s.unmatched))
 	for _, l := range s.lines {
 		list = append(list, l.info(now))
 	}
-	for o, since := range s.barren {
+	for o, since := range s.unmatched {
 		list = append(list, PortInfo{Port: o.Port, State: PortAbsent, Since: since.UTC(),
 			Reason: "no such port is there", Remedy: "plug the device in: it is found by itself"})
 	}
@@ -74,34 +75,35 @@ func (s *Server) Ports() []PortInfo {
 	return list
 }
 
+// info describes the port; the server's lock is held.
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
-		Port: l.path, State: l.life.state, Since: l.life.since.UTC(), USB: l.usb,
-		Frames: l.stats.good, BadFrames: l.stats.bad,
+		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
+		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames,
 	}
 	switch {
-	case l.life.err != nil:
-		i.Reason, i.Remedy = reason(l.life.err), remedy(l.life.err)
-		next := l.life.next.UTC()
+	case l.port.err != nil:
+		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
+		next := l.port.next.UTC()
 		i.NextTry = &next
-	case l.life.state != PortOpening:
-		i.Baud = l.rates.now
+	case l.port.state != PortOpening:
+		i.Baud = l.end.CurrentBaud()
 	}
-	if l.peer != nil && l.silent(now) {
-		i.State, i.Since = PortSilent, l.peer.link.heard.Add(l.ask+answering).UTC()
+	if since, silent := l.end.SilentSince(now); silent {
+		i.State, i.Since = PortSilent, since.UTC()
 	}
-	if l.trouble.what != nil {
-		at := l.trouble.at.UTC()
-		i.Error, i.ErrorAt = l.trouble.what.Error(), &at
+	if l.end.LastError.Err != nil {
+		at := l.end.LastError.At.UTC()
+		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), &at
 	}
 	if l.client != nil {
 		i.Device = l.client.info(now)
-		i.Device.Readings, i.Device.PerSecond = l.stats.readings, l.pace.rate(now)
+		i.Device.Readings, i.Device.PerSecond = l.readings, l.average.rate(now)
 	}
 	return i
 }
 
-// reason returns an error's text without the path, which stands beside it.
+// reason returns an error's text without the path, which [PortInfo] has.
 func reason(err error) string {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -109,22 +111,23 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// info returns what is known of the device; the server's lock is held.
+// info describes the device; the server's lock is held.
 func (c *client) info(now time.Time) *DeviceInfo {
-	p := c.peer
+	d := c.device
 	i := &DeviceInfo{
-		UID: p.id, Name: c.name(), Firmware: c.hello.firmware, Resent: p.link.stats.resent, Repeated: p.link.stats.repeated,
+		UID: d.ID, Name: c.name(), Firmware: c.hello.Firmware, Resent: d.Link.Stats.Resent, Repeated: d.Link.Stats.Repeated,
 	}
-	if rtt := p.link.resend.srtt; rtt > 0 {
+	if rtt := d.Link.RoundTrip(); rtt > 0 {
 		ms := rtt.Seconds() * 1000
 		i.RoundTrip = &ms
 	}
-	if p.clock.known() {
-		at := p.clock.now(now)
-		zero, _ := p.clock.time(0, now)
-		_, uncertainty := p.clock.time(at, now.Add(time.Hour))
+	if d.Clock.Known() {
+		at := d.Clock.Now(now)
+		zero, _ := d.Clock.Time(0, now)
+		_, uncertainty := d.Clock.Time(at, now.Add(time.Hour))
+		low, high := d.Clock.Drift()
 		i.Clock = &ClockInfo{Zero: zero.UTC(), Uncertainty: uncertainty.Seconds() * 1000,
-			Drift: (p.clock.low + p.clock.high) / 2 * 1e6, DriftError: (p.clock.high - p.clock.low) / 2 * 1e6}
+			Drift: (low + high) / 2 * 1e6, DriftError: (high - low) / 2 * 1e6}
 	}
 	return i
 }

@@ -21,22 +21,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sighub/carrier"
-	"sighub/carrier/serial/discovery"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
 )
 
-// A socket is where a simulated device can be plugged in: one PTY after the other, each at a path of its own.
-type socket struct {
+// A plug is where a simulated device is plugged in: one PTY after the other, each at a path of its own.
+type plug struct {
 	mu      sync.Mutex
-	pty     *PTY
+	pty     *port.PTY
 	plugged chan struct{}
 }
 
-func newSocket() *socket { return &socket{plugged: make(chan struct{})} }
+func newPlug() *plug { return &plug{plugged: make(chan struct{})} }
 
 // plug makes a port with the device at its other end.
-func (s *socket) plug(t *testing.T, path string) {
+func (s *plug) plug(t *testing.T, path string) {
 	t.Helper()
-	pty, err := NewPTY(path)
+	pty, err := port.NewPTY(path)
 	must(t, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,14 +46,14 @@ func (s *socket) plug(t *testing.T, path string) {
 	close(s.plugged)
 }
 
-func (s *socket) pull() {
+func (s *plug) pull() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.pty.Close()
 	s.pty, s.plugged = nil, make(chan struct{})
 }
 
-func (s *socket) open(ctx context.Context) (Port, error) {
+func (s *plug) open(ctx context.Context) (port.Port, error) {
 	for {
 		s.mu.Lock()
 		pty, plugged := s.pty, s.plugged
@@ -67,30 +69,30 @@ func (s *socket) open(ctx context.Context) (Port, error) {
 	}
 }
 
-// A rig is a hub on a machine of its own, whose files are in root.
-type rig struct {
+// A machine has a hub, and files of its own in root.
+type machine struct {
 	root  string
 	hub   *Server
 	atHub *recorder
 	log   *logBuffer
 }
 
-func newRig(t *testing.T, ports ...PortOptions) *rig {
+func newMachine(t *testing.T, ports ...PortOptions) *machine {
 	t.Helper()
-	r := &rig{root: t.TempDir(), atHub: newRecorder(), log: new(logBuffer)}
+	r := &machine{root: t.TempDir(), atHub: newRecorder(), log: new(logBuffer)}
 	must(t, os.MkdirAll(r.root+"/dev", 0o755))
 	var err error
-	r.hub, err = New(Options{Ports: ports, System: discovery.System{Root: r.root}, Timeout: watchdog,
+	r.hub, err = Listen(Options{Ports: ports, System: discovery.System{Root: r.root}, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	must(t, err)
 	return r
 }
 
 // device starts a device that is not plugged in yet.
-func (r *rig) device(t *testing.T, uid byte) (*Device, *socket) {
+func (r *machine) device(t *testing.T, uid byte) (*device.Device, *plug) {
 	t.Helper()
-	s := newSocket()
-	d, err := NewDevice(s.open, DeviceOptions{UID: []byte{uid}, Senders: lightSenders, Timeout: watchdog,
+	s := newPlug()
+	d, err := device.New(s.open, device.Options{UID: []byte{uid}, Senders: lightSenders, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}})
 	must(t, err)
 	t.Cleanup(func() {
@@ -103,7 +105,7 @@ func (r *rig) device(t *testing.T, uid byte) (*Device, *socket) {
 }
 
 // await waits until the hub's ports are as asked for, each "path state uid", without the root.
-func (r *rig) await(t *testing.T, want ...string) {
+func (r *machine) await(t *testing.T, want ...string) {
 	t.Helper()
 	slices.Sort(want)
 	var got []string
@@ -127,7 +129,7 @@ func (r *rig) await(t *testing.T, want ...string) {
 
 // TestPortsComeAndGo: a device that is pulled and comes back under another name is the same device.
 func TestPortsComeAndGo(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*"})
 	d, s := r.device(t, 1)
 	serve(t, r.hub, r.atHub)
 	r.await(t, "/dev/ttyUSB* absent -")
@@ -152,7 +154,7 @@ func TestPortsComeAndGo(t *testing.T) {
 
 // TestSwappedPorts: two adapters of which nothing tells them apart, that change places.
 func TestSwappedPorts(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB?"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB?"})
 	_, a := r.device(t, 1)
 	_, b := r.device(t, 2)
 	a.plug(t, r.root+"/dev/ttyUSB0")
@@ -168,10 +170,10 @@ func TestSwappedPorts(t *testing.T) {
 	r.await(t, "/dev/ttyUSB0 connected 02", "/dev/ttyUSB1 connected 01")
 }
 
-// TestWhosePort: a port that two name is served once, as the one who names it exactly wants it, even if its link
-// appears when the port is open already.
+// TestWhosePort: a port that two options name is served once, with the options that give its path, even if that link appears
+// when the port is open already.
 func TestWhosePort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*", Name: "any"}, PortOptions{Port: "/dev/serial/by-id/garden", Name: "garden"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*", Name: "any"}, PortOptions{Port: "/dev/serial/by-id/garden", Name: "garden"})
 	_, s := r.device(t, 1)
 	s.plug(t, r.root+"/dev/ttyUSB0")
 	serve(t, r.hub, r.atHub)
@@ -190,7 +192,7 @@ func TestWhosePort(t *testing.T) {
 
 // TestBusyPort: a port that somebody else holds is left alone until it is free, and harms no other.
 func TestBusyPort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/tty*"})
+	r := newMachine(t, PortOptions{Port: "/dev/tty*"})
 	_, a := r.device(t, 1)
 	_, b := r.device(t, 2)
 	a.plug(t, r.root+"/dev/ttyUSB0")
@@ -212,23 +214,23 @@ func TestBusyPort(t *testing.T) {
 	r.await(t, "/dev/ttyText failed -", "/dev/ttyUSB0 connected 01", "/dev/ttyUSB1 connected 02")
 }
 
-// TestForgottenPorts: ports that have gone are remembered for what was there, not for ever.
+// TestForgottenPorts: a port that has gone is forgotten if no device was there.
 func TestForgottenPorts(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB*"})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB*"})
 	serve(t, r.hub, r.atHub)
-	empty, err := NewPTY(r.root + "/dev/ttyUSB0")
+	empty, err := port.NewPTY(r.root + "/dev/ttyUSB0")
 	must(t, err)
 	r.await(t, "/dev/ttyUSB0 waiting -")
 	must(t, empty.Close())
 	r.await(t, "/dev/ttyUSB* absent -")
 }
 
-// TestSilentPort: a device that does not answer is told to be silent.
+// TestSilentPort: the port of a device that does not answer is silent.
 func TestSilentPort(t *testing.T) {
-	r := newRig(t, PortOptions{Port: "/dev/ttyUSB0"})
-	r.hub.o.Ask = time.Millisecond
-	s := newSocket()
-	d, err := NewDevice(s.open, DeviceOptions{UID: []byte{1}, Timeout: watchdog})
+	r := newMachine(t, PortOptions{Port: "/dev/ttyUSB0"})
+	r.hub.options.Ask = time.Millisecond
+	s := newPlug()
+	d, err := device.New(s.open, device.Options{UID: []byte{1}, Timeout: watchdog})
 	must(t, err)
 	s.plug(t, r.root+"/dev/ttyUSB0")
 	defer s.pull()
@@ -239,9 +241,9 @@ func TestSilentPort(t *testing.T) {
 	r.await(t, "/dev/ttyUSB0 silent 01")
 }
 
-// TestPortInfo: what is told of a port is what happened there.
+// TestPortInfo: Ports reports what happened at a port.
 func TestPortInfo(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Firmware = "1.2" })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Firmware = "1.2" })
 	b.start(t)
 	acknowledged(t, b.report(t, 0, 20))
 	var p PortInfo
@@ -261,7 +263,7 @@ func TestPortInfo(t *testing.T) {
 	}
 }
 
-// TestModemLines: DTR and RTS are set as they are wanted, on ports that can.
+// TestModemLines: DTR and RTS are set as the options say, on ports that can.
 func TestModemLines(t *testing.T) {
 	for _, test := range []struct {
 		o    PortOptions
@@ -272,25 +274,25 @@ func TestModemLines(t *testing.T) {
 		{PortOptions{DTROff: true, RTSOff: true}, "dtr false rts false"},
 	} {
 		p := &modemPort{}
-		test.o.Opener = OpenerFunc(func(string, int) (Port, error) { return p, nil })
-		got, err := (&line{o: &test.o}).open()
+		test.o.Opener = port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })
+		got, err := (&line{options: &test.o}).open()
 		if err != nil || got != p || p.set != test.want {
 			t.Errorf("%+v: %q, %v", test.o, p.set, err)
 		}
 	}
 	for _, p := range []interface {
-		Port
+		port.Port
 		closings() int
 	}{&modemPort{err: syscall.EINVAL}, &plainPort{}} {
-		o := PortOptions{RTSOff: true, Opener: OpenerFunc(func(string, int) (Port, error) { return p, nil })}
-		if _, err := (&line{o: &o}).open(); !errors.Is(err, errNoModem) || p.closings() != 1 || remedy(err) != "leave dtr and rts as they are" {
+		o := PortOptions{RTSOff: true, Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })}
+		if _, err := (&line{options: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
 			t.Errorf("%v, %d", err, p.closings())
 		}
 	}
 }
 
 type plainPort struct {
-	Port
+	port.Port
 	closed int
 }
 
@@ -308,7 +310,7 @@ func (p *modemPort) SetModem(dtr, rts bool) error {
 	return p.err
 }
 
-// TestManyDescriptors: the native opener knows no limit of 1,024 open files, and the other one says that it does.
+// TestManyDescriptors: the native opener works with more than 1,024 open files; the one of bugst says that it does not.
 func TestManyDescriptors(t *testing.T) {
 	for range 1100 {
 		f, err := os.Open(os.DevNull)
@@ -319,26 +321,28 @@ func TestManyDescriptors(t *testing.T) {
 	b.start(t)
 	acknowledged(t, b.report(t, 0, 100))
 
-	pty, err := NewPTY("")
+	pty, err := port.NewPTY("")
 	must(t, err)
 	defer pty.Close()
-	port, err := openBugst(pty.Path(), 115200)
+	opener, err := port.NewOpener(port.OpenerBugst)
 	must(t, err)
-	defer port.Close()
+	p, err := opener.Open(pty.Path(), 115200)
+	must(t, err)
+	defer p.Close()
 	within(t, "reading", func() {
-		if _, err := port.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "1,024 open files") {
+		if _, err := p.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "1,024 open files") {
 			t.Error(err)
 		}
 	})
 }
 
-// TestLife: what state a port is in after each step, since which step, and what is logged.
-func TestLife(t *testing.T) {
+// TestPortState: what state a port is in after each step, since which step, and what is logged.
+func TestPortState(t *testing.T) {
 	missing := &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}
 	denied := &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}
 	busy := errors.New("something else")
 	start := time.Unix(1000, 0)
-	var l life
+	var l portState
 	for i, step := range []struct {
 		enter PortState
 		err   error
@@ -367,7 +371,7 @@ func TestLife(t *testing.T) {
 	} {
 		now := start.Add(time.Duration(step.at * 1e9))
 		l.enter(now, step.enter, step.err)
-		news := l.err != nil && step.enter != PortOpening && l.news(now)
+		news := l.err != nil && step.enter != PortOpening && l.worthLogging(now)
 		since := l.since.Sub(start).Seconds()
 		if l.state != step.state || since != step.since || news != step.news {
 			t.Errorf("step %d: %s since %v, news %v; want %+v", i, l.state, since, news, step)
@@ -375,8 +379,8 @@ func TestLife(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
-	var p pace
+func TestAverage(t *testing.T) {
+	var p average
 	now := time.Unix(1000, 0)
 	if r := p.rate(now); r != 0 {
 		t.Error(r)
@@ -396,33 +400,33 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestStuckWriter: a device that has fallen silent is told to be gone in time even if writing to its port hangs.
+// TestStuckWriter: a device that has fallen silent is gone in time, even if a write to its port hangs.
 func TestStuckWriter(t *testing.T) {
-	port := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
-	b := newBench(t, func(o *Options, _ *DeviceOptions) {
-		native, err := NewOpener(OpenerNative)
+	stuck := &stuckPort{stuck: make(chan struct{}), release: make(chan struct{})}
+	b := newBench(t, func(o *Options, _ *device.Options) {
+		native, err := port.NewOpener(port.OpenerNative)
 		must(t, err)
-		o.Ports[0].Opener = OpenerFunc(func(path string, baud int) (Port, error) {
-			port.Port, err = native.Open(path, baud)
-			return port, err
+		o.Ports[0].Opener = port.OpenerFunc(func(path string, baud int) (port.Port, error) {
+			stuck.Port, err = native.Open(path, baud)
+			return stuck, err
 		})
 		o.Ask, o.Timeout = 100*time.Millisecond, 300*time.Millisecond
 	})
 	serve(t, b.hub, b.atHub)
 	stop := serve(t, b.device, b.atDevice)
 	b.atHub.wait(t, "connected", 1)
-	port.jam.Store(true)
-	<-port.stuck
+	stuck.jam.Store(true)
+	<-stuck.stuck
 	stop()
 	if gone := b.atHub.wait(t, "disconnected", 1); !errors.Is(gone.cause, carrier.ErrTimeout) {
 		t.Error(gone.cause)
 	}
-	close(port.release)
+	close(stuck.release)
 }
 
 // A stuckPort hangs in a write, once it is jammed, until it is released.
 type stuckPort struct {
-	Port
+	port.Port
 	jam            atomic.Bool
 	stuck, release chan struct{}
 	once           sync.Once
@@ -434,4 +438,32 @@ func (p *stuckPort) Write(b []byte) (int, error) {
 		<-p.release
 	}
 	return p.Port.Write(b)
+}
+
+// A curiousHandler calls something before it handles a record.
+type curiousHandler struct {
+	slog.Handler
+	call func()
+}
+
+func (h curiousHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.call()
+	return h.Handler.Handle(ctx, r)
+}
+
+// TestLogAsksForPorts: nothing is logged while the server's lock is held, so that a log may call the server.
+func TestLogAsksForPorts(t *testing.T) {
+	var b *bench
+	b = newBench(t, func(o *Options, _ *device.Options) {
+		o.Ports = append(o.Ports, PortOptions{Port: t.TempDir() + "/*"})
+		o.Logger = slog.New(curiousHandler{o.Logger.Handler(), func() { b.hub.Ports() }})
+	})
+	b.start(t)
+	other, err := b.pty.Open(t.Context()) // the device's end again
+	must(t, err)
+	_, err = other.Write([]byte("\x00ets Jul 29 2019 12:21:46\r\n\x00"))
+	must(t, err)
+	b.log.wait(t, "device prints")
+	b.log.wait(t, "no port yet")
+	acknowledged(t, b.report(t, 0, 5))
 }

@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/internal/wire"
 )
 
 // TestRefusedSender: a sender that the hub refuses is offered again, and the device stays.
 func TestRefusedSender(t *testing.T) {
-	b := newBench(t, func(o *Options, _ *DeviceOptions) { o.Retry = 10 * time.Millisecond })
+	b := newBench(t, func(o *Options, _ *device.Options) { o.Retry = 10 * time.Millisecond })
 	var mu sync.Mutex
 	refusals := 3
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
@@ -40,9 +42,10 @@ func TestRefusedSender(t *testing.T) {
 	}
 }
 
-// TestRefusedReadings: a reading that the hub refuses ends with the hub's error, and the next one goes on.
+// TestRefusedReadings: a reading that the hub refuses ends with the hub's error and leaves its room to the next one, which
+// goes on.
 func TestRefusedReadings(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Batch = 1 })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Batch, d.Ring = 1, 1 })
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		if m.Method == "signal" && signalOf(t, m).data == int64(1) {
 			respond(carrier.Failed(errors.New("no such sender")))
@@ -63,11 +66,11 @@ func TestRefusedReadings(t *testing.T) {
 
 // TestOverflow: what the ring has no room for while the hub is away is told as a gap.
 func TestOverflow(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Ring, d.Overflow = 4, OverflowCount })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Ring, d.Overflow = 4, device.OverflowCount })
 	lost := 0
 	for n := range 10 {
 		must(t, b.device.ReportAt(context.Background(), int64(100*n), "light", "lux", n, func(err error) {
-			if errors.Is(err, ErrOverflow) {
+			if errors.Is(err, device.ErrOverflow) {
 				lost++
 			}
 		}))
@@ -94,12 +97,12 @@ func TestOverflow(t *testing.T) {
 		t.Errorf("%d were told to be lost, %d counted", lost, s.Lost)
 	}
 
-	full, err := NewDevice(b.pty.Open, DeviceOptions{Senders: lightSenders, Ring: 1})
+	full, err := device.New(b.pty.Open, device.Options{Senders: lightSenders, Ring: 1})
 	must(t, err)
 	must(t, full.Report(context.Background(), "light", "lux", 1, nil))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := full.Report(ctx, "light", "lux", 2, nil); !errors.Is(err, ErrOverflow) || !errors.Is(err, context.Canceled) {
+	if err := full.Report(ctx, "light", "lux", 2, nil); !errors.Is(err, device.ErrOverflow) || !errors.Is(err, context.Canceled) {
 		t.Errorf("a full ring: %v", err)
 	}
 }
@@ -131,8 +134,8 @@ func TestGapData(t *testing.T) {
 func BenchmarkReadings(b *testing.B) {
 	for _, batch := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
-			l := newBench(b, func(o *Options, d *DeviceOptions) {
-				d.Batch, d.Window, o.Logger = batch, maxWindow, nil
+			l := newBench(b, func(o *Options, d *device.Options) {
+				d.Batch, d.Window, o.Logger = batch, wire.MaxWindow, nil
 			})
 			l.stopHub = serve(b, l.hub, discard{connected: make(chan struct{}, 10)})
 			serve(b, l.device, discard{connected: make(chan struct{}, 10)})
@@ -182,7 +185,7 @@ func TestAnswersBeforeTheEnd(t *testing.T) {
 	stopping.Go(b.stopHub)
 	for closing := false; !closing; { // finish is called by the writer, which tells nobody
 		b.hub.mu.Lock()
-		closing = b.hub.lines[0].closing
+		closing = b.hub.lines[0].end.Closing
 		b.hub.mu.Unlock()
 		runtime.Gosched()
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/device"
 )
 
 // unknownLoss reads a signal that is to tell that nobody knows what was lost.
@@ -73,7 +74,7 @@ func TestReset(t *testing.T) {
 
 // TestLossOfRefusedSender: a loss that the hub refuses with its sender is told when the hub has taken the sender.
 func TestLossOfRefusedSender(t *testing.T) {
-	b := newBench(t, func(o *Options, _ *DeviceOptions) { o.Retry = 10 * time.Millisecond })
+	b := newBench(t, func(o *Options, _ *device.Options) { o.Retry = 10 * time.Millisecond })
 	var mu sync.Mutex
 	refusals, taken, losses := 0, false, 0
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
@@ -111,7 +112,7 @@ func TestLossOfRefusedSender(t *testing.T) {
 // TestKeptReset: what a device has kept over a reset arrives once and in order, and no loss is told; not even when it
 // was not acknowledged before, or waited in its ring.
 func TestKeptReset(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Window, d.Batch = 2, 1 })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Window, d.Batch = 2, 1 })
 	release, held := make(chan struct{}), make(chan struct{}, 100)
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		if m.Method == "signal" {
@@ -144,78 +145,4 @@ func (s *Server) lastClient() carrier.ClientID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lastID
-}
-
-// TestKeptIsSaid: a device says that it has kept its readings only if the hub has heard of every reset before that kept
-// nothing.
-func TestKeptIsSaid(t *testing.T) {
-	d, err := NewDevice(nil, DeviceOptions{})
-	must(t, err)
-	for i, c := range []struct{ welcome, kept, said bool }{
-		{false, true, false}, // never heard of
-		{true, true, true},
-		{false, true, true},
-		{false, false, false},
-		{false, true, false},
-		{true, true, true},
-	} {
-		d.line.welcome = c.welcome
-		boot := d.line.hello.boot
-		d.Reset(c.kept)
-		if d.line.hello.kept != c.said || d.line.hello.boot == boot {
-			t.Errorf("%d: after a reset that keeps: %t, the device says %t", i, c.kept, d.line.hello.kept)
-		}
-	}
-}
-
-// TestErasOfClock: the readings from before a reset that they have survived are stamped with the clock as it was then,
-// though it stood still during the reset; those after it with a new one.
-func TestErasOfClock(t *testing.T) {
-	start := time.Unix(1e9, 0)
-	var ps peers
-	h := hello{uid: []byte{1}, boot: 1, ticks: 1<<32 - 2000, ticksPerSecond: 1000}
-	p := ps.meet(start, h)
-	sample := func(now time.Time, ticks uint32) { p.clock.sample(ticks, now.Add(-2*time.Millisecond), now) }
-	sample(start, h.ticks)
-	const stop = 10 * time.Second
-	type point struct {
-		ticks uint32
-		at    time.Time
-	}
-	var points []point
-	now, ticks := start, h.ticks
-	for era := range uint32(maxEras) {
-		for range 3 {
-			now, ticks = now.Add(time.Second), ticks+1000
-			points = append(points, point{ticks - 500, now.Add(-500 * time.Millisecond)})
-		}
-		now = now.Add(stop)
-		h.boot, h.kept, h.ticks = era+2, true, ticks
-		if ps.meet(now, h) != p {
-			t.Fatal("the peer is another one")
-		}
-		sample(now, ticks)
-	}
-	points = append(points, point{ticks + 1, now.Add(time.Millisecond)})
-	now = now.Add(time.Second)
-	for _, want := range points {
-		// Whether it was before the reset nobody can tell of what was taken since the newest sample.
-		if got, u := p.taken(want.ticks, now); got.Sub(want.at).Abs() > 40*time.Millisecond || u > stop+40*time.Millisecond {
-			t.Errorf("ticks %d are %v, sure to %v, want %v", want.ticks, got, u, want.at)
-		}
-	}
-	if len(p.former) != maxEras {
-		t.Errorf("%d eras", len(p.former))
-	}
-	// When the ticks have come half around, those of the clock now are no longer taken for those of before.
-	late := now.Add(25 * 24 * time.Hour)
-	sample(late, ticks+25*24*3600*1000)
-	if got, _ := p.taken(ticks+25*24*3600*1000-1000, late); got.Sub(late.Add(-time.Second)).Abs() > 10*time.Millisecond {
-		t.Errorf("after 25 days a reading of a second ago is stamped %v", late.Sub(got))
-	}
-	// Another dictionary means other numbers: what was kept cannot be read.
-	h.boot, h.dictionary = 99, 5
-	if ps.meet(late, h) == p {
-		t.Error("the peer goes on with another dictionary")
-	}
 }

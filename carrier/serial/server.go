@@ -3,52 +3,57 @@ package serial
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/endpoint"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
 )
 
-// A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on
-// them. See the package's documentation for what it does with a device.
+// A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on them.
 type Server struct {
-	o     Options
-	store store
+	options Options
+	store   store
+	log     *slog.Logger   // to be used while mu is held
+	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
 
-	mu           sync.Mutex // guards everything below, and every line and peer: nothing blocks while it is held
 	handler      carrier.SignalHandler
-	peers        peers
+	devices      link.Devices
 	dictionaries dictionaries
 	lines        []*line
-	barren       map[*PortOptions]time.Time   // patterns that name no port, since when
-	active       map[*peer]*client            // devices in a session
-	latest       map[string]*client           // by identity: each waits for the one before it
-	clients      map[carrier.ClientID]*client // that the handler knows
+	unmatched    map[*PortOptions]time.Time   // patterns that match no port, since when
+	records      map[string]*deviceRecord     // by the ID of the device
+	latest       map[string]*client           // by the ID of the device, until they have ended
+	clients      map[carrier.ClientID]*client // of which the handler knows
 	lastID       carrier.ClientID
 	running      sync.WaitGroup // clients
 }
 
 var _ carrier.Upstream = (*Server)(nil)
 
-// New returns a Server. It opens its ports when it is served. The error tells what is wrong with the options.
-func New(o Options) (*Server, error) {
+// Listen returns a Server, which opens its ports once it is served. The error says what is wrong with the options.
+func Listen(o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
-		o:       o,
-		barren:  make(map[*PortOptions]time.Time),
-		store:   store{dir: o.Dir, log: o.Logger},
-		active:  make(map[*peer]*client),
-		latest:  make(map[string]*client),
-		clients: make(map[carrier.ClientID]*client),
-	}, nil
+	s := &Server{
+		options:   o,
+		unmatched: make(map[*PortOptions]time.Time),
+		store:     store{dir: o.Dir, log: o.Logger},
+		records:   make(map[string]*deviceRecord),
+		latest:    make(map[string]*client),
+		clients:   make(map[carrier.ClientID]*client),
+	}
+	s.log = s.mu.Logger(o.Logger)
+	return s, nil
 }
 
-// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it was lost, for as
-// long as it runs.
+// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it is lost.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	s.mu.Lock()
 	s.handler = carrier.AsSignalHandler(h)
@@ -62,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 // Upstream implements [carrier.Upstream].
 func (s *Server) Upstream() {}
 
-// Transmit implements [carrier.Carrier]. A message larger than the device's frames is [carrier.ErrTooLarge].
+// Transmit implements [carrier.Carrier]. The error is [carrier.ErrTooLarge] if the device's frames have no room for m.
 func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
 	s.mu.Lock()
 	c, last := s.clients[id], s.lastID
@@ -77,36 +82,20 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	}
 }
 
-// connected notes that a device is in a session. The handler hears of it once its dictionary is known.
-func (s *Server) connected(l *line, p *peer) {
-	c := newClient(s, p, l)
-	c.follow(s.latest[p.id])
-	c.follow(l.client)
-	s.active[p], s.latest[p.id], l.client = c, c, c
-	s.running.Go(c.run)
+// A deviceRecord is what the server keeps of a device from one connection to the next, and over resets.
+type deviceRecord struct {
+	device    *link.Device // another one after a reset in which the device lost its memory
+	client    *client      // nil: not connected
+	losses    losses
+	unhandled []event // of a connection of which the handler was not told
 }
 
-func (s *Server) disconnected(p *peer, cause error) {
-	c := s.active[p]
-	delete(s.active, p)
-	c.lose(cause)
-}
-
-func (s *Server) arrived(now time.Time, p *peer, a arrival) { s.active[p].arrived(now, a) }
-
-// wake wakes the writer of the line on which the device is; s.mu is held.
-func (s *Server) wake(p *peer) {
-	if p.line != nil {
-		p.line.wake.give()
-	}
-}
-
-// dictionaries remembers those of the devices seen, by their hash.
-type dictionaries map[uint32]*dictionary
+// dictionaries remembers the dictionaries of devices, by their hash.
+type dictionaries map[uint32]*wire.Dictionary
 
 const maxDictionaries = 64
 
-func (d *dictionaries) add(hash uint32, dict *dictionary) {
+func (d *dictionaries) add(hash uint32, dict *wire.Dictionary) {
 	if *d == nil {
 		*d = make(dictionaries)
 	}
@@ -114,7 +103,7 @@ func (d *dictionaries) add(hash uint32, dict *dictionary) {
 		if len(*d) < maxDictionaries {
 			break
 		}
-		delete(*d, old) // any: to fetch one again costs a moment
+		delete(*d, old) // any one: to fetch it again takes a moment
 	}
 	(*d)[hash] = dict
 }

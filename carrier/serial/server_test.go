@@ -12,29 +12,32 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
 )
 
-var lightSenders = []Sender{
-	{Name: "light", Events: []Event{{Name: "lux", Unit: "lx"}, {Name: "dark"}}, Requests: []string{"led"}},
-	{Name: "warmth", Events: []Event{{Name: "celsius", Unit: "Cel", Exponent: -2}}},
+var lightSenders = []device.Sender{
+	{Name: "light", Events: []device.Event{{Name: "lux", Unit: "lx"}, {Name: "dark"}}, Requests: []string{"led"}},
+	{Name: "warmth", Events: []device.Event{{Name: "celsius", Unit: "Cel", Exponent: -2}}},
 }
 
 // A bench is a hub and a device on a pseudo terminal.
 type bench struct {
-	pty      *PTY
+	pty      *port.PTY
 	hub      *Server
-	device   *Device
+	device   *device.Device
 	atHub    *recorder
 	atDevice *recorder
 	stopHub  func()
 	log      *logBuffer
 }
 
-func newBench(t testing.TB, change func(*Options, *DeviceOptions)) *bench {
+func newBench(t testing.TB, change func(*Options, *device.Options)) *bench {
 	t.Helper()
 	b := &bench{atHub: newRecorder(), atDevice: newRecorder(), log: new(logBuffer)}
 	var err error
-	b.pty, err = NewPTY(t.TempDir() + "/port")
+	b.pty, err = port.NewPTY(t.TempDir() + "/port")
 	must(t, err)
 	t.Cleanup(func() { _ = b.pty.Close() })
 	o := Options{
@@ -42,13 +45,13 @@ func newBench(t testing.TB, change func(*Options, *DeviceOptions)) *bench {
 		Timeout: watchdog, Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	}
-	d := DeviceOptions{UID: []byte{0xa1, 0xb2}, Name: "porch", Senders: lightSenders, Timeout: watchdog}
+	d := device.Options{UID: []byte{0xa1, 0xb2}, Name: "porch", Senders: lightSenders, Timeout: watchdog}
 	if change != nil {
 		change(&o, &d)
 	}
-	b.hub, err = New(o)
+	b.hub, err = Listen(o)
 	must(t, err)
-	b.device, err = NewDevice(b.pty.Open, d)
+	b.device, err = device.New(b.pty.Open, d)
 	must(t, err)
 	return b
 }
@@ -66,7 +69,9 @@ func (b *bench) report(t testing.TB, from, to int) <-chan error {
 	t.Helper()
 	ended := make(chan error, to-from)
 	for n := from; n < to; n++ {
-		must(t, b.device.Report(context.Background(), "light", "lux", n, func(err error) { ended <- err }))
+		ctx, cancel := context.WithTimeout(context.Background(), watchdog)
+		must(t, b.device.Report(ctx, "light", "lux", n, func(err error) { ended <- err }))
+		cancel()
 	}
 	return ended
 }
@@ -100,7 +105,7 @@ func (b *bench) counted(t testing.TB, n int) {
 }
 
 func TestDeviceOnALine(t *testing.T) {
-	b := newBench(t, func(o *Options, _ *DeviceOptions) { o.Ports[0].Naming = "{device}.{sender}" })
+	b := newBench(t, func(o *Options, _ *device.Options) { o.Ports[0].Naming = "{device}.{sender}" })
 	b.start(t)
 	c := b.atHub.wait(t, "connected", 1).client
 	want := carrier.Client{ID: c.ID, Name: "porch", UID: "a1b2", Addr: "serial://" + b.pty.Path(),
@@ -201,8 +206,8 @@ func TestUnplug(t *testing.T) {
 	}
 }
 
-// TestFlappingLine: connections that come and go while the handler is busy leave nothing behind, and the last one is
-// told of.
+// TestFlappingLine: connections that come and go while the handler is busy leave nothing behind, and the handler hears of
+// the last one.
 func TestFlappingLine(t *testing.T) {
 	b := newBench(t, nil)
 	release := make(chan struct{})
@@ -223,7 +228,7 @@ func TestFlappingLine(t *testing.T) {
 		b.atDevice.wait(t, "connected", i+2)
 	}
 	b.hub.mu.Lock()
-	if n := len(b.hub.lines[0].client.after); n != 1 {
+	if n := len(b.hub.lines[0].client.predecessors); n != 1 {
 		t.Errorf("the latest connection waits for %d others", n)
 	}
 	b.hub.mu.Unlock()
@@ -236,9 +241,9 @@ func TestFlappingLine(t *testing.T) {
 	}
 }
 
-// TestTimeout: a device that falls silent is gone, though its port stays; when it speaks again it is back.
+// TestTimeout: a device that falls silent is gone, though its port stays. When it speaks again, it is back.
 func TestTimeout(t *testing.T) {
-	b := newBench(t, func(o *Options, d *DeviceOptions) {
+	b := newBench(t, func(o *Options, d *device.Options) {
 		o.Ask, o.Timeout = 20*time.Millisecond, 200*time.Millisecond
 		d.Ask, d.Timeout = 100*time.Millisecond, 400*time.Millisecond
 	})
@@ -251,7 +256,7 @@ func TestTimeout(t *testing.T) {
 	if !errors.Is(gone.cause, carrier.ErrTimeout) || carrier.Reason(gone.cause) != "timeout" {
 		t.Fatalf("cause %v", gone.cause)
 	}
-	again, err := NewDevice(b.pty.Open, DeviceOptions{UID: []byte{0xa1, 0xb2}, Name: "porch", Senders: lightSenders})
+	again, err := device.New(b.pty.Open, device.Options{UID: []byte{0xa1, 0xb2}, Name: "porch", Senders: lightSenders})
 	must(t, err)
 	serve(t, again, newRecorder())
 	b.atHub.wait(t, "connected", 2)
@@ -264,7 +269,7 @@ func TestHubRestarts(t *testing.T) {
 	acknowledged(t, b.report(t, 0, 5))
 	b.stopHub()
 	ended := b.report(t, 5, 10)
-	second, err := New(b.hub.o)
+	second, err := Listen(b.hub.options)
 	must(t, err)
 	b.atHub = newRecorder()
 	serve(t, second, b.atHub)
@@ -310,17 +315,12 @@ func TestNotTwice(t *testing.T) {
 }
 
 func TestDictionaryIsFetchedOnce(t *testing.T) {
-	b := newBench(t, func(o *Options, d *DeviceOptions) {
-		d.MaxFrame = helloFrame // several pieces
+	b := newBench(t, func(o *Options, d *device.Options) {
+		d.MaxFrame = wire.MinFrame // several pieces
 	})
 	b.start(t)
 	b.atHub.wait(t, "add_sender", 2)
-	b.hub.mu.Lock()
-	var fetched uint64
-	for _, p := range b.hub.peers.byID {
-		fetched = p.link.stats.sent
-	}
-	b.hub.mu.Unlock()
+	fetched := b.framesSent()
 	if fetched < 2 {
 		t.Errorf("the dictionary came in %d pieces", fetched)
 	}
@@ -328,25 +328,31 @@ func TestDictionaryIsFetchedOnce(t *testing.T) {
 	b.atHub.wait(t, "disconnected", 1)
 	must(t, b.pty.Restore())
 	b.atHub.wait(t, "add_sender", 4)
-	b.hub.mu.Lock()
-	for _, p := range b.hub.peers.byID {
-		if p.link.stats.sent != fetched {
-			t.Errorf("%d frames went to the device after it came back", p.link.stats.sent-fetched)
-		}
+	if n := b.framesSent() - fetched; n > 0 {
+		t.Errorf("%d frames went to the device after it came back", n)
 	}
-	b.hub.mu.Unlock()
+}
+
+// framesSent returns how many reliable frames the hub has sent to the device.
+func (b *bench) framesSent() uint64 {
+	b.hub.mu.Lock()
+	defer b.hub.mu.Unlock()
+	for _, r := range b.hub.records {
+		return r.device.Link.Stats.Sent
+	}
+	return 0
 }
 
 // TestTwoDevices: devices are told apart by their uid; one that appears on another port has moved.
 func TestTwoDevices(t *testing.T) {
-	second, err := NewPTY(t.TempDir() + "/second")
+	second, err := port.NewPTY(t.TempDir() + "/second")
 	must(t, err)
 	defer second.Close()
-	b := newBench(t, func(o *Options, _ *DeviceOptions) {
+	b := newBench(t, func(o *Options, _ *device.Options) {
 		o.Ports = append(o.Ports, PortOptions{Port: second.Path(), Name: "garden"})
 	})
 	b.start(t)
-	other, err := NewDevice(second.Open, DeviceOptions{UID: []byte{7}, Name: "porch"})
+	other, err := device.New(second.Open, device.Options{UID: []byte{7}, Name: "porch"})
 	must(t, err)
 	atOther := newRecorder()
 	stop := serve(t, other, atOther)
@@ -362,7 +368,7 @@ func TestTwoDevices(t *testing.T) {
 	stop()
 
 	// The same uid on the second port, while the first is talking: refused, until that one falls silent.
-	twin, err := NewDevice(second.Open, DeviceOptions{UID: []byte{0xa1, 0xb2}, Name: "twin"})
+	twin, err := device.New(second.Open, device.Options{UID: []byte{0xa1, 0xb2}, Name: "twin"})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	talking := make(chan struct{})
@@ -394,18 +400,18 @@ func TestTwoDevices(t *testing.T) {
 func TestNoise(t *testing.T) {
 	b := newBench(t, nil)
 	b.start(t)
+	other, err := b.pty.Open(t.Context()) // the same end again
+	must(t, err)
 	noise := func(s string) {
-		b.pty.mu.Lock()
-		defer b.pty.mu.Unlock()
-		_, err := b.pty.master.WriteString(s)
+		_, err := other.Write([]byte(s))
 		must(t, err)
 	}
 	noise("\x00ets Jul 29 2019 12:21:46\r\n\x1b[0;32mI (27) boot: ok\x1b[0m\r\n\x00")
 	acknowledged(t, b.report(t, 0, 5))
 	noise("\x00\x05\xff\xfe\x01\x00\x02\x00" + strings.Repeat("\xaa", 9000) + "\x00")
 	acknowledged(t, b.report(t, 5, 10))
-	for kind := range frameType(8) {
-		noise(string(appendFrame([]byte{0}, 0x4242, frame{kind: kind, payload: []byte{0xff, 0xff}})))
+	for kind := range wire.FrameType(8) {
+		noise(string(wire.AppendFrame([]byte{0}, 0x4242, wire.Frame{Kind: kind, Payload: []byte{0xff, 0xff}})))
 	}
 	acknowledged(t, b.report(t, 10, 15))
 	b.counted(t, 15)
@@ -421,7 +427,7 @@ func TestNoise(t *testing.T) {
 
 // TestPlainDevice: a device without a dictionary says everything in messages.
 func TestPlainDevice(t *testing.T) {
-	b := newBench(t, func(_ *Options, d *DeviceOptions) { d.Senders = nil })
+	b := newBench(t, func(_ *Options, d *device.Options) { d.Senders = nil })
 	b.start(t)
 	id := b.atDevice.wait(t, "connected", 1).id
 	params := carrier.Object{{Key: "info", Value: carrier.Object{{Key: "sender", Value: "light"}, {Key: "event", Value: "lux"}}}, {Key: "data", Value: 512}}
@@ -436,7 +442,7 @@ func TestPlainDevice(t *testing.T) {
 	}
 }
 
-// TestPortAppears: a port that is not there yet, or is no serial port, is said once, and opened when it is there.
+// TestPortAppears: a port that is not there yet, or is not a serial port, is logged once, and opened when it is there.
 func TestPortAppears(t *testing.T) {
 	b := newBench(t, nil)
 	b.pty.Cut()
@@ -455,7 +461,7 @@ func TestPortAppears(t *testing.T) {
 
 // TestFasterLine: the hub and a device that can do more agree upon a faster rate, and go on.
 func TestFasterLine(t *testing.T) {
-	b := newBench(t, func(o *Options, d *DeviceOptions) { o.Ports[0].MaxBaud, d.FastestBaud = 500000, 1000000 })
+	b := newBench(t, func(o *Options, d *device.Options) { o.Ports[0].MaxBaud, d.FastestBaud = 500000, 1000000 })
 	b.start(t)
 	faster, times := "line now runs faster\" port="+b.pty.Path()+" baud=500000", 1
 	again := func() { // a line that is opened anew is tried anew

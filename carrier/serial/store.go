@@ -14,16 +14,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"sighub/carrier/serial/internal/wire"
 )
 
 const (
-	unfinished = ".new-"   // begins the names of files that are being written
-	stale      = time.Hour // after which such a file is one that was left behind
+	unfinished = ".new-"   // prefix of the names of files that are being written
+	stale      = time.Hour // age at which such a file was left behind
 )
 
-// A store keeps packed dictionaries in a folder, a file for each, from one run of the hub to the next. It is a
-// convenience: what cannot be read is fetched from the device again, what cannot be written is logged, and nothing
-// waits for either but the one device that it is about. Several hubs may share a folder.
+// A store keeps packed dictionaries in a folder, each in a file, from one run of the hub to the next. It is a convenience: a
+// dictionary that cannot be read is fetched again, one that cannot be written is logged. Several hubs may share a folder.
 type store struct {
 	dir    string // empty: nothing is kept
 	log    *slog.Logger
@@ -32,8 +33,8 @@ type store struct {
 
 func (s *store) file(hash uint32) string { return filepath.Join(s.dir, fmt.Sprintf("%08x", hash)) }
 
-// load returns the dictionary of this hash, nil if there is none.
-func (s *store) load(want uint32) *dictionary {
+// load returns the dictionary with this hash, or nil.
+func (s *store) load(want uint32) *wire.Dictionary {
 	if s.dir == "" {
 		return nil
 	}
@@ -42,36 +43,36 @@ func (s *store) load(want uint32) *dictionary {
 	case err == nil:
 		return d
 	case !errors.Is(err, fs.ErrNotExist):
-		s.log.Warn("a remembered dictionary is of no use; it is fetched from the device again", "error", err)
+		s.log.Warn("a remembered dictionary cannot be used: it is fetched from the device again", "error", err)
 	}
 	return nil
 }
 
-func readDictionary(file string, want uint32) (*dictionary, error) {
+func readDictionary(file string, want uint32) (*wire.Dictionary, error) {
 	if info, err := os.Stat(file); err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() { // reading a pipe would wait
-		return nil, fmt.Errorf("serial: %s is no file", file)
+	} else if !info.Mode().IsRegular() { // a pipe would block
+		return nil, fmt.Errorf("serial: %s must be a regular file", file)
 	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	packed, err := io.ReadAll(io.LimitReader(f, maxDictionary+1))
+	packed, err := io.ReadAll(io.LimitReader(f, wire.MaxDictionary+1))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	if got := hash(packed); got != want {
-		return nil, fmt.Errorf("serial: %s is damaged: the hash of what it holds is %08x", file, got)
+	if got := wire.HashDictionary(packed); got != want {
+		return nil, fmt.Errorf("serial: %s is damaged: the hash of its content is %08x", file, got)
 	}
-	d, err := parseDictionary(packed)
+	d, err := wire.ParseDictionary(packed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return d, nil
 }
 
-// save keeps a packed dictionary, and forgets the oldest if there are too many.
+// save writes a packed dictionary, and removes the oldest one if there are too many.
 func (s *store) save(hash uint32, packed []byte) {
 	if s.dir == "" {
 		return
@@ -88,15 +89,14 @@ func (s *store) save(hash uint32, packed []byte) {
 	}
 	level := slog.LevelWarn
 	if s.failed.Swap(true) {
-		level = slog.LevelDebug // a disk that is full stays so for the next device
+		level = slog.LevelDebug // a full disk is full for the next device, too
 	}
 	s.log.Log(context.Background(), level,
 		"a dictionary cannot be remembered; the next run of the hub will ask the device for it again",
 		"folder", s.dir, "error", err)
 }
 
-// replace writes a file in such a way that whoever reads it, even after a loss of power, finds all of it or what was
-// there before.
+// replace writes a file so that a reader finds all of it or the file before it, even after a loss of power.
 func replace(file string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), unfinished)
 	if err != nil {
@@ -116,8 +116,8 @@ func replace(file string, data []byte) (err error) {
 	return nil
 }
 
-// tidy removes the oldest files if there are too many, and those that were never finished. What others have put into
-// the folder stays.
+// tidy removes the oldest files if there are too many, and those that were left behind unfinished. It leaves files of others
+// alone.
 func (s *store) tidy(now time.Time) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *store) tidy(now time.Time) error {
 	for _, e := range entries {
 		info, err := e.Info()
 		switch {
-		case err != nil || !info.Mode().IsRegular(): // it has just been removed, or is not ours
+		case err != nil || !info.Mode().IsRegular(): // it was just removed, or is not ours
 		case isHash(e.Name()):
 			kept = append(kept, info)
 		case strings.HasPrefix(e.Name(), unfinished) && now.Sub(info.ModTime()) > stale:
@@ -149,7 +149,7 @@ func (s *store) tidy(now time.Time) error {
 	return err
 }
 
-// isHash tells whether a file's name is one that a store gives.
+// isHash reports whether a file's name is one that a store gives.
 func isHash(name string) bool {
 	return len(name) == 8 && strings.Trim(name, "0123456789abcdef") == ""
 }

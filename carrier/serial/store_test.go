@@ -12,13 +12,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sighub/carrier/serial/internal/wire"
 )
 
 // numberedDictionary returns a dictionary of one sender, and how it is packed.
-func numberedDictionary(n int) (d *dictionary, packed []byte, h uint32) {
-	d = newDictionary([]Sender{{Name: fmt.Sprintf("s%d", n), Events: []Event{{Name: "e", Unit: "lx"}}}})
-	packed = d.pack()
-	return d, packed, hash(packed)
+func numberedDictionary(n int) (d *wire.Dictionary, packed []byte, h uint32) {
+	d = wire.NewDictionary([]wire.Sender{{Name: fmt.Sprintf("s%d", n), Events: []wire.Event{{Name: "e", Unit: "lx"}}}})
+	packed = d.Pack()
+	return d, packed, wire.HashDictionary(packed)
 }
 
 func newStore(t *testing.T, dir string) (*store, *logBuffer) {
@@ -69,7 +71,7 @@ func TestStoreDamaged(t *testing.T) {
 	flipped[3] ^= 4
 	for name, data := range map[string][]byte{
 		"empty": {}, "cut short": packed[:len(packed)-1], "flipped": flipped, "longer": append(bytes.Clone(packed), 0),
-		"much too long": bytes.Repeat([]byte("x"), 10*maxDictionary),
+		"much too long": bytes.Repeat([]byte("x"), 10*wire.MaxDictionary),
 	} {
 		s, log := newStore(t, t.TempDir())
 		must(t, os.WriteFile(s.file(h), data, 0o600))
@@ -87,8 +89,8 @@ func TestStoreDamaged(t *testing.T) {
 	// Of the right hash, and yet no dictionary: another version of the hub may have another form of it.
 	s, log := newStore(t, t.TempDir())
 	foreign := []byte("\x01\xff no dictionary \x00")
-	s.save(hash(foreign), foreign)
-	if d := s.load(hash(foreign)); d != nil || !strings.Contains(log.String(), "level=WARN") {
+	s.save(wire.HashDictionary(foreign), foreign)
+	if d := s.load(wire.HashDictionary(foreign)); d != nil || !strings.Contains(log.String(), "level=WARN") {
 		t.Errorf("taken for %+v: %s", d, log)
 	}
 	// A folder of that name.

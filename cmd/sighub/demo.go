@@ -84,7 +84,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ports, err := serial.New(serial.Options{
+	ports, err := serial.Listen(serial.Options{
 		Ports:   []serial.PortOptions{{Port: line.Path()}},
 		Backoff: carrier.Backoff{Min: 50 * time.Millisecond, Max: 250 * time.Millisecond},
 	})

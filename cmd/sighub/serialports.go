@@ -6,6 +6,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/config"
 )
@@ -15,7 +16,7 @@ import (
 func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Server, error) {
 	o := serial.Options{Dir: dir, Logger: log}
 	for _, p := range ports {
-		opener, err := serial.NewOpener(p.Opener)
+		opener, err := port.NewOpener(p.Opener)
 		if err != nil {
 			return nil, err
 		}
@@ -23,7 +24,7 @@ func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Ser
 			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
 		})
 	}
-	return serial.New(o)
+	return serial.Listen(o)
 }
 
 // methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"sighub/carrier/serial"
 	"sighub/carrier/serial/fault"
+	"sighub/carrier/serial/port"
 	"sighub/internal/config"
 	"sighub/internal/plain"
 	"sighub/internal/simulator"
@@ -17,7 +17,7 @@ import (
 
 // A simulatedLine is the line that a simulated device is connected to.
 type simulatedLine struct {
-	open  func(context.Context) (serial.Port, error)
+	open  func(context.Context) (port.Port, error)
 	close func() error
 	pty   simulator.PTY // nil: the line is a serial port
 }
@@ -27,27 +27,27 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine
 	if c.Pty {
 		return ptyLine(s)
 	}
-	port, err := config.ParsePort(c.Port)
+	settings, err := config.ParsePort(c.Port)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--port %s: %w", c.Port, err)}
 	}
-	opener, err := serial.NewOpener(port.Opener)
+	opener, err := port.NewOpener(settings.Opener)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if port.Baud == 0 {
-		port.Baud = 115200 // a simulated device does not look for the hub
+	if settings.Baud == 0 {
+		settings.Baud = 115200 // a simulated device does not look for the hub
 	}
-	if o.Baud == 0 || o.Baud > port.Baud { // --fault may have set a slower one
-		o.Baud = port.Baud
+	if o.Baud == 0 || o.Baud > settings.Baud { // --fault may have set a slower one
+		o.Baud = settings.Baud
 	}
-	if port.Name != "" {
-		o.Name = port.Name
+	if settings.Name != "" {
+		o.Name = settings.Name
 	}
 	fault := ""
 	return &simulatedLine{
-		open: func(context.Context) (serial.Port, error) {
-			p, err := opener.Open(port.Port, port.Baud)
+		open: func(context.Context) (port.Port, error) {
+			p, err := opener.Open(settings.Port, settings.Baud)
 			switch {
 			case err == nil:
 				fault = ""
@@ -97,18 +97,18 @@ func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
 // through puts a cable between the line and the device. When the cable is cut, a pseudo terminal is cut too, and the hub sees
 // that. At the other end of a serial port there is just silence.
 func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
-	open := func(ctx context.Context) (serial.Port, error) {
+	open := func(ctx context.Context) (port.Port, error) {
 		if l.pty == nil {
 			return l.open(ctx)
 		}
 		if err := l.pty.Restore(); err != nil {
 			return nil, err
 		}
-		port, err := l.pty.Open(ctx)
-		return cutPort{port, l.pty}, err
+		p, err := l.pty.Open(ctx)
+		return cutPort{p, l.pty}, err
 	}
 	return &simulatedLine{
-		open: func(ctx context.Context) (serial.Port, error) {
+		open: func(ctx context.Context) (port.Port, error) {
 			return cable.Open(fault.DeviceEnd, func() (io.ReadWriteCloser, error) { return open(ctx) })
 		},
 		close: l.close,
@@ -117,7 +117,7 @@ func (l *simulatedLine) through(cable *fault.Cable) *simulatedLine {
 
 // A cutPort is the device's end of a pseudo terminal. Closing it cuts the terminal.
 type cutPort struct {
-	serial.Port
+	port.Port
 	pty simulator.PTY
 }
 

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/simulator"
 )
@@ -23,9 +24,9 @@ func TestFaultyPort(t *testing.T) {
 	}
 	defer pty.Close()
 	ctx, stop := context.WithCancel(t.Context())
-	ports, err := serial.New(serial.Options{Ports: []serial.PortOptions{{
+	ports, err := serial.Listen(serial.Options{Ports: []serial.PortOptions{{
 		Port:   "the other end",
-		Opener: serial.OpenerFunc(func(string, int) (serial.Port, error) { return pty.Open(ctx) }),
+		Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return pty.Open(ctx) }),
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func TestFaultyPort(t *testing.T) {
 
 func TestFaultIsUsage(t *testing.T) {
 	for spec, want := range map[string]string{
-		"flip=2": "sighub: --fault: flip=2 is no chance: give one from 0 to 1",
+		"flip=2": "sighub: --fault: flip must be a chance from 0 to 1",
 		"drop":   `sighub: --fault: "drop" says nothing: write one or more of flip, `,
 	} {
 		code, _, stderr := try(t.Context(), "", "simulate", "--pty", "--fault", spec)

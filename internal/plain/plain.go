@@ -5,8 +5,8 @@ import "strings"
 
 // packages are those whose errors begin with their names; a test keeps the list complete.
 var packages = []string{
-	"carrier", "cbor", "drivers", "fault", "hub", "json", "kernel", "local", "pins", "sensors", "serial", "simulated", "tcp",
-	"threshold",
+	"carrier", "cbor", "device", "drivers", "fault", "hub", "json", "kernel", "local", "pins", "port", "sensors", "serial", "simulated",
+	"tcp", "threshold",
 }
 
 // Text removes the names of packages from the beginning of an error's text.

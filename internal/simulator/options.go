@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/hub"
 	"sighub/sensors"
 )
@@ -26,7 +26,7 @@ type Options struct {
 	Baud    int           // of the line; 0: the usual rate
 	Refused func(error)   // is called with the error of the first reading that the hub refuses, if not nil
 
-	senders []serial.Sender
+	senders []device.Sender
 }
 
 // AddSender adds a sender from NAME:EVENT,EVENT.
@@ -35,13 +35,13 @@ func (o *Options) AddSender(text string) error {
 	if !ok || name == "" || list == "" {
 		return errors.New("write a name and its events, such as light:lux or weather:lux,celsius")
 	}
-	sender := serial.Sender{Name: name, Requests: []string{readRequest}}
+	sender := device.Sender{Name: name, Requests: []string{readRequest}}
 	for event := range strings.SplitSeq(list, ",") {
 		switch event {
 		case "", hub.Connect, hub.Disconnect, hub.Gap:
 			return fmt.Errorf("%q cannot be an event: write names such as light:lux", event)
 		}
-		sender.Events = append(sender.Events, serial.Event{Name: event, Unit: o.unit(name, event)})
+		sender.Events = append(sender.Events, device.Event{Name: event, Unit: o.unit(name, event)})
 	}
 	for _, other := range o.senders {
 		if other.Name == name {

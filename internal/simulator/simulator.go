@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/sensors"
 	"sighub/sensors/simulated"
@@ -20,7 +21,7 @@ import (
 // A Simulator is a device that reports simulated values.
 type Simulator struct {
 	opts    Options
-	device  *serial.Device
+	device  *device.Device
 	sources []source // in the order of one round
 
 	mu      sync.Mutex
@@ -39,12 +40,12 @@ type source struct {
 }
 
 // New returns a Simulator on the line that open opens.
-func New(o Options, open func(context.Context) (serial.Port, error)) (*Simulator, error) {
+func New(o Options, open func(context.Context) (port.Port, error)) (*Simulator, error) {
 	name := o.Name
 	if name == "" {
 		name = "simulated"
 	}
-	device, err := serial.NewDevice(open, serial.DeviceOptions{
+	device, err := device.New(open, device.Options{
 		UID: o.uid(), Name: name, Firmware: "sighub", Senders: o.senders, Baud: o.Baud,
 	})
 	if err != nil {

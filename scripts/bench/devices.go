@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 )
 
@@ -71,7 +72,7 @@ func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
 type deviceCrowd struct {
 	clock   *clock
 	paths   []string
-	ptys    []*serial.PTY
+	ptys    []*port.PTY
 	devices []*device
 	stop    context.CancelFunc
 	serving sync.WaitGroup
@@ -85,7 +86,7 @@ type deviceCrowd struct {
 
 // A device counts.
 type device struct {
-	*serial.Device
+	*device.Device
 	name   string
 	number int            // of its next reading
 	taken  []atomic.Int64 // when each reading of this report was taken, on our clock
@@ -94,14 +95,14 @@ type device struct {
 }
 
 func (a *deviceCrowd) add(path string) error {
-	pty, err := serial.NewPTY(path)
+	pty, err := port.NewPTY(path)
 	if err != nil {
 		return err
 	}
 	a.paths, a.ptys = append(a.paths, path), append(a.ptys, pty)
 	d := &device{name: fmt.Sprintf("d%d", len(a.devices))}
-	d.Device, err = serial.NewDevice(pty.Open, serial.DeviceOptions{
-		Name: d.name, Senders: []serial.Sender{{Name: d.name, Events: []serial.Event{{Name: deviceEvent}}}},
+	d.Device, err = device.New(pty.Open, device.Options{
+		Name: d.name, Senders: []device.Sender{{Name: d.name, Events: []device.Event{{Name: deviceEvent}}}},
 	})
 	a.devices = append(a.devices, d)
 	return err

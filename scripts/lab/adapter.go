@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 )
 
 // An adapter is a USB serial adapter of QEMU, FTDI 0403:6001, with one of our devices at its other end. Each time it is plugged
@@ -117,7 +117,7 @@ func (a *adapter) isPlugged() bool {
 }
 
 // open waits until the adapter is plugged in, and returns the device's end of its line.
-func (a *adapter) open(ctx context.Context) (serial.Port, error) {
+func (a *adapter) open(ctx context.Context) (port.Port, error) {
 	for {
 		a.mu.Lock()
 		line, more := a.line, a.more
@@ -225,7 +225,7 @@ type devicePort struct {
 	once   sync.Once
 }
 
-var _ serial.RateSetter = (*devicePort)(nil)
+var _ port.RateSetter = (*devicePort)(nil)
 
 func (p *devicePort) Read(b []byte) (int, error) {
 	l := p.line
@@ -280,7 +280,7 @@ func (a *adapter) cutNext() {
 	a.half = true
 }
 
-// SetBaud implements serial.RateSetter. The adapter of QEMU has no rate: bytes arrive at any.
+// SetBaud implements port.RateSetter. The adapter of QEMU has no rate: bytes arrive at any.
 func (p *devicePort) SetBaud(rate int) error {
 	select {
 	case p.line.a.rates <- rate:

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/serial"
+	serialdevice "sighub/carrier/serial/device"
+	"sighub/carrier/serial/port"
 )
 
 // A device is at the other end of an adapter. It has one sender, named like the device, that counts. It has its own power supply,
 // so it continues when its adapter comes back.
 type device struct {
-	*serial.Device
+	*serialdevice.Device
 	name   string
 	asked  chan string  // receives the names of requests, if there is room
 	period atomic.Int64 // between readings, in ns
@@ -37,7 +38,7 @@ type deviceOptions struct {
 	uid     string        // at most 12 bytes; default: the name
 	period  time.Duration // between readings; default: usualPeriod
 	fastest int           // the fastest rate that it supports
-	open    func(context.Context) (serial.Port, error)
+	open    func(context.Context) (port.Port, error)
 }
 
 // newDevice switches a device on.
@@ -48,9 +49,9 @@ func newDevice(o deviceOptions) (*device, error) {
 	if o.period == 0 {
 		o.period = usualPeriod
 	}
-	inner, err := serial.NewDevice(o.open, serial.DeviceOptions{
+	inner, err := serialdevice.New(o.open, serialdevice.Options{
 		UID: []byte(o.uid), Name: o.name, Firmware: "1.0", FastestBaud: o.fastest,
-		Senders: []serial.Sender{{Name: o.name, Events: []serial.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
+		Senders: []serialdevice.Sender{{Name: o.name, Events: []serialdevice.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/scripts/lab/wire"
 )
 
@@ -214,8 +214,8 @@ func restarted(b *bench) {
 }
 
 // noise makes the device of a port print for a while whenever the port is opened, at another rate than that of the hub.
-func noise(a *adapter, text []byte, lasts time.Duration) func(context.Context) (serial.Port, error) {
-	return func(ctx context.Context) (serial.Port, error) {
+func noise(a *adapter, text []byte, lasts time.Duration) func(context.Context) (port.Port, error) {
+	return func(ctx context.Context) (port.Port, error) {
 		port, err := a.open(ctx)
 		if err != nil {
 			return nil, err

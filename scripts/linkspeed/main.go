@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/fault"
+	"sighub/carrier/serial/port"
 	"sighub/carrier/tcp"
 	"sighub/hub"
 )
@@ -60,7 +62,7 @@ func (r run) measure(out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	pty, err := serial.NewPTY(filepath.Join(dir, "line"))
+	pty, err := port.NewPTY(filepath.Join(dir, "line"))
 	if err != nil {
 		return err
 	}
@@ -72,13 +74,13 @@ func (r run) measure(out io.Writer) (err error) {
 	}
 	var received atomic.Int64 // bytes from the device
 	// The hub has the terminal's master, so that the device opens a path as it would a port's.
-	open := serial.OpenerFunc(func(string, int) (serial.Port, error) {
+	open := port.OpenerFunc(func(string, int) (port.Port, error) {
 		return cable.Open(fault.HubEnd, func() (io.ReadWriteCloser, error) {
 			port, err := pty.Open(ctx)
 			return counted{port, &received}, err
 		})
 	})
-	line, err := serial.New(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path(), Baud: r.baud, Opener: open}}})
+	line, err := serial.Listen(serial.Options{Ports: []serial.PortOptions{{Port: pty.Path(), Baud: r.baud, Opener: open}}})
 	if err != nil {
 		return err
 	}
@@ -136,13 +138,13 @@ func (r run) device(ctx context.Context, running *sync.WaitGroup, path string) e
 		running.Go(func() { _ = cmd.Wait() })
 		return nil
 	}
-	opener, err := serial.NewOpener(serial.OpenerNative)
+	opener, err := port.NewOpener(port.OpenerNative)
 	if err != nil {
 		return err
 	}
-	d, err := serial.NewDevice(func(context.Context) (serial.Port, error) { return opener.Open(path, r.baud) }, serial.DeviceOptions{
+	d, err := device.New(func(context.Context) (port.Port, error) { return opener.Open(path, r.baud) }, device.Options{
 		Name: "linkspeed", Window: 8, Batch: r.batch, Baud: r.baud,
-		Senders: []serial.Sender{{Name: "linkspeed", Events: []serial.Event{{Name: "counter"}}}},
+		Senders: []device.Sender{{Name: "linkspeed", Events: []device.Event{{Name: "counter"}}}},
 	})
 	if err != nil {
 		return err

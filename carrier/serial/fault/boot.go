@@ -2,8 +2,8 @@ package fault
 
 import "strings"
 
-// Rates at which an ESP32 with a crystal of 26 MHz starts, in bits per second: its ROM takes the crystal for one of
-// 40 MHz, and so sends 115200 * 26 / 40 instead of what it means to.
+// Rates at which an ESP32 with a crystal of 26 MHz starts, in bits per second. Its ROM assumes a crystal of 40 MHz, and so
+// sends at 115200 * 26 / 40.
 const (
 	esp32ROM  = 74880
 	esp32Rate = 115200
@@ -32,7 +32,7 @@ func ESP32() string {
 
 // misread returns what a receiver at one rate reads of text that is sent at another one, back to back: 8 data bits,
 // no parity, one stop bit. As a UART does, it waits for the edge of a start bit and then samples the middle of each
-// bit; a byte whose stop bit is wrong counts all the same.
+// bit; a byte whose stop bit is wrong counts as well.
 func misread(text []byte, sent, read int) []byte {
 	// Time is counted in units of 1 / (2 * sent * read) s, in which bits and their halves are whole.
 	sentBit, readBit := 2*read, 2*sent

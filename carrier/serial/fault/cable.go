@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ErrCut is what a port ends with when its line is cut, and what Open returns until the line is mended. It is an
-// [fs.ErrNotExist], as the path of an adapter that was unplugged does not exist.
+// ErrCut ends a port whose line is cut, and is returned by Open until the line is mended. It wraps [fs.ErrNotExist], because
+// the path of an unplugged adapter does not exist.
 var ErrCut error = cutError{}
 
 type cutError struct{}
@@ -17,7 +17,7 @@ type cutError struct{}
 func (cutError) Error() string        { return "fault: the line is cut" }
 func (cutError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// An End of a cable is where its port is used.
+// An End is one end of a cable.
 type End int
 
 // The two ends: what is written at one goes to the other.
@@ -26,22 +26,22 @@ const (
 	DeviceEnd
 )
 
-// A Cable is a line in real time. It lasts while its port is opened again and again; one is open at a time.
+// A Cable is a line in real time. Its port can be opened again and again, one at a time.
 type Cable struct {
 	boot string
 
-	mu       sync.Mutex // guards everything below: nothing blocks while it is held
+	mu       sync.Mutex // guards what follows; nothing blocks while it is held
 	toHub    *Line
 	toDevice *Line
 	cuts     *Cuts
 	busy     bool // a port is open, or being opened or closed
 }
 
-// secondSeed is added to the seed for the second direction: 2^64 divided by the golden ratio, far from any seed that
-// somebody would choose next.
+// secondSeed is added to the seed for the second direction: 2^64 divided by the golden ratio, far from the seeds that people
+// choose.
 const secondSeed = 0x9e3779b97f4a7c15
 
-// New returns the line that o describes. The error tells what is wrong with the options.
+// New returns a cable. The error says what is wrong with the options.
 func New(o Options) (*Cable, error) {
 	c := &Cable{boot: o.Boot}
 	var err error
@@ -57,10 +57,9 @@ func New(o Options) (*Cable, error) {
 	return c, nil
 }
 
-// Open opens a port, which is used at one end of the cable, and returns it as it is seen through the cable. Close of
-// what open returns must wake its Read and Write; it is called once: when the line is cut, when Read or Write fail,
-// or when the port is closed. While the line is cut, Open fails with [ErrCut] and does not call open; while a port is
-// open, it fails with EBUSY.
+// Open opens a port, to be used at one end of the cable, and returns it as it is seen through the cable. What open returns is
+// closed once, when the line is cut, when Read or Write fails, or when the port is closed; its Close must wake its Read and
+// Write. While the line is cut, Open fails with [ErrCut] and does not call open; while a port is open, it fails with EBUSY.
 func (c *Cable) Open(at End, open func() (io.ReadWriteCloser, error)) (io.ReadWriteCloser, error) {
 	if err := c.take(); err != nil {
 		return nil, err
@@ -107,7 +106,7 @@ func (c *Cable) plug() time.Time {
 	return until
 }
 
-// Stats returns what was done so far, in both directions.
+// Stats counts what was done so far, in both directions.
 func (c *Cable) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

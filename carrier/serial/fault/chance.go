@@ -2,7 +2,7 @@ package fault
 
 import "math/rand/v2"
 
-// The streams of chance: one for each purpose, so that none of them disturbs another.
+// The streams of random numbers: one for each purpose, so that they do not disturb each other.
 const (
 	streamFlip = iota
 	streamLose
@@ -15,7 +15,7 @@ const (
 	streamCuts
 )
 
-// stream returns the chance of one purpose. PCG and what is drawn from it below are the same on every machine.
+// stream returns the random numbers for one purpose. They are the same on every machine.
 func stream(seed, purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, purpose)) }
 
 // A chance is something that happens with a probability.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Cuts say when a line is cut and when it is mended. They have no time of their own: each call says what time it is,
-// never earlier than the call before. They are not safe for use by several goroutines.
+// Cuts say when a line is cut and when it is mended. The time is an argument, and must not be earlier than in the call before.
+// They are not safe for use by several goroutines.
 type Cuts struct {
 	mean, away time.Duration
 	random     *rand.Rand
@@ -28,7 +28,7 @@ func NewCuts(o Options) (*Cuts, error) {
 	return c, nil
 }
 
-// At tells whether the line is cut, and until when it stays as it is; a zero time means for ever.
+// At reports whether the line is cut, and until when that does not change; a zero time means for ever.
 func (c *Cuts) At(now time.Time) (cut bool, until time.Time) {
 	if c.mean == 0 {
 		return false, time.Time{}
@@ -48,7 +48,7 @@ func (c *Cuts) At(now time.Time) (cut bool, until time.Time) {
 	return c.cut, c.until
 }
 
-// draw returns how long the line is there: exponentially distributed, as what happens by accident is.
+// draw returns how long the line is not cut: exponentially distributed, as accidents are.
 func (c *Cuts) draw() time.Duration {
 	d := c.random.ExpFloat64() * float64(c.mean)
 	return max(time.Duration(min(d, math.MaxInt64/2)), minUp)

@@ -19,7 +19,7 @@ func (l *Line) step() {
 	}
 }
 
-// framed does to a byte what is done to the frame that it is a part of.
+// framed does the harm to a byte that is done to its frame.
 func (l *Line) framed(b byte) {
 	if b == 0 {
 		if l.inside && !l.dropping {
@@ -53,7 +53,7 @@ func (l *Line) framed(b byte) {
 	l.damage(b)
 }
 
-// damage does to a byte what is done to bytes.
+// damage does the harm to a byte that is done to single bytes.
 func (l *Line) damage(b byte) {
 	if l.insert.hit() {
 		l.stats.Inserted++

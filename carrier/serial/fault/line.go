@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// A Line is one direction of a serial line: a transmitter with a FIFO of 4 KiB, a wire that does harm, and a receiver
-// that holds 4 KiB, and beyond that what the delay keeps on its way. When the receiver is full, the transmitter waits.
+// A Line is one direction of a serial line: a transmitter with a FIFO of 4 KiB, a wire that does harm, and a receiver that
+// holds 4 KiB beside what a delay keeps on its way. When the receiver is full, the transmitter waits.
 //
-// It has no time of its own: each call says what time it is, never earlier than the call before. It is not safe for
-// use by several goroutines.
+// The time is an argument, and must not be earlier than in the call before. A Line is not safe for use by several goroutines.
 type Line struct {
 	harm                                       Harm
 	flip, lose, double, insert, drop, repeated chance
@@ -47,7 +46,7 @@ const (
 	maxFlight  = 1 << 16 // bytes that a delay may keep on their way
 	maxRepeat  = 8192    // bytes of a frame that comes twice
 	burst      = 64      // bytes that have the same delay
-	stepSize   = 3       // bytes that one byte may become, without those of a repeated frame
+	stepSize   = 3       // bytes that one byte can become, without those of a repeated frame
 	usualBaud  = 1_000_000
 )
 
@@ -76,8 +75,8 @@ func NewLine(h Harm, seed uint64) (*Line, error) {
 	}, nil
 }
 
-// Send puts data into the transmitter, as much as there is room for, and returns how much that is. If that is not
-// all, again is when it makes sense to try again; it is zero if that is after the next Receive.
+// Send puts as much of data into the transmitter as there is room for, and returns how much that is. If that is not all, again
+// is when to try again; if it is zero, after the next Receive.
 func (l *Line) Send(now time.Time, data []byte) (n int, again time.Time) {
 	t := l.begin(now)
 	n = min(len(data), l.fifo.room())
@@ -92,8 +91,8 @@ func (l *Line) Send(now time.Time, data []byte) (n int, again time.Time) {
 	return n, l.epoch.Add(l.free + l.times(min(len(data)-n, bufferSize/4)))
 }
 
-// Receive moves what has arrived into dst, and returns how much that is, and when there may be more, if nothing is
-// sent before; a zero time means that there will not.
+// Receive moves what has arrived into dst. It returns how much that is, and when there may be more if nothing is sent before;
+// a zero time means never.
 func (l *Line) Receive(now time.Time, dst []byte) (n int, next time.Time) {
 	t := l.begin(now)
 	for {
@@ -117,7 +116,7 @@ func (l *Line) Receive(now time.Time, dst []byte) (n int, next time.Time) {
 	return n, next
 }
 
-// Boot lets the device print a text as it starts, before what is still to be sent.
+// Boot makes the device print a text, before what is still to be sent.
 func (l *Line) Boot(now time.Time, text string) {
 	t := l.begin(now)
 	l.boot = append(l.boot, text...)
@@ -133,7 +132,7 @@ func (l *Line) Cut() {
 	l.left = 0
 }
 
-// Stats returns what was done so far.
+// Stats counts what was done so far.
 func (l *Line) Stats() Stats { return l.stats }
 
 // begin returns the time since the line was first used, and lets an idle line begin now.
@@ -149,7 +148,7 @@ func (l *Line) begin(now time.Time) time.Duration {
 	return t
 }
 
-// waiting tells whether there is something to put on the wire.
+// waiting reports whether there is something to put on the wire.
 func (l *Line) waiting() bool { return len(l.boot) > 0 || len(l.again) > 0 || l.fifo.n > 0 }
 
 // advance puts on the wire what fits on it until t.

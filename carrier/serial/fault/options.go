@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Options describe a line. The zero value is one that is perfect and as fast as can be.
+// Options describe a line. The zero value is a perfect line without a limit of its rate.
 type Options struct {
-	// Seed is where all chance comes from: the same seed does the same harm to the same bytes.
+	// Seed is the seed of all random numbers: the same seed does the same harm to the same bytes.
 	Seed uint64
 
 	// ToHub and ToDevice are what happens to the bytes that go in either direction.
 	ToHub, ToDevice Harm
 
-	// Cut is the mean time from when the line is there to when it is cut; each time is drawn from an exponential
-	// distribution, and at least 1 ms. 0: it is never cut.
+	// Cut is the mean time until the line is cut. Each time is exponentially distributed, and at least 1 ms. 0: the line is
+	// never cut.
 	Cut time.Duration
-	// Away is how long it then is gone. Default 1 s.
+	// Away is how long the line is then cut. Default 1 s.
 	Away time.Duration
 
 	// Boot is what the device prints whenever the line is opened, as boards do that are reset by it; up to 4096
@@ -24,24 +24,24 @@ type Options struct {
 	Boot string
 }
 
-// Harm is what happens to the bytes of one direction. The zero value is: nothing.
+// Harm is what happens to the bytes of one direction. The zero value does no harm.
 type Harm struct {
 	// Chances, from 0 to 1.
 	Flip   float64 // that a bit is flipped
 	Lose   float64 // that a byte is lost
 	Double float64 // that a byte comes twice
-	Insert float64 // that a byte that nobody sent comes before one that somebody did
+	Insert float64 // that a byte that was not sent precedes one that was
 	Drop   float64 // that a frame is lost
 	Repeat float64 // that a frame comes twice; frames longer than 8 KiB do not
 
-	// Delay is by how much bytes are late. It is drawn anew for each frame and after each 64 bytes, the most that an
-	// adapter sends by USB at once. No byte overtakes another.
+	// Delay is how late bytes are. It is drawn anew for each frame and after each 64 bytes, which is what a USB adapter sends
+	// at once. No byte overtakes another.
 	Delay Range
 	// Baud is how many bits per second the line takes, ten for each byte: 50 to 100,000,000. 0: no limit.
 	Baud int
 }
 
-// A Range is the times from Min to Max, both included; up to 10 s.
+// A Range is the times from Min to Max, both included. Max is at most 10 s.
 type Range struct{ Min, Max time.Duration }
 
 const (
@@ -75,7 +75,7 @@ func (h *Harm) check() error {
 			continue
 		}
 		if p := *k.chance(h); !(p >= 0 && p <= 1) { // NaN is neither
-			return fmt.Errorf("fault: %s=%v is no chance: give one from 0 to 1, as in 1e-4 or 1%%", k.name, p)
+			return fmt.Errorf("fault: %s must be a chance from 0 to 1, as in 1e-4 or 1%%, not %v", k.name, p)
 		}
 	}
 	switch {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A key is one thing that can be said of a line: a chance of harm, or something with a text of its own.
+// A key is an option as users write it.
 type key[T any] struct {
 	name    string
 	example string
@@ -17,7 +17,7 @@ type key[T any] struct {
 	format  func(*T) string // empty: not set
 }
 
-// harms returns what can be said of one direction, and so of both.
+// harms returns the keys that apply to one direction or to both.
 func harms() []key[Harm] {
 	return []key[Harm]{
 		{name: "flip", example: "1e-4", chance: func(h *Harm) *float64 { return &h.Flip }},
@@ -35,7 +35,7 @@ func harms() []key[Harm] {
 	}
 }
 
-// wholes returns what can be said of a line only as a whole.
+// wholes returns the keys that apply to the line as a whole.
 func wholes() []key[Options] {
 	return []key[Options]{
 		{name: "cut", example: "30s",
@@ -53,16 +53,16 @@ func wholes() []key[Options] {
 	}
 }
 
-// The prefixes of a key that is meant for one direction.
+// The prefixes of a key that applies to one direction.
 const toHub, toDevice = "to-hub.", "to-device."
 
 // Parse reads options as users write them: keys and values as in
 //
 //	flip=1e-4,lose=0.1%,double=0.1%,insert=0.1%,drop=1%,repeat=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7
 //
-// in any order, each at most once. All but the last four are meant for both directions, or with "to-hub." or
-// "to-device." in front for one: to-hub.drop=1%. Chances are fractions or percentages; boot is esp32, or any text in
-// double quotes, as Go writes it. The empty text stands for a perfect line.
+// in any order, each at most once. All but the last four apply to both directions, or with the prefix "to-hub." or
+// "to-device." to one: to-hub.drop=1%. Chances are fractions or percentages; boot is esp32, or a text in double quotes as in
+// Go. The empty text is a perfect line.
 func Parse(text string) (Options, error) {
 	var o Options
 	seen := make(map[string]bool)
@@ -106,7 +106,7 @@ func Parse(text string) (Options, error) {
 	return o, nil
 }
 
-// cutValue cuts the value that the text begins with, up to a comma outside of quotes, from the rest behind it.
+// cutValue splits the text after its first value, at a comma outside of quotes.
 func cutValue(text string) (value, rest string, ok bool) {
 	if strings.HasPrefix(text, `"`) {
 		quoted, err := strconv.QuotedPrefix(text)
@@ -141,7 +141,7 @@ func set[T any](keys []key[T], name, value string, targets ...*T) (found bool, e
 	return false, nil
 }
 
-// possible lists what can be said.
+// possible lists all keys.
 func possible() string {
 	var names, examples []string
 	for _, k := range harms() {

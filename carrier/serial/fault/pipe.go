@@ -13,8 +13,8 @@ type pipe struct {
 	putting, getting chan struct{} // hold something while somebody does
 }
 
-// tick is how often a receiver looks at what has arrived: about every third byte at 115200 baud, less often than
-// bytes come, so that a line that is busy does not keep a processor busy.
+// tick is how often a receiver looks at what has arrived: after about every third byte at 115200 baud, so that a busy line
+// does not keep a processor busy.
 const tick = 250 * time.Microsecond
 
 func newPipe(c *Cable, l *Line, end <-chan struct{}) *pipe {
@@ -22,7 +22,7 @@ func newPipe(c *Cable, l *Line, end <-chan struct{}) *pipe {
 	return &pipe{cable: c, line: l, end: end, fed: notice(), freed: notice(), putting: notice(), getting: notice()}
 }
 
-// put sends all of data, and returns how much it could; ok is false if the end came first.
+// put sends all of data, and returns how much it sent; ok is false if the end came first.
 func (p *pipe) put(data []byte) (sent int, ok bool) {
 	if !p.take(p.putting) {
 		return 0, false
@@ -40,7 +40,7 @@ func (p *pipe) put(data []byte) (sent int, ok bool) {
 		}
 		freed := p.freed
 		if !again.IsZero() {
-			freed = nil // time alone makes room
+			freed = nil // only time makes room
 		}
 		if !sleep(again, freed, p.end) {
 			break
@@ -76,7 +76,7 @@ func (p *pipe) get(dst []byte) (int, bool) {
 	return 0, false
 }
 
-// take waits until nobody else does what the caller is about to do; it returns false if the end came first.
+// take waits for the caller's turn; it returns false if the end came first.
 func (p *pipe) take(turn chan<- struct{}) bool {
 	select {
 	case turn <- struct{}{}:

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A port is an open port as it is seen through a cable. One goroutine reads the inner port into one line, one writes
-// to it what the other line brings, and one waits for the cut; Close ends them all.
+// A port is an open port as it is seen through a cable. One goroutine reads the inner port into one line, one writes what the
+// other line brings to it, and one waits for the cut. Close ends them all.
 type port struct {
 	cable   *Cable
 	inner   io.ReadWriteCloser
 	in, out *pipe
-	end     chan struct{} // closed when the port is of no use any more
+	end     chan struct{} // closed when the port has ended
 	running sync.WaitGroup
 	release sync.Once
 
@@ -37,7 +37,7 @@ func newPort(c *Cable, at End, inner io.ReadWriteCloser) *port {
 	return p
 }
 
-// bring puts on the line what the inner port brings.
+// bring puts what the inner port brings on the line.
 func (p *port) bring() {
 	buf := make([]byte, bufferSize)
 	for {
@@ -52,7 +52,7 @@ func (p *port) bring() {
 	}
 }
 
-// carryOff writes to the inner port what the line brings.
+// carryOff writes what the line brings to the inner port.
 func (p *port) carryOff() {
 	buf := make([]byte, bufferSize)
 	for {
@@ -104,8 +104,7 @@ func (p *port) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close wakes Read and Write, and loses what is on the line, as the cable's other end is unplugged. It may be called
-// more than once.
+// Close wakes Read and Write, and drops what is on the line. It may be called more than once.
 func (p *port) Close() error {
 	p.fail(os.ErrClosed)
 	p.running.Wait()

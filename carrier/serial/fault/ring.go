@@ -10,13 +10,13 @@ func newRing[T any](size int) ring[T] { return ring[T]{items: make([]T, size)} }
 
 func (r *ring[T]) room() int { return len(r.items) - r.n }
 
-// push appends what there must be room for.
+// push appends an item, for which there must be room.
 func (r *ring[T]) push(item T) {
 	r.items[(r.first+r.n)%len(r.items)] = item
 	r.n++
 }
 
-// peek returns the first of what must not be empty.
+// peek returns the first item of a ring that must not be empty.
 func (r *ring[T]) peek() T { return r.items[r.first] }
 
 func (r *ring[T]) pop() T {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Stats count what was sent over a line, and what was done to it.
+// Stats counts what was sent over a line, and the harm that was done.
 type Stats struct {
 	Bytes  uint64 // put on the wire, as they were sent
-	Frames uint64 // that were there to be dropped or repeated
+	Frames uint64 // that could be dropped or repeated
 
 	Flipped  uint64 // bits
 	Lost     uint64 // bytes, without those of dropped frames
@@ -29,7 +29,7 @@ func (s Stats) add(t Stats) Stats {
 	}
 }
 
-// String tells what was done, without what was not.
+// String returns the counts that are not zero.
 func (s Stats) String() string {
 	var parts []string
 	for _, p := range []struct {

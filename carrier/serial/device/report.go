@@ -1,0 +1,98 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sighub/carrier"
+	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/internal/wire"
+)
+
+// ErrOverflow ends a reading that was dropped because the device's ring was full.
+var ErrOverflow = errors.New("device: the ring of readings is full")
+
+// Report queues a reading of an event of the device's dictionary, taken now. It calls done, which may be nil, once the hub has
+// acknowledged the reading, or with an error: the hub's if it refused the reading, [ErrOverflow] if the reading was dropped,
+// or one that wraps [carrier.ErrReset] or [carrier.ErrShutdown]. done runs on the goroutine that calls the handler, or for a
+// dropped reading on that of Report, and must not block.
+//
+// While the ring is full, Report waits until ctx is done, unless the options say otherwise. An error means that the reading
+// was not queued.
+func (d *Device) Report(ctx context.Context, sender, event string, value any, done func(error)) error {
+	return d.ReportAt(ctx, d.Ticks(), sender, event, value, done)
+}
+
+// ReportAt is [Device.Report] for a reading that was taken when [Device.Ticks] returned ticks.
+func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string, value any, done func(error)) error {
+	n, ok := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
+	if !ok {
+		return fmt.Errorf("device: the dictionary has no event %q of a sender %q", event, sender)
+	}
+	packed, err := carrier.CBORText.Append(nil, value)
+	if err != nil {
+		return fmt.Errorf("device: pack the reading: %w", err)
+	}
+	if packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent); err != nil {
+		return fmt.Errorf("device: pack the reading: %w", err)
+	}
+	const others = 5 + 5 // a time mark, and the event's number and ticks
+	if limit := wire.PayloadLimit(d.o.MaxFrame) - others; len(packed) > limit {
+		return fmt.Errorf("%w: the reading must have at most %d bytes, not %d", carrier.ErrTooLarge, limit, len(packed))
+	}
+	r := &link.PendingReading{Number: n, Ticks: ticks, Value: packed, Done: done}
+	roomy := d.o.Overflow == OverflowWait
+	if roomy {
+		if err := d.enter(ctx); err != nil {
+			return err
+		}
+	}
+	dropped, err := d.queue(r, roomy)
+	if dropped != nil && dropped.Done != nil {
+		dropped.Done(ErrOverflow)
+	}
+	return err
+}
+
+// enter waits for room in the ring.
+func (d *Device) enter(ctx context.Context) error {
+	select {
+	case d.room <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case d.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
+	}
+}
+
+// queue queues a reading. Unless room was made for it already, and if there is none, it takes that of another reading, which
+// queue returns.
+func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.PendingReading, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		if roomy {
+			<-d.room
+		}
+		return nil, carrier.ErrShutdown
+	}
+	if !roomy {
+		select {
+		case d.room <- struct{}{}:
+			roomy = true
+		default:
+		}
+	}
+	if roomy {
+		d.line.Report(r)
+	} else {
+		dropped = d.line.Displace(r)
+	}
+	d.wake.Give()
+	return dropped, nil
+}

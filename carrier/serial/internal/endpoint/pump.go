@@ -1,0 +1,172 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"sighub/carrier/serial/internal/wire"
+	"sighub/carrier/serial/port"
+)
+
+// An End is one end of a line: see package link. Whoever calls its methods holds its lock.
+type End interface {
+	Receive(now time.Time, data []byte) (more bool)
+	Pull(now time.Time, dst []byte) (data []byte, next time.Time)
+
+	// Rate returns the rate in bits per second that the port is to be set to, or 0. Until RateSet is told what came of it,
+	// Pull appends nothing.
+	Rate() int
+	RateSet(now time.Time, rate int, err error)
+
+	// Finish says that the port is about to be closed: nothing new is to be begun. It reports whether everything that was
+	// begun has ended, except for what Pull has to append.
+	Finish() bool
+
+	// Expire ends what has taken too long. It is called now and then, even while a write is stuck.
+	Expire(now time.Time)
+}
+
+const (
+	expireEvery = 250 * time.Millisecond // between two calls of Expire
+	farewell    = time.Second            // for which a port stays open until Finish returns true
+)
+
+// A pump moves bytes between a port and one end of a line.
+type pump struct {
+	port port.Port
+	end  End
+	lock sync.Locker // of end
+	wake Notice      // end has something to write
+	lost func(error)
+
+	once sync.Once
+	stop chan struct{} // closed when the port is lost
+}
+
+// Pump moves bytes until the port fails, or until ctx is done and the end has finished; lost is called as soon as that is
+// known. When Pump returns, the port is closed and nothing runs any more. Each method of the end is called with the lock held.
+func Pump(ctx context.Context, p port.Port, end End, lock sync.Locker, wake Notice, lost func(error)) {
+	m := &pump{port: p, end: end, lock: lock, wake: wake, stop: make(chan struct{}), lost: lost}
+	var all sync.WaitGroup
+	all.Go(func() { m.fail(m.read()) })
+	all.Go(func() { m.fail(m.write(ctx)) })
+	all.Go(func() { m.watch(ctx) })
+	all.Wait()
+}
+
+// fail closes the port, and reports the first error.
+func (m *pump) fail(err error) {
+	m.once.Do(func() {
+		close(m.stop)
+		m.lost(err)
+		_ = m.port.Close()
+	})
+}
+
+func (m *pump) read() error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := m.port.Read(buf)
+		if n > 0 {
+			m.lock.Lock()
+			more := m.end.Receive(time.Now(), buf[:n])
+			m.lock.Unlock()
+			if more {
+				m.wake.Give()
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// watch has the end expire. When ctx is done it gives the end some time to finish.
+func (m *pump) watch(ctx context.Context) {
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-m.stop:
+			return
+		case <-ctx.Done():
+		case <-ticker.C:
+			m.lock.Lock()
+			m.end.Expire(time.Now())
+			m.lock.Unlock()
+		}
+	}
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case <-m.stop:
+	case <-timer.C:
+		m.fail(ctx.Err()) // closes the port, which ends a write that is stuck
+	}
+}
+
+// write writes until the port fails or is lost, or until ctx is done and the end has finished.
+func (m *pump) write(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	buf := make([]byte, 0, wire.MaxFrame)
+	for {
+		ending := ctx.Err() != nil
+		data, next, rate, finished := m.next(buf[:0], ending)
+		switch {
+		case len(data) > 0:
+			if _, err := m.port.Write(data); err != nil {
+				return err
+			}
+			buf = data
+			continue
+		case rate != 0:
+			m.setRate(rate)
+			continue
+		case finished:
+			if d, ok := m.port.(port.Drainer); ok {
+				_ = d.Drain() // the port is closed in any case
+			}
+			return ctx.Err()
+		}
+		done := ctx.Done()
+		if ending {
+			done = nil
+		}
+		var due <-chan time.Time
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+			due = timer.C
+		}
+		select {
+		case <-m.wake:
+		case <-due:
+		case <-done:
+		case <-m.stop:
+			return nil
+		}
+	}
+}
+
+// next asks the end what to do next: write data, set a rate, finish, or else wait until next at most.
+func (m *pump) next(dst []byte, ending bool) (data []byte, next time.Time, rate int, finished bool) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if data, next = m.end.Pull(time.Now(), dst); len(data) > 0 {
+		return data, next, 0, false
+	}
+	rate = m.end.Rate()
+	return nil, next, rate, rate == 0 && ending && m.end.Finish()
+}
+
+func (m *pump) setRate(rate int) {
+	err := errors.ErrUnsupported
+	if p, ok := m.port.(port.RateSetter); ok {
+		err = p.SetBaud(rate)
+	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.end.RateSet(time.Now(), rate, err)
+}

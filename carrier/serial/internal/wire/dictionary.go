@@ -1,0 +1,232 @@
+package wire
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"sighub/carrier"
+)
+
+// A Sender is one of a device's senders.
+type Sender struct {
+	Name     string
+	Events   []Event
+	Requests []string // nil: it answers none
+}
+
+// An Event is one of a sender's events. Its Exponent is that of [Scale].
+type Event struct {
+	Name, Unit string
+	Exponent   int
+}
+
+// Limits of a dictionary.
+const (
+	MaxDictionary = 16 << 10 // bytes
+	maxEntries    = 4096
+	MaxExponent   = 18
+)
+
+// A packed dictionary is text: each entry is one of these bytes and the text up to the next byte below firstText. So a
+// device's source can hold it as a string literal.
+const (
+	entrySender   = 0x01
+	entryEvent    = 0x02 // of the latest sender
+	entryUnit     = 0x03 // of the latest event
+	entryExponent = 0x04 // of the latest event, in decimal
+	entryRequest  = 0x05 // of the latest sender
+	firstText     = 0x20 // the bytes between are for later versions
+)
+
+// A Dictionary numbers the names of a device: its events from 0 over all senders, its requests from 1.
+type Dictionary struct {
+	Senders  []Sender
+	Events   []knownEvent
+	Requests []RequestName
+}
+
+type knownEvent struct {
+	EventName
+	Exponent int
+}
+
+// An EventName names an event of a device.
+type EventName struct{ Sender, Event string }
+
+// A RequestName names a request of a device.
+type RequestName struct{ Sender, Method string }
+
+// NewDictionary returns the dictionary of these senders, which [CheckSenders] must accept.
+func NewDictionary(senders []Sender) *Dictionary {
+	d := &Dictionary{Senders: senders}
+	for _, s := range senders {
+		for _, e := range s.Events {
+			d.Events = append(d.Events, knownEvent{EventName{s.Name, e.Name}, e.Exponent})
+		}
+		for _, r := range s.Requests {
+			d.Requests = append(d.Requests, RequestName{s.Name, r})
+		}
+	}
+	return d
+}
+
+// RequestNumber returns the number of a request, or 0 if the dictionary does not have it.
+func (d *Dictionary) RequestNumber(r RequestName) uint64 {
+	for i, have := range d.Requests {
+		if have == r {
+			return uint64(i) + 1
+		}
+	}
+	return 0
+}
+
+// EventNumber returns the number of an event, and whether the dictionary has it.
+func (d *Dictionary) EventNumber(e EventName) (int, bool) {
+	for i, have := range d.Events {
+		if have.EventName == e {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// HashDictionary returns the hash by which HELLO names a packed dictionary; 0 for an empty one.
+func HashDictionary(packed []byte) uint32 {
+	if len(packed) == 0 {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write(packed) // never fails
+	return h.Sum32()
+}
+
+// Pack returns the dictionary as the hub fetches it; empty if there are no senders.
+func (d *Dictionary) Pack() (packed []byte) {
+	entry := func(kind byte, text string) { packed = append(append(packed, kind), text...) }
+	for _, s := range d.Senders {
+		entry(entrySender, s.Name)
+		for _, e := range s.Events {
+			entry(entryEvent, e.Name)
+			if e.Unit != "" {
+				entry(entryUnit, e.Unit)
+			}
+			if e.Exponent != 0 {
+				entry(entryExponent, strconv.Itoa(e.Exponent))
+			}
+		}
+		for _, r := range s.Requests {
+			entry(entryRequest, r)
+		}
+	}
+	return packed
+}
+
+// ParseDictionary reads a packed dictionary, which must have at least one sender.
+func ParseDictionary(packed []byte) (*Dictionary, error) {
+	if len(packed) > MaxDictionary {
+		return nil, fmt.Errorf("%w: the dictionary must have at most %d bytes, not %d", carrier.ErrTooLarge, MaxDictionary, len(packed))
+	}
+	var senders []Sender
+	for n, rest := 0, string(packed); len(rest) > 0; n++ {
+		kind, end := rest[0], 1
+		for end < len(rest) && rest[end] >= firstText {
+			end++
+		}
+		if n == maxEntries {
+			return nil, fmt.Errorf("%w: the dictionary must have at most %d entries", carrier.ErrTooLarge, maxEntries)
+		}
+		var err error
+		if senders, err = addEntry(senders, kind, rest[1:end]); err != nil {
+			return nil, fmt.Errorf("%w: entry %d of the dictionary: %w", carrier.ErrMalformed, n, err)
+		}
+		rest = rest[end:]
+	}
+	if len(senders) == 0 {
+		return nil, fmt.Errorf("%w: the dictionary must have a sender", carrier.ErrMalformed)
+	}
+	return NewDictionary(senders), nil
+}
+
+func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
+	switch {
+	case kind == 0 || kind >= firstText:
+		return nil, fmt.Errorf("it must not begin with byte %02x", kind)
+	case kind > entryRequest:
+		return senders, nil
+	case kind == entrySender:
+		return append(senders, Sender{Name: text}), checkText("a sender's name", text)
+	case len(senders) == 0:
+		return nil, fmt.Errorf("%q must follow a sender", text)
+	}
+	s := &senders[len(senders)-1]
+	switch kind {
+	case entryEvent:
+		s.Events = append(s.Events, Event{Name: text})
+		return senders, checkText("an event's name", text)
+	case entryRequest:
+		s.Requests = append(s.Requests, text)
+		return senders, checkText("a request's name", text)
+	}
+	if len(s.Events) == 0 {
+		return nil, fmt.Errorf("%q must follow an event", text)
+	}
+	e := &s.Events[len(s.Events)-1]
+	if kind == entryUnit {
+		e.Unit = text
+		return senders, checkText("a unit", text)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < -MaxExponent || n > MaxExponent {
+		return nil, fmt.Errorf("the exponent must be an integer from -%d to %d, not %q", MaxExponent, MaxExponent, text)
+	}
+	e.Exponent = n
+	return senders, nil
+}
+
+// checkText returns an error if text cannot be an entry of a dictionary.
+func checkText(what, text string) error {
+	switch {
+	case text == "":
+		return fmt.Errorf("%s must not be empty", what)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return fmt.Errorf("%s must be plain text, not %q", what, text)
+	}
+	return nil
+}
+
+// CheckSenders returns an error if no dictionary can hold these senders.
+func CheckSenders(senders []Sender) error {
+	names := make(map[string]bool)
+	for _, s := range senders {
+		if err := checkText("a sender's name", s.Name); err != nil {
+			return err
+		}
+		if names[s.Name] {
+			return fmt.Errorf("two senders have the name %q: rename one", s.Name)
+		}
+		names[s.Name] = true
+		for _, e := range s.Events {
+			if err := checkText("an event's name", e.Name); err != nil {
+				return err
+			}
+			if e.Unit != "" {
+				if err := checkText("a unit", e.Unit); err != nil {
+					return err
+				}
+			}
+			if e.Exponent < -MaxExponent || e.Exponent > MaxExponent {
+				return fmt.Errorf("the exponent of %s must be from -%d to %d, not %d", e.Name, MaxExponent, MaxExponent, e.Exponent)
+			}
+		}
+		for _, r := range s.Requests {
+			if err := checkText("a request's name", r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

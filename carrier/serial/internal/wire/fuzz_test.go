@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"testing"
+
+	"sighub/carrier"
+)
+
+func FuzzHello(f *testing.F) {
+	for _, v := range readVectors(f).Hellos {
+		f.Add(unhex(f, v.Payload))
+	}
+	welcome := Welcome{Session: 5, MaxFrame: 254, Window: 8, Known: true, Expects: 3, Echo: 12}
+	f.Add(welcome.Pack())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if h, err := ParseHello(data); err == nil {
+			again, err := ParseHello(h.Pack())
+			if err != nil || !reflect.DeepEqual(again, h) {
+				t.Fatalf("%+v is read again as %+v, %v", h, again, err)
+			}
+			if h.MaxFrame < MinFrame || h.MaxFrame > MaxFrame || h.Window < 1 || h.Window > MaxWindow || h.Expects >= FrameNumbers {
+				t.Fatalf("%+v", h)
+			}
+		}
+		if w, err := ParseWelcome(data); err == nil {
+			if again, err := ParseWelcome(w.Pack()); err != nil || again != w {
+				t.Fatalf("%+v is read again as %+v, %v", w, again, err)
+			}
+		}
+	})
+}
+
+func FuzzDictionary(f *testing.F) {
+	for _, v := range readVectors(f).Dictionaries {
+		f.Add(unhex(f, v.Text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := ParseDictionary(data)
+		if err != nil {
+			return
+		}
+		packed := d.Pack()
+		if again, err := ParseDictionary(packed); err != nil || !reflect.DeepEqual(again, d) {
+			t.Fatalf("%+v is read again as %+v, %v", d, again, err)
+		}
+		names := make(map[string]int)
+		for _, s := range d.Senders {
+			names[s.Name]++
+		}
+		if err := CheckSenders(d.Senders); (err == nil) != (len(names) == len(d.Senders)) {
+			t.Fatalf("%+v: %v", d, err)
+		}
+	})
+}
+
+// FuzzScale: what a device makes of a number means that number again, to half a unit of its exponent.
+func FuzzScale(f *testing.F) {
+	f.Add(21.565, int8(-2))
+	f.Add(-0.5, int8(0))
+	f.Add(1e300, int8(-18))
+	f.Add(-1e22, int8(5))
+	f.Fuzz(func(t *testing.T, x float64, exponent int8) {
+		e := int(exponent % (MaxExponent + 1))
+		packed, err := carrier.CBORText.Append(nil, x)
+		must(t, err)
+		wire, err := Unscale(packed, e)
+		must(t, err)
+		var got float64
+		must(t, Scale(wire, e).Decode(&got))
+		unit := math.Pow10(e)
+		if off := math.Abs(got - x); off > unit/2*(1+1e-9)+math.Abs(x)*1e-15 && !math.IsNaN(x) {
+			t.Fatalf("%v with exponent %d travels as %x and means %v", x, e, wire, got)
+		}
+		again, err := Unscale(wire, 0)
+		if err != nil || !bytes.Equal(again, wire) {
+			t.Fatalf("%x, %v", again, err)
+		}
+	})
+}

@@ -1,9 +1,0 @@
-//go:build !linux && !windows
-
-package serial
-
-import "errors"
-
-func openTarm(string, int) (Port, error) {
-	return nil, errors.New("serial: the opener tarm works on Linux and Windows only; use native")
-}

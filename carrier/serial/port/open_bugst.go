@@ -1,0 +1,92 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	bugst "go.bug.st/serial"
+)
+
+// pollEvery is how often a Read that cannot be woken checks whether the port was closed.
+const pollEvery = 100 * time.Millisecond
+
+func openBugst(path string, baud int) (Port, error) {
+	p, err := bugst.Open(path, &bugst.Mode{BaudRate: baud})
+	if err != nil {
+		return nil, bugstError(err)
+	}
+	if err := p.SetReadTimeout(pollEvery); err != nil {
+		_ = p.Close()
+		return nil, bugstError(err)
+	}
+	_ = p.SetDTR(true) // some ports do not have these lines
+	_ = p.SetRTS(true)
+	return &settablePort{newPolledPort(bugstPort{p}), p}, nil
+}
+
+// A settablePort is a polledPort whose rate and modem lines can be set.
+type settablePort struct {
+	*polledPort
+	port bugst.Port
+}
+
+// SetBaud implements [RateSetter].
+func (p *settablePort) SetBaud(rate int) error {
+	if !p.enter() {
+		return os.ErrClosed
+	}
+	defer p.leave()
+	if err := p.port.Drain(); err != nil {
+		return bugstError(err)
+	}
+	return bugstError(p.port.SetMode(&bugst.Mode{BaudRate: rate}))
+}
+
+// SetModem implements [ModemSetter].
+func (p *settablePort) SetModem(dtr, rts bool) error {
+	if err := p.port.SetDTR(dtr); err != nil {
+		return bugstError(err)
+	}
+	return bugstError(p.port.SetRTS(rts))
+}
+
+type bugstPort struct{ bugst.Port }
+
+func (p bugstPort) drain() error { return bugstError(p.Drain()) }
+
+func (p bugstPort) flush() { _ = p.ResetOutputBuffer() }
+
+// Read returns 0, nil after pollEvery.
+func (p bugstPort) Read(b []byte) (n int, err error) {
+	// Version 1.8.0 uses select(2), and panics if a descriptor is 1024 or above.
+	defer func() {
+		if recover() != nil {
+			err = errors.New("this opener works with fewer than 1,024 open files: use the native one")
+		}
+	}()
+	n, err = p.Port.Read(b)
+	return n, bugstError(err)
+}
+
+// bugstError wraps an error of the library together with the system's that it stands for.
+func bugstError(err error) error {
+	var pe *bugst.PortError
+	if !errors.As(err, &pe) {
+		return err
+	}
+	switch pe.Code() {
+	case bugst.PortNotFound:
+		return fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+	case bugst.PermissionDenied:
+		return fmt.Errorf("%w: %w", err, fs.ErrPermission)
+	case bugst.PortBusy:
+		return fmt.Errorf("%w: %w", err, syscall.EBUSY)
+	case bugst.InvalidSerialPort:
+		return fmt.Errorf("%w: %w", err, errNotTerminal)
+	}
+	return err
+}

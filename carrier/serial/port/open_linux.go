@@ -1,0 +1,171 @@
+//go:build linux && !ppc64 && !ppc64le
+
+package port
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open is the native opener. The runtime's poller waits for the port, so Close wakes Read and Write, and Read notices a
+// hang-up at once.
+func Open(path string, baud int) (Port, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &nativePort{File: f}
+	if err := p.control(func(fd int) error { return setUp(fd, baud) }); err != nil {
+		_ = f.Close()
+		return nil, &os.PathError{Op: "set up", Path: path, Err: err}
+	}
+	return p, nil
+}
+
+type nativePort struct {
+	*os.File
+	drained atomic.Bool
+	once    sync.Once
+	err     error
+}
+
+// Drain implements [Drainer].
+func (p *nativePort) Drain() error {
+	err := p.control(func(fd int) error {
+		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // as tcdrain does
+	})
+	p.drained.Store(err == nil)
+	return err
+}
+
+// SetBaud implements [RateSetter].
+func (p *nativePort) SetBaud(rate int) error {
+	return p.control(func(fd int) error {
+		t, err := readTermios(fd)
+		if err != nil {
+			return err
+		}
+		return applyTermios(fd, t, rate, true)
+	})
+}
+
+// SetModem implements [ModemSetter].
+func (p *nativePort) SetModem(dtr, rts bool) error {
+	return p.control(func(fd int) error {
+		var up, down int
+		for bit, raised := range map[int]bool{unix.TIOCM_DTR: dtr, unix.TIOCM_RTS: rts} {
+			if raised {
+				up |= bit
+			} else {
+				down |= bit
+			}
+		}
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCMBIC, down); err != nil {
+			return err
+		}
+		return unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, up)
+	})
+}
+
+// uninterrupted calls f again while it is ended by a signal.
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// Close implements [Port]. Unless the port was drained, it drops what was not sent, so that the kernel does not wait for a
+// line that stands still. On a pseudo terminal it would even drop what the other end has not read yet.
+func (p *nativePort) Close() error {
+	p.once.Do(func() {
+		if !p.drained.Load() {
+			_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
+		}
+		p.err = p.File.Close()
+	})
+	return p.err
+}
+
+func (p *nativePort) control(f func(fd int) error) error {
+	raw, err := p.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+func setUp(fd, baud int) error {
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return unix.EBUSY // the kernel's error for a port in exclusive use
+	}
+	t, err := readTermios(fd)
+	if errors.Is(err, unix.ENOTTY) {
+		return errNotTerminal
+	}
+	if err != nil {
+		return err
+	}
+	setRaw(t)
+	// Without HUPCL, closing the port leaves DTR asserted, so that boards whose reset is DTR keep running.
+	t.Cflag = t.Cflag&^unix.HUPCL | unix.CLOCAL
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	if err := applyTermios(fd, t, baud, false); err != nil {
+		return fmt.Errorf("%d baud: %w", baud, err)
+	}
+	// Nobody else can open the port. Root can in any case, and is kept out by the lock.
+	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
+		return fmt.Errorf("exclusive use: %w", err)
+	}
+	// Pseudo terminals and some adapters have no modem lines.
+	_ = unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, unix.TIOCM_DTR|unix.TIOCM_RTS)
+	hasten(fd)
+	return nil
+}
+
+// hasten asks the driver for low latency, if it can do that: otherwise, an FTDI adapter holds back what it receives for up to
+// 16 ms.
+func hasten(fd int) {
+	var s serialStruct
+	if ioctl(fd, unix.TIOCGSERIAL, &s) == nil && s.flags&asyncLowLatency == 0 {
+		s.flags |= asyncLowLatency
+		_ = ioctl(fd, unix.TIOCSSERIAL, &s)
+	}
+}
+
+const asyncLowLatency = 1 << 13 // linux/tty_flags.h
+
+// serialStruct is struct serial_struct of linux/serial.h.
+type serialStruct struct {
+	kind, line                int32
+	port                      uint32
+	irq, flags                int32
+	fifo, divisor, baudBase   int32
+	closeDelay                uint16
+	ioType, reserved          uint8
+	hub6                      int32
+	closingWait, closingWait2 uint16
+	memory                    uintptr
+	shift                     uint16
+	portHigh                  uint32
+	ioMap                     uintptr
+}
+
+func ioctl(fd int, request uintptr, s *serialStruct) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(unsafe.Pointer(s)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
