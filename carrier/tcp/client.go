@@ -66,9 +66,7 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	conn := newConn(c.peers, nc, network+"://"+where, c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
-	if !conn.writer.json {
-		conn.writer.mark()
-	}
+	conn.writer.unmarked = true
 	var watch sync.WaitGroup
 	serving, stop := context.WithCancel(ctx)
 	watch.Go(func() {

@@ -3,6 +3,8 @@ package tcp
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -223,4 +225,21 @@ func TestFlush(t *testing.T) {
 	want := `{"id":1,"status":0,"response":"` + strings.Repeat("x", 1000) + `"}` + "\n"
 	s.hear(strings.Repeat(want, 100))
 	s.hearEnd()
+}
+
+// TestEndBeforeHello: a client that is stopped when it has just connected, and has not said hello, writes nothing.
+func TestEndBeforeHello(t *testing.T) {
+	near, far := net.Pipe()
+	read := make(chan []byte)
+	go func() { b, _ := io.ReadAll(far); read <- b }()
+	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true}, near, "pipe", Limits{}.withDefaults())
+	c.speak(carrier.CBOR)
+	c.writer.unmarked = true
+	c.fail(carrier.ErrShutdown)
+	if err := c.run(); !errors.Is(err, carrier.ErrShutdown) {
+		t.Error(err)
+	}
+	if b := <-read; len(b) > 0 {
+		t.Errorf("% x was written", b)
+	}
 }

@@ -28,24 +28,17 @@ type pacer struct {
 
 // A queued packet is the next size bytes of what is pending.
 type queued struct {
-	size  int
-	id    uint64 // 0 for a reply
-	glued bool   // not a packet of its own: it goes out with the next one
+	size int
+	id   uint64 // 0 for a reply
 }
 
 // takeOne moves the first packet to out. The lock is held.
 func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
-	p, size := w.pace, 0
-	var q queued
-	for {
-		q, p.queue = p.queue[0], p.queue[1:]
-		size += q.size
-		if !q.glued {
-			break
-		}
-	}
-	*out = append(*out, (*w.pending)[:size]...)
-	if rest := copy(*w.pending, (*w.pending)[size:]); rest > 0 {
+	p := w.pace
+	q := p.queue[0]
+	p.queue = p.queue[1:]
+	*out = append(*out, (*w.pending)[:q.size]...)
+	if rest := copy(*w.pending, (*w.pending)[q.size:]); rest > 0 {
 		*w.pending = (*w.pending)[:rest]
 	} else {
 		w.buffers.put(w.pending)

@@ -38,13 +38,16 @@ type writer struct {
 	owed    int     // messages that were received and whose reply is not written
 	pace    *pacer  // nil once the peer has said hello
 	running bool    // the goroutine exists
-	acks    acks
-	signals account
-	wrote   time.Time
-	scratch []byte
-	closing bool  // nobody waits any more
-	err     error // nothing is written any more
-	changed chan struct{}
+	// unmarked: the mark of a CBOR stream is to precede the first packet. It is not put before: a connection may end
+	// with no packet put, and a mark is nothing to write by itself.
+	unmarked bool
+	acks     acks
+	signals  account
+	wrote    time.Time
+	scratch  []byte
+	closing  bool  // nobody waits any more
+	err      error // nothing is written any more
+	changed  chan struct{}
 }
 
 // put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
@@ -77,6 +80,9 @@ func (w *writer) append(packet []byte) int {
 			b = append(b, '\n')
 		}
 	} else {
+		if w.unmarked {
+			b, w.unmarked = append(b, cborMark...), false
+		}
 		b = append(carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(len(packet))), packet...)
 	}
 	size := len(b) - len(*w.pending)
@@ -150,15 +156,6 @@ func (w *writer) goOn(out *[]byte, n, replies int) {
 	w.written(replies, w.write((*out)[n:]))
 	w.buffers.put(out)
 	w.run()
-}
-
-// mark writes the mark of a CBOR stream, glued to the next packet.
-func (w *writer) mark() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pending = w.buffers.get()
-	*w.pending = append(*w.pending, cborMark...)
-	w.pace.queue = append(w.pace.queue, queued{size: len(cborMark), glued: true})
 }
 
 // start starts the goroutine if it is needed. The lock is held.
