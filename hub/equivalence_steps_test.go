@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (p *program) draw() (name string, take func(*house) string) {
 	case 15:
 		return fmt.Sprint("cut sender ", client), func(h *house) string { return h.cut(h.senders[client], fmt.Sprint("sender ", client)) }
 	case 16:
-		return fmt.Sprint("steal ", sender, " of ", client), func(h *house) string { return h.steal(client, sender, n) }
+		return fmt.Sprint("steal ", sender, " or another of ", client), func(h *house) string { return h.steal(client, sender, n) }
 	case 17:
 		policy := p.oneOf("block", "latest", "disconnect")
 		return fmt.Sprint("a listener is stuck, ", policy), func(h *house) string { return h.stuck(policy, 20+n) }
@@ -70,7 +71,7 @@ func (h *house) addSender(client int, name string) string {
 		}},
 	})
 	if err == nil {
-		k.handles[name] = s
+		k.handles[name], k.owned[name] = s, true
 	}
 	return h.say(err)
 }
@@ -80,6 +81,7 @@ func (h *house) removeSender(client int, name string) string {
 	if k.handles[name] == nil {
 		return "none"
 	}
+	delete(k.owned, name)
 	return h.say(k.RemoveRemoteSender(h.ctx, k.handles[name])) // the handle stays: what it triggers is refused
 }
 
@@ -126,7 +128,7 @@ func (h *house) burst(client, n int) string {
 		return "none"
 	}
 	var mu sync.Mutex
-	answers, ended := make([]string, n), -1
+	answers, latest := make([]string, n), -1
 	var all sync.WaitGroup
 	for i := range n {
 		g, err := k.handles[names[i%len(names)]].Signal([]string{"x", "#ch"}[i/2%2])
@@ -138,16 +140,16 @@ func (h *house) burst(client, n int) string {
 			defer all.Done()
 			mu.Lock()
 			defer mu.Unlock()
-			if answers[i] != "" || i < ended && h.streams[0] {
-				h.t.Errorf("burst: the answer to %d comes after %q and after the one to %d", i, answers[i], ended)
+			if answers[i] != "" || i < latest && h.streams[0] {
+				h.t.Errorf("burst: the answer to %d comes after %q and after the one to %d", i, answers[i], latest)
 			}
-			answers[i], ended = fmt.Sprint(i, " ", h.say(err)), i
+			answers[i], latest = fmt.Sprint(i, " ", h.say(err)), i
 		}); err != nil {
 			answers[i] = fmt.Sprint(i, " at once: ", h.say(err))
 			all.Done()
 		}
 	}
-	all.Wait()
+	h.await(ended(&all), "the answers to a burst")
 	return strings.Join(answers, "\n")
 }
 
@@ -170,8 +172,8 @@ func (h *house) cut(k *tenant, name string) string {
 func (h *house) steal(client int, sender string, n int) string {
 	k, name := h.senders[client], fmt.Sprint("sender ", client)
 	thief := h.senders[1-client]
-	if thief.handles[sender] != nil {
-		return "none"
+	if owned := slices.Sorted(maps.Keys(k.owned)); !k.owned[sender] && len(owned) > 0 {
+		sender = owned[0]
 	}
 	k.cable.cut()
 	h.until(name+" to go", func() bool { return !h.has(name) })
@@ -353,7 +355,7 @@ func (h *house) storm(client int) string {
 	k.cable.cut()
 	h.until(name+" to go", func() bool { return !h.has(name) })
 	n := <-sent
-	under.Wait()
+	h.await(ended(&under), "the answers of the storm")
 	k.cable.mend()
 	h.await(k.connected, name+" to come back")
 	said := h.say(k.RemoveRemoteSender(h.ctx, s))

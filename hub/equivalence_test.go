@@ -113,7 +113,8 @@ type tenant struct {
 	cable     *cable
 	connected chan struct{} // filled each time everything is registered again
 	marks     chan int
-	handles   map[string]*hub.Sender
+	handles   map[string]*hub.Sender // of senders that were added, the latest of each name
+	owned     map[string]bool        // those that were not removed
 	listeners []*hub.Listener
 
 	mu    sync.Mutex
@@ -196,7 +197,7 @@ func (h *house) moveIn(name string, codec carrier.Codec, streams bool, limits tc
 	h.t.Helper()
 	k := &tenant{
 		cable: newCable(h.t, h.addr), connected: make(chan struct{}, 1), marks: make(chan int, 1),
-		handles: make(map[string]*hub.Sender),
+		handles: make(map[string]*hub.Sender), owned: make(map[string]bool),
 	}
 	k.ClientRouter = hub.NewClientRouter(hub.ClientOptions{Connected: func() { k.connected <- struct{}{} }})
 	var c carrier.Carrier = tcp.NewClient(k.cable.addr, tcp.ClientOptions{
@@ -221,6 +222,13 @@ func (h *house) await(what <-chan struct{}, name string) {
 	}
 }
 
+// ended returns a channel that is closed when all have ended.
+func ended(all *sync.WaitGroup) <-chan struct{} {
+	c := make(chan struct{})
+	go func() { defer close(c); all.Wait() }()
+	return c
+}
+
 // until polls for what only the hub knows.
 func (h *house) until(name string, cond func() bool) {
 	for !cond() {
@@ -232,7 +240,7 @@ func (h *house) until(name string, cond func() bool) {
 	}
 }
 
-// connects reports how many clients of the hub have a name.
+// has reports whether a client of that name is connected.
 func (h *house) has(client string) bool {
 	return slices.ContainsFunc(h.hub.Clients(), func(c hub.ClientInfo) bool { return c.Name == client })
 }
