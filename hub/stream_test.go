@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -452,36 +451,42 @@ func TestStreamWithCallbacks(t *testing.T) {
 // TestStreamIsCut: of what is on its way when the hub goes, each event ends once: done, or with an error.
 func TestStreamIsCut(t *testing.T) {
 	n := serveNetwork(t, hub.ServerOptions{})
-	from, _ := n.client(carrier.CBOR)
+	from, stopClient := n.client(carrier.CBOR)
 	g := n.signal(from, "light")
-	var done, failed atomic.Int64
-	var sent sync.WaitGroup
+	var mu sync.Mutex
+	ends := make(map[int][]error) // of each event
 	first := make(chan struct{})
-	var once sync.Once
-	ended := make(chan struct{})
+	sent := make(chan int)
 	go func() {
-		defer close(ended)
-		for {
-			sent.Add(1)
-			if err := g.TriggerAsync(n.ctx, 1, func(err error) {
-				defer sent.Done()
-				if err != nil {
-					failed.Add(1)
-					return
+		for i := 0; ; i++ {
+			if err := g.TriggerAsync(n.ctx, i, func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				ends[i] = append(ends[i], err)
+				if i == 0 {
+					close(first)
 				}
-				done.Add(1)
-				once.Do(func() { close(first) })
 			}); err != nil {
-				sent.Done()
+				sent <- i
 				return
 			}
 		}
 	}()
 	<-first
 	n.stop()
-	<-ended
-	sent.Wait()
-	if failed.Load() == 0 {
+	count, failed := <-sent, 0
+	stopClient() // what has not ended by then never does
+	mu.Lock()
+	defer mu.Unlock()
+	for i := range count {
+		switch got := ends[i]; {
+		case len(got) != 1:
+			t.Fatalf("event %d ends %d times: %v", i, len(got), got)
+		case got[0] != nil:
+			failed++
+		}
+	}
+	if failed == 0 {
 		t.Log("nothing was on its way")
 	}
 }
