@@ -47,14 +47,15 @@ type conn struct {
 	maxOutstanding int
 	signals        signals
 
-	closing atomic.Bool
-	failed  chan struct{} // closed when everyone who waited has been told
-	mu      sync.Mutex
-	why     error          // the first cause of the connection's end
-	broken  error          // why writing failed
-	timer   *time.Timer    // for the reply of a legacy peer
-	timed   uint64         // the message that it is for
-	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
+	closing   atomic.Bool
+	failed    chan struct{} // closed when everyone who waited has been told
+	mu        sync.Mutex
+	why       error          // the first cause of the connection's end
+	broken    error          // why writing failed
+	timer     *time.Timer    // for the reply of a legacy peer
+	timed     uint64         // the message that it is for
+	timers    sync.WaitGroup // the timer, until it is stopped or its function has returned
 }
 
 func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
@@ -81,6 +82,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		pace:    &pacer{gap: l.LegacyGap},
 		acks:    acks{patient: p.connecting},
 	}
+	c.sendReply = c.reply
 	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)
 	return c
@@ -118,7 +120,7 @@ func (c *conn) run() error {
 	c.mu.Unlock()
 	c.timers.Wait()
 	<-c.failed
-	c.peers.remove(c)
+	c.peers.clients.Remove(c.client)
 	if c.client != 0 {
 		c.peers.handler.ClientDisconnected(c.client, c.cause())
 	}
@@ -200,7 +202,7 @@ func (c *conn) guess(b byte) error {
 
 // announce makes the client known.
 func (c *conn) announce(name string) {
-	c.client = c.peers.add(c)
+	c.client = c.peers.clients.Add(c)
 	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
 	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window}
 	if c.signals.window > 0 {
