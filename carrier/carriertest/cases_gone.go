@@ -57,8 +57,12 @@ func goneClient(s *session) {
 		if _, err := w.m.wait(s.ctx); !errors.Is(err, carrier.ErrGone) {
 			return fmt.Errorf("%s: done got %v for a client that has gone, not ErrGone", e.name, err)
 		}
-		if _, err := e.Gone(s.ctx, w.id); err != nil {
+		cause, err := e.Gone(s.ctx, w.id)
+		if err != nil {
 			return err
+		}
+		if why := carrier.Reason(cause); why == "shutdown" || why == "reset" {
+			return fmt.Errorf("%s: a client that was cut off was disconnected with cause %v", e.name, cause)
 		}
 		return e.expect(w.id, carrier.ErrGone)
 	})

@@ -46,6 +46,7 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 		t.Fatal(err)
 	}
 	device, err := NewDevice(pty.Open, DeviceOptions{
+		Name: "peer", UID: []byte{1, 2, 3, 4, 5, 6, 7, 8},
 		MaxFrame: maxFrame, Window: window,
 		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
 	})
@@ -63,7 +64,10 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	return &carriertest.Pair{
 		Hub: hub, Peer: device,
 		MaxData: payloadLimit(maxFrame) - 28,
-		Cut:     cut,
+		Medium: carriertest.Medium{
+			Name: "peer", UID: "0102030405060708", Timeout: 2 * time.Second, NoGoodbye: true, NoSignalsToHub: true, NoSignalsToPeer: true,
+		},
+		Cut: cut,
 		Restore: func() {
 			if err := pty.Restore(); err != nil {
 				t.Error(err)

@@ -60,6 +60,9 @@ func (t *talk) answered(a arrival) { t.calls.Answer(a.answered.id, unpackReply(a
 func (t *talk) respond(in *incoming, r carrier.Reply) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if in.answered || in.void {
+		return // nor is it packed
+	}
 	if t.link.answer(in, packReply(r, t.link.payloadLimit())) {
 		t.wake()
 	}

@@ -240,6 +240,11 @@ func (c *conn) cause() error {
 // finds the end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
+		c.mu.Lock()
+		if c.why == carrier.ErrClosed { // as reading found it: the system ends both, and tells only one why
+			c.why = why
+		}
+		c.mu.Unlock()
 		c.fail(why)
 		_ = c.nc.Close() // ends a read at once
 		return

@@ -127,7 +127,8 @@ func (c *conn) refuse(id carrier.Value, why error) error {
 func (c *conn) admit() error {
 	w := &c.writer
 	w.wait(nil, func() bool {
-		return w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
+		// To a peer that takes nothing any more no reply is written, so what it has sent is read to its end.
+		return w.err != nil || w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
 		return c.cause()
