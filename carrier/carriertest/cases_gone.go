@@ -104,29 +104,19 @@ func respondAfterGone(s *session) {
 	s.must(err)
 	_, err = s.peer.Gone(s.ctx, atPeer)
 	s.must(err)
-	late[0].respond(carrier.Done("late"))
 	s.restore()
 	s.connected()
-	late[1].respond(carrier.Done("late"))
-	s.both(func(e *end) error {
-		go func() {
-			for { // echo may have to be sent again if the connection was still that of before
-				p, err := s.take(held[e.other()])
-				if err != nil {
-					return
-				}
-				var text string
-				if err := p.message.Params.Decode(&text); err != nil {
-					s.Error(err)
-				}
-				p.respond(carrier.Done(text))
-				if text == "works" {
-					return
-				}
-			}
-		}()
-		return e.echo(e.to(), "works")
-	})
+	for i, e := range []*end{s.hub, s.peer} {
+		m, err := e.transmit(context.Background(), e.to(), "echo", "works") // it may have the number of the one before
+		s.must(err)
+		p, err := s.take(held[e.other()])
+		s.must(err)
+		late[i].respond(carrier.Done("late")) // by the end that is about to answer
+		p.respond(carrier.Done("works"))
+		r, err := m.wait(s.ctx)
+		s.must(err)
+		s.must(sameText(e.name, r.Response, "works"))
+	}
 }
 
 // halfMessage: a peer that vanishes in the middle of a message leaves nothing behind, and harms no other.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -12,7 +13,7 @@ import (
 // signalOrder: signals arrive as they were put, in order, and in both directions at once; each is answered, in order,
 // inline or later.
 func signalOrder(s *session) {
-	const count = 3000
+	const count = 1000
 	for _, later := range []bool{false, true} {
 		round := newSession(s.TB, s.connect, s.limit)
 		round.each(func(st *stream) error {
@@ -276,6 +277,8 @@ func signalTooLarge(s *session) {
 // reads again.
 func signalFlush(s *session) {
 	release := make(chan struct{})
+	resume := sync.OnceFunc(func() { close(release) })
+	defer resume()
 	offered := s.streams()
 	for _, st := range offered {
 		var total atomic.Int64
@@ -299,7 +302,7 @@ func signalFlush(s *session) {
 			}
 		}()
 	}
-	close(release)
+	resume()
 	for _, st := range offered {
 		s.must(st.allAnswered())
 	}

@@ -197,7 +197,6 @@ var lossyCases = []testCase{
 	{"StopHubFirst", func(s *session) { shutdown(s, s.hub, s.peer) }},
 	{"StopPeerFirst", func(s *session) { shutdown(s, s.peer, s.hub) }},
 	{"SignalOrder", signalOrder},
-	{"SignalRoutes", signalRoutes},
 	{"SignalRefused", signalRefused},
 }
 
