@@ -3,6 +3,7 @@ package carrier
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Message asks its receiver to do something. It is answered by one [Reply] with the same id.
@@ -65,7 +66,7 @@ func (e *StatusError) Error() string {
 	switch {
 	case e.Exception == "":
 		return e.Status.String()
-	case e.Status == StatusFailed:
+	case e.Status == StatusFailed, strings.HasPrefix(e.Exception, "carrier: "+e.Status.String()): // it says so itself
 		return e.Exception
 	default:
 		return e.Status.String() + ": " + e.Exception

@@ -29,7 +29,7 @@ type Server struct {
 	running      sync.WaitGroup // clients
 }
 
-var _ carrier.Upstream = (*Server)(nil)
+var _ carrier.Reporter = (*Server)(nil)
 
 // New returns a Server. It opens its ports when it is served. The error tells what is wrong with the options.
 func New(o Options) (*Server, error) {
@@ -59,8 +59,8 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
-// Upstream implements [carrier.Upstream].
-func (s *Server) Upstream() {}
+// Reports implements [carrier.Reporter]: devices keep what is not acknowledged.
+func (*Server) Reports() bool { return true }
 
 // Transmit implements [carrier.Carrier]. A message larger than the device's frames is [carrier.ErrTooLarge].
 func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
