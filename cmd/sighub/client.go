@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/tcp"
 	"sighub/hub"
-	"sighub/internal/config"
+	"sighub/internal/address"
 )
 
 // hubFlags are those of every command that is a client of a hub.
@@ -28,12 +27,12 @@ const answerTime = 15 * time.Second
 // with connects to the hub and calls use. A hub that cannot be reached at first is an error; one that is lost
 // later on is told of, and comes back by itself.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
-	addr, err := config.ParseAddress(f.Hub)
+	addr, err := address.Parse(f.Hub)
 	if err != nil {
 		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
 	}
 	failed := make(chan error, 1)
-	client := tcp.NewClient(addr.String(), tcp.ClientOptions{
+	client := addr.Connect(address.ClientOptions{
 		Name: name,
 		Failed: func(err error) {
 			select {
@@ -79,7 +78,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 // errInterrupted is told to a user who ended a command before it was done.
 var errInterrupted = errors.New("interrupted")
 
-func unreachable(addr config.Address, err error) error {
+func unreachable(addr address.Address, err error) error {
 	what := "start it with `sighub run`, or name another with --hub or SIGHUB_HUB"
 	var (
 		errno syscall.Errno

@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"sighub/carrier"
-	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/internal/address"
 	"sighub/internal/config"
 )
 
@@ -115,10 +115,11 @@ func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, e
 		}
 	}()
 	for _, addr := range cfg.Listen {
-		server, err := tcp.Listen(addr.String(), tcp.Options{
+		server, err := addr.Listen(address.Options{
 			Version:    version(),
 			MaxClients: cfg.Limits.Clients,
-			Limits:     tcp.Limits{Window: cfg.Limits.Outstanding, MaxMessage: cfg.Limits.MessageSize},
+			Window:     cfg.Limits.Outstanding,
+			MaxMessage: cfg.Limits.MessageSize,
 			Logger:     log,
 		})
 		if err != nil {

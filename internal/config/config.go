@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sighub/internal/address"
 )
 
 // A Config is what the hub is told to do. What nobody gave has its default.
 type Config struct {
-	Listen []Address
+	Listen []address.Address
 	Serial []Port // empty: none, as it was asked for
 	State  string // the folder of what is remembered from one run to the next; empty: the system's usual place
 	Limits Limits
@@ -55,7 +57,7 @@ type Log struct {
 }
 
 // defaultAddress is where a hub listens that was not told otherwise.
-var defaultAddress = Address{Network: "tcp", Addr: "127.0.0.1:3000"}
+var defaultAddress = address.Address{Network: "tcp", Addr: "127.0.0.1:3000"}
 
 // What a serial port has that is not told otherwise.
 const (
@@ -97,7 +99,7 @@ func defaults() *Config {
 
 func (c *Config) complete() {
 	if len(c.Listen) == 0 {
-		c.Listen = []Address{defaultAddress}
+		c.Listen = []address.Address{defaultAddress}
 	}
 	if !c.said {
 		c.Serial = []Port{{Port: AutoPort, Baud: DefaultBaud, Naming: DefaultNaming}}
@@ -131,6 +133,11 @@ func read(file, option string) ([]byte, error) {
 	return data, nil
 }
 
+// listed reports whether the address is one of the list; two of port 0 are different ports.
+func listed(a address.Address, list []address.Address) bool {
+	return !strings.HasSuffix(a.Addr, ":0") && slices.Contains(list, a)
+}
+
 // maxFile bounds what is read, in bytes: a thousand ports need a tenth of it.
 const maxFile = 1 << 20
 
@@ -142,8 +149,8 @@ func (c *Config) Add(listen, serial []string) error {
 		c.Listen = nil
 	}
 	for _, text := range listen {
-		a, err := ParseAddress(text)
-		if err == nil && a.in(c.Listen) {
+		a, err := address.Parse(text)
+		if err == nil && listed(a, c.Listen) {
 			err = fmt.Errorf("%s is there twice: remove one of them", a)
 		}
 		if err != nil {
