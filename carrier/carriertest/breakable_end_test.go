@@ -196,8 +196,9 @@ func (e *memEnd) transmit(ctx context.Context, m *carrier.Message, done func(car
 		}
 	case e.m.has("place freed with the context"):
 		var id atomic.Uint64
-		defer context.AfterFunc(ctx, func() { e.Calls.Cancel(id.Load(), context.Cause(ctx)) })
-		return e.transmitAs(context.WithoutCancel(ctx), &id, m, done)
+		err := e.transmitAs(context.WithoutCancel(ctx), &id, m, done)
+		context.AfterFunc(ctx, func() { e.Calls.Cancel(id.Load(), context.Cause(ctx)) })
+		return err
 	}
 	return e.transmitAs(ctx, new(atomic.Uint64), m, done)
 }

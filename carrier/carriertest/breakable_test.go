@@ -21,8 +21,7 @@ type medium struct {
 	timeout time.Duration
 	hub     *memHub
 	tries   atomic.Int64
-	held    atomic.Int64 // bytes that the bug "no bounds" has piled up
-	pile    [][]byte
+	pile    [][]byte // by the bug "no bounds"
 
 	mu    sync.Mutex
 	links []*memLink

@@ -79,7 +79,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		buffers: &p.buffers,
 		failed:  c.writeFailed,
 		sent:    c.expectReply,
-		pace:    &pacer{gap: l.LegacyGap},
+		pace:    &legacyPacer{gap: l.LegacyGap},
 		acks:    acks{patient: p.connecting},
 	}
 	c.sendReply = c.reply
@@ -106,7 +106,7 @@ func (c *conn) run() error {
 		err = broken
 	}
 	if errors.Is(err, io.EOF) {
-		c.writer.settle(flushTime)
+		c.writer.awaitReplies(flushTime)
 	}
 	c.fail(cause(err))
 	c.writer.flush(time.Now().Add(flushTime))
@@ -241,7 +241,7 @@ func (c *conn) cause() error {
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
 		c.mu.Lock()
-		if c.why == carrier.ErrClosed { // as reading found it: the system ends both, and tells only one why
+		if errors.Is(c.why, carrier.ErrClosed) { // as reading found it: the system ends both, and tells only one why
 			c.why = why
 		}
 		c.mu.Unlock()

@@ -68,7 +68,7 @@ func (c *conn) receive(f frame) error {
 
 // damaged deals with a frame that cannot be unpacked.
 func (c *conn) damaged(f frame) error {
-	g := c.split.glimpse(f.data)
+	g := c.split.salvage(f.data)
 	var err error
 	switch {
 	case g.isReply:
@@ -178,6 +178,6 @@ func (c *conn) answer(r *carrier.Reply) {
 			return
 		}
 	}
-	c.peers.stray.Add(1)
+	c.peers.unexpected.Add(1)
 	c.peers.log.Debug("a reply is ignored: nobody waits for it", "client", c.addr, "id", r.ID)
 }

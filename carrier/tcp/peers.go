@@ -17,7 +17,7 @@ type peers struct {
 	buffers    bufferPool
 	reads      readPool
 
-	stray, malformed atomic.Uint64
+	unexpected, malformed atomic.Uint64
 
 	clients carrier.Clients[*conn]
 }
@@ -29,14 +29,14 @@ func (p *peers) serve(h carrier.Handler) {
 
 // Stats count what happened at a carrier since it was made.
 type Stats struct {
-	Clients      int    // connected now
-	StrayReplies uint64 // replies that nobody waited for
-	Malformed    uint64 // messages and replies that could not be unpacked
+	Clients           int    // connected now
+	UnexpectedReplies uint64 // replies that nobody waited for
+	Malformed         uint64 // messages and replies that could not be unpacked
 }
 
 // Stats returns the counts so far.
 func (p *peers) Stats() Stats {
-	return Stats{Clients: p.clients.Len(), StrayReplies: p.stray.Load(), Malformed: p.malformed.Load()}
+	return Stats{Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load()}
 }
 
 // Transmit sends one message to a client: see [carrier.Carrier]. The client's window is also full while

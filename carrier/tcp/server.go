@@ -106,7 +106,7 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 	return nil
 }
 
-// passing tells whether accepting may work again later.
+// passing reports whether accepting may work again later.
 func passing(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
 		if errors.Is(err, e) {
