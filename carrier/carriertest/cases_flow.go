@@ -46,7 +46,7 @@ func (s *session) mailboxes() map[*end]*mailbox {
 
 // order: messages arrive in the order in which they were transmitted, and each gets its own reply.
 func order(s *session) {
-	const count = 1000
+	count := s.many(1000)
 	boxes := s.mailboxes()
 	s.serve()
 	s.both(func(e *end) error {
@@ -93,7 +93,8 @@ func (e *end) sendAll(id carrier.ClientID, prefix string, count int) error {
 // concurrent: many goroutines transmit at once, in both directions; each message arrives once, each
 // goroutine's in order.
 func concurrent(s *session) {
-	const senders, each = 8, 200
+	const senders = 8
+	each := s.many(200)
 	boxes := s.mailboxes()
 	s.serve()
 	s.both(func(e *end) error {

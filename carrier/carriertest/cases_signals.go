@@ -13,7 +13,7 @@ import (
 // signalOrder: signals arrive as they were put, in order, and in both directions at once; each is answered, in order,
 // inline or later.
 func signalOrder(s *session) {
-	const count = 1000
+	count := s.many(1000)
 	for _, later := range []bool{false, true} {
 		round := newSession(s.TB, s.connect, s.limit)
 		round.each(func(st *stream) error {

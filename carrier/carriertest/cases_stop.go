@@ -12,7 +12,8 @@ import (
 // shutdown stops one end, then the other, while both transmit as fast as they can: every message ends, Serve returns,
 // and each end is told why: the one that stops ErrShutdown, the other ErrClosed.
 func shutdown(s *session, first, second *end) {
-	const senders, before = 4, 50
+	const senders = 4
+	before := s.many(50)
 	s.serve()
 	var started, all sync.WaitGroup
 	started.Add(2 * senders)

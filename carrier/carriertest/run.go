@@ -88,7 +88,7 @@ const (
 // The cases run one after the other: the check for goroutines left behind allows no others.
 func Run(t *testing.T, connect func(t testing.TB) *Pair) {
 	for _, c := range slices.Concat(messageCases, clientCases, failureCases, signalCases) {
-		run(t, c, connect)
+		run(t, c, connect, false)
 	}
 }
 
@@ -96,11 +96,11 @@ func Run(t *testing.T, connect func(t testing.TB) *Pair) {
 // was lost: whatever happens to a line that they allow for must not be noticed.
 func RunLossy(t *testing.T, connect func(t testing.TB) *Pair) {
 	for _, c := range lossyCases {
-		run(t, c, connect)
+		run(t, c, connect, true)
 	}
 }
 
-func run(t *testing.T, c testCase, connect func(t testing.TB) *Pair) {
+func run(t *testing.T, c testCase, connect func(t testing.TB) *Pair, lossy bool) {
 	t.Run(c.name, func(t *testing.T) {
 		watch(t)
 		before := goleak.IgnoreCurrent()
@@ -109,7 +109,9 @@ func run(t *testing.T, c testCase, connect func(t testing.TB) *Pair) {
 				t.Errorf("goroutines are left: %v", err)
 			}
 		})
-		c.run(newSession(t, connect, caseLimit))
+		s := newSession(t, connect, caseLimit)
+		s.lossy = lossy
+		c.run(s)
 	})
 }
 

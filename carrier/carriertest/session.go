@@ -17,6 +17,7 @@ type session struct {
 	testing.TB
 	ctx       context.Context // ends when the case has taken too long
 	limit     time.Duration   // after which it ends
+	lossy     bool            // what is lost takes its time to be sent again
 	connect   func(testing.TB) *Pair
 	pair      *Pair
 	hub, peer *end
@@ -42,6 +43,14 @@ func (s *session) newEnd(name string, c carrier.Carrier) *end {
 	e.handler = e.Recorder
 	s.Cleanup(func() { e.close() })
 	return e
+}
+
+// many returns how many messages make a case: n, or fewer on a line that loses them.
+func (s *session) many(n int) int {
+	if s.lossy {
+		return n / 10
+	}
+	return n
 }
 
 // serve serves both ends and waits until they are connected.

@@ -3,11 +3,14 @@
 package serial
 
 import (
+	"context"
+	"io"
 	"testing"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/carrier/serial/fault"
 )
 
 // TestConformance runs the suite over a pseudo terminal: the hub opens the terminal, the device has its other end.
@@ -21,16 +24,22 @@ func TestConformance(t *testing.T) {
 		{name: "LargeFrames", maxFrame: limitFrame, window: maxWindow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window) })
+			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window, fault.Harm{}) })
 		})
 	}
 }
 
-func BenchmarkCarrier(b *testing.B) {
-	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, limitFrame, maxWindow) })
+// TestLossyConformance runs what must hold on a line that loses and doubles, in both directions.
+func TestLossyConformance(t *testing.T) {
+	harm := fault.Harm{Drop: 0.01, Repeat: 0.01, Lose: 0.0002, Flip: 0.0002}
+	carriertest.RunLossy(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, defaultFrame, 4, harm) })
 }
 
-func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
+func BenchmarkCarrier(b *testing.B) {
+	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, limitFrame, maxWindow, fault.Harm{}) })
+}
+
+func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertest.Pair {
 	pty, err := NewPTY(t.TempDir() + "/port")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +54,17 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := NewDevice(pty.Open, DeviceOptions{
+	line, err := fault.New(fault.Options{Seed: 1, ToHub: harm, ToDevice: harm})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := pty.Open
+	if harm != (fault.Harm{}) {
+		open = func(ctx context.Context) (Port, error) {
+			return line.Open(fault.DeviceEnd, func() (io.ReadWriteCloser, error) { return pty.Open(ctx) })
+		}
+	}
+	device, err := NewDevice(open, DeviceOptions{
 		Name: "peer", UID: []byte{1, 2, 3, 4, 5, 6, 7, 8},
 		MaxFrame: maxFrame, Window: window,
 		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,

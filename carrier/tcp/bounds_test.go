@@ -68,7 +68,7 @@ func TestPendingRepliesAreBounded(t *testing.T) {
 // pending returns how many bytes wait to be written to a client.
 func (h *hub) pending(id carrier.ClientID) int {
 	h.t.Helper()
-	c, err := h.clients.Find(id)
+	c, err := h.peers.clients.Find(id)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ func TestConformance(t *testing.T) {
 func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 	limits := Limits{MaxMessage: 64 << 10}
 	limits.WriteTimeout = time.Second
+	limits.Signals = 300 // so that windows are filled again and again
 	hub, err := Listen(addr, Options{Limits: limits})
 	if err != nil {
 		t.Fatal(err)

@@ -34,14 +34,11 @@ type Stats struct {
 	Malformed         uint64 // messages and replies that could not be unpacked
 }
 
-// Stats returns the counts so far.
-func (p *peers) Stats() Stats {
+func (p *peers) stats() Stats {
 	return Stats{Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load()}
 }
 
-// Transmit sends one message to a client: see [carrier.Carrier]. The client's window is also full while
-// [Limits].MaxPending bytes wait to be written to it.
-func (p *peers) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+func (p *peers) transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
 	c, err := p.clients.Find(id)
 	if err != nil {
 		return err
@@ -49,8 +46,7 @@ func (p *peers) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Me
 	return c.transmit(ctx, m, done)
 }
 
-// Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
-func (p *peers) Disconnect(id carrier.ClientID, cause error) {
+func (p *peers) disconnect(id carrier.ClientID, cause error) {
 	if c, err := p.clients.Find(id); err == nil {
 		c.fail(cause)
 	}
