@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Calls holds the unanswered messages of one client: it keeps to the client's window, gives each message its
-// id, and sees to it that each is ended exactly once. Carriers use it to implement Transmit.
+// Calls holds the unanswered messages of one client. It keeps to the client's window, gives each message its id, and ends
+// each message exactly once. Carriers use it to implement Transmit.
 type Calls struct {
 	mu      sync.Mutex
 	window  int
@@ -44,7 +44,7 @@ func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, err
 		return 0, context.Cause(ctx)
 	}
 	c.mu.Lock()
-	// Who comes later does not overtake: a place that becomes free is kept for the first in the queue.
+	// A place that becomes free is kept for the first in the queue: nobody overtakes.
 	if c.err == nil && (len(c.waiting) > 0 || !c.room()) {
 		turn := make(chan struct{})
 		c.waiting = append(c.waiting, turn)
@@ -83,8 +83,8 @@ func (c *Calls) Answer(id uint64, r Reply) bool {
 	return ok
 }
 
-// Cancel ends the message id with err, if it has not ended yet, and gives its place in the window free: for a
-// message that was never sent, or one whose answer is no longer expected.
+// Cancel ends the message id with err, if it has not ended yet, and frees its place in the window: for a message that was
+// never sent, or one whose answer is no longer expected.
 func (c *Calls) Cancel(id uint64, err error) {
 	if done, _ := c.take(id); done != nil {
 		done(Reply{}, err)

@@ -4,54 +4,80 @@ import "context"
 
 // A Carrier moves messages between this process and its clients over one medium.
 //
-// Both ends of a medium are Carriers. The accepting end (a TCP server, the hub's side of serial ports) has any
-// number of clients; the connecting end has one, the hub. The connecting end opens its connection again by
-// itself, with a [Backoff], for as long as Serve runs; each connection is a new Client with a new ID.
+// Both ends of a medium are Carriers. The accepting end (a TCP server, the hub's side of serial ports) has any number of
+// clients; the connecting end has one, the hub. The connecting end connects again by itself, waiting between its tries
+// as a [Backoff] does, for as long as Serve runs. Each connection is a new Client with a new ID.
+//
+// A client that is silent for longer than the medium allows is disconnected with [ErrTimeout]. On a medium with such a
+// limit, each end sends something often enough while it has nothing to say. On a medium that loses or repeats what it
+// carries, each end sends again what was lost, and handles what comes twice once.
+//
+// What a client sends costs a bounded amount of memory: the size of a message, its nesting ([MaxDepth]), and how many
+// messages and replies wait. What exceeds a bound is refused with a reply, or ends the client's connection.
+//
+// The constructor opens what the accepting end listens at, so that it can fail before anything runs; its error says what
+// to do. A carrier that may never be served has a Close that releases it. One that takes its address from the system, as
+// with port 0, returns it from Addr.
 type Carrier interface {
-	// Serve delivers clients and their messages to h until ctx is done, then disconnects every client
-	// (cause [ErrShutdown]), stops every goroutine it started and returns nil. It returns an error only when
-	// the medium is lost for good, as when a listening socket fails. It is called once. No call on h starts
-	// after Serve has returned.
+	// Serve delivers clients and their messages to h until ctx is done, then disconnects every client with the cause
+	// [ErrShutdown], stops every goroutine it started and returns nil. A client's other end is told [ErrClosed], where
+	// the medium can tell it. Messages and replies that were not written by then may be lost.
+	//
+	// Serve returns an error only when the medium fails for good, as when a listening socket is lost; it disconnects
+	// every client first, as above, but with that error as the cause. A failure that may pass is waited out with a
+	// [Backoff]. Serve is called once. No call on h starts after Serve has returned.
 	Serve(ctx context.Context, h Handler) error
 
-	// Transmit sends one message to a client. The carrier chooses the message's id; m.ID is not looked at.
+	// Transmit sends one message to a client. The carrier chooses the message's id and ignores m.ID.
 	//
-	// It blocks only while the client's window of unanswered messages is full. It keeps nothing of the message:
-	// what that is made of may be changed once Transmit has returned. A non-nil error means that
-	// the message was not sent and done will never be called: [ErrNoClient] if there never was such a client,
-	// [ErrGone] if it has gone, [ErrTooLarge] if the message is larger than the client takes, or ctx's error.
+	// Transmit blocks only while the client's window of unanswered messages is full. It keeps nothing of the message,
+	// which may be changed once Transmit has returned. A non-nil error means that the message was not sent and that
+	// done will never be called: [ErrNoClient] if there never was such a client, [ErrGone] if it has gone,
+	// [ErrTooLarge] if the message is larger than the client takes, ctx's error, or why the message cannot be packed.
 	//
-	// After nil, done is called exactly once: with the client's reply, or with an error that wraps [ErrGone]
-	// when the client goes first, or with ctx's error when ctx is done first (the message may still have been
-	// received and acted upon). It may be called before Transmit returns. It runs on the goroutine that
-	// reads from the client, in the order in which replies and messages arrive, so it must not block.
+	// After nil, done is called exactly once: with the client's reply; with an error that wraps [ErrGone] if the client
+	// goes first; or with ctx's error if ctx is done first. In that case the message may still be received and acted
+	// upon, and it keeps its place in the window until the client answers it.
 	//
-	// Messages transmitted to one client one after the other arrive in that order. Transmit is safe for use
-	// by several goroutines at once, before Serve and after it as well (there are then no clients).
+	// With a reply, done runs on the goroutine that reads from the client, in the order in which replies and messages
+	// arrive. With an error, it runs on whatever goroutine finds the error, and perhaps while a method of the handler
+	// runs. It may be called before Transmit returns. It must not block.
+	//
+	// Messages transmitted to one client one after the other arrive in that order. Transmit is safe for use by several
+	// goroutines at once, in every method of the handler, before Serve and after it as well (there are then no
+	// clients).
 	Transmit(ctx context.Context, id ClientID, m *Message, done func(Reply, error)) error
 }
 
-// A Handler receives what the clients of a carrier do. For one client, calls never overlap: ClientConnected,
-// then HandleMessage for each of its messages in the order in which they arrived, then ClientDisconnected
-// once. Calls for different clients may run at the same time.
+// A Handler receives what the clients of a carrier do. For one client, calls never overlap: ClientConnected, then
+// HandleMessage for each of its messages in the order in which they arrived, then ClientDisconnected once. Calls for
+// different clients may run at the same time. A carrier holds no lock during a call.
 //
-// While a handler's method runs, nothing more is read from that client: that is how a handler slows a client
-// down. Replies count as read, so a handler must not wait in HandleMessage for that client's own replies.
+// While a handler's method runs, nothing more is read from that client: that is how a handler slows a client down.
+// Replies count as read, so a handler must not wait in HandleMessage for that client's own replies, nor for room in its
+// window.
 type Handler interface {
-	// ClientConnected tells of a new client. Transmit to it works from here on.
+	// ClientConnected reports a new client. Transmit to it works from here on.
 	ClientConnected(c Client)
 
-	// HandleMessage handles one message. It is answered by calling respond exactly once, before or after
-	// HandleMessage returns, from any goroutine; later calls are ignored, and so is one for a client that
-	// has gone. The carrier sets the reply's ID. The message and its bytes are the handler's to keep.
+	// HandleMessage handles one message. The handler answers it by calling respond exactly once, before or after
+	// HandleMessage returns, from any goroutine. The carrier ignores further calls, without packing their replies, and
+	// calls for a client that has gone, also if that client is back.
+	//
+	// respond does not wait for the client. The carrier sets the reply's ID. It replaces a reply that cannot be packed
+	// by one with [StatusFailed], and one that is too large by one with [StatusTooLarge]. It answers what is not a
+	// message itself, with [StatusMalformed]. The message and its bytes are the handler's to keep.
 	HandleMessage(id ClientID, m *Message, respond func(Reply))
 
-	// ClientDisconnected tells that a client has gone, and why: see [Reason]. Every message transmitted to
-	// it and not answered has ended with an error, or will before Serve returns.
+	// ClientDisconnected reports that a client has gone. The cause is [ErrClosed] if the client ended the connection,
+	// [ErrUnplugged] if the line failed, where the medium can tell the two apart; [ErrTimeout] if the client was
+	// silent; [ErrReset] if it was restarted; [ErrMalformed] if it broke the protocol; [ErrShutdown] if this end stops;
+	// or what was given to Disconnect. See [Reason]. Every message transmitted to the client and not answered has ended
+	// with an error, or will before Serve returns.
 	ClientDisconnected(id ClientID, cause error)
 
-	// AllClientsDisconnected is the last call a carrier makes: its medium is closed, and every client was
-	// told of by ClientDisconnected before.
+	// AllClientsDisconnected is the last call a carrier makes: its medium is closed, and ClientDisconnected was called
+	// for every client.
 	AllClientsDisconnected(cause error)
 }
 
@@ -76,11 +102,13 @@ type Client struct {
 	// travel as they are.
 	Codec Codec
 
-	// Hello is true for a client that said hello: it takes many messages at a time, and understands times,
-	// numbers and gaps. One that did not is a legacy client.
+	// Hello reports whether the client understands times, numbers and gaps, and takes many messages at a time. On a
+	// medium with a handshake the carrier sets it for a client that has said hello; one that has not is a legacy
+	// client. On a medium without legacy clients the carrier always sets it. So does the connecting end for its hub.
 	Hello bool
 
-	// Window is how many unanswered messages the client takes at a time; 0 where the medium counts otherwise.
+	// Window is how many unanswered messages the client takes at a time: no fewer, and Transmit blocks when there are
+	// as many. It is 0 where the medium counts otherwise.
 	Window int
 
 	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
@@ -93,15 +121,15 @@ type Client struct {
 
 // A Disconnecter is a Carrier that can end a client's connection: an ability that not every medium has.
 type Disconnecter interface {
-	// Disconnect ends the client's connection; ClientDisconnected follows with this cause. A client that
-	// has gone already is left alone.
+	// Disconnect ends the client's connection; ClientDisconnected follows with this cause. It does nothing for a client
+	// that has gone already.
 	Disconnect(id ClientID, cause error)
 }
 
-// An Upstream is a Carrier whose clients report, and keep what is not acknowledged: devices. A router that ends
-// serving lets it end first, so that what the clients have reported is handed on and acknowledged.
-type Upstream interface {
+// A Reporter is a Carrier whose clients may be devices, which report readings and keep what is not acknowledged. A router
+// that stops serving stops reporters first, so that what their clients have reported is passed on and acknowledged.
+type Reporter interface {
 	Carrier
-	// Upstream does nothing: a carrier has it to say that it is one.
-	Upstream()
+	// Reports reports whether the clients are such devices.
+	Reports() bool
 }

@@ -176,7 +176,7 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 	return nil
 }
 
-// cborTextValid tells whether every text in well-formed data is UTF-8, which the library does not look at
+// cborTextValid reports whether every text in well-formed data is UTF-8, which the library does not look at
 // before it decodes. Heads follow each other however deeply items are nested, so one pass is enough.
 func cborTextValid(data []byte) bool {
 	for len(data) > 0 {

@@ -3,6 +3,7 @@ package carrier
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Message asks its receiver to do something. It is answered by one [Reply] with the same id.
@@ -20,7 +21,7 @@ type Reply struct {
 	Exception string // what went wrong, for people to read; may be empty
 }
 
-// Status says how a message was dealt with. This is the one table of them; new ones continue downwards.
+// Status is what became of a message. This is the only table of them; new ones continue downwards.
 type Status int
 
 // The statuses. The first four are as old as the protocol; a legacy client knows no others.
@@ -55,7 +56,7 @@ func (s Status) String() string {
 	}
 }
 
-// A StatusError is a reply that says that its message was not done.
+// A StatusError is the error of a message that was not done.
 type StatusError struct {
 	Status    Status
 	Exception string
@@ -65,7 +66,7 @@ func (e *StatusError) Error() string {
 	switch {
 	case e.Exception == "":
 		return e.Status.String()
-	case e.Status == StatusFailed:
+	case e.Status == StatusFailed, strings.HasPrefix(e.Exception, "carrier: "+e.Status.String()): // it says so itself
 		return e.Exception
 	default:
 		return e.Status.String() + ": " + e.Exception

@@ -2,8 +2,8 @@ package carrier
 
 import "sync/atomic"
 
-// A Signal is an event on its way: what a message "signal" says. Carriers whose peers agree to it move signals as a
-// stream of their own, without an id for each: they are answered in order, many at a time.
+// A Signal is an event on its way: what a message "signal" says. Carriers whose peers agree move signals as a stream of
+// their own. Signals have no ids: they are answered in order, many at a time.
 type Signal struct {
 	Route *Route
 
@@ -13,14 +13,15 @@ type Signal struct {
 	Data        Value
 }
 
-// A Route is what does not change from one signal to the next. It travels with the first of them on a connection, and
-// is a number after that.
+// A Route is what signals of one event have in common. It travels with the first of them on a connection; after that a
+// number stands for it.
 type Route struct {
 	Listener uint64 // whom it is for, by the number that the hub gave the listener; 0 on the way to the hub
 	Sender   string
 	Event    string
 
-	// Handle is for the receiving handler's own use. A carrier leaves it alone.
+	// Handle is for the receiving handler's own use. It is nil at first, and a carrier leaves it alone: it stays for as
+	// long as the route keeps its number.
 	Handle any
 }
 
@@ -33,7 +34,7 @@ type OutRoute struct {
 }
 
 // MaxRoutes is how many routes a connection has in each direction. A number beyond is malformed; one that is used
-// again means another route from there on.
+// again stands for another route from there on.
 const MaxRoutes = 1024
 
 // Routes gives numbers to the routes of a connection's sending end. The zero Routes is ready for use.
@@ -43,7 +44,7 @@ type Routes struct {
 	added bool // the latest number given is one that was never used
 }
 
-// number returns the route's number, and whether the peer knows it already. From here on it does.
+// number returns the route's number, and whether the peer knows it already. The peer is taken to know it from here on.
 func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 	if r.known {
 		return r.number, true
@@ -64,8 +65,8 @@ func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 	return r.number, false
 }
 
-// Undo takes back the latest packet that told of a route: it is not sent. Numbers go up by one for the peer, so one that
-// was never used is free again.
+// Undo takes back the latest packet that defined a route, because it is not sent. The peer expects new numbers in order,
+// so a number that was never used is free again.
 func (rs *Routes) Undo(r *OutRoute) {
 	r.known = false
 	if rs.added {
@@ -73,59 +74,62 @@ func (rs *Routes) Undo(r *OutRoute) {
 	}
 }
 
-// A SignalSink takes the signals towards one client. It is safe for use by several goroutines; the signals of each
-// arrive in the order in which they were put.
+// A SignalSink takes the signals for one client. Signals arrive in the order in which they were put. A sink is safe for
+// use by several goroutines at once.
 type SignalSink interface {
 	// Window is how many signals the client takes unanswered.
 	Window() int
 
-	// Account lets the sink keep in total how many bytes of signals wait to be written or are being written, about,
-	// beside those of others. It is called once, before anything is put.
+	// Account makes the sink add to total, roughly, the bytes of its signals that wait to be written or are being
+	// written, and take them off again. Sinks share a total. Account is called once, before anything is put.
 	Account(total *atomic.Int64)
 
-	// Put queues a signal, packed in the client's codec, and returns how many bytes of signals wait to be written. It does
-	// not wait, and what was put may wait itself until Flush. Whoever puts keeps to the window, and puts nothing while
-	// PendingLimit bytes wait: they are fewer when the client has answered. An error means that the signal was not put:
-	// [ErrTooLarge], or [ErrGone].
+	// Put queues a signal, packed in the client's codec, and returns how many bytes of signals wait to be written. It
+	// does not block, and keeps nothing of p. The signal may stay in the queue until Flush. The caller keeps to the
+	// window, and puts nothing while PendingLimit bytes wait; fewer wait once the client has answered. An error means
+	// that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
 
 	// Pending returns how many bytes of signals wait to be written.
 	Pending() int
 
-	// Flush sees to it that what was put is written: if now is true at once, as far as the medium takes it, else as
-	// soon as it does. It does not wait.
+	// Flush writes what was put: at once as far as the medium takes it if now is true, otherwise soon. It does not
+	// block.
 	Flush(now bool)
 }
 
-// PendingLimit is how many bytes of signals wait to be written to one client at the most, about.
+// PendingLimit is roughly how many bytes of signals may wait to be written to one client.
 const PendingLimit = 256 << 10
 
-// Answers takes the answers to signals that arrived, in their order. It is safe for use by several goroutines. They may
-// come after the client has gone, too: one that keeps its signals until they are answered hears it when it is back.
+// Answers takes the answers to signals that arrived, in the order of the signals. It is safe for use by several
+// goroutines. An answer may come after the client has gone: it never answers signals of another connection, but a client
+// that keeps its signals until they are answered receives it when it is back.
 type Answers interface {
-	// Done answers the next n signals: they are done.
+	// Done answers the next n signals: they are done. Done(0) does nothing.
 	Done(n int)
-	// Fail answers the next signal: it is not. The reply's status is not [StatusDone].
+	// Fail answers the next signal: it is not done. The reply's status is not [StatusDone]; an exception that is too
+	// large for the client is left out.
 	Fail(r Reply)
 }
 
-// A SignalHandler is a Handler that takes signals as a stream. A carrier offers that to its clients only if its handler
-// is one; else signals arrive as messages.
+// A SignalHandler is a Handler that takes signals as a stream. Both ends' handlers must be SignalHandlers, and both
+// carriers must offer streams; otherwise signals travel as messages, and Client.Signals is nil.
 type SignalHandler interface {
 	Handler
 
-	// HandleSignals handles signals of a client that arrived together; it is one of the calls that never overlap. They
-	// are answered through answers, all of them and in order, before or after HandleSignals returns. The signals, and
-	// the bytes of their data, are the carrier's again when it returns: [CloneSignals] keeps them.
+	// HandleSignals handles signals of a client that arrived together. It is one of the calls that never overlap. The
+	// handler answers all signals, in order, through answers, before or after HandleSignals returns. The signals and the
+	// bytes of their data belong to the carrier again once it returns: [CloneSignals] copies them.
 	HandleSignals(id ClientID, signals []Signal, answers Answers)
 
-	// SignalsAnswered tells that the client has answered the next n signals: they are done, or if failed is not nil,
-	// in which case n is 1, it is not. A client that answers what was not written to it yet is disconnected instead. It is
-	// one of the calls that never overlap.
+	// SignalsAnswered reports that the client has answered the next n signals: they are done or, if failed is not nil,
+	// the next one is not, and n is 1. It is one of the calls that never overlap. A client that answers more signals than
+	// were written to it is disconnected with [ErrMalformed] instead. Signals that are unanswered when the client goes
+	// are never answered.
 	SignalsAnswered(id ClientID, n int, failed *Reply)
 }
 
-// CloneSignals appends copies to dst whose data is nobody else's.
+// CloneSignals appends copies of the signals, with data of their own, to dst.
 func CloneSignals(dst, signals []Signal) []Signal {
 	size := 0
 	for i := range signals {

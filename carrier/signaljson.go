@@ -18,7 +18,7 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 		return err
 	}
 	if len(items) == 0 {
-		return errors.New("not an array of 1 to 5 items")
+		return errors.New("must be an array of 1 to 5 items")
 	}
 	first := items[0]
 	n, numeric := simpleJSON(first)
@@ -30,13 +30,13 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	case len(items) == 2 && first[0] == '-':
 		return p.failedJSON(first, items[1])
 	case len(items) == 1:
-		return errors.New("a count is no number")
+		return errors.New("the count must be a number")
 	case numeric:
 		p.Signal.Route, err = rs.find(n)
 	case first[0] == '[':
 		err = rs.defineJSON(first, p)
 	default:
-		err = errors.New("a route is neither a number nor an array")
+		err = errors.New("the route must be a number or an array")
 	}
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 		s.Seq, ok = knownJSON(items[4])
 	}
 	if !ok || s.Uncertainty < 0 {
-		return errors.New("uncertainty and seq are numbers")
+		return errors.New("uncertainty and seq must be unsigned integers")
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func knownJSON(raw []byte) (n uint64, ok bool) {
 func (p *SignalPacket) failedJSON(status, exception []byte) error {
 	n, err := strconv.ParseInt(string(status), 10, 32)
 	if err != nil || n >= 0 {
-		return errors.New("a status is no negative number")
+		return errors.New("the status must be a negative integer")
 	}
 	r := &Reply{Status: Status(n)}
 	p.Signal.Route, p.Done, p.Failed = nil, 0, r
@@ -84,8 +84,8 @@ func (p *SignalPacket) failedJSON(status, exception []byte) error {
 	return textJSON(exception, &r.Exception)
 }
 
-// itemsJSON appends the items of an array, each nested no deeper than depth, to items, which has room for as many as there
-// may be. Its error tells of one that is no array, or has more.
+// itemsJSON appends the items of an array to items, whose capacity is how many there may be. No item may be nested deeper
+// than depth.
 func itemsJSON(data []byte, depth int, items [][]byte) ([][]byte, error) {
 	data = skipSpace(data)
 	if len(data) == 0 || data[0] != '[' {
@@ -118,7 +118,7 @@ func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
 		return err
 	}
 	if len(items) < 3 {
-		return errors.New("a route has 3 or 4 items")
+		return errors.New("a route must have 3 or 4 items")
 	}
 	r := new(Route)
 	n, ok := simpleJSON(items[0])
@@ -127,7 +127,7 @@ func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
 		r.Listener, ok = simpleJSON(items[3])
 	}
 	if !ok {
-		return errors.New("a route is [number, sender, event, listener_id]")
+		return errors.New("a route must be [number, sender, event, listener_id]")
 	}
 	p.Signal.Route = r
 	return rs.define(n, r)
@@ -138,7 +138,7 @@ func timeJSON(raw []byte) (int64, error) {
 		return 0, nil
 	}
 	if raw[0] != '"' {
-		return 0, errors.New("a time is no text")
+		return 0, errors.New("the time must be a text")
 	}
 	plain, ok := plainJSON(raw)
 	if !ok {
@@ -150,7 +150,7 @@ func timeJSON(raw []byte) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(plain))
 	if y := t.UTC().Year(); err != nil || y < 1970 || y > 2261 { // 64 bits of nanoseconds hold no more
-		return 0, fmt.Errorf("%s is no RFC 3339 time from 1970 to 2261", raw)
+		return 0, fmt.Errorf("%s must be an RFC 3339 time from 1970 to 2261", raw)
 	}
 	return t.UnixNano(), nil
 }

@@ -2,16 +2,16 @@ package carrier
 
 import "sync"
 
-// AsSignalHandler returns h if it takes signals; else a handler that passes them to h as messages "signal", with the
-// params info {sender, event, time, uncertainty, seq} and data, and answers them in order.
+// AsSignalHandler returns h if it takes signals. Otherwise it returns a handler that passes them to h as messages
+// "signal", with the params info {sender, event, time, uncertainty, seq} and data, and answers them in order.
 func AsSignalHandler(h Handler) SignalHandler {
 	if s, ok := h.(SignalHandler); ok {
 		return s
 	}
-	return &messageHandler{Handler: h, clients: make(map[ClientID]*signalReplies)}
+	return &signalsAsMessages{Handler: h, clients: make(map[ClientID]*signalReplies)}
 }
 
-type messageHandler struct {
+type signalsAsMessages struct {
 	Handler
 
 	mu      sync.Mutex
@@ -31,7 +31,7 @@ type signalReply struct {
 }
 
 // HandleSignals implements SignalHandler.
-func (h *messageHandler) HandleSignals(id ClientID, signals []Signal, answers Answers) {
+func (h *signalsAsMessages) HandleSignals(id ClientID, signals []Signal, answers Answers) {
 	h.mu.Lock()
 	rs := h.clients[id]
 	if rs == nil {
@@ -65,10 +65,10 @@ func (rs *signalReplies) answer(r *signalReply, reply Reply, answers Answers) {
 }
 
 // SignalsAnswered implements SignalHandler: nobody has sent any.
-func (h *messageHandler) SignalsAnswered(ClientID, int, *Reply) {}
+func (h *signalsAsMessages) SignalsAnswered(ClientID, int, *Reply) {}
 
 // ClientDisconnected implements Handler.
-func (h *messageHandler) ClientDisconnected(id ClientID, cause error) {
+func (h *signalsAsMessages) ClientDisconnected(id ClientID, cause error) {
 	h.mu.Lock()
 	delete(h.clients, id)
 	h.mu.Unlock()

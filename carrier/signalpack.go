@@ -26,13 +26,13 @@ type PackedSignal struct {
 	err   error
 }
 
-// Is tells whether it is packed in this codec.
+// Is reports whether it is packed in this codec.
 func (p *PackedSignal) Is(c Codec) bool { return p.codec == c }
 
-// Reset makes it nothing, and keeps its memory.
+// Reset empties p and keeps its memory.
 func (p *PackedSignal) Reset() { p.codec = nil }
 
-// Pack packs a signal. The packed one reuses the memory of what it was before.
+// Pack packs a signal. It reuses the memory of the signal that p held before.
 func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	b, items, json := p.tail[:0], 2, isJSON(c)
 	b = comma(b, json)
@@ -62,14 +62,14 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	return err
 }
 
-// check refuses what the other end would: a time out of range, or a value that is too deep, which one that came encoded
-// is not, for that was looked at then.
+// check refuses what the other end would refuse: a time out of range, or a value that is nested too deeply. A value that
+// came encoded was checked when it arrived.
 func check(c Codec, s *Signal, data []byte) error {
 	if s.Time < 0 || s.Time > maxTime {
-		return fmt.Errorf("%w: a time that is not from 1970 to 2261", ErrMalformed)
+		return fmt.Errorf("%w: the time must be from 1970 to 2261", ErrMalformed)
 	}
 	if s.Uncertainty < 0 {
-		return fmt.Errorf("%w: an uncertainty of %d ns", ErrMalformed, s.Uncertainty)
+		return fmt.Errorf("%w: the uncertainty must not be negative: %d ns", ErrMalformed, s.Uncertainty)
 	}
 	if s.Data.codec == c {
 		return nil
@@ -84,8 +84,8 @@ func check(c Codec, s *Signal, data []byte) error {
 // maxTime is the end of 2261: nanoseconds of 64 bits hold little more.
 const maxTime = 9214646399999999999
 
-// AppendTo appends the packet of the signal on a route of a connection. It must then be sent or, if the route was not
-// known, undone.
+// AppendTo appends the packet of the signal on a route of a connection. The caller then sends it or, if the route was
+// not known before, calls Undo.
 func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	n, known := rs.number(r)
 	json := isJSON(p.codec)
@@ -106,7 +106,7 @@ func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	return dst
 }
 
-// Known tells whether the peer knows the route's number.
+// Known reports whether the peer knows the route's number.
 func (r *OutRoute) Known() bool { return r.known }
 
 func appendRoute(dst []byte, c Codec, n uint64, r *Route) []byte {
@@ -190,7 +190,7 @@ func AppendFailed(dst []byte, json bool, r *Reply) []byte {
 	return dst
 }
 
-// IsSignals tells from the first byte of a packet whether it belongs to a stream of signals.
+// IsSignals reports whether a packet that begins with this byte belongs to a stream of signals.
 func IsSignals(c Codec, first byte) bool {
 	if isJSON(c) {
 		return first == '['
@@ -228,7 +228,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	case err != nil:
 		return err
 	case major != CBORArray || items < 1 || items > 5:
-		return errors.New("not an array of 1 to 5 items")
+		return errors.New("must be an array of 1 to 5 items")
 	}
 	major, n, rest, err := CBORHead(rest)
 	switch {
@@ -247,7 +247,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
 		return joinTrailing(nil, rest)
 	case items == 1:
-		return errors.New("a count is no number")
+		return errors.New("the count must be a number")
 	case major == CBORUnsigned:
 		if p.Signal.Route, err = rs.find(n); err != nil {
 			return err
@@ -257,7 +257,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 			return err
 		}
 	default:
-		return errors.New("a route is neither a number nor an array")
+		return errors.New("the route must be a number or an array")
 	}
 	s := &p.Signal
 	after, err := SkipCBOR(rest)
@@ -280,7 +280,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		case i == 4 && major == CBORUnsigned && n != CBORIndefinite:
 			s.Seq = n
 		default:
-			return errors.New("time, uncertainty and seq are numbers")
+			return errors.New("time, uncertainty and seq must be unsigned integers")
 		}
 	}
 	return joinTrailing(nil, rest)
@@ -288,7 +288,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 
 func joinTrailing(err error, rest []byte) error {
 	if err == nil && len(rest) > 0 {
-		return errors.New("something follows it")
+		return errors.New("bytes follow the packet")
 	}
 	return err
 }
@@ -297,7 +297,7 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	r := new(Route)
 	major, n, rest, err := CBORHead(rest)
 	if err == nil && major != CBORUnsigned {
-		err = errors.New("a route's number is none")
+		err = errors.New("the route number must be an unsigned integer")
 	}
 	if err == nil {
 		rest, err = textCBOR(rest, &r.Sender)
@@ -307,7 +307,7 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	}
 	if err == nil && items == 4 {
 		if major, r.Listener, rest, err = CBORHead(rest); err == nil && major != CBORUnsigned {
-			err = errors.New("a listener's id is no number")
+			err = errors.New("the listener id must be an unsigned integer")
 		}
 	}
 	if err != nil {
@@ -326,7 +326,7 @@ func textCBOR(data []byte, text *string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case major != CBORString || n == CBORIndefinite:
-		return nil, errors.New("a text is expected")
+		return nil, errors.New("must be a text")
 	}
 	after, err := SkipCBOR(data)
 	if err != nil {
@@ -338,7 +338,7 @@ func textCBOR(data []byte, text *string) ([]byte, error) {
 
 func (rs *InRoutes) find(n uint64) (*Route, error) {
 	if n >= uint64(len(rs.slots)) {
-		return nil, fmt.Errorf("route %d was not told", n)
+		return nil, fmt.Errorf("route %d is not defined", n)
 	}
 	return rs.slots[n], nil
 }
@@ -346,20 +346,20 @@ func (rs *InRoutes) find(n uint64) (*Route, error) {
 func (rs *InRoutes) define(n uint64, r *Route) error {
 	switch {
 	case len(r.Sender) > maxRouteName || len(r.Event) > maxRouteName:
-		return fmt.Errorf("a name has more than %d bytes", maxRouteName)
+		return fmt.Errorf("a name must have at most %d bytes", maxRouteName)
 	case n < uint64(len(rs.slots)):
 		rs.slots[n] = r
 	case n == uint64(len(rs.slots)) && n < MaxRoutes:
 		rs.slots = append(rs.slots, r)
 	default:
-		return fmt.Errorf("route %d: numbers go from 0 to %d, each after the one before it", n, MaxRoutes-1)
+		return fmt.Errorf("route %d: new numbers must come in order, from 0 to %d", n, MaxRoutes-1)
 	}
 	return nil
 }
 
 func doneCount(n uint64) (int, error) {
 	if n < 1 || n >= 1<<31 { // an int may have 32 bits
-		return 0, errors.New("a count is not from 1 to 2^31-1")
+		return 0, errors.New("the count must be from 1 to 2^31-1")
 	}
 	return int(n), nil
 }

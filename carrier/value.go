@@ -67,7 +67,7 @@ func (v Value) Shared() Value {
 // Size returns how many bytes the value came in; 0 for a Go value, which was not encoded yet.
 func (v Value) Size() int { return len(v.raw) }
 
-// IsNull tells whether the value is null, or no value at all.
+// IsNull reports whether the value is null, or no value at all.
 func (v Value) IsNull() bool {
 	if v.codec == nil {
 		return v.v == nil

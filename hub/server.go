@@ -94,7 +94,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	defer stopDevices()
 	for _, c := range carriers {
 		group, life := &carrying, serving
-		if _, ok := c.(carrier.Upstream); ok {
+		if r, ok := c.(carrier.Reporter); ok && r.Reports() {
 			group, life = &reporting, devices
 		}
 		group.Go(func() {

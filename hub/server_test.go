@@ -236,7 +236,7 @@ func TestShutdownIsTold(t *testing.T) {
 // A deviceCarrier is one of devices.
 type deviceCarrier struct{ carrier.Carrier }
 
-func (deviceCarrier) Upstream() {}
+func (deviceCarrier) Reports() bool { return true }
 
 // Devices end first: what they report until then is heard, and so is that they have gone.
 func TestDevicesEndFirst(t *testing.T) {

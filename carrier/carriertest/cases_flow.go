@@ -46,7 +46,7 @@ func (s *session) mailboxes() map[*end]*mailbox {
 
 // order: messages arrive in the order in which they were transmitted, and each gets its own reply.
 func order(s *session) {
-	const count = 1000
+	count := s.many(1000)
 	boxes := s.mailboxes()
 	s.serve()
 	s.both(func(e *end) error {
@@ -93,7 +93,8 @@ func (e *end) sendAll(id carrier.ClientID, prefix string, count int) error {
 // concurrent: many goroutines transmit at once, in both directions; each message arrives once, each
 // goroutine's in order.
 func concurrent(s *session) {
-	const senders, each = 8, 200
+	const senders = 8
+	each := s.many(200)
 	boxes := s.mailboxes()
 	s.serve()
 	s.both(func(e *end) error {
@@ -129,7 +130,7 @@ type pending struct {
 
 // hold makes the end's handler leave messages unanswered, and returns where they go.
 func (e *end) hold() <-chan pending {
-	held := make(chan pending, 1000)
+	held := make(chan pending, 1<<14)
 	e.Handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		held <- pending{m, respond}
 	}
@@ -209,14 +210,17 @@ func stalledPeer(s *session) {
 	resume := func() { once.Do(func() { close(release) }) }
 	defer resume()
 
-	var got []int // by the peer's one reader, read after the last reply
+	var mu sync.Mutex // a reply does not order the handler's memory before ours
+	var got []int
 	s.peer.Handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		<-release
 		var n int
 		if err := m.Params.Decode(&n); err != nil {
 			s.Error(err)
 		}
+		mu.Lock()
 		got = append(got, n)
+		mu.Unlock()
 		respond(carrier.Done(nil))
 	}
 	reached := make(chan struct{}, 1)
@@ -264,6 +268,8 @@ func stalledPeer(s *session) {
 	last, err := s.hub.call(id, "count", len(accepted)) // after it, all have arrived
 	s.must(err)
 	s.must(last.Err())
+	mu.Lock()
+	defer mu.Unlock()
 	for i, n := range got {
 		if i != n {
 			s.Fatalf("message %d arrived in place %d", n, i)

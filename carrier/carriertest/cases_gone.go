@@ -57,8 +57,12 @@ func goneClient(s *session) {
 		if _, err := w.m.wait(s.ctx); !errors.Is(err, carrier.ErrGone) {
 			return fmt.Errorf("%s: done got %v for a client that has gone, not ErrGone", e.name, err)
 		}
-		if _, err := e.Gone(s.ctx, w.id); err != nil {
+		cause, err := e.Gone(s.ctx, w.id)
+		if err != nil {
 			return err
+		}
+		if why := carrier.Reason(cause); why == "shutdown" || why == "reset" {
+			return fmt.Errorf("%s: a client that was cut off was disconnected with cause %v", e.name, cause)
 		}
 		return e.expect(w.id, carrier.ErrGone)
 	})
@@ -100,29 +104,19 @@ func respondAfterGone(s *session) {
 	s.must(err)
 	_, err = s.peer.Gone(s.ctx, atPeer)
 	s.must(err)
-	late[0].respond(carrier.Done("late"))
 	s.restore()
 	s.connected()
-	late[1].respond(carrier.Done("late"))
-	s.both(func(e *end) error {
-		go func() {
-			for { // echo may have to be sent again if the connection was still that of before
-				p, err := s.take(held[e.other()])
-				if err != nil {
-					return
-				}
-				var text string
-				if err := p.message.Params.Decode(&text); err != nil {
-					s.Error(err)
-				}
-				p.respond(carrier.Done(text))
-				if text == "works" {
-					return
-				}
-			}
-		}()
-		return e.echo(e.to(), "works")
-	})
+	for i, e := range []*end{s.hub, s.peer} {
+		m, err := e.transmit(context.Background(), e.to(), "echo", "works") // it may have the number of the one before
+		s.must(err)
+		p, err := s.take(held[e.other()])
+		s.must(err)
+		late[i].respond(carrier.Done("late")) // by the end that is about to answer
+		p.respond(carrier.Done("works"))
+		r, err := m.wait(s.ctx)
+		s.must(err)
+		s.must(sameText(e.name, r.Response, "works"))
+	}
 }
 
 // halfMessage: a peer that vanishes in the middle of a message leaves nothing behind, and harms no other.

@@ -9,10 +9,11 @@ import (
 	"sighub/carrier"
 )
 
-// shutdown stops one end, then the other, while both transmit as fast as they can: every message ends, and
-// Serve returns.
+// shutdown stops one end, then the other, while both transmit as fast as they can: every message ends, Serve returns,
+// and each end is told why: the one that stops ErrShutdown, the other ErrClosed.
 func shutdown(s *session, first, second *end) {
-	const senders, before = 4, 50
+	const senders = 4
+	before := s.many(50)
 	s.serve()
 	var started, all sync.WaitGroup
 	started.Add(2 * senders)
@@ -44,7 +45,7 @@ func shutdown(s *session, first, second *end) {
 		}
 	}
 	started.Wait()
-	id := first.to()
+	id, other := first.to(), second.to()
 	first.close()
 	all.Wait()
 	cause, err := first.Gone(s.ctx, id)
@@ -52,7 +53,11 @@ func shutdown(s *session, first, second *end) {
 	if !errors.Is(cause, carrier.ErrShutdown) {
 		s.Errorf("%s: its clients were disconnected by its end with cause %v, not ErrShutdown", first.name, cause)
 	}
-	s.must(second.until(s.ctx, func() bool { return second.live() == 0 }))
+	cause, err = second.Gone(s.ctx, other)
+	s.must(err)
+	if !errors.Is(cause, carrier.ErrClosed) && !s.pair.NoGoodbye || carrier.Reason(cause) == "shutdown" {
+		s.Errorf("%s: its client was disconnected when it ended with cause %v, not ErrClosed", second.name, cause)
+	}
 	s.must(first.expect(id, carrier.ErrGone))
 	second.close()
 }
@@ -96,7 +101,7 @@ func stopInHandler(s *session) {
 // done already.
 func cycles(s *session) {
 	for i := range 10 {
-		next := newSession(s.TB, s.connect)
+		next := newSession(s.TB, s.connect, s.limit)
 		next.serve()
 		next.both(func(e *end) error { return e.echo(e.to(), fmt.Sprint("cycle ", i)) })
 		next.peer.close()

@@ -13,7 +13,10 @@ func Example() {
 		carriertest.Run(t, func(testing.TB) *carriertest.Pair {
 			hub := local.NewHub(local.Options{})
 			peer := hub.NewPeer("peer")
-			return &carriertest.Pair{Hub: hub, Peer: peer, MaxData: 1000, Cut: peer.Cut}
+			return &carriertest.Pair{
+				Hub: hub, Peer: peer, MaxData: 1000, Cut: peer.Cut,
+				Medium: carriertest.Medium{Name: "peer", PackedIDs: true, NoSignalsToHub: true, NoSignalsToPeer: true},
+			}
 		})
 	}
 	// Output:

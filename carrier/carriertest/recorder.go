@@ -16,19 +16,22 @@ import (
 type Recorder struct {
 	// Handle handles messages; nil stands for [Answer].
 	Handle func(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply))
+	// Connected, if not nil, runs in ClientConnected, and Disconnected in ClientDisconnected.
+	Connected    func(c carrier.Client)
+	Disconnected func(id carrier.ClientID)
 
 	t    testing.TB
 	name string
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at every change
-	clients map[carrier.ClientID]*client
-	newest  *client // of those that are connected
-	closed  bool    // AllClientsDisconnected was called
-	served  bool    // Serve has returned
+	clients map[carrier.ClientID]*peer
+	newest  *peer // of those that are connected
+	closed  bool  // AllClientsDisconnected was called
+	served  bool  // Serve has returned
 }
 
-type client struct {
+type peer struct {
 	carrier.Client
 	running string // the call that runs now
 	gone    bool
@@ -37,7 +40,7 @@ type client struct {
 
 // NewRecorder returns a Recorder that reports to t; name stands in front of what it reports.
 func NewRecorder(t testing.TB, name string) *Recorder {
-	return &Recorder{t: t, name: name, changed: make(chan struct{}), clients: make(map[carrier.ClientID]*client)}
+	return &Recorder{t: t, name: name, changed: make(chan struct{}), clients: make(map[carrier.ClientID]*peer)}
 }
 
 // Answer is the handler that the suite's peers use: "echo" is answered with its params, "null" with nothing,
@@ -87,9 +90,21 @@ func (r *Recorder) ClientConnected(c carrier.Client) {
 	if r.clients[c.ID] != nil {
 		r.errorf("ClientConnected: the id %d was used before", c.ID)
 	}
-	r.newest = &client{Client: c}
-	r.clients[c.ID] = r.newest
+	for id, other := range r.clients {
+		if c.UID != "" && !other.gone && other.UID == c.UID {
+			r.errorf("ClientConnected: client %d has the UID of client %d, %q", c.ID, id, c.UID)
+		}
+	}
+	known := &peer{Client: c, running: "ClientConnected"}
+	r.newest = known
+	r.clients[c.ID] = known
 	r.change()
+	if r.Connected != nil {
+		r.mu.Unlock()
+		r.Connected(c)
+		r.mu.Lock()
+	}
+	known.running = ""
 }
 
 // HandleMessage implements [carrier.Handler].
@@ -105,6 +120,9 @@ func (r *Recorder) HandleMessage(id carrier.ClientID, m *carrier.Message, respon
 // ClientDisconnected implements [carrier.Handler].
 func (r *Recorder) ClientDisconnected(id carrier.ClientID, cause error) {
 	defer r.enter(id, "ClientDisconnected")()
+	if r.Disconnected != nil {
+		r.Disconnected(id)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if cause == nil {

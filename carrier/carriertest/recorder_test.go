@@ -141,7 +141,7 @@ func TestSessionFindsBrokenDone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeT{TB: t}
-			s := &session{TB: f, ctx: t.Context()}
+			s := &session{TB: f, ctx: t.Context(), limit: caseLimit}
 			e := s.newEnd("end", badCarrier{transmit: c.transmit})
 			e.serve()
 			_, _ = e.transmit(context.Background(), 1, "echo", nil) // the report is what counts

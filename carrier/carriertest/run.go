@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ type Pair struct {
 	Hub carrier.Carrier
 	// Peer is the connecting end. It connects as soon as both are served.
 	Peer carrier.Carrier
+
+	Medium
 
 	// MaxData is how many bytes of ASCII letters a text may have at most that stands alone as the params of
 	// a message with a method of four letters, and as its response, in both directions. At least 64.
@@ -40,59 +43,163 @@ type Pair struct {
 	// Garbage sends bytes that are no message to Hub, from one more peer or on the one line that there is.
 	// Nil if the medium carries whole messages only.
 	Garbage func()
+
+	// Malformed sends Hub, from one more peer, a message of which nothing but the id can be understood, and returns the
+	// status in the reply. Nil if nothing malformed can come.
+	Malformed func() carrier.Status
+
+	// Silence makes the line swallow everything from now on, in both directions, and closes nothing: both ends are to
+	// find out, once they have something to send, with [carrier.ErrTimeout]. Nil if the medium cannot fall silent.
+	Silence func()
+	// Break makes Hub's medium fail for good, as when a listening socket is lost. Nil if it cannot.
+	Break func()
+	// Tries returns how often Peer has tried to connect so far. Nil if that is not known.
+	Tries func() int
+	// Flood sends Hub, from one more peer or on the one line that there is, one message of so many bytes, and then as
+	// many bytes of small messages whose replies are not read. It returns when the hub does not take any more, or has
+	// taken everything. Nil if packets of such a size cannot come, as where frames have a largest size.
+	Flood func(bytes int)
+}
+
+// A Medium says what its carriers tell of a client, and what they do not do. The zero Medium does everything.
+type Medium struct {
+	// Name and UID are those of Peer, as Hub is to know it. Empty: Hub is to know none.
+	Name, UID string
+	// Timeout is how long a client may be silent before it is disconnected, so that both ends have to send something
+	// now and then. Zero: clients may be silent for ever.
+	Timeout time.Duration
+	// Legacy: clients say no hello, so Client.Hello is false.
+	Legacy bool
+	// PackedIDs: a message's id is in the packet, so that of a packet that cannot be unpacked it is not known, and
+	// nobody learns which message a reply to it is for.
+	PackedIDs bool
+	// NoGoodbye: an end that stops is not told from one that is cut off.
+	NoGoodbye bool
+	// NoSignalsToHub and NoSignalsToPeer: signals of that direction travel as messages only.
+	NoSignalsToHub, NoSignalsToPeer bool
 }
 
 const (
 	caseLimit     = 25 * time.Second // then whatever a case waits for has failed
-	watchdogLimit = 30 * time.Second // then a carrier hangs, and nothing but a panic ends the case
+	watchdogLimit = 40 * time.Second // then a carrier hangs, and nothing but a panic ends the case
 )
 
 // Run runs the suite; connect makes a new pair for each case, and releases what the pair needs by t.Cleanup.
 // The cases run one after the other: the check for goroutines left behind allows no others.
 func Run(t *testing.T, connect func(t testing.TB) *Pair) {
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			watch(t)
-			before := goleak.IgnoreCurrent()
-			t.Cleanup(func() { // registered first, so that it runs when everything else is released
-				if err := goleak.Find(before); err != nil {
-					t.Errorf("goroutines are left: %v", err)
-				}
-			})
-			c.run(newSession(t, connect))
-		})
+	for _, c := range slices.Concat(messageCases, clientCases, failureCases, signalCases) {
+		run(t, c, connect, false)
 	}
 }
 
-var cases = []struct {
+// RunLossy runs the cases that hold on a line which loses and doubles what it carries, for carriers that send again what
+// was lost: whatever happens to a line that they allow for must not be noticed.
+func RunLossy(t *testing.T, connect func(t testing.TB) *Pair) {
+	for _, c := range lossyCases {
+		run(t, c, connect, true)
+	}
+}
+
+func run(t *testing.T, c testCase, connect func(t testing.TB) *Pair, lossy bool) {
+	t.Run(c.name, func(t *testing.T) {
+		watch(t)
+		before := goleak.IgnoreCurrent()
+		t.Cleanup(func() { // registered first, so that it runs when everything else is released
+			if err := goleak.Find(before); err != nil {
+				t.Errorf("goroutines are left: %v", err)
+			}
+		})
+		s := newSession(t, connect, caseLimit)
+		s.lossy = lossy
+		c.run(s)
+	})
+}
+
+// A testCase is one rule of the contract, or a few that belong together.
+type testCase struct {
 	name string
 	run  func(*session)
-}{
+}
+
+// messageCases: what is transmitted arrives, and is answered.
+var messageCases = []testCase{
 	{"Echo", echo},
 	{"Values", values},
 	{"Largest", largest},
 	{"TooLarge", tooLarge},
+	{"NotPackable", notPackable},
+	{"Malformed", malformed},
 	{"NotKept", notKept},
 	{"ErrorReplies", errorReplies},
 	{"Order", order},
 	{"Concurrent", concurrent},
 	{"Deferred", deferred},
+	{"AnsweredOnce", answeredOnce},
 	{"RespondAfterGone", respondAfterGone},
 	{"CancelledBefore", cancelledBefore},
 	{"CancelledWaiting", cancelledWaiting},
+	{"CancelledKeepsPlace", cancelledKeepsPlace},
+	{"Window", window},
 	{"StalledPeer", stalledPeer},
 	{"Neighbours", neighbours},
+}
+
+// clientCases: clients come and go.
+var clientCases = []testCase{
+	{"Client", client},
+	{"TransmitInHandler", transmitInHandler},
 	{"NotServed", notServed},
 	{"UnknownClient", unknownClient},
 	{"GoneClient", goneClient},
 	{"Reconnect", reconnect},
 	{"Disconnect", disconnect},
-	{"HalfMessage", halfMessage},
-	{"Garbage", garbage},
 	{"StopHubFirst", func(s *session) { shutdown(s, s.hub, s.peer) }},
 	{"StopPeerFirst", func(s *session) { shutdown(s, s.peer, s.hub) }},
 	{"StopInHandler", stopInHandler},
 	{"Cycles", cycles},
+}
+
+// failureCases: the medium fails, or what comes from it is not what it should be.
+var failureCases = []testCase{
+	{"HalfMessage", halfMessage},
+	{"Garbage", garbage},
+	{"Flood", flood},
+	{"Idle", idle},
+	{"Silence", silence},
+	{"Backoff", backoff},
+	{"Broken", broken},
+}
+
+// signalCases: signals travel as streams, where the medium offers that.
+var signalCases = []testCase{
+	{"SignalsWanted", signalsWanted},
+	{"SignalOrder", signalOrder},
+	{"SignalRoutes", signalRoutes},
+	{"SignalRefused", signalRefused},
+	{"SignalWindow", signalWindow},
+	{"SignalNotKept", signalNotKept},
+	{"SignalTooLarge", signalTooLarge},
+	{"SignalFlush", signalFlush},
+	{"SignalsAmongMessages", signalsAmongMessages},
+	{"SignalsCut", signalsCut},
+	{"SignalsMisanswered", signalsMisanswered},
+}
+
+// lossyCases are those that a line which loses and doubles must not change.
+var lossyCases = []testCase{
+	{"Echo", echo},
+	{"Largest", largest},
+	{"ErrorReplies", errorReplies},
+	{"Order", order},
+	{"Concurrent", concurrent},
+	{"Deferred", deferred},
+	{"CancelledWaiting", cancelledWaiting},
+	{"Window", window},
+	{"Reconnect", reconnect},
+	{"StopHubFirst", func(s *session) { shutdown(s, s.hub, s.peer) }},
+	{"StopPeerFirst", func(s *session) { shutdown(s, s.peer, s.hub) }},
+	{"SignalOrder", signalOrder},
+	{"SignalRefused", signalRefused},
 }
 
 // watch ends the test binary, with the stacks of all goroutines, if the case hangs.
@@ -105,12 +212,12 @@ func watch(t testing.TB) {
 	t.Cleanup(func() { dog.Stop() })
 }
 
-// newSession makes a pair that is not served yet.
-func newSession(t testing.TB, connect func(testing.TB) *Pair) *session {
+// newSession makes a pair that is not served yet. Whatever a case waits for is to happen within limit.
+func newSession(t testing.TB, connect func(testing.TB) *Pair, limit time.Duration) *session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), caseLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
-	s := &session{TB: t, ctx: ctx, connect: connect, pair: connect(t)}
+	s := &session{TB: t, ctx: ctx, limit: limit, connect: connect, pair: connect(t)}
 	s.hub = s.newEnd("hub", s.pair.Hub)
 	s.peer = s.newEnd("peer", s.pair.Peer)
 	return s

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 )
@@ -15,6 +16,8 @@ import (
 type session struct {
 	testing.TB
 	ctx       context.Context // ends when the case has taken too long
+	limit     time.Duration   // after which it ends
+	lossy     bool            // what is lost takes its time to be sent again
 	connect   func(testing.TB) *Pair
 	pair      *Pair
 	hub, peer *end
@@ -25,6 +28,8 @@ type end struct {
 	*Recorder
 	s       *session
 	carrier carrier.Carrier
+	handler carrier.Handler    // that is served: the Recorder, or one that takes streams
+	mayFail bool               // Serve is to return an error, or may
 	stop    context.CancelFunc // nil: not served
 	ended   chan struct{}      // closed when Serve has returned
 	err     error              // what Serve returned
@@ -35,8 +40,17 @@ type end struct {
 
 func (s *session) newEnd(name string, c carrier.Carrier) *end {
 	e := &end{Recorder: NewRecorder(s.TB, name), s: s, carrier: c, ended: make(chan struct{})}
+	e.handler = e.Recorder
 	s.Cleanup(func() { e.close() })
 	return e
+}
+
+// many returns how many messages make a case: n, or fewer on a line that loses them.
+func (s *session) many(n int) int {
+	if s.lossy {
+		return n / 10
+	}
+	return n
 }
 
 // serve serves both ends and waits until they are connected.
@@ -113,7 +127,7 @@ func (e *end) serve() {
 	e.stop = stop
 	go func() {
 		defer close(e.ended)
-		e.err = e.carrier.Serve(ctx, e.Recorder)
+		e.err = e.carrier.Serve(ctx, e.handler)
 		e.Served()
 	}()
 }
@@ -124,8 +138,13 @@ func (e *end) close() {
 		return
 	}
 	e.stop()
-	<-e.ended // if it never comes, the watchdog tells
-	if e.err != nil {
+	select {
+	case <-e.ended:
+	case <-time.After(e.s.limit):
+		e.s.Errorf("%s: Serve does not return after its context has ended", e.name)
+		return
+	}
+	if e.err != nil && !e.mayFail {
 		e.s.Errorf("%s: Serve returns %v after its context has ended, instead of nil", e.name, e.err)
 	}
 	e.mu.Lock()

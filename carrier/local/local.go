@@ -50,7 +50,7 @@ var errNotServed = errors.New("local: the hub is not served")
 // A Hub is the accepting end, and a [carrier.Disconnecter]. Make one with [NewHub].
 type Hub struct {
 	o       Options
-	clients clients
+	clients carrier.Clients[*end]
 	serving sync.WaitGroup
 
 	mu    sync.Mutex
@@ -70,7 +70,7 @@ func (h *Hub) Serve(ctx context.Context, handler carrier.Handler) error {
 	h.mu.Lock()
 	h.h = nil
 	h.mu.Unlock()
-	for _, e := range h.clients.all() {
+	for _, e := range h.clients.All() {
 		e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed)
 	}
 	h.serving.Wait()
@@ -80,12 +80,16 @@ func (h *Hub) Serve(ctx context.Context, handler carrier.Handler) error {
 
 // Transmit implements [carrier.Carrier].
 func (h *Hub) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	return h.clients.transmit(ctx, id, m, done)
+	e, err := h.clients.Find(id)
+	if err != nil {
+		return err
+	}
+	return e.Transmit(ctx, m, done)
 }
 
 // Disconnect implements [carrier.Disconnecter].
 func (h *Hub) Disconnect(id carrier.ClientID, cause error) {
-	if e, err := h.clients.find(id); err == nil {
+	if e, err := h.clients.Find(id); err == nil {
 		e.link.cut(e, cause, carrier.ErrClosed)
 	}
 }
@@ -100,11 +104,15 @@ func (h *Hub) connect(p *Peer) (*end, error) {
 	}
 	l := newLink(h.o)
 	hub, peer := &l.ends[0], &l.ends[1]
-	hub.client = carrier.Client{Name: p.name, Addr: p.addr, Codec: h.o.Codec, Hello: true, Window: h.o.Window}
-	peer.client = carrier.Client{Name: "sighub", Addr: "local://hub", Codec: h.o.Codec, Hello: true, Window: h.o.Window}
-	h.clients.add(hub)
-	h.serving.Go(func() { hub.read(handler, &h.clients) })
+	c := h.client(p.name, p.addr)
+	c.ID = h.clients.Add(hub)
+	h.serving.Go(func() { hub.serve(c, handler, &h.clients) })
 	return peer, nil
+}
+
+// client returns what an end knows of the one at the other side.
+func (h *Hub) client(name, addr string) carrier.Client {
+	return carrier.Client{Name: name, Addr: addr, Codec: h.o.Codec, Hello: true, Window: h.o.Window}
 }
 
 // NewPeer returns one more peer of the hub, which connects to it for as long as both are served. The name is
@@ -120,7 +128,7 @@ func (h *Hub) NewPeer(name string) *Peer {
 type Peer struct {
 	hub        *Hub
 	name, addr string
-	clients    clients
+	clients    carrier.Clients[*end]
 }
 
 // Serve implements [carrier.Carrier].
@@ -133,9 +141,10 @@ func (p *Peer) Serve(ctx context.Context, handler carrier.Handler) error {
 			continue
 		}
 		backoff.Reset()
-		p.clients.add(e)
+		c := p.hub.client("sighub", "local://hub")
+		c.ID = p.clients.Add(e)
 		stop := context.AfterFunc(ctx, func() { e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed) })
-		e.read(handler, &p.clients)
+		e.serve(c, handler, &p.clients)
 		stop()
 	}
 	handler.AllClientsDisconnected(carrier.ErrShutdown)
@@ -144,13 +153,17 @@ func (p *Peer) Serve(ctx context.Context, handler carrier.Handler) error {
 
 // Transmit implements [carrier.Carrier].
 func (p *Peer) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	return p.clients.transmit(ctx, id, m, done)
+	e, err := p.clients.Find(id)
+	if err != nil {
+		return err
+	}
+	return e.Transmit(ctx, m, done)
 }
 
 // Cut breaks the connection as a cable that is pulled would: both ends lose what is on its way. The peer
 // connects again, as long as it is served. Cut does nothing when there is no connection.
 func (p *Peer) Cut() {
-	for _, e := range p.clients.all() {
+	for _, e := range p.clients.All() {
 		e.link.cut(e, carrier.ErrUnplugged, carrier.ErrUnplugged)
 	}
 }

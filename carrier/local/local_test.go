@@ -29,6 +29,7 @@ func TestCarrier(t *testing.T) {
 				return &carriertest.Pair{
 					Hub: hub, Peer: peer,
 					MaxData: size - 64, // what else a message holds
+					Medium:  carriertest.Medium{Name: "peer", PackedIDs: true, NoSignalsToHub: true, NoSignalsToPeer: true},
 					Cut:     peer.Cut,
 					Dial:    func() carrier.Carrier { return hub.NewPeer("another") },
 				}

@@ -4,12 +4,14 @@ package serial
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
 	"sighub/carrier/serial/device"
+	"sighub/carrier/serial/fault"
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 )
@@ -25,16 +27,24 @@ func TestConformance(t *testing.T) {
 		{name: "LargeFrames", maxFrame: wire.MaxFrame, window: wire.MaxWindow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window) })
+			carriertest.Run(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, c.maxFrame, c.window, fault.Harm{}) })
 		})
 	}
 }
 
-func BenchmarkCarrier(b *testing.B) {
-	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair { return connectPTY(t, wire.MaxFrame, wire.MaxWindow) })
+// TestLossyConformance runs what must hold on a line that loses and doubles, in both directions.
+func TestLossyConformance(t *testing.T) {
+	harm := fault.Harm{Drop: 0.01, Repeat: 0.01, Lose: 0.0002, Flip: 0.0002}
+	carriertest.RunLossy(t, func(t testing.TB) *carriertest.Pair { return connectPTY(t, wire.DefaultFrame, 4, harm) })
 }
 
-func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
+func BenchmarkCarrier(b *testing.B) {
+	carriertest.Bench(b, func(t testing.TB) *carriertest.Pair {
+		return connectPTY(t, wire.MaxFrame, wire.MaxWindow, fault.Harm{})
+	})
+}
+
+func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertest.Pair {
 	pty, err := port.NewPTY(t.TempDir() + "/port")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +59,18 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := device.New(pty.Open, device.Options{
+	line, err := fault.New(fault.Options{Seed: 1, ToHub: harm, ToDevice: harm})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := pty.Open
+	if harm != (fault.Harm{}) {
+		open = func(ctx context.Context) (port.Port, error) {
+			return line.Open(fault.DeviceEnd, func() (io.ReadWriteCloser, error) { return pty.Open(ctx) })
+		}
+	}
+	device, err := device.New(open, device.Options{
+		Name: "peer", UID: []byte{1, 2, 3, 4, 5, 6, 7, 8},
 		MaxFrame: maxFrame, Window: window,
 		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
 	})
@@ -67,7 +88,10 @@ func connectPTY(t testing.TB, maxFrame, window int) *carriertest.Pair {
 	return &carriertest.Pair{
 		Hub: hub, Peer: device,
 		MaxData: wire.PayloadLimit(maxFrame) - 28,
-		Cut:     cut,
+		Medium: carriertest.Medium{
+			Name: "peer", UID: "0102030405060708", Timeout: 2 * time.Second, NoGoodbye: true, NoSignalsToHub: true, NoSignalsToPeer: true,
+		},
+		Cut: cut,
 		Restore: func() {
 			if err := pty.Restore(); err != nil {
 				t.Error(err)

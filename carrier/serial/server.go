@@ -33,7 +33,7 @@ type Server struct {
 	running      sync.WaitGroup // clients
 }
 
-var _ carrier.Upstream = (*Server)(nil)
+var _ carrier.Reporter = (*Server)(nil)
 
 // Listen returns a Server, which opens its ports once it is served. The error says what is wrong with the options.
 func Listen(o Options) (*Server, error) {
@@ -64,8 +64,8 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
-// Upstream implements [carrier.Upstream].
-func (s *Server) Upstream() {}
+// Reports implements [carrier.Reporter]: devices keep what is not acknowledged.
+func (*Server) Reports() bool { return true }
 
 // Transmit implements [carrier.Carrier]. The error is [carrier.ErrTooLarge] if the device's frames have no room for m.
 func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {

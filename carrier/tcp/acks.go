@@ -7,7 +7,7 @@ import (
 	"sighub/carrier"
 )
 
-// acks are the answers to the signals that have arrived, as the writer has them; all of it is under the writer's lock.
+// acks are the answers to the signals that have arrived, as the writer has them; the writer's lock guards them.
 //
 // A sender waits for its answers, so the hub's end gives them at once. A listener's answers only tell the hub that there
 // is room for more, so where signals come in quick succession its end lets them wait for each other: an answer for each
@@ -28,7 +28,7 @@ const (
 	ackMost  = 1024                 // signals that are answered without waiting
 )
 
-// due tells whether there are answers to be written now.
+// due reports whether there are answers to be written now.
 func (a *acks) due() bool { return a.done > 0 && !a.waiting }
 
 func (a *acks) wait(d time.Duration, then func()) {
@@ -54,7 +54,7 @@ func (a *acks) stop() {
 func (w *writer) signalsDone(n int) {
 	a := &w.acks
 	a.done += n
-	w.settled(n)
+	w.signalAnswered(n)
 	if a.patient && a.done < ackMost {
 		if a.waiting {
 			return
@@ -88,8 +88,8 @@ func (w *writer) answerSignals() {
 	}
 }
 
-// settled notes that signals were answered. The lock is held.
-func (w *writer) settled(n int) {
+// signalAnswered notes that signals were answered. The lock is held.
+func (w *writer) signalAnswered(n int) {
 	if w.acks.owed -= n; w.acks.owed <= 0 {
 		w.notify()
 	}

@@ -45,7 +45,7 @@ func listen(network, where string) (net.Listener, error) {
 		return l, err
 	}
 	if info, statErr := os.Lstat(where); statErr != nil || info.Mode().Type() != os.ModeSocket {
-		return nil, fmt.Errorf("%w: the file there is no socket", err)
+		return nil, fmt.Errorf("%w: the file there is not a socket", err)
 	}
 	if nc, dialErr := net.Dial(network, where); !errors.Is(dialErr, syscall.ECONNREFUSED) {
 		if dialErr == nil {

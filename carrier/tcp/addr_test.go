@@ -47,7 +47,7 @@ func TestListenErrors(t *testing.T) {
 	for _, c := range []struct{ addr, want string }{
 		{taken.Addr(), "another port"},
 		{live.Addr(), "another path"},
-		{"unix://" + filepath.Join(dir, "file"), "no socket"},
+		{"unix://" + filepath.Join(dir, "file"), "not a socket"},
 		{"unix://" + filepath.Join(dir, "none", "hub"), "make its directory"},
 		{"unix://" + filepath.Join(dir, strings.Repeat("x", 200)), "shorter path"},
 		{"tcp://192.0.2.1:0", "address of this machine"},

@@ -68,11 +68,9 @@ func TestPendingRepliesAreBounded(t *testing.T) {
 // pending returns how many bytes wait to be written to a client.
 func (h *hub) pending(id carrier.ClientID) int {
 	h.t.Helper()
-	h.peers.mu.RLock()
-	c := h.peers.clients[id]
-	h.peers.mu.RUnlock()
-	if c == nil {
-		h.t.Fatal("the client has gone")
+	c, err := h.peers.clients.Find(id)
+	if err != nil {
+		h.t.Fatal(err)
 	}
 	c.writer.mu.Lock()
 	defer c.writer.mu.Unlock()

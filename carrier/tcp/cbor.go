@@ -66,7 +66,7 @@ func (s *cborSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 	return data[len(part):], s.end(), true
 }
 
-func (s *cborSplitter) glimpse(head []byte) (g glimpse) {
+func (s *cborSplitter) salvage(head []byte) (g salvage) {
 	major, n, rest, err := carrier.CBORHead(head)
 	if err != nil || major != carrier.CBORMap {
 		return g

@@ -14,7 +14,7 @@ import (
 // A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
 // [carrier.Carrier] whose only client is the hub; each connection is a new one.
 type Client struct {
-	*peers
+	peers   *peers
 	options ClientOptions
 	addr    string
 }
@@ -95,7 +95,7 @@ func (c *Client) sayHello(dialing context.Context, conn *conn) error {
 		{Key: "window", Value: conn.limits.Window},
 		{Key: "max_message", Value: conn.limits.MaxMessage},
 	}
-	if c.signals != nil {
+	if c.peers.signals != nil {
 		params = append(params, carrier.Field{Key: "signals", Value: conn.limits.Signals})
 	}
 	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(params)}
@@ -135,3 +135,14 @@ func (c *conn) welcome(r carrier.Reply) error {
 func greetTooEarly(c *conn, m *carrier.Message, _ []byte) {
 	c.reply(m.ID, carrier.Failed(errors.New("hello is not answered yet")))
 }
+
+// Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.
+func (c *Client) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return c.peers.transmit(ctx, id, m, done)
+}
+
+// Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
+func (c *Client) Disconnect(id carrier.ClientID, cause error) { c.peers.disconnect(id, cause) }
+
+// Stats returns the counts so far.
+func (c *Client) Stats() Stats { return c.peers.stats() }

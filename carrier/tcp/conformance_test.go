@@ -4,8 +4,11 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -41,14 +44,17 @@ func TestConformance(t *testing.T) {
 
 func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 	limits := Limits{MaxMessage: 64 << 10}
+	limits.WriteTimeout = time.Second
+	limits.Signals = 300 // so that windows are filled again and again
 	hub, err := Listen(addr, Options{Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = hub.Close() }) // for the cases that serve nothing
 	line := newCable(t, hub.Addr())
+	var failed atomic.Int64
 	dial := func() carrier.Carrier {
-		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits})
+		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits, Failed: func(error) { failed.Add(1) }})
 	}
 	raw := func(b string) {
 		nc := dialRaw(t, hub.Addr())
@@ -60,7 +66,19 @@ func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 	return &carriertest.Pair{
 		Hub: hub, Peer: dial(), Dial: dial,
 		MaxData: limits.MaxMessage - 64, // what else a message holds
+		Medium:  carriertest.Medium{Name: "peer", PackedIDs: true},
 		Cut:     line.cut,
+		Malformed: func() carrier.Status {
+			s := newSpeaker(t, dialRaw(t, hub.Addr()))
+			s.say(`{"id":1,"method":2}`)
+			s.hear(`{"id":1,"status":-4,"exception":"carrier: malformed message: the method is 2, not a text"}`) // or it fails
+			_ = s.nc.Close()
+			return carrier.StatusMalformed
+		},
+		Silence: line.silence,
+		Break:   func() { _ = hub.Close() },
+		Tries:   func() int { return int(failed.Load()) },
+		Flood:   func(size int) { flood(t, dialRaw(t, hub.Addr()), size) },
 		Half: func() {
 			raw(`{"id":1,"method":"echo","par`)
 			raw(cborMark + "\x58\x40\xa3\x00\x01")
@@ -89,6 +107,28 @@ func dialRaw(t testing.TB, addr string) net.Conn {
 	return nc
 }
 
+// flood writes one message of a size and then as many bytes of small ones, until the hub takes no more.
+func flood(t testing.TB, nc net.Conn, size int) {
+	defer func() { _ = nc.Close() }()
+	piece := []byte(strings.Repeat("x", 1<<16))
+	write := func(b []byte) bool {
+		if err := nc.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Error(err)
+		}
+		_, err := nc.Write(b)
+		return err == nil
+	}
+	ok := write([]byte(`{"id":1,"method":"echo","params":"`))
+	for n := 0; ok && n < size; n += len(piece) {
+		ok = write(piece)
+	}
+	ok = ok && write([]byte(`"}`))
+	piece = []byte(strings.Repeat(`{"id":1,"method":"echo","params":"`+strings.Repeat("y", 100)+`"}`, 1000))
+	for n := 0; ok && n < size; n += len(piece) {
+		ok = write(piece)
+	}
+}
+
 // A cable passes connections on to a hub until it is cut.
 type cable struct {
 	t        testing.TB
@@ -97,8 +137,9 @@ type cable struct {
 	listener net.Listener
 	all      sync.WaitGroup
 
-	mu    sync.Mutex
-	conns []net.Conn
+	mu     sync.Mutex
+	conns  []net.Conn
+	silent atomic.Bool
 }
 
 func newCable(t testing.TB, hub string) *cable {
@@ -131,16 +172,32 @@ func (c *cable) accept() {
 		c.mu.Lock()
 		c.conns = append(c.conns, near, far)
 		c.mu.Unlock()
-		c.all.Go(func() { pass(near, far) })
-		c.all.Go(func() { pass(far, near) })
+		c.all.Go(func() { c.pass(near, far) })
+		c.all.Go(func() { c.pass(far, near) })
 	}
 }
 
-func pass(from, to net.Conn) {
-	_, _ = io.Copy(to, from)
+func (c *cable) pass(from, to net.Conn) {
+	for buf := make([]byte, 1<<16); ; {
+		n, err := from.Read(buf)
+		if c.silent.Load() {
+			return // what comes now is left where it is; the test closes the ends
+		}
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
 	_ = from.(interface{ CloseRead() error }).CloseRead()
 	_ = to.(interface{ CloseWrite() error }).CloseWrite()
 }
+
+// silence lets nothing pass any more.
+func (c *cable) silence() { c.silent.Store(true) }
 
 // cut resets every connection.
 func (c *cable) cut() {

@@ -47,14 +47,15 @@ type conn struct {
 	maxOutstanding int
 	signals        signals
 
-	closing atomic.Bool
-	failed  chan struct{} // closed when everyone who waited has been told
-	mu      sync.Mutex
-	why     error          // the first cause of the connection's end
-	broken  error          // why writing failed
-	timer   *time.Timer    // for the reply of a legacy peer
-	timed   uint64         // the message that it is for
-	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
+	closing   atomic.Bool
+	failed    chan struct{} // closed when everyone who waited has been told
+	mu        sync.Mutex
+	why       error          // the first cause of the connection's end
+	broken    error          // why writing failed
+	timer     *time.Timer    // for the reply of a legacy peer
+	timed     uint64         // the message that it is for
+	timers    sync.WaitGroup // the timer, until it is stopped or its function has returned
 }
 
 func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
@@ -78,9 +79,10 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		buffers: &p.buffers,
 		failed:  c.writeFailed,
 		sent:    c.expectReply,
-		pace:    &pacer{gap: l.LegacyGap},
+		pace:    &legacyPacer{gap: l.LegacyGap},
 		acks:    acks{patient: p.connecting},
 	}
+	c.sendReply = c.reply
 	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)
 	return c
@@ -104,7 +106,7 @@ func (c *conn) run() error {
 		err = broken
 	}
 	if errors.Is(err, io.EOF) {
-		c.writer.settle(flushTime)
+		c.writer.awaitReplies(flushTime)
 	}
 	c.fail(cause(err))
 	c.writer.flush(time.Now().Add(flushTime))
@@ -118,7 +120,7 @@ func (c *conn) run() error {
 	c.mu.Unlock()
 	c.timers.Wait()
 	<-c.failed
-	c.peers.remove(c)
+	c.peers.clients.Remove(c.client)
 	if c.client != 0 {
 		c.peers.handler.ClientDisconnected(c.client, c.cause())
 	}
@@ -200,7 +202,7 @@ func (c *conn) guess(b byte) error {
 
 // announce makes the client known.
 func (c *conn) announce(name string) {
-	c.client = c.peers.add(c)
+	c.client = c.peers.clients.Add(c)
 	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
 	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window}
 	if c.signals.window > 0 {
@@ -238,6 +240,11 @@ func (c *conn) cause() error {
 // finds the end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
+		c.mu.Lock()
+		if errors.Is(c.why, carrier.ErrClosed) { // as reading found it: the system ends both, and tells only one why
+			c.why = why
+		}
+		c.mu.Unlock()
 		c.fail(why)
 		_ = c.nc.Close() // ends a read at once
 		return

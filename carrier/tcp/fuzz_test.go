@@ -25,7 +25,7 @@ func newPipeHub(t testing.TB, l Limits) *pipeHub {
 		Server:   newServer(Options{Limits: l}),
 		Recorder: carriertest.NewRecorder(t, "hub"),
 	}
-	h.Server.addr, h.Server.handler = "pipe://hub", h.Recorder
+	h.Server.addr, h.Server.peers.handler = "pipe://hub", h.Recorder
 	return h
 }
 

@@ -134,7 +134,7 @@ func (s *jsonSplitter) lost(data []byte, err error) ([]byte, frame, bool) {
 	return nil, f, true
 }
 
-func (s *jsonSplitter) glimpse(head []byte) (g glimpse) {
+func (s *jsonSplitter) salvage(head []byte) (g salvage) {
 	dec := json.NewDecoder(bytes.NewReader(head))
 	if t, _ := dec.Token(); t != json.Delim('{') {
 		return g

@@ -13,12 +13,12 @@ const legacyMax = 4096
 // legacyHead is how many of them the head of a byte string takes.
 const legacyHead = 3
 
-// A pacer keeps the legacy rules: one packet per write, and no write glued to the one before it. The next one
+// A legacyPacer keeps the legacy rules: one packet per write, and no write glued to the one before it. The next one
 // may go when the peer has replied to the message that was written last, and so must have read it; or, since a
 // reply is not replied to, when the peer has had time to read it and its system has acknowledged every byte.
 //
 // Its fields are guarded by the writer's lock.
-type pacer struct {
+type legacyPacer struct {
 	gap   time.Duration
 	queue []queued
 	last  time.Time // when the last write ended; zero if there was none

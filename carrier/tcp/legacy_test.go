@@ -207,11 +207,11 @@ func TestLegacyReplyTimeout(t *testing.T) {
 	s.hear(`{"id":2,"status":0,"response":null}`)
 }
 
-// A pacer's clock: with no reply the next write waits for the gap; with one it does not.
+// A legacyPacer's clock: with no reply the next write waits for the gap; with one it does not.
 func TestPace(t *testing.T) {
 	near, far := net.Pipe()
 	s := newSpeaker(t, far)
-	w := &writer{nc: near, json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &pacer{gap: time.Hour}}
+	w := &writer{nc: near, json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: time.Hour}}
 	defer func() {
 		_ = near.Close()
 		w.close()

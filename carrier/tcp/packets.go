@@ -3,7 +3,6 @@ package tcp
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"sighub/carrier"
 )
@@ -24,8 +23,11 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
 	packet, err := m.AppendAs(id, (*buf)[:0], c.codec)
+	if err != nil {
+		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
+	}
 	*buf = packet
-	if err := c.packed(packet, err); err != nil {
+	if err := c.fits(packet); err != nil {
 		return err
 	}
 	room := func() bool { return c.writer.size() < c.limits.MaxPending }
@@ -66,7 +68,7 @@ func (c *conn) receive(f frame) error {
 
 // damaged deals with a frame that cannot be unpacked.
 func (c *conn) damaged(f frame) error {
-	g := c.split.glimpse(f.data)
+	g := c.split.salvage(f.data)
 	var err error
 	switch {
 	case g.isReply:
@@ -105,8 +107,8 @@ func (c *conn) handle(m *carrier.Message, packed []byte) error {
 }
 
 func (c *conn) deliver(m *carrier.Message) {
-	a := &answer{conn: c, id: m.ID}
-	c.peers.handler.HandleMessage(c.client, m, a.respond)
+	a := &carrier.Answer{ID: m.ID, Send: c.sendReply}
+	c.peers.handler.HandleMessage(c.client, m, a.Respond)
 }
 
 // refuse replies to a message that is not passed on.
@@ -125,7 +127,8 @@ func (c *conn) refuse(id carrier.Value, why error) error {
 func (c *conn) admit() error {
 	w := &c.writer
 	w.wait(nil, func() bool {
-		return w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
+		// To a peer that takes nothing any more no reply is written, so what it has sent is read to its end.
+		return w.err != nil || w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
 		return c.cause()
@@ -134,50 +137,23 @@ func (c *conn) admit() error {
 	return nil
 }
 
-// An answer sees to it that a message is replied to once.
-type answer struct {
-	conn  *conn
-	id    carrier.Value
-	given atomic.Bool
-}
-
-func (a *answer) respond(r carrier.Reply) {
-	if !a.given.Swap(true) {
-		a.conn.reply(a.id, r)
-	}
-}
-
 // reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, is replaced by an
 // error that says so.
 func (c *conn) reply(id carrier.Value, r carrier.Reply) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
-	pack := func() (err error) {
-		*buf, err = r.AppendTo((*buf)[:0], c.codec)
-		return c.packed(*buf, err)
-	}
-	r.ID = id
-	err := pack()
-	if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(*buf), 2*c.limits.MaxPending) {
-		err = fmt.Errorf("%w: replies wait that %s does not read", carrier.ErrLimit, c.addr)
-	}
-	if err != nil {
-		r = carrier.Failed(err)
-		r.ID = id
-		err = pack()
-	}
-	if err != nil { // the id is the trouble
-		r.ID = carrier.Value{}
-		_ = pack() // a status and a line of text: it is sent even to a peer that takes less
-	}
+	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
+		err := c.fits(packet)
+		if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(packet), 2*c.limits.MaxPending) {
+			err = fmt.Errorf("%w: replies wait that %s does not read", carrier.ErrLimit, c.addr)
+		}
+		return err
+	})
 	c.writer.put(*buf, 0)
 }
 
-// packed tells of a message or reply why it could not be packed, or why the peer does not take it.
-func (c *conn) packed(packet []byte, err error) error {
-	if err != nil {
-		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
-	}
+// fits says of a packed message or reply why the peer does not take it.
+func (c *conn) fits(packet []byte) error {
 	size := len(packet)
 	if !c.hello && !c.writer.json {
 		size += legacyHead
@@ -202,6 +178,6 @@ func (c *conn) answer(r *carrier.Reply) {
 			return
 		}
 	}
-	c.peers.stray.Add(1)
+	c.peers.unexpected.Add(1)
 	c.peers.log.Debug("a reply is ignored: nobody waits for it", "client", c.addr, "id", r.ID)
 }

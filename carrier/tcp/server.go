@@ -13,7 +13,7 @@ import (
 
 // A Server is the hub's end: any number of clients connect to it. It is a [carrier.Carrier].
 type Server struct {
-	*peers
+	peers    *peers
 	options  Options
 	listener net.Listener
 	addr     string
@@ -97,7 +97,7 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 			}
 		case ctx.Err() != nil: // the listener was closed because of that
 		case passing(err):
-			s.log.Warn("a client cannot be accepted", "address", s.addr, "error", err)
+			s.peers.log.Warn("a client cannot be accepted", "address", s.addr, "error", err)
 			_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
 		default:
 			return fmt.Errorf("tcp: cannot listen at %s any more: %w", s.addr, err)
@@ -106,7 +106,7 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 	return nil
 }
 
-// passing tells whether accepting may work again later.
+// passing reports whether accepting may work again later.
 func passing(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
 		if errors.Is(err, e) {
@@ -135,7 +135,7 @@ func (s *Server) admit(c *conn) bool {
 	defer s.mu.Unlock()
 	if len(s.conns) >= s.options.MaxClients {
 		if !s.full { // told once, not for each of many
-			s.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", len(s.conns))
+			s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", len(s.conns))
 		}
 		s.full = true
 		return false
@@ -154,3 +154,14 @@ func (s *Server) all() []*conn {
 	}
 	return list
 }
+
+// Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.
+func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return s.peers.transmit(ctx, id, m, done)
+}
+
+// Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
+func (s *Server) Disconnect(id carrier.ClientID, cause error) { s.peers.disconnect(id, cause) }
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats { return s.peers.stats() }

@@ -188,6 +188,6 @@ func (c *conn) Fail(r carrier.Reply) {
 		w.scratch = carrier.AppendFailed(w.scratch[:0], w.json, &r)
 	}
 	w.append(w.scratch)
-	w.settled(1)
+	w.signalAnswered(1)
 	w.startUnlessHeld()
 }

@@ -15,31 +15,31 @@ type frame struct {
 
 // A splitter cuts a stream into frames.
 type splitter interface {
-	// next takes from data until a frame ends, and returns what follows it. If data is used up first, ok is
-	// false, and the frame goes on with the next call's data. A frame's data is the caller's to keep.
+	// next takes from data until a frame ends, and returns what follows the frame. If data ends first, ok is false, and
+	// the frame goes on with the next call's data. The caller may keep a frame's data.
 	next(data []byte) (rest []byte, f frame, ok bool)
 
-	// partial tells whether a frame has begun and not ended.
+	// partial reports whether a frame has begun and not ended.
 	partial() bool
 
 	// takeSignals lets frames pass that belong to streams of signals.
 	takeSignals()
 
-	// sound tells, of a frame that could not be unpacked, whether it ended where it should.
+	// sound reports whether a frame that could not be unpacked ended where it should.
 	sound(data []byte) bool
 
-	// glimpse looks for a packet's id and kind in its first bytes.
-	glimpse(head []byte) glimpse
+	// salvage looks for a packet's id and kind in its first bytes.
+	salvage(head []byte) salvage
 }
 
-// A glimpse is what can be told of a packet from its first bytes.
-type glimpse struct {
+// A salvage is what the first bytes of a damaged packet say: enough to answer it.
+type salvage struct {
 	id        carrier.Value
 	isMessage bool
 	isReply   bool
 }
 
-func (g *glimpse) add(key string, v carrier.Value) {
+func (g *salvage) add(key string, v carrier.Value) {
 	switch key {
 	case "id":
 		g.id = v

@@ -163,7 +163,7 @@ func TestGlimpse(t *testing.T) {
 		{"cbor nothing", newCBORSplitter(9), "", "null", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := c.s.glimpse([]byte(c.head))
+			g := c.s.salvage([]byte(c.head))
 			if g.id.String() != c.id || g.isMessage != c.message || g.isReply != c.rep {
 				t.Errorf("got %v %v %v, want %v %v %v", g.id, g.isMessage, g.isReply, c.id, c.message, c.rep)
 			}
@@ -258,6 +258,6 @@ func FuzzCBORSplitter(f *testing.F) {
 		if cap(s.data) > 4*testLimit {
 			t.Errorf("holds %d bytes", cap(s.data))
 		}
-		s.glimpse(data)
+		s.salvage(data)
 	})
 }

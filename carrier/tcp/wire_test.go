@@ -256,7 +256,7 @@ func TestStrayReplies(t *testing.T) {
 	if r := <-got; r.Exception != "this one" {
 		t.Errorf("the reply is %+v", r)
 	}
-	if n := h.Stats(); n.StrayReplies != 5 || n.Malformed != 1 || n.Clients != 1 {
+	if n := h.Stats(); n.UnexpectedReplies != 5 || n.Malformed != 1 || n.Clients != 1 {
 		t.Errorf("counted: %+v", n)
 	}
 }

@@ -33,16 +33,16 @@ type writer struct {
 	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
 
 	mu      sync.Mutex
-	pending *[]byte // packets that wait, framed; nil if none do
-	replies int     // how many of them are replies
-	owed    int     // messages that were received and whose reply is not written
-	pace    *pacer  // nil once the peer has said hello
-	running bool    // the goroutine exists
+	pending *[]byte      // packets that wait, framed; nil if none do
+	replies int          // how many of them are replies
+	owed    int          // messages that were received and whose reply is not written
+	pace    *legacyPacer // nil once the peer has said hello
+	running bool         // the goroutine exists
 	// unmarked: the mark of a CBOR stream is to precede the first packet. It is not put before: a connection may end
 	// with no packet put, and a mark is nothing to write by itself.
 	unmarked bool
 	acks     acks
-	signals  account
+	signals  unwritten
 	wrote    time.Time
 	scratch  []byte
 	closing  bool  // nobody waits any more
@@ -90,7 +90,7 @@ func (w *writer) append(packet []byte) int {
 	return size
 }
 
-// idle tells whether there is nothing to be written now. The lock is held.
+// idle reports whether there is nothing to be written now. The lock is held.
 func (w *writer) idle() bool { return w.pending == nil && !w.acks.due() || w.err != nil }
 
 // flushNow writes what is pending as far as that needs no waiting, on the caller's goroutine, which saves the way to
@@ -290,7 +290,7 @@ func (w *writer) notify() {
 	}
 }
 
-// takes tells whether so many more bytes may wait. An end that waits for nothing takes any reply.
+// takes reports whether so many more bytes may wait. An end that waits for nothing takes any reply.
 func (w *writer) takes(size, limit int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,9 +324,9 @@ func (w *writer) end(err error) {
 	w.notify()
 }
 
-// settle waits until no reply is owed any more, for so long at most: a peer that has said its last word may still
+// awaitReplies waits until no reply is owed any more, for so long at most: a peer that has said its last word may still
 // want to read the answers, as in printf … | nc.
-func (w *writer) settle(most time.Duration) {
+func (w *writer) awaitReplies(most time.Duration) {
 	late := make(chan struct{})
 	defer time.AfterFunc(most, func() { close(late) }).Stop()
 	w.wait(late, func() bool { return w.owed == 0 && w.acks.owed <= 0 || w.err != nil })

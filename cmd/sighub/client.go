@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/tcp"
 	"sighub/hub"
-	"sighub/internal/config"
+	"sighub/internal/address"
 	"sighub/internal/plain"
 )
 
@@ -29,12 +28,12 @@ const answerTime = 15 * time.Second
 // with connects to the hub and calls use. It is an error if the hub cannot be reached at first. If the connection is lost
 // later, the user is told, and it is made again.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
-	addr, err := config.ParseAddress(f.Hub)
+	addr, err := address.Parse(f.Hub)
 	if err != nil {
 		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
 	}
 	failed := make(chan error, 1)
-	client := tcp.NewClient(addr.String(), tcp.ClientOptions{
+	client := addr.Connect(address.ClientOptions{
 		Name: name,
 		Failed: func(err error) {
 			select {
@@ -80,7 +79,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 // errInterrupted is the error of a command that the user ended before it was done.
 var errInterrupted = errors.New("interrupted")
 
-func unreachable(addr config.Address, err error) error {
+func unreachable(addr address.Address, err error) error {
 	what := "start it with `sighub run`, or name another with --hub or SIGHUB_HUB"
 	var (
 		errno syscall.Errno

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 
 	"sighub/carrier"
-	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 )
@@ -114,10 +114,11 @@ func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, e
 		}
 	}()
 	for _, addr := range cfg.Listen {
-		server, err := tcp.Listen(addr.String(), tcp.Options{
+		server, err := addr.Listen(address.Options{
 			Version:    version(),
 			MaxClients: cfg.Limits.Clients,
-			Limits:     tcp.Limits{Window: cfg.Limits.Outstanding, MaxMessage: cfg.Limits.MessageSize},
+			Window:     cfg.Limits.Outstanding,
+			MaxMessage: cfg.Limits.MessageSize,
 			Logger:     log,
 		})
 		if err != nil {

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"sighub/hub"
+	"sighub/internal/address"
 )
 
 // A Config is a complete configuration: what the file does not say has its default.
 type Config struct {
-	Listen []Address
+	Listen []address.Address
 	Serial []Port // empty: none at all
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	Limits Limits
@@ -57,7 +58,7 @@ type Log struct {
 }
 
 // defaultAddress is where a hub listens by default.
-var defaultAddress = Address{Network: "tcp", Addr: "127.0.0.1:3000"}
+var defaultAddress = address.Address{Network: "tcp", Addr: "127.0.0.1:3000"}
 
 // The defaults of a serial port.
 const (
@@ -103,7 +104,7 @@ func defaults() *Config {
 
 func (c *Config) complete() {
 	if len(c.Listen) == 0 {
-		c.Listen = []Address{defaultAddress}
+		c.Listen = []address.Address{defaultAddress}
 	}
 	if !c.portsGiven {
 		c.Serial = []Port{{Port: AutoPort, Baud: DefaultBaud, Naming: DefaultNaming}}
@@ -137,6 +138,11 @@ func read(file, option string) ([]byte, error) {
 	return data, nil
 }
 
+// listed reports whether the address is in the list. Two addresses of port 0 are different ports.
+func listed(a address.Address, list []address.Address) bool {
+	return !strings.HasSuffix(a.Addr, ":0") && slices.Contains(list, a)
+}
+
 // maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a tenth of that.
 const maxFile = 1 << 20
 
@@ -148,8 +154,8 @@ func (c *Config) Add(listen, serial []string) error {
 		c.Listen = nil
 	}
 	for _, text := range listen {
-		a, err := ParseAddress(text)
-		if err == nil && a.in(c.Listen) {
+		a, err := address.Parse(text)
+		if err == nil && listed(a, c.Listen) {
 			err = fmt.Errorf("%s is given twice: remove one of them", a)
 		}
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sighub/internal/address"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -167,7 +169,7 @@ func TestLocal(t *testing.T) {
 		"tcp://127.0.0.1:1": true, "tcp://[::1]:1": true, "localhost:1": true, "unix:///x": true,
 		":3000": false, "0.0.0.0:1": false, "tcp://hub.example:1": false, "192.168.1.1:2": false,
 	} {
-		a, err := ParseAddress(text)
+		a, err := address.Parse(text)
 		if err != nil || a.Local() != want {
 			t.Errorf("%s: %v %v", text, a.Local(), err)
 		}
@@ -196,7 +198,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%+v", c)
 			}
 			for _, a := range c.Listen {
-				if again, err := ParseAddress(a.String()); err != nil || again != a {
+				if again, err := address.Parse(a.String()); err != nil || again != a {
 					t.Errorf("%s: read again, it is %s, %v", a, again, err)
 				}
 			}

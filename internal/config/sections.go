@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"sighub/internal/address"
 )
 
 func (d *decoder) config(n ast.Node, c *Config) {
@@ -30,17 +32,17 @@ func (d *decoder) config(n ast.Node, c *Config) {
 }
 
 func (d *decoder) listen(n ast.Node, c *Config) {
-	lines := make(map[Address]int)
+	lines := make(map[address.Address]int)
 	d.items(n, "listen", func(n ast.Node) {
 		text, ok := d.text(n, "an address")
 		if !ok {
 			return
 		}
-		a, err := ParseAddress(text)
+		a, err := address.Parse(text)
 		if !d.check(n, err) {
 			return
 		}
-		if a.in(c.Listen) {
+		if listed(a, c.Listen) {
 			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a])
 			return
 		}

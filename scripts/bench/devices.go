@@ -73,7 +73,7 @@ type deviceCrowd struct {
 	clock   *clock
 	paths   []string
 	ptys    []*port.PTY
-	devices []*device
+	devices []*countingDevice
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 
@@ -84,8 +84,8 @@ type deviceCrowd struct {
 	delays    []time.Duration // of one report; used by the listener
 }
 
-// A device counts.
-type device struct {
+// A countingDevice reports its own count.
+type countingDevice struct {
 	*device.Device
 	name   string
 	number int            // of its next reading
@@ -100,7 +100,7 @@ func (a *deviceCrowd) add(path string) error {
 		return err
 	}
 	a.paths, a.ptys = append(a.paths, path), append(a.ptys, pty)
-	d := &device{name: fmt.Sprintf("d%d", len(a.devices))}
+	d := &countingDevice{name: fmt.Sprintf("d%d", len(a.devices))}
 	d.Device, err = device.New(pty.Open, device.Options{
 		Name: d.name, Senders: []device.Sender{{Name: d.name, Events: []device.Event{{Name: deviceEvent}}}},
 	})

@@ -71,6 +71,12 @@ func (m *Messenger) Answered(a link.Arrival) {
 // Respond answers a frame. Any goroutine may call it at any time, and only the first call counts. If the connection has
 // ended, the reply still reaches the other end once it continues with the same numbers.
 func (m *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
+	m.lock.Lock()
+	answered := in.Answered()
+	m.lock.Unlock()
+	if answered {
+		return // it is not even packed
+	}
 	var payload []byte // none for a plain reply, the most frequent one
 	if r.Status != carrier.StatusDone || !r.Response.IsNull() {
 		payload = wire.PackReply(r, m.payloadLimit())

@@ -13,6 +13,9 @@ type Incoming struct {
 	due       bool   // the answer is to be sent, perhaps again
 }
 
+// Answered reports whether the frame has its answer.
+func (in *Incoming) Answered() bool { return in.answered }
+
 // An inbox takes reliable frames in the order of their numbers, each once. It remembers the answers to as many as can be
 // unanswered at the other end, to repeat them when a frame comes again.
 type inbox struct {

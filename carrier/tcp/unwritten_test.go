@@ -13,32 +13,32 @@ import (
 // TestAccount: the total holds what waits and what is being written, in steps, and nothing of a connection that has ended.
 func TestAccount(t *testing.T) {
 	var total atomic.Int64
-	a, b := account{total: &total}, account{total: &total}
+	a, b := unwritten{total: &total}, unwritten{total: &total}
 	want := func(n int64) {
 		t.Helper()
 		if got := total.Load(); got != n {
 			t.Errorf("the total is %d, not %d", got, n)
 		}
 	}
-	a.add(accountStep - 1)
+	a.add(countStep - 1)
 	want(0)
 	a.add(20)
-	b.add(2 * accountStep)
-	want(3*accountStep + 19)
+	b.add(2 * countStep)
+	want(3*countStep + 19)
 	if a.answered(1) {
 		t.Error("one that is not taken is answered")
 	}
 	a.take()
 	a.add(10)
-	want(3*accountStep + 19)
+	want(3*countStep + 19)
 	if !a.answered(2) || a.answered(1) {
 		t.Error("two were taken to be written")
 	}
 	a.written()
-	want(2*accountStep + 10)
+	want(2*countStep + 10)
 	a.take()
 	a.written()
-	want(2 * accountStep)
+	want(2 * countStep)
 	b.take()
 	b.end()
 	want(0)

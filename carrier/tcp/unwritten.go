@@ -2,8 +2,8 @@ package tcp
 
 import "sync/atomic"
 
-// An account is what a connection's signals have come to: those that were put. All of it is under the writer's lock.
-type account struct {
+// unwritten counts a connection's signals that were put, until they are written and answered. The writer's lock guards it.
+type unwritten struct {
 	queued  int // bytes that are pending
 	writing int // bytes that are being written
 	put     int // signals that are not answered
@@ -13,25 +13,25 @@ type account struct {
 	counted int           // those of this connection in it
 }
 
-// accountStep is the step in which bytes are counted in the total, which all connections share.
-const accountStep = 16 << 10
+// countStep is the step in which bytes are counted in the total, which all connections share.
+const countStep = 16 << 10
 
-func (a *account) add(size int) {
+func (a *unwritten) add(size int) {
 	a.put++
 	a.queued += size
 	a.count()
 }
 
 // take notes that all that is pending is about to be written.
-func (a *account) take() { a.queued, a.writing, a.taken = 0, a.queued, a.put }
+func (a *unwritten) take() { a.queued, a.writing, a.taken = 0, a.queued, a.put }
 
-func (a *account) written() {
+func (a *unwritten) written() {
 	a.writing = 0
 	a.count()
 }
 
 // answered takes n signals out, unless the peer cannot have read so many.
-func (a *account) answered(n int) bool {
+func (a *unwritten) answered(n int) bool {
 	if n > a.taken {
 		return false
 	}
@@ -41,14 +41,14 @@ func (a *account) answered(n int) bool {
 }
 
 // end drops everything.
-func (a *account) end() {
-	*a = account{total: a.total, counted: a.counted}
+func (a *unwritten) end() {
+	*a = unwritten{total: a.total, counted: a.counted}
 	a.count()
 }
 
-func (a *account) count() {
+func (a *unwritten) count() {
 	waits := a.queued + a.writing
-	if d := waits - a.counted; a.total != nil && (d >= accountStep || d <= -accountStep || waits == 0 && d != 0) {
+	if d := waits - a.counted; a.total != nil && (d >= countStep || d <= -countStep || waits == 0 && d != 0) {
 		a.counted = waits
 		a.total.Add(int64(d))
 	}
