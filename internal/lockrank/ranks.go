@@ -19,6 +19,12 @@ type (
 	Outbox struct{}
 	// Reports guards the events of one connection that wait for the hub's answer.
 	Reports struct{}
+	// Writer guards what waits to be written to a TCP or Unix connection.
+	Writer struct{}
+	// Conn guards the other state of such a connection.
+	Conn struct{}
+	// Serial guards all lines and devices of a serial.Server, or a device.Device.
+	Serial struct{}
 	// Leaf guards anything under which no other lock is taken.
 	Leaf struct{}
 )
@@ -29,4 +35,7 @@ func (Router) rank() int       { return 30 }
 func (Topic) rank() int        { return 40 }
 func (Outbox) rank() int       { return 50 }
 func (Reports) rank() int      { return 50 }
+func (Writer) rank() int       { return 60 }
+func (Conn) rank() int         { return 70 }
+func (Serial) rank() int       { return 80 }
 func (Leaf) rank() int         { return 100 }
