@@ -105,17 +105,6 @@ func (r *ClientRouter) swapConnection(before, after *connection) bool {
 	return true
 }
 
-// call asks the hub and waits for its answer.
-func (r *ClientRouter) call(ctx context.Context, method string, params any) (carrier.Value, error) {
-	ctx, cancel := r.bounded(ctx)
-	defer cancel()
-	c, err := r.current(ctx)
-	if err != nil {
-		return carrier.Value{}, err
-	}
-	return c.call(ctx, method, params)
-}
-
 func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
@@ -125,7 +114,13 @@ func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.Ca
 
 // Call calls a method of the hub, one of [ServerOptions.Methods], waiting for a connection if there is none.
 func (r *ClientRouter) Call(ctx context.Context, method string, params any) (carrier.Value, error) {
-	return r.call(ctx, method, params)
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	c, err := r.current(ctx)
+	if err != nil {
+		return carrier.Value{}, err
+	}
+	return c.call(ctx, method, params)
 }
 
 // AddRemoteSender registers a sender with the hub, waiting for a connection if there is none. Its events are
@@ -272,7 +267,7 @@ func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *
 
 // RemoteRequest calls a method of a sender in the hub and returns its response.
 func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
-	return r.call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
+	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
 }
 
 // RemoteSenders lists the senders of the hub, connected or awaited, by name. The events of a sender are left out if they are
@@ -306,7 +301,7 @@ func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) 
 
 // listSenders asks for a list of senders; more reports whether there are senders after its last one.
 func (r *ClientRouter) listSenders(ctx context.Context, params carrier.Object) (list []SenderInfo, more bool, err error) {
-	v, err := r.call(ctx, methodListSenders, params)
+	v, err := r.Call(ctx, methodListSenders, params)
 	if err != nil {
 		return nil, false, err
 	}

@@ -65,48 +65,29 @@ func sample() bool {
 	return n <= always || n%seldom == 0
 }
 
-// held are the ranks that each goroutine holds, by its number, in parts so that goroutines seldom wait for each other.
-var held [64]struct {
-	mu    sync.Mutex
-	ranks map[uint64][]Rank
-}
-
-// with calls f with the ranks that this goroutine holds, and keeps those that f returns.
-func with(f func([]Rank) []Rank) {
-	g := goroutine()
-	part := &held[g%uint64(len(held))]
-	part.mu.Lock()
-	defer part.mu.Unlock()
-	if part.ranks == nil {
-		part.ranks = make(map[uint64][]Rank)
-	}
-	if ranks := f(part.ranks[g]); len(ranks) > 0 {
-		part.ranks[g] = ranks
-	} else {
-		delete(part.ranks, g)
-	}
-}
+// held are the ranks that each goroutine holds, a *[]Rank by the goroutine's number.
+var held sync.Map
 
 func take(r Rank) {
-	with(func(ranks []Rank) []Rank {
-		for _, other := range ranks {
-			if other.rank() >= r.rank() {
-				panic(fmt.Sprintf("lockrank: %T is taken while %T is held", r, other))
-			}
+	v, _ := held.LoadOrStore(goroutine(), new([]Rank))
+	ranks := v.(*[]Rank) // no other goroutine has this one's
+	for _, other := range *ranks {
+		if other.rank() >= r.rank() {
+			panic(fmt.Sprintf("lockrank: %T is taken while %T is held", r, other))
 		}
-		return append(ranks, r)
-	})
+	}
+	*ranks = append(*ranks, r)
 	watching.Add(1)
 }
 
 func give(r Rank) {
-	with(func(ranks []Rank) []Rank {
-		i := slices.Index(ranks, r)
-		if i < 0 {
-			panic(fmt.Sprintf("lockrank: %T is given back by a goroutine that has not taken it", r))
-		}
-		return slices.Delete(ranks, i, i+1)
-	})
+	g := goroutine()
+	v, _ := held.Load(g)
+	ranks := v.(*[]Rank)
+	i := slices.Index(*ranks, r)
+	if *ranks = slices.Delete(*ranks, i, i+1); len(*ranks) == 0 {
+		held.Delete(g)
+	}
 	watching.Add(-1)
 }
 
@@ -115,12 +96,9 @@ func MustBeFree(what string) {
 	if watching.Load() == 0 {
 		return
 	}
-	with(func(ranks []Rank) []Rank {
-		if len(ranks) > 0 {
-			panic(fmt.Sprintf("lockrank: %s while %T is held", what, ranks[len(ranks)-1]))
-		}
-		return ranks
-	})
+	if v, ok := held.Load(goroutine()); ok {
+		panic(fmt.Sprintf("lockrank: %s while %T is held", what, (*v.(*[]Rank))[0]))
+	}
 }
 
 // goroutine returns the goroutine's number: its stack trace begins with "goroutine 18 [running]:".

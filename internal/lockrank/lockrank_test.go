@@ -50,9 +50,8 @@ func TestOrder(t *testing.T) {
 	}
 	topic.Unlock()
 	MustBeFree("after all")
-	for i := range held {
-		if n := len(held[i].ranks); n > 0 {
-			t.Errorf("%d goroutines hold something still", n)
-		}
-	}
+	held.Range(func(g, ranks any) bool {
+		t.Errorf("goroutine %v holds %v still", g, ranks)
+		return true
+	})
 }
