@@ -194,3 +194,139 @@ func TestSignalBehindASlowOne(t *testing.T) {
 		}
 	})
 }
+
+// TestShutdownIsNotRefused: while the hub shuts down, a signal of a sender that is gone for it stays unanswered, so that a
+// device keeps its reading. An unanswered message says nothing about others; in a stream, where answers go by their
+// order, nothing can be answered any more.
+func TestShutdownIsNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id, _ := w.reporter("s")
+		w.shutDown()
+		unanswered := w.tell(id, "signal", `{"info":{"sender":"s","event":"x"},"data":1}`)
+		refused := w.tell(id, "signal", `{"info":{"sender":"s","event":"nothing"},"data":1}`)
+		again := w.tell(id, "signal", `{"info":{"sender":"s","event":"y"},"data":1}`)
+		synctest.Wait()
+		if unanswered.count != 0 || again.count != 0 {
+			t.Errorf("signals are answered with %+v and %+v while the hub shuts down", unanswered.reply, again.reply)
+		}
+		if refused.count != 1 || refused.reply.Status != carrier.StatusFailed {
+			t.Errorf("a signal that does not exist is answered %d times, with %+v", refused.count, refused.reply)
+		}
+
+		var answers orderedAnswers
+		x, nothing := &carrier.Route{Sender: "s", Event: "x"}, &carrier.Route{Sender: "s", Event: "nothing"}
+		w.handler.HandleSignals(id, []carrier.Signal{{Route: nothing}, {Route: x}, {Route: nothing}}, &answers)
+		w.handler.HandleSignals(id, []carrier.Signal{{Route: nothing}}, &answers)
+		synctest.Wait()
+		if got := answers.String(); got != "failed" {
+			t.Errorf("a stream is answered %q, want the first signal alone", got)
+		}
+	})
+}
+
+// orderedAnswers notes what becomes of signals, in their order.
+type orderedAnswers struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (a *orderedAnswers) Done(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for range n {
+		a.list = append(a.list, "done")
+	}
+	if n < 0 {
+		a.list = append(a.list, fmt.Sprint("done ", n))
+	}
+}
+
+func (a *orderedAnswers) Fail(carrier.Reply) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = append(a.list, "failed")
+}
+
+func (a *orderedAnswers) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Join(a.list, " ")
+}
+
+// TestCallbackAddedMeanwhile: a callback that is added while a client's signals are delivered on the goroutine that reads
+// them is not called there, because it may ask that client; also if a message to another listener has copied the data.
+func TestCallbackAddedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		_, sender := w.reporter("s")
+		hearer := w.connect(16, true)
+		w.done(hearer, "add_listener", `{"sender":"s","event":"x"}`)
+		called := false
+		if _, err := w.AddListener("s", "x", func(Event) { called = true }); err != nil {
+			t.Fatal(err)
+		}
+		f := w.newFanout()
+		defer f.finish(true)
+		raw := []byte("5")
+		d := delivery{
+			event:  Event{Sender: "s", Name: "x", Time: time.Now(), Data: carrier.RawValue(carrier.JSON, raw)},
+			signal: sender.signals["x"], borrowed: true, fanout: f,
+		}
+		if err := sender.topic.trigger(t.Context(), &d); err != nil {
+			t.Fatal(err)
+		}
+		raw[0] = '6' // it is the carrier's again
+		synctest.Wait()
+		if called {
+			t.Error("the callback was called on the goroutine that reads")
+		}
+		if sent := w.carrier.take(); len(sent) != 1 || !strings.Contains(sent[0].text, `"data":5`) {
+			t.Errorf("the other listener is sent %+v", sent)
+		}
+	})
+}
+
+// TestFlushedWaitsForGaps: an outbox whose event is too large to be sent is not done before the gap has been told.
+func TestFlushedWaitsForGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		hearer := w.connect(16, true)
+		w.done(hearer, "add_listener", `{"sender":"s","event":"x"}`)
+		own, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := own.Signal("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.carrier.gate = make(chan struct{})
+		w.carrier.err = carrier.ErrTooLarge
+		if err := x.Trigger(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		flushed := w.handler.client(hearer).outbox.flushed()
+		w.carrier.gate <- struct{}{}
+		synctest.Wait()
+		select {
+		case <-flushed:
+			t.Error("the outbox is done, and the gap is not told")
+		default:
+		}
+		w.carrier.mu.Lock()
+		w.carrier.err = nil
+		w.carrier.mu.Unlock()
+		w.carrier.gate <- struct{}{}
+		synctest.Wait()
+		sent := w.carrier.take()
+		if len(sent) != 1 || !strings.Contains(sent[0].text, `"#gap"`) {
+			t.Fatalf("the listener is sent %+v", sent)
+		}
+		sent[0].done(carrier.Done(nil), nil)
+		<-flushed
+	})
+}

@@ -234,6 +234,7 @@ func (d *delivery) deliver() {
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
 	}
+	reading := d.borrowed // on the goroutine that reads the client; who copies the data does not change that
 	for _, ls := range &d.signal.routes {
 		if ls == nil {
 			continue
@@ -241,7 +242,7 @@ func (d *delivery) deliver() {
 		for _, l := range ls.load() {
 			switch {
 			case l.removed.Load():
-			case l.client == nil && d.borrowed:
+			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
 				// is being read here, and wait for its answer.
 			case l.client == nil:
