@@ -343,15 +343,18 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	if err := c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
+	if err = c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
 		return err
 	}
 	select {
-	case err := <-ended:
-		return err
+	case err = <-ended:
 	case <-ctx.Done():
-		return errNoAnswer(ctx, methodSignal)
+		err = context.Cause(ctx)
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) { // a message ends with it as well
+		err = errNoAnswer(ctx, methodSignal)
+	}
+	return err
 }
 
 func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, done func(error)) error {
