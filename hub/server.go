@@ -251,6 +251,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	}
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
+	c.requests.close()
 	c.work.do(func() {
 		c.signals.afterWaiting.do(func() { c.leave(cause) }) // after what was read before
 	})
@@ -278,7 +279,11 @@ func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) e
 func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
-	if !c.requests.do(f.transmit) {
+	switch {
+	case c.requests.do(f.transmit):
+	case c.ctx.Err() != nil:
+		f.answered(carrier.Reply{}, context.Cause(c.ctx))
+	default:
 		f.timer.Stop()
 		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
 	}
