@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,4 +181,137 @@ func TestQueuedTogether(t *testing.T) {
 			t.Errorf("%d bytes are left", n)
 		}
 	})
+}
+
+// A writtenSink is a stuckSink that knows what was put, as text.
+type writtenSink struct {
+	stuckSink
+	routes carrier.Routes
+	put    []string
+}
+
+func (s *writtenSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
+	s.put = append(s.put, string(p.AppendTo(nil, &s.routes, r)))
+	return s.stuckSink.Put(r, p)
+}
+
+// TestOrderAfterScarcity: memory becomes free without a word to the outboxes that wait for it. What is triggered next does
+// not overtake what waits there, and a gap is told in its place.
+func TestOrderAfterScarcity(t *testing.T) {
+	for _, want := range [][]string{{"waits", "comes next"}, {"waits", `"count":1`, "comes next"}} {
+		synctest.Test(t, func(t *testing.T) { orderAfterScarcity(t, want) })
+	}
+}
+
+func orderAfterScarcity(t *testing.T, want []string) {
+	w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Memory: 1 << 20}})
+	defer w.end()
+	sink := new(writtenSink)
+	w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+	w.clients++
+	w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+	s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trigger := func(data string) {
+		t.Helper()
+		if err := s.signals["x"].Trigger(t.Context(), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trigger(strings.Repeat("x", scarcePending)) // which waits to be written
+	time.Sleep(time.Second)                     // so that it is late
+	w.held.Add(1 << 20)                         // of others
+	trigger("waits")
+	if len(want) > 2 {
+		trigger("is missed")
+	}
+	w.held.Add(-1 << 20)
+	trigger("comes next")
+	if got := sink.put[1:]; !slices.EqualFunc(got, want, strings.Contains) {
+		t.Errorf("%q are put, want %q", got, want)
+	}
+	sink.write()
+}
+
+// TestDeadlineMeetsRoom: a client that has caught up just as the deadline passes is not lagging.
+func TestDeadlineMeetsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, full := range []bool{false, true} {
+			o := outbox{OutboxOptions: OutboxOptions{Limit: 1, Bytes: 1}}
+			o.bytes = 1
+			waited := make(chan struct{})
+			go func() {
+				waitForRoom(t.Context(), []slowListener{{&o, time.Second}})
+				close(waited)
+			}()
+			synctest.Wait()
+			o.mu.Lock()
+			if !full {
+				o.bytes = 0
+			}
+			o.mu.Unlock()
+			<-waited
+			if lags := o.state == lagging; lags != full {
+				t.Errorf("full: %v, lagging: %v", full, lags)
+			}
+		}
+	})
+}
+
+// TestReplyComesFirst: what happens while a client's listener is being registered, also to another of its listeners, is not
+// sent before the reply to the registration.
+func TestReplyComesFirst(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newMessageWorld(t, ServerOptions{})
+			defer w.end()
+			sink := new(writtenSink)
+			cl := carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16}
+			if stream {
+				cl.Signals = sink
+			}
+			w.handler.ClientConnected(cl)
+			w.clients++
+			sent := func() int {
+				synctest.Wait()
+				w.carrier.mu.Lock()
+				defer w.carrier.mu.Unlock()
+				return len(w.carrier.sent) + len(sink.put)
+			}
+			w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+			s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			replied := make(chan int)
+			m := &carrier.Message{Method: "add_listener", Params: carrier.RawValue(carrier.JSON, []byte(`{"sender":"s","event":"x"}`))}
+			w.handler.HandleMessage(1, m, func(carrier.Reply) {
+				for range 2 {
+					if err := s.signals["x"].Trigger(context.Background(), 1); err != nil {
+						t.Error(err)
+					}
+				}
+				replied <- sent()
+			})
+			if n := <-replied; n != 0 {
+				t.Errorf("%d events are sent before the reply", n)
+			}
+			for want := 4; want > 0; { // a message is in hand at a time
+				n := sent()
+				if n == 0 {
+					t.Fatalf("%d of 4 events are not sent", want)
+				}
+				want -= n
+				for _, m := range w.carrier.take() {
+					m.done(carrier.Done(nil), nil)
+				}
+				sink.put = nil
+			}
+			if stream {
+				sink.write()
+			}
+		})
+	}
 }
