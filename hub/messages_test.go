@@ -397,3 +397,42 @@ func TestNoAnswerInTime(t *testing.T) {
 		}
 	})
 }
+
+// TestReopened: a client that is to be disconnected and cannot be loses its listeners, and what waited for them; with the
+// next listener it begins anew.
+func TestReopened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 4}})
+		defer w.end()
+		id := w.connect(1, true)
+		w.done(id, "add_listener", `{"sender":"s","event":"x","policy":"disconnect"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trigger := func(n int) {
+			t.Helper()
+			if err := s.signals["x"].Trigger(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		for i := range 10 { // one is sent, four wait, and the next is too many
+			trigger(i)
+		}
+		o := &w.handler.client(id).outbox
+		if o.state != following || o.queue.len() != 0 || w.held.Load() != 0 {
+			t.Errorf("the state is %d, %d events wait and %d bytes are held", o.state, o.queue.len(), w.held.Load())
+		}
+		w.done(id, "add_listener", `{"sender":"s","event":"x"}`)
+		trigger(10)
+		for _, want := range []string{`"data":0`, `"data":10`} {
+			sent := w.carrier.take()
+			if len(sent) != 1 || !strings.Contains(sent[0].text, want) {
+				t.Fatalf("the client is sent %+v, want %s", sent, want)
+			}
+			sent[0].done(carrier.Done(nil), nil)
+			synctest.Wait()
+		}
+	})
+}
