@@ -100,6 +100,13 @@ type messageReply struct {
 	reply carrier.Reply
 }
 
+func (r *messageReply) respond(reply carrier.Reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count++
+	r.reply = reply
+}
+
 // String tells how often it was answered, and what came last: "done", or why it was not.
 func (r *messageReply) String() string {
 	r.mu.Lock()
@@ -117,12 +124,7 @@ func (r *messageReply) String() string {
 func (w *messageWorld) tell(id carrier.ClientID, method, params string, args ...any) *messageReply {
 	r := new(messageReply)
 	m := &carrier.Message{Method: method, Params: carrier.RawValue(carrier.JSON, fmt.Appendf(nil, params, args...))}
-	w.handler.HandleMessage(id, m, func(reply carrier.Reply) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.count++
-		r.reply = reply
-	})
+	w.handler.HandleMessage(id, m, r.respond)
 	return r
 }
 
@@ -345,6 +347,44 @@ func TestFlushedWaitsForGaps(t *testing.T) {
 		}
 		sent[0].done(carrier.Done(nil), nil)
 		<-flushed
+		if n := w.handler.client(hearer).outbox.flow.inFlight; n != 0 {
+			t.Errorf("%d events are in flight", n)
+		}
+	})
+}
+
+// TestRemovedWhileEventsWait: what waits for a listener that is removed is not sent, and nobody else's event with it.
+func TestRemovedWhileEventsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id := w.connect(1, true)
+		w.done(id, "add_listener", `{"sender":"s","event":"x"}`)
+		w.done(id, "add_listener", `{"sender":"s","event":"y"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x", "y"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 4 {
+			if err := s.signals[[]string{"x", "y"}[i%2]].Trigger(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		w.done(id, "remove_listener", `{"listener_id":1}`)
+		var got []string
+		for {
+			sent := w.carrier.take()
+			if len(sent) == 0 {
+				break
+			}
+			got = append(got, sent[0].text[strings.Index(sent[0].text, `"data"`):])
+			sent[0].done(carrier.Done(nil), nil)
+			synctest.Wait()
+		}
+		if want := []string{`"data":0}`, `"data":1}`, `"data":3}`}; !slices.Equal(got, want) { // the first was on its way
+			t.Errorf("%q are sent, want %q", got, want)
+		}
 	})
 }
 
@@ -433,6 +473,44 @@ func TestReopened(t *testing.T) {
 			}
 			sent[0].done(carrier.Done(nil), nil)
 			synctest.Wait()
+		}
+	})
+}
+
+// TestListenerIsFoundOnArrival: an event that arrived before its listener was removed is accepted and not heard; one that
+// arrives afterwards is refused, and so is one for which callbacks have no room.
+func TestListenerIsFoundOnArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewClientRouter(ClientOptions{})
+		h := &connectionHandler{router: r, serving: t.Context()}
+		h.callbacks = runner{tasks: &h.tasks, limit: 3}
+		c := &connection{handler: h, router: r, ctx: t.Context(), listeners: make(map[uint64]*Listener)}
+		h.connection = c
+		var heard []string
+		hear := func(ev Event) { heard = append(heard, ev.Data.String()) }
+		leaves, stays := &Listener{fn: hear, clientRouter: r}, &Listener{fn: hear, clientRouter: r}
+		c.listeners[1], c.listeners[2] = leaves, stays
+		tell := func(id, n int) *messageReply {
+			reply := new(messageReply)
+			params := fmt.Appendf(nil, `{"listener_id":%d,"info":{"sender":"s","event":"x"},"data":%d}`, id, n)
+			h.HandleMessage(1, &carrier.Message{Method: "signal", Params: carrier.RawValue(carrier.JSON, params)}, reply.respond)
+			return reply
+		}
+		gate := make(chan struct{})
+		h.callbacks.do(func() { <-gate })
+		synctest.Wait()
+		replies := []*messageReply{tell(1, 0), tell(2, 1)}
+		leaves.removed.Store(true)
+		delete(c.listeners, 1)
+		replies = append(replies, tell(1, 2), tell(2, 3), tell(2, 4))
+		close(gate)
+		synctest.Wait()
+		want := []string{"done", "done", ErrNoListener.Error() + ": 1", "done", ErrBusy.Error()}
+		if got := fmt.Sprint(replies); got != fmt.Sprint(want) {
+			t.Errorf("the answers are %s, want %s", got, want)
+		}
+		if got := strings.Join(heard, " "); got != "1 3" {
+			t.Errorf("heard %s", got)
 		}
 	})
 }

@@ -183,7 +183,7 @@ func TestQueuedTogether(t *testing.T) {
 	})
 }
 
-// A writtenSink is a stuckSink that knows what was put, as text.
+// A writtenSink is a stuckSink that knows what was put, as text. It takes no more than a few KiB at a time.
 type writtenSink struct {
 	stuckSink
 	routes carrier.Routes
@@ -191,8 +191,38 @@ type writtenSink struct {
 }
 
 func (s *writtenSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
-	s.put = append(s.put, string(p.AppendTo(nil, &s.routes, r)))
+	text := string(p.AppendTo(nil, &s.routes, r))
+	if len(text) > 2*scarcePending {
+		return s.bytes, carrier.ErrTooLarge
+	}
+	s.put = append(s.put, text)
 	return s.stuckSink.Put(r, p)
+}
+
+// TestTooLargeIsNotInFlight: a signal that cannot be put is not waited for; its gap is told at once, and is.
+func TestTooLargeIsNotInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		sink := new(writtenSink)
+		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+		w.clients++
+		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.signals["x"].Trigger(t.Context(), strings.Repeat("x", 2*scarcePending)); err != nil {
+			t.Fatal(err)
+		}
+		o := &w.handler.client(1).outbox
+		if n := o.flow.inFlight; n != 1 || len(sink.put) != 1 || !strings.Contains(sink.put[0], `"count":1`) {
+			t.Errorf("%d are in flight; %q are put", n, sink.put)
+		}
+		w.handler.SignalsAnswered(1, 1, nil)
+		<-o.flushed()
+		sink.write()
+	})
 }
 
 // TestOrderAfterScarcity: memory becomes free without a word to the outboxes that wait for it. What is triggered next does

@@ -226,6 +226,24 @@ func TestAPanickingListenerHarmsNobody(t *testing.T) {
 	d.expect(t, "before light lux 1", "after light lux 1", "before light lux 2", "after light lux 2")
 }
 
+// A callback that removes a listener keeps it from hearing even the event that is being delivered.
+func TestRemovedByACallback(t *testing.T) {
+	r, d := hub.NewRouter(hub.Options{}), newDiary()
+	var other *hub.Listener
+	if _, err := r.AddListener("s", "e", func(hub.Event) {
+		d.note("the first")
+		other.Remove()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	other = listen(t, r, d, "the other", "s", "e")
+	listen(t, r, d, "the last", "s", "e")
+	s := addSender(t, r, "s", "e")
+	trigger(t, s, "e", 1)
+	trigger(t, s, "e", 2)
+	d.expect(t, "the first", "the last s e 1", "the first", "the last s e 2")
+}
+
 // A callback may use the router, and trigger events of the very sender that it hears: they come next.
 func TestCallbacksUseTheRouter(t *testing.T) {
 	r, d := hub.NewRouter(hub.Options{}), newDiary()
