@@ -1,167 +1,16 @@
 package hub
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sighub/carrier"
 )
-
-// A messageCarrier has clients without streams. What is transmitted to them is answered when the test says so.
-type messageCarrier struct {
-	carrier.Carrier
-	mu   sync.Mutex
-	sent []sentMessage
-	gate chan struct{} // Transmit receives from it before it does anything; nil: it does not wait
-	err  error         // of Transmit
-}
-
-type sentMessage struct {
-	text string
-	done func(carrier.Reply, error)
-}
-
-func (c *messageCarrier) Transmit(_ context.Context, _ carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	if c.gate != nil {
-		<-c.gate
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	c.sent = append(c.sent, sentMessage{m.Params.String(), done})
-	return nil
-}
-
-// take returns what was transmitted since.
-func (c *messageCarrier) take() []sentMessage {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	sent := c.sent
-	c.sent = nil
-	return sent
-}
-
-// A messageWorld is a hub whose clients have no streams, driven call by call. It is for use in a bubble of synctest.
-type messageWorld struct {
-	*ServerRouter
-	t       *testing.T
-	carrier messageCarrier
-	handler *carrierHandler
-	tasks   sync.WaitGroup
-	clients carrier.ClientID
-}
-
-func newMessageWorld(t *testing.T, o ServerOptions) *messageWorld {
-	w := &messageWorld{ServerRouter: NewServerRouter(o), t: t}
-	w.handler = &carrierHandler{
-		server: w.ServerRouter, carrier: &w.carrier, serving: context.Background(), tasks: &w.tasks,
-		clients: make(map[carrier.ClientID]*client),
-	}
-	return w
-}
-
-// connect connects a client that takes so many messages at a time.
-func (w *messageWorld) connect(window int, hello bool) carrier.ClientID {
-	w.clients++
-	w.handler.ClientConnected(carrier.Client{ID: w.clients, Codec: carrier.JSON, Hello: hello, Window: window})
-	return w.clients
-}
-
-// end has every client go, and holds what is left against nothing.
-func (w *messageWorld) end() {
-	w.t.Helper()
-	for id := range w.clients {
-		if w.handler.client(id+1) != nil {
-			w.handler.ClientDisconnected(id+1, carrier.ErrClosed)
-		}
-	}
-	for _, m := range w.carrier.take() { // as a carrier does when its client goes
-		m.done(carrier.Reply{}, carrier.ErrGone)
-	}
-	w.tasks.Wait()
-	if held, queued := w.held.Load(), w.queued.Load(); held != 0 || queued != 0 {
-		w.t.Errorf("when all have gone, %d bytes are held and %d are queued", held, queued)
-	}
-}
-
-// A messageReply is what a client's message was answered with.
-type messageReply struct {
-	mu    sync.Mutex
-	count int
-	reply carrier.Reply
-}
-
-func (r *messageReply) respond(reply carrier.Reply) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.count++
-	r.reply = reply
-}
-
-// String tells how often it was answered, and what came last: "done", or why it was not.
-func (r *messageReply) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.count != 1:
-		return fmt.Sprint(r.count, " answers")
-	case r.reply.Status != carrier.StatusDone:
-		return r.reply.Err().Error()
-	}
-	return "done"
-}
-
-// tell hands a client's message on. Its params are JSON. What is answered can be looked at after synctest.Wait.
-func (w *messageWorld) tell(id carrier.ClientID, method, params string, args ...any) *messageReply {
-	r := new(messageReply)
-	m := &carrier.Message{Method: method, Params: carrier.RawValue(carrier.JSON, fmt.Appendf(nil, params, args...))}
-	w.handler.HandleMessage(id, m, r.respond)
-	return r
-}
-
-// done tells a client's message that is to be done at once.
-func (w *messageWorld) done(id carrier.ClientID, method, params string, args ...any) {
-	w.t.Helper()
-	r := w.tell(id, method, params, args...)
-	synctest.Wait()
-	if got := r.String(); got != "done" {
-		w.t.Fatalf("%s: %s", method, got)
-	}
-}
-
-// stuck connects a client that listens to a sender, and triggers events until the outbox is full.
-func (w *messageWorld) stuck(sender *Sender, event string) carrier.ClientID {
-	w.t.Helper()
-	id := w.connect(1, true)
-	w.done(id, "add_listener", `{"sender":%q,"event":%q}`, sender.name, event)
-	g, err := sender.Signal(event)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for o := &w.handler.client(id).outbox; !o.full(); {
-		if err := g.Trigger(context.Background(), nil); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	return id
-}
-
-// reporter connects a client that has a sender with an event x, and a stuck listener to it that is full.
-func (w *messageWorld) reporter(name string) (id carrier.ClientID, sender *Sender) {
-	w.t.Helper()
-	id = w.connect(16, true)
-	w.done(id, "add_sender", `{"sender":%q,"events":["x","y"]}`, name)
-	return id, w.handler.client(id).senders[name]
-}
 
 // TestSignalBehindASlowOne: a signal that waits behind one for a slow listener happened when it arrived, is answered once,
 // and reaches who listens after the one before it. What adds and removes senders keeps its place as well.
@@ -388,56 +237,6 @@ func TestRemovedWhileEventsWait(t *testing.T) {
 	})
 }
 
-// A silentHub answers nothing. A message ends when its time is over, before Transmit returns, as a carrier may do it.
-type silentHub struct {
-	carrier.Carrier
-	signals carrier.SignalSink
-}
-
-func (s *silentHub) Serve(ctx context.Context, h carrier.Handler) error {
-	h.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: s.signals})
-	<-ctx.Done()
-	h.ClientDisconnected(1, carrier.ErrShutdown)
-	return nil
-}
-
-func (s *silentHub) Transmit(ctx context.Context, _ carrier.ClientID, _ *carrier.Message, done func(carrier.Reply, error)) error {
-	<-ctx.Done()
-	done(carrier.Reply{}, context.Cause(ctx))
-	return nil
-}
-
-// TestNoAnswerInTime: an event that the hub does not answer fails with the same words, as a message and in a stream.
-func TestNoAnswerInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		stream := &stuckSink{total: new(atomic.Int64)}
-		for _, hub := range []*silentHub{{}, {signals: stream}} {
-			r := NewClientRouter(ClientOptions{})
-			ctx, stop := context.WithCancel(t.Context())
-			served := make(chan error)
-			go func() { served <- r.Serve(ctx, hub) }()
-			if err := r.WaitConnected(ctx); err != nil {
-				t.Fatal(err)
-			}
-			s, err := newSender("s", SenderOptions{Events: []string{"x"}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.clientRouter = r
-			for range 50 {
-				short, cancel := context.WithTimeout(ctx, time.Second)
-				err := s.signals["x"].Trigger(short, 1)
-				cancel()
-				if want := "hub: no answer to signal in time: context deadline exceeded"; err == nil || err.Error() != want {
-					t.Errorf("the error is %v, want %s", err, want)
-				}
-			}
-			stop()
-			<-served
-		}
-	})
-}
-
 // TestReopened: a client that is to be disconnected and cannot be loses its listeners, and what waited for them; with the
 // next listener it begins anew.
 func TestReopened(t *testing.T) {
@@ -473,44 +272,6 @@ func TestReopened(t *testing.T) {
 			}
 			sent[0].done(carrier.Done(nil), nil)
 			synctest.Wait()
-		}
-	})
-}
-
-// TestListenerIsFoundOnArrival: an event that arrived before its listener was removed is accepted and not heard; one that
-// arrives afterwards is refused, and so is one for which callbacks have no room.
-func TestListenerIsFoundOnArrival(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := NewClientRouter(ClientOptions{})
-		h := &connectionHandler{router: r, serving: t.Context()}
-		h.callbacks = runner{tasks: &h.tasks, limit: 3}
-		c := &connection{handler: h, router: r, ctx: t.Context(), listeners: make(map[uint64]*Listener)}
-		h.connection = c
-		var heard []string
-		hear := func(ev Event) { heard = append(heard, ev.Data.String()) }
-		leaves, stays := &Listener{fn: hear, clientRouter: r}, &Listener{fn: hear, clientRouter: r}
-		c.listeners[1], c.listeners[2] = leaves, stays
-		tell := func(id, n int) *messageReply {
-			reply := new(messageReply)
-			params := fmt.Appendf(nil, `{"listener_id":%d,"info":{"sender":"s","event":"x"},"data":%d}`, id, n)
-			h.HandleMessage(1, &carrier.Message{Method: "signal", Params: carrier.RawValue(carrier.JSON, params)}, reply.respond)
-			return reply
-		}
-		gate := make(chan struct{})
-		h.callbacks.do(func() { <-gate })
-		synctest.Wait()
-		replies := []*messageReply{tell(1, 0), tell(2, 1)}
-		leaves.removed.Store(true)
-		delete(c.listeners, 1)
-		replies = append(replies, tell(1, 2), tell(2, 3), tell(2, 4))
-		close(gate)
-		synctest.Wait()
-		want := []string{"done", "done", ErrNoListener.Error() + ": 1", "done", ErrBusy.Error()}
-		if got := fmt.Sprint(replies); got != fmt.Sprint(want) {
-			t.Errorf("the answers are %s, want %s", got, want)
-		}
-		if got := strings.Join(heard, " "); got != "1 3" {
-			t.Errorf("heard %s", got)
 		}
 	})
 }

@@ -226,6 +226,25 @@ func TestAPanickingListenerHarmsNobody(t *testing.T) {
 	d.expect(t, "before light lux 1", "after light lux 1", "before light lux 2", "after light lux 2")
 }
 
+// The events of each sender are numbered from its #connect, which is 1, also when it comes back.
+func TestNumbers(t *testing.T) {
+	r, d := hub.NewRouter(hub.Options{}), newDiary()
+	for _, name := range []string{"a", "b"} {
+		if _, err := r.AddListener(name, "", func(ev hub.Event) { d.note("%s %s %d", ev.Sender, ev.Name, ev.Seq) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		a, b := addSender(t, r, "a", "e"), addSender(t, r, "b", "e")
+		trigger(t, a, "e", nil)
+		trigger(t, a, "e", nil)
+		trigger(t, b, "e", nil)
+		a.Remove()
+		b.Remove()
+		d.expect(t, "a #connect 1", "b #connect 1", "a e 2", "a e 3", "b e 2", "a #disconnect 4", "b #disconnect 3")
+	}
+}
+
 // A callback that removes a listener keeps it from hearing even the event that is being delivered.
 func TestRemovedByACallback(t *testing.T) {
 	r, d := hub.NewRouter(hub.Options{}), newDiary()
