@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -272,6 +273,47 @@ func TestReopened(t *testing.T) {
 			}
 			sent[0].done(carrier.Done(nil), nil)
 			synctest.Wait()
+		}
+	})
+}
+
+// TestLateAnswer: a request whose time is over is answered once, though its client answers later, and takes no place from
+// those that come after it: neither one that was sent, nor one that still waited for a place.
+func TestLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{RequestTimeout: time.Second})
+		defer w.end()
+		owner, asker := w.connect(4, true), w.connect(16, true) // one place is for requests
+		w.done(owner, "add_sender", `{"sender":"s","events":[],"requests":[null]}`)
+		ask := func(method string) *messageReply {
+			r := w.tell(asker, "request", `{"sender":"s","method":%q}`, method)
+			synctest.Wait()
+			return r
+		}
+		sent, waits := ask("sent"), ask("waits")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, r := range []*messageReply{sent, waits} {
+			if got := r.String(); !strings.HasSuffix(got, context.DeadlineExceeded.Error()) {
+				t.Errorf("a request whose time is over: %s", got)
+			}
+		}
+		next := ask("next")
+		for _, method := range []string{"sent", "next"} {
+			m := w.carrier.take()
+			if len(m) != 1 || !strings.Contains(m[0].text, method) {
+				t.Fatalf("the client is asked %+v, want %s", m, method)
+			}
+			m[0].done(carrier.Done(nil), nil)
+			synctest.Wait()
+		}
+		if got := next.String(); got != "done" {
+			t.Errorf("the next request: %s", got)
+		}
+		for _, r := range []*messageReply{sent, waits} {
+			if got := r.String(); !strings.HasSuffix(got, context.DeadlineExceeded.Error()) {
+				t.Errorf("a request whose answer was late: %s", got)
+			}
 		}
 	})
 }
