@@ -315,6 +315,39 @@ func testFlood(t *testing.T) {
 	}
 }
 
+// Whoever triggers more than may wait goes on as soon as there is room; nothing is lost.
+func TestRoomForAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const more = 1024 + 3
+		r := hub.NewRouter(hub.Options{})
+		s, entered, opened := addSender(t, r, "s", "e"), make(chan struct{}), make(chan struct{})
+		heard := 0
+		if _, err := r.AddListener("s", "e", func(hub.Event) {
+			if heard++; heard == 1 {
+				close(entered)
+				<-opened
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		all.Go(func() { trigger(t, s, "e", 0) })
+		<-entered
+		start := time.Now()
+		all.Go(func() {
+			for i := range more {
+				trigger(t, s, "e", i)
+			}
+		})
+		time.Sleep(time.Millisecond)
+		close(opened)
+		all.Wait()
+		if took := time.Since(start); took != time.Millisecond || heard != 1+more {
+			t.Errorf("it took %s, and %d events were heard, want 1ms and %d", took, heard, 1+more)
+		}
+	})
+}
+
 // Every listener sees the events of one sender in the order of their numbers, however many goroutines trigger.
 func TestOrderUnderConcurrency(t *testing.T) {
 	r := hub.NewRouter(hub.Options{})
