@@ -183,20 +183,41 @@ func TestQueuedTogether(t *testing.T) {
 	})
 }
 
-// A writtenSink is a stuckSink that knows what was put, as text. It takes no more than a few KiB at a time.
+// A writtenSink is a stuckSink that knows what was put, as text, and how much of it is to be written. It takes no more than
+// some KiB at a time.
 type writtenSink struct {
 	stuckSink
 	routes carrier.Routes
-	put    []string
+
+	mu      sync.Mutex
+	put     []string
+	flushed int // of put
 }
 
 func (s *writtenSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	text := string(p.AppendTo(nil, &s.routes, r))
 	if len(text) > 2*scarcePending {
 		return s.bytes, carrier.ErrTooLarge
 	}
 	s.put = append(s.put, text)
 	return s.stuckSink.Put(r, p)
+}
+
+func (s *writtenSink) Flush(bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushed = len(s.put)
+}
+
+// take returns what was put and is to be written since.
+func (s *writtenSink) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.put[:s.flushed]
+	s.put, s.flushed = s.put[s.flushed:], 0
+	return list
 }
 
 // TestTooLargeIsNotInFlight: a signal that cannot be put is not waited for; its gap is told at once, and is.
@@ -216,8 +237,8 @@ func TestTooLargeIsNotInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := &w.handler.client(1).outbox
-		if n := o.flow.inFlight; n != 1 || len(sink.put) != 1 || !strings.Contains(sink.put[0], `"count":1`) {
-			t.Errorf("%d are in flight; %q are put", n, sink.put)
+		if n, put := o.flow.inFlight, sink.take(); n != 1 || len(put) != 1 || !strings.Contains(put[0], `"count":1`) {
+			t.Errorf("%d are in flight; %q are put", n, put)
 		}
 		w.handler.SignalsAnswered(1, 1, nil)
 		<-o.flushed()
@@ -259,7 +280,7 @@ func orderAfterScarcity(t *testing.T, want []string) {
 	}
 	w.held.Add(-1 << 20)
 	trigger("comes next")
-	if got := sink.put[1:]; !slices.EqualFunc(got, want, strings.Contains) {
+	if got := sink.take()[1:]; !slices.EqualFunc(got, want, strings.Contains) {
 		t.Errorf("%q are put, want %q", got, want)
 	}
 	sink.write()
@@ -306,9 +327,11 @@ func TestReplyComesFirst(t *testing.T) {
 			w.clients++
 			sent := func() int {
 				synctest.Wait()
-				w.carrier.mu.Lock()
-				defer w.carrier.mu.Unlock()
-				return len(w.carrier.sent) + len(sink.put)
+				list := w.carrier.take()
+				for _, m := range list {
+					m.done(carrier.Done(nil), nil)
+				}
+				return len(list) + len(sink.take())
 			}
 			w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
 			s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
@@ -334,10 +357,6 @@ func TestReplyComesFirst(t *testing.T) {
 					t.Fatalf("%d of 4 events are not sent", want)
 				}
 				want -= n
-				for _, m := range w.carrier.take() {
-					m.done(carrier.Done(nil), nil)
-				}
-				sink.put = nil
 			}
 			if stream {
 				sink.write()
