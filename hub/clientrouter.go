@@ -343,7 +343,7 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	if err = c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
+	if err := c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
 		return err
 	}
 	select {

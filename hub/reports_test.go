@@ -55,7 +55,9 @@ func TestNoAnswerInTime(t *testing.T) {
 				}
 			}
 			stop()
-			<-served
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
