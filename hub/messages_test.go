@@ -317,3 +317,39 @@ func TestLateAnswer(t *testing.T) {
 		}
 	})
 }
+
+// TestGoneWhileSignalsWait: what a client has reported before it goes is heard before its senders are disconnected, also
+// what waits behind a slow listener; nobody is waited for any more.
+func TestGoneWhileSignalsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 2, Deadline: time.Second}})
+		defer w.end()
+		id, sender := w.reporter("s")
+		w.stuck(sender, "x")
+		var heard []string
+		gate := make(chan struct{})
+		if _, err := w.AddListener("s", "", func(ev Event) {
+			if heard = append(heard, ev.Name); ev.Name == "y" {
+				<-gate
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		var replies []*messageReply
+		for _, event := range []string{"x", "y", "x"} {
+			replies = append(replies, w.tell(id, "signal", `{"info":{"sender":"s","event":%q},"data":1}`, event))
+			synctest.Wait()
+		}
+		w.handler.ClientDisconnected(id, carrier.ErrUnplugged)
+		synctest.Wait()
+		close(gate)
+		synctest.Wait()
+		if got := strings.Join(heard, " "); got != "x y x #disconnect" || time.Since(start) != 0 {
+			t.Errorf("heard %s after %s", got, time.Since(start))
+		}
+		if got := fmt.Sprint(replies); got != "[done done done]" { // it may hear of them when it is back
+			t.Errorf("the answers are %s", got)
+		}
+	})
+}
