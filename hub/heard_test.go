@@ -1,10 +1,12 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"sighub/carrier"
 )
@@ -42,6 +44,52 @@ func TestListenerIsFoundOnArrival(t *testing.T) {
 			t.Errorf("the answers are %s, want %s", got, want)
 		}
 		if got := strings.Join(heard, " "); got != "1 3" {
+			t.Errorf("heard %s", got)
+		}
+	})
+}
+
+// TestHeardIsAnsweredInTime: an event whose callback has returned does not wait for those of slow callbacks after it. What has
+// not been heard when the client ends stays unanswered, as a message and in a stream.
+func TestHeardIsAnsweredInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		serving, stop := context.WithCancel(t.Context())
+		h := &connectionHandler{router: NewClientRouter(ClientOptions{}), serving: serving}
+		h.callbacks = runner{tasks: &h.tasks}
+		c := &connection{handler: h, router: h.router, ctx: serving, listeners: make(map[uint64]*Listener)}
+		h.connection = c
+		var heard []string
+		gate := make(chan struct{})
+		c.listeners[1] = &Listener{clientRouter: h.router, fn: func(ev Event) {
+			heard = append(heard, ev.Data.String())
+			if <-gate; len(heard) < 3 {
+				time.Sleep(2 * answerAfter)
+			}
+		}}
+		var signals []carrier.Signal
+		for i, id := range []uint64{1, 7, 1, 1, 1} {
+			signals = append(signals, carrier.Signal{Route: &carrier.Route{Listener: id, Sender: "s", Event: "x"}, Data: carrier.ValueOf(i)})
+		}
+		var answers orderedAnswers
+		h.HandleSignals(1, signals, &answers)
+		params := []byte(`{"listener_id":1,"info":{"sender":"s","event":"x"},"data":9}`)
+		message := new(messageReply)
+		h.HandleMessage(1, &carrier.Message{Method: "signal", Params: carrier.RawValue(carrier.JSON, params)}, message.respond)
+		for _, want := range []string{"done failed", "done failed done"} {
+			gate <- struct{}{}
+			time.Sleep(3 * answerAfter)
+			synctest.Wait()
+			if got := answers.String(); got != want {
+				t.Errorf("the answers are %q, want %q", got, want)
+			}
+		}
+		stop()
+		close(gate)
+		h.tasks.Wait()
+		if got := answers.String() + ", " + message.String(); got != "done failed done done, 0 answers" {
+			t.Errorf("at the end, the answers are %q", got)
+		}
+		if got := strings.Join(heard, " "); got != "0 2 3" {
 			t.Errorf("heard %s", got)
 		}
 	})

@@ -2,6 +2,10 @@ package hub
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,4 +64,90 @@ func TestNoAnswerInTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestReportsKeepToTheWindow: no more events are put than the hub takes; each of these ends once, in the order in which they
+// were put; and what cannot be put any more ends with an error alone.
+func TestReportsKeepToTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &writtenSink{stuckSink: stuckSink{window: 2, total: new(atomic.Int64)}}
+		rs := &reports{sink: sink, codec: carrier.JSON}
+		s, err := newSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var ends []string
+		note := func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			ends = append(ends, fmt.Sprintf(format, args...))
+		}
+		data := ""
+		put := func(ctx context.Context, n int) {
+			err := rs.put(ctx, s.signals["x"], data, time.Time{}, 0, true, func(err error) { note("%d: %v", n, err) })
+			if err != nil {
+				note("%d is not put: %v", n, err)
+			}
+		}
+		check := func(after string, puts int, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if n := len(sink.take()); n != puts || !slices.Equal(ends, want) {
+				t.Errorf("%s: %d are put, and the ends are %q, want %d and %q", after, n, ends, puts, want)
+			}
+			ends = nil
+		}
+		for i := range 3 {
+			go put(t.Context(), i)
+			synctest.Wait()
+		}
+		check("a full window", 2)
+		rs.answered(1, &carrier.Reply{Status: carrier.StatusFailed, Exception: "no"})
+		check("an answer", 1, "0: no")
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		put(short, 3)
+		check("no answer in time", 0, "3 is not put: context deadline exceeded")
+		rs.answered(1, nil)
+		check("another answer", 0, "1: <nil>")
+		data = strings.Repeat("x", 2*scarcePending)
+		put(t.Context(), 7)
+		check("an event that is too large", 0, "7 is not put: carrier: message too large")
+		data = ""
+		put(t.Context(), 4)
+		go put(t.Context(), 5)
+		check("a full window again", 1)
+		rs.fail(carrier.ErrGone)
+		check("the loss of the connection", 0, "2: carrier: client gone", "4: carrier: client gone", "5 is not put: carrier: client gone")
+		put(t.Context(), 6)
+		rs.answered(1, nil)
+		check("after that", 0, "6 is not put: carrier: client gone")
+	})
+}
+
+// TestDoneRing: functions leave the ring in the order in which they came, wherever its beginning was when it grew.
+func TestDoneRing(t *testing.T) {
+	var r doneRing
+	in, out := 0, 0
+	for _, step := range []int{64, -10, 5, 100, -159, 3, -2, 500, -1000} {
+		for range step {
+			n := in
+			r.push(func(error) {
+				if n != out {
+					t.Fatalf("%d comes out, want %d", n, out)
+				}
+				out++
+			})
+			in++
+		}
+		for _, f := range r.take(max(0, -step)) {
+			f(nil)
+		}
+	}
+	if out != in || r.n != 0 {
+		t.Errorf("%d went in, %d came out, and %d are left", in, out, r.n)
+	}
 }
