@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,6 +83,74 @@ func TestSlowForWhatOthersTrigger(t *testing.T) {
 			if took := time.Since(start); took != time.Second {
 				t.Errorf("whoever triggered it went on after %s", took)
 			}
+		}
+	})
+}
+
+// hookedAnswers calls a function when a signal is refused.
+type hookedAnswers struct {
+	orderedAnswers
+	hook func()
+}
+
+func (a *hookedAnswers) Fail(r carrier.Reply) {
+	a.orderedAnswers.Fail(r)
+	a.hook()
+}
+
+// TestCallbackHearsTheRest: a callback that is added while a client's signals are delivered hears those that come after it,
+// elsewhere than where they are read; and they are answered in their order.
+func TestCallbackHearsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id, _ := w.reporter("s")
+		var heard []string
+		gate := make(chan struct{})
+		answers := hookedAnswers{hook: func() {
+			if _, err := w.AddListener("s", "x", func(ev Event) {
+				<-gate
+				heard = append(heard, ev.Data.String())
+			}); err != nil {
+				t.Error(err)
+			}
+		}}
+		var list []carrier.Signal
+		for i, event := range []string{"x", "nothing", "x", "x"} {
+			data := carrier.RawValue(carrier.JSON, fmt.Append(nil, i))
+			list = append(list, carrier.Signal{Route: &carrier.Route{Sender: "s", Event: event}, Data: data})
+		}
+		w.handler.HandleSignals(id, list, &answers) // it returns, though callbacks do not
+		close(gate)
+		synctest.Wait()
+		if got := fmt.Sprint(heard, " ", answers.String()); got != "[2 3] done failed done done" {
+			t.Errorf("heard, and the answers: %s", got)
+		}
+	})
+}
+
+// TestSignalsBehindAMessage: signals wait for the messages that came before them.
+func TestSignalsBehindAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		w := newMessageWorld(t, ServerOptions{Methods: map[string]Method{
+			"block": func(context.Context, carrier.Value) (any, error) { <-gate; return nil, nil },
+		}})
+		defer w.end()
+		id := w.connect(16, true)
+		w.tell(id, "block", "null")
+		added := w.tell(id, "add_sender", `{"sender":"s","events":["x"]}`)
+		var answers orderedAnswers
+		route := &carrier.Route{Sender: "s", Event: "x"}
+		w.handler.HandleSignals(id, []carrier.Signal{{Route: route, Data: carrier.ValueOf(1)}}, &answers)
+		synctest.Wait()
+		if got := added.String() + answers.String(); got != "0 answers" {
+			t.Errorf("a sender is added before its turn: %s", got)
+		}
+		close(gate)
+		synctest.Wait()
+		if got := added.String() + ", " + answers.String(); got != "done, done" {
+			t.Errorf("the answers are %s", got)
 		}
 	})
 }
