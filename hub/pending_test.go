@@ -246,6 +246,43 @@ func TestTooLargeIsNotInFlight(t *testing.T) {
 	})
 }
 
+// TestAnswersMakeRoom: what waits for the client's answers is put and written as soon as they come. A client that answers more
+// than it was sent is to be disconnected, and loses its listeners where that is not possible.
+func TestAnswersMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		sink := &writtenSink{stuckSink: stuckSink{window: 2}}
+		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+		w.clients++
+		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct{ answers, written int }{{0, 2}, {1, 1}, {2, 2}, {2, 0}} {
+			if c.answers > 0 {
+				w.handler.SignalsAnswered(1, c.answers, nil)
+			}
+			if n := len(sink.take()); n != c.written {
+				t.Errorf("after %d answers, %d signals are written, want %d", c.answers, n, c.written)
+			}
+		}
+		w.handler.SignalsAnswered(1, 1, nil)
+		synctest.Wait()
+		c := w.handler.client(1)
+		if len(c.listeners) != 0 || c.outbox.flow.inFlight != 0 {
+			t.Errorf("after an answer to nothing, there are %d listeners, and %d are in flight", len(c.listeners), c.outbox.flow.inFlight)
+		}
+		sink.write()
+	})
+}
+
 // TestOrderAfterScarcity: memory becomes free without a word to the outboxes that wait for it. What is triggered next does
 // not overtake what waits there, and a gap is told in its place.
 func TestOrderAfterScarcity(t *testing.T) {
