@@ -18,10 +18,12 @@ func TestSignalsForCallbacks(t *testing.T) {
 		w := newMessageWorld(t, ServerOptions{})
 		defer w.end()
 		id, _ := w.reporter("s")
-		gate, entered := make(chan struct{}), 0
+		start, gate, entered := time.Now(), make(chan struct{}), 0
 		var heard []string
 		if _, err := w.AddListener("s", "x", func(ev Event) {
-			entered++
+			if entered++; !ev.Time.Equal(start) {
+				t.Errorf("%s happened at %s, though it arrived at %s", ev.Data, ev.Time, start)
+			}
 			<-gate
 			heard = append(heard, ev.Data.String())
 		}); err != nil {
@@ -42,6 +44,7 @@ func TestSignalsForCallbacks(t *testing.T) {
 			t.Errorf("the callback is called %d times, and %d bytes are queued", entered, w.queued.Load())
 		}
 		for _, want := range []string{"done", "done done failed", "done done failed done"} {
+			time.Sleep(time.Second)
 			gate <- struct{}{}
 			synctest.Wait()
 			if got := answers.String(); got != want {

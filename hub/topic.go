@@ -234,7 +234,7 @@ func (d *delivery) deliver() {
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
 	}
-	reading := d.borrowed // on the goroutine that reads the client; who copies the data does not change that
+	reading := d.borrowed // this goroutine reads the client, also after an outbox has made a copy of the data
 	for _, ls := range &d.signal.routes {
 		if ls == nil {
 			continue
