@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,6 +155,32 @@ func TestSignalsBehindAMessage(t *testing.T) {
 		synctest.Wait()
 		if got := added.String() + ", " + answers.String(); got != "done, done" {
 			t.Errorf("the answers are %s", got)
+		}
+	})
+}
+
+// TestReaderIsReleased: the goroutine that reads a client waits for room no longer than the client is there.
+func TestReaderIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := signals{all: new(atomic.Int64), most: 1 << 30}
+		s.waitForRoom(ctx, 2*queuedBytes)
+		released := make(chan struct{})
+		go func() {
+			s.waitForRoom(ctx, 1)
+			close(released)
+		}()
+		synctest.Wait()
+		select {
+		case <-released:
+			t.Error("there is no room, and it does not wait")
+		default:
+		}
+		cancel()
+		<-released
+		s.leave(2*queuedBytes + 1)
+		if s.queued != 0 || s.all.Load() != 0 {
+			t.Errorf("%d bytes of the client, %d of all are queued", s.queued, s.all.Load())
 		}
 	})
 }
