@@ -388,3 +388,33 @@ func TestOrderUnderConcurrency(t *testing.T) {
 		}
 	}
 }
+
+// Whoever connects and disconnects senders of one name at the same time, each #disconnect comes before the next #connect.
+func TestConnectionsInOrder(t *testing.T) {
+	const users, each = 4, 500
+	r := hub.NewRouter(hub.Options{})
+	heard, wrong := 0, 0
+	if _, err := r.AddListener("s", "", func(ev hub.Event) {
+		if want := []string{hub.Connect, hub.Disconnect}[heard%2]; ev.Name != want {
+			wrong++
+		}
+		heard++
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range users {
+		all.Go(func() {
+			for n := 0; n < each; {
+				if s, err := r.AddSender("s", hub.SenderOptions{}); err == nil {
+					s.Remove()
+					n++
+				}
+			}
+		})
+	}
+	all.Wait()
+	if wrong > 0 || heard != 2*users*each {
+		t.Errorf("%d of %d are out of order, want %d in order", wrong, heard, 2*users*each)
+	}
+}
