@@ -82,3 +82,41 @@ func TestGapOfARemovedListener(t *testing.T) {
 		}
 	})
 }
+
+// TestWhereAGapIsTold: the events that a listener of the latest has missed are older than all that wait, and so its gap is
+// told before them; those that others have missed are newer.
+func TestWhereAGapIsTold(t *testing.T) {
+	for policy, want := range map[string]string{"latest": "0 gap 3 4", "block": "0 1 2 3 gap"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 2, Deadline: time.Millisecond}})
+			defer w.end()
+			w.done(w.connect(1, true), "add_listener", `{"sender":"s","event":"x","policy":%q}`, policy)
+			s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 5 {
+				if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var told []string
+			for {
+				synctest.Wait()
+				sent := w.carrier.take()
+				if len(sent) == 0 {
+					break
+				}
+				_, what, _ := strings.Cut(sent[0].text, `"data":`)
+				if strings.Contains(sent[0].text, `"#gap"`) {
+					what = "gap"
+				}
+				told = append(told, strings.TrimSuffix(what, "}"))
+				sent[0].done(carrier.Done(nil), nil)
+			}
+			if got := strings.Join(told, " "); got != want {
+				t.Errorf("policy %s: it is told %q, want %q", policy, got, want)
+			}
+		})
+	}
+}

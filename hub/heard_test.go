@@ -94,3 +94,17 @@ func TestHeardIsAnsweredInTime(t *testing.T) {
 		}
 	})
 }
+
+// TestRemovedListenerIsForgotten: a connection does not keep a listener that is removed.
+func TestRemovedListenerIsForgotten(t *testing.T) {
+	r := NewClientRouter(ClientOptions{})
+	c := &connection{router: r, ctx: t.Context(), listeners: make(map[uint64]*Listener)}
+	l, other := &Listener{clientRouter: r, at: c, id: 5}, &Listener{clientRouter: r, at: c, id: 6}
+	r.listeners, c.listeners[5], c.listeners[6] = []*Listener{l, other}, l, other
+	if at, id, ok := r.forgetListener(l); at != c || id != 5 || !ok || len(c.listeners) != 1 || c.listeners[6] != other {
+		t.Errorf("forgotten as %d, %v; the connection knows %v", id, ok, c.listeners)
+	}
+	if _, _, ok := r.forgetListener(l); ok {
+		t.Error("it is forgotten twice")
+	}
+}
