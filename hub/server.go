@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,8 @@ func (s *ServerRouter) shutDown() {
 	s.mu.Lock()
 	s.closed = true
 	var senders []*Sender
-	for _, t := range s.topics {
+	topics := slices.Collect(maps.Values(s.topics))
+	for _, t := range topics {
 		if t.conn != nil {
 			senders = append(senders, t.conn)
 		}
@@ -131,6 +133,13 @@ func (s *ServerRouter) shutDown() {
 	}
 	timer := time.NewTimer(s.opts.Grace)
 	defer timer.Stop()
+	for _, t := range topics { // a callback may hold up what another goroutine delivers
+		select {
+		case <-t.delivered():
+		case <-timer.C:
+			return
+		}
+	}
 	for _, c := range s.remotes() {
 		select {
 		case <-c.outbox.flushed():
