@@ -120,3 +120,33 @@ func TestWhereAGapIsTold(t *testing.T) {
 		})
 	}
 }
+
+// TestLaggingUntilHalfFull: a lagging client that answers one event has not caught up, and no sender waits for it again.
+func TestLaggingUntilHalfFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 4, Deadline: time.Second}})
+		defer w.end()
+		id := w.connect(1, true)
+		w.done(id, "add_listener", `{"sender":"s","event":"x"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for round, want := range []time.Duration{time.Second, 0} {
+			start := time.Now()
+			for i := range 10 {
+				if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(start); took != want {
+				t.Errorf("round %d: senders waited for %s, want %s", round, took, want)
+			}
+			synctest.Wait()
+			for _, m := range w.carrier.take() {
+				m.done(carrier.Done(nil), nil)
+			}
+			synctest.Wait()
+		}
+	})
+}
