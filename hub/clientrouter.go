@@ -342,11 +342,14 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 		return err
 	}
 	select {
-	case err := <-ended:
-		return err
+	case err = <-ended:
 	case <-ctx.Done():
-		return errNoAnswer(ctx, methodSignal)
+		err = context.Cause(ctx)
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) { // a message ends with it as well
+		err = errNoAnswer(ctx, methodSignal)
+	}
+	return err
 }
 
 func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, done func(error)) error {

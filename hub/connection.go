@@ -83,6 +83,7 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 	c := h.connection
 	h.mu.Unlock()
 	c.cancel()
+	c.orders.close()
 	c.reports.fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	h.router.swapConnection(c, nil)
 	announced := c.announced
@@ -273,11 +274,14 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 // order sends a registration or a removal without waiting for anything. They are sent in the order in which they were made,
 // so that what is removed and added again is not refused. done is called once, on any goroutine.
 func (c *connection) order(method string, params any, done func(carrier.Reply, error)) {
-	c.orders.do(func() {
+	ok := c.orders.do(func() {
 		if err := c.send(c.ctx, method, params, done); err != nil {
 			done(carrier.Reply{}, err)
 		}
 	})
+	if !ok {
+		done(carrier.Reply{}, fmt.Errorf("%w: the connection to the hub is lost", carrier.ErrGone))
+	}
 }
 
 // tell orders something and only logs its refusal.

@@ -82,6 +82,7 @@ func TestErrorsOverTheWire(t *testing.T) {
 			want error
 		}{
 			{"a sender that nobody has heard of", ask("nobody", "x"), hub.ErrNoSender},
+			{"a sender whose name is the text of another error", ask(hub.ErrBusy.Error(), "x"), hub.ErrNoSender},
 			{"a sender that is awaited", ask("absent", "x"), hub.ErrNotConnected},
 			{"a request that it does not answer", ask("light", "dance"), hub.ErrNoRequest},
 			{"an answer that does not come", ask("light", "sleep"), context.DeadlineExceeded},

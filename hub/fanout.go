@@ -70,7 +70,7 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 
 func signalOf(ev *Event) carrier.Signal {
 	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
-	if y := ev.Time.UTC().Year(); y >= 1970 && y <= 2261 { // the range of a signal's time
+	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}
 	return s

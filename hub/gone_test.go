@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -82,5 +83,56 @@ func TestGoneSenderLeavesNothing(t *testing.T) {
 		if left := r.Senders(); len(left) > 0 {
 			t.Fatalf("%+v is left", left)
 		}
+	}
+}
+
+// TestUsedWhileItEnds: a router may be used while its Serve ends. Nothing is started then that Serve does not wait for, which
+// the race detector would see, and what is asked is answered.
+func TestUsedWhileItEnds(t *testing.T) {
+	for range 60 {
+		w := serve(t, hub.ServerOptions{RequestTimeout: patience})
+		c, _, stop := w.client(t, "c", hub.ClientOptions{})
+		other, _, stopOther := w.client(t, "other", hub.ClientOptions{})
+		if _, err := c.AddRemoteSender(t.Context(), "s", hub.SenderOptions{Default: echo}); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		var users sync.WaitGroup
+		use := func(f func() error) {
+			users.Go(func() {
+				for {
+					select {
+					case <-ended:
+						return
+					default:
+						_ = f() // it fails from some time on
+					}
+				}
+			})
+		}
+		begun := make(chan struct{}, 1)
+		use(func() error {
+			_, err := w.Request(t.Context(), "s", "echo", nil)
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
+			return err
+		})
+		use(func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			l, err := other.AddRemoteListener(ctx, "s", "", func(hub.Event) {})
+			if err == nil {
+				l.Remove()
+			}
+			return err
+		})
+		<-begun
+		stopOther()
+		w.stop()
+		close(ended)
+		users.Wait()
+		stop()
 	}
 }

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -243,18 +244,78 @@ func TestDepthIsThatOfTheData(t *testing.T) {
 	}
 }
 
-// TestTimesOutOfRange: what cannot be said of a time is an error where it is sent.
+// TestTimesOutOfRange: what cannot be said of a time is an error where it is sent, as a message and in a stream. A listener
+// elsewhere to an event of the hub's own hears of no such time, and the event all the same.
 func TestTimesOutOfRange(t *testing.T) {
-	n := serveNetwork(t, hub.ServerOptions{})
-	r, _ := n.client(carrier.CBOR)
-	g := n.signal(r, "light")
-	for _, year := range []int{1969, 2262} {
-		if err := g.TriggerAt(n.ctx, 1, time.Date(year, 7, 1, 0, 0, 0, 0, time.UTC), 0); err == nil {
-			t.Error(year)
+	everyCarrier(t, hub.ServerOptions{}, func(t *testing.T, connect func() *hub.ClientRouter) {
+		s, err := connect().AddRemoteSender(t.Context(), "light", hub.SenderOptions{Events: []string{"n"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := s.Signal("n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, year := range []int{2, 1969, 2262, 2600} {
+			at := time.Date(year, 7, 1, 0, 0, 0, 0, time.UTC)
+			if err := g.TriggerAt(t.Context(), 1, at, 0); !errors.Is(err, carrier.ErrMalformed) {
+				t.Errorf("an event of the year %d: %v", year, err)
+			}
+		}
+		if err := g.TriggerAt(t.Context(), 1, time.Date(2261, 7, 1, 0, 0, 0, 0, time.UTC), 0); err != nil {
+			t.Error(err)
+		}
+	})
+	w, n := serve(t, hub.ServerOptions{}), serveNetwork(t, hub.ServerOptions{})
+	message, _, _ := w.client(t, "c", hub.ClientOptions{})
+	stream, _ := n.client(carrier.CBOR)
+	for what, c := range map[string]struct {
+		*hub.Router
+		to *hub.ClientRouter
+	}{"a message": {w.Router, message}, "a stream": {n.Router, stream}} {
+		heard := make(chan hub.Event, 1)
+		if _, err := c.to.AddRemoteListener(t.Context(), "own", "n", func(ev hub.Event) { heard <- ev }); err != nil {
+			t.Fatal(err)
+		}
+		g, err := addSender(t, c.Router, "own", "n").Signal("n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, year := range []int{2, 1969, 2262, 2600} {
+			if err := g.TriggerAt(t.Context(), year, time.Date(year, 7, 1, 0, 0, 0, 0, time.UTC), 0); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case ev := <-heard:
+				if since := time.Since(ev.Time); since < 0 || since > patience {
+					t.Errorf("the year %d is heard in %s as %v", year, what, ev.Time)
+				}
+			case <-time.After(patience):
+				t.Fatalf("an event of the year %d is not heard in %s", year, what)
+			}
 		}
 	}
-	if err := g.Trigger(n.ctx, 1); err != nil {
-		t.Error(err)
+}
+
+// TestTimeIs1970: the moment at which a time is 0 nanoseconds is a time like others in a message.
+func TestTimeIs1970(t *testing.T) {
+	w := serve(t, hub.ServerOptions{})
+	to, _, _ := w.client(t, "c", hub.ClientOptions{})
+	heard := make(chan hub.Event, 2)
+	hear := func(ev hub.Event) { heard <- ev }
+	if _, err := to.AddRemoteListener(t.Context(), "light", "n", hear); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AddListener("light", "n", hear); err != nil {
+		t.Fatal(err)
+	}
+	from := w.raw(t, "from")
+	from.call("add_sender", `{"sender":"light","events":["n"]}`)
+	from.call("signal", `{"info":{"sender":"light","event":"n","time":"1970-01-01T00:00:00Z"},"data":1}`)
+	for range 2 {
+		if ev := <-heard; !ev.Time.Equal(time.Unix(0, 0)) {
+			t.Errorf("heard at %v", ev.Time)
+		}
 	}
 }
 

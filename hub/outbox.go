@@ -247,7 +247,7 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 
 // settled wakes whoever waits until everything is answered, if it is.
 func (o *outbox) settled() {
-	if o.flow.inFlight == 0 && o.queue.len() == 0 {
+	if o.flow.inFlight == 0 && o.queue.len() == 0 && !o.feed.inHand() {
 		o.idle.wake()
 	}
 }

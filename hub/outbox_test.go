@@ -143,6 +143,31 @@ func TestOutboxBlocksForADeadlineOnce(t *testing.T) {
 	})
 }
 
+// A client that was lagging and has caught up is waited for again when it is slow again.
+func TestOutboxBlocksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, slow, _, s := slowWorld(t, hub.OutboxOptions{Limit: 8, Deadline: 2 * time.Second})
+		for round := range 2 {
+			slow.mu.Lock()
+			slow.open = false
+			slow.mu.Unlock()
+			start := time.Now()
+			for i := range 30 {
+				trigger(t, s, "e", i)
+				synctest.Wait()
+			}
+			if held := time.Since(start); held != 2*time.Second {
+				t.Errorf("round %d: the sender was held up for %s, want the deadline once", round, held)
+			}
+			slow.release()
+			synctest.Wait()
+		}
+		if len(slow.gaps) != 2 {
+			t.Errorf("it was told of the gaps %+v", slow.gaps)
+		}
+	})
+}
+
 // Many slow clients hold a sender up for no longer than one does.
 func TestOutboxesBlockForOneDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,4 +181,223 @@ func TestQueuedTogether(t *testing.T) {
 			t.Errorf("%d bytes are left", n)
 		}
 	})
+}
+
+// A writtenSink is a stuckSink that knows what was put, as text, and how much of it is to be written. It takes no more than
+// some KiB at a time.
+type writtenSink struct {
+	stuckSink
+	routes carrier.Routes
+
+	mu      sync.Mutex
+	put     []string
+	flushed int // of put
+}
+
+func (s *writtenSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := string(p.AppendTo(nil, &s.routes, r))
+	if len(text) > 2*scarcePending {
+		return s.bytes, carrier.ErrTooLarge
+	}
+	s.put = append(s.put, text)
+	return s.stuckSink.Put(r, p)
+}
+
+func (s *writtenSink) Flush(bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushed = len(s.put)
+}
+
+// take returns what was put and is to be written since.
+func (s *writtenSink) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.put[:s.flushed]
+	s.put, s.flushed = s.put[s.flushed:], 0
+	return list
+}
+
+// TestTooLargeIsNotInFlight: a signal that cannot be put is not waited for; its gap is told at once, and is.
+func TestTooLargeIsNotInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		sink := new(writtenSink)
+		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+		w.clients++
+		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.signals["x"].Trigger(t.Context(), strings.Repeat("x", 2*scarcePending)); err != nil {
+			t.Fatal(err)
+		}
+		o := &w.handler.client(1).outbox
+		if n, put := o.flow.inFlight, sink.take(); n != 1 || len(put) != 1 || !strings.Contains(put[0], `"count":1`) {
+			t.Errorf("%d are in flight; %q are put", n, put)
+		}
+		w.handler.SignalsAnswered(1, 1, nil)
+		<-o.flushed()
+		sink.write()
+	})
+}
+
+// TestAnswersMakeRoom: what waits for the client's answers is put and written as soon as they come. A client that answers more
+// than it was sent is to be disconnected, and loses its listeners where that is not possible.
+func TestAnswersMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		sink := &writtenSink{stuckSink: stuckSink{window: 2}}
+		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+		w.clients++
+		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct{ answers, written int }{{0, 2}, {1, 1}, {2, 2}, {2, 0}} {
+			if c.answers > 0 {
+				w.handler.SignalsAnswered(1, c.answers, nil)
+			}
+			if n := len(sink.take()); n != c.written {
+				t.Errorf("after %d answers, %d signals are written, want %d", c.answers, n, c.written)
+			}
+		}
+		w.handler.SignalsAnswered(1, 1, nil)
+		synctest.Wait()
+		c := w.handler.client(1)
+		if len(c.listeners) != 0 || c.outbox.flow.inFlight != 0 {
+			t.Errorf("after an answer to nothing, there are %d listeners, and %d are in flight", len(c.listeners), c.outbox.flow.inFlight)
+		}
+		sink.write()
+	})
+}
+
+// TestOrderAfterScarcity: memory becomes free without a word to the outboxes that wait for it. What is triggered next does
+// not overtake what waits there, and a gap is told in its place.
+func TestOrderAfterScarcity(t *testing.T) {
+	for _, want := range [][]string{{"waits", "comes next"}, {"waits", `"count":1`, "comes next"}} {
+		synctest.Test(t, func(t *testing.T) { orderAfterScarcity(t, want) })
+	}
+}
+
+func orderAfterScarcity(t *testing.T, want []string) {
+	w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Memory: 1 << 20}})
+	defer w.end()
+	sink := new(writtenSink)
+	w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+	w.clients++
+	w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+	s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trigger := func(data string) {
+		t.Helper()
+		if err := s.signals["x"].Trigger(t.Context(), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trigger(strings.Repeat("x", scarcePending)) // which waits to be written
+	time.Sleep(time.Second)                     // so that it is late
+	w.held.Add(1 << 20)                         // of others
+	trigger("waits")
+	if len(want) > 2 {
+		trigger("is missed")
+	}
+	w.held.Add(-1 << 20)
+	trigger("comes next")
+	if got := sink.take()[1:]; !slices.EqualFunc(got, want, strings.Contains) {
+		t.Errorf("%q are put, want %q", got, want)
+	}
+	sink.write()
+}
+
+// TestDeadlineMeetsRoom: a client that has caught up just as the deadline passes is not lagging.
+func TestDeadlineMeetsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, full := range []bool{false, true} {
+			o := outbox{OutboxOptions: OutboxOptions{Limit: 1, Bytes: 1}}
+			o.bytes = 1
+			waited := make(chan struct{})
+			go func() {
+				waitForRoom(t.Context(), []slowListener{{&o, time.Second}})
+				close(waited)
+			}()
+			synctest.Wait()
+			o.mu.Lock()
+			if !full {
+				o.bytes = 0
+			}
+			o.mu.Unlock()
+			<-waited
+			if lags := o.state == lagging; lags != full {
+				t.Errorf("full: %v, lagging: %v", full, lags)
+			}
+		}
+	})
+}
+
+// TestReplyComesFirst: what happens while a client's listener is being registered, also to another of its listeners, is not
+// sent before the reply to the registration.
+func TestReplyComesFirst(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newMessageWorld(t, ServerOptions{})
+			defer w.end()
+			sink := new(writtenSink)
+			cl := carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16}
+			if stream {
+				cl.Signals = sink
+			}
+			w.handler.ClientConnected(cl)
+			w.clients++
+			sent := func() int {
+				synctest.Wait()
+				list := w.carrier.take()
+				for _, m := range list {
+					m.done(carrier.Done(nil), nil)
+				}
+				return len(list) + len(sink.take())
+			}
+			w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
+			s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			replied := make(chan int)
+			m := &carrier.Message{Method: "add_listener", Params: carrier.RawValue(carrier.JSON, []byte(`{"sender":"s","event":"x"}`))}
+			w.handler.HandleMessage(1, m, func(carrier.Reply) {
+				for range 2 {
+					if err := s.signals["x"].Trigger(context.Background(), 1); err != nil {
+						t.Error(err)
+					}
+				}
+				replied <- sent()
+			})
+			if n := <-replied; n != 0 {
+				t.Errorf("%d events are sent before the reply", n)
+			}
+			for want := 4; want > 0; { // a message is in hand at a time
+				n := sent()
+				if n == 0 {
+					t.Fatalf("%d of 4 events are not sent", want)
+				}
+				want -= n
+			}
+			if stream {
+				sink.write()
+			}
+		})
+	}
 }

@@ -210,6 +210,31 @@ func TestOrderAfterReconnection(t *testing.T) {
 	})
 }
 
+// Listeners of every kind are registered again, each once, with what they want; and so are senders.
+func TestEveryKindIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := serve(t, hub.ServerOptions{MaxListeners: 5, MaxSenders: 2}), newDiary()
+		c, news, cut := w.newsClient(t)
+		for _, l := range [][3]string{{"any"}, {"channel", "", "#dark"}, {"all", "light"}, {"one", "light", "lux"}} {
+			addRemoteListener(t, c, l[1], l[2], d.listener(l[0]))
+		}
+		one, two := addRemoteSender(t, c, "light", "lux"), addRemoteSender(t, c, "cellar", "#dark")
+		for range 3 {
+			cut()
+			news.expect(t, "lost", "connected")
+			synctest.Wait()
+			d.take() // who hears which #connect depends on the order in which they are registered
+			trigger(t, one, "lux", 1)
+			trigger(t, two, "#dark", 2)
+			d.expect(t, "any light lux 1", "all light lux 1", "one light lux 1", "any cellar #dark 2", "channel cellar #dark 2")
+			synctest.Wait()
+			if more := d.take(); len(more) > 0 {
+				t.Errorf("heard as well: %q", more)
+			}
+		}
+	})
+}
+
 // Listeners that were there before their sender stay dormant, across connections of theirs, for as long as the sender
 // does not offer the event; a later one that does wakes them.
 func TestDormantListenersAfterReconnection(t *testing.T) {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sighub/carrier"
@@ -31,6 +32,9 @@ type reportRoute struct {
 // report sends an event to the hub. If report returns nil, done is called once with the outcome. If now is true, the event is
 // written at once; if not, it is written soon, with others.
 func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
+	if !at.IsZero() && !tellable(at) {
+		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrMalformed, at)
+	}
 	if c.reports.sink != nil {
 		return c.reports.put(ctx, g, data, at, uncertainty, now, done)
 	}

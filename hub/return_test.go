@@ -30,6 +30,7 @@ func TestBackBeforeItIsGone(t *testing.T) {
 		}
 		<-busy
 		first.peer.Cut()
+		synctest.Wait() // the hub has noticed
 		second := w.raw(t, "second")
 		answer := make(chan carrier.Reply, 1)
 		go func() { answer <- second.call("add_sender", registration) }()

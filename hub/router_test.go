@@ -226,6 +226,43 @@ func TestAPanickingListenerHarmsNobody(t *testing.T) {
 	d.expect(t, "before light lux 1", "after light lux 1", "before light lux 2", "after light lux 2")
 }
 
+// The events of each sender are numbered from its #connect, which is 1, also when it comes back.
+func TestNumbers(t *testing.T) {
+	r, d := hub.NewRouter(hub.Options{}), newDiary()
+	for _, name := range []string{"a", "b"} {
+		if _, err := r.AddListener(name, "", func(ev hub.Event) { d.note("%s %s %d", ev.Sender, ev.Name, ev.Seq) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		a, b := addSender(t, r, "a", "e"), addSender(t, r, "b", "e")
+		trigger(t, a, "e", nil)
+		trigger(t, a, "e", nil)
+		trigger(t, b, "e", nil)
+		a.Remove()
+		b.Remove()
+		d.expect(t, "a #connect 1", "b #connect 1", "a e 2", "a e 3", "b e 2", "a #disconnect 4", "b #disconnect 3")
+	}
+}
+
+// A callback that removes a listener keeps it from hearing even the event that is being delivered.
+func TestRemovedByACallback(t *testing.T) {
+	r, d := hub.NewRouter(hub.Options{}), newDiary()
+	var other *hub.Listener
+	if _, err := r.AddListener("s", "e", func(hub.Event) {
+		d.note("the first")
+		other.Remove()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	other = listen(t, r, d, "the other", "s", "e")
+	listen(t, r, d, "the last", "s", "e")
+	s := addSender(t, r, "s", "e")
+	trigger(t, s, "e", 1)
+	trigger(t, s, "e", 2)
+	d.expect(t, "the first", "the last s e 1", "the first", "the last s e 2")
+}
+
 // A callback may use the router, and trigger events of the very sender that it hears: they come next.
 func TestCallbacksUseTheRouter(t *testing.T) {
 	r, d := hub.NewRouter(hub.Options{}), newDiary()
@@ -278,6 +315,39 @@ func testFlood(t *testing.T) {
 	}
 }
 
+// Whoever triggers more than may wait goes on as soon as there is room; nothing is lost.
+func TestRoomForAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const more = 1024 + 3
+		r := hub.NewRouter(hub.Options{})
+		s, entered, opened := addSender(t, r, "s", "e"), make(chan struct{}), make(chan struct{})
+		heard := 0
+		if _, err := r.AddListener("s", "e", func(hub.Event) {
+			if heard++; heard == 1 {
+				close(entered)
+				<-opened
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		all.Go(func() { trigger(t, s, "e", 0) })
+		<-entered
+		start := time.Now()
+		all.Go(func() {
+			for i := range more {
+				trigger(t, s, "e", i)
+			}
+		})
+		time.Sleep(time.Millisecond)
+		close(opened)
+		all.Wait()
+		if took := time.Since(start); took != time.Millisecond || heard != 1+more {
+			t.Errorf("it took %s, and %d events were heard, want 1ms and %d", took, heard, 1+more)
+		}
+	})
+}
+
 // Every listener sees the events of one sender in the order of their numbers, however many goroutines trigger.
 func TestOrderUnderConcurrency(t *testing.T) {
 	r := hub.NewRouter(hub.Options{})
@@ -316,5 +386,35 @@ func TestOrderUnderConcurrency(t *testing.T) {
 		if n != goroutines*each {
 			t.Errorf("listener %d heard %d events, want %d", i, n, goroutines*each)
 		}
+	}
+}
+
+// Whoever connects and disconnects senders of one name at the same time, each #disconnect comes before the next #connect.
+func TestConnectionsInOrder(t *testing.T) {
+	const users, each = 4, 500
+	r := hub.NewRouter(hub.Options{})
+	heard, wrong := 0, 0
+	if _, err := r.AddListener("s", "", func(ev hub.Event) {
+		if want := []string{hub.Connect, hub.Disconnect}[heard%2]; ev.Name != want {
+			wrong++
+		}
+		heard++
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range users {
+		all.Go(func() {
+			for n := 0; n < each; {
+				if s, err := r.AddSender("s", hub.SenderOptions{}); err == nil {
+					s.Remove()
+					n++
+				}
+			}
+		})
+	}
+	all.Wait()
+	if wrong > 0 || heard != 2*users*each {
+		t.Errorf("%d of %d are out of order, want %d in order", wrong, heard, 2*users*each)
 	}
 }

@@ -15,13 +15,15 @@ type runner struct {
 	mu      lockrank.Mutex[lockrank.Leaf]
 	queue   []func()
 	running bool
+	closed  bool
 }
 
-// do runs f after the functions given before. It returns false, and does not run f, if limit functions wait already.
+// do runs f after the functions given before. It returns false, and does not run f, if limit functions wait already or the
+// runner is closed.
 func (r *runner) do(f func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.limit > 0 && len(r.queue) >= r.limit {
+	if r.closed || r.limit > 0 && len(r.queue) >= r.limit {
 		return false
 	}
 	r.queue = append(r.queue, f)
@@ -30,6 +32,14 @@ func (r *runner) do(f func()) bool {
 		r.tasks.Go(r.run)
 	}
 	return true
+}
+
+// close lets the functions run that were given before, and none after them. Once the owner has closed a runner that anybody
+// may use at any time, it can wait for its goroutine.
+func (r *runner) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 }
 
 // idle reports whether every function that was given has run.

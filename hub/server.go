@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,8 @@ func (s *ServerRouter) shutDown() {
 	s.mu.Lock()
 	s.closed = true
 	var senders []*Sender
-	for _, t := range s.topics {
+	topics := slices.Collect(maps.Values(s.topics))
+	for _, t := range topics {
 		if t.conn != nil {
 			senders = append(senders, t.conn)
 		}
@@ -131,6 +133,13 @@ func (s *ServerRouter) shutDown() {
 	}
 	timer := time.NewTimer(s.opts.Grace)
 	defer timer.Stop()
+	for _, t := range topics { // a callback may hold up what another goroutine delivers
+		select {
+		case <-t.delivered():
+		case <-timer.C:
+			return
+		}
+	}
 	for _, c := range s.remotes() {
 		select {
 		case <-c.outbox.flushed():
@@ -251,6 +260,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	}
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
+	c.requests.close()
 	c.work.do(func() {
 		c.signals.afterWaiting.do(func() { c.leave(cause) }) // after what was read before
 	})
@@ -278,7 +288,11 @@ func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) e
 func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
-	if !c.requests.do(f.transmit) {
+	switch {
+	case c.requests.do(f.transmit):
+	case c.ctx.Err() != nil:
+		f.answered(carrier.Reply{}, context.Cause(c.ctx))
+	default:
 		f.timer.Stop()
 		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
 	}

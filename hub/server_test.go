@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sighub/carrier"
@@ -263,6 +264,43 @@ func TestDevicesEndFirst(t *testing.T) {
 	cancel()
 	serving.Wait()
 	d.expect(t, "c light #connect", "c light lux 1", "c light #disconnect shutdown")
+}
+
+// An event that a callback in the hub holds up when the hub shuts down reaches the listeners elsewhere all the same, and so
+// does the end of its sender: one of a device that has gone, and one of the hub's own that is in the middle of an event.
+func TestShutdownWaitsForCallbacks(t *testing.T) {
+	for _, event := range []string{"lux", hub.Disconnect} {
+		synctest.Test(t, func(t *testing.T) {
+			s, d := hub.NewServerRouter(hub.ServerOptions{Grace: time.Minute}), newDiary()
+			devices, others := local.NewHub(local.Options{}), local.NewHub(local.Options{})
+			ctx, cancel := context.WithCancel(context.Background())
+			var serving sync.WaitGroup
+			serving.Go(func() { _ = s.Serve(ctx, others, deviceCarrier{devices}) })
+			device, _, _ := (&world{s, devices, nil}).client(t, "device", hub.ClientOptions{})
+			listener, _, _ := (&world{s, others, nil}).client(t, "listener", hub.ClientOptions{})
+			if _, err := s.AddListener("light", event, func(hub.Event) { time.Sleep(time.Second) }); err != nil {
+				t.Fatal(err)
+			}
+			addRemoteListener(t, listener, "light", event, d.listener("c"))
+			addRemoteListener(t, listener, "light", hub.Disconnect, d.listener("end"))
+			light := addRemoteSender(t, device, "light", "lux")
+			lux, err := light.Signal("lux")
+			if err == nil {
+				err = lux.TriggerAsync(t.Context(), 1, nil)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			cancel()
+			serving.Wait()
+			if event == "lux" {
+				d.expect(t, "c light lux 1", "end light #disconnect shutdown")
+			} else {
+				d.expect(t, "c light #disconnect shutdown", "end light #disconnect shutdown")
+			}
+		})
+	}
 }
 
 // A request ends when the client that should answer takes too long, or goes.

@@ -36,19 +36,23 @@ const (
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
+	at := c.server.now() // the same for all that came together
 	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.afterWaiting.idle() {
-		list = list[c.triggerStream(list, answers, whileReading):]
+		list = list[c.triggerStream(list, at, answers, whileReading):]
 		c.parkWaiting(answers)
 	}
 	if len(list) > 0 {
-		c.queueSignals(carrier.CloneSignals(nil, list), answers)
+		c.queueSignals(carrier.CloneSignals(nil, list), at, answers)
 	}
 }
 
 // handleSignal handles the one signal of a message, on the goroutine that handles the client's messages: at once, unless a
-// signal before it waits for slow listeners.
+// signal before it waits for slow listeners. at is the time that the message tells; the zero time is now.
 func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAnswer) {
 	list := []carrier.Signal{s}
+	if at.IsZero() {
+		at = c.server.now()
+	}
 	if !c.signals.afterWaiting.idle() {
 		c.signals.afterWaiting.do(func() { c.trigger(list, at, answers, mayWait) })
 		return
@@ -66,7 +70,7 @@ func (c *client) parkWaiting(answers carrier.Answers) {
 }
 
 // queueSignals handles signals later, in order, after the messages that came before them.
-func (c *client) queueSignals(list []carrier.Signal, answers carrier.Answers) {
+func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carrier.Answers) {
 	size := 0
 	for i := range list {
 		size += entryCost + list[i].Data.Size()
@@ -74,7 +78,7 @@ func (c *client) queueSignals(list []carrier.Signal, answers carrier.Answers) {
 	c.signals.waitForRoom(c.ctx, size)
 	c.work.do(func() {
 		c.signals.afterWaiting.do(func() {
-			c.triggerStream(list, answers, mayWait)
+			c.triggerStream(list, at, answers, mayWait)
 			c.signals.leave(size)
 		})
 	})
@@ -123,16 +127,16 @@ const (
 
 // triggerStream triggers events of the client's stream. Because answers go by their order, no signal can be answered after
 // one that is left unanswered.
-func (c *client) triggerStream(list []carrier.Signal, answers carrier.Answers, how manner) (handled int) {
+func (c *client) triggerStream(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int) {
 	if c.signals.unanswered {
 		return len(list)
 	}
-	handled, c.signals.unanswered = c.trigger(list, time.Time{}, answers, how)
+	handled, c.signals.unanswered = c.trigger(list, at, answers, how)
 	return handled
 }
 
 // trigger triggers events and answers them. An event for which a listener has no room is answered when it has: that slows
-// down this client and nobody else. at is the time of signals that do not tell theirs; the zero time is now.
+// down this client and nobody else. at is when they arrived, which is the time of signals that do not tell theirs.
 //
 // trigger returns how many signals it has handled. These are all of them, unless it may not wait; then the last one
 // handled is not answered yet if fanout.mustWait. unanswered is true if the hub is shutting down and leaves the rest
@@ -140,9 +144,6 @@ func (c *client) triggerStream(list []carrier.Signal, answers carrier.Answers, h
 func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int, unanswered bool) {
 	f := &c.signals.fanout
 	done := 0
-	if at.IsZero() {
-		at = c.server.now() // the same for all that came together
-	}
 	for i := range list {
 		if how == whileReading && c.server.callbacks.Load() > 0 { // a callback was added meanwhile
 			f.flush(true)
@@ -177,7 +178,6 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 			return i + 1, false
 		}
 		c.waitForListeners(answers)
-		at = c.server.now()
 	}
 	f.flush(true)
 	answers.Done(done)
@@ -192,10 +192,9 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 	answers.Done(1)
 }
 
-// triggerOne triggers the event of a signal, at the time now unless the signal tells another. If borrowed is true, the data is
+// triggerOne triggers the event of a signal, at the given time unless the signal tells another. If borrowed is true, the data is
 // the carrier's, and whoever keeps it makes a copy.
-func (c *client) triggerOne(s *carrier.Signal, now time.Time, borrowed bool) error {
-	at := now
+func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) error {
 	if s.Time != 0 {
 		at = time.Unix(0, s.Time)
 	}

@@ -30,6 +30,7 @@ type topic struct {
 	queue         []delivery
 	slowListeners []slowListener // they could not keep up with what was delivered for others: whoever triggers next waits for them
 	room          waiters        // for the queue to get shorter
+	idle          waiters        // for everything to be delivered
 	ended         bool           // the last event posted is a #disconnect: whoever delivers it tidies up
 }
 
@@ -164,6 +165,17 @@ func (t *topic) flush() {
 	}
 }
 
+// delivered returns a channel that is closed when everything that was queued has been delivered.
+func (t *topic) delivered() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	idle := t.idle.wait()
+	if t.turn.Load()&waiting == 0 {
+		t.idle.wake()
+	}
+	return idle
+}
+
 const (
 	flushEvery = 64 // connections with something to write are written to, while there is more to deliver
 	overMost   = 64 // slow listeners are remembered for whoever triggers next
@@ -181,6 +193,7 @@ func (t *topic) drain() {
 		if len(t.queue) == 0 {
 			t.queue = nil
 			t.turn.Store(0)
+			t.idle.wake()
 			ended := t.ended
 			t.mu.Unlock()
 			f.finish(false)
@@ -234,6 +247,7 @@ func (d *delivery) deliver() {
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
 	}
+	reading := d.borrowed // this goroutine reads the client, also after an outbox has made a copy of the data
 	for _, ls := range &d.signal.routes {
 		if ls == nil {
 			continue
@@ -241,7 +255,7 @@ func (d *delivery) deliver() {
 		for _, l := range ls.load() {
 			switch {
 			case l.removed.Load():
-			case l.client == nil && d.borrowed:
+			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
 				// is being read here, and wait for its answer.
 			case l.client == nil:

@@ -228,13 +228,19 @@ func decodeTime(v carrier.Value) (time.Time, error) {
 		return time.Time{}, errors.New("must be an RFC 3339 text or a number of nanoseconds")
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	switch y := t.UTC().Year(); {
+	switch {
 	case err != nil:
 		return t, fmt.Errorf("%q is not an RFC 3339 time", text)
-	case y < 1970 || y > 2261: // the range of nanoseconds in 64 bits
+	case !tellable(t):
 		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
 	}
 	return t, nil
+}
+
+// tellable reports whether a time can be told on the network: it must be in the range of nanoseconds in 64 bits.
+func tellable(t time.Time) bool {
+	y := t.UTC().Year()
+	return y >= 1970 && y <= 2261
 }
 
 // AppendTo implements carrier.Appender.
@@ -291,7 +297,10 @@ func (p *signalParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
-		p.info.time, p.info.uncertainty, p.info.seq = ev.Time, ev.Uncertainty, ev.Seq
+		p.info.uncertainty, p.info.seq = ev.Uncertainty, ev.Seq
+		if tellable(ev.Time) {
+			p.info.time = ev.Time
+		}
 	} else if ev.legacy != nil {
 		p.data = *ev.legacy
 	}

@@ -1,0 +1,153 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sighub/carrier"
+)
+
+// A silentHub answers nothing. A message ends when its time is over, before Transmit returns, as a carrier may do it.
+type silentHub struct {
+	carrier.Carrier
+	signals carrier.SignalSink
+}
+
+func (s *silentHub) Serve(ctx context.Context, h carrier.Handler) error {
+	h.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: s.signals})
+	<-ctx.Done()
+	h.ClientDisconnected(1, carrier.ErrShutdown)
+	return nil
+}
+
+func (s *silentHub) Transmit(ctx context.Context, _ carrier.ClientID, _ *carrier.Message, done func(carrier.Reply, error)) error {
+	<-ctx.Done()
+	done(carrier.Reply{}, context.Cause(ctx))
+	return nil
+}
+
+// TestNoAnswerInTime: an event that the hub does not answer fails with the same words, as a message and in a stream.
+func TestNoAnswerInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := &stuckSink{total: new(atomic.Int64)}
+		for _, hub := range []*silentHub{{}, {signals: stream}} {
+			r := NewClientRouter(ClientOptions{})
+			ctx, stop := context.WithCancel(t.Context())
+			served := make(chan error)
+			go func() { served <- r.Serve(ctx, hub) }()
+			if err := r.WaitConnected(ctx); err != nil {
+				t.Fatal(err)
+			}
+			s, err := newSender("s", SenderOptions{Events: []string{"x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.clientRouter = r
+			for range 50 {
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				err := s.signals["x"].Trigger(short, 1)
+				cancel()
+				if want := "hub: no answer to signal in time: context deadline exceeded"; err == nil || err.Error() != want {
+					t.Errorf("the error is %v, want %s", err, want)
+				}
+			}
+			stop()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestReportsKeepToTheWindow: no more events are put than the hub takes; each of these ends once, in the order in which they
+// were put; and what cannot be put any more ends with an error alone.
+func TestReportsKeepToTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &writtenSink{stuckSink: stuckSink{window: 2, total: new(atomic.Int64)}}
+		rs := &reports{sink: sink, codec: carrier.JSON}
+		s, err := newSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var ends []string
+		note := func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			ends = append(ends, fmt.Sprintf(format, args...))
+		}
+		data := ""
+		put := func(ctx context.Context, n int) {
+			err := rs.put(ctx, s.signals["x"], data, time.Time{}, 0, true, func(err error) { note("%d: %v", n, err) })
+			if err != nil {
+				note("%d is not put: %v", n, err)
+			}
+		}
+		check := func(after string, puts int, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if n := len(sink.take()); n != puts || !slices.Equal(ends, want) {
+				t.Errorf("%s: %d are put, and the ends are %q, want %d and %q", after, n, ends, puts, want)
+			}
+			ends = nil
+		}
+		for i := range 3 {
+			go put(t.Context(), i)
+			synctest.Wait()
+		}
+		check("a full window", 2)
+		rs.answered(1, &carrier.Reply{Status: carrier.StatusFailed, Exception: "no"})
+		check("an answer", 1, "0: no")
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		put(short, 3)
+		check("no answer in time", 0, "3 is not put: context deadline exceeded")
+		rs.answered(1, nil)
+		check("another answer", 0, "1: <nil>")
+		data = strings.Repeat("x", 2*scarcePending)
+		put(t.Context(), 7)
+		check("an event that is too large", 0, "7 is not put: carrier: message too large")
+		data = ""
+		put(t.Context(), 4)
+		go put(t.Context(), 5)
+		check("a full window again", 1)
+		rs.fail(carrier.ErrGone)
+		check("the loss of the connection", 0, "2: carrier: client gone", "4: carrier: client gone", "5 is not put: carrier: client gone")
+		put(t.Context(), 6)
+		rs.answered(1, nil)
+		check("after that", 0, "6 is not put: carrier: client gone")
+	})
+}
+
+// TestDoneRing: functions leave the ring in the order in which they came, wherever its beginning was when it grew.
+func TestDoneRing(t *testing.T) {
+	var r doneRing
+	in, out := 0, 0
+	for _, step := range []int{64, -10, 5, 100, -159, 3, -2, 500, -1000} {
+		for range step {
+			n := in
+			r.push(func(error) {
+				if n != out {
+					t.Fatalf("%d comes out, want %d", n, out)
+				}
+				out++
+			})
+			in++
+		}
+		for _, f := range r.take(max(0, -step)) {
+			f(nil)
+		}
+	}
+	if out != in || r.n != 0 {
+		t.Errorf("%d went in, %d came out, and %d are left", in, out, r.n)
+	}
+}

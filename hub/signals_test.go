@@ -1,0 +1,186 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sighub/carrier"
+)
+
+// TestSignalsForCallbacks: signals that a local callback is to hear leave the goroutine that reads them, with data of their
+// own, and are answered one by one in their order. What they take is given back.
+func TestSignalsForCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id, _ := w.reporter("s")
+		start, gate, entered := time.Now(), make(chan struct{}), 0
+		var heard []string
+		if _, err := w.AddListener("s", "x", func(ev Event) {
+			if entered++; !ev.Time.Equal(start) {
+				t.Errorf("%s happened at %s, though it arrived at %s", ev.Data, ev.Time, start)
+			}
+			<-gate
+			heard = append(heard, ev.Data.String())
+		}); err != nil {
+			t.Fatal(err)
+		}
+		x, nothing := &carrier.Route{Sender: "s", Event: "x"}, &carrier.Route{Sender: "s", Event: "nothing"}
+		data := []byte("1234")
+		var list []carrier.Signal
+		for i, route := range []*carrier.Route{x, x, nothing, x} {
+			list = append(list, carrier.Signal{Route: route, Data: carrier.RawValue(carrier.JSON, data[i:i+1])})
+		}
+		var answers orderedAnswers
+		w.handler.HandleSignals(id, list, &answers)
+		copy(data, "xxxx") // they are the carrier's again
+		clear(list)
+		synctest.Wait()
+		if entered != 1 || w.queued.Load() == 0 {
+			t.Errorf("the callback is called %d times, and %d bytes are queued", entered, w.queued.Load())
+		}
+		for _, want := range []string{"done", "done done failed", "done done failed done"} {
+			time.Sleep(time.Second)
+			gate <- struct{}{}
+			synctest.Wait()
+			if got := answers.String(); got != want {
+				t.Errorf("the answers are %q, want %q", got, want)
+			}
+		}
+		if got := strings.Join(heard, ""); got != "124" {
+			t.Errorf("heard %s", got)
+		}
+		if own := w.handler.client(id).signals.queued; own != 0 || w.queued.Load() != 0 {
+			t.Errorf("%d bytes of the client, %d of all are queued", own, w.queued.Load())
+		}
+	})
+}
+
+// TestSlowForWhatOthersTrigger: an event that is triggered while another one is delivered is delivered with that; whoever
+// delivers it waits for the listener that has no room for it.
+func TestSlowForWhatOthersTrigger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 2, Deadline: time.Second}})
+		defer w.end()
+		s, err := w.AddSender("s", SenderOptions{Events: []string{"x", "y"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.AddListener("s", "x", func(Event) {
+			if err := s.signals["y"].Trigger(t.Context(), 1); err != nil {
+				t.Error(err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.stuck(s, "y")
+		start := time.Now()
+		for range 2 {
+			if err := s.signals["x"].Trigger(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took != time.Second {
+				t.Errorf("whoever triggered it went on after %s", took)
+			}
+		}
+	})
+}
+
+// hookedAnswers calls a function when a signal is refused.
+type hookedAnswers struct {
+	orderedAnswers
+	hook func()
+}
+
+func (a *hookedAnswers) Fail(r carrier.Reply) {
+	a.orderedAnswers.Fail(r)
+	a.hook()
+}
+
+// TestCallbackHearsTheRest: a callback that is added while a client's signals are delivered hears those that come after it,
+// elsewhere than where they are read; and they are answered in their order.
+func TestCallbackHearsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id, _ := w.reporter("s")
+		var heard []string
+		gate := make(chan struct{})
+		answers := hookedAnswers{hook: func() {
+			if _, err := w.AddListener("s", "x", func(ev Event) {
+				<-gate
+				heard = append(heard, ev.Data.String())
+			}); err != nil {
+				t.Error(err)
+			}
+		}}
+		var list []carrier.Signal
+		for i, event := range []string{"x", "nothing", "x", "x"} {
+			data := carrier.RawValue(carrier.JSON, fmt.Append(nil, i))
+			list = append(list, carrier.Signal{Route: &carrier.Route{Sender: "s", Event: event}, Data: data})
+		}
+		w.handler.HandleSignals(id, list, &answers) // it returns, though callbacks do not
+		close(gate)
+		synctest.Wait()
+		if got := fmt.Sprint(heard, " ", answers.String()); got != "[2 3] done failed done done" {
+			t.Errorf("heard, and the answers: %s", got)
+		}
+	})
+}
+
+// TestSignalsBehindAMessage: signals wait for the messages that came before them.
+func TestSignalsBehindAMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		w := newMessageWorld(t, ServerOptions{Methods: map[string]Method{
+			"block": func(context.Context, carrier.Value) (any, error) { <-gate; return nil, nil },
+		}})
+		defer w.end()
+		id := w.connect(16, true)
+		w.tell(id, "block", "null")
+		added := w.tell(id, "add_sender", `{"sender":"s","events":["x"]}`)
+		var answers orderedAnswers
+		route := &carrier.Route{Sender: "s", Event: "x"}
+		w.handler.HandleSignals(id, []carrier.Signal{{Route: route, Data: carrier.ValueOf(1)}}, &answers)
+		synctest.Wait()
+		if got := added.String() + answers.String(); got != "0 answers" {
+			t.Errorf("a sender is added before its turn: %s", got)
+		}
+		close(gate)
+		synctest.Wait()
+		if got := added.String() + ", " + answers.String(); got != "done, done" {
+			t.Errorf("the answers are %s", got)
+		}
+	})
+}
+
+// TestReaderIsReleased: the goroutine that reads a client waits for room no longer than the client is there.
+func TestReaderIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := signals{all: new(atomic.Int64), most: 1 << 30}
+		s.waitForRoom(ctx, 2*queuedBytes)
+		released := make(chan struct{})
+		go func() {
+			s.waitForRoom(ctx, 1)
+			close(released)
+		}()
+		synctest.Wait()
+		select {
+		case <-released:
+			t.Error("there is no room, and it does not wait")
+		default:
+		}
+		cancel()
+		<-released
+		s.leave(2*queuedBytes + 1)
+		if s.queued != 0 || s.all.Load() != 0 {
+			t.Errorf("%d bytes of the client, %d of all are queued", s.queued, s.all.Load())
+		}
+	})
+}
