@@ -159,6 +159,10 @@ func (o *options) measure(ctx context.Context, c benchCase, round int, all *resu
 const measurePatience = 2 * time.Minute
 
 func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure, error) {
+	p, err := newPeer(name)
+	if err != nil {
+		return nil, err
+	}
 	tmp, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -172,7 +176,7 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, measurePatience+40*o.span, errors.New("it takes too long"))
 	defer cancel()
-	figures, err := c.run(ctx, e, name)
+	figures, err := c.run(ctx, e, p)
 	if err == nil && len(figures) == 0 {
 		err = errors.New("it yields no figure")
 	}
