@@ -93,6 +93,16 @@ func (b *bench) connected(from mark, d *device) connection {
 	return c
 }
 
+// receive waits for a value; failure says what it means that none comes.
+func receive[T any](b *bench, from <-chan T, failure string) (v T) {
+	select {
+	case v = <-from:
+	case <-b.Done():
+		b.fail("%s", failure)
+	}
+	return v
+}
+
 // flows waits until the listener has heard this many more readings of a device.
 func (b *bench) flows(d *device, readings int) {
 	from := b.mark()

@@ -20,9 +20,6 @@ import (
 	"sighub/scripts/lab/wire"
 )
 
-// A program runs until it ends by itself or by a signal.
-type program struct{ *exec.Cmd }
-
 func command(p wire.Program) (*exec.Cmd, error) {
 	if len(p.Args) == 0 {
 		return nil, errors.New("the program is missing")
@@ -31,7 +28,7 @@ func command(p wire.Program) (*exec.Cmd, error) {
 	cmd.Dir = "/tmp"
 	cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
 	if p.UID != 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.UID, Gid: p.UID, Groups: p.Groups}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.UID, Gid: p.UID}}
 	}
 	return cmd, nil
 }
@@ -59,7 +56,7 @@ func (a *agent) start(p wire.Program) error {
 		_ = read.Close()
 		return err
 	}
-	a.programs.put(p.Name, &program{cmd})
+	a.programs.put(p.Name, cmd)
 	go func() {
 		a.follow(p.Name, read)
 		code := 0
