@@ -65,7 +65,7 @@ func (t *Threshold) crossed(value float64, before bool) bool {
 		limit = t.Until
 	}
 	switch {
-	case value == limit:
+	case value == limit: // neither beyond it nor past it
 		return before
 	case t.Above:
 		return value > limit
