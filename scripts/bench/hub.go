@@ -56,12 +56,12 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	}
 	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
-	if p.profiled {
-		return []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}, os.WriteFile(file, config, 0o644)
-	}
 	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
 	for _, path := range p.serial {
 		command = append(command, "--serial", path)
+	}
+	if p.profiled {
+		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
 	}
 	return command, os.WriteFile(file, config, 0o644)
 }

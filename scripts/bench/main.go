@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -68,12 +69,8 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	if o.profile != "" {
 		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are not to be kept
 	}
-	if o.rounds <= 0 {
-		o.rounds = rounds
-	}
-	if o.span <= 0 {
-		o.span = span
-	}
+	o.rounds = cmp.Or(max(o.rounds, 0), rounds)
+	o.span = cmp.Or(max(o.span, 0), span)
 	o.peers = strings.Split(peers, ",")
 	for _, name := range o.peers {
 		if _, err := newPeer(name); err != nil {

@@ -110,21 +110,13 @@ func (p *process) resident() (now, peak float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	kB := func(key string) (v float64) {
+	for key, kB := range map[string]*float64{"VmRSS": &now, "VmHWM": &peak} {
 		_, rest, _ := strings.Cut(string(b), "\n"+key+":")
-		if fields := strings.Fields(rest); len(fields) > 0 {
-			v, err = strconv.ParseFloat(fields[0], 64)
-		} else {
-			err = fmt.Errorf("/proc/%d/status has no %s", p.cmd.Process.Pid, key)
+		if _, err := fmt.Sscan(rest, kB); err != nil {
+			return 0, 0, fmt.Errorf("/proc/%d/status: %s: %w", p.cmd.Process.Pid, key, err)
 		}
-		return v * 1024
 	}
-	now = kB("VmRSS")
-	if err != nil {
-		return 0, 0, err
-	}
-	peak = kB("VmHWM")
-	return now, peak, err
+	return now * 1024, peak * 1024, nil
 }
 
 // cpu returns the processor time of the process, in the kernel's ticks of 10 ms.
@@ -138,10 +130,7 @@ func (p *process) cpu() (time.Duration, error) {
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat is not understood: %q", p.cmd.Process.Pid, b)
 	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond, err
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
 }
