@@ -18,7 +18,7 @@ func middleOfFrame(b *bench) {
 	gone := b.judge("#disconnect", goneLimit, func() time.Duration {
 		b.flows(d, 2)
 		from := b.mark()
-		a.cutNext()
+		a.half.Store(true)
 		receive(b, a.halfs, "the device has sent nothing more")
 		b.unplug(a)
 		took := b.hearsOfPull(from, d)

@@ -110,8 +110,7 @@ func stopped(b *bench) {
 	b.call("signal", wire.Target{Name: b.hub, Signal: sigCont}, nil)
 	b.hearsOfPull(from, d)
 	hello := b.wait(from, "#connect", heard(d.name, "#connect"))
-	is, err := connectionOf(hello)
-	b.must(err)
+	is := b.connectionOf(hello)
 	b.flows(d, 3)
 	b.saw("on %s, %s after the hub ran again", is.Client.Addr, round(time.Duration(hello.At-resumed)))
 	if port != "ttyUSB1" || !strings.HasSuffix(is.Client.Addr, port) {

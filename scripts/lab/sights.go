@@ -72,7 +72,7 @@ type connection struct {
 	} `json:"client"`
 }
 
-func connectionOf(s wire.Sight) (c connection, err error) {
-	err = json.Unmarshal(s.Data, &c)
-	return c, err
+func (b *bench) connectionOf(s wire.Sight) (c connection) {
+	b.must(json.Unmarshal(s.Data, &c))
+	return c
 }

@@ -119,10 +119,8 @@ func (a *agent) do(c wire.Call) (any, error) {
 		return nil, a.start(p)
 	}
 	var t wire.Target
-	if c.With != nil {
-		if err := json.Unmarshal(c.With, &t); err != nil {
-			return nil, err
-		}
+	if err := json.Unmarshal(c.With, &t); err != nil {
+		return nil, err
 	}
 	switch c.Do {
 	case "now":

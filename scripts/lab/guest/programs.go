@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -154,19 +153,10 @@ func (a *agent) process(t wire.Target) (wire.Process, error) {
 	if err != nil {
 		return r, err
 	}
-	for line := range strings.SplitSeq(string(status), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		switch fields[0] {
-		case "Threads:":
-			r.Threads, err = strconv.Atoi(fields[1])
-		case "RssAnon:":
-			r.Resident, err = strconv.Atoi(fields[1])
-		}
-		if err != nil {
-			return r, err
+	for key, value := range map[string]*int{"Threads": &r.Threads, "RssAnon": &r.Resident} {
+		_, rest, _ := strings.Cut(string(status), "\n"+key+":")
+		if _, err := fmt.Sscan(rest, value); err != nil {
+			return r, fmt.Errorf("%s/status: %s: %w", dir, key, err)
 		}
 	}
 	return r, nil

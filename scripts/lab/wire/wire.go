@@ -9,7 +9,7 @@ import "encoding/json"
 type Call struct {
 	ID   uint64          `json:"id"`
 	Do   string          `json:"do"` // the name of the command
-	With json.RawMessage `json:"with,omitempty"`
+	With json.RawMessage `json:"with"`
 }
 
 // A Line is what the agent writes. One of its fields is set.
