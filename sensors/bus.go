@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,13 +61,7 @@ func (b *bus) run(ctx context.Context) {
 
 // next returns the sensor that is due next. A bus has at most a few dozen, so a search costs less than a queue.
 func (b *bus) next() *polled {
-	next := b.pollers[0]
-	for _, s := range b.pollers[1:] {
-		if s.due.Before(next.due) {
-			next = s
-		}
-	}
-	return next
+	return slices.MinFunc(b.pollers, func(a, b *polled) int { return a.due.Compare(b.due) })
 }
 
 // enter is called before each call into a sensor.

@@ -1,6 +1,7 @@
 package sensors
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -25,9 +26,7 @@ type output struct {
 }
 
 func newOutput(w Output, q Quantity, index int, source *Source) *output {
-	if w.Unit == "" {
-		w.Unit = q.Unit
-	}
+	w.Unit = cmp.Or(w.Unit, q.Unit)
 	return &output{
 		Output:  w,
 		index:   index,

@@ -1,6 +1,7 @@
 package sensors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,22 +84,13 @@ const (
 // NewPoller returns a Poller for these sources. It does nothing until Run. It is an error if two sources have the same sender,
 // or if Check fails for one.
 func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
-	if o.Failures <= 0 {
-		o.Failures = 3
-	}
-	if o.RetryMin <= 0 {
-		o.RetryMin = time.Second
-	}
+	o.Failures = cmp.Or(max(o.Failures, 0), 3)
+	o.RetryMin = cmp.Or(max(o.RetryMin, 0), time.Second)
 	if o.RetryMax < o.RetryMin {
 		o.RetryMax = max(o.RetryMin, time.Minute)
 	}
-	if o.Hang <= 0 {
-		o.Hang = 10 * time.Second
-	}
-	p := &Poller{hub: h, opts: o, log: o.Logger}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
+	o.Hang = cmp.Or(max(o.Hang, 0), 10*time.Second)
+	p := &Poller{hub: h, opts: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}
 	names := make(map[string]bool, len(sources))
 	for _, s := range sources {
 		if names[s.Sender] {
@@ -130,21 +122,15 @@ func (s *Source) Check() error {
 	case s.Samples < 0 || s.Samples > maxSamples:
 		return fmt.Errorf("samples must be 1 to %[2]d, not %[1]d", s.Samples, maxSamples)
 	}
-	if s.Period == 0 {
-		s.Period = defaultPeriod
-	}
+	s.Period = cmp.Or(s.Period, defaultPeriod)
 	s.Jitter = min(s.Jitter, s.Period)
 	s.Samples = max(s.Samples, 1)
 	s.Outputs = slices.Clone(s.Outputs)
 	events := make(map[string]bool, len(s.Outputs))
 	for i := range s.Outputs {
 		o := &s.Outputs[i]
-		if o.Event == "" {
-			o.Event = o.Quantity
-		}
-		if o.Factor == 0 {
-			o.Factor = 1
-		}
+		o.Event = cmp.Or(o.Event, o.Quantity)
+		o.Factor = cmp.Or(o.Factor, 1)
 		switch {
 		case events[o.Event]:
 			return fmt.Errorf("two quantities are called %q: give each its own event", o.Event)

@@ -14,7 +14,7 @@ type benchCase struct {
 	about string
 	peers []string
 	// run starts the peer, measures it once, and stops it.
-	run func(ctx context.Context, e *env, peer string) ([]figure, error)
+	run func(ctx context.Context, e *env, p peer) ([]figure, error)
 }
 
 // A figure is one result of a case.
@@ -59,18 +59,41 @@ func allCases() []benchCase {
 	}
 }
 
-// withPeer calls use while the peer runs. When ctx is done it kills the peer, which ends everything that waits for it.
-func withPeer(ctx context.Context, e *env, p peer, use func() error) error {
-	if err := p.start(ctx, e); err != nil {
-		return err
+// withPeer calls use while the peer runs, and returns its figures. When ctx is done it kills the peer, which ends everything that waits
+// for it.
+func withPeer(ctx context.Context, e *env, p peer, use func() ([]figure, error)) ([]figure, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
 	}
-	defer p.stop()
-	defer context.AfterFunc(ctx, p.process().kill)()
-	err := use()
+	command, err := p.command(e, addr)
+	if err != nil {
+		return nil, err
+	}
+	running := p.running()
+	if err := running.start(ctx, e, addr.String(), command[0], command[1:]...); err != nil {
+		return nil, err
+	}
+	defer running.end()
+	defer context.AfterFunc(ctx, running.kill)()
+	figures, err := use()
 	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), err)
+		return nil, errors.Join(context.Cause(ctx), err)
 	}
-	return err
+	return figures, err
+}
+
+// withCrowd calls use with a crowd of the peer's clients while the peer runs.
+func withCrowd(ctx context.Context, e *env, p peer, f fan, use func(*crowd) ([]figure, error)) ([]figure, error) {
+	e.senders = f.senders
+	return withPeer(ctx, e, p, func() ([]figure, error) {
+		c, err := newCrowd(ctx, p, f.senders, f.listeners, f.ahead)
+		if err != nil {
+			return nil, err
+		}
+		defer c.close()
+		return use(c)
+	})
 }
 
 func median(v []float64) float64 {

@@ -32,23 +32,20 @@ func newCrowd(ctx context.Context, p peer, senders, listeners, ahead int) (*crow
 	}
 	c := &crowd{
 		ahead: uint64(ahead),
-		peer:  p, clock: newClock(), pubs: make([]publisher, senders), sent: make([]uint32, senders),
-		tallies: make([]*tally, listeners), lost: make([]uint64, listeners), subs: make([]closer, listeners),
+		peer:  p, clock: newClock(), sent: make([]uint32, senders),
+		tallies: make([]*tally, listeners), lost: make([]uint64, listeners),
 	}
 	whom := everyone
 	if senders == 1 {
 		whom = 0
 	}
 	// Senders come first, as is usual. A listener that waits for its sender is another case.
-	err := inParallel(senders, func(i int) (err error) {
-		c.pubs[i], err = p.publisher(ctx, i)
-		return err
-	})
+	var err error
+	c.pubs, err = openAll(senders, func(i int) (publisher, error) { return p.publisher(ctx, i) })
 	if err == nil {
-		err = inParallel(listeners, func(i int) (err error) {
+		c.subs, err = openAll(listeners, func(i int) (closer, error) {
 			c.tallies[i] = newTally(c.clock, senders)
-			c.subs[i], err = p.subscribe(ctx, whom, c.tallies[i].hear)
-			return err
+			return p.subscribe(ctx, whom, c.tallies[i].hear)
 		})
 	}
 	if err != nil {
@@ -81,14 +78,32 @@ func inParallel(n int, f func(i int) error) error {
 }
 
 func (c *crowd) close() {
-	for _, p := range c.pubs {
-		if p != nil {
-			p.close()
+	closeAll(c.pubs)
+	closeAll(c.subs)
+}
+
+// openAll opens n clients, some at a time. If one fails, it closes the others.
+func openAll[C closer](n int, open func(i int) (C, error)) ([]C, error) {
+	clients := make([]C, n)
+	err := inParallel(n, func(i int) error {
+		c, err := open(i)
+		if err == nil {
+			clients[i] = c
 		}
+		return err
+	})
+	if err != nil {
+		closeAll(clients)
+		return nil, err
 	}
-	_ = inParallel(len(c.subs), func(i int) error { // it does not fail
-		if c.subs[i] != nil {
-			c.subs[i].close()
+	return clients, nil
+}
+
+// closeAll closes clients, except those that are nil.
+func closeAll[C closer](clients []C) {
+	_ = inParallel(len(clients), func(i int) error { // it does not fail
+		if any(clients[i]) != nil {
+			clients[i].close()
 		}
 		return nil
 	})

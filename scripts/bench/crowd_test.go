@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,4 +130,24 @@ func TestCrowdKeepsPace(t *testing.T) {
 			t.Errorf("the sender is %d messages ahead, want %d", p.n, 64+paceStep)
 		}
 	})
+}
+
+type countedClient struct{ closed *atomic.Int64 }
+
+func (c *countedClient) close() { c.closed.Add(1) }
+
+// If one client cannot be opened, the others are closed, and not what was returned in its place.
+func TestOpenAll(t *testing.T) {
+	var opened, closed atomic.Int64
+	broken := errors.New("refused")
+	_, err := openAll(40, func(i int) (closer, error) {
+		if i == 20 {
+			return (*countedClient)(nil), broken
+		}
+		opened.Add(1)
+		return &countedClient{&closed}, nil
+	})
+	if !errors.Is(err, broken) || opened.Load() == 0 || closed.Load() != opened.Load() {
+		t.Errorf("%v; %d clients were opened and %d closed", err, opened.Load(), closed.Load())
+	}
 }

@@ -23,7 +23,7 @@ const (
 
 // devices measures a hub with a PTY for each of many devices, and one listener on TCP that hears all of them. A reading is a small number
 // that counts up. The time at which it was taken is kept here.
-func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
+func devices(ctx context.Context, e *env, _ peer) ([]figure, error) {
 	all := &deviceCrowd{clock: newClock(), announced: make(chan struct{}, 1)}
 	defer all.close()
 	for i := range deviceCount {
@@ -31,41 +31,38 @@ func devices(ctx context.Context, e *env, _ string) ([]figure, error) {
 			return nil, err
 		}
 	}
-	p := newHubPeer(hubOptions{serial: all.paths})
-	var figures []figure
-	err := withPeer(ctx, e, p, func() error {
-		c, err := p.connect(ctx)
-		if err != nil {
+	p := &hubPeer{serial: all.paths}
+	return withPeer(ctx, e, p, func() ([]figure, error) {
+		c, err := p.connect(ctx, func(c *hubClient) error {
+			_, err := c.AddRemoteListener(ctx, "", "", all.hear)
 			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 		defer c.close()
-		if _, err := c.AddRemoteListener(ctx, "", "", all.hear); err != nil {
-			return err
-		}
 		if err := all.serve(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := all.report(ctx, int(time.Second/devicePeriod)); err != nil {
-			return err
+			return nil, err
 		}
-		before, err := p.process().cpu()
+		before, err := p.cpu()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		start := time.Now()
 		delays, err := all.report(ctx, max(40, int(2*e.span/devicePeriod)))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		after, err := p.process().cpu()
+		after, err := p.cpu()
 		took := time.Since(start)
-		figures = append([]figure{
+		return append([]figure{
 			{"readings/s", float64(len(delays)) / took.Seconds()},
 			{"hub's CPU, % of a core", 100 * float64(after-before) / float64(took)},
-		}, percentiles(delays)...)
-		return err
+		}, percentiles(delays)...), err
 	})
-	return figures, err
 }
 
 // A deviceCrowd has the devices and their listener.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,22 +15,15 @@ import (
 	"sighub/hub"
 )
 
-// hubOptions say which hub a hubPeer is.
-type hubOptions struct {
+// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
+// sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
+type hubPeer struct {
+	process
 	json     bool       // its clients speak JSON, with hello
 	policy   hub.Policy // of slow listeners
 	serial   []string   // ports
 	profiled bool       // cmd/hub instead of the real binary: see profile.go
 }
-
-// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
-// sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
-type hubPeer struct {
-	hubOptions
-	proc *process
-}
-
-func newHubPeer(o hubOptions) *hubPeer { return &hubPeer{hubOptions: o} }
 
 // hubWindow is how many messages each end may have unanswered.
 const hubWindow = 1024
@@ -52,49 +46,24 @@ const (
 	hubPolicy   = "  slow_listener: %s\n"
 )
 
-func (p *hubPeer) name() string {
-	if p.json {
-		return peerHubJSON
-	}
-	return peerHub
-}
+func (*hubPeer) acknowledged() bool { return true }
+func (*hubPeer) ahead() int         { return 0 }
 
-func (*hubPeer) acknowledged() bool  { return true }
-func (*hubPeer) ahead() int          { return 0 }
-func (p *hubPeer) process() *process { return p.proc }
-func (p *hubPeer) stop()             { p.proc.end() }
-
-func (p *hubPeer) start(ctx context.Context, e *env) error {
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
+func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	limits := hubLossless
 	if p.policy != hub.DefaultPolicy {
 		limits = fmt.Sprintf(hubPolicy, p.policy)
 	}
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr, filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
-	if err := os.WriteFile(file, config, 0o644); err != nil {
-		return err
+	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
+	for _, path := range p.serial {
+		command = append(command, "--serial", path)
 	}
 	if p.profiled {
-		p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "hub"), file, e.profileSocket())
-	} else {
-		args := []string{"run", "--config", file}
-		for _, path := range p.serial {
-			args = append(args, "--serial", path)
-		}
-		p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "sighub"), args...)
+		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
 	}
-	return err
-}
-
-func (p *hubPeer) codec() carrier.Codec {
-	if p.json {
-		return carrier.JSON
-	}
-	return carrier.CBOR
+	return command, os.WriteFile(file, config, 0o644)
 }
 
 // A hubClient is one connection.
@@ -105,15 +74,23 @@ type hubClient struct {
 	serving sync.WaitGroup
 }
 
-func (p *hubPeer) connect(ctx context.Context) (*hubClient, error) {
-	c := &hubClient{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience}), codec: p.codec()}
+// connect returns a client that is connected and prepared.
+func (p *hubPeer) connect(ctx context.Context, prepare func(*hubClient) error) (*hubClient, error) {
+	c := &hubClient{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience}), codec: carrier.CBOR}
+	if p.json {
+		c.codec = carrier.JSON
+	}
 	var serving context.Context
 	serving, c.stop = context.WithCancel(context.Background())
-	tc := tcp.NewClient("tcp://"+p.proc.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}})
+	tc := tcp.NewClient("tcp://"+p.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}})
 	c.serving.Go(func() { _ = c.Serve(serving, tc) }) // a client carrier never fails for good
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	connecting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.WaitConnected(ctx); err != nil {
+	err := c.WaitConnected(connecting)
+	if err == nil {
+		err = prepare(c)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}
@@ -163,28 +140,22 @@ const (
 func hubSender(sender int) string { return fmt.Sprintf("s%d", sender) }
 
 func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) {
-	c, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s, err := c.AddRemoteSender(ctx, hubSender(sender), hub.SenderOptions{Events: []string{hubEvent}})
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	signal, err := s.Signal(hubEvent)
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	pub := &hubPublisher{hubClient: c, signal: signal, scratch: make([]byte, 0, 2*payloadSize)}
+	pub := &hubPublisher{scratch: make([]byte, 0, 2*payloadSize)}
 	pub.done = func(err error) {
 		if err != nil {
 			pub.failure.CompareAndSwap(nil, &err)
 		}
 		pub.inFlight.Done()
 	}
-	return pub, nil
+	var err error
+	pub.hubClient, err = p.connect(ctx, func(c *hubClient) error {
+		s, err := c.AddRemoteSender(ctx, hubSender(sender), hub.SenderOptions{Events: []string{hubEvent}})
+		if err == nil {
+			pub.signal, err = s.Signal(hubEvent)
+		}
+		return err
+	})
+	return pub, err
 }
 
 type hubPublisher struct {
@@ -218,60 +189,42 @@ func (p *hubPublisher) drain() error {
 }
 
 func (p *hubPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
-	c, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
 	name, event := "", ""
 	if sender != everyone {
 		name, event = hubSender(sender), hubEvent
 	}
 	scratch := make([]byte, 0, 2*payloadSize)
-	_, err = c.AddRemoteListener(ctx, name, event, func(ev hub.Event) {
-		switch ev.Name {
-		case hubEvent:
-			fn(c.decode(ev.Data, scratch))
-		case hub.Gap:
-			fn(nil) // garbled: the case fails
-		}
+	return p.connect(ctx, func(c *hubClient) error {
+		_, err := c.AddRemoteListener(ctx, name, event, func(ev hub.Event) {
+			switch ev.Name {
+			case hubEvent:
+				fn(c.decode(ev.Data, scratch))
+			case hub.Gap:
+				fn(nil) // garbled: the case fails
+			}
+		})
+		return err
 	})
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
 }
 
 func (p *hubPeer) respond(ctx context.Context) (closer, error) {
-	c, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
 	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) { return params, nil }
-	_, err = c.AddRemoteSender(ctx, hubResponder, hub.SenderOptions{Requests: map[string]hub.RequestHandler{hubRequest: echo}})
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
+	return p.connect(ctx, func(c *hubClient) error {
+		_, err := c.AddRemoteSender(ctx, hubResponder, hub.SenderOptions{Requests: map[string]hub.RequestHandler{hubRequest: echo}})
+		return err
+	})
 }
 
 func (p *hubPeer) requester(ctx context.Context) (requester, error) {
-	c, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &hubRequester{hubClient: c}, nil
+	return p.connect(ctx, func(*hubClient) error { return nil })
 }
 
-type hubRequester struct{ *hubClient }
-
-func (r *hubRequester) request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
-	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, r.encode(payload, nil))
+func (c *hubClient) request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
+	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload, nil))
 	if err != nil {
 		return nil, err
 	}
-	if b := r.decode(v, nil); b != nil {
+	if b := c.decode(v, nil); b != nil {
 		return b, nil
 	}
 	return nil, errors.New("cannot read the response")

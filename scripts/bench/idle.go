@@ -11,51 +11,29 @@ import (
 const idleListeners = 10_000
 
 // idle measures the memory of a peer with many idle listeners, and how long they take to connect.
-func idle(ctx context.Context, e *env, name string) ([]figure, error) {
-	p, err := newPeer(name)
-	if err != nil {
-		return nil, err
-	}
-	var figures []figure
-	err = withPeer(ctx, e, p, func() error {
-		c, err := newCrowd(ctx, p, 1, 1, 0) // so that the peer has done everything once
-		if err != nil {
-			return err
-		}
-		defer c.close()
+func idle(ctx context.Context, e *env, p peer) ([]figure, error) {
+	// With a crowd, so that the peer has done everything once.
+	return withCrowd(ctx, e, p, fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		if _, err := c.paced(ctx, 10, time.Millisecond); err != nil {
-			return err
+			return nil, err
 		}
-		before, _, err := p.process().resident()
+		before, _, err := p.running().resident()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		start := time.Now()
-		subs := make([]closer, idleListeners)
-		defer func() {
-			_ = inParallel(len(subs), func(i int) error { // it does not fail
-				if subs[i] != nil {
-					subs[i].close()
-				}
-				return nil
-			})
-		}()
-		err = inParallel(idleListeners, func(i int) (err error) {
-			subs[i], err = p.subscribe(ctx, 0, func([]byte) {})
-			return err
-		})
+		subs, err := openAll(idleListeners, func(int) (closer, error) { return p.subscribe(ctx, 0, ignore) })
 		if err != nil {
-			return err
+			return nil, err
 		}
+		defer closeAll(subs)
 		took := time.Since(start)
 		if err := pause(ctx, time.Second); err != nil { // the peer may release what it needed for connecting
-			return err
+			return nil, err
 		}
-		after, _, err := p.process().resident()
-		figures = []figure{{"KB/connection", (after - before) / idleListeners / 1024}, {"connecting all, s", took.Seconds()}}
-		return err
+		after, _, err := p.running().resident()
+		return []figure{{"KB/connection", (after - before) / idleListeners / 1024}, {"connecting all, s", took.Seconds()}}, err
 	})
-	return figures, err
 }
 
 // allowFiles lets this process and its children open as many files as the system allows.
@@ -74,21 +52,17 @@ func allowFiles() error {
 
 // startup measures how soon a program accepts a connection, and its memory then. One measurement is the median of several starts: a
 // start is short, and easily disturbed.
-func startup(ctx context.Context, e *env, name string) ([]figure, error) {
+func startup(ctx context.Context, e *env, p peer) ([]figure, error) {
 	var took, memory []float64
 	for range 5 {
-		p, err := newPeer(name)
-		if err != nil {
-			return nil, err
-		}
-		err = withPeer(ctx, e, p, func() error {
-			took = append(took, micros(p.process().started)/1000)
+		_, err := withPeer(ctx, e, p, func() ([]figure, error) {
+			took = append(took, micros(p.running().started)/1000)
 			if err := pause(ctx, 300*time.Millisecond); err != nil {
-				return err
+				return nil, err
 			}
-			now, _, err := p.process().resident()
+			now, _, err := p.running().resident()
 			memory = append(memory, now/(1<<20))
-			return err
+			return nil, err
 		})
 		if err != nil {
 			return nil, err

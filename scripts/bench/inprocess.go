@@ -10,7 +10,7 @@ import (
 )
 
 // inProcess measures the cost of an event when sender and listeners are in one program.
-func inProcess(context.Context, *env, string) ([]figure, error) {
+func inProcess(context.Context, *env, peer) ([]figure, error) {
 	var figures []figure
 	for _, n := range []int{1, 10} {
 		var failed error

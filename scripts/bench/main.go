@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -68,12 +69,8 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	if o.profile != "" {
 		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are not to be kept
 	}
-	if o.rounds <= 0 {
-		o.rounds = rounds
-	}
-	if o.span <= 0 {
-		o.span = span
-	}
+	o.rounds = cmp.Or(max(o.rounds, 0), rounds)
+	o.span = cmp.Or(max(o.span, 0), span)
 	o.peers = strings.Split(peers, ",")
 	for _, name := range o.peers {
 		if _, err := newPeer(name); err != nil {
@@ -159,6 +156,10 @@ func (o *options) measure(ctx context.Context, c benchCase, round int, all *resu
 const measurePatience = 2 * time.Minute
 
 func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure, error) {
+	p, err := newPeer(name)
+	if err != nil {
+		return nil, err
+	}
 	tmp, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, measurePatience+40*o.span, errors.New("it takes too long"))
 	defer cancel()
-	figures, err := c.run(ctx, e, name)
+	figures, err := c.run(ctx, e, p)
 	if err == nil && len(figures) == 0 {
 		err = errors.New("it yields no figure")
 	}

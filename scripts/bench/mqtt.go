@@ -193,7 +193,7 @@ func (p *mqttPublisher) drain() error {
 }
 
 // mqttClients makes the clients of an MQTT broker.
-type mqttClients struct{ proc *process }
+type mqttClients struct{ process }
 
 const (
 	topicAll      = "e/#"
@@ -208,14 +208,12 @@ func topicOf(sender int) string {
 	return fmt.Sprintf("e/%d", sender)
 }
 
-func (*mqttClients) acknowledged() bool  { return true }
-func (b *mqttClients) process() *process { return b.proc }
-func (b *mqttClients) stop()             { b.proc.end() }
+func (*mqttClients) acknowledged() bool { return true }
 
 func ignore([]byte) {}
 
 func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error) {
-	m, err := dialMQTT(b.proc.addr, ignore)
+	m, err := dialMQTT(b.addr, ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -224,14 +222,16 @@ func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error
 }
 
 func (b *mqttClients) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
-	return b.listen(topicOf(sender), fn)
+	return b.listen(topicOf(sender), fn, func(*mqttConn) {})
 }
 
-func (b *mqttClients) listen(topic string, fn func([]byte)) (*mqttConn, error) {
-	m, err := dialMQTT(b.proc.addr, fn)
+// listen returns a client that hears a topic, after prepare was called with it.
+func (b *mqttClients) listen(topic string, fn func([]byte), prepare func(*mqttConn)) (*mqttConn, error) {
+	m, err := dialMQTT(b.addr, fn)
 	if err != nil {
 		return nil, err
 	}
+	prepare(m)
 	if err := m.subscribe(topic); err != nil {
 		return nil, errors.Join(err, m.c.Close())
 	}
@@ -242,29 +242,17 @@ func (b *mqttClients) listen(topic string, fn func([]byte)) (*mqttConn, error) {
 // respond answers on the connection on which the requests arrive, so that answers and acknowledgements are written together.
 func (b *mqttClients) respond(context.Context) (closer, error) {
 	var out *mqttPublisher
-	m, err := dialMQTT(b.proc.addr, func(p []byte) { _ = out.publish(p) }) // if it fails, the requester notices
-	if err != nil {
-		return nil, err
-	}
-	m.unacked = newQuota(math.MaxUint16) // the goroutine that sends answers also reads acknowledgements, so it must not wait for them
-	out = m.publishTo(topicAnswers)
-	if err := m.subscribe(topicRequests); err != nil {
-		return nil, errors.Join(err, m.c.Close())
-	}
-	m.serve()
-	return m, nil
+	echo := func(p []byte) { _ = out.publish(p) } // if it fails, the requester notices
+	return b.listen(topicRequests, echo, func(m *mqttConn) {
+		m.unacked = newQuota(math.MaxUint16) // the goroutine that sends answers also reads acknowledgements, so it must not wait for them
+		out = m.publishTo(topicAnswers)
+	})
 }
 
 func (b *mqttClients) requester(context.Context) (requester, error) {
 	r := newSlotRequester(nil)
-	m, err := dialMQTT(b.proc.addr, r.answer)
-	if err != nil {
-		return nil, err
-	}
-	r.out, r.closers = &lockedPublisher{publisher: m.publishTo(topicRequests)}, closers{m}
-	if err := m.subscribe(topicAnswers); err != nil {
-		return nil, errors.Join(err, m.c.Close())
-	}
-	m.serve()
-	return r, nil
+	_, err := b.listen(topicAnswers, r.answer, func(m *mqttConn) {
+		r.out, r.closers = &lockedPublisher{publisher: m.publishTo(topicRequests)}, closers{m}
+	})
+	return r, err
 }

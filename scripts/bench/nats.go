@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"path/filepath"
 
 	"github.com/nats-io/nats.go"
@@ -12,29 +12,17 @@ import (
 
 // natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is disconnected. Its clients use its own
 // library.
-type natsPeer struct{ proc *process }
+type natsPeer struct{ process }
 
-func (*natsPeer) name() string        { return peerNATS }
-func (*natsPeer) acknowledged() bool  { return false }
-func (*natsPeer) ahead() int          { return 0 }
-func (p *natsPeer) process() *process { return p.proc }
-func (p *natsPeer) stop()             { p.proc.end() }
+func (*natsPeer) acknowledged() bool { return false }
+func (*natsPeer) ahead() int         { return 0 }
 
-func (p *natsPeer) start(ctx context.Context, e *env) error {
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "nats-server"), "-a", host, "-p", port)
-	return err
+func (*natsPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+	return []string{filepath.Join(e.bin, "nats-server"), "-a", addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}, nil
 }
 
 func (p *natsPeer) connect() (*nats.Conn, error) {
-	c, err := nats.Connect("nats://"+p.proc.addr, nats.Timeout(patience))
+	c, err := nats.Connect("nats://"+p.addr, nats.Timeout(patience))
 	if err != nil {
 		return nil, fmt.Errorf("nats: %w", err)
 	}

@@ -75,7 +75,6 @@ type tally struct {
 	latencies []time.Duration // recorded while there is capacity
 
 	fresh    atomic.Uint64 // messages, each counted once
-	skipped  atomic.Uint64 // numbers that were skipped
 	repeated atomic.Uint64 // numbers that came before: doubled, or out of order
 	garbled  atomic.Uint64 // messages that no sender has sent
 
@@ -96,13 +95,9 @@ func (t *tally) hear(p []byte) {
 	if len(t.latencies) < cap(t.latencies) {
 		t.latencies = append(t.latencies, t.clock.now()-at)
 	}
-	next := t.next[sender]
-	switch {
-	case seq < next:
+	if seq < t.next[sender] {
 		t.repeated.Add(1)
 		return
-	case seq > next:
-		t.skipped.Add(uint64(seq - next))
 	}
 	t.next[sender] = seq + 1
 	t.fresh.Store(t.fresh.Load() + 1) // this goroutine alone writes it

@@ -2,7 +2,10 @@ package main
 
 import (
 	"math"
+	"net/netip"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -86,14 +89,32 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+// programOf returns the program of a peer.
+func programOf(name string) string {
+	if name == peerNATS {
+		return "nats-server"
+	}
+	return name
+}
+
 // Every promise is about a figure of a case, and every case and peer is known.
 func TestCasesAreConsistent(t *testing.T) {
 	known := make(map[string]bool)
 	for _, c := range allCases() {
 		known[c.name] = true
 		for _, name := range c.peers {
-			if p, err := newPeer(name); err != nil || p.name() != name {
+			p, err := newPeer(name)
+			if err != nil {
 				t.Errorf("%s: peer %s: %v", c.name, name, err)
+				continue
+			}
+			command, err := p.command(&env{tmp: t.TempDir()}, netip.AddrPort{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, json := strings.CutSuffix(name, "-json")
+			if hub, ok := p.(*hubPeer); filepath.Base(command[0]) != programOf(program) || ok && hub.json != json {
+				t.Errorf("%s: peer %s runs %q", c.name, name, command)
 			}
 		}
 	}

@@ -3,19 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
 // A peer is a broker under test: a separate process that senders and listeners reach over TCP on the loopback interface. The methods
 // from publisher on make clients, each with its own connection, and may be called concurrently.
 type peer interface {
-	name() string
-	// start starts the process and returns once it has accepted a connection.
-	start(ctx context.Context, e *env) error
-	// stop ends the process and waits for it.
-	stop()
-	// process returns the process that start has started.
-	process() *process
+	// command returns the program and its arguments, with which it listens on addr.
+	command(e *env, addr netip.AddrPort) ([]string, error)
+	// running returns the process that withPeer starts.
+	running() *process
 	// acknowledged reports whether the peer guarantees delivery. If so, a missing message fails the case.
 	acknowledged() bool
 	// ahead returns how many messages the senders together may be ahead of the slowest listener; 0: any number. It is set if
@@ -76,19 +74,16 @@ func peerNames() []string {
 
 // newPeer returns a peer that is not started.
 func newPeer(name string) (peer, error) {
-	switch name {
-	case peerHub:
-		return newHubPeer(hubOptions{}), nil
-	case peerHubJSON:
-		return newHubPeer(hubOptions{json: true}), nil
-	case peerMosquitto:
-		return new(mosquittoPeer), nil
-	case peerNATS:
-		return new(natsPeer), nil
-	case peerMochi:
-		return new(mochiPeer), nil
-	case peerRelay:
-		return new(relayPeer), nil
+	p := map[string]peer{
+		peerHub:       new(hubPeer),
+		peerHubJSON:   &hubPeer{json: true},
+		peerMosquitto: new(mosquittoPeer),
+		peerNATS:      new(natsPeer),
+		peerMochi:     new(mochiPeer),
+		peerRelay:     new(relayPeer),
+	}[name]
+	if p == nil {
+		return nil, fmt.Errorf("no peer is called %q: the peers are %v", name, peerNames())
 	}
-	return nil, fmt.Errorf("no peer is called %q: the peers are %v", name, peerNames())
+	return p, nil
 }

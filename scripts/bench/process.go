@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,8 @@ import (
 	"time"
 )
 
-// A process is the process of a peer. Its output goes to a file, which is shown if it does not start.
+// A process is the process of a peer, which may be started again after its end. Its output goes to a file, which is shown if it does
+// not start.
 type process struct {
 	cmd     *exec.Cmd
 	addr    string        // of its listener
@@ -25,23 +27,26 @@ type process struct {
 }
 
 // freeAddr returns an address of the loopback interface that nobody listens on.
-func freeAddr() (string, error) {
+func freeAddr() (netip.AddrPort, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return netip.AddrPort{}, err
 	}
-	return l.Addr().String(), l.Close()
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	return addr, errors.Join(err, l.Close())
 }
 
-// launch starts a program that listens on addr, and waits until it does.
-func launch(ctx context.Context, e *env, addr, program string, args ...string) (*process, error) {
+func (p *process) running() *process { return p }
+
+// start starts a program that listens on addr, and waits until it does.
+func (p *process) start(ctx context.Context, e *env, addr, program string, args ...string) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	p := &process{addr: addr, log: filepath.Join(e.tmp, filepath.Base(program)+".log"), exited: make(chan struct{})}
+	*p = process{addr: addr, log: filepath.Join(e.tmp, filepath.Base(program)+".log"), exited: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close() //nolint:errcheck // the child has its own
 	p.cmd = exec.Command(program, args...)
@@ -49,7 +54,7 @@ func launch(ctx context.Context, e *env, addr, program string, args ...string) (
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	start := time.Now()
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", program, err)
+		return fmt.Errorf("start %s: %w", program, err)
 	}
 	go func() {
 		_ = p.cmd.Wait() // its log says how it ended
@@ -59,16 +64,16 @@ func launch(ctx context.Context, e *env, addr, program string, args ...string) (
 		c, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			p.started = time.Since(start)
-			return p, c.Close()
+			return c.Close()
 		}
 		select {
 		case <-p.exited:
-			return nil, fmt.Errorf("%s ended: %s", program, p.said())
+			return fmt.Errorf("%s ended: %s", program, p.said())
 		default:
 		}
 		if time.Since(start) > patience || ctx.Err() != nil {
 			p.end()
-			return nil, errors.Join(fmt.Errorf("%s does not listen on %s: %s", program, addr, p.said()), ctx.Err())
+			return errors.Join(fmt.Errorf("%s does not listen on %s: %s", program, addr, p.said()), ctx.Err())
 		}
 		time.Sleep(200 * time.Microsecond) // what start-up times are rounded up to
 	}
@@ -105,21 +110,13 @@ func (p *process) resident() (now, peak float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	kB := func(key string) (v float64) {
+	for key, kB := range map[string]*float64{"VmRSS": &now, "VmHWM": &peak} {
 		_, rest, _ := strings.Cut(string(b), "\n"+key+":")
-		if fields := strings.Fields(rest); len(fields) > 0 {
-			v, err = strconv.ParseFloat(fields[0], 64)
-		} else {
-			err = fmt.Errorf("/proc/%d/status has no %s", p.cmd.Process.Pid, key)
+		if _, err := fmt.Sscan(rest, kB); err != nil {
+			return 0, 0, fmt.Errorf("/proc/%d/status: %s: %w", p.cmd.Process.Pid, key, err)
 		}
-		return v * 1024
 	}
-	now = kB("VmRSS")
-	if err != nil {
-		return 0, 0, err
-	}
-	peak = kB("VmHWM")
-	return now, peak, err
+	return now * 1024, peak * 1024, nil
 }
 
 // cpu returns the processor time of the process, in the kernel's ticks of 10 ms.
@@ -133,10 +130,7 @@ func (p *process) cpu() (time.Duration, error) {
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat is not understood: %q", p.cmd.Process.Pid, b)
 	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond, err
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -15,7 +16,7 @@ import (
 
 // relayPeer is the upper limit: a process that copies what senders write to listeners. It only knows rooms, instead of topics, and where
 // a message ends, because messages of several senders must not be mixed.
-type relayPeer struct{ proc *process }
+type relayPeer struct{ process }
 
 // The rooms of cmd/relay, and what the first byte of a connection says.
 const (
@@ -27,24 +28,16 @@ const (
 	roleListener = 'L'
 )
 
-func (*relayPeer) name() string        { return peerRelay }
-func (*relayPeer) acknowledged() bool  { return true } // TCP delivers, and the relay drops nothing
-func (*relayPeer) ahead() int          { return 0 }
-func (p *relayPeer) process() *process { return p.proc }
-func (p *relayPeer) stop()             { p.proc.end() }
+func (*relayPeer) acknowledged() bool { return true } // TCP delivers, and the relay drops nothing
+func (*relayPeer) ahead() int         { return 0 }
 
-func (p *relayPeer) start(ctx context.Context, e *env) error {
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	p.proc, err = launch(ctx, e, addr, filepath.Join(e.bin, "relay"), addr)
-	return err
+func (*relayPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+	return []string{filepath.Join(e.bin, "relay"), addr.String()}, nil
 }
 
 // dial enters a room; the relay answers once that is done.
 func (p *relayPeer) dial(role, room byte) (net.Conn, error) {
-	c, err := net.DialTimeout("tcp", p.proc.addr, patience)
+	c, err := net.DialTimeout("tcp", p.addr, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +58,11 @@ func (p *relayPeer) dial(role, room byte) (net.Conn, error) {
 	return c, nil
 }
 
-func (p *relayPeer) publisher(context.Context, int) (publisher, error) {
-	c, err := p.dial(roleSender, roomEvents)
+func (p *relayPeer) publisher(context.Context, int) (publisher, error) { return p.sender(roomEvents) }
+
+// sender returns a publisher to a room.
+func (p *relayPeer) sender(room byte) (*relayPublisher, error) {
+	c, err := p.dial(roleSender, room)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +128,10 @@ func (l *relayListener) close() {
 }
 
 func (p *relayPeer) respond(context.Context) (closer, error) {
-	c, err := p.dial(roleSender, roomAnswers)
+	out, err := p.sender(roomAnswers)
 	if err != nil {
 		return nil, err
 	}
-	out := &relayPublisher{c, newSink(c)}
 	// What fails to be sent, the requester misses.
 	l, err := p.listen(roomRequests, func(b []byte) { _ = out.publish(b) }, func() { _ = out.flush() })
 	if err != nil {
@@ -147,11 +142,10 @@ func (p *relayPeer) respond(context.Context) (closer, error) {
 }
 
 func (p *relayPeer) requester(context.Context) (requester, error) {
-	c, err := p.dial(roleSender, roomRequests)
+	out, err := p.sender(roomRequests)
 	if err != nil {
 		return nil, err
 	}
-	out := &relayPublisher{c, newSink(c)}
 	r := newSlotRequester(out)
 	l, err := p.listen(roomAnswers, r.answer, func() {})
 	if err != nil {

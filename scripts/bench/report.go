@@ -126,9 +126,7 @@ func short(v float64) string {
 	}
 	digits := 2
 	switch a := math.Abs(v); {
-	case v == math.Trunc(v):
-		digits = 0
-	case a >= 99.95:
+	case v == math.Trunc(v), a >= 99.95:
 		digits = 0
 	case a >= 9.995:
 		digits = 1

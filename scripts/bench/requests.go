@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,36 +13,30 @@ import (
 // requests is a case with this many requests at a time, from one connection to another. The answer is the request itself.
 type requests struct{ slots int }
 
-func (q requests) run(ctx context.Context, e *env, name string) ([]figure, error) {
-	p, err := newPeer(name)
-	if err != nil {
-		return nil, err
-	}
-	var figures []figure
-	err = withPeer(ctx, e, e.profiled(p), func() error {
+func (q requests) run(ctx context.Context, e *env, p peer) ([]figure, error) {
+	return withPeer(ctx, e, e.profiled(p), func() ([]figure, error) {
 		responder, err := p.respond(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer responder.close()
 		r, err := p.requester(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer r.close()
 		if _, err := q.ask(ctx, r, e.warm); err != nil {
-			return err
+			return nil, err
 		}
 		done := e.startProfile(e.span)
 		start := time.Now()
 		took, err := q.ask(ctx, r, e.span)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		figures = append([]figure{{"requests/s", float64(len(took)) / time.Since(start).Seconds()}}, percentiles(took)...)
-		return done()
+		rate := figure{"requests/s", float64(len(took)) / time.Since(start).Seconds()}
+		return append([]figure{rate}, percentiles(took)...), done()
 	})
-	return figures, err
 }
 
 // ask keeps every slot busy for a while, and returns how long each request took.
@@ -73,9 +68,5 @@ func (q requests) ask(ctx context.Context, r requester, span time.Duration) ([]t
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("a request failed: %w", err)
 	}
-	var joined []time.Duration
-	for _, t := range took {
-		joined = append(joined, t...)
-	}
-	return joined, nil
+	return slices.Concat(took...), nil
 }

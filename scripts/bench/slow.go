@@ -18,7 +18,7 @@ const (
 
 // slowListener measures, for each policy, how one listener that stops reading for good affects the others and the hub, and checks the
 // count of what it missed.
-func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
+func slowListener(ctx context.Context, e *env, _ peer) ([]figure, error) {
 	var figures []figure
 	for _, policy := range hub.Policies() {
 		f, err := slowWith(ctx, e, policy)
@@ -36,24 +36,18 @@ func slowListener(ctx context.Context, e *env, _ string) ([]figure, error) {
 const slowOnset = 4096
 
 func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) {
-	p := newHubPeer(hubOptions{policy: policy})
-	var figures []figure
-	err := withPeer(ctx, e, p, func() error {
-		c, err := newCrowd(ctx, p, 1, slowOthers, slowAhead)
-		if err != nil {
-			return err
-		}
-		defer c.close()
+	p := &hubPeer{policy: policy}
+	return withCrowd(ctx, e, p, fan{1, slowOthers, slowAhead}, func(c *crowd) ([]figure, error) {
 		if _, err := c.burst(ctx, e.warm); err != nil {
-			return err
+			return nil, err
 		}
 		without, err := c.burst(ctx, e.span)
 		if err != nil {
-			return fmt.Errorf("without it: %w", err)
+			return nil, fmt.Errorf("without it: %w", err)
 		}
-		slow, err := newDeafListener(p.process().addr, hubSender(0), hubEvent)
+		slow, err := newDeafListener(p.addr, hubSender(0), hubEvent)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer slow.close()
 		before := c.sent[0]
@@ -62,35 +56,33 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("when it begins: %w", err)
+			return nil, fmt.Errorf("when it begins: %w", err)
 		}
 		with, err := c.burst(ctx, e.span)
 		if err != nil {
-			return fmt.Errorf("with it: %w", err)
+			return nil, fmt.Errorf("with it: %w", err)
 		}
 		if err := c.agree(ctx, slow, policy, uint64(c.sent[0]-before)); err != nil {
-			return err
+			return nil, err
 		}
-		_, peak, err := p.process().resident()
+		_, peak, err := p.resident()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		slow.close()
 		after, err := c.burst(ctx, e.span)
 		if err != nil {
-			return fmt.Errorf("when it has gone: %w", err)
+			return nil, fmt.Errorf("when it has gone: %w", err)
 		}
 		usual := (without.perSecond() + after.perSecond()) / 2
-		figures = []figure{
+		return []figure{
 			{"others' events/s", with.perSecond()},
 			{"with ÷ without it", with.perSecond() / usual},
 			{"others' longest silence, s", held.Seconds()},
 			{"hub's peak, MB", peak / (1 << 20)},
 			{"events it missed", float64(slow.missed)},
-		}
-		return nil
+		}, nil
 	})
-	return figures, err
 }
 
 // longestSilence returns the longest time in which no listener heard anything while during ran.

@@ -22,8 +22,7 @@ type adapter struct {
 	name   string // of its socket
 	socket net.Listener
 
-	// Hooks. Set them while the adapter is not plugged in.
-	half  bool          // the next write of a device is cut in the middle, and all later bytes are lost
+	half  atomic.Bool   // the next write of a device is cut in the middle, and all later bytes are lost
 	halfs chan struct{} // receives when that happens
 	rates chan int      // receives each rate that a device sets, if there is room
 
@@ -122,8 +121,8 @@ func (a *adapter) open(ctx context.Context) (port.Port, error) {
 		a.mu.Lock()
 		line, more := a.line, a.more
 		a.mu.Unlock()
-		if line != nil && !line.isCut() {
-			return &devicePort{line: line, closed: make(chan struct{})}, nil
+		if line != nil && line.gone.Err() == nil {
+			return newDevicePort(line), nil
 		}
 		select {
 		case <-more:
@@ -140,8 +139,8 @@ type adapterLine struct {
 	id   string // of the character device, in QEMU
 	conn net.Conn
 	in   chan []byte
-	gone chan struct{} // closed when it is cut
-	once sync.Once
+	gone context.Context // done when it is cut
+	end  context.CancelFunc
 
 	rest atomic.Pointer[[]byte] // what is left of a chunk from in
 
@@ -150,7 +149,8 @@ type adapterLine struct {
 }
 
 func newAdapterLine(a *adapter, id string, conn net.Conn) *adapterLine {
-	l := &adapterLine{a: a, id: id, conn: conn, in: make(chan []byte, 256), gone: make(chan struct{})}
+	l := &adapterLine{a: a, id: id, conn: conn, in: make(chan []byte, 256)}
+	l.gone, l.end = context.WithCancel(context.Background())
 	if u, ok := conn.(*net.UnixConn); ok {
 		_ = u.SetWriteBuffer(4096) // a real adapter holds little; holding more does no harm
 	}
@@ -159,10 +159,8 @@ func newAdapterLine(a *adapter, id string, conn net.Conn) *adapterLine {
 }
 
 func (l *adapterLine) cut() {
-	l.once.Do(func() {
-		close(l.gone)
-		_ = l.conn.Close()
-	})
+	l.end()
+	_ = l.conn.Close()
 }
 
 // quiet loses everything that is written from now on, and waits until QEMU has read what was written before. QEMU must not have
@@ -175,15 +173,6 @@ func (l *adapterLine) quiet() {
 	const moment = 100 * time.Millisecond
 	for end := time.Now().Add(moment); unread(l.conn) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
-	}
-}
-
-func (l *adapterLine) isCut() bool {
-	select {
-	case <-l.gone:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -221,11 +210,17 @@ func (l *adapterLine) write(data []byte, last bool) error {
 // A devicePort is the port of a device's UART.
 type devicePort struct {
 	line   *adapterLine
-	closed chan struct{}
-	once   sync.Once
+	closed context.Context // done when it is closed
+	close  context.CancelFunc
 }
 
 var _ port.RateSetter = (*devicePort)(nil)
+
+func newDevicePort(line *adapterLine) *devicePort {
+	p := &devicePort{line: line}
+	p.closed, p.close = context.WithCancel(context.Background())
+	return p
+}
 
 func (p *devicePort) Read(b []byte) (int, error) {
 	l := p.line
@@ -234,9 +229,9 @@ func (p *devicePort) Read(b []byte) (int, error) {
 		select {
 		case data := <-l.in:
 			rest = &data
-		case <-l.gone:
+		case <-l.gone.Done():
 			return 0, io.EOF
-		case <-p.closed:
+		case <-p.closed.Done():
 			return 0, os.ErrClosed
 		}
 	}
@@ -250,34 +245,16 @@ func (p *devicePort) Read(b []byte) (int, error) {
 
 func (p *devicePort) Write(b []byte) (int, error) {
 	l := p.line
-	if p.isClosed() {
+	if p.closed.Err() != nil {
 		return 0, os.ErrClosed
 	}
 	const frame = 8 // bytes: a shorter write contains no reading
-	if l.a.cutsNow(len(b) >= frame) {
+	if len(b) >= frame && l.a.half.CompareAndSwap(true, false) {
 		err := l.write(b[:len(b)/2], true)
 		l.a.halfs <- struct{}{}
 		return len(b), err
 	}
 	return len(b), l.write(b, false)
-}
-
-// cutsNow reports whether to cut the write; that happens once.
-func (a *adapter) cutsNow(fit bool) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	half := a.half && fit
-	if half {
-		a.half = false
-	}
-	return half
-}
-
-// cutNext cuts the next write of a device in the middle.
-func (a *adapter) cutNext() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.half = true
 }
 
 // SetBaud implements port.RateSetter. The adapter of QEMU has no rate: bytes arrive at any.
@@ -289,17 +266,8 @@ func (p *devicePort) SetBaud(rate int) error {
 	return nil
 }
 
-func (p *devicePort) isClosed() bool {
-	select {
-	case <-p.closed:
-		return true
-	default:
-		return false
-	}
-}
-
 // Close ends the device's use of the line. The line stays.
 func (p *devicePort) Close() error {
-	p.once.Do(func() { close(p.closed) })
+	p.close()
 	return nil
 }

@@ -97,31 +97,26 @@ func (a *agent) do(ctx context.Context, do string, with, result any) error {
 	}
 }
 
+// begin sends a call to the agent, and returns where its answer will come.
 func (a *agent) begin(do string, with any) (<-chan wire.Answer, error) {
-	answer := make(chan wire.Answer, 1)
-	a.mu.Lock()
-	a.lastID++
-	call := wire.Call{ID: a.lastID, Do: do}
-	if a.err != nil {
-		defer a.mu.Unlock()
-		return nil, a.err
-	}
-	a.calls[call.ID] = answer
-	a.mu.Unlock()
-	var err error
-	if with != nil {
-		if call.With, err = json.Marshal(with); err != nil {
-			return nil, err
-		}
-	}
-	line, err := json.Marshal(call)
+	parameter, err := json.Marshal(with)
 	if err != nil {
 		return nil, err
 	}
+	answer := make(chan wire.Answer, 1)
+	a.mu.Lock()
+	a.lastID++
+	id, ended := a.lastID, a.err
+	if ended == nil {
+		a.calls[id] = answer
+	}
+	a.mu.Unlock()
+	if ended != nil {
+		return nil, ended
+	}
 	a.out.Lock()
 	defer a.out.Unlock()
-	_, err = a.conn.Write(append(line, '\n'))
-	return answer, err
+	return answer, json.NewEncoder(a.conn).Encode(wire.Call{ID: id, Do: do, With: parameter})
 }
 
 func (a *agent) why() error {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"sighub/carrier/serial/port"
 	"sighub/scripts/lab/wire"
 )
 
@@ -84,9 +84,7 @@ func (b *bench) adapter() *adapter {
 	a, err := newAdapter(b.machine, fmt.Sprintf("a%d-%d", b.begin, len(b.adapters)))
 	b.must(err)
 	b.adapters = append(b.adapters, a)
-	b.cleanup = append(b.cleanup, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), patience)
-		defer cancel()
+	b.atEnd(func(ctx context.Context) {
 		b.gone(ctx, a)
 		_ = a.socket.Close()
 	})
@@ -104,22 +102,40 @@ func (b *bench) gone(ctx context.Context, a *adapter) {
 func (b *bench) plug(a *adapter, bus, port int) { b.must(a.plug(b, bus, port)) }
 func (b *bench) unplug(a *adapter)              { b.must(a.unplug(b)) }
 
-// device switches a device on, at an adapter.
-func (b *bench) device(a *adapter, o deviceOptions) *device {
-	o.open = a.open
-	d, err := newDevice(o)
+// pluggedIn plugs an adapter in and waits until the kernel has made a port of this name; an empty name means any. It returns the
+// name.
+func (b *bench) pluggedIn(a *adapter, bus, port int, name string) string {
+	from := b.mark()
+	b.plug(a, bus, port)
+	return b.wait(from, "the kernel to make a port", uevent("add", name)).Name
+}
+
+// pulledOut pulls an adapter out and waits until the kernel notices. It returns what the kernel says.
+func (b *bench) pulledOut(a *adapter) wire.Sight {
+	from := b.mark()
+	b.unplug(a)
+	return b.wait(from, "the kernel to notice", pulled)
+}
+
+// device switches a device on, at a new adapter.
+func (b *bench) device(o deviceOptions) (*adapter, *device) {
+	a := b.adapter()
+	return a, b.deviceAt(a.open, o)
+}
+
+// deviceAt switches a device on, whose port is what open returns.
+func (b *bench) deviceAt(open func(context.Context) (port.Port, error), o deviceOptions) *device {
+	d, err := newDevice(open, o)
 	b.must(err)
-	b.cleanup = append(b.cleanup, d.stop)
+	b.atEnd(func(context.Context) { d.stop() })
 	return d
 }
 
 // usual sets up what most scenarios need: a device called light on an adapter that is plugged in, the hub, and a listener that has
 // heard a first reading.
 func (b *bench) usual() (*adapter, *device) {
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light"})
-	b.startHub(wire.Program{})
-	b.listen()
+	a, d := b.device(deviceOptions{name: "light"})
+	b.serve(wire.Program{})
 	from := b.mark()
 	b.plug(a, 0, 1)
 	b.wait(from, "a first reading", heard(d.name, countEvent))
@@ -130,14 +146,33 @@ func (b *bench) listen() { b.startListener(wire.Target{Name: listener}) }
 
 func (b *bench) startListener(t wire.Target) {
 	b.call("listen", t, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("unlisten", t) })
+	b.undo("unlisten", t)
 }
 
-// quietly cleans up at the end, whether or not the scenario succeeded.
-func (b *bench) quietly(do string, with any) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b), patience)
-	defer cancel()
-	_ = b.do(ctx, do, with, nil) // it may have ended already
+// atEnd calls f at the end, whether or not the scenario has succeeded; the last one first.
+func (b *bench) atEnd(f func(context.Context)) {
+	b.cleanup = append(b.cleanup, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), patience)
+		defer cancel()
+		f(ctx)
+	})
+}
+
+// undo sends a call to the agent at the end.
+func (b *bench) undo(do string, with wire.Target) {
+	b.atEnd(func(ctx context.Context) { _ = b.do(ctx, do, with, nil) }) // it may have ended already
+}
+
+// hold lets another program hold a path, until a call of release or the end.
+func (b *bench) hold(t wire.Target) {
+	b.call("hold", t, nil)
+	b.undo("release", t)
+}
+
+// serve starts the hub, and a listener when the hub accepts clients.
+func (b *bench) serve(p wire.Program) {
+	b.startHub(p)
+	b.listen()
 }
 
 // startHub starts `sighub run` with these arguments, by default with all serial ports. It returns when the hub accepts clients.
@@ -158,13 +193,11 @@ func (b *bench) beginHub(p wire.Program) mark {
 	from := b.mark()
 	b.call("start", p, nil)
 	b.hub = p.Name
-	b.cleanup = append(b.cleanup, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), 10*time.Second)
-		defer cancel()
+	b.undo("remove", wire.Target{Path: "/tmp/" + p.Name})
+	b.atEnd(func(ctx context.Context) {
 		if err := b.endHub(ctx, p.Name, sigTerm); err != nil {
 			_ = b.endHub(ctx, p.Name, sigKill)
 		}
-		b.quietly("remove", wire.Target{Path: "/tmp/" + p.Name})
 	})
 	return from
 }
@@ -188,8 +221,6 @@ func (b *bench) stopHub() {
 	}
 }
 
-var errStillThere = errors.New("the hub does not end")
-
 // endHub sends a signal and waits for the end of the hub, which may have ended already.
 func (b *bench) endHub(ctx context.Context, name string, signal int) error {
 	ended := func(s wire.Sight) bool { return s.Kind == wire.Exit && s.By == name }
@@ -198,7 +229,7 @@ func (b *bench) endHub(ctx context.Context, name string, signal int) error {
 	}
 	_ = b.do(ctx, "signal", wire.Target{Name: name, Signal: signal}, nil) // it may be ending by itself
 	if _, err := b.await(ctx, b.begin, 5*time.Second, "the hub to end", ended); err != nil {
-		return fmt.Errorf("%w after signal %d: %w", errStillThere, signal, err)
+		return fmt.Errorf("the hub does not end after signal %d: %w", signal, err)
 	}
 	return nil
 }

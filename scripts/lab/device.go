@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -38,19 +39,12 @@ type deviceOptions struct {
 	uid     string        // at most 12 bytes; default: the name
 	period  time.Duration // between readings; default: usualPeriod
 	fastest int           // the fastest rate that it supports
-	open    func(context.Context) (port.Port, error)
 }
 
-// newDevice switches a device on.
-func newDevice(o deviceOptions) (*device, error) {
-	if o.uid == "" {
-		o.uid = o.name
-	}
-	if o.period == 0 {
-		o.period = usualPeriod
-	}
-	inner, err := serialdevice.New(o.open, serialdevice.Options{
-		UID: []byte(o.uid), Name: o.name, Firmware: "1.0", FastestBaud: o.fastest,
+// newDevice switches a device on, whose port is what open returns.
+func newDevice(open func(context.Context) (port.Port, error), o deviceOptions) (*device, error) {
+	inner, err := serialdevice.New(open, serialdevice.Options{
+		UID: []byte(cmp.Or(o.uid, o.name)), Name: o.name, Firmware: "1.0", FastestBaud: o.fastest,
 		Senders: []serialdevice.Sender{{Name: o.name, Events: []serialdevice.Event{{Name: countEvent}}, Requests: []string{readRequest, neverRequest}}},
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond},
 	})
@@ -58,7 +52,7 @@ func newDevice(o deviceOptions) (*device, error) {
 		return nil, err
 	}
 	d := &device{Device: inner, name: o.name, asked: make(chan string, 64)}
-	d.period.Store(int64(o.period))
+	d.period.Store(int64(cmp.Or(o.period, usualPeriod)))
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	d.stop = func() { cancel(); running.Wait() }

@@ -45,10 +45,8 @@ func (b *bench) pull(a *adapter, d *device) time.Duration {
 func (b *bench) hearsOfPull(from mark, d *device) time.Duration {
 	out := b.wait(from, "the kernel to notice", pulled)
 	gone := b.wait(from, "#disconnect of "+d.name, heard(d.name, "#disconnect"))
-	why, err := connectionOf(gone)
-	b.must(err)
-	if why.Reason != "unplugged" {
-		b.fail("the reason of #disconnect is %q, not unplugged", why.Reason)
+	if reason := b.connectionOf(gone).Reason; reason != "unplugged" {
+		b.fail("the reason of #disconnect is %q, not unplugged", reason)
 	}
 	return between(out, gone)
 }
@@ -62,7 +60,7 @@ type back struct {
 }
 
 // putBack plugs an adapter in and waits until the listener hears the device's readings.
-func (b *bench) putBack(a *adapter, d *device, bus, port int) (r back) {
+func (b *bench) putBack(a *adapter, d *device, bus, port int) back {
 	from := b.mark()
 	in := b.now()
 	b.plug(a, bus, port)
@@ -71,11 +69,7 @@ func (b *bench) putBack(a *adapter, d *device, bus, port int) (r back) {
 	// Readings heard before that were taken earlier, and arrived late.
 	hello := b.wait(from, "#connect of "+d.name, after(seen, heard(d.name, "#connect")))
 	first := b.wait(from, "a reading of "+d.name, after(hello, heard(d.name, countEvent)))
-	var err error
-	r.connection, err = connectionOf(hello)
-	b.must(err)
-	r.made, r.hello, r.first = time.Duration(made.At-in), between(made, hello), time.Duration(first.At-in)
-	return r
+	return back{b.connectionOf(hello), time.Duration(made.At - in), between(made, hello), time.Duration(first.At - in)}
 }
 
 // same checks that it is the same device, and that the listener has heard all its readings.
@@ -88,9 +82,17 @@ func (b *bench) same(d *device, was, is connection) {
 
 // connected waits for the connection of a device after a mark.
 func (b *bench) connected(from mark, d *device) connection {
-	c, err := connectionOf(b.wait(from, "#connect of "+d.name, heard(d.name, "#connect")))
-	b.must(err)
-	return c
+	return b.connectionOf(b.wait(from, "#connect of "+d.name, heard(d.name, "#connect")))
+}
+
+// receive waits for a value; failure says what it means that none comes.
+func receive[T any](b *bench, from <-chan T, failure string) (v T) {
+	select {
+	case v = <-from:
+	case <-b.Done():
+		b.fail("%s", failure)
+	}
+	return v
 }
 
 // flows waits until the listener has heard this many more readings of a device.

@@ -66,12 +66,12 @@ func bootMachine(ctx context.Context, s system, dir string) (_ *machine, err err
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, monitorAt.Close()) }()
+	defer func() { _ = monitorAt.Close() }()
 	agentAt, err := net.Listen("unix", filepath.Join(dir, "agent"))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, agentAt.Close()) }()
+	defer func() { _ = agentAt.Close() }()
 
 	program, arguments := s.arguments(dir)
 	m := &machine{dir: dir, cmd: exec.CommandContext(ctx, program, arguments...), exited: make(chan struct{})}
@@ -82,64 +82,29 @@ func bootMachine(ctx context.Context, s system, dir string) (_ *machine, err err
 	go func() {
 		_ = m.cmd.Wait() // its output says how it ended
 		close(m.exited)
+		// Nothing waits for a connection from QEMU after its end.
+		_ = monitorAt.Close()
+		_ = agentAt.Close()
 	}()
 	defer func() {
 		if err != nil {
 			m.end()
-			err = fmt.Errorf("%w\n%s", err, m.story())
+			err = fmt.Errorf("%w\n%s", errors.Join(err, context.Cause(ctx)), m.story())
 		}
 	}()
-	conn, err := m.accept(ctx, monitorAt)
+	conn, err := monitorAt.Accept()
 	if err != nil {
 		return nil, err
 	}
 	if m.qmp, err = newMonitor(ctx, conn); err != nil {
 		return nil, err
 	}
-	if conn, err = m.accept(ctx, agentAt); err != nil {
+	if conn, err = agentAt.Accept(); err != nil {
 		return nil, err
 	}
 	m.agent = newAgent(conn)
-	return m, m.awaitBoot(ctx)
-}
-
-// awaitBoot waits until the agent is ready, or the machine has ended.
-func (m *machine) awaitBoot(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		select {
-		case <-m.exited:
-			stop()
-		case <-ctx.Done():
-		}
-	}()
-	if _, err := m.await(ctx, 0, 2*patience, "the machine to boot", isReady); err != nil {
-		return err
-	}
-	return nil
-}
-
-// accept waits for QEMU to connect.
-func (m *machine) accept(ctx context.Context, l net.Listener) (net.Conn, error) {
-	var conn net.Conn
-	var err error
-	done := make(chan struct{})
-	go func() {
-		conn, err = l.Accept()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return conn, err
-	case <-m.exited:
-		err = errors.New("QEMU has ended")
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	_ = l.Close()
-	<-done
-	return nil, err
+	_, err = m.await(ctx, 0, 2*patience, "the machine to boot", isReady)
+	return m, err
 }
 
 // end switches the machine off.

@@ -18,9 +18,9 @@ type monitor struct {
 	replies  chan qmpLine
 	ended    chan struct{} // closed at the end of the connection, after err is set
 
-	mu      sync.Mutex
-	deleted map[string]chan struct{} // by the id of a device: closed when it is gone
-	err     error
+	err error // why the connection ended
+
+	deleted sync.Map // by the id of a device: a chan struct{}, closed when it is gone
 }
 
 type qmpLine struct {
@@ -39,14 +39,14 @@ type qmpLine struct {
 func newMonitor(ctx context.Context, conn io.ReadWriteCloser) (*monitor, error) {
 	m := &monitor{
 		conn: conn, in: json.NewDecoder(conn),
-		replies: make(chan qmpLine, 1), ended: make(chan struct{}), deleted: make(map[string]chan struct{}),
+		replies: make(chan qmpLine, 1), ended: make(chan struct{}),
 	}
 	var greeting struct{ QMP json.RawMessage }
 	if err := m.in.Decode(&greeting); err != nil || greeting.QMP == nil {
 		return nil, fmt.Errorf("qmp: no greeting: %w", err)
 	}
 	go m.read()
-	return m, m.do(ctx, "qmp_capabilities", nil)
+	return m, m.do(ctx, "qmp_capabilities", map[string]any{})
 }
 
 // read runs until the connection ends.
@@ -55,15 +55,13 @@ func (m *monitor) read() {
 	for {
 		var l qmpLine
 		if err := m.in.Decode(&l); err != nil {
-			m.mu.Lock()
 			m.err = fmt.Errorf("qmp: %w", err)
-			m.mu.Unlock()
 			return
 		}
 		switch {
 		case l.Event == "DEVICE_DELETED":
-			if gone := m.watched(l.Data.Device); gone != nil {
-				close(gone)
+			if gone, ok := m.deleted.LoadAndDelete(l.Data.Device); ok {
+				close(gone.(chan struct{}))
 			}
 		case l.Event != "":
 		default:
@@ -72,22 +70,11 @@ func (m *monitor) read() {
 	}
 }
 
-func (m *monitor) watched(id string) chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	gone := m.deleted[id]
-	delete(m.deleted, id)
-	return gone
-}
-
 // do executes a command.
 func (m *monitor) do(ctx context.Context, command string, arguments map[string]any) error {
 	m.commands.Lock()
 	defer m.commands.Unlock()
 	line, err := json.Marshal(map[string]any{"execute": command, "arguments": arguments})
-	if arguments == nil {
-		line, err = json.Marshal(map[string]any{"execute": command})
-	}
 	if err != nil {
 		return err
 	}
@@ -101,24 +88,16 @@ func (m *monitor) do(ctx context.Context, command string, arguments map[string]a
 		}
 		return nil
 	case <-m.ended:
-		return errors.Join(fmt.Errorf("qmp: %s: QEMU has ended", command), m.why())
+		return errors.Join(fmt.Errorf("qmp: %s: QEMU has ended", command), m.err)
 	case <-ctx.Done():
 		return fmt.Errorf("qmp: %s: no answer: %w", command, context.Cause(ctx))
 	}
 }
 
-func (m *monitor) why() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.err
-}
-
 // remove removes a device, and returns when the machine no longer has it.
 func (m *monitor) remove(ctx context.Context, id string) error {
 	gone := make(chan struct{})
-	m.mu.Lock()
-	m.deleted[id] = gone
-	m.mu.Unlock()
+	m.deleted.Store(id, gone)
 	if err := m.do(ctx, "device_del", map[string]any{"id": id}); err != nil {
 		return err
 	}
@@ -126,7 +105,7 @@ func (m *monitor) remove(ctx context.Context, id string) error {
 	case <-gone:
 		return nil
 	case <-m.ended:
-		return m.why()
+		return m.err
 	case <-ctx.Done():
 		return fmt.Errorf("qmp: %s is still there: %w", id, context.Cause(ctx))
 	}

@@ -24,8 +24,6 @@ type runner struct {
 	failed []error // one for each failed scenario
 }
 
-var errFailed = errors.New("failed")
-
 // run runs the scenarios of these names, or all, and prints what was seen.
 func (o options) run(ctx context.Context, out io.Writer, names []string) (err error) {
 	list, err := chosen(names)
@@ -56,12 +54,10 @@ func (o options) run(ctx context.Context, out io.Writer, names []string) (err er
 			}
 		}
 	}()
-	alone := func(s scenario) bool { return s.alone }
-	together := func(s scenario) bool { return !s.alone }
-	if err := r.work(ctx, &machines[0], queue(list, alone)); err != nil {
+	if err := r.work(ctx, &machines[0], queue(list, true)); err != nil {
 		return err
 	}
-	rest := queue(list, together)
+	rest := queue(list, false)
 	errs := make([]error, min(len(machines), len(rest)))
 	var working sync.WaitGroup
 	for i := range errs {
@@ -73,17 +69,17 @@ func (o options) run(ctx context.Context, out io.Writer, names []string) (err er
 	}
 	fmt.Fprintf(out, "%d scenarios on %s, %d failed, %.0f s\n", len(list), o.arch, len(r.failed), time.Since(begin).Seconds())
 	if len(r.failed) > 0 {
-		return fmt.Errorf("%w: %w", errFailed, errors.Join(r.failed...))
+		return fmt.Errorf("failed: %w", errors.Join(r.failed...))
 	}
 	return nil
 }
 
-// queue returns the wanted scenarios, in order.
-func queue(list []scenario, wanted func(scenario) bool) <-chan scenario {
+// queue returns the scenarios that run alone, or the others, in order.
+func queue(list []scenario, alone bool) <-chan scenario {
 	q := make(chan scenario, len(list))
 	defer close(q)
 	for _, s := range list {
-		if wanted(s) {
+		if s.alone == alone {
 			q <- s
 		}
 	}

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A scenario is something that happens to a hub, and what must follow.
 type scenario struct {
@@ -11,12 +14,7 @@ type scenario struct {
 	most  time.Duration // how long it may take; default 2 minutes
 }
 
-func (s scenario) limit() time.Duration {
-	if s.most > 0 {
-		return s.most
-	}
-	return 2 * time.Minute
-}
+func (s scenario) limit() time.Duration { return cmp.Or(s.most, 2*time.Minute) }
 
 // scenarios returns all scenarios, in the order in which they start. The first ones do not judge times: while they run, QEMU
 // translates the programs.

@@ -13,13 +13,11 @@ import (
 
 // twice: if two ports have the same device, the port that is connected keeps it until it is silent.
 func twice(b *bench) {
-	a1, a2 := b.adapter(), b.adapter()
-	const uid = "the same"
-	first := b.device(a1, deviceOptions{name: "light", uid: uid})
-	b.startHub(wire.Program{})
-	b.listen()
+	same := deviceOptions{name: "light", uid: "the same"}
+	a1, first := b.device(same)
+	b.serve(wire.Program{})
 	was := b.putBack(a1, first, 0, 1)
-	second := b.device(a2, deviceOptions{name: "light", uid: uid})
+	a2, second := b.device(same)
 	from := b.mark()
 	b.plug(a2, 0, 2)
 	b.wait(from, "the hub to tell of the second", func(s wire.Sight) bool {
@@ -42,10 +40,8 @@ func twice(b *bench) {
 // descriptors: a hub with more than 1,024 descriptors can wait for its ports; select(2) could not.
 func descriptors(b *bench) {
 	const many = 1100
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light"})
-	b.startHub(wire.Program{Files: many})
-	b.listen()
+	a, d := b.device(deviceOptions{name: "light"})
+	b.serve(wire.Program{Files: many})
 	b.putBack(a, d, 0, 1)
 	b.flows(d, 5)
 	n := len(b.process().Descriptors)
@@ -66,13 +62,11 @@ func cycles(b *bench) {
 	adapters, devices := make([]*adapter, buses), make([]*device, buses)
 	var names []string
 	for i := range buses {
-		adapters[i] = b.adapter()
-		devices[i] = b.device(adapters[i], deviceOptions{name: fmt.Sprintf("light%d", i)})
+		adapters[i], devices[i] = b.device(deviceOptions{name: fmt.Sprintf("light%d", i)})
 		names = append(names, fmt.Sprintf("ttyUSB%d", i))
 	}
 	connectAll := func() {
-		b.startHub(wire.Program{})
-		b.listen()
+		b.serve(wire.Program{})
 		for i, d := range devices {
 			if !adapters[i].isPlugged() {
 				b.plug(adapters[i], i, 1)
@@ -166,9 +160,7 @@ func (b *bench) cycle(a *adapter, d *device, bus, times int) error {
 // which start with the first garbage collection.
 func (b *bench) goroutines() (started []string) {
 	from := b.mark()
-	if err := b.endHub(b, b.hub, sigQuit); err != nil {
-		b.fail("%w", err)
-	}
+	b.must(b.endHub(b, b.hub, sigQuit))
 	for _, s := range b.since(from) {
 		switch {
 		case s.Kind != wire.Log:

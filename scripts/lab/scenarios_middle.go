@@ -18,12 +18,8 @@ func middleOfFrame(b *bench) {
 	gone := b.judge("#disconnect", goneLimit, func() time.Duration {
 		b.flows(d, 2)
 		from := b.mark()
-		a.cutNext()
-		select {
-		case <-a.halfs:
-		case <-b.Done():
-			b.fail("the device has sent nothing more")
-		}
+		a.half.Store(true)
+		receive(b, a.halfs, "the device has sent nothing more")
 		b.unplug(a)
 		took := b.hearsOfPull(from, d)
 		b.same(d, was, b.putBack(a, d, 0, 1).connection)
@@ -41,25 +37,15 @@ func middleOfRequest(b *bench) {
 		answer, err := b.machine.begin("request", wire.Target{Sender: d.name, Method: neverRequest})
 		b.must(err)
 		for asked := ""; asked != neverRequest; {
-			select {
-			case asked = <-d.asked:
-			case <-b.Done():
-				b.fail("the device was never asked")
-			}
+			asked = receive(b, d.asked, "the device was never asked")
 		}
-		from := b.mark()
-		b.unplug(a)
-		out := b.wait(from, "the kernel to notice", pulled)
+		out := b.pulledOut(a)
+		answered := receive(b, answer, "the request was never answered")
+		if answered.Error != "" {
+			b.fail("the request could not be made: %s", answered.Error)
+		}
 		var r wire.Reply
-		select {
-		case answered := <-answer:
-			if answered.Error != "" {
-				b.fail("the request could not be made: %s", answered.Error)
-			}
-			b.must(json.Unmarshal(answered.Result, &r))
-		case <-b.Done():
-			b.fail("the request was never answered")
-		}
+		b.must(json.Unmarshal(answered.Result, &r))
 		if r.Text == "" {
 			b.fail("the request was answered with %s, though the device never did", r.Data)
 		}
@@ -81,30 +67,17 @@ func middleOfRequest(b *bench) {
 // middleOfRate: the device has changed to the offered rate, and is gone before the hub can try it.
 func middleOfRate(b *bench) {
 	const usual, fastest = 115200, 1000000
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light", fastest: fastest})
-	b.startHub(wire.Program{})
-	b.listen()
+	a, d := b.device(deviceOptions{name: "light", fastest: fastest})
+	b.serve(wire.Program{})
 	tried := 0
 	for range 3 {
 		b.plug(a, 0, 1)
-		for rate := usual; rate == usual; {
-			select {
-			case rate = <-a.rates:
-			case <-b.Done():
-				b.fail("the hub has never offered a rate")
-			}
-			tried = rate
+		for tried = usual; tried == usual; {
+			tried = receive(b, a.rates, "the hub has never offered a rate")
 		}
-		from := b.mark()
-		b.unplug(a)
-		b.wait(from, "the kernel to notice", pulled)
-		for drained := false; !drained; {
-			select {
-			case <-a.rates:
-			default:
-				drained = true
-			}
+		b.pulledOut(a)
+		for len(a.rates) > 0 {
+			<-a.rates
 		}
 	}
 	is := b.putBack(a, d, 0, 1)
@@ -116,10 +89,8 @@ func middleOfRate(b *bench) {
 
 // slowListener: one listener accepts no more events, and its outbox is full. Another still hears everything.
 func slowListener(b *bench) {
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light", period: time.Millisecond})
-	b.startHub(wire.Program{})
-	b.listen()
+	a, d := b.device(deviceOptions{name: "light", period: time.Millisecond})
+	b.serve(wire.Program{})
 	b.startListener(wire.Target{Name: "slow", Slow: true})
 	b.putBack(a, d, 0, 1)
 	b.wait(b.begin, "the slow listener's outbox to be full", logged("dropped", "slow"))
@@ -136,8 +107,7 @@ func slowListener(b *bench) {
 
 // starting: at each step of the hub's start the port is removed, and comes back later.
 func starting(b *bench) {
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light"})
+	a, d := b.device(deviceOptions{name: "light"})
 	steps := []struct {
 		name string
 		at   match
@@ -147,23 +117,18 @@ func starting(b *bench) {
 		{"as it opens the port", opened},
 	}
 	for _, step := range steps {
-		from := b.mark()
-		b.plug(a, 0, 1)
-		b.wait(from, "the kernel to make a port", uevent("add", ""))
-		from = b.beginHub(wire.Program{})
+		b.pluggedIn(a, 0, 1, "")
+		from := b.beginHub(wire.Program{})
 		if step.at != nil {
 			b.wait(from, "the hub: "+step.name, step.at)
 		}
-		b.unplug(a)
-		b.wait(from, "the kernel to notice", pulled)
+		b.pulledOut(a)
 		b.listen()
 		b.putBack(a, d, 0, 1)
 		b.flows(d, 3)
 		b.call("unlisten", wire.Target{Name: listener}, nil)
 		b.stopHub()
-		from = b.mark()
-		b.unplug(a)
-		b.wait(from, "the kernel to notice", pulled)
+		b.pulledOut(a)
 	}
 	b.saw("connected after it, %d times", len(steps))
 }
@@ -200,8 +165,7 @@ func stopping(b *bench) {
 // bootText: the hub does not open a port again, or try other rates, because a board prints text when it starts.
 func bootText(b *bench) {
 	a := b.adapter()
-	b.startHub(wire.Program{})
-	b.listen()
+	b.serve(wire.Program{})
 	from := b.mark()
 	b.plug(a, 0, 1)
 	b.wait(from, "the hub to open the port", opened)
@@ -212,9 +176,7 @@ func bootText(b *bench) {
 	}
 	begin := b.now()
 	const lasts = 2 * time.Second
-	d, err := newDevice(deviceOptions{name: "light", open: noise(a, text, lasts)})
-	b.must(err)
-	b.cleanup = append(b.cleanup, d.stop)
+	d := b.deviceAt(noise(a, text, lasts), deviceOptions{name: "light"})
 	hello := b.wait(from, "#connect", heard("light", "#connect"))
 	b.flows(d, 5)
 	after := time.Duration(hello.At-begin) - lasts

@@ -63,8 +63,7 @@ func settings(b *bench) {
 	b.stopHub()
 	b.call("unlisten", wire.Target{Name: listener}, nil)
 
-	b.startHub(wire.Program{Args: []string{"--serial", "/dev/ttyUSB0?dtr=off&rts=off"}})
-	b.listen()
+	b.serve(wire.Program{Args: []string{"--serial", "/dev/ttyUSB0?dtr=off&rts=off"}})
 	b.flows(d, 5)
 	t = b.terminal()
 	b.saw("told so, DTR %t, RTS %t", t.DTR, t.RTS)
@@ -84,8 +83,7 @@ func renamed(b *bench) {
 	a, d := b.usual()
 	was := b.connected(b.begin, d)
 	held := wire.Target{Name: "held", Path: "/dev/ttyUSB0"}
-	b.call("hold", held, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("release", held) })
+	b.hold(held)
 	b.pull(a, d)
 	is := b.putBack(a, d, 0, 1)
 	b.saw("on %s, first reading after %s", is.Client.Addr, round(is.first))
@@ -106,16 +104,13 @@ func stopped(b *bench) {
 	was := b.connected(b.begin, d)
 	b.call("signal", wire.Target{Name: b.hub, Signal: sigStop}, nil)
 	from := b.mark()
-	b.unplug(a)
-	b.wait(from, "the kernel to notice", pulled)
-	b.plug(a, 0, 1)
-	port := b.wait(from, "the kernel to make a port", uevent("add", "")).Name
+	b.pulledOut(a)
+	port := b.pluggedIn(a, 0, 1, "")
 	resumed := b.now()
 	b.call("signal", wire.Target{Name: b.hub, Signal: sigCont}, nil)
 	b.hearsOfPull(from, d)
 	hello := b.wait(from, "#connect", heard(d.name, "#connect"))
-	is, err := connectionOf(hello)
-	b.must(err)
+	is := b.connectionOf(hello)
 	b.flows(d, 3)
 	b.saw("on %s, %s after the hub ran again", is.Client.Addr, round(time.Duration(hello.At-resumed)))
 	if port != "ttyUSB1" || !strings.HasSuffix(is.Client.Addr, port) {
@@ -126,10 +121,9 @@ func stopped(b *bench) {
 
 // swapped: only their uids distinguish the devices.
 func swapped(b *bench) {
-	a1, a2 := b.adapter(), b.adapter()
-	left, right := b.device(a1, deviceOptions{name: "left"}), b.device(a2, deviceOptions{name: "right"})
-	b.startHub(wire.Program{})
-	b.listen()
+	a1, left := b.device(deviceOptions{name: "left"})
+	a2, right := b.device(deviceOptions{name: "right"})
+	b.serve(wire.Program{})
 	leftWas, rightWas := b.putBack(a1, left, 0, 1), b.putBack(a2, right, 0, 2)
 	if one, other := b.look("ttyUSB0"), b.look("ttyUSB1"); one != other {
 		b.fail("the adapters do not look the same: %s, %s", one, other)
@@ -162,8 +156,8 @@ func (b *bench) look(port string) string {
 
 // cables: a device is recognised wherever among the cables its port is.
 func cables(b *bench) {
-	a1, a2 := b.adapter(), b.adapter()
-	one, two := b.device(a1, deviceOptions{name: "one"}), b.device(a2, deviceOptions{name: "two"})
+	a1, one := b.device(deviceOptions{name: "one"})
+	a2, two := b.device(deviceOptions{name: "two"})
 	hub := map[string]any{"driver": "usb-hub", "id": "cables", "bus": "bus1.0", "port": "1"}
 	b.must(b.qmp.do(b, "device_add", hub))
 	there := true
@@ -174,13 +168,8 @@ func cables(b *bench) {
 		there = false
 		return pullOut(ctx, b.machine, "cables", with...)
 	}
-	b.cleanup = append(b.cleanup, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), patience)
-		defer cancel()
-		_ = remove(ctx)
-	})
-	b.startHub(wire.Program{})
-	b.listen()
+	b.atEnd(func(ctx context.Context) { _ = remove(ctx) })
+	b.serve(wire.Program{})
 	from := b.mark()
 	b.must(a1.plugAt(b, 1, "1.1"))
 	b.must(a2.plugAt(b, 1, "1.2"))

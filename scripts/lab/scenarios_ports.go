@@ -11,8 +11,7 @@ import (
 
 // patterns: ports may be named in several ways; the hub does not open a port that is not named.
 func patterns(b *bench) {
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light"})
+	a, d := b.device(deviceOptions{name: "light"})
 	b.hears([]string{"--serial", "/dev/ttyUSB*"}, a, d, nil)
 	b.hears([]string{"--serial", "0403:6001"}, a, d, nil)
 	// No udev runs here: make its link by hand, some time after the port appears.
@@ -22,8 +21,7 @@ func patterns(b *bench) {
 
 	other := b.adapter()
 	from := b.mark()
-	b.plug(other, 1, 1)
-	b.wait(from, "the kernel to make a port", uevent("add", "ttyUSB0"))
+	b.pluggedIn(other, 1, 1, "ttyUSB0")
 	b.hears([]string{"--serial", "/dev/ttyUSB1", "--serial", "/dev/ttyACM*", "--serial", "0403:6001:A10"}, a, d, nil)
 	if n := count(b.since(from), opened); n != 0 {
 		b.fail("ttyUSB0 was opened, although it was not named")
@@ -35,10 +33,8 @@ func patterns(b *bench) {
 // pulls the adapter out.
 func (b *bench) hears(arguments []string, a *adapter, d *device, then func()) {
 	from := b.mark()
-	b.startHub(wire.Program{Args: arguments})
-	b.listen()
-	b.plug(a, 0, 1)
-	b.wait(from, "the kernel to make a port", uevent("add", ""))
+	b.serve(wire.Program{Args: arguments})
+	b.pluggedIn(a, 0, 1, "")
 	if then != nil {
 		then()
 	}
@@ -69,15 +65,12 @@ func ports(b *bench) {
 	bad, good := b.two()
 	silent := b.adapter()
 	from := b.mark()
-	b.plug(silent, 0, 3)
-	b.wait(from, "the kernel to make a port", uevent("add", "ttyUSB2"))
+	b.pluggedIn(silent, 0, 3, "ttyUSB2")
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB0", Mode: 0o666}, nil)
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB2", Mode: 0o666}, nil)
 	holder := wire.Target{Name: "holder", Path: "/dev/ttyUSB0", Text: "exclusive"}
-	b.call("hold", holder, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("release", holder) })
-	b.startHub(wire.Program{UID: user})
-	b.listen()
+	b.hold(holder)
+	b.serve(wire.Program{UID: user})
 	b.flows(good, 40)
 
 	is := b.askPorts()
@@ -96,7 +89,7 @@ func ports(b *bench) {
 	b.saw("failed (%s), connected (%s, round trip %.0f ms), waiting", is["/dev/ttyUSB0"].Reason, p.Device.Name, p.Device.Trip)
 
 	b.call("start", wire.Program{Name: "watch", Args: []string{"/bin/sighub", "ports", "--watch", "--output", "json"}}, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("signal", wire.Target{Name: "watch", Signal: sigKill}) })
+	b.undo("signal", wire.Target{Name: "watch", Signal: sigKill})
 	b.watches(from, "/dev/ttyUSB1", "connected")
 	from = b.mark()
 	b.call("release", holder, nil)
@@ -105,9 +98,7 @@ func ports(b *bench) {
 	from = b.mark()
 	good.stop()
 	b.watches(from, "/dev/ttyUSB1", "silent", "waiting")
-	from = b.mark()
-	b.unplug(silent)
-	b.wait(from, "the kernel to notice", pulled)
+	b.pulledOut(silent)
 	b.saw("watched: failed, connected; connected, silent, waiting")
 }
 
@@ -153,8 +144,7 @@ func consoles(b *bench) {
 			b.fail("%s is a port of the hub: %+v", name, p)
 		}
 	}
-	a := b.adapter()
-	d := b.device(a, deviceOptions{name: "light"})
+	a, d := b.device(deviceOptions{name: "light"})
 	b.listen()
 	b.putBack(a, d, 0, 1)
 	b.saw("%s", strings.Join(own, ", "))

@@ -10,52 +10,40 @@ import (
 // user is a user without any rights: not root, and in no group.
 const user = 1000
 
-// besides is the common part of all scenarios with a port that cannot be opened. The device on another port is served. The hub logs
-// once what is wrong with the first port, in one line with these words and those of one remedy.
-type besides struct {
-	good  *device
-	from  mark
-	first string   // the port that cannot be opened
-	words []string // must be in the line
-	helps []string // one of which must be in it
-}
-
-func (b *bench) tells(r besides) {
-	line := b.wait(r.from, "a line about "+r.first, logged(append([]string{r.first}, r.words...)...))
-	b.wait(r.from, "readings of the other device", heard(r.good.name, countEvent))
-	b.flows(r.good, 60) // 3 s: long enough for another try
-	if n := count(b.since(r.from), func(s wire.Sight) bool {
-		return logged(r.first)(s) && (strings.Contains(s.Text, "level=WARN") || strings.Contains(s.Text, "level=ERROR"))
+// refused starts a hub that cannot open its first port. The device on another port is served. The hub logs once what is wrong with
+// the first port, in one line with these words and at least one of those that help.
+func (b *bench) refused(p wire.Program, first, words string, good *device, helps ...string) {
+	from := b.mark()
+	b.serve(p)
+	line := b.wait(from, "a line about "+first, logged(first, words))
+	b.wait(from, "readings of the other device", heard(good.name, countEvent))
+	b.flows(good, 60) // 3 s: long enough for another try
+	if n := count(b.since(from), func(s wire.Sight) bool {
+		return logged(first, "level=WARN")(s) || logged(first, "level=ERROR")(s)
 	}); n != 1 {
-		b.fail("%s is logged in %d lines, not one", r.first, n)
+		b.fail("%s is logged in %d lines, not one", first, n)
 	}
-	if !slices.ContainsFunc(r.helps, func(word string) bool { return strings.Contains(line.Text, word) }) {
+	if !slices.ContainsFunc(helps, func(word string) bool { return strings.Contains(line.Text, word) }) {
 		b.fail("this line names no remedy: %s", line.Text)
 	}
-	b.each(r.from, r.good)
+	b.each(from, good)
 	_, text, _ := strings.Cut(line.Text, "msg=")
 	b.saw("told once: %s", text)
 }
 
 // two plugs in two devices before the hub runs: bad on ttyUSB0, and good on ttyUSB1, which every user may open.
 func (b *bench) two() (bad, good *device) {
-	a1, a2 := b.adapter(), b.adapter()
-	bad, good = b.device(a1, deviceOptions{name: "bad"}), b.device(a2, deviceOptions{name: "good"})
-	from := b.mark()
-	b.plug(a1, 0, 1)
-	b.wait(from, "the kernel to make a port", uevent("add", "ttyUSB0"))
-	b.plug(a2, 0, 2)
-	b.wait(from, "the kernel to make a port", uevent("add", "ttyUSB1"))
+	a1, bad := b.device(deviceOptions{name: "bad"})
+	a2, good := b.device(deviceOptions{name: "good"})
+	b.pluggedIn(a1, 0, 1, "ttyUSB0")
+	b.pluggedIn(a2, 0, 2, "ttyUSB1")
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB1", Mode: 0o666}, nil)
 	return bad, good
 }
 
 func permission(b *bench) {
 	bad, good := b.two()
-	from := b.mark()
-	b.startHub(wire.Program{UID: user})
-	b.listen()
-	b.tells(besides{good, from, "/dev/ttyUSB0", []string{"permission denied"}, []string{"group", "udev", "chmod"}})
+	b.refused(wire.Program{UID: user}, "/dev/ttyUSB0", "permission denied", good, "group", "udev", "chmod")
 	granted := b.mark()
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB0", Mode: 0o666}, nil)
 	b.connected(granted, bad)
@@ -70,12 +58,8 @@ func (b *bench) held(how string, uid uint32) {
 	bad, good := b.two()
 	b.call("chmod", wire.Target{Path: "/dev/ttyUSB0", Mode: 0o666}, nil)
 	holder := wire.Target{Name: how, Path: "/dev/ttyUSB0", Text: how}
-	b.call("hold", holder, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("release", holder) })
-	from := b.mark()
-	b.startHub(wire.Program{UID: uid})
-	b.listen()
-	b.tells(besides{good, from, "/dev/ttyUSB0", []string{"busy"}, []string{"close", "another program"}})
+	b.hold(holder)
+	b.refused(wire.Program{UID: uid}, "/dev/ttyUSB0", "busy", good, "close", "another program")
 	released := b.mark()
 	b.call("release", holder, nil)
 	b.connected(released, bad)
@@ -86,9 +70,7 @@ func notTerminal(b *bench) {
 	_, good := b.two()
 	file := wire.Target{Path: "/tmp/file", Text: "no port"}
 	b.call("write", file, nil)
-	b.cleanup = append(b.cleanup, func() { b.quietly("remove", file) })
-	from := b.mark()
-	b.startHub(wire.Program{Args: []string{"--serial", file.Path, "--serial", "/dev/ttyUSB1"}})
-	b.listen()
-	b.tells(besides{good, from, file.Path, []string{"not a"}, []string{"give the path", "serial port"}})
+	b.undo("remove", file)
+	p := wire.Program{Args: []string{"--serial", file.Path, "--serial", "/dev/ttyUSB1"}}
+	b.refused(p, file.Path, "not a", good, "give the path", "serial port")
 }

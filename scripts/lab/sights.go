@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"sighub/scripts/lab/wire"
@@ -44,15 +45,8 @@ func heard(sender, event string) match {
 // logged matches a line of the hub's log that has all of these words.
 func logged(words ...string) match {
 	return func(s wire.Sight) bool {
-		if s.Kind != wire.Log {
-			return false
-		}
-		for _, w := range words {
-			if !strings.Contains(s.Text, w) {
-				return false
-			}
-		}
-		return true
+		missing := func(word string) bool { return !strings.Contains(s.Text, word) }
+		return s.Kind == wire.Log && !slices.ContainsFunc(words, missing)
 	}
 }
 
@@ -73,14 +67,12 @@ func count(sights []wire.Sight, m match) int {
 type connection struct {
 	Reason string `json:"reason"`
 	Client struct {
-		ID   uint64 `json:"id"`
-		Name string `json:"name"`
 		UID  string `json:"uid"`
 		Addr string `json:"addr"`
 	} `json:"client"`
 }
 
-func connectionOf(s wire.Sight) (c connection, err error) {
-	err = json.Unmarshal(s.Data, &c)
-	return c, err
+func (b *bench) connectionOf(s wire.Sight) (c connection) {
+	b.must(json.Unmarshal(s.Data, &c))
+	return c
 }

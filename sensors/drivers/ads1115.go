@@ -1,8 +1,8 @@
 package drivers
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -53,21 +53,12 @@ func ads1115() Driver {
 			if err != nil {
 				return nil, err
 			}
-			c := &ads1115Chip{config: ads1115Once | mux<<12 | pga<<9 | rate<<5, volts: o.Range, law: o.Law}
-			if c.volts == 0 {
-				c.volts = 4.096
-			}
-			perSecond := o.Rate
-			if perSecond == 0 {
-				perSecond = 128
-			}
-			c.time = time.Second/time.Duration(perSecond)*110/100 + 100*time.Microsecond
+			c := &ads1115Chip{config: ads1115Once | mux<<12 | pga<<9 | rate<<5, volts: cmp.Or(o.Range, 4.096), law: o.Law}
+			c.time = time.Second/time.Duration(cmp.Or(o.Rate, 128))*110/100 + 100*time.Microsecond
 			if c.law != nil {
-				if err := c.law.check(); err != nil {
-					return nil, err
-				}
+				err = c.law.check()
 			}
-			return c, nil
+			return c, err
 		},
 	}
 }
@@ -81,7 +72,7 @@ func (c *ads1115Chip) quantities() []sensors.Quantity {
 
 // setup only checks that the device is there: each reading sends its own configuration.
 func (c *ads1115Chip) setup(context.Context) error {
-	_, err := c.read(2, ads1115Config)
+	_, err := c.word(ads1115Config)
 	return err
 }
 
@@ -93,11 +84,10 @@ func (c *ads1115Chip) measure(ctx context.Context, values []float64) error {
 		if err := c.wait(ctx, c.time); err != nil {
 			return err
 		}
-		b, err := c.read(2, ads1115Config)
+		config, err := c.word(ads1115Config)
 		if err != nil {
 			return err
 		}
-		config := binary.BigEndian.Uint16(b)
 		if config|ads1115Idle != c.config {
 			return errors.New("it does not keep its configuration: it may be another device, or another program uses it")
 		}
@@ -108,11 +98,11 @@ func (c *ads1115Chip) measure(ctx context.Context, values []float64) error {
 			return errors.New("the conversion takes too long")
 		}
 	}
-	b, err := c.read(2, ads1115Value)
+	word, err := c.word(ads1115Value)
 	if err != nil {
 		return err
 	}
-	code := int16(binary.BigEndian.Uint16(b))
+	code := int16(word)
 	if code == math.MaxInt16 || code == math.MinInt16 {
 		return fmt.Errorf("the voltage is beyond %v V: choose a larger range", c.volts)
 	}

@@ -1,8 +1,8 @@
 package drivers
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
@@ -50,11 +50,7 @@ func bh1750() Driver {
 			if err != nil {
 				return nil, err
 			}
-			gain := o.Gain
-			if gain == 0 {
-				gain = 1
-			}
-			sensitivity := math.Round(gain * bh1750Usual)
+			sensitivity := math.Round(cmp.Or(o.Gain, 1) * bh1750Usual)
 			if !(sensitivity >= 31 && sensitivity <= 254) {
 				return nil, fmt.Errorf("gain must be 0.45 to 3.68, not %v", o.Gain)
 			}
@@ -88,7 +84,7 @@ func (c *bh1750Chip) setup(ctx context.Context) error {
 }
 
 func (c *bh1750Chip) measure(ctx context.Context, values []float64) error {
-	n, err := c.count()
+	n, err := c.word()
 	if err != nil {
 		return err
 	}
@@ -98,20 +94,12 @@ func (c *bh1750Chip) measure(ctx context.Context, values []float64) error {
 		if err := c.setup(ctx); err != nil {
 			return err
 		}
-		if n, err = c.count(); err != nil {
+		if n, err = c.word(); err != nil {
 			return err
 		}
 	}
 	values[0] = float64(n) * c.lux
 	return nil
-}
-
-func (c *bh1750Chip) count() (uint16, error) {
-	b, err := c.read(2)
-	if err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint16(b), nil
 }
 
 func (c *bh1750Chip) rest() error { return c.write(bh1750Down) }

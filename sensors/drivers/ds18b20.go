@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -104,10 +105,8 @@ func (c *ds18b20Chip) memory() ([]byte, error) {
 	if onewire.CheckCRC(b) && b[4]&0x9f == 0x1f { // a line that is held low also has a right checksum, but not these bits
 		return b, nil
 	}
-	for _, x := range b {
-		if x != 0xff {
-			return nil, errCRC
-		}
+	if bytes.Count(b, []byte{0xff}) < len(b) {
+		return nil, errCRC
 	}
 	return nil, errNoPresence
 }

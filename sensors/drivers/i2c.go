@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -46,6 +47,15 @@ func (d *i2cDevice) read(n int, b ...byte) ([]byte, error) {
 		return nil, fmt.Errorf("reading after % x: %w", w, err)
 	}
 	return d.in[:n], nil
+}
+
+// word reads 16 bits, the upper byte first.
+func (d *i2cDevice) word(b ...byte) (uint16, error) {
+	in, err := d.read(2, b...)
+	if err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint16(in), nil
 }
 
 var errCRC = errors.New("the checksum is wrong: the reading was damaged on the bus")

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -80,13 +81,6 @@ func (l *Law) quantity() sensors.Quantity {
 	return sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Min: -55, Max: 150, Resolution: 0.01}
 }
 
-func or(value, otherwise float64) float64 {
-	if value == 0 {
-		return otherwise
-	}
-	return value
-}
-
 // value returns lux or degrees Celsius.
 func (l *Law) value(volts float64) (float64, error) {
 	r := l.ohms(volts)
@@ -95,7 +89,7 @@ func (l *Law) value(volts float64) (float64, error) {
 		if r <= 0 {
 			return 0, fmt.Errorf("%.4f V: the photoresistor is short-circuited", volts)
 		}
-		return 10 * math.Pow(r/or(l.R10, 10_000), -1/or(l.Gamma, 0.7)), nil
+		return 10 * math.Pow(r/cmp.Or(l.R10, 10_000), -1/cmp.Or(l.Gamma, 0.7)), nil
 	}
 	if r <= 0 || math.IsInf(r, 0) {
 		return 0, fmt.Errorf("%.4f V: the thermistor is disconnected or short-circuited", volts)
@@ -105,7 +99,7 @@ func (l *Law) value(volts float64) (float64, error) {
 		ln := math.Log(r)
 		inverse = s[0] + s[1]*ln + s[2]*ln*ln*ln
 	} else {
-		inverse = 1/warm + math.Log(r/or(l.R25, 10_000))/or(l.Beta, 3950)
+		inverse = 1/warm + math.Log(r/cmp.Or(l.R25, 10_000))/cmp.Or(l.Beta, 3950)
 	}
 	if celsius := 1/inverse - kelvin; inverse > 0 && celsius >= -100 && celsius <= 400 {
 		return celsius, nil
@@ -115,7 +109,7 @@ func (l *Law) value(volts float64) (float64, error) {
 
 // ohms returns the sensor's resistance: 0 or infinite when the voltage reaches an end of the supply.
 func (l *Law) ohms(volts float64) float64 {
-	supply, fixed := or(l.Supply, 3.3), or(l.Fixed, 10_000)
+	supply, fixed := cmp.Or(l.Supply, 3.3), cmp.Or(l.Fixed, 10_000)
 	across := supply - volts // the sensor's resistor
 	if l.Grounded {
 		across = volts

@@ -2,7 +2,6 @@ package drivers
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -39,18 +38,18 @@ func (c *mcp9808Chip) quantities() []sensors.Quantity {
 }
 
 func (c *mcp9808Chip) setup(ctx context.Context) error {
-	b, err := c.read(2, mcp9808Manufacturer)
+	id, err := c.word(mcp9808Manufacturer)
 	if err != nil {
 		return err
 	}
-	if id := binary.BigEndian.Uint16(b); id != 0x0054 {
+	if id != 0x0054 {
 		return fmt.Errorf("its manufacturer is %04x, not 0054: this is another device", id)
 	}
-	if b, err = c.read(2, mcp9808Device); err != nil {
+	if id, err = c.word(mcp9808Device); err != nil {
 		return err
 	}
-	if b[0] != 0x04 { // the lower byte is its revision
-		return fmt.Errorf("its device number is %02x, not 04: this is another device", b[0])
+	if id>>8 != 0x04 { // the lower byte is its revision
+		return fmt.Errorf("its device number is %02x, not 04: this is another device", id>>8)
 	}
 	if err := c.write(mcp9808Config, 0, 0); err != nil { // it may have been shut down
 		return err
@@ -62,12 +61,12 @@ func (c *mcp9808Chip) setup(ctx context.Context) error {
 }
 
 func (c *mcp9808Chip) measure(_ context.Context, values []float64) error {
-	b, err := c.read(2, mcp9808Value)
+	word, err := c.word(mcp9808Value)
 	if err != nil {
 		return err
 	}
 	// The upper three bits are alerts; the 13 below are a two's complement, in sixteenths.
-	values[0] = float64(int16(binary.BigEndian.Uint16(b)<<3)>>3) * 0.0625
+	values[0] = float64(int16(word<<3)>>3) * 0.0625
 	return nil
 }
 

@@ -22,10 +22,11 @@ type Found struct {
 func ScanI2C(ctx context.Context, bus i2c.Bus) ([]Found, error) {
 	var found []Found
 	for addr := uint16(0x08); addr < 0x78; addr++ {
+		f := Found{Addr: uint64(addr)}
 		var possible []Driver
 		for _, d := range Catalogue() {
 			if d.Bus == I2C && slices.Contains(d.Addresses, addr) {
-				possible = append(possible, d)
+				possible, f.Drivers = append(possible, d), append(f.Drivers, d.Name)
 			}
 		}
 		if len(possible) == 0 {
@@ -33,10 +34,6 @@ func ScanI2C(ctx context.Context, bus i2c.Bus) ([]Found, error) {
 		}
 		if err := ctx.Err(); err != nil {
 			return found, fmt.Errorf("drivers: looking for devices on %s: %w", bus, context.Cause(ctx))
-		}
-		f := Found{Addr: uint64(addr)}
-		for _, d := range possible {
-			f.Drivers = append(f.Drivers, d.Name)
 		}
 		if name := identify(ctx, bus, addr, possible); name != "" {
 			f.Drivers, f.Sure = []string{name}, true

@@ -2,7 +2,6 @@ package drivers
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -52,28 +51,21 @@ func (c *tmp102Chip) setup(ctx context.Context) error {
 	if err := c.wait(ctx, tmp102Conversion); err != nil {
 		return err
 	}
-	b, err := c.read(2, tmp102Config)
-	if err != nil {
-		return err
-	}
-	if config := binary.BigEndian.Uint16(b); config&tmp102Mask != tmp102Run&tmp102Mask {
+	config, err := c.word(tmp102Config)
+	if err == nil && config&tmp102Mask != tmp102Run&tmp102Mask {
 		return errors.New("it does not keep its configuration: it may be another device")
 	}
-	return nil
+	return err
 }
 
 func (c *tmp102Chip) measure(_ context.Context, values []float64) error {
-	b, err := c.read(2, tmp102Value)
+	word, err := c.word(tmp102Value)
 	if err != nil {
 		return err
 	}
 	// The lowest bit says how many bits there are: 12, or 13 in the extended mode.
-	raw := int16(binary.BigEndian.Uint16(b))
-	if raw&1 == 0 {
-		values[0] = float64(raw>>4) * 0.0625
-	} else {
-		values[0] = float64(raw>>3) * 0.0625
-	}
+	shift := 4 - word&1
+	values[0] = float64(int16(word)>>shift) * 0.0625
 	return nil
 }
 

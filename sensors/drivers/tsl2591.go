@@ -101,14 +101,10 @@ func (c *tsl2591Chip) setup(ctx context.Context) error {
 
 // start starts again with the present gain, and waits for the first result.
 func (c *tsl2591Chip) start(ctx context.Context) error {
-	if err := c.write(tsl2591Enable, tsl2591On); err != nil {
-		return err
-	}
-	if err := c.write(tsl2591Control, byte(c.gain<<4|(c.time-1))); err != nil {
-		return err
-	}
-	if err := c.write(tsl2591Enable, tsl2591Run); err != nil {
-		return err
+	for _, w := range [...][2]byte{{tsl2591Enable, tsl2591On}, {tsl2591Control, byte(c.gain<<4 | (c.time - 1))}, {tsl2591Enable, tsl2591Run}} {
+		if err := c.write(w[:]...); err != nil {
+			return err
+		}
 	}
 	return c.wait(ctx, c.period())
 }

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -64,13 +65,7 @@ func veml7700() Driver {
 				{gain: 2, time: 400 * time.Millisecond},
 			}
 			if o.Gain != 0 || o.Integration != 0 {
-				choices = []veml7700Step{{gain: o.Gain, time: o.Integration}}
-				if o.Integration == 0 {
-					choices[0].time = times[0].value
-				}
-				if o.Gain == 0 {
-					choices[0].gain = gains[0].value
-				}
+				choices = []veml7700Step{{gain: cmp.Or(o.Gain, gains[0].value), time: cmp.Or(o.Integration, times[0].value)}}
 			}
 			for i := range choices {
 				s := &choices[i]

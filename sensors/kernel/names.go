@@ -80,8 +80,5 @@ func slug(s, otherwise string) string {
 		}
 	}
 	name = name[:min(len(name), 60)]
-	if s := strings.Trim(string(name), "-"); s != "" {
-		return s
-	}
-	return otherwise
+	return cmp.Or(strings.Trim(string(name), "-"), otherwise)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"sighub/sensors"
 )
@@ -72,12 +73,8 @@ func Scan(o Options) []Found {
 
 // scan returns each device once, although the kernel also shows thermal zones and 1-Wire thermometers as hwmon.
 func scan(o *Options) []*device {
-	if o.Root == "" {
-		o.Root = "/sys"
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Root = cmp.Or(o.Root, "/sys")
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	all := slices.Concat(
 		o.in("bus/iio/devices", "iio:device", iioDevice),
 		o.in("class/hwmon", "hwmon", hwmonDevice),
@@ -119,14 +116,7 @@ func (o *Options) in(class, prefix string, look func(dir string) (*device, error
 
 // escape returns a pattern that matches only this path.
 func escape(path string) string {
-	var pattern []byte
-	for i := range len(path) {
-		if slices.Contains([]byte(`*?[\`), path[i]) {
-			pattern = append(pattern, '\\')
-		}
-		pattern = append(pattern, path[i])
-	}
-	return string(pattern)
+	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
 // exists reports whether there is a file of that name.

@@ -49,17 +49,11 @@ func (w *watched) run(ctx context.Context) {
 			w.log.Warn("a pin cannot be used: trying again until it can", "error", err)
 		}
 		w.told = true
-		w.pause(ctx, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
 		wait = min(2*wait, w.opts.RetryMax)
-	}
-}
-
-func (w *watched) pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }
 

@@ -64,9 +64,7 @@ type Watcher struct {
 // NewWatcher returns a Watcher for these pins. It does nothing until Run. It is an error if Check fails for one, or if two have
 // the same sender.
 func NewWatcher(r *hub.Router, pins []Pin, o Options) (*Watcher, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	o.RetryMin = cmp.Or(max(o.RetryMin, 0), time.Second)
 	o.RetryMax = max(o.RetryMin, cmp.Or(max(o.RetryMax, 0), time.Minute))
 	w := new(Watcher)

@@ -1,6 +1,7 @@
 package simulated
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -64,10 +65,7 @@ func (d Drift) Pressure(at time.Time) sensors.Reading {
 
 // days returns how many days have passed since Start.
 func (d Drift) days(at time.Time) float64 {
-	length := d.Day
-	if length <= 0 {
-		length = 24 * time.Hour
-	}
+	length := cmp.Or(max(d.Day, 0), 24*time.Hour)
 	start := d.Start
 	if start.IsZero() {
 		start = time.Unix(0, 0) // a Duration does not reach back to year 1

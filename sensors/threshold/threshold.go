@@ -65,12 +65,10 @@ func (t *Threshold) crossed(value float64, before bool) bool {
 		limit = t.Until
 	}
 	switch {
-	case t.Above && before:
-		return value >= limit
+	case value == limit: // neither beyond it nor past it
+		return before
 	case t.Above:
 		return value > limit
-	case before:
-		return value <= limit
 	default:
 		return value < limit
 	}

@@ -1,6 +1,7 @@
 package threshold
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,9 +22,7 @@ type Watcher struct{ watched []*watched }
 // Watch starts to watch thresholds, until the Watcher is closed. It is an error if Check fails for one, or if two would have
 // the same sender.
 func Watch(r *hub.Router, thresholds []Threshold, o Options) (*Watcher, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	w := new(Watcher)
 	names := make(map[string]bool, len(thresholds))
 	for _, t := range thresholds {

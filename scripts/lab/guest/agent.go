@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 
@@ -22,7 +23,7 @@ type agent struct {
 	mu  sync.Mutex // guards out, so that lines do not mix and sights are written in the order of their times
 	out *json.Encoder
 
-	programs  table[*program]
+	programs  table[*exec.Cmd]
 	listeners table[func()]
 	held      table[*os.File]
 }
@@ -118,10 +119,8 @@ func (a *agent) do(c wire.Call) (any, error) {
 		return nil, a.start(p)
 	}
 	var t wire.Target
-	if c.With != nil {
-		if err := json.Unmarshal(c.With, &t); err != nil {
-			return nil, err
-		}
+	if err := json.Unmarshal(c.With, &t); err != nil {
+		return nil, err
 	}
 	switch c.Do {
 	case "now":

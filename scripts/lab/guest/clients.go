@@ -56,7 +56,7 @@ func (a *agent) listen(t wire.Target) error {
 		return err
 	}
 	stop := make(chan struct{})
-	end = func(end func()) func() { return func() { close(stop); end() } }(end)
+	unlisten := func() { close(stop); end() }
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err = router.AddRemoteListener(ctx, "", "", func(ev hub.Event) {
@@ -71,10 +71,10 @@ func (a *agent) listen(t wire.Target) error {
 		}
 	})
 	if err != nil {
-		end()
+		unlisten()
 		return err
 	}
-	a.listeners.put(t.Name, end)
+	a.listeners.put(t.Name, unlisten)
 	return nil
 }
 
@@ -96,11 +96,7 @@ func request(t wire.Target) (wire.Reply, error) {
 	defer end()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var params carrier.Value
-	if t.Params != nil {
-		params = carrier.RawValue(carrier.JSON, t.Params)
-	}
-	value, err := router.RemoteRequest(ctx, t.Sender, t.Method, params)
+	value, err := router.RemoteRequest(ctx, t.Sender, t.Method, carrier.Value{})
 	r := wire.Reply{At: monotonic()}
 	if err != nil {
 		r.Text = err.Error()

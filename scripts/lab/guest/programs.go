@@ -12,16 +12,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"sighub/scripts/lab/wire"
 )
-
-// A program runs until it ends by itself or by a signal.
-type program struct{ *exec.Cmd }
 
 func command(p wire.Program) (*exec.Cmd, error) {
 	if len(p.Args) == 0 {
@@ -31,7 +27,7 @@ func command(p wire.Program) (*exec.Cmd, error) {
 	cmd.Dir = "/tmp"
 	cmd.Env = []string{"HOME=/tmp", "PATH=/bin"}
 	if p.UID != 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.UID, Gid: p.UID, Groups: p.Groups}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.UID, Gid: p.UID}}
 	}
 	return cmd, nil
 }
@@ -59,7 +55,7 @@ func (a *agent) start(p wire.Program) error {
 		_ = read.Close()
 		return err
 	}
-	a.programs.put(p.Name, &program{cmd})
+	a.programs.put(p.Name, cmd)
 	go func() {
 		a.follow(p.Name, read)
 		code := 0
@@ -157,19 +153,10 @@ func (a *agent) process(t wire.Target) (wire.Process, error) {
 	if err != nil {
 		return r, err
 	}
-	for line := range strings.SplitSeq(string(status), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		switch fields[0] {
-		case "Threads:":
-			r.Threads, err = strconv.Atoi(fields[1])
-		case "RssAnon:":
-			r.Resident, err = strconv.Atoi(fields[1])
-		}
-		if err != nil {
-			return r, err
+	for key, value := range map[string]*int{"Threads": &r.Threads, "RssAnon": &r.Resident} {
+		_, rest, _ := strings.Cut(string(status), "\n"+key+":")
+		if _, err := fmt.Sscan(rest, value); err != nil {
+			return r, fmt.Errorf("%s/status: %s: %w", dir, key, err)
 		}
 	}
 	return r, nil

@@ -37,24 +37,12 @@ func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
 	if err := ioctl(fd, syscall.TIOCMGET, unsafe.Pointer(&lines)); err != nil {
 		return t, fmt.Errorf("TIOCMGET: %w", err)
 	}
-	// struct serial_struct, 72 bytes long, of which only the flags are used.
-	var serial struct {
-		kind, line int32
-		port       uint32
-		irq, flags int32
-		_          [52]byte
-	}
-	if err := ioctl(fd, syscall.TIOCGSERIAL, unsafe.Pointer(&serial)); err != nil {
-		return t, fmt.Errorf("TIOCGSERIAL: %w", err)
-	}
-	const asyncLowLatency = 1 << 13
 	return wire.Terminal{
-		HangUp:  ios.cflag&syscall.HUPCL != 0,
-		Raw:     ios.lflag&(syscall.ECHO|syscall.ICANON|syscall.ISIG) == 0 && ios.oflag&syscall.OPOST == 0,
-		Baud:    ios.ospeed,
-		DTR:     lines&syscall.TIOCM_DTR != 0,
-		RTS:     lines&syscall.TIOCM_RTS != 0,
-		Latency: serial.flags&asyncLowLatency != 0,
+		HangUp: ios.cflag&syscall.HUPCL != 0,
+		Raw:    ios.lflag&(syscall.ECHO|syscall.ICANON|syscall.ISIG) == 0 && ios.oflag&syscall.OPOST == 0,
+		Baud:   ios.ospeed,
+		DTR:    lines&syscall.TIOCM_DTR != 0,
+		RTS:    lines&syscall.TIOCM_RTS != 0,
 	}, nil
 }
 

@@ -9,7 +9,7 @@ import "encoding/json"
 type Call struct {
 	ID   uint64          `json:"id"`
 	Do   string          `json:"do"` // the name of the command
-	With json.RawMessage `json:"with,omitempty"`
+	With json.RawMessage `json:"with"`
 }
 
 // A Line is what the agent writes. One of its fields is set.
@@ -52,11 +52,10 @@ type Sight struct {
 
 // A Program is the parameter of the command "start". Later calls use its name.
 type Program struct {
-	Name   string   `json:"name"`
-	Args   []string `json:"args"`
-	UID    uint32   `json:"uid,omitempty"`
-	Groups []uint32 `json:"groups,omitempty"` // of a program that is not root
-	Files  int      `json:"files,omitempty"`  // how many descriptors it inherits besides the standard three
+	Name  string   `json:"name"`
+	Args  []string `json:"args"`
+	UID   uint32   `json:"uid,omitempty"`
+	Files int      `json:"files,omitempty"` // how many descriptors it inherits besides the standard three
 }
 
 // A Target is the parameter of all other commands. Each uses the fields that it needs.
@@ -68,9 +67,8 @@ type Target struct {
 	Text   string `json:"text,omitempty"`
 	Slow   bool   `json:"slow,omitempty"` // a listener that accepts one event and no more
 
-	Sender string          `json:"sender,omitempty"`
-	Method string          `json:"method,omitempty"`
-	Params json.RawMessage `json:"params,omitempty"`
+	Sender string `json:"sender,omitempty"`
+	Method string `json:"method,omitempty"`
 }
 
 // A Process describes the resources of a program.
@@ -82,12 +80,11 @@ type Process struct {
 
 // A Terminal has the settings of a port.
 type Terminal struct {
-	HangUp  bool   `json:"hang_up"` // HUPCL
-	Raw     bool   `json:"raw"`     // no echo, no lines, no signals
-	Baud    uint32 `json:"baud"`
-	DTR     bool   `json:"dtr"`
-	RTS     bool   `json:"rts"`
-	Latency bool   `json:"latency"` // ASYNC_LOW_LATENCY
+	HangUp bool   `json:"hang_up"` // HUPCL
+	Raw    bool   `json:"raw"`     // no echo, no lines, no signals
+	Baud   uint32 `json:"baud"`
+	DTR    bool   `json:"dtr"`
+	RTS    bool   `json:"rts"`
 }
 
 // A Reply is the result of a request, or of a program that has ended.
