@@ -35,10 +35,9 @@ func (c *Calls) SetWindow(window int) {
 	c.admit()
 }
 
-// Begin waits until the window has room and registers done for a new message, whose id it returns. If it
-// returns an error, done will not be called: ctx's error, or the one given to Fail. When ctx is done later on,
-// done is called with its error; the message keeps its place in the window until it is answered, because the
-// client still has it.
+// Begin waits until the window has room and registers done for a new message, whose id it returns. Its error is that of
+// ctx, or the one given to Fail; done is then not called. When ctx is done later on, done is called with its error; the
+// message keeps its place in the window until it is answered, because the client still has it.
 func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, context.Cause(ctx)
@@ -74,7 +73,7 @@ func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, err
 	return id, nil
 }
 
-// Answer ends the message id with the client's reply. It returns false if no such message is outstanding.
+// Answer ends the message id with the client's reply. It reports whether such a message was outstanding.
 func (c *Calls) Answer(id uint64, r Reply) bool {
 	done, ok := c.take(id)
 	if done != nil {
@@ -91,8 +90,8 @@ func (c *Calls) Cancel(id uint64, err error) {
 	}
 }
 
-// Drop forgets the message id without calling its done: for one that could not be sent, which Transmit tells
-// its caller by returning an error. It returns false if done was or will be called all the same.
+// Drop forgets the message id without calling its done: for a message that could not be sent, so that Transmit returns an
+// error. It reports whether it has forgotten the message; if not, done was called or will be.
 func (c *Calls) Drop(id uint64) bool {
 	done, _ := c.take(id)
 	return done != nil

@@ -107,8 +107,8 @@ type Client struct {
 	// client. On a medium without legacy clients the carrier always sets it. So does the connecting end for its hub.
 	Hello bool
 
-	// Window is how many unanswered messages the client takes at a time: no fewer, and Transmit blocks when there are
-	// as many. It is 0 where the medium counts otherwise.
+	// Window is how many unanswered messages the client takes at a time. Transmit blocks when there are as many, and not
+	// before. It is 0 if the medium limits messages in another way.
 	Window int
 
 	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
@@ -130,6 +130,6 @@ type Disconnecter interface {
 // that stops serving stops reporters first, so that what their clients have reported is passed on and acknowledged.
 type Reporter interface {
 	Carrier
-	// Reports reports whether the clients are such devices.
+	// Reports reports whether the clients keep what they report until it is acknowledged.
 	Reports() bool
 }

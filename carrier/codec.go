@@ -3,10 +3,9 @@ package carrier
 // MaxDepth is how deeply arrays and maps may be nested in what arrives; deeper is malformed.
 const MaxDepth = 32
 
-// A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by
-// several goroutines.
-// Bytes given to Decode and Fields may come from anywhere: whatever they hold, the answer is an error or a
-// value, in memory proportional to their length.
+// A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by several
+// goroutines. Decode and Fields accept bytes from anywhere. They return an error for bytes that they cannot read, and use
+// memory in proportion to the number of bytes.
 type Codec interface {
 	// Name is the encoding's name: values encoded under the same name need no re-encoding.
 	Name() string
@@ -22,9 +21,9 @@ type Codec interface {
 	// string, []byte, []any and map[string]any.
 	Decode(data []byte, v any) error
 
-	// Fields calls f for each entry of a map until f returns an error, which it then returns. It reports
-	// data that is not one whole map before the first call. Keys that are small integers are given by the
-	// name they stand for (see [Keys]); a key of another type, or an unknown integer, is passed over.
+	// Fields calls f for each entry of a map until f returns an error, which it then returns. It reports data that is not
+	// one whole map before the first call. Keys that are small integers are given by the name they stand for (see
+	// [Keys]); a key of another type, or an unknown integer, is skipped.
 	Fields(data []byte, f func(key string, v Value) error) error
 }
 
@@ -36,13 +35,14 @@ var (
 	CBORText Codec = cborCodec{}
 )
 
-// An Appender encodes itself, in whatever codec it is asked for.
+// An Appender encodes itself in any codec.
 type Appender interface {
+	// AppendTo appends the encoding to dst.
 	AppendTo(dst []byte, c Codec) ([]byte, error)
 }
 
-// An Object is a map whose fields are encoded in the order in which they stand. Who receives one reads it with
-// Fields, of a [Codec] or a [Value]: decoded in another way, the keys that [CBOR] wrote are integers.
+// An Object is a map whose fields are encoded in the order in which they stand. The receiver reads it with the Fields
+// method of a [Codec] or a [Value]. Decoded in another way, the keys that [CBOR] wrote are integers.
 type Object []Field
 
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// An Exchange is the messages and replies of one connection, both ways: what is the same on every medium that carries
-// whole packets. A carrier fills in the fields when its client connects, passes to Receive each packet that arrives,
-// from the goroutine that reads, and ends it with Calls.Fail when the client goes.
+// An Exchange handles the messages and replies of one connection, in both directions. It serves every medium that carries
+// whole packets. A carrier fills in the fields when its client connects, passes to Receive each packet that arrives, from
+// the goroutine that reads, and ends it with Calls.Fail when the client goes.
 type Exchange struct {
 	Client  ClientID
 	Handler Handler
@@ -42,8 +42,8 @@ func (x *Exchange) Transmit(ctx context.Context, m *Message, done func(Reply, er
 	return nil // done was called, or will be
 }
 
-// Receive handles one packet: it passes a message to the handler, a reply to the one who waits for it, and answers what
-// is malformed. It keeps the packet.
+// Receive handles one packet. It passes a message to the handler and a reply to the done of its message, and answers a
+// malformed packet. It keeps the packet.
 func (x *Exchange) Receive(packet []byte) {
 	p, err := Unpack(x.Codec, packet)
 	switch {

@@ -2,8 +2,8 @@ package carrier
 
 import "fmt"
 
-// A MapWriter appends a map entry by entry. It is what [Codec].AppendObject does with an Object, without making one:
-// of the codecs of this package, nothing is allocated for an entry.
+// A MapWriter appends a map entry by entry. It writes what [Codec].AppendObject writes for an [Object], but needs no
+// Object. With the codecs of this package, an entry allocates nothing.
 //
 //	w := carrier.NewMapWriter(dst, codec, 2)
 //	w.Text("sender", "light")
@@ -19,7 +19,7 @@ type MapWriter struct {
 	err     error
 }
 
-// NewMapWriter begins a map with so many entries.
+// NewMapWriter begins a map that will have the given number of entries.
 func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
 	w := MapWriter{dst: dst, start: len(dst), codec: c, want: entries}
 	switch c.(type) {
@@ -120,7 +120,7 @@ func (w *MapWriter) other(key string, v any) {
 	}
 }
 
-// End ends the map, and returns dst with it; after an error, as it was.
+// End ends the map and returns dst with it. After an error, it returns dst as it was.
 func (w *MapWriter) End() ([]byte, error) {
 	switch w.codec.(type) {
 	case cborCodec:

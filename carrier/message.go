@@ -32,9 +32,10 @@ const (
 	StatusNoMethod     Status = -3 // the message names no method
 	StatusMalformed    Status = -4 // what arrived is not a message
 	StatusTooLarge     Status = -5 // the message, or the answer to it, is larger than a limit
-	StatusLimit        Status = -6 // the client has as many clients, senders, listeners or messages as it may
+	StatusLimit        Status = -6 // as many clients, senders, listeners or messages as there may be
 )
 
+// String returns the status in words.
 func (s Status) String() string {
 	switch s {
 	case StatusDone:
@@ -62,6 +63,7 @@ type StatusError struct {
 	Exception string
 }
 
+// Error returns the status in words and the exception, without saying the same twice.
 func (e *StatusError) Error() string {
 	switch {
 	case e.Exception == "":
@@ -118,7 +120,7 @@ func Failed(err error) Reply {
 	return r
 }
 
-// A Packet is what travels: a message or a reply, the other one nil.
+// A Packet is a message or a reply. The other field is nil.
 type Packet struct {
 	Message *Message
 	Reply   *Reply
@@ -163,10 +165,10 @@ func (r *Reply) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	return w.End()
 }
 
-// Unpack reads one packed message or reply: what has a status is a reply, anything else is a message.
+// Unpack reads one packed message or reply. A packet with a status is a reply; any other is a message.
 //
-// An error wraps [ErrMalformed]. If the packet is then not zero, it holds a message with nothing but the id to
-// which that error should be replied; if it is zero, what arrived was a reply, and none is owed. The packet
+// An error wraps [ErrMalformed]. If a message arrived, the packet then holds a message with nothing but its id, and the
+// error should be sent as the reply to it. If a reply arrived, the packet is zero, and nothing should be sent. The packet
 // keeps data.
 func Unpack(c Codec, data []byte) (Packet, error) {
 	var p parts

@@ -25,16 +25,16 @@ type Route struct {
 	Handle any
 }
 
-// An OutRoute is a Route as the sending end of a connection has it. Its owner makes one for each route and passes it
-// again and again; it may be used on one connection alone.
+// An OutRoute is a Route as the sending end of a connection has it. Its owner makes one for each route, passes the same
+// one each time, and uses it on one connection only.
 type OutRoute struct {
 	Route
 	number uint64
 	known  bool // to the peer, under that number
 }
 
-// MaxRoutes is how many routes a connection has in each direction. A number beyond is malformed; one that is used
-// again stands for another route from there on.
+// MaxRoutes is how many routes a connection has in each direction. A larger number is malformed. A number that is defined
+// again stands for another route from then on.
 const MaxRoutes = 1024
 
 // Routes gives numbers to the routes of a connection's sending end. The zero Routes is ready for use.
@@ -80,14 +80,14 @@ type SignalSink interface {
 	// Window is how many signals the client takes unanswered.
 	Window() int
 
-	// Account makes the sink add to total, roughly, the bytes of its signals that wait to be written or are being
-	// written, and take them off again. Sinks share a total. Account is called once, before anything is put.
+	// Account makes the sink count its bytes in total: roughly those of signals that wait to be written or are being
+	// written. Several sinks share one total. Account is called once, before the first Put.
 	Account(total *atomic.Int64)
 
 	// Put queues a signal, packed in the client's codec, and returns how many bytes of signals wait to be written. It
 	// does not block, and keeps nothing of p. The signal may stay in the queue until Flush. The caller keeps to the
-	// window, and puts nothing while PendingLimit bytes wait; fewer wait once the client has answered. An error means
-	// that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
+	// window, and puts nothing while PendingLimit bytes wait. Answers of the client are a sign that fewer wait. An error
+	// means that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
 
 	// Pending returns how many bytes of signals wait to be written.
@@ -102,13 +102,13 @@ type SignalSink interface {
 const PendingLimit = 256 << 10
 
 // Answers takes the answers to signals that arrived, in the order of the signals. It is safe for use by several
-// goroutines. An answer may come after the client has gone: it never answers signals of another connection, but a client
-// that keeps its signals until they are answered receives it when it is back.
+// goroutines. An answer may come after the client has gone. It never answers signals of another connection. A client that
+// keeps its signals until they are answered, such as a device, receives it when it is back.
 type Answers interface {
-	// Done answers the next n signals: they are done. Done(0) does nothing.
+	// Done answers the next n signals as done. Done(0) does nothing.
 	Done(n int)
-	// Fail answers the next signal: it is not done. The reply's status is not [StatusDone]; an exception that is too
-	// large for the client is left out.
+	// Fail answers the next signal as not done. The reply's status is not [StatusDone]; an exception that is too large
+	// for the client is left out.
 	Fail(r Reply)
 }
 
@@ -154,5 +154,5 @@ func (v Value) Clone() Value {
 	return v
 }
 
-// Encoding returns the codec in which the value came; nil for a Go value, which was not encoded yet.
+// Encoding returns the codec in which the value arrived. It is nil for a Go value that was never encoded.
 func (v Value) Encoding() Codec { return v.codec }

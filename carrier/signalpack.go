@@ -18,7 +18,7 @@ import (
 // way to the hub and [number, sender, event, listener_id] from there. Numbers that are new come in order: 0, 1, 2 and so
 // on. Times are nanoseconds since 1970 in CBOR and RFC 3339 texts in JSON, null or 0 if unknown.
 
-// A PackedSignal is a signal but for its route, packed: what is the same for all who hear it.
+// A PackedSignal is a packed signal without its route: the part that is the same for all listeners.
 type PackedSignal struct {
 	codec Codec
 	items int
@@ -170,7 +170,7 @@ func appendTime(dst []byte, json bool, ns int64) []byte {
 	}
 }
 
-// AppendDone appends the packet that answers n signals, in JSON or CBOR.
+// AppendDone appends the packet that answers n signals as done, in JSON or CBOR.
 func AppendDone(dst []byte, json bool, n int) []byte {
 	if json {
 		return append(strconv.AppendInt(append(dst, '['), int64(n), 10), ']')
@@ -201,11 +201,11 @@ func IsSignals(c Codec, first byte) bool {
 // InRoutes are the routes of a connection's receiving end, by their numbers. The zero InRoutes is ready for use.
 type InRoutes struct{ slots []*Route }
 
-// A SignalPacket is one packet of a stream of signals: a signal, or if its Route is nil the answer to others.
+// A SignalPacket is one packet of a stream of signals: a signal or, if the Route of Signal is nil, an answer to signals.
 type SignalPacket struct {
 	Signal Signal
-	Done   int    // so many are done
-	Failed *Reply // the next one is not
+	Done   int    // how many signals are done
+	Failed *Reply // the next signal is not done
 }
 
 // Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed].

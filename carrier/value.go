@@ -40,7 +40,7 @@ func ValueOf(v any) Value {
 	return Value{v: v}
 }
 
-// Set makes v what [ValueOf] returns, in its place: that spares copies where these count. Nobody else may have v yet.
+// Set sets v to what [ValueOf] returns for x, without copying a Value. No other goroutine may use v yet.
 func (v *Value) Set(x any) {
 	switch val := x.(type) {
 	case Value:
@@ -55,7 +55,7 @@ func (v *Value) Set(x any) {
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
 func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
 
-// Shared returns the same value, which from here on remembers its encodings: for one that goes to several
+// Shared returns the same value in a form that remembers its encodings, so that each codec encodes it once for all its
 // receivers.
 func (v Value) Shared() Value {
 	if v.shared == nil {
@@ -64,7 +64,7 @@ func (v Value) Shared() Value {
 	return v
 }
 
-// Size returns how many bytes the value came in; 0 for a Go value, which was not encoded yet.
+// Size returns the number of bytes in which the value arrived. It is 0 for a Go value that was never encoded.
 func (v Value) Size() int { return len(v.raw) }
 
 // IsNull reports whether the value is null, or no value at all.
@@ -77,8 +77,8 @@ func (v Value) IsNull() bool {
 		(v.codec.Name() == CBOR.Name() && len(v.raw) == 1 && (v.raw[0] == 0xf6 || v.raw[0] == 0xf7))
 }
 
-// Uint returns the value if it is encoded and a plain integer that is not negative, such as the id of a message that a
-// carrier has numbered.
+// Uint returns the value if it is encoded as a plain integer that is not negative, such as the id of a message that a
+// carrier has numbered. ok reports whether it is.
 func (v Value) Uint() (n uint64, ok bool) {
 	switch v.codec.(type) {
 	case cborCodec:

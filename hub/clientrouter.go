@@ -270,8 +270,8 @@ func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string,
 	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
 }
 
-// RemoteSenders lists the senders of the hub, connected or awaited, by name. The events of a sender are left out if they are
-// so many that they do not fit in an answer.
+// RemoteSenders lists the senders of the hub, connected or awaited, by name. If a sender has more events than fit in an
+// answer, its events are left out.
 func (r *ClientRouter) RemoteSenders(ctx context.Context) ([]SenderInfo, error) {
 	const fewer = 128
 	list := []SenderInfo{}

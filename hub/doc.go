@@ -13,8 +13,8 @@
 // order of registration. A listener sees the events of one sender in the order in which they were
 // triggered. Senders that come and go are announced by their built-in events [Connect] and [Disconnect].
 //
-// A listener may be added before its sender is there. It then hears the sender once it connects; if the
-// sender does not offer the event, the listener stays dormant until a connection that does.
+// A listener may be added before its sender is there. It hears the sender once the sender connects. If the sender does
+// not offer the event, the listener hears nothing until the sender connects again and offers it.
 //
 // A request is a call to one of a sender's methods; the sender answers it with a response or an error.
 //

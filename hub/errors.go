@@ -8,8 +8,10 @@ import (
 	"sighub/carrier"
 )
 
-// Errors of this package, wrapped with details. errors.Is finds them in what a hub answers to a [ClientRouter], too, and
-// so it does carrier.ErrLimit, carrier.ErrTooLarge and, where a sender did not answer in time, context.DeadlineExceeded.
+// Errors of this package, wrapped with details. errors.Is also finds them in the errors with which a hub answers a
+// [ClientRouter]. In these it finds, too, [carrier.ErrLimit], [carrier.ErrTooLarge] and, if a sender did not answer in
+// time, [context.DeadlineExceeded]. Of other errors that a [RequestHandler] returns, a caller elsewhere gets only the
+// text.
 var (
 	ErrName         = errors.New("hub: bad name")
 	ErrExists       = errors.New("hub: sender is already connected")

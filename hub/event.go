@@ -53,7 +53,7 @@ type legacyConnection struct {
 	Requests []*string `json:"requests"`
 }
 
-// ClientInfo tells who a client is.
+// A ClientInfo says who a client is.
 type ClientInfo struct {
 	ID   uint64 `json:"id"` // unique among all clients of a ServerRouter, ever
 	Name string `json:"name,omitempty"`
@@ -61,6 +61,7 @@ type ClientInfo struct {
 	Addr string `json:"addr,omitempty"`
 }
 
+// String returns the client's name and address.
 func (c ClientInfo) String() string {
 	if c.Name == "" {
 		return c.Addr
@@ -72,7 +73,7 @@ func (c ClientInfo) String() string {
 // and the last of them happened. The listener may have heard others in between. If a device has lost the events, First is
 // the time of that sender's last reading before the loss.
 type Loss struct {
-	Count uint64    `json:"count"` // 0, or null on the network, if it is not known; it may be zero then
+	Count uint64    `json:"count"` // 0 if the number is unknown, which is null on the network; perhaps no event was lost
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Event string    `json:"event,omitempty"` // the event that was lost; empty: any

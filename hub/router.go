@@ -16,14 +16,14 @@ import (
 
 // Options are those of a Router. The zero value is ready to use.
 type Options struct {
-	// Logger gets what nobody else is told, such as a panic of a listener. Nil: nothing is logged.
+	// Logger receives what no caller is told, such as a panic of a listener. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Now returns the time of events whose source does not tell it. Nil: time.Now.
 	Now func() time.Time
 }
 
-// A Router has senders and listeners, and delivers the events of the former to the latter. It is safe for concurrent use.
-// Callbacks run on the goroutine that triggers the event. No lock is held then, so they may use the router.
+// A Router has senders and listeners, and delivers the events of its senders to its listeners. It is safe for concurrent
+// use. Callbacks run on the goroutine that triggers the event. No lock is held then, so they may use the router.
 type Router struct {
 	log *slog.Logger
 	now func() time.Time
@@ -269,8 +269,8 @@ func (r *Router) Channels() []string {
 	return append(names, Disconnect, Connect)
 }
 
-// Request calls a method of a sender and returns its response. It waits until ctx is done; for a client's sender, for
-// ServerOptions.RequestTimeout at most.
+// Request calls a method of a sender and returns its response. It waits until ctx is done. If the sender is a client's,
+// it waits for [ServerOptions].RequestTimeout at most.
 func (r *Router) Request(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
 	s, handle, err := r.findRequest(sender, method)
 	if err != nil {

@@ -244,14 +244,14 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 	return g.TriggerAt(ctx, data, time.Time{}, 0)
 }
 
-// TriggerAt triggers the event, which happened at the given time. The zero time is now. The time may be off by uncertainty;
-// if that is not positive, it is not known.
+// TriggerAt triggers the event, which happened at the given time; the zero time means now. The time may be off by
+// uncertainty; zero or less means that the uncertainty is unknown.
 //
 // When TriggerAt returns, the event has been delivered to every local callback and put into the outbox of every remote
-// listener. The exception is an event that is triggered while another event of the same sender is being delivered, by
-// another goroutine or by a callback that makes this call: whoever delivers that one delivers this one next, and TriggerAt
-// does not wait for it. TriggerAt waits, for a bounded time, for remote listeners that cannot keep up with this sender and
-// whose policy is [Block].
+// listener. There is one exception: if another event of the same sender is being delivered, by another goroutine or by a
+// callback that makes this call, the goroutine that delivers it also delivers this event, and TriggerAt does not wait for
+// that. TriggerAt waits, for a bounded time, for remote listeners that cannot keep up with this sender and whose policy
+// is [Block].
 //
 // The data must not be changed afterwards, because it may still have to be encoded for remote listeners. A listener in
 // whose codec it cannot be encoded is told of a gap.

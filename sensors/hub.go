@@ -20,18 +20,18 @@ type Sender interface {
 	Disconnect(reason string)
 }
 
-// OnRouter returns a Hub whose senders are senders of r; that of a [hub.ServerRouter] is its Router field. A reading arrives
-// at listeners as a device's does: the data is the bare number, its unit is in #connect, its time and uncertainty are the
-// event's.
+// OnRouter returns a Hub whose senders are senders of r. For a [hub.ServerRouter], pass its Router field. A reading
+// arrives at listeners as a device's does: the data is the bare number, its unit is in #connect, its time and uncertainty
+// are the event's.
 func OnRouter(r *hub.Router) Hub {
 	return hubFunc(func(_ context.Context, name string, o hub.SenderOptions) (*hub.Sender, error) {
 		return r.AddSender(name, o)
 	})
 }
 
-// OnClientRouter returns a Hub whose senders are senders of the hub elsewhere that r is connected to. While there is no
-// connection, sensors wait for it, and readings of those that were connected before are dropped and logged. Listeners hear
-// "removed" as the reason of #disconnect, whatever it was.
+// OnClientRouter returns a Hub whose senders are senders of the hub to which r is connected. While there is no
+// connection, new senders wait for one, and readings of senders that were connected before are dropped and logged. The
+// reason of #disconnect is always "removed".
 func OnClientRouter(r *hub.ClientRouter) Hub { return hubFunc(r.AddRemoteSender) }
 
 // A hubFunc adds a sender to a router.

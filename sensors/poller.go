@@ -60,8 +60,8 @@ type Output struct {
 
 	// Change is the smallest change from the value reported before that is reported; 0: every value is reported.
 	Change float64
-	// MinInterval is the least time between two values that are reported. Both intervals end with the reading nearest to
-	// their end.
+	// MinInterval is the shortest time between two values that are reported. MinInterval and MaxInterval are measured to
+	// the nearest reading.
 	MinInterval time.Duration
 	// MaxInterval is the time after which a value is reported even if it has not changed; 0: never.
 	MaxInterval time.Duration
@@ -109,8 +109,8 @@ func NewPoller(h Hub, sources []Source, o PollerOptions) (*Poller, error) {
 	return p, nil
 }
 
-// Check returns an error if the source is not valid, and sets defaults. NewPoller calls it too; call it yourself to find out
-// before you can set Open.
+// Check returns an error if the source is not valid, and sets defaults. NewPoller calls it, too. A program may call it
+// before it sets Open.
 func (s *Source) Check() error {
 	switch {
 	case s.Sender == "":

@@ -8,8 +8,8 @@ import (
 	"sighub/carrier"
 )
 
-// Bench measures a carrier as [Run] proves it: connect makes a pair for each benchmark, of which only Hub and Peer are
-// looked at. Times and allocations are those of both ends together, as both are in this process.
+// Bench measures a carrier as [Run] proves it: connect makes a pair for each benchmark, which uses only Hub and Peer.
+// Times and allocations are those of both ends together, as both are in this process.
 //
 //	Echo       one message at a time from the peer to the hub, answered with its params
 //	Pipelined  as many at a time as the window lets through

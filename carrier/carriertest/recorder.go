@@ -188,7 +188,7 @@ func (r *Recorder) Gone(ctx context.Context, id carrier.ClientID) (cause error, 
 	return cause, err
 }
 
-// Served is to be called when Serve has returned: no other call may follow.
+// Served notes that Serve has returned. A call of any other method of the handler then fails the test.
 func (r *Recorder) Served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

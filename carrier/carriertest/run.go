@@ -22,8 +22,8 @@ type Pair struct {
 
 	Medium
 
-	// MaxData is how many bytes of ASCII letters a text may have at most that stands alone as the params of
-	// a message with a method of four letters, and as its response, in both directions. At least 64.
+	// MaxData is the length of the longest text of ASCII letters that can be the whole params of a message whose method
+	// has four letters, and its whole response, in both directions. It is at least 64.
 	MaxData int
 
 	// Cut breaks the connection between Hub and Peer at once, as pulling the cable does. The peer may come
@@ -36,20 +36,19 @@ type Pair struct {
 	// Dial returns one more peer of Hub, to be served by the suite. Nil if a hub of this medium has one peer.
 	Dial func() carrier.Carrier
 
-	// Half lets one more peer send the first half of a message to Hub and vanish; on a medium that has but
-	// one peer, half a message comes from there, and then the line is cut. Nil if the medium carries whole
-	// messages only.
+	// Half lets one more peer send the first half of a message to Hub and vanish. On a medium with only one peer, that
+	// peer sends it, and then the line is cut. Nil if the medium carries whole messages only.
 	Half func()
-	// Garbage sends bytes that are no message to Hub, from one more peer or on the one line that there is.
-	// Nil if the medium carries whole messages only.
+	// Garbage sends Hub bytes that are not a message, from one more peer or on the only line. Nil if the medium carries
+	// whole messages only.
 	Garbage func()
 
 	// Malformed sends Hub, from one more peer, a message of which nothing but the id can be understood, and returns the
 	// status in the reply. Nil if nothing malformed can come.
 	Malformed func() carrier.Status
 
-	// Silence makes the line swallow everything from now on, in both directions, and closes nothing: both ends are to
-	// find out, once they have something to send, with [carrier.ErrTimeout]. Nil if the medium cannot fall silent.
+	// Silence makes the line lose everything from now on, in both directions, without closing anything. Once they have
+	// something to send, both ends must disconnect with [carrier.ErrTimeout]. Nil if the medium cannot fall silent.
 	Silence func()
 	// Break makes Hub's medium fail for good, as when a listening socket is lost. Nil if it cannot.
 	Break func()
@@ -61,7 +60,7 @@ type Pair struct {
 	Flood func(bytes int)
 }
 
-// A Medium says what its carriers tell of a client, and what they do not do. The zero Medium does everything.
+// A Medium says what its carriers know about a client, and what they do not do. The zero Medium does everything.
 type Medium struct {
 	// Name and UID are those of Peer, as Hub is to know it. Empty: Hub is to know none.
 	Name, UID string
@@ -70,10 +69,10 @@ type Medium struct {
 	Timeout time.Duration
 	// Legacy: clients say no hello, so Client.Hello is false.
 	Legacy bool
-	// PackedIDs: a message's id is in the packet, so that of a packet that cannot be unpacked it is not known, and
-	// nobody learns which message a reply to it is for.
+	// PackedIDs: a message's id is inside its packet. If a packet cannot be unpacked, its id is unknown, and the reply to
+	// it cannot name its message.
 	PackedIDs bool
-	// NoGoodbye: an end that stops is not told from one that is cut off.
+	// NoGoodbye: the other end cannot tell an end that stops from one that is cut off.
 	NoGoodbye bool
 	// NoSignalsToHub and NoSignalsToPeer: signals of that direction travel as messages only.
 	NoSignalsToHub, NoSignalsToPeer bool
@@ -93,7 +92,7 @@ func Run(t *testing.T, connect func(t testing.TB) *Pair) {
 }
 
 // RunLossy runs the cases that hold on a line which loses and doubles what it carries, for carriers that send again what
-// was lost: whatever happens to a line that they allow for must not be noticed.
+// was lost. Neither end may notice what happens on the line.
 func RunLossy(t *testing.T, connect func(t testing.TB) *Pair) {
 	for _, c := range lossyCases {
 		run(t, c, connect, true)

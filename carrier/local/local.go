@@ -11,7 +11,7 @@ import (
 	"sighub/carrier"
 )
 
-// Options of a [Hub] and its peers. The zero value is the default of each.
+// Options configure a [Hub] and its peers. The zero value of each field stands for its default.
 type Options struct {
 	// Codec packs the messages; nil stands for [carrier.CBOR].
 	Codec carrier.Codec

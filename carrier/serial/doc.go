@@ -24,8 +24,8 @@
 //	{"info": {"sender": "light", "event": "lux", "time": <ns since 1970>, "uncertainty": <ns>}, "data": 512}
 //
 // The event "#gap" reports readings that a device took and lost: {"count", "first", "last", "event"}. If the device has
-// counted them, event is theirs. If the device was reset and has lost its memory, the count is null and there is no event.
-// The handler's answer to a signal acknowledges the reading; until then the device keeps it.
+// counted them, event is the name of the lost event. If the device was reset and has lost its memory, the count is null
+// and there is no event. The handler's answer to a signal acknowledges the reading; until then the device keeps it.
 //
 // A device without a dictionary sends these messages itself. Requests travel as numbers if the dictionary has them, else
 // with their names.

@@ -14,15 +14,15 @@ import (
 
 // Options configure a [Server]. The zero value of each field stands for its default.
 type Options struct {
-	// Ports are the serial ports to serve. There may be none. A port that several of them name belongs to the one that
-	// gives its path, else to the first.
+	// Ports are the serial ports to serve. There may be none. If several of them name a port, the one that gives its path
+	// applies, or else the first one.
 	Ports []PortOptions
 	// System is the machine whose ports they are. The zero System is this machine.
 	System discovery.System
 
-	// Ask is after how much silence the hub sends a device a PING. Default 1 s.
+	// Ask is the silence after which the hub sends a device a PING. Default 1 s.
 	Ask time.Duration
-	// Timeout is after how much silence a device is gone. It must be at least Ask. Default 3 s.
+	// Timeout is the silence after which a device counts as gone. It must be at least Ask. Default 3 s.
 	Timeout time.Duration
 
 	// MaxFrame is the size of the largest frame in bytes, unless the device has less room: 60 to 4096, default 254.
@@ -31,7 +31,8 @@ type Options struct {
 	// default 8.
 	Window int
 
-	// Retry is after how long a sender that the hub has refused, because its name is taken, is offered again. Default 5 s.
+	// Retry is the time after which a sender is offered again that the hub has refused because its name is taken. Default
+	// 5 s.
 	Retry time.Duration
 
 	// Backoff paces the tries to open a port. Default 100 ms to 2 s.

@@ -28,7 +28,7 @@ type PortInfo struct {
 
 	Frames    uint64     `json:"frames"`          // that arrived whole
 	BadFrames uint64     `json:"bad_frames"`      // what arrived that was not a frame
-	Error     string     `json:"error,omitempty"` // the latest one, even if it is over
+	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 }
 
@@ -39,7 +39,7 @@ type DeviceInfo struct {
 	Firmware string `json:"firmware,omitempty"`
 
 	Readings  uint64  `json:"readings"`            // that have arrived on this port
-	PerSecond float64 `json:"readings_per_second"` // on average, of late
+	PerSecond float64 `json:"readings_per_second"` // a recent average
 	Resent    uint64  `json:"resent"`              // frames that the hub has sent again
 	Repeated  uint64  `json:"repeated"`            // frames of the device that came again
 
@@ -55,8 +55,8 @@ type ClockInfo struct {
 	DriftError  float64   `json:"drift_error_ppm"` // how far that may be off
 }
 
-// Ports returns, sorted by path, the ports that are there, those that the options give by path, those where a device was that
-// is on no other port now, and patterns that match no port. Any goroutine may call it at any time.
+// Ports returns, sorted by path: the ports that are there; those that the options give by path; those that a device has
+// left, unless it is on another port now; and the patterns that match no port. It is safe for concurrent use.
 func (s *Server) Ports() []PortInfo {
 	now := time.Now()
 	s.mu.Lock()

@@ -29,8 +29,8 @@ func NewClient(addr string, o ClientOptions) *Client {
 	}
 }
 
-// Serve implements [carrier.Carrier]. The hub is connected once it has answered hello. A hub that knows no
-// hello (it answers [carrier.StatusNoSuchMethod]) is gone on with by the rules for legacy clients.
+// Serve implements [carrier.Carrier]. The hub is connected once it has answered hello. If the hub does not know hello and
+// answers [carrier.StatusNoSuchMethod], the Client keeps to the rules for legacy clients.
 func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 	c.peers.serve(h)
 	pause := c.options.Backoff

@@ -1,9 +1,9 @@
-// Package tcp carries messages over TCP and Unix sockets: [Listen] makes the hub's end, [NewClient] the end of
-// one that connects to a hub. Both are [carrier.Carrier]s.
+// Package tcp carries messages over TCP and Unix sockets: [Listen] makes the hub's end, [NewClient] the end that connects
+// to a hub. Both are [carrier.Carrier]s.
 //
 // # Two dialects on one port
 //
-// The first byte that a client sends tells how it speaks, and it is answered in the same way.
+// The first byte that a client sends decides which dialect it speaks. The hub answers in the same dialect.
 //
 // JSON begins with { or white space. The stream is a sequence of JSON objects, read however they were split or
 // glued on their way, and written one per line.
@@ -20,17 +20,18 @@
 // max_message. From then on each end may have as many messages unanswered as the window says, each at most as
 // large as the other end's max_message.
 //
-// With signals in both, a number of signals that may be unanswered, signals travel as streams of their own: see
-// [carrier.SignalHandler], and carrier/signalpack.go for the packets. Both ends' handlers must take them.
+// Both may also have signals, the number of signals that may be unanswered. Signals then travel as streams of their own,
+// if the handlers of both ends are [carrier.SignalHandler]s. The packets are in carrier/signalpack.go.
 //
-// A client that does not say hello is a legacy client: it takes what one recv of 4,096 bytes returns for one
-// message, and cannot split two that arrive together. It gets one message per write, one unanswered message at
-// a time, and no write before it has shown that it read the one before, or has had time to.
+// A client that does not say hello is a legacy client. It takes the bytes that one recv of 4,096 bytes returns as one
+// message, and cannot split two messages that arrive together. So each write has one message, one message is unanswered
+// at a time, and the next write waits until a reply shows that the client has read the one before, or until the client
+// has had time to read it.
 //
 // # When something is wrong
 //
-// What cannot be unpacked is answered with an error reply, with the message's id where that is known and null
-// where it is not: [carrier.StatusMalformed], or [carrier.StatusTooLarge] for what exceeds [Limits].MaxMessage,
-// which is skipped and never held in memory. The connection stays open unless the end of the damaged message
-// cannot be found for sure: when JSON is not valid, or a CBOR item is not a byte string.
+// A message that cannot be unpacked is answered with [carrier.StatusMalformed]. A message that exceeds
+// [Limits].MaxMessage is answered with [carrier.StatusTooLarge]; it is skipped, and never held in memory. The reply has
+// the message's id or, if that is unknown, null. The connection stays open unless the end of the damaged message cannot
+// be found for sure: when JSON is not valid, or a CBOR item is not a byte string.
 package tcp

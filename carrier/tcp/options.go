@@ -24,22 +24,22 @@ type Limits struct {
 	// MaxMessage is the size in bytes of the largest message or reply that is read. Default 1 MiB.
 	MaxMessage int
 
-	// MaxOutstanding is how many messages are read whose replies are not written yet; then reading stops.
-	// It must be larger than Window, or two ends can wait for each other. Default twice the window that was
-	// granted, and 64 for a legacy client.
+	// MaxOutstanding is how many messages may be read before their replies are written. Beyond it, reading stops. It must
+	// be larger than Window, or two ends can wait for each other. Default twice the window that was granted, and 64 for a
+	// legacy client.
 	MaxOutstanding int
 
-	// MaxPending is how many bytes may wait to be written to one peer; beyond it Transmit takes the peer's
-	// window for full, and the hub reads no more of what that client sends; beyond twice as many, replies
-	// are replaced by [carrier.StatusLimit]. Default 4 times MaxMessage.
+	// MaxPending is how many bytes may wait to be written to one peer. Beyond it, Transmit treats the peer's window as
+	// full, and the hub stops reading from that client. Beyond twice as many, replies are replaced by
+	// [carrier.StatusLimit]. Default 4 times MaxMessage.
 	MaxPending int
 
 	// WriteTimeout is how long a peer may read nothing while something waits to be written to it, before it
 	// is disconnected with [carrier.ErrTimeout]. Default 30 s.
 	WriteTimeout time.Duration
 
-	// LegacyGap is how long after a write a legacy peer is given to read it, before the next one, when no
-	// reply proves that it did. Default 20 ms.
+	// LegacyGap is the pause between two writes to a legacy peer, in which it can read the first one, if no reply proves
+	// that it has. Default 20 ms.
 	LegacyGap time.Duration
 
 	// ReplyTimeout is how long a legacy peer may take to reply; then the next message may go to it.
@@ -63,8 +63,8 @@ type Options struct {
 	// Name and Version are what the hub calls itself in its answer to hello. Defaults "sighub" and "devel".
 	Name, Version string
 
-	// MaxClients is how many connections may be open at once, those that have not said anything yet
-	// included; further ones are closed at once. Default 10,000.
+	// MaxClients is how many connections may be open at once, including those that have not said anything yet. Further
+	// ones are closed at once. Default 10,000.
 	MaxClients int
 
 	Limits Limits
@@ -97,7 +97,7 @@ type ClientOptions struct {
 	// hub that knows no hello needs JSON.
 	Codec carrier.Codec
 
-	// DialTimeout is how long one try to connect may take, the answer to hello included. Default 5 s.
+	// DialTimeout is how long one try to connect may take, including the answer to hello. Default 5 s.
 	DialTimeout time.Duration
 
 	// Failed, if not nil, is called after each try to connect that failed, from the goroutine that runs

@@ -49,6 +49,7 @@ func NewBus(o BusOptions) *Bus {
 	return &Bus{opts: o, chips: make(map[uint16]chip)}
 }
 
+// String returns the name of the bus.
 func (b *Bus) String() string { return "sim" }
 
 // SetSpeed implements i2c.Bus. Any speed will do.

@@ -160,9 +160,9 @@ func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return hub.Transmit(ctx, payload, done)
 }
 
-// Reset does what the reset of a microcontroller does: it ends the connection and starts the device anew under another boot
-// number. If kept, as in memory that a reset leaves alone, readings that were not acknowledged go on; else they end with
-// [carrier.ErrReset].
+// Reset does what the reset of a microcontroller does: it ends the connection and starts the device anew under another
+// boot number. If kept is true, the device keeps its memory, and readings that are not acknowledged are sent again.
+// Otherwise they end with [carrier.ErrReset].
 func (d *Device) Reset(kept bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

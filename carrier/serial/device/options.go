@@ -46,14 +46,14 @@ type Options struct {
 	// Batch is how many readings a frame has at most. Default: as many as fit.
 	Batch int
 
-	// Ask is after how much silence the device sends a PING. Default 2 s.
+	// Ask is the silence after which the device sends a PING. Default 2 s.
 	Ask time.Duration
-	// Timeout is after how much silence the hub is gone, and HELLO is said again. Default 4 s.
+	// Timeout is the silence after which the hub counts as gone, and the device says HELLO again. Default 4 s.
 	Timeout time.Duration
 
 	// TicksPerSecond is the rate of the device's clock, 1 to 1,000,000. Default 1000.
 	TicksPerSecond int
-	// Clock is the time by which the ticks count. Default time.Now.
+	// Clock returns the time from which the ticks are counted. Default time.Now.
 	Clock func() time.Time
 
 	// Backoff paces the tries to open the port. Default 50 ms to 500 ms.

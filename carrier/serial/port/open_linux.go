@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open is the native opener. The runtime's poller waits for the port, so Close wakes Read and Write, and Read notices a
-// hang-up at once.
+// Open opens a port with the native opener. The runtime's poller waits for the port, so Close wakes Read and Write, and
+// Read notices a hang-up at once.
 func Open(path string, baud int) (Port, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -21,8 +21,8 @@ type Drainer interface {
 
 // A RateSetter is a Port whose rate can be changed while it is open.
 type RateSetter interface {
-	// SetBaud changes the rate, in bits per second, once all that was written has been sent, or until Close is called. Write
-	// must not be called meanwhile.
+	// SetBaud waits until all that was written has been sent, and then sets the rate, in bits per second. Close ends the
+	// wait. Write must not be called meanwhile.
 	SetBaud(rate int) error
 }
 
@@ -34,6 +34,7 @@ type ModemSetter interface {
 // An Opener opens serial ports. The rate is in bits per second. DTR and RTS are asserted where the port has them. Bytes that
 // arrived earlier may still be there to be read.
 type Opener interface {
+	// Open opens the port at this path.
 	Open(path string, baud int) (Port, error)
 }
 

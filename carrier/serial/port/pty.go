@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A PTY is a pseudo terminal that stands for a serial port: one end is opened by its path, the other one, the device's, with
-// Open. The line between them can be cut and restored: its path then goes and comes back, as with a USB adapter. Linux and
+// A PTY is a pseudo terminal that stands for a serial port: one end is opened by its path, the device's end with Open.
+// The line between them can be cut and restored: its path then goes and comes back, as with a USB adapter. Linux and
 // macOS have pseudo terminals.
 type PTY struct {
 	link string // path of a symbolic link to the terminal; may be empty
