@@ -27,11 +27,12 @@ type Device struct {
 	wake  endpoint.Notice
 	start time.Time     // when ticks were 0
 	room  chan struct{} // holds an entry for each reading that is not acknowledged
+	hubs  carrier.Clients[*endpoint.Messenger]
 
 	mu     sync.Mutex // guards what follows; nothing blocks while it is held
 	line   *link.DeviceEnd
-	hub    *endpoint.Messenger // nil: not connected
-	hubID  carrier.ClientID
+	hub    *endpoint.Messenger // the latest
+	hubID  carrier.ClientID    // of hub
 	events *endpoint.Queue[event]
 	ended  bool
 	ending sync.WaitGroup // of calls, with an error
@@ -60,7 +61,7 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 	d := &Device{
 		open:   open,
 		o:      o,
-		dict:   wire.NewDictionary(pack(o.Senders)),
+		dict:   wire.NewDictionary(o.Senders),
 		log:    o.Logger,
 		wake:   endpoint.NewNotice(),
 		start:  o.Clock(),
@@ -104,14 +105,12 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	told.Go(func() { d.tell(h) })
 	backoff := d.o.Backoff
 	for ctx.Err() == nil {
-		p, err := d.open(ctx)
-		if err != nil {
+		if p, err := d.open(ctx); err != nil {
 			d.log.Debug("port cannot be opened", "error", err)
-			_ = backoff.Wait(ctx)
-			continue
+		} else {
+			backoff.Reset()
+			d.serve(ctx, p)
 		}
-		backoff.Reset()
-		d.serve(ctx, p)
 		_ = backoff.Wait(ctx)
 	}
 	d.mu.Lock()
@@ -144,14 +143,9 @@ func (d *Device) serve(ctx context.Context, p port.Port) {
 
 // Transmit implements [carrier.Carrier]. The message travels with its names, whatever the dictionary has.
 func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	d.mu.Lock()
-	hub, last := d.hub, d.hubID
-	d.mu.Unlock()
-	switch {
-	case id == 0 || id > last:
-		return fmt.Errorf("%w: %d", carrier.ErrNoClient, id)
-	case hub == nil || id != last:
-		return fmt.Errorf("%w: client %d", carrier.ErrGone, id)
+	hub, err := d.hubs.Find(id)
+	if err != nil {
+		return err
 	}
 	payload, err := wire.PackMessage(m)
 	if err != nil {
@@ -178,7 +172,7 @@ func (d *Device) Reset(kept bool) {
 func (d *Device) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Stats(d.line.Count())
+	return d.line.Count()
 }
 
 // tell calls the handler, in order, until Serve ends.
@@ -239,14 +233,14 @@ func (d *Device) request(n uint64, params []byte) (*carrier.Message, error) {
 type owner struct{ *Device }
 
 func (d owner) Connected() {
-	d.hubID++
 	d.hub = endpoint.NewMessenger(&d.mu, d.line.Link, d.wake.Give)
+	d.hubID = d.hubs.Add(d.hub)
 	d.events.Put(event{hub: true, id: d.hubID})
 }
 
 func (d owner) Disconnected(cause error) {
 	fail := d.hub.End(cause)
-	d.hub = nil
+	d.hubs.Remove(d.hubID)
 	d.events.Put(event{gone: cause, id: d.hubID})
 	d.ending.Go(fail)
 }

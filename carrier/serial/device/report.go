@@ -26,15 +26,15 @@ func (d *Device) Report(ctx context.Context, sender, event string, value any, do
 
 // ReportAt is [Device.Report] for a reading that was taken when [Device.Ticks] returned ticks.
 func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string, value any, done func(error)) error {
-	n, ok := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
-	if !ok {
+	n := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
+	if n < 0 {
 		return fmt.Errorf("device: the dictionary has no event %q of a sender %q", event, sender)
 	}
 	packed, err := carrier.CBORText.Append(nil, value)
-	if err != nil {
-		return fmt.Errorf("device: pack the reading: %w", err)
+	if err == nil {
+		packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent)
 	}
-	if packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent); err != nil {
+	if err != nil {
 		return fmt.Errorf("device: pack the reading: %w", err)
 	}
 	const others = 5 + 5 // a time mark, and the event's number and ticks
@@ -49,8 +49,8 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 		}
 	}
 	dropped, err := d.queue(r, roomy)
-	if dropped != nil && dropped.Done != nil {
-		dropped.Done(ErrOverflow)
+	if dropped != nil {
+		dropped.End(ErrOverflow)
 	}
 	return err
 }
