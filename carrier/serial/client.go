@@ -80,10 +80,9 @@ func (c *client) awaitEnd(before *client) {
 
 // arrived takes an arrival from the link; the server's lock is held.
 func (c *client) arrived(now time.Time, a link.Arrival) {
-	switch {
-	case a.Answered != nil && a.Answered.ID == fetchID:
+	if a.Answered != nil && a.Answered.ID == fetchID {
 		c.fetched <- a.Reply // at most one at a time
-	default:
+	} else {
 		c.queue.Put(event{arrival: a, at: now})
 	}
 }
@@ -93,7 +92,7 @@ func (c *client) arrived(now time.Time, a link.Arrival) {
 func (c *client) lose(cause error) {
 	c.cause = cause
 	fail := c.End(cause)
-	delete(c.server.clients, c.id)
+	c.server.clients.Remove(c.id)
 	close(c.lost)
 	if c.id == 0 {
 		c.record.unhandled = c.queue.Clear() // for the device's next connection
@@ -122,7 +121,6 @@ func (c *client) run() {
 	if !c.announce() {
 		return
 	}
-	c.gatherLosses()
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
@@ -133,7 +131,6 @@ func (c *client) run() {
 	offers.offer()
 	c.tellLosses()
 	c.serve(offers)
-	c.dropPredecessors()
 	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
 	h.ClientDisconnected(c.id, c.cause)
 }
@@ -143,38 +140,27 @@ func (c *client) finish() {
 	if c.server.latest[c.device.ID] == c {
 		delete(c.server.latest, c.device.ID)
 	}
+	if c.id != 0 { // the others' are still needed: see awaitEnd
+		c.predecessors = nil // so that they can be collected
+	}
 	c.server.mu.Unlock()
 	close(c.done)
 }
 
-// dropPredecessors lets clients that have ended be collected.
-func (c *client) dropPredecessors() {
-	c.server.mu.Lock()
-	c.predecessors = nil
-	c.server.mu.Unlock()
-}
-
-// gatherLosses finds out what the device may have lost; the connections before this one have ended.
-func (c *client) gatherLosses() {
-	if c.dict != nil {
-		c.server.mu.Lock()
-		c.record.losses.gather(c.dict)
-		c.server.mu.Unlock()
-	}
-}
-
-// announce gives the client its id. It reports false if the device has gone already.
+// announce gives the client its id, and finds out what the device may have lost: the connections before this one have ended.
+// It reports false if the device has gone already.
 func (c *client) announce() bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	if c.cause != nil {
 		return false
 	}
-	c.server.lastID++
-	c.id = c.server.lastID
+	if c.dict != nil {
+		c.record.losses.gather(c.dict)
+	}
 	c.line.end.OfferFasterRates()
 	c.line.wake.Give()
-	c.server.clients[c.id] = c
+	c.id = c.server.clients.Add(c)
 	return true
 }
 
@@ -193,7 +179,7 @@ func (c *client) serve(offers *registrations) {
 		case !ok:
 			select {
 			case <-c.queue.Ready:
-			case <-offers.again():
+			case <-offers.retry:
 				offers.offer()
 			}
 		case e.gone:

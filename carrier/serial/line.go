@@ -146,12 +146,10 @@ func (l *line) awaitRetry(ctx context.Context, d time.Duration) {
 	l.server.mu.Lock()
 	l.port.next = time.Now().Add(d)
 	l.server.mu.Unlock()
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-l.wanted:
-	case <-t.C:
+	case <-time.After(d):
 	}
 }
 

@@ -1,7 +1,6 @@
 package serial
 
 import (
-	"sync"
 	"time"
 
 	"sighub/carrier"
@@ -13,7 +12,7 @@ import (
 type registrations struct {
 	client  *client
 	entries []*registration
-	retry   *time.Timer // nil: no sender was refused
+	retry   <-chan time.Time // says when to offer the refused senders again; nil: there are none
 }
 
 // A registration is the registration of one sender.
@@ -53,10 +52,8 @@ func (r *registrations) offer() {
 		m := &carrier.Message{Method: "add_sender", Params: carrier.ValueOf(carrier.Object{
 			{Key: "sender", Value: e.sender.Name}, {Key: "events", Value: events}, {Key: "requests", Value: requests},
 		})}
-		var once sync.Once
-		r.client.server.handler.HandleMessage(r.client.id, m, func(reply carrier.Reply) {
-			once.Do(func() { r.client.queue.Put(event{registered: e, reply: reply}) })
-		})
+		a := &carrier.Answer{Send: func(_ carrier.Value, reply carrier.Reply) { r.client.queue.Put(event{registered: e, reply: reply}) }}
+		r.client.server.handler.HandleMessage(r.client.id, m, a.Respond)
 	}
 }
 
@@ -69,7 +66,7 @@ func (r *registrations) answered(e *registration, reply carrier.Reply) bool {
 		return true
 	}
 	if r.retry == nil {
-		r.retry = time.NewTimer(r.client.server.options.Retry)
+		r.retry = time.After(r.client.server.options.Retry)
 	}
 	if e.logged == err.Error() {
 		return false
@@ -78,12 +75,4 @@ func (r *registrations) answered(e *registration, reply carrier.Reply) bool {
 	r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
 		"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	return false
-}
-
-// again returns a channel that says when to offer the refused senders again.
-func (r *registrations) again() <-chan time.Time {
-	if r.retry == nil {
-		return nil
-	}
-	return r.retry.C
 }

@@ -106,9 +106,7 @@ func give(notice chan<- struct{}) {
 func sleep(until time.Time, woken, end <-chan struct{}) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
-		defer t.Stop()
-		due = t.C
+		due = time.After(time.Until(until))
 	}
 	select {
 	case <-due:
