@@ -98,19 +98,12 @@ func (o *unanswered) sent(now time.Time) {
 // abandon gives up the frames of one kind, because nobody waits for their answers any more. Frames that were never sent are
 // removed; the others keep their numbers until resume or renumber.
 func (o *unanswered) abandon(kind wire.FrameType) {
-	kept := o.frames[:0]
-	for i, f := range o.frames {
-		if f.kind == kind {
-			if i >= o.inFlight && f.sends == 0 {
-				continue
-			}
-			f.ended = true
-		}
-		kept = append(kept, f)
+	for _, f := range o.frames {
+		f.ended = f.ended || f.kind == kind
 	}
-	o.frames = kept
-	if len(kept) > 0 {
-		o.number(kept[0].number)
+	o.frames = slices.DeleteFunc(o.frames, func(f *outgoing) bool { return f.kind == kind && f.sends == 0 })
+	if len(o.frames) > 0 {
+		o.number(o.frames[0].number)
 	}
 }
 
