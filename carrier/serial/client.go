@@ -1,7 +1,7 @@
 package serial
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // A client is one connection of a device. One goroutine, run, calls the handler for it, in order.
@@ -121,6 +122,7 @@ func (c *client) run() {
 	if !c.announce() {
 		return
 	}
+	lockrank.MustBeFree("a handler is told of a client")
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
@@ -164,12 +166,7 @@ func (c *client) announce() bool {
 	return true
 }
 
-func (c *client) name() string {
-	if c.line.options.Name != "" {
-		return c.line.options.Name
-	}
-	return c.hello.Title()
-}
+func (c *client) name() string { return cmp.Or(c.line.options.Name, c.hello.Title()) }
 
 // serve deals with events until the device is gone.
 func (c *client) serve(offers *registrations) {
@@ -219,6 +216,7 @@ func (c *client) message(e event) {
 		c.count(e.at, 1)
 		c.server.mu.Unlock()
 	}
+	lockrank.MustBeFree("a handler gets a message")
 	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
 }
 
@@ -228,15 +226,7 @@ func (c *client) count(at time.Time, n int) {
 	c.line.average.add(at, n)
 }
 
-// transmit sends a message: with a number, if it is a request that the device's dictionary has.
-func (c *client) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
-	payload, err := c.pack(m)
-	if err != nil {
-		return err
-	}
-	return c.Messenger.Transmit(ctx, payload, done)
-}
-
+// pack returns the payload of a message's frame: with a number, if it is a request that the device's dictionary has.
 func (c *client) pack(m *carrier.Message) ([]byte, error) {
 	if m.Method == "request" && c.dict != nil && len(c.dict.Requests) > 0 {
 		var name wire.RequestName

@@ -5,6 +5,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // registrations registers the senders of a device's dictionary with the hub. It offers refused ones again and again, because
@@ -52,6 +53,7 @@ func (r *registrations) offer() {
 		m := &carrier.Message{Method: "add_sender", Params: carrier.ValueOf(carrier.Object{
 			{Key: "sender", Value: e.sender.Name}, {Key: "events", Value: events}, {Key: "requests", Value: requests},
 		})}
+		lockrank.MustBeFree("a handler gets a message")
 		a := &carrier.Answer{Send: func(_ carrier.Value, reply carrier.Reply) { r.client.queue.Put(event{registered: e, reply: reply}) }}
 		r.client.server.handler.HandleMessage(r.client.id, m, a.Respond)
 	}
@@ -68,11 +70,10 @@ func (r *registrations) answered(e *registration, reply carrier.Reply) bool {
 	if r.retry == nil {
 		r.retry = time.After(r.client.server.options.Retry)
 	}
-	if e.logged == err.Error() {
-		return false
+	if e.logged != err.Error() {
+		e.logged = err.Error()
+		r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
+			"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	}
-	e.logged = err.Error()
-	r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
-		"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	return false
 }

@@ -10,6 +10,7 @@ import (
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on them.
@@ -39,13 +40,13 @@ func Listen(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options:   o,
 		unmatched: make(map[*PortOptions]time.Time),
-		store:     store{dir: o.Dir, log: o.Logger},
 		records:   make(map[string]*deviceRecord),
 		latest:    make(map[string]*client),
 	}
 	s.log = s.mu.Logger(o.Logger)
+	o.Logger = lockrank.Logger(o.Logger)
+	s.options, s.store.dir, s.store.log = o, o.Dir, o.Logger
 	return s, nil
 }
 
@@ -69,7 +70,11 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	if err != nil {
 		return err
 	}
-	return c.transmit(ctx, m, done)
+	payload, err := c.pack(m)
+	if err != nil {
+		return err
+	}
+	return c.Messenger.Transmit(ctx, payload, done)
 }
 
 // A deviceRecord is what the server keeps of a device from one connection to the next, and over resets.

@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
+	"sighub/internal/lockrank"
 )
 
 // A Device is the device's side of a serial line: a [carrier.Carrier] whose one client is the hub. Requests reach the handler
@@ -23,13 +23,12 @@ type Device struct {
 	open  func(ctx context.Context) (port.Port, error)
 	o     Options
 	dict  *wire.Dictionary
-	log   *slog.Logger
 	wake  endpoint.Notice
 	start time.Time     // when ticks were 0
 	room  chan struct{} // holds an entry for each reading that is not acknowledged
 	hubs  carrier.Clients[*endpoint.Messenger]
 
-	mu     sync.Mutex // guards what follows; nothing blocks while it is held
+	mu     lockrank.Mutex[lockrank.Serial] // guards what follows; nothing blocks while it is held
 	line   *link.DeviceEnd
 	hub    *endpoint.Messenger // the latest
 	hubID  carrier.ClientID    // of hub
@@ -62,7 +61,6 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 		open:   open,
 		o:      o,
 		dict:   wire.NewDictionary(o.Senders),
-		log:    o.Logger,
 		wake:   endpoint.NewNotice(),
 		start:  o.Clock(),
 		room:   make(chan struct{}, o.Ring),
@@ -106,7 +104,7 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	backoff := d.o.Backoff
 	for ctx.Err() == nil {
 		if p, err := d.open(ctx); err != nil {
-			d.log.Debug("port cannot be opened", "error", err)
+			d.o.Logger.Debug("port cannot be opened", "error", err)
 		} else {
 			backoff.Reset()
 			d.serve(ctx, p)
@@ -179,6 +177,7 @@ func (d *Device) Stats() Stats {
 func (d *Device) tell(h carrier.Handler) {
 	for {
 		e, ok := d.events.Take()
+		lockrank.MustBeFree("a handler is called")
 		switch {
 		case !ok:
 			<-d.events.Ready

@@ -11,6 +11,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // Options configure a [Device]. The zero value of each field stands for its default.
@@ -101,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = lockrank.Logger(o.Logger)
 	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
 		return o, fmt.Errorf("device: %w", err)
 	}

@@ -42,11 +42,9 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 		return fmt.Errorf("%w: the reading must have at most %d bytes, not %d", carrier.ErrTooLarge, limit, len(packed))
 	}
 	r := &link.PendingReading{Number: n, Ticks: ticks, Value: packed, Done: done}
-	roomy := d.o.Overflow == OverflowWait
-	if roomy {
-		if err := d.enter(ctx); err != nil {
-			return err
-		}
+	roomy, err := d.enter(ctx)
+	if err != nil {
+		return err
 	}
 	dropped, err := d.queue(r, roomy)
 	if dropped != nil {
@@ -55,23 +53,25 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 	return err
 }
 
-// enter waits for room in the ring.
-func (d *Device) enter(ctx context.Context) error {
+// enter takes room in the ring. If there is none, it waits for it, or returns false if the options say so.
+func (d *Device) enter(ctx context.Context) (roomy bool, err error) {
 	select {
 	case d.room <- struct{}{}:
-		return nil
+		return true, nil
 	default:
+	}
+	if d.o.Overflow != OverflowWait {
+		return false, nil
 	}
 	select {
 	case d.room <- struct{}{}:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
+		return false, fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
 	}
 }
 
-// queue queues a reading. Unless room was made for it already, and if there is none, it takes that of another reading, which
-// queue returns.
+// queue queues a reading. If there is no room for it, it takes that of another reading, which queue returns.
 func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.PendingReading, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,13 +80,6 @@ func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.Pendin
 			<-d.room
 		}
 		return nil, carrier.ErrShutdown
-	}
-	if !roomy {
-		select {
-		case d.room <- struct{}{}:
-			roomy = true
-		default:
-		}
 	}
 	if roomy {
 		d.line.Report(r)
