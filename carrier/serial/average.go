@@ -25,9 +25,6 @@ func (a *average) add(now time.Time, n int) {
 
 // rate returns how often it happens per second. The first second counts as a whole one.
 func (a *average) rate(now time.Time) float64 {
-	if a.began.IsZero() {
-		return 0
-	}
 	past := 1 - fade(max(now.Sub(a.began), time.Second))
 	return a.weight * fade(now.Sub(a.at)) / averageTime / past
 }

@@ -1,7 +1,7 @@
 package serial
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // A client is one connection of a device. One goroutine, run, calls the handler for it, in order.
@@ -80,10 +81,9 @@ func (c *client) awaitEnd(before *client) {
 
 // arrived takes an arrival from the link; the server's lock is held.
 func (c *client) arrived(now time.Time, a link.Arrival) {
-	switch {
-	case a.Answered != nil && a.Answered.ID == fetchID:
+	if a.Answered != nil && a.Answered.ID == fetchID {
 		c.fetched <- a.Reply // at most one at a time
-	default:
+	} else {
 		c.queue.Put(event{arrival: a, at: now})
 	}
 }
@@ -93,7 +93,7 @@ func (c *client) arrived(now time.Time, a link.Arrival) {
 func (c *client) lose(cause error) {
 	c.cause = cause
 	fail := c.End(cause)
-	delete(c.server.clients, c.id)
+	c.server.clients.Remove(c.id)
 	close(c.lost)
 	if c.id == 0 {
 		c.record.unhandled = c.queue.Clear() // for the device's next connection
@@ -122,7 +122,7 @@ func (c *client) run() {
 	if !c.announce() {
 		return
 	}
-	c.gatherLosses()
+	lockrank.MustBeFree("a handler is told of a client")
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
@@ -133,7 +133,6 @@ func (c *client) run() {
 	offers.offer()
 	c.tellLosses()
 	c.serve(offers)
-	c.dropPredecessors()
 	log.Info("device gone", "reason", carrier.Reason(c.cause), "error", c.cause)
 	h.ClientDisconnected(c.id, c.cause)
 }
@@ -143,47 +142,31 @@ func (c *client) finish() {
 	if c.server.latest[c.device.ID] == c {
 		delete(c.server.latest, c.device.ID)
 	}
+	if c.id != 0 { // the others' are still needed: see awaitEnd
+		c.predecessors = nil // so that they can be collected
+	}
 	c.server.mu.Unlock()
 	close(c.done)
 }
 
-// dropPredecessors lets clients that have ended be collected.
-func (c *client) dropPredecessors() {
-	c.server.mu.Lock()
-	c.predecessors = nil
-	c.server.mu.Unlock()
-}
-
-// gatherLosses finds out what the device may have lost; the connections before this one have ended.
-func (c *client) gatherLosses() {
-	if c.dict != nil {
-		c.server.mu.Lock()
-		c.record.losses.gather(c.dict)
-		c.server.mu.Unlock()
-	}
-}
-
-// announce gives the client its id. It reports false if the device has gone already.
+// announce gives the client its id, and finds out what the device may have lost: the connections before this one have ended.
+// It reports false if the device has gone already.
 func (c *client) announce() bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	if c.cause != nil {
 		return false
 	}
-	c.server.lastID++
-	c.id = c.server.lastID
+	if c.dict != nil {
+		c.record.losses.gather(c.dict)
+	}
 	c.line.end.OfferFasterRates()
 	c.line.wake.Give()
-	c.server.clients[c.id] = c
+	c.id = c.server.clients.Add(c)
 	return true
 }
 
-func (c *client) name() string {
-	if c.line.options.Name != "" {
-		return c.line.options.Name
-	}
-	return c.hello.Title()
-}
+func (c *client) name() string { return cmp.Or(c.line.options.Name, c.hello.Title()) }
 
 // serve deals with events until the device is gone.
 func (c *client) serve(offers *registrations) {
@@ -193,7 +176,7 @@ func (c *client) serve(offers *registrations) {
 		case !ok:
 			select {
 			case <-c.queue.Ready:
-			case <-offers.again():
+			case <-offers.retry:
 				offers.offer()
 			}
 		case e.gone:
@@ -233,6 +216,7 @@ func (c *client) message(e event) {
 		c.count(e.at, 1)
 		c.server.mu.Unlock()
 	}
+	lockrank.MustBeFree("a handler gets a message")
 	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
 }
 
@@ -242,15 +226,7 @@ func (c *client) count(at time.Time, n int) {
 	c.line.average.add(at, n)
 }
 
-// transmit sends a message: with a number, if it is a request that the device's dictionary has.
-func (c *client) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
-	payload, err := c.pack(m)
-	if err != nil {
-		return err
-	}
-	return c.Messenger.Transmit(ctx, payload, done)
-}
-
+// pack returns the payload of a message's frame: with a number, if it is a request that the device's dictionary has.
 func (c *client) pack(m *carrier.Message) ([]byte, error) {
 	if m.Method == "request" && c.dict != nil && len(c.dict.Requests) > 0 {
 		var name wire.RequestName

@@ -45,9 +45,6 @@
 //
 // One lock, that of the [Server], guards all lines and all devices, because a device can move from one line to another.
 // Nothing blocks while it is held: no handler or callback runs, nothing is read or written, and what is logged is written
-// after the lock is free. The order is
-//
-//	Server.mu → Queue.mu
-//
-// The lock of handedAnswers is never held together with another one. A device.Device has one lock, with the same rules.
+// after the lock is free. It has the rank lockrank.Serial, as has that of a device.Device, for which the same rules hold. The
+// queues and the answers that are awaited have locks of rank lockrank.Leaf.
 package serial

@@ -164,9 +164,7 @@ func (f *finder) notePattern(o *PortOptions, found int) {
 
 // noteError logs each reason once for which ports cannot be listed.
 func (f *finder) noteError(err error) {
-	switch {
-	case err == nil:
-	case f.logged != err.Error():
+	if err != nil && f.logged != err.Error() {
 		f.logged = err.Error()
 		f.server.options.Logger.Warn("ports cannot be listed", "error", err)
 	}

@@ -2,11 +2,12 @@ package serial
 
 import (
 	"errors"
-	"sync"
+	"slices"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // signals hands on the readings of an EVT frame. The frame is answered once all of them are, with the first failure if there
@@ -61,6 +62,7 @@ func (c *client) route(name wire.EventName) *carrier.Route {
 
 // hand hands on signals; ended is called once all of them are answered.
 func (c *client) hand(batch []carrier.Signal, ended func(carrier.Reply)) {
+	lockrank.MustBeFree("a handler gets signals")
 	c.answers.expect(len(batch), ended)
 	c.server.handler.HandleSignals(c.id, batch, &c.answers)
 }
@@ -83,7 +85,7 @@ func (c *client) tellLosses() {
 
 // handedAnswers takes the answers to the signals that a client has handed on, in their order.
 type handedAnswers struct {
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Leaf]
 	waiting []handed // oldest first
 }
 
@@ -128,10 +130,7 @@ func (a *handedAnswers) answer(n int, r carrier.Reply) (rest int) {
 		return 0
 	}
 	whole := *h
-	*h = handed{}
-	if a.waiting = a.waiting[1:]; len(a.waiting) == 0 {
-		a.waiting = nil
-	}
+	a.waiting = slices.Delete(a.waiting, 0, 1)
 	a.mu.Unlock()
 	whole.ended(whole.reply) // without the lock, since it takes the server's
 	return n - taken

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -26,7 +25,6 @@ type line struct {
 	wanted  endpoint.Notice // the port may be there or free now: try again
 	wake    endpoint.Notice // there is something to write
 	stop    context.CancelCauseFunc
-	log     *slog.Logger
 
 	// The server's lock guards what follows, and all of end.
 	end      *link.HubEnd
@@ -38,7 +36,7 @@ type line struct {
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
-	l := &line{server: s, options: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice(), log: s.options.Logger}
+	l := &line{server: s, options: o, path: p.Path, usb: p.USB, wanted: endpoint.NewNotice(), wake: endpoint.NewNotice()}
 	l.end = link.NewHubEnd(link.HubConfig{
 		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
@@ -51,7 +49,7 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 // run keeps the port open until ctx is done.
 func (l *line) run(ctx context.Context) {
 	const steady = time.Second // a port that was open for so long works
-	backoff := l.server.options.Backoff
+	backoff, log := l.server.options.Backoff, l.server.options.Logger
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
 		p, err := l.open()
@@ -66,14 +64,14 @@ func (l *line) run(ctx context.Context) {
 			continue
 		}
 		l.enter(PortWaiting, nil)
-		l.log.Info("port open", "port", l.path, "baud", l.baud())
+		log.Info("port open", "port", l.path, "baud", l.baud())
 		opened := time.Now()
 		err = l.serve(ctx, p)
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
 		if ctx.Err() == nil {
-			l.log.Warn("port lost", "port", l.path, "error", err)
+			log.Warn("port lost", "port", l.path, "error", err)
 			l.enter(PortFailed, err)
 			l.awaitRetry(ctx, backoff.Next())
 		}
@@ -137,7 +135,7 @@ func (l *line) fail(state PortState, err error) {
 	news := l.port.worthLogging(now)
 	l.server.mu.Unlock()
 	if news {
-		l.log.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
+		l.server.options.Logger.Warn("port cannot be opened", "port", l.path, "error", err, "remedy", port.Remedy(err))
 	}
 }
 
@@ -146,12 +144,10 @@ func (l *line) awaitRetry(ctx context.Context, d time.Duration) {
 	l.server.mu.Lock()
 	l.port.next = time.Now().Add(d)
 	l.server.mu.Unlock()
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-l.wanted:
-	case <-t.C:
+	case <-time.After(d):
 	}
 }
 
@@ -168,7 +164,7 @@ func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
 	r := s.records[d.ID]
 	switch {
 	case r == nil:
-		r = new(deviceRecord)
+		r = &deviceRecord{losses: losses{last: make(map[string]time.Time), untold: make(map[string]*loss)}}
 		s.records[d.ID] = r
 	case r.device != d: // the device has lost its memory
 		r.losses.restarted, r.unhandled = now, nil

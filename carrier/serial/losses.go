@@ -22,12 +22,7 @@ type loss struct {
 }
 
 // reported notes the time of a sender's reading.
-func (ls *losses) reported(sender string, at time.Time) {
-	if ls.last == nil {
-		ls.last = make(map[string]time.Time)
-	}
-	ls.last[sender] = at
-}
+func (ls *losses) reported(sender string, at time.Time) { ls.last[sender] = at }
 
 // before returns the time of the latest reading of a sender, or at if there is none before it.
 func (ls *losses) before(sender string, at time.Time) time.Time {
@@ -50,9 +45,6 @@ func (ls *losses) gather(d *wire.Dictionary) {
 		return
 	}
 	for sender, first := range ls.last {
-		if ls.untold == nil {
-			ls.untold = make(map[string]*loss)
-		}
 		if l := ls.untold[sender]; l != nil {
 			first = l.first
 		}

@@ -84,8 +84,7 @@ func (l *line) info(now time.Time) PortInfo {
 	switch {
 	case l.port.err != nil:
 		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
-		next := l.port.next.UTC()
-		i.NextTry = &next
+		i.NextTry = new(l.port.next.UTC())
 	case l.port.state != PortOpening:
 		i.Baud = l.end.CurrentBaud()
 	}
@@ -93,8 +92,7 @@ func (l *line) info(now time.Time) PortInfo {
 		i.State, i.Since = PortSilent, since.UTC()
 	}
 	if l.end.LastError.Err != nil {
-		at := l.end.LastError.At.UTC()
-		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), &at
+		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), new(l.end.LastError.At.UTC())
 	}
 	if l.client != nil {
 		i.Device = l.client.info(now)
@@ -118,8 +116,7 @@ func (c *client) info(now time.Time) *DeviceInfo {
 		UID: d.ID, Name: c.name(), Firmware: c.hello.Firmware, Resent: d.Link.Stats.Resent, Repeated: d.Link.Stats.Repeated,
 	}
 	if rtt := d.Link.RoundTrip(); rtt > 0 {
-		ms := rtt.Seconds() * 1000
-		i.RoundTrip = &ms
+		i.RoundTrip = new(rtt.Seconds() * 1000)
 	}
 	if d.Clock.Known() {
 		at := d.Clock.Now(now)

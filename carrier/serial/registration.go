@@ -1,11 +1,11 @@
 package serial
 
 import (
-	"sync"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // registrations registers the senders of a device's dictionary with the hub. It offers refused ones again and again, because
@@ -13,7 +13,7 @@ import (
 type registrations struct {
 	client  *client
 	entries []*registration
-	retry   *time.Timer // nil: no sender was refused
+	retry   <-chan time.Time // says when to offer the refused senders again; nil: there are none
 }
 
 // A registration is the registration of one sender.
@@ -53,10 +53,9 @@ func (r *registrations) offer() {
 		m := &carrier.Message{Method: "add_sender", Params: carrier.ValueOf(carrier.Object{
 			{Key: "sender", Value: e.sender.Name}, {Key: "events", Value: events}, {Key: "requests", Value: requests},
 		})}
-		var once sync.Once
-		r.client.server.handler.HandleMessage(r.client.id, m, func(reply carrier.Reply) {
-			once.Do(func() { r.client.queue.Put(event{registered: e, reply: reply}) })
-		})
+		lockrank.MustBeFree("a handler gets a message")
+		a := &carrier.Answer{Send: func(_ carrier.Value, reply carrier.Reply) { r.client.queue.Put(event{registered: e, reply: reply}) }}
+		r.client.server.handler.HandleMessage(r.client.id, m, a.Respond)
 	}
 }
 
@@ -69,21 +68,12 @@ func (r *registrations) answered(e *registration, reply carrier.Reply) bool {
 		return true
 	}
 	if r.retry == nil {
-		r.retry = time.NewTimer(r.client.server.options.Retry)
+		r.retry = time.After(r.client.server.options.Retry)
 	}
-	if e.logged == err.Error() {
-		return false
+	if e.logged != err.Error() {
+		e.logged = err.Error()
+		r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
+			"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	}
-	e.logged = err.Error()
-	r.client.server.options.Logger.Error("the hub refuses a sender of the device", "port", r.client.line.path,
-		"device", r.client.name(), "sender", e.sender.Name, "error", err)
 	return false
-}
-
-// again returns a channel that says when to offer the refused senders again.
-func (r *registrations) again() <-chan time.Time {
-	if r.retry == nil {
-		return nil
-	}
-	return r.retry.C
 }

@@ -141,8 +141,11 @@ func TestKeptReset(t *testing.T) {
 	}
 }
 
-func (s *Server) lastClient() carrier.ClientID {
+func (s *Server) lastClient() (last carrier.ClientID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lastID
+	for _, c := range s.clients.All() {
+		last = max(last, c.id)
+	}
+	return last
 }

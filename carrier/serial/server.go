@@ -2,9 +2,7 @@ package serial
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // A Server is the hub's side of any number of serial ports: a [carrier.Carrier] whose clients are the devices on them.
@@ -25,12 +24,11 @@ type Server struct {
 	devices      link.Devices
 	dictionaries dictionaries
 	lines        []*line
-	unmatched    map[*PortOptions]time.Time   // patterns that match no port, since when
-	records      map[string]*deviceRecord     // by the ID of the device
-	latest       map[string]*client           // by the ID of the device, until they have ended
-	clients      map[carrier.ClientID]*client // of which the handler knows
-	lastID       carrier.ClientID
-	running      sync.WaitGroup // clients
+	unmatched    map[*PortOptions]time.Time // patterns that match no port, since when
+	records      map[string]*deviceRecord   // by the ID of the device
+	latest       map[string]*client         // by the ID of the device, until they have ended
+	clients      carrier.Clients[*client]   // of which the handler knows
+	running      sync.WaitGroup             // clients
 }
 
 var _ carrier.Reporter = (*Server)(nil)
@@ -42,14 +40,13 @@ func Listen(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		options:   o,
 		unmatched: make(map[*PortOptions]time.Time),
-		store:     store{dir: o.Dir, log: o.Logger},
 		records:   make(map[string]*deviceRecord),
 		latest:    make(map[string]*client),
-		clients:   make(map[carrier.ClientID]*client),
 	}
 	s.log = s.mu.Logger(o.Logger)
+	o.Logger = lockrank.Logger(o.Logger)
+	s.options, s.store.dir, s.store.log = o, o.Dir, o.Logger
 	return s, nil
 }
 
@@ -69,17 +66,15 @@ func (*Server) Reports() bool { return true }
 
 // Transmit implements [carrier.Carrier]. The error is [carrier.ErrTooLarge] if the device's frames have no room for m.
 func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	s.mu.Lock()
-	c, last := s.clients[id], s.lastID
-	s.mu.Unlock()
-	switch {
-	case c != nil:
-		return c.transmit(ctx, m, done)
-	case id >= 1 && id <= last:
-		return fmt.Errorf("%w: client %d", carrier.ErrGone, id)
-	default:
-		return fmt.Errorf("%w: %d", carrier.ErrNoClient, id)
+	c, err := s.clients.Find(id)
+	if err != nil {
+		return err
 	}
+	payload, err := c.pack(m)
+	if err != nil {
+		return err
+	}
+	return c.Messenger.Transmit(ctx, payload, done)
 }
 
 // A deviceRecord is what the server keeps of a device from one connection to the next, and over resets.
@@ -99,7 +94,7 @@ func (d *dictionaries) add(hash uint32, dict *wire.Dictionary) {
 	if *d == nil {
 		*d = make(dictionaries)
 	}
-	for old := range maps.Keys(*d) {
+	for old := range *d {
 		if len(*d) < maxDictionaries {
 			break
 		}

@@ -49,9 +49,8 @@ func (s *store) load(want uint32) *wire.Dictionary {
 }
 
 func readDictionary(file string, want uint32) (*wire.Dictionary, error) {
-	if info, err := os.Stat(file); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() { // a pipe would block
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() { // a pipe would block
 		return nil, fmt.Errorf("serial: %s must be a regular file", file)
 	}
 	f, err := os.Open(file)
@@ -103,11 +102,7 @@ func replace(file string, data []byte) (err error) {
 		return err
 	}
 	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {

@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
+	"sighub/internal/lockrank"
 )
 
 // A Device is the device's side of a serial line: a [carrier.Carrier] whose one client is the hub. Requests reach the handler
@@ -23,15 +23,15 @@ type Device struct {
 	open  func(ctx context.Context) (port.Port, error)
 	o     Options
 	dict  *wire.Dictionary
-	log   *slog.Logger
 	wake  endpoint.Notice
 	start time.Time     // when ticks were 0
 	room  chan struct{} // holds an entry for each reading that is not acknowledged
+	hubs  carrier.Clients[*endpoint.Messenger]
 
-	mu     sync.Mutex // guards what follows; nothing blocks while it is held
+	mu     lockrank.Mutex[lockrank.Serial] // guards what follows; nothing blocks while it is held
 	line   *link.DeviceEnd
-	hub    *endpoint.Messenger // nil: not connected
-	hubID  carrier.ClientID
+	hub    *endpoint.Messenger // the latest
+	hubID  carrier.ClientID    // of hub
 	events *endpoint.Queue[event]
 	ended  bool
 	ending sync.WaitGroup // of calls, with an error
@@ -60,8 +60,7 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 	d := &Device{
 		open:   open,
 		o:      o,
-		dict:   wire.NewDictionary(pack(o.Senders)),
-		log:    o.Logger,
+		dict:   wire.NewDictionary(o.Senders),
 		wake:   endpoint.NewNotice(),
 		start:  o.Clock(),
 		room:   make(chan struct{}, o.Ring),
@@ -104,14 +103,12 @@ func (d *Device) Serve(ctx context.Context, h carrier.Handler) error {
 	told.Go(func() { d.tell(h) })
 	backoff := d.o.Backoff
 	for ctx.Err() == nil {
-		p, err := d.open(ctx)
-		if err != nil {
-			d.log.Debug("port cannot be opened", "error", err)
-			_ = backoff.Wait(ctx)
-			continue
+		if p, err := d.open(ctx); err != nil {
+			d.o.Logger.Debug("port cannot be opened", "error", err)
+		} else {
+			backoff.Reset()
+			d.serve(ctx, p)
 		}
-		backoff.Reset()
-		d.serve(ctx, p)
 		_ = backoff.Wait(ctx)
 	}
 	d.mu.Lock()
@@ -144,14 +141,9 @@ func (d *Device) serve(ctx context.Context, p port.Port) {
 
 // Transmit implements [carrier.Carrier]. The message travels with its names, whatever the dictionary has.
 func (d *Device) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
-	d.mu.Lock()
-	hub, last := d.hub, d.hubID
-	d.mu.Unlock()
-	switch {
-	case id == 0 || id > last:
-		return fmt.Errorf("%w: %d", carrier.ErrNoClient, id)
-	case hub == nil || id != last:
-		return fmt.Errorf("%w: client %d", carrier.ErrGone, id)
+	hub, err := d.hubs.Find(id)
+	if err != nil {
+		return err
 	}
 	payload, err := wire.PackMessage(m)
 	if err != nil {
@@ -178,13 +170,14 @@ func (d *Device) Reset(kept bool) {
 func (d *Device) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Stats(d.line.Count())
+	return d.line.Count()
 }
 
 // tell calls the handler, in order, until Serve ends.
 func (d *Device) tell(h carrier.Handler) {
 	for {
 		e, ok := d.events.Take()
+		lockrank.MustBeFree("a handler is called")
 		switch {
 		case !ok:
 			<-d.events.Ready
@@ -239,14 +232,14 @@ func (d *Device) request(n uint64, params []byte) (*carrier.Message, error) {
 type owner struct{ *Device }
 
 func (d owner) Connected() {
-	d.hubID++
 	d.hub = endpoint.NewMessenger(&d.mu, d.line.Link, d.wake.Give)
+	d.hubID = d.hubs.Add(d.hub)
 	d.events.Put(event{hub: true, id: d.hubID})
 }
 
 func (d owner) Disconnected(cause error) {
 	fail := d.hub.End(cause)
-	d.hub = nil
+	d.hubs.Remove(d.hubID)
 	d.events.Put(event{gone: cause, id: d.hubID})
 	d.ending.Go(fail)
 }

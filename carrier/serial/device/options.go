@@ -2,15 +2,16 @@ package device
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/binary"
+	crand "crypto/rand"
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
+	"sighub/internal/lockrank"
 )
 
 // Options configure a [Device]. The zero value of each field stands for its default.
@@ -73,28 +74,16 @@ const (
 	OverflowCount
 )
 
-// Stats counts a device's traffic.
-type Stats struct {
-	Sent         uint64 // readings sent, each once
-	Acknowledged uint64 // readings that the hub has acknowledged
-	Refused      uint64 // readings that the hub has answered with an error
-	Lost         uint64 // readings dropped because the ring was full
-	Resent       uint64 // frames sent again
-	BadFrames    uint64 // frames that arrived damaged
-}
-
 func (o Options) withDefaults() (Options, error) {
 	if len(o.UID) == 0 {
 		o.UID = make([]byte, 8)
-		_, _ = rand.Read(o.UID) // never fails
+		_, _ = crand.Read(o.UID) // never fails
 	}
 	if len(o.UID) > wire.MaxUID {
 		return o, fmt.Errorf("device: the uid must have at most %d bytes, not %d", wire.MaxUID, len(o.UID))
 	}
 	for o.Boot == 0 {
-		var b [4]byte
-		_, _ = rand.Read(b[:])
-		o.Boot = binary.BigEndian.Uint32(b[:])
+		o.Boot = rand.Uint32()
 	}
 	o.Window = cmp.Or(o.Window, 4)
 	o.MaxFrame = cmp.Or(o.MaxFrame, wire.DefaultFrame)
@@ -113,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = lockrank.Logger(o.Logger)
 	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
 		return o, fmt.Errorf("device: %w", err)
 	}
@@ -122,7 +112,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Ring < 1 || o.Batch < 1 || o.Baud < 1 || o.FastestBaud < 0 || o.FastestBaud > math.MaxInt32 || o.ReceiveWindow < 0 || o.Ask < 0 || o.Timeout < 0 {
 		return o, fmt.Errorf("device: the ring, the batch, rates, the receive window and times must not be negative, nor too large")
 	}
-	if err := wire.CheckSenders(pack(o.Senders)); err != nil {
+	if err := wire.CheckSenders(o.Senders); err != nil {
 		return o, fmt.Errorf("device: %w", err)
 	}
 	return o, nil

@@ -26,15 +26,15 @@ func (d *Device) Report(ctx context.Context, sender, event string, value any, do
 
 // ReportAt is [Device.Report] for a reading that was taken when [Device.Ticks] returned ticks.
 func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string, value any, done func(error)) error {
-	n, ok := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
-	if !ok {
+	n := d.dict.EventNumber(wire.EventName{Sender: sender, Event: event})
+	if n < 0 {
 		return fmt.Errorf("device: the dictionary has no event %q of a sender %q", event, sender)
 	}
 	packed, err := carrier.CBORText.Append(nil, value)
-	if err != nil {
-		return fmt.Errorf("device: pack the reading: %w", err)
+	if err == nil {
+		packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent)
 	}
-	if packed, err = wire.Unscale(packed, d.dict.Events[n].Exponent); err != nil {
+	if err != nil {
 		return fmt.Errorf("device: pack the reading: %w", err)
 	}
 	const others = 5 + 5 // a time mark, and the event's number and ticks
@@ -42,36 +42,36 @@ func (d *Device) ReportAt(ctx context.Context, ticks int64, sender, event string
 		return fmt.Errorf("%w: the reading must have at most %d bytes, not %d", carrier.ErrTooLarge, limit, len(packed))
 	}
 	r := &link.PendingReading{Number: n, Ticks: ticks, Value: packed, Done: done}
-	roomy := d.o.Overflow == OverflowWait
-	if roomy {
-		if err := d.enter(ctx); err != nil {
-			return err
-		}
+	roomy, err := d.enter(ctx)
+	if err != nil {
+		return err
 	}
 	dropped, err := d.queue(r, roomy)
-	if dropped != nil && dropped.Done != nil {
-		dropped.Done(ErrOverflow)
+	if dropped != nil {
+		dropped.End(ErrOverflow)
 	}
 	return err
 }
 
-// enter waits for room in the ring.
-func (d *Device) enter(ctx context.Context) error {
+// enter takes room in the ring. If there is none, it waits for it, or returns false if the options say so.
+func (d *Device) enter(ctx context.Context) (roomy bool, err error) {
 	select {
 	case d.room <- struct{}{}:
-		return nil
+		return true, nil
 	default:
+	}
+	if d.o.Overflow != OverflowWait {
+		return false, nil
 	}
 	select {
 	case d.room <- struct{}{}:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
+		return false, fmt.Errorf("%w: %w", ErrOverflow, context.Cause(ctx))
 	}
 }
 
-// queue queues a reading. Unless room was made for it already, and if there is none, it takes that of another reading, which
-// queue returns.
+// queue queues a reading. If there is no room for it, it takes that of another reading, which queue returns.
 func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.PendingReading, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,13 +80,6 @@ func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.Pendin
 			<-d.room
 		}
 		return nil, carrier.ErrShutdown
-	}
-	if !roomy {
-		select {
-		case d.room <- struct{}{}:
-			roomy = true
-		default:
-		}
 	}
 	if roomy {
 		d.line.Report(r)

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -21,11 +22,7 @@ func NewCuts(o Options) (*Cuts, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	c := &Cuts{mean: o.Cut, away: o.Away, random: stream(o.Seed, streamCuts)}
-	if c.away == 0 {
-		c.away = defaultAway
-	}
-	return c, nil
+	return &Cuts{mean: o.Cut, away: cmp.Or(o.Away, defaultAway), random: stream(o.Seed, streamCuts)}, nil
 }
 
 // At reports whether the line is cut, and until when that does not change; a zero time means for ever.

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 )
@@ -55,11 +56,7 @@ func NewLine(h Harm, seed uint64) (*Line, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
-	baud := h.Baud
-	if baud == 0 {
-		baud = usualBaud
-	}
-	flight := bufferSize + min(int(h.Delay.Max.Seconds()*float64(baud)/10), maxFlight)
+	flight := bufferSize + min(int(h.Delay.Max.Seconds()*float64(cmp.Or(h.Baud, usualBaud))/10), maxFlight)
 	return &Line{
 		harm:     h,
 		flip:     newChance(h.Flip, seed, streamFlip),

@@ -70,12 +70,12 @@ func (o Options) check() error {
 }
 
 func (h *Harm) check() error {
-	for _, k := range harms() {
-		if k.chance == nil {
-			continue
-		}
-		if p := *k.chance(h); !(p >= 0 && p <= 1) { // NaN is neither
-			return fmt.Errorf("fault: %s must be a chance from 0 to 1, as in 1e-4 or 1%%, not %v", k.name, p)
+	for _, c := range []struct {
+		name string
+		p    float64
+	}{{"flip", h.Flip}, {"lose", h.Lose}, {"double", h.Double}, {"insert", h.Insert}, {"drop", h.Drop}, {"repeat", h.Repeat}} {
+		if !(c.p >= 0 && c.p <= 1) { // NaN is neither
+			return fmt.Errorf("fault: %s must be a chance from 0 to 1, as in 1e-4 or 1%%, not %v", c.name, c.p)
 		}
 	}
 	switch {

@@ -12,44 +12,48 @@ import (
 type key[T any] struct {
 	name    string
 	example string
-	chance  func(*T) *float64
 	parse   func(of *T, text string) error
 	format  func(*T) string // empty: not set
+}
+
+// newKey returns the key of a field, which is not set if it is zero.
+func newKey[T any, V comparable](name, example string, field func(*T) *V, parse func(string) (V, error), format func(V) string) key[T] {
+	return key[T]{name: name, example: example,
+		parse: func(of *T, text string) (err error) {
+			*field(of), err = parse(text)
+			return err
+		},
+		format: func(of *T) string {
+			var unset V
+			if v := *field(of); v != unset {
+				return format(v)
+			}
+			return ""
+		},
+	}
 }
 
 // harms returns the keys that apply to one direction or to both.
 func harms() []key[Harm] {
 	return []key[Harm]{
-		{name: "flip", example: "1e-4", chance: func(h *Harm) *float64 { return &h.Flip }},
-		{name: "lose", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Lose }},
-		{name: "double", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Double }},
-		{name: "insert", example: "0.1%", chance: func(h *Harm) *float64 { return &h.Insert }},
-		{name: "drop", example: "1%", chance: func(h *Harm) *float64 { return &h.Drop }},
-		{name: "repeat", example: "1%", chance: func(h *Harm) *float64 { return &h.Repeat }},
-		{name: "delay", example: "2ms..20ms",
-			parse:  func(h *Harm, text string) (err error) { h.Delay, err = parseRange(text); return err },
-			format: func(h *Harm) string { return h.Delay.text() }},
-		{name: "baud", example: "115200",
-			parse:  func(h *Harm, text string) (err error) { h.Baud, err = strconv.Atoi(text); return err },
-			format: func(h *Harm) string { return nonzero(h.Baud, strconv.Itoa) }},
+		newKey("flip", "1e-4", func(h *Harm) *float64 { return &h.Flip }, parseChance, formatChance),
+		newKey("lose", "0.1%", func(h *Harm) *float64 { return &h.Lose }, parseChance, formatChance),
+		newKey("double", "0.1%", func(h *Harm) *float64 { return &h.Double }, parseChance, formatChance),
+		newKey("insert", "0.1%", func(h *Harm) *float64 { return &h.Insert }, parseChance, formatChance),
+		newKey("drop", "1%", func(h *Harm) *float64 { return &h.Drop }, parseChance, formatChance),
+		newKey("repeat", "1%", func(h *Harm) *float64 { return &h.Repeat }, parseChance, formatChance),
+		newKey("delay", "2ms..20ms", func(h *Harm) *Range { return &h.Delay }, parseRange, Range.text),
+		newKey("baud", "115200", func(h *Harm) *int { return &h.Baud }, strconv.Atoi, strconv.Itoa),
 	}
 }
 
 // wholes returns the keys that apply to the line as a whole.
 func wholes() []key[Options] {
 	return []key[Options]{
-		{name: "cut", example: "30s",
-			parse:  func(o *Options, text string) (err error) { o.Cut, err = time.ParseDuration(text); return err },
-			format: func(o *Options) string { return nonzero(o.Cut, time.Duration.String) }},
-		{name: "away", example: "5s",
-			parse:  func(o *Options, text string) (err error) { o.Away, err = time.ParseDuration(text); return err },
-			format: func(o *Options) string { return nonzero(o.Away, time.Duration.String) }},
-		{name: "boot", example: "esp32", parse: parseBoot, format: func(o *Options) string { return nonzero(o.Boot, formatBoot) }},
-		{name: "seed", example: "7",
-			parse: func(o *Options, text string) (err error) { o.Seed, err = strconv.ParseUint(text, 10, 64); return err },
-			format: func(o *Options) string {
-				return nonzero(o.Seed, func(n uint64) string { return strconv.FormatUint(n, 10) })
-			}},
+		newKey("cut", "30s", func(o *Options) *time.Duration { return &o.Cut }, time.ParseDuration, time.Duration.String),
+		newKey("away", "5s", func(o *Options) *time.Duration { return &o.Away }, time.ParseDuration, time.Duration.String),
+		newKey("boot", "esp32", func(o *Options) *string { return &o.Boot }, parseBoot, formatBoot),
+		newKey("seed", "7", func(o *Options) *uint64 { return &o.Seed }, parseSeed, formatSeed),
 	}
 }
 
@@ -127,12 +131,7 @@ func set[T any](keys []key[T], name, value string, targets ...*T) (found bool, e
 			continue
 		}
 		for _, t := range targets {
-			if k.chance != nil {
-				*k.chance(t), err = parseChance(value)
-			} else {
-				err = k.parse(t, value)
-			}
-			if err != nil {
+			if err := k.parse(t, value); err != nil {
 				return true, fmt.Errorf("fault: %s=%s is not understood: write it as in %s=%s", name, value, name, k.example)
 			}
 		}
@@ -162,11 +161,7 @@ func (o Options) String() string {
 		}
 	}
 	for _, k := range harms() {
-		format := k.format
-		if k.chance != nil {
-			format = func(h *Harm) string { return nonzero(*k.chance(h), formatChance) }
-		}
-		if hub, device := format(&o.ToHub), format(&o.ToDevice); hub == device {
+		if hub, device := k.format(&o.ToHub), k.format(&o.ToDevice); hub == device {
 			add(k.name, hub)
 		} else {
 			add(toHub+k.name, hub)
@@ -177,14 +172,6 @@ func (o Options) String() string {
 		add(k.name, k.format(&o))
 	}
 	return strings.Join(parts, ",")
-}
-
-func nonzero[T comparable](value T, format func(T) string) string {
-	var zero T
-	if value == zero {
-		return ""
-	}
-	return format(value)
 }
 
 func parseChance(text string) (float64, error) {
@@ -209,29 +196,26 @@ func parseRange(text string) (Range, error) {
 }
 
 func (r Range) text() string {
-	switch r.Max {
-	case 0:
-		return ""
-	case r.Min:
+	if r.Min == r.Max {
 		return r.Min.String()
-	default:
-		return r.Min.String() + ".." + r.Max.String()
 	}
+	return r.Min.String() + ".." + r.Max.String()
 }
+
+func parseSeed(text string) (uint64, error) { return strconv.ParseUint(text, 10, 64) }
+func formatSeed(seed uint64) string         { return strconv.FormatUint(seed, 10) }
 
 // bootESP32 is the name of what [ESP32] prints.
 const bootESP32 = "esp32"
 
-func parseBoot(o *Options, text string) (err error) {
+func parseBoot(text string) (string, error) {
 	if text == bootESP32 {
-		o.Boot = ESP32()
-		return nil
+		return ESP32(), nil
 	}
 	if !strings.HasPrefix(text, `"`) {
-		return errors.New("not in double quotes")
+		return "", errors.New("not in double quotes")
 	}
-	o.Boot, err = strconv.Unquote(text)
-	return err
+	return strconv.Unquote(text)
 }
 
 func formatBoot(text string) string {

@@ -1,14 +1,17 @@
 package fault
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // A pipe moves bytes through a line in real time.
 type pipe struct {
 	cable *Cable // guards line
 	line  *Line
-	end   <-chan struct{}
-	fed   chan struct{} // there may be more to get
-	freed chan struct{} // there may be more room
+	life  context.Context // of the port; its cause says how it ended
+	fed   chan struct{}   // there may be more to get
+	freed chan struct{}   // there may be more room
 
 	putting, getting chan struct{} // hold something while somebody does
 }
@@ -17,18 +20,18 @@ type pipe struct {
 // does not keep a processor busy.
 const tick = 250 * time.Microsecond
 
-func newPipe(c *Cable, l *Line, end <-chan struct{}) *pipe {
+func newPipe(life context.Context, c *Cable, l *Line) *pipe {
 	notice := func() chan struct{} { return make(chan struct{}, 1) }
-	return &pipe{cable: c, line: l, end: end, fed: notice(), freed: notice(), putting: notice(), getting: notice()}
+	return &pipe{cable: c, line: l, life: life, fed: notice(), freed: notice(), putting: notice(), getting: notice()}
 }
 
-// put sends all of data, and returns how much it sent; ok is false if the end came first.
-func (p *pipe) put(data []byte) (sent int, ok bool) {
+// put sends all of data, and returns how much it sent; the error is the port's end, if that came first.
+func (p *pipe) put(data []byte) (sent int, err error) {
 	if !p.take(p.putting) {
-		return 0, false
+		return 0, context.Cause(p.life)
 	}
 	defer func() { <-p.putting }()
-	for !p.ended() {
+	for p.life.Err() == nil {
 		p.cable.mu.Lock()
 		n, again := p.line.Send(time.Now(), data[sent:])
 		p.cable.mu.Unlock()
@@ -36,26 +39,24 @@ func (p *pipe) put(data []byte) (sent int, ok bool) {
 			give(p.fed)
 		}
 		if sent += n; sent == len(data) {
-			return sent, true
+			return sent, nil
 		}
 		freed := p.freed
 		if !again.IsZero() {
 			freed = nil // only time makes room
 		}
-		if !sleep(again, freed, p.end) {
-			break
-		}
+		sleep(p.life, again, freed)
 	}
-	return sent, false
+	return sent, context.Cause(p.life)
 }
 
-// get returns how much has arrived, at least one byte, unless dst is empty; it returns false if the end came first.
-func (p *pipe) get(dst []byte) (int, bool) {
+// get returns how much has arrived, at least one byte, unless dst is empty; the error is the port's end, if that came first.
+func (p *pipe) get(dst []byte) (int, error) {
 	if !p.take(p.getting) {
-		return 0, false
+		return 0, context.Cause(p.life)
 	}
 	defer func() { <-p.getting }()
-	for !p.ended() {
+	for p.life.Err() == nil {
 		p.cable.mu.Lock()
 		now := time.Now()
 		n, next := p.line.Receive(now, dst)
@@ -64,33 +65,22 @@ func (p *pipe) get(dst []byte) (int, bool) {
 			give(p.freed)
 		}
 		if n > 0 || len(dst) == 0 {
-			return n, true
+			return n, nil
 		}
 		if soon := now.Add(tick); !next.IsZero() && next.Before(soon) {
 			next = soon
 		}
-		if !sleep(next, p.fed, p.end) {
-			return 0, false
-		}
+		sleep(p.life, next, p.fed)
 	}
-	return 0, false
+	return 0, context.Cause(p.life)
 }
 
-// take waits for the caller's turn; it returns false if the end came first.
+// take waits for the caller's turn; it returns false if the port's end came first.
 func (p *pipe) take(turn chan<- struct{}) bool {
 	select {
 	case turn <- struct{}{}:
 		return true
-	case <-p.end:
-		return false
-	}
-}
-
-func (p *pipe) ended() bool {
-	select {
-	case <-p.end:
-		return true
-	default:
+	case <-p.life.Done():
 		return false
 	}
 }
@@ -102,20 +92,15 @@ func give(notice chan<- struct{}) {
 	}
 }
 
-// sleep waits until a time, if it is not zero, or until it is woken; it returns false if the end came.
-func sleep(until time.Time, woken, end <-chan struct{}) bool {
+// sleep waits until a time, if it is not zero, until it is woken, or until life ends.
+func sleep(life context.Context, until time.Time, woken <-chan struct{}) {
 	var due <-chan time.Time
 	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
-		defer t.Stop()
-		due = t.C
+		due = time.After(time.Until(until))
 	}
 	select {
 	case <-due:
-		return true
 	case <-woken:
-		return true
-	case <-end:
-		return false
+	case <-life.Done():
 	}
 }

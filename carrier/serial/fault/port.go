@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -13,19 +14,20 @@ type port struct {
 	cable   *Cable
 	inner   io.ReadWriteCloser
 	in, out *pipe
-	end     chan struct{} // closed when the port has ended
+	life    context.Context // of the port
+	end     context.CancelCauseFunc
 	running sync.WaitGroup
 	release sync.Once
 
 	once     sync.Once
-	cause    error // of the end; set before end is closed
 	closeErr error
 }
 
 func newPort(c *Cable, at End, inner io.ReadWriteCloser) *port {
-	p := &port{cable: c, inner: inner, end: make(chan struct{})}
+	p := &port{cable: c, inner: inner}
+	p.life, p.end = context.WithCancelCause(context.Background())
 	cut := c.plug()
-	p.in, p.out = newPipe(c, c.toHub, p.end), newPipe(c, c.toDevice, p.end)
+	p.in, p.out = newPipe(p.life, c, c.toHub), newPipe(p.life, c, c.toDevice)
 	if at == DeviceEnd {
 		p.in, p.out = p.out, p.in
 	}
@@ -42,7 +44,7 @@ func (p *port) bring() {
 	buf := make([]byte, bufferSize)
 	for {
 		n, err := p.inner.Read(buf)
-		if _, ok := p.in.put(buf[:n]); !ok {
+		if _, ended := p.in.put(buf[:n]); ended != nil {
 			return
 		}
 		if err != nil {
@@ -56,8 +58,8 @@ func (p *port) bring() {
 func (p *port) carryOff() {
 	buf := make([]byte, bufferSize)
 	for {
-		n, ok := p.out.get(buf)
-		if !ok {
+		n, ended := p.out.get(buf)
+		if ended != nil {
 			return
 		}
 		if _, err := p.inner.Write(buf[:n]); err != nil {
@@ -68,7 +70,7 @@ func (p *port) carryOff() {
 }
 
 func (p *port) cutAt(t time.Time) {
-	if !sleep(t, nil, p.end) {
+	if sleep(p.life, t, nil); p.life.Err() != nil {
 		return
 	}
 	p.cable.mu.Lock()
@@ -80,29 +82,16 @@ func (p *port) cutAt(t time.Time) {
 // fail ends the port: Read and Write return the cause from then on.
 func (p *port) fail(cause error) {
 	p.once.Do(func() {
-		p.cause = cause
-		close(p.end)
+		p.end(cause)
 		p.closeErr = p.inner.Close()
 	})
 }
 
 // Read implements io.Reader.
-func (p *port) Read(b []byte) (int, error) {
-	n, ok := p.in.get(b)
-	if !ok {
-		return 0, p.cause
-	}
-	return n, nil
-}
+func (p *port) Read(b []byte) (int, error) { return p.in.get(b) }
 
 // Write implements io.Writer. It returns when the transmitter has taken all.
-func (p *port) Write(b []byte) (int, error) {
-	n, ok := p.out.put(b)
-	if !ok {
-		return n, p.cause
-	}
-	return n, nil
-}
+func (p *port) Write(b []byte) (int, error) { return p.out.put(b) }
 
 // Close wakes Read and Write, and drops what is on the line. It may be called more than once.
 func (p *port) Close() error {

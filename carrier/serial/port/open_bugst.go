@@ -72,21 +72,16 @@ func (p bugstPort) Read(b []byte) (n int, err error) {
 	return n, bugstError(err)
 }
 
+// systemErrors are the system's errors that those of the library stand for.
+var systemErrors = map[bugst.PortErrorCode]error{
+	bugst.PortNotFound: fs.ErrNotExist, bugst.PermissionDenied: fs.ErrPermission, bugst.PortBusy: syscall.EBUSY,
+	bugst.InvalidSerialPort: errNotTerminal,
+}
+
 // bugstError wraps an error of the library together with the system's that it stands for.
 func bugstError(err error) error {
-	var pe *bugst.PortError
-	if !errors.As(err, &pe) {
-		return err
-	}
-	switch pe.Code() {
-	case bugst.PortNotFound:
-		return fmt.Errorf("%w: %w", err, fs.ErrNotExist)
-	case bugst.PermissionDenied:
-		return fmt.Errorf("%w: %w", err, fs.ErrPermission)
-	case bugst.PortBusy:
-		return fmt.Errorf("%w: %w", err, syscall.EBUSY)
-	case bugst.InvalidSerialPort:
-		return fmt.Errorf("%w: %w", err, errNotTerminal)
+	if pe, ok := errors.AsType[*bugst.PortError](err); ok && systemErrors[pe.Code()] != nil {
+		return fmt.Errorf("%w: %w", err, systemErrors[pe.Code()])
 	}
 	return err
 }

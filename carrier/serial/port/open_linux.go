@@ -20,12 +20,11 @@ func Open(path string, baud int) (Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &nativePort{File: f}
-	if err := p.control(func(fd int) error { return setUp(fd, baud) }); err != nil {
+	if err := control(f, func(fd int) error { return setUp(fd, baud) }); err != nil {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "set up", Path: path, Err: err}
 	}
-	return p, nil
+	return &nativePort{File: f}, nil
 }
 
 type nativePort struct {
@@ -37,7 +36,7 @@ type nativePort struct {
 
 // Drain implements [Drainer].
 func (p *nativePort) Drain() error {
-	err := p.control(func(fd int) error {
+	err := control(p.File, func(fd int) error {
 		return uninterrupted(func() error { return unix.IoctlSetInt(fd, unix.TCSBRK, 1) }) // as tcdrain does
 	})
 	p.drained.Store(err == nil)
@@ -46,7 +45,7 @@ func (p *nativePort) Drain() error {
 
 // SetBaud implements [RateSetter].
 func (p *nativePort) SetBaud(rate int) error {
-	return p.control(func(fd int) error {
+	return control(p.File, func(fd int) error {
 		t, err := readTermios(fd)
 		if err != nil {
 			return err
@@ -57,7 +56,7 @@ func (p *nativePort) SetBaud(rate int) error {
 
 // SetModem implements [ModemSetter].
 func (p *nativePort) SetModem(dtr, rts bool) error {
-	return p.control(func(fd int) error {
+	return control(p.File, func(fd int) error {
 		var up, down int
 		for bit, raised := range map[int]bool{unix.TIOCM_DTR: dtr, unix.TIOCM_RTS: rts} {
 			if raised {
@@ -87,23 +86,11 @@ func uninterrupted(f func() error) error {
 func (p *nativePort) Close() error {
 	p.once.Do(func() {
 		if !p.drained.Load() {
-			_ = p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
+			_ = control(p.File, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
 		}
 		p.err = p.File.Close()
 	})
 	return p.err
-}
-
-func (p *nativePort) control(f func(fd int) error) error {
-	raw, err := p.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
-	}
-	return inner
 }
 
 func setUp(fd, baud int) error {

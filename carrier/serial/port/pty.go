@@ -22,16 +22,16 @@ type PTY struct {
 	link string // path of a symbolic link to the terminal; may be empty
 
 	mu       sync.Mutex
-	master   *os.File
-	slave    *os.File // held open, so that the terminal keeps its settings
-	restored chan struct{}
+	master   *os.File      // nil: the line is cut
+	slave    *os.File      // held open, so that the terminal keeps its settings
+	restored chan struct{} // closed when the line is not cut any more, or never will be restored
 	closed   bool
 }
 
 // NewPTY makes a pseudo terminal. If link is not empty, it makes a symbolic link of that path to it, in the place of an older
 // link; anything else at that path is an error.
 func NewPTY(link string) (*PTY, error) {
-	p := &PTY{link: link}
+	p := &PTY{link: link, restored: make(chan struct{})}
 	if err := p.Restore(); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,10 @@ func (p *PTY) Open(ctx context.Context) (Port, error) {
 		case closed:
 			return nil, fmt.Errorf("port: the pseudo terminal: %w", os.ErrClosed)
 		case master != nil:
-			return openPTYPort(master)
+			if err := master.SetDeadline(time.Time{}); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+				return nil, fmt.Errorf("port: open the pseudo terminal: %w", err)
+			}
+			return ptyPort{master}, nil
 		}
 		select {
 		case <-restored:
@@ -110,9 +113,7 @@ func (p *PTY) Restore() error {
 		return fmt.Errorf("port: make a pseudo terminal: %w", err)
 	}
 	p.master, p.slave = master, slave
-	if p.restored != nil {
-		close(p.restored)
-	}
+	close(p.restored)
 	return nil
 }
 
@@ -123,9 +124,7 @@ func (p *PTY) Close() error {
 	if !p.closed {
 		p.cut()
 		p.closed = true
-		if p.restored != nil {
-			close(p.restored)
-		}
+		close(p.restored)
 	}
 	return nil
 }
@@ -142,13 +141,6 @@ func symlink(target, link string) error {
 
 // A ptyPort is the device's end of a PTY. The terminal stays when it is closed.
 type ptyPort struct{ *os.File }
-
-func openPTYPort(master *os.File) (Port, error) {
-	if err := master.SetDeadline(time.Time{}); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return nil, fmt.Errorf("port: open the pseudo terminal: %w", err)
-	}
-	return ptyPort{master}, nil
-}
 
 // SetBaud implements [RateSetter]. A pseudo terminal has no rate.
 func (p ptyPort) SetBaud(int) error { return nil }
@@ -179,20 +171,27 @@ func pollable(f *os.File) (*os.File, error) {
 
 // makeRaw lets every byte pass through the terminal unchanged, even before its path is opened.
 func makeRaw(f *os.File) error {
+	return control(f, func(fd int) error {
+		t, err := unix.IoctlGetTermios(fd, getTermios)
+		if err != nil {
+			return err
+		}
+		setRaw(t)
+		return unix.IoctlSetTermios(fd, setTermios, t)
+	})
+}
+
+// control calls a function with the file's descriptor, which stays open meanwhile.
+func control(f *os.File, call func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var inner error
-	err = raw.Control(func(fd uintptr) {
-		var t *unix.Termios
-		if t, inner = unix.IoctlGetTermios(int(fd), getTermios); inner != nil {
-			return
-		}
-		setRaw(t)
-		inner = unix.IoctlSetTermios(int(fd), setTermios, t)
-	})
-	return errors.Join(err, inner)
+	if err := raw.Control(func(fd uintptr) { inner = call(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
 }
 
 // setRaw sets 8 data bits, no parity, one stop bit, no flow control, and that every byte passes unchanged.

@@ -37,7 +37,7 @@ func applyTermios(fd int, t *unix.Termios, baud int, sent bool) error {
 }
 
 func applyNamed(fd int, request uint, t *unix.Termios, baud int) error {
-	rate := namedRate(baud)
+	rate := namedRates[baud]
 	if rate == 0 {
 		return fmt.Errorf("this system only has the usual rates: %w", unix.ENOTSUP)
 	}
@@ -45,31 +45,8 @@ func applyNamed(fd int, request uint, t *unix.Termios, baud int) error {
 	return uninterrupted(func() error { return unix.IoctlSetTermios(fd, request, t) })
 }
 
-// namedRate returns the name of a rate, or 0 if it has none.
-func namedRate(baud int) uint32 {
-	switch baud {
-	case 9600:
-		return unix.B9600
-	case 19200:
-		return unix.B19200
-	case 38400:
-		return unix.B38400
-	case 57600:
-		return unix.B57600
-	case 115200:
-		return unix.B115200
-	case 230400:
-		return unix.B230400
-	case 460800:
-		return unix.B460800
-	case 500000:
-		return unix.B500000
-	case 921600:
-		return unix.B921600
-	case 1000000:
-		return unix.B1000000
-	case 2000000:
-		return unix.B2000000
-	}
-	return 0
+// namedRates are the rates that have a name.
+var namedRates = map[int]uint32{
+	9600: unix.B9600, 19200: unix.B19200, 38400: unix.B38400, 57600: unix.B57600, 115200: unix.B115200, 230400: unix.B230400,
+	460800: unix.B460800, 500000: unix.B500000, 921600: unix.B921600, 1000000: unix.B1000000, 2000000: unix.B2000000,
 }

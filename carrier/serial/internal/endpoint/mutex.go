@@ -3,7 +3,8 @@ package endpoint
 import (
 	"context"
 	"log/slog"
-	"sync"
+
+	"sighub/internal/lockrank"
 )
 
 // maxKept bounds the records that a Mutex keeps.
@@ -13,7 +14,7 @@ const maxKept = 1000
 // and Unlock writes them once the lock is free. So a log that is slow, or takes locks of its own, delays nobody who waits for
 // the Mutex. One goroutine writes at a time; if maxKept records gather meanwhile, further ones are counted instead.
 type Mutex struct {
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Serial]
 	kept    []keptRecord // oldest first
 	dropped int
 	writing bool

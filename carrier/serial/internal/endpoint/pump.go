@@ -98,11 +98,9 @@ func (m *pump) watch(ctx context.Context) {
 			m.lock.Unlock()
 		}
 	}
-	timer := time.NewTimer(farewell)
-	defer timer.Stop()
 	select {
 	case <-m.stop:
-	case <-timer.C:
+	case <-time.After(farewell):
 		m.fail(ctx.Err()) // closes the port, which ends a write that is stuck
 	}
 }

@@ -1,6 +1,10 @@
 package endpoint
 
-import "sync"
+import (
+	"slices"
+
+	"sighub/internal/lockrank"
+)
 
 // A Notice wakes the goroutine that receives from it. Given several times, it is received once.
 type Notice chan struct{}
@@ -21,7 +25,7 @@ func (n Notice) Give() {
 type Queue[T any] struct {
 	Ready Notice // there may be an item to take
 
-	mu    sync.Mutex
+	mu    lockrank.Mutex[lockrank.Leaf]
 	items []T
 }
 
@@ -44,9 +48,7 @@ func (q *Queue[T]) Take() (item T, ok bool) {
 		return item, false
 	}
 	item = q.items[0]
-	var zero T
-	q.items[0] = zero
-	q.items = q.items[1:]
+	q.items = slices.Delete(q.items, 0, 1) // so that what is taken can be collected, and its place is used again
 	return item, true
 }
 

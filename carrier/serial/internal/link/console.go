@@ -19,8 +19,8 @@ const (
 type console struct {
 	log     *slog.Logger
 	port    string
-	credit  float64 // lines that may be logged
-	at      time.Time
+	credit  float64   // lines that may be logged
+	at      time.Time // of the latest line; zero is so long ago that there is credit for a burst
 	skipped int
 }
 
@@ -31,11 +31,7 @@ func (c *console) write(now time.Time, text []byte) {
 }
 
 func (c *console) line(now time.Time, line []byte) {
-	if c.at.IsZero() {
-		c.credit = consoleBurst
-	} else {
-		c.credit = min(consoleBurst, c.credit+now.Sub(c.at).Seconds()*consoleRate)
-	}
+	c.credit = min(consoleBurst, c.credit+now.Sub(c.at).Seconds()*consoleRate)
 	c.at = now
 	if c.credit < 1 {
 		c.skipped++

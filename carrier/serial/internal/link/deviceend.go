@@ -67,7 +67,7 @@ type DeviceOwner interface {
 
 // NewDeviceEnd returns the device's end of a line.
 func NewDeviceEnd(c DeviceConfig, owner DeviceOwner) *DeviceEnd {
-	l := &DeviceEnd{DeviceConfig: c, owner: owner, ring: newRing(c.Events, c.Batch)}
+	l := &DeviceEnd{DeviceConfig: c, owner: owner, ring: newRing(c.Events, c.Batch), in: wire.Deframer{Limit: wire.MaxFrame}}
 	l.rates.lineRate = lineRate{base: c.Baud, now: c.Baud}
 	l.boot(c.Hello.Boot)
 	return l
@@ -114,7 +114,6 @@ func (l *DeviceEnd) Opened(now time.Time, settable bool) {
 // restart begins anew on an open port.
 func (l *DeviceEnd) restart(now time.Time) {
 	l.open = true
-	l.in.Limit = wire.MaxFrame
 	l.in.Reset()
 	l.out = wire.Transmitter{}
 	l.Link.baud = l.rates.now

@@ -60,7 +60,8 @@ type HubConfig struct {
 
 // NewHubEnd returns the hub's end of a line. All lines of a hub share its devices.
 func NewHubEnd(c HubConfig, devices *Devices, owner HubOwner) *HubEnd {
-	return &HubEnd{HubConfig: c, devices: devices, owner: owner, text: console{log: c.Log, port: c.Name}}
+	return &HubEnd{HubConfig: c, devices: devices, owner: owner, text: console{log: c.Log, port: c.Name},
+		in: wire.Deframer{Limit: wire.MaxFrame}}
 }
 
 // LineStats counts what arrived: whole frames, and what was not a frame.
@@ -85,7 +86,6 @@ type HubOwner interface {
 
 // Opened begins anew on a port that was just opened, and whose rate can be changed if settable.
 func (l *HubEnd) Opened(settable bool) {
-	l.in.Limit = wire.MaxFrame
 	l.in.Reset()
 	l.out = wire.Transmitter{}
 	l.rates.name, l.rates.log, l.rates.max, l.rates.settable = l.Name, l.Log, l.MaxBaud, settable

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"slices"
+
 	"sighub/carrier/serial/internal/wire"
 )
 
@@ -135,12 +137,7 @@ func (b *inbox) at(number uint8) *Incoming {
 
 // unanswered reports whether a frame was taken and not answered.
 func (b *inbox) unanswered() bool {
-	for _, s := range b.slots {
-		if s != nil && !s.answered && !s.Abandoned {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.slots[:], func(s *Incoming) bool { return s != nil && !s.answered && !s.Abandoned })
 }
 
 // forget drops what is known of all frames before the next one, which the other end has forgotten, too.

@@ -31,8 +31,8 @@ type ring struct {
 	queued   []*PendingReading            // not sent in this numbering, oldest first
 	inFlight map[uint64][]*PendingReading // by the ids of their frames
 	nextID   uint64
-	at       wire.Timeline      // of what was sent in this numbering
-	losses   map[int]*lossCount // by the number of the reading that tells it
+	at       wire.Timeline     // of what was sent in this numbering
+	losses   map[int]lossCount // by the number of the reading that tells it
 }
 
 // A lossCount counts the dropped readings of one event.
@@ -42,7 +42,7 @@ type lossCount struct {
 }
 
 func newRing(events, batch int) ring {
-	return ring{events: events, batch: batch, inFlight: make(map[uint64][]*PendingReading), losses: make(map[int]*lossCount)}
+	return ring{events: events, batch: batch, inFlight: make(map[uint64][]*PendingReading), losses: make(map[int]lossCount)}
 }
 
 // displace implements [DeviceEnd.Displace].
@@ -50,17 +50,10 @@ func (r *ring) displace(p *PendingReading) (dropped *PendingReading) {
 	dropped = p
 	if i := slices.IndexFunc(r.queued, func(q *PendingReading) bool { return !q.Gap && !q.resent }); i >= 0 {
 		dropped = r.queued[i]
-		r.queued = append(r.queued[:i:i], r.queued[i+1:]...)
-		r.queued = append(r.queued, p)
+		r.queued = append(slices.Delete(r.queued, i, i+1), p)
 	}
 	number := r.events + dropped.Number
-	loss := r.losses[number]
-	if loss == nil {
-		loss = &lossCount{}
-		r.losses[number] = loss
-	}
-	loss.count++
-	loss.ticks = dropped.Ticks
+	r.losses[number] = lossCount{count: r.losses[number].count + 1, ticks: dropped.Ticks}
 	return dropped
 }
 
@@ -78,17 +71,14 @@ func (r *ring) pack(limit int) (payload []byte, id uint64, tooLarge *PendingRead
 		p := r.queued[0]
 		at := r.at
 		grown := at.Append(payload, wire.Reading{Number: p.Number, Ticks: uint32(p.Ticks), Value: p.Value}, wire.NumberBits(r.events))
-		if len(grown) > limit {
-			if len(taken) == 0 {
-				r.queued = r.queued[1:]
-				return nil, 0, p
-			}
+		if len(grown) > limit && len(taken) > 0 {
 			break
 		}
-		payload = grown
-		r.at = at
-		taken = append(taken, p)
 		r.queued = r.queued[1:]
+		if len(grown) > limit {
+			return nil, 0, p
+		}
+		payload, r.at, taken = grown, at, append(taken, p)
 	}
 	r.nextID++
 	r.inFlight[r.nextID] = taken

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"time"
 
 	"sighub/carrier/serial/internal/wire"
@@ -34,22 +35,12 @@ func (o *unanswered) queue(kind wire.FrameType, id uint64, payload []byte) {
 
 // find returns the index of a frame that was sent, or -1.
 func (o *unanswered) find(number uint8) int {
-	for i, f := range o.frames[:o.inFlight] {
-		if f.number == number {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(o.frames[:o.inFlight], func(f *outgoing) bool { return f.number == number })
 }
 
 // first returns the index of the first frame that was sent and may not have been received, or -1.
 func (o *unanswered) first() int {
-	for i, f := range o.frames[:o.inFlight] {
-		if !f.ended && !f.received {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(o.frames[:o.inFlight], func(f *outgoing) bool { return !f.ended && !f.received })
 }
 
 // trim forgets the ended frames before the first one that has not ended.
@@ -58,7 +49,7 @@ func (o *unanswered) trim() {
 	for n < len(o.frames) && o.frames[n].ended && n < o.inFlight {
 		n++
 	}
-	o.frames = append(o.frames[:0], o.frames[n:]...)
+	o.frames = slices.Delete(o.frames, 0, n)
 	o.inFlight -= n
 	o.cursor = max(o.cursor-n, 0)
 }
@@ -107,18 +98,13 @@ func (o *unanswered) sent(now time.Time) {
 // abandon gives up the frames of one kind, because nobody waits for their answers any more. Frames that were never sent are
 // removed; the others keep their numbers until resume or renumber.
 func (o *unanswered) abandon(kind wire.FrameType) {
-	kept := o.frames[:0]
-	for i, f := range o.frames {
-		if f.kind == kind {
-			if i >= o.inFlight && f.sends == 0 {
-				continue
-			}
-			f.ended = true
-		}
-		kept = append(kept, f)
+	for _, f := range o.frames {
+		f.ended = f.ended || f.kind == kind
 	}
-	o.frames = kept
-	o.recount()
+	o.frames = slices.DeleteFunc(o.frames, func(f *outgoing) bool { return f.kind == kind && f.sends == 0 })
+	if len(o.frames) > 0 {
+		o.number(o.frames[0].number)
+	}
 }
 
 // resume continues in a new session, in which the other end expects the frame numbered next. The frames before it were
@@ -136,23 +122,15 @@ func (o *unanswered) resume(next uint8) bool {
 	}
 	kept := o.frames[:0]
 	for i, f := range o.frames {
-		if i < received {
-			f.received = true
-		} else if f.ended {
-			continue
-		} else {
-			f.received = false
+		if f.received = i < received; f.received || !f.ended {
+			kept = append(kept, f)
 		}
-		kept = append(kept, f)
 	}
 	o.frames = kept
-	for i := range o.frames {
-		o.frames[i].number = (next + uint8(i) - uint8(received)) % wire.FrameNumbers
-	}
+	o.number(next - uint8(received))
 	for len(o.frames) > 0 && o.frames[0].ended {
 		o.frames = o.frames[1:]
 	}
-	o.next = (next + uint8(len(kept)) - uint8(received)) % wire.FrameNumbers
 	return true
 }
 
@@ -160,29 +138,27 @@ func (o *unanswered) resume(next uint8) bool {
 // up and those of one kind, and returns the ids of the latter that were not answered, for their owner to queue again.
 func (o *unanswered) renumber(first uint8, drop wire.FrameType) (dropped []uint64) {
 	kept := o.frames[:0]
-	o.next, o.inFlight, o.cursor = first, 0, 0
+	o.inFlight, o.cursor = 0, 0
 	for _, f := range o.frames {
 		switch {
 		case f.ended:
 		case f.kind == drop:
 			dropped = append(dropped, f.ID)
 		default:
-			f.number, f.received, f.sends = o.next, false, 0
-			o.next = (o.next + 1) % wire.FrameNumbers
+			f.received, f.sends = false, 0
 			kept = append(kept, f)
 		}
 	}
 	o.frames = kept
+	o.number(first)
 	return dropped
 }
 
-// recount numbers the frames again after some were removed.
-func (o *unanswered) recount() {
-	if len(o.frames) > 0 {
-		first := o.frames[0].number
-		for i, f := range o.frames {
-			f.number = (first + uint8(i)) % wire.FrameNumbers
-		}
-		o.next = (first + uint8(len(o.frames))) % wire.FrameNumbers
+// number numbers the frames from first on, modulo 32.
+func (o *unanswered) number(first uint8) {
+	o.next = first % wire.FrameNumbers
+	for _, f := range o.frames {
+		f.number = o.next
+		o.next = (o.next + 1) % wire.FrameNumbers
 	}
 }

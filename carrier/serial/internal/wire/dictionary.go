@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,15 +15,23 @@ import (
 
 // A Sender is one of a device's senders.
 type Sender struct {
-	Name     string
-	Events   []Event
-	Requests []string // nil: it answers none
+	Name   string
+	Events []Event
+
+	// Requests are the methods of the sender's requests; nil if it answers none.
+	Requests []string
 }
 
-// An Event is one of a sender's events. Its Exponent is that of [Scale].
+// An Event is one of a sender's events.
 type Event struct {
-	Name, Unit string
-	Exponent   int
+	Name string
+
+	// Unit is the unit of the event's data, as SenML (RFC 8428) writes it: "lx", "Cel". It may be empty.
+	Unit string
+
+	// Exponent, from -18 to 18, makes decimal fractions travel as integers: on the line, the integer n stands for n times
+	// ten to this power. With -2, the reading 21.57 travels as 2157. With 0, numbers travel as they are.
+	Exponent int
 }
 
 // Limits of a dictionary.
@@ -76,22 +86,12 @@ func NewDictionary(senders []Sender) *Dictionary {
 
 // RequestNumber returns the number of a request, or 0 if the dictionary does not have it.
 func (d *Dictionary) RequestNumber(r RequestName) uint64 {
-	for i, have := range d.Requests {
-		if have == r {
-			return uint64(i) + 1
-		}
-	}
-	return 0
+	return uint64(slices.Index(d.Requests, r) + 1)
 }
 
-// EventNumber returns the number of an event, and whether the dictionary has it.
-func (d *Dictionary) EventNumber(e EventName) (int, bool) {
-	for i, have := range d.Events {
-		if have.EventName == e {
-			return i, true
-		}
-	}
-	return 0, false
+// EventNumber returns the number of an event, or -1 if the dictionary does not have it.
+func (d *Dictionary) EventNumber(e EventName) int {
+	return slices.IndexFunc(d.Events, func(have knownEvent) bool { return have.EventName == e })
 }
 
 // HashDictionary returns the hash by which HELLO names a packed dictionary; 0 for an empty one.
@@ -199,34 +199,27 @@ func checkText(what, text string) error {
 }
 
 // CheckSenders returns an error if no dictionary can hold these senders.
-func CheckSenders(senders []Sender) error {
+func CheckSenders(senders []Sender) (err error) {
 	names := make(map[string]bool)
 	for _, s := range senders {
-		if err := checkText("a sender's name", s.Name); err != nil {
-			return err
-		}
+		err = cmp.Or(err, checkText("a sender's name", s.Name))
 		if names[s.Name] {
-			return fmt.Errorf("two senders have the name %q: rename one", s.Name)
+			err = cmp.Or(err, fmt.Errorf("two senders have the name %q: rename one", s.Name))
 		}
 		names[s.Name] = true
 		for _, e := range s.Events {
-			if err := checkText("an event's name", e.Name); err != nil {
-				return err
-			}
+			err = cmp.Or(err, checkText("an event's name", e.Name))
 			if e.Unit != "" {
-				if err := checkText("a unit", e.Unit); err != nil {
-					return err
-				}
+				err = cmp.Or(err, checkText("a unit", e.Unit))
 			}
 			if e.Exponent < -MaxExponent || e.Exponent > MaxExponent {
-				return fmt.Errorf("the exponent of %s must be from -%d to %d, not %d", e.Name, MaxExponent, MaxExponent, e.Exponent)
+				err = cmp.Or(err, fmt.Errorf("the exponent of %s must be from -%d to %d, not %d",
+					e.Name, MaxExponent, MaxExponent, e.Exponent))
 			}
 		}
 		for _, r := range s.Requests {
-			if err := checkText("a request's name", r); err != nil {
-				return err
-			}
+			err = cmp.Or(err, checkText("a request's name", r))
 		}
 	}
-	return nil
+	return err
 }

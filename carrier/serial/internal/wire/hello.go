@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -77,7 +78,7 @@ func ParseHello(payload []byte) (Hello, error) {
 	if v := in.Uint("the protocol version", math.MaxUint16); in.Err == nil && v != protocolVersion {
 		return h, fmt.Errorf("serial: the device speaks version %d of the protocol, this hub speaks version %d", v, protocolVersion)
 	}
-	h.UID = append([]byte(nil), in.bytes("the uid", MaxUID)...)
+	h.UID = append([]byte(nil), in.str("the uid", carrier.CBORBytes, MaxUID)...)
 	for _, f := range []func(){
 		func() { h.Name = in.text("the name", MinFrame) },
 		func() { h.Firmware = in.text("the firmware's version", MinFrame) },
@@ -121,12 +122,7 @@ func (h *Hello) ID() string {
 }
 
 // Title returns the device's name for people to read.
-func (h *Hello) Title() string {
-	if h.Name == "" {
-		return h.ID()
-	}
-	return h.Name
-}
+func (h *Hello) Title() string { return cmp.Or(h.Name, h.ID()) }
 
 // A Welcome is the hub's answer to a HELLO. Each number has a fixed width and so a fixed place, so that a small device needs
 // no CBOR reader.

@@ -66,8 +66,6 @@ func (i *Items) Int(what string, limit uint64) int64 {
 	return int64(n)
 }
 
-func (i *Items) bytes(what string, limit int) []byte { return i.str(what, carrier.CBORBytes, limit) }
-
 // text reads a text, or a null, which stands for the empty text.
 func (i *Items) text(what string, limit int) string {
 	if i.null() {

@@ -36,7 +36,11 @@ func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger,
 	for told := false; ; {
 		w.follow()
 		look(told)
-		pause(ctx, calm)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(calm):
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -45,15 +49,6 @@ func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger,
 		case <-every.C:
 			told = false
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 
