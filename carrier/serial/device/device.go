@@ -60,7 +60,7 @@ func New(open func(ctx context.Context) (port.Port, error), o Options) (*Device,
 	d := &Device{
 		open:   open,
 		o:      o,
-		dict:   wire.NewDictionary(o.Senders),
+		dict:   wire.NewDictionary(pack(o.Senders)),
 		wake:   endpoint.NewNotice(),
 		start:  o.Clock(),
 		room:   make(chan struct{}, o.Ring),
@@ -170,7 +170,7 @@ func (d *Device) Reset(kept bool) {
 func (d *Device) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.line.Count()
+	return Stats(d.line.Count())
 }
 
 // tell calls the handler, in order, until Serve ends.

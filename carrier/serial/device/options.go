@@ -112,7 +112,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Ring < 1 || o.Batch < 1 || o.Baud < 1 || o.FastestBaud < 0 || o.FastestBaud > math.MaxInt32 || o.ReceiveWindow < 0 || o.Ask < 0 || o.Timeout < 0 {
 		return o, fmt.Errorf("device: the ring, the batch, rates, the receive window and times must not be negative, nor too large")
 	}
-	if err := wire.CheckSenders(o.Senders); err != nil {
+	if err := wire.CheckSenders(pack(o.Senders)); err != nil {
 		return o, fmt.Errorf("device: %w", err)
 	}
 	return o, nil
