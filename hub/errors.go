@@ -37,8 +37,7 @@ func (e *remoteError) Unwrap() []error { return []error{e.StatusError, e.kind} }
 // answerError returns the error that an answer tells of; nil if what it answers was done. If err is not nil, there is no
 // answer, and that is the error.
 //
-// A reply has no field for the kind of an error, only its text. The text of each error above begins with words of its own,
-// with details behind them, so the first of these texts tells the kind.
+// A reply has no field for the kind of an error, only a text, which begins with that of one of the errors above.
 func answerError(r carrier.Reply, err error) error {
 	if err == nil {
 		err = r.Err()
@@ -47,19 +46,14 @@ func answerError(r carrier.Reply, err error) error {
 	if !ok {
 		return err
 	}
-	var kind error
-	first := len(refusal.Exception)
-	for _, e := range []error{
+	for _, kind := range []error{
 		ErrName, ErrExists, ErrNotConnected, ErrNoSender, ErrNoEvent, ErrNoListener, ErrNoRequest, ErrNotYours, ErrBusy, ErrArguments,
 	} {
-		if i := strings.Index(refusal.Exception, e.Error()); i >= 0 && i < first {
-			kind, first = e, i
+		if strings.HasPrefix(refusal.Exception, kind.Error()) {
+			return &remoteError{refusal, kind}
 		}
 	}
-	switch {
-	case kind != nil:
-		return &remoteError{refusal, kind}
-	case strings.HasSuffix(refusal.Exception, context.DeadlineExceeded.Error()):
+	if strings.HasPrefix(refusal.Exception, "hub: sender ") && strings.HasSuffix(refusal.Exception, context.DeadlineExceeded.Error()) {
 		return &remoteError{refusal, context.DeadlineExceeded}
 	}
 	return err

@@ -85,7 +85,7 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	}
 	for _, event := range o.Events {
 		if err := checkName("event", event); err != nil {
-			return nil, fmt.Errorf("sender %s: %w", name, err)
+			return nil, fmt.Errorf("%w, of sender %s", err, name)
 		}
 		if s.signals[event] == nil && !isBuiltIn(event) {
 			s.events = append(s.events, event)
@@ -103,7 +103,7 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	}
 	for method := range o.Requests {
 		if err := checkName("request", method); err != nil {
-			return nil, fmt.Errorf("sender %s: %w", name, err)
+			return nil, fmt.Errorf("%w, of sender %s", err, name)
 		}
 	}
 	for _, event := range []string{Connect, Disconnect, Gap} {
