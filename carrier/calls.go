@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -172,11 +173,9 @@ func (c *Calls) admit() {
 
 // leave takes a goroutine that gave up from the queue; if it was its turn already, the next one gets it.
 func (c *Calls) leave(turn chan struct{}) {
-	for i, t := range c.waiting {
-		if t == turn {
-			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-			return
-		}
+	if i := slices.Index(c.waiting, turn); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		return
 	}
 	c.granted--
 	c.admit()

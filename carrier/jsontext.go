@@ -40,6 +40,15 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 	}
 }
 
+// wholeJSON checks that data is one well-formed value, nested no deeper than MaxDepth.
+func wholeJSON(data []byte) error {
+	rest, err := skipJSON(skipSpace(data), MaxDepth)
+	if err == nil && len(skipSpace(rest)) > 0 {
+		err = errors.New("json: more than one value")
+	}
+	return err
+}
+
 // skipJSONInner skips the rest of an object or array.
 func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
 	last := byte(']')

@@ -75,14 +75,11 @@ func (w *MapWriter) Value(key string, v Value) {
 
 // Text appends an entry with a text.
 func (w *MapWriter) Text(key, text string) {
-	switch {
-	case !w.key(key):
-		w.other(key, text)
-	case isJSON(w.codec):
-		w.dst = appendJSONText(w.dst, text)
-	default:
-		w.dst = appendCBORText(w.dst, text)
+	if w.key(key) {
+		w.dst = appendText(w.dst, isJSON(w.codec), text)
+		return
 	}
+	w.other(key, text)
 }
 
 // Int appends an entry with an integer.

@@ -35,26 +35,23 @@ const (
 	StatusLimit        Status = -6 // the client has as many clients, senders, listeners or messages as it may
 )
 
-func (s Status) String() string {
-	switch s {
-	case StatusDone:
-		return "done"
-	case StatusNoSuchMethod:
-		return "no such method"
-	case StatusFailed:
-		return "failed"
-	case StatusNoMethod:
-		return "no method in the message"
-	case StatusMalformed:
-		return "malformed message"
-	case StatusTooLarge:
-		return "message too large"
-	case StatusLimit:
-		return "limit reached"
-	default:
-		return fmt.Sprintf("status %d", int(s))
-	}
+// statusTexts has the text of each status, at the place of the status without its sign.
+var statusTexts = [...]string{
+	"done", "no such method", "failed", "no method in the message", "malformed message", "message too large", "limit reached",
 }
+
+func (s Status) String() string {
+	if i := -int(s); 0 <= i && i < len(statusTexts) {
+		return statusTexts[i]
+	}
+	return fmt.Sprintf("status %d", int(s))
+}
+
+// statusErrors are the errors of this package that have a status of their own.
+var statusErrors = []struct {
+	status Status
+	err    error
+}{{StatusMalformed, ErrMalformed}, {StatusTooLarge, ErrTooLarge}, {StatusLimit, ErrLimit}}
 
 // A StatusError is the error of a message that was not done.
 type StatusError struct {
@@ -75,13 +72,10 @@ func (e *StatusError) Error() string {
 
 // Is reports whether target is the error of this package that the status stands for.
 func (e *StatusError) Is(target error) bool {
-	switch e.Status {
-	case StatusMalformed:
-		return target == ErrMalformed
-	case StatusTooLarge:
-		return target == ErrTooLarge
-	case StatusLimit:
-		return target == ErrLimit
+	for _, s := range statusErrors {
+		if s.status == e.Status {
+			return target == s.err
+		}
 	}
 	return false
 }
@@ -101,19 +95,19 @@ func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
 // [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
 func Failed(err error) Reply {
 	r := Reply{Status: StatusFailed, Exception: err.Error()}
-	var s *StatusError
-	switch {
-	case errors.As(err, &s):
-		r.Status = s.Status
-		if s.Error() == r.Exception { // it is err itself, nothing was said around it
-			r.Exception = s.Exception
+	var e *StatusError
+	if errors.As(err, &e) {
+		r.Status = e.Status
+		if e.Error() == r.Exception { // it is err itself, nothing was said around it
+			r.Exception = e.Exception
 		}
-	case errors.Is(err, ErrMalformed):
-		r.Status = StatusMalformed
-	case errors.Is(err, ErrTooLarge):
-		r.Status = StatusTooLarge
-	case errors.Is(err, ErrLimit):
-		r.Status = StatusLimit
+		return r
+	}
+	for _, s := range statusErrors {
+		if errors.Is(err, s.err) {
+			r.Status = s.status
+			break
+		}
 	}
 	return r
 }

@@ -1,6 +1,9 @@
 package carrier
 
-import "sync/atomic"
+import (
+	"bytes"
+	"sync/atomic"
+)
 
 // A Signal is an event on its way: what a message "signal" says. Carriers whose peers agree move signals as a stream of
 // their own. Signals have no ids: they are answered in order, many at a time.
@@ -135,22 +138,20 @@ func CloneSignals(dst, signals []Signal) []Signal {
 	for i := range signals {
 		size += len(signals[i].Data.raw)
 	}
-	first, bytes := len(dst), make([]byte, 0, size)
+	first, data := len(dst), make([]byte, 0, size)
 	dst = append(dst, signals...)
 	for i := range dst[first:] {
 		v := &dst[first+i].Data
-		start := len(bytes)
-		bytes = append(bytes, v.raw...)
-		v.raw = bytes[start:len(bytes):len(bytes)]
+		start := len(data)
+		data = append(data, v.raw...)
+		v.raw = data[start:len(data):len(data)]
 	}
 	return dst
 }
 
 // Clone returns the value with bytes of its own.
 func (v Value) Clone() Value {
-	if v.raw != nil {
-		v.raw = append([]byte(nil), v.raw...)
-	}
+	v.raw = bytes.Clone(v.raw)
 	return v
 }
 
