@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 const (
@@ -50,7 +52,7 @@ type conn struct {
 	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
 	closing   atomic.Bool
 	failed    chan struct{} // closed when everyone who waited has been told
-	mu        sync.Mutex
+	mu        lockrank.Mutex[lockrank.Conn]
 	why       error          // the first cause of the connection's end
 	broken    error          // why writing failed
 	timer     *time.Timer    // for the reply of a legacy peer
@@ -121,6 +123,7 @@ func (c *conn) run() error {
 	c.timers.Wait()
 	<-c.failed
 	c.peers.clients.Remove(c.client)
+	lockrank.MustBeFree("a handler is called")
 	if c.client != 0 {
 		c.peers.handler.ClientDisconnected(c.client, c.cause())
 	}
@@ -148,9 +151,7 @@ func (c *conn) read() error {
 			return err
 		case n == smallRead && large == nil:
 			large = c.peers.reads.get()
-			if len(*large) < largeRead {
-				*large = make([]byte, largeRead)
-			}
+			*large = slices.Grow(*large, largeRead)[:largeRead]
 			buf = *large
 		case n < smallRead && large != nil:
 			c.peers.reads.put(large)
@@ -208,6 +209,7 @@ func (c *conn) announce(name string) {
 	if c.signals.window > 0 {
 		client.Signals = c
 	}
+	lockrank.MustBeFree("a handler is called")
 	c.peers.handler.ClientConnected(client)
 }
 
@@ -226,6 +228,7 @@ func (c *conn) fail(cause error) {
 	c.closing.Store(true)
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only when it is closed already
 	c.writer.release()
+	lockrank.MustBeFree("what waits for replies is failed")
 	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	close(c.failed)
 }
@@ -290,6 +293,7 @@ func (c *conn) expectReply(id uint64) {
 	c.timed = id
 	c.timer = time.AfterFunc(c.limits.ReplyTimeout, func() {
 		defer c.timers.Done()
+		lockrank.MustBeFree("what waits for a reply is failed")
 		c.calls.Cancel(id, fmt.Errorf("tcp: %s has not replied for %v: %w", c.addr, c.limits.ReplyTimeout, context.DeadlineExceeded))
 	})
 }

@@ -27,26 +27,15 @@ func parseHello(v carrier.Value) (h hello, err error) {
 	if v.IsNull() {
 		return h, errors.New("hello: its params are missing")
 	}
+	fields := map[string]any{
+		"protocol": &h.protocol, "name": &h.name, "window": &h.window, "max_message": &h.maxMessage, "signals": &h.signals,
+	}
 	err = v.Fields(func(key string, v carrier.Value) error {
-		var dst any
-		switch key {
-		case "protocol":
-			dst = &h.protocol
-		case "name":
-			dst = &h.name
-		case "window":
-			dst = &h.window
-		case "max_message":
-			dst = &h.maxMessage
-		case "signals":
-			dst = &h.signals
-		default:
+		field := fields[key]
+		if field == nil || v.IsNull() {
 			return nil
 		}
-		if v.IsNull() {
-			return nil
-		}
-		if err := v.Decode(dst); err != nil {
+		if err := v.Decode(field); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 		return nil

@@ -73,15 +73,9 @@ func (w *writer) awaitPace() {
 			}
 			next = now.Add(p.gap)
 		}
-		changed := w.watch()
-		w.mu.Unlock()
 		t := time.NewTimer(next.Sub(now))
-		select {
-		case <-changed:
-		case <-t.C:
-		}
+		awaitChange(w, t.C)
 		t.Stop()
-		w.mu.Lock()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // transmit sends a message: see [carrier.Carrier].
@@ -107,6 +108,7 @@ func (c *conn) handle(m *carrier.Message, packed []byte) error {
 }
 
 func (c *conn) deliver(m *carrier.Message) {
+	lockrank.MustBeFree("a handler is called")
 	a := &carrier.Answer{ID: m.ID, Send: c.sendReply}
 	c.peers.handler.HandleMessage(c.client, m, a.Respond)
 }
@@ -174,6 +176,7 @@ func (c *conn) answer(r *carrier.Reply) {
 	if id, ok := r.ID.Uint(); ok {
 		c.stopTimer(id)
 		c.writer.answered(id)
+		lockrank.MustBeFree("a reply is handed on")
 		if c.calls.Answer(id, *r) {
 			return
 		}

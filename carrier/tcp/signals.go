@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // maxBatch is how many signals are handed on together.
@@ -70,6 +71,7 @@ func (c *conn) signal(packet []byte) error {
 			return err
 		}
 		c.deliverSignals()
+		lockrank.MustBeFree("a handler is called")
 		c.peers.signals.SignalsAnswered(c.client, 1, p.Failed)
 	default:
 		if err := c.answeredSignals(p.Done); err != nil {
@@ -85,8 +87,9 @@ func (c *conn) signal(packet []byte) error {
 func (c *conn) answeredSignals(n int) error {
 	w := &c.writer
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err != nil || w.signals.answered(n) {
+	ok := w.err != nil || w.signals.answered(n)
+	w.mu.Unlock()
+	if ok {
 		return nil
 	}
 	c.peers.malformed.Add(1)
@@ -105,6 +108,7 @@ func (c *conn) deliverSignals() {
 		w.wait(nil, func() bool { return w.size() < c.limits.MaxPending })
 	}
 	w.hold(len(s.batch))
+	lockrank.MustBeFree("a handler is called")
 	if len(s.batch) > 0 {
 		c.peers.signals.HandleSignals(c.client, s.batch, c)
 		clear(s.batch)

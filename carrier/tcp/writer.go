@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // maxWrite is how many bytes are written at a time: the write timeout is for each of these.
@@ -32,7 +33,7 @@ type writer struct {
 	sent    func(id uint64)           // told that a message is about to be written to a legacy peer
 	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
 
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
 	owed    int          // messages that were received and whose reply is not written
@@ -256,31 +257,34 @@ func (w *writer) write(b []byte) error {
 	return nil
 }
 
-// wait waits until cond, which is called with the lock held, is true, or stop is closed, or the writer is
+// wait waits until cond, which is called with the lock held, returns true, or stop is closed, or the writer is
 // closing. It returns false if stop was closed first.
 func (w *writer) wait(stop <-chan struct{}, cond func() bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.closing && !cond() {
-		changed := w.watch()
-		w.mu.Unlock()
-		select {
-		case <-changed:
-			w.mu.Lock()
-		case <-stop:
-			w.mu.Lock()
+		if !awaitChange(w, stop) {
 			return false
 		}
 	}
 	return true
 }
 
-// watch returns a channel that is closed at the next change. The lock is held.
-func (w *writer) watch() <-chan struct{} {
+// awaitChange gives up the lock, which is held, until the next change or until stop yields something. It returns false in
+// the latter case.
+func awaitChange[T any](w *writer, stop <-chan T) bool {
 	if w.changed == nil {
 		w.changed = make(chan struct{})
 	}
-	return w.changed
+	changed := w.changed
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	select {
+	case <-changed:
+		return true
+	case <-stop:
+		return false
+	}
 }
 
 func (w *writer) notify() {
@@ -342,13 +346,7 @@ func (w *writer) flush(deadline time.Time) {
 		w.start()
 	}
 	for w.running {
-		changed := w.watch()
-		w.mu.Unlock()
-		select {
-		case <-changed:
-			w.mu.Lock()
-		case <-t.C:
-			w.mu.Lock()
+		if !awaitChange(w, t.C) {
 			return
 		}
 	}
@@ -360,10 +358,7 @@ func (w *writer) close() {
 	w.end(errWriterClosed)
 	w.acks.stop()
 	for w.running {
-		changed := w.watch()
-		w.mu.Unlock()
-		<-changed
-		w.mu.Lock()
+		awaitChange[struct{}](w, nil)
 	}
 	w.mu.Unlock()
 	w.acks.ending.Wait()
@@ -386,15 +381,3 @@ func (p *bufferPool) put(b *[]byte) {
 		p.pool.Put(b)
 	}
 }
-
-// A readPool lends large buffers to read into while there is much to read.
-type readPool struct{ pool sync.Pool }
-
-func (p *readPool) get() *[]byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-func (p *readPool) put(b *[]byte) { p.pool.Put(b) }
