@@ -35,7 +35,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.For < time.Second {
 		return usageError{fmt.Errorf("--for %s is too short to see anything: it must be 1s or more", c.For)}
 	}
-	d := &demo{out: &lockedWriter{w: s.out}, length: c.For}
+	d := &demo{out: &lockedWriter{w: s.out}, length: c.For, change: make(chan struct{})}
 	d.printer = newPrinter(d.out, "text")
 	return d.run(ctx)
 }
@@ -50,7 +50,7 @@ type demo struct {
 	heard   int           // readings
 	late    int           // readings that arrived long after they were taken
 	failure error         // the first error of the output
-	change  chan struct{} // closed and replaced when heard changes
+	change  chan struct{} // closed and replaced at each event
 }
 
 // late is the delay from which a reading counts as late: it was taken while the line was cut.
@@ -132,10 +132,8 @@ func (d *demo) hear(ev hub.Event) {
 			d.late++
 		}
 	}
-	if d.change != nil {
-		close(d.change)
-		d.change = nil
-	}
+	close(d.change)
+	d.change = make(chan struct{})
 }
 
 // play lets the device report, cuts and repairs its line, and compares what was reported with what was heard.
@@ -173,24 +171,7 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 
 // conclude waits until everything that was sent is heard, and prints a summary.
 func (d *demo) conclude(sent int) error {
-	const patience = 5 * time.Second // the hub already has everything: this takes milliseconds
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	for waiting := true; waiting; {
-		d.mu.Lock()
-		if waiting = d.heard < sent; waiting && d.change == nil {
-			d.change = make(chan struct{})
-		}
-		change := d.change
-		d.mu.Unlock()
-		if waiting {
-			select {
-			case <-change:
-			case <-timeout.C:
-				waiting = false
-			}
-		}
-	}
+	d.awaitHeard(sent)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failure != nil {
@@ -203,9 +184,26 @@ func (d *demo) conclude(sent int) error {
 	return nil
 }
 
+// awaitHeard waits until so many readings are heard, for 5 s at most: the hub already has them, so this takes milliseconds.
+func (d *demo) awaitHeard(sent int) {
+	timeout := time.After(5 * time.Second)
+	for {
+		d.mu.Lock()
+		heard, change := d.heard, d.change
+		d.mu.Unlock()
+		if heard >= sent {
+			return
+		}
+		select {
+		case <-change:
+		case <-timeout:
+			return
+		}
+	}
+}
+
 func (d *demo) say(format string, args ...any) {
-	_, err := fmt.Fprintf(d.out, "-- "+format+"\n", args...)
-	_ = err // if nobody reads the output any more, the listener notices
+	_, _ = fmt.Fprintf(d.out, "-- "+format+"\n", args...) // if nobody reads the output any more, the listener notices
 }
 
 // pause waits, and reports whether it did so without ctx being done.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"sighub/internal/config"
 	"sighub/internal/gateway"
@@ -78,22 +77,16 @@ func (c *scan) bus(ctx context.Context, bus config.Bus) error {
 
 func (c *scan) print() error {
 	if c.json {
-		for _, row := range c.rows {
-			if err := c.s.printJSON(row); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printJSON(c.s.out, c.rows)
 	}
 	if len(c.rows) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(c.s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION") // Flush returns the error
-	for _, row := range c.rows {
-		_, _ = fmt.Fprintln(w, printableRow(row.cells()))
+	rows := make([][]string, len(c.rows))
+	for i := range c.rows {
+		rows[i] = c.rows[i].cells()
 	}
-	return w.Flush()
+	return printTable(c.s.out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
 }
 
 func (f *foundSensor) cells() []string {
