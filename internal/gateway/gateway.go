@@ -40,7 +40,7 @@ func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*
 	var watched []pins.Pin
 	for _, p := range c.Pins {
 		watched = append(watched, pins.Pin{
-			Sender: p.Sender, Event: p.Event, Pull: pullOf(p.Pull), ActiveLow: p.ActiveLow, Debounce: p.Debounce,
+			Sender: p.Sender, Event: p.Event, Pull: pulls[p.Pull], ActiveLow: p.ActiveLow, Debounce: p.Debounce,
 			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
 		})
 	}
@@ -72,7 +72,7 @@ func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.So
 	if c.Auto || slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel != "" }) {
 		found = kernel.Scan(o)
 	}
-	shared := new(buses)
+	shared := newBuses()
 	var list []sensors.Source
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
