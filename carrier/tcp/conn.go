@@ -271,14 +271,7 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	var waste [512]byte
-	for n := 0; n < 1<<20; {
-		k, err := c.nc.Read(waste[:])
-		if err != nil {
-			return
-		}
-		n += k
-	}
+	_, _ = io.CopyN(io.Discard, c.nc, 1<<20) // until the peer closes, too
 }
 
 // expectReply starts the time that a legacy peer has for its reply.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -63,12 +64,9 @@ func (d *decoder) sensing(s *Sensing) []field {
 
 // add adds what another file says. Neither has anything twice.
 func (s *Sensing) add(more *Sensing) error {
-	seen := make(map[string]bool)
-	for _, what := range s.unique() {
-		seen[what] = true
-	}
+	have := s.unique()
 	for _, what := range more.unique() {
-		if seen[what] {
+		if slices.Contains(have, what) {
 			return fmt.Errorf("%s is also in another file: remove one of them", what)
 		}
 	}
