@@ -95,8 +95,7 @@ func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
 // [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
 func Failed(err error) Reply {
 	r := Reply{Status: StatusFailed, Exception: err.Error()}
-	var e *StatusError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*StatusError](err); ok {
 		r.Status = e.Status
 		if e.Error() == r.Exception { // it is err itself, nothing was said around it
 			r.Exception = e.Exception

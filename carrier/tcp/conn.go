@@ -69,12 +69,10 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		calls:          carrier.NewCalls(1),
 		window:         1,
 		peerMax:        legacyMax,
-		maxOutstanding: 64,
+		maxOutstanding: l.MaxOutstanding,
 		failed:         make(chan struct{}),
 	}
-	if l.MaxOutstanding > 0 {
-		c.maxOutstanding = l.MaxOutstanding
-	}
+	setDefault(&c.maxOutstanding, 64)
 	c.writer = writer{
 		nc:      nc,
 		timeout: l.WriteTimeout,
@@ -104,9 +102,11 @@ func (c *conn) speak(codec carrier.Codec) {
 // run reads until the connection ends, and then ends it: it returns the cause when nothing of it is left.
 func (c *conn) run() error {
 	err := c.read()
-	if broken := c.writeError(); broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = broken
+	c.mu.Lock()
+	if c.broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = c.broken
 	}
+	c.mu.Unlock()
 	if errors.Is(err, io.EOF) {
 		c.writer.awaitReplies(flushTime)
 	}
@@ -256,12 +256,6 @@ func (c *conn) writeFailed(err error) {
 	c.broken = err
 	c.mu.Unlock()
 	_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))
-}
-
-func (c *conn) writeError() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.broken
 }
 
 // linger lets the peer read what was written last: closing a connection while something unread lies in it

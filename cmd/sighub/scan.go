@@ -49,16 +49,14 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 			c.s.note("there is no I2C bus: on a Raspberry Pi, switch it on with dtparam=i2c_arm=on in config.txt")
 		}
 	}
-	var failed []error
+	var failed error
 	for _, bus := range list {
-		if err := c.bus(ctx, bus); err != nil {
-			failed = append(failed, err)
-		}
+		failed = errors.Join(failed, c.bus(ctx, bus))
 	}
-	if len(c.rows) == 0 && len(failed) == 0 {
+	if len(c.rows) == 0 && failed == nil {
 		c.s.note("no sensor was found")
 	}
-	return errors.Join(append([]error{c.print()}, failed...)...)
+	return errors.Join(c.print(), failed)
 }
 
 func (c *scan) bus(ctx context.Context, bus config.Bus) error {

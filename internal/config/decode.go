@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"sighub/internal/plain"
 )
 
 // An Error is one mistake in a file.
@@ -120,7 +122,7 @@ func place(t *token.Token) (line, column int) {
 // check reports err, if any, at n, and whether there was none.
 func (d *decoder) check(n ast.Node, err error) bool {
 	if err != nil {
-		d.fail(n, "%v", err)
+		d.fail(n, "%s", plain.Text(err.Error()))
 	}
 	return err == nil
 }

@@ -180,14 +180,10 @@ func (d *decoder) size(n ast.Node, what string, v *int) {
 
 func parseSize(text string) (int64, bool) {
 	unit := int64(1)
-	for _, u := range []struct {
-		suffix string
-		unit   int64
-	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}} {
-		if rest, ok := strings.CutSuffix(text, u.suffix); ok {
-			text, unit = strings.TrimSpace(rest), u.unit
-			break
-		}
+	if rest, ok := strings.CutSuffix(text, "KiB"); ok {
+		text, unit = strings.TrimSpace(rest), 1<<10
+	} else if rest, ok := strings.CutSuffix(text, "MiB"); ok {
+		text, unit = strings.TrimSpace(rest), 1<<20
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n > math.MaxInt64/unit || n < math.MinInt64/unit {

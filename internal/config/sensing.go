@@ -98,7 +98,14 @@ func (s *Sensing) Empty() bool { return !s.Auto && len(s.Sensors)+len(s.Pins)+le
 // summary describes what is sensed in a few words; it returns "" if there is nothing.
 func (s *Sensing) summary() string {
 	var parts []string
-	if names := s.names(); len(names) > 0 {
+	var names []string
+	if s.Auto {
+		names = append(names, AutoSensors)
+	}
+	for _, sensor := range s.Sensors {
+		names = append(names, sensor.Sender)
+	}
+	if len(names) > 0 {
 		parts = append(parts, "sensors: "+strings.Join(names, ", "))
 	}
 	if n := len(s.Pins); n > 0 {
@@ -111,15 +118,4 @@ func (s *Sensing) summary() string {
 		return ""
 	}
 	return ", " + strings.Join(parts, ", ")
-}
-
-func (s *Sensing) names() []string {
-	var names []string
-	if s.Auto {
-		names = append(names, AutoSensors)
-	}
-	for _, sensor := range s.Sensors {
-		names = append(names, sensor.Sender)
-	}
-	return names
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"sighub/internal/plain"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 	"sighub/sensors/simulated"
@@ -167,7 +166,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return
 	}
 	driver, err := drivers.Find(s.Driver)
-	if !d.driver(at("driver"), err) {
+	if !d.check(at("driver"), err) {
 		return
 	}
 	if nodes["bus"] == nil {
@@ -185,7 +184,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		d.fail(at("bus"), "a simulated bus has no %s, only %s", s.Driver, strings.Join(simulated.Chips(), ", "))
 		return
 	}
-	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.driver(at("address"), driver.Check(s.Address, drivers.Options{})) {
+	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.check(at("address"), driver.Check(s.Address, drivers.Options{})) {
 		return
 	}
 	if err := driver.Check(s.Address, s.Options); err != nil {
@@ -195,11 +194,11 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 				where = at(key)
 			}
 		}
-		d.driver(where, err)
+		d.check(where, err)
 		return
 	}
 	measures, err := driver.Measures(s.Options)
-	if !d.driver(n, err) {
+	if !d.check(n, err) {
 		return
 	}
 	var names []string
@@ -212,14 +211,6 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		}
 	}
 	s.Sender = cmp.Or(s.Sender, s.Driver)
-}
-
-// driver reports err, a driver's, if any, at n, and whether there was none.
-func (d *decoder) driver(n ast.Node, err error) bool {
-	if err != nil {
-		d.fail(n, "%s", plain.Text(err.Error()))
-	}
-	return err == nil
 }
 
 // outputs decodes what a sensor reports: by quantity, the name of an event or a mapping that describes one.

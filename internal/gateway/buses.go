@@ -144,15 +144,13 @@ func (b *buses) simulated(c config.Bus) *simulated.Bus {
 	bus := b.sims[c.String()]
 	if bus == nil {
 		bus = simulated.NewBus(simulated.BusOptions{
-			Place:     simulated.Drift{Day: c.Day},
-			PulledOut: func() bool { return c.File != "" && isThere(c.File) },
+			Place: simulated.Drift{Day: c.Day},
+			PulledOut: func() bool {
+				_, err := os.Stat(c.File)
+				return err == nil // and so never, if no file is named
+			},
 		})
 		b.sims[c.String()] = bus
 	}
 	return bus
-}
-
-func isThere(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }
