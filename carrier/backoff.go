@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A Backoff is how long to wait before the next try to connect. The wait doubles from Min to Max, and is shortened at
-// random by up to a half, so that the clients of a hub that restarts do not all come back at once. The zero Backoff waits from 100 ms to 5 s. It is not safe for use by several goroutines.
+// A Backoff says how long to wait before the next try to connect. The wait doubles from Min to Max, and is shortened at
+// random by up to a half, so that the clients of a hub that restarts do not all come back at once. The zero Backoff waits
+// from 100 ms to 5 s. A Backoff is not safe for use by several goroutines.
 type Backoff struct {
 	Min, Max time.Duration
 	next     time.Duration

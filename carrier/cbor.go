@@ -143,7 +143,7 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		return err
 	}
 	if len(rest) > 0 {
-		return errors.New("cbor: something follows it")
+		return errors.New("cbor: bytes follow the value")
 	}
 	major, n, rest, err := CBORHead(data)
 	if err != nil {

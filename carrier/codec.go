@@ -1,12 +1,13 @@
 package carrier
 
-// MaxDepth is how deeply arrays and maps may be nested in what arrives; deeper is malformed.
+// MaxDepth is how deeply arrays and maps may be nested in what arrives. What is nested deeper is malformed.
 const MaxDepth = 32
 
 // A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by
 // several goroutines.
-// Bytes given to Decode and Fields may come from anywhere: whatever they hold, the answer is an error or a
-// value, in memory proportional to their length.
+//
+// Decode and Fields accept any bytes, wherever they come from. They return an error or a value, and use memory in proportion
+// to the length of the bytes.
 type Codec interface {
 	// Name is the encoding's name: values encoded under the same name need no re-encoding.
 	Name() string
@@ -24,7 +25,7 @@ type Codec interface {
 
 	// Fields calls f for each entry of a map until f returns an error, which it then returns. It reports
 	// data that is not one whole map before the first call. Keys that are small integers are given by the
-	// name they stand for (see [Keys]); a key of another type, or an unknown integer, is passed over.
+	// name they stand for (see [Keys]); a key of another type, or an unknown integer, is skipped.
 	Fields(data []byte, f func(key string, v Value) error) error
 }
 
@@ -41,8 +42,8 @@ type Appender interface {
 	AppendTo(dst []byte, c Codec) ([]byte, error)
 }
 
-// An Object is a map whose fields are encoded in the order in which they stand. Who receives one reads it with
-// Fields, of a [Codec] or a [Value]: decoded in another way, the keys that [CBOR] wrote are integers.
+// An Object is a map whose fields are encoded in their order. The receiver reads it with Fields, of a [Codec] or a [Value].
+// Decoded in another way, it has integers for the keys that [CBOR] wrote.
 type Object []Field
 
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].

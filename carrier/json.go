@@ -36,7 +36,7 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
 		return out, err
 	}
-	// What is not a finite number stands somewhere in a Go value: CBOR takes it apart.
+	// A float somewhere in v is not finite. CBOR turns v into plain values, in which jsonable replaces such floats.
 	var a any
 	raw, cborErr := CBOR.Append(nil, v)
 	if cborErr != nil || CBOR.Decode(raw, &a) != nil {
@@ -140,7 +140,7 @@ func decodeSimpleJSON(data []byte, v any) bool {
 	return ok && setInteger(v, false, n)
 }
 
-// simpleJSON reads a number that is nothing but digits, and fits.
+// simpleJSON reads a number that consists of digits only and fits into 64 bits.
 func simpleJSON(data []byte) (n uint64, ok bool) {
 	if len(data) == 0 || len(data) > 20 || data[0] == '0' && len(data) > 1 {
 		return 0, false
@@ -204,8 +204,8 @@ func compactJSON(dst, raw []byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// jsonable replaces, in what a codec decoded, the values that JSON has no form for, as RFC 8949 section 6.1
-// advises: byte strings become base64url text, what is not a finite number becomes null.
+// jsonable replaces the values that JSON cannot express in what a codec decoded, as RFC 8949 section 6.1 advises: byte
+// strings become base64url texts, and floats that are not finite become null.
 func jsonable(v any) any {
 	switch v := v.(type) {
 	case []byte:

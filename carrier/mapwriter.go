@@ -2,8 +2,8 @@ package carrier
 
 import "fmt"
 
-// A MapWriter appends a map entry by entry. It is what [Codec].AppendObject does with an Object, without making one:
-// of the codecs of this package, nothing is allocated for an entry.
+// A MapWriter appends a map entry by entry. It does what [Codec].AppendObject does, without an Object. With the codecs of
+// this package, an entry allocates nothing.
 //
 //	w := carrier.NewMapWriter(dst, codec, 2)
 //	w.Text("sender", "light")
@@ -19,7 +19,7 @@ type MapWriter struct {
 	err     error
 }
 
-// NewMapWriter begins a map with so many entries.
+// NewMapWriter begins a map with this many entries.
 func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
 	w := MapWriter{dst: dst, start: len(dst), codec: c, want: entries}
 	switch c.(type) {
@@ -33,7 +33,8 @@ func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
 	return w
 }
 
-// key appends what stands before an entry's value. It returns false if the value is not to be appended behind it.
+// key appends an entry's key. It returns false if the value must not follow: after an error, or with a codec of another
+// package.
 func (w *MapWriter) key(key string) bool {
 	if w.err != nil {
 		return false
@@ -54,7 +55,7 @@ func (w *MapWriter) key(key string) bool {
 	return true
 }
 
-// ended notes how an entry came out.
+// ended records the outcome of an entry.
 func (w *MapWriter) ended(key string, dst []byte, err error) {
 	if err != nil {
 		w.err = fmt.Errorf("%s: %w", key, err)
@@ -110,7 +111,7 @@ func (w *MapWriter) Any(key string, v any) {
 	w.other(key, v)
 }
 
-// other keeps an entry for a codec from elsewhere.
+// other keeps an entry for a codec of another package.
 func (w *MapWriter) other(key string, v any) {
 	if w.err == nil {
 		w.object = append(w.object, Field{key, v})
@@ -127,7 +128,7 @@ func (w *MapWriter) End() ([]byte, error) {
 		return w.codec.AppendObject(w.dst, w.object)
 	}
 	if w.err == nil && w.entries != w.want {
-		w.err = fmt.Errorf("carrier: a map of %d entries was begun, and got %d", w.want, w.entries)
+		w.err = fmt.Errorf("carrier: a map begun with %d entries has %d", w.want, w.entries)
 	}
 	if w.err != nil {
 		return w.dst[:w.start], w.err

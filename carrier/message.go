@@ -21,10 +21,10 @@ type Reply struct {
 	Exception string // what went wrong, for people to read; may be empty
 }
 
-// Status is what became of a message. This is the only table of them; new ones continue downwards.
+// A Status says what became of a message. New ones continue downwards.
 type Status int
 
-// The statuses. The first four are as old as the protocol; a legacy client knows no others.
+// The statuses. The first four are as old as the protocol, and the only ones that a legacy client knows.
 const (
 	StatusDone         Status = 0  // done; the reply carries a response
 	StatusNoSuchMethod Status = -1 // the receiver has no such method
@@ -32,7 +32,7 @@ const (
 	StatusNoMethod     Status = -3 // the message names no method
 	StatusMalformed    Status = -4 // what arrived is not a message
 	StatusTooLarge     Status = -5 // the message, or the answer to it, is larger than a limit
-	StatusLimit        Status = -6 // the client has as many clients, senders, listeners or messages as it may
+	StatusLimit        Status = -6 // the client has reached a limit of clients, senders, listeners or messages
 )
 
 // statusTexts has the text of each status, at the place of the status without its sign.
@@ -97,7 +97,7 @@ func Failed(err error) Reply {
 	r := Reply{Status: StatusFailed, Exception: err.Error()}
 	if e, ok := errors.AsType[*StatusError](err); ok {
 		r.Status = e.Status
-		if e.Error() == r.Exception { // it is err itself, nothing was said around it
+		if e.Error() == r.Exception { // err is the StatusError itself, and does not wrap it
 			r.Exception = e.Exception
 		}
 		return r
@@ -111,7 +111,7 @@ func Failed(err error) Reply {
 	return r
 }
 
-// A Packet is what travels: a message or a reply, the other one nil.
+// A Packet is a message or a reply; the other one is nil.
 type Packet struct {
 	Message *Message
 	Reply   *Reply
@@ -124,7 +124,7 @@ func (m *Message) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	return m.appendRest(&w)
 }
 
-// AppendAs packs the message under a number, whatever its id is.
+// AppendAs packs the message with this id instead of its own.
 func (m *Message) AppendAs(id uint64, dst []byte, c Codec) ([]byte, error) {
 	w := NewMapWriter(dst, c, 3)
 	w.Uint("id", id)
@@ -156,11 +156,10 @@ func (r *Reply) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	return w.End()
 }
 
-// Unpack reads one packed message or reply: what has a status is a reply, anything else is a message.
+// Unpack reads one packed message or reply. A packet with a status is a reply, any other is a message. It keeps data.
 //
-// An error wraps [ErrMalformed]. If the packet is then not zero, it holds a message with nothing but the id to
-// which that error should be replied; if it is zero, what arrived was a reply, and none is owed. The packet
-// keeps data.
+// An error wraps [ErrMalformed]. If the packet is then not zero, it holds a message with only an id, and the receiver should
+// reply to that with the error. If it is zero, a reply arrived, and replies are not answered.
 func Unpack(c Codec, data []byte) (Packet, error) {
 	var p parts
 	switch c := c.(type) { // the compiler sees that these two keep nothing, so that p need not be allocated
@@ -198,7 +197,7 @@ func (p *parts) add(key string, v Value) error {
 	return nil
 }
 
-// packet puts the parts together; err tells what happened while they were gathered.
+// packet puts the parts together; err is the error of reading them.
 func (p *parts) packet(err error) (Packet, error) {
 	if err != nil {
 		return Packet{Message: &Message{ID: p.id}}, fmt.Errorf("%w: %w", ErrMalformed, err)

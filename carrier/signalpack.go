@@ -18,7 +18,7 @@ import (
 // way to the hub and [number, sender, event, listener_id] from there. Numbers that are new come in order: 0, 1, 2 and so
 // on. Times are nanoseconds since 1970 in CBOR and RFC 3339 texts in JSON, null or 0 if unknown.
 
-// A PackedSignal is a signal but for its route, packed: what is the same for all who hear it.
+// A PackedSignal is a signal, packed without its route: the part that is the same for all its listeners.
 type PackedSignal struct {
 	codec Codec
 	items int
@@ -26,7 +26,7 @@ type PackedSignal struct {
 	err   error
 }
 
-// Is reports whether it is packed in this codec.
+// Is reports whether p holds a signal in this codec.
 func (p *PackedSignal) Is(c Codec) bool { return p.codec == c }
 
 // Reset empties p and keeps its memory.
@@ -197,7 +197,7 @@ type InRoutes struct{ slots []*Route }
 // A SignalPacket is one packet of a stream of signals: a signal, or if its Route is nil the answer to others.
 type SignalPacket struct {
 	Signal Signal
-	Done   int    // so many are done
+	Done   int    // this many are done
 	Failed *Reply // the next one is not
 }
 
@@ -230,15 +230,17 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	case major == CBORUnsigned && items == 1:
 		p.Signal.Route = nil
 		p.Failed = nil
-		p.Done, err = doneCount(n)
-		return joinTrailing(err, rest)
+		if p.Done, err = doneCount(n); err != nil {
+			return err
+		}
+		return atEnd(rest)
 	case major == CBORNegative && items == 2 && n < 1<<31:
 		reply := &Reply{Status: Status(-1 - int64(n))}
 		if rest, err = textCBOR(rest, &reply.Exception); err != nil {
 			return err
 		}
 		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
-		return joinTrailing(nil, rest)
+		return atEnd(rest)
 	case items == 1:
 		return errors.New("the count must be a number")
 	case major == CBORUnsigned:
@@ -276,14 +278,14 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 			return errors.New("time, uncertainty and seq must be unsigned integers")
 		}
 	}
-	return joinTrailing(nil, rest)
+	return atEnd(rest)
 }
 
-func joinTrailing(err error, rest []byte) error {
-	if err == nil && len(rest) > 0 {
+func atEnd(rest []byte) error {
+	if len(rest) > 0 {
 		return errors.New("bytes follow the packet")
 	}
-	return err
+	return nil
 }
 
 func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {

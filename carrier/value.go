@@ -17,16 +17,15 @@ type Value struct {
 	shared *encodings // nil: nothing is remembered
 }
 
-// encodings remembers what a value looks like in each codec, so that it is encoded once for any number of
-// receivers.
+// encodings remembers a value's encoding in each codec, so that it is encoded once for any number of receivers.
 type encodings struct {
 	mu    sync.Mutex
 	codec [3]Codec // not only their names: CBOR and CBORText write an Object differently
 	raw   [3][]byte
 }
 
-// ValueOf returns the Value of a Go value; a Value stays what it is, and a *Value, which an interface holds without an
-// allocation, is what it points to.
+// ValueOf returns the Value of a Go value. A Value is returned as it is. For a *Value, which an interface holds without an
+// allocation, ValueOf returns what it points to.
 func ValueOf(v any) Value {
 	switch val := v.(type) {
 	case Value:
@@ -40,7 +39,7 @@ func ValueOf(v any) Value {
 	return Value{v: v}
 }
 
-// Set makes v what [ValueOf] returns, in its place: that spares copies where these count. Nobody else may have v yet.
+// Set sets v to what [ValueOf] returns for x, with fewer copies. Nobody else may use v yet.
 func (v *Value) Set(x any) {
 	switch val := x.(type) {
 	case Value:
@@ -55,7 +54,7 @@ func (v *Value) Set(x any) {
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
 func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
 
-// Shared returns the same value, which from here on remembers its encodings: for one that goes to several
+// Shared returns the same value, which remembers its encodings from then on. It is for a value that goes to several
 // receivers.
 func (v Value) Shared() Value {
 	if v.shared == nil {
@@ -77,8 +76,8 @@ func (v Value) IsNull() bool {
 		(v.codec.Name() == CBOR.Name() && len(v.raw) == 1 && (v.raw[0] == 0xf6 || v.raw[0] == 0xf7))
 }
 
-// Uint returns the value if it is encoded and a plain integer that is not negative, such as the id of a message that a
-// carrier has numbered.
+// Uint returns the value if it is encoded and is a non-negative integer, such as the id of a message that a carrier has
+// numbered.
 func (v Value) Uint() (n uint64, ok bool) {
 	switch v.codec.(type) {
 	case cborCodec:
@@ -110,7 +109,8 @@ func (v Value) Decode(dst any) error {
 	return CBORText.Decode(raw, dst)
 }
 
-// Any returns the value as a Go value: one that was never encoded as it is, others as [Codec].Decode says.
+// Any returns the value as a Go value. One that was never encoded is returned as it is, others as [Codec].Decode decodes
+// them.
 func (v Value) Any() (any, error) {
 	if v.codec == nil {
 		return v.v, nil

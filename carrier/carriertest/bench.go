@@ -8,8 +8,8 @@ import (
 	"sighub/carrier"
 )
 
-// Bench measures a carrier as [Run] proves it: connect makes a pair for each benchmark, of which only Hub and Peer are
-// looked at. Times and allocations are those of both ends together, as both are in this process.
+// Bench measures a carrier. As in [Run], connect makes a pair for each benchmark, of which Bench uses only Hub and Peer.
+// Times and allocations are those of both ends together, as both are in this process.
 //
 //	Echo       one message at a time from the peer to the hub, answered with its params
 //	Pipelined  as many at a time as the window lets through
@@ -65,7 +65,7 @@ func newBenchEnds(tb testing.TB, connect func(t testing.TB) *Pair) *benchEnds {
 	return e
 }
 
-// A benchHandler says yes, and remembers nothing.
+// A benchHandler answers that everything is done, and remembers nothing.
 type benchHandler struct {
 	connected chan carrier.Client
 
@@ -94,7 +94,7 @@ func (h *benchHandler) SignalsAnswered(_ carrier.ClientID, n int, _ *carrier.Rep
 	h.changed.Broadcast()
 }
 
-// until waits until so many signals are answered.
+// until waits until this many signals are answered.
 func (h *benchHandler) until(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

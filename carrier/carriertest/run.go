@@ -22,8 +22,8 @@ type Pair struct {
 
 	Medium
 
-	// MaxData is how many bytes of ASCII letters a text may have at most that stands alone as the params of
-	// a message with a method of four letters, and as its response, in both directions. At least 64.
+	// MaxData is the length of the longest text of ASCII letters that fits as the params of a message whose method has
+	// four letters, and as its response, in both directions. At least 64.
 	MaxData int
 
 	// Cut breaks the connection between Hub and Peer at once, as pulling the cable does. The peer may come
@@ -36,26 +36,25 @@ type Pair struct {
 	// Dial returns one more peer of Hub, to be served by the suite. Nil if a hub of this medium has one peer.
 	Dial func() carrier.Carrier
 
-	// Half lets one more peer send the first half of a message to Hub and vanish; on a medium that has but
-	// one peer, half a message comes from there, and then the line is cut. Nil if the medium carries whole
-	// messages only.
+	// Half lets one more peer send the first half of a message to Hub and vanish. On a medium with one peer only, that
+	// peer sends half a message, and then the line is cut. Nil if the medium carries whole messages only.
 	Half func()
-	// Garbage sends bytes that are no message to Hub, from one more peer or on the one line that there is.
+	// Garbage sends bytes that are not a message to Hub, from one more peer or on the only line.
 	// Nil if the medium carries whole messages only.
 	Garbage func()
 
-	// Malformed sends Hub, from one more peer, a message of which nothing but the id can be understood, and returns the
+	// Malformed sends Hub, from one more peer, a message of which only the id can be read, and returns the
 	// status in the reply. Nil if nothing malformed can come.
 	Malformed func() carrier.Status
 
-	// Silence makes the line swallow everything from now on, in both directions, and closes nothing: both ends are to
-	// find out, once they have something to send, with [carrier.ErrTimeout]. Nil if the medium cannot fall silent.
+	// Silence makes the line swallow everything from now on, in both directions, and closes nothing: both ends must
+	// find out with [carrier.ErrTimeout], once they have something to send. Nil if the medium cannot fall silent.
 	Silence func()
 	// Break makes Hub's medium fail for good, as when a listening socket is lost. Nil if it cannot.
 	Break func()
 	// Tries returns how often Peer has tried to connect so far. Nil if that is not known.
 	Tries func() int
-	// Flood sends Hub, from one more peer or on the one line that there is, one message of so many bytes, and then as
+	// Flood sends Hub, from one more peer or on the only line, one message of this many bytes, and then as
 	// many bytes of small messages whose replies are not read. It returns when the hub does not take any more, or has
 	// taken everything. Nil if packets of such a size cannot come, as where frames have a largest size.
 	Flood func(bytes int)

@@ -115,7 +115,7 @@ func (c *conn) run() error {
 	if !errors.Is(err, io.EOF) {
 		c.linger()
 	}
-	_ = c.nc.Close() // what it could tell, reading and writing have told
+	_ = c.nc.Close() // reading and writing have reported any error
 	c.writer.close()
 	c.mu.Lock()
 	c.endTimer()
@@ -187,7 +187,7 @@ func (c *conn) consume(data []byte) error {
 	return nil
 }
 
-// guess tells the dialect from the first byte.
+// guess selects the dialect by the first byte.
 func (c *conn) guess(b byte) error {
 	switch {
 	case b == '{' || isSpace(b):
@@ -213,8 +213,8 @@ func (c *conn) announce(name string) {
 	c.peers.handler.ClientConnected(client)
 }
 
-// fail begins to end the connection: it is not read any further, nobody waits for it, and what it owes others
-// ends with cause. Only the first cause counts. It may be called by any goroutine.
+// fail begins to end the connection: reading stops, all waiting ends, and unanswered messages end with cause.
+// Only the first cause counts. It may be called by any goroutine.
 func (c *conn) fail(cause error) {
 	c.mu.Lock()
 	first := c.why == nil
@@ -239,12 +239,12 @@ func (c *conn) cause() error {
 	return c.why
 }
 
-// writeFailed is the writer's way to tell. What the peer sent before it went may still be unread, so reading
-// finds the end; but a peer that takes nothing is not waited for.
+// writeFailed deals with a write that has failed. What the peer sent before it went may still be unread, so reading
+// goes on to its end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
 		c.mu.Lock()
-		if errors.Is(c.why, carrier.ErrClosed) { // as reading found it: the system ends both, and tells only one why
+		if errors.Is(c.why, carrier.ErrClosed) { // reading saw it first: the system ends both, and gives the reason to one only
 			c.why = why
 		}
 		c.mu.Unlock()

@@ -3,13 +3,13 @@
 //
 // # Two dialects on one port
 //
-// The first byte that a client sends tells how it speaks, and it is answered in the same way.
+// The first byte that a client sends selects its dialect. The hub answers in the same one.
 //
-// JSON begins with { or white space. The stream is a sequence of JSON objects, read however they were split or
-// glued on their way, and written one per line.
+// JSON begins with { or white space. The stream is a sequence of JSON objects. They are read however they are split or
+// joined on the way, and written one per line.
 //
-// CBOR begins with D9 D9 F7, the tag of self-described CBOR; the tag may stand in front of any item, and the
-// hub sends none. The stream is a CBOR sequence (RFC 8742) of byte strings, each of which holds one message.
+// CBOR begins with D9 D9 F7, the tag of self-described CBOR. The tag may precede any item; the hub does not send it.
+// The stream is a CBOR sequence (RFC 8742) of byte strings, each of which holds one message.
 // The keys of a message are names or small integers (see [carrier.Keys]); a client whose first message has
 // integers gets integers.
 //
@@ -32,5 +32,5 @@
 // What cannot be unpacked is answered with an error reply, with the message's id where that is known and null
 // where it is not: [carrier.StatusMalformed], or [carrier.StatusTooLarge] for what exceeds [Limits].MaxMessage,
 // which is skipped and never held in memory. The connection stays open unless the end of the damaged message
-// cannot be found for sure: when JSON is not valid, or a CBOR item is not a byte string.
+// is uncertain: when JSON is not valid, or a CBOR item is not a byte string.
 package tcp

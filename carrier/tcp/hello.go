@@ -25,7 +25,7 @@ type hello struct {
 
 func parseHello(v carrier.Value) (h hello, err error) {
 	if v.IsNull() {
-		return h, errors.New("hello: its params are missing")
+		return h, errors.New("hello: the params are missing")
 	}
 	fields := map[string]any{
 		"protocol": &h.protocol, "name": &h.name, "window": &h.window, "max_message": &h.maxMessage, "signals": &h.signals,
@@ -44,11 +44,11 @@ func parseHello(v carrier.Value) (h hello, err error) {
 	case err != nil:
 		return h, fmt.Errorf("hello: %w", err)
 	case h.protocol != Protocol:
-		return h, fmt.Errorf("hello: protocol is %d, and only protocol %d is spoken here", h.protocol, Protocol)
+		return h, fmt.Errorf("hello: protocol must be %d, not %d", Protocol, h.protocol)
 	case h.window < 0 || h.maxMessage < 0 || h.signals < 0:
-		return h, errors.New("hello: window, max_message and signals cannot be negative")
+		return h, errors.New("hello: window, max_message and signals must not be negative")
 	case len(h.name) > maxName:
-		return h, fmt.Errorf("hello: the name has %d bytes, and may have %d", len(h.name), maxName)
+		return h, fmt.Errorf("hello: the name must have at most %d bytes, not %d", maxName, len(h.name))
 	}
 	return h, nil
 }

@@ -31,8 +31,8 @@ type Limits struct {
 	// granted, and 64 for a legacy client.
 	MaxOutstanding int
 
-	// MaxPending is how many bytes may wait to be written to one peer; beyond it Transmit takes the peer's
-	// window for full, and the hub reads no more of what that client sends; beyond twice as many, replies
+	// MaxPending is how many bytes may wait to be written to one peer. Beyond it, Transmit treats the peer's
+	// window as full, and the hub reads no more of what that client sends. Beyond twice as many, replies
 	// are replaced by [carrier.StatusLimit]. Default 4 times MaxMessage.
 	MaxPending int
 
@@ -65,8 +65,8 @@ type Options struct {
 	// Name and Version are what the hub calls itself in its answer to hello. Defaults "sighub" and "devel".
 	Name, Version string
 
-	// MaxClients is how many connections may be open at once, those that have not said anything yet
-	// included; further ones are closed at once. Default 10,000.
+	// MaxClients is how many connections may be open at once, including those that have not sent anything yet.
+	// Further ones are closed at once. Default 10,000.
 	MaxClients int
 
 	Limits Limits

@@ -66,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	accepting, stop := context.WithCancel(ctx)
 	watch.Go(func() {
 		<-accepting.Done()
-		_ = s.listener.Close() // the end of accept, which tells what is to be told
+		_ = s.listener.Close() // ends accept, which reports any error
 	})
 	err := s.accept(ctx, &conns)
 	stop()

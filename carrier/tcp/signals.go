@@ -53,7 +53,7 @@ func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
 	return rest[:size], rest[size:], true
 }
 
-// signal takes one packet. One that is malformed is the end: what others mean depends on it.
+// signal takes one packet. A malformed one is fatal: what later packets mean depends on it.
 func (c *conn) signal(packet []byte) error {
 	s := &c.signals
 	if err := s.in.Unpack(c.codec, packet, &s.packet); err != nil {
@@ -82,8 +82,8 @@ func (c *conn) signal(packet []byte) error {
 	return nil
 }
 
-// answeredSignals notes that the peer has answered so many signals. More than it can have read are the end: what waits
-// for it to read would have no bound.
+// answeredSignals records that the peer has answered this many signals. To answer more than it can have read is fatal:
+// otherwise, what waits for it to read would have no bound.
 func (c *conn) answeredSignals(n int) error {
 	w := &c.writer
 	w.mu.Lock()
