@@ -35,18 +35,17 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.For < time.Second {
 		return usageError{fmt.Errorf("--for %s is too short to see anything: it must be 1s or more", c.For)}
 	}
-	d := &demo{out: &lockedWriter{w: s.out}, length: c.For, change: make(chan struct{})}
-	d.printer = newPrinter(d.out, "text")
+	d := &demo{out: s.out, printer: newPrinter(s.out, "text"), length: c.For, change: make(chan struct{})}
 	return d.run(ctx)
 }
 
 // A demo is a hub, a device on a line and a listener, in one process.
 type demo struct {
-	out     io.Writer
-	printer *printer
-	length  time.Duration
+	length time.Duration
 
 	mu      sync.Mutex
+	out     io.Writer
+	printer *printer      // to out
 	heard   int           // readings
 	late    int           // readings that arrived long after they were taken
 	failure error         // the first error of the output
@@ -120,10 +119,9 @@ func (d *demo) listen(ctx context.Context, addr string, f func(context.Context) 
 }
 
 func (d *demo) hear(ev hub.Event) {
-	err := d.printer.print(ev)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil && d.failure == nil {
+	if err := d.printer.print(ev); err != nil && d.failure == nil {
 		d.failure = err
 	}
 	if !strings.HasPrefix(ev.Name, "#") {
@@ -173,13 +171,14 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 func (d *demo) conclude(sent int) error {
 	d.awaitHeard(sent)
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.failure != nil {
-		return d.failure
+	heard, delayed, failure := d.heard, d.late, d.failure
+	d.mu.Unlock()
+	if failure != nil {
+		return failure
 	}
-	d.say("%d readings heard, %d lost; %d of them arrived late", d.heard, sent-d.heard, d.late)
-	if d.heard != sent {
-		return fmt.Errorf("%d readings were sent and %d heard: please report this, with the output above", sent, d.heard)
+	d.say("%d readings heard, %d lost; %d of them arrived late", heard, sent-heard, delayed)
+	if heard != sent {
+		return fmt.Errorf("%d readings were sent and %d heard: please report this, with the output above", sent, heard)
 	}
 	return nil
 }
@@ -203,6 +202,8 @@ func (d *demo) awaitHeard(sent int) {
 }
 
 func (d *demo) say(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	_, _ = fmt.Fprintf(d.out, "-- "+format+"\n", args...) // if nobody reads the output any more, the listener notices
 }
 
@@ -216,16 +217,4 @@ func pause(ctx context.Context, t time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// A lockedWriter is a writer that several goroutines may use.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

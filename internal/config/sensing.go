@@ -26,9 +26,7 @@ func (c *Config) AddSensors(args []string) error {
 		default:
 			more, err := loadSensing(text)
 			if err == nil {
-				if err = c.Sensing.add(more); err != nil {
-					err = fmt.Errorf("%s: %w", text, err)
-				}
+				err = c.Sensing.add(text, more)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("--sensors %w", err))
@@ -63,11 +61,11 @@ func (d *decoder) sensing(s *Sensing) []field {
 }
 
 // add adds what another file says. Neither has anything twice.
-func (s *Sensing) add(more *Sensing) error {
+func (s *Sensing) add(file string, more *Sensing) error {
 	have := s.unique()
 	for _, what := range more.unique() {
 		if slices.Contains(have, what) {
-			return fmt.Errorf("%s is also in another file: remove one of them", what)
+			return fmt.Errorf("%s: %s is also in another file: remove one of them", file, what)
 		}
 	}
 	s.Auto = s.Auto || more.Auto
