@@ -44,7 +44,7 @@ func parseHello(v carrier.Value) (h hello, err error) {
 	case err != nil:
 		return h, fmt.Errorf("hello: %w", err)
 	case h.protocol != Protocol:
-		return h, fmt.Errorf("hello: protocol must be %d, not %d", Protocol, h.protocol)
+		return h, fmt.Errorf("hello: protocol is %d: only protocol %d is supported", h.protocol, Protocol)
 	case h.window < 0 || h.maxMessage < 0 || h.signals < 0:
 		return h, errors.New("hello: window, max_message and signals must not be negative")
 	case len(h.name) > maxName:
