@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -82,8 +83,8 @@ func (c *Calls) Answer(id uint64, r Reply) bool {
 	return ok
 }
 
-// Cancel ends the message id with err, if it has not ended yet, and frees its place in the window: for a message that was
-// never sent, or one whose answer is no longer expected.
+// Cancel ends the message id with err, if it has not ended yet, and frees its place in the window. It is for a message that
+// was never sent, or whose answer is not expected any more.
 func (c *Calls) Cancel(id uint64, err error) {
 	if done, _ := c.take(id); done != nil {
 		done(Reply{}, err)
@@ -97,8 +98,8 @@ func (c *Calls) Drop(id uint64) bool {
 	return done != nil
 }
 
-// Fail ends every message with err, and lets every later Begin return it. Only its first call counts; another
-// one does not wait for the dones that the first one calls.
+// Fail ends every message with err, and lets every later Begin return it. Only its first call counts; a later one returns
+// at once, even while the first one still calls dones.
 func (c *Calls) Fail(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -169,13 +170,11 @@ func (c *Calls) admit() {
 	}
 }
 
-// leave takes a goroutine that gave up from the queue; if it was its turn already, the next one gets it.
+// leave removes a goroutine that gave up from the queue. If it already had its turn, the next one gets it.
 func (c *Calls) leave(turn chan struct{}) {
-	for i, t := range c.waiting {
-		if t == turn {
-			c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-			return
-		}
+	if i := slices.Index(c.waiting, turn); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		return
 	}
 	c.granted--
 	c.admit()

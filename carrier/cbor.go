@@ -69,7 +69,7 @@ func appendCBORText(dst []byte, text string) []byte {
 }
 
 func (cborCodec) Decode(data []byte, v any) error {
-	if decodeSimple(data, v) {
+	if decodeSimpleCBOR(data, v) {
 		return nil
 	}
 	a, ok := v.(*any)
@@ -84,30 +84,14 @@ func (cborCodec) Decode(data []byte, v any) error {
 	return nil
 }
 
-// decodeSimple decodes what messages are mostly made of, without the library's detours. It returns false for anything
-// that is not as simple as that, faults among it.
-func decodeSimple(data []byte, v any) bool {
-	switch v := v.(type) {
-	case *string:
-		return v != nil && simpleText(data, v)
-	case *uint64:
-		major, n, ok := simpleInt(data)
-		if v == nil || !ok || major != CBORUnsigned {
-			return false
-		}
-		*v = n
-		return true
-	case *int64:
-		return v != nil && simpleSigned(data, v)
-	case *int:
-		var i int64
-		if v == nil || !simpleSigned(data, &i) || int64(int(i)) != i {
-			return false
-		}
-		*v = int(i)
-		return true
+// decodeSimpleCBOR decodes what messages are mostly made of, without the library's detours. It returns false for anything
+// that is not as simple as that, and for what is malformed.
+func decodeSimpleCBOR(data []byte, v any) bool {
+	if text, ok := v.(*string); ok {
+		return text != nil && simpleText(data, text)
 	}
-	return false
+	major, n, ok := simpleInt(data)
+	return ok && setInteger(v, major == CBORNegative, n)
 }
 
 func simpleText(data []byte, text *string) bool {
@@ -124,13 +108,31 @@ func simpleInt(data []byte) (major byte, n uint64, ok bool) {
 	return major, n, err == nil && len(rest) == 0 && n != CBORIndefinite && (major == CBORUnsigned || major == CBORNegative)
 }
 
-func simpleSigned(data []byte, i *int64) bool {
-	major, n, ok := simpleInt(data)
-	if !ok || n > math.MaxInt64 {
-		return false
+// setInteger sets the integer that v points to: to n or, if negative, to -1-n, as CBOR has it. It returns false if v does not
+// point to an integer in which that fits.
+func setInteger(v any, negative bool, n uint64) bool {
+	signed := int64(n)
+	if negative {
+		signed = -1 - signed
 	}
-	if *i = int64(n); major == CBORNegative {
-		*i = -1 - *i
+	switch v := v.(type) {
+	case *uint64:
+		if v == nil || negative {
+			return false
+		}
+		*v = n
+	case *int64:
+		if v == nil || n > math.MaxInt64 {
+			return false
+		}
+		*v = signed
+	case *int:
+		if v == nil || n > math.MaxInt64 || int64(int(signed)) != signed {
+			return false
+		}
+		*v = int(signed)
+	default:
+		return false
 	}
 	return true
 }
@@ -141,7 +143,7 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		return err
 	}
 	if len(rest) > 0 {
-		return errors.New("cbor: something follows it")
+		return errors.New("cbor: bytes follow the value")
 	}
 	major, n, rest, err := CBORHead(data)
 	if err != nil {
@@ -174,25 +176,6 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		}
 	}
 	return nil
-}
-
-// cborTextValid reports whether every text in well-formed data is UTF-8, which the library does not look at
-// before it decodes. Heads follow each other however deeply items are nested, so one pass is enough.
-func cborTextValid(data []byte) bool {
-	for len(data) > 0 {
-		major, n, rest, err := CBORHead(data)
-		if err != nil {
-			return false
-		}
-		data = rest
-		if (major == CBORBytes || major == CBORString) && n != CBORIndefinite {
-			if n > uint64(len(data)) || major == CBORString && !utf8.Valid(data[:n]) {
-				return false
-			}
-			data = data[n:]
-		}
-	}
-	return true
 }
 
 func keyName(raw []byte) (string, bool) {

@@ -61,7 +61,7 @@ func skipInner(data []byte, major byte, n uint64, depth int) ([]byte, error) {
 		each = 2
 	case major == CBORTag:
 		if n == CBORIndefinite {
-			return nil, errors.New("cbor: a tag without number")
+			return nil, errors.New("cbor: a tag must have a number")
 		}
 		n = 1
 	}
@@ -97,7 +97,7 @@ func skipChunks(data []byte, major byte) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case m != major || n == CBORIndefinite:
-			return nil, errors.New("cbor: a piece of a string is none")
+			return nil, errors.New("cbor: a piece of a string must be a string of the same type")
 		case n > uint64(len(rest)):
 			return nil, errCBOREnd
 		case major == CBORString && !utf8.Valid(rest[:n]):

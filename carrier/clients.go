@@ -2,6 +2,8 @@ package carrier
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -52,11 +54,7 @@ func (c *Clients[T]) Find(id ClientID) (T, error) {
 func (c *Clients[T]) All() []T {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	all := make([]T, 0, len(c.live))
-	for _, client := range c.live {
-		all = append(all, client)
-	}
-	return all
+	return slices.Collect(maps.Values(c.live))
 }
 
 // Len returns how many clients are connected.

@@ -1,6 +1,6 @@
 package carrier
 
-// MaxDepth is how deeply arrays and maps may be nested in what arrives; deeper is malformed.
+// MaxDepth is how deeply arrays and maps may be nested in what arrives. What is nested deeper is malformed.
 const MaxDepth = 32
 
 // A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by several

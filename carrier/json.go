@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
 	"strconv"
@@ -37,7 +36,7 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
 		return out, err
 	}
-	// What is not a finite number stands somewhere in a Go value: CBOR takes it apart.
+	// A float somewhere in v is not finite. CBOR turns v into plain values, in which jsonable replaces such floats.
 	var a any
 	raw, cborErr := CBOR.Append(nil, v)
 	if cborErr != nil || CBOR.Decode(raw, &a) != nil {
@@ -62,7 +61,7 @@ func (jsonCodec) Decode(data []byte, v any) error {
 	if decodeSimpleJSON(data, v) {
 		return nil
 	}
-	if err := jsonDepth(data); err != nil {
+	if err := wholeJSON(data); err != nil {
 		return err
 	}
 	a, ok := v.(*any)
@@ -75,9 +74,6 @@ func (jsonCodec) Decode(data []byte, v any) error {
 	if err := dec.Decode(&got); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("json: more than one value")
-	}
 	var err error
 	*a, err = numbers(got)
 	return err
@@ -87,17 +83,15 @@ func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error 
 	if !utf8.Valid(data) { // its values go on to others undecoded
 		return errors.New("json: not UTF-8")
 	}
-	data = skipSpace(data)
-	rest, err := skipJSON(data, MaxDepth)
-	switch {
-	case err != nil:
+	if err := wholeJSON(data); err != nil {
 		return err
-	case data[0] == 'n':
+	}
+	switch data = skipSpace(data); data[0] {
+	case '{':
+	case 'n':
 		return errors.New("json: null where a map is expected")
-	case data[0] != '{':
+	default:
 		return errors.New("json: not a map")
-	case len(skipSpace(rest)) > 0:
-		return errors.New("json: more than one value")
 	}
 	data = skipSpace(data[1:])
 	for more := data[0] != '}'; more; {
@@ -105,7 +99,8 @@ func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if err != nil {
 			return err
 		}
-		if rest, err = skipJSON(value, MaxDepth-1); err != nil {
+		rest, err := skipJSON(value, MaxDepth-1)
+		if err != nil {
 			return err
 		}
 		raw := value[: len(value)-len(rest) : len(value)-len(rest)]
@@ -135,45 +130,17 @@ func keyText(quoted []byte) (string, error) {
 	return name, err
 }
 
-// decodeSimpleJSON decodes what messages are mostly made of, without the library's detours. It returns false for anything
-// that is not as simple as that, faults among it.
+// decodeSimpleJSON does the same as decodeSimpleCBOR. Negative integers are not simple to it.
 func decodeSimpleJSON(data []byte, v any) bool {
-	if len(data) == 0 {
-		return false
+	if text, ok := v.(*string); ok {
+		rest, err := skipJSON(data, 0)
+		return text != nil && err == nil && len(rest) == 0 && textJSON(data, text) == nil
 	}
-	switch v := v.(type) {
-	case *string:
-		if v == nil || data[0] != '"' {
-			return false
-		}
-		rest, err := skipJSONText(data)
-		return err == nil && len(rest) == 0 && textJSON(data, v) == nil
-	case *uint64:
-		n, ok := simpleJSON(data)
-		if v == nil || !ok {
-			return false
-		}
-		*v = n
-		return true
-	case *int64:
-		n, ok := simpleJSON(data)
-		if v == nil || !ok || n > math.MaxInt64 {
-			return false
-		}
-		*v = int64(n)
-		return true
-	case *int:
-		n, ok := simpleJSON(data)
-		if v == nil || !ok || n > math.MaxInt {
-			return false
-		}
-		*v = int(n)
-		return true
-	}
-	return false
+	n, ok := simpleJSON(data)
+	return ok && setInteger(v, false, n)
 }
 
-// simpleJSON reads a number that is nothing but digits, and fits.
+// simpleJSON reads a number that consists of digits only and fits into 64 bits.
 func simpleJSON(data []byte) (n uint64, ok bool) {
 	if len(data) == 0 || len(data) > 20 || data[0] == '0' && len(data) > 1 {
 		return 0, false
@@ -186,30 +153,6 @@ func simpleJSON(data []byte) (n uint64, ok bool) {
 		n = 10*n + d
 	}
 	return n, true
-}
-
-// jsonDepth refuses what is nested deeper than MaxDepth, before anything recurses into it.
-func jsonDepth(data []byte) error {
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case inString:
-			if b == '\\' {
-				i++
-			} else if b == '"' {
-				inString = false
-			}
-		case b == '"':
-			inString = true
-		case b == '{' || b == '[':
-			if depth++; depth > MaxDepth {
-				return fmt.Errorf("json: nested deeper than %d", MaxDepth)
-			}
-		case b == '}' || b == ']':
-			depth--
-		}
-	}
-	return nil
 }
 
 // maxDigits is how many digits an integer may have: as many as the largest float64.
@@ -261,8 +204,8 @@ func compactJSON(dst, raw []byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// jsonable replaces, in what a codec decoded, the values that JSON has no form for, as RFC 8949 section 6.1
-// advises: byte strings become base64url text, what is not a finite number becomes null.
+// jsonable replaces the values that JSON cannot express in what a codec decoded, as RFC 8949 section 6.1 advises: byte
+// strings become base64url texts, and floats that are not finite become null.
 func jsonable(v any) any {
 	switch v := v.(type) {
 	case []byte:

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// This is JSON (RFC 8259) as far as it has to be taken apart and put together without detours; what texts and numbers
-// mean is for encoding/json.
+// The functions below scan and write JSON (RFC 8259) without allocating. The meaning of texts and numbers is left to
+// encoding/json.
 
 var errJSONEnd = errors.New("json: unexpected end")
 
 func jsonUnexpected(b byte) error { return fmt.Errorf("json: unexpected %q", b) }
 
 // skipJSON checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
-// follows it. It allocates nothing. Whether it is UTF-8 is not looked at.
+// follows it. It allocates nothing. It does not check that texts are UTF-8.
 func skipJSON(data []byte, depth int) (rest []byte, err error) {
 	if len(data) == 0 {
 		return nil, errJSONEnd
@@ -38,6 +38,15 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 	default:
 		return skipJSONNumber(data)
 	}
+}
+
+// wholeJSON checks that data is one well-formed value, nested no deeper than MaxDepth.
+func wholeJSON(data []byte) error {
+	rest, err := skipJSON(skipSpace(data), MaxDepth)
+	if err == nil && len(skipSpace(rest)) > 0 {
+		err = errors.New("json: more than one value")
+	}
+	return err
 }
 
 // skipJSONInner skips the rest of an object or array.
@@ -66,7 +75,7 @@ func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
 	}
 }
 
-// skipJSONKey takes the key of an entry, in its quotes, and what stands between it and the value.
+// skipJSONKey returns the key of an entry, in its quotes, and what follows the colon.
 func skipJSONKey(data []byte) (key, rest []byte, err error) {
 	switch {
 	case len(data) == 0:
@@ -87,7 +96,7 @@ func skipJSONKey(data []byte) (key, rest []byte, err error) {
 	return key, skipSpace(rest[1:]), nil
 }
 
-// skipJSONComma skips what stands behind an item: a comma, so that there are more, or last.
+// skipJSONComma skips what follows an item: a comma, after which there are more items, or the closing bracket last.
 func skipJSONComma(data []byte, last byte) (rest []byte, more bool, err error) {
 	switch data = skipSpace(data); {
 	case len(data) == 0:
@@ -110,7 +119,7 @@ func skipJSONText(data []byte) ([]byte, error) {
 		case b == '\\':
 			n := jsonEscape(data[i:])
 			if n == 0 {
-				return nil, errors.New("json: a backslash before what cannot follow it")
+				return nil, errors.New("json: a text has an invalid escape")
 			}
 			i += n - 1
 		}
@@ -118,7 +127,7 @@ func skipJSONText(data []byte) ([]byte, error) {
 	return nil, errJSONEnd
 }
 
-// jsonEscape returns how many bytes the escape has with which data begins, or 0.
+// jsonEscape returns the length of the escape at the beginning of data, or 0 if that is not a valid one.
 func jsonEscape(data []byte) int {
 	if len(data) < 2 {
 		return 0
@@ -165,7 +174,7 @@ func skipJSONNumber(data []byte) ([]byte, error) {
 	if len(rest) > 0 && rest[0] == '.' {
 		fraction := rest[1:]
 		if rest = skipDigits(fraction); len(rest) == len(fraction) {
-			return nil, errors.New("json: a number without digits behind its point")
+			return nil, errors.New("json: a number must have digits after its point")
 		}
 	}
 	if len(rest) > 0 && rest[0]|0x20 == 'e' {
@@ -174,7 +183,7 @@ func skipJSONNumber(data []byte) ([]byte, error) {
 			exponent = exponent[1:]
 		}
 		if rest = skipDigits(exponent); len(rest) == len(exponent) {
-			return nil, errors.New("json: a number without digits in its exponent")
+			return nil, errors.New("json: a number must have digits in its exponent")
 		}
 	}
 	return rest, nil
@@ -196,7 +205,7 @@ func skipSpace(data []byte) []byte {
 	return data
 }
 
-// plainJSON returns the text that stands in these quotes, if there is nothing in it but itself: no escape.
+// plainJSON returns the text between the quotes, if it has no escapes.
 func plainJSON(quoted []byte) (text []byte, ok bool) {
 	text = quoted[1 : len(quoted)-1]
 	return text, bytes.IndexByte(text, '\\') < 0

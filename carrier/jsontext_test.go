@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -84,4 +85,28 @@ func checkSimple[T comparable](t *testing.T, data []byte) {
 	if err := json.Unmarshal(data, &want); err != nil || got != want {
 		t.Fatalf("%q is read as %v, not %v, %v", data, got, want, err)
 	}
+}
+
+// jsonDepth refuses what is nested deeper than MaxDepth, before anything recurses into it.
+func jsonDepth(data []byte) error {
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case inString:
+			if b == '\\' {
+				i++
+			} else if b == '"' {
+				inString = false
+			}
+		case b == '"':
+			inString = true
+		case b == '{' || b == '[':
+			if depth++; depth > MaxDepth {
+				return fmt.Errorf("json: nested deeper than %d", MaxDepth)
+			}
+		case b == '}' || b == ']':
+			depth--
+		}
+	}
+	return nil
 }

@@ -33,7 +33,8 @@ func NewMapWriter(dst []byte, c Codec, entries int) MapWriter {
 	return w
 }
 
-// key appends what stands before an entry's value. It returns false if the value is not to be appended behind it.
+// key appends an entry's key. It returns false if the value must not follow: after an error, or with a codec of another
+// package.
 func (w *MapWriter) key(key string) bool {
 	if w.err != nil {
 		return false
@@ -54,7 +55,7 @@ func (w *MapWriter) key(key string) bool {
 	return true
 }
 
-// ended notes how an entry came out.
+// ended records the outcome of an entry.
 func (w *MapWriter) ended(key string, dst []byte, err error) {
 	if err != nil {
 		w.err = fmt.Errorf("%s: %w", key, err)
@@ -75,14 +76,11 @@ func (w *MapWriter) Value(key string, v Value) {
 
 // Text appends an entry with a text.
 func (w *MapWriter) Text(key, text string) {
-	switch {
-	case !w.key(key):
-		w.other(key, text)
-	case isJSON(w.codec):
-		w.dst = appendJSONText(w.dst, text)
-	default:
-		w.dst = appendCBORText(w.dst, text)
+	if w.key(key) {
+		w.dst = appendText(w.dst, isJSON(w.codec), text)
+		return
 	}
+	w.other(key, text)
 }
 
 // Int appends an entry with an integer.
@@ -113,7 +111,7 @@ func (w *MapWriter) Any(key string, v any) {
 	w.other(key, v)
 }
 
-// other keeps an entry for a codec from elsewhere.
+// other keeps an entry for a codec of another package.
 func (w *MapWriter) other(key string, v any) {
 	if w.err == nil {
 		w.object = append(w.object, Field{key, v})
@@ -130,7 +128,7 @@ func (w *MapWriter) End() ([]byte, error) {
 		return w.codec.AppendObject(w.dst, w.object)
 	}
 	if w.err == nil && w.entries != w.want {
-		w.err = fmt.Errorf("carrier: a map of %d entries was begun, and got %d", w.want, w.entries)
+		w.err = fmt.Errorf("carrier: a map begun with %d entries has %d", w.want, w.entries)
 	}
 	if w.err != nil {
 		return w.dst[:w.start], w.err

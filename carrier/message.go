@@ -21,10 +21,10 @@ type Reply struct {
 	Exception string // what went wrong, for people to read; may be empty
 }
 
-// Status is what became of a message. This is the only table of them; new ones continue downwards.
+// A Status says what became of a message. New ones continue downwards.
 type Status int
 
-// The statuses. The first four are as old as the protocol; a legacy client knows no others.
+// The statuses. The first four are as old as the protocol, and the only ones that a legacy client knows.
 const (
 	StatusDone         Status = 0  // done; the reply carries a response
 	StatusNoSuchMethod Status = -1 // the receiver has no such method
@@ -32,30 +32,27 @@ const (
 	StatusNoMethod     Status = -3 // the message names no method
 	StatusMalformed    Status = -4 // what arrived is not a message
 	StatusTooLarge     Status = -5 // the message, or the answer to it, is larger than a limit
-	StatusLimit        Status = -6 // as many clients, senders, listeners or messages as there may be
+	StatusLimit        Status = -6 // the client has reached a limit of clients, senders, listeners or messages
 )
+
+// statusTexts has the text of each status, at the place of the status without its sign.
+var statusTexts = [...]string{
+	"done", "no such method", "failed", "no method in the message", "malformed message", "message too large", "limit reached",
+}
 
 // String returns the status in words.
 func (s Status) String() string {
-	switch s {
-	case StatusDone:
-		return "done"
-	case StatusNoSuchMethod:
-		return "no such method"
-	case StatusFailed:
-		return "failed"
-	case StatusNoMethod:
-		return "no method in the message"
-	case StatusMalformed:
-		return "malformed message"
-	case StatusTooLarge:
-		return "message too large"
-	case StatusLimit:
-		return "limit reached"
-	default:
-		return fmt.Sprintf("status %d", int(s))
+	if i := -int(s); 0 <= i && i < len(statusTexts) {
+		return statusTexts[i]
 	}
+	return fmt.Sprintf("status %d", int(s))
 }
+
+// statusErrors are the errors of this package that have a status of their own.
+var statusErrors = []struct {
+	status Status
+	err    error
+}{{StatusMalformed, ErrMalformed}, {StatusTooLarge, ErrTooLarge}, {StatusLimit, ErrLimit}}
 
 // A StatusError is the error of a message that was not done.
 type StatusError struct {
@@ -77,13 +74,10 @@ func (e *StatusError) Error() string {
 
 // Is reports whether target is the error of this package that the status stands for.
 func (e *StatusError) Is(target error) bool {
-	switch e.Status {
-	case StatusMalformed:
-		return target == ErrMalformed
-	case StatusTooLarge:
-		return target == ErrTooLarge
-	case StatusLimit:
-		return target == ErrLimit
+	for _, s := range statusErrors {
+		if s.status == e.Status {
+			return target == s.err
+		}
 	}
 	return false
 }
@@ -103,19 +97,18 @@ func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
 // [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
 func Failed(err error) Reply {
 	r := Reply{Status: StatusFailed, Exception: err.Error()}
-	var s *StatusError
-	switch {
-	case errors.As(err, &s):
-		r.Status = s.Status
-		if s.Error() == r.Exception { // it is err itself, nothing was said around it
-			r.Exception = s.Exception
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		r.Status = e.Status
+		if e.Error() == r.Exception { // err is the StatusError itself, and does not wrap it
+			r.Exception = e.Exception
 		}
-	case errors.Is(err, ErrMalformed):
-		r.Status = StatusMalformed
-	case errors.Is(err, ErrTooLarge):
-		r.Status = StatusTooLarge
-	case errors.Is(err, ErrLimit):
-		r.Status = StatusLimit
+		return r
+	}
+	for _, s := range statusErrors {
+		if errors.Is(err, s.err) {
+			r.Status = s.status
+			break
+		}
 	}
 	return r
 }
@@ -133,7 +126,7 @@ func (m *Message) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	return m.appendRest(&w)
 }
 
-// AppendAs packs the message under a number, whatever its id is.
+// AppendAs packs the message with this id instead of its own.
 func (m *Message) AppendAs(id uint64, dst []byte, c Codec) ([]byte, error) {
 	w := NewMapWriter(dst, c, 3)
 	w.Uint("id", id)
@@ -207,7 +200,7 @@ func (p *parts) add(key string, v Value) error {
 	return nil
 }
 
-// packet puts the parts together; err tells what happened while they were gathered.
+// packet puts the parts together; err is the error of reading them.
 func (p *parts) packet(err error) (Packet, error) {
 	if err != nil {
 		return Packet{Message: &Message{ID: p.id}}, fmt.Errorf("%w: %w", ErrMalformed, err)

@@ -1,15 +1,18 @@
 package carrier
 
-import "sync/atomic"
+import (
+	"bytes"
+	"sync/atomic"
+)
 
-// A Signal is an event on its way: what a message "signal" says. Carriers whose peers agree move signals as a stream of
-// their own. Signals have no ids: they are answered in order, many at a time.
+// A Signal is an event on its way, with the content of a message "signal". Where both peers agree, signals travel in a
+// stream of their own. They have no ids, and are answered in order, many at a time.
 type Signal struct {
 	Route *Route
 
-	Time        int64  // nanoseconds since the Unix epoch; 0: not told
+	Time        int64  // nanoseconds since the Unix epoch; 0: unknown
 	Uncertainty int64  // nanoseconds that Time may be off
-	Seq         uint64 // 0: not told
+	Seq         uint64 // 0: unknown
 	Data        Value
 }
 
@@ -50,7 +53,7 @@ func (rs *Routes) number(r *OutRoute) (n uint64, known bool) {
 		return r.number, true
 	}
 	r.known, rs.added = true, false
-	if r.number < uint64(len(rs.slots)) && rs.slots[r.number] == r { // it was told in vain
+	if r.number < uint64(len(rs.slots)) && rs.slots[r.number] == r { // the packet that defined it was not sent
 		return r.number, false
 	}
 	if rs.added = len(rs.slots) < MaxRoutes; rs.added {
@@ -135,22 +138,20 @@ func CloneSignals(dst, signals []Signal) []Signal {
 	for i := range signals {
 		size += len(signals[i].Data.raw)
 	}
-	first, bytes := len(dst), make([]byte, 0, size)
+	first, data := len(dst), make([]byte, 0, size)
 	dst = append(dst, signals...)
 	for i := range dst[first:] {
 		v := &dst[first+i].Data
-		start := len(bytes)
-		bytes = append(bytes, v.raw...)
-		v.raw = bytes[start:len(bytes):len(bytes)]
+		start := len(data)
+		data = append(data, v.raw...)
+		v.raw = data[start:len(data):len(data)]
 	}
 	return dst
 }
 
 // Clone returns the value with bytes of its own.
 func (v Value) Clone() Value {
-	if v.raw != nil {
-		v.raw = append([]byte(nil), v.raw...)
-	}
+	v.raw = bytes.Clone(v.raw)
 	return v
 }
 

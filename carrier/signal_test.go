@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -302,4 +303,23 @@ func TestTimesByUTC(t *testing.T) {
 			t.Errorf("%s: %d, %v", text, got, err)
 		}
 	}
+}
+
+// cborTextValid reports whether every text in well-formed data is UTF-8, which the library does not look at
+// before it decodes. Heads follow each other however deeply items are nested, so one pass is enough.
+func cborTextValid(data []byte) bool {
+	for len(data) > 0 {
+		major, n, rest, err := CBORHead(data)
+		if err != nil {
+			return false
+		}
+		data = rest
+		if (major == CBORBytes || major == CBORString) && n != CBORIndefinite {
+			if n > uint64(len(data)) || major == CBORString && !utf8.Valid(data[:n]) {
+				return false
+			}
+			data = data[n:]
+		}
+	}
+	return true
 }

@@ -63,7 +63,7 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	return nil
 }
 
-// knownJSON reads a number; what is not known is null, or 0.
+// knownJSON reads a number. null and 0 stand for an unknown one.
 func knownJSON(raw []byte) (n uint64, ok bool) {
 	if string(raw) == "null" {
 		return 0, true
@@ -108,7 +108,7 @@ func itemsJSON(data []byte, depth int, items [][]byte) ([][]byte, error) {
 	if len(items) == 0 {
 		data = data[1:]
 	}
-	return items, joinTrailing(nil, skipSpace(data))
+	return items, atEnd(skipSpace(data))
 }
 
 func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {

@@ -18,7 +18,7 @@ type signalsAsMessages struct {
 	clients map[ClientID]*signalReplies
 }
 
-// signalReplies are the signals of a client that are not answered, in their order. Some may still be when it has gone.
+// signalReplies are the signals of a client that are not answered, in their order. Some may remain after it has gone.
 type signalReplies struct {
 	mu      sync.Mutex
 	waiting []*signalReply
@@ -64,7 +64,7 @@ func (rs *signalReplies) answer(r *signalReply, reply Reply, answers Answers) {
 	}
 }
 
-// SignalsAnswered implements SignalHandler: nobody has sent any.
+// SignalsAnswered implements SignalHandler. This end sends no signals, so it is never called.
 func (h *signalsAsMessages) SignalsAnswered(ClientID, int, *Reply) {}
 
 // ClientDisconnected implements Handler.
@@ -75,7 +75,7 @@ func (h *signalsAsMessages) ClientDisconnected(id ClientID, cause error) {
 	h.Handler.ClientDisconnected(id, cause)
 }
 
-// message returns the message that says the same.
+// message returns the signal as a message.
 func (s *Signal) message() *Message {
 	info := Object{{Key: "sender", Value: s.Route.Sender}, {Key: "event", Value: s.Route.Event}}
 	if s.Time != 0 {

@@ -26,7 +26,7 @@ type PackedSignal struct {
 	err   error
 }
 
-// Is reports whether it is packed in this codec.
+// Is reports whether p holds a signal in this codec.
 func (p *PackedSignal) Is(c Codec) bool { return p.codec == c }
 
 // Reset empties p and keeps its memory.
@@ -75,7 +75,7 @@ func check(c Codec, s *Signal, data []byte) error {
 		return nil
 	}
 	if isJSON(c) {
-		return jsonDepth(data)
+		return wholeJSON(data)
 	}
 	_, err := SkipCBOR(data)
 	return err
@@ -89,50 +89,47 @@ const maxTime = 9214646399999999999
 func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 	n, known := rs.number(r)
 	json := isJSON(p.codec)
-	if json {
-		dst = append(dst, '[')
-	} else {
-		dst = AppendCBORHead(dst, CBORArray, uint64(p.items))
-	}
+	dst = beginArray(dst, json, p.items)
 	if known {
 		dst = appendUint(dst, json, n)
 	} else {
-		dst = appendRoute(dst, p.codec, n, &r.Route)
+		dst = appendRoute(dst, json, n, &r.Route)
 	}
-	dst = append(dst, p.tail...)
-	if json {
-		dst = append(dst, ']')
-	}
-	return dst
+	return endArray(append(dst, p.tail...), json)
 }
 
 // Known reports whether the peer knows the route's number.
 func (r *OutRoute) Known() bool { return r.known }
 
-func appendRoute(dst []byte, c Codec, n uint64, r *Route) []byte {
-	if isJSON(c) {
-		dst = append(strconv.AppendUint(append(dst, '['), n, 10), ',')
-		dst, _ = c.Append(dst, r.Sender) // texts can be packed
-		dst, _ = c.Append(append(dst, ','), r.Event)
-		if r.Listener > 0 {
-			dst = strconv.AppendUint(append(dst, ','), r.Listener, 10)
-		}
-		return append(dst, ']')
-	}
-	items := uint64(3)
+func appendRoute(dst []byte, json bool, n uint64, r *Route) []byte {
+	items := 3
 	if r.Listener > 0 {
 		items = 4
 	}
-	dst = AppendCBORHead(AppendCBORHead(dst, CBORArray, items), CBORUnsigned, n)
-	dst, _ = c.Append(dst, r.Sender)
-	dst, _ = c.Append(dst, r.Event)
+	dst = appendUint(beginArray(dst, json, items), json, n)
+	dst = appendText(comma(dst, json), json, r.Sender)
+	dst = appendText(comma(dst, json), json, r.Event)
 	if r.Listener > 0 {
-		dst = AppendCBORHead(dst, CBORUnsigned, r.Listener)
+		dst = appendUint(comma(dst, json), json, r.Listener)
 	}
-	return dst
+	return endArray(dst, json)
 }
 
 func isJSON(c Codec) bool { return c == JSON }
+
+func beginArray(dst []byte, json bool, items int) []byte {
+	if json {
+		return append(dst, '[')
+	}
+	return AppendCBORHead(dst, CBORArray, uint64(items))
+}
+
+func endArray(dst []byte, json bool) []byte {
+	if json {
+		return append(dst, ']')
+	}
+	return dst
+}
 
 // comma appends what separates items.
 func comma(dst []byte, json bool) []byte {
@@ -160,34 +157,30 @@ func appendUint(dst []byte, json bool, n uint64) []byte {
 	return AppendCBORHead(dst, CBORUnsigned, n)
 }
 
+func appendText(dst []byte, json bool, text string) []byte {
+	if json {
+		return appendJSONText(dst, text)
+	}
+	return appendCBORText(dst, text)
+}
+
 func appendTime(dst []byte, json bool, ns int64) []byte {
-	switch {
-	case json && ns != 0:
+	if json && ns != 0 {
 		dst = append(dst, '"')
 		return append(time.Unix(0, ns).UTC().AppendFormat(dst, time.RFC3339Nano), '"')
-	default:
-		return appendUint(dst, json, uint64(ns))
 	}
+	return appendUint(dst, json, uint64(ns))
 }
 
 // AppendDone appends the packet that answers n signals as done, in JSON or CBOR.
 func AppendDone(dst []byte, json bool, n int) []byte {
-	if json {
-		return append(strconv.AppendInt(append(dst, '['), int64(n), 10), ']')
-	}
-	return AppendCBORHead(AppendCBORHead(dst, CBORArray, 1), CBORUnsigned, uint64(n))
+	return endArray(appendUint(beginArray(dst, json, 1), json, uint64(n)), json)
 }
 
 // AppendFailed appends the packet that answers a signal that is not done, in JSON or CBOR.
 func AppendFailed(dst []byte, json bool, r *Reply) []byte {
-	if json {
-		dst = append(strconv.AppendInt(append(dst, '['), int64(r.Status), 10), ',')
-		dst, _ = JSON.Append(dst, r.Exception) // a text can be packed
-		return append(dst, ']')
-	}
-	dst = AppendCBORHead(AppendCBORHead(dst, CBORArray, 2), CBORNegative, uint64(-1-int64(r.Status)))
-	dst, _ = CBOR.Append(dst, r.Exception)
-	return dst
+	dst = appendInt(beginArray(dst, json, 2), json, int64(r.Status))
+	return endArray(appendText(comma(dst, json), json, r.Exception), json)
 }
 
 // IsSignals reports whether a packet that begins with this byte belongs to a stream of signals.
@@ -237,15 +230,17 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	case major == CBORUnsigned && items == 1:
 		p.Signal.Route = nil
 		p.Failed = nil
-		p.Done, err = doneCount(n)
-		return joinTrailing(err, rest)
+		if p.Done, err = doneCount(n); err != nil {
+			return err
+		}
+		return atEnd(rest)
 	case major == CBORNegative && items == 2 && n < 1<<31:
 		reply := &Reply{Status: Status(-1 - int64(n))}
 		if rest, err = textCBOR(rest, &reply.Exception); err != nil {
 			return err
 		}
 		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
-		return joinTrailing(nil, rest)
+		return atEnd(rest)
 	case items == 1:
 		return errors.New("the count must be a number")
 	case major == CBORUnsigned:
@@ -283,14 +278,14 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 			return errors.New("time, uncertainty and seq must be unsigned integers")
 		}
 	}
-	return joinTrailing(nil, rest)
+	return atEnd(rest)
 }
 
-func joinTrailing(err error, rest []byte) error {
-	if err == nil && len(rest) > 0 {
+func atEnd(rest []byte) error {
+	if len(rest) > 0 {
 		return errors.New("bytes follow the packet")
 	}
-	return err
+	return nil
 }
 
 func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {

@@ -17,16 +17,15 @@ type Value struct {
 	shared *encodings // nil: nothing is remembered
 }
 
-// encodings remembers what a value looks like in each codec, so that it is encoded once for any number of
-// receivers.
+// encodings remembers a value's encoding in each codec, so that it is encoded once for any number of receivers.
 type encodings struct {
 	mu    sync.Mutex
 	codec [3]Codec // not only their names: CBOR and CBORText write an Object differently
 	raw   [3][]byte
 }
 
-// ValueOf returns the Value of a Go value; a Value stays what it is, and a *Value, which an interface holds without an
-// allocation, is what it points to.
+// ValueOf returns the Value of a Go value. A Value is returned as it is. For a *Value, which an interface holds without an
+// allocation, ValueOf returns what it points to.
 func ValueOf(v any) Value {
 	switch val := v.(type) {
 	case Value:
@@ -110,7 +109,8 @@ func (v Value) Decode(dst any) error {
 	return CBORText.Decode(raw, dst)
 }
 
-// Any returns the value as a Go value: one that was never encoded as it is, others as [Codec].Decode says.
+// Any returns the value as a Go value. One that was never encoded is returned as it is, others as [Codec].Decode decodes
+// them.
 func (v Value) Any() (any, error) {
 	if v.codec == nil {
 		return v.v, nil

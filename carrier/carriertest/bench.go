@@ -65,7 +65,7 @@ func newBenchEnds(tb testing.TB, connect func(t testing.TB) *Pair) *benchEnds {
 	return e
 }
 
-// A benchHandler says yes, and remembers nothing.
+// A benchHandler answers that everything is done, and remembers nothing.
 type benchHandler struct {
 	connected chan carrier.Client
 
@@ -94,7 +94,7 @@ func (h *benchHandler) SignalsAnswered(_ carrier.ClientID, n int, _ *carrier.Rep
 	h.changed.Broadcast()
 }
 
-// until waits until so many signals are answered.
+// until waits until this many signals are answered.
 func (h *benchHandler) until(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

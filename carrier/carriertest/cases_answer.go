@@ -10,7 +10,7 @@ import (
 	"sighub/carrier"
 )
 
-// notPackable: a message that no codec can pack is refused, and a reply that none can is replaced by one that says so.
+// notPackable: a message that no codec can pack is refused. A reply that no codec can pack is replaced by one that says so.
 func notPackable(s *session) {
 	for _, e := range []*end{s.hub, s.peer} {
 		e.Handle = func(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
@@ -38,7 +38,7 @@ func notPackable(s *session) {
 	})
 }
 
-// malformed: what is not a message is answered with that status. A message that is nested too deeply is none.
+// malformed: what is not a message is answered with that status. So is a message that is nested too deeply.
 func malformed(s *session) {
 	s.serve()
 	switch {
@@ -75,7 +75,7 @@ func malformed(s *session) {
 	})
 }
 
-// A packProbe notes that somebody has packed it.
+// A packProbe records that it was packed.
 type packProbe struct{ packed *atomic.Bool }
 
 // AppendTo implements carrier.Appender.
@@ -84,7 +84,7 @@ func (p packProbe) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	return c.Append(dst, "a second reply")
 }
 
-// answeredOnce: only the first call of respond counts; what later ones say is not even packed.
+// answeredOnce: only the first call of respond counts; the replies of later ones are not even packed.
 func answeredOnce(s *session) {
 	var packed atomic.Bool
 	for _, e := range []*end{s.hub, s.peer} {

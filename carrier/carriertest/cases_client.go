@@ -9,10 +9,10 @@ import (
 	"sighub/carrier"
 )
 
-// soon is more than enough for what does not wait for anything.
+// soon is more than enough for a call that does not wait for anything.
 const soon = 5 * time.Second
 
-// within runs f, and returns an error if it does not return soon: f is left alone then.
+// within runs f, and returns an error if f does not return soon. It then leaves f running.
 func (s *session) within(what string, f func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f() }()
@@ -24,7 +24,7 @@ func (s *session) within(what string, f func() error) error {
 	}
 }
 
-// client: what is told of a client is true, and the same for each of its connections.
+// client: what a Client says is true, and the same for each of its connections.
 func client(s *session) {
 	s.serve()
 	var last carrier.ClientID
@@ -64,7 +64,7 @@ func client(s *session) {
 	second.close()
 }
 
-// transmitInHandler: a handler may transmit to any client in each of its calls, to the very client from the first one on.
+// transmitInHandler: a handler may transmit to any client in each of its calls, even to the client of that call, from its first one on.
 func transmitInHandler(s *session) {
 	for _, e := range []*end{s.hub, s.peer} {
 		transmit := func(when string, to carrier.ClientID, want error) {

@@ -40,7 +40,7 @@ func cancelledWaiting(s *session) {
 		for _, want := range []error{context.Canceled, context.DeadlineExceeded} {
 			ctx, cancel := context.WithCancel(context.Background())
 			if errors.Is(want, context.DeadlineExceeded) {
-				// Late enough for the message to be sent on the slowest medium; if not, that is no failure.
+				// Late enough for the message to be sent on the slowest medium; if not, that is not a failure.
 				ctx, cancel = context.WithTimeout(context.Background(), 200*time.Millisecond)
 			}
 			m, err := e.transmit(ctx, id, "echo", "slow")

@@ -63,7 +63,7 @@ func idle(s *session) {
 	s.works()
 }
 
-// silence: an end that hears nothing any more takes its client for gone, with ErrTimeout.
+// silence: an end that receives nothing any more disconnects its client, with ErrTimeout.
 func silence(s *session) {
 	if s.pair.Silence == nil {
 		s.Log("not applicable: Pair.Silence is nil")
@@ -88,7 +88,7 @@ func silence(s *session) {
 	})
 }
 
-// backoff: a peer that finds no hub tries again, and waits longer and longer before it does.
+// backoff: a peer that does not find a hub tries again, and waits longer each time.
 func backoff(s *session) {
 	if s.pair.Tries == nil {
 		s.Log("not applicable: Pair.Tries is nil")

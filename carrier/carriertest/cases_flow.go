@@ -23,7 +23,7 @@ func (b *mailbox) handle(_ carrier.ClientID, m *carrier.Message, respond func(ca
 	respond(carrier.Done(m.Params))
 }
 
-// texts reads what was kept only now: messages and their bytes are the handler's, whatever arrived since.
+// texts reads the messages only now: they and their bytes are the handler's, whatever has arrived since.
 func (b *mailbox) texts() (texts []string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,8 +201,8 @@ func (s *session) answerBackwards(held <-chan pending, count int) error {
 	return nil
 }
 
-// stalledPeer: towards a peer that reads nothing Transmit blocks, no longer than its context allows; the other
-// direction goes on; and when the peer reads again, everything arrives.
+// stalledPeer: Transmit to a peer that reads nothing blocks, but no longer than its context allows. The other
+// direction goes on. When the peer reads again, everything arrives.
 func stalledPeer(s *session) {
 	const enough = 100_000 // messages that no window may hold
 	release := make(chan struct{})

@@ -135,7 +135,7 @@ func halfMessage(s *session) {
 	s.onlyWorks(boxes[s.peer])
 }
 
-// garbage: bytes that are no message are refused; who speaks properly does not notice.
+// garbage: bytes that are not a message are refused, and other peers do not notice.
 func garbage(s *session) {
 	if s.pair.Garbage == nil {
 		s.Log("not applicable: the medium carries whole messages only")
@@ -162,7 +162,7 @@ func (s *session) onlyWorks(b *mailbox) {
 	}
 }
 
-// disconnect: a carrier that can end a client's connection gives the cause on to its handler.
+// disconnect: a carrier that can end a client's connection passes the cause on to its handler.
 func disconnect(s *session) {
 	d, ok := s.pair.Hub.(carrier.Disconnecter)
 	if !ok {

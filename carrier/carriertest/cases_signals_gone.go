@@ -7,7 +7,7 @@ import (
 	"sighub/carrier"
 )
 
-// signalsWanted: streams are offered only where both handlers take them; else messages pass all the same.
+// signalsWanted: streams are offered only where both handlers take them. Otherwise messages still pass.
 func signalsWanted(s *session) {
 	for _, taken := range []int{0, 1, 2} { // by nobody, the hub's handler alone, the peer's alone
 		round := newSession(s.TB, s.connect, s.limit)
@@ -30,8 +30,8 @@ func signalsWanted(s *session) {
 	}
 }
 
-// signalsCut: of signals that are on their way when the connection is cut none is answered afterwards; Put fails with
-// ErrGone; and the next connection begins anew.
+// signalsCut: signals that are on their way when the connection is cut are not answered afterwards. Put fails with
+// ErrGone, and the next connection begins anew.
 func signalsCut(s *session) {
 	type cut struct {
 		*stream
@@ -88,8 +88,8 @@ func signalsCut(s *session) {
 	}
 }
 
-// signalsMisanswered: a client that answers more signals than were put is disconnected, and nobody hears of those
-// answers.
+// signalsMisanswered: a client that answers more signals than were put is disconnected, and those answers are not passed
+// on.
 func signalsMisanswered(s *session) {
 	for _, wrong := range []func(a carrier.Answers){
 		func(a carrier.Answers) { a.Done(3) },

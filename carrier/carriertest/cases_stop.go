@@ -10,7 +10,7 @@ import (
 )
 
 // shutdown stops one end, then the other, while both transmit as fast as they can: every message ends, Serve returns,
-// and each end is told why: the one that stops ErrShutdown, the other ErrClosed.
+// and the causes are right: ErrShutdown at the end that stops, ErrClosed at the other.
 func shutdown(s *session, first, second *end) {
 	const senders = 4
 	before := s.many(50)
@@ -62,7 +62,7 @@ func shutdown(s *session, first, second *end) {
 	second.close()
 }
 
-// stopInHandler: Serve waits for the handler that is at work, and for no reply that is still owed; a Transmit
+// stopInHandler: Serve waits for a handler that is running, but not for replies that are still owed. A Transmit
 // that waits for room in the window ends.
 func stopInHandler(s *session) {
 	held := s.peer.hold()

@@ -6,6 +6,6 @@
 //
 // [Bench] measures, with the same pairs, what a message and a signal cost.
 //
-// A [Recorder] is the handler that the suite uses: it answers a few methods, remembers what it was told, and
-// fails the test at the first call that breaks a rule. It is of use in a carrier's further tests, too.
+// A [Recorder] is the handler that the suite uses. It answers a few methods, remembers its calls, and fails the
+// test at the first one that breaks a rule. It is useful in a carrier's other tests, too.
 package carriertest

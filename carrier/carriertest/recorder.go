@@ -45,7 +45,7 @@ func NewRecorder(t testing.TB, name string) *Recorder {
 
 // Answer is the handler that the suite's peers use: "echo" is answered with its params, "null" with nothing,
 // "long" with a text of as many letters as its params say, "fail" with the status and the exception that its
-// params list; there is no other method.
+// params list. It does not have other methods.
 func Answer(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 	var err error
 	switch m.Method {
@@ -208,7 +208,7 @@ func (r *Recorder) live() (n int) {
 	return n
 }
 
-// enter notes that a call for a client begins; the function it returns notes the end.
+// enter records the beginning of a call for a client. The function that it returns records the end.
 func (r *Recorder) enter(id carrier.ClientID, call string) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

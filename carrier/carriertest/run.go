@@ -43,7 +43,7 @@ type Pair struct {
 	// whole messages only.
 	Garbage func()
 
-	// Malformed sends Hub, from one more peer, a message of which nothing but the id can be understood, and returns the
+	// Malformed sends Hub, from one more peer, a message of which only the id can be read, and returns the
 	// status in the reply. Nil if nothing malformed can come.
 	Malformed func() carrier.Status
 
@@ -54,7 +54,7 @@ type Pair struct {
 	Break func()
 	// Tries returns how often Peer has tried to connect so far. Nil if that is not known.
 	Tries func() int
-	// Flood sends Hub, from one more peer or on the one line that there is, one message of so many bytes, and then as
+	// Flood sends Hub, from one more peer or on the only line, one message of this many bytes, and then as
 	// many bytes of small messages whose replies are not read. It returns when the hub does not take any more, or has
 	// taken everything. Nil if packets of such a size cannot come, as where frames have a largest size.
 	Flood func(bytes int)

@@ -104,7 +104,7 @@ func (s *session) works() {
 	})
 }
 
-// restore cuts nothing, but mends what was cut.
+// restore mends what was cut.
 func (s *session) restore() {
 	if s.pair.Restore != nil {
 		s.pair.Restore()
@@ -132,7 +132,7 @@ func (e *end) serve() {
 	}()
 }
 
-// close stops serving and checks what must be so afterwards. It may be called again.
+// close stops serving and checks what must hold afterwards. It may be called again.
 func (e *end) close() {
 	if e.stop == nil {
 		return
@@ -232,7 +232,7 @@ func (e *end) call(id carrier.ClientID, method string, params any) (carrier.Repl
 	return r, err
 }
 
-// echo checks that a text comes back as it went.
+// echo checks that a text comes back unchanged.
 func (e *end) echo(id carrier.ClientID, text string) error {
 	r, err := e.call(id, "echo", text)
 	if err != nil {

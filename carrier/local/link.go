@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // A link is one connection between a hub and a peer.
@@ -44,6 +45,7 @@ func (l *link) cut(e *end, cause, others error) {
 		return
 	}
 	e.cause, e.other.cause = cause, others
+	lockrank.MustBeFree("what waits for replies is failed")
 	for i := range l.ends {
 		e := &l.ends[i]
 		e.Calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, e.cause))
@@ -54,6 +56,7 @@ func (l *link) cut(e *end, cause, others error) {
 // serve announces c, the client at the other side, delivers what it sends until the link is cut, and takes its leave.
 func (e *end) serve(c carrier.Client, h carrier.Handler, clients *carrier.Clients[*end]) {
 	e.Client, e.Handler = c.ID, h
+	lockrank.MustBeFree("a handler is called")
 	h.ClientConnected(c)
 	for e.readOne() {
 	}
@@ -72,6 +75,7 @@ func (e *end) readOne() bool {
 	case <-e.link.gone:
 		return false
 	case packet := <-e.inbox:
+		lockrank.MustBeFree("a handler is called, or a reply is handed on")
 		e.Receive(packet)
 		return true
 	}

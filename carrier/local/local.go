@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // Options configure a [Hub] and its peers. The zero value of each field stands for its default.
@@ -26,21 +28,15 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Codec == nil {
-		o.Codec = carrier.CBOR
-	}
+	o.Codec = cmp.Or(o.Codec, carrier.CBOR)
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 1 << 20
 	}
 	if o.Window <= 0 {
 		o.Window = 64
 	}
-	if o.Backoff == (carrier.Backoff{}) {
-		o.Backoff = carrier.Backoff{Min: time.Millisecond, Max: 100 * time.Millisecond}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Backoff = cmp.Or(o.Backoff, carrier.Backoff{Min: time.Millisecond, Max: 100 * time.Millisecond})
+	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))
 	return o
 }
 
@@ -53,7 +49,7 @@ type Hub struct {
 	clients carrier.Clients[*end]
 	serving sync.WaitGroup
 
-	mu    sync.Mutex
+	mu    lockrank.Mutex[lockrank.Leaf]
 	h     carrier.Handler // nil: not served
 	peers int
 }
@@ -74,6 +70,7 @@ func (h *Hub) Serve(ctx context.Context, handler carrier.Handler) error {
 		e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed)
 	}
 	h.serving.Wait()
+	lockrank.MustBeFree("a handler is called")
 	handler.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
 }
@@ -147,6 +144,7 @@ func (p *Peer) Serve(ctx context.Context, handler carrier.Handler) error {
 		e.serve(c, handler, &p.clients)
 		stop()
 	}
+	lockrank.MustBeFree("a handler is called")
 	handler.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
 }

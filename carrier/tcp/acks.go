@@ -7,18 +7,18 @@ import (
 	"sighub/carrier"
 )
 
-// acks are the answers to the signals that have arrived, as the writer has them; the writer's lock guards them.
+// acks are the answers that the writer owes to signals that have arrived. The writer's lock guards them.
 //
 // A sender waits for its answers, so the hub's end gives them at once. A listener's answers only tell the hub that there
-// is room for more, so where signals come in quick succession its end lets them wait for each other: an answer for each
-// would cost both ends as much as the signal did.
+// is room for more. So the listener's end lets them wait for each other when signals come in quick succession: an answer for
+// each would cost both ends as much as the signal did.
 type acks struct {
 	done    int  // signals to be answered
 	owed    int  // signals that have arrived, and are not answered
 	held    bool // unhold writes soon
 	patient bool // they may wait for others
 
-	waiting bool // they do, until timer
+	waiting bool // they wait now, until timer fires
 	timer   *time.Timer
 	ending  sync.WaitGroup // timer's function, until it is stopped or has returned
 }
@@ -50,7 +50,7 @@ func (a *acks) stop() {
 	a.waiting = false
 }
 
-// signalsDone notes that n signals are done, and sees to it that this is told. The lock is held.
+// signalsDone records that n signals are done, and arranges for the answer to be written. The lock is held.
 func (w *writer) signalsDone(n int) {
 	a := &w.acks
 	a.done += n
@@ -88,15 +88,14 @@ func (w *writer) answerSignals() {
 	}
 }
 
-// signalAnswered notes that signals were answered. The lock is held.
+// signalAnswered records that n signals were answered. The lock is held.
 func (w *writer) signalAnswered(n int) {
 	if w.acks.owed -= n; w.acks.owed <= 0 {
 		w.notify()
 	}
 }
 
-// hold keeps answers to signals, of which so many arrive now, from being written until unhold, which writes them
-// together.
+// hold delays the answers to signals, of which this many arrive now, until unhold writes them together.
 func (w *writer) hold(arrived int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

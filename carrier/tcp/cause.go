@@ -29,5 +29,5 @@ func cause(err error) error {
 }
 
 func tooLarge(size uint64, limit int) error {
-	return fmt.Errorf("%w: %d bytes or more, and at most %d are taken", carrier.ErrTooLarge, size, limit)
+	return fmt.Errorf("%w: %d bytes or more, the limit is %d", carrier.ErrTooLarge, size, limit)
 }

@@ -15,7 +15,7 @@ const (
 	cborMark      = "\xd9\xd9\xf7"
 )
 
-// A cborSplitter reads a CBOR sequence of byte strings. It believes no length before the bytes have come.
+// A cborSplitter reads a CBOR sequence of byte strings. It allocates nothing for a length before the bytes have come.
 type cborSplitter struct {
 	body
 	head [9]byte // of the item that begins
@@ -53,7 +53,9 @@ func (s *cborSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 				s.skip(tooLarge(arg, s.limit))
 			}
 		default:
-			return nil, frame{err: fmt.Errorf("%w: a CBOR item that is no byte string of definite length (it begins with %#02x)", carrier.ErrMalformed, s.head[0]), lost: true}, true
+			return nil, frame{lost: true, err: fmt.Errorf(
+				"%w: a CBOR item must be a byte string of definite length, but this one begins with %#02x", carrier.ErrMalformed, s.head[0],
+			)}, true
 		}
 	}
 	part := data[:min(uint64(len(data)), s.left)]

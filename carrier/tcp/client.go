@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
@@ -44,6 +44,7 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 		}
 		_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
 	}
+	lockrank.MustBeFree("a handler is called")
 	h.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
 }
@@ -67,20 +68,12 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true
-	var watch sync.WaitGroup
-	serving, stop := context.WithCancel(ctx)
-	watch.Go(func() {
-		<-serving.Done()
-		if ctx.Err() != nil {
-			conn.fail(carrier.ErrShutdown)
-		}
-	})
+	stop := context.AfterFunc(ctx, func() { conn.fail(carrier.ErrShutdown) })
+	defer stop()
 	if err := c.sayHello(dialing, conn); err != nil {
 		conn.fail(err)
 	}
 	err = conn.run()
-	stop()
-	watch.Wait()
 	if conn.client == 0 {
 		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", c.addr, err)
 	}

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 const (
@@ -50,7 +52,7 @@ type conn struct {
 	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
 	closing   atomic.Bool
 	failed    chan struct{} // closed when everyone who waited has been told
-	mu        sync.Mutex
+	mu        lockrank.Mutex[lockrank.Conn]
 	why       error          // the first cause of the connection's end
 	broken    error          // why writing failed
 	timer     *time.Timer    // for the reply of a legacy peer
@@ -67,12 +69,10 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		calls:          carrier.NewCalls(1),
 		window:         1,
 		peerMax:        legacyMax,
-		maxOutstanding: 64,
+		maxOutstanding: l.MaxOutstanding,
 		failed:         make(chan struct{}),
 	}
-	if l.MaxOutstanding > 0 {
-		c.maxOutstanding = l.MaxOutstanding
-	}
+	setDefault(&c.maxOutstanding, 64)
 	c.writer = writer{
 		nc:      nc,
 		timeout: l.WriteTimeout,
@@ -102,9 +102,11 @@ func (c *conn) speak(codec carrier.Codec) {
 // run reads until the connection ends, and then ends it: it returns the cause when nothing of it is left.
 func (c *conn) run() error {
 	err := c.read()
-	if broken := c.writeError(); broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = broken
+	c.mu.Lock()
+	if c.broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = c.broken
 	}
+	c.mu.Unlock()
 	if errors.Is(err, io.EOF) {
 		c.writer.awaitReplies(flushTime)
 	}
@@ -113,7 +115,7 @@ func (c *conn) run() error {
 	if !errors.Is(err, io.EOF) {
 		c.linger()
 	}
-	_ = c.nc.Close() // what it could tell, reading and writing have told
+	_ = c.nc.Close() // reading and writing have reported any error
 	c.writer.close()
 	c.mu.Lock()
 	c.endTimer()
@@ -121,6 +123,7 @@ func (c *conn) run() error {
 	c.timers.Wait()
 	<-c.failed
 	c.peers.clients.Remove(c.client)
+	lockrank.MustBeFree("a handler is called")
 	if c.client != 0 {
 		c.peers.handler.ClientDisconnected(c.client, c.cause())
 	}
@@ -148,9 +151,7 @@ func (c *conn) read() error {
 			return err
 		case n == smallRead && large == nil:
 			large = c.peers.reads.get()
-			if len(*large) < largeRead {
-				*large = make([]byte, largeRead)
-			}
+			*large = slices.Grow(*large, largeRead)[:largeRead]
 			buf = *large
 		case n < smallRead && large != nil:
 			c.peers.reads.put(large)
@@ -186,7 +187,7 @@ func (c *conn) consume(data []byte) error {
 	return nil
 }
 
-// guess tells the dialect from the first byte.
+// guess selects the dialect by the first byte.
 func (c *conn) guess(b byte) error {
 	switch {
 	case b == '{' || isSpace(b):
@@ -208,11 +209,12 @@ func (c *conn) announce(name string) {
 	if c.signals.window > 0 {
 		client.Signals = c
 	}
+	lockrank.MustBeFree("a handler is called")
 	c.peers.handler.ClientConnected(client)
 }
 
-// fail begins to end the connection: it is not read any further, nobody waits for it, and what it owes others
-// ends with cause. Only the first cause counts. It may be called by any goroutine.
+// fail begins to end the connection: reading stops, all waiting ends, and unanswered messages end with cause.
+// Only the first cause counts. It may be called by any goroutine.
 func (c *conn) fail(cause error) {
 	c.mu.Lock()
 	first := c.why == nil
@@ -226,6 +228,7 @@ func (c *conn) fail(cause error) {
 	c.closing.Store(true)
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only when it is closed already
 	c.writer.release()
+	lockrank.MustBeFree("what waits for replies is failed")
 	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	close(c.failed)
 }
@@ -236,12 +239,12 @@ func (c *conn) cause() error {
 	return c.why
 }
 
-// writeFailed is the writer's way to tell. What the peer sent before it went may still be unread, so reading
-// finds the end; but a peer that takes nothing is not waited for.
+// writeFailed deals with a write that has failed. What the peer sent before it went may still be unread, so reading
+// goes on to its end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
 		c.mu.Lock()
-		if errors.Is(c.why, carrier.ErrClosed) { // as reading found it: the system ends both, and tells only one why
+		if errors.Is(c.why, carrier.ErrClosed) { // reading saw it first: the system ends both, and gives the reason to one only
 			c.why = why
 		}
 		c.mu.Unlock()
@@ -255,12 +258,6 @@ func (c *conn) writeFailed(err error) {
 	_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))
 }
 
-func (c *conn) writeError() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.broken
-}
-
 // linger lets the peer read what was written last: closing a connection while something unread lies in it
 // resets it, and the peer may then lose even what it has received.
 func (c *conn) linger() {
@@ -268,14 +265,7 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	var waste [512]byte
-	for n := 0; n < 1<<20; {
-		k, err := c.nc.Read(waste[:])
-		if err != nil {
-			return
-		}
-		n += k
-	}
+	_, _ = io.CopyN(io.Discard, c.nc, 1<<20) // until the peer closes, too
 }
 
 // expectReply starts the time that a legacy peer has for its reply.
@@ -290,6 +280,7 @@ func (c *conn) expectReply(id uint64) {
 	c.timed = id
 	c.timer = time.AfterFunc(c.limits.ReplyTimeout, func() {
 		defer c.timers.Done()
+		lockrank.MustBeFree("what waits for a reply is failed")
 		c.calls.Cancel(id, fmt.Errorf("tcp: %s has not replied for %v: %w", c.addr, c.limits.ReplyTimeout, context.DeadlineExceeded))
 	})
 }

@@ -5,11 +5,11 @@
 //
 // The first byte that a client sends decides which dialect it speaks. The hub answers in the same dialect.
 //
-// JSON begins with { or white space. The stream is a sequence of JSON objects, read however they were split or
-// glued on their way, and written one per line.
+// JSON begins with { or white space. The stream is a sequence of JSON objects. They are read however they are split or
+// joined on the way, and written one per line.
 //
-// CBOR begins with D9 D9 F7, the tag of self-described CBOR; the tag may stand in front of any item, and the
-// hub sends none. The stream is a CBOR sequence (RFC 8742) of byte strings, each of which holds one message.
+// CBOR begins with D9 D9 F7, the tag of self-described CBOR. The tag may precede any item; the hub does not send it.
+// The stream is a CBOR sequence (RFC 8742) of byte strings, each of which holds one message.
 // The keys of a message are names or small integers (see [carrier.Keys]); a client whose first message has
 // integers gets integers.
 //

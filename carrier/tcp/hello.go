@@ -25,28 +25,17 @@ type hello struct {
 
 func parseHello(v carrier.Value) (h hello, err error) {
 	if v.IsNull() {
-		return h, errors.New("hello: its params are missing")
+		return h, errors.New("hello: the params are missing")
+	}
+	fields := map[string]any{
+		"protocol": &h.protocol, "name": &h.name, "window": &h.window, "max_message": &h.maxMessage, "signals": &h.signals,
 	}
 	err = v.Fields(func(key string, v carrier.Value) error {
-		var dst any
-		switch key {
-		case "protocol":
-			dst = &h.protocol
-		case "name":
-			dst = &h.name
-		case "window":
-			dst = &h.window
-		case "max_message":
-			dst = &h.maxMessage
-		case "signals":
-			dst = &h.signals
-		default:
+		field := fields[key]
+		if field == nil || v.IsNull() {
 			return nil
 		}
-		if v.IsNull() {
-			return nil
-		}
-		if err := v.Decode(dst); err != nil {
+		if err := v.Decode(field); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 		return nil
@@ -55,11 +44,11 @@ func parseHello(v carrier.Value) (h hello, err error) {
 	case err != nil:
 		return h, fmt.Errorf("hello: %w", err)
 	case h.protocol != Protocol:
-		return h, fmt.Errorf("hello: protocol is %d, and only protocol %d is spoken here", h.protocol, Protocol)
+		return h, fmt.Errorf("hello: protocol is %d: only protocol %d is supported", h.protocol, Protocol)
 	case h.window < 0 || h.maxMessage < 0 || h.signals < 0:
-		return h, errors.New("hello: window, max_message and signals cannot be negative")
+		return h, errors.New("hello: window, max_message and signals must not be negative")
 	case len(h.name) > maxName:
-		return h, fmt.Errorf("hello: the name has %d bytes, and may have %d", len(h.name), maxName)
+		return h, fmt.Errorf("hello: the name must have at most %d bytes, not %d", maxName, len(h.name))
 	}
 	return h, nil
 }

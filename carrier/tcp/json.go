@@ -9,8 +9,8 @@ import (
 )
 
 // A jsonSplitter finds where each JSON value ends. It looks at each byte once, however the values were split,
-// and remembers nothing but the nesting, so that a value of any size can be followed to its end. Whether the
-// value is valid is for whoever unpacks it to find out, except where it shows.
+// and remembers nothing but the nesting, so that a value of any size can be followed to its end. It does
+// not check that a value is valid, except for what it notices in passing.
 type jsonSplitter struct {
 	body
 	state jsonState
@@ -125,7 +125,7 @@ func (s *jsonSplitter) end(data []byte, start, i int) ([]byte, frame, bool) {
 	return data[i:], f, true
 }
 
-// lost gives the stream up.
+// lost returns a frame after which the stream cannot be read.
 func (s *jsonSplitter) lost(data []byte, err error) ([]byte, frame, bool) {
 	s.skip(err)
 	s.add(data)

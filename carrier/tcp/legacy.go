@@ -53,7 +53,7 @@ func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
 	return 0, true
 }
 
-// awaitPace waits until the next write may go. The lock is held, but for the waiting.
+// awaitPace waits until the next write may go. The lock is held, except while it waits.
 func (w *writer) awaitPace() {
 	p := w.pace
 	next := p.last.Add(p.gap)
@@ -73,19 +73,13 @@ func (w *writer) awaitPace() {
 			}
 			next = now.Add(p.gap)
 		}
-		changed := w.watch()
-		w.mu.Unlock()
 		t := time.NewTimer(next.Sub(now))
-		select {
-		case <-changed:
-		case <-t.C:
-		}
+		awaitChange(w, t.C)
 		t.Stop()
-		w.mu.Lock()
 	}
 }
 
-// answered notes that the peer has replied to a message.
+// answered records that the peer has replied to a message.
 func (w *writer) answered(id uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,10 +1,12 @@
 package tcp
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // Protocol is the version of the protocol that hello asks for and grants.
@@ -75,15 +77,9 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.MaxClients, 10_000)
-	if o.Name == "" {
-		o.Name = "sighub"
-	}
-	if o.Version == "" {
-		o.Version = "devel"
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Name = cmp.Or(o.Name, "sighub")
+	o.Version = cmp.Or(o.Version, "devel")
+	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))
 	o.Limits = o.Limits.withDefaults()
 	return o
 }
@@ -115,15 +111,11 @@ type ClientOptions struct {
 
 func (o ClientOptions) withDefaults() ClientOptions {
 	setDefault(&o.DialTimeout, 5*time.Second)
-	if o.Codec == nil {
-		o.Codec = carrier.CBOR
-	}
+	o.Codec = cmp.Or(o.Codec, carrier.CBOR)
 	if o.Failed == nil {
 		o.Failed = func(error) {}
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))
 	o.Limits = o.Limits.withDefaults()
 	return o
 }

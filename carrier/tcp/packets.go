@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // transmit sends a message: see [carrier.Carrier].
@@ -107,6 +108,7 @@ func (c *conn) handle(m *carrier.Message, packed []byte) error {
 }
 
 func (c *conn) deliver(m *carrier.Message) {
+	lockrank.MustBeFree("a handler is called")
 	a := &carrier.Answer{ID: m.ID, Send: c.sendReply}
 	c.peers.handler.HandleMessage(c.client, m, a.Respond)
 }
@@ -127,7 +129,7 @@ func (c *conn) refuse(id carrier.Value, why error) error {
 func (c *conn) admit() error {
 	w := &c.writer
 	w.wait(nil, func() bool {
-		// To a peer that takes nothing any more no reply is written, so what it has sent is read to its end.
+		// No reply is written to a peer that takes nothing any more, so everything that it has sent is read.
 		return w.err != nil || w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
@@ -145,14 +147,14 @@ func (c *conn) reply(id carrier.Value, r carrier.Reply) {
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
 		err := c.fits(packet)
 		if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(packet), 2*c.limits.MaxPending) {
-			err = fmt.Errorf("%w: replies wait that %s does not read", carrier.ErrLimit, c.addr)
+			err = fmt.Errorf("%w: %s does not read the replies that wait for it", carrier.ErrLimit, c.addr)
 		}
 		return err
 	})
 	c.writer.put(*buf, 0)
 }
 
-// fits says of a packed message or reply why the peer does not take it.
+// fits returns an error if a packed message or reply is too large for the peer.
 func (c *conn) fits(packet []byte) error {
 	size := len(packet)
 	if !c.hello && !c.writer.json {
@@ -168,12 +170,13 @@ func (c *conn) fits(packet []byte) error {
 	}
 }
 
-// answer ends the message that a reply is for. Its id is one of ours, which comes back as it was written: as a plain
+// answer ends the message that a reply is for. The id is one of ours, so it must come back as we write it: as an unsigned
 // integer.
 func (c *conn) answer(r *carrier.Reply) {
 	if id, ok := r.ID.Uint(); ok {
 		c.stopTimer(id)
 		c.writer.answered(id)
+		lockrank.MustBeFree("a reply is handed on")
 		if c.calls.Answer(id, *r) {
 			return
 		}

@@ -15,7 +15,7 @@ type peers struct {
 	handler    carrier.Handler       // set by Serve
 	signals    carrier.SignalHandler // the same; nil if it takes no streams of signals
 	buffers    bufferPool
-	reads      readPool
+	reads      bufferPool
 
 	unexpected, malformed atomic.Uint64
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // A Server is the hub's end: any number of clients connect to it. It is a [carrier.Carrier].
@@ -18,7 +21,7 @@ type Server struct {
 	listener net.Listener
 	addr     string
 
-	mu    sync.Mutex
+	mu    lockrank.Mutex[lockrank.Leaf]
 	conns map[*conn]struct{} // those that have not said anything included
 	full  bool               // the last connection was one too many
 }
@@ -63,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	accepting, stop := context.WithCancel(ctx)
 	watch.Go(func() {
 		<-accepting.Done()
-		_ = s.listener.Close() // the end of accept, which tells what is to be told
+		_ = s.listener.Close() // ends accept, which reports any error
 	})
 	err := s.accept(ctx, &conns)
 	stop()
@@ -77,6 +80,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 		c.fail(why)
 	}
 	conns.Wait()
+	lockrank.MustBeFree("a handler is called")
 	h.AllClientsDisconnected(why)
 	return err
 }
@@ -108,12 +112,9 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 
 // passing reports whether accepting may work again later.
 func passing(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,
+	}, func(e error) bool { return errors.Is(err, e) })
 }
 
 func (s *Server) newConn(nc net.Conn) *conn {
@@ -132,27 +133,23 @@ func (s *Server) serve(c *conn) {
 // admit counts a connection, unless there are as many as there may be.
 func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.conns) >= s.options.MaxClients {
-		if !s.full { // told once, not for each of many
-			s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", len(s.conns))
-		}
-		s.full = true
-		return false
+	before, clients := s.full, len(s.conns)
+	s.full = clients >= s.options.MaxClients
+	full := s.full
+	if !full {
+		s.conns[c] = struct{}{}
 	}
-	s.full = false
-	s.conns[c] = struct{}{}
-	return true
+	s.mu.Unlock()
+	if full && !before { // logged once, not for each of many
+		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", clients)
+	}
+	return !full
 }
 
 func (s *Server) all() []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c)
-	}
-	return list
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.

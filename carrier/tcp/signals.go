@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // maxBatch is how many signals are handed on together.
@@ -52,7 +53,7 @@ func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
 	return rest[:size], rest[size:], true
 }
 
-// signal takes one packet. One that is malformed is the end: what others mean depends on it.
+// signal takes one packet. A malformed one is fatal: what later packets mean depends on it.
 func (c *conn) signal(packet []byte) error {
 	s := &c.signals
 	if err := s.in.Unpack(c.codec, packet, &s.packet); err != nil {
@@ -70,6 +71,7 @@ func (c *conn) signal(packet []byte) error {
 			return err
 		}
 		c.deliverSignals()
+		lockrank.MustBeFree("a handler is called")
 		c.peers.signals.SignalsAnswered(c.client, 1, p.Failed)
 	default:
 		if err := c.answeredSignals(p.Done); err != nil {
@@ -80,13 +82,14 @@ func (c *conn) signal(packet []byte) error {
 	return nil
 }
 
-// answeredSignals notes that the peer has answered so many signals. More than it can have read are the end: what waits
-// for it to read would have no bound.
+// answeredSignals records that the peer has answered this many signals. To answer more than it can have read is fatal:
+// otherwise, what waits for it to read would have no bound.
 func (c *conn) answeredSignals(n int) error {
 	w := &c.writer
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err != nil || w.signals.answered(n) {
+	ok := w.err != nil || w.signals.answered(n)
+	w.mu.Unlock()
+	if ok {
 		return nil
 	}
 	c.peers.malformed.Add(1)
@@ -105,6 +108,7 @@ func (c *conn) deliverSignals() {
 		w.wait(nil, func() bool { return w.size() < c.limits.MaxPending })
 	}
 	w.hold(len(s.batch))
+	lockrank.MustBeFree("a handler is called")
 	if len(s.batch) > 0 {
 		c.peers.signals.HandleSignals(c.client, s.batch, c)
 		clear(s.batch)

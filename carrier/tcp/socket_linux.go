@@ -33,25 +33,25 @@ func setUserTimeout(nc net.Conn, d time.Duration) {
 }
 
 func control(nc net.Conn, f func(fd int)) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return
+	if raw := rawConn(nc); raw != nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
 	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return
+}
+
+// rawConn returns the connection's socket, or nil if it is not one.
+func rawConn(nc net.Conn) syscall.RawConn {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			return raw
+		}
 	}
-	_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
+	return nil
 }
 
 // tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had.
 func tryWriter(nc net.Conn) func([]byte) (int, error) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return nil
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
+	raw := rawConn(nc)
+	if raw == nil {
 		return nil
 	}
 	return func(b []byte) (n int, err error) {
@@ -59,9 +59,6 @@ func tryWriter(nc net.Conn) func([]byte) (int, error) {
 			n, err = unix.Write(int(fd), b)
 			return true // whatever came of it: no waiting
 		})
-		if n < 0 {
-			n = 0
-		}
-		return n, errors.Join(closed, err)
+		return max(n, 0), errors.Join(closed, err)
 	}
 }

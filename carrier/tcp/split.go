@@ -54,7 +54,7 @@ func (g *salvage) add(key string, v carrier.Value) {
 // first, as they do in what this package writes.
 const headSize = 512
 
-// A body gathers the bytes of one frame, without ever holding more than they are.
+// A body gathers the bytes of one frame. It never holds more than have arrived.
 type body struct {
 	limit int
 	size  int    // of the frame so far
@@ -62,8 +62,7 @@ type body struct {
 	bad   error  // why the frame is skipped
 }
 
-// add takes part of the frame. Its first and last part, if it has but one, is copied into a slice of just the
-// right size.
+// add adds a part of the frame. The only part of a frame is copied into a slice of exactly its size.
 func (b *body) add(part []byte) {
 	b.size += len(part)
 	if b.bad == nil && b.size > b.limit {

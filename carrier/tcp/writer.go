@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/lockrank"
 )
 
 // maxWrite is how many bytes are written at a time: the write timeout is for each of these.
 const maxWrite = 64 << 10
 
-// keepBuffer is the size up to which a buffer is kept for others: with some room for the one that a peer's pending
-// signals may take.
+// keepBuffer is the capacity up to which a buffer is kept for reuse. It has some room beyond a peer's pending signals.
 const keepBuffer = 2 * carrier.PendingLimit
 
 var errWriterClosed = errors.New("tcp: connection closed")
@@ -28,18 +28,18 @@ type writer struct {
 	json    bool
 	timeout time.Duration
 	buffers *bufferPool
-	failed  func(error)               // told of a write that failed, once, without a lock held
-	sent    func(id uint64)           // told that a message is about to be written to a legacy peer
-	try     func([]byte) (int, error) // writes what can be written without waiting; nil: cannot be told
+	failed  func(error)               // called once with the error of a failed write, without a lock held
+	sent    func(id uint64)           // called before a message is written to a legacy peer
+	try     func([]byte) (int, error) // writes what it can without waiting; nil: not available
 
-	mu      sync.Mutex
+	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
 	owed    int          // messages that were received and whose reply is not written
 	pace    *legacyPacer // nil once the peer has said hello
 	running bool         // the goroutine exists
-	// unmarked: the mark of a CBOR stream is to precede the first packet. It is not put before: a connection may end
-	// with no packet put, and a mark is nothing to write by itself.
+	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
+	// may end without a packet, and a mark alone is useless.
 	unmarked bool
 	acks     acks
 	signals  unwritten
@@ -93,8 +93,8 @@ func (w *writer) append(packet []byte) int {
 // idle reports whether there is nothing to be written now. The lock is held.
 func (w *writer) idle() bool { return w.pending == nil && !w.acks.due() || w.err != nil }
 
-// flushNow writes what is pending as far as that needs no waiting, on the caller's goroutine, which saves the way to
-// another one; the rest is the goroutine's.
+// flushNow writes what is pending on the caller's goroutine, as far as that does not block: this saves a switch to another
+// goroutine. The writer's own goroutine writes the rest.
 func (w *writer) flushNow() {
 	w.mu.Lock()
 	if w.running || w.idle() {
@@ -116,7 +116,7 @@ func (w *writer) flushNow() {
 	}
 	n, err := w.try(*out)
 	if err != nil || n < len(*out) {
-		go w.goOn(out, n, replies) // which meets the error, too
+		go w.goOn(out, n, replies) // it meets the error again
 		return
 	}
 	w.buffers.put(out)
@@ -197,7 +197,7 @@ func (w *writer) run() {
 	}
 }
 
-// written notes that so many replies were written, or why not.
+// written records that this many replies were written, or the error.
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
 	w.owed -= replies
@@ -256,31 +256,34 @@ func (w *writer) write(b []byte) error {
 	return nil
 }
 
-// wait waits until cond, which is called with the lock held, is true, or stop is closed, or the writer is
+// wait waits until cond, which is called with the lock held, returns true, or stop is closed, or the writer is
 // closing. It returns false if stop was closed first.
 func (w *writer) wait(stop <-chan struct{}, cond func() bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.closing && !cond() {
-		changed := w.watch()
-		w.mu.Unlock()
-		select {
-		case <-changed:
-			w.mu.Lock()
-		case <-stop:
-			w.mu.Lock()
+		if !awaitChange(w, stop) {
 			return false
 		}
 	}
 	return true
 }
 
-// watch returns a channel that is closed at the next change. The lock is held.
-func (w *writer) watch() <-chan struct{} {
+// awaitChange gives up the lock, which is held, until the next change or until stop yields something. It returns false in
+// the latter case.
+func awaitChange[T any](w *writer, stop <-chan T) bool {
 	if w.changed == nil {
 		w.changed = make(chan struct{})
 	}
-	return w.changed
+	changed := w.changed
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	select {
+	case <-changed:
+		return true
+	case <-stop:
+		return false
+	}
 }
 
 func (w *writer) notify() {
@@ -290,7 +293,7 @@ func (w *writer) notify() {
 	}
 }
 
-// takes reports whether so many more bytes may wait. An end that waits for nothing takes any reply.
+// takes reports whether size more bytes may wait. If nothing waits, a reply of any size may.
 func (w *writer) takes(size, limit int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,8 +327,8 @@ func (w *writer) end(err error) {
 	w.notify()
 }
 
-// awaitReplies waits until no reply is owed any more, for so long at most: a peer that has said its last word may still
-// want to read the answers, as in printf … | nc.
+// awaitReplies waits until every reply is written, but no longer than most. A peer that sends nothing more may still read
+// the answers, as in printf … | nc.
 func (w *writer) awaitReplies(most time.Duration) {
 	late := make(chan struct{})
 	defer time.AfterFunc(most, func() { close(late) }).Stop()
@@ -342,13 +345,7 @@ func (w *writer) flush(deadline time.Time) {
 		w.start()
 	}
 	for w.running {
-		changed := w.watch()
-		w.mu.Unlock()
-		select {
-		case <-changed:
-			w.mu.Lock()
-		case <-t.C:
-			w.mu.Lock()
+		if !awaitChange(w, t.C) {
 			return
 		}
 	}
@@ -360,10 +357,7 @@ func (w *writer) close() {
 	w.end(errWriterClosed)
 	w.acks.stop()
 	for w.running {
-		changed := w.watch()
-		w.mu.Unlock()
-		<-changed
-		w.mu.Lock()
+		awaitChange[struct{}](w, nil)
 	}
 	w.mu.Unlock()
 	w.acks.ending.Wait()
@@ -386,15 +380,3 @@ func (p *bufferPool) put(b *[]byte) {
 		p.pool.Put(b)
 	}
 }
-
-// A readPool lends large buffers to read into while there is much to read.
-type readPool struct{ pool sync.Pool }
-
-func (p *readPool) get() *[]byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-func (p *readPool) put(b *[]byte) { p.pool.Put(b) }

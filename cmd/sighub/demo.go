@@ -35,22 +35,21 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.For < time.Second {
 		return usageError{fmt.Errorf("--for %s is too short to see anything: it must be 1s or more", c.For)}
 	}
-	d := &demo{out: &lockedWriter{w: s.out}, length: c.For}
-	d.printer = newPrinter(d.out, "text")
+	d := &demo{out: s.out, printer: newPrinter(s.out, "text"), length: c.For, change: make(chan struct{})}
 	return d.run(ctx)
 }
 
 // A demo is a hub, a device on a line and a listener, in one process.
 type demo struct {
-	out     io.Writer
-	printer *printer
-	length  time.Duration
+	length time.Duration
 
 	mu      sync.Mutex
+	out     io.Writer
+	printer *printer      // to out
 	heard   int           // readings
 	late    int           // readings that arrived long after they were taken
 	failure error         // the first error of the output
-	change  chan struct{} // closed and replaced when heard changes
+	change  chan struct{} // closed and replaced at each event
 }
 
 // late is the delay from which a reading counts as late: it was taken while the line was cut.
@@ -120,10 +119,9 @@ func (d *demo) listen(ctx context.Context, addr string, f func(context.Context) 
 }
 
 func (d *demo) hear(ev hub.Event) {
-	err := d.printer.print(ev)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil && d.failure == nil {
+	if err := d.printer.print(ev); err != nil && d.failure == nil {
 		d.failure = err
 	}
 	if !strings.HasPrefix(ev.Name, "#") {
@@ -132,10 +130,8 @@ func (d *demo) hear(ev hub.Event) {
 			d.late++
 		}
 	}
-	if d.change != nil {
-		close(d.change)
-		d.change = nil
-	}
+	close(d.change)
+	d.change = make(chan struct{})
 }
 
 // play lets the device report, cuts and repairs its line, and compares what was reported with what was heard.
@@ -173,39 +169,42 @@ func (d *demo) play(ctx context.Context, line simulator.PTY, sim *simulator.Simu
 
 // conclude waits until everything that was sent is heard, and prints a summary.
 func (d *demo) conclude(sent int) error {
-	const patience = 5 * time.Second // the hub already has everything: this takes milliseconds
-	timeout := time.NewTimer(patience)
-	defer timeout.Stop()
-	for waiting := true; waiting; {
-		d.mu.Lock()
-		if waiting = d.heard < sent; waiting && d.change == nil {
-			d.change = make(chan struct{})
-		}
-		change := d.change
-		d.mu.Unlock()
-		if waiting {
-			select {
-			case <-change:
-			case <-timeout.C:
-				waiting = false
-			}
-		}
-	}
+	d.awaitHeard(sent)
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.failure != nil {
-		return d.failure
+	heard, delayed, failure := d.heard, d.late, d.failure
+	d.mu.Unlock()
+	if failure != nil {
+		return failure
 	}
-	d.say("%d readings heard, %d lost; %d of them arrived late", d.heard, sent-d.heard, d.late)
-	if d.heard != sent {
-		return fmt.Errorf("%d readings were sent and %d heard: please report this, with the output above", sent, d.heard)
+	d.say("%d readings heard, %d lost; %d of them arrived late", heard, sent-heard, delayed)
+	if heard != sent {
+		return fmt.Errorf("%d readings were sent and %d heard: please report this, with the output above", sent, heard)
 	}
 	return nil
 }
 
+// awaitHeard waits until so many readings are heard, for 5 s at most: the hub already has them, so this takes milliseconds.
+func (d *demo) awaitHeard(sent int) {
+	timeout := time.After(5 * time.Second)
+	for {
+		d.mu.Lock()
+		heard, change := d.heard, d.change
+		d.mu.Unlock()
+		if heard >= sent {
+			return
+		}
+		select {
+		case <-change:
+		case <-timeout:
+			return
+		}
+	}
+}
+
 func (d *demo) say(format string, args ...any) {
-	_, err := fmt.Fprintf(d.out, "-- "+format+"\n", args...)
-	_ = err // if nobody reads the output any more, the listener notices
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, _ = fmt.Fprintf(d.out, "-- "+format+"\n", args...) // if nobody reads the output any more, the listener notices
 }
 
 // pause waits, and reports whether it did so without ctx being done.
@@ -218,16 +217,4 @@ func pause(ctx context.Context, t time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// A lockedWriter is a writer that several goroutines may use.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

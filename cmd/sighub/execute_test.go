@@ -161,3 +161,15 @@ func TestPoliciesOfTheConfiguration(t *testing.T) {
 		t.Error("the default is not a policy")
 	}
 }
+
+// A lockedWriter is a writer that several goroutines may use.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

@@ -9,15 +9,9 @@ import (
 
 // newLogger returns the logger that c, a checked configuration, describes.
 func newLogger(out io.Writer, c config.Log) *slog.Logger {
-	o := &slog.HandlerOptions{Level: slog.LevelInfo}
-	switch c.Level {
-	case "debug":
-		o.Level = slog.LevelDebug
-	case "warn":
-		o.Level = slog.LevelWarn
-	case "error":
-		o.Level = slog.LevelError
-	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // one that the configuration does not have stays "info"
+	o := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(out, o))
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sighub/carrier/serial"
@@ -112,12 +110,7 @@ func (w *portsPrinter) print(list []serial.PortInfo) error {
 		return nil
 	}
 	if w.json {
-		for _, p := range list {
-			if err := w.s.printJSON(p); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printJSON(w.s.out, list)
 	}
 	var b bytes.Buffer
 	if w.screen {
@@ -156,8 +149,7 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 }
 
 func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK") // a buffer does not fail
+	var rows [][]string
 	for _, p := range list {
 		row := []string{p.Port, string(p.State), age(now.Sub(p.Since)), "-", "-", dash(p.Baud), "-",
 			strconv.FormatUint(p.Frames, 10), strconv.FormatUint(p.BadFrames, 10), "-", "-", "-"}
@@ -178,9 +170,10 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 				}
 			}
 		}
-		_, _ = fmt.Fprintln(w, printableRow(row))
+		rows = append(rows, row)
 	}
-	_ = w.Flush()
+	const header = "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK"
+	_ = printTable(out, header, rows) // a buffer does not fail
 	for _, p := range list {
 		for _, line := range explain(p, now) {
 			_, _ = fmt.Fprintf(out, "%s: %s\n", printable(p.Port), printable(line))
@@ -211,13 +204,6 @@ func deviceName(d *serial.DeviceInfo) string {
 		return d.Name
 	}
 	return d.Name + " (" + d.UID + ")"
-}
-
-func printableRow(cells []string) string {
-	for i, c := range cells {
-		cells[i] = printable(c)
-	}
-	return strings.Join(cells, "\t")
 }
 
 func dash(n int) string {

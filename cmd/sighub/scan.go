@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"sighub/internal/config"
 	"sighub/internal/gateway"
@@ -50,16 +49,14 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 			c.s.note("there is no I2C bus: on a Raspberry Pi, switch it on with dtparam=i2c_arm=on in config.txt")
 		}
 	}
-	var failed []error
+	var failed error
 	for _, bus := range list {
-		if err := c.bus(ctx, bus); err != nil {
-			failed = append(failed, err)
-		}
+		failed = errors.Join(failed, c.bus(ctx, bus))
 	}
-	if len(c.rows) == 0 && len(failed) == 0 {
+	if len(c.rows) == 0 && failed == nil {
 		c.s.note("no sensor was found")
 	}
-	return errors.Join(append([]error{c.print()}, failed...)...)
+	return errors.Join(c.print(), failed)
 }
 
 func (c *scan) bus(ctx context.Context, bus config.Bus) error {
@@ -78,22 +75,16 @@ func (c *scan) bus(ctx context.Context, bus config.Bus) error {
 
 func (c *scan) print() error {
 	if c.json {
-		for _, row := range c.rows {
-			if err := c.s.printJSON(row); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printJSON(c.s.out, c.rows)
 	}
 	if len(c.rows) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(c.s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION") // Flush returns the error
-	for _, row := range c.rows {
-		_, _ = fmt.Fprintln(w, printableRow(row.cells()))
+	rows := make([][]string, len(c.rows))
+	for i := range c.rows {
+		rows[i] = c.rows[i].cells()
 	}
-	return w.Flush()
+	return printTable(c.s.out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
 }
 
 func (f *foundSensor) cells() []string {

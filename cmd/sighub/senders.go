@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"sighub/hub"
 )
@@ -32,12 +30,7 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		if c.Output == "json" {
-			for _, info := range list {
-				if err := s.printJSON(info); err != nil {
-					return err
-				}
-			}
-			return nil
+			return printJSON(s.out, list)
 		}
 		if len(list) == 0 {
 			s.note("no sender is connected: add a device with `sighub run --serial`, or try `sighub send`")
@@ -48,8 +41,7 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 }
 
 func printSenders(s *streams, list []hub.SenderInfo) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	rows := []string{"SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT"}
+	var rows [][]string
 	for _, info := range list {
 		state, client := "connected", "the hub"
 		if !info.Connected {
@@ -58,16 +50,9 @@ func printSenders(s *streams, list []hub.SenderInfo) error {
 		if info.Client != nil {
 			client = info.Client.String()
 		}
-		rows = append(rows, strings.Join([]string{info.Name, state,
-			orDash(ownEvents(info.Events, info.Units)), orDash(requestNames(info.Requests)), client}, "\t"))
+		rows = append(rows, []string{info.Name, state, orDash(ownEvents(info.Events, info.Units)), orDash(requestNames(info.Requests)), client})
 	}
-	for _, row := range rows {
-		// Cells are separated by tabs, which no name has.
-		if _, err := fmt.Fprintln(w, row); err != nil {
-			return err
-		}
-	}
-	return w.Flush()
+	return printTable(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows)
 }
 
 func orDash(names []string) string {

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"text/tabwriter"
 
-	"sighub/carrier"
 	"sighub/internal/config"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
@@ -57,14 +55,12 @@ func (c *sensorsCommand) Run(ctx context.Context, s *streams) error {
 }
 
 func listDrivers(s *streams) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE") // Flush returns the error
+	var rows [][]string
 	for _, d := range drivers.Catalogue() {
 		device, _, _ := strings.Cut(d.Summary, ": ")
-		_, _ = fmt.Fprintln(w, strings.Join([]string{d.Name, d.Bus, orDash(hexAll(d.Addresses)),
-			orDash(measures(d.Quantities)), orDash(d.Options), device}, "\t"))
+		rows = append(rows, []string{d.Name, d.Bus, orDash(hexAll(d.Addresses)), orDash(measures(d.Quantities)), orDash(d.Options), device})
 	}
-	return w.Flush()
+	return printTable(s.out, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE", rows)
 }
 
 func hexAll(addresses []uint16) []string {
@@ -127,23 +123,11 @@ func short(v float64) float64 {
 }
 
 func listDriversJSON(s *streams) error {
+	var list []driverInfo
 	for _, d := range drivers.Catalogue() {
 		device, _, _ := strings.Cut(d.Summary, ": ")
-		info := driverInfo{Driver: d.Name, Device: device, Bus: d.Bus, Addresses: hexAll(d.Addresses),
-			Measures: quantityInfos(d.Quantities), Options: append([]string{}, d.Options...)}
-		if err := s.printJSON(info); err != nil {
-			return err
-		}
+		list = append(list, driverInfo{Driver: d.Name, Device: device, Bus: d.Bus, Addresses: hexAll(d.Addresses),
+			Measures: quantityInfos(d.Quantities), Options: append([]string{}, d.Options...)})
 	}
-	return nil
-}
-
-// printJSON prints a value as one line of JSON.
-func (s *streams) printJSON(v any) error {
-	line, err := carrier.JSON.Append(nil, v)
-	if err != nil {
-		return err
-	}
-	_, err = s.out.Write(append(line, '\n'))
-	return err
+	return printJSON(s.out, list)
 }

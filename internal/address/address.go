@@ -3,6 +3,7 @@
 package address
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,13 +71,16 @@ func (a Address) String() string { return a.Network + "://" + a.Addr }
 // Local reports whether only this machine reaches the address.
 func (a Address) Local() bool { return a.scheme().local(a.Addr) }
 
-func (a Address) scheme() *scheme {
+func (a Address) scheme() *scheme { return cmp.Or(find(a.Network), &schemes[0]) }
+
+// find returns the scheme of that name, or nil.
+func find(name string) *scheme {
 	for i := range schemes {
-		if schemes[i].name == a.Network {
+		if schemes[i].name == name {
 			return &schemes[i]
 		}
 	}
-	return &schemes[0]
+	return nil
 }
 
 // Parse reads an address: tcp://host:port, host:port or unix:///path. The error says what to write instead.
@@ -88,16 +92,15 @@ func Parse(text string) (Address, error) {
 	if !ok {
 		name, rest = schemes[0].name, text
 	}
-	for _, s := range schemes {
-		if s.name == name {
-			addr, err := s.parse(rest)
-			if err != nil {
-				return Address{}, err
-			}
-			return Address{name, addr}, nil
-		}
+	s := find(name)
+	if s == nil {
+		return Address{}, fmt.Errorf("%s:// is not known: write %s", name, forms())
 	}
-	return Address{}, fmt.Errorf("%s:// is not known: write %s", name, forms())
+	addr, err := s.parse(rest)
+	if err != nil {
+		return Address{}, err
+	}
+	return Address{name, addr}, nil
 }
 
 // forms lists what an address may look like.

@@ -1,15 +1,18 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"sighub/internal/plain"
 )
 
 // An Error is one mistake in a file.
@@ -43,13 +46,6 @@ func Parse(file string, data []byte) (*Config, error) {
 	return c, nil
 }
 
-func (e *Error) before(other *Error) bool {
-	if e.Line != other.Line {
-		return e.Line < other.Line
-	}
-	return e.Column < other.Column
-}
-
 // A decoder walks the YAML nodes, which know their lines, and collects every mistake.
 type decoder struct {
 	file string
@@ -61,7 +57,9 @@ func newDecoder(file string) *decoder { return &decoder{file: file, seen: make(m
 
 // faults joins the mistakes found, in the order of the lines.
 func (d *decoder) faults() error {
-	sort.SliceStable(d.errs, func(i, j int) bool { return d.errs[i].before(d.errs[j]) })
+	slices.SortStableFunc(d.errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	joined := make([]error, len(d.errs))
 	for i, e := range d.errs {
 		joined[i] = e
@@ -99,9 +97,7 @@ func (d *decoder) syntax(err error) *Error {
 	e := &Error{File: d.file, Message: err.Error()}
 	if at, ok := errors.AsType[yaml.Error](err); ok {
 		e.Message = at.GetMessage()
-		if t := at.GetToken(); t != nil && t.Position != nil {
-			e.Line, e.Column = t.Position.Line, t.Position.Column
-		}
+		e.Line, e.Column = place(at.GetToken())
 	}
 	e.Message, _, _ = strings.Cut(e.Message, "\n")
 	if strings.Contains(e.Message, "'\t'") {
@@ -111,17 +107,22 @@ func (d *decoder) syntax(err error) *Error {
 }
 
 func (d *decoder) fail(n ast.Node, format string, args ...any) {
-	e := &Error{File: d.file, Message: fmt.Sprintf(format, args...)}
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		e.Line, e.Column = t.Position.Line, t.Position.Column
+	line, column := place(n.GetToken())
+	d.errs = append(d.errs, &Error{d.file, line, column, fmt.Sprintf(format, args...)})
+}
+
+// place returns where a token is in the file: 0 if that is not known.
+func place(t *token.Token) (line, column int) {
+	if t == nil || t.Position == nil {
+		return 0, 0
 	}
-	d.errs = append(d.errs, e)
+	return t.Position.Line, t.Position.Column
 }
 
 // check reports err, if any, at n, and whether there was none.
 func (d *decoder) check(n ast.Node, err error) bool {
 	if err != nil {
-		d.fail(n, "%v", err)
+		d.fail(n, "%s", plain.Text(err.Error()))
 	}
 	return err == nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -9,6 +10,24 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 )
+
+// The methods below make the field of a key whose value is one scalar.
+
+func (d *decoder) textField(key string, v *string) field {
+	return field{key, func(n ast.Node) { *v, _ = d.text(n, key) }}
+}
+
+func (d *decoder) numberField(key string, v *float64) field {
+	return field{key, func(n ast.Node) { *v, _ = d.number(n, key) }}
+}
+
+func (d *decoder) countField(key string, v *int) field {
+	return field{key, func(n ast.Node) { d.count(n, key, v) }}
+}
+
+func (d *decoder) durationField(key string, v *time.Duration) field {
+	return field{key, func(n ast.Node) { d.duration(n, key, v) }}
+}
 
 // The methods below read one scalar. If it is wrong they report an error and leave the default as it is.
 
@@ -43,18 +62,11 @@ func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
 
 func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 	if v, ok := n.(*ast.IntegerNode); ok {
-		switch i := v.Value.(type) {
-		case int64:
-			if i >= math.MinInt32 && i <= math.MaxInt32 {
-				return int(i), true
-			}
-		case uint64:
-			if i <= math.MaxInt32 {
-				return int(i), true
-			}
+		i, err := strconv.ParseInt(fmt.Sprint(v.Value), 10, 32) // it is an int64 or a uint64
+		if err != nil {
+			d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
 		}
-		d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
-		return 0, false
+		return int(i), err == nil
 	}
 	d.fail(n, "%s must be an integer, not %s", what, describeScalar(n))
 	return 0, false
@@ -168,14 +180,10 @@ func (d *decoder) size(n ast.Node, what string, v *int) {
 
 func parseSize(text string) (int64, bool) {
 	unit := int64(1)
-	for _, u := range []struct {
-		suffix string
-		unit   int64
-	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}} {
-		if rest, ok := strings.CutSuffix(text, u.suffix); ok {
-			text, unit = strings.TrimSpace(rest), u.unit
-			break
-		}
+	if rest, ok := strings.CutSuffix(text, "KiB"); ok {
+		text, unit = strings.TrimSpace(rest), 1<<10
+	} else if rest, ok := strings.CutSuffix(text, "MiB"); ok {
+		text, unit = strings.TrimSpace(rest), 1<<20
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n > math.MaxInt64/unit || n < math.MinInt64/unit {

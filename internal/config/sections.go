@@ -2,7 +2,6 @@ package config
 
 import (
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -46,7 +45,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a])
 			return
 		}
-		lines[a] = line(n)
+		lines[a], _ = place(n.GetToken())
 		c.Listen = append(c.Listen, a)
 	})
 }
@@ -67,7 +66,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 		case lines[p.Port] > 0:
 			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
-			lines[p.Port] = line(n)
+			lines[p.Port], _ = place(n.GetToken())
 			c.Serial = append(c.Serial, p)
 		}
 	})
@@ -81,6 +80,13 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 		return p, d.check(n, checkPort(p.Port))
 	}
 	before := len(d.errs)
+	asInQuery := func(key string) field { // as [ParsePort] has it
+		return field{key, func(n ast.Node) {
+			if text, ok := d.text(n, key); ok {
+				d.check(n, p.set(key, text))
+			}
+		}}
+	}
 	d.mapping(n, "a serial port",
 		field{"port", func(n ast.Node) {
 			if text, ok := d.text(n, "port"); ok && d.check(n, checkPort(text)) {
@@ -94,19 +100,7 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 				p.Baud = v
 			}
 		}},
-		field{"opener", func(n ast.Node) { d.choice(n, "opener", &p.Opener, openers()) }},
-		field{"name", func(n ast.Node) {
-			if text, ok := d.text(n, "name"); ok && d.check(n, checkDeviceName(text)) {
-				p.Name = text
-			}
-		}},
-		field{"naming", func(n ast.Node) {
-			if text, ok := d.text(n, "naming"); ok && d.check(n, checkNaming(text)) {
-				p.Naming = text
-			}
-		}},
-		field{"dtr", func(n ast.Node) { d.modemLine(n, "dtr", &p.DTROff) }},
-		field{"rts", func(n ast.Node) { d.modemLine(n, "rts", &p.RTSOff) }},
+		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
 	)
 	if p.Port == "" && len(d.errs) == before {
 		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
@@ -114,33 +108,21 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	return p, p.Port != ""
 }
 
-func (d *decoder) modemLine(n ast.Node, key string, off *bool) {
-	level := ""
-	d.choice(n, key, &level, lineLevels())
-	*off = level == lineOff
-}
-
 func (d *decoder) limits(n ast.Node, l *Limits) {
 	if isNull(n) {
 		return
 	}
-	count := func(key string, v *int) field {
-		return field{key, func(n ast.Node) { d.count(n, key, v) }}
-	}
-	span := func(key string, v *time.Duration) field {
-		return field{key, func(n ast.Node) { d.duration(n, key, v) }}
-	}
 	d.mapping(n, "limits",
 		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
-		count("clients", &l.Clients),
-		count("senders", &l.Senders),
-		count("listeners", &l.Listeners),
-		count("outstanding", &l.Outstanding),
-		count("outbox", &l.Outbox),
+		d.countField("clients", &l.Clients),
+		d.countField("senders", &l.Senders),
+		d.countField("listeners", &l.Listeners),
+		d.countField("outstanding", &l.Outstanding),
+		d.countField("outbox", &l.Outbox),
 		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
-		span("block_deadline", &l.BlockDeadline),
-		span("request_timeout", &l.RequestTimeout),
+		d.durationField("block_deadline", &l.BlockDeadline),
+		d.durationField("request_timeout", &l.RequestTimeout),
 	)
 }
 
@@ -152,11 +134,4 @@ func (d *decoder) log(n ast.Node, l *Log) {
 		field{"level", func(n ast.Node) { d.choice(n, "level", &l.Level, logLevels()) }},
 		field{"format", func(n ast.Node) { d.choice(n, "format", &l.Format, logFormats()) }},
 	)
-}
-
-func line(n ast.Node) int {
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return t.Position.Line
-	}
-	return 0
 }

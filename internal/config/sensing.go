@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -25,9 +26,7 @@ func (c *Config) AddSensors(args []string) error {
 		default:
 			more, err := loadSensing(text)
 			if err == nil {
-				if err = c.Sensing.add(more); err != nil {
-					err = fmt.Errorf("%s: %w", text, err)
-				}
+				err = c.Sensing.add(text, more)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("--sensors %w", err))
@@ -62,14 +61,11 @@ func (d *decoder) sensing(s *Sensing) []field {
 }
 
 // add adds what another file says. Neither has anything twice.
-func (s *Sensing) add(more *Sensing) error {
-	seen := make(map[string]bool)
-	for _, what := range s.unique() {
-		seen[what] = true
-	}
+func (s *Sensing) add(file string, more *Sensing) error {
+	have := s.unique()
 	for _, what := range more.unique() {
-		if seen[what] {
-			return fmt.Errorf("%s is also in another file: remove one of them", what)
+		if slices.Contains(have, what) {
+			return fmt.Errorf("%s: %s is also in another file: remove one of them", file, what)
 		}
 	}
 	s.Auto = s.Auto || more.Auto
@@ -100,7 +96,14 @@ func (s *Sensing) Empty() bool { return !s.Auto && len(s.Sensors)+len(s.Pins)+le
 // summary describes what is sensed in a few words; it returns "" if there is nothing.
 func (s *Sensing) summary() string {
 	var parts []string
-	if names := s.names(); len(names) > 0 {
+	var names []string
+	if s.Auto {
+		names = append(names, AutoSensors)
+	}
+	for _, sensor := range s.Sensors {
+		names = append(names, sensor.Sender)
+	}
+	if len(names) > 0 {
 		parts = append(parts, "sensors: "+strings.Join(names, ", "))
 	}
 	if n := len(s.Pins); n > 0 {
@@ -113,15 +116,4 @@ func (s *Sensing) summary() string {
 		return ""
 	}
 	return ", " + strings.Join(parts, ", ")
-}
-
-func (s *Sensing) names() []string {
-	var names []string
-	if s.Auto {
-		names = append(names, AutoSensors)
-	}
-	for _, sensor := range s.Sensors {
-		names = append(names, sensor.Sender)
-	}
-	return names
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"sighub/internal/plain"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 	"sighub/sensors/simulated"
@@ -86,7 +85,7 @@ func (d *decoder) only(n ast.Node, what string) bool {
 		d.fail(n, "%s is already on line %d: remove one of them", what, first)
 		return false
 	}
-	d.seen[what] = line(n)
+	d.seen[what], _ = place(n.GetToken())
 	return true
 }
 
@@ -96,7 +95,7 @@ func (d *decoder) name(n ast.Node, sender string) bool {
 		d.fail(n, "the sender on line %d is also called %s: give each its own name, such as sender: kitchen", first, sender)
 		return false
 	}
-	d.seen[senderMark+sender] = line(n)
+	d.seen[senderMark+sender], _ = place(n.GetToken())
 	return true
 }
 
@@ -108,30 +107,27 @@ func (d *decoder) sensor(n ast.Node) (Sensor, bool) {
 	var s Sensor
 	before := len(d.errs)
 	nodes := make(map[string]ast.Node) // by key: the values that are checked at the end
-	note := func(key string, decode func(n ast.Node)) field {
-		return field{key, func(n ast.Node) { nodes[key] = n; decode(n) }}
-	}
-	text := func(key string, v *string) field {
-		return note(key, func(n ast.Node) { *v, _ = d.text(n, key) })
-	}
-	fields := []field{
-		text("driver", &s.Driver),
-		text("kernel", &s.Kernel),
-		note("bus", func(n ast.Node) {
+	fields := append([]field{
+		d.textField("driver", &s.Driver),
+		d.textField("kernel", &s.Kernel),
+		{"bus", func(n ast.Node) {
 			if text, ok := d.text(n, "bus"); ok {
 				var err error
 				s.Bus, err = ParseBus(text)
 				d.check(n, err)
 			}
-		}),
-		note("address", func(n ast.Node) { d.address(n, &s.Address) }),
-		note("sender", func(n ast.Node) { d.sender(n, "sender", &s.Sender) }),
-		{"period", func(n ast.Node) { d.duration(n, "period", &s.Period) }},
-		{"jitter", func(n ast.Node) { d.duration(n, "jitter", &s.Jitter) }},
-		{"samples", func(n ast.Node) { d.count(n, "samples", &s.Samples) }},
-		note("events", func(n ast.Node) { d.outputs(n, &s.Outputs) }),
+		}},
+		{"address", func(n ast.Node) { d.address(n, &s.Address) }},
+		{"sender", func(n ast.Node) { d.sender(n, "sender", &s.Sender) }},
+		d.durationField("period", &s.Period),
+		d.durationField("jitter", &s.Jitter),
+		d.countField("samples", &s.Samples),
+		{"events", func(n ast.Node) { d.outputs(n, &s.Outputs) }},
+	}, d.options(&s.Options)...)
+	for i, f := range fields {
+		fields[i].decode = func(n ast.Node) { nodes[f.key] = n; f.decode(n) }
 	}
-	d.mapping(n, "a sensor", append(fields, d.options(&s.Options, note)...)...)
+	d.mapping(n, "a sensor", fields...)
 	if len(d.errs) == before {
 		if s.Kernel != "" {
 			d.checkKernel(&s, nodes)
@@ -150,7 +146,7 @@ func (d *decoder) sensor(n ast.Node) (Sensor, bool) {
 // checkKernel checks a sensor of the kernel. What it measures is unknown until it is opened.
 func (d *decoder) checkKernel(s *Sensor, nodes map[string]ast.Node) {
 	for key, at := range nodes {
-		if !slices.Contains([]string{"kernel", "sender", "events"}, key) {
+		if !slices.Contains([]string{"kernel", "sender", "period", "jitter", "samples", "events"}, key) {
 			d.fail(at, "a sensor of the kernel has no key %s: remove it", key)
 		}
 	}
@@ -170,7 +166,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return
 	}
 	driver, err := drivers.Find(s.Driver)
-	if !d.driver(at("driver"), err) {
+	if !d.check(at("driver"), err) {
 		return
 	}
 	if nodes["bus"] == nil {
@@ -188,7 +184,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		d.fail(at("bus"), "a simulated bus has no %s, only %s", s.Driver, strings.Join(simulated.Chips(), ", "))
 		return
 	}
-	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.driver(at("address"), driver.Check(s.Address, drivers.Options{})) {
+	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.check(at("address"), driver.Check(s.Address, drivers.Options{})) {
 		return
 	}
 	if err := driver.Check(s.Address, s.Options); err != nil {
@@ -198,11 +194,11 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 				where = at(key)
 			}
 		}
-		d.driver(where, err)
+		d.check(where, err)
 		return
 	}
 	measures, err := driver.Measures(s.Options)
-	if !d.driver(n, err) {
+	if !d.check(n, err) {
 		return
 	}
 	var names []string
@@ -215,14 +211,6 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		}
 	}
 	s.Sender = cmp.Or(s.Sender, s.Driver)
-}
-
-// driver reports err, a driver's, if any, at n, and whether there was none.
-func (d *decoder) driver(n ast.Node, err error) bool {
-	if err != nil {
-		d.fail(n, "%s", plain.Text(err.Error()))
-	}
-	return err == nil
 }
 
 // outputs decodes what a sensor reports: by quantity, the name of an event or a mapping that describes one.
@@ -246,12 +234,9 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 		d.event(n, "event", &o.Event)
 		return
 	}
-	number := func(key string, v *float64) field {
-		return field{key, func(n ast.Node) { *v, _ = d.number(n, key) }}
-	}
 	d.mapping(n, "an event",
 		field{"event", func(n ast.Node) { d.event(n, "event", &o.Event) }},
-		field{"unit", func(n ast.Node) { o.Unit, _ = d.text(n, "unit") }},
+		d.textField("unit", &o.Unit),
 		field{"factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
 				d.fail(n, "factor must not be 0: every value would become 0")
@@ -259,9 +244,9 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 				o.Factor = v
 			}
 		}},
-		number("offset", &o.Offset),
-		number("change", &o.Change),
-		field{"min_interval", func(n ast.Node) { d.duration(n, "min_interval", &o.MinInterval) }},
-		field{"max_interval", func(n ast.Node) { d.duration(n, "max_interval", &o.MaxInterval) }},
+		d.numberField("offset", &o.Offset),
+		d.numberField("change", &o.Change),
+		d.durationField("min_interval", &o.MinInterval),
+		d.durationField("max_interval", &o.MaxInterval),
 	)
 }

@@ -19,11 +19,15 @@ import (
 )
 
 // buses opens buses for sensors. A bus is opened once for all sensors that share it, and closed when the last of them closes.
-// So a bus that was unplugged is opened again once all its sensors have noticed. The zero value is ready to use.
+// So a bus that was unplugged is opened again once all its sensors have noticed.
 type buses struct {
 	mu   sync.Mutex
 	open map[string]*openBus
 	sims map[string]*simulated.Bus // by name; these keep their state while nobody uses them
+}
+
+func newBuses() *buses {
+	return &buses{open: make(map[string]*openBus), sims: make(map[string]*simulated.Bus)}
 }
 
 type openBus struct {
@@ -70,9 +74,6 @@ func (b *buses) acquire(c config.Bus) (*openBus, error) {
 		var err error
 		if bus, err = b.openBus(c); err != nil {
 			return nil, err
-		}
-		if b.open == nil {
-			b.open = make(map[string]*openBus)
 		}
 		b.open[c.String()] = bus
 	}
@@ -143,18 +144,13 @@ func (b *buses) simulated(c config.Bus) *simulated.Bus {
 	bus := b.sims[c.String()]
 	if bus == nil {
 		bus = simulated.NewBus(simulated.BusOptions{
-			Place:     simulated.Drift{Day: c.Day},
-			PulledOut: func() bool { return c.File != "" && isThere(c.File) },
+			Place: simulated.Drift{Day: c.Day},
+			PulledOut: func() bool {
+				_, err := os.Stat(c.File)
+				return err == nil // and so never, if no file is named
+			},
 		})
-		if b.sims == nil {
-			b.sims = make(map[string]*simulated.Bus)
-		}
 		b.sims[c.String()] = bus
 	}
 	return bus
-}
-
-func isThere(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }

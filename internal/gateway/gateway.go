@@ -40,7 +40,7 @@ func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*
 	var watched []pins.Pin
 	for _, p := range c.Pins {
 		watched = append(watched, pins.Pin{
-			Sender: p.Sender, Event: p.Event, Pull: pullOf(p.Pull), ActiveLow: p.ActiveLow, Debounce: p.Debounce,
+			Sender: p.Sender, Event: p.Event, Pull: pulls[p.Pull], ActiveLow: p.ActiveLow, Debounce: p.Debounce,
 			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
 		})
 	}
@@ -72,7 +72,7 @@ func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.So
 	if c.Auto || slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel != "" }) {
 		found = kernel.Scan(o)
 	}
-	shared := new(buses)
+	shared := newBuses()
 	var list []sensors.Source
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
@@ -95,18 +95,15 @@ func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.So
 }
 
 func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []sensors.Source {
-	taken := make(map[string]bool)
-	for _, s := range c.Sensors {
-		taken[s.Sender] = true
-	}
-	for _, p := range c.Pins {
-		taken[p.Sender] = true
+	taken := func(name string) bool {
+		return slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Sender == name }) ||
+			slices.ContainsFunc(c.Pins, func(p config.Pin) bool { return p.Sender == name })
 	}
 	var list []sensors.Source
 	for _, f := range found {
 		switch {
 		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel == f.Name }):
-		case taken[f.Name]:
+		case taken(f.Name):
 			log.Warn("a sensor of the kernel is left out, because another sender has its name: give it another one with kernel and sender",
 				"kernel", f.Name)
 		default:

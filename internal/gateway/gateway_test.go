@@ -174,7 +174,7 @@ func TestI2CBuses(t *testing.T) {
 
 // TestSharedBus: sensors on the same bus share it, and the last one that is closed closes it.
 func TestSharedBus(t *testing.T) {
-	var b buses
+	b := newBuses()
 	sim, err := config.ParseBus("sim")
 	if err != nil {
 		t.Fatal(err)

@@ -56,14 +56,5 @@ func openPin(name string) (gpio.PinIn, error) {
 		"such as gpiochip0:17", name)
 }
 
-// pullOf returns what a checked configuration calls up, down or off.
-func pullOf(name string) gpio.Pull {
-	switch name {
-	case config.PullUp:
-		return gpio.PullUp
-	case config.PullDown:
-		return gpio.PullDown
-	default:
-		return gpio.Float
-	}
-}
+// pulls are what a checked configuration calls off, up and down.
+var pulls = map[string]gpio.Pull{config.PullOff: gpio.Float, config.PullUp: gpio.PullUp, config.PullDown: gpio.PullDown}

@@ -29,7 +29,7 @@ func I2CBuses(dev string) ([]config.Bus, error) {
 
 // Scan looks for sensors on a bus.
 func Scan(ctx context.Context, bus config.Bus) (found []drivers.Found, err error) {
-	var b buses
+	b := newBuses()
 	open, err := b.acquire(bus)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,10 +44,8 @@ func (o *Options) AddSender(text string) error {
 		}
 		sender.Events = append(sender.Events, device.Event{Name: event, Unit: o.unit(name, event)})
 	}
-	for _, other := range o.senders {
-		if other.Name == name {
-			return fmt.Errorf("%s is given twice: write all its events after one name", name)
-		}
+	if slices.ContainsFunc(o.senders, func(other device.Sender) bool { return other.Name == name }) {
+		return fmt.Errorf("%s is given twice: write all its events after one name", name)
 	}
 	o.senders = append(o.senders, sender)
 	return nil

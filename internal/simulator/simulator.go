@@ -2,6 +2,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,8 @@ type source struct {
 
 // New returns a Simulator on the line that open opens.
 func New(o Options, open func(context.Context) (port.Port, error)) (*Simulator, error) {
-	name := o.Name
-	if name == "" {
-		name = "simulated"
-	}
 	device, err := device.New(open, device.Options{
-		UID: o.uid(), Name: name, Firmware: "sighub", Senders: o.senders, Baud: o.Baud,
+		UID: o.uid(), Name: cmp.Or(o.Name, "simulated"), Firmware: "sighub", Senders: o.senders, Baud: o.Baud,
 	})
 	if err != nil {
 		return nil, err
@@ -193,17 +190,7 @@ func (sim *Simulator) Resent() uint64 { return sim.device.Stats().Resent }
 
 // settle waits until every reading is acknowledged or refused. Once ctx is done it waits no longer than farewell.
 func (sim *Simulator) settle(ctx context.Context) error {
-	patience, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		t := time.NewTimer(farewell)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			cancel()
-		case <-patience.Done():
-		}
-	})()
+	interrupted, late := ctx.Done(), (<-chan time.Time)(nil)
 	for {
 		sim.mu.Lock()
 		failed, failure, change := sim.failed, sim.failure, sim.change
@@ -218,7 +205,9 @@ func (sim *Simulator) settle(ctx context.Context) error {
 		}
 		select {
 		case <-change:
-		case <-patience.Done():
+		case <-interrupted:
+			interrupted, late = nil, time.After(farewell)
+		case <-late:
 			return fmt.Errorf("interrupted: %d readings were not acknowledged: check that `sighub run` serves the other end of the line", left)
 		}
 	}
