@@ -66,6 +66,7 @@ func client(s *session) {
 
 // transmitInHandler: a handler may transmit to any client in each of its calls, even to the client of that call, from its first one on.
 func transmitInHandler(s *session) {
+	told := make(chan struct{}, 2)
 	for _, e := range []*end{s.hub, s.peer} {
 		transmit := func(when string, to carrier.ClientID, want error) {
 			if err := s.within("Transmit in "+when, func() error {
@@ -78,6 +79,7 @@ func transmitInHandler(s *session) {
 		e.Connected = func(c carrier.Client) {
 			transmit("ClientConnected", c.ID, nil)
 			transmit("ClientConnected", nobody, carrier.ErrNoClient)
+			told <- struct{}{}
 		}
 		e.Disconnected = func(carrier.ClientID) { transmit("ClientDisconnected", nobody, carrier.ErrNoClient) }
 		e.Handle = func(id carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
@@ -88,7 +90,14 @@ func transmitInHandler(s *session) {
 		}
 	}
 	s.serve()
-	for _, e := range []*end{s.hub, s.peer} { // one after the other: a window of one has no room for more
+	for range 2 { // a window of one has no room for what follows
+		select {
+		case <-told:
+		case <-s.ctx.Done():
+			s.must(s.ctx.Err())
+		}
+	}
+	for _, e := range []*end{s.hub, s.peer} { // one after the other, for the same reason
 		_, err := e.call(e.to(), "back", nil)
 		s.must(err)
 	}
