@@ -181,7 +181,7 @@ func (c *cable) pass(from, to net.Conn) {
 	for buf := make([]byte, 1<<16); ; {
 		n, err := from.Read(buf)
 		if c.silent.Load() {
-			return // what comes now is left where it is; the test closes the ends
+			break // what comes now is left where it is
 		}
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
@@ -191,6 +191,9 @@ func (c *cable) pass(from, to net.Conn) {
 		if err != nil {
 			break
 		}
+	}
+	if c.silent.Load() {
+		return // neither end hears that the other one closes
 	}
 	_ = from.(interface{ CloseRead() error }).CloseRead()
 	_ = to.(interface{ CloseWrite() error }).CloseWrite()
