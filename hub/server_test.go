@@ -220,7 +220,11 @@ func TestReconnection(t *testing.T) {
 func TestShutdownIsTold(t *testing.T) {
 	w := serve(t, hub.ServerOptions{Grace: patience})
 	d := newDiary()
-	c, _, _ := w.client(t, "c", hub.ClientOptions{Disconnected: func(error) { d.note("lost") }})
+	connected := make(chan struct{})
+	c, _, _ := w.client(t, "c", hub.ClientOptions{
+		Connected: func() { close(connected) }, Disconnected: func(error) { d.note("lost") },
+	})
+	<-connected // a connection that is lost before is not told of
 	if _, err := w.AddSender("timer", hub.SenderOptions{Events: []string{"tic"}}); err != nil {
 		t.Fatal(err)
 	}
