@@ -81,6 +81,13 @@ func (d *Device) queue(r *link.PendingReading, roomy bool) (dropped *link.Pendin
 		}
 		return nil, carrier.ErrShutdown
 	}
+	if !roomy { // there may be room meanwhile, and then nothing need be displaced
+		select {
+		case d.room <- struct{}{}:
+			roomy = true
+		default:
+		}
+	}
 	if roomy {
 		d.line.Report(r)
 	} else {

@@ -12,7 +12,8 @@ const maxKept = 1000
 
 // A Mutex is a [sync.Mutex] under which records can be logged. Its Logger keeps them, with their times and in their order,
 // and Unlock writes them once the lock is free. So a log that is slow, or takes locks of its own, delays nobody who waits for
-// the Mutex. One goroutine writes at a time; if maxKept records gather meanwhile, further ones are counted instead.
+// the Mutex. One goroutine writes at a time, so a record may come behind one that another goroutine has logged without the
+// lock; its time tells. If maxKept records gather meanwhile, further ones are counted instead.
 type Mutex struct {
 	mu      lockrank.Mutex[lockrank.Serial]
 	kept    []keptRecord // oldest first
