@@ -87,7 +87,8 @@ func (a *Answer) Respond(r Reply) {
 }
 
 // AppendReply packs the reply to the message id. One that cannot be packed, or for which fits returns an error, is
-// replaced by one that says why, with a null id if the id itself cannot be sent.
+// replaced by one that says why or, if that does not fit either, by its status alone. The id is null if it cannot be sent
+// itself.
 func AppendReply(dst []byte, c Codec, id Value, r Reply, fits func(packet []byte, r Reply) error) []byte {
 	start := len(dst)
 	r.ID = id
@@ -97,8 +98,13 @@ func AppendReply(dst []byte, c Codec, id Value, r Reply, fits func(packet []byte
 		r.ID = id
 		packet, err = packReply(dst[:start], c, &r, fits)
 	}
+	why := r.Exception
+	if err != nil {
+		r.Exception = ""
+		packet, err = packReply(dst[:start], c, &r, fits)
+	}
 	if err != nil { // the id is the trouble
-		r.ID = Value{}
+		r.ID, r.Exception = Value{}, why
 		packet, _ = r.AppendTo(dst[:start], c) // a status and a line of text can be packed
 	}
 	return packet

@@ -49,15 +49,16 @@ type conn struct {
 	maxOutstanding int
 	signals        signals
 
-	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
-	closing   atomic.Bool
-	failed    chan struct{} // closed when everyone who waited has been told
-	mu        lockrank.Mutex[lockrank.Conn]
-	why       error          // the first cause of the connection's end
-	broken    error          // why writing failed
-	timer     *time.Timer    // for the reply of a legacy peer
-	timed     uint64         // the message that it is for
-	timers    sync.WaitGroup // the timer, until it is stopped or its function has returned
+	sendReply      func(id carrier.Value, r carrier.Reply) // is reply: made once
+	closing        atomic.Bool
+	failed         chan struct{} // closed when everyone who waited has been told
+	mu             lockrank.Mutex[lockrank.Conn]
+	why            error          // the first cause of the connection's end
+	foundByReading bool           // why was found by reading
+	broken         error          // why writing failed
+	timer          *time.Timer    // for the reply of a legacy peer
+	timed          uint64         // the message that it is for
+	timers         sync.WaitGroup // the timer, until it is stopped or its function has returned
 }
 
 func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
@@ -110,7 +111,7 @@ func (c *conn) run() error {
 	if errors.Is(err, io.EOF) {
 		c.writer.awaitReplies(flushTime)
 	}
-	c.fail(cause(err))
+	c.end(cause(err), true)
 	c.writer.flush(time.Now().Add(flushTime))
 	if !errors.Is(err, io.EOF) {
 		c.linger()
@@ -215,11 +216,14 @@ func (c *conn) announce(name string) {
 
 // fail begins to end the connection: reading stops, all waiting ends, and unanswered messages end with cause.
 // Only the first cause counts. It may be called by any goroutine.
-func (c *conn) fail(cause error) {
+func (c *conn) fail(cause error) { c.end(cause, false) }
+
+// end is fail; read says that reading has found the cause.
+func (c *conn) end(cause error, read bool) {
 	c.mu.Lock()
 	first := c.why == nil
 	if first {
-		c.why = cause
+		c.why, c.foundByReading = cause, read
 	}
 	c.mu.Unlock()
 	if !first {
@@ -244,7 +248,7 @@ func (c *conn) cause() error {
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
 		c.mu.Lock()
-		if errors.Is(c.why, carrier.ErrClosed) { // reading saw it first: the system ends both, and gives the reason to one only
+		if c.foundByReading && errors.Is(c.why, carrier.ErrClosed) { // the system ends both, and gives the reason to one only
 			c.why = why
 		}
 		c.mu.Unlock()

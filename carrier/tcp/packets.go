@@ -128,12 +128,22 @@ func (c *conn) refuse(id carrier.Value, why error) error {
 // clients do not, or the two could wait for each other.
 func (c *conn) admit() error {
 	w := &c.writer
+	var lost error
 	w.wait(nil, func() bool {
-		// No reply is written to a peer that takes nothing any more, so everything that it has sent is read.
-		return w.err != nil || w.owed < c.maxOutstanding && (c.peers.connecting || w.size() < c.limits.MaxPending)
+		room := w.owed < c.maxOutstanding
+		if w.err != nil { // what the peer has sent is read, but its replies are not written, so they make no room
+			if !room {
+				lost = w.err
+			}
+			return true
+		}
+		return room && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
 		return c.cause()
+	}
+	if lost != nil {
+		return lost
 	}
 	w.received()
 	return nil
