@@ -49,16 +49,16 @@ type conn struct {
 	maxOutstanding int
 	signals        signals
 
-	sendReply      func(id carrier.Value, r carrier.Reply) // is reply: made once
-	closing        atomic.Bool
-	failed         chan struct{} // closed when everyone who waited has been told
-	mu             lockrank.Mutex[lockrank.Conn]
-	why            error          // the first cause of the connection's end
-	foundByReading bool           // why was found by reading
-	broken         error          // why writing failed
-	timer          *time.Timer    // for the reply of a legacy peer
-	timed          uint64         // the message that it is for
-	timers         sync.WaitGroup // the timer, until it is stopped or its function has returned
+	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
+	closing   atomic.Bool
+	failed    chan struct{} // closed when everyone who waited has been told
+	mu        lockrank.Mutex[lockrank.Conn]
+	why       error          // the first cause of the connection's end
+	foundBy   finder         // of why
+	broken    error          // why writing failed
+	timer     *time.Timer    // for the reply of a legacy peer
+	timed     uint64         // the message that it is for
+	timers    sync.WaitGroup // the timer, until it is stopped or its function has returned
 }
 
 func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
@@ -111,7 +111,7 @@ func (c *conn) run() error {
 	if errors.Is(err, io.EOF) {
 		c.writer.awaitReplies(flushTime)
 	}
-	c.end(cause(err), true)
+	c.end(cause(err), reading)
 	c.writer.flush(time.Now().Add(flushTime))
 	if !errors.Is(err, io.EOF) {
 		c.linger()
@@ -216,14 +216,25 @@ func (c *conn) announce(name string) {
 
 // fail begins to end the connection: reading stops, all waiting ends, and unanswered messages end with cause.
 // Only the first cause counts. It may be called by any goroutine.
-func (c *conn) fail(cause error) { c.end(cause, false) }
+func (c *conn) fail(cause error) { c.end(cause, anyone) }
 
-// end is fail; read says that reading has found the cause.
-func (c *conn) end(cause error, read bool) {
+// A finder is who has found that a connection ends.
+type finder int
+
+const (
+	anyone finder = iota
+	reading
+	writing
+)
+
+// end is fail, and says who has found the cause.
+func (c *conn) end(cause error, by finder) {
 	c.mu.Lock()
 	first := c.why == nil
-	if first {
-		c.why, c.foundByReading = cause, read
+	// When the system gives a peer up, it gives the reason to one of reading and writing only: the other finds an end.
+	givenUp := by == writing && c.foundBy == reading && errors.Is(c.why, carrier.ErrClosed)
+	if first || givenUp {
+		c.why, c.foundBy = cause, by
 	}
 	c.mu.Unlock()
 	if !first {
@@ -247,12 +258,7 @@ func (c *conn) cause() error {
 // goes on to its end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
-		c.mu.Lock()
-		if c.foundByReading && errors.Is(c.why, carrier.ErrClosed) { // the system ends both, and gives the reason to one only
-			c.why = why
-		}
-		c.mu.Unlock()
-		c.fail(why)
+		c.end(why, writing)
 		_ = c.nc.Close() // ends a read at once
 		return
 	}

@@ -48,17 +48,21 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	return nil
 }
 
-// tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had.
+// tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had. The function
+// returns only errors of the system, which tells each of them once. Others are met again by whoever writes next.
 func tryWriter(nc net.Conn) func([]byte) (int, error) {
 	raw := rawConn(nc)
 	if raw == nil {
 		return nil
 	}
 	return func(b []byte) (n int, err error) {
-		closed := raw.Write(func(fd uintptr) bool {
+		_ = raw.Write(func(fd uintptr) bool {
 			n, err = unix.Write(int(fd), b)
 			return true // whatever came of it: no waiting
 		})
-		return max(n, 0), errors.Join(closed, err)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			err = nil
+		}
+		return max(n, 0), err
 	}
 }

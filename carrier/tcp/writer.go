@@ -116,7 +116,7 @@ func (w *writer) flushNow() {
 	}
 	n, err := w.try(*out)
 	if err != nil || n < len(*out) {
-		go w.goOn(out, n, replies) // it meets the error again
+		go w.goOn(out, n, replies, err)
 		return
 	}
 	w.buffers.put(out)
@@ -151,9 +151,12 @@ func (w *writer) flushSoon() {
 	}
 }
 
-// goOn writes the rest of what was begun, and then what is pending.
-func (w *writer) goOn(out *[]byte, n, replies int) {
-	w.written(replies, w.write((*out)[n:]))
+// goOn writes the rest of what was begun, unless that has failed already, and then what is pending.
+func (w *writer) goOn(out *[]byte, n, replies int, err error) {
+	if err == nil {
+		err = w.write((*out)[n:])
+	}
+	w.written(replies, err)
 	w.buffers.put(out)
 	w.run()
 }
