@@ -25,6 +25,7 @@ var lightSenders = []device.Sender{
 // A bench is a hub and a device on a pseudo terminal.
 type bench struct {
 	pty      *port.PTY
+	options  Options // the hub's
 	hub      *Server
 	device   *device.Device
 	atHub    *recorder
@@ -49,6 +50,7 @@ func newBench(t testing.TB, change func(*Options, *device.Options)) *bench {
 	if change != nil {
 		change(&o, &d)
 	}
+	b.options = o
 	b.hub, err = Listen(o)
 	must(t, err)
 	b.device, err = device.New(b.pty.Open, d)
@@ -269,7 +271,7 @@ func TestHubRestarts(t *testing.T) {
 	acknowledged(t, b.report(t, 0, 5))
 	b.stopHub()
 	ended := b.report(t, 5, 10)
-	second, err := Listen(b.hub.options)
+	second, err := Listen(b.options)
 	must(t, err)
 	b.atHub = newRecorder()
 	serve(t, second, b.atHub)
