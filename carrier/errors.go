@@ -12,11 +12,17 @@ var (
 	// ErrGone: the client was there and has gone.
 	ErrGone = errors.New("carrier: client gone")
 	// ErrTooLarge: a message is larger than the receiver takes.
-	ErrTooLarge = errors.New("carrier: message too large")
+	ErrTooLarge = NewRefusal("carrier: message too large", "size")
 	// ErrMalformed: what arrived is not a message.
-	ErrMalformed = errors.New("carrier: malformed message")
+	ErrMalformed = NewRefusal("carrier: malformed message", "malformed")
 	// ErrLimit: a client asked for more than it may have (clients, senders, listeners, outstanding messages).
-	ErrLimit = errors.New("carrier: limit reached")
+	ErrLimit = NewRefusal("carrier: limit reached", "limit")
+	// ErrValue: a value has no form that every codec can carry.
+	ErrValue = NewRefusal("carrier: value cannot be carried", "value")
+	// ErrTime: a time is not plausible, or its unit is unknown.
+	ErrTime = NewRefusal("carrier: time is not plausible", "time")
+	// ErrDenied: a client asked for what it is not allowed to do.
+	ErrDenied = NewRefusal("carrier: not allowed", "denied")
 
 	// ErrClosed: the client closed its connection.
 	ErrClosed = errors.New("carrier: closed by the client")

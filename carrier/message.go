@@ -51,7 +51,7 @@ func (s Status) String() string {
 // statusErrors are the errors of this package that have a status of their own.
 var statusErrors = []struct {
 	status Status
-	err    error
+	kind   *RefusalError
 }{{StatusMalformed, ErrMalformed}, {StatusTooLarge, ErrTooLarge}, {StatusLimit, ErrLimit}}
 
 // A StatusError is the error of a message that was not done.
@@ -76,7 +76,7 @@ func (e *StatusError) Error() string {
 func (e *StatusError) Is(target error) bool {
 	for _, s := range statusErrors {
 		if s.status == e.Status {
-			return target == s.err
+			return target == error(s.kind)
 		}
 	}
 	return false
@@ -105,7 +105,7 @@ func Failed(err error) Reply {
 		return r
 	}
 	for _, s := range statusErrors {
-		if errors.Is(err, s.err) {
+		if errors.Is(err, s.kind) {
 			r.Status = s.status
 			break
 		}

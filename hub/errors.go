@@ -13,16 +13,16 @@ import (
 // time, [context.DeadlineExceeded]. Of other errors that a [RequestHandler] returns, a caller elsewhere gets only the
 // text.
 var (
-	ErrName         = errors.New("hub: bad name")
-	ErrExists       = errors.New("hub: sender is already connected")
-	ErrNotConnected = errors.New("hub: not connected")
-	ErrNoSender     = errors.New("hub: no such sender")
-	ErrNoEvent      = errors.New("hub: no such event")
-	ErrNoListener   = errors.New("hub: no such listener")
-	ErrNoRequest    = errors.New("hub: no such request")
-	ErrNotYours     = errors.New("hub: sender belongs to another client")
-	ErrBusy         = errors.New("hub: the queue is full")
-	ErrArguments    = errors.New("hub: invalid arguments")
+	ErrName         = carrier.NewRefusal("hub: bad name", "name")
+	ErrExists       = carrier.NewRefusal("hub: sender is already connected", "exists")
+	ErrNotConnected = carrier.NewRefusal("hub: not connected", "sender")
+	ErrNoSender     = carrier.NewRefusal("hub: no such sender", "sender")
+	ErrNoEvent      = carrier.NewRefusal("hub: no such event", "event")
+	ErrNoListener   = carrier.NewRefusal("hub: no such listener", "listener")
+	ErrNoRequest    = carrier.NewRefusal("hub: no such request", "request")
+	ErrNotYours     = carrier.NewRefusal("hub: sender belongs to another client", "owner")
+	ErrBusy         = carrier.NewRefusal("hub: the queue is full", "busy")
+	ErrArguments    = carrier.NewRefusal("hub: invalid arguments", "arguments")
 )
 
 // A remoteError is an answer that refuses, and which of the errors above it tells of.
@@ -47,6 +47,7 @@ func answerError(r carrier.Reply, err error) error {
 		return err
 	}
 	for _, kind := range []error{
+		carrier.ErrValue, carrier.ErrTime, carrier.ErrDenied,
 		ErrName, ErrExists, ErrNotConnected, ErrNoSender, ErrNoEvent, ErrNoListener, ErrNoRequest, ErrNotYours, ErrBusy, ErrArguments,
 	} {
 		if strings.HasPrefix(refusal.Exception, kind.Error()) {
