@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"time"
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
@@ -28,10 +29,14 @@ type client struct {
 	hello  bool
 	naming string
 
+	since    time.Time
+	refusals refusals
+
 	signals  signals
 	work     runner // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
-	refusals logLimiter
+	refusing logLimiter // what the hub refuses of the client
+	rejected logLimiter // events that the client refuses
 	drops    logLimiter
 	failures logLimiter
 	requests runner        // transmits requests, so that they do not wait behind events
@@ -122,6 +127,7 @@ var methods = map[string]method{
 	methodRemoveListener: (*client).removeListener,
 	methodSignal:         (*client).signal,
 	methodRequest:        (*client).request,
+	methodListClients:    (*client).listClients,
 }
 
 // deferred is returned by methods that call respond themselves.
@@ -129,7 +135,7 @@ var deferred any = new(int)
 
 func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	if m.Method == "" {
-		respond(carrier.Reply{Status: carrier.StatusNoMethod})
+		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoMethod}, respond)
 		return
 	}
 	method := methods[m.Method]
@@ -153,6 +159,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	}
 	switch {
 	case err != nil:
+		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
 	case response != deferred:
 		respond(carrier.Done(response))
@@ -163,15 +170,22 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 	method := c.server.opts.Methods[m.Method]
 	if method == nil {
-		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
+		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoSuchMethod}, respond)
 		return
 	}
 	response, err := method(c.ctx, m.Params)
 	if err != nil {
+		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
 		return
 	}
 	respond(carrier.Done(response))
+}
+
+// answerRefusal refuses a message with this answer.
+func (c *client) answerRefusal(m *carrier.Message, r carrier.Reply, respond func(carrier.Reply)) {
+	c.refuse(m.Method, r.Err())
+	respond(r)
 }
 
 func (c *client) getVersion(*arguments, func(carrier.Reply)) (any, error) {
@@ -189,6 +203,7 @@ type listedSender struct {
 	Units    map[string]string `json:"units,omitempty"`
 	Requests *[]*string        `json:"requests,omitempty"`
 	Client   *ClientInfo       `json:"client,omitempty"`
+	Refused  map[string]uint64 `json:"refused,omitempty"`
 }
 
 type listedEvent struct {
@@ -218,7 +233,7 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 			s.Events = listedEvents(info.Events)
 		}
 		if c.hello {
-			s.Units, s.Requests, s.Client = info.Units, &info.Requests, info.Client
+			s.Units, s.Requests, s.Client, s.Refused = info.Units, &info.Requests, info.Client, info.Refused
 		}
 		list = append(list, s)
 	}

@@ -315,7 +315,7 @@ func (r *ClientRouter) listSenders(ctx context.Context, params carrier.Object) (
 			more = false
 			continue
 		}
-		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Units: s.Units, Client: s.Client}
+		info := SenderInfo{Name: *s.Sender, Connected: s.Connected, Units: s.Units, Client: s.Client, Refused: s.Refused}
 		if s.Requests != nil {
 			info.Requests = *s.Requests
 		}

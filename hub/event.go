@@ -77,11 +77,20 @@ type Loss struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Event string    `json:"event,omitempty"` // the event that was lost; empty: any
+	// Cause says in one word why: slow (the listener did not keep up), size (too large for it), value or time (refused, see
+	// docs/protocol.md), event (its sender does not offer it), refused, or several. Empty: the device had no room for it.
+	Cause string `json:"cause,omitempty"`
 }
 
-// add counts one more event.
-func (l *Loss) add(at time.Time) {
+// add counts one more event, lost for this cause.
+func (l *Loss) add(at time.Time, cause string) {
 	at = at.UTC()
+	if l.Count == 0 {
+		l.Cause = cause
+	}
+	if l.Cause != cause {
+		l.Cause = causeSeveral
+	}
 	if l.Count == 0 || at.Before(l.First) {
 		l.First = at
 	}

@@ -66,7 +66,7 @@ func (o *outbox) transmitOne(e *entry) {
 			err = r.Err()
 		}
 		if err != nil && !errors.Is(err, carrier.ErrGone) {
-			o.client.refused(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
+			o.client.rejects(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
 		}
 		o.messageAnswered()
 	})

@@ -45,8 +45,9 @@ func (g *gaps) take(key gapKey) *Loss {
 	return loss
 }
 
-// miss counts an event that is dropped.
-func (o *outbox) miss(l *Listener, ev *Event) {
+// miss counts an event that is not told, for a cause in one word.
+func (o *outbox) miss(l *Listener, ev *Event, cause string) {
+	o.client.refusals.missed.Add(cause, 1)
 	list, key := o.gaps.of(l), gapKey{l, ev.Sender}
 	loss := (*list)[key]
 	if loss == nil {
@@ -62,7 +63,7 @@ func (o *outbox) miss(l *Listener, ev *Event) {
 		o.client.server.held.Add(gapCost)
 		o.client.dropping(ev.Sender, o.queue.len())
 	}
-	loss.add(ev.Time)
+	loss.add(ev.Time, cause)
 }
 
 // gap takes a gap and makes an event of it. A legacy client does not know gaps, so of its listeners only those to any event

@@ -38,7 +38,7 @@ func (c *client) limited(l *logLimiter, log func(*slog.Logger)) {
 	}
 }
 
-// unsent logs that an event cannot be sent to the client.
+// unsent logs an event that cannot be sent to the client.
 func (c *client) unsent(ev *Event, err error) {
 	sender, event := ev.Sender, ev.Name
 	c.limited(&c.failures, func(log *slog.Logger) {
@@ -46,9 +46,10 @@ func (c *client) unsent(ev *Event, err error) {
 	})
 }
 
-// refused logs that a listener of the client did not accept an event.
-func (c *client) refused(err error) {
-	c.limited(&c.refusals, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
+// rejects counts and logs an event that a listener of the client did not accept.
+func (c *client) rejects(err error) {
+	c.refusals.missed.Add(causeRefused, 1)
+	c.limited(&c.rejected, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
 }
 
 // dropping logs that a listener begins to miss events of a sender.

@@ -123,7 +123,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 			o.replace(l, d)
 			return false
 		case o.state == lagging || o.flooded() || scarce:
-			o.miss(l, &d.event)
+			o.miss(l, &d.event, causeSlow)
 			return false
 		}
 		slowDown = true
@@ -208,7 +208,7 @@ func (o *outbox) scarce() bool { return o.client.server.held.Load() >= int64(o.M
 func (o *outbox) replace(l *Listener, d *delivery) {
 	old, ok := o.queue.drop(entryKey{l, d.event.Sender, d.event.Name})
 	if !ok {
-		o.miss(l, &d.event)
+		o.miss(l, &d.event, causeSlow)
 		return
 	}
 	o.dropped(&old)
@@ -226,7 +226,7 @@ func (o *outbox) outdate() {
 }
 
 func (o *outbox) dropped(e *entry) {
-	o.miss(e.listener, &e.event)
+	o.miss(e.listener, &e.event, causeSlow)
 	o.hold(-1, -e.event.Data.Size())
 }
 
@@ -279,7 +279,7 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	}
 	o.client.unsent(ev, err)
 	if ev.Name != Gap {
-		o.miss(l, ev)
+		o.miss(l, ev, carrier.Cause(err))
 	}
 }
 

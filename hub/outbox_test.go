@@ -104,9 +104,9 @@ func slowWorld(t *testing.T, o hub.OutboxOptions) (w *world, slow *slowClient, q
 }
 
 // loss is a gap whose first and last events happened so long after start.
-func loss(start time.Time, count uint64, first, last time.Duration) hub.Loss {
+func loss(start time.Time, count uint64, first, last time.Duration, cause string) hub.Loss {
 	start = start.UTC().Round(0)
-	return hub.Loss{Count: count, First: start.Add(first), Last: start.Add(last)}
+	return hub.Loss{Count: count, First: start.Add(first), Last: start.Add(last), Cause: cause}
 }
 
 // With a window of 4, 3 of which are for events, and room for 8, the 12th event fills the outbox: the sender is
@@ -137,7 +137,7 @@ func TestOutboxBlocksForADeadlineOnce(t *testing.T) {
 		if got := strings.Join(slow.seen, " "); got != strings.Join(seen, " ") {
 			t.Errorf("the slow client heard %s", got)
 		}
-		if want := loss(start, 18, 2*time.Second, 2*time.Second); len(slow.gaps) != 1 || slow.gaps[0] != want {
+		if want := loss(start, 18, 2*time.Second, 2*time.Second, "slow"); len(slow.gaps) != 1 || slow.gaps[0] != want {
 			t.Errorf("it was told of the gaps %+v", slow.gaps)
 		}
 	})
@@ -225,7 +225,7 @@ func TestOutboxKeepsTheLatest(t *testing.T) {
 		if got := strings.Join(slow.seen, " "); got != "e0 f1 e2 e16 f17 e18 f19" {
 			t.Errorf("the slow client heard %s", got)
 		}
-		if len(slow.gaps) != 1 || slow.gaps[0] != loss(start, 13, 0, 0) {
+		if len(slow.gaps) != 1 || slow.gaps[0] != loss(start, 13, 0, 0, "slow") {
 			t.Errorf("it was told of the gaps %+v", slow.gaps)
 		}
 	})
@@ -252,7 +252,7 @@ func TestOutboxTellsOfWhatIsTooLarge(t *testing.T) {
 		if got := strings.Join(slow.seen, " "); got != "e1" {
 			t.Errorf("the client heard %.100s", got)
 		}
-		if len(slow.gaps) != 1 || slow.gaps[0] != loss(time.Now(), 1, 0, 0) {
+		if len(slow.gaps) != 1 || slow.gaps[0] != loss(time.Now(), 1, 0, 0, "size") {
 			t.Errorf("it was told of the gaps %+v", slow.gaps)
 		}
 	})

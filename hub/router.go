@@ -220,6 +220,7 @@ type SenderInfo struct {
 	Units     map[string]string `json:"units,omitempty"`
 	Requests  []*string         `json:"requests"` // see Connection
 	Client    *ClientInfo       `json:"client,omitempty"`
+	Refused   map[string]uint64 `json:"refused,omitempty"` // events that were refused since it connected, by cause
 }
 
 // Senders lists the senders that are connected, and those that are not but have listeners, by name.
@@ -234,6 +235,7 @@ func (r *Router) Senders() []SenderInfo {
 			info.Units = t.conn.units
 			info.Requests = t.conn.requestNames()
 			info.Client = t.conn.clientInfo()
+			info.Refused = t.conn.refused.Counts()
 		} else {
 			info.Events = t.knownEvents()
 		}

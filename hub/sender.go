@@ -52,6 +52,8 @@ type Sender struct {
 
 	at *connection // where it was registered last; under remote.mu
 
+	refused carrier.Refusals // signals of its events, by cause
+
 	seq  uint64 // of the latest event; of whoever has the topic's turn
 	gone atomic.Bool
 }
@@ -139,11 +141,11 @@ func (r *Router) connect(s *Sender) error {
 	}
 	s.topic, t.conn, t.offered = t, s, s.events
 	for event, sig := range s.signals {
-		sig.routes = routes{r.broadcast, t.broadcast, nil, t.specific(event)}
+		sig.routes = routes{ofAny: r.broadcast, ofSender: t.broadcast, ofEvent: t.specific(event)}
 		if isChannel(event) {
 			c := r.channel(event)
 			c.offers++
-			sig.routes[2] = &c.listeners
+			sig.routes[ofChannel] = &c.listeners
 		}
 	}
 	t.post(s.announcement(Connect, "", r.now()))

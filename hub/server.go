@@ -64,6 +64,7 @@ type ServerRouter struct {
 
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
+	carriers  []carrier.Carrier // that are served
 }
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
@@ -93,6 +94,9 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	var tasks, carrying, reporting sync.WaitGroup
 	devices, stopDevices := context.WithCancel(serving)
 	defer stopDevices()
+	s.clientsMu.Lock()
+	s.carriers = carriers
+	s.clientsMu.Unlock()
 	for _, c := range carriers {
 		group, life := &carrying, serving
 		if r, ok := c.(carrier.Reporter); ok && r.Reports() {
@@ -198,11 +202,13 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
+		since:     s.now(),
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
 	}
+	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
@@ -247,7 +253,7 @@ func (d *carrierHandler) SignalsAnswered(id carrier.ClientID, n int, failed *car
 		return
 	}
 	if failed != nil {
-		c.refused(failed.Err())
+		c.rejects(failed.Err())
 	}
 	c.outbox.signalsAnswered(n)
 }

@@ -160,6 +160,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 			answers.Done(done)
 			return len(list), true
 		default:
+			c.refuseSignal(&list[i], at, err, how == whileReading)
 			answers.Done(done)
 			answers.Fail(carrier.Failed(err))
 			done = 0

@@ -57,8 +57,17 @@ func (d *delivery) own() {
 	}
 }
 
-// routes are the four lists of listeners to an event, in the order of delivery. Some may be nil.
-type routes [4]*listeners
+// routes are the lists of listeners to an event, in the order of delivery. Some may be nil.
+type routes [5]*listeners
+
+// The lists of a routes.
+const (
+	ofAny     = iota // listeners to any event
+	ofSender         // to any event of the sender
+	ofChannel        // to the event of any sender
+	ofEvent          // to the event
+	ofLost           // of a gap: to the event that was lost
+)
 
 // queueLimit bounds the events of one sender that wait while another one is being delivered. queueWait is how long a trigger
 // waits for room there before it fails with ErrBusy.
@@ -248,13 +257,14 @@ func (d *delivery) deliver() {
 		d.fanout.packed.Reset()
 	}
 	reading := d.borrowed // this goroutine reads the client, also after an outbox has made a copy of the data
-	for _, ls := range &d.signal.routes {
+	for i, ls := range &d.signal.routes {
 		if ls == nil {
 			continue
 		}
 		for _, l := range ls.load() {
 			switch {
 			case l.removed.Load():
+			case i == ofLost && l.client != nil && !l.client.hello: // it does not know gaps
 			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
 				// is being read here, and wait for its answer.

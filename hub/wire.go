@@ -17,6 +17,7 @@ const (
 	methodRemoveSender   = "remove_sender"
 	methodAddListener    = "add_listener"
 	methodRemoveListener = "remove_listener"
+	methodListClients    = "list_clients"
 
 	methodSignal  = "signal"
 	methodRequest = "request"

@@ -38,6 +38,7 @@ type commands struct {
 	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
 	Request  requestCommand  `cmd:"" help:"Send a request to a sender and print its answer."`
 	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
+	Clients  clientsCommand  `cmd:"" help:"List the clients, and what the hub refused of them."`
 	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`
 	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
 	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`

@@ -105,6 +105,9 @@ func describeLoss(l hub.Loss) string {
 	if l.Event != "" {
 		what += " of " + l.Event
 	}
+	if l.Cause != "" {
+		what += " (" + l.Cause + ")"
+	}
 	return fmt.Sprintf("%s lost, taken from %s to %s", what, clock(l.First), clock(l.Last))
 }
 

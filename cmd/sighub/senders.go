@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"sighub/hub"
@@ -52,7 +53,15 @@ func printSenders(s *streams, list []hub.SenderInfo) error {
 		}
 		rows = append(rows, []string{info.Name, state, orDash(ownEvents(info.Events, info.Units)), orDash(requestNames(info.Requests)), client})
 	}
-	return printTable(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows)
+	if err := printTable(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows); err != nil {
+		return err
+	}
+	for _, info := range list {
+		if info.Refused != nil {
+			_, _ = fmt.Fprintf(s.out, "%s: refused since it connected, by cause: %s\n", printable(info.Name), printable(counts(info.Refused)))
+		}
+	}
+	return nil
 }
 
 func orDash(names []string) string {

@@ -84,8 +84,8 @@ type watched struct {
 func (s *watched) heard(ev hub.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return
+	if s.closed || ev.Name == hub.Gap {
+		return // what is not known changes nothing
 	}
 	var value float64
 	if err := ev.Data.Decode(&value); err != nil || ev.Data.IsNull() || !finite(value) {

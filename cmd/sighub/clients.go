@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sighub/hub"
+	"sighub/internal/plain"
+)
+
+type clientsCommand struct {
+	hubFlags
+	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
+}
+
+// Help implements kong.HelpProvider.
+func (*clientsCommand) Help() string {
+	return `A device is a client, too. WAITING counts the events that wait to be sent to the client. REFUSED counts what the hub refused of
+it, and MISSED the events that its listeners were not told, each by cause:
+
+    arguments, event, exists, listener, method, name, owner, request, sender   it asked for what does not fit
+    value, time       a reading that cannot be passed on, or whose time is not plausible
+    size, malformed   a message that is too large, or is none
+    limit, busy       it has as much as it may have
+    denied            it may not do that
+    slow, refused     events that were missed: the client did not keep up, or refused them
+
+Examples:
+
+    sighub clients
+    sighub clients --output json | jq 'select(.refused)'`
+}
+
+// Run lists the hub's clients in the order in which they connected.
+func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
+	return c.with(ctx, s, "sighub clients", func(ctx context.Context, r *hub.ClientRouter) error {
+		list, err := r.RemoteClients(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Output == "json" {
+			return printJSON(s.out, list.Clients)
+		}
+		now := time.Now()
+		if err := printTable(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
+			return err
+		}
+		for _, c := range list.Clients {
+			if l := c.Latest; l != nil {
+				line := fmt.Sprintf("%s: refused %s ago: %s: %s", c.ClientInfo, age(now.Sub(l.Time)), l.What, plain.Text(l.Error))
+				_, _ = fmt.Fprintln(s.out, printable(line))
+			}
+		}
+		if list.Refused != nil {
+			_, _ = fmt.Fprintf(s.out, "refused of others, which never became clients: %s\n", printable(counts(list.Refused)))
+		}
+		return nil
+	})
+}
+
+func clientRows(list []hub.ClientStatus, now time.Time) (rows [][]string) {
+	for _, c := range list {
+		client := c.ClientInfo.String()
+		if !c.Hello {
+			client += ", legacy"
+		}
+		waiting := strconv.Itoa(c.Waiting)
+		if c.Behind {
+			waiting += ", behind"
+		}
+		rows = append(rows, []string{strconv.FormatUint(c.ID, 10), client, age(now.Sub(c.Since)), strconv.Itoa(c.Senders),
+			strconv.Itoa(c.Listeners), waiting, counts(c.Refused), counts(c.Missed)})
+	}
+	return rows
+}
+
+// counts returns numbers by cause in words: "3 value, 1 name".
+func counts(byCause map[string]uint64) string {
+	var parts []string
+	for _, cause := range slices.Sorted(maps.Keys(byCause)) {
+		parts = append(parts, fmt.Sprintf("%d %s", byCause[cause], cause))
+	}
+	if len(parts) == 0 {
+		return "-"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,163 @@
+package hub
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"sighub/carrier"
+	"sighub/internal/lockrank"
+)
+
+// A refusals is what a client was refused, and what it was not told.
+type refusals struct {
+	all    *carrier.Refusals // what was refused of it, also by its carrier, by cause
+	missed carrier.Refusals  // events that its listeners were not told, by cause
+
+	mu     lockrank.Mutex[lockrank.Leaf]
+	latest *Refusal
+}
+
+// A Refusal is one thing that was refused, in words.
+type Refusal struct {
+	Time  time.Time `json:"time"`
+	What  string    `json:"what"` // the method, or the event as "sender event"
+	Cause string    `json:"cause"`
+	Error string    `json:"error"`
+}
+
+// The causes of events that are not told, beside those of errors.
+const (
+	causeSlow    = "slow"    // the listener did not keep up
+	causeRefused = "refused" // the listener's client answered with an error
+	causeSeveral = "several" // of a loss: there were several
+)
+
+// causeMethod is the cause of a message for which there is no method.
+const causeMethod = "method"
+
+// longestRefusal bounds the text that is kept and logged of a refusal, in bytes: it may contain what a stranger wrote.
+const longestRefusal = 200
+
+// refuse counts something that the hub refuses of the client, and logs some of it.
+func (c *client) refuse(what string, err error) {
+	cause := carrier.Cause(err)
+	if e, ok := errors.AsType[*carrier.StatusError](err); ok && (e.Status == carrier.StatusNoSuchMethod || e.Status == carrier.StatusNoMethod) {
+		cause = causeMethod
+	}
+	r := Refusal{Time: c.server.now().UTC(), What: shorten(what), Cause: cause, Error: shorten(err.Error())}
+	c.refusals.all.Add(cause, 1)
+	c.refusals.mu.Lock()
+	c.refusals.latest = &r
+	c.refusals.mu.Unlock()
+	c.limited(&c.refusing, func(log *slog.Logger) {
+		log.Warn("refused", "what", r.What, "cause", r.Cause, "error", r.Error)
+	})
+}
+
+// shorten cuts a text that is too long to keep.
+func shorten(text string) string {
+	if len(text) <= longestRefusal {
+		return text
+	}
+	return text[:longestRefusal] + "…"
+}
+
+// refuseSignal refuses a signal of the client, which arrived at the given time. If it is lost in that way, those who would
+// have heard it are told of a gap. The client does not wait for those of them that are slow.
+func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, reading bool) {
+	c.refuse(s.Route.Sender+" "+s.Route.Event, err)
+	sender, ownErr := c.own(s.Route.Sender)
+	if ownErr != nil || !isLost(err) {
+		return
+	}
+	cause := carrier.Cause(err)
+	sender.refused.Add(cause, 1)
+	loss, taken := Loss{Event: s.Route.Event}, at
+	if s.Time != 0 && !errors.Is(err, carrier.ErrTime) {
+		taken = time.Unix(0, s.Time)
+	}
+	loss.add(taken, cause)
+	d := delivery{
+		event:  Event{Sender: sender.name, Name: Gap, Time: at, Data: carrier.ValueOf(loss)},
+		signal: sender.gapOf(s.Route.Event), borrowed: reading, fanout: &c.signals.fanout,
+	}
+	_ = sender.topic.trigger(c.ctx, &d) // it fails if the sender has gone, which its listeners are told
+	c.signals.fanout.forget()
+}
+
+// isLost reports whether a signal that is refused with this error is lost: it would be refused again.
+func isLost(err error) bool {
+	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
+}
+
+// gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event.
+func (s *Sender) gapOf(event string) *Signal {
+	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes}
+	if lost := s.signals[event]; lost != nil && event != Gap {
+		g.routes[ofLost] = lost.routes[ofEvent]
+	}
+	return g
+}
+
+// A ClientStatus says how a client of a ServerRouter is.
+type ClientStatus struct {
+	ClientInfo
+	Hello     bool      `json:"hello"`
+	Since     time.Time `json:"since"`
+	Senders   int       `json:"senders"`
+	Listeners int       `json:"listeners"`
+
+	Waiting int `json:"waiting"` // events that wait to be sent to it
+	Bytes   int `json:"bytes"`   // of their data
+	// Behind reports whether senders do not wait for the client any more, because it has not kept up.
+	Behind bool `json:"behind,omitempty"`
+
+	Refused map[string]uint64 `json:"refused,omitempty"` // of what it sent, by cause
+	Missed  map[string]uint64 `json:"missed,omitempty"`  // events that its listeners were not told, by cause
+	Latest  *Refusal          `json:"latest,omitempty"`  // of what was refused
+}
+
+// status says how the client is.
+func (c *client) status() ClientStatus {
+	st := ClientStatus{
+		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(),
+		Refused: c.refusals.all.Counts(), Missed: c.refusals.missed.Counts(),
+	}
+	c.mu.Lock()
+	st.Senders, st.Listeners = len(c.senders), len(c.listeners)
+	c.mu.Unlock()
+	c.refusals.mu.Lock()
+	st.Latest = c.refusals.latest
+	c.refusals.mu.Unlock()
+	o := &c.outbox
+	o.mu.Lock()
+	st.Waiting, st.Bytes, st.Behind = o.queue.len(), o.bytes, o.state == lagging
+	o.mu.Unlock()
+	return st
+}
+
+// A Refuser is a carrier that refuses some connections before they are clients.
+type Refuser interface {
+	// Refused returns the numbers of what was refused of strangers, by cause; nil if nothing was.
+	Refused() map[string]uint64
+}
+
+// refusedStrangers returns what all carriers refused of strangers, by cause.
+func (s *ServerRouter) refusedStrangers() map[string]uint64 {
+	s.clientsMu.Lock()
+	carriers := s.carriers
+	s.clientsMu.Unlock()
+	sum := make(map[string]uint64)
+	for _, c := range carriers {
+		if r, ok := c.(Refuser); ok {
+			for cause, n := range r.Refused() {
+				sum[cause] += n
+			}
+		}
+	}
+	if len(sum) == 0 {
+		return nil
+	}
+	return sum
+}

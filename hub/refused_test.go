@@ -1,0 +1,107 @@
+package hub_test
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// hearsGap returns what a listener to sender and event hears of gaps, on a channel.
+func hearsGap(t *testing.T, r *hub.ClientRouter, sender, event string) <-chan hub.Loss {
+	t.Helper()
+	gaps := make(chan hub.Loss, 10)
+	_, err := r.AddRemoteListener(t.Context(), sender, event, func(ev hub.Event) {
+		var l hub.Loss
+		if ev.Name == hub.Gap && ev.Data.Decode(&l) == nil {
+			gaps <- l
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gaps
+}
+
+// TestRefusedIsTold: an event that the hub refuses takes nothing else with it. It is counted for its client and its sender, and
+// whoever would have heard it hears of a gap, with the cause.
+func TestRefusedIsTold(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"name":"porch"}}`)
+	p.hear(`"id":1`)
+	p.say(`{"id":2,"method":"add_sender","params":{"sender":"light","events":["n","dim"],"requests":null}}`)
+	p.hear(`"status":0`)
+	other, stop := n.client(carrier.CBOR)
+	defer stop()
+	all, some := hearsGap(t, other, "light", ""), hearsGap(t, other, "light", "dim")
+	values := newCounting()
+	if _, err := other.AddRemoteListener(t.Context(), "light", "n", values.hear); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, signal := range []string{
+		`{"info":{"sender":"light","event":"n"},"data":0}`, `{"info":{"sender":"light","event":"lumen"},"data":1}`,
+		`{"info":{"sender":"light","event":"n"},"data":1}`,
+	} {
+		p.say(`{"id":3,"method":"signal","params":%s}`, signal)
+		p.hear(map[bool]string{true: "no such event: sender light cannot trigger lumen", false: `"status":0`}[strings.Contains(signal, "lumen")])
+	}
+	values.until(t, 2)
+	if l := <-all; l.Count != 1 || l.Event != "lumen" || l.Cause != "event" {
+		t.Errorf("the gap is told as %+v", l)
+	}
+	if len(some) > 0 {
+		t.Errorf("a listener to another event hears of %+v", <-some)
+	}
+
+	p.say(`{"id":4,"method":"fly"}`)
+	p.hear(`"status":-1`)
+	p.say(`{"id":5,"method":"remove_listener","params":{"listener_id":"x"}}`)
+	p.hear(`"status":-2`)
+	list, err := other.RemoteClients(t.Context())
+	if err != nil || len(list.Clients) != 2 {
+		t.Fatalf("the clients are %+v, %v", list, err)
+	}
+	c := list.Clients[0]
+	if want := (map[string]uint64{"event": 1, "method": 1, "arguments": 1}); !maps.Equal(c.Refused, want) || c.Name != "porch" || !c.Hello || c.Senders != 1 {
+		t.Errorf("the client is %+v, want %v refused", c, want)
+	}
+	if c.Latest == nil || c.Latest.What != "remove_listener" || c.Latest.Cause != "arguments" || !strings.Contains(c.Latest.Error, "listener_id") {
+		t.Errorf("its latest refusal is %+v", c.Latest)
+	}
+	if other := list.Clients[1]; other.Refused != nil || other.Latest != nil || other.Listeners != 3 {
+		t.Errorf("the other client is %+v", other)
+	}
+	senders, err := other.RemoteSenders(t.Context())
+	if err != nil || len(senders) != 1 || !maps.Equal(senders[0].Refused, map[string]uint64{"event": 1}) {
+		t.Errorf("the senders are %+v, %v", senders, err)
+	}
+}
+
+// TestClientPages: clients are listed page by page, in the order in which they connected, and no page is too long.
+func TestClientPages(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	for range 3 {
+		n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1}}`).hear(`"status":0`)
+	}
+	r, stop := n.client(carrier.JSON)
+	defer stop()
+	var ids []uint64
+	for after, more := uint64(0), true; more; {
+		v, err := r.Call(context.Background(), "list_clients", carrier.Object{{Key: "after", Value: after}, {Key: "limit", Value: 2}})
+		var page hub.ClientList
+		if err != nil || v.Decode(&page) != nil || len(page.Clients) == 0 || len(page.Clients) > 2 {
+			t.Fatalf("the page is %v, %v", v, err)
+		}
+		for _, c := range page.Clients {
+			ids = append(ids, c.ID)
+		}
+		after, more = ids[len(ids)-1], page.More
+	}
+	if len(ids) != 4 || ids[0] >= ids[1] || ids[1] >= ids[2] || ids[2] >= ids[3] {
+		t.Errorf("the pages have the clients %v", ids)
+	}
+}
