@@ -1,0 +1,17 @@
+package journal
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncData writes a file's content to disk, and of what the file system knows about it only what is needed to read it.
+func syncData(f *os.File) error {
+	for {
+		err := unix.Fdatasync(int(f.Fd()))
+		if err != unix.EINTR { //nolint:errorlint // a system call's error is not wrapped
+			return os.NewSyscallError("fdatasync "+f.Name(), err)
+		}
+	}
+}
