@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sighub/carrier"
+	"sighub/internal/safetext"
 )
 
 // The events that every sender has.
@@ -100,19 +99,19 @@ func (l *Loss) add(at time.Time, cause string) {
 	l.Count++
 }
 
-// checkName returns an error unless name can name a sender, an event or a request: it must be UTF-8 of 1 to 255 bytes
-// without control characters.
-func checkName(kind, name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("%w: the %s's name is empty", ErrName, kind)
-	case len(name) > 255:
-		return fmt.Errorf("%w: the %s's name has %d bytes, more than 255", ErrName, kind, len(name))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("%w: %s %q must be UTF-8 without control characters", ErrName, kind, name)
+// checkName returns an error unless name can name a sender, an event or a request: see [safetext.CheckName].
+func checkName(kind, name string) error { return badName(kind, name, safetext.CheckName(name)) }
+
+// badName returns the error of a name, or a unit, that cannot be one because of err; nil if err is nil.
+func badName(kind, name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %s \"%s\": %w", ErrName, kind, safetext.Short(name, maxShown), err)
 }
+
+// maxShown is how much of a name that is refused an error shows, in bytes.
+const maxShown = 64
 
 func isChannel(event string) bool { return strings.HasPrefix(event, "#") }
 

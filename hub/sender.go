@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/internal/safetext"
 )
 
 // A RequestHandler answers one request to a sender with a response (any Go value or a [carrier.Value]) or with an error,
@@ -97,6 +98,9 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	for event, unit := range o.Units {
 		if unit == "" || s.signals[event] == nil {
 			continue
+		}
+		if err := badName("unit", unit, safetext.CheckUnit(unit)); err != nil {
+			return nil, fmt.Errorf("%w, of event %s of sender %s", err, event, name)
 		}
 		if s.units == nil {
 			s.units = make(map[string]string)

@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -17,7 +18,11 @@ type output struct {
 
 	// The present reading.
 	samples     []float64
+	why         error // why a sample is missing
 	first, last time.Time
+	result      float64 // what they give
+
+	left uint64 // how many values are missing since it was opened
 
 	// The last reading that was reported since the sender connected.
 	reported bool
@@ -48,11 +53,12 @@ func digits(resolution float64) float64 {
 }
 
 // begin begins a reading.
-func (o *output) begin() { o.samples = o.samples[:0] }
+func (o *output) begin() { o.samples, o.why = o.samples[:0], nil }
 
-// add adds a sample that was taken between two times.
-func (o *output) add(value float64, start, end time.Time) {
+// add adds a sample that was taken between two times: NaN if there is none, and why if it has failed.
+func (o *output) add(value float64, why error, start, end time.Time) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
+		o.why = why
 		return
 	}
 	if len(o.samples) == 0 {
@@ -62,18 +68,21 @@ func (o *output) add(value float64, start, end time.Time) {
 	o.samples = append(o.samples, value)
 }
 
-// end ends the reading.
-func (o *output) end() { slices.Sort(o.samples) }
-
-// restart forgets what was reported: after a new connection, the first value is always reported.
-func (o *output) restart() { o.reported = false }
-
-// reading returns the present reading and whether to report it. If so, it counts as reported.
-func (o *output) reading() (Reading, bool) {
-	n := len(o.samples)
-	if n == 0 {
-		return Reading{}, false
+// end ends the reading. A calibration that makes the value infinite leaves none.
+func (o *output) end() {
+	slices.Sort(o.samples)
+	if len(o.samples) == 0 {
+		return
 	}
+	if o.result = o.calibrated(); math.IsNaN(o.result) || math.IsInf(o.result, 0) {
+		o.why = fmt.Errorf("%w: %s becomes %v with factor %v and offset %v", ErrRange, o.Quantity, o.result, o.Factor, o.Offset)
+		o.samples = o.samples[:0]
+	}
+}
+
+// calibrated returns the median of the samples, calibrated and rounded.
+func (o *output) calibrated() float64 {
+	n := len(o.samples)
 	value := o.samples[n/2]
 	if n%2 == 0 {
 		value = (value + o.samples[n/2-1]) / 2
@@ -82,8 +91,16 @@ func (o *output) reading() (Reading, bool) {
 	if o.digits > 0 {
 		value = math.Round(value*o.digits) / o.digits
 	}
-	value += 0 // makes -0 a 0
-	if math.IsNaN(value) || math.IsInf(value, 0) || !o.wanted(value) {
+	return value + 0 // makes -0 a 0
+}
+
+// restart forgets what was reported: after a new connection, the first value is always reported.
+func (o *output) restart() { o.reported = false }
+
+// reading returns the present reading and whether to report it. If so, it counts as reported.
+func (o *output) reading() (Reading, bool) {
+	value := o.result
+	if len(o.samples) == 0 || !o.wanted(value) {
 		return Reading{}, false
 	}
 	o.reported, o.value, o.at = true, value, o.last

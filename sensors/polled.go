@@ -18,15 +18,19 @@ type polled struct {
 	base time.Time // when the next reading is planned, without jitter
 	due  time.Time // the same with jitter
 
-	sensor   Sensor    // nil: not open
-	outputs  []*output // of the open sensor
-	samples  [][]float64
-	sender   Sender
-	failures int           // in a row
-	gone     bool          // the sensor has failed, and that was logged
-	retry    time.Duration // how long to wait after the next failure
-	refused  bool          // the hub did not accept the latest reading
-	late     bool          // the latest reading ended after the next one was due
+	sensor     Sensor     // nil: not open
+	quantities []Quantity // of the open sensor
+	outputs    []*output
+	samples    [][]float64
+	why        []error // why the latest sample has no value for a quantity
+	sender     Sender
+	failures   int           // in a row
+	gone       bool          // the sensor has failed, and that was logged
+	retry      time.Duration // how long to wait after the next failure
+	refused    bool          // the hub did not accept the latest reading
+	late       bool          // the latest reading ended after the next one was due
+
+	counts tally
 }
 
 var errHung = errors.New("the bus did not answer for too long")
@@ -94,7 +98,8 @@ func (s *polled) read(ctx context.Context) error {
 		start := time.Now()
 		s.bus.enter()
 		err := s.sensor.Read(ctx, values)
-		if s.bus.leave() && err == nil {
+		hung := s.bus.leave()
+		if err = s.judge(values, err); err == nil && hung {
 			err = errHung
 		}
 		if err != nil {
@@ -102,13 +107,13 @@ func (s *polled) read(ctx context.Context) error {
 		}
 		end := time.Now()
 		for _, o := range s.outputs {
-			o.add(values[o.index], start, end)
+			o.add(values[o.index], s.why[o.index], start, end)
 		}
 	}
 	for _, o := range s.outputs {
 		o.end()
 	}
-	return nil
+	return s.missing()
 }
 
 func (s *polled) open(ctx context.Context) error {
@@ -122,13 +127,14 @@ func (s *polled) open(ctx context.Context) error {
 	if hung {
 		return errHung
 	}
-	quantities := sensor.Quantities()
-	if s.outputs, err = newOutputs(&s.Source, quantities); err != nil {
+	s.quantities = sensor.Quantities()
+	s.why = make([]error, len(s.quantities))
+	if s.outputs, err = newOutputs(&s.Source, s.quantities); err != nil {
 		return err
 	}
 	s.samples = make([][]float64, s.Samples)
 	for i := range s.samples {
-		s.samples[i] = make([]float64, len(quantities))
+		s.samples[i] = make([]float64, len(s.quantities))
 	}
 	return nil
 }
@@ -149,9 +155,10 @@ func (s *polled) close() {
 // failed records a failure and reports whether the sensor counts as gone. If so, it is closed and disconnected.
 func (s *polled) failed(err error) bool {
 	s.failures++
+	failed := s.counts.failed.Add(1)
 	connected := s.sender != nil
 	if connected && s.failures < s.bus.poller.opts.Failures {
-		s.log.Debug("a reading failed", "error", err)
+		s.log.Log(context.Background(), rarely(failed), "a reading failed", "failed", failed, "error", err)
 		return false
 	}
 	s.close()
@@ -177,6 +184,7 @@ func (s *polled) backoff() time.Duration {
 // reading tries again.
 func (s *polled) answered(ctx context.Context) {
 	s.failures, s.retry = 0, 0
+	s.counts.readings.Add(1)
 	if s.sender != nil {
 		return
 	}

@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"sighub/carrier"
+	"sighub/internal/safetext"
 )
 
-const (
-	methodHello = "hello"
-	maxName     = 255 // bytes
-)
+const methodHello = "hello"
+
+// errName: a client's name for itself cannot be shown to people.
+var errName = carrier.NewRefusal("tcp: bad name", "name")
 
 var errHelloLate = errors.New("hello must be a client's first message")
 
@@ -47,8 +48,11 @@ func parseHello(v carrier.Value) (h hello, err error) {
 		return h, fmt.Errorf("hello: protocol is %d: only protocol %d is supported", h.protocol, Protocol)
 	case h.window < 0 || h.maxMessage < 0 || h.signals < 0:
 		return h, errors.New("hello: window, max_message and signals must not be negative")
-	case len(h.name) > maxName:
-		return h, fmt.Errorf("hello: the name must have at most %d bytes, not %d", maxName, len(h.name))
+	}
+	if h.name != "" {
+		if err := safetext.CheckName(h.name); err != nil {
+			return h, fmt.Errorf("%w: hello: name \"%s\": %w", errName, safetext.Short(h.name, 64), err)
+		}
 	}
 	return h, nil
 }

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"sighub/internal/config"
-)
+import "sighub/internal/config"
 
 type checkCommand struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file to check."`
@@ -25,6 +21,5 @@ func (c *checkCommand) Run(s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	_, err = fmt.Fprintf(s.out, "%s: ok: %s\n", c.Config, cfg.Summary())
-	return err
+	return printLine(s.out, "%s: ok: %s", c.Config, cfg.Summary())
 }

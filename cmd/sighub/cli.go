@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -29,7 +28,7 @@ type streams struct {
 
 // note prints a message that is not a result on standard error.
 func (s *streams) note(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "sighub: "+format+"\n", args...) // there is nowhere left to complain to
+	_ = printLine(s.err, "sighub: "+format, args...) // there is nowhere left to complain to
 }
 
 type commands struct {
@@ -115,7 +114,26 @@ func (s *streams) report(err error) int {
 }
 
 func (s *streams) complain(err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		s.note("%s", plain.Text(line))
+	for _, err := range parts(err) {
+		s.note("%s", plain.Text(err.Error()))
 	}
+}
+
+// parts takes apart an error that joins others, each of which gets a line of its own. A line break anywhere else may come from a
+// stranger.
+func parts(err error) (list []error) {
+	if usage, ok := err.(usageError); ok { //nolint:errorlint // one that is wrapped has words around it
+		return parts(usage.error)
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	if text := errors.Join(joined.Unwrap()...); text == nil || text.Error() != err.Error() {
+		return []error{err} // fmt.Errorf with several %w
+	}
+	for _, err := range joined.Unwrap() {
+		list = append(list, parts(err)...)
+	}
+	return list
 }

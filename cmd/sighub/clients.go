@@ -52,12 +52,14 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 		}
 		for _, c := range list.Clients {
 			if l := c.Latest; l != nil {
-				line := fmt.Sprintf("%s: refused %s ago: %s: %s", c.ClientInfo, age(now.Sub(l.Time)), l.What, plain.Text(l.Error))
-				_, _ = fmt.Fprintln(s.out, printable(line))
+				err := printLine(s.out, "%s: refused %s ago: %s: %s", c.ClientInfo, age(now.Sub(l.Time)), l.What, plain.Text(l.Error))
+				if err != nil {
+					return err
+				}
 			}
 		}
 		if list.Refused != nil {
-			_, _ = fmt.Fprintf(s.out, "refused of others, which never became clients: %s\n", printable(counts(list.Refused)))
+			return printLine(s.out, "refused of others, which never became clients: %s", counts(list.Refused))
 		}
 		return nil
 	})

@@ -204,7 +204,7 @@ func (d *demo) awaitHeard(sent int) {
 func (d *demo) say(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, _ = fmt.Fprintf(d.out, "-- "+format+"\n", args...) // if nobody reads the output any more, the listener notices
+	_ = printLine(d.out, "-- "+format, args...) // if nobody reads the output any more, the listener notices
 }
 
 // pause waits, and reports whether it did so without ctx being done.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -112,17 +111,15 @@ func (w *portsPrinter) print(list []serial.PortInfo) error {
 	if w.json {
 		return printJSON(w.s.out, list)
 	}
-	var b bytes.Buffer
-	if w.screen {
-		b.WriteString("\x1b[H\x1b[2J") // move to the upper left, and clear
-	}
-	if len(list) > 0 {
-		portsTable(&b, list, time.Now())
-	} else if !w.watch {
+	if len(list) == 0 && !w.watch {
 		w.s.note("the hub has no serial port: add one with `sighub run --serial`, or simulate one with `sighub simulate --pty`")
 	}
-	_, err := w.s.out.Write(b.Bytes())
-	return err
+	return printAtOnce(w.s.out, w.screen, func(out io.Writer) error {
+		if len(list) == 0 {
+			return nil
+		}
+		return portsTable(out, list, time.Now())
+	})
 }
 
 // changes reports whether the list differs from what was printed. For JSON it also reduces the list to what differs.
@@ -148,7 +145,7 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 	return len(changed) > 0 || fewer
 }
 
-func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
+func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) error {
 	var rows [][]string
 	for _, p := range list {
 		row := []string{p.Port, string(p.State), age(now.Sub(p.Since)), "-", "-", dash(p.Baud), "-",
@@ -173,12 +170,17 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 		rows = append(rows, row)
 	}
 	const header = "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK"
-	_ = printTable(out, header, rows) // a buffer does not fail
+	if err := printTable(out, header, rows); err != nil {
+		return err
+	}
 	for _, p := range list {
 		for _, line := range explain(p, now) {
-			_, _ = fmt.Fprintf(out, "%s: %s\n", printable(p.Port), printable(line))
+			if err := printLine(out, "%s: %s", p.Port, line); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // explain returns sentences about a port for which the table has no room.

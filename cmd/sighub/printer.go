@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"sighub/carrier"
@@ -40,8 +39,7 @@ func (p *printer) print(ev hub.Event) error {
 	p.event = column(p.event, ev.Name)
 	line := fmt.Sprintf("%s  %-*s %-*s %s", clock(ev.Time),
 		p.sender, ev.Sender, p.event, ev.Name, describe(ev))
-	_, err := io.WriteString(p.out, strings.TrimRight(printable(line), " ")+"\n")
-	return err
+	return printLine(p.out, "%s", strings.TrimRight(line, " "))
 }
 
 // errNoJSON is the error of an event whose data cannot be written as JSON. Its sender is to blame; other events are fine.
@@ -57,24 +55,13 @@ func (p *printer) printJSON(ev hub.Event) error {
 	if err != nil {
 		return fmt.Errorf("%w: event %s of %s: %w", errNoJSON, ev.Name, ev.Sender, err)
 	}
-	_, err = p.out.Write(append(line, '\n'))
-	return err
+	return printJSONLine(p.out, line)
 }
 
 func clock(t time.Time) string { return t.Local().Format("15:04:05.000") }
 
 func column(width int, text string) int {
 	return max(width, min(utf8.RuneCountInString(text), maxColumn))
-}
-
-// printable replaces control characters, so that nothing that others sent can control the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
 }
 
 // describe returns an event's data in words.

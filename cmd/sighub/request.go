@@ -51,7 +51,6 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return fmt.Errorf("the answer cannot be written as JSON: %w", err)
 		}
-		_, err = s.out.Write(append(line, '\n'))
-		return err
+		return printJSONLine(s.out, line)
 	})
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"sighub/hub"
+	"sighub/internal/safetext"
 )
 
 type sendersCommand struct {
@@ -16,6 +18,7 @@ type sendersCommand struct {
 // Help implements kong.HelpProvider.
 func (*sendersCommand) Help() string {
 	return `The state of a sender is connected, or awaited: it is not connected, but somebody listens to it.
+Names that look alike are told below the table.
 
 Examples:
 
@@ -58,10 +61,39 @@ func printSenders(s *streams, list []hub.SenderInfo) error {
 	}
 	for _, info := range list {
 		if info.Refused != nil {
-			_, _ = fmt.Fprintf(s.out, "%s: refused since it connected, by cause: %s\n", printable(info.Name), printable(counts(info.Refused)))
+			if err := printLine(s.out, "%s: refused since it connected, by cause: %s", info.Name, counts(info.Refused)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, note := range lookAlikes(list) {
+		if err := printLine(s.out, "%s", note); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// lookAlikes returns a sentence for each sender whose name looks like that of one before it, or is made of the letters of several
+// alphabets. The names are shown as what they are, so that the difference can be seen.
+func lookAlikes(list []hub.SenderInfo) (notes []string) {
+	seen := make(map[string]string)
+	for _, info := range list {
+		skeleton := safetext.Skeleton(info.Name)
+		switch first, alike := seen[skeleton]; {
+		case alike && strings.EqualFold(first, info.Name):
+			notes = append(notes, fmt.Sprintf("%s and %s differ only in capital letters: they are different senders", first, info.Name))
+		case alike:
+			notes = append(notes, fmt.Sprintf("%s looks like %s: they are different senders",
+				strconv.QuoteToASCII(info.Name), strconv.QuoteToASCII(first)))
+		case safetext.Mixed(info.Name):
+			notes = append(notes, fmt.Sprintf("%s mixes the letters of different alphabets that look alike", strconv.QuoteToASCII(info.Name)))
+		}
+		if _, known := seen[skeleton]; !known {
+			seen[skeleton] = info.Name
+		}
+	}
+	return notes
 }
 
 func orDash(names []string) string {

@@ -74,7 +74,7 @@ func ptyLine(s *streams) (*simulatedLine, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	line := &simulatedLine{open: pty.Open, pty: pty, close: func() error { return errors.Join(pty.Close(), os.RemoveAll(dir)) }}
-	if _, err := fmt.Fprintln(s.out, pty.Path()); err != nil {
+	if err := printLine(s.out, "%s", pty.Path()); err != nil {
 		return nil, errors.Join(err, line.close())
 	}
 	s.note("to serve this device, run `sighub run --serial %s`", pty.Path())

@@ -65,9 +65,9 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	}
 	err = sim.Run(ctx)
 	sent, acknowledged := sim.Counts()
-	_, printed := fmt.Fprintf(s.out, "sent %d, acknowledged %d, resent %d\n", sent, acknowledged, sim.Resent())
+	printed := printLine(s.out, "sent %d, acknowledged %d, resent %d", sent, acknowledged, sim.Resent())
 	if cable != nil && printed == nil {
-		_, printed = fmt.Fprintf(s.out, "harm done: %s\n", cable.Stats())
+		printed = printLine(s.out, "harm done: %s", cable.Stats())
 	}
 	return errors.Join(err, printed, line.close())
 }

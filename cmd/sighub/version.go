@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 )
@@ -10,8 +9,7 @@ type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
 func (versionCommand) Run(s *streams) error {
-	_, err := fmt.Fprintf(s.out, "sighub %s, %s, %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return printLine(s.out, "sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version returns the module's version, else the revision it was built from, else "devel".

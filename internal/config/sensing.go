@@ -28,12 +28,23 @@ func (c *Config) AddSensors(args []string) error {
 			if err == nil {
 				err = c.Sensing.add(text, more)
 			}
-			if err != nil {
+			for _, err := range each(err) {
 				errs = append(errs, fmt.Errorf("--sensors %w", err))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// each takes apart an error that joins others: each keeps a line of its own.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 func loadSensing(file string) (*Sensing, error) {

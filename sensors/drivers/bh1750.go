@@ -97,6 +97,15 @@ func (c *bh1750Chip) measure(ctx context.Context, values []float64) error {
 		if n, err = c.word(); err != nil {
 			return err
 		}
+		if n == 0 {
+			if err := c.heldLow(); err != nil {
+				return err
+			}
+		}
+	}
+	if n == math.MaxUint16 { // the light is brighter than that, or nothing has answered
+		return fmt.Errorf("the light is too bright for a gain of %.2f: it is beyond %.0f lx", float64(c.sensitivity)/bh1750Usual,
+			math.MaxUint16*c.lux)
 	}
 	values[0] = float64(n) * c.lux
 	return nil

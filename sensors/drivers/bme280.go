@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"sighub/sensors"
@@ -161,6 +162,9 @@ func (c *bme280Chip) measure(ctx context.Context, values []float64) error {
 	if err != nil {
 		return err
 	}
+	if err := stuck(b); err != nil { // the ends of all scales at once
+		return err
+	}
 	pressure := int32(b[0])<<12 | int32(b[1])<<4 | int32(b[2])>>4
 	temp := int32(b[3])<<12 | int32(b[4])<<4 | int32(b[5])>>4
 	if temp == bme280Skipped || pressure == bme280Skipped {
@@ -168,7 +172,9 @@ func (c *bme280Chip) measure(ctx context.Context, values []float64) error {
 	}
 	fine := c.cal.fine(temp)
 	values[0] = fine / 5120
-	values[1] = c.cal.pascal(pressure, fine)
+	if values[1] = c.cal.pascal(pressure, fine); math.IsNaN(values[1]) {
+		return errors.New("its calibration is damaged: it gives no pressure")
+	}
 	if c.humid {
 		humidity := int32(b[6])<<8 | int32(b[7])
 		if humidity == bme280SkippedRH {

@@ -44,10 +44,29 @@ func TestRefused(t *testing.T) {
 		{"hdc302x", "negative", []wire{{b(0x30, 0x93), nil}, {b(0x37, 0x81), nil}, {nil, shtWords(0x0000, 0)[:3]}}, nil,
 			"manufacturer is 0000"},
 		{"sht3x", "middle", []wire{{b(0x30, 0x93), nil}, {b(0xf3, 0x2d), nil}, {nil, b(0xff, 0xff, 0xff)}}, nil, "checksum"},
-		{"ds18b20", "0", []wire{{b(0xbe), slices.Repeat(b(0xff), 9)}}, nil, "nothing answers"},
-		{"ds18b20", "0", []wire{{b(0xbe), make([]byte, 9)}}, nil, "checksum"}, // held low: 0 is the checksum of zeros
+		{"ds18b20", "0", []wire{{b(0xbe), slices.Repeat(b(0xff), 9)}}, nil, "does not answer"},
+		{"ds18b20", "0", []wire{{b(0xbe), make([]byte, 9)}}, nil, "held low"}, // 0 is the checksum of zeros
 		{"ds18b20", "9 bits", []wire{{b(0xbe), ds18b20Memory(0, 0x7f)}, {b(0x4e, 0x4b, 0x46, 0x1f), nil},
 			{b(0xbe), ds18b20Memory(0, 0x7f)}}, nil, "does not keep its resolution"},
+
+		{"bh1750", "page 7", nil, []wire{{nil, b(0xff, 0xff)}}, "too bright"},
+		{"tmp102", "25", nil, []wire{{b(0), b(0xff, 0xff)}}, "bits below the value"},
+		{"tmp102", "25", nil, []wire{{b(0), b(0x19, 0x08)}}, "bits below the value"},
+		{"tmp102", "25", nil, []wire{{b(0), b(0, 0)}, {b(1), b(0, 0)}}, "does not keep its configuration"},
+		{"tmp102", "25", nil, []wire{{b(0), b(0, 0)}, {b(1), b(0x60, 0xa0)}}, "lost its power"}, // as after power-up
+		{"mcp9808", "25.25", nil, []wire{{b(5), b(0, 0)}, {b(6), b(0, 0)}}, "manufacturer is 0000"},
+		{"mcp9808", "25.25", nil, []wire{{b(5), b(0xff, 0xff)}, {b(6), b(0xff, 0xff)}}, "manufacturer is ffff"},
+		{"veml7700", "gain 1, 100 ms", nil, []wire{{b(0), b(0, 0)}, {b(4), b(0, 0)}, {b(3), b(0, 0)}}, "held low"},
+		{"tsl2591", "automatic", nil, []wire{{b(0xb3), b(0xff, 0xff, 0xff, 0xff, 0xff)}}, "does not answer"},
+		{"tsl2591", "automatic", nil, []wire{{b(0xb3), make([]byte, 5)}}, "lost its power"},
+		{"bme280", "section 3.12", nil, append(idle[:3:3], wire{b(0xf7), make([]byte, 8)}), "held low"},
+		{"bme280", "section 3.12", nil, append(idle[:3:3], wire{b(0xf7), slices.Repeat(b(0xff), 8)}), "does not answer"},
+		{"aht20", "middle", nil, []wire{{b(0xac, 0x33, 0x00), nil}, {nil, make([]byte, 7)}}, "checksum"},
+		{"sht3x", "lowest", nil, []wire{{b(0x24, 0x00), nil}, {nil, make([]byte, 6)}}, "checksum"},
+		{"sht4x", "lowest", nil, []wire{{b(0xfd), nil}, {nil, slices.Repeat(b(0xff), 6)}}, "checksum"},
+		{"ads1115", "0", nil, []wire{{b(1, 0xc3, 0x83), nil}, {b(1), b(0, 0)}}, "does not keep its configuration"},
+		{"ads1115", "0", nil, []wire{{b(1, 0xc3, 0x83), nil}, {b(1), b(0xff, 0xff)}}, "does not keep its configuration"},
+		{"ds18b20", "0", nil, []wire{{b(0x44), nil}, {b(0xbe), make([]byte, 9)}}, "held low"},
 
 		{"bme280", "section 3.12", nil, append(idle[:2:2], busy...), "takes too long"},
 		{"bme280", "section 3.12", nil, append(idle[:3:3], wire{b(0xf7), b(0x80, 0, 0, 0x80, 0, 0, 0x80, 0)}), "did not measure"},
@@ -125,7 +144,9 @@ func TestDark(t *testing.T) {
 		s := find(t, "bh1750", "page 7")
 		bus := new(tester)
 		zero := []wire{{nil, b(0, 0)}}
-		bus.play(s.addr, slices.Concat(s.setup, zero, s.setup, zero, zero, s.setup, s.reading)...)
+		bus.play(s.addr, slices.Concat(s.setup, zero, s.setup, zero)...)
+		bus.play(nobody, wire{nil, b(0xff)}) // the bus is not held low
+		bus.play(s.addr, slices.Concat(zero, s.setup, s.reading)...)
 		sensor, err := s.open(t.Context(), bus)
 		if err != nil {
 			t.Fatal(err)

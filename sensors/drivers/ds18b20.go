@@ -1,7 +1,6 @@
 package drivers
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -105,10 +104,10 @@ func (c *ds18b20Chip) memory() ([]byte, error) {
 	if onewire.CheckCRC(b) && b[4]&0x9f == 0x1f { // a line that is held low also has a right checksum, but not these bits
 		return b, nil
 	}
-	if bytes.Count(b, []byte{0xff}) < len(b) {
-		return nil, errCRC
+	if err := stuck(b); err != nil {
+		return nil, err
 	}
-	return nil, errNoPresence
+	return nil, errCRC
 }
 
 func (c *ds18b20Chip) rest() error { return nil } // it rests between conversions

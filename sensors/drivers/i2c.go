@@ -58,6 +58,41 @@ func (d *i2cDevice) word(b ...byte) (uint16, error) {
 	return binary.BigEndian.Uint16(in), nil
 }
 
+// Errors of lines that always read the same. A line that is short-circuited acknowledges everything and reads 0; one that
+// nobody holds reads 1.
+var (
+	errLow  = errors.New("every bit is 0: the bus is held low by a short circuit, or the device has no power")
+	errHigh = errors.New("every bit is 1: the device does not answer")
+)
+
+// stuck returns an error if every bit is the same, which no device with a checksum or an identity answers.
+func stuck(b []byte) error {
+	for _, x := range b {
+		if x != b[0] {
+			return nil
+		}
+	}
+	switch b[0] {
+	case 0x00:
+		return errLow
+	case 0xff:
+		return errHigh
+	}
+	return nil
+}
+
+// nobody is an I2C address that no device may have: it is reserved (NXP, UM10204, revision 7, table 4).
+const nobody = 0x03
+
+// heldLow returns an error if the bus is held low: then it seems that a device answers at every address. It is for devices
+// that have nothing to read but their values.
+func (d *i2cDevice) heldLow() error {
+	if d.bus.Tx(nobody, nil, d.in[:1]) == nil && d.in[0] == 0 {
+		return errLow
+	}
+	return nil
+}
+
 var errCRC = errors.New("the checksum is wrong: the reading was damaged on the bus")
 
 // crc8 is the checksum of Sensirion, ASAIR and of TI's humidity sensors: polynomial x^8 + x^5 + x^4 + 1, from FF, not

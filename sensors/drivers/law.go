@@ -74,11 +74,12 @@ func (l *Law) check() error {
 }
 
 // quantity returns what the law converts a voltage to. The resolutions are rough: that of a curve varies.
+// Thermistors in glass are for up to 300 °C (Semitec, GT series), most others for less.
 func (l *Law) quantity() sensors.Quantity {
 	if l.Kind == Photoresistor {
 		return sensors.Quantity{Name: "lux", Unit: sensors.Lux, Max: 100_000, Resolution: 0.1}
 	}
-	return sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Min: -55, Max: 150, Resolution: 0.01}
+	return sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Min: -55, Max: 300, Resolution: 0.01}
 }
 
 // value returns lux or degrees Celsius.

@@ -38,14 +38,11 @@ func (c *mcp9808Chip) quantities() []sensors.Quantity {
 }
 
 func (c *mcp9808Chip) setup(ctx context.Context) error {
-	id, err := c.word(mcp9808Manufacturer)
-	if err != nil {
+	if err := c.identify(); err != nil {
 		return err
 	}
-	if id != 0x0054 {
-		return fmt.Errorf("its manufacturer is %04x, not 0054: this is another device", id)
-	}
-	if id, err = c.word(mcp9808Device); err != nil {
+	id, err := c.word(mcp9808Device)
+	if err != nil {
 		return err
 	}
 	if id>>8 != 0x04 { // the lower byte is its revision
@@ -60,10 +57,24 @@ func (c *mcp9808Chip) setup(ctx context.Context) error {
 	return c.wait(ctx, mcp9808Conversion)
 }
 
+// identify checks its manufacturer.
+func (c *mcp9808Chip) identify() error {
+	id, err := c.word(mcp9808Manufacturer)
+	if err == nil && id != 0x0054 {
+		return fmt.Errorf("its manufacturer is %04x, not 0054: this is another device", id)
+	}
+	return err
+}
+
 func (c *mcp9808Chip) measure(_ context.Context, values []float64) error {
 	word, err := c.word(mcp9808Value)
 	if err != nil {
 		return err
+	}
+	if word == 0 || word == 0xffff { // it is about 0 °C, or the bus always reads the same
+		if err := c.identify(); err != nil {
+			return err
+		}
 	}
 	// The upper three bits are alerts; the 13 below are a two's complement, in sixteenths.
 	values[0] = float64(int16(word<<3)>>3) * 0.0625

@@ -2,7 +2,6 @@ package drivers
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"periph.io/x/conn/v3/onewire"
@@ -57,5 +56,3 @@ func checkROM(addr onewire.Address, family byte) error {
 	}
 	return nil
 }
-
-var errNoPresence = errors.New("nothing answers")

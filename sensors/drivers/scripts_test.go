@@ -62,14 +62,22 @@ func dallas(data []byte) byte {
 // scripts are what the data sheets say of devices: their worked examples and tables where they have any.
 func scripts() []script {
 	tmp102 := func(name string, hi, lo byte, want float64) script {
-		return script{driver: "tmp102", name: name, addr: 0x48,
+		s := script{driver: "tmp102", name: name, addr: 0x48,
 			setup:   []wire{{b(1, 0x60, 0xc0), nil}, {b(1), b(0x60, 0xe0)}}, // the alert's bit is the device's
 			reading: []wire{{b(0), b(hi, lo)}}, want: []float64{want},
 			rest: []wire{{b(1, 0x61, 0xc0), nil}}}
+		if hi == 0 && lo == 0 { // is it there?
+			s.reading = append(s.reading, wire{b(1), b(0xe0, 0xe0)})
+		}
+		return s
 	}
 	mcp9808 := func(name string, hi, lo byte, want float64) script {
-		return script{driver: "mcp9808", name: name, addr: 0x18, setup: mcp9808Setup,
+		s := script{driver: "mcp9808", name: name, addr: 0x18, setup: mcp9808Setup,
 			reading: []wire{{b(5), b(hi, lo)}}, want: []float64{want}, rest: []wire{{b(1, 1, 0), nil}}}
+		if hi == lo && (hi == 0 || hi == 0xff) { // is it there?
+			s.reading = append(s.reading, mcp9808Setup[0])
+		}
+		return s
 	}
 	ds18b20 := func(name string, raw uint16, bits int, want float64) script {
 		config := byte((bits-9)<<5 | 0x1f)
@@ -116,10 +124,14 @@ func scripts() []script {
 	}
 	veml := func(name string, o Options, conf uint16, count uint16, want float64) script {
 		lo, hi := byte(conf), byte(conf>>8)
-		return script{driver: "veml7700", name: name, addr: 0x10, options: o, within: 1e-6,
-			setup:   []wire{{b(3, 0, 0), nil}, {b(0, lo|1, hi), nil}, {b(0, lo, hi), nil}},
+		s := script{driver: "veml7700", name: name, addr: 0x10, options: o, within: 1e-6,
+			setup:   []wire{{b(3, 6, 0), nil}, {b(0, lo|1, hi), nil}, {b(0, lo, hi), nil}},
 			reading: []wire{{b(0), b(lo, hi)}, {b(4), b(byte(count), byte(count>>8))}},
 			want:    []float64{want}, rest: []wire{{b(0, lo|1, hi), nil}}}
+		if count == 0 { // is it there?
+			s.reading = append(s.reading, wire{b(3), b(6, 0)})
+		}
+		return s
 	}
 	tsl := func(name string, o Options, control byte, both, infrared uint16, want float64) script {
 		return script{driver: "tsl2591", name: name, addr: 0x29, options: o, within: 1e-6,
@@ -133,7 +145,7 @@ func scripts() []script {
 		bh1750("page 7", Options{}, 69, 0x10, 0x83, 0x90, 28066.666666667),
 		bh1750("finer", high2, 138, 0x11, 0x83, 0x90, 28066.666666667/4), // pages 7 and 11
 		bh1750("low", Options{Mode: "low"}, 69, 0x13, 0x00, 0x04, 4/1.2),
-		bh1750("brightest", Options{Gain: 31. / 69}, 31, 0x10, 0xff, 0xff, 65535/1.2*69/31),
+		bh1750("brightest", Options{Gain: 31. / 69}, 31, 0x10, 0xff, 0xfe, 65534/1.2*69/31),
 		// SBOS397, the tables of temperature data formats: 12 bits, and the extended 13.
 		tmp102("128", 0x7f, 0xf0, 127.9375), tmp102("100", 0x64, 0x00, 100), tmp102("80", 0x50, 0x00, 80),
 		tmp102("25", 0x19, 0x00, 25), tmp102("0.25", 0x00, 0x40, 0.25), tmp102("0", 0, 0, 0),
@@ -141,7 +153,7 @@ func scripts() []script {
 		tmp102("extended 150", 0x4b, 0x01, 150), tmp102("extended -55", 0xe4, 0x81, -55),
 		// DS25095A, the timing diagram of the temperature register: C1 94 are +25.25 °C; the upper three bits are alerts.
 		mcp9808("25.25", 0xc1, 0x94, 25.25), mcp9808("-0.0625", 0x1f, 0xff, -0.0625),
-		mcp9808("-40", 0xfd, 0x80, -40), mcp9808("125", 0x07, 0xd0, 125), mcp9808("0", 0, 0, 0),
+		mcp9808("-0.0625, all alerts", 0xff, 0xff, -0.0625), mcp9808("-40", 0xfd, 0x80, -40), mcp9808("125", 0x07, 0xd0, 125), mcp9808("0", 0, 0, 0),
 		// 19-7487, table 1.
 		ds18b20("125", 0x07d0, 12, 125), ds18b20("25.0625", 0x0191, 12, 25.0625), ds18b20("10.125", 0x00a2, 12, 10.125),
 		ds18b20("0.5", 0x0008, 12, 0.5), ds18b20("0", 0, 12, 0), ds18b20("-0.5", 0xfff8, 12, -0.5),
@@ -181,6 +193,7 @@ func scripts() []script {
 		veml("gain 2, 800 ms", Options{Gain: 2, Integration: 800 * time.Millisecond}, 0x08c0, 1000, 4.2),
 		veml("gain 1, 100 ms", Options{Gain: 1}, 0x0000, 1480, 99.456),
 		veml("gain 1/8, 25 ms", Options{Gain: 0.125, Integration: 25 * time.Millisecond}, 0x1300, 4650, 14791.479432),
+		veml("dark", Options{Gain: 1}, 0x0000, 0, 0),
 		veml("automatic", Options{}, 0x1000, 3000, 1793.136473),
 		tsl("no infrared", Options{Gain: 1}, 0x00, 100, 0, 408),
 		tsl("half infrared", Options{Gain: 428, Integration: 600 * time.Millisecond}, 0x25, 4280, 2140, 1070*408/(428*600.)),

@@ -51,9 +51,14 @@ func (c *tmp102Chip) setup(ctx context.Context) error {
 	if err := c.wait(ctx, tmp102Conversion); err != nil {
 		return err
 	}
+	return c.configured()
+}
+
+// configured checks that the device has the configuration of setup.
+func (c *tmp102Chip) configured() error {
 	config, err := c.word(tmp102Config)
 	if err == nil && config&tmp102Mask != tmp102Run&tmp102Mask {
-		return errors.New("it does not keep its configuration: it may be another device")
+		return errors.New("it does not keep its configuration: it has lost its power for a moment, or is another device")
 	}
 	return err
 }
@@ -63,8 +68,16 @@ func (c *tmp102Chip) measure(_ context.Context, values []float64) error {
 	if err != nil {
 		return err
 	}
-	// The lowest bit says how many bits there are: 12, or 13 in the extended mode.
+	// The lowest bit says how many bits there are: 12, or 13 in the extended mode. Those below are 0.
 	shift := 4 - word&1
+	if word&(1<<shift-1)&^1 != 0 {
+		return errors.New("the bits below the value are not 0: it does not answer, or is another device")
+	}
+	if word == 0 { // it is freezing, or the bus is held low, or the device has just lost its power
+		if err := c.configured(); err != nil {
+			return err
+		}
+	}
 	values[0] = float64(int16(word)>>shift) * 0.0625
 	return nil
 }

@@ -36,6 +36,7 @@ const (
 	tsl2591On    = 0x01 // of Enable
 	tsl2591Run   = 0x03
 	tsl2591Valid = 0x01 // of Status
+	tsl2591Known = 0x31 // and two interrupts; the others are reserved
 
 	tsl2591Lux  = 408 // lx ms per count, at a gain of 1
 	tsl2591Unit = 100 * time.Millisecond
@@ -116,7 +117,10 @@ func (c *tsl2591Chip) measure(ctx context.Context, values []float64) error {
 		if err != nil {
 			return err
 		}
-		if b[0]&tsl2591Valid == 0 {
+		switch {
+		case b[0]&^tsl2591Known != 0:
+			return fmt.Errorf("its status is %02x, which has bits that are always 0: it does not answer", b[0])
+		case b[0]&tsl2591Valid == 0:
 			return errors.New("it has no result: it has lost its power for a moment")
 		}
 		both, infrared := binary.LittleEndian.Uint16(b[1:]), binary.LittleEndian.Uint16(b[3:])

@@ -37,6 +37,10 @@ const (
 
 	veml7700Down = 0x0001 // of the configuration
 
+	// veml7700NoPauses is what the register for pauses between results is set to: the longest pause, disabled. It is not 0, so
+	// that reading it back tells darkness from a bus that is held low: the configuration may be 0.
+	veml7700NoPauses = 0x0006
+
 	veml7700Most = 140_000 // lx: the correction is made for values up to this
 
 	veml7700Wake = 4 * time.Millisecond // from shutdown until it starts: 2.5 ms at least
@@ -94,7 +98,7 @@ func (c *veml7700Chip) quantities() []sensors.Quantity {
 func (s veml7700Step) period() time.Duration { return s.time * 110 / 100 }
 
 func (c *veml7700Chip) setup(ctx context.Context) error {
-	if err := c.write(veml7700Saving, 0, 0); err != nil { // results without pauses between them
+	if err := c.write(veml7700Saving, veml7700NoPauses, 0); err != nil {
 		return err
 	}
 	return c.start(ctx)
@@ -125,6 +129,14 @@ func (c *veml7700Chip) measure(ctx context.Context, values []float64) error {
 			return err
 		}
 		count := binary.LittleEndian.Uint16(b)
+		if count == 0 {
+			if b, err = c.read(2, veml7700Saving); err != nil {
+				return err
+			}
+			if binary.LittleEndian.Uint16(b) != veml7700NoPauses {
+				return errors.New("it has lost its configuration: the bus is held low, or it has lost its power for a moment")
+			}
+		}
 		s := c.steps[c.step]
 		step := c.better(count)
 		if step == c.step || round == len(c.steps) {

@@ -21,6 +21,7 @@ type channel struct {
 	fault    string // a file that contains 1 while the value is not valid; or empty
 	offset   float64
 	scale    float64
+	humid    bool // see wet
 	parse    func([]byte) (float64, error)
 }
 

@@ -52,7 +52,9 @@ func hwmonDevice(dir string) (*device, error) {
 		}
 		t := hwmonTypes[m[1]]
 		c := channel{file: entry.Name(), scale: t.factor, parse: parseNumber}
-		c.quantity = sensors.Quantity{Name: t.event, Unit: t.unit, Resolution: t.factor}
+		c.humid = t.event == "humidity" && wet[name]
+		// Each of its inputs may be connected to something else, or to nothing.
+		c.quantity = within(Hwmon, name, t.event, sensors.Quantity{Name: t.event, Unit: t.unit, Resolution: t.factor, Separate: true})
 		if label, err := readText(dir, m[1]+m[2]+"_label"); err == nil {
 			c.quantity.Name = slug(label, t.event)
 		}

@@ -48,7 +48,8 @@ func iioDevice(dir string) (*device, error) {
 		}
 		t := iioTypes[m[1]]
 		c := channel{file: entry.Name(), scale: t.factor, parse: parseNumber}
-		c.quantity.Unit = t.unit
+		c.humid = t.event == "humidity" && wet[name]
+		c.quantity = within(IIO, name, t.event, sensors.Quantity{Unit: t.unit})
 		if m[4] == "raw" {
 			// A scale or offset that a channel does not have itself is shared by all channels of its type.
 			scale, err := firstNumber(dir, 1, base+"_scale", "in_"+m[1]+m[2]+"_scale", "in_"+m[1]+m[3]+"_scale", "in_"+m[1]+"_scale")

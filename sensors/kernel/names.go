@@ -11,6 +11,8 @@ import (
 var processors = []string{"cpu-thermal", "cpu_thermal", "bcm2835_thermal", "soc-thermal", "soc_thermal", "coretemp",
 	"k10temp", "zenpower", "x86_pkg_temp"}
 
+func isProcessor(name string) bool { return slices.Contains(processors, name) }
+
 // names returns a name for each device. If several devices would have the same name, each gets one with its place instead, so
 // that adding a device never changes what a name means.
 func names(devices []*device) []string {
@@ -20,7 +22,7 @@ func names(devices []*device) []string {
 	// The first kind with a processor thermometer gets the name cpu: the others measure the same.
 	cpus := make(map[string][]int)
 	for i, d := range devices {
-		if slices.Contains(processors, d.name) {
+		if isProcessor(d.name) {
 			cpus[d.kind] = append(cpus[d.kind], i)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"sighub/sensors"
 )
@@ -43,30 +44,44 @@ func open(d *device) (*sensor, error) {
 func (s *sensor) Quantities() []sensors.Quantity { return quantities(s.device.channels) }
 
 // Read reads all values. A value that the device does not have at the moment, such as the temperature of a network card that is
-// down, is NaN. It is an error if there is no value at all.
+// down, is NaN. Values that fail are in a PartialError. It is another error if there is no value at all.
 func (s *sensor) Read(ctx context.Context, values []float64) error {
 	if len(values) < len(s.values) {
 		return fmt.Errorf("kernel: %s %s: Read needs room for %[4]d values, not %[3]d", s.device.kind, s.device.name, len(values), len(s.values))
 	}
-	var failed error
+	var last error
+	var failed sensors.PartialError
 	some := false
 	for i := range s.values {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		v, err := s.value(i)
-		if err != nil {
-			failed, v = err, math.NaN()
-		} else {
+		switch {
+		case err == nil:
 			some = true
+		case errors.Is(err, syscall.ENODATA):
+			last, v = err, math.NaN()
+		default:
+			if failed == nil {
+				failed = make(sensors.PartialError, len(s.values))
+			}
+			last, v = err, math.NaN()
+			failed[i] = fmt.Errorf("%s: %w", s, err)
 		}
 		values[i] = v
 	}
-	if some {
-		return nil
+	switch {
+	case !some:
+		return fmt.Errorf("%s: %w", s, last)
+	case failed != nil:
+		return failed
 	}
-	return fmt.Errorf("kernel: %s %s: %w", s.device.kind, s.device.name, failed)
+	return nil
 }
+
+// String names the device in errors.
+func (s *sensor) String() string { return "kernel: " + s.device.kind + " " + s.device.name }
 
 var errFault = errors.New("the device says that the value is not valid")
 
@@ -90,6 +105,9 @@ func (s *sensor) value(i int) (float64, error) {
 		return 0, fmt.Errorf("%s contains %.60q: %w", s.values[i].Name(), text, err)
 	}
 	value := (n + c.offset) * c.scale
+	if c.humid {
+		value = nearest(value)
+	}
 	if math.IsInf(value, 0) {
 		return 0, fmt.Errorf("%s contains %.60q, which is infinite after scaling", s.values[i].Name(), text)
 	}

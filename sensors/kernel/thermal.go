@@ -16,7 +16,7 @@ func thermalDevice(dir string) (*device, error) {
 		return nil, nil // it has only a mode
 	}
 	return &device{kind: Thermal, name: name, place: filepath.Base(dir), channels: []channel{{
-		quantity: sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Resolution: 1e-3},
+		quantity: within(Thermal, name, "temp", sensors.Quantity{Name: "temp", Unit: sensors.Celsius, Resolution: 1e-3}),
 		file:     "temp", scale: 1e-3, parse: parseNumber,
 	}}}, nil
 }
