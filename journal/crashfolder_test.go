@@ -22,6 +22,8 @@ type crashFolder struct {
 	room      int64
 	operation int
 
+	nothingUnderWay bool // the write during which the power is cut leaves nothing
+
 	noFolderSync, noFileSync bool // planted faults of whoever uses it: Sync does nothing
 }
 
@@ -186,7 +188,7 @@ func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
 
 func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.c.step(); err != nil {
-		if errors.Is(err, errCut) && f.c.rng.IntN(2) == 0 { // it was on its way
+		if errors.Is(err, errCut) && !f.c.nothingUnderWay && f.c.rng.IntN(2) == 0 { // it was on its way
 			f.pending = append(f.pending, crashWrite{off, slices.Clone(p)})
 		}
 		return 0, err

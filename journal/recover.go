@@ -15,8 +15,8 @@ type state struct {
 }
 
 // open opens the log in a folder. It reads the heads of all segments and the whole of the newest one, of which it gives each
-// commit to visit. It writes nothing.
-func open(dir folder, size int64, most int, visit func(f *frame) error) (*log, *state, error) {
+// commit to visit, after its head to before. It writes nothing.
+func open(dir folder, size int64, most int, visit func(f *frame) error, before func(head *frame)) (*log, *state, error) {
 	l := &log{dir: dir, size: size, most: max(most, 2), next: 1, snapshot: func() []byte { return nil }}
 	st := new(state)
 	names, err := dir.List()
@@ -35,6 +35,8 @@ func open(dir folder, size int64, most int, visit func(f *frame) error) (*log, *
 		l.epoch = 1
 		return l, st, nil
 	}
+	newest := &l.kept[len(l.kept)-1]
+	before(&frame{kind: kindHead, epoch: newest.epoch, first: newest.first, content: st.snapshot})
 	if err := l.reopen(st, visit); err != nil {
 		return nil, nil, err
 	}
