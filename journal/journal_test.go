@@ -195,13 +195,15 @@ func TestReaderFollows(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for r.Next(ctx, func(e *Entry) error {
-				if e.Lost > 0 {
-					t.Errorf("%d are lost", e.Lost)
-				}
-				heard = append(heard, e.Sequence)
-				return nil
-			}) == nil {
+			var err error
+			for err == nil {
+				err = r.Next(ctx, func(e *Entry) error {
+					if e.Lost > 0 {
+						t.Errorf("%d are lost", e.Lost)
+					}
+					heard = append(heard, e.Sequence)
+					return nil
+				})
 			}
 		}()
 		want := 0

@@ -234,4 +234,3 @@ func (j *Journal) Last(f Filter, visit func(*Entry) error) error {
 	}
 	return nil
 }
-

@@ -37,12 +37,12 @@ func (m *memory) event(p Position, e *Event) error {
 		l = new(last)
 		m.lasts[e.Topic] = l
 	}
-	data := l.event.Data[:0]
+	kept := l.event.Data[:0] // its memory is used again
 	l.Position, l.event, l.long = p, *e, len(e.Data) > longestLast
-	if l.long {
-		l.event.Data = nil
-	} else {
-		l.event.Data = append(data, e.Data...)
+	l.event.Data = nil
+	if !l.long {
+		kept = append(kept, e.Data...)
+		l.event.Data = kept
 	}
 	return nil
 }
