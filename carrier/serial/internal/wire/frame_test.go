@@ -24,7 +24,7 @@ type vectors struct {
 	} `json:"crc"`
 	Frames []struct {
 		Name    string `json:"name"`
-		From    string `json:"from"`
+		From    string `json:"from"` // "hub" or "device"
 		Session string `json:"session"`
 		Type    int    `json:"type"`
 		Number  uint8  `json:"number"`
@@ -33,7 +33,7 @@ type vectors struct {
 	} `json:"frames"`
 	Bad []struct {
 		Name    string `json:"name"`
-		From    string `json:"from"`
+		From    string `json:"from"` // "hub" or "device"
 		Session string `json:"session"`
 		Wire    string `json:"wire"`
 		Echo    bool   `json:"echo"` // it is one of the receiver's own
