@@ -38,7 +38,7 @@ func (d *wiredDevice) connect(lines chan<- net.Conn) wire.Welcome {
 				return
 			}
 			in.Feed(buf[:n], func(chunk []byte, _ bool) {
-				f, err := wire.ParseFrame(chunk, session)
+				f, err := wire.ParseFrame(chunk, wire.Hub, session)
 				if err != nil {
 					d.t.Errorf("the hub wrote %x: %v", chunk, err)
 					return
@@ -67,7 +67,7 @@ func (d *wiredDevice) greet() wire.Welcome {
 
 func (d *wiredDevice) write(session uint16, f wire.Frame) {
 	d.t.Helper()
-	_, err := d.conn.Write(wire.AppendFrame([]byte{0}, session, f))
+	_, err := d.conn.Write(wire.AppendFrame([]byte{0}, wire.Device, session, f))
 	must(d.t, err)
 }
 

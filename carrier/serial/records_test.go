@@ -22,7 +22,7 @@ func TestRecordsAreBounded(t *testing.T) {
 	for n := range devices {
 		now = now.Add(time.Second)
 		h := wire.Hello{UID: []byte{byte(n), byte(n >> 8)}, ReceiveWindow: wire.MinFrame, MaxFrame: wire.MinFrame, Window: 1, TicksPerSecond: 1000}
-		l.end.Receive(now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
+		l.end.Receive(now, wire.AppendFrame([]byte{0}, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
 	}
 	l.end.Drop(carrier.ErrUnplugged)
 	records := len(s.records)

@@ -413,7 +413,7 @@ func TestNoise(t *testing.T) {
 	noise("\x00\x05\xff\xfe\x01\x00\x02\x00" + strings.Repeat("\xaa", 9000) + "\x00")
 	acknowledged(t, b.report(t, 5, 10))
 	for kind := range wire.FrameType(8) {
-		noise(string(wire.AppendFrame([]byte{0}, 0x4242, wire.Frame{Kind: kind, Payload: []byte{0xff, 0xff}})))
+		noise(string(wire.AppendFrame([]byte{0}, wire.Device, 0x4242, wire.Frame{Kind: kind, Payload: []byte{0xff, 0xff}})))
 	}
 	acknowledged(t, b.report(t, 10, 15))
 	b.counted(t, 15)

@@ -42,8 +42,10 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
 
 #define VERSION 1
-#define WIDE 0x19    /* the head of a number of two bytes, such as the session; our own HELLO has the head of the uid there */
 #define NUMBERS 31   /* sequence numbers count modulo 32 */
+#define HUB_FRAME 1  /* the CRC over a whole frame of the hub, with its own CRC */
+#define ECHO 0xF0    /* the lower byte of that of one of ours, which the line returns: 1EF0 */
+#define DEVICE_XOR 0x00FF /* what our CRC is combined with, so that we do not take our echo for the hub */
 #define BAD_FRAMES 4 /* so many in a row make a new session due */
 
 /* Sizes, in bytes. */
@@ -224,10 +226,11 @@ static inline uint16_t word_at(const uint8_t *p) {
 /* ---- CBOR */
 
 SHARED void put_copy(const uint8_t *p, uint8_t n) {
-	uint8_t *to = state.put;
-	ring_size room = state.room;
+	STATE(s);
+	uint8_t *to = s->put;
+	ring_size room = s->room;
 	if (n > room) n = (uint8_t)room;
-	state.room = room - n;
+	s->room = room - n;
 	for (; n; n--) *to++ = *p++;
 	state.put = to;
 }
@@ -474,7 +477,7 @@ SHARED void hello(void) {
 static void welcome(sighub_state *s) {
 	NEAR(const uint8_t, p, rx + 2);
 	uint8_t n, expects = p[EXPECTS];
-	if (word_at(p) != (VERSION << 8 | WIDE)) return; /* otherwise it is an echo of our own */
+	if (p[0] != VERSION) return;
 	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* it answers an old HELLO */
 #if SIGHUB_FRAME > FRAME_LEAST
 	s->limit = SIGHUB_FRAME - OVERHEAD;
@@ -554,8 +557,8 @@ uint16_t sighub_waiting(void) { return state.used; }
 /* ---- Receiving */
 
 static void put_dictionary(uint16_t from) {
-	const char *p = sighub_dictionary;
-	for (; from && SIGHUB_FLASH_BYTE(p); from--) p++;
+	const char *p = sighub_dictionary, *to = p + from;
+	while (SIGHUB_FLASH_BYTE(p) && p != to) p++;
 	put_text(p, PIECE, SIGHUB_BYTES);
 }
 
@@ -617,16 +620,24 @@ static void message(sighub_state *s, uint8_t control) {
 }
 #endif
 
-SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its control byte on */
+/* Shifts a CRC to the left, and adds the polynomial if the bit that falls out was 1. */
+#ifdef __AVR__
+#define SHIFT(crc, polynomial) \
+	__asm__("lsl %A0\n\trol %B0\n\tbrcc 1f\n\teor %A0, %1\n\teor %B0, %2\n1:" \
+	        : "+r"(crc) : "r"((uint8_t)(polynomial)), "r"((uint8_t)((polynomial) >> 8)))
+#else
+#define SHIFT(crc, polynomial) crc = (uint16_t)(crc << 1 ^ (crc & 0x8000 ? polynomial : 0))
+#endif
+
+SHARED uint16_t crc16(const uint8_t *frame, uint8_t size) { /* of a frame, from its control byte on */
+	NEAR(const uint8_t, p, frame);
 	uint16_t crc = state.session.n;
 	if (*p < 0x20) crc = 0xFFFF; /* HELLO */
 	do {
 		uint8_t i = 8;
 		crc ^= (uint16_t)(*p++ << 8);
 		do {
-			uint8_t odd = (int16_t)crc < 0;
-			crc = (uint16_t)(crc << 1);
-			if (odd) crc ^= 0x1021;
+			SHIFT(crc, 0x1021);
 		} while (--i);
 	} while (--size);
 	return crc;
@@ -635,17 +646,22 @@ SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its 
 static void frame(sighub_state *s, uint8_t size) {
 	uint8_t control = rx[1];
 	uint8_t left = size - 4;
+	uint16_t crc;
 #if SIGHUB_REQUESTS
 	s->left = left;
 	s->get = rx + 2;
 #endif
-	if (s->rx_left || left > SIGHUB_FRAME - OVERHEAD || crc16(rx + 1, size - 1)) {
+	if (s->rx_left || left > SIGHUB_FRAME - OVERHEAD) goto damaged;
+	crc = crc16(rx + 1, size - 1);
+	if (crc != HUB_FRAME) {
+		if ((uint8_t)crc == ECHO) return; /* or damage that looks like it, which does not matter */
+	damaged:
 		if (++s->bad >= BAD_FRAMES) hello();
 		return;
 	}
 	s->bad = 0;
 	s->silent = 0;
-	if (control < ACK) { /* HELLO; an EVT is an echo of our own */
+	if (control < EVT) { /* HELLO */
 		if (!left) hello(); /* the hub does not know this session */
 		else if (!s->met) welcome(s);
 	} else if (!s->met) { /* it belongs to the previous session */
@@ -693,7 +709,7 @@ SHARED void open_frame(uint8_t control) {
 /* Adds the CRC and stuffs the bytes in place: from the end backwards, each zero becomes the distance to the next. */
 static void close_frame(sighub_state *s) {
 	uint8_t *p = s->put, distance = 1, n = (uint8_t)(p - (out + 2));
-	uint16_t crc = crc16(out + 2, n);
+	uint16_t crc = crc16(out + 2, n) ^ DEVICE_XOR;
 	*p++ = (uint8_t)(crc >> 8);
 	*p++ = (uint8_t)crc;
 	*p = 0;

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -53,7 +54,7 @@ type DeviceConfig struct {
 }
 
 // DeviceStats counts a device's traffic: see device.Stats.
-type DeviceStats struct{ Sent, Acknowledged, Refused, Lost, Resent, BadFrames uint64 }
+type DeviceStats struct{ Sent, Acknowledged, Refused, Lost, Resent, BadFrames, Echoes uint64 }
 
 // A DeviceOwner is told what happens at a [DeviceEnd].
 type DeviceOwner interface {
@@ -76,7 +77,7 @@ func NewDeviceEnd(c DeviceConfig, owner DeviceOwner) *DeviceEnd {
 // boot starts the device under a boot number.
 func (l *DeviceEnd) boot(number uint32) {
 	l.Hello.Boot = number
-	l.Link = &Link{askAfter: l.Ask, baud: l.Baud, ticks: l.Ticks}
+	l.Link = &Link{side: wire.Device, askAfter: l.Ask, baud: l.Baud, ticks: l.Ticks}
 	l.rates = deviceRates{lineRate: lineRate{settable: l.rates.settable, base: l.Baud, now: l.rates.now}, fastest: l.Fastest}
 	l.open, l.saying, l.kept, l.welcomed, l.hub = false, false, false, false, 0
 }
@@ -144,8 +145,10 @@ func (l *DeviceEnd) sayHello(now time.Time) {
 // Receive takes bytes as they were read. It returns true: Pull may have something to write for them.
 func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 	l.in.Feed(data, func(chunk []byte, whole bool) {
-		f, err := wire.ParseFrame(chunk, l.Link.session)
+		f, err := wire.ParseFrame(chunk, wire.Hub, l.Link.session)
 		switch {
+		case whole && errors.Is(err, wire.ErrEcho):
+			l.stats.Echoes++
 		case err != nil || !whole:
 			l.stats.BadFrames++
 			if !l.rates.until.IsZero() {
@@ -163,7 +166,7 @@ func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 			if w, err := wire.ParseWelcome(f.Payload); err == nil && l.saying && l.answersHello(now, w.Echo) {
 				l.begin(now, w)
 			}
-		case f.Kind == wire.FrameEvent: // an echo: a hub sends none
+		case f.Kind == wire.FrameEvent: // a hub sends none
 		case l.Link.session != 0:
 			l.badInRow, l.rates.until = 0, time.Time{}
 			if f.Kind == wire.FrameBaud {
@@ -287,7 +290,7 @@ func (l *DeviceEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		if l.rates.settable {
 			h.FastestBaud = uint32(l.rates.fastest)
 		}
-		return wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()})
+		return wire.AppendFrame(dst, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()})
 	})
 	switch silent := l.Link.heard.Add(l.Timeout); {
 	case !l.saying && !l.rates.until.IsZero():

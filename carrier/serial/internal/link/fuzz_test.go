@@ -143,8 +143,8 @@ func FuzzLink(f *testing.F) {
 			script = script[min(len(script), 3+n):]
 			now = now.Add(time.Duration(delay) * 10 * time.Millisecond)
 			fr := wire.Frame{Kind: wire.FrameType(ctrl >> 5), Number: ctrl & 31, Payload: payload}
-			hub.Receive(now, wire.AppendFrame(nil, device.Link.session, fr))
-			device.Receive(now, wire.AppendFrame(nil, device.Link.session, fr))
+			hub.Receive(now, wire.AppendFrame(nil, wire.Device, device.Link.session, fr))
+			device.Receive(now, wire.AppendFrame(nil, wire.Hub, device.Link.session, fr))
 			exchange()
 			for _, e := range device.events {
 				if e.arrival.In != nil {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -64,8 +65,8 @@ func NewHubEnd(c HubConfig, devices *Devices, owner HubOwner) *HubEnd {
 		in: wire.Deframer{Limit: wire.MaxFrame}}
 }
 
-// LineStats counts what arrived: whole frames, and what was not a frame.
-type LineStats struct{ Frames, BadFrames uint64 }
+// LineStats counts what arrived: whole frames, what was not a frame, and the hub's own frames, which the line has returned.
+type LineStats struct{ Frames, BadFrames, Echoes uint64 }
 
 // A LastError is the latest error on a line, and when it happened.
 type LastError struct {
@@ -136,15 +137,16 @@ func (l *HubEnd) Receive(now time.Time, data []byte) bool {
 	if l.in.Empty() {
 		l.frameBegan = now
 	}
-	good := l.Stats.Frames
+	before := l.Stats
 	l.mayAnswer = l.device == nil
 	l.in.Feed(data, func(chunk []byte, whole bool) {
 		l.chunk(now, chunk, whole)
 		l.frameBegan = now
 	})
 	switch {
-	case l.Stats.Frames > good:
+	case l.Stats.Frames > before.Frames:
 		l.rates.understood()
+	case l.Stats.Echoes > before.Echoes: // which says nothing of the device's rate
 	case l.device == nil && !isText(bytes.ReplaceAll(data, []byte{0}, []byte{' '})):
 		l.rates.noise(now)
 	}
@@ -158,8 +160,10 @@ func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
 	if l.device != nil {
 		session = l.device.Link.session
 	}
-	f, err := wire.ParseFrame(chunk, session)
+	f, err := wire.ParseFrame(chunk, wire.Device, session)
 	switch {
+	case whole && errors.Is(err, wire.ErrEcho): // neither a device nor damage
+		l.Stats.Echoes++
 	case !whole || err != nil:
 		l.mayAnswer = true
 		l.text.write(now, text)
@@ -359,10 +363,10 @@ func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		switch {
 		case l.rates.want != 0:
 		case l.welcome != nil:
-			dst = wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: l.welcome})
+			dst = wire.AppendFrame(dst, wire.Hub, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: l.welcome})
 			l.welcome = nil
 		case l.askHello:
-			dst = wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello})
+			dst = wire.AppendFrame(dst, wire.Hub, wire.CRCStart, wire.Frame{Kind: wire.FrameHello})
 			l.askHello = false
 			l.rates.toBase() // only afterwards, so that a device at a faster rate hears it
 		case l.rates.trying():

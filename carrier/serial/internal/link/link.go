@@ -24,6 +24,7 @@ type Link struct {
 	baud       int                        // bits per second, ten per byte
 	ticks      func(now time.Time) uint32 // this end's clock, for answers to PING
 
+	side         wire.End
 	session      uint16 // 0: none
 	limits       Limits
 	out          unanswered
@@ -254,7 +255,9 @@ func (l *Link) ask(now time.Time, dst []byte) []byte {
 	return l.append(dst, wire.Frame{Kind: wire.FramePing, Number: l.ping.number})
 }
 
-func (l *Link) append(dst []byte, f wire.Frame) []byte { return wire.AppendFrame(dst, l.session, f) }
+func (l *Link) append(dst []byte, f wire.Frame) []byte {
+	return wire.AppendFrame(dst, l.side, l.session, f)
+}
 
 // pingAt returns when the next PING is due: after silence, and in any case often enough for the other end's clock.
 func (l *Link) pingAt() time.Time {
