@@ -107,6 +107,10 @@ type Client struct {
 	// client. On a medium without legacy clients the carrier always sets it. So does the connecting end for its hub.
 	Hello bool
 
+	// Refused counts what is refused of the client. A carrier that refuses something itself gives its counts, and the handler
+	// adds to them. Nil: the carrier has none.
+	Refused *Refusals
+
 	// Window is how many unanswered messages the client takes at a time. Transmit blocks when there are as many, and not
 	// before. It is 0 if the medium limits messages in another way.
 	Window int
