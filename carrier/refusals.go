@@ -25,6 +25,9 @@ func Cause(err error) string {
 		return k.cause
 	}
 	if e, ok := errors.AsType[*StatusError](err); ok {
+		if e.cause != "" {
+			return e.cause
+		}
 		for _, s := range statusErrors {
 			if s.status == e.Status {
 				return s.kind.cause

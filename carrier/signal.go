@@ -14,6 +14,10 @@ type Signal struct {
 	Uncertainty int64  // nanoseconds that Time may be off
 	Seq         uint64 // 0: unknown
 	Data        Value
+
+	// Err says why a signal that arrived cannot be taken, such as a time that makes no sense. The handler answers the signal
+	// with it. The stream goes on.
+	Err error
 }
 
 // A Route is what signals of one event have in common. It travels with the first of them on a connection; after that a

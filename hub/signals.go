@@ -196,6 +196,9 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 // triggerOne triggers the event of a signal, at the given time unless the signal tells another. If borrowed is true, the data is
 // the carrier's, and whoever keeps it makes a copy.
 func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) error {
+	if s.Err != nil {
+		return s.Err
+	}
 	if s.Time != 0 {
 		at = time.Unix(0, s.Time)
 	}

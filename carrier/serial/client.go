@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/endpoint"
@@ -21,11 +22,15 @@ type client struct {
 	device       *link.Device
 	record       *deviceRecord
 	hello        wire.Hello // that began the connection
+	since        time.Time
 	window       int
 	line         *line
 	id           carrier.ClientID // 0 until the handler is to be told
 	dict         *wire.Dictionary
 	predecessors []*client // the handler must know of their end first
+
+	senders knownSenders // the server's lock guards it
+	problem *Problem     // with the dictionary; the same
 
 	answers handedAnswers
 	routes  map[wire.EventName]*carrier.Route
@@ -54,8 +59,10 @@ func newClient(s *Server, d *link.Device, r *deviceRecord, l *line) *client {
 		device:    d,
 		record:    r,
 		hello:     d.Hello,
+		since:     time.Now(),
 		window:    d.Link.Window(),
 		line:      l,
+		senders:   newKnownSenders(s.options.MaxSenders),
 		routes:    make(map[wire.EventName]*carrier.Route),
 		queue:     endpoint.NewQueue(r.unhandled...),
 		fetched:   make(chan []byte, 1),
@@ -118,6 +125,11 @@ func (c *client) run() {
 			return
 		}
 		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
+		c.server.mu.Lock()
+		c.record.refused.add(1, err)
+		c.problem = &Problem{What: "the device's dictionary cannot be used, so its readings are refused: " + err.Error(),
+			Remedy: "correct the names in the device's program", Since: time.Now().UTC()}
+		c.server.mu.Unlock()
 	}
 	if !c.announce() {
 		return
@@ -127,6 +139,7 @@ func (c *client) run() {
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
+		Refused: &c.record.refused.Refusals,
 	})
 	log.Info("device connected", "firmware", c.hello.Firmware)
 	offers := newRegistrations(c)
@@ -207,17 +220,58 @@ func (c *client) message(e event) {
 	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
 		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
 	}
+	signal, reports := wire.FindSignal(a.Payload)
+	if reports && signal.Data != nil {
+		err = cmp.Or(checkValue(signal.Data), err)
+	}
 	if err != nil {
-		c.Respond(a.In, carrier.Failed(err))
+		c.refuseMessage(e, signal, err)
 		return
 	}
-	if m.Method == "signal" {
-		c.server.mu.Lock()
-		c.count(e.at, 1)
-		c.server.mu.Unlock()
-	}
 	lockrank.MustBeFree("a handler gets a message")
-	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
+	answer := &carrier.Answer{Send: func(_ carrier.Value, r carrier.Reply) { c.answered(a.In, m, r) }}
+	c.server.handler.HandleMessage(c.id, m, answer.Respond)
+}
+
+// refuseMessage refuses a message. One that reports a reading is handed on as a signal that says so, since there may be
+// listeners that miss it.
+func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
+	reports := len(signal.Event) > 0 && len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
+	c.server.mu.Lock()
+	if reports {
+		c.logRefusal("a reading is refused", err, "sender", string(signal.Sender), "event", string(signal.Event),
+			"value", shownBytes(signal.Data))
+		c.record.refused.note(err)
+	} else {
+		c.refuse("a message is refused", err, "frame", shownBytes(e.arrival.Payload))
+	}
+	c.server.mu.Unlock()
+	respond := func(*handed) { c.Respond(e.arrival.In, carrier.Failed(err)) }
+	if !reports {
+		respond(nil)
+		return
+	}
+	route := &carrier.Route{Sender: string(signal.Sender), Event: string(signal.Event)}
+	c.hand([]carrier.Signal{{Route: route, Time: e.at.UnixNano(), Err: err}}, handed{ended: respond})
+}
+
+// answered passes on the handler's answer to a message, and notes what it means.
+func (c *client) answered(in *link.Incoming, m *carrier.Message, r carrier.Reply) {
+	c.server.mu.Lock()
+	err := r.Err()
+	switch m.Method {
+	case methodAddSender, methodRemoveSender:
+		err = c.senders.note(m, err)
+	case methodSignal:
+		if err == nil {
+			c.count(time.Now(), 1)
+		}
+	}
+	if err != nil {
+		c.record.refused.note(err)
+	}
+	c.server.mu.Unlock()
+	c.Respond(in, r)
 }
 
 // count counts readings; the server's lock is held.

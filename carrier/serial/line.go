@@ -31,7 +31,8 @@ type line struct {
 	port     portState
 	client   *client // the latest
 	usb      *discovery.USB
-	readings uint64  // that have arrived
+	heard    overheard
+	readings uint64  // that were taken
 	average  average // of readings
 }
 
@@ -42,6 +43,7 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
 		Log: s.log,
 	}, &s.devices, l)
+	l.heard = overheard{port: p.Path, log: s.log}
 	l.port.enter(time.Now(), PortOpening, nil)
 	return l
 }
@@ -105,8 +107,9 @@ func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
 	l.end.Opened(settable && l.options.Baud == 0)
+	l.heard.opened()
 	l.server.mu.Unlock()
-	endpoint.Pump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, listeningEnd{l.end, &l.heard}, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {

@@ -31,6 +31,9 @@ type Options struct {
 	// default 8.
 	Window int
 
+	// MaxSenders is how many senders of a device's dictionary the hub takes. Default 256.
+	MaxSenders int
+
 	// Retry is the time after which a sender is offered again that the hub has refused because its name is taken. Default
 	// 5 s.
 	Retry time.Duration
@@ -74,6 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Timeout = cmp.Or(o.Timeout, max(3*time.Second, o.Ask))
 	o.MaxFrame = cmp.Or(o.MaxFrame, wire.DefaultFrame)
 	o.Window = cmp.Or(o.Window, wire.MaxWindow)
+	o.MaxSenders = cmp.Or(o.MaxSenders, 256)
 	o.Retry = cmp.Or(o.Retry, 5*time.Second)
 	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
 	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
@@ -82,6 +86,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
 		return o, fmt.Errorf("serial: %w", err)
+	}
+	if o.MaxSenders < 0 {
+		return o, fmt.Errorf("serial: the limit of senders must not be negative: %d", o.MaxSenders)
 	}
 	if o.Ask < 0 || o.Timeout < o.Ask {
 		return o, fmt.Errorf("serial: the timeout must be at least the %v after which a device is asked, not %v", o.Ask, o.Timeout)

@@ -82,6 +82,7 @@ type deviceRecord struct {
 	device    *link.Device // another one after a reset in which the device lost its memory
 	client    *client      // nil: not connected
 	losses    losses
+	refused   refusals
 	unhandled []event // of a connection of which the handler was not told
 }
 

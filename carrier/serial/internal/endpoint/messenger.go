@@ -81,6 +81,15 @@ func (m *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
 	if r.Status != carrier.StatusDone || !r.Response.IsNull() {
 		payload = wire.PackReply(r, m.payloadLimit())
 	}
+	m.answer(in, payload)
+}
+
+// RespondRefusal answers an EVT frame of which some readings are refused: those at these places. See Respond.
+func (m *Messenger) RespondRefusal(in *link.Incoming, r carrier.Reply, places []int) {
+	m.answer(in, wire.PackRefusal(r, places, m.payloadLimit()))
+}
+
+func (m *Messenger) answer(in *link.Incoming, payload []byte) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if m.link.Answer(in, payload) {

@@ -194,11 +194,20 @@ func (l *DeviceEnd) arrived(a Arrival) {
 	}
 }
 
-// acknowledged ends the readings of a frame that the hub has answered.
+// acknowledged ends the readings of a frame that the hub has answered. It may have refused some of them, or all.
 func (l *DeviceEnd) acknowledged(a Arrival) {
 	readings := l.ring.takeAnswered(a.Answered.ID)
-	err := wire.UnpackReply(a.Reply).Err()
-	for _, r := range readings {
+	failed := wire.UnpackReply(a.Reply).Err()
+	refused, all := wire.RefusedPlaces(a.Reply)
+	became := func(place int) error {
+		if all || refused[place] {
+			return failed
+		}
+		return nil
+	}
+	first := 0 // of those that become the same
+	for i, r := range readings {
+		err := became(i)
 		switch {
 		case r.Gap:
 		case err != nil:
@@ -206,8 +215,11 @@ func (l *DeviceEnd) acknowledged(a Arrival) {
 		default:
 			l.stats.Acknowledged++
 		}
+		if i+1 == len(readings) || (became(i+1) == nil) != (err == nil) {
+			l.ended(readings[first:i+1], err)
+			first = i + 1
+		}
 	}
-	l.ended(readings, err)
 }
 
 // answersFetch answers a message if it asks for a piece of the dictionary, and reports whether it does.

@@ -20,6 +20,7 @@ const MaxUID = 12
 type Hello struct {
 	UID            []byte
 	Name, Firmware string
+	OddName        bool   // Name is an escaped form of what the device has said, which is not plain text
 	Dictionary     uint32 // hash of the dictionary; 0: there is none
 	Boot           uint32
 	ResetCause     uint64
@@ -80,8 +81,8 @@ func ParseHello(payload []byte) (Hello, error) {
 	}
 	h.UID = append([]byte(nil), in.str("the uid", carrier.CBORBytes, MaxUID)...)
 	for _, f := range []func(){
-		func() { h.Name = in.text("the name", MinFrame) },
-		func() { h.Firmware = in.text("the firmware's version", MinFrame) },
+		func() { h.Name, h.OddName = in.given("the name", MinFrame) },
+		func() { h.Firmware, _ = in.given("the firmware's version", MinFrame) },
 		func() { h.Dictionary = uint32(in.Uint("the dictionary's hash", math.MaxUint32)) },
 		func() { h.Boot = uint32(in.Uint("the boot number", math.MaxUint32)) },
 		func() { h.ResetCause = in.Uint("the reset cause", math.MaxUint64) },

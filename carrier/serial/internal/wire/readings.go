@@ -13,7 +13,7 @@ import (
 type Reading struct {
 	Number int // of the event in the dictionary; for a loss, that plus the number of events
 	Ticks  uint32
-	Value  []byte // one CBOR item; for a loss, its count
+	Value  []byte // one CBOR item, whose content is not checked; for a loss, its count
 }
 
 // NumberBits returns how many bits a reading's number takes if the dictionary has so many events.
@@ -57,7 +57,7 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 			continue
 		}
 		x := in.Uint("a reading's number and ticks", math.MaxUint32)
-		r := Reading{Number: int(x & (1<<width - 1)), Value: in.raw("the value")}
+		r := Reading{Number: int(x & (1<<width - 1)), Value: in.value("the value")}
 		switch {
 		case in.Err != nil:
 		case at.Torn:

@@ -1,0 +1,40 @@
+package serial
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A Problem is something that is wrong at a port now, and that a user can mend. Its texts are harmless to print.
+type Problem struct {
+	What   string    `json:"what"`
+	Remedy string    `json:"remedy"`
+	Since  time.Time `json:"since"`
+
+	cause string
+}
+
+// problems returns what is wrong at the port; the server's lock is held.
+func (l *line) problems(now time.Time) (list []Problem) {
+	c := l.client
+	if c == nil || c.cause != nil { // no device is connected
+		if p := l.heard.problem(now); p != nil {
+			list = append(list, *p)
+		}
+		return list
+	}
+	if c.problem != nil {
+		list = append(list, *c.problem)
+	}
+	if c.hello.OddName && l.options.Name == "" {
+		list = append(list, Problem{What: fmt.Sprintf(`the device's name is not plain text in UTF-8: it stands here as "%s"`, c.hello.Name),
+			Remedy: "correct the name in the device's program, or give the device a name at this port, with name", Since: c.since.UTC()})
+	}
+	return append(list, c.senders.problems()...)
+}
+
+func andMore(n int) string { return fmt.Sprintf(" (and %d more)", n) }
+
+// quote returns a text of a device in quotation marks, in a form that is harmless to print.
+func quote(s string) string { return strconv.Quote(s) }
