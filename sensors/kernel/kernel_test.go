@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -214,6 +215,37 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
+// TestOneOfSeveral: an input that cannot be read, or has become empty, is told alone, and the others are still read; a device
+// with nothing else fails.
+func TestOneOfSeveral(t *testing.T) {
+	root := files(t, map[string]string{
+		"class/hwmon/hwmon0/name": "board\n", "class/hwmon/hwmon0/temp1_input": "41000\n", "class/hwmon/hwmon0/temp2_input/x": "",
+		"class/hwmon/hwmon0/temp3_input": "43000\n", "class/thermal/thermal_zone0/type": "zone\n",
+		"class/thermal/thermal_zone0/temp/x": "",
+	})
+	f := found(t, root, "board")
+	s, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	write(t, root, "class/hwmon/hwmon0/temp3_input", "")
+	values := make([]float64, 3)
+	err = s.Read(t.Context(), values)
+	partial, ok := errors.AsType[sensors.PartialError](err)
+	if !ok || values[0] != 41 || !math.IsNaN(values[1]) || !math.IsNaN(values[2]) || partial[0] != nil || partial[1] == nil ||
+		!errors.Is(partial[2], errNumber) || !strings.Contains(err.Error(), "hwmon board") {
+		t.Errorf("%v, %v", values, err)
+	}
+	write(t, root, "class/hwmon/hwmon0/temp1_input", "garbage")
+	if err := s.Read(t.Context(), values); err == nil || errors.As(err, &partial) {
+		t.Errorf("nothing can be read: %v", err)
+	}
+	if values, err := read(t.Context(), found(t, root, "zone")); err == nil {
+		t.Errorf("a directory reads %v", values)
+	}
+}
+
 // TestNames: what a sensor is called does not depend on the numbers that the kernel gives, nor on their order.
 func TestNames(t *testing.T) {
 	at := func(kind, name, place string) *device { return &device{kind: kind, name: name, place: place} }
@@ -309,10 +341,14 @@ func FuzzOneWire(f *testing.F) {
 	f.Add([]byte("50 05 4b 46 7f ff 10 10 1c : crc=1c YES\n50 05 4b 46 7f ff 10 10 1c t=85000\n"))
 	f.Add([]byte("00 00 : crc=00 NO\n00 t=0\n"))
 	f.Add([]byte(" YES\nt="))
+	f.Add([]byte("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := parseOneWire(text)
 		if err == nil && (math.IsNaN(n) || math.IsInf(n, 0) || !strings.Contains(string(text), " YES") ||
 			!strings.Contains(string(text), "t=")) {
+			t.Errorf("%q is taken for %v", text, n)
+		}
+		if err == nil && bytes.HasPrefix(text, []byte("00 00 00 00 00 00 00 00 00 ")) {
 			t.Errorf("%q is taken for %v", text, n)
 		}
 	})
