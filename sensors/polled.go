@@ -164,9 +164,9 @@ func (s *polled) failed(err error) bool {
 	s.close()
 	s.disconnect("failed: " + err.Error())
 	if s.gone {
-		s.log.Debug("a sensor still does not answer", "error", err)
+		s.log.Debug("a sensor still gives no reading", "error", err)
 	} else {
-		s.log.Warn("a sensor does not answer: trying again until it does", "error", err)
+		s.log.Warn("a sensor gives no reading: trying again until it does", "error", err)
 	}
 	s.gone = true
 	return true

@@ -419,7 +419,9 @@ func TestFalseAmongOthers(t *testing.T) {
 				t.Errorf("counted %+v, want %+v", got, tally)
 			}
 			cancel()
-			<-done
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 			if n := strings.Count(log.String(), "humidity is 104, but can only be 0 to 100"); n != 1 {
 				t.Errorf("logged %d times:\n%s", n, &log)
 			}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -25,13 +26,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tree makes the tree of a txtar file and returns its root, whose name has in it what means something to a pattern.
 func tree(t testing.TB, name string) string {
 	t.Helper()
+	return treeAs(t, name, func(path string) string { return path })
+}
+
+// treeAs does the same, with other paths.
+func treeAs(t testing.TB, name string, as func(path string) string) string {
+	t.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(t.TempDir(), `sys [*]`)
 	for _, f := range archive.Files {
-		name, target, link := strings.Cut(f.Name, " -> ")
+		name, target, link := strings.Cut(as(f.Name), " -> ")
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -171,7 +178,7 @@ func TestChanges(t *testing.T) {
 // TestComesBack: a disk that was pulled and put back has another number, and is found again.
 func TestComesBack(t *testing.T) {
 	root := tree(t, "pc.txtar")
-	f := found(t, root, "nvme1")
+	f := found(t, root, "nvme-0000-00-06-0")
 	disk := filepath.Join(root, "devices/pci0000:00/0000:00:06.0/nvme/nvme1")
 	link := filepath.Join(root, "class/hwmon/hwmon2")
 	for _, err := range []error{os.Remove(link), os.RemoveAll(disk)} {
@@ -179,7 +186,7 @@ func TestComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme at nvme1 is gone") {
+	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme at 0000:00:06.0 is gone") {
 		t.Errorf("opening what is not there: %v", err)
 	}
 	if got := found(t, root, "nvme").Path; !strings.Contains(got, "nvme0") {
@@ -208,6 +215,37 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
+// TestOneOfSeveral: an input that cannot be read, or has become empty, is told alone, and the others are still read; a device
+// with nothing else fails.
+func TestOneOfSeveral(t *testing.T) {
+	root := files(t, map[string]string{
+		"class/hwmon/hwmon0/name": "board\n", "class/hwmon/hwmon0/temp1_input": "41000\n", "class/hwmon/hwmon0/temp2_input/x": "",
+		"class/hwmon/hwmon0/temp3_input": "43000\n", "class/thermal/thermal_zone0/type": "zone\n",
+		"class/thermal/thermal_zone0/temp/x": "",
+	})
+	f := found(t, root, "board")
+	s, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	write(t, root, "class/hwmon/hwmon0/temp3_input", "")
+	values := make([]float64, 3)
+	err = s.Read(t.Context(), values)
+	partial, ok := errors.AsType[sensors.PartialError](err)
+	if !ok || values[0] != 41 || !math.IsNaN(values[1]) || !math.IsNaN(values[2]) || partial[0] != nil || partial[1] == nil ||
+		!errors.Is(partial[2], errNumber) || !strings.Contains(err.Error(), "hwmon board") {
+		t.Errorf("%v, %v", values, err)
+	}
+	write(t, root, "class/hwmon/hwmon0/temp1_input", "garbage")
+	if err := s.Read(t.Context(), values); err == nil || errors.As(err, &partial) {
+		t.Errorf("nothing can be read: %v", err)
+	}
+	if values, err := read(t.Context(), found(t, root, "zone")); err == nil {
+		t.Errorf("a directory reads %v", values)
+	}
+}
+
 // TestNames: what a sensor is called does not depend on the numbers that the kernel gives, nor on their order.
 func TestNames(t *testing.T) {
 	at := func(kind, name, place string) *device { return &device{kind: kind, name: name, place: place} }
@@ -225,7 +263,12 @@ func TestNames(t *testing.T) {
 		{[]*device{at(Hwmon, "", ""), at(Hwmon, "…", "")}, "[hwmon-1 hwmon-2]"},
 		{[]*device{at(Hwmon, strings.Repeat("x", 300), "")}, "[" + strings.Repeat("x", 60) + "]"},
 	} {
-		if got := fmt.Sprint(names(test.devices)); got != test.want {
+		name(test.devices)
+		var names []string
+		for _, d := range test.devices {
+			names = append(names, d.names[0])
+		}
+		if got := fmt.Sprint(names); got != test.want {
 			t.Errorf("%s, want %s", got, test.want)
 		}
 	}
@@ -298,10 +341,14 @@ func FuzzOneWire(f *testing.F) {
 	f.Add([]byte("50 05 4b 46 7f ff 10 10 1c : crc=1c YES\n50 05 4b 46 7f ff 10 10 1c t=85000\n"))
 	f.Add([]byte("00 00 : crc=00 NO\n00 t=0\n"))
 	f.Add([]byte(" YES\nt="))
+	f.Add([]byte("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := parseOneWire(text)
 		if err == nil && (math.IsNaN(n) || math.IsInf(n, 0) || !strings.Contains(string(text), " YES") ||
 			!strings.Contains(string(text), "t=")) {
+			t.Errorf("%q is taken for %v", text, n)
+		}
+		if err == nil && bytes.HasPrefix(text, []byte("00 00 00 00 00 00 00 00 00 ")) {
 			t.Errorf("%q is taken for %v", text, n)
 		}
 	})
