@@ -118,6 +118,10 @@ type Client struct {
 	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
 	Signals SignalSink
 
+	// Restricted reports whether the client may only do what every client may, and what May says: see [Rights].
+	Restricted bool
+	May        Rights
+
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string

@@ -28,6 +28,9 @@ type client struct {
 	hello  bool
 	naming string
 
+	restricted bool // it may do what everyone may, and what may says
+	may        carrier.Rights
+
 	signals  signals
 	work     runner // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
@@ -60,6 +63,7 @@ func (c *client) leave(cause error) {
 	c.senders, c.listeners = nil, nil
 	c.mu.Unlock()
 	for _, s := range senders {
+		c.server.kept.keep(s.name, c.info, c.server.now())
 		c.server.disconnect(s, carrier.Reason(cause))
 	}
 	for _, l := range listeners {
@@ -149,6 +153,9 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	var response any
 	err := a.err
 	if err == nil {
+		err = c.allowed(m.Method)
+	}
+	if err == nil {
 		response, err = method(c, a, respond)
 	}
 	switch {
@@ -166,7 +173,11 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		respond(carrier.Reply{Status: carrier.StatusNoSuchMethod})
 		return
 	}
-	response, err := method(c.ctx, m.Params)
+	var response any
+	err := c.allowed(m.Method)
+	if err == nil {
+		response, err = method(c.ctx, m.Params)
+	}
 	if err != nil {
 		respond(carrier.Failed(err))
 		return
@@ -279,6 +290,11 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
 	}
 	c.mu.Unlock()
+	if c.restricted {
+		if err := c.server.kept.allows(s.name, c.info, c.server.now()); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.connect(s); err != nil {
 		return nil, err
 	}
@@ -303,6 +319,7 @@ func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 	c.mu.Lock()
 	delete(c.senders, given)
 	c.mu.Unlock()
+	c.server.kept.keep(s.name, c.info, c.server.now())
 	c.server.disconnect(s, "removed")
 	return nil, nil
 }

@@ -66,6 +66,8 @@ type PortOptions struct {
 	// DTROff and RTSOff deassert these modem lines. Both are asserted by default, as most boards need them; some boards are
 	// held in reset by them. Opening a port may assert both for a moment.
 	DTROff, RTSOff bool
+	// May is what the devices may do beside what every client may: see [carrier.Rights].
+	May carrier.Rights
 	// Naming is copied to [carrier.Client].
 	Naming string
 
