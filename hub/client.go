@@ -31,6 +31,8 @@ type client struct {
 
 	since    time.Time
 	refusals refusals
+	restricted bool // it may do what everyone may, and what may says
+	may        carrier.Rights
 
 	signals  signals
 	work     runner // handles messages, because a local callback may wait for what the client's reader brings
@@ -65,6 +67,7 @@ func (c *client) leave(cause error) {
 	c.senders, c.listeners = nil, nil
 	c.mu.Unlock()
 	for _, s := range senders {
+		c.server.kept.keep(s.name, c.info, c.server.now())
 		c.server.disconnect(s, carrier.Reason(cause))
 	}
 	for _, l := range listeners {
@@ -155,6 +158,9 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	var response any
 	err := a.err
 	if err == nil {
+		err = c.allowed(m.Method)
+	}
+	if err == nil {
 		response, err = method(c, a, respond)
 	}
 	switch {
@@ -173,7 +179,11 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoSuchMethod}, respond)
 		return
 	}
-	response, err := method(c.ctx, m.Params)
+	var response any
+	err := c.allowed(m.Method)
+	if err == nil {
+		response, err = method(c.ctx, m.Params)
+	}
 	if err != nil {
 		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
@@ -294,6 +304,11 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
 	}
 	c.mu.Unlock()
+	if c.restricted {
+		if err := c.server.kept.allows(s.name, c.info, c.server.now()); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.connect(s); err != nil {
 		return nil, err
 	}
@@ -318,6 +333,7 @@ func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 	c.mu.Lock()
 	delete(c.senders, given)
 	c.mu.Unlock()
+	c.server.kept.keep(s.name, c.info, c.server.now())
 	c.server.disconnect(s, "removed")
 	return nil, nil
 }

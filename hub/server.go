@@ -62,6 +62,7 @@ type ServerRouter struct {
 	held   atomic.Int64 // bytes of all outboxes
 	queued atomic.Int64 // bytes of received signals that wait to be handled
 
+	kept      keptNames
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
 	carriers  []carrier.Carrier // that are served
@@ -201,6 +202,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
+		restricted: cl.Restricted, may: cl.May,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		since:     s.now(),
 		senders:   make(map[string]*Sender),

@@ -139,6 +139,7 @@ func (c *client) run() {
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
+		Restricted: true, May: c.line.options.May,
 		Refused: &c.record.refused.Refusals,
 	})
 	log.Info("device connected", "firmware", c.hello.Firmware)

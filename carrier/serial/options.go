@@ -59,13 +59,17 @@ type PortOptions struct {
 	Baud int
 	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
 	MaxBaud int
-	// Opener opens the port. Nil: [port.Open].
+	// Opener opens the port. Nil: the native one of [port.NewOpener]. One that is no [port.ModemOpener] asserts both modem lines
+	// for a moment, even if they are to stay down.
 	Opener port.Opener
 	// Name replaces the device's own name. Empty: it keeps its name.
 	Name string
 	// DTROff and RTSOff deassert these modem lines. Both are asserted by default, as most boards need them; some boards are
-	// held in reset by them. Opening a port may assert both for a moment.
+	// held in reset by them. The system may assert both for a moment while it opens a port. One alone keeps boards in reset or in
+	// their loader that have the usual circuit of an ESP32, so that is logged as a warning.
 	DTROff, RTSOff bool
+	// May is what the devices may do beside what every client may: see [carrier.Rights].
+	May carrier.Rights
 	// Naming is copied to [carrier.Client].
 	Naming string
 
@@ -104,7 +108,7 @@ func (o Options) withDefaults() (Options, error) {
 		p.pattern = pattern
 		p.MaxBaud = cmp.Or(p.MaxBaud, 1_000_000)
 		if p.Opener == nil {
-			p.Opener = port.OpenerFunc(port.Open)
+			p.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
 		}
 		switch {
 		case seen[p.Port]:

@@ -291,6 +291,44 @@ func TestModemLines(t *testing.T) {
 	}
 }
 
+// TestModemOpener: an opener that can keep lines down is asked to; one of two lines alone is worth a warning.
+func TestModemOpener(t *testing.T) {
+	for _, test := range []struct {
+		dtrOff, rtsOff bool
+		want           string
+		warns          bool
+	}{
+		{false, false, "open", false},
+		{true, false, "open dtr false rts true", true},
+		{false, true, "open dtr true rts false", true},
+		{true, true, "open dtr false rts false", false},
+	} {
+		o := &modemOpener{}
+		log := new(logBuffer)
+		s, err := Listen(Options{Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Ports: []PortOptions{{Port: "x", Opener: o, DTROff: test.dtrOff, RTSOff: test.rtsOff}}})
+		must(t, err)
+		if _, err := newLine(s, &s.options.Ports[0], discovery.Port{Path: "x"}).open(); err != nil || o.did != test.want {
+			t.Errorf("%+v: %q, %v", test, o.did, err)
+		}
+		if warns := strings.Contains(log.String(), "only one of DTR and RTS is off"); warns != test.warns {
+			t.Errorf("%+v: %s", test, log)
+		}
+	}
+}
+
+type modemOpener struct{ did string }
+
+func (o *modemOpener) Open(string, int) (port.Port, error) {
+	o.did = "open"
+	return &plainPort{}, nil
+}
+
+func (o *modemOpener) OpenModem(_ string, _ int, dtr, rts bool) (port.Port, error) {
+	o.did = fmt.Sprint("open dtr ", dtr, " rts ", rts)
+	return &plainPort{}, nil
+}
+
 type plainPort struct {
 	port.Port
 	closed int

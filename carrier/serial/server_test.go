@@ -107,11 +107,13 @@ func (b *bench) counted(t testing.TB, n int) {
 }
 
 func TestDeviceOnALine(t *testing.T) {
-	b := newBench(t, func(o *Options, _ *device.Options) { o.Ports[0].Naming = "{device}.{sender}" })
+	b := newBench(t, func(o *Options, _ *device.Options) {
+		o.Ports[0].Naming, o.Ports[0].May = "{device}.{sender}", carrier.RightList
+	})
 	b.start(t)
 	c := b.atHub.wait(t, "connected", 1).client
 	want := carrier.Client{ID: c.ID, Name: "porch", UID: "a1b2", Addr: "serial://" + b.pty.Path(),
-		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}", Refused: c.Refused}
+		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}", Refused: c.Refused, Restricted: true, May: carrier.RightList}
 	if c != want {
 		t.Errorf("%+v, want %+v", c, want)
 	}

@@ -32,7 +32,8 @@ With --sensors auto it reports what the kernel measures when the hub starts, suc
 Pi. ` + "`sighub sensors --scan`" + ` shows these sensors and others, and what to write into a file for each.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
-naming, dtr and rts (on or off).
+naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
+reporting and answering requests).
 
 Examples:
 
@@ -59,6 +60,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	router.Reserve(own.Senders()...)
 	carriers, err := listen(cfg, log)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Ser
 		}
 		o.Ports = append(o.Ports, serial.PortOptions{
 			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
+			May: p.May,
 		})
 	}
 	return serial.Listen(o)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/address"
 )
@@ -35,6 +36,7 @@ type Port struct {
 	Naming string // contains {sender}
 	DTROff bool
 	RTSOff bool
+	May    carrier.Rights `json:",omitempty"` // of its devices
 }
 
 // Limits bound what clients may use.

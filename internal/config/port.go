@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sighub/carrier"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
@@ -57,7 +59,9 @@ func checkPort(port string) error {
 }
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.
-func portKeys() []string { return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts"} }
+func portKeys() []string {
+	return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}
+}
 
 func (p *Port) set(key, value string) error {
 	var err error
@@ -86,8 +90,18 @@ func (p *Port) set(key, value string) error {
 	case "rts":
 		p.RTSOff = value == lineOff
 		return checkOneOf("rts", value, lineLevels())
+	case "may":
+		for word := range strings.SplitSeq(value, ",") {
+			word = strings.TrimSpace(word)
+			if err := checkOneOf("may", word, carrier.RightWords()); err != nil {
+				return err
+			}
+			right, _ := carrier.ParseRights([]string{word}) // it is one of the words
+			p.May |= right
+		}
+		return nil
 	default:
-		return fmt.Errorf("%q is not known: write baud, opener, name, naming, dtr or rts", key)
+		return fmt.Errorf("%q is not known: write %s", key, orList(portKeys()[1:]))
 	}
 }
 

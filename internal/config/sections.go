@@ -101,6 +101,13 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		}},
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
+		field{"may", func(n ast.Node) {
+			if _, one := n.(*ast.StringNode); one {
+				asInQuery("may").decode(n)
+				return
+			}
+			d.items(n, "may", asInQuery("may").decode)
+		}},
 	)
 	if p.Port == "" && len(d.errs) == before {
 		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")

@@ -26,19 +26,27 @@ type Gateway struct {
 	poller     *sensors.Poller
 	pins       *pins.Watcher
 	thresholds *threshold.Watcher
+	senders    []string
 }
+
+// Senders returns the names of the gateway's senders.
+func (g *Gateway) Senders() []string { return g.senders }
 
 // New returns the Gateway that c, a checked configuration, describes. It looks for the kernel's sensors in sys, usually
 // /sys. It opens nothing before [Gateway.During].
 func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*Gateway, error) {
 	g := new(Gateway)
 	var err error
-	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), sources(c, kernel.Options{Root: sys, Logger: log}, log),
-		sensors.PollerOptions{Logger: log}); err != nil {
+	list := sources(c, kernel.Options{Root: sys, Logger: log}, log)
+	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), list, sensors.PollerOptions{Logger: log}); err != nil {
 		return nil, err
+	}
+	for _, s := range list {
+		g.senders = append(g.senders, s.Sender)
 	}
 	var watched []pins.Pin
 	for _, p := range c.Pins {
+		g.senders = append(g.senders, p.Sender)
 		watched = append(watched, pins.Pin{
 			Sender: p.Sender, Event: p.Event, Pull: pulls[p.Pull], ActiveLow: p.ActiveLow, Debounce: p.Debounce,
 			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
@@ -46,6 +54,11 @@ func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*
 	}
 	if g.pins, err = pins.NewWatcher(router, watched, pins.Options{Logger: log}); err != nil {
 		return nil, err
+	}
+	for _, t := range c.Thresholds {
+		if t.Check() == nil { // it sets the default name
+			g.senders = append(g.senders, t.As)
+		}
 	}
 	g.thresholds, err = threshold.Watch(router, c.Thresholds, threshold.Options{Logger: log})
 	return g, err
