@@ -44,6 +44,10 @@ func (h *signalsAsMessages) HandleSignals(id ClientID, signals []Signal, answers
 		rs.mu.Lock()
 		rs.waiting = append(rs.waiting, r)
 		rs.mu.Unlock()
+		if s.Err != nil {
+			rs.answer(r, Failed(s.Err), answers)
+			continue
+		}
 		h.HandleMessage(id, s.message(), func(reply Reply) { rs.answer(r, reply, answers) })
 	}
 }
