@@ -254,7 +254,7 @@ func (d *delivery) deliver() {
 		}
 		for _, l := range ls.load() {
 			switch {
-			case l.removed.Load():
+			case l.removed.Load() || l.skips(d.event.Name):
 			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
 				// is being read here, and wait for its answer.
