@@ -15,9 +15,9 @@ var errJSONEnd = errors.New("json: unexpected end")
 
 func jsonUnexpected(b byte) error { return fmt.Errorf("json: unexpected %q", b) }
 
-// skipJSON checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
+// skip checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
 // follows it. It allocates nothing. It does not check that texts are UTF-8.
-func skipJSON(data []byte, depth int) (rest []byte, err error) {
+func (c jsonCodec) skip(data []byte, depth int) (rest []byte, err error) {
 	if len(data) == 0 {
 		return nil, errJSONEnd
 	}
@@ -28,7 +28,7 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 		if depth == 0 {
 			return nil, fmt.Errorf("json: nested deeper than %d", MaxDepth)
 		}
-		return skipJSONInner(data[1:], b == '{', depth-1)
+		return c.skipInner(data[1:], b == '{', depth-1)
 	case 't':
 		return skipJSONWord(data, "true")
 	case 'f':
@@ -36,21 +36,21 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 	case 'n':
 		return skipJSONWord(data, "null")
 	default:
-		return skipJSONNumber(data)
+		return c.skipNumber(data)
 	}
 }
 
-// wholeJSON checks that data is one well-formed value, nested no deeper than MaxDepth.
-func wholeJSON(data []byte) error {
-	rest, err := skipJSON(skipSpace(data), MaxDepth)
+// whole checks that data is one well-formed value, nested no deeper than depth.
+func (c jsonCodec) whole(data []byte, depth int) error {
+	rest, err := c.skip(skipSpace(data), depth)
 	if err == nil && len(skipSpace(rest)) > 0 {
 		err = errors.New("json: more than one value")
 	}
 	return err
 }
 
-// skipJSONInner skips the rest of an object or array.
-func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
+// skipInner skips the rest of an object or array.
+func (c jsonCodec) skipInner(data []byte, pairs bool, depth int) ([]byte, error) {
 	last := byte(']')
 	if pairs {
 		last = '}'
@@ -65,7 +65,7 @@ func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
 				return nil, err
 			}
 		}
-		if data, err = skipJSON(data, depth); err != nil {
+		if data, err = c.skip(data, depth); err != nil {
 			return nil, err
 		}
 		var more bool
@@ -156,7 +156,12 @@ func skipJSONWord(data []byte, word string) ([]byte, error) {
 	return data[len(word):], nil
 }
 
-func skipJSONNumber(data []byte) ([]byte, error) {
+func (c jsonCodec) skipNumber(data []byte) ([]byte, error) {
+	if c.legacy {
+		if n := jsonToken(data); n > 0 {
+			return data[n:], nil
+		}
+	}
 	rest := data
 	if rest[0] == '-' {
 		rest = rest[1:]
@@ -227,7 +232,7 @@ func textJSON(raw []byte, text *string) error {
 func appendJSONText(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if b := text[i]; b < 0x20 || b >= 0x7f || b == '"' || b == '\\' {
-			dst, _ = appendJSON(dst, text) // a text can be packed
+			dst, _ = appendAny(dst, text) // a text can be packed
 			return dst
 		}
 	}

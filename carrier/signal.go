@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"bytes"
+	"errors"
 	"sync/atomic"
 )
 
@@ -18,6 +19,19 @@ type Signal struct {
 	// Err says why a signal that arrived cannot be taken, such as a time that makes no sense. The handler answers the signal
 	// with it. The stream goes on.
 	Err error
+}
+
+// refuse makes a signal one that cannot be taken.
+func (s *Signal) refuse(err error) {
+	s.Time, s.Uncertainty, s.Seq, s.Data, s.Err = 0, 0, 0, Value{}, err
+}
+
+// asRefusal makes err wrap a [RefusalError], if it does not yet.
+func asRefusal(err error) error {
+	if _, ok := errors.AsType[*RefusalError](err); ok {
+		return err
+	}
+	return malformed(err)
 }
 
 // A Route is what signals of one event have in common. It travels with the first of them on a connection; after that a

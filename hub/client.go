@@ -29,8 +29,8 @@ type client struct {
 	hello  bool
 	naming string
 
-	since    time.Time
-	refusals refusals
+	since      time.Time
+	refusals   refusals
 	restricted bool // it may do what everyone may, and what may says
 	may        carrier.Rights
 
@@ -395,6 +395,11 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if a.err != nil {
 		return nil, a.err
 	}
+	if !in.time.IsZero() {
+		if err := c.server.times.check(in.time, c.server.now()); err != nil {
+			return nil, err
+		}
+	}
 	c.handleSignal(carrier.Signal{
 		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
 		Uncertainty: int64(in.uncertainty), Data: a.kept("data"),
@@ -407,6 +412,9 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 	params := a.value("params")
 	if a.err != nil {
 		return nil, a.err
+	}
+	if err := params.Check("params"); err != nil {
+		return nil, err
 	}
 	s, handle, err := c.server.findRequest(sender, method)
 	if err != nil {

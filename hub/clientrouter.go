@@ -193,7 +193,7 @@ func (r *ClientRouter) AddRemoteListener(ctx context.Context, sender, event stri
 
 // AddRemoteListenerWith is AddRemoteListener with options.
 func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event string, o ListenerOptions, fn func(Event)) (*Listener, error) {
-	if err := checkSubscription(sender, event); err != nil {
+	if err := checkSubscription(sender, event, false); err != nil {
 		return nil, err
 	}
 	l := &Listener{sender: sender, event: event, fn: fn, clientRouter: r, options: o}

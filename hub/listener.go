@@ -61,6 +61,15 @@ func (l *Listener) Remove() {
 	}
 }
 
+// legacy reports whether it is a legacy client's.
+func (l *Listener) legacy() bool { return l.client != nil && !l.client.hello }
+
+// skips reports whether a listener to one event of any sender does not hear this one. Unless that event is a channel, it stands
+// among those who hear every event.
+func (l *Listener) skips(event string) bool {
+	return l.sender == "" && l.event != "" && l.event != event
+}
+
 // call runs a local callback. If it panics, that is logged and harms nobody else.
 func (l *Listener) call(ev *Event) {
 	lockrank.MustBeFree("a listener is called")

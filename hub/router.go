@@ -20,13 +20,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Now returns the time of events whose source does not tell it. Nil: time.Now.
 	Now func() time.Time
+	// Times says which times an event may have.
+	Times TimeRange
 }
 
 // A Router has senders and listeners, and delivers the events of its senders to its listeners. It is safe for concurrent
 // use. Callbacks run on the goroutine that triggers the event. No lock is held then, so they may use the router.
 type Router struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	now   func() time.Time
+	times TimeRange
 
 	quick bool // now is time.Now, so a clock may be used instead
 
@@ -52,6 +55,7 @@ func NewRouter(o Options) *Router {
 	r := &Router{
 		log:       o.Logger,
 		now:       o.Now,
+		times:     o.Times.withDefaults(),
 		broadcast: new(listeners),
 		channels:  make(map[string]*channel),
 		topics:    make(map[string]*topic),
@@ -88,7 +92,7 @@ func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, e
 // listen adds a listener. An early listener was accepted before its sender connected; it stays dormant where another would
 // be refused.
 func (r *Router) listen(l *Listener, early bool) error {
-	if err := checkSubscription(l.sender, l.event); err != nil {
+	if err := checkSubscription(l.sender, l.event, l.legacy()); err != nil {
 		return err
 	}
 	if l.client == nil {
@@ -107,7 +111,7 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case l.sender == "" && l.event == "":
+	case l.sender == "" && (l.event == "" || !isChannel(l.event)): // it hears what it does not skip
 		r.broadcast.add(l)
 	case l.sender == "":
 		r.channel(l.event).add(l)
@@ -128,8 +132,9 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	return nil
 }
 
-// checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel.
-func checkSubscription(sender, event string) error {
+// checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel,
+// which only a legacy client may listen to.
+func checkSubscription(sender, event string, legacy bool) error {
 	if sender != "" {
 		if err := checkName("sender", sender); err != nil {
 			return err
@@ -138,7 +143,7 @@ func checkSubscription(sender, event string) error {
 	if event == "" {
 		return nil
 	}
-	if sender == "" && !isChannel(event) {
+	if sender == "" && !isChannel(event) && !legacy {
 		return fmt.Errorf("%w: event %s of any sender is not a channel: its name must start with #", ErrName, event)
 	}
 	return checkName("event", event)

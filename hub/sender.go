@@ -259,6 +259,9 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 // that. TriggerAt waits, for a bounded time, for remote listeners that cannot keep up with this sender and whose policy
 // is [Block].
 //
+// TriggerAt fails with [carrier.ErrTime] if the time is not plausible (see [TimeRange]), and with [carrier.ErrValue] if the data
+// is encoded already and cannot be carried (see [carrier.CheckValue]).
+//
 // The data must not be changed afterwards, because it may still have to be encoded for remote listeners. A listener in
 // whose codec it cannot be encoded is told of a gap.
 //
@@ -268,11 +271,19 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	if g.sender.clientRouter != nil {
 		return g.sender.clientRouter.triggerAt(ctx, g, data, at, uncertainty)
 	}
+	if router := g.sender.topic.router; !at.IsZero() {
+		if err := router.times.check(at, router.now()); err != nil {
+			return err
+		}
+	}
 	var d delivery // filled field by field: a literal is made elsewhere, and then copied
 	d.signal = g
 	d.event.Sender, d.event.Name = g.sender.name, g.event
 	d.event.Time, d.event.Uncertainty = at, uncertainty
 	d.event.Data.Set(data)
+	if err := d.event.Data.Check("data"); err != nil {
+		return err
+	}
 	err := g.sender.topic.trigger(ctx, &d)
 	if r := d.fanout; r != nil {
 		r.flush(true)

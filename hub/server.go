@@ -294,6 +294,10 @@ func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) e
 
 // forward sends a request to one of the client's senders. done is called exactly once.
 func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
+	if err := params.Check("params"); err != nil {
+		done(carrier.Reply{}, err)
+		return
+	}
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	switch {
@@ -344,6 +348,9 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	}
 	if errors.Is(err, carrier.ErrGone) {
 		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, err)
+	}
+	if err == nil && r.Status == carrier.StatusDone {
+		err = r.Response.Check("response")
 	}
 	f.end(r, err)
 }

@@ -196,8 +196,8 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 // triggerOne triggers the event of a signal, at the given time unless the signal tells another. If borrowed is true, the data is
 // the carrier's, and whoever keeps it makes a copy.
 func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) error {
-	if s.Err != nil {
-		return s.Err
+	if err := c.admit(s, at); err != nil {
+		return err
 	}
 	if s.Time != 0 {
 		at = time.Unix(0, s.Time)
@@ -223,6 +223,19 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 		}
 		known = false // the sender was removed, and may have been added again since
 	}
+}
+
+// admit returns an error unless the signal's data and time, if it tells one, can be passed on to every listener.
+func (c *client) admit(s *carrier.Signal, now time.Time) error {
+	if s.Err != nil {
+		return s.Err
+	}
+	if s.Time != 0 {
+		if err := c.server.times.check(time.Unix(0, s.Time), now); err != nil {
+			return err
+		}
+	}
+	return s.Data.Check("data")
 }
 
 func (c *client) find(r *carrier.Route) (*Signal, error) {

@@ -263,7 +263,7 @@ func (d *delivery) deliver() {
 		}
 		for _, l := range ls.load() {
 			switch {
-			case l.removed.Load():
+			case l.removed.Load() || l.skips(d.event.Name):
 			case i == ofLost && l.client != nil && !l.client.hello: // it does not know gaps
 			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that

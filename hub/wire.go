@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -134,13 +133,16 @@ func (a *arguments) number(key string) uint64 {
 	return n
 }
 
-// texts reads a list of texts, nil for each null among them.
+// texts reads a list of texts, nil for each null among them. One text is a list of one.
 func (a *arguments) texts(key string) []*string {
 	var list []*string
+	var one string
 	v, ok := a.find(key)
 	switch {
 	case !ok:
 		a.fail("%s is missing", key)
+	case !v.IsNull() && v.Decode(&one) == nil:
+		list = []*string{&one}
 	case v.Decode(&list) != nil || list == nil && v.IsNull():
 		a.fail("%s must be a list of texts", key)
 	}
@@ -181,8 +183,8 @@ const (
 	longestDeadline = 5 * time.Second
 )
 
-// info is a signal's info in transit. Its time is written in nanoseconds since the Unix epoch in CBOR and as RFC 3339 text in
-// JSON; both forms are read from both codecs. Its uncertainty is in nanoseconds.
+// info is a signal's info in transit. Its time is written as RFC 3339 text in JSON, and in CBOR as nanoseconds since the Unix
+// epoch, where these are so many that they cannot be taken for another unit; [carrier.ReadTime] says what is read. Its uncertainty is in nanoseconds.
 type info struct {
 	sender, event string
 	time          time.Time
@@ -201,8 +203,8 @@ func (a *arguments) info() info {
 	in := info{sender: f.text("sender"), event: f.text("event")}
 	if t := f.value("time"); !t.IsNull() {
 		var err error
-		if in.time, err = decodeTime(t); err != nil {
-			f.fail("info.time: %v", err)
+		if in.time, err = carrier.ReadTime(t); err != nil && f.err == nil {
+			f.err = err
 		}
 	}
 	var ns int64
@@ -219,30 +221,8 @@ func (a *arguments) info() info {
 	return in
 }
 
-func decodeTime(v carrier.Value) (time.Time, error) {
-	var ns int64
-	if v.Decode(&ns) == nil {
-		return time.Unix(0, ns), nil
-	}
-	var text string
-	if v.Decode(&text) != nil {
-		return time.Time{}, errors.New("must be an RFC 3339 text or a number of nanoseconds")
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	switch {
-	case err != nil:
-		return t, fmt.Errorf("%q is not an RFC 3339 time", text)
-	case !tellable(t):
-		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
-	}
-	return t, nil
-}
-
-// tellable reports whether a time can be told on the network: it must be in the range of nanoseconds in 64 bits.
-func tellable(t time.Time) bool {
-	y := t.UTC().Year()
-	return y >= 1970 && y <= 2261
-}
+// tellable reports whether a time can be told on the network.
+func tellable(t time.Time) bool { return carrier.Tellable(t) }
 
 // AppendTo implements carrier.Appender.
 func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
@@ -257,7 +237,7 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w.Text("event", in.event)
 	switch {
 	case in.time.IsZero():
-	case c.Name() == carrier.JSON.Name():
+	case c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(in.time):
 		w.Text("time", in.time.UTC().Format(time.RFC3339Nano))
 	default:
 		w.Int("time", in.time.UnixNano())

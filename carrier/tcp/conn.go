@@ -93,6 +93,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 func (c *conn) speak(codec carrier.Codec) {
 	c.codec = codec
 	if codec.Name() == carrier.JSON.Name() {
+		c.codec = carrier.LegacyJSON // until the peer has said hello
 		c.split = newJSONSplitter(c.limits.MaxMessage)
 		c.writer.json = true
 	} else {
@@ -206,7 +207,11 @@ func (c *conn) guess(b byte) error {
 func (c *conn) announce(name string) {
 	c.client = c.peers.clients.Add(c)
 	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
-	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window}
+	codec := c.codec
+	if c.writer.json {
+		codec = carrier.JSON
+	}
+	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window}
 	if c.signals.window > 0 {
 		client.Signals = c
 	}

@@ -90,6 +90,9 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
 // agree applies what the two ends have told each other.
 func (c *conn) agree(h hello) {
 	c.hello, c.window, c.peerMax = true, c.limits.Window, h.maxMessage
+	if c.writer.json {
+		c.codec = carrier.JSON
+	}
 	if h.window > 0 {
 		c.window = min(c.window, h.window)
 	}

@@ -52,11 +52,11 @@ func (c *conn) receive(f frame) error {
 	}
 	p, err := carrier.Unpack(c.codec, f.data)
 	switch {
-	case err != nil && !c.split.sound(f.data):
-		return c.damaged(frame{data: f.data, err: err, lost: true})
 	case err != nil && p.Message == nil:
 		c.peers.malformed.Add(1)
 		c.peers.log.Debug("a reply is malformed", "client", c.addr, "error", err)
+	case err != nil && p.Message.ID.IsNull():
+		return c.damaged(frame{data: f.data, err: err, lost: !c.split.sound(f.data)})
 	case err != nil:
 		return c.refuse(p.Message.ID, err)
 	case p.Reply != nil:
@@ -69,6 +69,9 @@ func (c *conn) receive(f frame) error {
 
 // damaged deals with a frame that cannot be unpacked.
 func (c *conn) damaged(f frame) error {
+	if c.refuseSignal(f) {
+		return nil
+	}
 	g := c.split.salvage(f.data)
 	var err error
 	switch {
@@ -79,7 +82,7 @@ func (c *conn) damaged(f frame) error {
 		c.answer(&r)
 	case g.isMessage:
 		err = c.refuse(g.id, f.err)
-	case c.signals.window > 0: // it may have been a signal, and those are answered by their order
+	case c.signals.window > 0 && !isMap(c.codec, f.data): // it may have been a signal, and those are answered by their order
 		f.lost = true
 	default:
 		err = c.refuse(carrier.Value{}, f.err)
@@ -89,6 +92,14 @@ func (c *conn) damaged(f frame) error {
 		err = f.err
 	}
 	return err
+}
+
+// isMap reports whether a packet begins as messages and replies do.
+func isMap(c carrier.Codec, head []byte) bool {
+	if c.Name() == carrier.JSON.Name() {
+		return len(head) > 0 && head[0] == '{'
+	}
+	return len(head) > 0 && head[0]>>5 == carrier.CBORMap
 }
 
 // handle passes a message on.

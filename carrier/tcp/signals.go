@@ -82,6 +82,19 @@ func (c *conn) signal(packet []byte) error {
 	return nil
 }
 
+// refuseSignal takes a frame that cannot be unpacked, if it is a signal whose route can be read. It is answered in its turn.
+func (c *conn) refuseSignal(f frame) bool {
+	s := &c.signals
+	if s.window == 0 || f.lost || len(f.data) == 0 || !carrier.IsSignals(c.codec, f.data[0]) {
+		return false
+	}
+	if s.in.Unpack(c.codec, f.data, &s.packet) != nil || s.packet.Signal.Route == nil {
+		return false
+	}
+	s.batch = append(s.batch, carrier.Signal{Route: s.packet.Signal.Route, Err: f.err})
+	return true
+}
+
 // answeredSignals records that the peer has answered this many signals. To answer more than it can have read is fatal:
 // otherwise, what waits for it to read would have no bound.
 func (c *conn) answeredSignals(n int) error {
