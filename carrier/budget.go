@@ -29,9 +29,9 @@ type place struct {
 	accounts int // under the Budget's lock
 }
 
-// DefaultBudget is the size of a Budget, in bytes, if nothing else is said. It has room for a hundred clients that each hold
-// the largest message, and fits into the smallest machines that run a hub.
-const DefaultBudget = 64 << 20
+// DefaultBudget is the size of a Budget, in bytes, if nothing else is said. With it, whatever the clients of one place do, a
+// process needs at most some 50 MB for them: the collector lets memory grow to about twice what is in use.
+const DefaultBudget = 32 << 20
 
 // AccountFloor is what each account is granted, in bytes, also at a place that has its part: a hello, a registration and the
 // message at hand.
