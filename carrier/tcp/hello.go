@@ -63,15 +63,18 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
 		c.codec = keyStyle(packed)
 	}
 	if m.Method != methodHello {
+		s.door.spoke(c)
 		c.announce("")
-		c.deliver(m)
+		c.deliver(m, len(packed))
 		return
 	}
+	defer c.account.Give(len(packed))
 	h, err := parseHello(m.Params)
 	if err != nil {
 		c.reply(m.ID, carrier.Failed(err))
 		return
 	}
+	s.door.spoke(c) // before it is told that it is welcome
 	c.agree(h)
 	welcome := carrier.Object{
 		{Key: "protocol", Value: Protocol},

@@ -22,19 +22,26 @@ type legacyPacer struct {
 	gap   time.Duration
 	queue []queued
 	last  time.Time // when the last write ended; zero if there was none
+	late  int       // packets of the queue that must be written until due
+	due   time.Time // zero until the first of them is being written
 	id    uint64    // of the message that was written last; 0 if that was a reply
 	read  bool      // the peer has replied to it
 }
 
 // A queued packet is the next size bytes of what is pending.
 type queued struct {
-	size int
-	id   uint64 // 0 for a reply
+	size    int
+	charged int    // bytes
+	id      uint64 // 0 for a reply
 }
 
 // takeOne moves the first packet to out. The lock is held.
 func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
 	p := w.pace
+	if p.late == 0 {
+		p.late, p.due = len(p.queue), time.Time{}
+	}
+	p.late--
 	q := p.queue[0]
 	p.queue = p.queue[1:]
 	*out = append(*out, (*w.pending)[:q.size]...)
@@ -44,6 +51,8 @@ func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
 		w.buffers.put(w.pending)
 		w.pending, p.queue = nil, nil
 	}
+	w.charged -= q.charged
+	w.writing = q.charged
 	p.id, p.read = q.id, false
 	if q.id == 0 {
 		w.replies--

@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
@@ -35,7 +36,10 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	if !c.writer.wait(ctx.Done(), room) {
 		return context.Cause(ctx)
 	}
-	if !c.writer.put(*buf, id) {
+	if err := c.account.Take(len(packet)); err != nil {
+		return fmt.Errorf("it would wait for %s: %w", c.addr, err)
+	}
+	if !c.writer.put(packet, id, len(packet)) {
 		return carrier.ErrGone
 	}
 	return nil
@@ -44,6 +48,7 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 // receive deals with one frame. An error means that the connection is to be closed.
 func (c *conn) receive(f frame) error {
 	if c.signals.window > 0 && f.err == nil && len(f.data) > 0 && carrier.IsSignals(c.codec, f.data[0]) {
+		c.signals.charged += len(f.data)
 		return c.signal(f.data)
 	}
 	c.deliverSignals() // they came before it
@@ -51,6 +56,10 @@ func (c *conn) receive(f frame) error {
 		return c.damaged(f)
 	}
 	p, err := carrier.Unpack(c.codec, f.data)
+	if err == nil && p.Reply == nil {
+		return c.handle(p.Message, f.data)
+	}
+	defer c.account.Give(len(f.data))
 	switch {
 	case err != nil && p.Message == nil:
 		c.peers.malformed.Add(1)
@@ -59,10 +68,8 @@ func (c *conn) receive(f frame) error {
 		return c.damaged(frame{data: f.data, err: err, lost: !c.split.sound(f.data)})
 	case err != nil:
 		return c.refuse(p.Message.ID, err)
-	case p.Reply != nil:
-		c.answer(p.Reply)
 	default:
-		return c.handle(p.Message, f.data)
+		c.answer(p.Reply)
 	}
 	return nil
 }
@@ -112,21 +119,39 @@ func (c *conn) handle(m *carrier.Message, packed []byte) error {
 		c.greet(c, m, packed)
 	case m.Method == methodHello:
 		c.reply(m.ID, carrier.Failed(errHelloLate))
+		c.account.Give(len(packed))
 	default:
-		c.deliver(m)
+		c.deliver(m, len(packed))
 	}
 	return nil
 }
 
-func (c *conn) deliver(m *carrier.Message) {
+// deliver hands a message on, for which size bytes are charged until it is answered.
+func (c *conn) deliver(m *carrier.Message, size int) {
 	lockrank.MustBeFree("a handler is called")
-	a := &carrier.Answer{ID: m.ID, Send: c.sendReply}
-	c.peers.handler.HandleMessage(c.client, m, a.Respond)
+	a := &answer{conn: c, id: m.ID, size: size}
+	c.peers.handler.HandleMessage(c.client, m, a.respond)
+}
+
+// An answer makes sure that a message is answered once.
+type answer struct {
+	conn  *conn
+	id    carrier.Value
+	size  int // bytes that are charged for the message
+	given atomic.Bool
+}
+
+func (a *answer) respond(r carrier.Reply) {
+	if !a.given.Swap(true) {
+		a.conn.account.Give(a.size)
+		a.conn.reply(a.id, r)
+	}
 }
 
 // refuse replies to a message that is not passed on.
 func (c *conn) refuse(id carrier.Value, why error) error {
 	c.peers.malformed.Add(1)
+	c.peers.refused.Add(carrier.Cause(why), 1)
 	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
 	if err := c.admit(); err != nil {
 		return err
@@ -148,7 +173,7 @@ func (c *conn) admit() error {
 			}
 			return true
 		}
-		return room && (c.peers.connecting || w.size() < c.limits.MaxPending)
+		return room && w.unpaid == 0 && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
 		return c.cause()
@@ -160,20 +185,33 @@ func (c *conn) admit() error {
 	return nil
 }
 
-// reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, is replaced by an
-// error that says so.
+// reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, or cannot be charged, is replaced by
+// an error that says so. A small one need not be charged: a peer is not read from until it has read those.
 func (c *conn) reply(id carrier.Value, r carrier.Reply) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
+	charged := 0
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
 		err := c.fits(packet)
 		if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(packet), 2*c.limits.MaxPending) {
 			err = fmt.Errorf("%w: %s does not read the replies that wait for it", carrier.ErrLimit, c.addr)
 		}
+		if err == nil {
+			charged = len(packet)
+			if err = c.account.Take(charged); err != nil {
+				charged = 0
+				if len(packet) <= smallReply {
+					err = nil
+				}
+			}
+		}
 		return err
 	})
-	c.writer.put(*buf, 0)
+	c.writer.put(*buf, 0, charged)
 }
+
+// smallReply is the size in bytes up to which a reply is given although it cannot be charged.
+const smallReply = 1 << 10
 
 // fits returns an error if a packed message or reply is too large for the peer.
 func (c *conn) fits(packet []byte) error {

@@ -18,6 +18,7 @@ type peers struct {
 	reads      bufferPool
 
 	unexpected, malformed atomic.Uint64
+	refused               carrier.Refusals
 
 	clients carrier.Clients[*conn]
 }
@@ -32,10 +33,17 @@ type Stats struct {
 	Clients           int    // connected now
 	UnexpectedReplies uint64 // replies that nobody waited for
 	Malformed         uint64 // messages and replies that could not be unpacked
+
+	// Refused are the messages and connections that were refused or ended, by cause (see [carrier.Cause]): "stranger" for one
+	// that spoke another protocol, "timeout" for one that did not complete what it began or read nothing, "limit", "size",
+	// "malformed".
+	Refused map[string]uint64
 }
 
 func (p *peers) stats() Stats {
-	return Stats{Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load()}
+	return Stats{
+		Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load(), Refused: p.refused.Counts(),
+	}
 }
 
 func (p *peers) transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {

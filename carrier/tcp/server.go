@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -20,10 +19,7 @@ type Server struct {
 	options  Options
 	listener net.Listener
 	addr     string
-
-	mu    lockrank.Mutex[lockrank.Leaf]
-	conns map[*conn]struct{} // those that have not said anything included
-	full  bool               // the last connection was one too many
+	door     *door
 }
 
 // Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket
@@ -48,7 +44,7 @@ func newServer(o Options) *Server {
 	return &Server{
 		peers:   &peers{log: o.Logger},
 		options: o,
-		conns:   make(map[*conn]struct{}),
+		door:    newDoor(o.MaxClients, o.MaxPerAddress),
 	}
 }
 
@@ -76,7 +72,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	if err != nil {
 		why = fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
 	}
-	for _, c := range s.all() {
+	for _, c := range s.door.all() {
 		c.fail(why)
 	}
 	conns.Wait()
@@ -93,11 +89,8 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 		switch {
 		case err == nil:
 			pause.Reset()
-			c := s.newConn(nc)
-			if s.admit(c) {
+			if c := s.admit(nc); c != nil {
 				conns.Go(func() { s.serve(c) })
-			} else {
-				_ = nc.Close() // there is no one to tell
 			}
 		case ctx.Err() != nil: // the listener was closed because of that
 		case passing(err):
@@ -117,39 +110,30 @@ func passing(err error) bool {
 	}, func(e error) bool { return errors.Is(err, e) })
 }
 
-func (s *Server) newConn(nc net.Conn) *conn {
+// admit returns the connection, or nil if it was closed because there are too many.
+func (s *Server) admit(nc net.Conn) *conn {
+	at, local := placeOf(nc)
 	c := newConn(s.peers, nc, peerAddr(nc, s.addr), s.options.Limits)
-	c.greet, c.sniff = s.greet, true
-	return c
+	c.greet, c.door, c.place = s.greet, s.door, at
+	silent, again, err := s.door.admit(c, local)
+	if silent != nil {
+		silent.fail(errMadeWay)
+	}
+	if err == nil {
+		c.charge(s.options.Budget.Open(at))
+		return c
+	}
+	_ = nc.Close() // which dialect it speaks is not known, so it cannot be told
+	s.peers.refused.Add(carrier.Cause(err), 1)
+	if !again { // logged once, not for each of many
+		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "error", err)
+	}
+	return nil
 }
 
 func (s *Server) serve(c *conn) {
 	_ = c.run() // the handler was told the cause
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-// admit counts a connection, unless there are as many as there may be.
-func (s *Server) admit(c *conn) bool {
-	s.mu.Lock()
-	before, clients := s.full, len(s.conns)
-	s.full = clients >= s.options.MaxClients
-	full := s.full
-	if !full {
-		s.conns[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if full && !before { // logged once, not for each of many
-		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", clients)
-	}
-	return !full
-}
-
-func (s *Server) all() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.conns))
+	s.door.leave(c)
 }
 
 // Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.

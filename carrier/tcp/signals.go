@@ -20,6 +20,7 @@ type signals struct {
 	packet   carrier.SignalPacket
 	batch    []carrier.Signal // received, and not handed on yet
 	answered int              // likewise, of ours
+	charged  int              // bytes of them in the account: those that are not in the read buffer
 
 	// Under the writer's lock.
 	out carrier.Routes
@@ -113,6 +114,10 @@ func (c *conn) answeredSignals(n int) error {
 // deliverSignals hands on what was received. What the handler answers meanwhile goes out together.
 func (c *conn) deliverSignals() {
 	s := &c.signals
+	if s.charged > 0 {
+		defer c.account.Give(s.charged)
+		s.charged = 0
+	}
 	if len(s.batch) == 0 && s.answered == 0 {
 		return
 	}

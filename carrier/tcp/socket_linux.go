@@ -3,6 +3,7 @@ package tcp
 import (
 	"errors"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,6 +31,19 @@ func setUserTimeout(nc net.Conn, d time.Duration) {
 		// A system that refuses it keeps its own, longer timeout.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 	})
+}
+
+// peerUser returns the number of the user whose program is at the other end of a Unix socket; empty if that is not known.
+func peerUser(nc net.Conn) (user string) {
+	if _, ok := nc.(*net.UnixConn); !ok {
+		return ""
+	}
+	control(nc, func(fd int) {
+		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			user = strconv.FormatUint(uint64(cred.Uid), 10)
+		}
+	})
+	return user
 }
 
 func control(nc net.Conn, f func(fd int)) {

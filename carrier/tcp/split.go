@@ -28,6 +28,10 @@ type splitter interface {
 	// sound reports whether a frame that could not be unpacked ended where it should.
 	sound(data []byte) bool
 
+	// charge sets the account to which the bytes of an unfinished frame are charged. Those of a frame that is returned without
+	// an error stay charged.
+	charge(a *carrier.Account)
+
 	// salvage looks for a packet's id and kind in its first bytes.
 	salvage(head []byte) salvage
 }
@@ -60,13 +64,22 @@ type body struct {
 	size  int    // of the frame so far
 	data  []byte // gathered so far; no more than headSize bytes once the frame is bad
 	bad   error  // why the frame is skipped
+
+	account *carrier.Account // of data, unless the frame is bad
 }
+
+func (b *body) charge(a *carrier.Account) { b.account = a }
 
 // add adds a part of the frame. The only part of a frame is copied into a slice of exactly its size.
 func (b *body) add(part []byte) {
 	b.size += len(part)
 	if b.bad == nil && b.size > b.limit {
 		b.skip(tooLarge(uint64(b.size), b.limit))
+	}
+	if b.bad == nil {
+		if err := b.account.Take(len(part)); err != nil {
+			b.skip(err)
+		}
 	}
 	if b.bad != nil {
 		part = part[:min(len(part), headSize-len(b.data))]
@@ -84,6 +97,7 @@ func (b *body) add(part []byte) {
 func (b *body) skip(why error) {
 	if b.bad == nil {
 		b.bad = why
+		b.account.Give(len(b.data))
 		b.data = bytes.Clone(b.data[:min(len(b.data), headSize)])
 	}
 }
@@ -91,6 +105,6 @@ func (b *body) skip(why error) {
 // end returns the frame, and is ready for the next.
 func (b *body) end() frame {
 	f := frame{data: b.data, err: b.bad}
-	*b = body{limit: b.limit}
+	*b = body{limit: b.limit, account: b.account}
 	return f
 }

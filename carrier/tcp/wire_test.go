@@ -331,18 +331,26 @@ func TestMaxOutstanding(t *testing.T) {
 	}
 }
 
+// TestMaxClients: one connection too many is closed at once, unless one that has said nothing can make way for it.
 func TestMaxClients(t *testing.T) {
 	h := serveHub(t, loopback, Options{MaxClients: 2}, nil)
-	silent := h.speaker() // never says anything, and counts
+	silent := h.speaker()
+	half := h.speaker()
+	half.say(`{"id":`)
+	first := h.greeted(Options{})
+	silent.hearEnd()
 	second := h.greeted(Options{})
+	half.hearEnd()
 	h.speaker().hearEnd()
-	h.speaker().hearEnd()
-	second.echoes()
-	_ = silent.nc.Close()
-	if err := poll(h.ctx, func() bool { return len(h.all()) == 1 }); err != nil {
+	first.echoes()
+	_ = second.nc.Close()
+	if err := poll(h.ctx, func() bool { return len(h.door.all()) == 1 }); err != nil {
 		t.Fatal(err)
 	}
 	h.greeted(Options{}).echoes()
+	if n := h.Stats().Refused["limit"]; n != 3 {
+		t.Errorf("%d are counted", n)
+	}
 }
 
 func ignore(carrier.Reply, error) {}

@@ -28,6 +28,7 @@ type writer struct {
 	json    bool
 	timeout time.Duration
 	buffers *bufferPool
+	account *carrier.Account          // of what waits; nil: nobody counts it
 	failed  func(error)               // called once with the error of a failed write, without a lock held
 	sent    func(id uint64)           // called before a message is written to a legacy peer
 	try     func([]byte) (int, error) // writes what it can without waiting; nil: not available
@@ -36,6 +37,9 @@ type writer struct {
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
 	owed    int          // messages that were received and whose reply is not written
+	charged int          // bytes that are pending, of the account's
+	writing int          // likewise, that are being written
+	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
 	running bool         // the goroutine exists
 	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
@@ -50,8 +54,9 @@ type writer struct {
 	changed  chan struct{}
 }
 
-// put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
-func (w *writer) put(packet []byte, id uint64) bool {
+// put queues a packet; id is a message's, and 0 for a reply. So many bytes are charged for it until it is written. It returns
+// false if nothing is written any more.
+func (w *writer) put(packet []byte, id uint64, charged int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
@@ -59,7 +64,10 @@ func (w *writer) put(packet []byte, id uint64) bool {
 	}
 	size := w.append(packet)
 	if w.pace != nil {
-		w.pace.queue = append(w.pace.queue, queued{size: size, id: id})
+		w.pace.queue = append(w.pace.queue, queued{size: size, charged: charged, id: id})
+	}
+	if w.charged += charged; charged == 0 {
+		w.unpaid += len(packet)
 	}
 	if id == 0 {
 		w.replies++
@@ -203,6 +211,11 @@ func (w *writer) run() {
 // written records that this many replies were written, or the error.
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
+	w.account.Give(w.writing)
+	w.writing = 0
+	if w.pending == nil {
+		w.unpaid = 0
+	}
 	w.owed -= replies
 	w.signals.written()
 	w.wrote = time.Now()
@@ -238,25 +251,54 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 	}
 	w.answerSignals()
 	w.signals.take()
+	w.writing, w.charged = w.charged, 0
 	*out, *w.pending = *w.pending, *out
 	w.buffers.put(w.pending)
 	replies, w.pending, w.replies = w.replies, nil, 0
 	return replies, true
 }
 
+// patience is how many write timeouts a peer has for what is written at a time: one that reads slowly, but reads, is waited
+// for, but not for as long as it likes.
+const patience = 4
+
 func (w *writer) write(b []byte) error {
+	var end time.Time
 	for len(b) > 0 {
+		now := time.Now()
+		if end.IsZero() {
+			end = w.due(now)
+		}
+		by := now.Add(w.timeout)
+		if by.After(end) {
+			by = end
+		}
 		part := b[:min(len(b), maxWrite)]
-		if err := w.nc.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+		if err := w.nc.SetWriteDeadline(by); err != nil {
 			return err
 		}
 		n, err := w.nc.Write(part)
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
-			return err // a peer that reads slowly, but reads, is waited for
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || by.Equal(end)) {
+			return err
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// due returns when a write must have ended that begins now. The packets for a legacy peer are written one by one: those that
+// waited at one time have one time together.
+func (w *writer) due(now time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.pace
+	if p == nil {
+		return now.Add(patience * w.timeout)
+	}
+	if p.due.IsZero() {
+		p.due = now.Add(patience * w.timeout)
+	}
+	return p.due
 }
 
 // wait waits until cond, which is called with the lock held, returns true, or stop is closed, or the writer is
