@@ -114,6 +114,10 @@ type Client struct {
 	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
 	Signals SignalSink
 
+	// Account bounds what the client makes the program hold: the carrier's part and the hub's. The carrier opens and closes
+	// it. Nil: the carrier counts nothing, and the hub makes an account of its own.
+	Account *Account
+
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string
