@@ -32,7 +32,12 @@ type Event struct {
 
 	// legacy replaces Data for a legacy client, where it differs.
 	legacy *carrier.Value
+	// weight is how many bytes the data takes, if it did not come encoded and that is known.
+	weight int
 }
+
+// size returns how many bytes the data takes.
+func (ev *Event) size() int { return ev.Data.Size() + ev.weight }
 
 // Connection is the data of [Connect] and [Disconnect].
 type Connection struct {

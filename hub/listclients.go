@@ -9,8 +9,8 @@ import (
 	"sighub/carrier"
 )
 
-// clientPage is how many clients an answer to list_clients has at the most: about 300 KB in JSON.
-const clientPage = 500
+// clientPage is how many clients an answer to list_clients has at the most: 60 KB or less in JSON, unless much was refused.
+const clientPage = 100
 
 // A ClientList is a page of the clients of a hub.
 type ClientList struct {

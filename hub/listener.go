@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +18,7 @@ type Listener struct {
 	removed       atomic.Bool
 
 	router       *Router       // of a local callback or a client's listener
-	list         *listeners    // where it stands
+	list         *listeners    // where it stands; under Router.mu
 	client       *client       // the client whose listener it is; nil: a local callback
 	clientRouter *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
@@ -82,6 +81,9 @@ func (l *Listener) call(ev *Event) {
 	l.fn(*ev)
 }
 
+// cost returns how many bytes a client's listener takes.
+func (l *Listener) cost() int { return listenerCost + len(l.sender) + len(l.event) }
+
 func (l *Listener) log() *slog.Logger {
 	if l.clientRouter != nil {
 		return l.clientRouter.log
@@ -89,8 +91,12 @@ func (l *Listener) log() *slog.Logger {
 	return l.router.log
 }
 
-// listeners is a copy-on-write list: deliveries load it without a lock, changes are made under Router.mu.
-type listeners struct{ p atomic.Pointer[[]*Listener] }
+// listeners is a copy-on-write list: deliveries load it without a lock, changes are made under Router.mu. A listener that was
+// removed may stay in the list, as long as most of them are there: a removal is then not a copy of the list.
+type listeners struct {
+	p       atomic.Pointer[[]*Listener]
+	removed int
+}
 
 func (ls *listeners) load() []*Listener {
 	if p := ls.p.Load(); p != nil {
@@ -107,16 +113,23 @@ func (ls *listeners) add(l *Listener) {
 	l.list = ls
 }
 
+// remove removes a listener that stands in the list.
 func (ls *listeners) remove(l *Listener) {
+	l.list = nil
 	old := ls.load()
-	list := make([]*Listener, 0, len(old))
-	for _, other := range old {
-		if other != l {
-			list = append(list, other)
+	if ls.removed++; 2*ls.removed < len(old) {
+		return
+	}
+	list := make([]*Listener, 0, len(old)-ls.removed)
+	for _, l := range old {
+		if l.list == ls {
+			list = append(list, l)
 		}
 	}
-	list = slices.Clip(list)
 	ls.p.Store(&list)
+	ls.removed = 0
 }
 
-func (ls *listeners) empty() bool { return len(ls.load()) == 0 }
+func (ls *listeners) len() int { return len(ls.load()) - ls.removed }
+
+func (ls *listeners) empty() bool { return ls.len() == 0 }

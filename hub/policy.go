@@ -9,9 +9,10 @@ type Policy string
 const (
 	// DefaultPolicy is what the hub is configured for: Block, unless OutboxOptions say otherwise.
 	DefaultPolicy Policy = ""
-	// Block slows the sender down: its event is acknowledged when the outbox has room again, or after the deadline. If
-	// the deadline passes, the hub does not wait for this client again until its outbox is half empty. Meanwhile, events
-	// that do not fit are dropped.
+	// Block slows the sender down: its event is acknowledged when the outbox has room again, or after the deadline. All that
+	// senders wait for one client counts towards one deadline, except for 100 µs for each of their events. It comes back
+	// slowly, the whole of it in a minute. When it is used up, the hub does not wait for this client any more, and drops the
+	// events that do not fit, until the client has lost nothing for a minute.
 	Block Policy = "block"
 	// Latest drops the waiting event that the new one replaces, which has the same listener, sender and name. If there is
 	// none, it drops the oldest event of a Latest listener. Even in an outbox that is not full, it drops an event that
@@ -29,13 +30,9 @@ func Policies() []Policy { return []Policy{Block, Latest, Hangup} }
 // listeners that do not choose their own: see [ListenerOptions].
 type OutboxOptions struct {
 	Limit    int           // events; 1024 by default
-	Bytes    int           // of the data of events, if it arrived encoded; 16 MiB by default
+	Bytes    int           // of the data of events, if it arrived encoded; 4 MiB by default
 	Policy   Policy        // Block by default
 	Deadline time.Duration // of Block: 2 s by default
-	// Memory is roughly how many bytes all outboxes of a router may hold together, including what waits to be written:
-	// 256 MiB by default. When they hold that much, every outbox in which something waits counts as full, and no sender
-	// waits for room.
-	Memory int
 }
 
 func (o OutboxOptions) withDefaults() OutboxOptions {
@@ -43,16 +40,13 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 		o.Limit = 1024
 	}
 	if o.Bytes <= 0 {
-		o.Bytes = 16 << 20
+		o.Bytes = 4 << 20
 	}
 	if o.Policy == DefaultPolicy {
 		o.Policy = Block
 	}
 	if o.Deadline <= 0 {
 		o.Deadline = 2 * time.Second
-	}
-	if o.Memory <= 0 {
-		o.Memory = 256 << 20
 	}
 	return o
 }

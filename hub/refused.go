@@ -108,8 +108,8 @@ type ClientStatus struct {
 	Senders   int       `json:"senders"`
 	Listeners int       `json:"listeners"`
 
-	Waiting int `json:"waiting"` // events that wait to be sent to it
-	Bytes   int `json:"bytes"`   // of their data
+	Waiting int   `json:"waiting"` // events that wait to be sent to it
+	Held    int64 `json:"held"`    // bytes that the hub holds for it, or because of it
 	// Behind reports whether senders do not wait for the client any more, because it has not kept up.
 	Behind bool `json:"behind,omitempty"`
 
@@ -121,7 +121,7 @@ type ClientStatus struct {
 // status says how the client is.
 func (c *client) status() ClientStatus {
 	st := ClientStatus{
-		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(),
+		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(), Held: c.account.Used(),
 		Refused: c.refusals.all.Counts(), Missed: c.refusals.missed.Counts(),
 	}
 	c.mu.Lock()
@@ -132,7 +132,7 @@ func (c *client) status() ClientStatus {
 	c.refusals.mu.Unlock()
 	o := &c.outbox
 	o.mu.Lock()
-	st.Waiting, st.Bytes, st.Behind = o.queue.len(), o.bytes, o.state == lagging
+	st.Waiting, st.Behind = o.queue.len(), o.state == lagging
 	o.mu.Unlock()
 	return st
 }

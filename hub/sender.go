@@ -36,6 +36,9 @@ type SenderOptions struct {
 // maxEvents is how many events, and how many requests, one sender may have.
 const maxEvents = 1024
 
+// offeredBytes bounds what is remembered of a sender that has gone, while somebody still listens to it.
+const offeredBytes = 1536
+
 // A Sender is one connection of a named source of events, from AddSender until it is removed.
 type Sender struct {
 	name     string
@@ -44,7 +47,10 @@ type Sender struct {
 	signals  map[string]*Signal
 	requests map[string]RequestHandler
 	fallback RequestHandler
-	answers  bool // it answers requests
+	answers  bool      // it answers requests
+	methods  []*string // see requestNames
+	names    int       // bytes of all names and units, with what each takes in a list
+	cost     int       // bytes that the sender takes
 
 	topic        *topic
 	owner        *client       // the client whose sender it is; nil: this process's own
@@ -115,7 +121,30 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	for _, event := range []string{Connect, Disconnect, Gap} {
 		s.signals[event] = &Signal{sender: s, event: event}
 	}
+	s.methods = s.requestNames()
+	s.weigh()
 	return s, nil
+}
+
+// weigh reckons what the sender takes.
+func (s *Sender) weigh() {
+	const listed = 32 // around a name in a list
+	s.names = len(s.name)
+	for _, event := range s.events {
+		s.names += listed + len(event)
+	}
+	for event, unit := range s.units {
+		s.names += listed + len(event) + len(unit)
+	}
+	for method := range s.requests {
+		s.names += listed + len(method)
+	}
+	s.cost = senderCost + (len(s.events)+len(s.requests))*nameCost + s.names
+}
+
+// empty drops what a client's sender holds, which has gone. The client may refer to its signals for as long as it is connected.
+func (s *Sender) empty() {
+	s.events, s.units, s.signals, s.requests, s.methods = nil, nil, nil, nil, nil
 }
 
 // AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is connected, and
@@ -143,7 +172,7 @@ func (r *Router) connect(s *Sender) error {
 		r.mu.Unlock()
 		return err
 	}
-	s.topic, t.conn, t.offered = t, s, s.events
+	s.topic, t.conn, t.offered = t, s, nil
 	for event, sig := range s.signals {
 		sig.routes = routes{ofAny: r.broadcast, ofSender: t.broadcast, ofEvent: t.specific(event)}
 		if isChannel(event) {
@@ -189,6 +218,9 @@ func (r *Router) disconnect(s *Sender, reason string) {
 		return
 	}
 	t.conn = nil
+	if s.names <= offeredBytes {
+		t.offered = s.events
+	}
 	for event := range s.signals {
 		if isChannel(event) {
 			c := r.channels[event]
@@ -203,7 +235,7 @@ func (r *Router) disconnect(s *Sender, reason string) {
 
 // announcement makes the sender's [Connect] or [Disconnect].
 func (s *Sender) announcement(event, reason string, now time.Time) delivery {
-	legacy := legacyConnection{Events: s.eventNames(), Requests: s.requestNames()}
+	legacy := legacyConnection{Events: s.eventNames(), Requests: s.methods}
 	legacyData := carrier.ValueOf(legacy).Shared()
 	return delivery{
 		event: Event{
@@ -213,6 +245,7 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 				Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
 			}),
 			legacy: &legacyData,
+			weight: 2 * s.names, // in two codecs
 		},
 		signal: s.signals[event],
 	}

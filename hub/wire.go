@@ -32,6 +32,7 @@ type arguments struct {
 	list []argument
 	few  [4]argument // the memory of list, for as long as it does
 	size int         // of the params, in bytes
+	id   int         // of the message's id, in bytes
 	err  error
 }
 

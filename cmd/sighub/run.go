@@ -94,10 +94,10 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
-			Memory:   cfg.Limits.OutboxMemory,
 			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
+		Memory:         carrier.NewBudget(int64(cfg.Limits.OutboxMemory)),
 		MaxSenders:     cfg.Limits.Senders,
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
