@@ -189,7 +189,7 @@ func (c *client) serve(offers *registrations) {
 			c.Answered(e.arrival)
 		default:
 			switch {
-			case c.Abandoned(e.arrival.In): // see link.Device.Resync
+			case c.Abandoned(e.arrival.In): // see link.ErrComesAgain
 			case e.arrival.Kind == wire.FrameEvent:
 				c.signals(e)
 			default:
@@ -203,12 +203,16 @@ func (c *client) serve(offers *registrations) {
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
-	m, err := wire.UnpackMessage(a.Payload)
 	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
-		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
-	}
-	if err != nil {
+		err := &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
 		c.Respond(a.In, carrier.Failed(err))
+		return
+	}
+	m, err := wire.UnpackMessage(a.Payload)
+	if err != nil {
+		if !c.Doubt(a.In) {
+			c.Respond(a.In, carrier.Failed(err))
+		}
 		return
 	}
 	if m.Method == "signal" {

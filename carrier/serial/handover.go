@@ -16,17 +16,14 @@ func (c *client) signals(e event) {
 	in := e.arrival.In
 	c.batch = c.batch[:0]
 	c.server.mu.Lock()
-	readings, err := c.device.Readings(e.at, e.arrival.Payload, c.dict)
+	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
 	for _, r := range readings {
 		c.batch = append(c.batch, c.signal(r))
 	}
 	c.count(e.at, len(readings))
-	if errors.Is(err, wire.ErrNoTicks) {
-		c.device.Resync(in)
-	}
 	c.server.mu.Unlock()
 	switch {
-	case errors.Is(err, wire.ErrNoTicks):
+	case errors.Is(err, link.ErrComesAgain):
 	case err != nil:
 		c.Respond(in, carrier.Failed(err))
 	case len(readings) == 0:

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"sighub/carrier"
@@ -20,16 +22,23 @@ type Reading struct {
 	Uncertainty time.Duration // how far time may be off
 }
 
-// Readings reads the payload of an EVT frame that arrived at a time. With an error there are no readings; those of the next
-// frame then need a time mark, without which the error is [wire.ErrNoTicks].
-func (d *Device) Readings(arrived time.Time, payload []byte, dict *wire.Dictionary) ([]Reading, error) {
-	at := d.timeline
+// Readings reads the payload of an EVT frame that arrived at a time. With an error there are no readings. If it is
+// [ErrComesAgain], the frame is not to be answered; else those of the next frame need a time mark.
+func (d *Device) Readings(arrived time.Time, a Arrival, dict *wire.Dictionary) ([]Reading, error) {
+	before := d.timeline
 	d.timeline = wire.Timeline{Torn: true}
 	if dict == nil {
 		return nil, ErrNoDictionary
 	}
-	packed, at, err := wire.ParseReadings(payload, dict, at)
-	if err != nil {
+	packed, at, err := wire.ParseReadings(a.Payload, dict, before)
+	switch {
+	case errors.Is(err, wire.ErrNoTicks):
+		d.resync(a.In)
+		return nil, fmt.Errorf("%w: %w", ErrComesAgain, err)
+	case err != nil && d.Link.Doubt(a.In):
+		d.timeline = before
+		return nil, fmt.Errorf("%w: %w", ErrComesAgain, err)
+	case err != nil:
 		return nil, err
 	}
 	d.timeline = at
