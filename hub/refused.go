@@ -88,7 +88,7 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 
 // isLost reports whether a signal that is refused with this error is lost: it would be refused again.
 func isLost(err error) bool {
-	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
+	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrMalformed) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
 }
 
 // gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event.

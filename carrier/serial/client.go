@@ -203,7 +203,7 @@ func (c *client) serve(offers *registrations) {
 			c.Answered(e.arrival)
 		default:
 			switch {
-			case c.Abandoned(e.arrival.In): // see link.Device.Resync
+			case c.Abandoned(e.arrival.In): // see link.ErrComesAgain
 			case e.arrival.Kind == wire.FrameEvent:
 				c.signals(e)
 			default:
@@ -217,15 +217,21 @@ func (c *client) serve(offers *registrations) {
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
-	m, err := wire.UnpackMessage(a.Payload)
 	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
-		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
+		err := &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
+		c.refuseMessage(e, wire.Signal{}, err)
+		return
 	}
+	m, err := wire.UnpackMessage(a.Payload)
 	signal, reports := wire.FindSignal(a.Payload)
 	if reports && signal.Data != nil {
-		err = cmp.Or(checkValue(signal.Data), err)
+		err = cmp.Or(wire.CheckValue(signal.Data), err)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case c.Doubt(a.In):
+		return
+	default:
 		c.refuseMessage(e, signal, err)
 		return
 	}

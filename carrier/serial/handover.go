@@ -18,7 +18,7 @@ func (c *client) signals(e event) {
 	c.batch = c.batch[:0]
 	h := handed{ended: func(h *handed) { c.answerReadings(in, h) }}
 	c.server.mu.Lock()
-	readings, err := c.device.Readings(e.at, e.arrival.Payload, c.dict)
+	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
 	for i, r := range readings {
 		signal := c.signal(r)
 		c.batch = append(c.batch, signal)
@@ -30,10 +30,7 @@ func (c *client) signals(e event) {
 				"value", shownBytes(r.Value))
 		}
 	}
-	switch {
-	case errors.Is(err, wire.ErrNoTicks):
-		c.device.Resync(in)
-	case err != nil:
+	if err != nil && !errors.Is(err, link.ErrComesAgain) {
 		c.refuse("a frame of readings is refused", err, "frame", shownBytes(e.arrival.Payload))
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
@@ -43,7 +40,7 @@ func (c *client) signals(e event) {
 		c.tellLosses()
 	}
 	switch {
-	case errors.Is(err, wire.ErrNoTicks):
+	case errors.Is(err, link.ErrComesAgain):
 	case err != nil:
 		c.Respond(in, carrier.Failed(err))
 	case len(readings) == 0:
@@ -81,8 +78,8 @@ func (c *client) signal(r link.Reading) carrier.Signal {
 		return carrier.Signal{Route: c.route(wire.EventName{Sender: e.Sender, Event: gapEvent}), Time: r.Time.UnixNano(),
 			Uncertainty: int64(r.Uncertainty), Data: gap}
 	}
-	s := carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty)}
-	if s.Err = checkValue(r.Value); s.Err == nil {
+	s := carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty), Err: r.Err}
+	if r.Err == nil {
 		losses.reported(e.Sender, r.Time)
 		s.Data = wire.Scale(r.Value, e.Exponent)
 	}

@@ -47,14 +47,6 @@ func (c *client) logRefusal(what string, err error, args ...any) {
 	c.server.log.Warn(what, append(args, "cause", carrier.Cause(err), "error", err)...)
 }
 
-// checkValue returns an error that says why the hub refuses a value of a device, if it does.
-func checkValue(item []byte) error {
-	if _, err := carrier.SkipCBOR(item); err != nil { // its end was found, so it is the value that is wrong
-		return fmt.Errorf("%w: %w", carrier.ErrValue, err)
-	}
-	return nil
-}
-
 // shownBytes are logged in hexadecimal: the first of them, if there are many.
 type shownBytes []byte
 

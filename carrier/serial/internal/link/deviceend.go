@@ -230,6 +230,10 @@ func (l *DeviceEnd) answersFetch(a Arrival) bool {
 	}
 	in := wire.Items{Rest: params}
 	offset := in.Uint("the offset", math.MaxUint32)
+	if in.Err != nil && l.Link.Doubt(a.In) {
+		l.Link.Consumed()
+		return true
+	}
 	limit := l.Link.PayloadLimit()
 	reply := carrier.Done(wire.DictionaryPiece(l.Dictionary, offset, limit))
 	if in.Err != nil {

@@ -104,9 +104,8 @@ func (l *chipLine) Arrived(now time.Time, d *Device, a Arrival) {
 		l.answer(int32(a.Answered.ID), wire.UnpackReply(a.Reply))
 	case a.Kind == wire.FrameEvent:
 		d.Link.Consumed()
-		rs, err := d.Readings(now, a.Payload, l.dict)
-		if errors.Is(err, wire.ErrNoTicks) {
-			d.Resync(a.In)
+		rs, err := d.Readings(now, a, l.dict)
+		if errors.Is(err, ErrComesAgain) {
 			return
 		}
 		if err != nil {

@@ -40,6 +40,9 @@ type Link struct {
 	backlog  int       // reliable frames that have arrived, and that the owner has not dealt with
 	ping     pings
 
+	doubtedFrames  doubts
+	doubtedReplies doubts
+
 	Stats Stats
 }
 
@@ -52,8 +55,9 @@ type pings struct {
 	answerNumber uint8     // the number of that PING
 }
 
-// Stats counts reliable frames: ours sent and sent again, the other end's taken and ignored because they came again.
-type Stats struct{ Sent, Resent, received, Repeated uint64 }
+// Stats counts reliable frames: ours sent and sent again; the other end's taken, ignored because they came again, and asked
+// for again because they made no sense.
+type Stats struct{ Sent, Resent, received, Repeated, Doubted uint64 }
 
 // An Arrival is what a frame from the other end means to the link's owner. One of its three parts is set.
 type Arrival struct {
@@ -135,6 +139,9 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 		l.progress(now, last >= 0)
 	case wire.FrameReply:
 		i := l.out.find(f.Number)
+		if i >= 0 && !l.out.frames[i].ended && l.doubtReply(f.Number, f.Payload) {
+			return arrivals
+		}
 		for j := range i {
 			l.out.frames[j].received = true
 		}

@@ -89,7 +89,7 @@ func TestOtherHub(t *testing.T) {
 func TestResyncWaits(t *testing.T) {
 	var d Device
 	earlier := d.Link.in.take(0)
-	d.Resync(d.Link.in.take(1))
+	d.resync(d.Link.in.take(1))
 	passOver := func(what string, number uint8, want ...bool) {
 		t.Helper()
 		for i, w := range want {

@@ -134,11 +134,10 @@ func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 		if s.refusals && s.rng.IntN(100) == 0 {
 			dict = nil
 		}
-		rs, err := d.Readings(now, a.Payload, dict)
+		rs, err := d.Readings(now, a, dict)
 		switch {
 		case errors.Is(err, wire.ErrNoTicks):
 			s.resyncs++
-			d.Resync(a.In)
 			d.Link.Consumed()
 			return
 		case errors.Is(err, ErrNoDictionary):

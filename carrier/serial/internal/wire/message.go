@@ -79,6 +79,16 @@ func shorten(s string, n int) string {
 	return s[:n]
 }
 
+// CheckReply returns an error if the payload of a REP frame makes no sense.
+func CheckReply(payload []byte) error {
+	in := Items{Rest: payload}
+	in.Int("the status", 1<<31-1)
+	if in.more() {
+		in.raw("the response")
+	}
+	return in.Err
+}
+
 // UnpackReply reads the payload of a REP frame; nil stands for an ACK frame.
 func UnpackReply(payload []byte) carrier.Reply {
 	if payload == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 
 	"sighub/carrier"
 )
@@ -83,4 +84,14 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 func (r *Reading) Lost() uint64 {
 	in := Items{Rest: r.Value}
 	return in.Uint("the count", math.MaxInt64)
+}
+
+// CheckValue returns an error that says why a value of a device cannot be taken, if it cannot. The error wraps
+// [carrier.ErrValue], also if the item is malformed: its end was found, so it is the value that is wrong, and not its frame.
+func CheckValue(item []byte) error {
+	err := carrier.CheckValue(carrier.CBOR, item)
+	if err == nil || errors.Is(err, carrier.ErrValue) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", carrier.ErrValue, strings.TrimPrefix(err.Error(), carrier.ErrMalformed.Error()+": "))
 }
