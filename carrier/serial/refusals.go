@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -25,7 +26,16 @@ type refusals struct {
 
 // note notes the latest refusal, which is counted elsewhere.
 func (r *refusals) note(err error) {
-	r.latest = &Refusal{Cause: carrier.Cause(err), Error: err.Error(), At: time.Now().UTC()}
+	r.latest = &Refusal{Cause: carrier.Cause(err), Error: shorten(err.Error()), At: time.Now().UTC()}
+}
+
+// shorten cuts a text that is too long to be kept: it may contain what a stranger wrote.
+func shorten(text string) string {
+	const most = 300 // bytes
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // add counts and notes n refusals.
