@@ -127,7 +127,7 @@ func (c *client) run() {
 		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
 		c.server.mu.Lock()
 		c.record.refused.add(1, err)
-		c.problem = &Problem{What: "the device's dictionary cannot be used, so its readings are refused: " + shorten(err.Error()),
+		c.problem = &Problem{What: "the device's dictionary cannot be used, so its readings are refused: " + harmless(err.Error()),
 			Remedy: "correct the names in the device's program", Since: time.Now().UTC()}
 		c.server.mu.Unlock()
 	}

@@ -4,8 +4,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sighub/carrier"
 )
@@ -26,16 +29,28 @@ type refusals struct {
 
 // note notes the latest refusal, which is counted elsewhere.
 func (r *refusals) note(err error) {
-	r.latest = &Refusal{Cause: carrier.Cause(err), Error: shorten(err.Error()), At: time.Now().UTC()}
+	r.latest = &Refusal{Cause: carrier.Cause(err), Error: harmless(err.Error()), At: time.Now().UTC()}
 }
 
-// shorten cuts a text that is too long to be kept: it may contain what a stranger wrote.
-func shorten(text string) string {
+// harmless returns a text that may contain what a stranger wrote in a form that can be kept and printed: what has no look of its
+// own is escaped, and what is too long is cut.
+func harmless(text string) string {
 	const most = 300 // bytes
-	if len(text) <= most {
-		return text
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		part := text[:size]
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			part = strconv.Quote(part)
+			part = part[1 : len(part)-1]
+		}
+		if b.Len()+len(part) > most {
+			return b.String() + "…"
+		}
+		b.WriteString(part)
+		text = text[size:]
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return b.String()
 }
 
 // add counts and notes n refusals.
