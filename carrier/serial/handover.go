@@ -83,7 +83,7 @@ func (c *client) signal(r link.Reading) carrier.Signal {
 	}
 	s := carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty)}
 	if s.Err = checkValue(r.Value); s.Err == nil {
-		losses.reported(e.Sender, r.Time)
+		losses.reported(e.Sender, r.Time, c.server.options.MaxSenders)
 		s.Data = wire.Scale(r.Value, e.Exponent)
 	}
 	return s
