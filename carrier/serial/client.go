@@ -240,11 +240,11 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	reports := len(signal.Event) > 0 && len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
 	c.server.mu.Lock()
 	if reports {
-		c.logRefusal("a reading is refused", err, "sender", string(signal.Sender), "event", string(signal.Event),
+		c.logRefusal("reading", err, "sender", string(signal.Sender), "event", string(signal.Event),
 			"value", shownBytes(signal.Data))
 		c.record.refused.note(err)
 	} else {
-		c.refuse("a message is refused", err, "frame", shownBytes(e.arrival.Payload))
+		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
 	c.server.mu.Unlock()
 	respond := func(*handed) { c.Respond(e.arrival.In, carrier.Failed(err)) }

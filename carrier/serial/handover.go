@@ -26,7 +26,7 @@ func (c *client) signals(e event) {
 		case r.Lost > 0:
 			h.losses = append(h.losses, i)
 		case signal.Err != nil:
-			c.logRefusal("a reading is refused", signal.Err, "sender", signal.Route.Sender, "event", signal.Route.Event,
+			c.logRefusal("reading", signal.Err, "sender", signal.Route.Sender, "event", signal.Route.Event,
 				"value", shownBytes(r.Value))
 		}
 	}
@@ -34,7 +34,7 @@ func (c *client) signals(e event) {
 	case errors.Is(err, wire.ErrNoTicks):
 		c.device.Resync(in)
 	case err != nil:
-		c.refuse("a frame of readings is refused", err, "frame", shownBytes(e.arrival.Payload))
+		c.refuse("frame", err, "frame", shownBytes(e.arrival.Payload))
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
 	tell := c.record.losses.tellUnread(e.at)

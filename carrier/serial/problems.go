@@ -28,7 +28,7 @@ func (l *line) problems(now time.Time) (list []Problem) {
 		list = append(list, *c.problem)
 	}
 	if c.hello.OddName && l.options.Name == "" {
-		list = append(list, Problem{What: fmt.Sprintf(`the device's name is not plain text in UTF-8: it stands here as "%s"`, c.hello.Name),
+		list = append(list, Problem{What: "the device's name is not plain text in UTF-8: it stands here as " + c.hello.Name,
 			Remedy: "correct the name in the device's program, or give the device a name at this port, with name", Since: c.since.UTC()})
 	}
 	return append(list, c.senders.problems()...)

@@ -59,8 +59,8 @@ func (r *refusals) add(n int, err error) {
 	r.note(err)
 }
 
-// refuse counts and logs that something of the device is refused that is not handed on. What is a constant text, so that the
-// log can be limited. The server's lock is held.
+// refuse counts and logs that something of the device is refused that is not handed on. What is one word. The
+// server's lock is held.
 func (c *client) refuse(what string, err error, args ...any) {
 	c.record.refused.add(1, err)
 	c.logRefusal(what, err, args...)
@@ -68,8 +68,8 @@ func (c *client) refuse(what string, err error, args ...any) {
 
 // logRefusal logs that something of the device is refused. The server's lock is held.
 func (c *client) logRefusal(what string, err error, args ...any) {
-	args = append([]any{"port", c.line.path, "device", c.name(), "uid", c.device.ID}, args...)
-	c.server.log.Warn(what, append(args, "cause", carrier.Cause(err), "error", err)...)
+	args = append([]any{"port", c.line.path, "device", c.name(), "uid", c.device.ID, "what", what}, args...)
+	c.server.log.Warn("the hub refuses something of a device", append(args, "cause", carrier.Cause(err), "error", err)...)
 }
 
 // checkValue returns an error that says why the hub refuses a value of a device, if it does.

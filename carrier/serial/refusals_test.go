@@ -116,7 +116,7 @@ func TestRefusedValue(t *testing.T) {
 			if p.Device.Readings != 8 || p.BadFrames != 0 || p.Device.LatestRefusal == nil || p.Device.LatestRefusal.Cause != "value" {
 				t.Errorf("%+v, %+v", p.Device, p.Device.LatestRefusal)
 			}
-			if s := log.String(); strings.Count(s, "a reading is refused") != 1 || !strings.Contains(s, fmt.Sprintf("%x", bad[:min(len(bad), mostShown)])) ||
+			if s := log.String(); strings.Count(s, "what=reading") != 1 || !strings.Contains(s, fmt.Sprintf("%x", bad[:min(len(bad), mostShown)])) ||
 				!strings.Contains(s, "sender=light event=dark") {
 				t.Error(s)
 			}
@@ -183,7 +183,7 @@ func TestRefusedMessage(t *testing.T) {
 	if info.Refused["malformed"] != 2 || info.Readings != 1 || len(at.signals) != 0 {
 		t.Errorf("%+v, %d signals more", info, len(at.signals))
 	}
-	if s := log.String(); strings.Count(s, "a reading is refused") != len(badValues) || strings.Count(s, "a message is refused") != 2 {
+	if s := log.String(); strings.Count(s, "what=reading") != len(badValues) || strings.Count(s, "what=message") != 2 {
 		t.Error(s)
 	}
 }

@@ -135,12 +135,10 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 	now := make(map[string]string)
 	for _, p := range *list {
 		said := string(p.State) + "\n" + p.Reason
-		for _, problem := range p.Problems {
-			said += "\n" + problem.Remedy // what stands beside it may change all the time
-		}
 		if p.Device != nil {
 			said += "\n" + p.Device.UID
 		}
+		said += remedies(p.Problems)
 		now[p.Port] = said
 		if w.told[p.Port] != said {
 			changed = append(changed, p)
@@ -153,6 +151,15 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 		return len(changed) > 0
 	}
 	return len(changed) > 0 || fewer
+}
+
+// remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.
+func remedies(list []serial.Problem) string {
+	var b strings.Builder
+	for _, p := range list {
+		b.WriteString("\n" + p.Remedy)
+	}
+	return b.String()
 }
 
 func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
