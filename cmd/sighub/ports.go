@@ -153,15 +153,6 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 	return len(changed) > 0 || fewer
 }
 
-// remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.
-func remedies(list []serial.Problem) string {
-	var b strings.Builder
-	for _, p := range list {
-		b.WriteString("\n" + p.Remedy)
-	}
-	return b.String()
-}
-
 func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) {
 	var rows [][]string
 	for _, p := range list {
@@ -224,6 +215,15 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, fmt.Sprintf("the device printed, %s ago: %s", age(now.Sub(*p.PrintsAt)), p.Prints))
 	}
 	return lines
+}
+
+// remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.
+func remedies(list []serial.Problem) string {
+	var b strings.Builder
+	for _, p := range list {
+		b.WriteString("\n" + p.Remedy)
+	}
+	return b.String()
 }
 
 // refusedCounts returns numbers by cause: "3 value, 1 name".
