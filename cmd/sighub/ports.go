@@ -219,11 +219,11 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 
 // remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.
 func remedies(list []serial.Problem) string {
-	var b strings.Builder
-	for _, p := range list {
-		b.WriteString("\n" + p.Remedy)
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.Remedy
 	}
-	return b.String()
+	return "\n" + strings.Join(texts, "\n")
 }
 
 // refusedCounts returns numbers by cause: "3 value, 1 name".
