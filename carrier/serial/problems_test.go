@@ -163,9 +163,9 @@ func TestBadDictionaryStands(t *testing.T) {
 			d.write(w.Session, wire.Frame{Kind: wire.FrameReply, Number: ask.Number, Payload: wire.PackReply(carrier.Done(piece), 200)})
 		}
 		awaitProblems(t, hub, "the device's dictionary cannot be used, so its readings are refused: ")
-		d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Payload: (&wire.Timeline{}).Append(nil, wire.Reading{Value: []byte{5}}, 1)})
-		if f := d.await(wire.FrameReply); wire.UnpackReply(f.Payload).Status != carrier.StatusMalformed {
-			t.Errorf("%q: a reading is answered with %+v", bad, f)
+		reading := wire.Frame{Kind: wire.FrameEvent, Payload: (&wire.Timeline{}).Append(nil, wire.Reading{Value: []byte{5}}, 1)}
+		if r := wire.UnpackReply(d.insist(w.Session, reading)); r.Status != carrier.StatusMalformed {
+			t.Errorf("%q: a reading is answered with %+v", bad, r)
 		}
 		if info := hub.Ports()[0].Device; info.Readings != 0 || info.Refused["malformed"] != 2 {
 			t.Errorf("%q: %+v", bad, info)

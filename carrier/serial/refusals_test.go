@@ -93,10 +93,9 @@ func TestRefusedValue(t *testing.T) {
 			for n := range 4 {
 				add(0, string(rune(n+4)))
 			}
-			d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 0, Payload: payload})
-			f := d.await(wire.FrameReply)
-			reply := wire.UnpackReply(f.Payload)
-			places, all := wire.RefusedPlaces(f.Payload)
+			answer := d.insist(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 0, Payload: payload})
+			reply := wire.UnpackReply(answer)
+			places, all := wire.RefusedPlaces(answer)
 			if reply.Status != carrier.StatusFailed || all || !slices.Equal(keys(places), []int{4}) {
 				t.Errorf("the frame is answered with %+v, refused are %v, %t", reply, places, all)
 			}
@@ -121,8 +120,7 @@ func TestRefusedValue(t *testing.T) {
 				t.Error(s)
 			}
 			payload = append(wire.AppendUint(nil, 1<<bits), 8)
-			d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: payload})
-			if d.await(wire.FrameAck).Number != 1 {
+			if d.insist(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: payload}) != nil {
 				t.Error("the next frame is not acknowledged")
 			}
 		})
@@ -145,17 +143,7 @@ func TestRefusedMessage(t *testing.T) {
 	d.giveDictionary(w.Session)
 	message := func(n uint8, payload string) carrier.Reply {
 		t.Helper()
-		d.write(w.Session, wire.Frame{Kind: wire.FrameMessage, Number: n, Payload: []byte(payload)})
-		for {
-			select {
-			case f := <-d.frames:
-				if (f.Kind == wire.FrameAck || f.Kind == wire.FrameReply) && f.Number == n {
-					return wire.UnpackReply(append([]byte(nil), f.Payload...))
-				}
-			case <-time.After(watchdog):
-				t.Fatal("no answer")
-			}
-		}
+		return wire.UnpackReply(d.insist(w.Session, wire.Frame{Kind: wire.FrameMessage, Number: n, Payload: []byte(payload)}))
 	}
 	signal := func(sender, data string) string {
 		return "\xa2\x66method\x66signal\x66params\xa2\x64info\xa2\x66sender\x65" + sender + "\x65event\x63lux\x64data" + data
