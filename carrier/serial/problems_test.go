@@ -170,7 +170,7 @@ func TestBadDictionaryStands(t *testing.T) {
 		if info := hub.Ports()[0].Device; info.Readings != 0 || info.Refused["malformed"] != 2 {
 			t.Errorf("%q: %+v", bad, info)
 		}
-		if s := log.String(); strings.Count(s, "dictionary cannot be used") != 1 || strings.Count(s, "what=frame") != 1 {
+		if s := log.String(); strings.Count(s, "dictionary of a device cannot be used") != 1 || strings.Count(s, "what=frame") != 1 {
 			t.Error(s)
 		}
 	}
