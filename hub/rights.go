@@ -8,10 +8,13 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// rightFor are the rights that methods need. Others, but those of [ServerOptions.Methods], need none: they concern the client's
-// own senders.
+// rightFor are the rights that methods need. All others, such as those of [ServerOptions.Methods], need [carrier.RightList]: they
+// tell what there is.
 var rightFor = map[string]carrier.Rights{
-	methodListSenders:    carrier.RightList,
+	methodVersion:        0,
+	methodAddSender:      0,
+	methodRemoveSender:   0,
+	methodSignal:         0,
 	methodAddListener:    carrier.RightListen,
 	methodRemoveListener: carrier.RightListen,
 	methodRequest:        carrier.RightRequest,
@@ -22,8 +25,8 @@ func (c *client) allowed(method string) error {
 	if !c.restricted {
 		return nil
 	}
-	need := rightFor[method]
-	if c.server.opts.Methods[method] != nil {
+	need, known := rightFor[method]
+	if !known {
 		need = carrier.RightList
 	}
 	if need&^c.may == 0 {

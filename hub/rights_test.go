@@ -73,6 +73,12 @@ func TestRights(t *testing.T) {
 						t.Errorf("%s: %s", c.method, got)
 					}
 				}
+				for method := range methods { // that are not in the table need a right, too
+					_, known := rightFor[method]
+					if err := w.handler.client(id).allowed(method); !known && (err == nil) != (may&carrier.RightList != 0) {
+						t.Errorf("%s: %v", method, err)
+					}
+				}
 				if r := w.tell(id, "no_such_method", `{}`); !strings.Contains(waited(r), "no such method") {
 					t.Error(r)
 				}

@@ -30,7 +30,7 @@ type client struct {
 	predecessors []*client // the handler must know of their end first
 
 	senders knownSenders // the server's lock guards it
-	problem *Problem     // with the dictionary; the same
+	problem *Problem     // with the dictionary; the server's lock guards it
 
 	answers handedAnswers
 	routes  map[wire.EventName]*carrier.Route
@@ -124,12 +124,7 @@ func (c *client) run() {
 		if errors.Is(err, carrier.ErrGone) {
 			return
 		}
-		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
-		c.server.mu.Lock()
-		c.record.refused.add(1, err)
-		c.problem = &Problem{What: "the device's dictionary cannot be used, so its readings are refused: " + err.Error(),
-			Remedy: "correct the names in the device's program", Since: time.Now().UTC()}
-		c.server.mu.Unlock()
+		c.complain(err) // the device is served with what can be used
 	}
 	if !c.announce() {
 		return
@@ -246,11 +241,11 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	reports := len(signal.Event) > 0 && len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
 	c.server.mu.Lock()
 	if reports {
-		c.logRefusal("a reading is refused", err, "sender", string(signal.Sender), "event", string(signal.Event),
+		c.logRefusal("reading", err, "sender", string(signal.Sender), "event", string(signal.Event),
 			"value", shownBytes(signal.Data))
 		c.record.refused.note(err)
 	} else {
-		c.refuse("a message is refused", err, "frame", shownBytes(e.arrival.Payload))
+		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
 	c.server.mu.Unlock()
 	respond := func(*handed) { c.Respond(e.arrival.In, carrier.Failed(err)) }

@@ -73,24 +73,23 @@ func (d *wiredDevice) write(session uint16, f wire.Frame) {
 	must(d.t, err)
 }
 
-// answerTo sends a frame, as often as the hub asks for it, and returns the answer.
-func (d *wiredDevice) answerTo(session uint16, f wire.Frame) wire.Frame {
+// insist sends a reliable frame, again whenever the hub asks for it, and returns the payload of its answer: nil for an ACK frame.
+func (d *wiredDevice) insist(session uint16, f wire.Frame) []byte {
 	d.t.Helper()
 	d.write(session, f)
-	for asked := 0; ; {
+	for {
 		select {
-		case answer := <-d.frames:
+		case got := <-d.frames:
 			switch {
-			case answer.Kind == wire.FrameAgain:
-				if asked++; asked > 10 {
-					d.t.Fatal("the hub asks again for ever")
-				}
+			case got.Kind == wire.FrameAgain && got.Number == f.Number:
 				d.write(session, f)
-			case (answer.Kind == wire.FrameAck || answer.Kind == wire.FrameReply) && answer.Number == f.Number:
-				return answer
+			case got.Kind == wire.FrameReply && got.Number == f.Number:
+				return got.Payload
+			case got.Kind == wire.FrameAck && got.Number == f.Number:
+				return nil
 			}
 		case <-time.After(watchdog):
-			d.t.Fatal("no answer")
+			d.t.Fatalf("frame %d is not answered", f.Number)
 		}
 	}
 }
@@ -210,9 +209,9 @@ func TestReadingsWithoutTime(t *testing.T) {
 	if f := d.await(wire.FrameAck); f.Number != 0 {
 		t.Fatalf("frame %d is acknowledged", f.Number)
 	}
-	f := d.answerTo(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: []byte{0x61, 'x'}}) // no reading at all
-	if f.Number != 1 || wire.UnpackReply(f.Payload).Status != carrier.StatusMalformed {
-		t.Fatalf("answered with %+v", f)
+	nonsense := wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: []byte{0x61, 'x'}} // no reading at all
+	if r := wire.UnpackReply(d.insist(w.Session, nonsense)); r.Status != carrier.StatusMalformed {
+		t.Fatalf("answered with %+v", r)
 	}
 	event(2, value(2)...)
 	demanded := func() bool { // before a PING is answered

@@ -26,12 +26,12 @@ func (c *client) signals(e event) {
 		case r.Lost > 0:
 			h.losses = append(h.losses, i)
 		case signal.Err != nil:
-			c.logRefusal("a reading is refused", signal.Err, "sender", signal.Route.Sender, "event", signal.Route.Event,
+			c.logRefusal("reading", signal.Err, "sender", signal.Route.Sender, "event", signal.Route.Event,
 				"value", shownBytes(r.Value))
 		}
 	}
 	if err != nil && !errors.Is(err, link.ErrComesAgain) {
-		c.refuse("a frame of readings is refused", err, "frame", shownBytes(e.arrival.Payload))
+		c.refuse("frame", err, "frame", shownBytes(e.arrival.Payload))
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
 	tell := c.record.losses.tellUnread(e.at)
@@ -80,7 +80,7 @@ func (c *client) signal(r link.Reading) carrier.Signal {
 	}
 	s := carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty), Err: r.Err}
 	if r.Err == nil {
-		losses.reported(e.Sender, r.Time)
+		losses.reported(e.Sender, r.Time, c.server.options.MaxSenders)
 		s.Data = wire.Scale(r.Value, e.Exponent)
 	}
 	return s

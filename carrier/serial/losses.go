@@ -29,8 +29,13 @@ type loss struct {
 	telling     *client // the client that has handed it on; nil: none
 }
 
-// reported notes the time of a sender's reading.
-func (ls *losses) reported(sender string, at time.Time) { ls.last[sender] = at }
+// reported notes the time of a sender's reading, unless there are most senders that have reported: those that the hub does not
+// take.
+func (ls *losses) reported(sender string, at time.Time, most int) {
+	if _, known := ls.last[sender]; known || len(ls.last) < most {
+		ls.last[sender] = at
+	}
+}
 
 // before returns the time of the latest reading of a sender, or at if there is none before it.
 func (ls *losses) before(sender string, at time.Time) time.Time {

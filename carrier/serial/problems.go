@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"sighub/carrier"
 )
 
 // A Problem is something that is wrong at a port now, and that a user can mend. Its texts are harmless to print.
@@ -28,7 +30,7 @@ func (l *line) problems(now time.Time) (list []Problem) {
 		list = append(list, *c.problem)
 	}
 	if c.hello.OddName && l.options.Name == "" {
-		list = append(list, Problem{What: fmt.Sprintf(`the device's name is not plain text in UTF-8: it stands here as "%s"`, c.hello.Name),
+		list = append(list, Problem{What: "the device's name is not plain text in UTF-8: it stands here as " + c.hello.Name,
 			Remedy: "correct the name in the device's program, or give the device a name at this port, with name", Since: c.since.UTC()})
 	}
 	return append(list, c.senders.problems()...)
@@ -38,3 +40,17 @@ func andMore(n int) string { return fmt.Sprintf(" (and %d more)", n) }
 
 // quote returns a text of a device in quotation marks, in a form that is harmless to print.
 func quote(s string) string { return strconv.Quote(s) }
+
+// complain notes and logs what is wrong with the device's dictionary.
+func (c *client) complain(err error) {
+	what := "the device's dictionary cannot be used, so its readings are refused"
+	if c.dict != nil {
+		what = "not all of the device's dictionary can be used"
+	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.record.refused.add(1, err)
+	c.problem = &Problem{What: what + ": " + harmless(err.Error()), Remedy: "correct the names in the device's program", Since: time.Now().UTC()}
+	c.server.log.Error("the dictionary of a device cannot be used as it is", "port", c.line.path, "device", c.name(), "uid", c.device.ID,
+		"cause", carrier.Cause(err), "error", err)
+}

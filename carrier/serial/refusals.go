@@ -4,7 +4,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"sighub/carrier"
 )
@@ -25,7 +29,28 @@ type refusals struct {
 
 // note notes the latest refusal, which is counted elsewhere.
 func (r *refusals) note(err error) {
-	r.latest = &Refusal{Cause: carrier.Cause(err), Error: err.Error(), At: time.Now().UTC()}
+	r.latest = &Refusal{Cause: carrier.Cause(err), Error: harmless(err.Error()), At: time.Now().UTC()}
+}
+
+// harmless returns a text that may contain what a stranger wrote in a form that can be kept and printed: what has no look of its
+// own is escaped, and what is too long is cut.
+func harmless(text string) string {
+	const most = 300 // bytes
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		part := text[:size]
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			part = strconv.Quote(part)
+			part = part[1 : len(part)-1]
+		}
+		if b.Len()+len(part) > most {
+			return b.String() + "…"
+		}
+		b.WriteString(part)
+		text = text[size:]
+	}
+	return b.String()
 }
 
 // add counts and notes n refusals.
@@ -34,8 +59,8 @@ func (r *refusals) add(n int, err error) {
 	r.note(err)
 }
 
-// refuse counts and logs that something of the device is refused that is not handed on. What is a constant text, so that the
-// log can be limited. The server's lock is held.
+// refuse counts and logs that something of the device is refused that is not handed on. What is one word. The
+// server's lock is held.
 func (c *client) refuse(what string, err error, args ...any) {
 	c.record.refused.add(1, err)
 	c.logRefusal(what, err, args...)
@@ -43,8 +68,8 @@ func (c *client) refuse(what string, err error, args ...any) {
 
 // logRefusal logs that something of the device is refused. The server's lock is held.
 func (c *client) logRefusal(what string, err error, args ...any) {
-	args = append([]any{"port", c.line.path, "device", c.name(), "uid", c.device.ID}, args...)
-	c.server.log.Warn(what, append(args, "cause", carrier.Cause(err), "error", err)...)
+	args = append([]any{"port", c.line.path, "device", c.name(), "uid", c.device.ID, "what", what}, args...)
+	c.server.log.Warn("the hub refuses something of a device", append(args, "cause", carrier.Cause(err), "error", err)...)
 }
 
 // shownBytes are logged in hexadecimal: the first of them, if there are many.

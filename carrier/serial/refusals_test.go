@@ -93,9 +93,9 @@ func TestRefusedValue(t *testing.T) {
 			for n := range 4 {
 				add(0, string(rune(n+4)))
 			}
-			f := d.answerTo(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 0, Payload: payload})
-			reply := wire.UnpackReply(f.Payload)
-			places, all := wire.RefusedPlaces(f.Payload)
+			answer := d.insist(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 0, Payload: payload})
+			reply := wire.UnpackReply(answer)
+			places, all := wire.RefusedPlaces(answer)
 			if reply.Status != carrier.StatusFailed || all || !slices.Equal(keys(places), []int{4}) {
 				t.Errorf("the frame is answered with %+v, refused are %v, %t", reply, places, all)
 			}
@@ -115,13 +115,12 @@ func TestRefusedValue(t *testing.T) {
 			if p.Device.Readings != 8 || p.BadFrames != 0 || p.Device.LatestRefusal == nil || p.Device.LatestRefusal.Cause != "value" {
 				t.Errorf("%+v, %+v", p.Device, p.Device.LatestRefusal)
 			}
-			if s := log.String(); strings.Count(s, "a reading is refused") != 1 || !strings.Contains(s, fmt.Sprintf("%x", bad[:min(len(bad), mostShown)])) ||
+			if s := log.String(); strings.Count(s, "what=reading") != 1 || !strings.Contains(s, fmt.Sprintf("%x", bad[:min(len(bad), mostShown)])) ||
 				!strings.Contains(s, "sender=light event=dark") {
 				t.Error(s)
 			}
 			payload = append(wire.AppendUint(nil, 1<<bits), 8)
-			d.write(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: payload})
-			if d.await(wire.FrameAck).Number != 1 {
+			if d.insist(w.Session, wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: payload}) != nil {
 				t.Error("the next frame is not acknowledged")
 			}
 		})
@@ -144,7 +143,7 @@ func TestRefusedMessage(t *testing.T) {
 	d.giveDictionary(w.Session)
 	message := func(n uint8, payload string) carrier.Reply {
 		t.Helper()
-		return wire.UnpackReply(d.answerTo(w.Session, wire.Frame{Kind: wire.FrameMessage, Number: n, Payload: []byte(payload)}).Payload)
+		return wire.UnpackReply(d.insist(w.Session, wire.Frame{Kind: wire.FrameMessage, Number: n, Payload: []byte(payload)}))
 	}
 	signal := func(sender, data string) string {
 		return "\xa2\x66method\x66signal\x66params\xa2\x64info\xa2\x66sender\x65" + sender + "\x65event\x63lux\x64data" + data
@@ -172,7 +171,7 @@ func TestRefusedMessage(t *testing.T) {
 	if info.Refused["malformed"] != 2 || info.Readings != 1 || len(at.signals) != 0 {
 		t.Errorf("%+v, %d signals more", info, len(at.signals))
 	}
-	if s := log.String(); strings.Count(s, "a reading is refused") != len(badValues) || strings.Count(s, "a message is refused") != 2 {
+	if s := log.String(); strings.Count(s, "what=reading") != len(badValues) || strings.Count(s, "what=message") != 2 {
 		t.Error(s)
 	}
 }

@@ -91,7 +91,7 @@ func (k *knownSenders) problems() (list []Problem) {
 		i, known := at[cause]
 		if !known {
 			at[cause] = len(list)
-			list = append(list, Problem{What: "the hub refuses the sender " + quote(name) + ": " + r.err.Error(),
+			list = append(list, Problem{What: "the hub refuses the sender " + quote(name) + ": " + harmless(r.err.Error()),
 				Remedy: senderRemedy(cause), Since: r.since.UTC(), cause: cause})
 			continue
 		}

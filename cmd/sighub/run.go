@@ -51,7 +51,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return usageError{err}
 	}
 	log := newLogger(s.err, cfg.Log)
-	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return err
 	}
