@@ -3,7 +3,6 @@ package carrier
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,8 +11,9 @@ import (
 //
 //   - null, true and false. CBOR's undefined is null.
 //   - Integers from -2^256 to 2^256-1, exactly. In CBOR, those beyond 64 bits are bignums (tags 2 and 3).
-//   - Floats: binary64. In JSON they have a point or an exponent, and what is out of range is refused. NaN and the infinities
-//     are CBOR floats; in JSON they are null, and in [LegacyJSON] NaN, Infinity and -Infinity.
+//   - Floats: binary64. In JSON, a number with a point or an exponent is one, and what is out of range is refused. A float
+//     without a fraction is the same number as the integer, and may arrive as that. NaN and the infinities are CBOR floats; in
+//     JSON they are null, and in [LegacyJSON] NaN, Infinity and -Infinity.
 //   - Texts: UTF-8, without lone surrogates.
 //   - Byte strings, in CBOR. In JSON they are base64url texts without padding.
 //   - Arrays and maps, nested no deeper than [MaxDepth].
@@ -180,7 +180,7 @@ func (k *checker) end(first int) error {
 	if len(own) <= fewKeys {
 		return nil
 	}
-	slices.SortFunc(own, func(a, b mapKey) int { return bytes.Compare(a.text, b.text) })
+	sortKeys(own)
 	for i := range own[1:] {
 		if bytes.Equal(own[i].text, own[i+1].text) {
 			return sameKeys(own[i], own[i+1])
@@ -189,11 +189,40 @@ func (k *checker) end(first int) error {
 	return nil
 }
 
+// sortKeys sorts keys in their place. Unlike the sort functions of the library, it lets the compiler see that it keeps none of
+// them, so that the keys of a small map need no allocation.
+func sortKeys(keys []mapKey) {
+	for i := len(keys)/2 - 1; i >= 0; i-- {
+		siftDown(keys, i)
+	}
+	for end := len(keys) - 1; end > 0; end-- {
+		keys[0], keys[end] = keys[end], keys[0]
+		siftDown(keys[:end], 0)
+	}
+}
+
+// siftDown moves a key down in a heap, whose largest key is the first.
+func siftDown(heap []mapKey, i int) {
+	for {
+		largest := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if bytes.Compare(heap[child].text, heap[largest].text) > 0 {
+				largest = child
+			}
+		}
+		if largest == i {
+			return
+		}
+		heap[i], heap[largest] = heap[largest], heap[i]
+		i = largest
+	}
+}
+
 func sameKeys(a, b mapKey) error {
 	if a.number == b.number {
-		return refuse("key %s is there twice", a)
+		return refuse("key %s is there twice", a.String())
 	}
-	return refuse("key %s and key %s are the same", a, b)
+	return refuse("key %s and key %s are the same", a.String(), b.String())
 }
 
 // modelled reports whether a Go value is in the data model whatever it holds, so that its encoding need not be checked. Texts

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -51,7 +52,14 @@ func (c jsonCodec) Decode(data []byte, v any) error {
 	if err := c.whole(data, MaxDepth); err != nil {
 		return err
 	}
-	return json.Unmarshal(c.strict(data), v)
+	if !c.legacy || !bytes.ContainsAny(data, "NI") {
+		return json.Unmarshal(data, v)
+	}
+	raw, err := RawValue(c, data).AppendTo(nil, CBORText) // which has NaN
+	if err != nil {
+		return err
+	}
+	return CBORText.Decode(raw, v)
 }
 
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {

@@ -236,7 +236,7 @@ func TestNaNInsideGoValues(t *testing.T) {
 		v    any
 		want string
 	}{
-		{reading{[]float64{1, math.NaN()}}, `{"v":[1.0,null]}`},
+		{reading{[]float64{1, math.NaN()}}, `{"v":[1,null]}`},
 		{[]float64{math.Inf(1)}, `[null]`},
 		{float32(math.NaN()), `null`},
 	} {

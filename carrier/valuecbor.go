@@ -99,7 +99,7 @@ func cborString(rest []byte, major byte, n uint64) (content, after []byte, err e
 }
 
 func notUTF8(text []byte) error {
-	return refuse("a text is not UTF-8: %s", strconv.QuoteToASCII(string(text[:min(len(text), maxShown)])))
+	return refuse("invalid UTF-8 in a text: %s", strconv.QuoteToASCII(string(text[:min(len(text), maxShown)])))
 }
 
 func cborChunks(rest []byte, major byte) (content, after []byte, err error) {

@@ -346,7 +346,8 @@ func jsonNumber(n json.Number) error {
 	return refuse("%s is not a number", quoteKey([]byte(n)))
 }
 
-// appendFloat appends a float. It has a point or an exponent, by which a receiver tells it from an integer.
+// appendFloat appends a float as encoding/json does. One without a fraction looks like an integer then, and is the same number;
+// only -0.0 keeps its point, because as an integer it would lose its sign.
 func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 	switch {
 	case !c.legacy && (math.IsNaN(f) || math.IsInf(f, 0)):
@@ -362,14 +363,13 @@ func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		format = 'e'
 	}
-	start := len(dst)
+	if f == 0 && math.Signbit(f) {
+		return append(dst, "-0.0"...)
+	}
 	dst = strconv.AppendFloat(dst, f, format, -1, 64)
-	switch n := len(dst); {
-	case format == 'e' && dst[n-3] == '-' && dst[n-2] == '0': // e-09 is written as e-9, as encoding/json does
+	if n := len(dst); format == 'e' && dst[n-3] == '-' && dst[n-2] == '0' { // e-09 is written as e-9
 		dst[n-2] = dst[n-1]
 		dst = dst[:n-1]
-	case format == 'f' && bytes.IndexByte(dst[start:], '.') < 0:
-		dst = append(dst, ".0"...)
 	}
 	return dst
 }
@@ -402,14 +402,6 @@ func (c jsonCodec) appendRaw(dst []byte, from jsonCodec, raw []byte) []byte {
 }
 
 func isJSONSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
-
-// strict returns JSON that encoding/json can read, with null for NaN and the infinities.
-func (c jsonCodec) strict(data []byte) []byte {
-	if !c.legacy || !bytes.ContainsAny(data, "NI") {
-		return data
-	}
-	return jsonCodec{}.appendRaw(nil, c, data)
-}
 
 // appendAny appends the JSON of any Go value, as encoding/json writes it.
 func appendAny(dst []byte, v any) ([]byte, error) {
