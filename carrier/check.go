@@ -3,8 +3,10 @@ package carrier
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The data model is what a [Value] may be, so that JSON and CBOR carry the same:
@@ -33,8 +35,11 @@ func CheckValue(c Codec, raw []byte) error {
 	if plainCBOR(c, raw) {
 		return nil
 	}
-	var few [8]mapKey
-	k := checker{keys: few[:0]}
+	var k *checker // a value without arrays and maps needs none
+	if holdsOthers(c, raw) {
+		k, _ = checkers.Get().(*checker)
+		defer k.free()
+	}
 	var rest []byte
 	var err error
 	switch c := c.(type) {
@@ -144,6 +149,31 @@ type checker struct {
 	keys []mapKey // of the maps around the present item, the innermost last
 }
 
+var checkers = sync.Pool{New: func() any { return new(checker) }}
+
+// holdsOthers reports whether a value may hold others.
+func holdsOthers(c Codec, raw []byte) bool {
+	switch c.(type) {
+	case cborCodec:
+		return len(raw) > 0 && CBORArray <= raw[0]>>5 && raw[0]>>5 <= CBORTag
+	case jsonCodec:
+		raw = skipSpace(raw)
+		return len(raw) > 0 && (raw[0] == '[' || raw[0] == '{')
+	}
+	return false
+}
+
+// free gives the checker back. It keeps no part of the value.
+func (k *checker) free() {
+	if clear(k.keys); cap(k.keys) <= keptKeys {
+		k.keys = k.keys[:0]
+		checkers.Put(k)
+	}
+}
+
+// keptKeys is how many keys a checker that is not in use has room for.
+const keptKeys = 256
+
 // A mapKey is the key of a map as JSON has it.
 type mapKey struct {
 	text   []byte
@@ -176,46 +206,17 @@ func (k *checker) add(first int, key mapKey) error {
 // end ends the map whose keys begin at first.
 func (k *checker) end(first int) error {
 	own := k.keys[first:]
-	k.keys = k.keys[:first]
-	if len(own) <= fewKeys {
-		return nil
-	}
-	sortKeys(own)
-	for i := range own[1:] {
-		if bytes.Equal(own[i].text, own[i+1].text) {
-			return sameKeys(own[i], own[i+1])
-		}
-	}
-	return nil
-}
-
-// sortKeys sorts keys in their place. Unlike the sort functions of the library, it lets the compiler see that it keeps none of
-// them, so that the keys of a small map need no allocation.
-func sortKeys(keys []mapKey) {
-	for i := len(keys)/2 - 1; i >= 0; i-- {
-		siftDown(keys, i)
-	}
-	for end := len(keys) - 1; end > 0; end-- {
-		keys[0], keys[end] = keys[end], keys[0]
-		siftDown(keys[:end], 0)
-	}
-}
-
-// siftDown moves a key down in a heap, whose largest key is the first.
-func siftDown(heap []mapKey, i int) {
-	for {
-		largest := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
-			if bytes.Compare(heap[child].text, heap[largest].text) > 0 {
-				largest = child
+	if len(own) > fewKeys {
+		slices.SortFunc(own, func(a, b mapKey) int { return bytes.Compare(a.text, b.text) })
+		for i := range own[1:] {
+			if bytes.Equal(own[i].text, own[i+1].text) {
+				return sameKeys(own[i], own[i+1])
 			}
 		}
-		if largest == i {
-			return
-		}
-		heap[i], heap[largest] = heap[largest], heap[i]
-		i = largest
 	}
+	clear(own)
+	k.keys = k.keys[:first]
+	return nil
 }
 
 func sameKeys(a, b mapKey) error {

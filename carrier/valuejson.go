@@ -346,8 +346,11 @@ func jsonNumber(n json.Number) error {
 	return refuse("%s is not a number", quoteKey([]byte(n)))
 }
 
-// appendFloat appends a float as encoding/json does. One without a fraction looks like an integer then, and is the same number;
-// only -0.0 keeps its point, because as an integer it would lose its sign.
+// exactFloat is the number up to which the digits of a float are those of the integer.
+const exactFloat = 1 << 53
+
+// appendFloat appends a float. One without a fraction looks like an integer where it is the same number. One that is not, and
+// -0.0, has a point or an exponent, so that nobody takes it for one.
 func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 	switch {
 	case !c.legacy && (math.IsNaN(f) || math.IsInf(f, 0)):
@@ -360,7 +363,7 @@ func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 		return append(dst, "-Infinity"...)
 	}
 	format := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= exactFloat) {
 		format = 'e'
 	}
 	if f == 0 && math.Signbit(f) {
