@@ -93,7 +93,7 @@ func (e *valueError) Error() string {
 	if e.path == "" {
 		return ErrValue.Error() + ": " + e.text
 	}
-	return ErrValue.Error() + ": " + e.path + ": " + e.text
+	return ErrValue.Error() + ": " + strings.TrimPrefix(e.path, ".") + ": " + e.text
 }
 
 // Unwrap makes errors.Is find ErrValue.

@@ -157,10 +157,11 @@ func skipJSONWord(data []byte, word string) ([]byte, error) {
 }
 
 func (c jsonCodec) skipNumber(data []byte) ([]byte, error) {
-	if c.legacy {
-		if n := jsonToken(data); n > 0 {
-			return data[n:], nil
+	if n := jsonToken(data); n > 0 {
+		if !c.legacy {
+			return nil, fmt.Errorf("json: %s is not JSON, and null would be", data[:n])
 		}
+		return data[n:], nil
 	}
 	rest := data
 	if rest[0] == '-' {

@@ -37,7 +37,7 @@ func (k *checker) json(c jsonCodec, data []byte, depth int) ([]byte, error) {
 	rest, err := c.skip(data, 0)
 	if err != nil {
 		if token := jsonToken(data); token > 0 {
-			return nil, refuse("%s is not JSON; a client that says hello writes null", data[:token])
+			return nil, refuse("%s is not JSON, and null would be", data[:token])
 		}
 		return nil, malformed(err)
 	}
