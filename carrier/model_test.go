@@ -79,7 +79,9 @@ func agreed(t fataler, v Value) (any, bool) {
 	return a, checkErr == nil
 }
 
-type fataler interface{ Fatalf(format string, args ...any) }
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
 
 // roundTrip takes the value a, as it came in v, through each codec and back.
 func roundTrip(t fataler, v Value, a any) {
