@@ -196,7 +196,7 @@ func TestLegacyJSON(t *testing.T) {
 	if got, err := LegacyJSON.Append(nil, []float64{math.NaN(), 1}); err != nil || string(got) != "[NaN,1]" {
 		t.Errorf("%s, %v", got, err)
 	}
-	for _, bad := range []string{`Nan`, `+Infinity`, `-NaN`, `[Infinit]`, `NaNa`, `1e999`} {
+	for _, bad := range []string{`Nan`, `+Infinity`, `-NaN`, `[Infinity1]`, `NaNa`, `1e999`} {
 		if err := CheckValue(LegacyJSON, []byte(bad)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}

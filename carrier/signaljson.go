@@ -14,10 +14,11 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	if len(items) == 0 {
 		return cmp.Or(bad, errors.New("must be an array of 1 to 5 items"))
 	}
-	first, err := items[0], error(nil)
+	first := items[0]
 	if !utf8.Valid(first) {
 		return errors.New("not UTF-8")
 	}
+	var err error
 	n, numeric := simpleJSON(first)
 	switch {
 	case bad != nil && !followed(data, first): // it may be an answer
@@ -80,7 +81,8 @@ func (s *Signal) restJSON(items [][]byte) {
 			return
 		}
 	}
-	n, ok := uint64(0), true
+	var n uint64
+	ok := true
 	if len(items) > 1 {
 		n, ok = knownJSON(items[1])
 		s.Uncertainty = int64(n)

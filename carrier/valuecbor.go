@@ -313,8 +313,7 @@ func cborFraction(binary bool, data []byte) (v any, rest []byte, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		var item []byte
-		item = rest
+		item := rest
 		if major, n, rest, err = cborItem(item); err != nil {
 			continue
 		}

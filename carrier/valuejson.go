@@ -20,8 +20,7 @@ func (k *checker) json(c jsonCodec, data []byte, depth int) ([]byte, error) {
 	}
 	switch b := data[0]; b {
 	case '"':
-		_, rest, err := jsonText(data)
-		return rest, err
+		return jsonText(data)
 	case '{', '[':
 		if depth == 0 {
 			return nil, refuse("nested deeper than %d", MaxDepth)
@@ -51,19 +50,19 @@ func malformed(err error) error {
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
 
-// jsonText reads a text: what stands in the quotes, and what follows them.
-func jsonText(data []byte) (quoted, rest []byte, err error) {
+// jsonText checks the text with which data begins, and returns what follows it.
+func jsonText(data []byte) (rest []byte, err error) {
 	if rest, err = skipJSONText(data); err != nil {
-		return nil, nil, malformed(err)
+		return nil, malformed(err)
 	}
-	quoted = data[:len(data)-len(rest)]
+	quoted := data[:len(data)-len(rest)]
 	if !utf8.Valid(quoted) {
-		return nil, nil, notUTF8(quoted[1 : len(quoted)-1])
+		return nil, notUTF8(quoted[1 : len(quoted)-1])
 	}
 	if at := loneSurrogate(quoted); at >= 0 {
-		return nil, nil, refuse("a text has %s, half of a character", quoted[at:at+6])
+		return nil, refuse("a text has %s, half of a character", quoted[at:at+6])
 	}
-	return quoted, rest, nil
+	return rest, nil
 }
 
 // loneSurrogate returns where a text has an escape of a surrogate without the other of its pair, or -1. The text is well-formed.
@@ -144,7 +143,7 @@ func (k *checker) jsonMap(c jsonCodec, data []byte, depth int) ([]byte, error) {
 
 // jsonKey returns the text of a key.
 func jsonKey(quoted []byte) ([]byte, error) {
-	if _, _, err := jsonText(quoted); err != nil {
+	if _, err := jsonText(quoted); err != nil {
 		return nil, err
 	}
 	if plain, ok := plainJSON(quoted); ok {
@@ -314,8 +313,8 @@ func (c jsonCodec) appendPlain(dst []byte, v any) (_ []byte, ok bool, err error)
 	return dst, false, nil
 }
 
-func (c jsonCodec) appendArray(dst []byte, list []any) ([]byte, error) {
-	start, err := len(dst), error(nil)
+func (c jsonCodec) appendArray(dst []byte, list []any) (_ []byte, err error) {
+	start := len(dst)
 	dst = append(dst, '[')
 	for i, item := range list {
 		if dst, err = c.Append(comma(dst, i > 0), item); err != nil {
@@ -325,8 +324,8 @@ func (c jsonCodec) appendArray(dst []byte, list []any) ([]byte, error) {
 	return append(dst, ']'), nil
 }
 
-func (c jsonCodec) appendMap(dst []byte, m map[string]any) ([]byte, error) {
-	start, err := len(dst), error(nil)
+func (c jsonCodec) appendMap(dst []byte, m map[string]any) (_ []byte, err error) {
+	start := len(dst)
 	dst = append(dst, '{')
 	for i, key := range slices.Sorted(maps.Keys(m)) {
 		dst = append(appendJSONText(comma(dst, i > 0), key), ':')
