@@ -52,6 +52,11 @@ func readTime(v Value) (t time.Time, told bool, err error) {
 	if n, ok := v.Uint(); ok && n <= math.MaxInt64 {
 		return timeOfInteger(int64(n)), n > 0, nil
 	}
+	if isJSON(v.codec) && v.raw[0] == '"' { // the usual form, without an allocation
+		if plain, ok := plainJSON(v.raw); ok && t.UnmarshalText(plain) == nil {
+			return t, true, nil
+		}
+	}
 	a, err := v.Any()
 	if err != nil {
 		return t, false, fmt.Errorf("%w: %w", ErrTime, err)
