@@ -169,6 +169,9 @@ func timeJSON(raw []byte) (int64, error) {
 	if string(raw) == "null" || string(raw) == "0" {
 		return 0, nil
 	}
+	if t, ok := usualTime(raw); ok && Tellable(t) {
+		return t.UnixNano(), nil
+	}
 	t, err := ReadTime(RawValue(JSON, raw))
 	if err != nil || t.IsZero() {
 		return 0, err

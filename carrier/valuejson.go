@@ -52,6 +52,9 @@ func malformed(err error) error {
 
 // jsonText checks the text with which data begins, and returns what follows it.
 func jsonText(data []byte) (rest []byte, err error) {
+	if n := skipPlain(data); n < len(data) && data[n] == '"' {
+		return data[n+1:], nil // as most are
+	}
 	if rest, err = skipJSONText(data); err != nil {
 		return nil, malformed(err)
 	}
@@ -379,7 +382,7 @@ func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 // appendRaw appends JSON that arrived, on one line if it was written over several, as streams promise. From legacy JSON, strict
 // JSON gets null for NaN and the infinities.
 func (c jsonCodec) appendRaw(dst []byte, from jsonCodec, raw []byte) []byte {
-	lines := !c.legacy && bytes.ContainsAny(raw, "\r\n")
+	lines := !c.legacy && (bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0)
 	tokens := from.legacy && !c.legacy && bytes.ContainsAny(raw, "NI")
 	if !lines && !tokens {
 		return append(dst, raw...)
