@@ -3,6 +3,7 @@ package serial
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/link"
@@ -18,6 +19,7 @@ func (c *client) signals(e event) {
 	c.server.mu.Lock()
 	readings, err := c.device.Readings(e.at, e.arrival.Payload, c.dict)
 	for _, r := range readings {
+		r.Time = timeOfDay(r.Time, e.at)
 		c.batch = append(c.batch, c.signal(r))
 	}
 	c.count(e.at, len(readings))
@@ -35,6 +37,10 @@ func (c *client) signals(e event) {
 		c.hand(c.batch, func(r carrier.Reply) { c.Respond(in, r) })
 	}
 }
+
+// timeOfDay returns what the time of day was at t, by the time of day at now. They differ if the time of day was set since the
+// device's clock was first compared with it: when the network tells a machine without a battery the time, for example.
+func timeOfDay(t, now time.Time) time.Time { return now.Round(0).Add(t.Sub(now)) }
 
 // signal returns the signal for a reading; the server's lock is held.
 func (c *client) signal(r link.Reading) carrier.Signal {
