@@ -40,7 +40,8 @@ func TestValuesAtTheDoor(t *testing.T) {
 		{`{"a":1,"a":2}`, "", `data: key \"a\" is there twice`}, {`1e999`, "", "data: the number 1e999 is out of range"},
 		{strings.Repeat("9", 400), "", "an integer of 400 digits"}, {`NaN`, "", "JSON"}, {`["\ud800"]`, "", "half of a character"},
 		{`{"h":[0,1,2,{"x":{"x":1,"x":1}}]}`, "", `data.h[3].x: key \"x\" is there twice`}, {"\"\xff\"", "", "UTF-8"}, {`[1,]`, "", "unexpected"},
-		{strings.Repeat("[", 33) + strings.Repeat("]", 33), "", "nested deeper than 32"}, {`"\x"`, "", "escape"}, {`01`, "", "carrier: "},
+		{strings.Repeat("[", 33) + strings.Repeat("]", 33), "", "nested deeper than 32"}, {strings.Repeat("[", 50) + strings.Repeat("]", 50), "", "nested deeper than 32"},
+		{`"` + strings.Repeat("x", 2<<20) + `"`, "", "too large"}, {`"\x"`, "", "escape"}, {`01`, "", "carrier: "},
 		{`18446744073709551616`, "*big.Int 18446744073709551616", ""}, {`-0.0`, "float64 -0", ""}, {`{"b":[1.5,null],"a":"\u0061"}`, "map map[a:a b:[1.5 <nil>]]", ""},
 		{`1e2`, "float64 100", ""}, {`"\ud83d\ude00"`, "string 😀", ""},
 	} {
@@ -97,6 +98,13 @@ func TestRequestsAtTheDoor(t *testing.T) {
 		asking.say(`{"id":2,"method":"request","params":%s}`, c.params)
 		asking.hear(c.want)
 	}
+	answering := n.raw()
+	answering.say(`{"id":2,"method":"add_sender","params":{"sender":"valve","events":[],"requests":["get"]}}`)
+	answering.hear(`"status":0`)
+	asking.say(`{"id":3,"method":"request","params":{"sender":"valve","method":"get"}}`)
+	answering.hear(`"id":1,"method":"request"`)
+	answering.say(`{"id":1,"status":0,"response":{"a":1,"a":2}}`)
+	asking.hear(`"id":3,"status":-2,"exception":"carrier: value cannot be carried: response: key \"a\" is there twice`)
 	to, _ := n.client(carrier.CBOR)
 	if _, err := to.RemoteRequest(t.Context(), "pump", "bad", nil); !errors.Is(err, carrier.ErrValue) {
 		t.Error(err)
