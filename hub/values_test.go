@@ -89,10 +89,16 @@ func TestRequestsAtTheDoor(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := n.AddSender("own", hub.SenderOptions{
+		Default: func(context.Context, string, carrier.Value) (any, error) { return bad, nil },
+	}); err != nil {
+		t.Fatal(err)
+	}
 	asking := n.raw()
 	for _, c := range []struct{ params, want string }{
 		{`{"sender":"pump","method":"x","params":{"a":[{"b":1,"b":2}]}}`, `params.a[0]: key \"b\" is there twice`},
 		{`{"sender":"pump","method":"bad","params":1}`, `response: key \"a\" is there twice`},
+		{`{"sender":"own","method":"x"}`, `response: key \"a\" is there twice`},
 		{`{"sender":"pump","method":"x","params":1}`, `"response":"good"`},
 	} {
 		asking.say(`{"id":2,"method":"request","params":%s}`, c.params)
