@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -140,7 +141,7 @@ func appendCBORText(dst []byte, text string) []byte {
 	return append(AppendCBORHead(dst, CBORString, uint64(len(text))), text...)
 }
 
-func (cborCodec) Decode(data []byte, v any) error {
+func (c cborCodec) Decode(data []byte, v any) error {
 	if decodeSimpleCBOR(data, v) {
 		return nil
 	}
@@ -151,7 +152,20 @@ func (cborCodec) Decode(data []byte, v any) error {
 		*a, _ = plainValue(data)
 		return nil
 	}
-	return cborDec.Unmarshal(data, v)
+	err := cborDec.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	// The library does not know what the data model makes of integer keys and of some tags.
+	var a any
+	if c.Decode(data, &a) != nil {
+		return err
+	}
+	raw, plainErr := CBORText.Append(nil, a)
+	if plainErr != nil || bytes.Equal(raw, data) || cborDec.Unmarshal(raw, v) != nil {
+		return err
+	}
+	return nil
 }
 
 // decodeSimpleCBOR decodes what messages are mostly made of, without the library's detours. It returns false for anything

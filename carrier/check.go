@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The data model is what a [Value] may be, so that JSON and CBOR carry the same:
 //
 //   - null, true and false. CBOR's undefined is null.
 //   - Integers from -2^256 to 2^256-1, exactly. In CBOR, those beyond 64 bits are bignums (tags 2 and 3).
-//   - Floats: binary64. In JSON they have a point or an exponent, and what is out of range is refused. NaN and the infinities
-//     are CBOR floats; in JSON they are null, and in [LegacyJSON] NaN, Infinity and -Infinity.
+//   - Floats: binary64. In JSON, a number with a point or an exponent is one, and what is out of range is refused. A float
+//     without a fraction is the same number as the integer, and may arrive as that. NaN and the infinities are CBOR floats; in
+//     JSON they are null, and in [LegacyJSON] NaN, Infinity and -Infinity.
 //   - Texts: UTF-8, without lone surrogates.
 //   - Byte strings, in CBOR. In JSON they are base64url texts without padding.
 //   - Arrays and maps, nested no deeper than [MaxDepth].
@@ -33,8 +35,11 @@ func CheckValue(c Codec, raw []byte) error {
 	if plainCBOR(c, raw) {
 		return nil
 	}
-	var few [8]mapKey
-	k := checker{keys: few[:0]}
+	var k *checker // a value without arrays and maps needs none
+	if holdsOthers(c, raw) {
+		k, _ = checkers.Get().(*checker)
+		defer k.free()
+	}
 	var rest []byte
 	var err error
 	switch c := c.(type) {
@@ -88,7 +93,7 @@ func (e *valueError) Error() string {
 	if e.path == "" {
 		return ErrValue.Error() + ": " + e.text
 	}
-	return ErrValue.Error() + ": " + e.path + ": " + e.text
+	return ErrValue.Error() + ": " + strings.TrimPrefix(e.path, ".") + ": " + e.text
 }
 
 // Unwrap makes errors.Is find ErrValue.
@@ -144,6 +149,31 @@ type checker struct {
 	keys []mapKey // of the maps around the present item, the innermost last
 }
 
+var checkers = sync.Pool{New: func() any { return new(checker) }}
+
+// holdsOthers reports whether a value may hold others.
+func holdsOthers(c Codec, raw []byte) bool {
+	switch c.(type) {
+	case cborCodec:
+		return len(raw) > 0 && CBORArray <= raw[0]>>5 && raw[0]>>5 <= CBORTag
+	case jsonCodec:
+		raw = skipSpace(raw)
+		return len(raw) > 0 && (raw[0] == '[' || raw[0] == '{')
+	}
+	return false
+}
+
+// free gives the checker back. It keeps no part of the value.
+func (k *checker) free() {
+	if clear(k.keys); cap(k.keys) <= keptKeys {
+		k.keys = k.keys[:0]
+		checkers.Put(k)
+	}
+}
+
+// keptKeys is how many keys a checker that is not in use has room for.
+const keptKeys = 256
+
 // A mapKey is the key of a map as JSON has it.
 type mapKey struct {
 	text   []byte
@@ -176,24 +206,24 @@ func (k *checker) add(first int, key mapKey) error {
 // end ends the map whose keys begin at first.
 func (k *checker) end(first int) error {
 	own := k.keys[first:]
-	k.keys = k.keys[:first]
-	if len(own) <= fewKeys {
-		return nil
-	}
-	slices.SortFunc(own, func(a, b mapKey) int { return bytes.Compare(a.text, b.text) })
-	for i := range own[1:] {
-		if bytes.Equal(own[i].text, own[i+1].text) {
-			return sameKeys(own[i], own[i+1])
+	if len(own) > fewKeys {
+		slices.SortFunc(own, func(a, b mapKey) int { return bytes.Compare(a.text, b.text) })
+		for i := range own[1:] {
+			if bytes.Equal(own[i].text, own[i+1].text) {
+				return sameKeys(own[i], own[i+1])
+			}
 		}
 	}
+	clear(own)
+	k.keys = k.keys[:first]
 	return nil
 }
 
 func sameKeys(a, b mapKey) error {
 	if a.number == b.number {
-		return refuse("key %s is there twice", a)
+		return refuse("key %s is there twice", a.String())
 	}
-	return refuse("key %s and key %s are the same", a, b)
+	return refuse("key %s and key %s are the same", a.String(), b.String())
 }
 
 // modelled reports whether a Go value is in the data model whatever it holds, so that its encoding need not be checked. Texts

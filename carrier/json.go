@@ -1,10 +1,14 @@
 package carrier
 
 import (
+	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"math"
 	"math/big"
+	"reflect"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -22,18 +26,63 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	if i, ok := v.(*big.Int); ok && i != nil {
 		return i.Append(dst, 10), nil
 	}
-	out, err := appendAny(dst, v)
-	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
-		return out, err
+	if !holdsBytes(reflect.TypeOf(v)) {
+		out, err := appendAny(dst, v)
+		if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
+			return out, err
+		} // else a float somewhere in v is not finite
 	}
-	// A float somewhere in v is not finite. CBOR turns v into plain values.
+	// What encoding/json writes in another way than the data model has it, CBOR turns into plain values.
+	raw, err := CBORText.Append(nil, v)
+	if err != nil {
+		return dst, err
+	}
 	var a any
-	raw, cborErr := CBOR.Append(nil, v)
-	if cborErr != nil || CBOR.Decode(raw, &a) != nil {
+	if err := CBORText.Decode(raw, &a); err != nil {
 		return dst, err
 	}
 	return c.Append(dst, a)
 }
+
+// bytesIn remembers the answers of holdsBytes.
+var bytesIn sync.Map // from reflect.Type to bool
+
+// holdsBytes reports whether values of a type hold bytes, unless it says itself what they are in JSON. encoding/json has a form of
+// its own for bytes.
+func holdsBytes(t reflect.Type) bool {
+	if known, ok := bytesIn.Load(t); ok {
+		holds, _ := known.(bool)
+		return holds
+	}
+	holds := lookForBytes(t, make(map[reflect.Type]bool))
+	bytesIn.Store(t, holds)
+	return holds
+}
+
+func lookForBytes(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if t == nil || seen[t] || t.Implements(marshaler) || t.Implements(textMarshaler) {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return t.Elem().Kind() == reflect.Uint8 || lookForBytes(t.Elem(), seen)
+	case reflect.Pointer, reflect.Map:
+		return lookForBytes(t.Elem(), seen)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if lookForBytes(f.Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var (
+	marshaler     = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
 
 func (c jsonCodec) AppendObject(dst []byte, o Object) ([]byte, error) { return appendObject(dst, c, o) }
 
@@ -51,7 +100,14 @@ func (c jsonCodec) Decode(data []byte, v any) error {
 	if err := c.whole(data, MaxDepth); err != nil {
 		return err
 	}
-	return json.Unmarshal(c.strict(data), v)
+	if !c.legacy || !bytes.ContainsAny(data, "NI") {
+		return json.Unmarshal(data, v)
+	}
+	raw, err := RawValue(c, data).AppendTo(nil, CBORText) // which has NaN
+	if err != nil {
+		return err
+	}
+	return CBORText.Decode(raw, v)
 }
 
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {

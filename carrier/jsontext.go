@@ -109,8 +109,25 @@ func skipJSONComma(data []byte, last byte) (rest []byte, more bool, err error) {
 	return nil, false, jsonUnexpected(data[0])
 }
 
+// isPlain lists the bytes that mean nothing but themselves in a text, of those in ASCII.
+var isPlain = func() (t [256]bool) {
+	for b := byte(0x20); b < 0x80; b++ {
+		t[b] = b != '"' && b != '\\'
+	}
+	return t
+}()
+
+// skipPlain returns how many bytes of the text that begins with data, behind its quote, are plain.
+func skipPlain(data []byte) int {
+	i := 1
+	for i < len(data) && isPlain[data[i]] {
+		i++
+	}
+	return i
+}
+
 func skipJSONText(data []byte) ([]byte, error) {
-	for i := 1; i < len(data); i++ {
+	for i := skipPlain(data); i < len(data); i++ {
 		switch b := data[i]; {
 		case b == '"':
 			return data[i+1:], nil
@@ -157,10 +174,11 @@ func skipJSONWord(data []byte, word string) ([]byte, error) {
 }
 
 func (c jsonCodec) skipNumber(data []byte) ([]byte, error) {
-	if c.legacy {
-		if n := jsonToken(data); n > 0 {
-			return data[n:], nil
+	if n := jsonToken(data); n > 0 {
+		if !c.legacy {
+			return nil, fmt.Errorf("json: %s is not JSON, and null would be", data[:n])
 		}
+		return data[n:], nil
 	}
 	rest := data
 	if rest[0] == '-' {

@@ -14,10 +14,11 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	if len(items) == 0 {
 		return cmp.Or(bad, errors.New("must be an array of 1 to 5 items"))
 	}
-	first, err := items[0], error(nil)
+	first := items[0]
 	if !utf8.Valid(first) {
 		return errors.New("not UTF-8")
 	}
+	var err error
 	n, numeric := simpleJSON(first)
 	switch {
 	case bad != nil && !followed(data, first): // it may be an answer
@@ -80,7 +81,8 @@ func (s *Signal) restJSON(items [][]byte) {
 			return
 		}
 	}
-	n, ok := uint64(0), true
+	var n uint64
+	ok := true
 	if len(items) > 1 {
 		n, ok = knownJSON(items[1])
 		s.Uncertainty = int64(n)
@@ -166,6 +168,9 @@ func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
 func timeJSON(raw []byte) (int64, error) {
 	if string(raw) == "null" || string(raw) == "0" {
 		return 0, nil
+	}
+	if t, ok := usualTime(raw); ok && Tellable(t) {
+		return t.UnixNano(), nil
 	}
 	t, err := ReadTime(RawValue(JSON, raw))
 	if err != nil || t.IsZero() {

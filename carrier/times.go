@@ -52,6 +52,11 @@ func readTime(v Value) (t time.Time, told bool, err error) {
 	if n, ok := v.Uint(); ok && n <= math.MaxInt64 {
 		return timeOfInteger(int64(n)), n > 0, nil
 	}
+	if isJSON(v.codec) {
+		if t, ok := usualTime(v.raw); ok {
+			return t, true, nil
+		}
+	}
 	a, err := v.Any()
 	if err != nil {
 		return t, false, fmt.Errorf("%w: %w", ErrTime, err)
@@ -79,6 +84,15 @@ func readTime(v Value) (t time.Time, told bool, err error) {
 		return t, false, fmt.Errorf("%w: %s is not a time; write an RFC 3339 text or a number since 1970", ErrTime, shown(v))
 	}
 	return t, false, fmt.Errorf("%w: %s is not from 1970 to 2261", ErrTime, shown(v))
+}
+
+// usualTime reads a time in the form in which the hub writes it in JSON, without an allocation.
+func usualTime(raw []byte) (t time.Time, ok bool) {
+	if raw[0] != '"' || raw[len(raw)-1] != '"' || len(raw) < 2 {
+		return t, false
+	}
+	plain, ok := plainJSON(raw)
+	return t, ok && t.UnmarshalText(plain) == nil
 }
 
 // shown returns a value for an error, cut where it is long.

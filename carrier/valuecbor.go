@@ -99,7 +99,7 @@ func cborString(rest []byte, major byte, n uint64) (content, after []byte, err e
 }
 
 func notUTF8(text []byte) error {
-	return refuse("a text is not UTF-8: %s", strconv.QuoteToASCII(string(text[:min(len(text), maxShown)])))
+	return refuse("invalid UTF-8 in a text: %s", strconv.QuoteToASCII(string(text[:min(len(text), maxShown)])))
 }
 
 func cborChunks(rest []byte, major byte) (content, after []byte, err error) {
@@ -313,8 +313,7 @@ func cborFraction(binary bool, data []byte) (v any, rest []byte, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		var item []byte
-		item = rest
+		item := rest
 		if major, n, rest, err = cborItem(item); err != nil {
 			continue
 		}

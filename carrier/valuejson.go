@@ -20,8 +20,7 @@ func (k *checker) json(c jsonCodec, data []byte, depth int) ([]byte, error) {
 	}
 	switch b := data[0]; b {
 	case '"':
-		_, rest, err := jsonText(data)
-		return rest, err
+		return jsonText(data)
 	case '{', '[':
 		if depth == 0 {
 			return nil, refuse("nested deeper than %d", MaxDepth)
@@ -37,7 +36,7 @@ func (k *checker) json(c jsonCodec, data []byte, depth int) ([]byte, error) {
 	rest, err := c.skip(data, 0)
 	if err != nil {
 		if token := jsonToken(data); token > 0 {
-			return nil, refuse("%s is not JSON; a client that says hello writes null", data[:token])
+			return nil, refuse("%s is not JSON, and null would be", data[:token])
 		}
 		return nil, malformed(err)
 	}
@@ -51,19 +50,22 @@ func malformed(err error) error {
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
 
-// jsonText reads a text: what stands in the quotes, and what follows them.
-func jsonText(data []byte) (quoted, rest []byte, err error) {
-	if rest, err = skipJSONText(data); err != nil {
-		return nil, nil, malformed(err)
+// jsonText checks the text with which data begins, and returns what follows it.
+func jsonText(data []byte) (rest []byte, err error) {
+	if n := skipPlain(data); n < len(data) && data[n] == '"' {
+		return data[n+1:], nil // as most are
 	}
-	quoted = data[:len(data)-len(rest)]
+	if rest, err = skipJSONText(data); err != nil {
+		return nil, malformed(err)
+	}
+	quoted := data[:len(data)-len(rest)]
 	if !utf8.Valid(quoted) {
-		return nil, nil, notUTF8(quoted[1 : len(quoted)-1])
+		return nil, notUTF8(quoted[1 : len(quoted)-1])
 	}
 	if at := loneSurrogate(quoted); at >= 0 {
-		return nil, nil, refuse("a text has %s, half of a character", quoted[at:at+6])
+		return nil, refuse("a text has %s, half of a character", quoted[at:at+6])
 	}
-	return quoted, rest, nil
+	return rest, nil
 }
 
 // loneSurrogate returns where a text has an escape of a surrogate without the other of its pair, or -1. The text is well-formed.
@@ -144,7 +146,7 @@ func (k *checker) jsonMap(c jsonCodec, data []byte, depth int) ([]byte, error) {
 
 // jsonKey returns the text of a key.
 func jsonKey(quoted []byte) ([]byte, error) {
-	if _, _, err := jsonText(quoted); err != nil {
+	if _, err := jsonText(quoted); err != nil {
 		return nil, err
 	}
 	if plain, ok := plainJSON(quoted); ok {
@@ -314,8 +316,8 @@ func (c jsonCodec) appendPlain(dst []byte, v any) (_ []byte, ok bool, err error)
 	return dst, false, nil
 }
 
-func (c jsonCodec) appendArray(dst []byte, list []any) ([]byte, error) {
-	start, err := len(dst), error(nil)
+func (c jsonCodec) appendArray(dst []byte, list []any) (_ []byte, err error) {
+	start := len(dst)
 	dst = append(dst, '[')
 	for i, item := range list {
 		if dst, err = c.Append(comma(dst, i > 0), item); err != nil {
@@ -325,8 +327,8 @@ func (c jsonCodec) appendArray(dst []byte, list []any) ([]byte, error) {
 	return append(dst, ']'), nil
 }
 
-func (c jsonCodec) appendMap(dst []byte, m map[string]any) ([]byte, error) {
-	start, err := len(dst), error(nil)
+func (c jsonCodec) appendMap(dst []byte, m map[string]any) (_ []byte, err error) {
+	start := len(dst)
 	dst = append(dst, '{')
 	for i, key := range slices.Sorted(maps.Keys(m)) {
 		dst = append(appendJSONText(comma(dst, i > 0), key), ':')
@@ -346,7 +348,11 @@ func jsonNumber(n json.Number) error {
 	return refuse("%s is not a number", quoteKey([]byte(n)))
 }
 
-// appendFloat appends a float. It has a point or an exponent, by which a receiver tells it from an integer.
+// exactFloat is the number up to which the digits of a float are those of the integer.
+const exactFloat = 1 << 53
+
+// appendFloat appends a float. One without a fraction looks like an integer where it is the same number. One that is not, and
+// -0.0, has a point or an exponent, so that nobody takes it for one.
 func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 	switch {
 	case !c.legacy && (math.IsNaN(f) || math.IsInf(f, 0)):
@@ -359,17 +365,16 @@ func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 		return append(dst, "-Infinity"...)
 	}
 	format := byte('f')
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= exactFloat) {
 		format = 'e'
 	}
-	start := len(dst)
+	if f == 0 && math.Signbit(f) {
+		return append(dst, "-0.0"...)
+	}
 	dst = strconv.AppendFloat(dst, f, format, -1, 64)
-	switch n := len(dst); {
-	case format == 'e' && dst[n-3] == '-' && dst[n-2] == '0': // e-09 is written as e-9, as encoding/json does
+	if n := len(dst); format == 'e' && dst[n-3] == '-' && dst[n-2] == '0' { // e-09 is written as e-9
 		dst[n-2] = dst[n-1]
 		dst = dst[:n-1]
-	case format == 'f' && bytes.IndexByte(dst[start:], '.') < 0:
-		dst = append(dst, ".0"...)
 	}
 	return dst
 }
@@ -377,7 +382,7 @@ func (c jsonCodec) appendFloat(dst []byte, f float64) []byte {
 // appendRaw appends JSON that arrived, on one line if it was written over several, as streams promise. From legacy JSON, strict
 // JSON gets null for NaN and the infinities.
 func (c jsonCodec) appendRaw(dst []byte, from jsonCodec, raw []byte) []byte {
-	lines := !c.legacy && bytes.ContainsAny(raw, "\r\n")
+	lines := !c.legacy && (bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') >= 0)
 	tokens := from.legacy && !c.legacy && bytes.ContainsAny(raw, "NI")
 	if !lines && !tokens {
 		return append(dst, raw...)
@@ -402,14 +407,6 @@ func (c jsonCodec) appendRaw(dst []byte, from jsonCodec, raw []byte) []byte {
 }
 
 func isJSONSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
-
-// strict returns JSON that encoding/json can read, with null for NaN and the infinities.
-func (c jsonCodec) strict(data []byte) []byte {
-	if !c.legacy || !bytes.ContainsAny(data, "NI") {
-		return data
-	}
-	return jsonCodec{}.appendRaw(nil, c, data)
-}
 
 // appendAny appends the JSON of any Go value, as encoding/json writes it.
 func appendAny(dst []byte, v any) ([]byte, error) {

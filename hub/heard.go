@@ -78,6 +78,9 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			break // not answered, so that the hub knows that they were not heard
 		}
 		l, err := c.listenerOf(signals[i].Route)
+		if err == nil {
+			err = signals[i].Err
+		}
 		if err != nil {
 			answers.Done(done)
 			answers.Fail(carrier.Failed(err))

@@ -419,5 +419,9 @@ func (s *Sender) call(ctx context.Context, handle RequestHandler, method string,
 			err = fmt.Errorf("hub: request %s of sender %s panicked: %v", method, s.name, p)
 		}
 	}()
-	return handle(ctx, method, params)
+	response, err = handle(ctx, method, params)
+	if err == nil {
+		err = carrier.ValueOf(response).Check("response")
+	}
+	return response, err
 }

@@ -20,6 +20,7 @@ func (c *client) signals(e event) {
 	c.server.mu.Lock()
 	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
 	for i, r := range readings {
+		r.Time = timeOfDay(r.Time, e.at)
 		signal := c.signal(r)
 		c.batch = append(c.batch, signal)
 		switch {
@@ -68,6 +69,10 @@ func (c *client) answerReadings(in *link.Incoming, h *handed) {
 	}
 	c.RespondRefusal(in, h.refusals[0].reply, places)
 }
+
+// timeOfDay returns what the time of day was at t, by the time of day at now. They differ if the time of day was set since the
+// device's clock was first compared with it: when the network tells a machine without a battery the time, for example.
+func timeOfDay(t, now time.Time) time.Time { return now.Round(0).Add(t.Sub(now)) }
 
 // signal returns the signal for a reading, which may be one that says why it is refused. The server's lock is held.
 func (c *client) signal(r link.Reading) carrier.Signal {

@@ -72,6 +72,9 @@ func endOfText(data []byte, i int) int {
 func (s *jsonSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 	start := 0 // of the value, in data
 	for i, b := range data {
+		if s.state == inString && !endsText[b] {
+			continue
+		}
 		switch s.state {
 		case between:
 			if isSpace(b) {
@@ -226,6 +229,9 @@ func endOfValue(head []byte, i int) int {
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
+
+// endsText lists the bytes that mean something in a string, or may not stand there.
+var endsText = [256]bool{'"': true, '\\': true, '\n': true, '\r': true}
 
 // isScalar lists the bytes of which numbers, true, false and null are made.
 var isScalar = func() (t [256]bool) {

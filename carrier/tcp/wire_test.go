@@ -162,6 +162,8 @@ func TestCBORErrors(t *testing.T) {
 		{"empty", "\x40", "malformed message", false},
 		{"too large", "\x59\x23\x28" + strings.Repeat("\x00", 9000), "too large", false},
 		{"too deep", "\x58\x30\xa1\x02" + strings.Repeat("\x81", 45) + "\x00", "malformed message", false},
+		{"not UTF-8", bstr(t, "a3 00 07 01 64 6563686f 02 61 ff"), bstr(t, "a3 00 07 03 23 05")[2:7], false},
+		{"not UTF-8, id last", bstr(t, "a3 02 61 ff 01 64 6563686f 00 07"), "\x00\x07\x03\x23", false},
 		{"no byte string", "\xa1\x00\x01", "byte string", true},
 		{"indefinite", "\x5f\x41a\xff", "byte string", true},
 	} {

@@ -91,7 +91,7 @@ func (c *runCommand) config() (*config.Config, error) {
 
 func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
 	return hub.NewServerRouter(hub.ServerOptions{
-		Options: hub.Options{Logger: log},
+		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
 			Policy:   cfg.Limits.SlowListener,

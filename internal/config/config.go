@@ -51,7 +51,19 @@ type Limits struct {
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
+	EventTimes     string // which times an event may have: plausibleTimes or anyTimes
 }
+
+// What EventTimes may be.
+const (
+	plausibleTimes = "plausible"
+	anyTimes       = "any"
+)
+
+// Times returns the times that an event may have.
+func (l *Limits) Times() hub.TimeRange { return hub.TimeRange{Any: l.EventTimes == anyTimes} }
+
+func eventTimes() []string { return []string{plausibleTimes, anyTimes} }
 
 // Log says what the hub logs, and in which format.
 type Log struct {
@@ -98,7 +110,7 @@ func defaults() *Config {
 	return &Config{
 		Limits: Limits{
 			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
-			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
+			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second, EventTimes: plausibleTimes,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

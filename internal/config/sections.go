@@ -130,6 +130,7 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),
+		field{"event_times", func(n ast.Node) { d.choice(n, "event_times", &l.EventTimes, eventTimes()) }},
 	)
 }
 
