@@ -125,7 +125,7 @@ func (c *conn) welcome(r carrier.Reply) error {
 }
 
 // greetTooEarly refuses what a hub sends before it has answered hello.
-func greetTooEarly(c *conn, m *carrier.Message, _ []byte) {
+func greetTooEarly(c *conn, m *carrier.Message, _ frame) {
 	c.reply(m.ID, carrier.Failed(errors.New("hello is not answered yet")))
 }
 

@@ -34,7 +34,7 @@ type conn struct {
 	calls   *carrier.Calls
 
 	// greet is given what comes before the client is announced.
-	greet func(c *conn, m *carrier.Message, packed []byte)
+	greet func(c *conn, m *carrier.Message, f frame)
 	// door is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
 	door *door
 

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"slices"
 
 	"sighub/carrier"
@@ -11,7 +13,8 @@ import (
 )
 
 // A door lets connections in, and bounds how many there are: in all, and from one place. Those that have not said anything
-// yet make way for others when it is full, so they never keep anybody out who speaks.
+// yet make way for others when it is full, or when they are half of what there may be. So they never keep anybody out who
+// speaks.
 type door struct {
 	most    int // connections in all
 	perHost int // from one place elsewhere
@@ -19,6 +22,7 @@ type door struct {
 	mu     lockrank.Mutex[lockrank.Leaf]
 	open   map[*conn]*entrance
 	places map[string]*entrance
+	silent int  // connections that have not said anything
 	full   bool // the last connection was one too many
 }
 
@@ -53,6 +57,8 @@ func (d *door) admit(c *conn, local bool) (silent *conn, again bool, err error) 
 	case e.open >= perPlace:
 		from = e
 		err = fmt.Errorf("%w: there are %d connections from %s", carrier.ErrLimit, e.open, c.place)
+	case len(d.open) < d.most && d.silent >= d.most-d.most/2:
+		from = d.mostSilent()
 	case len(d.open) >= d.most:
 		from = d.mostSilent()
 		err = fmt.Errorf("%w: there are %d connections", carrier.ErrLimit, len(d.open))
@@ -68,6 +74,7 @@ func (d *door) admit(c *conn, local bool) (silent *conn, again bool, err error) 
 	d.places[c.place] = e
 	d.open[c] = e
 	e.open++
+	d.silent++
 	c.silent = e.silent.PushBack(c)
 	return silent, false, nil
 }
@@ -86,9 +93,17 @@ func (d *door) mostSilent() (most *entrance) {
 func (d *door) spoke(c *conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e := d.open[c]; e != nil && c.silent != nil {
+	if e := d.open[c]; e != nil {
+		d.heard(e, c)
+	}
+}
+
+// heard takes a connection from those that have not said anything. The lock is held.
+func (d *door) heard(e *entrance, c *conn) {
+	if c.silent != nil {
 		e.silent.Remove(c.silent)
 		c.silent = nil
+		d.silent--
 	}
 }
 
@@ -106,10 +121,7 @@ func (d *door) remove(c *conn) {
 		return
 	}
 	delete(d.open, c)
-	if c.silent != nil {
-		e.silent.Remove(c.silent)
-		c.silent = nil
-	}
+	d.heard(e, c)
 	if e.open--; e.open == 0 {
 		delete(d.places, e.at)
 	}
@@ -119,4 +131,28 @@ func (d *door) all() []*conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Collect(maps.Keys(d.open))
+}
+
+// thisMachine is where all programs are that connect over loopback: the address does not tell them apart.
+const thisMachine = "this machine"
+
+// placeOf returns what may be one client with many connections: an IPv4 address, an IPv6 network of 64 bits, which is what
+// one household or machine has, or a user of this machine. local reports the latter.
+func placeOf(nc net.Conn) (at string, local bool) {
+	switch a := nc.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		ip := a.AddrPort().Addr().Unmap().WithZone("")
+		if ip.IsLoopback() {
+			return thisMachine, true
+		}
+		if ip.Is6() {
+			return netip.PrefixFrom(ip, 64).Masked().String(), false
+		}
+		return ip.String(), false
+	default:
+		if user := peerUser(nc); user != "" {
+			return "user " + user, true
+		}
+		return thisMachine, true
+	}
 }

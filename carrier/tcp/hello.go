@@ -58,17 +58,17 @@ func parseHello(v carrier.Value) (h hello, err error) {
 }
 
 // greet deals with what a client says first.
-func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
+func (s *Server) greet(c *conn, m *carrier.Message, f frame) {
 	if c.codec.Name() == carrier.CBOR.Name() {
-		c.codec = keyStyle(packed)
+		c.codec = keyStyle(f.data)
 	}
 	if m.Method != methodHello {
 		s.door.spoke(c)
 		c.announce("")
-		c.deliver(m, len(packed))
+		c.deliver(m, f.charged)
 		return
 	}
-	defer c.account.Give(len(packed))
+	defer c.account.Give(f.charged)
 	h, err := parseHello(m.Params)
 	if err != nil {
 		c.reply(m.ID, carrier.Failed(err))

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"cmp"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -83,6 +84,13 @@ type Options struct {
 	// and all programs that connect over loopback count as one address, which may have nearly all of MaxClients. Default half
 	// of MaxClients, and at least 64.
 	MaxPerAddress int
+
+	// SocketMode says who may connect to a Unix socket: who may write to its file. Default 0600, the user of this program; with
+	// a SocketGroup 0660.
+	SocketMode fs.FileMode
+
+	// SocketGroup is the group of a Unix socket's file, by name or number. Default: the system's choice.
+	SocketGroup string
 
 	Limits Limits
 

@@ -48,19 +48,22 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 // receive deals with one frame. An error means that the connection is to be closed.
 func (c *conn) receive(f frame) error {
 	if c.signals.window > 0 && f.err == nil && len(f.data) > 0 && carrier.IsSignals(c.codec, f.data[0]) {
-		c.signals.charged += len(f.data)
+		c.signals.charged += f.charged
 		return c.signal(f.data)
 	}
 	c.deliverSignals() // they came before it
-	if f.err != nil {
-		return c.damaged(f)
+	var p carrier.Packet
+	err := f.err
+	if err == nil {
+		p, err = carrier.Unpack(c.codec, f.data)
 	}
-	p, err := carrier.Unpack(c.codec, f.data)
 	if err == nil && p.Reply == nil {
-		return c.handle(p.Message, f.data)
+		return c.handle(p.Message, f)
 	}
-	defer c.account.Give(len(f.data))
+	defer c.account.Give(f.charged)
 	switch {
+	case f.err != nil:
+		return c.damaged(f)
 	case err != nil && p.Message == nil:
 		c.peers.malformed.Add(1)
 		c.peers.log.Debug("a reply is malformed", "client", c.addr, "error", err)
@@ -110,18 +113,18 @@ func isMap(c carrier.Codec, head []byte) bool {
 }
 
 // handle passes a message on.
-func (c *conn) handle(m *carrier.Message, packed []byte) error {
+func (c *conn) handle(m *carrier.Message, f frame) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
 	switch {
 	case c.client == 0:
-		c.greet(c, m, packed)
+		c.greet(c, m, f)
 	case m.Method == methodHello:
 		c.reply(m.ID, carrier.Failed(errHelloLate))
-		c.account.Give(len(packed))
+		c.account.Give(f.charged)
 	default:
-		c.deliver(m, len(packed))
+		c.deliver(m, f.charged)
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ type peers struct {
 	handler    carrier.Handler       // set by Serve
 	signals    carrier.SignalHandler // the same; nil if it takes no streams of signals
 	buffers    bufferPool
-	reads      bufferPool
+	smallReads bufferPool
+	largeReads bufferPool
 
 	unexpected, malformed atomic.Uint64
 	refused               carrier.Refusals

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -12,23 +13,80 @@ import (
 )
 
 const (
-	smallRead = 4 << 10  // what an idle connection holds
+	smallRead = 4 << 10  // the usual buffer
 	largeRead = 64 << 10 // used while small ones are filled
 )
 
+// A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
+type reader struct {
+	nc    net.Conn
+	raw   *rawReader  // nil: not available
+	small *bufferPool // of smallRead bytes
+	large *bufferPool // of largeRead bytes
+	buf   *[]byte     // nil: none is lent
+	more  bool        // the next one shall be large
+
+	account *carrier.Account // of large ones
+}
+
+// read reads what there is, at least a byte unless there is an error.
+func (r *reader) read() (data []byte, err error) {
+	var n int
+	if r.raw != nil {
+		n, err = r.raw.read(r)
+	} else {
+		n, err = r.nc.Read(r.lend())
+	}
+	if r.buf == nil {
+		return nil, err
+	}
+	return (*r.buf)[:n], err
+}
+
+// lend returns a buffer.
+func (r *reader) lend() []byte {
+	if r.buf == nil {
+		pool, size := r.small, smallRead
+		if r.more && r.account.Take(largeRead) == nil {
+			pool, size = r.large, largeRead
+		}
+		r.buf = pool.get()
+		*r.buf = slices.Grow(*r.buf, size)[:size]
+	}
+	return *r.buf
+}
+
+// release takes the buffer back.
+func (r *reader) release() {
+	switch {
+	case r.buf == nil:
+		return
+	case len(*r.buf) == largeRead:
+		r.large.put(r.buf)
+		r.account.Give(largeRead)
+	default:
+		r.small.put(r.buf)
+	}
+	r.buf = nil
+}
+
+// enlarge chooses large buffers from now on, or small ones.
+func (r *reader) enlarge(more bool) {
+	if r.more != more {
+		r.release()
+		r.more = more
+	}
+}
+
 // read reads until the connection ends, and returns why it did.
 func (c *conn) read() error {
-	small := make([]byte, smallRead)
-	buf, large := small, (*[]byte)(nil)
-	defer func() {
-		if large != nil {
-			c.peers.reads.put(large)
-		}
-	}()
+	r := &reader{nc: c.nc, raw: newRawReader(c.nc), small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+	defer r.release()
 	for !c.closing.Load() {
 		c.setDeadline()
-		n, err := c.nc.Read(buf)
-		if err := c.consume(buf[:n]); err != nil {
+		data, err := r.read()
+		full := len(data) >= smallRead // so there may be more
+		if err := c.consume(data); err != nil {
 			return err
 		}
 		switch {
@@ -38,15 +96,8 @@ func (c *conn) read() error {
 			return c.overdue(err)
 		case err != nil:
 			return err
-		case n == smallRead && large == nil && c.account.Take(largeRead) == nil:
-			large = c.peers.reads.get()
-			*large = slices.Grow(*large, largeRead)[:largeRead]
-			buf = *large
-		case n < smallRead && large != nil:
-			c.peers.reads.put(large)
-			c.account.Give(largeRead)
-			buf, large = small, nil
 		}
+		r.enlarge(full)
 	}
 	return c.cause()
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp/internal/socketfile"
 	"sighub/internal/lockrank"
 )
 
@@ -22,14 +23,20 @@ type Server struct {
 	door     *door
 }
 
-// Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket
-// file that is left from a program that has ended is replaced; Serve removes its own when it ends.
+// Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket file that is left
+// from a program that has ended is replaced. Serve removes its own when it ends, unless it is another program's by then.
 func Listen(addr string, o Options) (*Server, error) {
 	network, where, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
 	}
-	l, err := listen(network, where)
+	var l net.Listener
+	if network == "unix" {
+		l, err = socketfile.Listen(where, o.SocketMode, o.SocketGroup)
+	} else {
+		config := net.ListenConfig{KeepAliveConfig: keepAlive}
+		l, err = config.Listen(context.Background(), network, where)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tcp: cannot listen at %s: %w: %s", addr, err, listenHint(network, err))
 	}

@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"errors"
+	"io"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -79,4 +81,50 @@ func tryWriter(nc net.Conn) func([]byte) (int, error) {
 		}
 		return max(n, 0), err
 	}
+}
+
+// A rawReader waits until something can be read, and only then borrows a buffer for it.
+type rawReader struct {
+	raw syscall.RawConn
+	try func(fd uintptr) bool // made once
+	r   *reader
+	n   int
+	err error
+}
+
+// newRawReader returns nil where there is no socket.
+func newRawReader(nc net.Conn) *rawReader {
+	raw := rawConn(nc)
+	if raw == nil {
+		return nil
+	}
+	r := &rawReader{raw: raw}
+	r.try = func(fd uintptr) bool {
+		for {
+			r.n, r.err = unix.Read(int(fd), r.r.lend())
+			if !errors.Is(r.err, unix.EINTR) {
+				break
+			}
+		}
+		if errors.Is(r.err, unix.EAGAIN) {
+			r.r.release()
+			return false
+		}
+		return true
+	}
+	return r
+}
+
+func (r *rawReader) read(to *reader) (n int, err error) {
+	r.r = to
+	if err := r.raw.Read(r.try); err != nil {
+		return 0, err
+	}
+	switch {
+	case r.err != nil:
+		return 0, os.NewSyscallError("read", r.err)
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
 }

@@ -16,3 +16,10 @@ func peerUser(net.Conn) string { return "" }
 func setUserTimeout(net.Conn, time.Duration) {}
 
 func tryWriter(net.Conn) func([]byte) (int, error) { return nil }
+
+// A rawReader is not available.
+type rawReader struct{}
+
+func newRawReader(net.Conn) *rawReader { return nil }
+
+func (*rawReader) read(*reader) (int, error) { return 0, nil }

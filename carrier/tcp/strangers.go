@@ -67,6 +67,6 @@ func (c *conn) dismiss(first []byte) error {
 		_, _ = fmt.Fprintf(c.nc, httpAnswer, len(notHTTP), notHTTP) // if that fails, there is no other way to tell
 		c.told = true
 	}
-	c.peers.log.Warn("connection closed: it speaks another protocol", "client", c.addr, "protocol", protocol, "begins", fmt.Sprintf("%q", first))
+	c.peers.log.Warn("connection closed: it speaks another protocol", "client", c.addr, "protocol", protocol, "begins", string(first))
 	return fmt.Errorf("%w: it speaks another protocol (%s)", errStranger, protocol)
 }

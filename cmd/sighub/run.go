@@ -15,7 +15,7 @@ import (
 
 type runCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
+	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
 	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
@@ -55,13 +55,14 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	router := newRouter(cfg, log, portMethods(ports))
+	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
+	router := newRouter(cfg, budget, log, portMethods(ports))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return err
 	}
 	router.Reserve(own.Senders()...)
-	carriers, err := listen(cfg, log)
+	carriers, err := listen(cfg, budget, log)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *runCommand) config() (*config.Config, error) {
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(c.Sensors))
 }
 
-func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
+func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
 	return hub.NewServerRouter(hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
@@ -97,7 +98,7 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
-		Memory:         carrier.NewBudget(int64(cfg.Limits.OutboxMemory)),
+		Memory:         budget,
 		MaxSenders:     cfg.Limits.Senders,
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
@@ -106,7 +107,7 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 }
 
 // listen listens at every address. If one fails, it closes the others.
-func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
+func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (carriers []carrier.Carrier, err error) {
 	var opened []io.Closer
 	defer func() {
 		if err != nil {
@@ -117,11 +118,16 @@ func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, e
 	}()
 	for _, addr := range cfg.Listen {
 		server, err := addr.Listen(address.Options{
-			Version:    version(),
-			MaxClients: cfg.Limits.Clients,
-			Window:     cfg.Limits.Outstanding,
-			MaxMessage: cfg.Limits.MessageSize,
-			Logger:     log,
+			Version:        version(),
+			MaxClients:     cfg.Limits.Clients,
+			MaxPerAddress:  cfg.Limits.AddressClients,
+			Window:         cfg.Limits.Outstanding,
+			MaxMessage:     cfg.Limits.MessageSize,
+			HelloTimeout:   cfg.Limits.HelloTimeout,
+			MessageTimeout: cfg.Limits.MessageTimeout,
+			WriteTimeout:   cfg.Limits.WriteTimeout,
+			Budget:         budget,
+			Logger:         log,
 		})
 		if err != nil {
 			return nil, err

@@ -43,15 +43,20 @@ type Port struct {
 type Limits struct {
 	MessageSize    int // bytes
 	Clients        int
+	AddressClients int // of one IP address
 	Senders        int // of one client
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
 	Outbox         int // events that wait for one client
 	OutboxMemory   int // bytes, of the events that wait for all clients
+	Memory         int // bytes, of what is held for all clients
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
 	EventTimes     string // which times an event may have: plausibleTimes or anyTimes
+	HelloTimeout   time.Duration // from a client's connecting to the end of its first message
+	MessageTimeout time.Duration // from the beginning of a message to its end
+	WriteTimeout   time.Duration // in which a client may read nothing
 }
 
 // What EventTimes may be.
@@ -111,12 +116,16 @@ func defaults() *Config {
 		Limits: Limits{
 			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
 			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second, EventTimes: plausibleTimes,
+			Memory: carrier.DefaultBudget, HelloTimeout: 10 * time.Second, MessageTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}
 }
 
 func (c *Config) complete() {
+	if c.Limits.AddressClients == 0 {
+		c.Limits.AddressClients = max(64, c.Limits.Clients/2)
+	}
 	if len(c.Listen) == 0 {
 		c.Listen = []address.Address{defaultAddress}
 	}
@@ -154,7 +163,7 @@ func read(file, option string) ([]byte, error) {
 
 // listed reports whether the address is in the list. Two addresses of port 0 are different ports.
 func listed(a address.Address, list []address.Address) bool {
-	return !strings.HasSuffix(a.Addr, ":0") && slices.Contains(list, a)
+	return !strings.HasSuffix(a.Addr, ":0") && slices.ContainsFunc(list, a.Same)
 }
 
 // maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a tenth of that.

@@ -31,23 +31,59 @@ func (d *decoder) config(n ast.Node, c *Config) {
 }
 
 func (d *decoder) listen(n ast.Node, c *Config) {
-	lines := make(map[address.Address]int)
+	lines := make(map[string]int)
 	d.items(n, "listen", func(n ast.Node) {
-		text, ok := d.text(n, "an address")
+		a, ok := d.listenAddress(n)
 		if !ok {
 			return
 		}
-		a, err := address.Parse(text)
-		if !d.check(n, err) {
-			return
-		}
 		if listed(a, c.Listen) {
-			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a])
+			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a.String()])
 			return
 		}
-		lines[a], _ = place(n.GetToken())
+		lines[a.String()], _ = place(n.GetToken())
 		c.Listen = append(c.Listen, a)
 	})
+}
+
+// listenAddress decodes one entry of listen: an address, or a mapping with its options.
+func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
+	parse := func(n ast.Node) {
+		if text, isText := d.text(n, "an address"); isText {
+			var err error
+			a, err = address.Parse(text)
+			ok = d.check(n, err)
+		}
+	}
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		parse(n)
+		return a, ok
+	}
+	before := len(d.errs)
+	var options []func()
+	option := func(key string) field {
+		return field{key, func(n ast.Node) {
+			text, ok := n.GetToken().Value, true
+			if _, number := n.(*ast.IntegerNode); !number { // a mode is a number to YAML
+				text, ok = d.text(n, key)
+			}
+			if ok {
+				options = append(options, func() { d.check(n, a.Set(key, text)) })
+			}
+		}}
+	}
+	d.mapping(n, "an address", field{"address", parse}, option("mode"), option("group"))
+	if a.Addr == "" && len(d.errs) == before {
+		d.fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
+	}
+	if ok {
+		for _, set := range options {
+			set()
+		}
+	}
+	return a, ok
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
@@ -122,15 +158,20 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 	d.mapping(n, "limits",
 		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
 		d.countField("clients", &l.Clients),
+		d.countField("address_clients", &l.AddressClients),
 		d.countField("senders", &l.Senders),
 		d.countField("listeners", &l.Listeners),
 		d.countField("outstanding", &l.Outstanding),
 		d.countField("outbox", &l.Outbox),
 		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
+		field{"memory", func(n ast.Node) { d.size(n, "memory", &l.Memory) }},
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),
 		field{"event_times", func(n ast.Node) { d.choice(n, "event_times", &l.EventTimes, eventTimes()) }},
+		d.durationField("hello_timeout", &l.HelloTimeout),
+		d.durationField("message_timeout", &l.MessageTimeout),
+		d.durationField("write_timeout", &l.WriteTimeout),
 	)
 }
 
