@@ -16,7 +16,7 @@ const (
 	messageCost  = 512  // a message that waits to be handled
 	requestCost  = 1024 // a request that is not answered
 	senderCost   = 1536
-	nameCost     = 512  // an event or a request of a sender
+	nameCost     = 320  // an event or a request of a sender
 	listenerCost = 1536 // with the topic of a sender that is awaited
 	routeCost    = 256  // an event of a sender that a listener has heard
 )
