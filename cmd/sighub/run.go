@@ -95,7 +95,7 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
-		Memory:         carrier.NewBudget(int64(cfg.Limits.OutboxMemory)),
+		Memory:         carrier.NewBudget(int64(cfg.Limits.Memory)),
 		MaxSenders:     cfg.Limits.Senders,
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/address"
 )
@@ -45,7 +46,7 @@ type Limits struct {
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
 	Outbox         int // events that wait for one client
-	OutboxMemory   int // bytes, of the events that wait for all clients
+	Memory         int // bytes, of all that the hub holds for clients
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
@@ -95,7 +96,7 @@ func Default() *Config {
 func defaults() *Config {
 	return &Config{
 		Limits: Limits{
-			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
+			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, Memory: carrier.DefaultBudget,
 			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},

@@ -50,7 +50,7 @@ func TestPatience(t *testing.T) {
 	for range 9 * deadline / Grace {
 		p.Pass()
 	}
-	left(deadline - deadline)
+	left(0)
 	for range 9 * deadline / Grace {
 		p.Pass()
 	}
