@@ -127,6 +127,7 @@ func TestBusyListener(t *testing.T) {
 				t.Errorf("an event is held up for %s, though there is room", most)
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			told := len(c.seen)
 			for _, gap := range c.gaps {
 				told += int(gap.Count)
@@ -154,6 +155,7 @@ func TestFastListenerIsWaitedFor(t *testing.T) {
 			t.Errorf("the sender was held up for %s only: the test proves nothing", all)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(c.seen) != events || len(c.gaps) > 0 {
 			t.Errorf("it heard %d of %d, and of gaps %+v", len(c.seen), events, c.gaps)
 		}
