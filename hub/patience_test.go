@@ -162,32 +162,6 @@ func TestFastListenerIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestComingBackIsNoNewBeginning: a client that used up the patience of senders and connects again is not waited for, until a
-// minute has passed.
-func TestComingBackIsNoNewBeginning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const deadline = 2 * time.Second
-		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: deadline}})
-		c := w.tardy(t, 0, func(int) time.Duration { return 24 * time.Hour })
-		s := addSender(t, w.Router, "s", "e")
-		for round, want := range []time.Duration{deadline, 0, 0, deadline} {
-			if r := c.call("add_listener", `{"sender":"s","event":"e"}`); r.Status != 0 {
-				t.Fatal(r)
-			}
-			if all, _ := report(t, s, 200, 0); all.Round(deadline/5) != want {
-				t.Errorf("round %d: the sender was held up for %s", round, all)
-			}
-			c.peer.Cut()
-			synctest.Wait()
-			time.Sleep(time.Second)
-			c.hub = <-c.id
-			if round == 2 {
-				time.Sleep(time.Minute)
-			}
-		}
-	})
-}
-
 // TestPatienceWithOthers: the patience with one client is not that with another one.
 func TestPatienceWithOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package fair
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,15 +45,15 @@ func TestPatience(t *testing.T) {
 	at = at.Add(10 * deadline)
 	left(-9 * deadline)
 	for range 10 * deadline / Grace { // nothing is spent yet that they could pay for
-		p.Pass()
+		p.Pass(1)
 	}
 	p.Release(at)
 	for range 9 * deadline / Grace {
-		p.Pass()
+		p.Pass(1)
 	}
 	left(0)
 	for range 9 * deadline / Grace {
-		p.Pass()
+		p.Pass(1)
 	}
 	left(deadline)
 }
@@ -73,7 +74,7 @@ func TestPatienceOfAFastClient(t *testing.T) {
 			at = at.Add(time.Second * time.Duration(c.portion) / time.Duration(c.each))
 			p.Release(at)
 			for range c.portion {
-				p.Pass()
+				p.Pass(1)
 			}
 			spent = max(spent, deadline-p.Left(at, deadline))
 		}
@@ -174,6 +175,31 @@ func TestPaceOfWorkThatWaits(t *testing.T) {
 				t.Errorf("other work waits for %s", took)
 			}
 			wait.Wait()
+		}
+	})
+}
+
+// TestPlacesAreForgotten: a place is known for as long as a client is there, or something is spent.
+func TestPlacesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ps Places
+		for i := range 1000 {
+			name := fmt.Sprint(i)
+			p := ps.Enter(name)
+			if i%10 == 0 {
+				p.Hold(time.Now(), time.Second)
+				time.Sleep(time.Second / 2)
+				p.Release(time.Now(), 0)
+			}
+			ps.Leave(name)
+		}
+		if n := len(ps.known); n == 0 || n > 100 {
+			t.Errorf("%d places are known", n)
+		}
+		time.Sleep(Recovery)
+		ps.Leave(func() string { ps.Enter("here"); return "here" }())
+		if n := len(ps.known); n != 0 {
+			t.Errorf("after a minute, %d places are known", n)
 		}
 	})
 }
