@@ -11,6 +11,7 @@ import (
 	"weak"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 )
 
 // used returns what the client's account has given.
@@ -313,4 +314,47 @@ func addTo(t *testing.T, r *Router, name string, events []string) *Sender {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestRegisteringIsSpaced: who registers all the time takes a part of the time only, with all others that do; events do not wait
+// for it.
+func TestRegisteringIsSpaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, rounds, work = 5, 40, time.Millisecond
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		reporter, _ := w.reporter("s")
+		if _, err := w.AddListener("", "", func(ev Event) {
+			if ev.Name != "x" {
+				time.Sleep(work)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var replies []*messageReply
+		for i := range clients {
+			id := w.connect(2*rounds, true)
+			for range rounds / 2 {
+				replies = append(replies, w.tell(id, "add_sender", `{"sender":"s%d","events":[]}`, i),
+					w.tell(id, "remove_sender", `{"sender":"s%d"}`, i))
+			}
+		}
+		r := w.tell(reporter, "signal", `{"info":{"sender":"s","event":"x"},"data":1}`)
+		synctest.Wait()
+		if got := r.String(); got != "done" {
+			t.Errorf("the event is answered %q", got)
+		}
+		for _, r := range replies {
+			for r.String() == "0 answers" {
+				time.Sleep(time.Millisecond)
+			}
+			if got := r.String(); got != "done" {
+				t.Error(got)
+			}
+		}
+		if took, least := time.Since(began), 2*clients*rounds*work-2*fair.Burst; took < least-least/10 || took > 2*least {
+			t.Errorf("registering took %s, want %s", took, least)
+		}
+	})
 }
