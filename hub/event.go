@@ -31,13 +31,22 @@ type Event struct {
 	Data carrier.Value
 
 	// legacy replaces Data for a legacy client, where it differs.
-	legacy *carrier.Value
-	// weight is how many bytes the data takes, if it did not come encoded and that is known.
+	legacy *legacyData
+}
+
+// legacyData is what a legacy client is told, and how many bytes that and the data for others take, which do not come encoded.
+type legacyData struct {
+	value  carrier.Value
 	weight int
 }
 
 // size returns how many bytes the data takes.
-func (ev *Event) size() int { return ev.Data.Size() + ev.weight }
+func (ev *Event) size() int {
+	if ev.legacy != nil {
+		return ev.legacy.weight
+	}
+	return ev.Data.Size()
+}
 
 // Connection is the data of [Connect] and [Disconnect].
 type Connection struct {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,6 +123,42 @@ func TestWhereAGapIsTold(t *testing.T) {
 	}
 }
 
+// TestManyGapsAreToldAndPaidBack: gaps of many senders cost something until they are told.
+func TestManyGapsAreToldAndPaidBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const senders = 4 * freeGaps
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: senders, Deadline: time.Millisecond}})
+		defer w.end()
+		id := w.connect(1, true)
+		w.done(id, "add_listener", `{"sender":null,"event":null}`)
+		before := w.used(id)
+		var all []*Sender
+		for i := range senders {
+			all = append(all, addTo(t, w.Router, fmt.Sprint("s", i), []string{"x"}))
+		}
+		for _, s := range all {
+			for range 3 {
+				if err := s.signals["x"].Trigger(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		o := &w.handler.client(id).outbox
+		if n, least := o.gaps.len(), int64(o.queue.len()*entryCost+(senders-2*freeGaps)*gapCost); n < senders-freeGaps || w.used(id)-before < least {
+			t.Errorf("there are %d gaps, and %d bytes are taken, at least %d should be", n, w.used(id)-before, least)
+		}
+		told := 0
+		for sent := w.carrier.take(); len(sent) > 0; sent = w.carrier.take() {
+			told += strings.Count(sent[0].text, Gap)
+			sent[0].done(carrier.Done(nil), nil)
+			synctest.Wait()
+		}
+		if used := w.used(id); told < senders-freeGaps || used != before {
+			t.Errorf("%d gaps are told, and %d bytes are taken, %d at first", told, used, before)
+		}
+	})
+}
+
 // TestLaggingUntilItIsGood: a lagging client that answers one event has not caught up, and no sender waits for it again; nor
 // when it has caught up, unless it has then lost nothing for a minute.
 func TestLaggingUntilItIsGood(t *testing.T) {
@@ -142,6 +179,7 @@ func TestLaggingUntilItIsGood(t *testing.T) {
 			{0, time.Second, false},
 			{0, 0, true},
 			{fair.Recovery - time.Second, 0, true},
+			{2 * time.Second, 0, true},
 			{fair.Recovery, time.Second, true},
 		} {
 			time.Sleep(c.after)

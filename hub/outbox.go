@@ -16,7 +16,7 @@ const (
 	messageCost  = 512  // a message that waits to be handled
 	requestCost  = 1024 // a request that is not answered
 	senderCost   = 1536
-	nameCost     = 512  // an event or a request of a sender
+	nameCost     = 320  // an event or a request of a sender
 	listenerCost = 1536 // with the topic of a sender that is awaited
 	routeCost    = 256  // an event of a sender that a listener has heard
 )
@@ -35,6 +35,8 @@ type outbox struct {
 	paused      int  // listeners whose registration is not answered yet
 	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	patience    fair.Patience
+	place       *fair.Place
+	passed      int           // events that were queued since senders are held up
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was queued last
@@ -149,7 +151,8 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 	}
 	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest { // for all its listeners, it is one event
 		o.latest = key
-		o.patience.Pass()
+		o.passed++
+		o.patience.Pass(1)
 	}
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)

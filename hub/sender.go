@@ -236,7 +236,6 @@ func (r *Router) disconnect(s *Sender, reason string) {
 // announcement makes the sender's [Connect] or [Disconnect].
 func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 	legacy := legacyConnection{Events: s.eventNames(), Requests: s.methods}
-	legacyData := carrier.ValueOf(legacy).Shared()
 	return delivery{
 		event: Event{
 			Sender: s.name, Name: event, Time: now,
@@ -244,8 +243,7 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 				Events: legacy.Events, Units: s.units, Requests: legacy.Requests,
 				Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
 			}),
-			legacy: &legacyData,
-			weight: 2 * s.names, // in two codecs
+			legacy: &legacyData{value: carrier.ValueOf(legacy).Shared(), weight: 2 * s.names}, // in two codecs
 		},
 		signal: s.signals[event],
 	}

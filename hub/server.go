@@ -70,8 +70,7 @@ type ServerRouter struct {
 	nextID atomic.Uint64
 	unsent atomic.Int64 // bytes of signals that all carriers together have not written yet
 	pace   fair.Pace    // of the work of listing and registering
-
-	grudges grudges
+	places fair.Places
 
 	kept      keptNames
 	clientsMu lockrank.Mutex[lockrank.Leaf]
@@ -240,9 +239,11 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		cl.Signals.Account(&s.unsent)
 	}
 	c.outbox = outbox{
-		client: c, OutboxOptions: s.opts.Outbox, patience: s.grudges.patience(c.place),
+		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
 		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
 	}
+	now := time.Now()
+	c.outbox.patience.Spend(now, c.outbox.place.Spent(now))
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
@@ -318,7 +319,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	d.server.clientsMu.Lock()
 	delete(d.server.clients, c)
 	d.server.clientsMu.Unlock()
-	d.server.grudges.keep(c.place, &c.outbox)
+	d.server.places.Leave(c.place)
 	d.server.log.Info("client gone", "client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause)
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sighub/hub/internal/fair"
-	"sighub/internal/lockrank"
 )
 
 // Waiters are goroutines that wait for the same change. The lock that guards what changes guards them, too.
@@ -61,8 +60,11 @@ func waitForRoom(ctx context.Context, slow []slowListener) {
 func (o *outbox) hold() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.state == following && o.full() {
-		o.patience.Hold(time.Now(), o.deadline)
+	if o.state == following && o.full() && !o.patience.Holding() {
+		now := time.Now()
+		o.passed = 0
+		o.patience.Hold(now, o.deadline)
+		o.place.Hold(now, o.deadline)
 	}
 }
 
@@ -70,7 +72,9 @@ func (o *outbox) hold() {
 func (o *outbox) release() {
 	o.room.wake()
 	if o.patience.Holding() {
-		o.patience.Release(time.Now())
+		now := time.Now()
+		o.patience.Release(now)
+		o.place.Release(now, o.passed)
 	}
 }
 
@@ -82,7 +86,8 @@ func (l slowListener) waitForRoom(ctx context.Context, timer *time.Timer) (again
 		o.mu.Unlock()
 		return false
 	}
-	left := o.patience.Left(time.Now(), l.deadline)
+	now := time.Now()
+	left := min(o.patience.Left(now, l.deadline), o.place.Left(now))
 	if left <= 0 {
 		o.become(lagging)
 		o.mu.Unlock()
@@ -113,57 +118,4 @@ func (o *outbox) behind() bool {
 	}
 	o.good = time.Time{}
 	return true
-}
-
-// grudges are what senders' patience with clients that have gone was spent, by their place. A client that connects again at
-// the same place does not begin anew. Only places of which something is spent are there.
-type grudges struct {
-	mu     lockrank.Mutex[lockrank.Leaf]
-	places map[string]grudge
-}
-
-type grudge struct {
-	spent    time.Duration
-	deadline time.Duration
-	at       time.Time
-}
-
-// spent returns what is left of a grudge.
-func (g grudge) spentBy(now time.Time) time.Duration {
-	var p fair.Patience
-	p.Spend(g.at, g.spent)
-	return p.Spent(now, g.deadline)
-}
-
-// keep notes what was spent for a client that has gone.
-func (gs *grudges) keep(place string, o *outbox) {
-	now := time.Now()
-	o.mu.Lock()
-	g := grudge{spent: o.patience.Spent(now, o.deadline), deadline: o.deadline, at: now}
-	o.mu.Unlock()
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	for place, old := range gs.places {
-		if old.spentBy(now) == 0 {
-			delete(gs.places, place)
-		}
-	}
-	if old := gs.places[place]; g.spent <= old.spentBy(now) {
-		return
-	}
-	if gs.places == nil {
-		gs.places = make(map[string]grudge)
-	}
-	gs.places[place] = g
-}
-
-// forget returns the patience with a new client.
-func (gs *grudges) patience(place string) (p fair.Patience) {
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	if g, ok := gs.places[place]; ok {
-		now := time.Now()
-		p.Spend(now, g.spentBy(now))
-	}
-	return p
 }

@@ -284,7 +284,7 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 			p.info.time = ev.Time
 		}
 	} else if ev.legacy != nil {
-		p.data = *ev.legacy
+		p.data = ev.legacy.value
 	}
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
 }

@@ -48,8 +48,7 @@ type Limits struct {
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
 	Outbox         int // events that wait for one client
-	OutboxMemory   int // bytes, of the events that wait for all clients
-	Memory         int // bytes, of what is held for all clients
+	Memory         int // bytes, of all that the hub holds for clients
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
@@ -114,9 +113,9 @@ func Default() *Config {
 func defaults() *Config {
 	return &Config{
 		Limits: Limits{
-			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
-			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second, EventTimes: plausibleTimes,
-			Memory: carrier.DefaultBudget, HelloTimeout: 10 * time.Second, MessageTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
+			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024,
+			Memory: carrier.DefaultBudget, SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
+			EventTimes: plausibleTimes, HelloTimeout: 10 * time.Second, MessageTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -163,8 +163,8 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		d.countField("listeners", &l.Listeners),
 		d.countField("outstanding", &l.Outstanding),
 		d.countField("outbox", &l.Outbox),
-		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
 		field{"memory", func(n ast.Node) { d.size(n, "memory", &l.Memory) }},
+		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.Memory) }}, // what memory was called
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),

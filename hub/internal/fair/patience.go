@@ -42,8 +42,8 @@ func (p *Patience) Release(now time.Time) {
 // Holding reports whether senders are held up.
 func (p *Patience) Holding() bool { return p.holding }
 
-// Pass notes that an event got through.
-func (p *Patience) Pass() { p.spent = max(p.spent-Grace, 0) }
+// Pass notes that so many events got through.
+func (p *Patience) Pass(events int) { p.spent = max(p.spent-time.Duration(events)*Grace, 0) }
 
 // Left returns how much longer senders wait for a client with this deadline.
 func (p *Patience) Left(now time.Time, deadline time.Duration) time.Duration {
