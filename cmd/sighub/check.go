@@ -1,6 +1,10 @@
 package main
 
-import "sighub/internal/config"
+import (
+	"context"
+
+	"sighub/internal/config"
+)
 
 type checkCommand struct {
 	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file to check."`
@@ -16,8 +20,8 @@ Example:
 }
 
 // Run checks the file.
-func (c *checkCommand) Run(s *streams) error {
-	cfg, err := config.Load(c.Config)
+func (c *checkCommand) Run(ctx context.Context, s *streams) error {
+	cfg, err := config.Load(ctx, c.Config, s.in)
 	if err != nil {
 		return usageError{err}
 	}

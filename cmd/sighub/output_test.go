@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,9 +130,10 @@ func TestStrangersException(t *testing.T) {
 	}
 	r := hub.NewClientRouter(hub.ClientOptions{})
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- r.Serve(ctx, a.Connect(address.ClientOptions{})) }()
-	defer func() { stop(); _ = <-served }()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = r.Serve(ctx, a.Connect(address.ClientOptions{})) }) // it ends with ctx
+	defer serving.Wait()
+	defer stop()
 	answers := func(answer any, err error) hub.RequestHandler {
 		return func(context.Context, string, carrier.Value) (any, error) { return answer, err }
 	}

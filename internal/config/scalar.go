@@ -54,8 +54,19 @@ func (d *decoder) text(n ast.Node, what string) (string, bool) {
 	return "", false
 }
 
+// word reads one of the words that a key may have. Capitals are as good as small letters, and what YAML takes for a number or
+// for true or false is a word, too.
+func (d *decoder) word(n ast.Node, what string) (string, bool) {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return strings.ToLower(n.GetToken().Value), true
+	}
+	text, ok := d.text(n, what)
+	return strings.ToLower(text), ok
+}
+
 func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
-	if text, ok := d.text(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
+	if text, ok := d.word(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
 		*v = text
 	}
 }
@@ -84,8 +95,19 @@ func (d *decoder) number(n ast.Node, what string) (float64, bool) {
 			return float64(i), true
 		}
 	}
+	if s, ok := n.(*ast.StringNode); ok {
+		if point := strings.Replace(s.Value, ",", ".", 1); point != s.Value && isNumber(point) {
+			d.fail(n, "%s %s has a comma: write %s", what, s.Value, point)
+			return 0, false
+		}
+	}
 	d.fail(n, "%s must be a number, not %s", what, describeScalar(n))
 	return 0, false
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func (d *decoder) boolean(n ast.Node, what string, v *bool) {
@@ -206,6 +228,8 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 	}
 	t, err := time.ParseDuration(text)
 	switch {
+	case err != nil && isDuration(strings.ReplaceAll(text, " ", "")):
+		d.fail(n, "%s %q has a space: write %s", what, text, strings.ReplaceAll(text, " ", ""))
 	case err != nil:
 		d.fail(n, "%s %q is not a duration: write one such as 500ms, 2s or 1m", what, text)
 	case t < time.Millisecond || t > 24*time.Hour:
@@ -213,6 +237,11 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 	default:
 		*v = t
 	}
+}
+
+func isDuration(text string) bool {
+	_, err := time.ParseDuration(text)
+	return err == nil
 }
 
 func describeScalar(n ast.Node) string {

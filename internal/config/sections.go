@@ -82,7 +82,11 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	before := len(d.errs)
 	asInQuery := func(key string) field { // as [ParsePort] has it
 		return field{key, func(n ast.Node) {
-			if text, ok := d.text(n, key); ok {
+			read := d.text
+			if key == "dtr" || key == "rts" || key == "opener" {
+				read = d.word
+			}
+			if text, ok := read(n, key); ok {
 				d.check(n, p.set(key, text))
 			}
 		}}
@@ -94,10 +98,8 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		}},
 		field{"baud", func(n ast.Node) {
-			if s, ok := n.(*ast.StringNode); ok && s.Value == autoBaud {
-				p.Baud = DefaultBaud
-			} else if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
-				p.Baud = v
+			if text, ok := d.word(n, "baud"); ok {
+				d.check(n, p.set("baud", text))
 			}
 		}},
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),

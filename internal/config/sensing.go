@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // AddSensors applies what the command line says about sensors. Each argument is auto, none, which removes all others, or the
 // name of a file, whose sensors, pins and thresholds are added.
-func (c *Config) AddSensors(args []string) error {
+func (c *Config) AddSensors(ctx context.Context, args []string) error {
 	var errs []error
 	for _, text := range args {
 		switch text {
@@ -24,7 +25,7 @@ func (c *Config) AddSensors(args []string) error {
 		case AutoSensors:
 			c.Sensing.Auto = true
 		default:
-			more, err := loadSensing(text)
+			more, err := loadSensing(ctx, text)
 			if err == nil {
 				err = c.Sensing.add(text, more)
 			}
@@ -47,8 +48,8 @@ func each(err error) []error {
 	return []error{err}
 }
 
-func loadSensing(file string) (*Sensing, error) {
-	data, err := read(file, "--sensors")
+func loadSensing(ctx context.Context, file string) (*Sensing, error) {
+	data, err := read(ctx, file, "--sensors", nil)
 	if err != nil {
 		return nil, err
 	}
