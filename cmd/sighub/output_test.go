@@ -78,7 +78,7 @@ func TestStrangersTexts(t *testing.T) {
 		list := []hub.SenderInfo{{Name: evil, Connected: true, Events: []string{evil}, Units: map[string]string{evil: evil},
 			Requests: []*string{new(evil)}, Client: &hub.ClientInfo{Name: evil, Addr: evil}}}
 		var out strings.Builder
-		if err := printSenders(&streams{out: &out}, list); err != nil {
+		if err := printSenders(&streams{out: &out}, list, false); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, out.String(), 2)

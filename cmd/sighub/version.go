@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 )
@@ -9,7 +10,11 @@ type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
 func (versionCommand) Run(s *streams) error {
-	return printLine(s.out, "sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return printLine(s.out, "%s", versionText())
+}
+
+func versionText() string {
+	return fmt.Sprintf("sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version returns the module's version, else the revision it was built from, else "devel".

@@ -50,6 +50,7 @@ type Options struct {
 type ClientOptions struct {
 	Name   string      // what the program calls itself
 	Failed func(error) // is told of each try that failed
+	Codec  carrier.Codec
 }
 
 // A Listener is a carrier that listens at an address.
@@ -157,5 +158,5 @@ func listenTCP(addr string, o Options) (Listener, error) {
 }
 
 func connectTCP(addr string, o ClientOptions) carrier.Carrier {
-	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed})
+	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec})
 }
