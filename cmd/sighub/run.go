@@ -56,6 +56,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	all := newLog(s.err, cfg.Log)
 	defer all.Close()
 	log := all.Logger
+	for _, w := range cfg.Warnings() {
+		log.Warn("the configuration is doubtful", "place", w.Place(), "why", w.Message)
+	}
 	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return err

@@ -23,6 +23,10 @@ type Config struct {
 	Sensing Sensing
 
 	portsGiven bool // Serial was given, so auto is not the default
+
+	file     string
+	lines    map[string]int // of parts in the file: see Warn
+	warnings []*Error
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.

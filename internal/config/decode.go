@@ -23,11 +23,14 @@ type Error struct {
 	Message      string
 }
 
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.Place() + ": " + e.Message }
+
+// Place returns the file, the line and the column.
+func (e *Error) Place() string {
 	if e.Line == 0 {
-		return e.File + ": " + e.Message
+		return e.File
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 }
 
 // Parse reads a configuration; errors name it file. The error joins an [*Error] for each mistake, in the order of the lines.
@@ -36,21 +39,26 @@ func Parse(file string, data []byte) (*Config, error) {
 	c := defaults()
 	if root := d.parse(data); root != nil {
 		d.config(root, c)
+		d.checkWatched(&c.Sensing)
 	}
 	if err := d.faults(); err != nil {
 		return nil, err
 	}
 	c.complete()
+	c.file, c.lines, c.warnings = file, d.seen, d.warnings
 	return c, nil
 }
 
 // A decoder walks the YAML nodes, which know their lines, and collects every mistake.
 type decoder struct {
-	file string
-	errs []*Error
-	seen map[string]int // by name: the line of what may appear only once
-	open []level        // what is still open at the end of the file
-	rows [][]byte       // the lines of the file
+	file     string
+	errs     []*Error
+	seen     map[string]int // by name: the line of what may appear only once
+	watched  []watch
+	warnings []*Error
+
+	open []level  // what is still open at the end of the file
+	rows [][]byte // the lines of the file
 }
 
 func newDecoder(file string) *decoder { return &decoder{file: file, seen: make(map[string]int)} }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ func ParsePort(text string) (Port, error) {
 			return p, err
 		}
 	}
-	return p, nil
+	return p, p.suits(runtime.GOOS)
 }
 
 func checkPort(port string) error {

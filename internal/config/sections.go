@@ -1,6 +1,7 @@
 package config
 
 import (
+	"runtime"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -23,6 +24,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 				d.fail(n, "state %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", text)
 			default:
 				c.State = text
+				d.seen[StatePlace], _ = place(n.GetToken())
 			}
 		}},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
@@ -46,6 +48,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 			return
 		}
 		lines[a], _ = place(n.GetToken())
+		d.seen[AddressPlace(a.String())] = lines[a]
 		c.Listen = append(c.Listen, a)
 	})
 }
@@ -53,8 +56,11 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 func (d *decoder) serial(n ast.Node, c *Config) {
 	c.portsGiven = !isNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
-		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
-			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
+		if s.Value == NoPort {
+			return
+		}
+		if p, ok := d.port(n); ok {
+			c.Serial = []Port{p}
 		}
 		return
 	}
@@ -67,6 +73,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
 			lines[p.Port], _ = place(n.GetToken())
+			d.seen[PortPlace(p.Port)] = lines[p.Port]
 			c.Serial = append(c.Serial, p)
 		}
 	})
@@ -77,7 +84,7 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
 		p.Port = s.Value
-		return p, d.check(n, checkPort(p.Port))
+		return p, d.check(n, checkPort(p.Port)) && d.check(n, p.suits(runtime.GOOS))
 	}
 	before := len(d.errs)
 	asInQuery := func(key string) field { // as [ParsePort] has it
@@ -104,8 +111,14 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 		}},
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
 	)
-	if p.Port == "" && len(d.errs) == before {
+	switch {
+	case len(d.errs) > before:
+	case p.Port == "":
 		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
+	case d.check(n, p.suits(runtime.GOOS)):
+		if doubts := p.doubts(); doubts != "" {
+			d.warn(n, "%s", doubts)
+		}
 	}
 	return p, p.Port != ""
 }

@@ -57,6 +57,7 @@ func loadSensing(ctx context.Context, file string) (*Sensing, error) {
 	s := new(Sensing)
 	if root := d.parse(data); root != nil {
 		d.mapping(root, "a file of sensors", d.sensing(s)...)
+		d.checkWatched(s)
 	}
 	if err := d.faults(); err != nil {
 		return nil, err
@@ -84,6 +85,11 @@ func (s *Sensing) add(file string, more *Sensing) error {
 	s.Sensors = append(s.Sensors, more.Sensors...)
 	s.Pins = append(s.Pins, more.Pins...)
 	s.Thresholds = append(s.Thresholds, more.Thresholds...)
+	for _, t := range s.Thresholds { // some watch what another file has
+		if err := s.checkWatched(t.Sender, t.Event); err != nil {
+			return fmt.Errorf("%s: a threshold watches what is not there: %w", file, err)
+		}
+	}
 	return nil
 }
 
@@ -91,10 +97,10 @@ func (s *Sensing) add(file string, more *Sensing) error {
 func (s *Sensing) unique() []string {
 	var list []string
 	for i := range s.Sensors {
-		list = append(list, s.Sensors[i].place(), senderMark+s.Sensors[i].Sender)
+		list = append(list, s.Sensors[i].Place(), senderMark+s.Sensors[i].Sender)
 	}
 	for _, p := range s.Pins {
-		list = append(list, "pin "+p.Pin, senderMark+p.Sender)
+		list = append(list, PinPlace(p.Pin), senderMark+p.Sender)
 	}
 	for _, t := range s.Thresholds {
 		list = append(list, senderMark+t.As)

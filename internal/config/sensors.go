@@ -40,6 +40,8 @@ type Sensor struct {
 	Jitter  time.Duration
 	Samples int
 	Outputs []sensors.Output // empty: every quantity as it is
+
+	quantities []string // that the driver measures; nil if that is not known
 }
 
 // Source returns the sensor as a source for a Poller. The caller sets Open.
@@ -49,8 +51,8 @@ func (s *Sensor) Source() sensors.Source {
 	}
 }
 
-// place returns where the sensor is. No two sensors can be at the same place.
-func (s *Sensor) place() string {
+// Place returns where the sensor is. No two sensors can be at the same place.
+func (s *Sensor) Place() string {
 	if s.Kernel != "" {
 		return "the kernel's sensor " + s.Kernel
 	}
@@ -73,7 +75,7 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 			s.Auto = true
 			return
 		}
-		if sensor, ok := d.sensor(n); ok && d.only(n, sensor.place()) && d.name(n, sensor.Sender) {
+		if sensor, ok := d.sensor(n); ok && d.only(n, sensor.Place()) && d.name(n, sensor.Sender) {
 			s.Sensors = append(s.Sensors, sensor)
 		}
 	})
@@ -210,7 +212,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 			d.fail(at("events"), "a %s does not measure %q, only %s", s.Driver, o.Quantity, strings.Join(names, ", "))
 		}
 	}
-	s.Sender = cmp.Or(s.Sender, s.Driver)
+	s.Sender, s.quantities = cmp.Or(s.Sender, s.Driver), names
 }
 
 // outputs decodes what a sensor reports: by quantity, the name of an event or a mapping that describes one.
