@@ -50,7 +50,10 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	hangups, stop := catchHangups()
 	defer stop()
 	cfg, err := c.config(ctx, s.in)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
 		return usageError{err}
 	}
 	all := newLog(s.err, cfg.Log)

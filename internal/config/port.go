@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sighub/internal/safetext"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
@@ -157,9 +159,16 @@ func checkOneOf(what, value string, list []string) error {
 	return nil
 }
 
+// maxDeviceName is the length of the longest name that a port gives its device, in bytes.
+const maxDeviceName = 64
+
 func checkDeviceName(name string) error {
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("name %q cannot name a device: write 1 to 64 printable bytes", name)
+	err := safetext.CheckName(name)
+	if err == nil && len(name) > maxDeviceName {
+		err = fmt.Errorf("it has %d bytes, more than %d: shorten it", len(name), maxDeviceName)
+	}
+	if err != nil {
+		return fmt.Errorf("name %q cannot name a device: %w", safetext.Short(name, maxDeviceName), err)
 	}
 	return nil
 }
@@ -173,6 +182,9 @@ func checkNaming(naming string) error {
 	rest := strings.NewReplacer("{sender}", "", "{device}", "").Replace(naming)
 	if strings.ContainsAny(rest, "{}") {
 		return fmt.Errorf("naming %q: only {sender} and {device} have a meaning: remove the other braces", naming)
+	}
+	if err := safetext.CheckName(naming); err != nil {
+		return fmt.Errorf("naming %q cannot name a sender: %w", safetext.Short(naming, 64), err)
 	}
 	if len(naming) > 128 {
 		return fmt.Errorf("naming has %d bytes: write 128 at most", len(naming))

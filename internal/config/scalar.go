@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"sighub/internal/safetext"
 )
 
 // The methods below make the field of a key whose value is one scalar.
@@ -141,15 +142,25 @@ func (d *decoder) sender(n ast.Node, what string, v *string) {
 	if !ok {
 		return
 	}
-	if len(text) > maxName || strings.ContainsFunc(text, unicode.IsControl) {
-		d.fail(n, "%s %q cannot be a name: write 1 to %d printable bytes", what, text, maxName)
+	if err := safetext.CheckName(text); err != nil {
+		d.fail(n, "%s %q cannot be a name: %s", what, safetext.Short(text, 64), err)
 		return
 	}
 	*v = text
 }
 
-// maxName is the length of the longest name that the hub allows, in bytes.
-const maxName = 255
+// unit reads a unit as the hub allows it.
+func (d *decoder) unit(n ast.Node, v *string) {
+	text, ok := d.text(n, "unit")
+	if !ok {
+		return
+	}
+	if err := safetext.CheckUnit(text); err != nil {
+		d.fail(n, "unit %q cannot be shown: %s", safetext.Short(text, 64), err)
+		return
+	}
+	*v = text
+}
 
 // event reads the name of an event, which may be a channel.
 func (d *decoder) event(n ast.Node, what string, v *string) {

@@ -238,7 +238,7 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 	}
 	d.mapping(n, "an event",
 		field{"event", func(n ast.Node) { d.event(n, "event", &o.Event) }},
-		d.textField("unit", &o.Unit),
+		field{"unit", func(n ast.Node) { d.unit(n, &o.Unit) }},
 		field{"factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
 				d.fail(n, "factor must not be 0: every value would become 0")
