@@ -132,9 +132,9 @@ func tryAddress(a address.Address) error {
 		}
 		return nil
 	}
-	host, _, err := net.SplitHostPort(a.Addr)
+	host, _, _ := net.SplitHostPort(a.Addr) // it was parsed before
 	ip := net.ParseIP(host)
-	if err != nil || ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+	if ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
 		return nil
 	}
 	own, _ := net.InterfaceAddrs() // what is not known is no finding

@@ -98,6 +98,10 @@ func TestInterests(t *testing.T) {
 			t.Errorf("asks %s, want %s", got, test.asks)
 		}
 	}
+	if both := in("light", "", "*:#gap"); !both.Wants(0, "light", "#gap") || both.Wants(1, "light", "#gap") || !both.Wants(1, "door", "#gap") ||
+		both.Wants(1, "door", "open") {
+		t.Error("an event that comes through two subscriptions is not told once")
+	}
 	for _, bad := range []string{":x", "x:", ":", ""} {
 		if _, err := arguments.NewInterests("", "", []string{bad}); err == nil {
 			t.Errorf("%q is taken", bad)
@@ -109,6 +113,7 @@ func TestInterests(t *testing.T) {
 // through, and another one never.
 func FuzzInterests(f *testing.F) {
 	f.Add("a*", "b", "a:x", "*:#b", "ab", "#b")
+	f.Add("light", "", "*:#gap", "x", "light", "#gap")
 	f.Add("*", "", "a?c", "**:?", "abc", "x")
 	f.Fuzz(func(t *testing.T, sender, event, p1, p2, heardSender, heardEvent string) {
 		in, err := arguments.NewInterests(sender, event, []string{p1, p2})

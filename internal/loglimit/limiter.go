@@ -25,17 +25,18 @@ const (
 	// what the window before left out.
 	networkTotal = 30
 	localTotal   = 36
-	moreErrors   = 8
+	// With any message, from all sources on this machine: thirty devices may start, and print, at once.
+	allLocal   = 1000
+	moreErrors = 8
 
-	// What is remembered in one window: of what passed, and of what did not.
-	maxCounts   = 1024
+	// What is remembered of a window: what passed has bounds already.
 	maxMessages = 128
 	maxSources  = 64 // of a message
 	// Records that tell of what was left out.
 	maxSummaries = 10
 )
 
-// others stands for all sources, or messages, beyond maxCounts.
+// others stands for all sources, or messages, beyond these, and for any source on this machine.
 const others = "others"
 
 // A key is what is counted. An empty message stands for any, as does an empty source.
@@ -78,21 +79,13 @@ func (l *limiter) pass(now time.Time, message string, level slog.Level, s source
 	if level >= slog.LevelError {
 		total += moreErrors
 	}
-	everywhere := key{message: message, network: true}
-	if len(l.passed) >= maxCounts && l.passed[same] == 0 {
-		same.source = others
-		if !s.network {
-			all.source = others
-		}
-		if l.passed[everywhere] == 0 && l.left[message] == nil {
-			same.message, everywhere.message, message = others, others, others
-		}
+	everywhere, mostEverywhere := key{message: message, network: true}, perMessage
+	if !s.network {
+		everywhere, mostEverywhere = key{message: others, source: others}, allLocal
 	}
-	if l.passed[same] < most && l.passed[all] < total && (!s.network || l.passed[everywhere] < perMessage) {
-		l.passed[same]++
-		l.passed[all]++
-		if s.network {
-			l.passed[everywhere]++
+	if l.passed[same] < most && l.passed[all] < total && l.passed[everywhere] < mostEverywhere {
+		for _, k := range []key{same, all, everywhere} {
+			l.passed[k]++
 		}
 		return true, 0, over
 	}

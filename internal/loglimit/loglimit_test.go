@@ -131,6 +131,44 @@ func TestStartOfManyDevices(t *testing.T) {
 	})
 }
 
+// TestOneMessage: what happens to all clients at once is told of some of them.
+func TestOneMessage(t *testing.T) {
+	during(t, func(t *testing.T, h *Handler, log *slog.Logger, b *book) {
+		for i := range 1000 {
+			log.Info("client gone", "client", fmt.Sprintf("tcp://10.0.%d.%d:1", i/250, i%250))
+			log.Info("sensor gone", "sender", fmt.Sprintf("sensor%d", i))
+			log.Info("sensor back", "sender", fmt.Sprintf("sensor%d", i))
+		}
+		if b.count("client gone") != perMessage || b.count("sensor ") != allLocal {
+			t.Errorf("%d and %d lines", b.count("client gone"), b.count("sensor "))
+		}
+		h.Close()
+		if b.count(`message="client gone" times=980 source=`) != 1 || b.count("sources=65") != 3 {
+			t.Errorf("%q", b.lines()[1020:])
+		}
+	})
+}
+
+// TestTwoWindows: at the end of one window and the beginning of the next, there are no more than a hundred lines either.
+func TestTwoWindows(t *testing.T) {
+	during(t, func(t *testing.T, h *Handler, log *slog.Logger, b *book) {
+		flood := func() {
+			for i := range 5000 {
+				level := []slog.Level{slog.LevelInfo, slog.LevelError}[i%2]
+				say(t, log, level, fmt.Sprintf("kind %d", i%20), slog.String("client", fmt.Sprintf("tcp://10.0.0.%d:1", i%250)))
+			}
+		}
+		log.Info("a window begins", "client", "tcp://10.0.0.1:1")
+		time.Sleep(59 * time.Second)
+		flood()
+		time.Sleep(2 * time.Second)
+		flood()
+		if n := b.mostInAMinute(); n > 100 || n < 80 {
+			t.Errorf("%d lines in a minute", n)
+		}
+	})
+}
+
 // say logs a record whose message is not constant, as it should be.
 func say(t *testing.T, log *slog.Logger, level slog.Level, message string, attr slog.Attr) {
 	t.Helper()
@@ -158,6 +196,9 @@ func TestErrorsHavePriority(t *testing.T) {
 func TestHostile(t *testing.T) {
 	levels := []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 	for name, attack := range map[string]func(r *rand.Rand) (string, slog.Attr){
+		"many names": func(r *rand.Rand) (string, slog.Attr) {
+			return fmt.Sprintf("message %d", r.Int()), slog.String("sender", fmt.Sprint(r.Int()))
+		},
 		"many addresses": func(r *rand.Rand) (string, slog.Attr) {
 			return fmt.Sprintf("kind %d", r.IntN(20)), slog.String("client", fmt.Sprintf("n%d (tcp://10.0.%d.%d:%d)", r.Int(), r.IntN(250), r.IntN(250), r.IntN(60000)))
 		},
@@ -183,11 +224,15 @@ func TestHostile(t *testing.T) {
 					h.limiter.mu.Lock()
 					n := len(h.limiter.passed) + len(h.limiter.left)
 					h.limiter.mu.Unlock()
-					if n > 3*maxCounts {
+					if n > 3*(allLocal+networkTotal+moreErrors)+maxMessages {
 						t.Fatalf("%d counts", n)
 					}
 				}
-				if n := b.mostInAMinute(); n > 100 {
+				most := 100
+				if name == "many names" { // not of the network
+					most = 2*(allLocal+moreErrors) + maxSummaries
+				}
+				if n := b.mostInAMinute(); n > most {
 					t.Errorf("%d lines in a minute", n)
 				}
 			})
