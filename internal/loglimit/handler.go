@@ -2,6 +2,7 @@ package loglimit
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -120,7 +121,10 @@ func (s *shared) write(ctx context.Context, over []leftOut) {
 		r := slog.NewRecord(time.Now(), o.level, "left out of the log", 0)
 		r.AddAttrs(slog.String("message", harmlessText(o.message, maxText)), slog.Int("times", o.times),
 			slog.String("source", harmlessText(o.most(), maxName)))
-		if n := len(o.sources); n > 1 {
+		switch n := len(o.sources); {
+		case n > maxSources:
+			r.AddAttrs(slog.String("sources", fmt.Sprintf("more than %d", maxSources)))
+		case n > 1:
 			r.AddAttrs(slog.Int("sources", n))
 		}
 		_ = s.first.Handle(ctx, r) // there is nowhere left to complain to

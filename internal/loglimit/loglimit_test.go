@@ -143,7 +143,7 @@ func TestOneMessage(t *testing.T) {
 			t.Errorf("%d and %d lines", b.count("client gone"), b.count("sensor "))
 		}
 		h.Close()
-		if b.count(`message="client gone" times=980 source=`) != 1 || b.count("sources=65") != 3 {
+		if b.count(`message="client gone" times=980 source=`) != 1 || b.count(`sources="more than 64"`) != 3 {
 			t.Errorf("%q", b.lines()[1020:])
 		}
 	})
