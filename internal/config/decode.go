@@ -94,7 +94,7 @@ func (d *decoder) parse(data []byte) (root ast.Node) {
 	}
 	f, err := parser.Parse(tokens, 0)
 	if err != nil {
-		d.errs = append(d.errs, d.syntax(err))
+		d.syntax(err)
 		return nil
 	}
 	for _, doc := range f.Docs {
@@ -143,6 +143,7 @@ func (d *decoder) mapping(n ast.Node, what string, fields ...field) {
 		d.fail(n, "%s is %s: write a mapping with %s", what, describe(n), orList(keysOf(fields)))
 		return
 	}
+	lines := make(map[string]int)
 	var before ast.MapKeyNode
 	var number ast.Node // the value of before
 	for it := m.MapRange(); it.Next() && len(d.errs) < maxFound; {
@@ -153,9 +154,25 @@ func (d *decoder) mapping(n ast.Node, what string, fields ...field) {
 			continue
 		}
 		before, number = key, numberNode(it.Value())
-		d.entry(key, it.Value(), what, fields)
+		if d.first(key, lines) {
+			d.entry(key, it.Value(), what, fields)
+		}
 	}
 }
+
+// first records the line of a key. It returns false, and reports an error, if the mapping has the key already, perhaps in quotes,
+// which the parser does not notice.
+func (d *decoder) first(key ast.Node, lines map[string]int) bool {
+	name := keyName(key)
+	if line, ok := lines[name]; ok {
+		d.fail(key, "%q is already on line %d: remove one of them", safetext.Short(name, 64), line)
+		return false
+	}
+	lines[name], _ = place(key.GetToken())
+	return true
+}
+
+func keyName(key ast.Node) string { return strings.Trim(key.String(), `"'`) }
 
 func startsWithDigit(text string) bool { return text != "" && '0' <= text[0] && text[0] <= '9' }
 
@@ -168,7 +185,7 @@ func numberNode(n ast.Node) ast.Node {
 }
 
 func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
-	name := strings.Trim(key.String(), `"'`)
+	name := keyName(key)
 	for _, f := range fields {
 		if f.key == name {
 			d.value(value, f.decode)

@@ -131,7 +131,7 @@ func meantBaud(text string) (int, bool) {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil {
-		n, err = strconv.ParseFloat(strings.NewReplacer(",", "", " ", "", "'", "").Replace(number), 64)
+		n, err = strconv.ParseFloat(strings.NewReplacer(",", "", " ", "", "'", "", "_", "").Replace(number), 64)
 	}
 	if err != nil {
 		return 0, false

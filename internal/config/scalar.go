@@ -50,6 +50,11 @@ func (d *decoder) text(n ast.Node, what string) (string, bool) {
 		}
 		d.fail(n, "%s is a mapping: write a text", what)
 	default:
+		line, _ := place(n.GetToken())
+		if _, said := slip(d.line(line), true); said != "" && isNull(n) {
+			d.fail(n, "%s", said)
+			break
+		}
 		d.fail(n, "%s is %s: write a text, or remove the line", what, describe(n))
 	}
 	return "", false
@@ -80,6 +85,12 @@ func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 		}
 		return int(i), err == nil
 	}
+	if s, ok := n.(*ast.StringNode); ok {
+		if whole := strings.NewReplacer(",", "", " ", "", "'", "").Replace(s.Value); isDigits(whole) {
+			d.fail(n, "%s must be an integer, not %q: write %s", what, s.Value, whole)
+			return 0, false
+		}
+	}
 	d.fail(n, "%s must be an integer, not %s", what, describeScalar(n))
 	return 0, false
 }
@@ -105,6 +116,8 @@ func (d *decoder) number(n ast.Node, what string) (float64, bool) {
 	d.fail(n, "%s must be a number, not %s", what, describeScalar(n))
 	return 0, false
 }
+
+func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 func isNumber(text string) bool {
 	_, err := strconv.ParseFloat(text, 64)
@@ -164,7 +177,8 @@ func (d *decoder) unit(n ast.Node, v *string) {
 
 // event reads the name of an event, which may be a channel.
 func (d *decoder) event(n ast.Node, what string, v *string) {
-	if isNull(n) {
+	line, _ := place(n.GetToken())
+	if _, said := slip(d.line(line), true); said == "" && isNull(n) {
 		d.fail(n, `%s is empty: # begins a comment: put the name in quotes, "#dark"`, what)
 		return
 	}

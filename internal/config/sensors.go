@@ -222,8 +222,12 @@ func (d *decoder) outputs(n ast.Node, outputs *[]sensors.Output) {
 		d.fail(n, "events is %s: write a mapping of what is measured, such as lux: light", describe(n))
 		return
 	}
+	lines := make(map[string]int)
 	for it := m.MapRange(); it.Next(); {
-		o := sensors.Output{Quantity: strings.Trim(it.Key().String(), `"'`)}
+		if !d.first(it.Key(), lines) {
+			continue
+		}
+		o := sensors.Output{Quantity: keyName(it.Key())}
 		if value := unwrap(it.Value()); value != nil && !isNull(value) {
 			d.value(value, func(n ast.Node) { d.output(n, &o) })
 		}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,36 +11,42 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// syntax words an error of the parser: what is wrong in that line, and what to write. What the parser says speaks of its own
-// insides, and often of a later place.
-func (d *decoder) syntax(err error) *Error {
-	e := &Error{File: d.file, Message: err.Error()}
+// syntax reports an error of the parser: what is wrong in which line, and what to write. What the parser says speaks of its own
+// insides, often of a later place, and of the first mistake only.
+func (d *decoder) syntax(err error) {
+	message, line, column := err.Error(), 0, 0
 	if at, ok := errors.AsType[yaml.Error](err); ok {
-		e.Message = at.GetMessage()
-		e.Line, e.Column = place(at.GetToken())
+		message = at.GetMessage()
+		line, column = place(at.GetToken())
 	}
-	e.Message, _, _ = strings.Cut(e.Message, "\n")
-	if m := duplicate.FindStringSubmatch(e.Message); m != nil {
-		e.Message = fmt.Sprintf("%s is already on line %s: remove one of them", m[1], m[2])
-		return e
+	message, _, _ = strings.Cut(message, "\n")
+	if m := duplicate.FindStringSubmatch(message); m != nil {
+		d.failAt(line, column, "%s is already on line %s: remove one of them", m[1], m[2])
+		return
 	}
-	if b := d.unclosed(e); b != nil {
-		e.Line, e.Column = place(b)
-		e.Message = fmt.Sprintf("this %s is not closed: write %s at its end, or put a text that has it in quotes", b.Value, closing(b))
-		return e
+	slips := 0
+	for i := range d.rows {
+		if at, said := slip(d.line(i+1), i+1 == line); said != "" && slips < maxTold {
+			slips++
+			d.failAt(i+1, at, "%s", said)
+		}
 	}
-	e.Message = cmp.Or(slip(d.line(e.Line)), remedy(e.Message))
-	return e
+	if slips > 0 {
+		return
+	}
+	if b := d.unclosed(message); b != nil {
+		line, column = place(b)
+		d.failAt(line, column, "this %s is not closed: write %s at its end, or put a text that has it in quotes", b.Value, closing(b))
+		return
+	}
+	d.failAt(line, column, "%s", remedy(message))
 }
 
 var duplicate = regexp.MustCompile(`^mapping key (.*) already defined at \[(\d+):\d+\]$`)
 
-// unclosed returns the bracket that is open at the end of the file, if that is what the error is about.
-func (d *decoder) unclosed(e *Error) *token.Token {
-	if !strings.Contains(e.Message, "must be specified") && !strings.Contains(e.Message, "could not find") || strings.Contains(e.Message, "quoted") {
-		return nil
-	}
-	if slip(d.line(e.Line)) != "" {
+// unclosed returns the bracket that is open at the end of the file, if that is what the parser speaks of.
+func (d *decoder) unclosed(said string) *token.Token {
+	if strings.Contains(said, "quoted") || !strings.Contains(said, "must be specified") && !strings.Contains(said, "could not find") {
 		return nil
 	}
 	for _, l := range d.open {
@@ -67,25 +72,41 @@ func (d *decoder) line(n int) string {
 	return string(bytes.TrimRight(d.rows[n-1], "\r"))
 }
 
-// Slips that are no YAML at all.
+// Slips that are no YAML at all: each has the key and the value in groups.
 var (
-	unquotedBraces = regexp.MustCompile(`(\w+):\s+((?:\{\w*\}|[^\s,{}"'#])*\{(?:sender|device)\}(?:\{\w*\}|[^\s,{}"'#])*)`)
-	hiddenComment  = regexp.MustCompile(`(\w+):\s+(#[^\s,}\]]*)`)
+	unquotedBraces = regexp.MustCompile(`(\w+):\s+((?:\{+\w*\}+|[^\s,{}"'#])*\{(?:sender|device)\}(?:\{+\w*\}+|[^\s,{}"'#])*)`)
+	hiddenComment  = regexp.MustCompile(`(\w+):\s+(#[^\s,}\]]+)`)
 	reserved       = regexp.MustCompile("(\\w+):\\s+([@`%][^\\s,}\\]]*)")
+	twoKeys        = regexp.MustCompile(`^\s*(?:- +)*(\w+): +(\w+:(?: .*)?)$`)
+	mapping        = regexp.MustCompile(`^\{(?:sender|device)\}$`)
 )
 
-// slip says which of the usual slips a line has; empty: none that is known.
-func slip(line string) string {
-	if m := unquotedBraces.FindStringSubmatch(line); m != nil {
-		return fmt.Sprintf(`%s has braces, which are those of a mapping in YAML: put it in quotes, %s: %q`, m[1], m[1], m[2])
+// slip says which of the usual slips a line has, and at which column; empty: none that is known. A comment after a key is one only
+// where a value is missing.
+func slip(line string, valueMissing bool) (column int, said string) {
+	if strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return 0, ""
 	}
-	if m := hiddenComment.FindStringSubmatch(line); m != nil {
-		return fmt.Sprintf(`%s is empty, because # begins a comment: put the name in quotes, %s: %q`, m[1], m[1], m[2])
+	for _, s := range []struct {
+		form  *regexp.Regexp
+		words string // of the key, the key, and the value
+	}{
+		{unquotedBraces, "%s has braces, which are those of a mapping in YAML: put it in quotes, %s: %q"},
+		{hiddenComment, "%s is empty, because # begins a comment: put the name in quotes, %s: %q"},
+		{reserved, "%s begins with a character that YAML keeps for itself: put it in quotes, %s: %q"},
+		{twoKeys, "%s is a key, and another follows: write that one in the next line, indented, or in braces, %s: {%s}"},
+	} {
+		at := s.form.FindStringSubmatchIndex(line)
+		if at == nil || s.form == hiddenComment && !valueMissing {
+			continue
+		}
+		key, value := line[at[2]:at[3]], line[at[4]:at[5]]
+		if s.form == unquotedBraces && mapping.MatchString(value) {
+			continue // it is YAML, and decoder.text knows it
+		}
+		return at[4] + 1, fmt.Sprintf(s.words, key, key, value)
 	}
-	if m := reserved.FindStringSubmatch(line); m != nil {
-		return fmt.Sprintf(`in YAML, a text cannot begin with %c: put it in quotes, %s: %q`, m[2][0], m[1], m[2])
-	}
-	return ""
+	return 0, ""
 }
 
 // remedy words what the parser says.
