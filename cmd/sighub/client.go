@@ -73,7 +73,11 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 				s.note("the server at %s knows no hello, so it is spoken to as by an old program: it tells neither times nor units nor losses, "+
 					"nor who the senders belong to, and knows no --policy and no --time", addr)
 			}
-			return use(ctx, second.router)
+			err := use(ctx, second.router)
+			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
+				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
+			}
+			return err
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()

@@ -3,14 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"time"
 
-	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/internal/plain"
@@ -78,14 +76,8 @@ func (c *portsCommand) Run(ctx context.Context, s *streams) error {
 	})
 }
 
-// errNoPorts is the error of a server that does not know what to list.
-var errNoPorts = errors.New("the server has no serial ports: it is not a sighub hub")
-
 func listPorts(ctx context.Context, r *hub.ClientRouter) ([]serial.PortInfo, error) {
 	v, err := r.Call(ctx, methodListPorts, nil)
-	if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && refusal.Status == carrier.StatusNoSuchMethod {
-		return nil, errNoPorts
-	}
 	if err != nil {
 		return nil, err
 	}
