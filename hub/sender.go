@@ -148,7 +148,7 @@ func (s *Sender) empty() {
 }
 
 // AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is connected, and
-// with [ErrName] if a sender, an event or a request cannot have the given name.
+// with [ErrName] if a sender, an event, a request or a unit cannot have the given name.
 func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
 	s, err := newSender(name, o)
 	if err != nil {

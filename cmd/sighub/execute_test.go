@@ -105,7 +105,7 @@ func TestSendCountsWhatIsRefused(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	code, _, stderr = try(t.Context(), "", "send", "--hub", addr, "a\tb", "c")
-	if code != exitFailed || !strings.Contains(stderr, "bad name") {
+	if code != exitRefused || !strings.Contains(stderr, "bad name") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

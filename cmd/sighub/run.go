@@ -24,6 +24,8 @@ type runCommand struct {
 // Help implements kong.HelpProvider.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
+On SIGHUP it reads the configuration file again and applies the level of the log; the log says what else has changed, and needs a
+new start.
 
 With --serial auto it serves every USB serial adapter as soon as it is plugged in. ` + "`sighub ports`" + ` shows them. A device is
 known by its uid, wherever it is plugged in.
@@ -46,11 +48,21 @@ Examples:
 
 // Run serves until ctx is done.
 func (c *runCommand) Run(ctx context.Context, s *streams) error {
-	cfg, err := c.config()
-	if err != nil {
+	hangups, stop := catchHangups()
+	defer stop()
+	cfg, err := c.config(ctx, s.in)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
 		return usageError{err}
 	}
-	log := newLogger(s.err, cfg.Log)
+	all := newLog(s.err, cfg.Log)
+	defer all.Close()
+	log := all.Logger
+	for _, w := range cfg.Warnings() {
+		log.Warn("the configuration is doubtful", "place", w.Place(), "why", w.Message)
+	}
 	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return err
@@ -69,25 +81,28 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
-	err = own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
+	err = reload.during(ctx, hangups, func(ctx context.Context) error {
+		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+	})
 	if err == nil {
 		log.Info("shut down")
 	}
 	return err
 }
 
-func (c *runCommand) config() (*config.Config, error) {
+func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Config, error) {
 	cfg := config.Default()
 	if c.Config != "" {
 		var err error
-		if cfg, err = config.Load(c.Config); err != nil {
+		if cfg, err = config.Load(ctx, c.Config, stdin); err != nil {
 			return nil, err
 		}
 	}
 	if c.State != "" {
 		cfg.State = c.State
 	}
-	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(c.Sensors))
+	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
 }
 
 func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {

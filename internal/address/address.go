@@ -61,6 +61,7 @@ type Options struct {
 type ClientOptions struct {
 	Name   string      // what the program calls itself
 	Failed func(error) // is told of each try that failed
+	Codec  carrier.Codec
 }
 
 // A Listener is a carrier that listens at an address.
@@ -213,5 +214,5 @@ func listenTCP(a Address, o Options) (Listener, error) {
 }
 
 func connectTCP(addr string, o ClientOptions) carrier.Carrier {
-	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed})
+	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec})
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +24,10 @@ type Config struct {
 	Sensing Sensing
 
 	portsGiven bool // Serial was given, so auto is not the default
+
+	file     string
+	lines    map[string]int // of parts in the file: see Warn
+	warnings []*Error
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.
@@ -133,40 +136,10 @@ func (c *Config) complete() {
 	}
 }
 
-// Load reads a file. The error says why it could not be read, or joins an [*Error] for each mistake in it.
-func Load(file string) (*Config, error) {
-	data, err := read(file, "--config")
-	if err != nil {
-		return nil, err
-	}
-	return Parse(file, data)
-}
-
-// read reads a file; option is the command-line option that names it.
-func read(file, option string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: the file has %d bytes: a configuration may have %d at most", file, info.Size(), maxFile)
-	}
-	data, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such file: check the path given to %s", file, option)
-	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%s: permission denied: make the file readable for this user", file)
-	case err != nil:
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	return data, nil
-}
-
 // listed reports whether the address is in the list. Two addresses of port 0 are different ports.
 func listed(a address.Address, list []address.Address) bool {
 	return !strings.HasSuffix(a.Addr, ":0") && slices.ContainsFunc(list, a.Same)
 }
-
-// maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a tenth of that.
-const maxFile = 1 << 20
 
 // Add applies the command line: addresses replace those of the file, and ports are added to those of the file, if it names
 // any. The port none removes all others.

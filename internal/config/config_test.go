@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -59,14 +60,14 @@ func outcome(t *testing.T, file string, data []byte) string {
 }
 
 func TestLoad(t *testing.T) {
-	if _, err := Load("testdata/full.yaml"); err != nil {
+	if _, err := Load(t.Context(), "testdata/full.yaml", nil); err != nil {
 		t.Error(err)
 	}
-	_, err := Load("testdata/nothing.yaml")
+	_, err := Load(t.Context(), "testdata/nothing.yaml", nil)
 	if err == nil || !strings.Contains(err.Error(), "no such file: check the path") {
 		t.Error(err)
 	}
-	_, err = Load("testdata")
+	_, err = Load(t.Context(), "testdata", nil)
 	if err == nil {
 		t.Error("a folder was read")
 	}
@@ -74,10 +75,10 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(big, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "may have 1048576 at most") {
+	if _, err = Load(t.Context(), big, nil); err == nil || !strings.Contains(err.Error(), "beyond its first 262144 bytes") {
 		t.Error(err)
 	}
-	_, err = Load("testdata/sizes.yaml")
+	_, err = Load(t.Context(), "testdata/sizes.yaml", nil)
 	var fault *Error
 	if !errors.As(err, &fault) || fault.Line != 2 || fault.File != "testdata/sizes.yaml" {
 		t.Error(err)
@@ -101,7 +102,7 @@ func TestAdd(t *testing.T) {
 		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is given twice, in the file or on the command line", "", 0},
 		{"no path", nil, []string{"?baud=1"}, "the port is missing", "", 0},
 		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
-		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a number`, "", 0},
+		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a whole number`, "", 0},
 		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr, rts or may`, "", 0},
 		{"patterns", nil, []string{"/dev/ttyUSB?", "/dev/ttyACM??dtr=off", "0403:6001:A1?rts=off", "auto"}, "", "", 6},
 		{"malformed pattern", nil, []string{"/dev/tty[A"}, "/dev/tty[A is malformed", "", 0},
@@ -111,7 +112,7 @@ func TestAdd(t *testing.T) {
 		{"bad escape", nil, []string{"/dev/x?name=%zz"}, "invalid URL escape", "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := Load("testdata/full.yaml")
+			c, err := Load(t.Context(), "testdata/full.yaml", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,11 +197,17 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("{? [a]: b, <<: *x}"))
 	f.Add([]byte("serial: [{port: a, ? b}]"))
+	for _, text := range []string{"[[[", "- - -", "? ? ", "&a *a", "a: |\n  x", "{a: {b: [c", "!a !b c", "'\n", "\"\\x41", "---\n...\n", "<<: {}", "%TAG\n"} {
+		f.Add([]byte(strings.Repeat(text, 500)))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<12 {
-			return
-		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		c, err := Parse("x.yaml", data)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 150<<20 {
+			t.Fatalf("%d bytes took %d MiB", len(data), allocated>>20)
+		}
 		switch {
 		case err == nil:
 			if len(c.Listen) == 0 || c.Limits.MessageSize < minMessage {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"runtime"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -23,6 +24,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 				d.fail(n, "state %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", text)
 			default:
 				c.State = text
+				d.seen[StatePlace], _ = place(n.GetToken())
 			}
 		}},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
@@ -42,6 +44,7 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 			return
 		}
 		lines[a.String()], _ = place(n.GetToken())
+		d.seen[AddressPlace(a.String())] = lines[a.String()]
 		c.Listen = append(c.Listen, a)
 	})
 }
@@ -89,8 +92,11 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 func (d *decoder) serial(n ast.Node, c *Config) {
 	c.portsGiven = !isNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
-		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
-			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
+		if s.Value == NoPort {
+			return
+		}
+		if p, ok := d.port(n); ok {
+			c.Serial = []Port{p}
 		}
 		return
 	}
@@ -103,6 +109,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
 			lines[p.Port], _ = place(n.GetToken())
+			d.seen[PortPlace(p.Port)] = lines[p.Port]
 			c.Serial = append(c.Serial, p)
 		}
 	})
@@ -113,12 +120,16 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
 		p.Port = s.Value
-		return p, d.check(n, checkPort(p.Port))
+		return p, d.check(n, checkPort(p.Port)) && d.check(n, p.suits(runtime.GOOS))
 	}
 	before := len(d.errs)
 	asInQuery := func(key string) field { // as [ParsePort] has it
 		return field{key, func(n ast.Node) {
-			if text, ok := d.text(n, key); ok {
+			read := d.text
+			if key == "dtr" || key == "rts" || key == "opener" {
+				read = d.word
+			}
+			if text, ok := read(n, key); ok {
 				d.check(n, p.set(key, text))
 			}
 		}}
@@ -130,10 +141,8 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		}},
 		field{"baud", func(n ast.Node) {
-			if s, ok := n.(*ast.StringNode); ok && s.Value == autoBaud {
-				p.Baud = DefaultBaud
-			} else if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
-				p.Baud = v
+			if text, ok := d.word(n, "baud"); ok {
+				d.check(n, p.set("baud", text))
 			}
 		}},
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
@@ -145,8 +154,14 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			d.items(n, "may", asInQuery("may").decode)
 		}},
 	)
-	if p.Port == "" && len(d.errs) == before {
+	switch {
+	case len(d.errs) > before:
+	case p.Port == "":
 		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
+	case d.check(n, p.suits(runtime.GOOS)):
+		if doubts := p.doubts(); doubts != "" {
+			d.warn(n, "%s", doubts)
+		}
 	}
 	return p, p.Port != ""
 }
