@@ -215,6 +215,17 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
+// TestSeparate: the inputs of a monitoring chip are measured apart, those of a chip for weather are not; all have a range.
+func TestSeparate(t *testing.T) {
+	for name, separate := range map[string]bool{"nct6798": true, "als": false, "x86-pkg-temp": false} {
+		for _, q := range found(t, tree(t, "pc.txtar"), name).Quantities {
+			if q.Separate != separate || !(q.Min < q.Max) {
+				t.Errorf("%s: %+v", name, q)
+			}
+		}
+	}
+}
+
 // TestOneOfSeveral: an input that cannot be read, or has become empty, is told alone, and the others are still read; a device
 // with nothing else fails.
 func TestOneOfSeveral(t *testing.T) {
