@@ -32,6 +32,11 @@ const (
 
 // besiege runs the attacks one after another, prints a table, and reports whether the hub has withstood all of them.
 func besiege(ctx context.Context, o *options, list []attack, out io.Writer) (ok bool, err error) {
+	peace, err := begin(ctx, o, "peace")
+	if err != nil {
+		return false, err
+	}
+	defer peace.end()
 	t := &table{out: out, o: o}
 	if err := t.head(); err != nil {
 		return false, err
@@ -42,7 +47,7 @@ func besiege(ctx context.Context, o *options, list []attack, out io.Writer) (ok 
 			if a.judge != nil {
 				v, err = a.judge(ctx, o)
 			} else {
-				v, err = one(ctx, o, a)
+				v, err = one(ctx, o, a, peace)
 			}
 			if why := t.why(a, &v); err != nil || try >= o.tries || len(why) != 1 || why[0] != late {
 				break
@@ -61,29 +66,60 @@ func besiege(ctx context.Context, o *options, list []attack, out io.Writer) (ok 
 	return t.failed == 0, t.foot()
 }
 
-// one runs one attack against a hub of its own.
-func one(ctx context.Context, o *options, a attack) (v verdict, err error) {
-	h, err := startHub(ctx, o, a.name)
+// A side is a hub with a well-behaved pair of clients.
+type side struct {
+	*hubProcess
+	pair *role
+}
+
+// begin starts a hub and a pair, and waits until they are at ease.
+func begin(ctx context.Context, o *options, name string) (*side, error) {
+	h, err := startHub(ctx, o, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &side{hubProcess: h}
+	if s.pair, err = startRole(ctx, 0, rolePair, h.addr); err == nil {
+		if _, err = s.pair.line(30 * time.Second); err == nil {
+			wait(ctx, min(o.span/4, 2*time.Second))
+			return s, nil
+		}
+	}
+	s.end()
+	return nil, fmt.Errorf("the well-behaved clients cannot connect: %w", err)
+}
+
+// end ends both, the hub last, and returns how many goroutines it had.
+func (s *side) end() int {
+	if s.pair != nil {
+		s.pair.end()
+	}
+	return s.hubProcess.end()
+}
+
+// report returns what the pair has noticed.
+func (s *side) report() (r report, err error) {
+	if err := s.pair.tell(tell); err != nil {
+		return r, err
+	}
+	line, err := s.pair.line(time.Minute)
+	if err != nil {
+		return r, fmt.Errorf("the well-behaved clients do not report: %w", err)
+	}
+	return r, json.Unmarshal([]byte(line), &r)
+}
+
+// one runs one attack against a hub of its own, and compares it with a hub in peace.
+func one(ctx context.Context, o *options, a attack, peace *side) (v verdict, err error) {
+	h, err := begin(ctx, o, a.name)
 	if err != nil {
 		return v, err
 	}
 	defer func() { v.goroutines = h.end() }()
-	p, err := startRole(ctx, 0, rolePair, h.addr)
-	if err != nil {
+	idle, descriptors, lines, computed := h.resident(), h.descriptors(), h.logged(), h.processor()
+	if err := errors.Join(h.pair.tell(measure), peace.pair.tell(measure)); err != nil {
 		return v, err
 	}
-	defer p.end()
-	if _, err := p.line(30 * time.Second); err != nil {
-		return v, fmt.Errorf("the well-behaved clients cannot connect: %w", err)
-	}
-	wait(ctx, min(o.span/4, 2*time.Second)) // until the hub and the pair are at ease
-	idle, descriptors := h.resident(), h.descriptors()
-	lines := h.logged()
-	computed := h.processor()
-	if err := p.tell("measure"); err != nil {
-		return v, err
-	}
-
 	start := time.Now()
 	attackers, err := startRole(ctx, attackersNice, roleAttack, a.name, h.addr, h.serial)
 	if err != nil {
@@ -103,18 +139,14 @@ func one(ctx context.Context, o *options, a attack) (v verdict, err error) {
 	if v.deed, err = attackers.report(); err != nil {
 		return v, err
 	}
-	if err := p.tell("report"); err != nil {
+	v.died = !h.alive()
+	if v.report, err = h.report(); err != nil {
 		return v, err
 	}
-	answer, err := p.line(60 * time.Second)
-	if err == nil {
-		err = json.Unmarshal([]byte(answer), &v.report)
-	}
-	if err != nil {
-		return v, fmt.Errorf("the well-behaved clients do not report: %w", err)
+	if v.control, err = peace.report(); err != nil {
+		return v, err
 	}
 	v.lines = h.logged() - lines
-	v.died = !h.alive()
 	if !v.died {
 		v.descriptors = h.settle(ctx, descriptors, min(rest, max(o.span, 3*time.Second)))
 	}

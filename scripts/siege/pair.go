@@ -38,7 +38,6 @@ type report struct {
 	Sent, Lost, Doubled, Refused int
 	Late                         time.Duration // 99th percentile until an event is heard and acknowledged
 	Worst                        time.Duration
-	Machine                      time.Duration // 99th percentile of how late the machine itself lets this process run
 	Held                         time.Duration // how long the prey was held up, in total
 	Cut                          int           // lost connections
 	Doors, Shut                  int           // new connections that were tried, and those that were not served
@@ -53,18 +52,22 @@ type watch struct {
 	next    int               // number of the next event
 	heard   int               // the highest number that was heard
 	late    []time.Duration
-	machine []time.Duration
-	begun   chan struct{} // closed when it runs
 }
 
-// pair is the role of the well-behaved clients. It prints a line when they are connected. After a line on in it begins to
-// measure, after another one it ends, and prints its report. It stays connected until in ends.
+// What the well-behaved clients are told, a line each.
+const (
+	measure = "measure"
+	tell    = "tell" // what was noticed since measure
+)
+
+// pair is the role of the well-behaved clients. It prints a line when they are connected, obeys the lines on in, and stays until
+// in ends.
 func pair(ctx context.Context, addr string, in io.Reader, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	w := &watch{planned: make(map[int]time.Time), heard: -1, begun: make(chan struct{})}
+	w := &watch{planned: make(map[int]time.Time), heard: -1}
 	routers := make([]*hub.ClientRouter, 3)
 	for i := range routers {
 		r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: time.Minute, Disconnected: func(error) { w.cut(ctx) }})
@@ -89,7 +92,6 @@ func pair(ctx context.Context, addr string, in io.Reader, out io.Writer) error {
 	all.Go(func() { w.send(ctx, good) })
 	all.Go(func() { w.hold(ctx, prey) })
 	all.Go(func() { w.knock(ctx, addr) })
-	all.Go(func() { w.clock(ctx) })
 	if _, err := fmt.Fprintln(out, "ready"); err != nil {
 		return err
 	}
@@ -110,8 +112,8 @@ func add(ctx context.Context, r *hub.ClientRouter, name string) (*hub.Signal, er
 
 func (w *watch) obey(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
-	for n := 0; lines.Scan(); n++ {
-		if n == 0 {
+	for lines.Scan() {
+		if lines.Text() == measure {
 			w.start()
 			continue
 		}
@@ -125,9 +127,8 @@ func (w *watch) obey(in io.Reader, out io.Writer) error {
 func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.report, w.late, w.machine = report{}, nil, nil
+	w.report, w.late = report{}, nil
 	w.running = true
-	close(w.begun)
 }
 
 // end waits until everything that was sent is heard, but not for ever, and returns the report.
@@ -142,7 +143,6 @@ func (w *watch) end() report {
 	}
 	w.report.Lost += len(w.planned)
 	w.report.Late, w.report.Worst = percentile(w.late, 99), percentile(w.late, 100)
-	w.report.Machine = percentile(w.machine, 99)
 	return w.report
 }
 
@@ -240,17 +240,18 @@ func (w *watch) hold(ctx context.Context, prey *hub.Signal) {
 // knock tries again and again whether a new client is served.
 func (w *watch) knock(ctx context.Context, addr string) {
 	t := &target{addr: addr, source: 1}
-	select {
-	case <-w.begun:
-		wait(ctx, doorPeriod/10) // until the attack has begun
-	case <-ctx.Done():
-	}
 	for ctx.Err() == nil {
+		w.mu.Lock()
+		running := w.running
+		w.mu.Unlock()
+		if wait(ctx, doorPeriod/10); !running {
+			continue
+		}
 		err := t.visit(ctx)
 		w.mu.Lock()
-		if w.running {
+		if w.running && ctx.Err() == nil {
 			w.report.Doors++
-			if err != nil && ctx.Err() == nil {
+			if err != nil {
 				w.report.Shut++
 			}
 		}
@@ -270,21 +271,4 @@ func (t *target) visit(ctx context.Context) error {
 	defer c.Close()
 	_, err = c.call("get_version", nil)
 	return err
-}
-
-// clock measures how late the machine lets this process run, without any hub.
-func (w *watch) clock(ctx context.Context) {
-	for at := time.Now(); ctx.Err() == nil; {
-		at = at.Add(goodPeriod)
-		wait(ctx, time.Until(at))
-		late := time.Since(at)
-		w.mu.Lock()
-		if w.running {
-			w.machine = append(w.machine, max(late, 0))
-		}
-		w.mu.Unlock()
-		if late > goodPeriod {
-			at = time.Now()
-		}
-	}
 }

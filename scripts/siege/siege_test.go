@@ -47,7 +47,7 @@ func TestCBOR(t *testing.T) {
 
 // TestWatch: lost, doubled, refused and late events are counted as such.
 func TestWatch(t *testing.T) {
-	w := &watch{planned: make(map[int]time.Time), heard: -1, begun: make(chan struct{})}
+	w := &watch{planned: make(map[int]time.Time), heard: -1}
 	w.start()
 	at := time.Now().Add(-time.Second)
 	for n := range 10 {
@@ -69,7 +69,7 @@ func TestWatch(t *testing.T) {
 // TestVerdicts: each limit that is exceeded is a reason of its own, and nothing else is.
 func TestVerdicts(t *testing.T) {
 	o := &options{memory: 64, late: 10 * time.Millisecond, held: 5 * time.Second, lines: 100}
-	good := verdict{report: report{Sent: 10, Late: 9 * time.Millisecond, Machine: time.Millisecond}, deed: deed{Messages: 1},
+	good := verdict{report: report{Sent: 10, Late: 9 * time.Millisecond}, deed: deed{Messages: 1}, control: report{Late: time.Millisecond},
 		span: time.Second, memory: 63, lines: 100, goroutines: 20}
 	for want, spoil := range map[string]func(v *verdict){
 		"":                                  func(*verdict) {},
@@ -97,7 +97,7 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	busy := good
-	busy.Late, busy.Machine = 60*time.Millisecond, 20*time.Millisecond
+	busy.Late, busy.control.Late = 60*time.Millisecond, 35*time.Millisecond
 	if why := (&table{o: o}).why(attack{name: "x"}, &busy); len(why) != 0 {
 		t.Errorf("what a busy machine does is the hub's fault: %q", why)
 	}
