@@ -44,6 +44,23 @@ func crowd(ctx context.Context, t *target) {
 	})
 }
 
+// renew are listeners that accept one event and answer none. As soon as a hub no longer waits for them, they come back as new
+// clients.
+func renew(ctx context.Context, t *target) {
+	repeat(ctx, 4, func(ctx context.Context, _ int) error {
+		c, err := t.hello(ctx, object{"window": 1})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.send("add_listener", object{"sender": preySender, "event": tick, "policy": "block", "deadline": 60_000}); err != nil {
+			return err
+		}
+		wait(ctx, 8*time.Second) // some time to fill what waits for it, and the longest deadline
+		return nil
+	})
+}
+
 // busy are legacy clients that listen to the prey and make a call before each answer, so that they always progress, slowly.
 func busy(ctx context.Context, t *target) {
 	repeat(ctx, 4, func(ctx context.Context, _ int) error {

@@ -70,6 +70,26 @@ func manySenders(ctx context.Context, t *target) {
 	})
 }
 
+// manyListeners adds what listeners it can, early ones to senders that are not there, with names as long as possible.
+func manyListeners(ctx context.Context, t *target) {
+	repeat(ctx, 32, func(ctx context.Context, i int) error {
+		c, err := t.hello(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		go c.drain()
+		for n := range 8192 {
+			sender := names(fmt.Sprintf("%d-%d-", i, n), 1, 250)[0]
+			if err := c.send("add_listener", object{"sender": sender, "event": sender, "early": true}); err != nil {
+				return err
+			}
+		}
+		c.hang(ctx)
+		return nil
+	})
+}
+
 // listing lists all senders in a loop, without a break.
 func listing(ctx context.Context, t *target) {
 	var all sync.WaitGroup
