@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"sync/atomic"
+	"time"
 )
 
 // A Tally says how many readings of a source were good and how many failed, since NewPoller. Values that are missing in good
@@ -78,6 +79,7 @@ func (s *polled) missing() error {
 	for _, o := range s.outputs {
 		if len(o.samples) == 0 && o.why != nil {
 			o.left++
+			o.lost(time.Now())
 			s.counts.missing.Add(1)
 			s.log.Log(context.Background(), rarely(o.left), "a value is left out, because it is not valid", "event", o.Event,
 				"times", o.left, "error", o.why)
@@ -86,13 +88,18 @@ func (s *polled) missing() error {
 	return nil
 }
 
-// rarely returns the level to log the nth failure at, so that people see the first, the tenth, the hundredth and so on.
+// rarely returns the level to log the nth failure at.
 func rarely(n uint64) slog.Level {
-	for n >= 10 && n%10 == 0 {
-		n /= 10
-	}
-	if n == 1 {
+	if seldom(n) {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug
+}
+
+// seldom reports whether people are to see the nth failure: the first, the tenth, the hundredth and so on.
+func seldom(n uint64) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1
 }

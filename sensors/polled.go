@@ -107,7 +107,10 @@ func (s *polled) read(ctx context.Context) error {
 		}
 		end := time.Now()
 		for _, o := range s.outputs {
-			o.add(values[o.index], s.why[o.index], start, end)
+			if why := s.why[o.index]; why != nil {
+				o.why = why
+			}
+			o.add(values[o.index], start, end)
 		}
 	}
 	for _, o := range s.outputs {
@@ -159,6 +162,9 @@ func (s *polled) failed(err error) bool {
 	connected := s.sender != nil
 	if connected && s.failures < s.bus.poller.opts.Failures {
 		s.log.Log(context.Background(), rarely(failed), "a reading failed", "failed", failed, "error", err)
+		for _, o := range s.outputs {
+			o.lost(time.Now())
+		}
 		return false
 	}
 	s.close()
@@ -218,6 +224,7 @@ func (s *polled) report(ctx context.Context) {
 	if s.sender == nil {
 		return
 	}
+	s.tellLosses(ctx)
 	refused := false
 	for i, o := range s.outputs {
 		r, ok := o.reading()

@@ -90,8 +90,8 @@ func (t *table) why(a attack, v *verdict) []string {
 	add(v.Refused > 0, "%d refused", v.Refused)
 	add(v.Cut > 0, "the pair was disconnected %d times", v.Cut)
 	add(v.Sent == 0, "the pair sent nothing")
-	add(v.Held > t.o.held, "the prey was held up")
-	add(v.Shut > 0, "no way in")
+	add(v.Held-v.control.Held > t.o.held, "the prey was held up")
+	add(v.Shut > v.control.Shut, "no way in")
 	// A span that is shorter than a minute may have the lines of a minute.
 	add(float64(v.lines) > float64(t.o.lines)*max(1, v.span.Minutes()), "log")
 	add(v.descriptors > 1, "descriptors")

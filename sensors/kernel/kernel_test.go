@@ -274,12 +274,7 @@ func TestNames(t *testing.T) {
 		{[]*device{at(Hwmon, "", ""), at(Hwmon, "…", "")}, "[hwmon-1 hwmon-2]"},
 		{[]*device{at(Hwmon, strings.Repeat("x", 300), "")}, "[" + strings.Repeat("x", 60) + "]"},
 	} {
-		name(test.devices)
-		var names []string
-		for _, d := range test.devices {
-			names = append(names, d.names[0])
-		}
-		if got := fmt.Sprint(names); got != test.want {
+		if got := fmt.Sprint(names(test.devices)); got != test.want {
 			t.Errorf("%s, want %s", got, test.want)
 		}
 	}
