@@ -135,7 +135,9 @@ func one(ctx context.Context, o *options, a attack, peace *side) (v verdict, err
 		wait(ctx, 20*time.Millisecond)
 	}
 	v.span = time.Since(start)
-	v.processor = h.processor() - computed
+	if h.alive() {
+		v.processor = h.processor() - computed
+	}
 	if v.deed, err = attackers.report(); err != nil {
 		return v, err
 	}
