@@ -50,6 +50,9 @@ func (s *polled) judge(values []float64, err error) error {
 		}
 		if s.why[i] = why; why != nil {
 			values[i] = math.NaN()
+		} else if q := &s.quantities[i]; q.Noisy && s.still[i].watch(values[i], time.Now()) {
+			s.log.Warn("a value has not changed for an hour, although it always has noise: the device may hang, so switch its power "+
+				"off and on", "quantity", q.Name, "value", values[i])
 		}
 	}
 	return nil

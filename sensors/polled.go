@@ -23,6 +23,7 @@ type polled struct {
 	outputs    []*output
 	samples    [][]float64
 	why        []error // why the latest sample has no value for a quantity
+	still      []still
 	sender     Sender
 	failures   int           // in a row
 	gone       bool          // the sensor has failed, and that was logged
@@ -131,7 +132,7 @@ func (s *polled) open(ctx context.Context) error {
 		return errHung
 	}
 	s.quantities = sensor.Quantities()
-	s.why = make([]error, len(s.quantities))
+	s.why, s.still = make([]error, len(s.quantities)), make([]still, len(s.quantities))
 	if s.outputs, err = newOutputs(&s.Source, s.quantities); err != nil {
 		return err
 	}
