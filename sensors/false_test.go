@@ -169,3 +169,18 @@ func TestStill(t *testing.T) {
 		t.Errorf("told %d times", told)
 	}
 }
+
+// named returns an open whose sensor has this name.
+func (f *fake) named(name string) func(context.Context) (Sensor, error) {
+	return func(ctx context.Context) (Sensor, error) {
+		s, err := f.open(ctx)
+		return namedSensor{s, name}, err
+	}
+}
+
+type namedSensor struct {
+	Sensor
+	name string
+}
+
+func (s namedSensor) String() string { return s.name }

@@ -26,19 +26,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tree makes the tree of a txtar file and returns its root, whose name has in it what means something to a pattern.
 func tree(t testing.TB, name string) string {
 	t.Helper()
-	return treeAs(t, name, func(path string) string { return path })
-}
-
-// treeAs does the same, with other paths.
-func treeAs(t testing.TB, name string, as func(path string) string) string {
-	t.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(t.TempDir(), `sys [*]`)
 	for _, f := range archive.Files {
-		name, target, link := strings.Cut(as(f.Name), " -> ")
+		name, target, link := strings.Cut(f.Name, " -> ")
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
