@@ -115,7 +115,10 @@ func one(ctx context.Context, o *options, a attack, peace *side) (v verdict, err
 	if err != nil {
 		return v, err
 	}
-	defer func() { v.goroutines = h.end() }()
+	defer func() {
+		v.goroutines = h.end()
+		v.places, v.messages = h.places, h.messages
+	}()
 	idle, descriptors, lines, computed := h.resident(), h.descriptors(), h.logged(), h.processor()
 	if err := errors.Join(h.pair.tell(measure), peace.pair.tell(measure)); err != nil {
 		return v, err

@@ -30,12 +30,17 @@ type hubProcess struct {
 	mu         sync.Mutex
 	lines      int
 	goroutines int // in the stack dump at its end
+	messages   counts
+	places     counts // where the goroutines are
+	placed     bool   // the present goroutine is in places
 	heard      chan struct{}
 }
 
 var (
 	listening = regexp.MustCompile(`addr=tcp://([0-9.:]+)`)
 	stack     = regexp.MustCompile(`^goroutine [0-9]+ `)
+	message   = regexp.MustCompile(` msg=("[^"]*"|[^ ]+)`)
+	place     = regexp.MustCompile(`^sighub/(.*)\(`)
 )
 
 // startHub starts a hub that listens at a free port of the loopback interface.
@@ -112,8 +117,39 @@ func (h *hubProcess) count(line []byte) {
 	}
 	if stack.Match(line) {
 		h.goroutines++
+		h.placed = false
+	}
+	if m := message.FindSubmatch(line); m != nil {
+		h.messages.add(string(m[1]))
+	}
+	if m := place.FindSubmatch(line); m != nil && !h.placed {
+		h.places.add(string(m[1]))
+		h.placed = true
 	}
 	h.lines += (len(line) + 999) / 1000
+}
+
+// counts count texts. There are at most a thousand different ones.
+type counts map[string]int
+
+func (c *counts) add(text string) {
+	if *c == nil {
+		*c = make(counts)
+	}
+	if len(*c) < 1000 || (*c)[text] > 0 {
+		(*c)[text]++
+	}
+}
+
+// most returns the text that was counted most often, with its number.
+func (c counts) most() string {
+	best := ""
+	for text, n := range c {
+		if n > c[best] || n == c[best] && text < best {
+			best = text
+		}
+	}
+	return fmt.Sprintf("%d %s", c[best], best)
 }
 
 // logged returns the number of lines of the log. A long one counts as one for each 1,000 bytes that it begins.

@@ -82,9 +82,9 @@ func TestVerdicts(t *testing.T) {
 		"the pair sent nothing":             func(v *verdict) { v.Sent = 0 },
 		"the prey was held up":              func(v *verdict) { v.Held = 6 * time.Second },
 		"no way in":                         func(v *verdict) { v.Shut = 1 },
-		"log":                               func(v *verdict) { v.lines = 101 },
+		"log, of which 40 a":                func(v *verdict) { v.lines, v.messages = 101, counts{"b": 40, "a": 40, "c": 1} },
 		"descriptors":                       func(v *verdict) { v.descriptors = 2 },
-		"goroutines":                        func(v *verdict) { v.goroutines = 29 },
+		"goroutines, of which 9 hub.f":      func(v *verdict) { v.goroutines, v.places = 29, counts{"hub.f": 9} },
 		"the attack did nothing":            func(v *verdict) { v.deed = deed{} },
 		"the hub ended":                     func(v *verdict) { v.died = true },
 		"memory; stopped at 768 MB":         func(v *verdict) { v.memory, v.stopped, v.died = 800, true, true },
@@ -181,5 +181,22 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%+v", a.name)
 		}
 		seen[a.name] = true
+	}
+}
+
+// TestCount: what a hub logs, and where its goroutines are at the end, is counted by message and place.
+func TestCount(t *testing.T) {
+	h := &hubProcess{heard: make(chan struct{})}
+	for _, line := range []string{
+		"time=1 level=INFO msg=listening addr=tcp://127.0.0.1:4711\n", "time=1 level=WARN msg=\"a client is gone\" client=x\n",
+		"time=1 level=WARN msg=\"a client is gone\" client=y\n", strings.Repeat("x", 2500) + "\n", "goroutine 7 [select]:\n", "runtime.gopark(0x1)\n",
+		"sighub/hub.(*client).call(0x1, {0x2, 0x3})\n", "\t/hub/client.go:7 +0x1\n", "sighub/hub.(*client).handle(0x1)\n",
+		"goroutine 8 gp=0x1 [chan receive]:\n", "sighub/hub.(*client).call(...)\n", "goroutine 9 [idle]:\n",
+	} {
+		h.count([]byte(line))
+	}
+	if h.addr != "127.0.0.1:4711" || h.lines != 14 || h.goroutines != 3 || h.messages.most() != `2 "a client is gone"` ||
+		h.places.most() != "2 hub.(*client).call" {
+		t.Errorf("%s, %d lines, %d goroutines, %s, %s", h.addr, h.lines, h.goroutines, h.messages.most(), h.places.most())
 	}
 }

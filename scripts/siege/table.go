@@ -19,6 +19,8 @@ type verdict struct {
 	lines       int     // of log
 	descriptors int     // more than before, after a while
 	goroutines  int     // at the end
+	places      counts  // of goroutines
+	messages    counts  // of the log
 	processor   time.Duration
 	span        time.Duration
 	stopped     bool // it took so much memory that it was stopped
@@ -93,10 +95,10 @@ func (t *table) why(a attack, v *verdict) []string {
 	add(v.Held-v.control.Held > t.o.held, "the prey was held up")
 	add(v.Shut > v.control.Shut, "no way in")
 	// A span that is shorter than a minute may have the lines of a minute.
-	add(float64(v.lines) > float64(t.o.lines)*max(1, v.span.Minutes()), "log")
+	add(float64(v.lines) > float64(t.o.lines)*max(1, v.span.Minutes()), "log, of which %s", v.messages.most())
 	add(v.descriptors > 1, "descriptors")
 	const spare = 8 // of visitors, and of a runtime that has met more of the world
-	add(t.calm.goroutines > 0 && v.goroutines > t.calm.goroutines+spare, "goroutines")
+	add(t.calm.goroutines > 0 && v.goroutines > t.calm.goroutines+spare, "goroutines, of which %s", v.places.most())
 	add(a.name != calm && v.deed == deed{}, "the attack did nothing")
 	return why
 }
