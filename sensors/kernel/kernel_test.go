@@ -26,19 +26,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tree makes the tree of a txtar file and returns its root, whose name has in it what means something to a pattern.
 func tree(t testing.TB, name string) string {
 	t.Helper()
-	return treeAs(t, name, func(path string) string { return path })
-}
-
-// treeAs does the same, with other paths.
-func treeAs(t testing.TB, name string, as func(path string) string) string {
-	t.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(t.TempDir(), `sys [*]`)
 	for _, f := range archive.Files {
-		name, target, link := strings.Cut(as(f.Name), " -> ")
+		name, target, link := strings.Cut(f.Name, " -> ")
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -215,6 +209,17 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
+// TestSeparate: the inputs of a monitoring chip are measured apart, those of a chip for weather are not; all have a range.
+func TestSeparate(t *testing.T) {
+	for name, separate := range map[string]bool{"nct6798": true, "als": false, "x86-pkg-temp": false} {
+		for _, q := range found(t, tree(t, "pc.txtar"), name).Quantities {
+			if q.Separate != separate || !(q.Min < q.Max) {
+				t.Errorf("%s: %+v", name, q)
+			}
+		}
+	}
+}
+
 // TestOneOfSeveral: an input that cannot be read, or has become empty, is told alone, and the others are still read; a device
 // with nothing else fails.
 func TestOneOfSeveral(t *testing.T) {
@@ -263,12 +268,7 @@ func TestNames(t *testing.T) {
 		{[]*device{at(Hwmon, "", ""), at(Hwmon, "…", "")}, "[hwmon-1 hwmon-2]"},
 		{[]*device{at(Hwmon, strings.Repeat("x", 300), "")}, "[" + strings.Repeat("x", 60) + "]"},
 	} {
-		name(test.devices)
-		var names []string
-		for _, d := range test.devices {
-			names = append(names, d.names[0])
-		}
-		if got := fmt.Sprint(names); got != test.want {
+		if got := fmt.Sprint(names(test.devices)); got != test.want {
 			t.Errorf("%s, want %s", got, test.want)
 		}
 	}

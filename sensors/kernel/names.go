@@ -13,10 +13,10 @@ var processors = []string{"cpu-thermal", "cpu_thermal", "bcm2835_thermal", "soc-
 
 func isProcessor(name string) bool { return slices.Contains(processors, name) }
 
-// name gives each device its names: first the one to use, then others that mean it as well. A device that is the only one of its
+// names gives each device its names, and returns the ones to use; others mean it as well. A device that is the only one of its
 // name needs no more. Others have their label, their serial number or their place in it, so that a name means the same device
 // whatever the kernel counts, and whatever else is added.
-func name(devices []*device) {
+func names(devices []*device) []string {
 	cpu := onlyProcessor(devices)
 	wishes := make([][]string, len(devices))
 	owners := make(map[string]int)
@@ -57,6 +57,11 @@ func name(devices []*device) {
 			}
 		}
 	}
+	all := make([]string, len(devices))
+	for i, d := range devices {
+		all[i] = d.names[0]
+	}
+	return all
 }
 
 const cpuName = "cpu"

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // files makes a tree of files; a value that begins with -> is a symbolic link.
@@ -26,6 +28,23 @@ func files(t *testing.T, all map[string]string) string {
 		}
 	}
 	return root
+}
+
+// renumbered makes the tree of a txtar file with other paths.
+func renumbered(t *testing.T, name string, as func(path string) string) string {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string)
+	for _, f := range archive.Files {
+		name, target, link := strings.Cut(as(f.Name), " -> ")
+		if all[name] = string(f.Data); link {
+			all[name] = "->" + target
+		}
+	}
+	return files(t, all)
 }
 
 // named returns the names of all sensors of a tree.
@@ -78,7 +97,7 @@ func TestRenumbered(t *testing.T) {
 			return values
 		}
 		before := read(tree(t, name))
-		after := read(treeAs(t, name, swap.Replace))
+		after := read(renumbered(t, name, swap.Replace))
 		if fmt.Sprint(before) != fmt.Sprint(after) {
 			t.Errorf("%s reads\n%v, and renumbered\n%v", name, before, after)
 		}
@@ -167,5 +186,33 @@ func TestZones(t *testing.T) {
 	}
 	if got, want := named(files(t, all)), []string{"acpitz-tz-tz00", "acpitz-tz-tz01"}; !slices.Equal(got, want) {
 		t.Errorf("they are called %q, want %q", got, want)
+	}
+}
+
+// TestTwins: two devices with the same serial number are not taken for each other when the kernel counts in another order.
+func TestTwins(t *testing.T) {
+	root := files(t, map[string]string{
+		"devices/pci0000:00/0000:00:14.0/usb1/1-3/serial": "1234\n", "devices/pci0000:00/0000:00:14.0/usb1/1-4/serial": "1234\n",
+		"devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device0/name":          "probe",
+		"devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device0/in_temp_input": "3000",
+		"devices/pci0000:00/0000:00:14.0/usb1/1-4/1-4:1.0/iio:device1/name":          "probe",
+		"devices/pci0000:00/0000:00:14.0/usb1/1-4/1-4:1.0/iio:device1/in_temp_input": "4000",
+		"bus/iio/devices/iio:device0":                                                "->../../../devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device0",
+		"bus/iio/devices/iio:device1":                                                "->../../../devices/pci0000:00/0000:00:14.0/usb1/1-4/1-4:1.0/iio:device1",
+	})
+	f := found(t, root, "probe-0000-00-14-0-3-1-0")
+	link := filepath.Join(root, "bus/iio/devices")
+	for _, err := range []error{ // what was 0 is now 2
+		os.Rename(filepath.Join(root, "devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device0"),
+			filepath.Join(root, "devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device2")),
+		os.Remove(filepath.Join(link, "iio:device0")),
+		os.Symlink("../../../devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/iio:device2", filepath.Join(link, "iio:device2")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if values, err := read(t.Context(), f); err != nil || values[0] != 3 {
+		t.Errorf("the probe at port 3 reads %v, %v", values, err)
 	}
 }

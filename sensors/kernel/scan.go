@@ -77,7 +77,7 @@ type device struct {
 	dir      string // without symbolic links
 	channels []channel
 
-	names   []string // see name
+	names   []string // see names
 	counted bool     // the name has a number of the kernel's
 }
 
@@ -93,10 +93,10 @@ func (d *device) compare(e *device) int {
 // Scan finds the kernel's sensors, sorted by name. It leaves out what it cannot read or understand.
 func Scan(o Options) []Found {
 	devices := scan(&o)
-	name(devices)
 	found := make([]Found, len(devices))
-	for i, d := range devices {
-		found[i] = Found{Name: d.names[0], Counted: d.counted, Kind: d.kind, Path: d.dir, Quantities: quantities(d.channels),
+	for i, name := range names(devices) {
+		d := devices[i]
+		found[i] = Found{Name: name, Counted: d.counted, Kind: d.kind, Path: d.dir, Quantities: quantities(d.channels),
 			Open: d.reopen(o), names: d.names, numbers: d.numbers()}
 		if d.kind == OneWire {
 			// Its bus is slow, and the kernel reads one thermometer after another anyway.
