@@ -55,7 +55,7 @@ type Limits struct {
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
-	EventTimes     string // which times an event may have: plausibleTimes or anyTimes
+	EventTimes     string        // which times an event may have: plausibleTimes or anyTimes
 	HelloTimeout   time.Duration // from a client's connecting to the end of its first message
 	MessageTimeout time.Duration // from the beginning of a message to its end
 	WriteTimeout   time.Duration // in which a client may read nothing
