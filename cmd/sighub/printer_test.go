@@ -89,7 +89,7 @@ func TestPrintWhatIsNoJSON(t *testing.T) {
 	if err := newPrinter(&out, "json").print(broken); !errors.Is(err, errNoJSON) || out.Len() > 0 {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
-	if err := newPrinter(&out, "text").print(broken); err != nil || !strings.Contains(out.String(), "not UTF-8") {
+	if err := newPrinter(&out, "text").print(broken); err != nil || !strings.Contains(out.String(), "UTF-8") {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
 }
