@@ -128,7 +128,7 @@ type Account struct {
 }
 
 // accountStep is the least that an account reserves, in bytes.
-const accountStep = 1 << 10
+const accountStep = 256
 
 // slack is how much more than this an account reserves.
 func slack(used int64) int64 { return accountStep + used/8 }

@@ -34,7 +34,7 @@ type conn struct {
 	calls   *carrier.Calls
 
 	// greet is given what comes before the client is announced.
-	greet func(c *conn, m *carrier.Message, f frame)
+	greet func(c *conn, m *carrier.Message, packed []byte, held int)
 	// door is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
 	door *door
 
@@ -95,7 +95,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 }
 
 // charge sets the account to which all that is held for the peer is charged, until the connection has ended.
-func (c *conn) charge(a *carrier.Account) { c.account, c.writer.account = a, a }
+func (c *conn) charge(a *carrier.Account) { c.account, c.writer.lease.account = a, a }
 
 // speak sets the dialect.
 func (c *conn) speak(codec carrier.Codec) {

@@ -90,6 +90,9 @@ func TestMaxPending(t *testing.T) {
 	s := newSpeaker(t, nc)
 	s.say(jsonHello)
 	s.hear(jsonWelcome)
+	if _, err := h.Client(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	m := &carrier.Message{Method: "m", Params: carrier.ValueOf(strings.Repeat("x", 400))}
 	sent := 0
 	for {

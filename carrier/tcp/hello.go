@@ -58,20 +58,19 @@ func parseHello(v carrier.Value) (h hello, err error) {
 }
 
 // greet deals with what a client says first.
-func (s *Server) greet(c *conn, m *carrier.Message, f frame) {
+func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 	if c.codec.Name() == carrier.CBOR.Name() {
-		c.codec = keyStyle(f.data)
+		c.codec = keyStyle(packed)
 	}
 	if m.Method != methodHello {
 		s.door.spoke(c)
 		c.announce("")
-		c.deliver(m, f.charged)
+		c.deliver(m, held)
 		return
 	}
-	defer c.account.Give(f.charged)
 	h, err := parseHello(m.Params)
 	if err != nil {
-		c.reply(m.ID, carrier.Failed(err))
+		c.reply(m.ID, carrier.Failed(err), held)
 		return
 	}
 	s.door.spoke(c) // before it is told that it is welcome
@@ -86,7 +85,7 @@ func (s *Server) greet(c *conn, m *carrier.Message, f frame) {
 	if c.signals.window > 0 {
 		welcome = append(welcome, carrier.Field{Key: "signals", Value: c.limits.Signals})
 	}
-	c.reply(m.ID, carrier.Done(welcome))
+	c.reply(m.ID, carrier.Done(welcome), held)
 	c.announce(h.name)
 }
 

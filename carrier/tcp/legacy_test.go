@@ -217,13 +217,13 @@ func TestPace(t *testing.T) {
 		_ = near.Close()
 		w.close()
 	}()
-	w.put([]byte(`"first"`), 1, 0)
-	w.put([]byte(`"second"`), 0, 0)
+	_ = w.putMessage([]byte(`"first"`), 1)
+	w.putReply([]byte(`"second"`), 0, 0)
 	s.hear(`"first"`)
 	w.answered(7) // another one
 	w.answered(1)
 	s.hear(`"second"`)
-	w.put([]byte(`"third"`), 0, 0)
+	w.putReply([]byte(`"third"`), 0, 0)
 	if err := far.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -36,11 +37,8 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	if !c.writer.wait(ctx.Done(), room) {
 		return context.Cause(ctx)
 	}
-	if err := c.account.Take(len(packet)); err != nil {
-		return fmt.Errorf("it would wait for %s: %w", c.addr, err)
-	}
-	if !c.writer.put(packet, id, len(packet)) {
-		return carrier.ErrGone
+	if err := c.writer.putMessage(packet, id); err != nil {
+		return fmt.Errorf("tcp: it cannot be sent to %s: %w", c.addr, err)
 	}
 	return nil
 }
@@ -117,22 +115,24 @@ func (c *conn) handle(m *carrier.Message, f frame) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	held, err := c.writer.received(f)
 	switch {
+	case err != nil:
+		c.refused(m.ID, err)
 	case c.client == 0:
-		c.greet(c, m, f)
+		c.greet(c, m, f.data, held)
 	case m.Method == methodHello:
-		c.reply(m.ID, carrier.Failed(errHelloLate))
-		c.account.Give(f.charged)
+		c.reply(m.ID, carrier.Failed(errHelloLate), held)
 	default:
-		c.deliver(m, f.charged)
+		c.deliver(m, held)
 	}
 	return nil
 }
 
-// deliver hands a message on, for which size bytes are charged until it is answered.
-func (c *conn) deliver(m *carrier.Message, size int) {
+// deliver hands a message on, for which so many bytes are held until it is answered.
+func (c *conn) deliver(m *carrier.Message, held int) {
 	lockrank.MustBeFree("a handler is called")
-	a := &answer{conn: c, id: m.ID, size: size}
+	a := &answer{conn: c, id: m.ID, held: held}
 	c.peers.handler.HandleMessage(c.client, m, a.respond)
 }
 
@@ -140,27 +140,31 @@ func (c *conn) deliver(m *carrier.Message, size int) {
 type answer struct {
 	conn  *conn
 	id    carrier.Value
-	size  int // bytes that are charged for the message
+	held  int // bytes, for the message
 	given atomic.Bool
 }
 
 func (a *answer) respond(r carrier.Reply) {
 	if !a.given.Swap(true) {
-		a.conn.account.Give(a.size)
-		a.conn.reply(a.id, r)
+		a.conn.reply(a.id, r, a.held)
 	}
 }
 
 // refuse replies to a message that is not passed on.
 func (c *conn) refuse(id carrier.Value, why error) error {
 	c.peers.malformed.Add(1)
-	c.peers.refused.Add(carrier.Cause(why), 1)
-	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
 	if err := c.admit(); err != nil {
 		return err
 	}
-	c.reply(id, carrier.Failed(why))
+	_, _ = c.writer.received(frame{}) // of which nothing is held
+	c.refused(id, why)
 	return nil
+}
+
+func (c *conn) refused(id carrier.Value, why error) {
+	c.peers.refused.Add(carrier.Cause(why), 1)
+	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
+	c.reply(id, carrier.Failed(why), 0)
 }
 
 // admit waits until one more reply may be owed. The hub waits for what is pending to be written as well; its
@@ -181,36 +185,30 @@ func (c *conn) admit() error {
 	if c.closing.Load() {
 		return c.cause()
 	}
-	if lost != nil {
-		return lost
-	}
-	w.received()
-	return nil
+	return lost
 }
 
-// reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, or cannot be charged, is replaced by
-// an error that says so. A small one need not be charged: a peer is not read from until it has read those.
-func (c *conn) reply(id carrier.Value, r carrier.Reply) {
+// reply packs and queues a reply, and gives back what was held for the message. What cannot be packed, or is larger than the
+// peer takes, or cannot be leased, is replaced by an error that says so. A small one need not be leased: a peer is not read from
+// until it has read those.
+func (c *conn) reply(id carrier.Value, r carrier.Reply, held int) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
-	charged := 0
+	reserved := 0
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
 		err := c.fits(packet)
-		if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(packet), 2*c.limits.MaxPending) {
-			err = fmt.Errorf("%w: %s does not read the replies that wait for it", carrier.ErrLimit, c.addr)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			charged = len(packet)
-			if err = c.account.Take(charged); err != nil {
-				charged = 0
-				if len(packet) <= smallReply {
-					err = nil
-				}
-			}
+		limit := math.MaxInt
+		if r.Status == carrier.StatusDone {
+			limit = 2 * c.limits.MaxPending
 		}
+		reserved, err = c.writer.reserve(len(packet), limit, held)
+		held = 0
 		return err
 	})
-	c.writer.put(*buf, 0, charged)
+	c.writer.putReply(*buf, reserved, held)
 }
 
 // smallReply is the size in bytes up to which a reply is given although it cannot be charged.

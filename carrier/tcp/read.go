@@ -153,7 +153,7 @@ func (c *conn) overdue(err error) error {
 		why = fmt.Errorf("%w: nothing was said completely within %v", carrier.ErrTimeout, c.limits.HelloTimeout)
 	}
 	if c.split != nil {
-		c.reply(carrier.Value{}, carrier.Failed(why))
+		c.reply(carrier.Value{}, carrier.Failed(why), 0)
 	}
 	c.peers.log.Warn("connection closed: what it began to say was not complete in time", "client", c.addr)
 	return fmt.Errorf("%w: %w", why, err)

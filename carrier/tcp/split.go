@@ -12,7 +12,7 @@ type frame struct {
 	err  error  // why it cannot be unpacked
 	lost bool   // where it ends is not known, so what follows cannot be read
 
-	charged int // bytes of the account, which whoever has the frame gives back
+	charged int // bytes of the account, which whoever has the frame gives back; 0 if it is small
 }
 
 // A splitter cuts a stream into frames.
@@ -66,27 +66,30 @@ type body struct {
 	data  []byte // gathered so far; no more than headSize bytes once the frame is bad
 	bad   error  // why the frame is skipped
 
-	account *carrier.Account // of data's capacity, unless the frame is bad
+	account *carrier.Account
+	charged int // for data
 }
 
-// add adds a part of the frame. The only part of a frame is copied into a slice of its size.
+// smallFrame is the size in bytes up to which a frame is not charged while it is gathered. There is one at a time, and the
+// buffer in which it was is not charged either.
+const smallFrame = smallRead
+
+// add adds a part of the frame.
 func (b *body) add(part []byte) {
 	b.size += len(part)
 	if b.bad == nil && b.size > b.limit {
 		b.skip(tooLarge(uint64(b.size), b.limit))
 	}
-	if b.bad == nil && b.size > cap(b.data) {
+	if b.bad == nil && b.size > cap(b.data) && b.size > smallFrame {
 		b.grow()
 	}
 	if b.bad != nil {
 		part = part[:min(len(part), headSize-len(b.data))]
 	}
-	if len(part) > 0 {
-		b.data = append(b.data, part...)
-	}
+	b.data = append(b.data, part...)
 }
 
-// grow makes room for the frame so far. It charges the room before it makes it.
+// grow makes room for the frame so far, and for as much again. It charges the room before it makes it.
 func (b *body) grow() {
 	room := b.size
 	if b.data != nil { // more will follow
@@ -96,7 +99,8 @@ func (b *body) grow() {
 		b.skip(err)
 		return
 	}
-	b.account.Give(cap(b.data))
+	b.account.Give(b.charged)
+	b.charged = room
 	b.data = append(make([]byte, 0, room), b.data...)
 }
 
@@ -104,18 +108,16 @@ func (b *body) grow() {
 func (b *body) skip(why error) {
 	if b.bad == nil {
 		b.bad = why
-		b.account.Give(cap(b.data))
+		b.account.Give(b.charged)
+		b.charged = 0
 		b.data = bytes.Clone(b.data[:min(len(b.data), headSize)])
 	}
 }
 
 // end returns the frame, and is ready for the next.
 func (b *body) end() frame {
-	f := frame{data: b.data, err: b.bad}
-	if b.bad == nil {
-		f.charged = cap(b.data)
-	}
-	*b = body{limit: b.limit, account: b.account}
+	f := frame{data: b.data, err: b.bad, charged: b.charged}
+	b.size, b.data, b.bad, b.charged = 0, nil, nil, 0
 	return f
 }
 

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -28,7 +29,6 @@ type writer struct {
 	json    bool
 	timeout time.Duration
 	buffers *bufferPool
-	account *carrier.Account          // of what waits; nil: nobody counts it
 	failed  func(error)               // called once with the error of a failed write, without a lock held
 	sent    func(id uint64)           // called before a message is written to a legacy peer
 	try     func([]byte) (int, error) // writes what it can without waiting; nil: not available
@@ -37,7 +37,8 @@ type writer struct {
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
 	owed    int          // messages that were received and whose reply is not written
-	charged int          // bytes that are pending, of the account's
+	lease   lease        // what is held of messages, until they are answered, and of what waits
+	charged int          // bytes of it that are pending
 	writing int          // likewise, that are being written
 	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
@@ -54,14 +55,33 @@ type writer struct {
 	changed  chan struct{}
 }
 
-// put queues a packet; id is a message's, and 0 for a reply. So many bytes are charged for it until it is written. It returns
-// false if nothing is written any more.
-func (w *writer) put(packet []byte, id uint64, charged int) bool {
+// putMessage queues a message. The error is [carrier.ErrGone] if nothing is written any more, or wraps [carrier.ErrLimit].
+func (w *writer) putMessage(packet []byte, id uint64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
-		return false
+		return carrier.ErrGone
 	}
+	if err := w.lease.take(len(packet)); err != nil {
+		return err
+	}
+	w.put(packet, id, len(packet))
+	return nil
+}
+
+// putReply queues a reply, for which so many bytes were reserved, and gives back what was held for the message.
+func (w *writer) putReply(packet []byte, reserved, held int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lease.give(held)
+	if w.err == nil {
+		w.put(packet, 0, reserved)
+	}
+}
+
+// put queues a packet; id is a message's, and 0 for a reply. So many bytes are leased for it until it is written. The lock is
+// held.
+func (w *writer) put(packet []byte, id uint64, charged int) {
 	size := w.append(packet)
 	if w.pace != nil {
 		w.pace.queue = append(w.pace.queue, queued{size: size, charged: charged, id: id})
@@ -73,7 +93,6 @@ func (w *writer) put(packet []byte, id uint64, charged int) bool {
 		w.replies++
 	}
 	w.start()
-	return true
 }
 
 // append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
@@ -185,11 +204,21 @@ func (w *writer) stream() {
 	w.notify()
 }
 
-// received counts a message, which is owed a reply.
-func (w *writer) received() {
+// received counts a message, which is owed a reply, and leases what it needs until then. In an error, which wraps
+// [carrier.ErrLimit], nothing is leased.
+func (w *writer) received(f frame) (size int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.owed++
+	if f.charged > 0 {
+		w.lease.adopt(f.charged)
+		return f.charged, nil
+	}
+	size = cap(f.data)
+	if err := w.lease.take(size); err != nil {
+		return 0, err
+	}
+	return size, nil
 }
 
 // run writes until nothing is pending.
@@ -211,7 +240,7 @@ func (w *writer) run() {
 // written records that this many replies were written, or the error.
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
-	w.account.Give(w.writing)
+	w.lease.give(w.writing)
 	w.writing = 0
 	if w.pending == nil {
 		w.unpaid = 0
@@ -338,12 +367,25 @@ func (w *writer) notify() {
 	}
 }
 
-// takes reports whether size more bytes may wait. If nothing waits, a reply of any size may.
-func (w *writer) takes(size, limit int) bool {
+// errUnread is the error of a reply that would wait behind too many others.
+var errUnread = fmt.Errorf("%w: replies wait to be read", carrier.ErrLimit)
+
+// reserve leases what a reply needs that waits, after it has given back what was held for the message. If no more than limit bytes may wait, it is an error that they do; but if
+// nothing waits, a reply of any size may. A small one may also wait if it cannot be leased: nothing is reserved then.
+func (w *writer) reserve(size, limit, held int) (reserved int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	waiting := w.size()
-	return waiting == 0 || waiting+size <= limit
+	w.lease.give(held)
+	if waiting := w.size(); waiting > 0 && waiting+size > limit {
+		return 0, errUnread
+	}
+	if err := w.lease.take(size); err != nil {
+		if size <= smallReply {
+			err = nil
+		}
+		return 0, err
+	}
+	return size, nil
 }
 
 // size returns how many bytes of messages and replies are pending; signals have a bound of their own. The lock is held.
