@@ -146,7 +146,7 @@ func (c cborCodec) Decode(data []byte, v any) error {
 		return nil
 	}
 	if a, ok := v.(*any); ok && a != nil {
-		if err := CheckValue(cborCodec{}, data); err != nil {
+		if err := checkValue(c, data); err != nil {
 			return err
 		}
 		*a, _ = plainValue(data)

@@ -35,6 +35,29 @@ func CheckValue(c Codec, raw []byte) error {
 	if plainCBOR(c, raw) {
 		return nil
 	}
+	defer takeTurn(len(raw))()
+	return checkValue(c, raw)
+}
+
+// Large values are checked and converted a few at a time. Each takes some fifty times its size of memory meanwhile, and so a
+// crowd of clients that send nothing else would take all there is.
+var turns = make(chan struct{}, 2)
+
+const largeValue = 64 << 10
+
+// takeTurn waits for the turn of a value of so many bytes. The caller calls done when it has been dealt with.
+func takeTurn(size int) (done func()) {
+	if size < largeValue {
+		return noTurn
+	}
+	turns <- struct{}{}
+	return func() { <-turns }
+}
+
+func noTurn() {}
+
+// checkValue is CheckValue for who has the turn.
+func checkValue(c Codec, raw []byte) error {
 	var k *checker // a value without arrays and maps needs none
 	if holdsOthers(c, raw) {
 		k, _ = checkers.Get().(*checker)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -337,5 +338,37 @@ func TestGoValues(t *testing.T) {
 				t.Errorf("%s: %v: %v, %v %v, want %v", name, c.v, got, err, err2, c.want)
 			}
 		}
+	}
+}
+
+// TestLargeValuesTakeTurns: large values, also within others, are checked and converted by many at once, and nobody waits for
+// ever.
+func TestLargeValuesTakeTurns(t *testing.T) {
+	list := []byte("[" + strings.Repeat("1,", largeValue) + "1]")
+	large := RawValue(JSON, list)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for _, v := range []Value{
+				large, large.Shared(), ValueOf([]any{large, map[string]any{"x": large}}), ValueOf(written(list)), ValueOf(struct{ V Value }{large}),
+				ValueOf(Object{{"data", ValueOf([]any{large.Shared()})}}),
+			} {
+				raw, err := v.AppendTo(nil, CBOR)
+				if err == nil {
+					err = CheckValue(CBORText, raw)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			var packed PackedSignal
+			if err := packed.Pack(CBOR, &Signal{Data: ValueOf([]any{large})}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(turns) > 0 {
+		t.Errorf("%d turns are not over", len(turns))
 	}
 }

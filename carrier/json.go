@@ -91,7 +91,7 @@ func (c jsonCodec) Decode(data []byte, v any) error {
 		return nil
 	}
 	if a, ok := v.(*any); ok && a != nil {
-		if err := CheckValue(c, data); err != nil {
+		if err := checkValue(c, data); err != nil {
 			return err
 		}
 		*a, _ = c.plain(skipSpace(data))

@@ -183,13 +183,14 @@ func (v Value) transcode(dst []byte, c Codec) ([]byte, error) {
 	if v.codec == nil || len(v.raw) == 0 {
 		out, err := c.Append(dst, v.v)
 		if err == nil && !modelled(v.v) {
-			err = CheckValue(c, out[len(dst):])
+			err = checkValue(c, out[len(dst):])
 		}
 		if err != nil {
 			return dst, err
 		}
 		return out, nil
 	}
+	defer takeTurn(len(v.raw))()
 	a, err := v.Any()
 	if err != nil {
 		return dst, err

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -331,6 +333,24 @@ func (p *rawPeer) refusedListener(params string) {
 	p.hear(`"status":-2`)
 }
 
+// TestTooLargeForOldPrograms: an event that a legacy client cannot read is logged, and the next one is heard.
+func TestTooLargeForOldPrograms(t *testing.T) {
+	log := &lineCounter{first: make(chan struct{})}
+	n := serveNetwork(t, hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}})
+	old := n.rawSaying(`{"id":1,"method":"add_listener","params":{"sender":"s","event":"e"}}`)
+	old.hear(`"status":0`)
+	s := addSender(t, n.Router, "s", "e")
+	for range 3 {
+		trigger(t, s, "e", strings.Repeat("x", 4096))
+	}
+	trigger(t, s, "e", 5)
+	old.hear(`"data":5`)
+	n.stop()
+	if lines := log.Load(); lines < 1 || lines > 2 { // why, and that events are dropped
+		t.Errorf("%d lines in the log", lines)
+	}
+}
+
 // TestNaNOfOldPrograms: what Python writes is taken from a client without hello, and is heard as it came by such, as null in JSON
 // and as NaN in CBOR.
 func TestNaNOfOldPrograms(t *testing.T) {
@@ -359,6 +379,14 @@ func TestNaNOfOldPrograms(t *testing.T) {
 	}
 	if got := <-heard[1]; got != "[]interface {} [NaN -Inf]" {
 		t.Error(got)
+	}
+	old.say(`{"id":1,"status":0,"response":null}`)
+	floats := addSender(t, n.Router, "floats", "e")
+	old.say(`{"id":2,"method":"add_listener","params":{"sender":"floats","event":"e"}}`)
+	old.hear(`"id":2,"status":0`)
+	trigger(t, floats, "e", math.Inf(1))
+	if k, err = old.nc.Read(buf); err != nil || !strings.Contains(string(buf[:k]), `"data":Infinity}`) {
+		t.Errorf("an old program hears %s, %v", buf[:k], err)
 	}
 	from.say(`{"params":{"info":{"sender":"s","event":"e"},"data":nan},"id":3,"method":"signal"}`)
 	from.hear(`"id":3,"status":-4`)
