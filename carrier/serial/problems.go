@@ -19,6 +19,9 @@ type Problem struct {
 
 // problems returns what is wrong at the port; the server's lock is held.
 func (l *line) problems(now time.Time) (list []Problem) {
+	if p := l.heard.echo(now); p != nil {
+		list = append(list, *p)
+	}
 	c := l.client
 	if c == nil || c.cause != nil { // no device is connected
 		if p := l.heard.problem(now); p != nil {

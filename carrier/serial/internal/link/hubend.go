@@ -64,8 +64,8 @@ func NewHubEnd(c HubConfig, devices *Devices, owner HubOwner) *HubEnd {
 		in: wire.Deframer{Limit: wire.MaxFrame}}
 }
 
-// LineStats counts what arrived: whole frames, and what was not a frame.
-type LineStats struct{ Frames, BadFrames uint64 }
+// LineStats counts what arrived: whole frames, what was not a frame, and the hub's own frames, which the line has returned.
+type LineStats struct{ Frames, BadFrames, Echoes uint64 }
 
 // A LastError is the latest error on a line, and when it happened.
 type LastError struct {
