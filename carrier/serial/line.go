@@ -118,7 +118,7 @@ func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
 	l.end.Opened(settable && l.options.Baud == 0)
-	l.heard.opened()
+	l.heard.opened(l.end.Stats.Echoes)
 	l.server.mu.Unlock()
 	endpoint.Pump(ctx, p, listeningEnd{l.end, &l.heard}, &l.server.mu, l.wake, func(err error) {
 		lost = err

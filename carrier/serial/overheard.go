@@ -21,7 +21,9 @@ type listeningEnd struct {
 func (e listeningEnd) Receive(now time.Time, data []byte) (more bool) {
 	good := e.Stats.Frames
 	more = e.HubEnd.Receive(now, data)
-	e.heard.note(now, data, e.Stats.Frames > good)
+	if !e.heard.noteEchoes(now, e.Stats.Echoes) {
+		e.heard.note(now, data, e.Stats.Frames > good)
+	}
 	return more
 }
 
@@ -34,6 +36,9 @@ type overheard struct {
 	text, noise           string // the latest of each, in a form that is harmless to print
 	textSince, noiseSince time.Time
 	textAt, noiseAt       time.Time
+
+	echoes              uint64 // of the hub's own frames, when they were last looked at
+	echoSince, echoedAt time.Time
 }
 
 const (
@@ -46,11 +51,38 @@ const (
 )
 
 // opened begins anew.
-func (o *overheard) opened() { *o = overheard{port: o.port, log: o.log} }
+func (o *overheard) opened(echoes uint64) { *o = overheard{port: o.port, log: o.log, echoes: echoes} }
+
+// understood forgets what is no frame, because frames arrive.
+func (o *overheard) understood() {
+	*o = overheard{port: o.port, log: o.log, echoes: o.echoes, echoSince: o.echoSince, echoedAt: o.echoedAt}
+}
+
+// noteEchoes takes the number of the hub's own frames that have come back. It reports whether there are more.
+func (o *overheard) noteEchoes(now time.Time, n uint64) (more bool) {
+	if n == o.echoes {
+		return false
+	}
+	o.echoes, o.echoedAt = n, now
+	if o.echoSince.IsZero() {
+		o.echoSince = now
+		o.log.Warn("this line echoes what the hub sends", "port", o.port)
+	}
+	return true
+}
+
+// echo returns that the line echoes; nil if it has not done so lately.
+func (o *overheard) echo(now time.Time) *Problem {
+	if o.echoedAt.IsZero() || now.Sub(o.echoedAt) >= stillOfText {
+		return nil
+	}
+	return &Problem{What: "this line echoes what the hub sends", Since: o.echoSince.UTC(),
+		Remedy: "on two wires of RS-485 switch the receiver off while sending; else check that TX and RX are not connected to each other"}
+}
 
 func (o *overheard) note(now time.Time, data []byte, frames bool) {
 	if frames {
-		o.opened()
+		o.understood()
 		return
 	}
 	o.tail = append(o.tail, data...)

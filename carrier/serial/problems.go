@@ -17,8 +17,17 @@ type Problem struct {
 	cause string
 }
 
+// stillOfHello is how long the trouble with a HELLO is shown. A device says HELLO every second.
+const stillOfHello = 5 * time.Second
+
 // problems returns what is wrong at the port; the server's lock is held.
 func (l *line) problems(now time.Time) (list []Problem) {
+	if p := l.heard.echo(now); p != nil {
+		list = append(list, *p)
+	}
+	if e := l.end.LastError; e.Remedy != "" && now.Sub(e.At) < stillOfHello {
+		list = append(list, Problem{What: harmless(e.Err.Error()), Remedy: e.Remedy, Since: e.At.UTC()})
+	}
 	c := l.client
 	if c == nil || c.cause != nil { // no device is connected
 		if p := l.heard.problem(now); p != nil {

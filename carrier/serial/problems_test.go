@@ -279,6 +279,47 @@ func TestTextInsteadOfFrames(t *testing.T) {
 	}
 }
 
+// TestEchoStands: a line that returns what the hub sends says so, whether or not a device is there, until it has not done so for
+// some time or is opened anew.
+func TestEchoStands(t *testing.T) {
+	log := new(logBuffer)
+	s, err := Listen(Options{Ports: []PortOptions{{Port: "x"}}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	l := newLine(s, &s.options.Ports[0], discovery.Port{Path: "x"})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	echoes := func(now time.Time) bool {
+		p := l.problems(now)
+		return len(p) == 1 && p[0].What == "this line echoes what the hub sends" && p[0].Remedy != ""
+	}
+	now := time.Unix(1e9, 0)
+	end := listeningEnd{l.end, &l.heard}
+	receive := func(n uint64, data string) {
+		l.end.Stats.Echoes += n
+		end.Receive(now, []byte(data))
+	}
+	receive(0, "\x01\x00")
+	if echoes(now) {
+		t.Error("an echo before there is one")
+	}
+	for range 5 {
+		receive(1, "\x01\x03\x7c\x81\x00") // as the link has found
+	}
+	l.end.Stats.Frames++ // a device is there, too
+	receive(0, "\x00")
+	if !echoes(now) || !echoes(now.Add(stillOfText-1)) || echoes(now.Add(stillOfText)) {
+		t.Errorf("%+v", l.problems(now))
+	}
+	l.heard.opened(l.end.Stats.Echoes)
+	receive(0, "\x00")
+	if echoes(now) {
+		t.Error("the echo of the port before")
+	}
+	if n := strings.Count(log.String(), "this line echoes"); n > 1 {
+		t.Error(log)
+	}
+}
+
 // TestPrints: what a device prints between its frames is shown.
 func TestPrints(t *testing.T) {
 	pty, err := port.NewPTY("")

@@ -203,7 +203,8 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second && len(p.Problems) == 0 {
 		lines = append(lines, "no device has said HELLO: check that it runs sighub's firmware, and at which baud")
 	}
-	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason {
+	standing := slices.ContainsFunc(p.Problems, func(problem serial.Problem) bool { return problem.What == p.Error })
+	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason && !standing {
 		lines = append(lines, fmt.Sprintf("last error, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
 	}
 	if d := p.Device; d != nil && len(d.Refused) > 0 {

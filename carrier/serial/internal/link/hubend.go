@@ -72,6 +72,9 @@ type LineStats struct{ Frames, BadFrames, Echoes uint64 }
 type LastError struct {
 	Err error
 	At  time.Time
+
+	// Remedy says what a user can do about it, if it is wrong with a device that says HELLO. It comes again with each HELLO.
+	Remedy string
 }
 
 // A HubOwner is told what happens at a [HubEnd].
@@ -254,11 +257,11 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	h, err := wire.ParseHello(payload)
 	switch {
 	case err != nil:
-		l.LastError = LastError{err, now}
+		const remedy = "if this goes on, update the hub or the device, whichever is older"
+		l.LastError = LastError{fmt.Errorf("a device's HELLO cannot be read: %w", err), now, remedy}
 		if now.Sub(l.badHelloLogged) >= badHelloEvery {
 			l.badHelloLogged = now
-			l.Log.Warn("a device's HELLO cannot be read", "port", l.Name, "error", err,
-				"remedy", "if this goes on, update the hub or the device, whichever is older")
+			l.Log.Warn("a device's HELLO cannot be read", "port", l.Name, "error", err, "remedy", remedy)
 		}
 		return
 	case !l.admits(now, h):
@@ -304,7 +307,8 @@ func (l *HubEnd) admits(now time.Time, h wire.Hello) bool {
 		other.Drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.Name))
 		return true
 	}
-	l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now}
+	l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now,
+		"give each device a uid of its own"}
 	if l.refusedUID != h.ID() {
 		l.refusedUID = h.ID()
 		l.Log.Error("a device with this uid is connected on another port, and ignored on this one",
@@ -323,9 +327,11 @@ func (l *HubEnd) beginSession(now time.Time, d *Device) {
 	case l.welcome == nil: // else several HELLOs came at once
 		d.unheardHellos++
 	}
+	if d.unheardHellos >= deafAfter {
+		l.LastError = LastError{fmt.Errorf("serial: the device %s is heard, but does not hear", h.Title()), now, "check the wire to its receiver"}
+	}
 	if d.unheardHellos == deafAfter {
 		d.unheardHellos++ // so that it is logged once
-		l.LastError = LastError{fmt.Errorf("serial: the device %s is heard, but does not hear: check the wire to its receiver", h.Title()), now}
 		l.Log.Warn("a device is heard, but does not hear: check the wire to its receiver", "port", l.Name, "device", h.Title())
 	}
 	d.session = session
