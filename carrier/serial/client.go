@@ -25,6 +25,7 @@ type client struct {
 	line         *line
 	id           carrier.ClientID // 0 until the handler is to be told
 	dict         *wire.Dictionary
+	problem      error     // what is wrong with it; guarded by the server's lock
 	predecessors []*client // the handler must know of their end first
 
 	answers handedAnswers
@@ -117,7 +118,7 @@ func (c *client) run() {
 		if errors.Is(err, carrier.ErrGone) {
 			return
 		}
-		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
+		c.complain(err) // the device is served with what can be used
 	}
 	if !c.announce() {
 		return

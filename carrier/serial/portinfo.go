@@ -28,6 +28,7 @@ type PortInfo struct {
 
 	Frames    uint64     `json:"frames"`          // that arrived whole
 	BadFrames uint64     `json:"bad_frames"`      // what arrived that was not a frame
+	Echoes    uint64     `json:"echoes"`          // the hub's own frames, which the line has returned
 	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 }
@@ -37,6 +38,8 @@ type DeviceInfo struct {
 	UID      string `json:"uid"` // in hexadecimal; "name:" and the name if it has none
 	Name     string `json:"name"`
 	Firmware string `json:"firmware,omitempty"`
+
+	Problem string `json:"problem,omitempty"` // what of its dictionary cannot be used, and why
 
 	Readings  uint64  `json:"readings"`            // that have arrived on this port
 	PerSecond float64 `json:"readings_per_second"` // a recent average
@@ -79,7 +82,7 @@ func (s *Server) Ports() []PortInfo {
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
 		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
-		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames,
+		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames, Echoes: l.end.Stats.Echoes,
 	}
 	switch {
 	case l.port.err != nil:
@@ -114,6 +117,9 @@ func (c *client) info(now time.Time) *DeviceInfo {
 	d := c.device
 	i := &DeviceInfo{
 		UID: d.ID, Name: c.name(), Firmware: c.hello.Firmware, Resent: d.Link.Stats.Resent, Repeated: d.Link.Stats.Repeated,
+	}
+	if c.problem != nil {
+		i.Problem = c.problem.Error()
 	}
 	if rtt := d.Link.RoundTrip(); rtt > 0 {
 		i.RoundTrip = new(rtt.Seconds() * 1000)

@@ -37,6 +37,7 @@ func (d *Device) Readings(arrived time.Time, a Arrival, dict *wire.Dictionary) (
 		return nil, fmt.Errorf("%w: %w", ErrComesAgain, err)
 	case err != nil && d.Link.Doubt(a.In):
 		d.timeline = before
+		d.Wake() // to ask for it
 		return nil, fmt.Errorf("%w: %w", ErrComesAgain, err)
 	case err != nil:
 		return nil, err
