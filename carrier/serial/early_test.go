@@ -185,7 +185,9 @@ func TestReadingsWithoutTime(t *testing.T) {
 			t.Fatal("the hub asks again for ever")
 		}
 		event(1, 0x61, 'x') // no reading at all
-		for f = <-d.frames; f.Kind != wire.FrameReply && f.Kind != wire.FrameAgain; f = <-d.frames {
+		f = <-d.frames
+		for f.Kind != wire.FrameReply && f.Kind != wire.FrameAgain {
+			f = <-d.frames
 		}
 	}
 	if f.Number != 1 || wire.UnpackReply(f.Payload).Status != carrier.StatusMalformed {

@@ -23,6 +23,7 @@ type DeviceEnd struct {
 	owner DeviceOwner
 	Link  *Link
 	ring  ring
+	batch batchSize
 	stats DeviceStats
 
 	open       bool // there is a port
@@ -197,6 +198,7 @@ func (l *DeviceEnd) arrived(a Arrival) {
 // acknowledged ends the readings of a frame that the hub has answered.
 func (l *DeviceEnd) acknowledged(a Arrival) {
 	readings := l.ring.takeAnswered(a.Answered.ID)
+	l.batch.answered(l.Link, a.Answered)
 	err := wire.UnpackReply(a.Reply).Err()
 	for _, r := range readings {
 		switch {
@@ -337,7 +339,7 @@ func (l *DeviceEnd) refill() {
 		if len(l.ring.inFlight) > 0 && (unsent > 0 || l.Link.out.inFlight >= l.Link.limits.window) {
 			return
 		}
-		payload, id, tooLarge := l.ring.pack(l.Link.PayloadLimit())
+		payload, id, tooLarge := l.ring.pack(l.batch.bytes(l.Link), l.Link.PayloadLimit())
 		if tooLarge != nil {
 			l.ended([]*PendingReading{tooLarge}, fmt.Errorf("%w: the hub takes frames of %d bytes", carrier.ErrTooLarge, l.Link.limits.MaxFrame))
 			continue
