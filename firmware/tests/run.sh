@@ -65,7 +65,7 @@ done
 if command -v avr-gcc >/dev/null; then
 	while read -r requests flash; do
 		# shellcheck disable=SC2046 # this is a list of options
-		avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS="$requests" \
+		avr-gcc -mmcu=atmega328p -std=c99 -fno-common -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS="$requests" \
 			-c ../src/sighub.c -o "$out/avr.o"
 		avr-size "$out/avr.o" | awk -v most="$flash" '{ print }
 			NR == 2 && ($1 + $2 > most || $2 + $3 > 256) { print "more than " most " bytes of flash or 256 of RAM"; exit 1 }'

@@ -156,7 +156,7 @@ func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 				return // which may be due to the rate on trial
 			}
 			l.Link.damaged()
-			if l.badInRow++; l.badInRow >= badFrames && !l.saying {
+			if l.badInRow++; l.badInRow >= badFrames && now.Sub(l.Link.heard) >= badFor && !l.saying {
 				l.sayHello(now)
 			}
 		case f.Kind == wire.FrameHello && len(f.Payload) == 0:
