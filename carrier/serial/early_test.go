@@ -18,6 +18,8 @@ type wiredDevice struct {
 	conn   net.Conn
 	frames chan wire.Frame
 	hello  wire.Hello
+	dict   []byte
+	hub    *Server
 
 	welcomed chan wire.Welcome
 }
@@ -93,7 +95,7 @@ func lightDictionary() []byte {
 func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 	t.Helper()
 	dict := lightDictionary()
-	d := &wiredDevice{t: t, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
+	d := &wiredDevice{t: t, dict: dict, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
 		ReceiveWindow: 254, Window: 1, Boot: 7, TicksPerSecond: 1000}}
 	lines := make(chan net.Conn, 1)
 	hub, err := Listen(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
@@ -105,6 +107,7 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 		}
 	})}}})
 	must(t, err)
+	d.hub = hub
 	at := newRecorder()
 	serve(t, hub, at)
 	return d, lines, at
@@ -113,10 +116,9 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 // giveDictionary answers the hub's questions for the dictionary.
 func (d *wiredDevice) giveDictionary(session uint16) {
 	d.t.Helper()
-	dict := lightDictionary()
 	for {
 		ask := d.await(wire.FrameMessage) // it says where to begin; one that was slowly answered comes again
-		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
+		piece := d.dict[min(len(d.dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
 		d.write(session, wire.Frame{Kind: wire.FrameReply, Number: ask.Number, Payload: wire.PackReply(carrier.Done(piece), 200)})
 		if len(piece) == 0 {
 			return

@@ -212,6 +212,9 @@ func serveDirtyLine(t *testing.T, owner *dirtyHub, device dirtyDevice, seed uint
 	bad, passed := hears.bad+speaks.bad, hears.fooled+speaks.fooled
 	t.Logf("%d readings in %v, %d of them wrong, lost, doubled or out of order; the ring was full %d times; %d damaged frames, of which the CRC let %d pass; %d made no sense; to the hub %v; to the device %v",
 		taken, now.Sub(start).Round(time.Second), wrong, full, bad, passed, owner.device.Link.Stats.Doubted, toHub.Stats(), toDevice.Stats())
+	if full > 0 {
+		t.Errorf("the line was too slow: there was no room for a reading %d times", full)
+	}
 	if passed == 0 && wrong > 0 || wrong > 50*passed {
 		t.Errorf("%d readings are wrong, lost, doubled or out of order", wrong)
 	}
