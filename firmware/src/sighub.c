@@ -169,18 +169,19 @@ static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they are sent, 
 static uint8_t rx[SIGHUB_FRAME];      /* unstuffed, behind a zero */
 static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 
-/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first, and
- * inlines functions that should be small. */
+/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first, and inlines
+ * functions that should be small. It also calculates each of several results anew, with more code, unless it must go on from
+ * the value as it is: SETTLE. */
 #ifdef __AVR__
 #define NEAR(type, p, at) type *p; __asm__("" : "=b"(p) : "0"(at))
 #define SHARED __attribute__((noinline)) static
-#define IN_ONE(n) __asm__("" : "+d"(n))
-#define IN_STEPS(n, p) __asm__("" : "+d"(n), "+b"(p)) /* otherwise the compiler calculates each result anew */
+#define SETTLE(n) __asm__("" : "+d"(n))
+#define SETTLE_BOTH(n, p) __asm__("" : "+d"(n), "+b"(p))
 #else
 #define NEAR(type, p, at) type *p = at
 #define SHARED static
-#define IN_STEPS(n, p) (void)0
-#define IN_ONE(n) (void)0
+#define SETTLE(n) (void)0
+#define SETTLE_BOTH(n, p) (void)0
 #endif
 #define STATE(s) NEAR(sighub_state, s, &state)
 
@@ -273,15 +274,15 @@ void sighub_put(uint32_t n, uint8_t kind) {
 	p[2] = BYTE(u, 2);
 	p[1] = BYTE(u, 3);
 	kind += 26;
-	IN_STEPS(kind, p);
+	SETTLE_BOTH(kind, p);
 	if (!(BYTE(u, 2) | BYTE(u, 3))) {
 		p += 2;
 		kind--;
-		IN_STEPS(kind, p);
+		SETTLE_BOTH(kind, p);
 		if (!BYTE(u, 1)) {
 			p++;
 			kind--;
-			IN_STEPS(kind, p);
+			SETTLE_BOTH(kind, p);
 			if (BYTE(u, 0) < 24) {
 				p++;
 				kind = (uint8_t)(kind + BYTE(u, 0) - 24);
@@ -295,7 +296,7 @@ void sighub_put(uint32_t n, uint8_t kind) {
 SHARED void put_number(uint32_t n) { sighub_put(n, SIGHUB_UNSIGNED); }
 static void put_int(int32_t value) {
 	uint8_t kind = SIGHUB_UNSIGNED;
-	IN_ONE(kind);
+	SETTLE(kind);
 	if (value < 0) {
 		value = ~value;
 		kind = SIGHUB_NEGATIVE;
@@ -482,7 +483,7 @@ static void pop(sighub_state *s) {
 /* Processes the answer to a frame, ACK or REP. */
 static void answered(sighub_state *s, uint8_t control) {
 	uint8_t i = control;
-	IN_ONE(i);
+	SETTLE(i);
 	i -= s->number;
 	i &= NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
@@ -785,7 +786,7 @@ static void put_hello(sighub_state *s) {
 	put_number(d->boot);
 	put_small(d->cause);
 	control = KEPT(s);
-	IN_ONE(control);
+	SETTLE(control);
 	if (IS_MUTE(s)) control |= MUTE;
 	sighub_put_byte(control);
 	put_number(s->ticks);

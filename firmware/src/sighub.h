@@ -96,6 +96,7 @@ extern "C" {
  * dictionary's macros are expanded after "enum", because an argument behind ",##" is not expanded before. */
 #ifdef __COUNTER__
 #if defined __clang__
+#pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
 #endif
 #define SIGHUB_COUNT_EVENT SIGHUB_COUNTED(__COUNTER__)
@@ -107,6 +108,9 @@ extern "C" {
 #define SIGHUB_COUNTED_DICTIONARY(nothing, ...) \
 	const char sighub_dictionary[] SIGHUB_FLASH = __VA_ARGS__; \
 	SIGHUB_CHECK(__COUNTER__ - sighub_counter - 1 <= SIGHUB_EVENTS, "the dictionary has more events than SIGHUB_EVENTS: define a larger one")
+#if defined __clang__
+#pragma clang diagnostic pop
+#endif
 #else
 #define SIGHUB_COUNT_EVENT ""
 #define SIGHUB_DICTIONARY(entries) const char sighub_dictionary[] SIGHUB_FLASH = entries
@@ -243,9 +247,14 @@ static inline uint8_t sighub_get_float(float *value) {
 		sighub_get_byte();
 		sighub_get_byte();
 		sighub_get_byte();
-		if (exponent == 0x7FF) exponent = 255; /* infinite, or not a number */
-		else if ((exponent -= 896) >= 255) exponent = 255, n = 0; /* larger than any float */
-		else if (exponent <= 0) exponent = 0, n = 0;
+		exponent = (int16_t)(exponent - 896); /* it is 0 at 1023, and in a float at 127 */
+		if (exponent >= 255) { /* infinite, not a number, or larger than any float */
+			if (exponent < 0x7FF - 896) n = 0;
+			exponent = 255;
+		} else if (exponent <= 0) { /* smaller than any float with all its digits */
+			exponent = 0;
+			n = 0;
+		}
 		u.bits = sign | (uint32_t)exponent << 23 | n;
 		break;
 	default:
