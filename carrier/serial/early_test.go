@@ -20,6 +20,8 @@ type wiredDevice struct {
 	conn   net.Conn
 	frames chan wire.Frame
 	hello  wire.Hello
+	dict   []byte
+	hub    *Server
 
 	welcomed chan wire.Welcome
 }
@@ -124,7 +126,7 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 func newWiredHub(t *testing.T, h carrier.Handler) (*wiredDevice, chan<- net.Conn, *Server, *logBuffer) {
 	t.Helper()
 	dict, log := lightDictionary(), new(logBuffer)
-	d := &wiredDevice{t: t, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
+	d := &wiredDevice{t: t, dict: dict, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
 		ReceiveWindow: 254, Window: 1, Boot: 7, TicksPerSecond: 1000}}
 	lines := make(chan net.Conn, 1)
 	hub, err := Listen(Options{Timeout: watchdog, Logger: slog.New(slog.NewTextHandler(log, nil)), Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
@@ -136,6 +138,7 @@ func newWiredHub(t *testing.T, h carrier.Handler) (*wiredDevice, chan<- net.Conn
 		}
 	})}}})
 	must(t, err)
+	d.hub = hub
 	serve(t, hub, h)
 	return d, lines, hub, log
 }
@@ -143,10 +146,9 @@ func newWiredHub(t *testing.T, h carrier.Handler) (*wiredDevice, chan<- net.Conn
 // giveDictionary answers the hub's questions for the dictionary.
 func (d *wiredDevice) giveDictionary(session uint16) {
 	d.t.Helper()
-	dict := lightDictionary()
 	for {
 		ask := d.await(wire.FrameMessage) // it says where to begin; one that was slowly answered comes again
-		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
+		piece := d.dict[min(len(d.dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
 		d.write(session, wire.Frame{Kind: wire.FrameReply, Number: ask.Number, Payload: wire.PackReply(carrier.Done(piece), 200)})
 		if len(piece) == 0 {
 			return

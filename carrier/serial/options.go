@@ -41,8 +41,8 @@ type Options struct {
 	// Backoff paces the tries to open a port. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
-	// Dir is the folder in which dictionaries are remembered from one run to the next. It is made if it does not exist.
-	// Empty: they are remembered in memory only.
+	// Dir is the folder in which the dictionaries of devices are remembered from one run to the next, each until the device
+	// starts anew. It is made if it does not exist. Empty: they are remembered in memory only.
 	Dir string
 
 	// Logger gets what happens to ports and devices, and the text that devices print. Nil: nothing is logged.

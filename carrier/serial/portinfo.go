@@ -34,6 +34,7 @@ type PortInfo struct {
 
 	Frames    uint64     `json:"frames"`          // that arrived whole
 	BadFrames uint64     `json:"bad_frames"`      // what arrived that was not a frame
+	Echoes    uint64     `json:"echoes"`          // the hub's own frames, which the line has returned
 	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 }
@@ -90,7 +91,7 @@ func (s *Server) Ports() []PortInfo {
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
 		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
-		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames,
+		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames, Echoes: l.end.Stats.Echoes,
 	}
 	switch {
 	case l.port.err != nil:

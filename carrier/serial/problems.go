@@ -53,13 +53,16 @@ func quote(s string) string { return strconv.Quote(s) }
 // complain notes and logs what is wrong with the device's dictionary.
 func (c *client) complain(err error) {
 	what := "the device's dictionary cannot be used, so its readings are refused"
-	if c.dict != nil {
+	switch {
+	case c.dict != nil && c.hello.Mute:
+		what = "the device cannot report what its dictionary names"
+	case c.dict != nil:
 		what = "not all of the device's dictionary can be used"
 	}
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.record.refused.add(1, err)
-	c.problem = &Problem{What: what + ": " + harmless(err.Error()), Remedy: "correct the names in the device's program", Since: time.Now().UTC()}
+	c.problem = &Problem{What: what + ": " + harmless(err.Error()), Remedy: "correct the device's program", Since: time.Now().UTC()}
 	c.server.log.Error("the dictionary of a device cannot be used as it is", "port", c.line.path, "device", c.name(), "uid", c.device.ID,
 		"cause", carrier.Cause(err), "error", err)
 }

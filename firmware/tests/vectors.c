@@ -177,9 +177,9 @@ static void frame_vector(text v) {
 		open_frame(control);
 		if (n) put_copy(plain, (uint8_t)n);
 		close_frame(&state);
-		while (*state.out_at == 0) state.out_at++, state.out_left--;
-		check(state.out_left == size && !memcmp(state.out_at, stuffed, size), "frames, sent:", v);
-		state.out_left = 0;
+		while (out[state.out_at] == 0) state.out_at++;
+		check((size_t)(state.out_end - state.out_at) == size && !memcmp(out + state.out_at, stuffed, size), "frames, sent:", v);
+		state.out_at = state.out_end;
 	} else {
 		sighub_rx(0);
 		receive(stuffed, size - 1);
@@ -248,6 +248,31 @@ static void reading_vector(text v) {
 		ticks = taken;
 	}
 	check(state.used == size && !memcmp(ring, stuffed, size), "readings", v);
+}
+
+/* A dictionary with more events than there is room for: nothing is reported, and HELLO says so. */
+static void too_many_events(void) {
+	static const sighub_device device = {(const uint8_t *)"u", 1, "", "", 1, 0, 0};
+	for (int events = SIGHUB_EVENTS; events <= SIGHUB_EVENTS + 1; events++) {
+		char *p = dictionary + sprintf(dictionary, "\1a");
+		for (int i = 0; i < events; i++) p += sprintf(p, "\2e");
+		uint8_t good = events == SIGHUB_EVENTS, began = sighub_begin(&device, 0), reported = sighub_report(0, 1, 0);
+		wire_size = 0;
+		sighub_poll(0);
+		size_t n = 0; /* the bytes of HELLO, behind a zero and unstuffed, up to whether readings were kept */
+		for (size_t i = 1, code = 1; n <= 13; i++) {
+			if (--code) {
+				plain[n++] = wire[i];
+				continue;
+			}
+			code = wire[i];
+			if (i > 1) plain[n++] = 0;
+		}
+		if ((began != 0) != good || reported != good || plain[13] != (good ? 0 : 2)) {
+			fprintf(stderr, "vectors: wrong: %d events: began %d, reported %d, HELLO says %d\n", events, began, reported, plain[13]);
+			exit(1);
+		}
+	}
 }
 
 static void section(const char *name, void (*run)(text)) {
@@ -372,6 +397,7 @@ int main(int count, char **arguments) {
 	section("bad", bad);
 	section("dictionaries", dictionary_vector);
 	section("readings", reading_vector);
+	too_many_events();
 	noise();
 	free(json);
 	printf("%d vectors\n", vectors);

@@ -23,6 +23,7 @@ type DeviceEnd struct {
 	owner DeviceOwner
 	Link  *Link
 	ring  ring
+	batch batchSize
 	stats DeviceStats
 
 	open       bool // there is a port
@@ -155,7 +156,7 @@ func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 				return // which may be due to the rate on trial
 			}
 			l.Link.damaged()
-			if l.badInRow++; l.badInRow >= badFrames && !l.saying {
+			if l.badInRow++; l.badInRow >= badFrames && now.Sub(l.Link.heard) >= badFor && !l.saying {
 				l.sayHello(now)
 			}
 		case f.Kind == wire.FrameHello && len(f.Payload) == 0:
@@ -197,6 +198,7 @@ func (l *DeviceEnd) arrived(a Arrival) {
 // acknowledged ends the readings of a frame that the hub has answered. It may have refused some of them, or all.
 func (l *DeviceEnd) acknowledged(a Arrival) {
 	readings := l.ring.takeAnswered(a.Answered.ID)
+	l.batch.answered(l.Link, a.Answered)
 	failed := wire.UnpackReply(a.Reply).Err()
 	refused, all := wire.RefusedPlaces(a.Reply)
 	became := func(place int) error {
@@ -349,7 +351,7 @@ func (l *DeviceEnd) refill() {
 		if len(l.ring.inFlight) > 0 && (unsent > 0 || l.Link.out.inFlight >= l.Link.limits.window) {
 			return
 		}
-		payload, id, tooLarge := l.ring.pack(l.Link.PayloadLimit())
+		payload, id, tooLarge := l.ring.pack(l.batch.bytes(l.Link), l.Link.PayloadLimit())
 		if tooLarge != nil {
 			l.ended([]*PendingReading{tooLarge}, fmt.Errorf("%w: the hub takes frames of %d bytes", carrier.ErrTooLarge, l.Link.limits.MaxFrame))
 			continue

@@ -209,7 +209,9 @@ type frameFilter struct {
 	from   wire.End
 	known  []string
 	in     wire.Deframer
-	fooled int
+	bad    int  // damaged frames
+	fooled int  // of these, those that look whole
+	counts bool // and lets them pass
 }
 
 func (s *frameFilter) sent(data []byte) {
@@ -224,9 +226,13 @@ func (s *frameFilter) sent(data []byte) {
 func (s *frameFilter) pass(session uint16, data []byte) (passed []byte) {
 	s.in.Limit = wire.MaxFrame
 	s.in.Feed(data, func(chunk []byte, _ bool) {
-		if _, err := wire.ParseFrame(slices.Clone(chunk), s.from, session); err == nil && !slices.Contains(s.known, string(chunk)) {
-			s.fooled++
-			return
+		if !slices.Contains(s.known, string(chunk)) {
+			s.bad++
+			if _, err := wire.ParseFrame(slices.Clone(chunk), s.from, session); err == nil {
+				if s.fooled++; !s.counts {
+					return
+				}
+			}
 		}
 		passed = append(append(passed, chunk...), 0)
 	})

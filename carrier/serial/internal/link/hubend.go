@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	badFrames     = 4                      // in a row, after which a new session is due
+	badFrames     = 4                      // in a row, after which a new session is due; and
+	badFor        = 100 * time.Millisecond // without a good one: on a dirty line, four in a row are chance
 	askEvery      = 500 * time.Millisecond // shortest time between two frames that ask for HELLO
 	badHelloEvery = time.Minute            // shortest time between two log entries of HELLOs that cannot be read
 	deafAfter     = 6                      // answers to HELLO that a device did not hear, after which that is logged
@@ -230,7 +231,7 @@ func (l *HubEnd) noise(now time.Time, err error) {
 	if l.device != nil {
 		l.device.Link.damaged()
 	}
-	if l.device == nil || l.badInRow >= badFrames {
+	if l.device == nil || l.badInRow >= badFrames && now.Sub(l.device.Link.heard) >= badFor {
 		l.askForHello(now)
 	}
 }

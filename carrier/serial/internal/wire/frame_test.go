@@ -46,6 +46,7 @@ type vectors struct {
 			Kind string `json:"kind"`
 			Text string `json:"text"`
 		} `json:"entries"` // those that are known, in their order
+		Bad   int  `json:"bad"` // entries that cannot be used
 		Error bool `json:"error"`
 	} `json:"dictionaries"`
 	Readings []struct {
@@ -73,7 +74,7 @@ type vectors struct {
 			Dictionary     uint32 `json:"dictionary"`
 			Boot           uint32 `json:"boot"`
 			Cause          uint64 `json:"cause"`
-			Kept           int    `json:"kept"`
+			Kept           int    `json:"kept"` // the flags
 			Ticks          uint32 `json:"ticks"`
 			Expects        uint8  `json:"expects"`
 			ReceiveWindow  int    `json:"receive_window"`
