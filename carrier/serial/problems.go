@@ -2,10 +2,10 @@ package serial
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/safetext"
 )
 
 // A Problem is something that is wrong at a port now, and that a user can mend. Its texts are harmless to print.
@@ -48,7 +48,7 @@ func (l *line) problems(now time.Time) (list []Problem) {
 func andMore(n int) string { return fmt.Sprintf(" (and %d more)", n) }
 
 // quote returns a text of a device in quotation marks, in a form that is harmless to print.
-func quote(s string) string { return strconv.Quote(s) }
+func quote(s string) string { return `"` + safetext.Line(s) + `"` }
 
 // complain notes and logs what is wrong with the device's dictionary.
 func (c *client) complain(err error) {

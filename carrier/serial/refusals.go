@@ -4,13 +4,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sighub/carrier"
+	"sighub/internal/safetext"
 )
 
 // A Refusal is something of a device that the hub has refused.
@@ -32,25 +29,10 @@ func (r *refusals) note(err error) {
 	r.latest = &Refusal{Cause: carrier.Cause(err), Error: harmless(err.Error()), At: time.Now().UTC()}
 }
 
-// harmless returns a text that may contain what a stranger wrote in a form that can be kept and printed: what has no look of its
-// own is escaped, and what is too long is cut.
+// harmless returns a text that may contain what a stranger wrote in a form that can be kept and printed.
 func harmless(text string) string {
 	const most = 300 // bytes
-	var b strings.Builder
-	for len(text) > 0 {
-		r, size := utf8.DecodeRuneInString(text)
-		part := text[:size]
-		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
-			part = strconv.Quote(part)
-			part = part[1 : len(part)-1]
-		}
-		if b.Len()+len(part) > most {
-			return b.String() + "…"
-		}
-		b.WriteString(part)
-		text = text[size:]
-	}
-	return b.String()
+	return safetext.Short(text, most)
 }
 
 // add counts and notes n refusals.
