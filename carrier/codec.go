@@ -48,7 +48,8 @@ type Appender interface {
 }
 
 // An Object is a map whose fields are encoded in the order in which they stand. The receiver reads it with the Fields
-// method of a [Codec] or a [Value]. Decoded in another way, the keys that [CBOR] wrote are integers.
+// method of a [Codec] or a [Value]. Decoded in another way, the keys that [CBOR] wrote are integers; so package hub writes
+// names in an Object that is the data of an event, the params of a request or a response.
 type Object []Field
 
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].

@@ -267,7 +267,7 @@ func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *
 
 // RemoteRequest calls a method of a sender in the hub and returns its response.
 func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
-	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
+	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(named(params))})
 }
 
 // RemoteSenders lists the senders of the hub, connected or awaited, by name. If a sender has more events than fit in an

@@ -40,7 +40,7 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 	}
 	params := &signalParams{
 		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
-		data: carrier.ValueOf(data),
+		data: carrier.ValueOf(named(data)),
 	}
 	if err := params.data.Check("data"); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 
 // put puts an event into the stream when there is room in the window.
 func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
-	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(data)}
+	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(named(data))}
 	if err := s.Data.Check("data"); err != nil {
 		return err
 	}

@@ -235,6 +235,7 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 	if err != nil {
 		return carrier.Value{}, err
 	}
+	params = named(params)
 	if s.owner == nil {
 		response, err := s.call(ctx, handle, method, carrier.ValueOf(params))
 		return carrier.ValueOf(response), err

@@ -311,7 +311,7 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	d.signal = g
 	d.event.Sender, d.event.Name = g.sender.name, g.event
 	d.event.Time, d.event.Uncertainty = at, uncertainty
-	d.event.Data.Set(data)
+	d.event.Data.Set(named(data))
 	if err := d.event.Data.Check("data"); err != nil {
 		return err
 	}
@@ -418,6 +418,7 @@ func (s *Sender) call(ctx context.Context, handle RequestHandler, method string,
 		}
 	}()
 	response, err = handle(ctx, method, params)
+	response = named(response)
 	if err == nil {
 		err = carrier.ValueOf(response).Check("response")
 	}

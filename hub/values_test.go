@@ -293,6 +293,53 @@ func cborOf(t *testing.T, text string) carrier.Value {
 	return carrier.RawValue(carrier.CBOR, raw)
 }
 
+// TestObjectsAsData: an Object has its keys' names wherever a program puts it, in either codec, and each of them once.
+func TestObjectsAsData(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	o := carrier.Object{{Key: "id", Value: 1}, {Key: "time", Value: carrier.Object{{Key: "data", Value: "x"}}}}
+	const want = "map map[id:1 time:map[data:x]]"
+	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) {
+		if got := plainText(params); got != want {
+			t.Errorf("asked with %s", got)
+		}
+		return o, nil
+	}
+	own, err := n.AddSender("own", hub.SenderOptions{Events: []string{"n"}, Default: echo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, codec := range []carrier.Codec{carrier.JSON, carrier.CBOR, carrier.CBORText} {
+		r, _ := n.client(codec)
+		heard := make(chan string, 20)
+		if _, err := r.AddRemoteListener(n.ctx, "", "", func(ev hub.Event) {
+			if ev.Name == "n" {
+				heard <- plainText(ev.Data)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		trigger(t, own, "n", o)
+		far := n.signal(r, "far of "+codec.Name()+fmt.Sprint(codec == carrier.CBOR))
+		if err := far.Trigger(n.ctx, o); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := <-heard; got != want {
+				t.Errorf("heard %s", got)
+			}
+		}
+		if v, err := r.RemoteRequest(n.ctx, "own", "m", o); err != nil || plainText(v) != want {
+			t.Errorf("answered %v, %v", v, err)
+		}
+		if err := far.Trigger(n.ctx, carrier.Object{{Key: "x", Value: 1}, {Key: "x", Value: 2}}); !errors.Is(err, carrier.ErrValue) {
+			t.Errorf("the same key twice: %v", err)
+		}
+	}
+	if v, err := n.Request(n.ctx, "own", "m", o); err != nil || plainText(v) != want {
+		t.Errorf("answered %v, %v", v, err)
+	}
+}
+
 // TestLegacyLists: an old program may give one text for a list of one.
 func TestLegacyLists(t *testing.T) {
 	w := serve(t, hub.ServerOptions{})

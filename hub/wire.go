@@ -289,6 +289,20 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
 }
 
+// named returns v, unless it is a [carrier.Object]: then it returns its encoding with names for keys. As a part of a message,
+// an Object has integers for some keys in CBOR, but listeners and senders must get the same in either codec.
+func named(v any) any {
+	o, ok := v.(carrier.Object)
+	if !ok {
+		return v
+	}
+	raw, err := o.AppendTo(nil, carrier.CBORText)
+	if err != nil {
+		return v // which cannot be encoded later, either
+	}
+	return carrier.RawValue(carrier.CBORText, raw)
+}
+
 // requestParams are the params of a message "request".
 type requestParams struct {
 	sender, method string
