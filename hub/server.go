@@ -210,6 +210,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
+		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
 		serving:   d.serving,
@@ -234,8 +235,6 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
 		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
 	}
-	now := time.Now()
-	c.outbox.patience.Spend(now, c.outbox.place.Spent(now))
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
