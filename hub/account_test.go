@@ -221,7 +221,7 @@ func TestRoutesAreCharged(t *testing.T) {
 		w.clients++
 		sink := new(stuckSink)
 		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
-		const listeners, events = 100, 200 // 20,000 routes, of more than 256 bytes each
+		const listeners, events = 64, 300 // 19,200 routes, of more than 256 bytes each
 		for range listeners {
 			w.done(1, "add_listener", `{"sender":null,"event":null}`)
 		}
@@ -356,5 +356,27 @@ func TestRegisteringIsSpaced(t *testing.T) {
 		if took, least := time.Since(began), 2*clients*rounds*work-2*fair.Burst; took < least-least/10 || took > 2*least {
 			t.Errorf("registering took %s, want %s", took, least)
 		}
+	})
+}
+
+// TestEqualListenersAreFew: a client cannot make the delivery of an event as long as it likes. Others may listen to the same.
+func TestEqualListenersAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		defer w.end()
+		id, other := w.connect(4, true), w.connect(4, true)
+		for _, params := range []string{`{"sender":"s","event":"e"}`, `{"sender":"s"}`, `{"event":"#e"}`, `{}`} {
+			for range maxEqual {
+				w.done(id, "add_listener", "%s", params)
+			}
+			r := w.tell(id, "add_listener", "%s", params)
+			synctest.Wait()
+			if r.reply.Status != carrier.StatusLimit {
+				t.Errorf("one more: %s", r)
+			}
+			w.done(other, "add_listener", "%s", params)
+		}
+		w.done(id, "remove_listener", `{"listener_id":1}`)
+		w.done(id, "add_listener", `{"sender":"s","event":"e"}`)
 	})
 }

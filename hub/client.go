@@ -53,7 +53,14 @@ type client struct {
 	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
+	equal     map[subscription]int // how many of them are equal
 }
+
+// A subscription is what listeners have in common that hear the same.
+type subscription struct{ sender, event string }
+
+// maxEqual is how many listeners of one client may hear the same. Others would wait while an event is delivered to more.
+const maxEqual = 64
 
 func (c *client) log() *slog.Logger { return c.server.log }
 
@@ -88,6 +95,12 @@ func (c *client) leave(cause error) {
 // dropListener removes a listener of the client's, and gives back what it took.
 func (c *client) dropListener(l *Listener) {
 	l.Remove()
+	key := subscription{l.sender, l.event}
+	c.mu.Lock()
+	if c.equal[key]--; c.equal[key] == 0 {
+		delete(c.equal, key)
+	}
+	c.mu.Unlock()
 	c.outbox.forget(l)
 	c.account.Give(l.cost())
 }
@@ -328,11 +341,15 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	if a.err != nil {
 		return nil, a.err
 	}
+	key := subscription{l.sender, l.event}
 	c.mu.Lock()
-	full := len(c.listeners) >= c.server.opts.MaxListeners
+	n, equal := len(c.listeners), c.equal[key]
 	c.mu.Unlock()
-	if full {
-		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, c.server.opts.MaxListeners)
+	if most := c.server.opts.MaxListeners; n >= most {
+		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
+	}
+	if equal >= maxEqual {
+		return nil, fmt.Errorf("%w: a client may have %d listeners to the same", carrier.ErrLimit, maxEqual)
 	}
 	if err := c.account.Take(l.cost()); err != nil {
 		return nil, err
@@ -345,6 +362,7 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	}
 	c.mu.Lock()
 	c.listeners[l.id] = l
+	c.equal[key]++
 	c.mu.Unlock()
 	respond(carrier.Done(map[string]uint64{"listener_id": l.id}))
 	return deferred, nil

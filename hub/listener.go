@@ -35,8 +35,9 @@ type Listener struct {
 // dropped by a [Gap].
 type ListenerOptions struct {
 	Policy Policy // DefaultPolicy: as the hub is configured
-	// Deadline is how long the hub may keep a sender waiting, if the policy is Block. 0: as the hub is configured. The
-	// hub waits for 5 s at most, or for its own deadline if that is longer.
+	// Deadline is how long the hub may keep senders waiting, if the policy is Block. 0: as the hub is configured. The hub
+	// waits for 5 s at most, or for its own deadline if that is longer. This is for all listeners of a client together, and
+	// comes back within a minute: see [Block].
 	Deadline time.Duration
 }
 

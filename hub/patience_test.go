@@ -80,9 +80,9 @@ func report(t *testing.T, s *hub.Sender, events int, pause time.Duration) (all, 
 func TestPatienceIsForAllListeners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const deadline = 5 * time.Second // is granted at the most
-		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: time.Second}})
-		w.tardy(t, 200, func(n int) time.Duration {
-			if n%200 == 0 {
+		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 16, Deadline: time.Second}})
+		w.tardy(t, 64, func(n int) time.Duration {
+			if n%64 == 0 {
 				return deadline + deadline/100
 			}
 			return 0
@@ -97,9 +97,9 @@ func TestPatienceIsForAllListeners(t *testing.T) {
 // TestEqualListenersCountOnce: a client is not faster because it hears each event many times.
 func TestEqualListenersCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const deadline, listeners, events = 5 * time.Second, 500, 1000
+		const deadline, listeners, events = 5 * time.Second, 64, 4000
 		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: deadline}})
-		w.tardy(t, listeners, func(int) time.Duration { return 40 * time.Millisecond / listeners })
+		w.tardy(t, listeners, func(int) time.Duration { return 6 * time.Millisecond / listeners })
 		s := addSender(t, w.Router, "s", "e")
 		if all, _ := report(t, s, events, 0); all > deadline+deadline/10 || all < deadline/2 {
 			t.Errorf("the sender was held up for %s", all)

@@ -217,6 +217,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
+		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
 		serving:   d.serving,
@@ -242,8 +243,6 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
 		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
 	}
-	now := time.Now()
-	c.outbox.patience.Spend(now, c.outbox.place.Spent(now))
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()

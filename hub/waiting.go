@@ -112,7 +112,7 @@ func (o *outbox) behind() bool {
 	}
 	now := time.Now()
 	if !o.good.IsZero() && now.Sub(o.good) >= fair.Recovery {
-		o.patience.Spend(now, 0)
+		o.patience = fair.Patience{}
 		o.become(following)
 		return false
 	}

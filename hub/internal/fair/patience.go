@@ -62,9 +62,6 @@ func (p *Patience) Spent(now time.Time, deadline time.Duration) time.Duration {
 	return q.spent
 }
 
-// Spend begins with a patience of which this much is spent.
-func (p *Patience) Spend(now time.Time, spent time.Duration) { *p = Patience{spent: spent, at: now} }
-
 // recover reckons what has come back since nobody was held up any more.
 func (p *Patience) recover(now time.Time, deadline time.Duration) {
 	since := min(now.Sub(p.at), Recovery) // of the zero time, too

@@ -6,7 +6,7 @@ import (
 )
 
 // Places knows how much patience senders have with the clients of each place, an IP address for example, so that many clients
-// do not hold senders up in turn, and a client that connects again does not begin anew. The zero Places is ready for use.
+// do not hold senders up in turn, nor does one that connects again and again. The zero Places is ready for use.
 type Places struct {
 	mu    sync.Mutex
 	known map[string]*Place
@@ -49,7 +49,7 @@ func (ps *Places) sweep(now time.Time) {
 	}
 	ps.swept = now
 	for name, p := range ps.known {
-		if p.clients == 0 && p.Spent(now) == 0 {
+		if p.clients == 0 && p.spentBy(now) == 0 {
 			delete(ps.known, name)
 		}
 	}
@@ -60,7 +60,7 @@ func (ps *Places) Leave(name string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p := ps.known[name]
-	if p.clients--; p.clients == 0 && p.Spent(time.Now()) == 0 {
+	if p.clients--; p.clients == 0 && p.spentBy(time.Now()) == 0 {
 		delete(ps.known, name)
 	}
 }
@@ -91,8 +91,8 @@ func (p *Place) Left(now time.Time) time.Duration {
 	return p.patience.Left(now, p.deadline)
 }
 
-// Spent returns what is spent by now.
-func (p *Place) Spent(now time.Time) time.Duration {
+// spentBy returns what is spent by now.
+func (p *Place) spentBy(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.patience.Spent(now, p.deadline)
