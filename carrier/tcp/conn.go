@@ -24,14 +24,15 @@ const (
 // A conn is one connection, at either end. One goroutine, run's, reads from it and makes every call for it on
 // the handler; a writer has another while there is something to write.
 type conn struct {
-	peers   *peers
-	nc      net.Conn
-	addr    string
-	place   string           // what may be one client with many connections: see placeOf
-	account *carrier.Account // of what this end holds for the peer; nil at the end that connects
-	limits  Limits
-	writer  writer
-	calls   *carrier.Calls
+	peers    *peers
+	nc       net.Conn
+	addr     string
+	place    string // what may be one client with many connections: see placeOf
+	refusals carrier.Refusals
+	account  *carrier.Account // of what this end holds for the peer; nil at the end that connects
+	limits   Limits
+	writer   writer
+	calls    *carrier.Calls
 
 	// greet is given what comes before the client is announced.
 	greet func(c *conn, m *carrier.Message, packed []byte, held int)
@@ -123,7 +124,7 @@ func (c *conn) run() error {
 	}
 	c.end(cause(err), reading)
 	if why := carrier.Cause(c.cause()); why != carrier.CauseOther {
-		c.peers.refused.Add(why, 1)
+		c.count(why)
 	}
 	c.writer.flush(time.Now().Add(flushTime))
 	if !errors.Is(err, io.EOF) && (c.split != nil || c.told) {
@@ -154,7 +155,8 @@ func (c *conn) announce(name string) {
 	if c.writer.json {
 		codec = carrier.JSON
 	}
-	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window, Account: c.account}
+	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
+		Refused: &c.refusals}
 	if c.signals.window > 0 {
 		client.Signals = c
 	}

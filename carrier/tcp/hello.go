@@ -70,6 +70,9 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 	}
 	h, err := parseHello(m.Params)
 	if err != nil {
+		c.peers.log.Warn("a hello is refused", "client", c.addr, "error", err)
+		c.count(carrier.Cause(err))
+		c.writer.endLines() // no legacy client says hello
 		c.reply(m.ID, carrier.Failed(err), held)
 		return
 	}

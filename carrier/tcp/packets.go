@@ -161,8 +161,18 @@ func (c *conn) refuse(id carrier.Value, why error) error {
 	return nil
 }
 
+// count counts something that is refused of the peer: under the client, or among what is refused of strangers.
+func (c *conn) count(cause string) {
+	c.peers.refused.Add(cause, 1)
+	if c.client != 0 {
+		c.refusals.Add(cause, 1)
+	} else {
+		c.peers.strangers.Add(cause, 1)
+	}
+}
+
 func (c *conn) refused(id carrier.Value, why error) {
-	c.peers.refused.Add(carrier.Cause(why), 1)
+	c.count(carrier.Cause(why))
 	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
 	c.reply(id, carrier.Failed(why), 0)
 }

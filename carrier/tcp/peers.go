@@ -20,6 +20,7 @@ type peers struct {
 
 	unexpected, malformed atomic.Uint64
 	refused               carrier.Refusals
+	strangers             carrier.Refusals // the part of it before there was a client
 
 	clients carrier.Clients[*conn]
 }

@@ -131,7 +131,7 @@ func (s *Server) admit(nc net.Conn) *conn {
 		return c
 	}
 	_ = nc.Close() // which dialect it speaks is not known, so it cannot be told
-	s.peers.refused.Add(carrier.Cause(err), 1)
+	c.count(carrier.Cause(err))
 	if !again { // logged once, not for each of many
 		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "error", err)
 	}
@@ -150,6 +150,9 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 
 // Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
 func (s *Server) Disconnect(id carrier.ClientID, cause error) { s.peers.disconnect(id, cause) }
+
+// Refused returns what was refused of strangers so far, which never became clients, by cause.
+func (s *Server) Refused() map[string]uint64 { return s.peers.strangers.Counts() }
 
 // Stats returns the counts so far.
 func (s *Server) Stats() Stats { return s.peers.stats() }

@@ -210,11 +210,33 @@ func TestHelloRefused(t *testing.T) {
 		s.say(`{"id":0,"method":"hello","params":` + c.params + `}`)
 		buf := make([]byte, legacyMax)
 		n, err := s.nc.Read(buf)
-		if got := string(buf[:n]); err != nil || !strings.Contains(got, c.hear) || !strings.Contains(got, `"status":-`) {
+		if got := string(buf[:n]); err != nil || !strings.Contains(got, c.hear) || !strings.Contains(got, `"status":-`) || !strings.HasSuffix(got, "\n") {
 			t.Errorf("hello with %s: heard %q, %v", c.params, got, err)
 		}
 		s.say(jsonHello) // it may try again
 		s.hear(jsonWelcome)
+	}
+	n := uint64(0)
+	for _, count := range h.Refused() {
+		n += count
+	}
+	if n != 7 {
+		t.Errorf("%v are counted of strangers, want 7 in all", h.Refused())
+	}
+}
+
+// TestRefusedOfClient: what the carrier refuses of a client is counted under the client, and not among strangers.
+func TestRefusedOfClient(t *testing.T) {
+	h := serveHub(t, loopback, Options{}, nil)
+	s := h.greeted(Options{})
+	c, err := h.Client(h.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.say(`{"id":5,"method":7}`)
+	s.hearPart(`"id":5`, `"status":-4`)
+	if got := c.Refused.Counts(); len(got) != 1 || got["malformed"] != 1 || h.Refused() != nil {
+		t.Errorf("counted %v of the client, and %v of strangers", got, h.Refused())
 	}
 }
 

@@ -42,6 +42,7 @@ type writer struct {
 	writing int          // likewise, that are being written
 	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
+	lines   bool         // JSON values end with a line, although the peer has not said hello: it has tried to
 	running bool         // the goroutine exists
 	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
 	// may end without a packet, and a mark alone is useless.
@@ -103,7 +104,7 @@ func (w *writer) append(packet []byte) int {
 	b := *w.pending
 	if w.json {
 		b = append(b, packet...)
-		if w.pace == nil {
+		if w.pace == nil || w.lines {
 			b = append(b, '\n')
 		}
 	} else {
@@ -202,6 +203,13 @@ func (w *writer) stream() {
 	defer w.mu.Unlock()
 	w.pace = nil
 	w.notify()
+}
+
+// endLines ends JSON values with a line from now on, for a peer whose hello is refused.
+func (w *writer) endLines() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = true
 }
 
 // received counts a message, which is owed a reply, and leases what it needs until then. In an error, which wraps
