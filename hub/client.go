@@ -390,14 +390,15 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if a.err != nil {
 		return nil, a.err
 	}
-	if !in.time.IsZero() {
-		if err := c.server.times.check(in.time, c.server.now()); err != nil {
-			return nil, err
-		}
+	if in.err == nil && !in.time.IsZero() {
+		in.err = c.server.times.check(in.time, c.server.now())
+	}
+	if in.err != nil {
+		in.time = time.Time{} // its arrival
 	}
 	c.handleSignal(carrier.Signal{
 		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
-		Uncertainty: int64(in.uncertainty), Data: a.kept("data"),
+		Uncertainty: int64(in.uncertainty), Data: a.kept("data"), Err: in.err,
 	}, in.time, messageAnswer(respond))
 	return deferred, nil
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -51,8 +52,8 @@ const (
 func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	id, in := a.number("listener_id"), a.info()
-	if a.err != nil {
-		respond(carrier.Failed(a.err))
+	if err := cmp.Or(a.err, in.err); err != nil {
+		respond(carrier.Failed(err))
 		return
 	}
 	l, err := c.listener(id)

@@ -191,6 +191,7 @@ type info struct {
 	time          time.Time
 	uncertainty   time.Duration
 	seq           uint64
+	err           error // why the time cannot be the event's
 }
 
 // info reads the argument of that name.
@@ -203,10 +204,7 @@ func (a *arguments) info() info {
 	f := parseArguments(v)
 	in := info{sender: f.text("sender"), event: f.text("event")}
 	if t := f.value("time"); !t.IsNull() {
-		var err error
-		if in.time, err = carrier.ReadTime(t); err != nil && f.err == nil {
-			f.err = err
-		}
+		in.time, in.err = carrier.ReadTime(t)
 	}
 	var ns int64
 	if u := f.value("uncertainty"); !u.IsNull() && (u.Decode(&ns) != nil || ns < 0) {

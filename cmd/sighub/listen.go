@@ -66,7 +66,7 @@ func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRou
 	}
 	for i, sub := range in.Subscriptions {
 		_, err := r.AddRemoteListenerWith(ctx, sub.Sender, sub.Event, hub.ListenerOptions{Policy: c.Policy}, func(ev hub.Event) {
-			if in.Wants(i, ev.Sender, ev.Name) {
+			if in.Wants(i, ev.Sender, ev.Name) || in.Wants(i, ev.Sender, concerned(ev, sub.Event)) {
 				h.hear(ctx, ev)
 			}
 		})
@@ -85,6 +85,19 @@ func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRou
 		return fmt.Errorf("%w before %d events were heard", errInterrupted, c.Count)
 	default:
 		return nil // it was asked to listen until then
+	}
+}
+
+// concerned returns the name of the event that an event is about: of a gap, this is the event that was lost.
+func concerned(ev hub.Event, subscribed string) string {
+	var l hub.Loss
+	switch {
+	case ev.Name != hub.Gap:
+		return ev.Name
+	case ev.Data.Decode(&l) == nil && l.Event != "":
+		return l.Event
+	default:
+		return subscribed
 	}
 }
 
