@@ -59,7 +59,7 @@ func (l *lineSender) send(ctx context.Context) error {
 			l.fail(err)
 			break
 		}
-		err = fmt.Errorf("standard input, line %d: %w", l.sent, err)
+		err = fmt.Errorf("standard input, line %d: %w", l.sent, plainError{err})
 		l.s.note("%v", err)
 		l.fail(err)
 	}
