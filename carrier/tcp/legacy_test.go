@@ -256,14 +256,14 @@ func TestPaceOfALatePeer(t *testing.T) {
 		id := uint64(0)
 		exchange := func(late time.Duration) (pause time.Duration) {
 			id++
-			w.put([]byte(`"message"`), id, 10)
+			_ = w.putMessage([]byte(`"message"`), id)
 			s.hear(`"message"`)
 			time.Sleep(late)
 			w.answered(id)
-			w.put([]byte(`"reply"`), 0, 10)
+			w.putReply([]byte(`"reply"`), 0, 0)
 			s.hear(`"reply"`)
 			start := time.Now()
-			w.put([]byte(`"next"`), 0, 10)
+			w.putReply([]byte(`"next"`), 0, 0)
 			s.hear(`"next"`)
 			return time.Since(start)
 		}
