@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"testing"
 
 	"sighub/carrier"
@@ -105,5 +107,18 @@ func TestDoorLocal(t *testing.T) {
 		if _, _, err := d.admit(&conn{place: fmt.Sprint(i)}, false); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestUnixPlace: the users of a Unix socket are told apart where the system tells who they are.
+func TestUnixPlace(t *testing.T) {
+	h := serveHub(t, "unix://"+t.TempDir()+"/hub", Options{}, nil)
+	h.greeted(Options{}).echoes()
+	want := thisMachine
+	if runtime.GOOS == "linux" {
+		want = fmt.Sprint("user ", os.Getuid())
+	}
+	if c := h.door.all()[0]; c.place != want {
+		t.Errorf("the place is %q, not %q", c.place, want)
 	}
 }

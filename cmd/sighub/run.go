@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -68,6 +70,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
+	limitMemory(budget.Size())
 	router := newRouter(cfg, budget, log, portMethods(ports))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
@@ -103,6 +106,17 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 		cfg.State = c.State
 	}
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
+}
+
+// ownMemory is what the hub needs beside what it holds for its clients, in bytes.
+const ownMemory = 16 << 20
+
+// limitMemory has garbage collected before all that the process needs is much more than what it may hold for its clients: as long
+// as little is held, that changes nothing. Without it, memory grows to twice of what is held.
+func limitMemory(held int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(held + ownMemory)
+	}
 }
 
 func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
