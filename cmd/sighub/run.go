@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -70,7 +72,6 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
-	limitMemory(budget.Size())
 	router := newRouter(cfg, budget, log, portMethods(ports))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
@@ -86,6 +87,11 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
+		var sparing sync.WaitGroup
+		defer sparing.Wait()
+		ctx, done := context.WithCancel(ctx)
+		defer done()
+		sparing.Go(func() { spareMemory(ctx, budget) })
 		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	})
 	if err == nil {
@@ -108,14 +114,38 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
 }
 
-// ownMemory is what the hub needs beside what it holds for its clients, in bytes.
-const ownMemory = 16 << 20
+// How the garbage collector is to work while much is held for clients. It lets memory grow to twice of what is in use; then it
+// grows by half only. As long as little is held, collecting more often would cost more than it saves.
+const (
+	heldPercent = 50
+	lookAtHeld  = 250 * time.Millisecond
+)
 
-// limitMemory has garbage collected before all that the process needs is much more than what it may hold for its clients: as long
-// as little is held, that changes nothing. Without it, memory grows to twice of what is held.
-func limitMemory(held int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(held + ownMemory)
+// spareMemory has garbage collected more often while more than a quarter of the budget is used, until ctx is done. It leaves the
+// collector alone if the environment says how it is to work.
+func spareMemory(ctx context.Context, budget *carrier.Budget) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	usual := debug.SetGCPercent(heldPercent)
+	debug.SetGCPercent(usual)
+	defer debug.SetGCPercent(usual)
+	tick := time.NewTicker(lookAtHeld)
+	defer tick.Stop()
+	for spare := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if much := budget.Used() > budget.Size()/4; much != spare {
+			spare = much
+			if spare {
+				debug.SetGCPercent(heldPercent)
+			} else {
+				debug.SetGCPercent(usual)
+			}
+		}
 	}
 }
 
