@@ -129,3 +129,19 @@ func aSignal(c Codec) *Signal {
 	data, _ := c.Append(nil, 512) // an integer can be packed
 	return &Signal{Time: 1795644000123456789, Uncertainty: 1200000, Seq: 4711, Data: RawValue(c, data)}
 }
+
+func BenchmarkCheckValue(b *testing.B) {
+	for name, v := range map[string]Value{
+		"cbor number": RawValue(CBOR, []byte{0x18, 0x40}), "json number": RawValue(JSON, []byte("21.5")),
+		"cbor map": RawValue(CBOR, []byte("\xa2\x61t\xf9\x4d\x60\x61h\x83\x01\x02\x03")), "json map": RawValue(JSON, []byte(`{"t":21.5,"h":[1,2,3]}`)),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := v.Check("data"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

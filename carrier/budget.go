@@ -29,13 +29,13 @@ type place struct {
 	accounts int // under the Budget's lock
 }
 
-// DefaultBudget is the size of a Budget, in bytes, if nothing else is said. It has room for a hundred clients that each hold
-// the largest message, and fits into the smallest machines that run a hub.
-const DefaultBudget = 64 << 20
+// DefaultBudget is the size of a Budget, in bytes, if nothing else is said. With it, whatever the clients of one place do, a
+// process needs at most some 65 MB for them: the collector lets memory grow to about twice what is in use.
+const DefaultBudget = 40 << 20
 
-// AccountFloor is what each account is granted, in bytes, also at a place that has its part: a hello, a registration and the
-// message at hand.
-const AccountFloor = 4 << 10
+// AccountFloor is what each account is granted beyond what it has already, in bytes, also at a place that has its part: enough
+// for the message at hand.
+const AccountFloor = 2 << 10
 
 // NewBudget returns a Budget of this many bytes; 0 or less stands for [DefaultBudget].
 func NewBudget(bytes int64) *Budget {
@@ -75,10 +75,11 @@ func (b *Budget) leave(p *place) {
 	}
 }
 
-// reserve adds n bytes to what an account has of the budget, which becomes total.
-func (b *Budget) reserve(p *place, n, total int64) error {
+// reserve adds n bytes to what an account has of the budget, which becomes total. It may go up to its floor whatever the others
+// of its place have.
+func (b *Budget) reserve(p *place, n, total, floor int64) error {
 	all, there := b.used.Add(n), p.used.Add(n)
-	if all <= b.size && (total <= AccountFloor || there <= b.forPlace(all) && total <= b.forAccount(all, there)) {
+	if all <= b.size && (total <= floor && there <= b.size-b.size/4 || there <= b.forPlace(all) && total <= b.forAccount(all, there)) {
 		return nil
 	}
 	b.release(p, n)
@@ -121,12 +122,13 @@ type Account struct {
 	used   atomic.Int64 // what was taken
 	has    atomic.Int64 // what it has reserved; set under the lock
 
-	mu     sync.Mutex
-	closed bool
+	mu      sync.Mutex
+	granted int64 // of what it has: the part that is not owed to the floor
+	closed  bool
 }
 
 // accountStep is the least that an account reserves, in bytes.
-const accountStep = 1 << 10
+const accountStep = 256
 
 // slack is how much more than this an account reserves.
 func slack(used int64) int64 { return accountStep + used/8 }
@@ -150,11 +152,12 @@ func (a *Account) grow(n int64) error {
 	if used <= has || a.closed {
 		return nil
 	}
-	if more := used + slack(used); a.budget.reserve(a.place, more-has, more) == nil {
+	if more := used + slack(used); a.budget.reserve(a.place, more-has, more, 0) == nil {
+		a.granted = more
 		a.has.Store(more)
 		return nil
 	}
-	err := a.budget.reserve(a.place, used-has, used)
+	err := a.budget.reserve(a.place, used-has, used, a.granted+AccountFloor)
 	if err != nil {
 		a.used.Add(-n)
 		return err
@@ -188,6 +191,7 @@ func (a *Account) shrink() {
 		a.has.Store(has)
 		return
 	}
+	a.granted = min(a.granted, keep)
 	a.budget.release(a.place, has-keep)
 }
 

@@ -24,7 +24,7 @@ func TestBudgetShares(t *testing.T) {
 	const size = 64 << 20
 	b := NewBudget(size)
 	one, err := fill(b.Open("here"), 1000)
-	if one > size/4 || one < size/5 || !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "this client") {
+	if one > size/4+AccountFloor || one < size/5 || !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "this client") {
 		t.Errorf("one client: %d, %v", one, err)
 	}
 	here := one
@@ -33,7 +33,7 @@ func TestBudgetShares(t *testing.T) {
 		n, err = fill(b.Open("here"), 1000)
 		here += n
 	}
-	if here > size/2+100*AccountFloor || here < size/3 || !strings.Contains(err.Error(), "clients at here") {
+	if here > size/2+101*AccountFloor || here < size/3 || !strings.Contains(err.Error(), "clients at here") {
 		t.Errorf("a place: %d, %v", here, err)
 	}
 	all := here
@@ -66,6 +66,28 @@ func TestBudgetLeavesSome(t *testing.T) {
 				t.Errorf("%s, beside %d: %v", at, greedy, err)
 			}
 		}
+	}
+}
+
+// TestBudgetFloor: who holds something already can still take a little when its place has nothing left, again and again, but no
+// more than that.
+func TestBudgetFloor(t *testing.T) {
+	b := NewBudget(0)
+	a := b.Open("here")
+	if err := a.Take(100_000); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		_, _ = fill(b.Open("here"), 1<<10)
+	}
+	for range 100 {
+		if err := a.Take(AccountFloor / 2); err != nil {
+			t.Fatal(err)
+		}
+		a.Give(AccountFloor / 2)
+	}
+	if got, err := fill(a, 100); err == nil || got > 100_000+100_000/4+2*AccountFloor {
+		t.Errorf("it has %d bytes, %v", got, err)
 	}
 }
 
@@ -125,7 +147,7 @@ func TestBudgetRandom(t *testing.T) {
 			for _, a := range accounts {
 				reserved += a.has.Load()
 			}
-			if a.Used() != sum || a.has.Load() < sum || a.has.Load() > max(size/4, AccountFloor) || reserved != b.Used() || reserved > size {
+			if a.Used() != sum || a.has.Load() < sum || a.has.Load() > size/4+AccountFloor || reserved != b.Used() || reserved > size {
 				t.Fatalf("%d taken, %d used, %d reserved; in all %d, %d", sum, a.Used(), a.has.Load(), reserved, b.Used())
 			}
 		}

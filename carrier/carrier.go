@@ -121,6 +121,9 @@ type Client struct {
 	// Account bounds what the client makes the program hold: the carrier's part and the hub's. The carrier opens and closes
 	// it. Nil: the carrier counts nothing, and the hub makes an account of its own.
 	Account *Account
+	// Restricted reports whether the client may only do what every client may, and what May says: see [Rights].
+	Restricted bool
+	May        Rights
 
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".

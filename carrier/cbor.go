@@ -1,13 +1,17 @@
 package carrier
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
-	"math/big"
+	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
@@ -21,6 +25,11 @@ var cborEnc = must(cbor.EncOptions{
 	ShortestFloat: cbor.ShortestFloat16,
 	Time:          cbor.TimeRFC3339Nano,
 	IndefLength:   cbor.IndefLengthForbidden,
+
+	// What encoding/json asks a type for is what CBOR gets as well, so that listeners in either hear the same.
+	JSONMarshalerTranscoder: transcoder{},
+	TextMarshaler:           cbor.TextMarshalerTextString,
+	BinaryMarshaler:         cbor.BinaryMarshalerNone,
 }.EncMode())
 
 var cborDec = must(cbor.DecOptions{
@@ -32,6 +41,22 @@ var cborDec = must(cbor.DecOptions{
 	IntDec:           cbor.IntDecConvertSignedOrBigInt,
 	TimeTag:          cbor.DecTagIgnored,
 }.DecMode())
+
+// A transcoder gives the CBOR library what a type has said of itself in JSON.
+type transcoder struct{}
+
+// Transcode implements cbor.Transcoder.
+func (transcoder) Transcode(w io.Writer, r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if data, err = RawValue(JSON, data).AppendTo(nil, CBORText); err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -57,8 +82,56 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	case uint64:
 		return AppendCBORHead(dst, CBORUnsigned, v), nil
 	}
+	if out, ok, err := c.appendPlain(dst, v); ok {
+		return out, err
+	}
 	raw, err := cborEnc.Marshal(v)
-	return append(dst, raw...), err
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, raw...), nil
+}
+
+// appendPlain appends an array or a map of any values, in which keys are names. ok is false for another value.
+func (c cborCodec) appendPlain(dst []byte, v any) (_ []byte, ok bool, err error) {
+	switch v := v.(type) {
+	case json.Number:
+		if err := jsonNumber(v); err != nil {
+			return dst, true, err
+		}
+		dst, err = c.Append(dst, numberOf(string(v)))
+		return dst, true, err
+	case []any:
+		if v == nil {
+			return append(dst, 0xf6), true, nil
+		}
+		start := len(dst)
+		dst = AppendCBORHead(dst, CBORArray, uint64(len(v)))
+		for _, item := range v {
+			if dst, err = CBORText.Append(dst, item); err != nil {
+				return dst[:start], true, err
+			}
+		}
+		return dst, true, nil
+	case map[string]any:
+		if v == nil {
+			return append(dst, 0xf6), true, nil
+		}
+		start := len(dst)
+		dst = AppendCBORHead(dst, CBORMap, uint64(len(v)))
+		for _, key := range slices.SortedFunc(maps.Keys(v), coreOrder) {
+			if dst, err = CBORText.Append(appendCBORText(dst, key), v[key]); err != nil {
+				return dst[:start], true, err
+			}
+		}
+		return dst, true, nil
+	}
+	return dst, false, nil
+}
+
+// coreOrder compares two keys by their encodings, whose heads tell their lengths.
+func coreOrder(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
 func (c cborCodec) AppendObject(dst []byte, o Object) ([]byte, error) { return appendObject(dst, c, o) }
@@ -68,19 +141,30 @@ func appendCBORText(dst []byte, text string) []byte {
 	return append(AppendCBORHead(dst, CBORString, uint64(len(text))), text...)
 }
 
-func (cborCodec) Decode(data []byte, v any) error {
+func (c cborCodec) Decode(data []byte, v any) error {
 	if decodeSimpleCBOR(data, v) {
 		return nil
 	}
-	a, ok := v.(*any)
-	if !ok {
-		return cborDec.Unmarshal(data, v)
+	if a, ok := v.(*any); ok && a != nil {
+		if err := checkValue(c, data); err != nil {
+			return err
+		}
+		*a, _ = plainValue(data)
+		return nil
 	}
-	var got any
-	if err := cborDec.Unmarshal(data, &got); err != nil {
+	err := cborDec.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	// The library does not know what the data model makes of integer keys and of some tags.
+	var a any
+	if c.Decode(data, &a) != nil {
 		return err
 	}
-	*a = plain(got)
+	raw, plainErr := CBORText.Append(nil, a)
+	if plainErr != nil || bytes.Equal(raw, data) || cborDec.Unmarshal(raw, v) != nil {
+		return err
+	}
 	return nil
 }
 
@@ -138,7 +222,7 @@ func setInteger(v any, negative bool, n uint64) bool {
 }
 
 func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	rest, err := SkipCBOR(data) // its values go on to others undecoded
+	rest, err := skipCBOR(data, messageDepth) // its values go on to others undecoded
 	if err != nil {
 		return err
 	}
@@ -157,11 +241,11 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if indefinite && rest[0] == 0xff {
 			return nil
 		}
-		value, err := SkipCBOR(rest)
+		value, err := skipCBOR(rest, messageDepth)
 		if err != nil {
 			return err
 		}
-		after, err := SkipCBOR(value)
+		after, err := skipCBOR(value, messageDepth)
 		if err != nil {
 			return err
 		}
@@ -256,31 +340,4 @@ func AppendCBORHead(dst []byte, major byte, arg uint64) []byte {
 	default:
 		return binary.BigEndian.AppendUint64(append(dst, m|27), arg)
 	}
-}
-
-// plain turns what the library decodes into the types that [Codec] promises.
-func plain(v any) any {
-	switch v := v.(type) {
-	case []any:
-		for i := range v {
-			v[i] = plain(v[i])
-		}
-	case map[any]any:
-		m := make(map[string]any, len(v))
-		for k, e := range v {
-			m[fmt.Sprint(plain(k))] = plain(e)
-		}
-		return m
-	case cbor.Tag:
-		return plain(v.Content)
-	case cbor.SimpleValue:
-		return int64(v)
-	case cbor.ByteString:
-		return []byte(v)
-	case big.Int:
-		return &v
-	case time.Time:
-		return v.UTC().Format(time.RFC3339Nano) // one text for one time, wherever the hub stands
-	}
-	return v
 }

@@ -1,7 +1,10 @@
 package carrier
 
-// MaxDepth is how deeply arrays and maps may be nested in what arrives. What is nested deeper is malformed.
+// MaxDepth is how deeply arrays, maps and tags may be nested in a value. What is nested deeper is refused.
 const MaxDepth = 32
+
+// messageDepth is how deeply a message may be nested: two maps stand around a value.
+const messageDepth = MaxDepth + 2
 
 // A Codec turns values into bytes and back. Codecs have no state, can be compared, and are safe for use by several
 // goroutines. Decode and Fields accept bytes from anywhere. They return an error for bytes that they cannot read, and use
@@ -28,11 +31,14 @@ type Codec interface {
 }
 
 // The codecs. JSON is RFC 8259, the default on streams. CBOR is RFC 8949 with small integers for the keys in
-// [Keys]; CBORText is the same with the keys' names, for peers that want to read them. Both read both.
+// [Keys]; CBORText is the same with the keys' names, for peers that want to read them. Both read both. LegacyJSON is JSON with
+// NaN, Infinity and -Infinity, as Python writes and reads it.
 var (
 	JSON     Codec = jsonCodec{}
 	CBOR     Codec = cborCodec{integerKeys: true}
 	CBORText Codec = cborCodec{}
+
+	LegacyJSON Codec = jsonCodec{legacy: true}
 )
 
 // An Appender encodes itself in any codec.
@@ -42,7 +48,8 @@ type Appender interface {
 }
 
 // An Object is a map whose fields are encoded in the order in which they stand. The receiver reads it with the Fields
-// method of a [Codec] or a [Value]. Decoded in another way, the keys that [CBOR] wrote are integers.
+// method of a [Codec] or a [Value]. Decoded in another way, the keys that [CBOR] wrote are integers; so package hub writes
+// names in an Object that is the data of an event, the params of a request or a response.
 type Object []Field
 
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].

@@ -2,88 +2,119 @@ package carrier
 
 import (
 	"bytes"
-	"encoding/base64"
+	"encoding"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"math/big"
-	"strconv"
-	"strings"
+	"reflect"
+	"sync"
 	"unicode/utf8"
 )
 
-type jsonCodec struct{}
+type jsonCodec struct{ legacy bool } // with NaN, Infinity and -Infinity
 
 func (jsonCodec) Name() string { return "json" }
 
 func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
-	switch v := v.(type) {
-	case Appender:
-		return v.AppendTo(dst, c)
-	case nil:
-		return append(dst, "null"...), nil
-	case string:
-		return appendJSONText(dst, v), nil
-	case int:
-		return strconv.AppendInt(dst, int64(v), 10), nil
-	case int64:
-		return strconv.AppendInt(dst, v, 10), nil
-	case uint64:
-		return strconv.AppendUint(dst, v, 10), nil
+	if a, ok := v.(Appender); ok {
+		return a.AppendTo(dst, c)
 	}
-	out, err := appendJSON(dst, v)
-	if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
+	if out, ok, err := c.appendPlain(dst, v); ok {
 		return out, err
 	}
-	// A float somewhere in v is not finite. CBOR turns v into plain values, in which jsonable replaces such floats.
-	var a any
-	raw, cborErr := CBOR.Append(nil, v)
-	if cborErr != nil || CBOR.Decode(raw, &a) != nil {
+	if i, ok := v.(*big.Int); ok && i != nil {
+		return i.Append(dst, 10), nil
+	}
+	if !holdsBytes(reflect.TypeOf(v)) {
+		out, err := appendAny(dst, v)
+		if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
+			return out, err
+		} // else a float somewhere in v is not finite
+	}
+	// What encoding/json writes in another way than the data model has it, CBOR turns into plain values.
+	raw, err := CBORText.Append(nil, v)
+	if err != nil {
 		return dst, err
 	}
-	return appendJSON(dst, a)
+	var a any
+	if err := CBORText.Decode(raw, &a); err != nil {
+		return dst, err
+	}
+	return c.Append(dst, a)
 }
 
-func appendJSON(dst []byte, v any) ([]byte, error) {
-	buf := bytes.NewBuffer(dst)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(jsonable(v)); err != nil {
-		return dst, err
+// bytesIn remembers the answers of holdsBytes.
+var bytesIn sync.Map // from reflect.Type to bool
+
+// holdsBytes reports whether values of a type hold bytes, unless it says itself what they are in JSON. encoding/json has a form of
+// its own for bytes.
+func holdsBytes(t reflect.Type) bool {
+	if known, ok := bytesIn.Load(t); ok {
+		holds, _ := known.(bool)
+		return holds
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	holds := lookForBytes(t, make(map[reflect.Type]bool))
+	bytesIn.Store(t, holds)
+	return holds
 }
+
+func lookForBytes(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if t == nil || seen[t] || t.Implements(marshaler) || t.Implements(textMarshaler) {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return t.Elem().Kind() == reflect.Uint8 || lookForBytes(t.Elem(), seen)
+	case reflect.Pointer, reflect.Map:
+		return lookForBytes(t.Elem(), seen)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if lookForBytes(f.Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var (
+	marshaler     = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
 
 func (c jsonCodec) AppendObject(dst []byte, o Object) ([]byte, error) { return appendObject(dst, c, o) }
 
-func (jsonCodec) Decode(data []byte, v any) error {
+func (c jsonCodec) Decode(data []byte, v any) error {
 	if decodeSimpleJSON(data, v) {
 		return nil
 	}
-	if err := wholeJSON(data); err != nil {
+	if a, ok := v.(*any); ok && a != nil {
+		if err := checkValue(c, data); err != nil {
+			return err
+		}
+		*a, _ = c.plain(skipSpace(data))
+		return nil
+	}
+	if err := c.whole(data, MaxDepth); err != nil {
 		return err
 	}
-	a, ok := v.(*any)
-	if !ok {
+	if !c.legacy || !bytes.ContainsAny(data, "NI") {
 		return json.Unmarshal(data, v)
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var got any
-	if err := dec.Decode(&got); err != nil {
+	raw, err := RawValue(c, data).AppendTo(nil, CBORText) // which has NaN
+	if err != nil {
 		return err
 	}
-	var err error
-	*a, err = numbers(got)
-	return err
+	return CBORText.Decode(raw, v)
 }
 
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {
 	if !utf8.Valid(data) { // its values go on to others undecoded
 		return errors.New("json: not UTF-8")
 	}
-	if err := wholeJSON(data); err != nil {
+	if err := c.whole(data, messageDepth); err != nil {
 		return err
 	}
 	switch data = skipSpace(data); data[0] {
@@ -99,7 +130,7 @@ func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if err != nil {
 			return err
 		}
-		rest, err := skipJSON(value, MaxDepth-1)
+		rest, err := c.skip(value, messageDepth-1)
 		if err != nil {
 			return err
 		}
@@ -133,7 +164,7 @@ func keyText(quoted []byte) (string, error) {
 // decodeSimpleJSON does the same as decodeSimpleCBOR. Negative integers are not simple to it.
 func decodeSimpleJSON(data []byte, v any) bool {
 	if text, ok := v.(*string); ok {
-		rest, err := skipJSON(data, 0)
+		rest, err := jsonCodec{}.skip(data, 0)
 		return text != nil && err == nil && len(rest) == 0 && textJSON(data, text) == nil
 	}
 	n, ok := simpleJSON(data)
@@ -153,81 +184,4 @@ func simpleJSON(data []byte) (n uint64, ok bool) {
 		n = 10*n + d
 	}
 	return n, true
-}
-
-// maxDigits is how many digits an integer may have: as many as the largest float64.
-const maxDigits = 309
-
-// numbers replaces each json.Number by an integer where it is one, so that a reading of 512 is the integer
-// 512 in CBOR too, and by a float64 elsewhere.
-func numbers(v any) (any, error) {
-	var err error
-	switch v := v.(type) {
-	case json.Number:
-		s := string(v)
-		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
-			return i, nil
-		}
-		if u, err := strconv.ParseUint(s, 10, 64); err == nil {
-			return u, nil
-		}
-		if len(s) <= maxDigits && !strings.ContainsAny(s, ".eE") {
-			i, _ := new(big.Int).SetString(s, 10) // nothing but digits
-			return i, nil
-		}
-		if f, err := v.Float64(); err == nil {
-			return f, nil
-		}
-		return nil, fmt.Errorf("json: number %.40s is out of range", s)
-	case []any:
-		for i := range v {
-			if v[i], err = numbers(v[i]); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for k := range v {
-			if v[k], err = numbers(v[k]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return v, nil
-}
-
-// compactJSON appends a value that was written over several lines as one line, as streams promise.
-func compactJSON(dst, raw []byte) ([]byte, error) {
-	buf := bytes.NewBuffer(dst)
-	if err := json.Compact(buf, raw); err != nil {
-		return dst, err
-	}
-	return buf.Bytes(), nil
-}
-
-// jsonable replaces the values that JSON cannot express in what a codec decoded, as RFC 8949 section 6.1 advises: byte
-// strings become base64url texts, and floats that are not finite become null.
-func jsonable(v any) any {
-	switch v := v.(type) {
-	case []byte:
-		return base64.RawURLEncoding.EncodeToString(v)
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil
-		}
-	case *big.Int:
-		return json.Number(v.String())
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = jsonable(v[i])
-		}
-		return out
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k := range v {
-			out[k] = jsonable(v[k])
-		}
-		return out
-	}
-	return v
 }

@@ -15,9 +15,9 @@ var errJSONEnd = errors.New("json: unexpected end")
 
 func jsonUnexpected(b byte) error { return fmt.Errorf("json: unexpected %q", b) }
 
-// skipJSON checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
+// skip checks that data begins with one well-formed value that is nested no deeper than depth, and returns what
 // follows it. It allocates nothing. It does not check that texts are UTF-8.
-func skipJSON(data []byte, depth int) (rest []byte, err error) {
+func (c jsonCodec) skip(data []byte, depth int) (rest []byte, err error) {
 	if len(data) == 0 {
 		return nil, errJSONEnd
 	}
@@ -28,7 +28,7 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 		if depth == 0 {
 			return nil, fmt.Errorf("json: nested deeper than %d", MaxDepth)
 		}
-		return skipJSONInner(data[1:], b == '{', depth-1)
+		return c.skipInner(data[1:], b == '{', depth-1)
 	case 't':
 		return skipJSONWord(data, "true")
 	case 'f':
@@ -36,21 +36,21 @@ func skipJSON(data []byte, depth int) (rest []byte, err error) {
 	case 'n':
 		return skipJSONWord(data, "null")
 	default:
-		return skipJSONNumber(data)
+		return c.skipNumber(data)
 	}
 }
 
-// wholeJSON checks that data is one well-formed value, nested no deeper than MaxDepth.
-func wholeJSON(data []byte) error {
-	rest, err := skipJSON(skipSpace(data), MaxDepth)
+// whole checks that data is one well-formed value, nested no deeper than depth.
+func (c jsonCodec) whole(data []byte, depth int) error {
+	rest, err := c.skip(skipSpace(data), depth)
 	if err == nil && len(skipSpace(rest)) > 0 {
 		err = errors.New("json: more than one value")
 	}
 	return err
 }
 
-// skipJSONInner skips the rest of an object or array.
-func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
+// skipInner skips the rest of an object or array.
+func (c jsonCodec) skipInner(data []byte, pairs bool, depth int) ([]byte, error) {
 	last := byte(']')
 	if pairs {
 		last = '}'
@@ -65,7 +65,7 @@ func skipJSONInner(data []byte, pairs bool, depth int) ([]byte, error) {
 				return nil, err
 			}
 		}
-		if data, err = skipJSON(data, depth); err != nil {
+		if data, err = c.skip(data, depth); err != nil {
 			return nil, err
 		}
 		var more bool
@@ -109,8 +109,25 @@ func skipJSONComma(data []byte, last byte) (rest []byte, more bool, err error) {
 	return nil, false, jsonUnexpected(data[0])
 }
 
+// isPlain lists the bytes that mean nothing but themselves in a text, of those in ASCII.
+var isPlain = func() (t [256]bool) {
+	for b := byte(0x20); b < 0x80; b++ {
+		t[b] = b != '"' && b != '\\'
+	}
+	return t
+}()
+
+// skipPlain returns how many bytes of the text that begins with data, behind its quote, are plain.
+func skipPlain(data []byte) int {
+	i := 1
+	for i < len(data) && isPlain[data[i]] {
+		i++
+	}
+	return i
+}
+
 func skipJSONText(data []byte) ([]byte, error) {
-	for i := 1; i < len(data); i++ {
+	for i := skipPlain(data); i < len(data); i++ {
 		switch b := data[i]; {
 		case b == '"':
 			return data[i+1:], nil
@@ -156,7 +173,13 @@ func skipJSONWord(data []byte, word string) ([]byte, error) {
 	return data[len(word):], nil
 }
 
-func skipJSONNumber(data []byte) ([]byte, error) {
+func (c jsonCodec) skipNumber(data []byte) ([]byte, error) {
+	if n := jsonToken(data); n > 0 {
+		if !c.legacy {
+			return nil, fmt.Errorf("json: %s is not JSON, and null would be", data[:n])
+		}
+		return data[n:], nil
+	}
 	rest := data
 	if rest[0] == '-' {
 		rest = rest[1:]
@@ -227,7 +250,7 @@ func textJSON(raw []byte, text *string) error {
 func appendJSONText(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if b := text[i]; b < 0x20 || b >= 0x7f || b == '"' || b == '\\' {
-			dst, _ = appendJSON(dst, text) // a text can be packed
+			dst, _ = appendAny(dst, text) // a text can be packed
 			return dst
 		}
 	}

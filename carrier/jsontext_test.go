@@ -20,7 +20,7 @@ func FuzzJSONText(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rest, err := skipJSON(skipSpace(data), MaxDepth)
+		rest, err := jsonCodec{}.skip(skipSpace(data), MaxDepth)
 		whole := err == nil && len(skipSpace(rest)) == 0
 		if valid := json.Valid(data) && jsonDepth(data) == nil; whole != valid {
 			t.Fatalf("%q: valid is %v, but %v", data, valid, err)

@@ -19,6 +19,8 @@ type Reply struct {
 	Status    Status
 	Response  Value  // of a message that was done
 	Exception string // what went wrong, for people to read; may be empty
+
+	cause string // see Cause; known only in the process that refused the message
 }
 
 // A Status says what became of a message. New ones continue downwards.
@@ -58,6 +60,8 @@ var statusErrors = []struct {
 type StatusError struct {
 	Status    Status
 	Exception string
+
+	cause string
 }
 
 // Error returns the status in words and the exception, without saying the same twice.
@@ -87,7 +91,7 @@ func (r Reply) Err() error {
 	if r.Status == StatusDone {
 		return nil
 	}
-	return &StatusError{Status: r.Status, Exception: r.Exception}
+	return &StatusError{Status: r.Status, Exception: r.Exception, cause: r.cause}
 }
 
 // Done is the reply to a message that was done; the response may be nil, any Go value, or a [Value].
@@ -96,7 +100,7 @@ func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
 // Failed is the reply to a message that was not done because of err. A [*StatusError] passes its status on;
 // [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
 func Failed(err error) Reply {
-	r := Reply{Status: StatusFailed, Exception: err.Error()}
+	r := Reply{Status: StatusFailed, Exception: err.Error(), cause: Cause(err)}
 	if e, ok := errors.AsType[*StatusError](err); ok {
 		r.Status = e.Status
 		if e.Error() == r.Exception { // err is the StatusError itself, and does not wrap it

@@ -109,7 +109,7 @@ func TestUnpackRefuses(t *testing.T) {
 		"a text":              {JSON, []byte(`"{}"`), "null"},
 		"half":                {JSON, []byte(`{"id":1,"method":"x"`), "null"},
 		"two":                 {JSON, []byte(`{"id":1}{"id":2}`), "null"},
-		"too deep":            {JSON, []byte(`{"id":1,"params":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`), "null"},
+		"too deep":            {JSON, []byte(`{"id":1,"params":` + strings.Repeat("[", 34) + strings.Repeat("]", 34) + `}`), "null"},
 		"method is a number":  {JSON, []byte(`{"id":1,"method":2}`), "1"},
 		"method is a list":    {JSON, []byte(`{"id":"a","method":["x"]}`), `"a"`},
 		"method is a map":     {JSON, []byte(`{"method":{}}`), "null"},

@@ -19,12 +19,19 @@ func (e *RefusalError) Error() string { return e.text }
 // Cause returns the cause in one word.
 func (e *RefusalError) Cause() string { return e.cause }
 
-// Cause returns in one word why err refuses something: the cause of the RefusalError that err wraps, "timeout", or "other".
+// CauseOther is the cause of an error that refuses nothing, or of which no more is known.
+const CauseOther = "other"
+
+// Cause returns in one word why err refuses something: the cause of the RefusalError that err wraps, "timeout", or
+// [CauseOther].
 func Cause(err error) string {
 	if k, ok := errors.AsType[*RefusalError](err); ok {
 		return k.cause
 	}
 	if e, ok := errors.AsType[*StatusError](err); ok {
+		if e.cause != "" {
+			return e.cause
+		}
 		for _, s := range statusErrors {
 			if s.status == e.Status {
 				return s.kind.cause
@@ -34,7 +41,7 @@ func Cause(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) {
 		return "timeout"
 	}
-	return "other"
+	return CauseOther
 }
 
 // Refusals counts what is refused of one source, by cause. Causes are words of the program, so there are few. The zero

@@ -124,17 +124,14 @@ func TestRoutesAreUsedAgain(t *testing.T) {
 	}
 }
 
+// TestMalformedSignals: after these it is not known what later packets mean.
 func TestMalformedSignals(t *testing.T) {
 	var p SignalPacket
 	for _, text := range []string{
 		"80", "8100", "811b0000000080000001", "8120", "8161", "81", "9f01ff", "8600f6000000", "a0", "00",
-		"8200f6",         // a route that was not told
-		"82830061736165", // no data
-		"82820061730102", "828500617361650000f6", "8283017361657303", "82830061736165f600", "8283f661736165f6",
-		"8283006173616562", "848300617361650100", "84830061736165010020", "8583006173616501000020", "83830061736165016161",
-		"8283006173616561ff", // no UTF-8
-		"828300617361651f", "82830061736165fc", "82830061736165f800",
-		"8283006173616501" + "00", "812000", "822000", "82206161ff", "82f60000", "9b", "9b0000000000000001", "82837f6173ff6173616501",
+		"8200f6", // a route that was not told
+		"82820061730102", "828500617361650000f6", "8283017361657303", "8283f661736165f6",
+		"812000", "822000", "82206161ff", "82f60000", "9b", "9b0000000000000001", "82837f6173ff6173616501",
 		"8283190400617361650100", // a number beyond
 	} {
 		raw := unhex(t, text)
@@ -145,13 +142,52 @@ func TestMalformedSignals(t *testing.T) {
 	}
 	for _, text := range []string{
 		"[]", "[0]", "[-1]", "[1.5]", `["x"]`, "[0,1]", "[[0,\"s\"],1]", `[[0,"s","e",1,2],1]`, `[[0,"s",1],1]`, `[[1,"s","e"],1]`,
-		`[[0,"s","e"],1,5]`, `[[0,"s","e"],1,"x"]`, `[[0,"s","e"],1,null,-1]`, `[[0,"s","e"],1,null,0,-1]`, `[[0,"s","e"],1,0,0,0,0]`,
-		`[[0,"s",null],1]`, "[[0,\"s\",\"\xff\"],1]", `[-2,5]`, `{"a":1}`, `[1`, `[null,1]`, `[1e3]`, `[2147483649]`, `[[0,"s","e"],1,"0001-01-01T00:00:00Z"]`,
-		"[[0,\"s\",\"e\"]," + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]",
+		`[[0,"s",null],1]`, "[[0,\"s\",\"\xff\"],1]", `[-2,5]`, `{"a":1}`, `[1`, `[1 x]`, `[null,1]`, `[1e3]`, `[2147483649]`, `[-2,x]`,
+		`[0,x]`, `[x,1]`,
 	} {
 		var in InRoutes
 		if err := in.Unpack(JSON, []byte(text), &p); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %+v, %v", text, p, err)
+		}
+	}
+}
+
+// TestRefusedSignals: these are signals of a known route that cannot be taken, and the stream goes on.
+func TestRefusedSignals(t *testing.T) {
+	for _, c := range []struct {
+		packet string // in hexadecimal, if it is CBOR
+		want   error
+	}{
+		{"82830061736165", ErrMalformed}, // no data
+		{"82830061736165f600", ErrMalformed}, {"8283006173616562", ErrMalformed}, {"848300617361650100", ErrMalformed},
+		{"84830061736165010020", ErrMalformed}, {"8583006173616501000020", ErrMalformed}, {"828300617361650100", ErrMalformed},
+		{"828300617361651f", ErrMalformed}, {"82830061736165fc", ErrMalformed}, {"82830061736165f800", ErrMalformed},
+		{"83830061736165016161", ErrTime}, {"838300617361650120", ErrTime}, {"83830061736165011b7fffffffffffffff", ErrTime},
+		{"8283006173616561ff", ErrValue}, // no UTF-8
+		{"82830061736165" + strings.Repeat("81", 33) + "00", ErrValue},
+
+		{`[[0,"s","e"],1,"x"]`, ErrTime}, {`[[0,"s","e"],1,"0001-01-01T00:00:00Z"]`, ErrTime}, {`[[0,"s","e"],1,-5]`, ErrTime},
+		{`[[0,"s","e"],1,null,-1]`, ErrMalformed}, {`[[0,"s","e"],1,null,0,-1]`, ErrMalformed}, {`[[0,"s","e"],1,0,0,0,0]`, ErrMalformed},
+		{"[[0,\"s\",\"e\"]," + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]", ErrValue},
+		{`[[0,"s","e"],NaN]`, ErrValue}, {`[[0,"s","e"],[1,x]]`, ErrMalformed}, {`[[0,"s","e"],01]`, ErrMalformed}, {`[[0,"s","e"] , ]`, ErrMalformed},
+		{"[[0,\"s\",\"e\"],\"\xff\"]", ErrValue}, {`[[0,"s","e"],"\x"]`, ErrMalformed}, {`[[0,"s","e"],1,x]`, ErrMalformed}, {`[[0,"s","e"],1 1]`, ErrMalformed},
+	} {
+		codec, data := JSON, []byte(c.packet)
+		if c.packet[0] != '[' {
+			codec, data = CBOR, unhex(t, c.packet)
+		}
+		var in InRoutes
+		p := SignalPacket{Done: 1, Signal: Signal{Data: ValueOf(1), Seq: 5}}
+		err := in.Unpack(codec, data, &p)
+		s := &p.Signal
+		if err != nil || s.Route == nil || s.Route.Sender != "s" || !errors.Is(s.Err, c.want) {
+			t.Errorf("%s: %+v, %v, want %v", c.packet, p, err, c.want)
+		}
+		if !s.Data.IsNull() || s.Time != 0 || s.Seq != 0 {
+			t.Errorf("%s: something is left: %+v", c.packet, s)
+		}
+		if p := in.slots[0]; p.Sender != "s" {
+			t.Errorf("%s: the route is lost", c.packet)
 		}
 	}
 }

@@ -1,35 +1,35 @@
 package carrier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
 func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
-	if !utf8.Valid(data) { // its values go on to others undecoded
-		return errors.New("not UTF-8")
-	}
 	var buf [5][]byte
-	items, err := itemsJSON(data, MaxDepth, buf[:0])
-	if err != nil {
-		return err
-	}
+	items, bad := itemsJSON(data, buf[:0])
 	if len(items) == 0 {
-		return errors.New("must be an array of 1 to 5 items")
+		return cmp.Or(bad, errors.New("must be an array of 1 to 5 items"))
 	}
 	first := items[0]
+	if !utf8.Valid(first) {
+		return errors.New("not UTF-8")
+	}
+	var err error
 	n, numeric := simpleJSON(first)
 	switch {
-	case len(items) == 1 && numeric:
+	case bad != nil && !followed(data, first): // it may be an answer
+		return bad
+	case len(items) == 1 && numeric && bad == nil:
 		p.Signal.Route, p.Failed = nil, nil
 		p.Done, err = doneCount(n)
 		return err
-	case len(items) == 2 && first[0] == '-':
+	case first[0] == '-' && len(items) == 2 && bad == nil:
 		return p.failedJSON(first, items[1])
-	case len(items) == 1:
+	case len(items) == 1 && bad == nil:
 		return errors.New("the count must be a number")
 	case numeric:
 		p.Signal.Route, err = rs.find(n)
@@ -41,26 +41,58 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	if err != nil {
 		return err
 	}
-	s := &p.Signal
-	s.Data = RawValue(JSON, items[1])
-	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
-	if len(items) > 2 {
-		if s.Time, err = timeJSON(items[2]); err != nil {
-			return err
-		}
-	}
-	ok := true
-	if len(items) > 3 {
-		n, ok = knownJSON(items[3])
-		s.Uncertainty = int64(n)
-	}
-	if len(items) > 4 && ok {
-		s.Seq, ok = knownJSON(items[4])
-	}
-	if !ok || s.Uncertainty < 0 {
-		return errors.New("uncertainty and seq must be unsigned integers")
+	p.Signal.Time, p.Signal.Uncertainty, p.Signal.Seq, p.Signal.Err = 0, 0, 0, nil
+	switch {
+	case bad != nil && len(items) == 1:
+		p.Signal.refuse(asRefusal(cmp.Or(CheckValue(JSON, afterComma(data, first)), bad)))
+	case bad != nil:
+		p.Signal.refuse(asRefusal(bad))
+	default:
+		p.Signal.Data = RawValue(JSON, items[1])
+		p.Signal.restJSON(items[2:])
 	}
 	return nil
+}
+
+// followed reports whether a comma follows the first item of an array.
+func followed(data, first []byte) bool {
+	rest := skipSpace(behind(data, first))
+	return len(rest) > 0 && rest[0] == ','
+}
+
+// behind returns what follows the first item of an array.
+func behind(data, first []byte) []byte {
+	return skipSpace(skipSpace(data)[1:])[len(first):]
+}
+
+// afterComma returns what follows the comma behind the first item of an array.
+func afterComma(data, first []byte) []byte { return skipSpace(skipSpace(behind(data, first))[1:]) }
+
+// restJSON reads time, uncertainty and seq.
+func (s *Signal) restJSON(items [][]byte) {
+	var err error
+	if !utf8.Valid(s.Data.raw) {
+		s.refuse(s.Data.Check("data"))
+		return
+	}
+	if len(items) > 0 {
+		if s.Time, err = timeJSON(items[0]); err != nil {
+			s.refuse(err)
+			return
+		}
+	}
+	var n uint64
+	ok := true
+	if len(items) > 1 {
+		n, ok = knownJSON(items[1])
+		s.Uncertainty = int64(n)
+	}
+	if len(items) > 2 && ok {
+		s.Seq, ok = knownJSON(items[2])
+	}
+	if !ok || s.Uncertainty < 0 {
+		s.refuse(fmt.Errorf("%w: uncertainty and seq must be unsigned integers", ErrMalformed))
+	}
 }
 
 // knownJSON reads a number. null and 0 stand for an unknown one.
@@ -84,25 +116,25 @@ func (p *SignalPacket) failedJSON(status, exception []byte) error {
 	return textJSON(exception, &r.Exception)
 }
 
-// itemsJSON appends the items of an array to items, whose capacity is how many there may be. No item may be nested deeper
-// than depth.
-func itemsJSON(data []byte, depth int, items [][]byte) ([][]byte, error) {
+// itemsJSON appends the items of an array to items, whose capacity is how many there may be. With an error, it returns those
+// before the one that cannot be read.
+func itemsJSON(data []byte, items [][]byte) ([][]byte, error) {
 	data = skipSpace(data)
 	if len(data) == 0 || data[0] != '[' {
 		return nil, errors.New("not an array")
 	}
 	data = skipSpace(data[1:])
 	for more := len(data) == 0 || data[0] != ']'; more; {
-		rest, err := skipJSON(data, depth)
+		rest, err := jsonCodec{}.skip(data, MaxDepth)
 		if err != nil {
-			return nil, err
+			return items, err
 		}
 		if len(items) == cap(items) {
-			return nil, fmt.Errorf("an array of more than %d items", cap(items))
+			return items, fmt.Errorf("an array of more than %d items", cap(items))
 		}
 		items = append(items, data[:len(data)-len(rest):len(data)-len(rest)])
 		if data, more, err = skipJSONComma(rest, ']'); err != nil {
-			return nil, err
+			return items, err
 		}
 	}
 	if len(items) == 0 {
@@ -113,7 +145,7 @@ func itemsJSON(data []byte, depth int, items [][]byte) ([][]byte, error) {
 
 func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
 	var buf [4][]byte
-	items, err := itemsJSON(data, 1, buf[:0])
+	items, err := itemsJSON(data, buf[:0])
 	if err != nil {
 		return err
 	}
@@ -137,20 +169,12 @@ func timeJSON(raw []byte) (int64, error) {
 	if string(raw) == "null" || string(raw) == "0" {
 		return 0, nil
 	}
-	if raw[0] != '"' {
-		return 0, errors.New("the time must be a text")
+	if t, ok := usualTime(raw); ok && Tellable(t) {
+		return t.UnixNano(), nil
 	}
-	plain, ok := plainJSON(raw)
-	if !ok {
-		var text string
-		if err := textJSON(raw, &text); err != nil {
-			return 0, err
-		}
-		plain = []byte(text)
-	}
-	t, err := time.Parse(time.RFC3339Nano, string(plain))
-	if y := t.UTC().Year(); err != nil || y < 1970 || y > 2261 { // 64 bits of nanoseconds hold no more
-		return 0, fmt.Errorf("%s must be an RFC 3339 time from 1970 to 2261", raw)
+	t, err := ReadTime(RawValue(JSON, raw))
+	if err != nil || t.IsZero() {
+		return 0, err
 	}
 	return t.UnixNano(), nil
 }

@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -66,7 +67,7 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 // came encoded was checked when it arrived.
 func check(c Codec, s *Signal, data []byte) error {
 	if s.Time < 0 || s.Time > maxTime {
-		return fmt.Errorf("%w: the time must be from 1970 to 2261", ErrMalformed)
+		return fmt.Errorf("%w: the time must be from 1970 to 2261", ErrTime)
 	}
 	if s.Uncertainty < 0 {
 		return fmt.Errorf("%w: the uncertainty must not be negative: %d ns", ErrMalformed, s.Uncertainty)
@@ -74,11 +75,7 @@ func check(c Codec, s *Signal, data []byte) error {
 	if s.Data.codec == c {
 		return nil
 	}
-	if isJSON(c) {
-		return wholeJSON(data)
-	}
-	_, err := SkipCBOR(data)
-	return err
+	return CheckValue(c, data)
 }
 
 // maxTime is the end of 2261: nanoseconds of 64 bits hold little more.
@@ -115,7 +112,10 @@ func appendRoute(dst []byte, json bool, n uint64, r *Route) []byte {
 	return endArray(dst, json)
 }
 
-func isJSON(c Codec) bool { return c == JSON }
+func isJSON(c Codec) bool {
+	_, ok := c.(jsonCodec)
+	return ok
+}
 
 func beginArray(dst []byte, json bool, items int) []byte {
 	if json {
@@ -201,7 +201,8 @@ type SignalPacket struct {
 	Failed *Reply // the next signal is not done
 }
 
-// Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed].
+// Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed]; what later packets mean
+// is then unknown. A signal that cannot be taken, of a known route, is no such error: see Signal.Err.
 func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
 	var err error
 	if isJSON(c) {
@@ -254,31 +255,46 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	default:
 		return errors.New("the route must be a number or an array")
 	}
-	s := &p.Signal
+	p.Signal.restCBOR(c, items, rest)
+	return nil
+}
+
+// restCBOR reads data, time, uncertainty and seq, as many as there are among the items of the packet.
+func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
+	s.Time, s.Uncertainty, s.Seq, s.Err = 0, 0, 0, nil
 	after, err := SkipCBOR(rest)
 	if err != nil {
-		return err
+		s.refuse(asRefusal(cmp.Or(RawValue(c, rest).Check("data"), err)))
+		return
 	}
 	s.Data = Value{codec: c, raw: rest[: len(rest)-len(after) : len(rest)-len(after)]}
-	s.Time, s.Uncertainty, s.Seq = 0, 0, 0
 	rest = after
 	for i := uint64(2); i < items; i++ {
+		var major byte
+		var n uint64
 		if major, n, rest, err = CBORHead(rest); err != nil {
-			return err
+			s.refuse(malformed(err))
+			return
 		}
 		switch {
 		case major == CBORSimple && n == 22: // null
 		case i == 2 && n <= maxTime && major == CBORUnsigned:
 			s.Time = int64(n)
+		case i == 2:
+			s.refuse(fmt.Errorf("%w: the time in a stream must be nanoseconds since 1970", ErrTime))
+			return
 		case i == 3 && n < 1<<63 && major == CBORUnsigned:
 			s.Uncertainty = int64(n)
 		case i == 4 && major == CBORUnsigned && n != CBORIndefinite:
 			s.Seq = n
 		default:
-			return errors.New("time, uncertainty and seq must be unsigned integers")
+			s.refuse(fmt.Errorf("%w: uncertainty and seq must be unsigned integers", ErrMalformed))
+			return
 		}
 	}
-	return atEnd(rest)
+	if err := atEnd(rest); err != nil {
+		s.refuse(malformed(err))
+	}
 }
 
 func atEnd(rest []byte) error {

@@ -20,8 +20,8 @@ type Value struct {
 // encodings remembers a value's encoding in each codec, so that it is encoded once for any number of receivers.
 type encodings struct {
 	mu    sync.Mutex
-	codec [3]Codec // not only their names: CBOR and CBORText write an Object differently
-	raw   [3][]byte
+	codec [4]Codec // not only their names: CBOR and CBORText write an Object differently
+	raw   [4][]byte
 }
 
 // ValueOf returns the Value of a Go value. A Value is returned as it is. For a *Value, which an interface holds without an
@@ -143,8 +143,10 @@ func (v Value) Fields(f func(key string, v Value) error) error {
 // AppendTo appends the value's encoding in c: its own bytes if it came in that codec.
 func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) {
 	if v.codec != nil && v.codec.Name() == c.Name() && len(v.raw) > 0 {
-		if c == JSON && bytes.ContainsAny(v.raw, "\r\n") {
-			return compactJSON(dst, v.raw)
+		if to, ok := c.(jsonCodec); ok {
+			if from, ok := v.codec.(jsonCodec); ok {
+				return to.appendRaw(dst, from, v.raw), nil
+			}
 		}
 		return append(dst, v.raw...), nil
 	}
@@ -179,8 +181,16 @@ func (e *encodings) in(c Codec, v Value) ([]byte, error) {
 
 func (v Value) transcode(dst []byte, c Codec) ([]byte, error) {
 	if v.codec == nil || len(v.raw) == 0 {
-		return c.Append(dst, v.v)
+		out, err := c.Append(dst, v.v)
+		if err == nil && !modelled(v.v) {
+			err = checkValue(c, out[len(dst):])
+		}
+		if err != nil {
+			return dst, err
+		}
+		return out, nil
 	}
+	defer takeTurn(len(v.raw))()
 	a, err := v.Any()
 	if err != nil {
 		return dst, err

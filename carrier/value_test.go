@@ -138,6 +138,14 @@ func TestValueDecode(t *testing.T) {
 		}
 	}
 
+	var texts map[string]float64
+	if err := RawValue(CBOR, []byte("\xa2\x01\x02\x61x\xc4\x82\x21\x19\x08\x6d")).Decode(&texts); err != nil || texts["1"] != 2 || texts["x"] != 21.57 {
+		t.Errorf("an integer key and a decimal fraction: %v, %v", texts, err)
+	}
+	var at string
+	if err := RawValue(CBOR, []byte("\xc1\x1a\x51\x4b\x67\xb0")).Decode(&at); err != nil || at != "2013-03-21T20:04:00Z" {
+		t.Errorf("a time into a text: %q, %v", at, err)
+	}
 	var n int64
 	if err := ValueOf(7).Decode(&n); err != nil || n != 7 {
 		t.Errorf("an int into an int64: %d, %v", n, err)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 )
@@ -74,10 +75,11 @@ func TestFastPathAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.senders["light"] = sender
+	now := time.Now().UnixNano()
 	signals, answers := make([]carrier.Signal, batch), new(countedAnswers)
 	route := &carrier.Route{Sender: "light", Event: "lux"}
 	for i := range signals {
-		signals[i] = carrier.Signal{Route: route, Time: int64(i + 1), Data: carrier.RawValue(carrier.CBOR, []byte{0x18, 0x40})}
+		signals[i] = carrier.Signal{Route: route, Time: now + int64(i), Data: carrier.RawValue(carrier.CBOR, []byte{0x18, 0x40})}
 	}
 	zero("a batch of a client's signals", func() { d.HandleSignals(100, signals, answers) })
 	zero("answers of a listener", func() { d.SignalsAnswered(1, 1, nil) })

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -20,6 +20,7 @@ type client struct {
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
+	serving context.Context // done when the hub ends
 	endless context.Context // never done; for messages, which the carrier ends when the client goes
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is removed
@@ -29,11 +30,17 @@ type client struct {
 	hello  bool
 	naming string
 
-	since    time.Time
-	refusals refusals
+	since      time.Time
+	refusals   refusals
+	restricted bool // it may do what everyone may, and what may says
+	may        carrier.Rights
+	account    *carrier.Account // of everything that the client makes the hub hold
+	opened     bool             // by the hub, which closes it
+	place      string           // where the client is
 
 	signals  signals
-	work     runner // handles messages, because a local callback may wait for what the client's reader brings
+	backlog  backlog // messages and signals that wait to be handled
+	work     runner  // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	refusing logLimiter // what the hub refuses of the client
 	rejected logLimiter // events that the client refuses
@@ -41,11 +48,19 @@ type client struct {
 	failures logLimiter
 	requests runner        // transmits requests, so that they do not wait behind events
 	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
+	pending  atomic.Int64  // requests of the client's own that are not answered yet
 
 	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
+	equal     map[subscription]int // how many of them are equal
 }
+
+// A subscription is what listeners have in common that hear the same.
+type subscription struct{ sender, event string }
+
+// maxEqual is how many listeners of one client may hear the same. Others would wait while an event is delivered to more.
+const maxEqual = 64
 
 func (c *client) log() *slog.Logger { return c.server.log }
 
@@ -65,11 +80,29 @@ func (c *client) leave(cause error) {
 	c.senders, c.listeners = nil, nil
 	c.mu.Unlock()
 	for _, s := range senders {
+		c.server.kept.keep(s.name, c.info, c.server.now())
 		c.server.disconnect(s, carrier.Reason(cause))
+		c.account.Give(s.cost)
 	}
 	for _, l := range listeners {
-		l.Remove()
+		c.dropListener(l)
 	}
+	if c.opened {
+		c.account.Close()
+	}
+}
+
+// dropListener removes a listener of the client's, and gives back what it took.
+func (c *client) dropListener(l *Listener) {
+	l.Remove()
+	key := subscription{l.sender, l.event}
+	c.mu.Lock()
+	if c.equal[key]--; c.equal[key] == 0 {
+		delete(c.equal, key)
+	}
+	c.mu.Unlock()
+	c.outbox.forget(l)
+	c.account.Give(l.cost())
 }
 
 // connect connects a sender of the client's. If the name still belongs to a client that has just gone, connect waits until
@@ -108,7 +141,7 @@ func (c *client) hangUp(cause error) {
 		c.listeners = map[uint64]*Listener{}
 		c.mu.Unlock()
 		for _, l := range listeners {
-			l.Remove()
+			c.dropListener(l)
 		}
 		c.outbox.reopen()
 	})
@@ -140,7 +173,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		c.handleOther(m, respond)
+		c.server.pace.Do(c.serving, func() { c.handleOther(m, respond) })
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
@@ -150,10 +183,23 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	c.call(method, m, respond)
 }
 
+// call calls a method, in its turn if it makes work: one that lists or registers.
 func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
+	if m.Method == methodSignal || m.Method == methodRequest {
+		c.callNow(method, m, respond)
+		return
+	}
+	c.server.pace.Do(c.serving, func() { c.callNow(method, m, respond) })
+}
+
+func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
+	a.id = m.ID.Size()
 	var response any
 	err := a.err
+	if err == nil {
+		err = c.allowed(m.Method)
+	}
 	if err == nil {
 		response, err = method(c, a, respond)
 	}
@@ -173,7 +219,11 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoSuchMethod}, respond)
 		return
 	}
-	response, err := method(c.ctx, m.Params)
+	var response any
+	err := c.allowed(m.Method)
+	if err == nil {
+		response, err = method(c.ctx, m.Params)
+	}
 	if err != nil {
 		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
@@ -190,66 +240,6 @@ func (c *client) answerRefusal(m *carrier.Message, r carrier.Reply, respond func
 
 func (c *client) getVersion(*arguments, func(carrier.Reply)) (any, error) {
 	return protocolVersion, nil
-}
-
-// listedSender is one entry of list_senders' response. A nil name is that of any sender: its events are the
-// channels. A nil event is that of any event.
-type listedSender struct {
-	Sender    *string       `json:"sender"`
-	Connected bool          `json:"connected"`
-	Events    []listedEvent `json:"events,omitempty"`
-
-	// For clients that said hello.
-	Units    map[string]string `json:"units,omitempty"`
-	Requests *[]*string        `json:"requests,omitempty"`
-	Client   *ClientInfo       `json:"client,omitempty"`
-	Refused  map[string]uint64 `json:"refused,omitempty"`
-}
-
-type listedEvent struct {
-	Event *string `json:"event"`
-}
-
-// listSenders lists senders in the order of their names: those after a given name, up to a given number. The last entry, left
-// out if there are more senders, has no name and lists the channels.
-func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
-	withEvents, after, most := a.flag("list_events"), a.optionalText("after"), uint64(math.MaxUint64)
-	if v := a.value("limit"); !v.IsNull() {
-		most = a.number("limit")
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	list := []listedSender{}
-	for _, info := range c.server.Senders() {
-		if after != "" && info.Name <= after {
-			continue
-		}
-		if uint64(len(list)) >= most {
-			return list, nil
-		}
-		s := listedSender{Sender: &info.Name, Connected: info.Connected}
-		if withEvents {
-			s.Events = listedEvents(info.Events)
-		}
-		if c.hello {
-			s.Units, s.Requests, s.Client, s.Refused = info.Units, &info.Requests, info.Client, info.Refused
-		}
-		list = append(list, s)
-	}
-	anySender := listedSender{Connected: true}
-	if withEvents {
-		anySender.Events = listedEvents(c.server.Channels())
-	}
-	return append(list, anySender), nil
-}
-
-func listedEvents(names []string) []listedEvent {
-	list := make([]listedEvent, 0, len(names)+1)
-	for _, name := range names {
-		list = append(list, listedEvent{Event: &name})
-	}
-	return append(list, listedEvent{})
 }
 
 func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
@@ -294,7 +284,16 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
 	}
 	c.mu.Unlock()
+	if c.restricted {
+		if err := c.server.kept.allows(s.name, c.info, c.server.now()); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.account.Take(s.cost); err != nil {
+		return nil, fmt.Errorf("%w: sender %s", err, s.name)
+	}
 	if err := c.connect(s); err != nil {
+		c.account.Give(s.cost)
 		return nil, err
 	}
 	c.mu.Lock()
@@ -311,21 +310,24 @@ func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 	if a.err != nil {
 		return nil, a.err
 	}
+	c.mu.Lock()
 	s, err := c.own(given)
+	delete(c.senders, given)
+	c.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	delete(c.senders, given)
-	c.mu.Unlock()
+	c.server.kept.keep(s.name, c.info, c.server.now())
 	c.server.disconnect(s, "removed")
+	c.mu.Lock()
+	s.empty()
+	c.mu.Unlock()
+	c.account.Give(s.cost)
 	return nil, nil
 }
 
-// own returns the client's sender to which the client gave that name.
+// own returns the client's sender to which the client gave that name. The lock is held.
 func (c *client) own(given string) (*Sender, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if s := c.senders[given]; s != nil {
 		return s, nil
 	}
@@ -339,19 +341,28 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	if a.err != nil {
 		return nil, a.err
 	}
+	key := subscription{l.sender, l.event}
 	c.mu.Lock()
-	full := len(c.listeners) >= c.server.opts.MaxListeners
+	n, equal := len(c.listeners), c.equal[key]
 	c.mu.Unlock()
-	if full {
-		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, c.server.opts.MaxListeners)
+	if most := c.server.opts.MaxListeners; n >= most {
+		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
+	}
+	if equal >= maxEqual {
+		return nil, fmt.Errorf("%w: a client may have %d listeners to the same", carrier.ErrLimit, maxEqual)
+	}
+	if err := c.account.Take(l.cost()); err != nil {
+		return nil, err
 	}
 	c.outbox.pause(l)
 	defer c.outbox.resume()
 	if err := c.server.listen(l, early); err != nil {
+		c.account.Give(l.cost())
 		return nil, err
 	}
 	c.mu.Lock()
 	c.listeners[l.id] = l
+	c.equal[key]++
 	c.mu.Unlock()
 	respond(carrier.Done(map[string]uint64{"listener_id": l.id}))
 	return deferred, nil
@@ -369,7 +380,7 @@ func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error
 	if l == nil {
 		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
 	}
-	l.Remove()
+	c.dropListener(l)
 	return nil, nil
 }
 
@@ -379,9 +390,15 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if a.err != nil {
 		return nil, a.err
 	}
+	if in.err == nil && !in.time.IsZero() {
+		in.err = c.server.times.check(in.time, c.server.now())
+	}
+	if in.err != nil {
+		in.time = time.Time{} // its arrival
+	}
 	c.handleSignal(carrier.Signal{
 		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
-		Uncertainty: int64(in.uncertainty), Data: a.kept("data"),
+		Uncertainty: int64(in.uncertainty), Data: a.kept("data"), Err: in.err,
 	}, in.time, messageAnswer(respond))
 	return deferred, nil
 }
@@ -392,15 +409,26 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 	if a.err != nil {
 		return nil, a.err
 	}
+	if err := params.Check("params"); err != nil {
+		return nil, err
+	}
 	s, handle, err := c.server.findRequest(sender, method)
 	if err != nil {
 		return nil, err
 	}
+	ended, err := c.begin(a)
+	if err != nil {
+		return nil, err
+	}
 	if s.owner == nil {
-		c.tasks.Go(func() { respond(s.answer(c.ctx, handle, method, params)) })
+		c.tasks.Go(func() {
+			defer ended()
+			respond(s.answer(c.ctx, handle, method, params))
+		})
 		return deferred, nil
 	}
 	s.owner.forward(s, method, params, func(r carrier.Reply, err error) {
+		defer ended()
 		switch {
 		case err != nil:
 			respond(carrier.Failed(err))
@@ -412,4 +440,24 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		}
 	})
 	return deferred, nil
+}
+
+// maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
+const maxPending = 512
+
+// begin counts a request that is about to be made, with its message, until the function that it returns is called.
+func (c *client) begin(a *arguments) (ended func(), err error) {
+	size := requestCost + a.size + a.id
+	if err := c.account.Take(size); err != nil {
+		return nil, err
+	}
+	if c.pending.Add(1) > maxPending {
+		c.pending.Add(-1)
+		c.account.Give(size)
+		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
+	}
+	return func() {
+		c.pending.Add(-1)
+		c.account.Give(size)
+	}, nil
 }

@@ -193,7 +193,7 @@ func (r *ClientRouter) AddRemoteListener(ctx context.Context, sender, event stri
 
 // AddRemoteListenerWith is AddRemoteListener with options.
 func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event string, o ListenerOptions, fn func(Event)) (*Listener, error) {
-	if err := checkSubscription(sender, event); err != nil {
+	if err := checkSubscription(sender, event, false); err != nil {
 		return nil, err
 	}
 	l := &Listener{sender: sender, event: event, fn: fn, clientRouter: r, options: o}
@@ -267,7 +267,7 @@ func (r *ClientRouter) register(ctx context.Context, add func(context.Context, *
 
 // RemoteRequest calls a method of a sender in the hub and returns its response.
 func (r *ClientRouter) RemoteRequest(ctx context.Context, sender, method string, params any) (carrier.Value, error) {
-	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(params)})
+	return r.Call(ctx, methodRequest, &requestParams{sender, method, carrier.ValueOf(named(params))})
 }
 
 // RemoteSenders lists the senders of the hub, connected or awaited, by name. If a sender has more events than fit in an

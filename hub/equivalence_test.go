@@ -147,7 +147,9 @@ func (p *program) build(t *testing.T, streams [2]bool) *house {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	h := &house{t: t, ctx: ctx, addr: server.Addr(), streams: streams}
-	h.hub = hub.NewServerRouter(hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: houseOutbox, Deadline: patience}})
+	h.hub = hub.NewServerRouter(hub.ServerOptions{
+		Options: hub.Options{Times: hub.TimeRange{Any: true}}, Outbox: hub.OutboxOptions{Limit: houseOutbox, Deadline: patience},
+	})
 	serving, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.hub.Serve(serving, server) }()

@@ -9,9 +9,9 @@ import (
 )
 
 // Errors of this package, wrapped with details. errors.Is also finds them in the errors with which a hub answers a
-// [ClientRouter]. In these it finds, too, [carrier.ErrLimit], [carrier.ErrTooLarge] and, if a sender did not answer in
-// time, [context.DeadlineExceeded]. Of other errors that a [RequestHandler] returns, a caller elsewhere gets only the
-// text.
+// [ClientRouter]. In these it finds, too, [carrier.ErrLimit], [carrier.ErrTooLarge], [carrier.ErrValue],
+// [carrier.ErrTime] and, if a sender did not answer in time, [context.DeadlineExceeded]. Of other errors that a
+// [RequestHandler] returns, a caller elsewhere gets only the text.
 var (
 	ErrName         = carrier.NewRefusal("hub: bad name", "name")
 	ErrExists       = carrier.NewRefusal("hub: sender is already connected", "exists")

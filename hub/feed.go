@@ -3,6 +3,9 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"time"
 
 	"sighub/carrier"
 )
@@ -131,6 +134,7 @@ func (o *outbox) flush(f *fanout, now bool) {
 type outRoutes struct {
 	latest *carrier.OutRoute
 	all    map[routeKey]*carrier.OutRoute // nil as long as there is one route
+	cost   int                            // of all, in bytes
 }
 
 type routeKey struct{ sender, event string }
@@ -147,13 +151,115 @@ func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
 		if rs.latest != nil && rs.all == nil {
 			rs.all = map[routeKey]*carrier.OutRoute{{rs.latest.Sender, rs.latest.Event}: rs.latest}
 		}
-		if len(rs.all) >= carrier.MaxRoutes {
-			clear(rs.all) // senders come and go; the routes of those that are still there are told again
-		}
 		if rs.all != nil {
-			rs.all[key] = r
+			rs.keep(key, r, l.client.account)
 		}
 	}
 	rs.latest = r
 	return r
+}
+
+// keep keeps a route, and only that if there is no room for more. Senders come and go; the routes of those that are still
+// there are told again.
+func (rs *outRoutes) keep(key routeKey, r *carrier.OutRoute, account *carrier.Account) {
+	size := routeCost + len(key.sender) + len(key.event)
+	if len(rs.all) >= carrier.MaxRoutes || account.Take(size) != nil {
+		rs.forget(account)
+		return
+	}
+	rs.all[key] = r
+	rs.cost += size
+}
+
+// forget drops the routes.
+func (rs *outRoutes) forget(account *carrier.Account) {
+	account.Give(rs.cost)
+	*rs = outRoutes{}
+}
+
+// forget drops what the client's listener, which was removed, has in the outbox beside events.
+func (o *outbox) forget(l *Listener) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l.out.forget(o.account())
+}
+
+// A fanout is what the delivery of an event to remote listeners leaves to be done by whoever delivers it, for one event or
+// for many together.
+type fanout struct {
+	packed carrier.PackedSignal // the event, as the last remote listener got it
+	dirty  []*outbox            // to be flushed
+	slow   []slowListener       // want the sender to slow down
+	pool   *sync.Pool           // where it goes when it is finished
+}
+
+// newFanout returns a fanout from the pool; finish gives it back.
+func (r *Router) newFanout() *fanout {
+	if free, ok := r.fanouts.Get().(*fanout); ok {
+		return free
+	}
+	return &fanout{pool: &r.fanouts}
+}
+
+// finish does what is left, except for waiting, and gives f back to the pool. f may be nil.
+func (f *fanout) finish(now bool) {
+	if f == nil {
+		return
+	}
+	f.flush(now)
+	f.forget()
+	f.packed.Reset()
+	f.pool.Put(f)
+}
+
+// mustWait reports whether listeners want the sender to slow down.
+func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }
+
+// slowed notes that a listener wants the sender to slow down. For its client, the first one counts.
+func (f *fanout) slowed(o *outbox, deadline time.Duration) {
+	for _, l := range slices.Backward(f.slow) {
+		if l.outbox == o {
+			return
+		}
+	}
+	f.slow = append(f.slow, slowListener{o, deadline})
+}
+
+// forget drops the slow listeners.
+func (f *fanout) forget() {
+	clear(f.slow)
+	f.slow = f.slow[:0]
+}
+
+// flush has what was put for remote listeners written: if now is true, on this goroutine, as far as that does not block.
+func (f *fanout) flush(now bool) {
+	if f == nil {
+		return
+	}
+	for _, o := range f.dirty {
+		o.flush(f, now)
+	}
+	clear(f.dirty)
+	f.dirty = f.dirty[:0]
+}
+
+// pack returns the event packed in a codec. It packs once for any number of listeners in a row with the same codec.
+func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) {
+	if f.packed.Is(c) {
+		return &f.packed, nil
+	}
+	s := signalOf(d)
+	if err := f.packed.Pack(c, &s); err != nil {
+		f.packed.Reset()
+		return nil, err
+	}
+	return &f.packed, nil
+}
+
+func signalOf(ev *Event) carrier.Signal {
+	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
+	if tellable(ev.Time) {
+		s.Time = ev.Time.UnixNano()
+	}
+	return s
 }

@@ -10,6 +10,7 @@ import (
 type gaps struct {
 	before map[gapKey]*Loss // of listeners that want the latest: before everything that waits
 	behind map[gapKey]*Loss // of other listeners: after everything that waits
+	queued int              // that are among what waits already
 }
 
 type gapKey struct {
@@ -20,12 +21,15 @@ type gapKey struct {
 // gapLimit bounds the gaps that wait to be told, in multiples of OutboxOptions.Limit. A client with more is disconnected.
 const gapLimit = 4
 
-// scarceGaps is how many gaps may wait for a client while all outboxes together hold as much as they may. gapCost is what a
-// gap counts for in that sum, in bytes.
+// freeGaps is how many gaps may wait for a client at no cost, because what a full account has no room for becomes a gap. A
+// further one costs gapCost bytes. A client that cannot afford it is disconnected.
 const (
-	scarceGaps = 64
-	gapCost    = 256
+	freeGaps = 64
+	gapCost  = 256
 )
+
+// cost returns what all gaps cost, and n more.
+func (g *gaps) cost(n int) int { return max(g.len()+g.queued+n-freeGaps, 0) * gapCost }
 
 func (g *gaps) len() int { return len(g.before) + len(g.behind) }
 
@@ -51,7 +55,8 @@ func (o *outbox) miss(l *Listener, ev *Event, cause string) {
 	list, key := o.gaps.of(l), gapKey{l, ev.Sender}
 	loss := (*list)[key]
 	if loss == nil {
-		if n := o.gaps.len(); n/gapLimit >= o.Limit || n >= scarceGaps && o.scarce() {
+		n := o.gaps.len()
+		if n/gapLimit >= o.Limit || o.account().Take(o.gaps.cost(1)-o.gaps.cost(0)) != nil {
 			o.leave(fmt.Errorf("%w: events of %d senders were lost on the way to a slow client", carrier.ErrLimit, n))
 			return
 		}
@@ -60,7 +65,6 @@ func (o *outbox) miss(l *Listener, ev *Event, cause string) {
 			*list = make(map[gapKey]*Loss)
 		}
 		(*list)[key] = loss
-		o.client.server.held.Add(gapCost)
 		o.client.dropping(ev.Sender, o.queue.len())
 	}
 	loss.add(ev.Time, cause)
@@ -70,11 +74,12 @@ func (o *outbox) miss(l *Listener, ev *Event, cause string) {
 // are told.
 func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 	loss := o.gaps.take(key)
-	o.client.server.held.Add(-gapCost)
+	o.gaps.queued++
 	if key.listener.removed.Load() || !o.client.hello && key.listener.event != "" {
+		o.gapLeft()
 		return e, false
 	}
-	return entry{listener: key.listener, event: Event{
+	return entry{gap: true, listener: key.listener, event: Event{
 		Sender: key.sender, Name: Gap, Time: o.client.server.now(), Data: carrier.ValueOf(*loss),
 	}}, true
 }
@@ -83,10 +88,17 @@ func (o *outbox) gap(key gapKey) (e entry, ok bool) {
 func (o *outbox) gapBefore() (e entry, ok bool) {
 	for key := range o.gaps.before {
 		if e, ok = o.gap(key); ok {
+			o.gapLeft()
 			break
 		}
 	}
 	return e, ok
+}
+
+// gapLeft counts a gap out that waits no more.
+func (o *outbox) gapLeft() {
+	o.account().Give(o.gaps.cost(0) - o.gaps.cost(-1))
+	o.gaps.queued--
 }
 
 // putGaps puts gaps behind what waits, if something may be transmitted now; if not, they would pile up.
@@ -102,6 +114,5 @@ func (o *outbox) putGaps() {
 func (o *outbox) putGap(key gapKey) {
 	if e, ok := o.gap(key); ok {
 		o.queue.push(e)
-		o.hold(1, 0)
 	}
 }

@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 )
 
 // TestGapsForLegacyClients: a client that has not said hello does not know gaps. It is told of one where it listens to any
@@ -77,7 +79,7 @@ func TestGapOfARemovedListener(t *testing.T) {
 		if sent := w.carrier.take(); len(sent) != 0 {
 			t.Errorf("it is sent %+v", sent)
 		}
-		if held := w.held.Load(); held != 0 {
+		if held := w.handler.client(id).account.Used(); held != 0 {
 			t.Errorf("%d bytes are held", held)
 		}
 	})
@@ -121,8 +123,45 @@ func TestWhereAGapIsTold(t *testing.T) {
 	}
 }
 
-// TestLaggingUntilHalfFull: a lagging client that answers one event has not caught up, and no sender waits for it again.
-func TestLaggingUntilHalfFull(t *testing.T) {
+// TestManyGapsAreToldAndPaidBack: gaps of many senders cost something until they are told.
+func TestManyGapsAreToldAndPaidBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const senders = 4 * freeGaps
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: senders, Deadline: time.Millisecond}})
+		defer w.end()
+		id := w.connect(1, true)
+		w.done(id, "add_listener", `{"sender":null,"event":null}`)
+		before := w.used(id)
+		var all []*Sender
+		for i := range senders {
+			all = append(all, addTo(t, w.Router, fmt.Sprint("s", i), []string{"x"}))
+		}
+		for _, s := range all {
+			for range 3 {
+				if err := s.signals["x"].Trigger(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		o := &w.handler.client(id).outbox
+		if n, least := o.gaps.len(), int64(o.queue.len()*entryCost+(senders-2*freeGaps)*gapCost); n < senders-freeGaps || w.used(id)-before < least {
+			t.Errorf("there are %d gaps, and %d bytes are taken, at least %d should be", n, w.used(id)-before, least)
+		}
+		told := 0
+		for sent := w.carrier.take(); len(sent) > 0; sent = w.carrier.take() {
+			told += strings.Count(sent[0].text, Gap)
+			sent[0].done(carrier.Done(nil), nil)
+			synctest.Wait()
+		}
+		if used := w.used(id); told < senders-freeGaps || used != before {
+			t.Errorf("%d gaps are told, and %d bytes are taken, %d at first", told, used, before)
+		}
+	})
+}
+
+// TestLaggingUntilItIsGood: a lagging client that answers one event has not caught up, and no sender waits for it again; nor
+// when it has caught up, unless it has then lost nothing for a minute.
+func TestLaggingUntilItIsGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 4, Deadline: time.Second}})
 		defer w.end()
@@ -132,19 +171,36 @@ func TestLaggingUntilHalfFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for round, want := range []time.Duration{time.Second, 0} {
+		for round, c := range []struct {
+			after    time.Duration // the round before
+			want     time.Duration // to be waited for
+			answered bool          // then all that waits
+		}{
+			{0, time.Second, false},
+			{0, 0, true},
+			{fair.Recovery - time.Second, 0, true},
+			{2 * time.Second, 0, true},
+			{fair.Recovery, time.Second, true},
+		} {
+			time.Sleep(c.after)
 			start := time.Now()
 			for i := range 10 {
 				if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if took := time.Since(start); took != want {
-				t.Errorf("round %d: senders waited for %s, want %s", round, took, want)
+			if took := time.Since(start).Round(time.Millisecond); took != c.want {
+				t.Errorf("round %d: senders waited for %s, want %s", round, took, c.want)
 			}
-			synctest.Wait()
-			for _, m := range w.carrier.take() {
-				m.done(carrier.Done(nil), nil)
+			for more := true; more; more = c.answered {
+				synctest.Wait()
+				sent := w.carrier.take()
+				for _, m := range sent {
+					m.done(carrier.Done(nil), nil)
+				}
+				if len(sent) == 0 {
+					break
+				}
 			}
 			synctest.Wait()
 		}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -51,8 +52,8 @@ const (
 func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
 	id, in := a.number("listener_id"), a.info()
-	if a.err != nil {
-		respond(carrier.Failed(a.err))
+	if err := cmp.Or(a.err, in.err); err != nil {
+		respond(carrier.Failed(err))
 		return
 	}
 	l, err := c.listener(id)
@@ -78,6 +79,9 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			break // not answered, so that the hub knows that they were not heard
 		}
 		l, err := c.listenerOf(signals[i].Route)
+		if err == nil {
+			err = signals[i].Err
+		}
 		if err != nil {
 			answers.Done(done)
 			answers.Fail(carrier.Failed(err))

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +18,7 @@ type Listener struct {
 	removed       atomic.Bool
 
 	router       *Router       // of a local callback or a client's listener
-	list         *listeners    // where it stands
+	list         *listeners    // where it stands; under Router.mu
 	client       *client       // the client whose listener it is; nil: a local callback
 	clientRouter *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
@@ -36,8 +35,9 @@ type Listener struct {
 // dropped by a [Gap].
 type ListenerOptions struct {
 	Policy Policy // DefaultPolicy: as the hub is configured
-	// Deadline is how long the hub may keep a sender waiting, if the policy is Block. 0: as the hub is configured. The
-	// hub waits for 5 s at most, or for its own deadline if that is longer.
+	// Deadline is how long the hub may keep senders waiting, if the policy is Block. 0: as the hub is configured. The hub
+	// waits for 5 s at most, or for its own deadline if that is longer. This is for all listeners of a client together, and
+	// comes back within a minute: see [Block].
 	Deadline time.Duration
 }
 
@@ -61,6 +61,15 @@ func (l *Listener) Remove() {
 	}
 }
 
+// legacy reports whether it is a legacy client's.
+func (l *Listener) legacy() bool { return l.client != nil && !l.client.hello }
+
+// skips reports whether a listener to one event of any sender does not hear this one. Unless that event is a channel, it stands
+// among those who hear every event.
+func (l *Listener) skips(event string) bool {
+	return l.sender == "" && l.event != "" && l.event != event
+}
+
 // call runs a local callback. If it panics, that is logged and harms nobody else.
 func (l *Listener) call(ev *Event) {
 	lockrank.MustBeFree("a listener is called")
@@ -73,6 +82,9 @@ func (l *Listener) call(ev *Event) {
 	l.fn(*ev)
 }
 
+// cost returns how many bytes a client's listener takes.
+func (l *Listener) cost() int { return listenerCost + len(l.sender) + len(l.event) }
+
 func (l *Listener) log() *slog.Logger {
 	if l.clientRouter != nil {
 		return l.clientRouter.log
@@ -80,8 +92,12 @@ func (l *Listener) log() *slog.Logger {
 	return l.router.log
 }
 
-// listeners is a copy-on-write list: deliveries load it without a lock, changes are made under Router.mu.
-type listeners struct{ p atomic.Pointer[[]*Listener] }
+// listeners is a copy-on-write list: deliveries load it without a lock, changes are made under Router.mu. A listener that was
+// removed may stay in the list, as long as most of them are there: a removal is then not a copy of the list.
+type listeners struct {
+	p       atomic.Pointer[[]*Listener]
+	removed int
+}
 
 func (ls *listeners) load() []*Listener {
 	if p := ls.p.Load(); p != nil {
@@ -98,16 +114,72 @@ func (ls *listeners) add(l *Listener) {
 	l.list = ls
 }
 
+// remove removes a listener that stands in the list.
 func (ls *listeners) remove(l *Listener) {
+	l.list = nil
 	old := ls.load()
-	list := make([]*Listener, 0, len(old))
-	for _, other := range old {
-		if other != l {
-			list = append(list, other)
+	if ls.removed++; 2*ls.removed < len(old) {
+		return
+	}
+	list := make([]*Listener, 0, len(old)-ls.removed)
+	for _, l := range old {
+		if l.list == ls {
+			list = append(list, l)
 		}
 	}
-	list = slices.Clip(list)
 	ls.p.Store(&list)
+	ls.removed = 0
 }
 
-func (ls *listeners) empty() bool { return len(ls.load()) == 0 }
+func (ls *listeners) len() int { return len(ls.load()) - ls.removed }
+
+func (ls *listeners) empty() bool { return ls.len() == 0 }
+
+// A Policy says what happens to events for a remote client whose outbox is full. Events that are dropped are counted, and the
+// listener is told of them by a [Gap]. Configurations and the protocol name it by its text.
+type Policy string
+
+const (
+	// DefaultPolicy is what the hub is configured for: Block, unless OutboxOptions say otherwise.
+	DefaultPolicy Policy = ""
+	// Block slows the sender down: its event is acknowledged when the outbox has room again, or after the deadline. All that
+	// senders wait for one client counts towards one deadline, except for 100 µs for each of their events. It comes back
+	// slowly, the whole of it in a minute. When it is used up, the hub does not wait for this client any more, and drops the
+	// events that do not fit, until the client has lost nothing for a minute.
+	Block Policy = "block"
+	// Latest drops the waiting event that the new one replaces, which has the same listener, sender and name. If there is
+	// none, it drops the oldest event of a Latest listener. Even in an outbox that is not full, it drops an event that
+	// has waited for a while if a newer one of the same kind waits as well. A client that has answered nothing for a
+	// second is sent nothing more, because that would be old by the time it is heard.
+	Latest Policy = "latest"
+	// Hangup disconnects the client.
+	Hangup Policy = "disconnect"
+)
+
+// Policies lists the policies that a listener may ask for.
+func Policies() []Policy { return []Policy{Block, Latest, Hangup} }
+
+// OutboxOptions bound the events that wait for each remote client. Zero values are defaults. Policy and Deadline apply to
+// listeners that do not choose their own: see [ListenerOptions].
+type OutboxOptions struct {
+	Limit    int           // events; 1024 by default
+	Bytes    int           // of the data of events, if it arrived encoded; 4 MiB by default
+	Policy   Policy        // Block by default
+	Deadline time.Duration // of Block: 2 s by default
+}
+
+func (o OutboxOptions) withDefaults() OutboxOptions {
+	if o.Limit <= 0 {
+		o.Limit = 1024
+	}
+	if o.Bytes <= 0 {
+		o.Bytes = 4 << 20
+	}
+	if o.Policy == DefaultPolicy {
+		o.Policy = Block
+	}
+	if o.Deadline <= 0 {
+		o.Deadline = 2 * time.Second
+	}
+	return o
+}

@@ -261,8 +261,8 @@ func TestReopened(t *testing.T) {
 			trigger(i)
 		}
 		o := &w.handler.client(id).outbox
-		if o.state != following || o.queue.len() != 0 || w.held.Load() != 0 {
-			t.Errorf("the state is %d, %d events wait and %d bytes are held", o.state, o.queue.len(), w.held.Load())
+		if o.state != following || o.queue.len() != 0 || o.account().Used() != 0 {
+			t.Errorf("the state is %d, %d events wait and %d bytes are held", o.state, o.queue.len(), o.account().Used())
 		}
 		w.done(id, "add_listener", `{"sender":"s","event":"x"}`)
 		trigger(10)

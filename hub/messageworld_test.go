@@ -75,8 +75,10 @@ func (w *messageWorld) connect(window int, hello bool) carrier.ClientID {
 // end has every client go, and holds what is left against nothing.
 func (w *messageWorld) end() {
 	w.t.Helper()
+	var clients []*client
 	for id := range w.clients {
-		if w.handler.client(id+1) != nil {
+		if c := w.handler.client(id + 1); c != nil {
+			clients = append(clients, c)
 			w.handler.ClientDisconnected(id+1, carrier.ErrClosed)
 		}
 	}
@@ -84,8 +86,13 @@ func (w *messageWorld) end() {
 		m.done(carrier.Reply{}, carrier.ErrGone)
 	}
 	w.tasks.Wait()
-	if held, queued := w.held.Load(), w.queued.Load(); held != 0 || queued != 0 {
-		w.t.Errorf("when all have gone, %d bytes are held and %d are queued", held, queued)
+	for _, c := range clients {
+		if held := c.account.Used(); held != 0 {
+			w.t.Errorf("when all have gone, %d bytes are held for %s", held, c.info)
+		}
+	}
+	if held, unsent := w.opts.Memory.Used(), w.unsent.Load(); held != 0 || unsent != 0 {
+		w.t.Errorf("when all have gone, %d bytes are held and %d are not sent", held, unsent)
 	}
 }
 

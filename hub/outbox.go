@@ -6,11 +6,20 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 	"sighub/internal/lockrank"
 )
 
-// entryCost is what an event in an outbox takes beside its data, in bytes.
-const entryCost = 256
+// What things cost beside their names and their data, in bytes, in the account of the client for whom they are held.
+const (
+	entryCost    = 256  // an event in an outbox, or a signal that waits to be handled
+	messageCost  = 512  // a message that waits to be handled
+	requestCost  = 1024 // a request that is not answered
+	senderCost   = 1536
+	nameCost     = 320  // an event or a request of a sender
+	listenerCost = 1536 // with the topic of a sender that is awaited
+	routeCost    = 256  // an event of a sender that a listener has heard
+)
 
 // An outbox holds the events that wait for one remote client, in order, and passes them on as fast as the client
 // acknowledges them.
@@ -25,6 +34,12 @@ type outbox struct {
 	gaps        gaps
 	paused      int  // listeners whose registration is not answered yet
 	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
+	patience    fair.Patience
+	place       *fair.Place
+	passed      int           // events that were queued since senders are held up
+	deadline    time.Duration // the longest of its listeners
+	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
+	latest      deliveryKey   // the event that was queued last
 	flow        flow
 	feed        feed
 	room        waiters
@@ -36,15 +51,15 @@ type outboxState uint8
 
 const (
 	following outboxState = iota // they are sent or wait; a full outbox slows senders down, if its listeners want that
-	lagging                      // the client let a deadline pass: what does not fit is dropped until it has caught up
+	lagging                      // the client has used up the senders' patience: what does not fit is dropped
 	leaving                      // the client is being disconnected: nothing more is taken
 	gone                         // the client has gone: nothing is taken, nothing waits
 )
 
 // outboxChanges are the changes of state that there are, by the state before and the one after.
 //
-//	following → lagging    a deadline passed while it was full
-//	lagging   → following  it is at most half full
+//	following → lagging    the senders' patience was used up while it was full
+//	lagging   → following  it was at most half full, and then lost nothing until that patience had come back
 //	either    → leaving    the policy disconnects, gaps are too many, or an answer is impossible
 //	leaving   → following  the carrier cannot disconnect its clients
 //	any       → gone       the client has gone
@@ -61,8 +76,9 @@ func (o *outbox) become(next outboxState) bool {
 	}
 	o.state = next
 	if next != following {
-		o.room.wake() // nobody need wait for it any more
+		o.release() // nobody need wait for it any more
 	}
+	o.good = time.Time{}
 	return true
 }
 
@@ -106,15 +122,19 @@ func (o *outbox) push(l *Listener, d *delivery) {
 		return
 	}
 	if o.enqueue(l, d) {
-		d.fanout.slow = append(d.fanout.slow, slowListener{o, l.deadline})
+		d.fanout.slowed(o, l.deadline)
 	}
 }
 
 // enqueue puts an event in the queue, or drops one if the queue is full. It returns true if the sender should slow down: see
 // waitForRoom.
 func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
-	scarce := o.queue.len() > 0 && o.scarce()
-	if o.full() || scarce {
+	full, refused := o.full(), o.account().Take(entryCost+d.event.size()) != nil
+	if full || refused {
+		if !refused && (l.policy == Hangup || l.policy == Latest || o.flooded() || o.behind()) {
+			o.account().Give(entryCost + d.event.size())
+			refused = true
+		}
 		switch {
 		case l.policy == Hangup:
 			o.leave(fmt.Errorf("%w: %d events wait for a slow listener", carrier.ErrLimit, o.queue.len()))
@@ -122,11 +142,17 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 		case l.policy == Latest:
 			o.replace(l, d)
 			return false
-		case o.state == lagging || o.flooded() || scarce:
+		case refused:
+			o.good = time.Time{}
 			o.miss(l, &d.event, causeSlow)
 			return false
 		}
 		slowDown = true
+	}
+	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest { // for all its listeners, it is one event
+		o.latest = key
+		o.passed++
+		o.patience.Pass(1)
 	}
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)
@@ -151,7 +177,7 @@ func (o *outbox) append(l *Listener, d *delivery) {
 		e.at = time.Now()
 	}
 	o.queue.push(e)
-	o.hold(1, e.event.Data.Size())
+	o.bytes += e.event.size()
 	o.fill()
 	o.touched(d.fanout)
 }
@@ -165,16 +191,23 @@ func (o *outbox) flooded() bool {
 	return (o.queue.len()-queueLimit)/2 >= o.Limit || o.bytes/2 >= o.Bytes
 }
 
-// hold counts events that are added (or, if negative, removed) and the bytes of their data.
-func (o *outbox) hold(events, bytes int) {
-	o.bytes += bytes
-	o.client.server.held.Add(int64(events*entryCost + bytes))
+// account is the client's, from which every event in the queue has taken.
+func (o *outbox) account() *carrier.Account { return o.client.account }
+
+// left counts an entry out that has left the queue.
+func (o *outbox) left(e *entry) {
+	if e.gap {
+		o.gapLeft()
+		return
+	}
+	size := e.event.size()
+	o.bytes -= size
+	o.account().Give(entryCost + size)
 }
 
 func (o *outbox) empty() {
-	o.hold(-o.queue.len(), -o.bytes)
-	o.client.server.held.Add(int64(-o.gaps.len() * gapCost))
-	o.queue, o.gaps = queue{}, gaps{}
+	o.account().Give((o.queue.len()-o.gaps.queued)*entryCost + o.bytes + o.gaps.cost(0))
+	o.queue, o.gaps, o.bytes = queue{}, gaps{}, 0
 }
 
 // ready reports whether something waits that may be transmitted now.
@@ -197,12 +230,15 @@ func (o *outbox) open() bool {
 	return o.flow.open()
 }
 
-// scarcePending is how many bytes may wait to be written to a client that is late with its answers, while all outboxes
-// together hold as much as they may.
+// scarcePending is how many bytes may wait to be written to a client that is late with its answers, while as much as may waits
+// to be written to all clients together.
 const scarcePending = 16 << 10
 
-// scarce reports whether all outboxes together hold as much as they may.
-func (o *outbox) scarce() bool { return o.client.server.held.Load() >= int64(o.Memory) }
+// scarce reports whether so much waits to be written to all clients together that a client should not have more that is late.
+func (o *outbox) scarce() bool {
+	s := o.client.server
+	return s.unsent.Load() >= s.opts.Memory.Size()/4
+}
 
 // replace makes room for an event by dropping one: see Latest.
 func (o *outbox) replace(l *Listener, d *delivery) {
@@ -212,9 +248,14 @@ func (o *outbox) replace(l *Listener, d *delivery) {
 		return
 	}
 	o.dropped(&old)
-	if o.takes() {
-		o.append(l, d)
+	if !o.takes() {
+		return
 	}
+	if o.account().Take(entryCost+d.event.size()) != nil { // it is larger than the one that was dropped
+		o.miss(l, &d.event, causeSlow)
+		return
+	}
+	o.append(l, d)
 }
 
 // outdate drops the next event as long as it has become old and a newer one of its kind waits: see Latest.
@@ -227,7 +268,7 @@ func (o *outbox) outdate() {
 
 func (o *outbox) dropped(e *entry) {
 	o.miss(e.listener, &e.event, causeSlow)
-	o.hold(-1, -e.event.Data.Size())
+	o.left(e)
 }
 
 // fill passes on what waits, as far as the client takes it. The lock is held; whoever holds it flushes afterwards.
@@ -256,8 +297,8 @@ func (o *outbox) next() (e entry, ok bool) {
 		}
 	}
 	if o.queue.len() <= o.Limit/2 && o.bytes <= o.Bytes/2 {
-		if o.state == lagging {
-			o.become(following)
+		if o.state == lagging && o.good.IsZero() {
+			o.good = time.Now()
 		}
 		o.putGaps()
 	}
@@ -265,9 +306,9 @@ func (o *outbox) next() (e entry, ok bool) {
 		return e, false
 	}
 	e = o.queue.pop()
-	o.hold(-1, -e.event.Data.Size())
+	o.left(&e)
 	if !o.full() {
-		o.room.wake()
+		o.release()
 	}
 	return e, true
 }
@@ -297,6 +338,7 @@ func (o *outbox) pause(l *Listener) {
 	defer o.mu.Unlock()
 	o.paused++
 	o.wantsLatest = o.wantsLatest || l.policy == Latest
+	o.deadline = max(o.deadline, l.deadline)
 }
 
 func (o *outbox) resume() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 )
 
 // A stuckSink takes signals, and writes them when it is told to.
@@ -44,10 +45,10 @@ func TestPendingIsHeld(t *testing.T) { synctest.Test(t, pendingIsHeld) }
 
 func pendingIsHeld(t *testing.T) {
 	const clients, ceiling = 50, 2 << 20 // each of them alone could have 256 KiB pending
-	s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: ceiling, Policy: Latest}})
+	s := NewServerRouter(ServerOptions{Memory: carrier.NewBudget(4 * ceiling), Outbox: OutboxOptions{Policy: Latest}})
 	var tasks sync.WaitGroup
 	d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
-	sinks := make([]*stuckSink, clients)
+	sinks, listeners := make([]*stuckSink, clients), make([]*Listener, clients)
 	for i := range sinks {
 		sinks[i] = new(stuckSink)
 		id := carrier.ClientID(i + 1)
@@ -58,6 +59,7 @@ func pendingIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.listeners[l.id] = l
+		listeners[i] = l
 	}
 	sender, err := s.AddSender("light", SenderOptions{Events: []string{"lux"}})
 	if err != nil {
@@ -78,31 +80,30 @@ func pendingIsHeld(t *testing.T) {
 	for _, sink := range sinks {
 		pending += sink.bytes
 	}
-	held := int(s.held.Load())
-	// Each may have a little pending, and hold one event when the others hold all there is.
-	if slack := clients * (scarcePending + 2048); pending < ceiling/2 || pending > ceiling+slack || held > ceiling+slack {
+	held := int(s.opts.Memory.Used())
+	// Each may have a little pending when the others have all there is.
+	if slack := clients * (scarcePending + 2048); pending < ceiling/2 || pending > ceiling+slack || held > 4*ceiling {
 		t.Errorf("%d bytes are pending and %d held, of %d", pending, held, ceiling)
 	}
 	for i, sink := range sinks {
 		sink.write()
 		d.SignalsAnswered(carrier.ClientID(i+1), 1, nil)
 	}
-	held = int(s.held.Load())
 	for i, sink := range sinks { // what waited in outboxes is pending now
-		held -= sink.bytes
 		sink.write()
-		if o := &d.client(carrier.ClientID(i + 1)).outbox; o.queue.len() > 0 {
-			t.Fatalf("%d events wait in an outbox whose client takes more", o.queue.len())
+		o := &d.client(carrier.ClientID(i + 1)).outbox
+		if o.queue.len() > 0 || o.account().Used() != int64(listeners[i].out.cost) {
+			t.Fatalf("%d events wait in an outbox whose client takes more, and %d bytes are held", o.queue.len(), o.account().Used())
 		}
 	}
-	if held != 0 {
-		t.Errorf("when all is written, %d bytes are held", held)
+	if unsent := s.unsent.Load(); unsent != 0 {
+		t.Errorf("when all is written, %d bytes are not", unsent)
 	}
 	for i := range sinks {
 		d.ClientDisconnected(carrier.ClientID(i+1), carrier.ErrClosed)
 	}
 	tasks.Wait()
-	if held := s.held.Load(); held != 0 {
+	if held := s.opts.Memory.Used(); held != 0 {
 		t.Errorf("when all have gone, %d bytes are held", held)
 	}
 }
@@ -110,8 +111,10 @@ func pendingIsHeld(t *testing.T) {
 // TestGapsAreHeld: what a client has missed counts as held as well, however many senders come and go, and where memory is
 // scarce a client that has missed of many is disconnected.
 func TestGapsAreHeld(t *testing.T) {
-	for _, memory := range []int{1, 1 << 30} {
-		s := NewServerRouter(ServerOptions{Outbox: OutboxOptions{Memory: memory, Limit: 100, Deadline: time.Nanosecond}})
+	for _, memory := range []int64{1, 1 << 30} {
+		s := NewServerRouter(ServerOptions{
+			Memory: carrier.NewBudget(memory), Outbox: OutboxOptions{Limit: 100, Deadline: time.Nanosecond},
+		})
 		var tasks sync.WaitGroup
 		d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 		sink := &stuckSink{window: 1}
@@ -130,13 +133,16 @@ func TestGapsAreHeld(t *testing.T) {
 			sender.Remove()
 			o := &c.outbox
 			o.mu.Lock()
-			held, gaps := int(s.held.Load()), o.gaps.len()
-			want := o.queue.len()*entryCost + o.bytes + gaps*gapCost + sink.bytes
+			held, gaps := int(c.account.Used()), o.gaps.len()
+			want := (o.queue.len()-o.gaps.queued)*entryCost + o.bytes + max(gaps+o.gaps.queued-freeGaps, 0)*gapCost
 			o.mu.Unlock()
+			if l.removed.Load() {
+				break // it gives back what the test has not paid for
+			}
 			if held != want {
 				t.Fatalf("%d bytes are held, not %d", held, want)
 			}
-			if gaps > gapLimit*100 || gaps > scarceGaps && memory == 1 {
+			if gaps > gapLimit*100 || gaps > freeGaps && memory == 1 {
 				t.Fatalf("%d gaps wait", gaps)
 			}
 		}
@@ -147,24 +153,23 @@ func TestGapsAreHeld(t *testing.T) {
 		sink.write()
 		d.ClientDisconnected(1, carrier.ErrClosed)
 		tasks.Wait()
-		if held := s.held.Load(); held != 0 {
-			t.Errorf("when it has gone, %d bytes are held", held)
+		if held := s.opts.Memory.Used(); held != 0 || c.account.Used() != -int64(l.cost()) {
+			t.Errorf("when it has gone, %d bytes are held, and %d for it", held, c.account.Used())
 		}
 	}
 }
 
-// TestQueuedTogether: when signals of all clients that wait to be handled are many, a client is not read that has more than
-// a few of them; its own that are done let it go on.
-func TestQueuedTogether(t *testing.T) {
+// TestBacklog: a client whose account is full is not read, and may have one thing handled all the same; its own that are done
+// let it go on.
+func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var all atomic.Int64
-		one, other := signals{all: &all, most: 1 << 20}, signals{all: &all, most: 1 << 20}
-		one.waitForRoom(t.Context(), 2<<20)
-		other.waitForRoom(t.Context(), scarceQueued) // it has none yet
-		other.waitForRoom(t.Context(), 1)            // and that is a few
+		const size = 1 << 20
+		all := carrier.NewBudget(size)
+		other := backlog{account: all.Open("other")}
+		other.enter(t.Context(), 2*size) // it has none yet
 		done := make(chan struct{})
 		go func() {
-			other.waitForRoom(t.Context(), 1)
+			other.enter(t.Context(), size/4+1)
 			close(done)
 		}()
 		synctest.Wait()
@@ -173,11 +178,15 @@ func TestQueuedTogether(t *testing.T) {
 			t.Error("more are read though there are too many")
 		default:
 		}
-		other.leave(scarceQueued)
+		other.leave(2 * size)
 		<-done
-		one.leave(2 << 20)
-		other.leave(2)
-		if n := all.Load(); n != 0 {
+		other.enter(t.Context(), size/8)
+		other.leave(size/4 + 1)
+		if n := other.account.Used(); n != size/8 {
+			t.Errorf("%d bytes are taken", n)
+		}
+		other.leave(size / 8)
+		if n := other.account.Used(); n != 0 {
 			t.Errorf("%d bytes are left", n)
 		}
 	})
@@ -292,7 +301,7 @@ func TestOrderAfterScarcity(t *testing.T) {
 }
 
 func orderAfterScarcity(t *testing.T, want []string) {
-	w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Memory: 1 << 20}})
+	w := newMessageWorld(t, ServerOptions{Memory: carrier.NewBudget(4 << 20)})
 	defer w.end()
 	sink := new(writtenSink)
 	w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
@@ -310,12 +319,18 @@ func orderAfterScarcity(t *testing.T, want []string) {
 	}
 	trigger(strings.Repeat("x", scarcePending)) // which waits to be written
 	time.Sleep(time.Second)                     // so that it is late
-	w.held.Add(1 << 20)                         // of others
+	w.unsent.Add(1 << 20)                       // of others
 	trigger("waits")
 	if len(want) > 2 {
+		fill := w.handler.client(1).account
+		taken := 0
+		for fill.Take(100) == nil {
+			taken += 100
+		}
 		trigger("is missed")
+		fill.Give(taken)
 	}
-	w.held.Add(-1 << 20)
+	w.unsent.Add(-1 << 20)
 	trigger("comes next")
 	if got := sink.take()[1:]; !slices.EqualFunc(got, want, strings.Contains) {
 		t.Errorf("%q are put, want %q", got, want)
@@ -327,7 +342,7 @@ func orderAfterScarcity(t *testing.T, want []string) {
 func TestDeadlineMeetsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, full := range []bool{false, true} {
-			o := outbox{OutboxOptions: OutboxOptions{Limit: 1, Bytes: 1}}
+			o := outbox{OutboxOptions: OutboxOptions{Limit: 1, Bytes: 1}, deadline: time.Second, place: new(fair.Place)}
 			o.bytes = 1
 			waited := make(chan struct{})
 			go func() {

@@ -8,6 +8,7 @@ type entry struct {
 	event    Event
 	at       time.Time // when it was queued, if its listener wants the latest
 	next     uint64    // number of the next entry of the same kind; 0 if it is the last
+	gap      bool      // it tells of a gap
 }
 
 // outdated reports whether the entry has waited for too long while a newer one of its kind waits.

@@ -88,7 +88,7 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 
 // isLost reports whether a signal that is refused with this error is lost: it would be refused again.
 func isLost(err error) bool {
-	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
+	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrMalformed) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
 }
 
 // gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event.
@@ -108,8 +108,8 @@ type ClientStatus struct {
 	Senders   int       `json:"senders"`
 	Listeners int       `json:"listeners"`
 
-	Waiting int `json:"waiting"` // events that wait to be sent to it
-	Bytes   int `json:"bytes"`   // of their data
+	Waiting int   `json:"waiting"` // events that wait to be sent to it
+	Held    int64 `json:"held"`    // bytes that the hub holds for it, or because of it
 	// Behind reports whether senders do not wait for the client any more, because it has not kept up.
 	Behind bool `json:"behind,omitempty"`
 
@@ -121,7 +121,7 @@ type ClientStatus struct {
 // status says how the client is.
 func (c *client) status() ClientStatus {
 	st := ClientStatus{
-		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(),
+		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(), Held: c.account.Used(),
 		Refused: c.refusals.all.Counts(), Missed: c.refusals.missed.Counts(),
 	}
 	c.mu.Lock()
@@ -132,7 +132,7 @@ func (c *client) status() ClientStatus {
 	c.refusals.mu.Unlock()
 	o := &c.outbox
 	o.mu.Lock()
-	st.Waiting, st.Bytes, st.Behind = o.queue.len(), o.bytes, o.state == lagging
+	st.Waiting, st.Behind = o.queue.len(), o.state == lagging
 	o.mu.Unlock()
 	return st
 }
@@ -160,4 +160,56 @@ func (s *ServerRouter) refusedStrangers() map[string]uint64 {
 		return nil
 	}
 	return sum
+}
+
+// A logLimiter keeps what happens again and again from filling the log. The first occurrence is logged at once, later ones
+// together, once a minute.
+type logLimiter struct {
+	mu     lockrank.Mutex[lockrank.Leaf]
+	told   time.Time
+	untold int
+}
+
+const logEvery = time.Minute
+
+// note counts an occurrence. It returns how many are to be logged now.
+func (s *logLimiter) note() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untold++
+	if now := time.Now(); s.told.IsZero() || now.Sub(s.told) >= logEvery {
+		n := s.untold
+		s.told, s.untold = now, 0
+		return n
+	}
+	return 0
+}
+
+// limited calls log if the limiter allows it, with a logger that names the client and how many times it happened. log runs
+// on a goroutine of its own, because the caller may hold a lock.
+func (c *client) limited(l *logLimiter, log func(*slog.Logger)) {
+	if n := l.note(); n > 0 {
+		c.tasks.Go(func() { log(c.log().With("client", c.info.String(), "times", n)) })
+	}
+}
+
+// unsent logs an event that cannot be sent to the client.
+func (c *client) unsent(ev *Event, err error) {
+	sender, event := ev.Sender, ev.Name
+	c.limited(&c.failures, func(log *slog.Logger) {
+		log.Warn("an event cannot be sent to a listener", "sender", sender, "event", event, "error", err)
+	})
+}
+
+// rejects counts and logs an event that a listener of the client did not accept.
+func (c *client) rejects(err error) {
+	c.refusals.missed.Add(causeRefused, 1)
+	c.limited(&c.rejected, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
+}
+
+// dropping logs that a listener begins to miss events of a sender.
+func (c *client) dropping(sender string, waiting int) {
+	c.limited(&c.drops, func(log *slog.Logger) {
+		log.Warn("events for a listener are dropped", "told", c.hello, "sender", sender, "waiting", waiting)
+	})
 }

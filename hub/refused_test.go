@@ -57,6 +57,17 @@ func TestRefusedIsTold(t *testing.T) {
 		t.Errorf("a listener to another event hears of %+v", <-some)
 	}
 
+	// A value that nobody can be told, and a time that cannot be, are lost to listeners to the event, too.
+	lost := hearsGap(t, other, "light", "n")
+	for _, bad := range []string{`"event":"n"},"data":1e999`, `"event":"n","time":-5},"data":2`} {
+		p.say(`{"id":3,"method":"signal","params":{"info":{"sender":"light",%s}}`, bad)
+		p.hear(`"status":-2`)
+		heard, heardToo := <-all, <-lost
+		if heard != heardToo || heard.Event != "n" || heard.Count != 1 || heard.Cause != "value" && heard.Cause != "time" {
+			t.Errorf("the gap is told as %+v and %+v", heard, heardToo)
+		}
+	}
+
 	p.say(`{"id":4,"method":"fly"}`)
 	p.hear(`"status":-1`)
 	p.say(`{"id":5,"method":"remove_listener","params":{"listener_id":"x"}}`)
@@ -66,17 +77,17 @@ func TestRefusedIsTold(t *testing.T) {
 		t.Fatalf("the clients are %+v, %v", list, err)
 	}
 	c := list.Clients[0]
-	if want := (map[string]uint64{"event": 1, "method": 1, "arguments": 1}); !maps.Equal(c.Refused, want) || c.Name != "porch" || !c.Hello || c.Senders != 1 {
+	if want := (map[string]uint64{"event": 1, "value": 1, "time": 1, "method": 1, "arguments": 1}); !maps.Equal(c.Refused, want) || c.Name != "porch" || !c.Hello || c.Senders != 1 {
 		t.Errorf("the client is %+v, want %v refused", c, want)
 	}
 	if c.Latest == nil || c.Latest.What != "remove_listener" || c.Latest.Cause != "arguments" || !strings.Contains(c.Latest.Error, "listener_id") {
 		t.Errorf("its latest refusal is %+v", c.Latest)
 	}
-	if other := list.Clients[1]; other.Refused != nil || other.Latest != nil || other.Listeners != 3 {
+	if other := list.Clients[1]; other.Refused != nil || other.Latest != nil || other.Listeners != 4 {
 		t.Errorf("the other client is %+v", other)
 	}
 	senders, err := other.RemoteSenders(t.Context())
-	if err != nil || len(senders) != 1 || !maps.Equal(senders[0].Refused, map[string]uint64{"event": 1}) {
+	if err != nil || len(senders) != 1 || !maps.Equal(senders[0].Refused, map[string]uint64{"event": 1, "value": 1, "time": 1}) {
 		t.Errorf("the senders are %+v, %v", senders, err)
 	}
 }

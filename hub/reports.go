@@ -33,14 +33,17 @@ type reportRoute struct {
 // written at once; if not, it is written soon, with others.
 func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
 	if !at.IsZero() && !tellable(at) {
-		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrMalformed, at)
+		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrTime, at)
 	}
 	if c.reports.sink != nil {
 		return c.reports.put(ctx, g, data, at, uncertainty, now, done)
 	}
 	params := &signalParams{
 		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
-		data: carrier.ValueOf(data),
+		data: carrier.ValueOf(named(data)),
+	}
+	if err := params.data.Check("data"); err != nil {
+		return err
 	}
 	return c.send(ctx, methodSignal, params, func(r carrier.Reply, err error) {
 		done(answerError(r, err))
@@ -49,6 +52,10 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 
 // put puts an event into the stream when there is room in the window.
 func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
+	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(named(data))}
+	if err := s.Data.Check("data"); err != nil {
+		return err
+	}
 	rs.mu.Lock()
 	for rs.err == nil && rs.waiting.n > 0 && (rs.waiting.n >= rs.sink.Window() || rs.pending >= carrier.PendingLimit) {
 		if err := rs.wait(ctx); err != nil {
@@ -60,7 +67,6 @@ func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, u
 		defer rs.mu.Unlock()
 		return rs.err
 	}
-	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(data)}
 	if !at.IsZero() {
 		s.Time = at.UnixNano()
 	}

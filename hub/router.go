@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,13 +19,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Now returns the time of events whose source does not tell it. Nil: time.Now.
 	Now func() time.Time
+	// Times says which times an event may have.
+	Times TimeRange
 }
 
 // A Router has senders and listeners, and delivers the events of its senders to its listeners. It is safe for concurrent
 // use. Callbacks run on the goroutine that triggers the event. No lock is held then, so they may use the router.
 type Router struct {
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	now   func() time.Time
+	times TimeRange
 
 	quick bool // now is time.Now, so a clock may be used instead
 
@@ -36,6 +38,8 @@ type Router struct {
 	topics    map[string]*topic
 	nextID    uint64
 	closed    bool // no sender may connect any more
+
+	names, channelNames sortedNames // of topics and channels
 
 	callbacks atomic.Int64 // listeners that are local callbacks
 	fanouts   sync.Pool    // of *fanout
@@ -52,6 +56,7 @@ func NewRouter(o Options) *Router {
 	r := &Router{
 		log:       o.Logger,
 		now:       o.Now,
+		times:     o.Times.withDefaults(),
 		broadcast: new(listeners),
 		channels:  make(map[string]*channel),
 		topics:    make(map[string]*topic),
@@ -88,7 +93,7 @@ func (r *Router) AddListener(sender, event string, fn func(Event)) (*Listener, e
 // listen adds a listener. An early listener was accepted before its sender connected; it stays dormant where another would
 // be refused.
 func (r *Router) listen(l *Listener, early bool) error {
-	if err := checkSubscription(l.sender, l.event); err != nil {
+	if err := checkSubscription(l.sender, l.event, l.legacy()); err != nil {
 		return err
 	}
 	if l.client == nil {
@@ -107,7 +112,7 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case l.sender == "" && l.event == "":
+	case l.sender == "" && (l.event == "" || !isChannel(l.event)): // it hears what it does not skip
 		r.broadcast.add(l)
 	case l.sender == "":
 		r.channel(l.event).add(l)
@@ -117,6 +122,7 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 				ErrNoEvent, l.sender, l.event, strings.Join(t.conn.eventNames(), ", "))
 		}
 		t := r.topic(l.sender)
+		t.listening++
 		if l.event == "" {
 			t.broadcast.add(l)
 		} else {
@@ -128,8 +134,9 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	return nil
 }
 
-// checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel.
-func checkSubscription(sender, event string) error {
+// checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel,
+// which only a legacy client may listen to.
+func checkSubscription(sender, event string, legacy bool) error {
 	if sender != "" {
 		if err := checkName("sender", sender); err != nil {
 			return err
@@ -138,7 +145,7 @@ func checkSubscription(sender, event string) error {
 	if event == "" {
 		return nil
 	}
-	if sender == "" && !isChannel(event) {
+	if sender == "" && !isChannel(event) && !legacy {
 		return fmt.Errorf("%w: event %s of any sender is not a channel: its name must start with #", ErrName, event)
 	}
 	return checkName("event", event)
@@ -155,7 +162,9 @@ func (r *Router) unlisten(l *Listener) {
 		r.callbacks.Add(-1)
 	}
 	if l.sender != "" {
-		r.tidy(r.topics[l.sender])
+		t := r.topics[l.sender]
+		t.listening--
+		r.tidy(t, l.event)
 	} else if c := r.channels[l.event]; c != nil {
 		r.tidyChannel(l.event, c)
 	}
@@ -167,6 +176,7 @@ func (r *Router) topic(name string) *topic {
 	if t == nil {
 		t = &topic{name: name, router: r, broadcast: new(listeners), events: make(map[string]*listeners)}
 		r.topics[name] = t
+		r.names.changes++
 	}
 	return t
 }
@@ -176,30 +186,32 @@ func (r *Router) channel(event string) *channel {
 	if c == nil {
 		c = new(channel)
 		r.channels[event] = c
+		r.channelNames.changes++
 	}
 	return c
 }
 
-// tidy removes a topic that is no longer used, or else its lists of events that nobody listens to and no connection refers
-// to.
-func (r *Router) tidy(t *topic) {
-	if t == nil {
-		return
-	}
+// tidy removes a topic that is no longer used, or else its list of an event, if nobody listens to that and no connection
+// refers to it.
+func (r *Router) tidy(t *topic, event string) {
 	if t.unused() {
 		delete(r.topics, t.name)
+		r.names.changes++
 		return
 	}
-	for event, ls := range t.events {
-		if ls.empty() && (t.conn == nil || t.conn.signals[event] == nil) {
-			delete(t.events, event)
-		}
+	t.tidy(event)
+}
+
+func (t *topic) tidy(event string) {
+	if ls := t.events[event]; ls != nil && ls.empty() && (t.conn == nil || t.conn.signals[event] == nil) {
+		delete(t.events, event)
 	}
 }
 
 func (r *Router) tidyChannel(event string, c *channel) {
 	if c.empty() && c.offers == 0 {
 		delete(r.channels, event)
+		r.channelNames.changes++
 	}
 }
 
@@ -207,68 +219,13 @@ func (r *Router) tidyChannel(event string, c *channel) {
 func (r *Router) forget(t *topic) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.topics[t.name] == t {
-		r.tidy(t)
+	if r.topics[t.name] != t {
+		return
 	}
-}
-
-// SenderInfo describes one sender, connected or awaited.
-type SenderInfo struct {
-	Name      string            `json:"sender"`
-	Connected bool              `json:"connected"`
-	Events    []string          `json:"events"` // its own and the built-in ones
-	Units     map[string]string `json:"units,omitempty"`
-	Requests  []*string         `json:"requests"` // see Connection
-	Client    *ClientInfo       `json:"client,omitempty"`
-	Refused   map[string]uint64 `json:"refused,omitempty"` // events that were refused since it connected, by cause
-}
-
-// Senders lists the senders that are connected, and those that are not but have listeners, by name.
-func (r *Router) Senders() []SenderInfo {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]SenderInfo, 0, len(r.topics))
-	for _, t := range r.topics {
-		info := SenderInfo{Name: t.name, Connected: t.conn != nil}
-		if t.conn != nil {
-			info.Events = t.conn.eventNames()
-			info.Units = t.conn.units
-			info.Requests = t.conn.requestNames()
-			info.Client = t.conn.clientInfo()
-			info.Refused = t.conn.refused.Counts()
-		} else {
-			info.Events = t.knownEvents()
-		}
-		list = append(list, info)
+	for event := range t.events {
+		t.tidy(event)
 	}
-	slices.SortFunc(list, func(a, b SenderInfo) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// knownEvents lists the events of a sender that is not connected: those it offered, and those that listeners wait for.
-func (t *topic) knownEvents() []string {
-	names := slices.Clone(t.offered)
-	for event, ls := range t.events {
-		if !ls.empty() && !isBuiltIn(event) && !slices.Contains(names, event) {
-			names = append(names, event)
-		}
-	}
-	slices.Sort(names)
-	return append(names, Disconnect, Connect)
-}
-
-// Channels lists the names of the channels that have a listener or a sender, and the built-in ones.
-func (r *Router) Channels() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	names := []string{}
-	for name := range r.channels {
-		if !isBuiltIn(name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return append(names, Disconnect, Connect)
+	r.tidy(t, "")
 }
 
 // Request calls a method of a sender and returns its response. It waits until ctx is done. If the sender is a client's,
@@ -278,6 +235,7 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 	if err != nil {
 		return carrier.Value{}, err
 	}
+	params = named(params)
 	if s.owner == nil {
 		response, err := s.call(ctx, handle, method, carrier.ValueOf(params))
 		return carrier.ValueOf(response), err

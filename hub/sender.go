@@ -36,6 +36,9 @@ type SenderOptions struct {
 // maxEvents is how many events, and how many requests, one sender may have.
 const maxEvents = 1024
 
+// offeredBytes bounds what is remembered of a sender that has gone, while somebody still listens to it.
+const offeredBytes = 1536
+
 // A Sender is one connection of a named source of events, from AddSender until it is removed.
 type Sender struct {
 	name     string
@@ -44,7 +47,10 @@ type Sender struct {
 	signals  map[string]*Signal
 	requests map[string]RequestHandler
 	fallback RequestHandler
-	answers  bool // it answers requests
+	answers  bool      // it answers requests
+	methods  []*string // see requestNames
+	names    int       // bytes of all names and units, with what each takes in a list
+	cost     int       // bytes that the sender takes
 
 	topic        *topic
 	owner        *client       // the client whose sender it is; nil: this process's own
@@ -115,11 +121,34 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 	for _, event := range []string{Connect, Disconnect, Gap} {
 		s.signals[event] = &Signal{sender: s, event: event}
 	}
+	s.methods = s.requestNames()
+	s.weigh()
 	return s, nil
 }
 
+// weigh reckons what the sender takes.
+func (s *Sender) weigh() {
+	const listed = 32 // around a name in a list
+	s.names = len(s.name)
+	for _, event := range s.events {
+		s.names += listed + len(event)
+	}
+	for event, unit := range s.units {
+		s.names += listed + len(event) + len(unit)
+	}
+	for method := range s.requests {
+		s.names += listed + len(method)
+	}
+	s.cost = senderCost + (len(s.events)+len(s.requests))*nameCost + s.names
+}
+
+// empty drops what a client's sender holds, which has gone. The client may refer to its signals for as long as it is connected.
+func (s *Sender) empty() {
+	s.events, s.units, s.signals, s.requests, s.methods = nil, nil, nil, nil, nil
+}
+
 // AddSender connects a sender and announces it. It fails with [ErrExists] while a sender of that name is connected, and
-// with [ErrName] if a sender, an event or a request cannot have the given name.
+// with [ErrName] if a sender, an event, a request or a unit cannot have the given name.
 func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
 	s, err := newSender(name, o)
 	if err != nil {
@@ -143,7 +172,7 @@ func (r *Router) connect(s *Sender) error {
 		r.mu.Unlock()
 		return err
 	}
-	s.topic, t.conn, t.offered = t, s, s.events
+	s.topic, t.conn, t.offered = t, s, nil
 	for event, sig := range s.signals {
 		sig.routes = routes{ofAny: r.broadcast, ofSender: t.broadcast, ofEvent: t.specific(event)}
 		if isChannel(event) {
@@ -189,6 +218,9 @@ func (r *Router) disconnect(s *Sender, reason string) {
 		return
 	}
 	t.conn = nil
+	if s.names <= offeredBytes {
+		t.offered = s.events
+	}
 	for event := range s.signals {
 		if isChannel(event) {
 			c := r.channels[event]
@@ -203,8 +235,7 @@ func (r *Router) disconnect(s *Sender, reason string) {
 
 // announcement makes the sender's [Connect] or [Disconnect].
 func (s *Sender) announcement(event, reason string, now time.Time) delivery {
-	legacy := legacyConnection{Events: s.eventNames(), Requests: s.requestNames()}
-	legacyData := carrier.ValueOf(legacy).Shared()
+	legacy := legacyConnection{Events: s.eventNames(), Requests: s.methods}
 	return delivery{
 		event: Event{
 			Sender: s.name, Name: event, Time: now,
@@ -212,7 +243,7 @@ func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 				Events: legacy.Events, Units: s.units, Requests: legacy.Requests,
 				Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
 			}),
-			legacy: &legacyData,
+			legacy: &legacyData{value: carrier.ValueOf(legacy).Shared(), weight: 2 * s.names}, // in two codecs
 		},
 		signal: s.signals[event],
 	}
@@ -259,6 +290,9 @@ func (g *Signal) Trigger(ctx context.Context, data any) error {
 // that. TriggerAt waits, for a bounded time, for remote listeners that cannot keep up with this sender and whose policy
 // is [Block].
 //
+// TriggerAt fails with [carrier.ErrTime] if the time is not plausible (see [TimeRange]), and with [carrier.ErrValue] if the data
+// is encoded already and cannot be carried (see [carrier.CheckValue]).
+//
 // The data must not be changed afterwards, because it may still have to be encoded for remote listeners. A listener in
 // whose codec it cannot be encoded is told of a gap.
 //
@@ -268,11 +302,19 @@ func (g *Signal) TriggerAt(ctx context.Context, data any, at time.Time, uncertai
 	if g.sender.clientRouter != nil {
 		return g.sender.clientRouter.triggerAt(ctx, g, data, at, uncertainty)
 	}
+	if router := g.sender.topic.router; !at.IsZero() {
+		if err := router.times.check(at, router.now()); err != nil {
+			return err
+		}
+	}
 	var d delivery // filled field by field: a literal is made elsewhere, and then copied
 	d.signal = g
 	d.event.Sender, d.event.Name = g.sender.name, g.event
 	d.event.Time, d.event.Uncertainty = at, uncertainty
-	d.event.Data.Set(data)
+	d.event.Data.Set(named(data))
+	if err := d.event.Data.Check("data"); err != nil {
+		return err
+	}
 	err := g.sender.topic.trigger(ctx, &d)
 	if r := d.fanout; r != nil {
 		r.flush(true)
@@ -375,5 +417,10 @@ func (s *Sender) call(ctx context.Context, handle RequestHandler, method string,
 			err = fmt.Errorf("hub: request %s of sender %s panicked: %v", method, s.name, p)
 		}
 	}()
-	return handle(ctx, method, params)
+	response, err = handle(ctx, method, params)
+	response = named(response)
+	if err == nil {
+		err = carrier.ValueOf(response).Check("response")
+	}
+	return response, err
 }

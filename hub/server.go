@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 	"sighub/internal/lockrank"
 )
 
@@ -22,6 +24,10 @@ type ServerOptions struct {
 
 	MaxSenders   int // of one client; 256 by default
 	MaxListeners int // of one client; 4,096 by default
+
+	// Memory bounds what clients make the router hold: senders, listeners, requests, and events and messages that wait. A
+	// client whose carrier has opened an account for it is charged there. Nil: a Budget of the default size.
+	Memory *carrier.Budget
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
@@ -44,6 +50,9 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	if o.MaxListeners <= 0 {
 		o.MaxListeners = 4096
 	}
+	if o.Memory == nil {
+		o.Memory = carrier.NewBudget(0)
+	}
 	if o.RequestTimeout <= 0 {
 		o.RequestTimeout = 10 * time.Second
 	}
@@ -59,9 +68,11 @@ type ServerRouter struct {
 	*Router
 	opts   ServerOptions
 	nextID atomic.Uint64
-	held   atomic.Int64 // bytes of all outboxes
-	queued atomic.Int64 // bytes of received signals that wait to be handled
+	unsent atomic.Int64 // bytes of signals that all carriers together have not written yet
+	pace   fair.Pace    // of the work of listing and registering
+	places fair.Places
 
+	kept      keptNames
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
 	carriers  []carrier.Carrier // that are served
@@ -201,14 +212,23 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
+		restricted: cl.Restricted, may: cl.May,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
+		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
-		signals:   signals{afterWaiting: runner{tasks: d.tasks}, all: &s.queued, most: s.opts.Outbox.Memory / 4},
+		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
+		serving:   d.serving,
+		account:   cl.Account,
+		place:     place(cl.Addr),
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
+	if c.account == nil {
+		c.account, c.opened = s.opts.Memory.Open(c.place), true
+	}
+	c.backlog.account = c.account
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
@@ -217,9 +237,12 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
 		window = cl.Signals.Window()
-		cl.Signals.Account(&s.held)
+		cl.Signals.Account(&s.unsent)
 	}
-	c.outbox = outbox{client: c, OutboxOptions: s.opts.Outbox, flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec}}
+	c.outbox = outbox{
+		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
+		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
+	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
@@ -236,7 +259,26 @@ func (d *carrierHandler) HandleMessage(id carrier.ClientID, m *carrier.Message, 
 		respond(carrier.Failed(carrier.ErrNoClient))
 		return
 	}
-	c.work.do(func() { c.handle(m, respond) })
+	size := messageCost + m.Params.Size() + m.ID.Size()
+	c.backlog.enter(c.ctx, size)
+	c.work.do(func() {
+		c.handle(m, respond)
+		if c.signals.afterWaiting.idle() {
+			c.backlog.leave(size)
+			return
+		}
+		c.signals.afterWaiting.do(func() { c.backlog.leave(size) }) // the message may wait there
+	})
+}
+
+// place returns where an address is, without what differs between clients there.
+func place(addr string) string {
+	if rest, ok := strings.CutPrefix(addr, "tcp://"); ok {
+		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+			return rest[:i]
+		}
+	}
+	return addr
 }
 
 // HandleSignals implements carrier.SignalHandler.
@@ -276,6 +318,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	d.server.clientsMu.Lock()
 	delete(d.server.clients, c)
 	d.server.clientsMu.Unlock()
+	d.server.places.Leave(c.place)
 	d.server.log.Info("client gone", "client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause)
 }
 
@@ -292,7 +335,11 @@ func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) e
 
 // forward sends a request to one of the client's senders. done is called exactly once.
 func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
-	f := &forwarded{to: c, sender: s, method: method, params: params, done: done}
+	if err := params.Check("params"); err != nil {
+		done(carrier.Reply{}, err)
+		return
+	}
+	f := &forwarded{to: c, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	switch {
 	case c.requests.do(f.transmit):
@@ -313,6 +360,8 @@ type forwarded struct {
 	params carrier.Value
 	timer  *time.Timer
 
+	over chan struct{} // closed when it has ended
+
 	mu   lockrank.Mutex[lockrank.Leaf]
 	done func(carrier.Reply, error) // nil once it has ended
 }
@@ -321,13 +370,11 @@ func (f *forwarded) transmit() {
 	c := f.to
 	select {
 	case c.asking <- struct{}{}:
+	case <-f.over:
+		return
 	case <-c.ctx.Done():
 	}
-	if f.ended() {
-		c.asked()
-		return
-	}
-	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(&requestParams{f.sender.given, f.method, f.params})}
+	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(f)}
 	if err := c.transmit(m, f.answered); err != nil {
 		f.answered(carrier.Reply{}, err)
 	}
@@ -343,6 +390,9 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	if errors.Is(err, carrier.ErrGone) {
 		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, err)
 	}
+	if err == nil && r.Status == carrier.StatusDone {
+		err = r.Response.Check("response")
+	}
 	f.end(r, err)
 }
 
@@ -352,18 +402,25 @@ func (f *forwarded) expire() {
 		context.DeadlineExceeded))
 }
 
-func (f *forwarded) ended() bool {
+// AppendTo implements carrier.Appender. It packs the params of the message, unless the request has ended meanwhile: nothing
+// refers to what it asked for any more, however long the carrier waits for the client.
+func (f *forwarded) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.done == nil
+	params, ended := f.params, f.done == nil
+	f.mu.Unlock()
+	if ended {
+		return dst, context.DeadlineExceeded
+	}
+	return (&requestParams{f.sender.given, f.method, params}).AppendTo(dst, c)
 }
 
 func (f *forwarded) end(r carrier.Reply, err error) {
 	f.mu.Lock()
 	done := f.done
-	f.done = nil
+	f.done, f.params = nil, carrier.Value{}
 	f.mu.Unlock()
 	if done != nil {
+		close(f.over)
 		done(r, err)
 	}
 }

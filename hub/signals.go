@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -17,22 +16,7 @@ type signals struct {
 	fanout       fanout // of the goroutine that handles signals; there is one at a time
 	afterWaiting runner
 	unanswered   bool // a signal of the stream was left unanswered, so no later one can be answered; as fanout
-
-	all  *atomic.Int64 // bytes of all clients' signals in afterWaiting, with what these cost
-	most int           // of all
-
-	mu     lockrank.Mutex[lockrank.Leaf]
-	queued int // this client's
-	room   waiters
 }
-
-// queuedBytes bounds the signals of one client that wait to be handled, in bytes. scarceQueued is the bound while those of
-// all clients together exceed a quarter of OutboxOptions.Memory. A client beyond its bound is not read from. A callback that
-// waits for an answer of such a client is released when the request's time is over.
-const (
-	queuedBytes  = 16 << 20
-	scarceQueued = 64 << 10
-)
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
@@ -75,42 +59,58 @@ func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carri
 	for i := range list {
 		size += entryCost + list[i].Data.Size()
 	}
-	c.signals.waitForRoom(c.ctx, size)
+	c.backlog.enter(c.ctx, size)
 	c.work.do(func() {
 		c.signals.afterWaiting.do(func() {
 			c.triggerStream(list, at, answers, mayWait)
-			c.signals.leave(size)
+			c.backlog.leave(size)
 		})
 	})
 }
 
-// waitForRoom waits until there is room for so many bytes, unless ctx is done.
-func (s *signals) waitForRoom(ctx context.Context, size int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.full() && ctx.Err() == nil {
-		room := s.room.wait()
-		s.mu.Unlock()
+// A backlog is what was read from a client and waits to be handled, in bytes. While its account has no room for more, the
+// client is not read from. A callback that waits for an answer of such a client is released when the request's time is over.
+type backlog struct {
+	account *carrier.Account
+
+	mu     lockrank.Mutex[lockrank.Leaf]
+	bytes  int
+	beyond int // of these, what the account has no room for: one thing may always be handled
+	room   waiters
+}
+
+// enter waits until there is room for so many bytes, unless ctx is done.
+func (b *backlog) enter(ctx context.Context, size int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		taken := b.account.Take(size) == nil
+		if taken || b.bytes == 0 || ctx.Err() != nil {
+			b.bytes += size
+			if !taken {
+				b.beyond += size
+			}
+			return
+		}
+		room := b.room.wait()
+		b.mu.Unlock()
 		select {
 		case <-room:
 		case <-ctx.Done():
 		}
-		s.mu.Lock()
+		b.mu.Lock()
 	}
-	s.queued += size
-	s.all.Add(int64(size))
 }
 
-func (s *signals) full() bool {
-	return s.queued > queuedBytes || s.queued > scarceQueued && s.all.Load() > int64(s.most)
-}
-
-func (s *signals) leave(size int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queued -= size
-	s.all.Add(int64(-size))
-	s.room.wake()
+// leave notes that so many bytes have been handled.
+func (b *backlog) leave(size int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes -= size
+	excess := min(b.beyond, size)
+	b.beyond -= excess
+	b.account.Give(size - excess)
+	b.room.wake()
 }
 
 // A manner says on which goroutine signals are triggered, and so what may hold it up.
@@ -196,6 +196,9 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 // triggerOne triggers the event of a signal, at the given time unless the signal tells another. If borrowed is true, the data is
 // the carrier's, and whoever keeps it makes a copy.
 func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) error {
+	if err := c.admit(s, at); err != nil {
+		return err
+	}
 	if s.Time != 0 {
 		at = time.Unix(0, s.Time)
 	}
@@ -222,7 +225,22 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 	}
 }
 
+// admit returns an error unless the signal's data and time, if it tells one, can be passed on to every listener.
+func (c *client) admit(s *carrier.Signal, now time.Time) error {
+	if s.Err != nil {
+		return s.Err
+	}
+	if s.Time != 0 {
+		if err := c.server.times.check(time.Unix(0, s.Time), now); err != nil {
+			return err
+		}
+	}
+	return s.Data.Check("data")
+}
+
 func (c *client) find(r *carrier.Route) (*Signal, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	s, err := c.own(r.Sender)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,8 +40,9 @@ func TestSignalsForCallbacks(t *testing.T) {
 		copy(data, "xxxx") // they are the carrier's again
 		clear(list)
 		synctest.Wait()
-		if entered != 1 || w.queued.Load() == 0 {
-			t.Errorf("the callback is called %d times, and %d bytes are queued", entered, w.queued.Load())
+		b := &w.handler.client(id).backlog
+		if entered != 1 || b.bytes == 0 {
+			t.Errorf("the callback is called %d times, and %d bytes are queued", entered, b.bytes)
 		}
 		for _, want := range []string{"done", "done done failed", "done done failed done"} {
 			time.Sleep(time.Second)
@@ -55,8 +55,8 @@ func TestSignalsForCallbacks(t *testing.T) {
 		if got := strings.Join(heard, ""); got != "124" {
 			t.Errorf("heard %s", got)
 		}
-		if own := w.handler.client(id).signals.queued; own != 0 || w.queued.Load() != 0 {
-			t.Errorf("%d bytes of the client, %d of all are queued", own, w.queued.Load())
+		if b.bytes != 0 {
+			t.Errorf("%d bytes are queued", b.bytes)
 		}
 	})
 }
@@ -163,11 +163,12 @@ func TestSignalsBehindAMessage(t *testing.T) {
 func TestReaderIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		s := signals{all: new(atomic.Int64), most: 1 << 30}
-		s.waitForRoom(ctx, 2*queuedBytes)
+		const size = 1 << 20
+		s := backlog{account: carrier.NewBudget(size).Open("here")}
+		s.enter(ctx, size)
 		released := make(chan struct{})
 		go func() {
-			s.waitForRoom(ctx, 1)
+			s.enter(ctx, size)
 			close(released)
 		}()
 		synctest.Wait()
@@ -178,9 +179,10 @@ func TestReaderIsReleased(t *testing.T) {
 		}
 		cancel()
 		<-released
-		s.leave(2*queuedBytes + 1)
-		if s.queued != 0 || s.all.Load() != 0 {
-			t.Errorf("%d bytes of the client, %d of all are queued", s.queued, s.all.Load())
+		s.leave(size)
+		s.leave(size)
+		if s.bytes != 0 || s.account.Used() != 0 {
+			t.Errorf("%d bytes are queued, %d taken", s.bytes, s.account.Used())
 		}
 	})
 }

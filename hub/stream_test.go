@@ -24,7 +24,7 @@ type network struct {
 
 func serveNetwork(t *testing.T, o hub.ServerOptions) *network {
 	t.Helper()
-	server, err := tcp.Listen("unix://"+t.TempDir()+"/hub", tcp.Options{})
+	server, err := tcp.Listen("unix://"+t.TempDir()+"/hub", tcp.Options{Budget: o.Memory})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,9 @@ type topic struct {
 	// Under Router.mu.
 	broadcast *listeners
 	events    map[string]*listeners
+	listening int      // listeners in all of these
 	conn      *Sender  // nil while disconnected
-	offered   []string // events of the present or the last connection, without the built-in ones
+	offered   []string // events of the last connection, without the built-in ones, unless their names are long or many
 
 	// The order of events. One goroutine at a time has the turn and delivers. What others trigger meanwhile, or what one
 	// of the callbacks triggers, waits in queue and is delivered next by the goroutine that has the turn.
@@ -263,7 +264,7 @@ func (d *delivery) deliver() {
 		}
 		for _, l := range ls.load() {
 			switch {
-			case l.removed.Load():
+			case l.removed.Load() || l.skips(d.event.Name):
 			case i == ofLost && l.client != nil && !l.client.hello: // it does not know gaps
 			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
@@ -295,13 +296,8 @@ func (t *topic) specific(event string) *listeners {
 
 // unused reports whether nobody listens, no sender is connected and no event is on its way. Router.mu is held.
 func (t *topic) unused() bool {
-	if t.conn != nil || !t.broadcast.empty() {
+	if t.conn != nil || t.listening > 0 {
 		return false
-	}
-	for _, ls := range t.events {
-		if !ls.empty() {
-			return false
-		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

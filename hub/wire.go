@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,6 +32,7 @@ type arguments struct {
 	list []argument
 	few  [4]argument // the memory of list, for as long as it does
 	size int         // of the params, in bytes
+	id   int         // of the message's id, in bytes
 	err  error
 }
 
@@ -134,13 +134,16 @@ func (a *arguments) number(key string) uint64 {
 	return n
 }
 
-// texts reads a list of texts, nil for each null among them.
+// texts reads a list of texts, nil for each null among them. One text is a list of one.
 func (a *arguments) texts(key string) []*string {
 	var list []*string
+	var one string
 	v, ok := a.find(key)
 	switch {
 	case !ok:
 		a.fail("%s is missing", key)
+	case !v.IsNull() && v.Decode(&one) == nil:
+		list = []*string{&one}
 	case v.Decode(&list) != nil || list == nil && v.IsNull():
 		a.fail("%s must be a list of texts", key)
 	}
@@ -181,13 +184,14 @@ const (
 	longestDeadline = 5 * time.Second
 )
 
-// info is a signal's info in transit. Its time is written in nanoseconds since the Unix epoch in CBOR and as RFC 3339 text in
-// JSON; both forms are read from both codecs. Its uncertainty is in nanoseconds.
+// info is a signal's info in transit. Its time is written as RFC 3339 text in JSON, and in CBOR as nanoseconds since the Unix
+// epoch, where these are so many that they cannot be taken for another unit; [carrier.ReadTime] says what is read. Its uncertainty is in nanoseconds.
 type info struct {
 	sender, event string
 	time          time.Time
 	uncertainty   time.Duration
 	seq           uint64
+	err           error // why the time cannot be the event's
 }
 
 // info reads the argument of that name.
@@ -200,10 +204,7 @@ func (a *arguments) info() info {
 	f := parseArguments(v)
 	in := info{sender: f.text("sender"), event: f.text("event")}
 	if t := f.value("time"); !t.IsNull() {
-		var err error
-		if in.time, err = decodeTime(t); err != nil {
-			f.fail("info.time: %v", err)
-		}
+		in.time, in.err = carrier.ReadTime(t)
 	}
 	var ns int64
 	if u := f.value("uncertainty"); !u.IsNull() && (u.Decode(&ns) != nil || ns < 0) {
@@ -219,30 +220,8 @@ func (a *arguments) info() info {
 	return in
 }
 
-func decodeTime(v carrier.Value) (time.Time, error) {
-	var ns int64
-	if v.Decode(&ns) == nil {
-		return time.Unix(0, ns), nil
-	}
-	var text string
-	if v.Decode(&text) != nil {
-		return time.Time{}, errors.New("must be an RFC 3339 text or a number of nanoseconds")
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	switch {
-	case err != nil:
-		return t, fmt.Errorf("%q is not an RFC 3339 time", text)
-	case !tellable(t):
-		return t, fmt.Errorf("%q is not between 1970 and 2261", text)
-	}
-	return t, nil
-}
-
-// tellable reports whether a time can be told on the network: it must be in the range of nanoseconds in 64 bits.
-func tellable(t time.Time) bool {
-	y := t.UTC().Year()
-	return y >= 1970 && y <= 2261
-}
+// tellable reports whether a time can be told on the network.
+func tellable(t time.Time) bool { return carrier.Tellable(t) }
 
 // AppendTo implements carrier.Appender.
 func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
@@ -257,7 +236,7 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w.Text("event", in.event)
 	switch {
 	case in.time.IsZero():
-	case c.Name() == carrier.JSON.Name():
+	case c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(in.time):
 		w.Text("time", in.time.UTC().Format(time.RFC3339Nano))
 	default:
 		w.Int("time", in.time.UnixNano())
@@ -303,9 +282,23 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 			p.info.time = ev.Time
 		}
 	} else if ev.legacy != nil {
-		p.data = *ev.legacy
+		p.data = ev.legacy.value
 	}
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
+}
+
+// named returns v, unless it is a [carrier.Object]: then it returns its encoding with names for keys. As a part of a message,
+// an Object has integers for some keys in CBOR, but listeners and senders must get the same in either codec.
+func named(v any) any {
+	o, ok := v.(carrier.Object)
+	if !ok {
+		return v
+	}
+	raw, err := o.AppendTo(nil, carrier.CBORText)
+	if err != nil {
+		return v // which cannot be encoded later, either
+	}
+	return carrier.RawValue(carrier.CBORText, raw)
 }
 
 // requestParams are the params of a message "request".

@@ -3,7 +3,7 @@
 # the line, speed at 115200 baud, a million readings over a line that misbehaves, and the real image of an ATmega328P in a
 # simulator. Needs Go, a C compiler, and what scripts/test.sh installs.
 #
-#   scripts/link-report.sh [--quick]      --quick takes fewer readings: 2 minutes instead of 6
+#   scripts/link-report.sh [--quick]      --quick takes fewer readings: 2 minutes instead of 8
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,8 +32,12 @@ size() { # name, promise, compiler, flags...
 }
 read -ra avr <firmware/tests/avr-flags
 avr+=(-mmcu=atmega328p)
+avr+=(-fno-common) # so that variables without a value are counted
+arduino=(-mmcu=atmega328p -fno-common -Os -std=gnu11 -ffunction-sections -fdata-sections)
 size "library on an ATmega328P" "≤ 2,048, ≤ 256" avr-gcc "${avr[@]}"
 size "the same, answering no requests" "≤ 1,536" avr-gcc "${avr[@]}" -DSIGHUB_REQUESTS=0
+size "library with Arduino's flags" "" avr-gcc "${arduino[@]}"
+size "the same, answering no requests" "" avr-gcc "${arduino[@]}" -DSIGHUB_REQUESTS=0
 size "library on a Cortex-M3, window 8, frames of 254" "" arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -Os \
 	-DSIGHUB_WINDOW=8 -DSIGHUB_FRAME=254 -DSIGHUB_RING=1024 -DSIGHUB_RECEIVE=1024
 
@@ -71,6 +75,8 @@ done <<<"$speeds"
 
 misbehaving=$(virtual TestFirmwareLosesNothing -args -firmware.readings="$readings")
 while IFS= read -r line; do row "a line that misbehaves" "$line" "each once and in order, losses told"; done <<<"$misbehaving"
+dirty=$(virtual TestDirtyLine -args -dirty.readings="$readings")
+while IFS= read -r line; do row "a line that loses, flips and adds bytes" "$line" "each once and in order"; done <<<"$dirty"
 damage=$(virtual TestFirmwareAfterDamage)
 while IFS= read -r line; do row "after a damaged frame" "$line" "p99 ≤ 60 ms"; done <<<"$damage"
 clock=$(virtual TestClockBounds/^quartz)

@@ -174,6 +174,7 @@ step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
+step siege scripts/siege.sh --quick
 step lab scripts/lab/run.sh
 
 ((failed == 0)) || echo "the full logs are in $logs"

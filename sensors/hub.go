@@ -40,6 +40,7 @@ type hubFunc func(ctx context.Context, name string, o hub.SenderOptions) (*hub.S
 type routerSender struct {
 	sender  *hub.Sender
 	signals []*hub.Signal
+	gap     *hub.Signal
 }
 
 func (add hubFunc) Connect(ctx context.Context, name string, events, units []string) (Sender, error) {
@@ -57,6 +58,10 @@ func (add hubFunc) Connect(ctx context.Context, name string, events, units []str
 			added.Remove()
 			return nil, err
 		}
+	}
+	if s.gap, err = added.Signal(hub.Gap); err != nil {
+		added.Remove()
+		return nil, err
 	}
 	return s, nil
 }

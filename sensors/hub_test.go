@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,60 @@ func TestOnRouter(t *testing.T) {
 		}
 		if _, err := OnRouter(router.Router).Connect(t.Context(), "air", []string{hub.Connect}, []string{""}); !errors.Is(err, hub.ErrNoEvent) {
 			t.Errorf("an event of the hub's own: %v", err)
+		}
+	})
+}
+
+// TestLosses: listeners are told of readings that failed while the sensor was connected: when there is a value again, and of a
+// value that is missing on its own the first, the tenth time and so on.
+func TestLosses(t *testing.T) {
+	bubble(t, "losses", func(t *testing.T) {
+		router := hub.NewRouter(hub.Options{})
+		var mu sync.Mutex
+		var told []string
+		start := time.Now()
+		if _, err := router.AddListener("air", hub.Gap, func(ev hub.Event) {
+			var l Loss
+			if err := ev.Data.Decode(&l); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprintf("%g: %d %s %g to %g %s", time.Since(start).Seconds(), l.Count, l.Event,
+				l.First.Sub(start).Seconds(), l.Last.Sub(start).Seconds(), l.Cause))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		f := newFake()
+		f.measures = []Quantity{{Name: "a", Max: 10, Separate: true}, {Name: "b"}}
+		n := -1
+		f.read = func(values []float64) error {
+			n++
+			values[0], values[1] = 5, 5
+			switch {
+			case n == 2 || n == 3:
+				return errNoAnswer
+			case n >= 10 && n < 25:
+				values[0] = 11
+			}
+			return nil
+		}
+		p, err := NewPoller(OnRouter(router), []Source{{Sender: "air", Open: f.open, Period: second}}, PollerOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		time.Sleep(30500 * time.Millisecond)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		want := []string{"4: 2 a 2 to 3 failed", "4: 2 b 2 to 3 failed", "10: 1 a 10 to 10 failed", "19: 9 a 11 to 19 failed",
+			"25: 5 a 20 to 24 failed"}
+		if fmt.Sprint(told) != fmt.Sprint(want) {
+			t.Errorf("told\n%q, want\n%q", told, want)
 		}
 	})
 }

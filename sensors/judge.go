@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"sync/atomic"
+	"time"
 )
 
 // A Tally says how many readings of a source were good and how many failed, since NewPoller. Values that are missing in good
@@ -49,6 +50,9 @@ func (s *polled) judge(values []float64, err error) error {
 		}
 		if s.why[i] = why; why != nil {
 			values[i] = math.NaN()
+		} else if q := &s.quantities[i]; q.Noisy && s.still[i].watch(values[i], time.Now()) {
+			s.log.Warn("a value has not changed for an hour, although it always has noise: the device may hang, so switch its power "+
+				"off and on", "quantity", q.Name, "value", values[i])
 		}
 	}
 	return nil
@@ -78,6 +82,7 @@ func (s *polled) missing() error {
 	for _, o := range s.outputs {
 		if len(o.samples) == 0 && o.why != nil {
 			o.left++
+			o.lost(time.Now())
 			s.counts.missing.Add(1)
 			s.log.Log(context.Background(), rarely(o.left), "a value is left out, because it is not valid", "event", o.Event,
 				"times", o.left, "error", o.why)
@@ -86,13 +91,18 @@ func (s *polled) missing() error {
 	return nil
 }
 
-// rarely returns the level to log the nth failure at, so that people see the first, the tenth, the hundredth and so on.
+// rarely returns the level to log the nth failure at.
 func rarely(n uint64) slog.Level {
-	for n >= 10 && n%10 == 0 {
-		n /= 10
-	}
-	if n == 1 {
+	if seldom(n) {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug
+}
+
+// seldom reports whether people are to see the nth failure: the first, the tenth, the hundredth and so on.
+func seldom(n uint64) bool {
+	for n >= 10 && n%10 == 0 {
+		n /= 10
+	}
+	return n == 1
 }

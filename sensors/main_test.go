@@ -103,21 +103,6 @@ func (f *fake) open(context.Context) (Sensor, error) {
 	return f, nil
 }
 
-// named returns an open whose sensor has this name.
-func (f *fake) named(name string) func(context.Context) (Sensor, error) {
-	return func(ctx context.Context) (Sensor, error) {
-		s, err := f.open(ctx)
-		return namedSensor{s, name}, err
-	}
-}
-
-type namedSensor struct {
-	Sensor
-	name string
-}
-
-func (s namedSensor) String() string { return s.name }
-
 // refuse makes it fail to open, or succeed again.
 func (f *fake) refuse(err error) { f.failOpen.Store(&err) }
 

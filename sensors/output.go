@@ -23,6 +23,7 @@ type output struct {
 	result      float64 // what they give
 
 	left uint64 // how many values are missing since it was opened
+	loss Loss   // readings that failed, of which listeners were not told yet
 
 	// The last reading that was reported since the sender connected.
 	reported bool
@@ -55,10 +56,9 @@ func digits(resolution float64) float64 {
 // begin begins a reading.
 func (o *output) begin() { o.samples, o.why = o.samples[:0], nil }
 
-// add adds a sample that was taken between two times: NaN if there is none, and why if it has failed.
-func (o *output) add(value float64, why error, start, end time.Time) {
+// add adds a sample that was taken between two times.
+func (o *output) add(value float64, start, end time.Time) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		o.why = why
 		return
 	}
 	if len(o.samples) == 0 {
@@ -95,7 +95,7 @@ func (o *output) calibrated() float64 {
 }
 
 // restart forgets what was reported: after a new connection, the first value is always reported.
-func (o *output) restart() { o.reported = false }
+func (o *output) restart() { o.reported, o.loss = false, Loss{} }
 
 // reading returns the present reading and whether to report it. If so, it counts as reported.
 func (o *output) reading() (Reading, bool) {

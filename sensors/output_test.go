@@ -35,7 +35,7 @@ func TestChange(t *testing.T) {
 			// A reading takes a little, and not always the same: intervals are meant as in readings.
 			at := epoch.Add(time.Duration(i)*second + time.Duration(i*i*7%20)*time.Millisecond)
 			o.begin()
-			o.add(v, nil, at, at.Add(5*time.Millisecond))
+			o.add(v, at, at.Add(5*time.Millisecond))
 			o.end()
 			if _, ok := o.reading(); ok {
 				reported = append(reported, i)
@@ -83,7 +83,7 @@ func TestReading(t *testing.T) {
 		o.begin()
 		for i, v := range test.samples {
 			at := epoch.Add(time.Duration(i) * 100 * time.Millisecond)
-			o.add(v, nil, at, at.Add(20*time.Millisecond))
+			o.add(v, at, at.Add(20*time.Millisecond))
 		}
 		o.end()
 		r, ok := o.reading()
@@ -104,7 +104,7 @@ func TestRounding(t *testing.T) {
 		v := rapid.Float64Range(-1e5, 1e5).Draw(t, "value")
 		o := newOutput(Output{Factor: 1}, q, 0, &Source{Samples: 1})
 		o.begin()
-		o.add(v, nil, epoch, epoch)
+		o.add(v, epoch, epoch)
 		o.end()
 		r, _ := o.reading()
 		if off := math.Abs(r.Value - v); off > q.Resolution/10+1e-9 && off > 0.5 {

@@ -23,6 +23,7 @@ type polled struct {
 	outputs    []*output
 	samples    [][]float64
 	why        []error // why the latest sample has no value for a quantity
+	still      []still
 	sender     Sender
 	failures   int           // in a row
 	gone       bool          // the sensor has failed, and that was logged
@@ -107,7 +108,10 @@ func (s *polled) read(ctx context.Context) error {
 		}
 		end := time.Now()
 		for _, o := range s.outputs {
-			o.add(values[o.index], s.why[o.index], start, end)
+			if why := s.why[o.index]; why != nil {
+				o.why = why
+			}
+			o.add(values[o.index], start, end)
 		}
 	}
 	for _, o := range s.outputs {
@@ -128,7 +132,7 @@ func (s *polled) open(ctx context.Context) error {
 		return errHung
 	}
 	s.quantities = sensor.Quantities()
-	s.why = make([]error, len(s.quantities))
+	s.why, s.still = make([]error, len(s.quantities)), make([]still, len(s.quantities))
 	if s.outputs, err = newOutputs(&s.Source, s.quantities); err != nil {
 		return err
 	}
@@ -159,14 +163,17 @@ func (s *polled) failed(err error) bool {
 	connected := s.sender != nil
 	if connected && s.failures < s.bus.poller.opts.Failures {
 		s.log.Log(context.Background(), rarely(failed), "a reading failed", "failed", failed, "error", err)
+		for _, o := range s.outputs {
+			o.lost(time.Now())
+		}
 		return false
 	}
 	s.close()
 	s.disconnect("failed: " + err.Error())
 	if s.gone {
-		s.log.Debug("a sensor still does not answer", "error", err)
+		s.log.Debug("a sensor still gives no reading", "error", err)
 	} else {
-		s.log.Warn("a sensor does not answer: trying again until it does", "error", err)
+		s.log.Warn("a sensor gives no reading: trying again until it does", "error", err)
 	}
 	s.gone = true
 	return true
@@ -218,6 +225,7 @@ func (s *polled) report(ctx context.Context) {
 	if s.sender == nil {
 		return
 	}
+	s.tellLosses(ctx)
 	refused := false
 	for i, o := range s.outputs {
 		r, ok := o.reading()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -34,7 +35,9 @@ type PartialError []error
 func (e PartialError) Error() string { return errors.Join(e...).Error() }
 
 // Unwrap returns the reasons, for errors.Is.
-func (e PartialError) Unwrap() []error { return e }
+func (e PartialError) Unwrap() []error {
+	return slices.DeleteFunc(slices.Clone(e), func(err error) bool { return err == nil })
+}
 
 // at returns the reason for one quantity.
 func (e PartialError) at(i int) error {

@@ -31,6 +31,10 @@ type Quantity struct {
 	// left out if it is outside the range.
 	Separate bool
 
+	// Noisy means that the value, unless the device hangs, is never the same for long, because the noise is larger than the
+	// Resolution. A Poller logs if it does not change for an hour.
+	Noisy bool
+
 	Resolution float64 // the smallest step; 0: unknown
 
 	// Age is how long before Read the value may have been measured. It is 0 unless the sensor measures continuously and Read

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/endpoint"
@@ -21,11 +22,15 @@ type client struct {
 	device       *link.Device
 	record       *deviceRecord
 	hello        wire.Hello // that began the connection
+	since        time.Time
 	window       int
 	line         *line
 	id           carrier.ClientID // 0 until the handler is to be told
 	dict         *wire.Dictionary
 	predecessors []*client // the handler must know of their end first
+
+	senders knownSenders // the server's lock guards it
+	problem *Problem     // with the dictionary; the server's lock guards it
 
 	answers handedAnswers
 	routes  map[wire.EventName]*carrier.Route
@@ -54,8 +59,10 @@ func newClient(s *Server, d *link.Device, r *deviceRecord, l *line) *client {
 		device:    d,
 		record:    r,
 		hello:     d.Hello,
+		since:     time.Now(),
 		window:    d.Link.Window(),
 		line:      l,
+		senders:   newKnownSenders(s.options.MaxSenders),
 		routes:    make(map[wire.EventName]*carrier.Route),
 		queue:     endpoint.NewQueue(r.unhandled...),
 		fetched:   make(chan []byte, 1),
@@ -117,7 +124,7 @@ func (c *client) run() {
 		if errors.Is(err, carrier.ErrGone) {
 			return
 		}
-		log.Error("the device's dictionary cannot be used: the device is served without it", "error", err)
+		c.complain(err) // the device is served with what can be used
 	}
 	if !c.announce() {
 		return
@@ -127,6 +134,8 @@ func (c *client) run() {
 	h.ClientConnected(carrier.Client{
 		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
+		Restricted: true, May: c.line.options.May,
+		Refused: &c.record.refused.Refusals,
 	})
 	log.Info("device connected", "firmware", c.hello.Firmware)
 	offers := newRegistrations(c)
@@ -189,7 +198,7 @@ func (c *client) serve(offers *registrations) {
 			c.Answered(e.arrival)
 		default:
 			switch {
-			case c.Abandoned(e.arrival.In): // see link.Device.Resync
+			case c.Abandoned(e.arrival.In): // see link.ErrComesAgain
 			case e.arrival.Kind == wire.FrameEvent:
 				c.signals(e)
 			default:
@@ -203,21 +212,68 @@ func (c *client) serve(offers *registrations) {
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
-	m, err := wire.UnpackMessage(a.Payload)
 	if method, _, ok := wire.UnpackNumbered(a.Payload); ok {
-		err = &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
-	}
-	if err != nil {
-		c.Respond(a.In, carrier.Failed(err))
+		err := &carrier.StatusError{Status: carrier.StatusNoSuchMethod, Exception: fmt.Sprintf("the hub has no method %d", method)}
+		c.refuseMessage(e, wire.Signal{}, err)
 		return
 	}
-	if m.Method == "signal" {
-		c.server.mu.Lock()
-		c.count(e.at, 1)
-		c.server.mu.Unlock()
+	m, err := wire.UnpackMessage(a.Payload)
+	signal, reports := wire.FindSignal(a.Payload)
+	if reports && signal.Data != nil {
+		err = cmp.Or(wire.CheckValue(signal.Data), err)
+	}
+	switch {
+	case err == nil:
+	case c.Doubt(a.In):
+		return
+	default:
+		c.refuseMessage(e, signal, err)
+		return
 	}
 	lockrank.MustBeFree("a handler gets a message")
-	c.server.handler.HandleMessage(c.id, m, func(r carrier.Reply) { c.Respond(a.In, r) })
+	answer := &carrier.Answer{Send: func(_ carrier.Value, r carrier.Reply) { c.answered(a.In, m, r) }}
+	c.server.handler.HandleMessage(c.id, m, answer.Respond)
+}
+
+// refuseMessage refuses a message. One that reports a reading is handed on as a signal that says so, since there may be
+// listeners that miss it.
+func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
+	reports := len(signal.Event) > 0 && len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
+	c.server.mu.Lock()
+	if reports {
+		c.logRefusal("reading", err, "sender", string(signal.Sender), "event", string(signal.Event),
+			"value", shownBytes(signal.Data))
+		c.record.refused.note(err)
+	} else {
+		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
+	}
+	c.server.mu.Unlock()
+	respond := func(*handed) { c.Respond(e.arrival.In, carrier.Failed(err)) }
+	if !reports {
+		respond(nil)
+		return
+	}
+	route := &carrier.Route{Sender: string(signal.Sender), Event: string(signal.Event)}
+	c.hand([]carrier.Signal{{Route: route, Time: e.at.UnixNano(), Err: err}}, handed{ended: respond})
+}
+
+// answered passes on the handler's answer to a message, and notes what it means.
+func (c *client) answered(in *link.Incoming, m *carrier.Message, r carrier.Reply) {
+	c.server.mu.Lock()
+	err := r.Err()
+	switch m.Method {
+	case methodAddSender, methodRemoveSender:
+		err = c.senders.note(m, err)
+	case methodSignal:
+		if err == nil {
+			c.count(time.Now(), 1)
+		}
+	}
+	if err != nil {
+		c.record.refused.note(err)
+	}
+	c.server.mu.Unlock()
+	c.Respond(in, r)
 }
 
 // count counts readings; the server's lock is held.

@@ -27,6 +27,10 @@
 // counted them, event is the name of the lost event. If the device was reset and has lost its memory, the count is null
 // and there is no event. The handler's answer to a signal acknowledges the reading; until then the device keeps it.
 //
+// A reading with a value that cannot be carried is handed on as a signal with an error, and the handler answers that. A frame
+// that cannot be read is refused as a whole, and every sender that has reported has a "#gap" with a cause. What a port or a
+// device suffers from, and what was refused of it, is told by [Server.Ports].
+//
 // A device without a dictionary sends these messages itself. Requests travel as numbers if the dictionary has them, else
 // with their names.
 //
@@ -38,8 +42,8 @@
 // Follow a reading: port opens the device file. internal/endpoint (pump.go) reads it and gives the bytes to the line's end,
 // internal/link (hubend.go, link.go, reading.go), which knows from internal/wire what they mean. Here, line.go passes the
 // frame to server.go and client.go; handover.go hands the signals to the handler and passes the answers back. Beside that
-// path lie finder.go and portstate.go (ports), fetch.go and store.go (dictionaries), registration.go (senders), losses.go and
-// gap.go (lost readings).
+// path lie finder.go and portstate.go (ports), fetch.go and store.go (dictionaries), registration.go and senders.go (senders),
+// losses.go and gap.go (lost readings), refusals.go, problems.go and overheard.go (what is wrong).
 //
 // # Locks
 //

@@ -3,9 +3,11 @@ package serial
 import (
 	"encoding/binary"
 	"io/fs"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
@@ -18,6 +20,8 @@ type wiredDevice struct {
 	conn   net.Conn
 	frames chan wire.Frame
 	hello  wire.Hello
+	dict   []byte
+	hub    *Server
 
 	welcomed chan wire.Welcome
 }
@@ -38,7 +42,7 @@ func (d *wiredDevice) connect(lines chan<- net.Conn) wire.Welcome {
 				return
 			}
 			in.Feed(buf[:n], func(chunk []byte, _ bool) {
-				f, err := wire.ParseFrame(chunk, session)
+				f, err := wire.ParseFrame(chunk, wire.Hub, session)
 				if err != nil {
 					d.t.Errorf("the hub wrote %x: %v", chunk, err)
 					return
@@ -67,8 +71,29 @@ func (d *wiredDevice) greet() wire.Welcome {
 
 func (d *wiredDevice) write(session uint16, f wire.Frame) {
 	d.t.Helper()
-	_, err := d.conn.Write(wire.AppendFrame([]byte{0}, session, f))
+	_, err := d.conn.Write(wire.AppendFrame([]byte{0}, wire.Device, session, f))
 	must(d.t, err)
+}
+
+// insist sends a reliable frame, again whenever the hub asks for it, and returns the payload of its answer: nil for an ACK frame.
+func (d *wiredDevice) insist(session uint16, f wire.Frame) []byte {
+	d.t.Helper()
+	d.write(session, f)
+	for {
+		select {
+		case got := <-d.frames:
+			switch {
+			case got.Kind == wire.FrameAgain && got.Number == f.Number:
+				d.write(session, f)
+			case got.Kind == wire.FrameReply && got.Number == f.Number:
+				return got.Payload
+			case got.Kind == wire.FrameAck && got.Number == f.Number:
+				return nil
+			}
+		case <-time.After(watchdog):
+			d.t.Fatalf("frame %d is not answered", f.Number)
+		}
+	}
 }
 
 // await returns the next frame of a kind.
@@ -92,11 +117,19 @@ func lightDictionary() []byte {
 // newWiredDevice returns a device with a dictionary, and a hub that takes its lines from a channel.
 func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 	t.Helper()
-	dict := lightDictionary()
-	d := &wiredDevice{t: t, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
+	at := newRecorder()
+	d, lines, _, _ := newWiredHub(t, at)
+	return d, lines, at
+}
+
+// newWiredHub is newWiredDevice with a handler of the test's, and the hub's log.
+func newWiredHub(t *testing.T, h carrier.Handler) (*wiredDevice, chan<- net.Conn, *Server, *logBuffer) {
+	t.Helper()
+	dict, log := lightDictionary(), new(logBuffer)
+	d := &wiredDevice{t: t, dict: dict, hello: wire.Hello{UID: []byte{1}, Name: "early", Dictionary: wire.HashDictionary(dict), MaxFrame: 254,
 		ReceiveWindow: 254, Window: 1, Boot: 7, TicksPerSecond: 1000}}
 	lines := make(chan net.Conn, 1)
-	hub, err := Listen(Options{Timeout: watchdog, Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
+	hub, err := Listen(Options{Timeout: watchdog, Logger: slog.New(slog.NewTextHandler(log, nil)), Ports: []PortOptions{{Port: "wire", Opener: port.OpenerFunc(func(string, int) (port.Port, error) {
 		select {
 		case c := <-lines:
 			return c, nil
@@ -105,18 +138,17 @@ func newWiredDevice(t *testing.T) (*wiredDevice, chan<- net.Conn, *recorder) {
 		}
 	})}}})
 	must(t, err)
-	at := newRecorder()
-	serve(t, hub, at)
-	return d, lines, at
+	d.hub = hub
+	serve(t, hub, h)
+	return d, lines, hub, log
 }
 
 // giveDictionary answers the hub's questions for the dictionary.
 func (d *wiredDevice) giveDictionary(session uint16) {
 	d.t.Helper()
-	dict := lightDictionary()
 	for {
 		ask := d.await(wire.FrameMessage) // it says where to begin; one that was slowly answered comes again
-		piece := dict[min(len(dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
+		piece := d.dict[min(len(d.dict), int(binary.BigEndian.Uint16(ask.Payload[2:]))):]
 		d.write(session, wire.Frame{Kind: wire.FrameReply, Number: ask.Number, Payload: wire.PackReply(carrier.Done(piece), 200)})
 		if len(piece) == 0 {
 			return
@@ -163,7 +195,7 @@ func TestReadingBeforeTheDictionary(t *testing.T) {
 
 // TestReadingsWithoutTime: after a frame that it could not read, the hub does not know the ticks. It refuses nothing more,
 // and makes the device number its frames anew, which then begins with a time mark. What was answered before is not handed on
-// again.
+// again. Listeners are told that readings may be missing.
 func TestReadingsWithoutTime(t *testing.T) {
 	d, lines, at := newWiredDevice(t)
 	w := d.connect(lines)
@@ -179,9 +211,9 @@ func TestReadingsWithoutTime(t *testing.T) {
 	if f := d.await(wire.FrameAck); f.Number != 0 {
 		t.Fatalf("frame %d is acknowledged", f.Number)
 	}
-	event(1, 0x61, 'x') // no reading at all
-	if f := d.await(wire.FrameReply); f.Number != 1 || wire.UnpackReply(f.Payload).Status != carrier.StatusMalformed {
-		t.Fatalf("answered with %+v", f)
+	nonsense := wire.Frame{Kind: wire.FrameEvent, Number: 1, Payload: []byte{0x61, 'x'}} // no reading at all
+	if r := wire.UnpackReply(d.insist(w.Session, nonsense)); r.Status != carrier.StatusMalformed {
+		t.Fatalf("answered with %+v", r)
 	}
 	event(2, value(2)...)
 	demanded := func() bool { // before a PING is answered
@@ -214,11 +246,16 @@ func TestReadingsWithoutTime(t *testing.T) {
 	}
 	signals := at.all("signal")
 	for i, m := range signals {
-		if signalOf(t, m.message).data != int64(i+1) {
+		switch s := signalOf(t, m.message); {
+		case i == 1: // nobody knows what the frame held that could not be read
+			if loss := lossOf(t, s); s.event != gapEvent || loss.Count != nil || loss.Cause != "malformed" {
+				t.Errorf("the gap is %s", m.message.Params)
+			}
+		case s.data != []any{int64(1), nil, int64(2)}[i]:
 			t.Errorf("signal %d is %s", i, m.message.Params)
 		}
 	}
-	if len(signals) != 2 || len(at.all("disconnected")) != 0 {
+	if len(signals) != 3 || len(at.all("disconnected")) != 0 {
 		t.Errorf("%d signals, %v", len(signals), at.summary())
 	}
 }

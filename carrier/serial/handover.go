@@ -3,6 +3,7 @@ package serial
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/link"
@@ -10,44 +11,84 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// signals hands on the readings of an EVT frame. The frame is answered once all of them are, with the first failure if there
-// is one.
+// signals hands on the readings of an EVT frame, with those that are refused in their places. The frame is answered once all of
+// them are, with the first failure if there is one, and the places of all.
 func (c *client) signals(e event) {
 	in := e.arrival.In
 	c.batch = c.batch[:0]
+	h := handed{ended: func(h *handed) { c.answerReadings(in, h) }}
 	c.server.mu.Lock()
-	readings, err := c.device.Readings(e.at, e.arrival.Payload, c.dict)
-	for _, r := range readings {
-		c.batch = append(c.batch, c.signal(r))
+	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
+	for i, r := range readings {
+		r.Time = timeOfDay(r.Time, e.at)
+		signal := c.signal(r)
+		c.batch = append(c.batch, signal)
+		switch {
+		case r.Lost > 0:
+			h.losses = append(h.losses, i)
+		case signal.Err != nil:
+			c.logRefusal("reading", signal.Err, "sender", signal.Route.Sender, "event", signal.Route.Event,
+				"value", shownBytes(r.Value))
+		}
 	}
-	c.count(e.at, len(readings))
-	if errors.Is(err, wire.ErrNoTicks) {
-		c.device.Resync(in)
+	if err != nil && !errors.Is(err, link.ErrComesAgain) {
+		c.refuse("frame", err, "frame", shownBytes(e.arrival.Payload))
+		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
+	tell := c.record.losses.tellUnread(e.at)
 	c.server.mu.Unlock()
+	if tell {
+		c.tellLosses()
+	}
 	switch {
-	case errors.Is(err, wire.ErrNoTicks):
+	case errors.Is(err, link.ErrComesAgain):
 	case err != nil:
 		c.Respond(in, carrier.Failed(err))
 	case len(readings) == 0:
 		c.Respond(in, carrier.Reply{})
 	default:
-		c.hand(c.batch, func(r carrier.Reply) { c.Respond(in, r) })
+		c.hand(c.batch, h)
 	}
 }
 
-// signal returns the signal for a reading; the server's lock is held.
+// answerReadings answers an EVT frame whose readings were all handed on, and counts those that the hub has taken.
+func (c *client) answerReadings(in *link.Incoming, h *handed) {
+	c.server.mu.Lock()
+	c.count(time.Now(), h.taken)
+	for _, r := range h.refusals {
+		c.record.refused.note(r.reply.Err())
+	}
+	c.server.mu.Unlock()
+	if len(h.refusals) == 0 {
+		c.Respond(in, carrier.Reply{})
+		return
+	}
+	places := make([]int, len(h.refusals))
+	for i, r := range h.refusals {
+		places[i] = r.place
+	}
+	c.RespondRefusal(in, h.refusals[0].reply, places)
+}
+
+// timeOfDay returns what the time of day was at t, by the time of day at now. They differ if the time of day was set since the
+// device's clock was first compared with it: when the network tells a machine without a battery the time, for example.
+func timeOfDay(t, now time.Time) time.Time { return now.Round(0).Add(t.Sub(now)) }
+
+// signal returns the signal for a reading, which may be one that says why it is refused. The server's lock is held.
 func (c *client) signal(r link.Reading) carrier.Signal {
 	e := c.dict.Events[r.Event]
 	losses := &c.record.losses
 	if r.Lost > 0 {
-		gap := newGapData(r.Lost, losses.before(e.Sender, r.Time), r.Time, e.Event)
+		gap := newGapData(r.Lost, losses.before(e.Sender, r.Time), r.Time, e.Event, "")
 		return carrier.Signal{Route: c.route(wire.EventName{Sender: e.Sender, Event: gapEvent}), Time: r.Time.UnixNano(),
 			Uncertainty: int64(r.Uncertainty), Data: gap}
 	}
-	losses.reported(e.Sender, r.Time)
-	return carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty),
-		Data: wire.Scale(r.Value, e.Exponent)}
+	s := carrier.Signal{Route: c.route(e.EventName), Time: r.Time.UnixNano(), Uncertainty: int64(r.Uncertainty), Err: r.Err}
+	if r.Err == nil {
+		losses.reported(e.Sender, r.Time, c.server.options.MaxSenders)
+		s.Data = wire.Scale(r.Value, e.Exponent)
+	}
+	return s
 }
 
 // route returns the route of an event. There is at most one for each event, and one for the gaps of each sender.
@@ -60,10 +101,11 @@ func (c *client) route(name wire.EventName) *carrier.Route {
 	return route
 }
 
-// hand hands on signals; ended is called once all of them are answered.
-func (c *client) hand(batch []carrier.Signal, ended func(carrier.Reply)) {
+// hand hands on signals; h.ended is called once all of them are answered.
+func (c *client) hand(batch []carrier.Signal, h handed) {
 	lockrank.MustBeFree("a handler gets signals")
-	c.answers.expect(len(batch), ended)
+	h.left = len(batch)
+	c.answers.expect(h)
 	c.server.handler.HandleSignals(c.id, batch, &c.answers)
 }
 
@@ -74,12 +116,12 @@ func (c *client) tellLosses() {
 	c.server.mu.Unlock()
 	for _, l := range due {
 		signal := carrier.Signal{Route: c.route(wire.EventName{Sender: l.sender, Event: gapEvent}), Time: l.last.UnixNano(),
-			Data: newGapData(0, l.first, l.last, "")}
-		c.hand([]carrier.Signal{signal}, func(reply carrier.Reply) {
+			Data: newGapData(0, l.first, l.last, "", l.cause)}
+		c.hand([]carrier.Signal{signal}, handed{ended: func(h *handed) {
 			c.server.mu.Lock()
 			defer c.server.mu.Unlock()
-			c.record.losses.told(l, reply.Status == carrier.StatusDone)
-		})
+			c.record.losses.told(l, len(h.refusals) == 0)
+		}})
 	}
 }
 
@@ -91,15 +133,24 @@ type handedAnswers struct {
 
 // A handed stands for signals that were handed on together.
 type handed struct {
-	left  int // signals that are not answered yet
-	reply carrier.Reply
-	ended func(carrier.Reply)
+	losses   []int // the places of signals that are no readings, in their order
+	next     int   // the place of the signal that is answered next
+	left     int   // signals that are not answered yet
+	taken    int   // readings that the handler has taken
+	refusals []refusedSignal
+	ended    func(*handed)
 }
 
-func (a *handedAnswers) expect(n int, ended func(carrier.Reply)) {
+// A refusedSignal is a signal that the handler has refused.
+type refusedSignal struct {
+	place int // among those that were handed on together
+	reply carrier.Reply
+}
+
+func (a *handedAnswers) expect(h handed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting = append(a.waiting, handed{left: n, ended: ended})
+	a.waiting = append(a.waiting, h)
 }
 
 // Done implements [carrier.Answers].
@@ -121,17 +172,31 @@ func (a *handedAnswers) answer(n int, r carrier.Reply) (rest int) {
 		return 0
 	}
 	h := &a.waiting[0]
-	if h.reply.Status == carrier.StatusDone {
-		h.reply = r
-	}
 	taken := min(n, h.left)
-	if h.left -= taken; h.left > 0 {
+	h.answered(taken, r)
+	if h.left > 0 {
 		a.mu.Unlock()
 		return 0
 	}
 	whole := *h
 	a.waiting = slices.Delete(a.waiting, 0, 1)
 	a.mu.Unlock()
-	whole.ended(whole.reply) // without the lock, since it takes the server's
+	whole.ended(&whole) // without the lock, since it takes the server's
 	return n - taken
+}
+
+// answered notes the same answer for the next n signals.
+func (h *handed) answered(n int, r carrier.Reply) {
+	end := h.next + n
+	if r.Status == carrier.StatusDone {
+		h.taken += n
+		for _, place := range h.losses {
+			if h.next <= place && place < end {
+				h.taken--
+			}
+		}
+	} else {
+		h.refusals = append(h.refusals, refusedSignal{place: h.next, reply: r})
+	}
+	h.next, h.left = end, h.left-n
 }

@@ -159,6 +159,13 @@ func signalOf(t testing.TB, m *carrier.Message) (s signal) {
 	return s
 }
 
+// lossOf returns the data of a gap.
+func lossOf(t testing.TB, s signal) (loss gapData) {
+	t.Helper()
+	must(t, carrier.ValueOf(s.data).Decode(&loss))
+	return loss
+}
+
 // call transmits a message and waits for the reply.
 func call(t testing.TB, c carrier.Carrier, id carrier.ClientID, method string, params any) (carrier.Reply, error) {
 	t.Helper()

@@ -31,7 +31,8 @@ type line struct {
 	port     portState
 	client   *client // the latest
 	usb      *discovery.USB
-	readings uint64  // that have arrived
+	heard    overheard
+	readings uint64  // that were taken
 	average  average // of readings
 }
 
@@ -42,6 +43,11 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
 		Log: s.log,
 	}, &s.devices, l)
+	if o.DTROff != o.RTSOff {
+		s.options.Logger.Warn("only one of DTR and RTS is off: boards with the usual circuit of an ESP32 stay in reset or in their loader, so turn off both or none",
+			"port", p.Path, "dtr", !o.DTROff, "rts", !o.RTSOff)
+	}
+	l.heard = overheard{port: p.Path, log: s.log}
 	l.port.enter(time.Now(), PortOpening, nil)
 	return l
 }
@@ -81,16 +87,23 @@ func (l *line) run(ctx context.Context) {
 // baud returns the rate at which the port is opened.
 func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 
-// open opens the port, and sets its modem lines as the options say.
+// open opens the port, with its modem lines as the options say.
 func (l *line) open() (port.Port, error) {
-	p, err := l.options.Opener.Open(l.path, l.baud())
-	if err != nil || !l.options.DTROff && !l.options.RTSOff {
-		return p, err
+	o := l.options
+	if !o.DTROff && !o.RTSOff {
+		return o.Opener.Open(l.path, l.baud())
+	}
+	if m, ok := o.Opener.(port.ModemOpener); ok {
+		return m.OpenModem(l.path, l.baud(), !o.DTROff, !o.RTSOff)
+	}
+	p, err := o.Opener.Open(l.path, l.baud())
+	if err != nil {
+		return nil, err
 	}
 	m, ok := p.(port.ModemSetter)
 	if !ok {
 		err = fmt.Errorf("%w: use the native opener", port.ErrNoModem)
-	} else if err = m.SetModem(!l.options.DTROff, !l.options.RTSOff); err != nil {
+	} else if err = m.SetModem(!o.DTROff, !o.RTSOff); err != nil {
 		err = fmt.Errorf("%w: %w", port.ErrNoModem, err)
 	}
 	if err != nil {
@@ -105,8 +118,9 @@ func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
 	l.end.Opened(settable && l.options.Baud == 0)
+	l.heard.opened(l.end.Stats.Echoes)
 	l.server.mu.Unlock()
-	endpoint.Pump(ctx, p, l.end, &l.server.mu, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, listeningEnd{l.end, &l.heard}, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {

@@ -7,22 +7,35 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// losses is what the hub knows of readings that a device may have lost with its memory.
+// losses is what the hub knows of readings that a device may have lost with its memory, or that were in a frame that the hub
+// could not read.
 type losses struct {
 	last      map[string]time.Time // of the latest reading, by sender
 	restarted time.Time            // when the device lost its memory; zero: not since gather
 	untold    map[string]*loss     // not acknowledged by the hub, by sender
+	tellAgain time.Time            // losses of frames that could not be read are not told before
+	unread    bool                 // there are such losses that were not told yet
 }
+
+// unreadableEvery is the shortest time between two reports of frames that could not be read. Each of them is a gap of
+// every sender that has reported.
+const unreadableEvery = time.Second
 
 // A loss says that readings of a sender may be lost, of which it is unknown how many. They were taken between two times.
 type loss struct {
 	sender      string
 	first, last time.Time
+	cause       string  // why the hub has refused them; empty: the device has lost them
 	telling     *client // the client that has handed it on; nil: none
 }
 
-// reported notes the time of a sender's reading.
-func (ls *losses) reported(sender string, at time.Time) { ls.last[sender] = at }
+// reported notes the time of a sender's reading, unless there are most senders that have reported: those that the hub does not
+// take.
+func (ls *losses) reported(sender string, at time.Time, most int) {
+	if _, known := ls.last[sender]; known || len(ls.last) < most {
+		ls.last[sender] = at
+	}
+}
 
 // before returns the time of the latest reading of a sender, or at if there is none before it.
 func (ls *losses) before(sender string, at time.Time) time.Time {
@@ -55,6 +68,30 @@ func (ls *losses) gather(d *wire.Dictionary) {
 	}
 	clear(ls.last)
 	ls.restarted = time.Time{}
+}
+
+// unreadable notes a frame that could not be read, with readings of nobody knows which senders. Without a dictionary there are
+// none.
+func (ls *losses) unreadable(at time.Time, cause string, d *wire.Dictionary) {
+	if d == nil {
+		return
+	}
+	for sender, first := range ls.last {
+		if l := ls.untold[sender]; l != nil {
+			first = l.first
+		}
+		ls.untold[sender] = &loss{sender: sender, first: first, last: at, cause: cause}
+	}
+	ls.unread = len(ls.untold) > 0
+}
+
+// tellUnread reports whether it is time to tell of frames that could not be read.
+func (ls *losses) tellUnread(now time.Time) bool {
+	if !ls.unread || now.Before(ls.tellAgain) {
+		return false
+	}
+	ls.unread, ls.tellAgain = false, now.Add(unreadableEvery)
+	return true
 }
 
 // due returns the losses that a client is to hand on now, in the dictionary's order.

@@ -31,6 +31,9 @@ type Options struct {
 	// default 8.
 	Window int
 
+	// MaxSenders is how many senders of a device's dictionary the hub takes. Default 256.
+	MaxSenders int
+
 	// Retry is the time after which a sender is offered again that the hub has refused because its name is taken. Default
 	// 5 s.
 	Retry time.Duration
@@ -38,8 +41,8 @@ type Options struct {
 	// Backoff paces the tries to open a port. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
-	// Dir is the folder in which dictionaries are remembered from one run to the next. It is made if it does not exist.
-	// Empty: they are remembered in memory only.
+	// Dir is the folder in which the dictionaries of devices are remembered from one run to the next, each until the device
+	// starts anew. It is made if it does not exist. Empty: they are remembered in memory only.
 	Dir string
 
 	// Logger gets what happens to ports and devices, and the text that devices print. Nil: nothing is logged.
@@ -56,13 +59,17 @@ type PortOptions struct {
 	Baud int
 	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
 	MaxBaud int
-	// Opener opens the port. Nil: [port.Open].
+	// Opener opens the port. Nil: the native one of [port.NewOpener]. One that is no [port.ModemOpener] asserts both modem lines
+	// for a moment, even if they are to stay down.
 	Opener port.Opener
 	// Name replaces the device's own name. Empty: it keeps its name.
 	Name string
 	// DTROff and RTSOff deassert these modem lines. Both are asserted by default, as most boards need them; some boards are
-	// held in reset by them. Opening a port may assert both for a moment.
+	// held in reset by them. The system may assert both for a moment while it opens a port. One alone keeps boards in reset or in
+	// their loader that have the usual circuit of an ESP32, so that is logged as a warning.
 	DTROff, RTSOff bool
+	// May is what the devices may do beside what every client may: see [carrier.Rights].
+	May carrier.Rights
 	// Naming is copied to [carrier.Client].
 	Naming string
 
@@ -74,6 +81,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Timeout = cmp.Or(o.Timeout, max(3*time.Second, o.Ask))
 	o.MaxFrame = cmp.Or(o.MaxFrame, wire.DefaultFrame)
 	o.Window = cmp.Or(o.Window, wire.MaxWindow)
+	o.MaxSenders = cmp.Or(o.MaxSenders, 256)
 	o.Retry = cmp.Or(o.Retry, 5*time.Second)
 	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
 	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
@@ -82,6 +90,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if err := wire.CheckLimits(o.MaxFrame, o.Window); err != nil {
 		return o, fmt.Errorf("serial: %w", err)
+	}
+	if o.MaxSenders < 0 {
+		return o, fmt.Errorf("serial: the limit of senders must not be negative: %d", o.MaxSenders)
 	}
 	if o.Ask < 0 || o.Timeout < o.Ask {
 		return o, fmt.Errorf("serial: the timeout must be at least the %v after which a device is asked, not %v", o.Ask, o.Timeout)
@@ -97,7 +108,7 @@ func (o Options) withDefaults() (Options, error) {
 		p.pattern = pattern
 		p.MaxBaud = cmp.Or(p.MaxBaud, 1_000_000)
 		if p.Opener == nil {
-			p.Opener = port.OpenerFunc(port.Open)
+			p.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
 		}
 		switch {
 		case seen[p.Port]:

@@ -19,14 +19,3 @@ func TestOptionErrors(t *testing.T) {
 		}
 	}
 }
-
-// TestDictionariesAreBounded: the hub remembers a bounded number of dictionaries.
-func TestDictionariesAreBounded(t *testing.T) {
-	var d dictionaries
-	for n := range 3 * maxDictionaries {
-		d.add(uint32(n), nil)
-	}
-	if len(d) != maxDictionaries {
-		t.Errorf("%d", len(d))
-	}
-}

@@ -26,8 +26,15 @@ type PortInfo struct {
 
 	Device *DeviceInfo `json:"device,omitempty"` // that is connected, else the latest one
 
+	// Problems are what is wrong now, with what can be done about it.
+	Problems []Problem `json:"problems,omitempty"`
+	// Prints is the latest line of text that arrived outside frames, quoted; PrintsAt is when it did.
+	Prints   string     `json:"prints,omitempty"`
+	PrintsAt *time.Time `json:"prints_at,omitempty"`
+
 	Frames    uint64     `json:"frames"`          // that arrived whole
 	BadFrames uint64     `json:"bad_frames"`      // what arrived that was not a frame
+	Echoes    uint64     `json:"echoes"`          // the hub's own frames, which the line has returned
 	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 }
@@ -38,10 +45,15 @@ type DeviceInfo struct {
 	Name     string `json:"name"`
 	Firmware string `json:"firmware,omitempty"`
 
-	Readings  uint64  `json:"readings"`            // that have arrived on this port
+	Readings  uint64  `json:"readings"`            // that the hub has taken on this port
 	PerSecond float64 `json:"readings_per_second"` // a recent average
 	Resent    uint64  `json:"resent"`              // frames that the hub has sent again
 	Repeated  uint64  `json:"repeated"`            // frames of the device that came again
+
+	// Refused counts what the hub has refused of the device since it began to remember it, by cause: readings, frames,
+	// messages and senders.
+	Refused       map[string]uint64 `json:"refused,omitempty"`
+	LatestRefusal *Refusal          `json:"latest_refusal,omitempty"`
 
 	RoundTrip *float64   `json:"round_trip_ms,omitempty"` // of a frame and its answer, smoothed
 	Clock     *ClockInfo `json:"clock,omitempty"`
@@ -79,7 +91,7 @@ func (s *Server) Ports() []PortInfo {
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
 		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
-		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames,
+		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames, Echoes: l.end.Stats.Echoes,
 	}
 	switch {
 	case l.port.err != nil:
@@ -93,6 +105,10 @@ func (l *line) info(now time.Time) PortInfo {
 	}
 	if l.end.LastError.Err != nil {
 		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), new(l.end.LastError.At.UTC())
+	}
+	i.Problems = l.problems(now)
+	if text, at := l.end.Printed(); text != "" {
+		i.Prints, i.PrintsAt = text, new(at.UTC())
 	}
 	if l.client != nil {
 		i.Device = l.client.info(now)
@@ -114,6 +130,7 @@ func (c *client) info(now time.Time) *DeviceInfo {
 	d := c.device
 	i := &DeviceInfo{
 		UID: d.ID, Name: c.name(), Firmware: c.hello.Firmware, Resent: d.Link.Stats.Resent, Repeated: d.Link.Stats.Repeated,
+		Refused: c.record.refused.Counts(), LatestRefusal: c.record.refused.latest,
 	}
 	if rtt := d.Link.RoundTrip(); rtt > 0 {
 		i.RoundTrip = new(rtt.Seconds() * 1000)

@@ -263,53 +263,6 @@ func TestPortInfo(t *testing.T) {
 	}
 }
 
-// TestModemLines: DTR and RTS are set as the options say, on ports that can.
-func TestModemLines(t *testing.T) {
-	for _, test := range []struct {
-		o    PortOptions
-		want string
-	}{
-		{PortOptions{}, ""},
-		{PortOptions{DTROff: true}, "dtr false rts true"},
-		{PortOptions{DTROff: true, RTSOff: true}, "dtr false rts false"},
-	} {
-		p := &modemPort{}
-		test.o.Opener = port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })
-		got, err := (&line{options: &test.o}).open()
-		if err != nil || got != p || p.set != test.want {
-			t.Errorf("%+v: %q, %v", test.o, p.set, err)
-		}
-	}
-	for _, p := range []interface {
-		port.Port
-		closings() int
-	}{&modemPort{err: syscall.EINVAL}, &plainPort{}} {
-		o := PortOptions{RTSOff: true, Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })}
-		if _, err := (&line{options: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
-			t.Errorf("%v, %d", err, p.closings())
-		}
-	}
-}
-
-type plainPort struct {
-	port.Port
-	closed int
-}
-
-func (p *plainPort) Close() error  { p.closed++; return nil }
-func (p *plainPort) closings() int { return p.closed }
-
-type modemPort struct {
-	plainPort
-	set string
-	err error
-}
-
-func (p *modemPort) SetModem(dtr, rts bool) error {
-	p.set = fmt.Sprint("dtr ", dtr, " rts ", rts)
-	return p.err
-}
-
 // TestManyDescriptors: the native opener works with more than 1,024 open files; the one of bugst says that it does not.
 func TestManyDescriptors(t *testing.T) {
 	for range 1100 {

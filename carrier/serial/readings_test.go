@@ -115,7 +115,7 @@ func TestGapData(t *testing.T) {
 			count uint64
 			event string
 		}{{3, "lux"}, {0, ""}, {math.MaxUint64, "event"}} {
-			raw, err := newGapData(want.count, at, at.Add(time.Second), want.event).AppendTo(nil, codec)
+			raw, err := newGapData(want.count, at, at.Add(time.Second), want.event, "").AppendTo(nil, codec)
 			must(t, err)
 			var got struct {
 				Count       *uint64

@@ -76,7 +76,7 @@ func TestReset(t *testing.T) {
 func TestLossOfRefusedSender(t *testing.T) {
 	b := newBench(t, func(o *Options, _ *device.Options) { o.Retry = 10 * time.Millisecond })
 	var mu sync.Mutex
-	refusals, taken, losses := 0, false, 0
+	refusals, taken, losses, told := 0, false, 0, make(chan struct{}, 10)
 	b.atHub.handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -91,6 +91,7 @@ func TestLossOfRefusedSender(t *testing.T) {
 			return
 		case strings.Contains(params, gapEvent):
 			losses++
+			told <- struct{}{}
 		}
 		respond(carrier.Done(nil))
 	}
@@ -102,6 +103,7 @@ func TestLossOfRefusedSender(t *testing.T) {
 	b.device.Reset(false)
 	b.atHub.wait(t, "add_sender", 6) // light is refused, warmth is taken, and light again, twice
 	acknowledged(t, b.report(t, 1, 2))
+	within(t, "the loss", func() { <-told }) // which the hub may take after the reading
 	mu.Lock()
 	defer mu.Unlock()
 	if losses != 1 {

@@ -9,7 +9,6 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
-	"sighub/carrier/serial/internal/wire"
 	"sighub/internal/lockrank"
 )
 
@@ -20,15 +19,14 @@ type Server struct {
 	log     *slog.Logger   // to be used while mu is held
 	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
 
-	handler      carrier.SignalHandler
-	devices      link.Devices
-	dictionaries dictionaries
-	lines        []*line
-	unmatched    map[*PortOptions]time.Time // patterns that match no port, since when
-	records      map[string]*deviceRecord   // by the ID of the device
-	latest       map[string]*client         // by the ID of the device, until they have ended
-	clients      carrier.Clients[*client]   // of which the handler knows
-	running      sync.WaitGroup             // clients
+	handler   carrier.SignalHandler
+	devices   link.Devices
+	lines     []*line
+	unmatched map[*PortOptions]time.Time // patterns that match no port, since when
+	records   map[string]*deviceRecord   // by the ID of the device
+	latest    map[string]*client         // by the ID of the device, until they have ended
+	clients   carrier.Clients[*client]   // of which the handler knows
+	running   sync.WaitGroup             // clients
 }
 
 var _ carrier.Reporter = (*Server)(nil)
@@ -82,23 +80,9 @@ type deviceRecord struct {
 	device    *link.Device // another one after a reset in which the device lost its memory
 	client    *client      // nil: not connected
 	losses    losses
+	refused   refusals
 	unhandled []event // of a connection of which the handler was not told
-}
 
-// dictionaries remembers the dictionaries of devices, by their hash.
-type dictionaries map[uint32]*wire.Dictionary
-
-const maxDictionaries = 64
-
-func (d *dictionaries) add(hash uint32, dict *wire.Dictionary) {
-	if *d == nil {
-		*d = make(dictionaries)
-	}
-	for old := range *d {
-		if len(*d) < maxDictionaries {
-			break
-		}
-		delete(*d, old) // any one: to fetch it again takes a moment
-	}
-	(*d)[hash] = dict
+	dictionary       []byte        // packed, as it was learned last
+	dictionaryOfBoot dictionaryKey // whose that is
 }

@@ -107,11 +107,13 @@ func (b *bench) counted(t testing.TB, n int) {
 }
 
 func TestDeviceOnALine(t *testing.T) {
-	b := newBench(t, func(o *Options, _ *device.Options) { o.Ports[0].Naming = "{device}.{sender}" })
+	b := newBench(t, func(o *Options, _ *device.Options) {
+		o.Ports[0].Naming, o.Ports[0].May = "{device}.{sender}", carrier.RightList
+	})
 	b.start(t)
 	c := b.atHub.wait(t, "connected", 1).client
 	want := carrier.Client{ID: c.ID, Name: "porch", UID: "a1b2", Addr: "serial://" + b.pty.Path(),
-		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}"}
+		Codec: carrier.CBORText, Hello: true, Window: 4, Naming: "{device}.{sender}", Refused: c.Refused, Restricted: true, May: carrier.RightList}
 	if c != want {
 		t.Errorf("%+v, want %+v", c, want)
 	}
@@ -413,7 +415,7 @@ func TestNoise(t *testing.T) {
 	noise("\x00\x05\xff\xfe\x01\x00\x02\x00" + strings.Repeat("\xaa", 9000) + "\x00")
 	acknowledged(t, b.report(t, 5, 10))
 	for kind := range wire.FrameType(8) {
-		noise(string(wire.AppendFrame([]byte{0}, 0x4242, wire.Frame{Kind: kind, Payload: []byte{0xff, 0xff}})))
+		noise(string(wire.AppendFrame([]byte{0}, wire.Device, 0x4242, wire.Frame{Kind: kind, Payload: []byte{0xff, 0xff}})))
 	}
 	acknowledged(t, b.report(t, 10, 15))
 	b.counted(t, 15)

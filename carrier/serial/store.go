@@ -1,8 +1,12 @@
 package serial
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,62 +27,83 @@ const (
 	stale      = time.Hour // age at which such a file was left behind
 )
 
-// A store keeps packed dictionaries in a folder, each in a file, from one run of the hub to the next. It is a convenience: a
-// dictionary that cannot be read is fetched again, one that cannot be written is logged. Several hubs may share a folder.
+// A store keeps packed dictionaries in a folder, one for each device, from one run of the hub to the next. It is a
+// convenience: a dictionary that cannot be read is fetched again, one that cannot be written is logged. Several hubs may share
+// a folder.
 type store struct {
 	dir    string // empty: nothing is kept
 	log    *slog.Logger
 	failed atomic.Bool // a failure was logged as a warning
 }
 
-func (s *store) file(hash uint32) string { return filepath.Join(s.dir, fmt.Sprintf("%08x", hash)) }
+const maxStored = 256 // files; as many devices as a hub remembers that are not connected
 
-// load returns the dictionary with this hash, or nil.
-func (s *store) load(want uint32) *wire.Dictionary {
+// file returns the file of a device. Its name is no longer than any folder allows, whatever the device calls itself.
+func (s *store) file(uid string) string {
+	sum := sha256.Sum256([]byte(uid))
+	return filepath.Join(s.dir, hex.EncodeToString(sum[:nameSize]))
+}
+
+const nameSize = 16 // bytes
+
+// load returns the packed dictionary of a device at a start, or nil.
+func (s *store) load(key dictionaryKey) []byte {
 	if s.dir == "" {
 		return nil
 	}
-	d, err := readDictionary(s.file(want), want)
+	stored, packed, err := readDictionary(s.file(key.uid))
 	switch {
-	case err == nil:
-		return d
-	case !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		s.log.Warn("a remembered dictionary cannot be used: it is fetched from the device again", "error", err)
+	case stored == key:
+		return packed
 	}
 	return nil
 }
 
-func readDictionary(file string, want uint32) (*wire.Dictionary, error) {
+// A file contains the SHA-256 of what follows: the boot number and the hash, four bytes each, the uid, a zero, and the packed
+// dictionary.
+func appendDictionary(dst []byte, key dictionaryKey, packed []byte) []byte {
+	content := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, key.boot), key.hash)
+	content = append(append(append(content, key.uid...), 0), packed...)
+	sum := sha256.Sum256(content)
+	return append(append(dst, sum[:]...), content...)
+}
+
+func readDictionary(file string) (key dictionaryKey, packed []byte, err error) {
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() { // a pipe would block
-		return nil, fmt.Errorf("serial: %s must be a regular file", file)
+		return key, nil, fmt.Errorf("serial: %s must be a regular file", file)
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return key, nil, err
 	}
-	packed, err := io.ReadAll(io.LimitReader(f, wire.MaxDictionary+1))
+	data, err := io.ReadAll(io.LimitReader(f, wire.MaxDictionary+1024))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
+		return key, nil, err
 	}
-	if got := wire.HashDictionary(packed); got != want {
-		return nil, fmt.Errorf("serial: %s is damaged: the hash of its content is %08x", file, got)
+	damaged := fmt.Errorf("serial: %s is damaged", file)
+	if len(data) < sha256.Size+8 {
+		return key, nil, damaged
 	}
-	d, err := wire.ParseDictionary(packed)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	sum, content := data[:sha256.Size], data[sha256.Size:]
+	uid, packed, found := bytes.Cut(content[8:], []byte{0})
+	if want := sha256.Sum256(content); !found || !bytes.Equal(sum, want[:]) {
+		return key, nil, damaged
 	}
-	return d, nil
+	return dictionaryKey{string(uid), binary.BigEndian.Uint32(content), binary.BigEndian.Uint32(content[4:])}, packed, nil
 }
 
 // save writes a packed dictionary, and removes the oldest one if there are too many.
-func (s *store) save(hash uint32, packed []byte) {
+func (s *store) save(key dictionaryKey, packed []byte) {
 	if s.dir == "" {
 		return
 	}
 	err := os.MkdirAll(s.dir, 0o755)
 	if err == nil {
-		err = replace(s.file(hash), packed)
+		err = replace(s.file(key.uid), appendDictionary(nil, key, packed))
 	}
 	if err == nil {
 		err = s.tidy(time.Now())
@@ -124,7 +149,7 @@ func (s *store) tidy(now time.Time) error {
 		info, err := e.Info()
 		switch {
 		case err != nil || !info.Mode().IsRegular(): // it was just removed, or is not ours
-		case isHash(e.Name()):
+		case isName(e.Name()):
 			kept = append(kept, info)
 		case strings.HasPrefix(e.Name(), unfinished) && now.Sub(info.ModTime()) > stale:
 			remove = append(remove, e.Name())
@@ -133,7 +158,7 @@ func (s *store) tidy(now time.Time) error {
 	slices.SortFunc(kept, func(a, b fs.FileInfo) int {
 		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))
 	})
-	for _, info := range kept[min(len(kept), maxDictionaries):] {
+	for _, info := range kept[min(len(kept), maxStored):] {
 		remove = append(remove, info.Name())
 	}
 	for _, name := range remove {
@@ -144,7 +169,7 @@ func (s *store) tidy(now time.Time) error {
 	return err
 }
 
-// isHash reports whether a file's name is one that a store gives.
-func isHash(name string) bool {
-	return len(name) == 8 && strings.Trim(name, "0123456789abcdef") == ""
+// isName reports whether a file's name is one that a store gives.
+func isName(name string) bool {
+	return len(name) == 2*nameSize && strings.Trim(name, "0123456789abcdef") == ""
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -16,11 +15,10 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// numberedDictionary returns a dictionary of one sender, and how it is packed.
-func numberedDictionary(n int) (d *wire.Dictionary, packed []byte, h uint32) {
-	d = wire.NewDictionary([]wire.Sender{{Name: fmt.Sprintf("s%d", n), Events: []wire.Event{{Name: "e", Unit: "lx"}}}})
-	packed = d.Pack()
-	return d, packed, wire.HashDictionary(packed)
+// numberedDictionary returns a packed dictionary of one sender, and the key of a device that has it.
+func numberedDictionary(n int) (packed []byte, key dictionaryKey) {
+	packed = wire.NewDictionary([]wire.Sender{{Name: fmt.Sprintf("s%d", n), Events: []wire.Event{{Name: "e", Unit: "lx"}}}}).Pack()
+	return packed, dictionaryKey{fmt.Sprintf("%04x", n), uint32(n), wire.HashDictionary(packed)}
 }
 
 func newStore(t *testing.T, dir string) (*store, *logBuffer) {
@@ -43,63 +41,69 @@ func files(t *testing.T, dir string) (names []string) {
 func TestStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "yet", "there")
 	s, log := newStore(t, dir)
-	want, packed, h := numberedDictionary(1)
-	if d := s.load(h); d != nil {
+	packed, key := numberedDictionary(1)
+	if d := s.load(key); d != nil {
 		t.Errorf("%+v out of nothing", d)
 	}
-	s.save(h, packed)
-	if got := s.load(h); !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, want %+v", got, want)
+	s.save(key, packed)
+	if got := s.load(key); !bytes.Equal(got, packed) {
+		t.Errorf("%q, want %q", got, packed)
 	}
-	if got := files(t, dir); !reflect.DeepEqual(got, []string{fmt.Sprintf("%08x", h)}) {
+	if got := files(t, dir); len(got) != 1 || !isName(got[0]) {
 		t.Errorf("%q", got)
+	}
+	for _, other := range []dictionaryKey{{key.uid, key.boot + 1, key.hash}, {key.uid, key.boot, key.hash + 1}, {"0002", key.boot, key.hash}} {
+		if d := s.load(other); d != nil {
+			t.Errorf("%+v has the dictionary of %+v", other, key)
+		}
+	}
+	later := key
+	later.boot++
+	s.save(later, packed)
+	if s.load(key) != nil || s.load(later) == nil || len(files(t, dir)) != 1 {
+		t.Errorf("a device's former dictionary is kept: %q", files(t, dir))
 	}
 	if log.String() != "" {
 		t.Error(log)
 	}
 	none, log := newStore(t, "")
-	none.save(h, packed)
-	if none.load(h) != nil || log.String() != "" {
+	none.save(key, packed)
+	if none.load(key) != nil || log.String() != "" {
 		t.Error("a store without a folder", log)
 	}
 }
 
 // TestStoreDamaged: whatever stands where a dictionary should, it is not taken for one, and overwritten.
 func TestStoreDamaged(t *testing.T) {
-	want, packed, h := numberedDictionary(1)
-	flipped := bytes.Clone(packed)
-	flipped[3] ^= 4
+	packed, key := numberedDictionary(1)
+	whole := appendDictionary(nil, key, packed)
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-2] ^= 4
 	for name, data := range map[string][]byte{
-		"empty": {}, "cut short": packed[:len(packed)-1], "flipped": flipped, "longer": append(bytes.Clone(packed), 0),
+		"empty": {}, "cut short": whole[:len(whole)-1], "flipped": flipped, "longer": append(bytes.Clone(whole), 0), "a head": whole[:40],
 		"much too long": bytes.Repeat([]byte("x"), 10*wire.MaxDictionary),
 	} {
 		s, log := newStore(t, t.TempDir())
-		must(t, os.WriteFile(s.file(h), data, 0o600))
-		if d := s.load(h); d != nil {
+		must(t, os.WriteFile(s.file(key.uid), data, 0o600))
+		if d := s.load(key); d != nil {
 			t.Errorf("%s: taken for %+v", name, d)
 		}
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 			t.Errorf("%s: %d warnings: %s", name, n, log)
 		}
-		s.save(h, packed)
-		if got := s.load(h); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v was not overwritten", name, got)
+		s.save(key, packed)
+		if got := s.load(key); !bytes.Equal(got, packed) {
+			t.Errorf("%s: %q was not overwritten", name, got)
 		}
 	}
-	// Of the right hash, and yet no dictionary: another version of the hub may have another form of it.
-	s, log := newStore(t, t.TempDir())
-	foreign := []byte("\x01\xff no dictionary \x00")
-	s.save(wire.HashDictionary(foreign), foreign)
-	if d := s.load(wire.HashDictionary(foreign)); d != nil || !strings.Contains(log.String(), "level=WARN") {
-		t.Errorf("taken for %+v: %s", d, log)
-	}
+	s, _ := newStore(t, t.TempDir())
 	// A folder of that name.
-	must(t, os.Mkdir(s.file(h), 0o700))
-	if s.load(h) != nil {
+	must(t, os.Mkdir(s.file(key.uid), 0o700))
+	if s.load(key) != nil {
 		t.Error("a folder is taken for a dictionary")
 	}
-	s.save(h, packed)
-	if got := files(t, s.dir); len(got) != 2 {
+	s.save(key, packed)
+	if got := files(t, s.dir); len(got) != 1 {
 		t.Errorf("left behind: %q", got)
 	}
 }
@@ -110,9 +114,9 @@ func TestStoreFails(t *testing.T) {
 	must(t, os.WriteFile(blocked, nil, 0o600))
 	s, log := newStore(t, filepath.Join(blocked, "below"))
 	for n := range 3 {
-		_, packed, h := numberedDictionary(n)
-		s.save(h, packed)
-		if s.load(h) != nil {
+		packed, key := numberedDictionary(n)
+		s.save(key, packed)
+		if s.load(key) != nil {
 			t.Error("it is remembered")
 		}
 	}
@@ -121,7 +125,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// TestStoreTidy: 64 dictionaries are kept, the latest; what was never finished goes, what others have put there stays.
+// TestStoreTidy: as many files are kept as there may be, the latest; what was never finished goes, what others have put there stays.
 func TestStoreTidy(t *testing.T) {
 	s, log := newStore(t, t.TempDir())
 	now := time.Now()
@@ -131,20 +135,20 @@ func TestStoreTidy(t *testing.T) {
 		must(t, os.Chtimes(file, time.Time{}, now.Add(-age)))
 	}
 	put("notes.txt", 1000*time.Hour)
-	put("0000000G", 1000*time.Hour)
-	must(t, os.Mkdir(filepath.Join(s.dir, "00000000"), 0o700))
+	put(strings.Repeat("0", 31)+"G", 1000*time.Hour)
+	must(t, os.Mkdir(filepath.Join(s.dir, strings.Repeat("0", 32)), 0o700))
 	put(unfinished+"1", 2*time.Hour)
 	put(unfinished+"2", time.Minute)
-	for n := range 100 {
-		put(fmt.Sprintf("%08x", 0xabc000+n), time.Duration(n)*time.Minute)
+	for n := range maxStored + 40 {
+		put(fmt.Sprintf("%032x", 0xabc000+n), time.Duration(n)*time.Minute)
 	}
-	_, packed, h := numberedDictionary(1)
-	s.save(h, packed)
+	packed, key := numberedDictionary(1)
+	s.save(key, packed)
 	var want []string
-	for n := range maxDictionaries - 1 {
-		want = append(want, fmt.Sprintf("%08x", 0xabc000+n))
+	for n := range maxStored - 1 {
+		want = append(want, fmt.Sprintf("%032x", 0xabc000+n))
 	}
-	want = append(want, fmt.Sprintf("%08x", h), "notes.txt", "0000000G", "00000000", unfinished+"2")
+	want = append(want, filepath.Base(s.file(key.uid)), "notes.txt", strings.Repeat("0", 31)+"G", strings.Repeat("0", 32), unfinished+"2")
 	got := files(t, s.dir)
 	if len(got) != len(want) {
 		t.Errorf("%d files, want %d: %q", len(got), len(want), got)
@@ -166,16 +170,16 @@ func TestStoreShared(t *testing.T) {
 	var hubs sync.WaitGroup
 	for range 4 {
 		hubs.Go(func() {
-			for n := range maxDictionaries + 8 {
-				_, packed, h := numberedDictionary(n)
-				s.save(h, packed)
-				s.load(h)
+			for n := range maxStored + 8 {
+				packed, key := numberedDictionary(n)
+				s.save(key, packed)
+				s.load(key)
 			}
 		})
 	}
 	hubs.Wait()
 	must(t, s.tidy(time.Now()))
-	if names := files(t, dir); len(names) != maxDictionaries {
+	if names := files(t, dir); len(names) != maxStored {
 		t.Errorf("%d files: %q", len(names), names)
 	}
 	if log.String() != "" {
@@ -183,10 +187,10 @@ func TestStoreShared(t *testing.T) {
 	}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
-			var h uint32
-			_, err = fmt.Sscanf(e.Name(), "%x", &h)
-			must(t, err)
-			_, err = readDictionary(path, h)
+			var key dictionaryKey
+			if key, _, err = readDictionary(path); err == nil && filepath.Base(s.file(key.uid)) != e.Name() {
+				t.Errorf("%s is of %+v", e.Name(), key)
+			}
 		}
 		return err
 	})

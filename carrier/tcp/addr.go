@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sighub/carrier/tcp/internal/socketfile"
 )
 
 // keepAlive finds a peer that vanished without a word within half a minute.
@@ -28,7 +30,7 @@ func parseAddr(addr string) (network, where string, err error) {
 		}
 		return "tcp", rest, nil
 	case "unix":
-		if !filepath.IsAbs(rest) {
+		if !filepath.IsAbs(rest) || strings.Contains(rest, "\x00") { // abstract sockets have no mode: everybody may connect
 			return "", "", fmt.Errorf("tcp: the address %q is not understood: write unix:///PATH, with three slashes", addr)
 		}
 		return "unix", rest, nil
@@ -37,31 +39,13 @@ func parseAddr(addr string) (network, where string, err error) {
 	}
 }
 
-// listen listens at an address. A socket file that nobody answers at is replaced.
-func listen(network, where string) (net.Listener, error) {
-	config := net.ListenConfig{KeepAliveConfig: keepAlive}
-	l, err := config.Listen(context.Background(), network, where)
-	if err == nil || network != "unix" || !errors.Is(err, syscall.EADDRINUSE) {
-		return l, err
-	}
-	if info, statErr := os.Lstat(where); statErr != nil || info.Mode().Type() != os.ModeSocket {
-		return nil, fmt.Errorf("%w: the file there is not a socket", err)
-	}
-	if nc, dialErr := net.Dial(network, where); !errors.Is(dialErr, syscall.ECONNREFUSED) {
-		if dialErr == nil {
-			_ = nc.Close() // it was opened to see whether somebody answers
-		}
-		return nil, err
-	}
-	if err := os.Remove(where); err != nil {
-		return nil, fmt.Errorf("a socket that nobody answers at cannot be removed: %w", err)
-	}
-	return config.Listen(context.Background(), network, where)
-}
-
 // listenHint says what to do about an error of listen.
 func listenHint(network string, err error) string {
 	switch {
+	case errors.Is(err, socketfile.ErrNoGroup):
+		return "choose one that `getent group` lists"
+	case (errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)) && strings.Contains(err.Error(), "group"):
+		return "choose one that this program's user is a member of"
 	case errors.Is(err, syscall.EADDRINUSE) && network == "unix":
 		return "end the program that listens there, or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -10,10 +10,13 @@ import (
 	"sighub/carrier"
 )
 
+var errStranger = carrier.NewRefusal("tcp: not a client", "stranger")
+
 // cause says, as one of package carrier's errors, why a connection ended that failed with err.
 func cause(err error) error {
 	switch {
-	case errors.Is(err, carrier.ErrMalformed), errors.Is(err, carrier.ErrTimeout),
+	case errors.Is(err, carrier.ErrMalformed), errors.Is(err, errStranger),
+		errors.Is(err, carrier.ErrLimit), errors.Is(err, carrier.ErrTimeout),
 		errors.Is(err, carrier.ErrShutdown), errors.Is(err, carrier.ErrClosed):
 		return err
 	case errors.Is(err, io.EOF):

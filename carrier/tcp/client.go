@@ -125,8 +125,8 @@ func (c *conn) welcome(r carrier.Reply) error {
 }
 
 // greetTooEarly refuses what a hub sends before it has answered hello.
-func greetTooEarly(c *conn, m *carrier.Message, _ []byte) {
-	c.reply(m.ID, carrier.Failed(errors.New("hello is not answered yet")))
+func greetTooEarly(c *conn, m *carrier.Message, _ []byte, held int) {
+	c.reply(m.ID, carrier.Failed(errors.New("hello is not answered yet")), held)
 }
 
 // Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.

@@ -1,13 +1,13 @@
 package tcp
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +17,6 @@ import (
 )
 
 const (
-	smallRead = 4 << 10  // what an idle connection holds
-	largeRead = 64 << 10 // used while small ones are filled
-
 	flushTime  = time.Second            // for what is pending when a connection ends
 	lingerTime = 200 * time.Millisecond // for the peer to read it
 )
@@ -27,17 +24,20 @@ const (
 // A conn is one connection, at either end. One goroutine, run's, reads from it and makes every call for it on
 // the handler; a writer has another while there is something to write.
 type conn struct {
-	peers  *peers
-	nc     net.Conn
-	addr   string
-	limits Limits
-	writer writer
-	calls  *carrier.Calls
+	peers    *peers
+	nc       net.Conn
+	addr     string
+	place    string // what may be one client with many connections: see placeOf
+	refusals carrier.Refusals
+	account  *carrier.Account // of what this end holds for the peer; nil at the end that connects
+	limits   Limits
+	writer   writer
+	calls    *carrier.Calls
 
 	// greet is given what comes before the client is announced.
-	greet func(c *conn, m *carrier.Message, packed []byte)
-	// sniff is set at the hub's end: the first byte decides the dialect.
-	sniff bool
+	greet func(c *conn, m *carrier.Message, packed []byte, held int)
+	// door is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
+	door *door
 
 	// The following are set by the reading goroutine, before the client is announced.
 	split          splitter
@@ -49,16 +49,22 @@ type conn struct {
 	maxOutstanding int
 	signals        signals
 
-	sendReply func(id carrier.Value, r carrier.Reply) // is reply: made once
-	closing   atomic.Bool
-	failed    chan struct{} // closed when everyone who waited has been told
-	mu        lockrank.Mutex[lockrank.Conn]
-	why       error          // the first cause of the connection's end
-	foundBy   finder         // of why
-	broken    error          // why writing failed
-	timer     *time.Timer    // for the reply of a legacy peer
-	timed     uint64         // the message that it is for
-	timers    sync.WaitGroup // the timer, until it is stopped or its function has returned
+	// Of the reading goroutine.
+	frames  int  // complete ones so far
+	awaited int  // the frame whose deadline is set; -1: none
+	told    bool // a stranger was answered
+
+	closing atomic.Bool
+	failed  chan struct{} // closed when everyone who waited has been told
+	mu      lockrank.Mutex[lockrank.Conn]
+	why     error          // the first cause of the connection's end
+	foundBy finder         // of why
+	broken  error          // why writing failed
+	timer   *time.Timer    // for the reply of a legacy peer
+	timed   uint64         // the message that it is for
+	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+
+	silent *list.Element // under the door's lock: while nothing was said
 }
 
 func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
@@ -71,6 +77,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		window:         1,
 		peerMax:        legacyMax,
 		maxOutstanding: l.MaxOutstanding,
+		awaited:        -1,
 		failed:         make(chan struct{}),
 	}
 	setDefault(&c.maxOutstanding, 64)
@@ -83,21 +90,25 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		pace:    &legacyPacer{gap: l.LegacyGap},
 		acks:    acks{patient: p.connecting},
 	}
-	c.sendReply = c.reply
 	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)
 	return c
 }
 
+// charge sets the account to which all that is held for the peer is charged, until the connection has ended.
+func (c *conn) charge(a *carrier.Account) { c.account, c.writer.lease.account = a, a }
+
 // speak sets the dialect.
 func (c *conn) speak(codec carrier.Codec) {
 	c.codec = codec
 	if codec.Name() == carrier.JSON.Name() {
+		c.codec = carrier.LegacyJSON // until the peer has said hello
 		c.split = newJSONSplitter(c.limits.MaxMessage)
 		c.writer.json = true
 	} else {
 		c.split = newCBORSplitter(c.limits.MaxMessage)
 	}
+	c.split.charge(c.account)
 }
 
 // run reads until the connection ends, and then ends it: it returns the cause when nothing of it is left.
@@ -112,8 +123,11 @@ func (c *conn) run() error {
 		c.writer.awaitReplies(flushTime)
 	}
 	c.end(cause(err), reading)
+	if why := carrier.Cause(c.cause()); why != carrier.CauseOther {
+		c.count(why)
+	}
 	c.writer.flush(time.Now().Add(flushTime))
-	if !errors.Is(err, io.EOF) {
+	if !errors.Is(err, io.EOF) && (c.split != nil || c.told) {
 		c.linger()
 	}
 	_ = c.nc.Close() // reading and writing have reported any error
@@ -128,85 +142,21 @@ func (c *conn) run() error {
 	if c.client != 0 {
 		c.peers.handler.ClientDisconnected(c.client, c.cause())
 	}
+	c.account.Close()
 	c.peers.log.Debug("disconnected", "client", c.addr, "cause", c.cause())
 	return c.cause()
-}
-
-func (c *conn) read() error {
-	small := make([]byte, smallRead)
-	buf, large := small, (*[]byte)(nil)
-	defer func() {
-		if large != nil {
-			c.peers.reads.put(large)
-		}
-	}()
-	for !c.closing.Load() {
-		n, err := c.nc.Read(buf)
-		if err := c.consume(buf[:n]); err != nil {
-			return err
-		}
-		switch {
-		case errors.Is(err, io.EOF) && c.split != nil && c.split.partial():
-			return fmt.Errorf("%w in the middle of a message: %w", carrier.ErrClosed, err)
-		case err != nil:
-			return err
-		case n == smallRead && large == nil:
-			large = c.peers.reads.get()
-			*large = slices.Grow(*large, largeRead)[:largeRead]
-			buf = *large
-		case n < smallRead && large != nil:
-			c.peers.reads.put(large)
-			buf, large = small, nil
-		}
-	}
-	return c.cause()
-}
-
-// consume deals with every frame that ends in data.
-func (c *conn) consume(data []byte) error {
-	for len(data) > 0 && !c.closing.Load() {
-		if c.sniff {
-			if err := c.guess(data[0]); err != nil {
-				return err
-			}
-			c.sniff = false
-		}
-		var err error
-		if data, err = c.stream(data); err != nil {
-			return err
-		}
-		rest, f, ok := c.split.next(data)
-		if !ok {
-			break
-		}
-		if err := c.receive(f); err != nil {
-			return err
-		}
-		data = rest
-	}
-	c.deliverSignals()
-	return nil
-}
-
-// guess selects the dialect by the first byte.
-func (c *conn) guess(b byte) error {
-	switch {
-	case b == '{' || isSpace(b):
-		c.speak(carrier.JSON)
-	case b == cborMark[0]:
-		c.speak(carrier.CBOR)
-	default:
-		c.peers.log.Warn("connection closed: it begins like neither JSON nor CBOR", "client", c.addr, "byte", fmt.Sprintf("%#02x", b))
-		return fmt.Errorf("%w: the first byte is %#02x", carrier.ErrMalformed, b)
-	}
-	return nil
 }
 
 // announce makes the client known.
 func (c *conn) announce(name string) {
 	c.client = c.peers.clients.Add(c)
 	c.peers.log.Debug("connected", "client", c.addr, "name", name, "codec", c.codec.Name(), "hello", c.hello)
-	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: c.codec, Hello: c.hello, Window: c.window}
+	codec := c.codec
+	if c.writer.json {
+		codec = carrier.JSON
+	}
+	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
+		Refused: &c.refusals}
 	if c.signals.window > 0 {
 		client.Signals = c
 	}
@@ -258,6 +208,9 @@ func (c *conn) cause() error {
 // goes on to its end; but a peer that takes nothing is not waited for.
 func (c *conn) writeFailed(err error) {
 	if why := cause(err); errors.Is(why, carrier.ErrTimeout) {
+		if !c.closing.Load() {
+			c.peers.log.Warn("connection closed: it does not read what waits for it", "client", c.addr, "error", err)
+		}
 		c.end(why, writing)
 		_ = c.nc.Close() // ends a read at once
 		return

@@ -34,4 +34,11 @@
 // [Limits].MaxMessage is answered with [carrier.StatusTooLarge]; it is skipped, and never held in memory. The reply has
 // the message's id or, if that is unknown, null. The connection stays open unless the end of the damaged message cannot
 // be found for sure: when JSON is not valid, or a CBOR item is not a byte string.
+//
+// # What a client may cost
+//
+// What the hub's end holds for a client is charged to its account in [Options].Budget: messages that are not complete or not
+// answered, buffers, and what waits to be written. A message that cannot be charged is refused with [carrier.StatusLimit]. A
+// client that does not read its replies is not read from, and is disconnected when it takes too long, as is one that does
+// not complete what it has begun to say: see [Limits]. [Stats] counts all of these by cause.
 package tcp

@@ -32,8 +32,7 @@ func newPipeHub(t testing.TB, l Limits) *pipeHub {
 // connect returns the client's end of a new pipe, and a function that waits until the hub's has ended.
 func (h *pipeHub) connect() (net.Conn, func()) {
 	near, far := net.Pipe()
-	c := h.newConn(near)
-	h.admit(c)
+	c := h.admit(near)
 	var serving sync.WaitGroup
 	serving.Go(func() { h.serve(c) })
 	return far, serving.Wait
@@ -76,8 +75,8 @@ func FuzzServerStream(f *testing.F) {
 		ended()
 		reading.Wait()
 		n.echoes()
-		if s := h.Stats(); s.Clients != 1 || len(h.all()) != 1 {
-			t.Errorf("%d clients and %d connections are left, of 1", s.Clients, len(h.all()))
+		if s := h.Stats(); s.Clients != 1 || len(h.door.all()) != 1 {
+			t.Errorf("%d clients and %d connections are left, of 1", s.Clients, len(h.door.all()))
 		}
 		_ = neighbour.Close()
 		neighbourEnded()
@@ -91,6 +90,9 @@ func TestMaxPending(t *testing.T) {
 	s := newSpeaker(t, nc)
 	s.say(jsonHello)
 	s.hear(jsonWelcome)
+	if _, err := h.Client(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	m := &carrier.Message{Method: "m", Params: carrier.ValueOf(strings.Repeat("x", 400))}
 	sent := 0
 	for {
@@ -147,7 +149,7 @@ func TestComeAndGo(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if s := h.Stats(); s.Clients != 0 || len(h.all()) != 0 {
+	if s := h.Stats(); s.Clients != 0 || len(h.door.all()) != 0 {
 		t.Errorf("left: %+v", s)
 	}
 }

@@ -58,20 +58,25 @@ func parseHello(v carrier.Value) (h hello, err error) {
 }
 
 // greet deals with what a client says first.
-func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
+func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 	if c.codec.Name() == carrier.CBOR.Name() {
 		c.codec = keyStyle(packed)
 	}
 	if m.Method != methodHello {
+		s.door.spoke(c)
 		c.announce("")
-		c.deliver(m)
+		c.deliver(m, held)
 		return
 	}
 	h, err := parseHello(m.Params)
 	if err != nil {
-		c.reply(m.ID, carrier.Failed(err))
+		c.peers.log.Warn("a hello is refused", "client", c.addr, "error", err)
+		c.count(carrier.Cause(err))
+		c.writer.endLines() // no legacy client says hello
+		c.reply(m.ID, carrier.Failed(err), held)
 		return
 	}
+	s.door.spoke(c) // before it is told that it is welcome
 	c.agree(h)
 	welcome := carrier.Object{
 		{Key: "protocol", Value: Protocol},
@@ -83,13 +88,16 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte) {
 	if c.signals.window > 0 {
 		welcome = append(welcome, carrier.Field{Key: "signals", Value: c.limits.Signals})
 	}
-	c.reply(m.ID, carrier.Done(welcome))
+	c.reply(m.ID, carrier.Done(welcome), held)
 	c.announce(h.name)
 }
 
 // agree applies what the two ends have told each other.
 func (c *conn) agree(h hello) {
 	c.hello, c.window, c.peerMax = true, c.limits.Window, h.maxMessage
+	if c.writer.json {
+		c.codec = carrier.JSON
+	}
 	if h.window > 0 {
 		c.window = min(c.window, h.window)
 	}

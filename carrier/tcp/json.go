@@ -8,9 +8,9 @@ import (
 	"sighub/carrier"
 )
 
-// A jsonSplitter finds where each JSON value ends. It looks at each byte once, however the values were split,
-// and remembers nothing but the nesting, so that a value of any size can be followed to its end. It does
-// not check that a value is valid, except for what it notices in passing.
+// A jsonSplitter finds where each JSON value ends: by its quotes and brackets. It looks at each byte once, however the values
+// were split, and remembers nothing but the nesting, so that a value of any size can be followed to its end. What stands between
+// quotes and brackets may be anything: it is for others to refuse the value, and the next one begins behind it all the same.
 type jsonSplitter struct {
 	body
 	state jsonState
@@ -35,11 +35,46 @@ func (s *jsonSplitter) partial() bool { return s.state != between }
 
 func (s *jsonSplitter) takeSignals() { s.arrays = true }
 
-func (s *jsonSplitter) sound(data []byte) bool { return json.Valid(data) }
+// sound reports whether a value's brackets fit each other.
+func (s *jsonSplitter) sound(data []byte) bool {
+	squares, depth := uint64(0), 0 // a bit for each open bracket
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; b {
+		case '"':
+			i = endOfText(data, i)
+		case '{', '[':
+			if depth++; depth > 64 {
+				return false
+			}
+			if squares <<= 1; b == '[' {
+				squares++
+			}
+		case '}', ']':
+			if depth--; depth < 0 || (squares&1 == 1) != (b == ']') {
+				return false
+			}
+			squares >>= 1
+		}
+	}
+	return depth == 0
+}
+
+// endOfText returns where the quote is that ends the text that begins at data[i], or the end of the data.
+func endOfText(data []byte, i int) int {
+	for i++; i < len(data) && data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
 
 func (s *jsonSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 	start := 0 // of the value, in data
 	for i, b := range data {
+		if s.state == inString && !endsText[b] {
+			continue
+		}
 		switch s.state {
 		case between:
 			if isSpace(b) {
@@ -50,19 +85,19 @@ func (s *jsonSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 				return s.lost(data[i:], fmt.Errorf("%w: a JSON value cannot begin with %q", carrier.ErrMalformed, b))
 			}
 			continue
-		case inString:
+		case inString, escaped:
 			switch {
+			case b == '\n' || b == '\r': // its quote is missing, which turns the sense of all that follow
+				return s.lost(data[start:], fmt.Errorf("%w: a JSON string goes on in the next line", carrier.ErrMalformed))
+			case s.state == escaped:
+				s.state = inString
 			case b == '\\':
 				s.state = escaped
 			case b == '"':
 				s.state = inside
-			case b < 0x20:
-				return s.lost(data[start:], fmt.Errorf("%w: control character %q in a JSON string", carrier.ErrMalformed, b))
 			}
-		case escaped:
-			s.state = inString
 		case inScalar:
-			if isScalar[b] {
+			if !isSpace(b) && b != '{' && b != '[' {
 				continue
 			}
 			return s.end(data, start, i)
@@ -74,7 +109,7 @@ func (s *jsonSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 				s.open()
 			case b == '}' || b == ']':
 				s.depth--
-			case !isScalar[b] && !isSpace(b) && b != ',' && b != ':':
+			case b < 0x20 && !isSpace(b): // this is no text
 				return s.lost(data[start:], fmt.Errorf("%w: %q cannot stand in JSON outside of a string", carrier.ErrMalformed, b))
 			}
 		}
@@ -104,11 +139,7 @@ func (s *jsonSplitter) begin(b byte) bool {
 }
 
 func (s *jsonSplitter) open() {
-	most := carrier.MaxDepth
-	if s.arrays {
-		most++ // a signal's packet is an array around its data
-	}
-	if s.depth++; s.depth > most {
+	if s.depth++; s.depth > carrier.MaxDepth+2 { // two maps, or a map and an array, are around a value
 		s.skip(fmt.Errorf("%w: nested deeper than %d", carrier.ErrMalformed, carrier.MaxDepth))
 	}
 }
@@ -120,7 +151,7 @@ func (s *jsonSplitter) end(data []byte, start, i int) ([]byte, frame, bool) {
 	s.state, s.depth = between, 0
 	if f.err == nil && f.data[0] != '{' && !(s.arrays && f.data[0] == '[') {
 		f.err = fmt.Errorf("%w: a message is a JSON object, not %.20q", carrier.ErrMalformed, f.data)
-		f.lost = !json.Valid(f.data)
+		f.lost = f.data[0] != '[' && !json.Valid(f.data)
 	}
 	return data[i:], f, true
 }
@@ -134,27 +165,73 @@ func (s *jsonSplitter) lost(data []byte, err error) ([]byte, frame, bool) {
 	return nil, f, true
 }
 
+// salvage goes by quotes and brackets only, so that a value that cannot be read does not hide what follows it.
 func (s *jsonSplitter) salvage(head []byte) (g salvage) {
-	dec := json.NewDecoder(bytes.NewReader(head))
-	if t, _ := dec.Token(); t != json.Delim('{') {
+	if len(head) == 0 || head[0] != '{' {
 		return g
 	}
-	for {
-		t, err := dec.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
+	for i := 1; i < len(head); {
+		key, value := jsonEntry(head, i)
+		if key == "" {
 			return g
 		}
-		var raw json.RawMessage
-		if err = dec.Decode(&raw); err != nil || dec.InputOffset() == int64(len(head)) {
-			g.add(key, carrier.Value{}) // the value goes on behind the head, or a number may
-			return g
+		end := endOfValue(head, value)
+		if raw := bytes.TrimSpace(head[value:end]); end < len(head) && json.Valid(raw) {
+			g.add(key, carrier.RawValue(carrier.JSON, bytes.Clone(raw)))
+		} else {
+			g.add(key, carrier.Value{}) // it goes on behind the head, or a number may
 		}
-		g.add(key, carrier.RawValue(carrier.JSON, raw))
+		i = end + 1
 	}
+	return g
+}
+
+// jsonEntry returns the key of the entry that begins at head[i] or later, and where its value begins. The key is empty if there is
+// no entry.
+func jsonEntry(head []byte, i int) (key string, value int) {
+	for i < len(head) && isSpace(head[i]) {
+		i++
+	}
+	end := i
+	if i < len(head) && head[i] == '"' {
+		end = endOfText(head, i)
+	}
+	if end >= len(head) || json.Unmarshal(head[i:end+1], &key) != nil {
+		return "", 0
+	}
+	value = end + 1
+	for value < len(head) && (isSpace(head[value]) || head[value] == ':') {
+		value++
+	}
+	return key, value
+}
+
+// endOfValue returns where the comma or the bracket is that ends the value that begins at head[i], or the end of the head.
+func endOfValue(head []byte, i int) int {
+	depth := 0
+	for ; i < len(head); i++ {
+		switch head[i] {
+		case '"':
+			i = endOfText(head, i)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return i
+			}
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(head)
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\r' || b == '\t' }
+
+// endsText lists the bytes that mean something in a string, or may not stand there.
+var endsText = [256]bool{'"': true, '\\': true, '\n': true, '\r': true}
 
 // isScalar lists the bytes of which numbers, true, false and null are made.
 var isScalar = func() (t [256]bool) {

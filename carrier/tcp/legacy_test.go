@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sighub/carrier"
@@ -216,13 +217,13 @@ func TestPace(t *testing.T) {
 		_ = near.Close()
 		w.close()
 	}()
-	w.put([]byte(`"first"`), 1)
-	w.put([]byte(`"second"`), 0)
+	_ = w.putMessage([]byte(`"first"`), 1)
+	w.putReply([]byte(`"second"`), 0, 0)
 	s.hear(`"first"`)
 	w.answered(7) // another one
 	w.answered(1)
 	s.hear(`"second"`)
-	w.put([]byte(`"third"`), 0)
+	w.putReply([]byte(`"third"`), 0, 0)
 	if err := far.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -234,4 +235,53 @@ func TestPace(t *testing.T) {
 	}
 	w.stream()
 	s.hear(`"third"`)
+}
+
+// TestPaceOfALatePeer: after a reply, the pause is as long as the peer was late, up to a bound; and shorter again once the peer has
+// been in time for a while.
+func TestPaceOfALatePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		s := newSpeaker(t, far)
+		if err := far.SetDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		w := &writer{
+			nc: near, json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: 20 * time.Millisecond},
+		}
+		defer func() {
+			_ = near.Close()
+			w.close()
+		}()
+		id := uint64(0)
+		exchange := func(late time.Duration) (pause time.Duration) {
+			id++
+			_ = w.putMessage([]byte(`"message"`), id)
+			s.hear(`"message"`)
+			time.Sleep(late)
+			w.answered(id)
+			w.putReply([]byte(`"reply"`), 0, 0)
+			s.hear(`"reply"`)
+			start := time.Now()
+			w.putReply([]byte(`"next"`), 0, 0)
+			s.hear(`"next"`)
+			return time.Since(start)
+		}
+		for _, c := range []struct{ late, least, most time.Duration }{
+			{0, 20 * time.Millisecond, 25 * time.Millisecond},
+			{150 * time.Millisecond, 170 * time.Millisecond, 180 * time.Millisecond},
+			{0, 150 * time.Millisecond, 165 * time.Millisecond},
+			{5 * time.Second, 1020 * time.Millisecond, 1025 * time.Millisecond},
+		} {
+			if pause := exchange(c.late); pause < c.least || pause > c.most {
+				t.Errorf("%v late: the next write comes after %v", c.late, pause)
+			}
+		}
+		for range 150 {
+			exchange(0)
+		}
+		if pause := exchange(0); pause > 22*time.Millisecond {
+			t.Errorf("in time for long: the next write comes after %v", pause)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"cmp"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -37,8 +38,16 @@ type Limits struct {
 	MaxPending int
 
 	// WriteTimeout is how long a peer may read nothing while something waits to be written to it, before it
-	// is disconnected with [carrier.ErrTimeout]. Default 30 s.
+	// is disconnected with [carrier.ErrTimeout]. What waits at a time must be read within four times as long. Default 30 s.
 	WriteTimeout time.Duration
+
+	// HelloTimeout is how long a client may take from connecting until its first message is complete. Only the hub's end
+	// asks that. Default 10 s.
+	HelloTimeout time.Duration
+
+	// MessageTimeout is how long a client may take from the first byte of a message to its last. Only the hub's end asks
+	// that. Default 30 s.
+	MessageTimeout time.Duration
 
 	// LegacyGap is the pause between two writes to a legacy peer, in which it can read the first one, if no reply proves
 	// that it has. Default 20 ms.
@@ -55,6 +64,8 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.MaxMessage, 1<<20)
 	setDefault(&l.MaxPending, 4*l.MaxMessage)
 	setDefault(&l.WriteTimeout, 30*time.Second)
+	setDefault(&l.HelloTimeout, 10*time.Second)
+	setDefault(&l.MessageTimeout, 30*time.Second)
 	setDefault(&l.LegacyGap, 20*time.Millisecond)
 	setDefault(&l.ReplyTimeout, 10*time.Second)
 	return l
@@ -65,11 +76,27 @@ type Options struct {
 	// Name and Version are what the hub calls itself in its answer to hello. Defaults "sighub" and "devel".
 	Name, Version string
 
-	// MaxClients is how many connections may be open at once, including those that have not said anything yet. Further
-	// ones are closed at once. Default 10,000.
+	// MaxClients is how many connections may be open at once, including those that have not said anything yet. One of these
+	// makes way for a further one. If there is none, the further one is closed at once. Default 10,000.
 	MaxClients int
 
+	// MaxPerAddress is how many of them may come from one IP address, or one IPv6 network of 64 bits. A user of a Unix socket
+	// and all programs that connect over loopback count as one address, which may have nearly all of MaxClients. Default half
+	// of MaxClients, and at least 64.
+	MaxPerAddress int
+
+	// SocketMode says who may connect to a Unix socket: who may write to its file. Default 0600, the user of this program; with
+	// a SocketGroup 0660.
+	SocketMode fs.FileMode
+
+	// SocketGroup is the group of a Unix socket's file, by name or number. Default: the system's choice.
+	SocketGroup string
+
 	Limits Limits
+
+	// Budget bounds the memory of what is held for all clients: messages that are not complete or not answered, and what
+	// waits to be written. Default: one of [carrier.DefaultBudget], of this Server alone.
+	Budget *carrier.Budget
 
 	// Logger receives what no client can be told. Default: discarded.
 	Logger *slog.Logger
@@ -77,6 +104,10 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.MaxClients, 10_000)
+	setDefault(&o.MaxPerAddress, max(64, o.MaxClients/2))
+	if o.Budget == nil {
+		o.Budget = carrier.NewBudget(0)
+	}
 	o.Name = cmp.Or(o.Name, "sighub")
 	o.Version = cmp.Or(o.Version, "devel")
 	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))

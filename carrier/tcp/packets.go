@@ -3,6 +3,8 @@ package tcp
 import (
 	"context"
 	"fmt"
+	"math"
+	"sync/atomic"
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
@@ -35,8 +37,8 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	if !c.writer.wait(ctx.Done(), room) {
 		return context.Cause(ctx)
 	}
-	if !c.writer.put(*buf, id) {
-		return carrier.ErrGone
+	if err := c.writer.putMessage(packet, id); err != nil {
+		return fmt.Errorf("tcp: it cannot be sent to %s: %w", c.addr, err)
 	}
 	return nil
 }
@@ -44,31 +46,40 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 // receive deals with one frame. An error means that the connection is to be closed.
 func (c *conn) receive(f frame) error {
 	if c.signals.window > 0 && f.err == nil && len(f.data) > 0 && carrier.IsSignals(c.codec, f.data[0]) {
+		c.signals.charged += f.charged
 		return c.signal(f.data)
 	}
 	c.deliverSignals() // they came before it
-	if f.err != nil {
-		return c.damaged(f)
+	var p carrier.Packet
+	err := f.err
+	if err == nil {
+		p, err = carrier.Unpack(c.codec, f.data)
 	}
-	p, err := carrier.Unpack(c.codec, f.data)
+	if err == nil && p.Reply == nil {
+		return c.handle(p.Message, f)
+	}
+	defer c.account.Give(f.charged)
 	switch {
-	case err != nil && !c.split.sound(f.data):
-		return c.damaged(frame{data: f.data, err: err, lost: true})
+	case f.err != nil:
+		return c.damaged(f)
 	case err != nil && p.Message == nil:
 		c.peers.malformed.Add(1)
 		c.peers.log.Debug("a reply is malformed", "client", c.addr, "error", err)
+	case err != nil && p.Message.ID.IsNull():
+		return c.damaged(frame{data: f.data, err: err, lost: !c.split.sound(f.data)})
 	case err != nil:
 		return c.refuse(p.Message.ID, err)
-	case p.Reply != nil:
-		c.answer(p.Reply)
 	default:
-		return c.handle(p.Message, f.data)
+		c.answer(p.Reply)
 	}
 	return nil
 }
 
 // damaged deals with a frame that cannot be unpacked.
 func (c *conn) damaged(f frame) error {
+	if c.refuseSignal(f) {
+		return nil
+	}
 	g := c.split.salvage(f.data)
 	var err error
 	switch {
@@ -79,7 +90,7 @@ func (c *conn) damaged(f frame) error {
 		c.answer(&r)
 	case g.isMessage:
 		err = c.refuse(g.id, f.err)
-	case c.signals.window > 0: // it may have been a signal, and those are answered by their order
+	case c.signals.window > 0 && !isMap(c.codec, f.data): // it may have been a signal, and those are answered by their order
 		f.lost = true
 	default:
 		err = c.refuse(carrier.Value{}, f.err)
@@ -91,37 +102,79 @@ func (c *conn) damaged(f frame) error {
 	return err
 }
 
+// isMap reports whether a packet begins as messages and replies do.
+func isMap(c carrier.Codec, head []byte) bool {
+	if c.Name() == carrier.JSON.Name() {
+		return len(head) > 0 && head[0] == '{'
+	}
+	return len(head) > 0 && head[0]>>5 == carrier.CBORMap
+}
+
 // handle passes a message on.
-func (c *conn) handle(m *carrier.Message, packed []byte) error {
+func (c *conn) handle(m *carrier.Message, f frame) error {
 	if err := c.admit(); err != nil {
 		return err
 	}
+	held, err := c.writer.received(f)
 	switch {
+	case err != nil:
+		c.refused(m.ID, err)
 	case c.client == 0:
-		c.greet(c, m, packed)
+		c.greet(c, m, f.data, held)
 	case m.Method == methodHello:
-		c.reply(m.ID, carrier.Failed(errHelloLate))
+		c.reply(m.ID, carrier.Failed(errHelloLate), held)
 	default:
-		c.deliver(m)
+		c.deliver(m, held)
 	}
 	return nil
 }
 
-func (c *conn) deliver(m *carrier.Message) {
+// deliver hands a message on, for which so many bytes are held until it is answered.
+func (c *conn) deliver(m *carrier.Message, held int) {
 	lockrank.MustBeFree("a handler is called")
-	a := &carrier.Answer{ID: m.ID, Send: c.sendReply}
-	c.peers.handler.HandleMessage(c.client, m, a.Respond)
+	a := &answer{conn: c, id: m.ID, held: held}
+	c.peers.handler.HandleMessage(c.client, m, a.respond)
+}
+
+// An answer makes sure that a message is answered once.
+type answer struct {
+	conn  *conn
+	id    carrier.Value
+	held  int // bytes, for the message
+	given atomic.Bool
+}
+
+func (a *answer) respond(r carrier.Reply) {
+	if !a.given.Swap(true) {
+		a.conn.reply(a.id, r, a.held)
+	}
 }
 
 // refuse replies to a message that is not passed on.
 func (c *conn) refuse(id carrier.Value, why error) error {
 	c.peers.malformed.Add(1)
-	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
 	if err := c.admit(); err != nil {
 		return err
 	}
-	c.reply(id, carrier.Failed(why))
+	_, _ = c.writer.received(frame{}) // of which nothing is held
+	c.refused(id, why)
 	return nil
+}
+
+// count counts something that is refused of the peer: under the client, or among what is refused of strangers.
+func (c *conn) count(cause string) {
+	c.peers.refused.Add(cause, 1)
+	if c.client != 0 {
+		c.refusals.Add(cause, 1)
+	} else {
+		c.peers.strangers.Add(cause, 1)
+	}
+}
+
+func (c *conn) refused(id carrier.Value, why error) {
+	c.count(carrier.Cause(why))
+	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
+	c.reply(id, carrier.Failed(why), 0)
 }
 
 // admit waits until one more reply may be owed. The hub waits for what is pending to be written as well; its
@@ -137,32 +190,39 @@ func (c *conn) admit() error {
 			}
 			return true
 		}
-		return room && (c.peers.connecting || w.size() < c.limits.MaxPending)
+		return room && w.unpaid == 0 && (c.peers.connecting || w.size() < c.limits.MaxPending)
 	})
 	if c.closing.Load() {
 		return c.cause()
 	}
-	if lost != nil {
-		return lost
-	}
-	w.received()
-	return nil
+	return lost
 }
 
-// reply packs and queues a reply. What cannot be packed, or is larger than the peer takes, is replaced by an
-// error that says so.
-func (c *conn) reply(id carrier.Value, r carrier.Reply) {
+// reply packs and queues a reply, and gives back what was held for the message. What cannot be packed, or is larger than the
+// peer takes, or cannot be leased, is replaced by an error that says so. A small one need not be leased: a peer is not read from
+// until it has read those.
+func (c *conn) reply(id carrier.Value, r carrier.Reply, held int) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
+	reserved := 0
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
 		err := c.fits(packet)
-		if err == nil && r.Status == carrier.StatusDone && !c.writer.takes(len(packet), 2*c.limits.MaxPending) {
-			err = fmt.Errorf("%w: %s does not read the replies that wait for it", carrier.ErrLimit, c.addr)
+		if err != nil {
+			return err
 		}
+		limit := math.MaxInt
+		if r.Status == carrier.StatusDone {
+			limit = 2 * c.limits.MaxPending
+		}
+		reserved, err = c.writer.reserve(len(packet), limit, held)
+		held = 0
 		return err
 	})
-	c.writer.put(*buf, 0)
+	c.writer.putReply(*buf, reserved, held)
 }
+
+// smallReply is the size in bytes up to which a reply is given although it cannot be charged.
+const smallReply = 1 << 10
 
 // fits returns an error if a packed message or reply is too large for the peer.
 func (c *conn) fits(packet []byte) error {

@@ -15,9 +15,12 @@ type peers struct {
 	handler    carrier.Handler       // set by Serve
 	signals    carrier.SignalHandler // the same; nil if it takes no streams of signals
 	buffers    bufferPool
-	reads      bufferPool
+	smallReads bufferPool
+	largeReads bufferPool
 
 	unexpected, malformed atomic.Uint64
+	refused               carrier.Refusals
+	strangers             carrier.Refusals // the part of it before there was a client
 
 	clients carrier.Clients[*conn]
 }
@@ -32,10 +35,17 @@ type Stats struct {
 	Clients           int    // connected now
 	UnexpectedReplies uint64 // replies that nobody waited for
 	Malformed         uint64 // messages and replies that could not be unpacked
+
+	// Refused are the messages and connections that were refused or ended, by cause (see [carrier.Cause]): "stranger" for one
+	// that spoke another protocol, "timeout" for one that did not complete what it began or read nothing, "limit", "size",
+	// "malformed".
+	Refused map[string]uint64
 }
 
 func (p *peers) stats() Stats {
-	return Stats{Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load()}
+	return Stats{
+		Clients: p.clients.Len(), UnexpectedReplies: p.unexpected.Load(), Malformed: p.malformed.Load(), Refused: p.refused.Counts(),
+	}
 }
 
 func (p *peers) transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {

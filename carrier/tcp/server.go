@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"sync"
 	"syscall"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp/internal/socketfile"
 	"sighub/internal/lockrank"
 )
 
@@ -20,20 +20,23 @@ type Server struct {
 	options  Options
 	listener net.Listener
 	addr     string
-
-	mu    lockrank.Mutex[lockrank.Leaf]
-	conns map[*conn]struct{} // those that have not said anything included
-	full  bool               // the last connection was one too many
+	door     *door
 }
 
-// Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket
-// file that is left from a program that has ended is replaced; Serve removes its own when it ends.
+// Listen listens at addr: "tcp://HOST:PORT", "HOST:PORT" or "unix:///PATH". Port 0 takes a free one. A socket file that is left
+// from a program that has ended is replaced. Serve removes its own when it ends, unless it is another program's by then.
 func Listen(addr string, o Options) (*Server, error) {
 	network, where, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
 	}
-	l, err := listen(network, where)
+	var l net.Listener
+	if network == "unix" {
+		l, err = socketfile.Listen(where, o.SocketMode, o.SocketGroup)
+	} else {
+		config := net.ListenConfig{KeepAliveConfig: keepAlive}
+		l, err = config.Listen(context.Background(), network, where)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tcp: cannot listen at %s: %w: %s", addr, err, listenHint(network, err))
 	}
@@ -48,7 +51,7 @@ func newServer(o Options) *Server {
 	return &Server{
 		peers:   &peers{log: o.Logger},
 		options: o,
-		conns:   make(map[*conn]struct{}),
+		door:    newDoor(o.MaxClients, o.MaxPerAddress),
 	}
 }
 
@@ -76,7 +79,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	if err != nil {
 		why = fmt.Errorf("%w: %w", carrier.ErrUnplugged, err)
 	}
-	for _, c := range s.all() {
+	for _, c := range s.door.all() {
 		c.fail(why)
 	}
 	conns.Wait()
@@ -93,11 +96,8 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 		switch {
 		case err == nil:
 			pause.Reset()
-			c := s.newConn(nc)
-			if s.admit(c) {
+			if c := s.admit(nc); c != nil {
 				conns.Go(func() { s.serve(c) })
-			} else {
-				_ = nc.Close() // there is no one to tell
 			}
 		case ctx.Err() != nil: // the listener was closed because of that
 		case passing(err):
@@ -117,39 +117,30 @@ func passing(err error) bool {
 	}, func(e error) bool { return errors.Is(err, e) })
 }
 
-func (s *Server) newConn(nc net.Conn) *conn {
+// admit returns the connection, or nil if it was closed because there are too many.
+func (s *Server) admit(nc net.Conn) *conn {
+	at, local := placeOf(nc)
 	c := newConn(s.peers, nc, peerAddr(nc, s.addr), s.options.Limits)
-	c.greet, c.sniff = s.greet, true
-	return c
+	c.greet, c.door, c.place = s.greet, s.door, at
+	silent, again, err := s.door.admit(c, local)
+	if silent != nil {
+		silent.fail(errMadeWay)
+	}
+	if err == nil {
+		c.charge(s.options.Budget.Open(at))
+		return c
+	}
+	_ = nc.Close() // which dialect it speaks is not known, so it cannot be told
+	c.count(carrier.Cause(err))
+	if !again { // logged once, not for each of many
+		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "error", err)
+	}
+	return nil
 }
 
 func (s *Server) serve(c *conn) {
 	_ = c.run() // the handler was told the cause
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-// admit counts a connection, unless there are as many as there may be.
-func (s *Server) admit(c *conn) bool {
-	s.mu.Lock()
-	before, clients := s.full, len(s.conns)
-	s.full = clients >= s.options.MaxClients
-	full := s.full
-	if !full {
-		s.conns[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if full && !before { // logged once, not for each of many
-		s.peers.log.Warn("connection closed: there are as many clients as there may be", "client", c.addr, "clients", clients)
-	}
-	return !full
-}
-
-func (s *Server) all() []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.conns))
+	s.door.leave(c)
 }
 
 // Transmit implements [carrier.Carrier]. The window is also full while [Limits].MaxPending bytes wait to be written.
@@ -159,6 +150,9 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 
 // Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
 func (s *Server) Disconnect(id carrier.ClientID, cause error) { s.peers.disconnect(id, cause) }
+
+// Refused returns what was refused of strangers so far, which never became clients, by cause.
+func (s *Server) Refused() map[string]uint64 { return s.peers.strangers.Counts() }
 
 // Stats returns the counts so far.
 func (s *Server) Stats() Stats { return s.peers.stats() }

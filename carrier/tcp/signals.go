@@ -20,6 +20,7 @@ type signals struct {
 	packet   carrier.SignalPacket
 	batch    []carrier.Signal // received, and not handed on yet
 	answered int              // likewise, of ours
+	charged  int              // bytes of them in the account: those that are not in the read buffer
 
 	// Under the writer's lock.
 	out carrier.Routes
@@ -82,6 +83,19 @@ func (c *conn) signal(packet []byte) error {
 	return nil
 }
 
+// refuseSignal takes a frame that cannot be unpacked, if it is a signal whose route can be read. It is answered in its turn.
+func (c *conn) refuseSignal(f frame) bool {
+	s := &c.signals
+	if s.window == 0 || f.lost || len(f.data) == 0 || !carrier.IsSignals(c.codec, f.data[0]) {
+		return false
+	}
+	if s.in.Unpack(c.codec, f.data, &s.packet) != nil || s.packet.Signal.Route == nil {
+		return false
+	}
+	s.batch = append(s.batch, carrier.Signal{Route: s.packet.Signal.Route, Err: f.err})
+	return true
+}
+
 // answeredSignals records that the peer has answered this many signals. To answer more than it can have read is fatal:
 // otherwise, what waits for it to read would have no bound.
 func (c *conn) answeredSignals(n int) error {
@@ -100,6 +114,10 @@ func (c *conn) answeredSignals(n int) error {
 // deliverSignals hands on what was received. What the handler answers meanwhile goes out together.
 func (c *conn) deliverSignals() {
 	s := &c.signals
+	if s.charged > 0 {
+		defer c.account.Give(s.charged)
+		s.charged = 0
+	}
 	if len(s.batch) == 0 && s.answered == 0 {
 		return
 	}

@@ -2,7 +2,10 @@ package tcp
 
 import (
 	"errors"
+	"io"
 	"net"
+	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,6 +33,19 @@ func setUserTimeout(nc net.Conn, d time.Duration) {
 		// A system that refuses it keeps its own, longer timeout.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 	})
+}
+
+// peerUser returns the number of the user whose program is at the other end of a Unix socket; empty if that is not known.
+func peerUser(nc net.Conn) (user string) {
+	if _, ok := nc.(*net.UnixConn); !ok {
+		return ""
+	}
+	control(nc, func(fd int) {
+		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			user = strconv.FormatUint(uint64(cred.Uid), 10)
+		}
+	})
+	return user
 }
 
 func control(nc net.Conn, f func(fd int)) {
@@ -65,4 +81,50 @@ func tryWriter(nc net.Conn) func([]byte) (int, error) {
 		}
 		return max(n, 0), err
 	}
+}
+
+// A rawReader waits until something can be read, and only then borrows a buffer for it.
+type rawReader struct {
+	raw syscall.RawConn
+	try func(fd uintptr) bool // made once
+	r   *reader
+	n   int
+	err error
+}
+
+// newRawReader returns nil where there is no socket.
+func newRawReader(nc net.Conn) *rawReader {
+	raw := rawConn(nc)
+	if raw == nil {
+		return nil
+	}
+	r := &rawReader{raw: raw}
+	r.try = func(fd uintptr) bool {
+		for {
+			r.n, r.err = unix.Read(int(fd), r.r.lend())
+			if !errors.Is(r.err, unix.EINTR) {
+				break
+			}
+		}
+		if errors.Is(r.err, unix.EAGAIN) {
+			r.r.release()
+			return false
+		}
+		return true
+	}
+	return r
+}
+
+func (r *rawReader) read(to *reader) (n int, err error) {
+	r.r = to
+	if err := r.raw.Read(r.try); err != nil {
+		return 0, err
+	}
+	switch {
+	case r.err != nil:
+		return 0, os.NewSyscallError("read", r.err)
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
 }

@@ -123,9 +123,17 @@ func TestErrors(t *testing.T) {
 		{"too large, id last", `{"method":"echo","params":"` + strings.Repeat("x", 9000) + `","id":7}`, []string{`"id":null`, `"status":-5`}, false},
 		{"second hello", jsonHello, []string{`"id":0`, `"status":-2`, "first"}, false},
 		{"not UTF-8", "{\"id\":7,\"method\":\"echo\",\"params\":\"\xff\"}", []string{`"status":-4`, "UTF-8"}, false},
-		{"not valid", `{"id":7,"method":"echo" "params":1}`, []string{`"id":7`, `"status":-4`}, true},
+		{"not valid", `{"id":7,"method":"echo" "params":1}`, []string{`"id":7`, `"status":-4`}, false},
 		{"brackets crossed", `{"id":7,"method":"echo","params":[}}`, []string{`"status":-4`}, true},
-		{"bare word", `{"id":7,"method":echo`, []string{`"id":7`, `"status":-4`}, true},
+		{"bare word", `{"id":7,"method":echo}`, []string{`"id":7`, `"status":-4`}, false},
+		{"bad value, id last", `{"params":{"data":NaN},"method":"echo","id":7}`, []string{`"id":7`, `"status":-4`}, false},
+		{"number", `{"id":7,"method":"echo","params":01}`, []string{`"id":7`, `"status":-4`}, false},
+		{"escape", `{"id":7,"method":"echo","params":"\x"}`, []string{`"id":7`, `"status":-4`}, false},
+		{"single quotes", `{"id":7,"method":"echo","params":'x'}`, []string{`"id":7`, `"status":-4`}, false},
+		{"tab in a text", "{\"id\":7,\"method\":\"echo\",\"params\":\"\t\"}", []string{`"id":7`, `"status":-4`}, false},
+		{"comma", `{"id":7,"method":"echo","params":[1,],}`, []string{`"id":7`, `"status":-4`}, false},
+		{"a text over two lines", "{\"id\":7,\"method\":\"echo\",\"params\":\"a\n", []string{`"id":7`, `"status":-4`}, true},
+		{"array with bad words", `[x]`, []string{`"id":null`, `"status":-4`}, false},
 		{"begins with nothing", `}`, []string{`"id":null`, `"status":-4`}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,6 +162,8 @@ func TestCBORErrors(t *testing.T) {
 		{"empty", "\x40", "malformed message", false},
 		{"too large", "\x59\x23\x28" + strings.Repeat("\x00", 9000), "too large", false},
 		{"too deep", "\x58\x30\xa1\x02" + strings.Repeat("\x81", 45) + "\x00", "malformed message", false},
+		{"not UTF-8", bstr(t, "a3 00 07 01 64 6563686f 02 61 ff"), bstr(t, "a3 00 07 03 23 05")[2:7], false},
+		{"not UTF-8, id last", bstr(t, "a3 02 61 ff 01 64 6563686f 00 07"), "\x00\x07\x03\x23", false},
 		{"no byte string", "\xa1\x00\x01", "byte string", true},
 		{"indefinite", "\x5f\x41a\xff", "byte string", true},
 	} {
@@ -200,11 +210,33 @@ func TestHelloRefused(t *testing.T) {
 		s.say(`{"id":0,"method":"hello","params":` + c.params + `}`)
 		buf := make([]byte, legacyMax)
 		n, err := s.nc.Read(buf)
-		if got := string(buf[:n]); err != nil || !strings.Contains(got, c.hear) || !strings.Contains(got, `"status":-`) {
+		if got := string(buf[:n]); err != nil || !strings.Contains(got, c.hear) || !strings.Contains(got, `"status":-`) || !strings.HasSuffix(got, "\n") {
 			t.Errorf("hello with %s: heard %q, %v", c.params, got, err)
 		}
 		s.say(jsonHello) // it may try again
 		s.hear(jsonWelcome)
+	}
+	n := uint64(0)
+	for _, count := range h.Refused() {
+		n += count
+	}
+	if n != 7 {
+		t.Errorf("%v are counted of strangers, want 7 in all", h.Refused())
+	}
+}
+
+// TestRefusedOfClient: what the carrier refuses of a client is counted under the client, and not among strangers.
+func TestRefusedOfClient(t *testing.T) {
+	h := serveHub(t, loopback, Options{}, nil)
+	s := h.greeted(Options{})
+	c, err := h.Client(h.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.say(`{"id":5,"method":7}`)
+	s.hearPart(`"id":5`, `"status":-4`)
+	if got := c.Refused.Counts(); len(got) != 1 || got["malformed"] != 1 || h.Refused() != nil {
+		t.Errorf("counted %v of the client, and %v of strangers", got, h.Refused())
 	}
 }
 
@@ -323,18 +355,25 @@ func TestMaxOutstanding(t *testing.T) {
 	}
 }
 
+// TestMaxClients: one connection too many is closed at once, unless one that has said nothing can make way for it.
 func TestMaxClients(t *testing.T) {
 	h := serveHub(t, loopback, Options{MaxClients: 2}, nil)
-	silent := h.speaker() // never says anything, and counts
+	silent := h.speaker()
+	half := h.speaker()
+	silent.hearEnd()
+	first := h.greeted(Options{})
+	half.hearEnd()
 	second := h.greeted(Options{})
 	h.speaker().hearEnd()
-	h.speaker().hearEnd()
-	second.echoes()
-	_ = silent.nc.Close()
-	if err := poll(h.ctx, func() bool { return len(h.all()) == 1 }); err != nil {
+	first.echoes()
+	_ = second.nc.Close()
+	if err := poll(h.ctx, func() bool { return len(h.door.all()) == 1 }); err != nil {
 		t.Fatal(err)
 	}
 	h.greeted(Options{}).echoes()
+	if n := h.Stats().Refused["limit"]; n != 3 {
+		t.Errorf("%d are counted", n)
+	}
 }
 
 func ignore(carrier.Reply, error) {}

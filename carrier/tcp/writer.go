@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -36,7 +37,12 @@ type writer struct {
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
 	owed    int          // messages that were received and whose reply is not written
+	lease   lease        // what is held of messages, until they are answered, and of what waits
+	charged int          // bytes of it that are pending
+	writing int          // likewise, that are being written
+	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
+	lines   bool         // JSON values end with a line, although the peer has not said hello: it has tried to
 	running bool         // the goroutine exists
 	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
 	// may end without a packet, and a mark alone is useless.
@@ -50,22 +56,44 @@ type writer struct {
 	changed  chan struct{}
 }
 
-// put queues a packet; id is a message's, and 0 for a reply. It returns false if nothing is written any more.
-func (w *writer) put(packet []byte, id uint64) bool {
+// putMessage queues a message. The error is [carrier.ErrGone] if nothing is written any more, or wraps [carrier.ErrLimit].
+func (w *writer) putMessage(packet []byte, id uint64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
-		return false
+		return carrier.ErrGone
 	}
+	if err := w.lease.take(len(packet)); err != nil {
+		return err
+	}
+	w.put(packet, id, len(packet))
+	return nil
+}
+
+// putReply queues a reply, for which so many bytes were reserved, and gives back what was held for the message.
+func (w *writer) putReply(packet []byte, reserved, held int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lease.give(held)
+	if w.err == nil {
+		w.put(packet, 0, reserved)
+	}
+}
+
+// put queues a packet; id is a message's, and 0 for a reply. So many bytes are leased for it until it is written. The lock is
+// held.
+func (w *writer) put(packet []byte, id uint64, charged int) {
 	size := w.append(packet)
 	if w.pace != nil {
-		w.pace.queue = append(w.pace.queue, queued{size: size, id: id})
+		w.pace.queue = append(w.pace.queue, queued{size: size, charged: charged, id: id})
+	}
+	if w.charged += charged; charged == 0 {
+		w.unpaid += len(packet)
 	}
 	if id == 0 {
 		w.replies++
 	}
 	w.start()
-	return true
 }
 
 // append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
@@ -76,7 +104,7 @@ func (w *writer) append(packet []byte) int {
 	b := *w.pending
 	if w.json {
 		b = append(b, packet...)
-		if w.pace == nil {
+		if w.pace == nil || w.lines {
 			b = append(b, '\n')
 		}
 	} else {
@@ -177,11 +205,28 @@ func (w *writer) stream() {
 	w.notify()
 }
 
-// received counts a message, which is owed a reply.
-func (w *writer) received() {
+// endLines ends JSON values with a line from now on, for a peer whose hello is refused.
+func (w *writer) endLines() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = true
+}
+
+// received counts a message, which is owed a reply, and leases what it needs until then. In an error, which wraps
+// [carrier.ErrLimit], nothing is leased.
+func (w *writer) received(f frame) (size int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.owed++
+	if f.charged > 0 {
+		w.lease.adopt(f.charged)
+		return f.charged, nil
+	}
+	size = cap(f.data)
+	if err := w.lease.take(size); err != nil {
+		return 0, err
+	}
+	return size, nil
 }
 
 // run writes until nothing is pending.
@@ -203,6 +248,11 @@ func (w *writer) run() {
 // written records that this many replies were written, or the error.
 func (w *writer) written(replies int, err error) {
 	w.mu.Lock()
+	w.lease.give(w.writing)
+	w.writing = 0
+	if w.pending == nil {
+		w.unpaid = 0
+	}
 	w.owed -= replies
 	w.signals.written()
 	w.wrote = time.Now()
@@ -238,25 +288,54 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 	}
 	w.answerSignals()
 	w.signals.take()
+	w.writing, w.charged = w.charged, 0
 	*out, *w.pending = *w.pending, *out
 	w.buffers.put(w.pending)
 	replies, w.pending, w.replies = w.replies, nil, 0
 	return replies, true
 }
 
+// patience is how many write timeouts a peer has for what is written at a time: one that reads slowly, but reads, is waited
+// for, but not for as long as it likes.
+const patience = 4
+
 func (w *writer) write(b []byte) error {
+	var end time.Time
 	for len(b) > 0 {
+		now := time.Now()
+		if end.IsZero() {
+			end = w.due(now)
+		}
+		by := now.Add(w.timeout)
+		if by.After(end) {
+			by = end
+		}
 		part := b[:min(len(b), maxWrite)]
-		if err := w.nc.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+		if err := w.nc.SetWriteDeadline(by); err != nil {
 			return err
 		}
 		n, err := w.nc.Write(part)
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
-			return err // a peer that reads slowly, but reads, is waited for
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || by.Equal(end)) {
+			return err
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// due returns when a write must have ended that begins now. The packets for a legacy peer are written one by one: those that
+// waited at one time have one time together.
+func (w *writer) due(now time.Time) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.pace
+	if p == nil {
+		return now.Add(patience * w.timeout)
+	}
+	if p.due.IsZero() {
+		p.due = now.Add(patience * w.timeout)
+	}
+	return p.due
 }
 
 // wait waits until cond, which is called with the lock held, returns true, or stop is closed, or the writer is
@@ -296,12 +375,25 @@ func (w *writer) notify() {
 	}
 }
 
-// takes reports whether size more bytes may wait. If nothing waits, a reply of any size may.
-func (w *writer) takes(size, limit int) bool {
+// errUnread is the error of a reply that would wait behind too many others.
+var errUnread = fmt.Errorf("%w: replies wait to be read", carrier.ErrLimit)
+
+// reserve leases what a reply needs that waits, after it has given back what was held for the message. If no more than limit bytes may wait, it is an error that they do; but if
+// nothing waits, a reply of any size may. A small one may also wait if it cannot be leased: nothing is reserved then.
+func (w *writer) reserve(size, limit, held int) (reserved int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	waiting := w.size()
-	return waiting == 0 || waiting+size <= limit
+	w.lease.give(held)
+	if waiting := w.size(); waiting > 0 && waiting+size > limit {
+		return 0, errUnread
+	}
+	if err := w.lease.take(size); err != nil {
+		if size <= smallReply {
+			err = nil
+		}
+		return 0, err
+	}
+	return size, nil
 }
 
 // size returns how many bytes of messages and replies are pending; signals have a bound of their own. The lock is held.

@@ -1,25 +1,149 @@
 package main
 
-import "sighub/internal/config"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"sighub/internal/address"
+	"sighub/internal/config"
+	"sighub/internal/gateway"
+)
 
 type checkCommand struct {
-	Config string `required:"" short:"c" placeholder:"FILE" help:"The configuration file to check."`
+	File   string `arg:"" optional:"" help:"The configuration file to check; - is standard input."`
+	Config string `short:"c" placeholder:"FILE" help:"The same, as run has it."`
 }
 
 // Help implements kong.HelpProvider.
 func (*checkCommand) Help() string {
-	return `It prints every error with its line. It exits with 2 if there are any.
+	return `It prints every mistake with its line, and exits with 2 if there are any. It warns of what run would not find on this machine now:
+a bus, a sensor of the kernel, a folder, an address. It starts nothing, and exits with 0 in spite of warnings.
 
-Example:
+Examples:
 
-    sighub check --config /etc/sighub/sighub.yaml`
+    sighub check /etc/sighub/sighub.yaml
+    sed s/3000/3001/ sighub.yaml | sighub check -`
 }
 
 // Run checks the file.
-func (c *checkCommand) Run(s *streams) error {
-	cfg, err := config.Load(c.Config)
-	if err != nil {
+func (c *checkCommand) Run(ctx context.Context, s *streams) error {
+	file := c.File
+	switch {
+	case file == "" && c.Config == "":
+		return usageError{errors.New("the file is missing: write sighub check FILE, or - for standard input")}
+	case file != "" && c.Config != "":
+		return usageError{errors.New("two files are given: check one after the other")}
+	case file == "":
+		file = c.Config
+	}
+	cfg, err := config.Load(ctx, file, s.in)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
 		return usageError{err}
 	}
-	return printLine(s.out, "%s: ok: %s", c.Config, cfg.Summary())
+	if file == config.Stdin {
+		file = "standard input"
+	}
+	warnings := cfg.Warnings()
+	warnings = append(warnings, gateway.Findings(cfg, "/sys", "/dev")...)
+	warnings = append(warnings, systemFindings(cfg)...)
+	for _, w := range warnings {
+		s.note("%s: warning: %s", w.Place(), w.Message)
+	}
+	ok := "ok"
+	switch len(warnings) {
+	case 0:
+	case 1:
+		ok = "ok, with 1 warning"
+	default:
+		ok = fmt.Sprintf("ok, with %d warnings", len(warnings))
+	}
+	return printLine(s.out, "%s: %s: %s", file, ok, cfg.Summary())
+}
+
+// systemFindings returns what the hub would not find, or could not do, on this machine now.
+func systemFindings(cfg *config.Config) (list []*config.Error) {
+	if cfg.State != "" {
+		if err := tryFolder(cfg.State); err != nil {
+			list = append(list, cfg.Warn(config.StatePlace, "state %s cannot be used, so the hub would remember nothing: %v: choose another folder",
+				cfg.State, err))
+		}
+	}
+	for _, a := range cfg.Listen {
+		if err := tryAddress(a); err != nil {
+			list = append(list, cfg.Warn(config.AddressPlace(a.String()), "the hub cannot listen at %s: %v", a, err))
+		}
+	}
+	for _, p := range cfg.Serial {
+		info, err := os.Stat(p.Port)
+		if err == nil && info.Mode()&os.ModeCharDevice == 0 {
+			list = append(list, cfg.Warn(config.PortPlace(p.Port), "%s is there and is not a serial port", p.Port))
+		}
+	}
+	return list
+}
+
+// tryFolder tries whether a folder can be made, or written to if it is there. It leaves nothing behind.
+func tryFolder(dir string) error {
+	there := dir
+	for {
+		_, err := os.Stat(there)
+		if err == nil {
+			break
+		}
+		parent := filepath.Dir(there)
+		if !errors.Is(err, os.ErrNotExist) || parent == there {
+			return plainPathError(err)
+		}
+		there = parent
+	}
+	made, err := os.MkdirTemp(there, ".sighub-check-")
+	if err == nil {
+		err = os.Remove(made)
+	}
+	return plainPathError(err)
+}
+
+// plainPathError leaves out what was tried, and where.
+func plainPathError(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// tryAddress says why the hub could not listen at an address, if that is known without listening: the hub may be running there.
+func tryAddress(a address.Address) error {
+	if a.Network == "unix" {
+		dir := filepath.Dir(a.Addr)
+		info, err := os.Stat(dir)
+		switch {
+		case err != nil:
+			return fmt.Errorf("there is no folder %s: make it", dir)
+		case !info.IsDir():
+			return fmt.Errorf("%s is not a folder", dir)
+		}
+		return nil
+	}
+	host, _, _ := net.SplitHostPort(a.Addr) // it was parsed before
+	ip := net.ParseIP(host)
+	if ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		return nil
+	}
+	own, _ := net.InterfaceAddrs() // what is not known is no finding
+	has := func(o net.Addr) bool {
+		n, ok := o.(*net.IPNet)
+		return ok && n.IP.Equal(ip)
+	}
+	if len(own) > 0 && !slices.ContainsFunc(own, has) {
+		return fmt.Errorf("this machine has no address %s now: write 0.0.0.0 for all that it has", host)
+	}
+	return nil
 }

@@ -5,18 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"syscall"
+	"runtime"
+	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"sighub/internal/arguments"
 	"sighub/internal/plain"
-)
-
-// The exit codes of the process.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
 )
 
 // streams are what a command reads and writes.
@@ -44,12 +40,9 @@ type commands struct {
 	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
-
-// A usageError says what is wrong with the command line or the configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 // exitRequest is what a call of kong's to exit panics with, so that execute returns instead.
 type exitRequest int
@@ -68,7 +61,8 @@ func execute(ctx context.Context, args []string, s *streams) (code int) {
 	parser, err := kong.New(new(commands),
 		kong.Name("sighub"),
 		kong.Description("A sensor and IoT edge hub: sensors on serial lines, listeners over TCP and Unix sockets. "+
-			"`sighub demo` shows it at work."),
+			"`sighub demo` shows it at work.\n\n"+strings.ReplaceAll(exitCodes, "\n", " ")),
+		kong.Vars{"version": versionText()},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { panic(exitRequest(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
@@ -78,7 +72,7 @@ func execute(ctx context.Context, args []string, s *streams) (code int) {
 	if err != nil {
 		panic(err) // the struct tags above are wrong
 	}
-	command, err := parser.Parse(markNegatives(args))
+	command, err := parser.Parse(arguments.MarkNegatives(args))
 	if err != nil {
 		return s.report(usageError{wrongUsage(args, err)})
 	}
@@ -100,17 +94,11 @@ func wrongUsage(args []string, err error) error {
 
 // report prints an error, a joined one on several lines, and returns the exit code.
 func (s *streams) report(err error) int {
-	var usage usageError
-	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has closed it
-		return exitDone
-	case errors.As(err, &usage):
+	code := exitCode(err)
+	if code != exitDone {
 		s.complain(err)
-		return exitUsage
-	default:
-		s.complain(err)
-		return exitFailed
 	}
+	return code
 }
 
 func (s *streams) complain(err error) {
@@ -136,4 +124,39 @@ func parts(err error) (list []error) {
 		list = append(list, parts(err)...)
 	}
 	return list
+}
+
+type versionCommand struct{}
+
+// Run prints the version, the version of Go, and the platform.
+func (versionCommand) Run(s *streams) error {
+	return printLine(s.out, "%s", versionText())
+}
+
+func versionText() string {
+	return fmt.Sprintf("sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// version returns the module's version, else the revision it was built from, else "devel".
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "+changes"
+		}
+	}
+	if revision == "" {
+		return "devel"
+	}
+	return "devel-" + revision + modified
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,59 +20,173 @@ import (
 // hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
 	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port or unix:///path."`
+
+	legacy bool // the server knows no hello; with sets it
 }
 
 // answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
 // to read the hub's error.
 const answerTime = 15 * time.Second
 
+// legacyAfter is how long a hub may take to answer before the command tries what an old server understands, beside it.
+const legacyAfter = 1500 * time.Millisecond
+
 // with connects to the hub and calls use. It is an error if the hub cannot be reached at first. If the connection is lost
-// later, the user is told, and it is made again.
+// later, the user is told, and it is made again. A server that does not understand CBOR, such as the original pysig, is spoken to
+// in JSON.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
 	addr, err := address.Parse(f.Hub)
 	if err != nil {
 		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
 	}
-	failed := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	first := newAttempt(ctx, s, addr, name, carrier.CBOR)
+	defer first.end()
+	firstFailed := first.failed
+	patience := time.NewTimer(legacyAfter)
+	defer patience.Stop()
+	select {
+	case <-first.connected:
+		return use(ctx, first.router)
+	case err = <-firstFailed:
+		if isDialing(err) {
+			return unreachable(addr, err)
+		}
+		firstFailed = nil // somebody is there, who does not understand
+		first.end()
+	case <-patience.C:
+	case <-ctx.Done():
+		return becauseOf(ctx, nil)
+	}
+	second := newAttempt(ctx, s, addr, name, carrier.JSON)
+	defer second.end()
+	secondFailed := second.failed
+	for firstFailed != nil || secondFailed != nil {
+		select {
+		case <-first.connected:
+			second.end()
+			return use(ctx, first.router)
+		case <-second.connected:
+			first.end()
+			if f.legacy = !second.hello.Load(); f.legacy {
+				s.note("the server at %s knows no hello, so it is spoken to as by an old program: it tells neither times nor units nor losses, "+
+					"nor who the senders belong to, and knows no --policy and no --time", addr)
+			}
+			err := use(ctx, second.router)
+			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
+				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
+			}
+			return err
+		case err = <-firstFailed:
+			firstFailed = nil
+			first.end()
+		case failed := <-secondFailed:
+			secondFailed = nil
+			second.end()
+			if err == nil {
+				err = failed
+			}
+		case <-ctx.Done():
+			return becauseOf(ctx, nil)
+		}
+	}
+	return unreachable(addr, err)
+}
+
+// isDialing reports whether an error is about making a connection, before anything was said.
+func isDialing(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// An attempt connects to a hub in one codec.
+type attempt struct {
+	router    *hub.ClientRouter
+	connected chan struct{} // closed when it is connected for the first time
+	failed    chan error    // the first failure
+	hello     atomic.Bool   // the hub knows hello; only of JSON
+	stop      context.CancelFunc
+	stopped   context.Context
+	serving   sync.WaitGroup
+}
+
+func newAttempt(ctx context.Context, s *streams, addr address.Address, name string, codec carrier.Codec) *attempt {
+	a := &attempt{connected: make(chan struct{}), failed: make(chan error, 1)}
 	client := addr.Connect(address.ClientOptions{
-		Name: name,
+		Name:  name,
+		Codec: codec,
 		Failed: func(err error) {
 			select {
-			case failed <- err:
+			case a.failed <- err:
 			default: // only the first error is of interest
 			}
 		},
 	})
-	connected := make(chan struct{})
+	if codec == carrier.JSON {
+		client = helloWatcher{client, &a.hello}
+	}
 	first := true
-	router := hub.NewClientRouter(hub.ClientOptions{
+	a.stopped, a.stop = context.WithCancel(ctx)
+	a.router = hub.NewClientRouter(hub.ClientOptions{
 		RequestTimeout: answerTime,
 		Connected: func() {
 			if first {
 				first = false
-				close(connected)
+				close(a.connected)
 				return
 			}
 			s.note("the hub at %s is back", addr)
 		},
 		Disconnected: func(cause error) {
-			if !errors.Is(cause, carrier.ErrShutdown) || ctx.Err() == nil {
+			if !errors.Is(cause, carrier.ErrShutdown) || a.stopped.Err() == nil {
 				s.note("the connection to the hub at %s is lost (%s): connecting again", addr, carrier.Reason(cause))
 			}
 		},
 	})
+	a.serving.Go(func() { _ = a.router.Serve(a.stopped, client) }) // a client carrier never fails for good
+	return a
+}
 
-	ctx, stop := context.WithCancel(ctx)
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = router.Serve(ctx, client) }) // a client carrier never fails for good
-	defer serving.Wait()
-	defer stop()
-	select {
-	case <-connected:
-		return use(ctx, router)
-	case err := <-failed:
-		return unreachable(addr, err)
-	case <-ctx.Done():
+// end ends the attempt and its connection.
+func (a *attempt) end() {
+	a.stop()
+	a.serving.Wait()
+}
+
+// A helloWatcher is a carrier that notes whether the hub knows hello.
+type helloWatcher struct {
+	carrier.Carrier
+	hello *atomic.Bool
+}
+
+// Serve implements carrier.Carrier.
+func (w helloWatcher) Serve(ctx context.Context, h carrier.Handler) error {
+	return w.Carrier.Serve(ctx, &watchedHandler{h, w.hello})
+}
+
+type watchedHandler struct {
+	carrier.Handler
+	hello *atomic.Bool
+}
+
+// ClientConnected implements carrier.Handler.
+func (h *watchedHandler) ClientConnected(c carrier.Client) {
+	h.hello.Store(c.Hello)
+	h.Handler.ClientConnected(c)
+}
+
+// becauseOf returns why a command ends whose context is done: it is late, or the user has interrupted it. If the context is not
+// done, it is err.
+func becauseOf(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return err
+	case errors.Is(cause, errInTime):
+		return cause
+	case err != nil && !errors.Is(err, context.Canceled):
+		return errors.Join(err, errInterrupted)
+	default:
 		return errInterrupted
 	}
 }
@@ -97,5 +212,5 @@ func unreachable(addr address.Address, err error) error {
 	default:
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
-	return fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)
+	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
 }

@@ -20,7 +20,8 @@ type clientsCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*clientsCommand) Help() string {
-	return `A device is a client, too. WAITING counts the events that wait to be sent to the client. REFUSED counts what the hub refused of
+	return `A device is a client, too. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub holds
+for it. REFUSED counts what the hub refused of
 it, and MISSED the events that its listeners were not told, each by cause:
 
     arguments, event, exists, listener, method, name, owner, request, sender   it asked for what does not fit
@@ -47,7 +48,7 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 			return printJSON(s.out, list.Clients)
 		}
 		now := time.Now()
-		if err := printTable(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
+		if err := printTable(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tHELD\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
 			return err
 		}
 		for _, c := range list.Clients {
@@ -76,7 +77,7 @@ func clientRows(list []hub.ClientStatus, now time.Time) (rows [][]string) {
 			waiting += ", behind"
 		}
 		rows = append(rows, []string{strconv.FormatUint(c.ID, 10), client, age(now.Sub(c.Since)), strconv.Itoa(c.Senders),
-			strconv.Itoa(c.Listeners), waiting, counts(c.Refused), counts(c.Missed)})
+			strconv.Itoa(c.Listeners), waiting, fmt.Sprintf("%.1f KB", float64(c.Held)/1000), counts(c.Refused), counts(c.Missed)})
 	}
 	return rows
 }

@@ -4,6 +4,6 @@
 //	sighub run --serial /dev/ttyUSB0         be the hub
 //	sighub listen                            print what the sensors report
 //
-// See sighub --help for the other commands, and sighub COMMAND --help for each. It exits with 0 on success, with 1 on failure,
-// and with 2 when the command line or the configuration is wrong.
+// See sighub --help for the other commands, and sighub COMMAND --help for each. It exits with 0 on success, with 2 when the
+// command line or the configuration is wrong, and with other codes for other failures: see codes.go.
 package main

@@ -101,11 +101,11 @@ func TestSendCountsWhatIsRefused(t *testing.T) {
 	}
 	deep := strings.Repeat("[", 100) + strings.Repeat("]", 100)
 	code, _, stderr = try(t.Context(), "1\n"+deep+"\n3\n", "send", "--hub", addr, "a", "b", "-")
-	if code != exitFailed || !strings.Contains(stderr, "events were not acknowledged") {
+	if code != exitRefused || !strings.Contains(stderr, "events were not acknowledged") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	code, _, stderr = try(t.Context(), "", "send", "--hub", addr, "a\tb", "c")
-	if code != exitFailed || !strings.Contains(stderr, "bad name") {
+	if code != exitRefused || !strings.Contains(stderr, "bad name") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

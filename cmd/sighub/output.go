@@ -20,13 +20,16 @@ func printLine(out io.Writer, format string, args ...any) error {
 	return err
 }
 
+// maxCell is how much of a cell is shown, in bytes: one that is longer would move all columns out of sight. Names are shorter.
+const maxCell = 320
+
 // printTable prints rows in columns. The header has a tab between two columns.
 func printTable(out io.Writer, header string, rows [][]string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, header) // Flush returns the error
 	for _, cells := range rows {
 		for i, cell := range cells {
-			cells[i] = safetext.Line(cell)
+			cells[i] = safetext.Short(cell, maxCell)
 		}
 		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}

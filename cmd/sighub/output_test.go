@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestStrangersTexts(t *testing.T) {
 		list := []hub.SenderInfo{{Name: evil, Connected: true, Events: []string{evil}, Units: map[string]string{evil: evil},
 			Requests: []*string{new(evil)}, Client: &hub.ClientInfo{Name: evil, Addr: evil}}}
 		var out strings.Builder
-		if err := printSenders(&streams{out: &out}, list); err != nil {
+		if err := printSenders(&streams{out: &out}, list, false); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, out.String(), 2)
@@ -129,9 +130,10 @@ func TestStrangersException(t *testing.T) {
 	}
 	r := hub.NewClientRouter(hub.ClientOptions{})
 	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- r.Serve(ctx, a.Connect(address.ClientOptions{})) }()
-	defer func() { stop(); _ = <-served }()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = r.Serve(ctx, a.Connect(address.ClientOptions{})) }) // it ends with ctx
+	defer serving.Wait()
+	defer stop()
 	answers := func(answer any, err error) hub.RequestHandler {
 		return func(context.Context, string, carrier.Value) (any, error) { return answer, err }
 	}

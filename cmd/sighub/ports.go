@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sighub/carrier/serial"
@@ -24,10 +27,11 @@ type portsCommand struct {
 func (*portsCommand) Help() string {
 	return `A port is absent, opening, waiting (open, but no device has said HELLO), connected, silent (the device does not answer)
 or failed (the hub tries it again). RESENT counts the frames that the hub sent again, plus those that the device did. RTT is
-the time from a frame to its answer. CLOCK is the uncertainty of the time of a reading, and by how many parts per million the
+the time from a frame to its answer. READINGS counts those that the hub has taken. What it has refused of a device, what is wrong
+at a port and what can be done about it, and the latest text that the device has printed, stand below the table. CLOCK is the uncertainty of the time of a reading, and by how many parts per million the
 device's clock is slow.
 
-With --watch and --output json, a port is printed whenever its state, device or reason changes.
+With --watch and --output json, a port is printed whenever its state, device, reason or problems change.
 
 Examples:
 
@@ -131,6 +135,7 @@ func (w *portsPrinter) changes(list *[]serial.PortInfo) bool {
 		if p.Device != nil {
 			said += "\n" + p.Device.UID
 		}
+		said += remedies(p.Problems)
 		now[p.Port] = said
 		if w.told[p.Port] != said {
 			changed = append(changed, p)
@@ -192,13 +197,45 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		}
 		lines = append(lines, line)
 	}
-	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second {
+	for _, problem := range p.Problems {
+		lines = append(lines, plain.Text(problem.What)+": "+problem.Remedy)
+	}
+	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second && len(p.Problems) == 0 {
 		lines = append(lines, "no device has said HELLO: check that it runs sighub's firmware, and at which baud")
 	}
-	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason {
+	standing := slices.ContainsFunc(p.Problems, func(problem serial.Problem) bool { return problem.What == p.Error })
+	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason && !standing {
 		lines = append(lines, fmt.Sprintf("last error, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
 	}
+	if d := p.Device; d != nil && len(d.Refused) > 0 {
+		line := "refused of the device, by cause: " + refusedCounts(d.Refused)
+		if l := d.LatestRefusal; l != nil {
+			line += fmt.Sprintf("; the latest, %s ago: %s", age(now.Sub(l.At)), plain.Text(l.Error))
+		}
+		lines = append(lines, line)
+	}
+	if p.PrintsAt != nil && p.State == serial.PortConnected {
+		lines = append(lines, fmt.Sprintf("the device printed, %s ago: %s", age(now.Sub(*p.PrintsAt)), p.Prints))
+	}
 	return lines
+}
+
+// remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.
+func remedies(list []serial.Problem) string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.Remedy
+	}
+	return "\n" + strings.Join(texts, "\n")
+}
+
+// refusedCounts returns numbers by cause: "3 value, 1 name".
+func refusedCounts(byCause map[string]uint64) string {
+	var parts []string
+	for _, cause := range slices.Sorted(maps.Keys(byCause)) {
+		parts = append(parts, fmt.Sprintf("%d %s", byCause[cause], cause))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func deviceName(d *serial.DeviceInfo) string {

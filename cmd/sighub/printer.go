@@ -17,6 +17,7 @@ import (
 type printer struct {
 	out           io.Writer
 	json          bool
+	utc, date     bool
 	sender, event int // the present widths of the columns
 }
 
@@ -37,8 +38,8 @@ func (p *printer) print(ev hub.Event) error {
 	}
 	p.sender = column(p.sender, ev.Sender)
 	p.event = column(p.event, ev.Name)
-	line := fmt.Sprintf("%s  %-*s %-*s %s", clock(ev.Time),
-		p.sender, ev.Sender, p.event, ev.Name, describe(ev))
+	line := fmt.Sprintf("%s  %-*s %-*s %s", p.clock(ev.Time),
+		p.sender, ev.Sender, p.event, ev.Name, p.describe(ev))
 	return printLine(p.out, "%s", strings.TrimRight(line, " "))
 }
 
@@ -58,14 +59,24 @@ func (p *printer) printJSON(ev hub.Event) error {
 	return printJSONLine(p.out, line)
 }
 
-func clock(t time.Time) string { return t.Local().Format("15:04:05.000") }
+// clock formats a time of day, or with p.date also the day.
+func (p *printer) clock(t time.Time) string {
+	layout := "15:04:05.000"
+	if p.date {
+		layout = "2006-01-02 " + layout
+	}
+	if p.utc {
+		return t.UTC().Format(layout + "Z")
+	}
+	return t.Local().Format(layout)
+}
 
 func column(width int, text string) int {
 	return max(width, min(utf8.RuneCountInString(text), maxColumn))
 }
 
 // describe returns an event's data in words.
-func describe(ev hub.Event) string {
+func (p *printer) describe(ev hub.Event) string {
 	switch ev.Name {
 	case hub.Connect, hub.Disconnect:
 		var c hub.Connection
@@ -75,7 +86,7 @@ func describe(ev hub.Event) string {
 	case hub.Gap:
 		var l hub.Loss
 		if ev.Data.Decode(&l) == nil {
-			return describeLoss(l)
+			return p.describeLoss(l)
 		}
 	}
 	if ev.Data.IsNull() {
@@ -84,7 +95,7 @@ func describe(ev hub.Event) string {
 	return ev.Data.String()
 }
 
-func describeLoss(l hub.Loss) string {
+func (p *printer) describeLoss(l hub.Loss) string {
 	what := "an unknown number"
 	if l.Count > 0 {
 		what = fmt.Sprint(l.Count)
@@ -95,7 +106,7 @@ func describeLoss(l hub.Loss) string {
 	if l.Cause != "" {
 		what += " (" + l.Cause + ")"
 	}
-	return fmt.Sprintf("%s lost, taken from %s to %s", what, clock(l.First), clock(l.Last))
+	return fmt.Sprintf("%s lost, taken from %s to %s", what, p.clock(l.First), p.clock(l.Last))
 }
 
 func describeConnection(c hub.Connection) string {

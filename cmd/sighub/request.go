@@ -7,6 +7,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/internal/arguments"
 )
 
 type requestCommand struct {
@@ -32,18 +33,21 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 	if c.Timeout <= 0 {
 		return usageError{fmt.Errorf("--timeout must be positive, not %s: give one such as 5s", c.Timeout)}
 	}
+	var params carrier.Value
+	if c.Params != "" {
+		var err error
+		if params, err = arguments.Data(c.Params); err != nil {
+			return usageError{err}
+		}
+	}
 	return c.with(ctx, s, "sighub request", func(outer context.Context, r *hub.ClientRouter) error {
 		ctx, cancel := context.WithTimeoutCause(outer, c.Timeout,
 			fmt.Errorf("no answer from %s within %s: %w", c.Sender, c.Timeout, context.DeadlineExceeded))
 		defer cancel()
-		var params any
-		if c.Params != "" {
-			params = dataOf(c.Params)
-		}
 		response, err := r.RemoteRequest(ctx, c.Sender, c.Method, params)
 		switch {
 		case err != nil && outer.Err() != nil:
-			return errInterrupted
+			return becauseOf(outer, nil)
 		case err != nil:
 			return err
 		}

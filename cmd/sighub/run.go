@@ -5,6 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -15,7 +19,7 @@ import (
 
 type runCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
+	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
 	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
@@ -24,6 +28,8 @@ type runCommand struct {
 // Help implements kong.HelpProvider.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
+On SIGHUP it reads the configuration file again and applies the level of the log; the log says what else has changed, and needs a
+new start.
 
 With --serial auto it serves every USB serial adapter as soon as it is plugged in. ` + "`sighub ports`" + ` shows them. A device is
 known by its uid, wherever it is plugged in.
@@ -32,7 +38,8 @@ With --sensors auto it reports what the kernel measures when the hub starts, suc
 Pi. ` + "`sighub sensors --scan`" + ` shows these sensors and others, and what to write into a file for each.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
-naming, dtr and rts (on or off).
+naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
+reporting and answering requests).
 
 Examples:
 
@@ -45,57 +52,112 @@ Examples:
 
 // Run serves until ctx is done.
 func (c *runCommand) Run(ctx context.Context, s *streams) error {
-	cfg, err := c.config()
-	if err != nil {
+	hangups, stop := catchHangups()
+	defer stop()
+	cfg, err := c.config(ctx, s.in)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
 		return usageError{err}
 	}
-	log := newLogger(s.err, cfg.Log)
-	ports, err := serialPorts(cfg.Serial, stateFolder(cfg.State, "dictionaries", log), log)
+	all := newLog(s.err, cfg.Log)
+	defer all.Close()
+	log := all.Logger
+	for _, w := range cfg.Warnings() {
+		log.Warn("the configuration is doubtful", "place", w.Place(), "why", w.Message)
+	}
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), log)
 	if err != nil {
 		return err
 	}
-	router := newRouter(cfg, log, portMethods(ports))
+	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
+	router := newRouter(cfg, budget, log, portMethods(ports))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return err
 	}
-	carriers, err := listen(cfg, log)
+	router.Reserve(own.Senders()...)
+	carriers, err := listen(cfg, budget, log)
 	if err != nil {
 		return err
 	}
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
-	err = own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
+	err = reload.during(ctx, hangups, func(ctx context.Context) error {
+		var sparing sync.WaitGroup
+		defer sparing.Wait()
+		ctx, done := context.WithCancel(ctx)
+		defer done()
+		sparing.Go(func() { spareMemory(ctx, budget) })
+		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+	})
 	if err == nil {
 		log.Info("shut down")
 	}
 	return err
 }
 
-func (c *runCommand) config() (*config.Config, error) {
+func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Config, error) {
 	cfg := config.Default()
 	if c.Config != "" {
 		var err error
-		if cfg, err = config.Load(c.Config); err != nil {
+		if cfg, err = config.Load(ctx, c.Config, stdin); err != nil {
 			return nil, err
 		}
 	}
 	if c.State != "" {
 		cfg.State = c.State
 	}
-	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(c.Sensors))
+	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
 }
 
-func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
+// How the garbage collector is to work while much is held for clients. It lets memory grow to twice of what is in use; then it
+// grows by half only. As long as little is held, collecting more often would cost more than it saves.
+const (
+	heldPercent = 50
+	lookAtHeld  = 250 * time.Millisecond
+)
+
+// spareMemory has garbage collected more often while more than a quarter of the budget is used, until ctx is done. It leaves the
+// collector alone if the environment says how it is to work.
+func spareMemory(ctx context.Context, budget *carrier.Budget) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	usual := debug.SetGCPercent(heldPercent)
+	debug.SetGCPercent(usual)
+	defer debug.SetGCPercent(usual)
+	tick := time.NewTicker(lookAtHeld)
+	defer tick.Stop()
+	for spare := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if much := budget.Used() > budget.Size()/4; much != spare {
+			spare = much
+			if spare {
+				debug.SetGCPercent(heldPercent)
+			} else {
+				debug.SetGCPercent(usual)
+			}
+		}
+	}
+}
+
+func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
 	return hub.NewServerRouter(hub.ServerOptions{
-		Options: hub.Options{Logger: log},
+		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
-			Memory:   cfg.Limits.OutboxMemory,
 			Policy:   cfg.Limits.SlowListener,
 			Deadline: cfg.Limits.BlockDeadline,
 		},
+		Memory:         budget,
 		MaxSenders:     cfg.Limits.Senders,
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
@@ -104,7 +166,7 @@ func newRouter(cfg *config.Config, log *slog.Logger, methods map[string]hub.Meth
 }
 
 // listen listens at every address. If one fails, it closes the others.
-func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, err error) {
+func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (carriers []carrier.Carrier, err error) {
 	var opened []io.Closer
 	defer func() {
 		if err != nil {
@@ -115,11 +177,16 @@ func listen(cfg *config.Config, log *slog.Logger) (carriers []carrier.Carrier, e
 	}()
 	for _, addr := range cfg.Listen {
 		server, err := addr.Listen(address.Options{
-			Version:    version(),
-			MaxClients: cfg.Limits.Clients,
-			Window:     cfg.Limits.Outstanding,
-			MaxMessage: cfg.Limits.MessageSize,
-			Logger:     log,
+			Version:        version(),
+			MaxClients:     cfg.Limits.Clients,
+			MaxPerAddress:  cfg.Limits.AddressClients,
+			Window:         cfg.Limits.Outstanding,
+			MaxMessage:     cfg.Limits.MessageSize,
+			HelloTimeout:   cfg.Limits.HelloTimeout,
+			MessageTimeout: cfg.Limits.MessageTimeout,
+			WriteTimeout:   cfg.Limits.WriteTimeout,
+			Budget:         budget,
+			Logger:         log,
 		})
 		if err != nil {
 			return nil, err

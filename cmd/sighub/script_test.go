@@ -32,7 +32,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"readenv":   readenv,
 			"until":     until,
-			"terminate": terminate,
+			"terminate": sends(syscall.SIGTERM),
+			"hangup":    sends(syscall.SIGHUP),
 		},
 	})
 }
@@ -81,19 +82,21 @@ func readenv(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], line)
 }
 
-// terminate sends SIGTERM to the background commands whose command line contains a text: terminate TEXT
-func terminate(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: terminate TEXT")
-	}
-	found := false
-	for _, cmd := range ts.BackgroundCmds() {
-		if strings.Contains(strings.Join(cmd.Args, " "), args[0]) {
-			found = true
-			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+// sends returns a command that sends a signal to the background commands whose command line contains a text: terminate TEXT
+func sends(signal syscall.Signal) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: terminate or hangup TEXT")
 		}
-	}
-	if !found {
-		ts.Fatalf("no background command contains %s", args[0])
+		found := false
+		for _, cmd := range ts.BackgroundCmds() {
+			if strings.Contains(strings.Join(cmd.Args, " "), args[0]) {
+				found = true
+				ts.Check(cmd.Process.Signal(signal))
+			}
+		}
+		if !found {
+			ts.Fatalf("no background command contains %s", args[0])
+		}
 	}
 }

@@ -40,11 +40,12 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 			s.note("no sender is connected: add a device with `sighub run --serial`, or try `sighub send`")
 			return nil
 		}
-		return printSenders(s, list)
+		return printSenders(s, list, c.legacy)
 	})
 }
 
-func printSenders(s *streams, list []hub.SenderInfo) error {
+// printSenders prints a table. A legacy server does not tell what senders answer, and who they belong to.
+func printSenders(s *streams, list []hub.SenderInfo, legacy bool) error {
 	var rows [][]string
 	for _, info := range list {
 		state, client := "connected", "the hub"
@@ -54,7 +55,11 @@ func printSenders(s *streams, list []hub.SenderInfo) error {
 		if info.Client != nil {
 			client = info.Client.String()
 		}
-		rows = append(rows, []string{info.Name, state, orDash(ownEvents(info.Events, info.Units)), orDash(requestNames(info.Requests)), client})
+		requests := orDash(requestNames(info.Requests))
+		if legacy {
+			requests, client = "?", "?"
+		}
+		rows = append(rows, []string{info.Name, state, orDash(ownEvents(info.Events, info.Units)), requests, client})
 	}
 	if err := printTable(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows); err != nil {
 		return err

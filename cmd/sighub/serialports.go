@@ -11,17 +11,18 @@ import (
 	"sighub/internal/config"
 )
 
-// serialPorts returns the carrier for these serial ports. It opens them when it is served. It remembers dictionaries in dir,
-// if that is not empty.
-func serialPorts(ports []config.Port, dir string, log *slog.Logger) (*serial.Server, error) {
-	o := serial.Options{Dir: dir, Logger: log}
-	for _, p := range ports {
+// serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
+// dictionaries in dir, if that is not empty.
+func serialPorts(cfg *config.Config, dir string, log *slog.Logger) (*serial.Server, error) {
+	o := serial.Options{Dir: dir, MaxSenders: cfg.Limits.Senders, Logger: log}
+	for _, p := range cfg.Serial {
 		opener, err := port.NewOpener(p.Opener)
 		if err != nil {
 			return nil, err
 		}
 		o.Ports = append(o.Ports, serial.PortOptions{
 			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
+			May: p.May,
 		})
 	}
 	return serial.Listen(o)

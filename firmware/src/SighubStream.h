@@ -19,7 +19,7 @@ class SighubStream {
 public:
 	/* uid: 1 to 12 bytes, unique to this device; they must stay valid. boot: different at each start, such as a counter in
 	 * EEPROM or a random number. The stream must be open. Returns false if the dictionary has more events than
-	 * SIGHUB_EVENTS: then no reading is accepted. */
+	 * SIGHUB_EVENTS, which the compiler mostly finds: then no reading is accepted, and the hub says so. */
 	bool begin(Stream &stream, const uint8_t *uid, uint8_t uidSize, const __FlashStringHelper *name,
 	           const __FlashStringHelper *firmware, uint32_t boot, uint8_t cause = 0);
 
@@ -38,6 +38,10 @@ public:
 
 	bool connected() const { return sighub_connected(); }
 	uint16_t waiting() const { return sighub_waiting(); } /* bytes of unacknowledged readings */
+
+	/* How many frames of readings the hub has refused, modulo 256, and the status with which it refused the latest. */
+	uint8_t refused() const { return sighub_refused(); }
+	int8_t refusal() const { return sighub_refusal(); }
 
 #if SIGHUB_REQUESTS
 	/* The function is called with the number of the request, counted from 1 in the order of the dictionary. */

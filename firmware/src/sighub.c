@@ -14,7 +14,7 @@ void *memmove(void *, const void *, size_t);
 #ifdef __AVR__
 /* Measured with avr-gcc 5.4: each of these optimizations makes the code larger. */
 #pragma GCC optimize("no-tree-loop-im", "no-tree-coalesce-vars", "no-tree-scev-cprop")
-#pragma GCC optimize("no-split-wide-types", "no-forward-propagate", "ira-algorithm=priority")
+#pragma GCC optimize("wrapv", "no-split-wide-types", "no-forward-propagate", "ira-algorithm=priority")
 #endif
 
 #if SIGHUB_FRAME < 60 || SIGHUB_FRAME > 254
@@ -42,8 +42,11 @@ enum { DONE = 0x00, NO_METHOD = 0x20, FAILED = 0x21, TOO_LARGE = 0x24 }; /* stat
 enum { SESSION = 2, TICKS = 7, LARGEST = 10, WINDOW = 12, EXPECTS = 14 };
 
 #define VERSION 1
-#define WIDE 0x19    /* the head of a number of two bytes, such as the session; our own HELLO has the head of the uid there */
+#define MUTE 2 /* in HELLO, beside what was kept: the device reports nothing, because the dictionary has too many events */
 #define NUMBERS 31   /* sequence numbers count modulo 32 */
+#define HUB_FRAME 1  /* the CRC over a whole frame of the hub, with its own CRC */
+#define ECHO 0xF0    /* the lower byte of that of one of ours, which the line returns: 1EF0 */
+#define DEVICE_XOR 0x00FF /* what our CRC is combined with, so that we do not take our echo for the hub */
 #define BAD_FRAMES 4 /* so many in a row make a new session due */
 
 /* Sizes, in bytes. */
@@ -120,6 +123,7 @@ typedef struct {
 	uint8_t bad;         /* frames in a row */
 	uint8_t ping;        /* control byte of the PING to answer */
 #if SIGHUB_REQUESTS
+	uint8_t mute;        /* the dictionary has too many events */
 	uint8_t expects;     /* number of the hub's next message */
 	uint8_t due;         /* bits of replies to send */
 #else
@@ -129,9 +133,10 @@ typedef struct {
 	uint8_t met;         /* there is a session: HELLO was answered */
 	uint8_t rx_size, rx_left;
 	uint8_t mark;        /* the oldest reading needs a time mark before it */
-	uint8_t out_left;
+	uint8_t out_at, out_end; /* of what is being sent */
 #if SIGHUB_FRAME > FRAME_LEAST
-	uint8_t limit; /* of a payload */
+	uint8_t most;  /* bytes of a payload */
+	uint8_t limit; /* of one with several readings, now: see SHRINK */
 #endif
 #if SIGHUB_WINDOW > 1
 	uint8_t window;
@@ -148,7 +153,6 @@ typedef struct {
 #endif
 	ring_size room;      /* bytes that may be put; one more than fits, so that 0 means too large */
 	uint8_t *put;        /* where to put CBOR: in a frame, a reply, or the ring */
-	const uint8_t *out_at;
 	const sighub_device *device;
 	uint8_t item[5];     /* the item that is being put */
 #if SIGHUB_REQUESTS
@@ -165,14 +169,19 @@ static uint8_t ring[SIGHUB_RING + 1] SIGHUB_KEEP; /* readings as they are sent, 
 static uint8_t rx[SIGHUB_FRAME];      /* unstuffed, behind a zero */
 static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 
-/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first, and
- * inlines functions that should be small. */
+/* On AVR an absolute access takes 4 bytes and one with a displacement 2, but the compiler prefers the first, and inlines
+ * functions that should be small. It also calculates each of several results anew, with more code, unless it must go on from
+ * the value as it is: SETTLE. */
 #ifdef __AVR__
 #define NEAR(type, p, at) type *p; __asm__("" : "=b"(p) : "0"(at))
 #define SHARED __attribute__((noinline)) static
+#define SETTLE(n) __asm__("" : "+d"(n))
+#define SETTLE_BOTH(n, p) __asm__("" : "+d"(n), "+b"(p))
 #else
 #define NEAR(type, p, at) type *p = at
 #define SHARED static
+#define SETTLE(n) (void)0
+#define SETTLE_BOTH(n, p) (void)0
 #endif
 #define STATE(s) NEAR(sighub_state, s, &state)
 
@@ -202,8 +211,26 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #endif
 #if SIGHUB_FRAME > FRAME_LEAST
 #define LIMIT s->limit
+/* Large frames carry most, unless the line is dirty: one that damages a byte in 300 damages more than every second frame of 254.
+ * So the frames of readings grow a little with each that is answered, and shrink by a quarter when one is sent again. */
+#define GROW(s) do { if ((s)->limit < (s)->most) (s)->limit++; } while (0)
+#define SHRINK(s) do { \
+	(s)->limit -= (s)->limit / 4; \
+	if ((s)->limit < FRAME_LEAST - OVERHEAD) (s)->limit = FRAME_LEAST - OVERHEAD; \
+} while (0)
 #else
+#define GROW(s) (void)0
+#define SHRINK(s) (void)0
 #define LIMIT (FRAME_LEAST - OVERHEAD)
+#endif
+
+/* Whether the dictionary has too many events. A device without requests has events, or nothing to do. */
+#if SIGHUB_REQUESTS
+#define IS_MUTE(s) (s)->mute
+#define MAY_REPORT(s) !(s)->mute
+#else
+#define IS_MUTE(s) !(s)->events
+#define MAY_REPORT(s) (s)->events
 #endif
 
 /* The byte i of a number, 0 the lowest. */
@@ -224,11 +251,12 @@ static inline uint16_t word_at(const uint8_t *p) {
 /* ---- CBOR */
 
 SHARED void put_copy(const uint8_t *p, uint8_t n) {
-	uint8_t *to = state.put;
-	ring_size room = state.room;
+	STATE(s);
+	uint8_t *to = s->put;
+	ring_size room = s->room;
 	if (n > room) n = (uint8_t)room;
-	state.room = room - n;
-	for (; n; n--) *to++ = *p++;
+	s->room = room - n;
+	while (n--) *to++ = *p++;
 	state.put = to;
 }
 
@@ -239,7 +267,6 @@ void sighub_put_byte(uint8_t byte) {
 
 void sighub_put(uint32_t n, uint8_t kind) {
 	NEAR(uint8_t, p, state.item);
-	uint8_t size = 5;
 	number u;
 	u.n = n;
 	p[4] = BYTE(u, 0);
@@ -247,28 +274,29 @@ void sighub_put(uint32_t n, uint8_t kind) {
 	p[2] = BYTE(u, 2);
 	p[1] = BYTE(u, 3);
 	kind += 26;
+	SETTLE_BOTH(kind, p);
 	if (!(BYTE(u, 2) | BYTE(u, 3))) {
 		p += 2;
-		size = 3;
 		kind--;
+		SETTLE_BOTH(kind, p);
 		if (!BYTE(u, 1)) {
 			p++;
-			size--;
 			kind--;
+			SETTLE_BOTH(kind, p);
 			if (BYTE(u, 0) < 24) {
 				p++;
-				size--;
 				kind = (uint8_t)(kind + BYTE(u, 0) - 24);
 			}
 		}
 	}
 	*p = kind;
-	put_copy(p, size);
+	put_copy(p, (uint8_t)((uint8_t)(uintptr_t)(state.item + sizeof state.item) - (uint8_t)(uintptr_t)p));
 }
 
 SHARED void put_number(uint32_t n) { sighub_put(n, SIGHUB_UNSIGNED); }
 static void put_int(int32_t value) {
 	uint8_t kind = SIGHUB_UNSIGNED;
+	SETTLE(kind);
 	if (value < 0) {
 		value = ~value;
 		kind = SIGHUB_NEGATIVE;
@@ -324,7 +352,7 @@ uint32_t sighub_get(void) {
 		kind = more;
 		if (kind < SIGHUB_HALF) kind &= 0xE0;
 		more &= 31;
-		if (more > 26) kind = SIGHUB_NOTHING;
+		if (more > 26 && kind != SIGHUB_DOUBLE) kind = SIGHUB_NOTHING;
 		if (more < 24) {
 			BYTE(u, 0) = more;
 		} else {
@@ -346,6 +374,8 @@ uint32_t sighub_get(void) {
 	return u.n;
 }
 #endif
+
+uint8_t sighub_refused_count, sighub_refused_status;
 
 /* ---- Readings */
 
@@ -382,7 +412,7 @@ uint8_t sighub_report(uint8_t event, int32_t value, uint32_t taken) {
 		return 0;
 	}
 	CHANGE(s);
-	s->used = (ring_size)(s->put - ring);
+	s->used = (ring_size)(sizeof ring - s->room);
 	s->last = taken;
 	*lost = 0;
 	CHANGED(s);
@@ -442,15 +472,25 @@ static void pop(sighub_state *s) {
 #else
 	s->flight[0] = 0;
 #endif
+#if SIGHUB_WINDOW > 1
 	s->waited = 0;
+#endif
 	s->wait = RESEND;
 	CHANGED(s);
+	GROW(s);
 }
 
 /* Processes the answer to a frame, ACK or REP. */
 static void answered(sighub_state *s, uint8_t control) {
-	uint8_t i = (uint8_t)(control - s->number) & NUMBERS;
+	uint8_t i = control;
+	SETTLE(i);
+	i -= s->number;
+	i &= NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
+	if (control >= REP && rx[2]) {
+		sighub_refused_count++;
+		sighub_refused_status = rx[2];
+	}
 #if SIGHUB_WINDOW > 1
 	s->done |= (uint8_t)(control < MSG ? (2 << i) - 1 : 1 << i);
 	while (s->done & 1) pop(s);
@@ -474,14 +514,15 @@ SHARED void hello(void) {
 static void welcome(sighub_state *s) {
 	NEAR(const uint8_t, p, rx + 2);
 	uint8_t n, expects = p[EXPECTS];
-	if (word_at(p) != (VERSION << 8 | WIDE)) return; /* otherwise it is an echo of our own */
+	if (p[0] != VERSION) return;
 	if ((uint16_t)((uint16_t)s->ticks - word_at(p + TICKS)) >= ANSWER) return; /* it answers an old HELLO */
 #if SIGHUB_FRAME > FRAME_LEAST
-	s->limit = SIGHUB_FRAME - OVERHEAD;
+	s->most = SIGHUB_FRAME - OVERHEAD;
 	{
 		uint16_t largest = word_at(p + LARGEST);
-		if (largest < SIGHUB_FRAME && largest >= FRAME_LEAST) s->limit = (uint8_t)largest - OVERHEAD;
+		if (largest < SIGHUB_FRAME && largest >= FRAME_LEAST) s->most = (uint8_t)largest - OVERHEAD;
 	}
+	if (!s->limit || s->limit > s->most) s->limit = s->most;
 #endif
 #if SIGHUB_WINDOW > 1
 	s->window = p[WINDOW] < SIGHUB_WINDOW ? p[WINDOW] : SIGHUB_WINDOW;
@@ -514,7 +555,15 @@ SHARED uint32_t read_dictionary(void) {
 		BYTE(hash, 0) ^= c;
 		hash.n *= 0x01000193;
 	}
-	if (events > SIGHUB_EVENTS) events = 0;
+#if SIGHUB_REQUESTS
+	state.mute = 0;
+#endif
+	if (events > SIGHUB_EVENTS) {
+		events = 0;
+#if SIGHUB_REQUESTS
+		state.mute = MUTE;
+#endif
+	}
 	state.events = events;
 	return hash.n;
 }
@@ -544,7 +593,7 @@ uint8_t sighub_begin(const sighub_device *device, uint32_t now) {
 	read_dictionary();
 #endif
 	hello();
-	return s->events;
+	return MAY_REPORT(s);
 }
 
 uint8_t sighub_connected(void) { return state.met; }
@@ -554,8 +603,8 @@ uint16_t sighub_waiting(void) { return state.used; }
 /* ---- Receiving */
 
 static void put_dictionary(uint16_t from) {
-	const char *p = sighub_dictionary;
-	for (; from && SIGHUB_FLASH_BYTE(p); from--) p++;
+	const char *p = sighub_dictionary, *to = p + from;
+	while (SIGHUB_FLASH_BYTE(p) && p != to) p++;
 	put_text(p, PIECE, SIGHUB_BYTES);
 }
 
@@ -617,16 +666,24 @@ static void message(sighub_state *s, uint8_t control) {
 }
 #endif
 
-SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its control byte on */
+/* Shifts a CRC to the left, and adds the polynomial if the bit that falls out was 1. */
+#ifdef __AVR__
+#define SHIFT(crc, polynomial) \
+	__asm__("lsl %A0\n\trol %B0\n\tbrcc 1f\n\teor %A0, %1\n\teor %B0, %2\n1:" \
+	        : "+r"(crc) : "r"((uint8_t)(polynomial)), "r"((uint8_t)((polynomial) >> 8)))
+#else
+#define SHIFT(crc, polynomial) crc = (uint16_t)(crc << 1 ^ (crc & 0x8000 ? polynomial : 0))
+#endif
+
+SHARED uint16_t crc16(const uint8_t *frame, uint8_t size) { /* of a frame, from its control byte on */
+	NEAR(const uint8_t, p, frame);
 	uint16_t crc = state.session.n;
 	if (*p < 0x20) crc = 0xFFFF; /* HELLO */
 	do {
 		uint8_t i = 8;
 		crc ^= (uint16_t)(*p++ << 8);
 		do {
-			uint8_t odd = (int16_t)crc < 0;
-			crc = (uint16_t)(crc << 1);
-			if (odd) crc ^= 0x1021;
+			SHIFT(crc, 0x1021);
 		} while (--i);
 	} while (--size);
 	return crc;
@@ -635,17 +692,22 @@ SHARED uint16_t crc16(const uint8_t *p, uint8_t size) { /* of a frame, from its 
 static void frame(sighub_state *s, uint8_t size) {
 	uint8_t control = rx[1];
 	uint8_t left = size - 4;
+	uint16_t crc;
 #if SIGHUB_REQUESTS
 	s->left = left;
 	s->get = rx + 2;
 #endif
-	if (s->rx_left || left > SIGHUB_FRAME - OVERHEAD || crc16(rx + 1, size - 1)) {
+	if (s->rx_left || left > SIGHUB_FRAME - OVERHEAD) goto damaged;
+	crc = crc16(rx + 1, size - 1);
+	if (crc != HUB_FRAME) {
+		if ((uint8_t)crc == ECHO) return; /* or damage that looks like it, which does not matter */
+	damaged:
 		if (++s->bad >= BAD_FRAMES) hello();
 		return;
 	}
 	s->bad = 0;
 	s->silent = 0;
-	if (control < ACK) { /* HELLO; an EVT is an echo of our own */
+	if (control < EVT) { /* HELLO */
 		if (!left) hello(); /* the hub does not know this session */
 		else if (!s->met) welcome(s);
 	} else if (!s->met) { /* it belongs to the previous session */
@@ -683,9 +745,9 @@ SHARED void open_frame(uint8_t control) {
 	STATE(s);
 	s->put = out + 2;
 	s->room = SIGHUB_FRAME - OVERHEAD + 1;
-	s->out_at = out; /* a zero ends whatever is in the hub's buffer */
+	s->out_at = 0; /* a zero ends whatever is in the hub's buffer */
 #if SIGHUB_WINDOW > 1
-	s->out_at += s->waited < RESEND; /* no zero if the line has not been idle, as with a window of 1 */
+	if (s->waited < RESEND) s->out_at++; /* no zero if the line has not been idle, as with a window of 1 */
 #endif
 	sighub_put_byte(control);
 }
@@ -693,15 +755,12 @@ SHARED void open_frame(uint8_t control) {
 /* Adds the CRC and stuffs the bytes in place: from the end backwards, each zero becomes the distance to the next. */
 static void close_frame(sighub_state *s) {
 	uint8_t *p = s->put, distance = 1, n = (uint8_t)(p - (out + 2));
-	uint16_t crc = crc16(out + 2, n);
+	uint16_t crc = crc16(out + 2, n) ^ DEVICE_XOR;
 	*p++ = (uint8_t)(crc >> 8);
 	*p++ = (uint8_t)crc;
 	*p = 0;
 	out[1] = 0;
-	s->out_left = n + OVERHEAD; /* including the leading zero, as n has the control byte */
-#if SIGHUB_WINDOW > 1
-	s->out_left -= (uint8_t)(s->out_at - out);
-#endif
+	s->out_end = n + OVERHEAD; /* including the leading zero, as n has the control byte */
 	n += 3;
 	do {
 		p--;
@@ -715,6 +774,7 @@ static void close_frame(sighub_state *s) {
 
 static void put_hello(sighub_state *s) {
 	const sighub_device *d = s->device;
+	uint8_t control;
 	open_frame(HELLO);
 	s->waited = 0;
 	sighub_put_byte(VERSION);
@@ -725,7 +785,10 @@ static void put_hello(sighub_state *s) {
 	put_number(read_dictionary());
 	put_number(d->boot);
 	put_small(d->cause);
-	sighub_put_byte(KEPT(s));
+	control = KEPT(s);
+	SETTLE(control);
+	if (IS_MUTE(s)) control |= MUTE;
+	sighub_put_byte(control);
 	put_number(s->ticks);
 #if SIGHUB_REQUESTS
 	put_small(s->expects);
@@ -745,6 +808,7 @@ static uint8_t put_readings(sighub_state *s) {
 	uint8_t n, k = 0;
 	n = s->flight[0];
 	if (n && s->waited >= s->wait) {
+		SHRINK(s);
 		if (s->waited < RESEND_MOST) s->wait *= 2; /* not if AGAIN or HELLO made it overdue */
 #if SIGHUB_WINDOW == 1
 	} else if (n) {
@@ -769,9 +833,11 @@ static uint8_t put_readings(sighub_state *s) {
 		ORDER;
 		s->flight[k] = n;
 	}
-	open_frame(EVT | ((s->number + k) & NUMBERS));
 #if SIGHUB_WINDOW > 1
+	open_frame(EVT | ((s->number + k) & NUMBERS));
 	s->cursor = k + 1;
+#else
+	open_frame(EVT | s->number);
 #endif
 	if (!k) {
 		s->waited = 0;
@@ -822,10 +888,9 @@ void sighub_poll(uint32_t now) {
 		if (++s->silent >= GONE) hello();
 	}
 	do {
-		while (s->out_left) {
-			if (!sighub_write(*s->out_at)) return;
+		while (s->out_at != s->out_end) {
+			if (!sighub_write(out[s->out_at])) return;
 			s->out_at++;
-			s->out_left--;
 		}
 	} while (next(s));
 }

@@ -86,11 +86,42 @@ extern "C" {
  * "Pa", "V", "A", "W", "m", "Hz" and so on. A DECIMAL event's readings are integers in units of 10^exponent: with -2,
  * 2345 is 23.45. */
 
-#define SIGHUB_DICTIONARY(entries) const char sighub_dictionary[] SIGHUB_FLASH = entries
 #define SIGHUB_SENDER(name) "\1" name
-#define SIGHUB_EVENT(name, unit) "\2" name "\3" unit
-#define SIGHUB_DECIMAL(name, unit, exponent) "\2" name "\3" unit "\4" #exponent
+#define SIGHUB_EVENT(name, unit) "\2" name "\3" unit SIGHUB_COUNT_EVENT
+#define SIGHUB_PLAIN_EVENT(name) "\2" name SIGHUB_COUNT_EVENT /* without a unit, such as "open" */
+#define SIGHUB_DECIMAL(name, unit, exponent) "\2" name "\3" unit "\4" #exponent SIGHUB_COUNT_EVENT
 #define SIGHUB_REQUEST(name) "\5" name
+
+/* Each event increments the compiler's counter, so that SIGHUB_DICTIONARY can check that there are not too many. The
+ * dictionary's macros are expanded after "enum", because an argument behind ",##" is not expanded before. */
+#ifdef __COUNTER__
+#if defined __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
+#define SIGHUB_COUNT_EVENT SIGHUB_COUNTED(__COUNTER__)
+#define SIGHUB_COUNTED(n) SIGHUB_NO_TEXT(n)
+#define SIGHUB_NO_TEXT(n) ""
+#define SIGHUB_DICTIONARY(...) \
+	enum { sighub_counter = __COUNTER__ }; \
+	SIGHUB_COUNTED_DICTIONARY(, ##__VA_ARGS__)
+#define SIGHUB_COUNTED_DICTIONARY(nothing, ...) \
+	const char sighub_dictionary[] SIGHUB_FLASH = __VA_ARGS__; \
+	SIGHUB_CHECK(__COUNTER__ - sighub_counter - 1 <= SIGHUB_EVENTS, "the dictionary has more events than SIGHUB_EVENTS: define a larger one")
+#if defined __clang__
+#pragma clang diagnostic pop
+#endif
+#else
+#define SIGHUB_COUNT_EVENT ""
+#define SIGHUB_DICTIONARY(entries) const char sighub_dictionary[] SIGHUB_FLASH = entries
+#endif
+#if defined __cplusplus && __cplusplus >= 201103L
+#define SIGHUB_CHECK(condition, text) static_assert(condition, text)
+#elif defined __GNUC__ && !defined __cplusplus
+#define SIGHUB_CHECK(condition, text) __extension__ _Static_assert(condition, text)
+#else
+#define SIGHUB_CHECK(condition, text) typedef char sighub_too_many_events[(condition) ? 1 : -1]
+#endif
 
 extern const char sighub_dictionary[];
 
@@ -108,8 +139,8 @@ typedef struct {
 } sighub_device;
 
 /* Starts the library, or restarts it. Call it before all others. *device must not change after that. Times are in
- * milliseconds since any moment, and wrap around after 32 bits. Returns the number of events in the dictionary, or 0 if it
- * is more than SIGHUB_EVENTS: then no reading is accepted. */
+ * milliseconds since any moment, and wrap around after 32 bits. Returns 0 if the dictionary has more events than
+ * SIGHUB_EVENTS: then no reading is accepted, and the hub shows that in "sighub ports". */
 uint8_t sighub_begin(const sighub_device *device, uint32_t now);
 
 /* Does what is due. Call it often: each call gives the transmitter what it accepts, and time is counted in steps of
@@ -129,6 +160,14 @@ uint8_t sighub_report_float(uint8_t event, float value, uint32_t taken);
 
 uint8_t sighub_connected(void); /* not 0 while the device has a session with the hub */
 uint16_t sighub_waiting(void);  /* bytes of unacknowledged readings: 0 to SIGHUB_RING */
+
+/* How many frames the hub has refused, in whole or in part, since the program started, modulo 256: their readings are gone,
+ * and the hub shows why in "sighub ports". */
+static inline uint8_t sighub_refused(void);
+
+/* Why it refused the latest: the status in its answer, -1 and less, see section 4 of firmware-protocol.md. 0: it has refused
+ * nothing. */
+static inline int8_t sighub_refusal(void);
 
 /* ---- Functions that you write. */
 
@@ -152,6 +191,7 @@ enum { /* kinds of items */
 	SIGHUB_UNSIGNED = 0x00, SIGHUB_NEGATIVE = 0x20, SIGHUB_BYTES = 0x40, SIGHUB_STRING = 0x60,
 	SIGHUB_ARRAY = 0x80, SIGHUB_MAP = 0xA0, SIGHUB_TAG = 0xC0, SIGHUB_SIMPLE = 0xE0,
 	SIGHUB_HALF = 0xF9, SIGHUB_SINGLE = 0xFA, /* floats of 16 and 32 bits */
+	SIGHUB_DOUBLE = 0xFB, /* a float of 64 bits: sighub_get returns its upper half, and sighub_get_byte the other bytes */
 	SIGHUB_NOTHING = 255 /* the end, or an item that this library does not support: 64 bits, unknown lengths */
 };
 
@@ -172,6 +212,78 @@ static inline uint8_t sighub_get_int(int32_t *value) { /* returns 0 if the item 
 	uint32_t n = sighub_get();
 	*value = sighub_kind ? (int32_t)~n : (int32_t)n;
 	return sighub_kind <= SIGHUB_NEGATIVE && n < 0x80000000;
+}
+
+/* Gets a number of any kind; returns 0 if the item is none. A float of 64 bits is rounded towards 0. */
+static inline uint8_t sighub_get_float(float *value) {
+	uint32_t n = sighub_get(), sign = n & 0x80000000;
+	int16_t exponent = (int16_t)(n >> 20 & 0x7FF);
+	union {
+		uint32_t bits;
+		float value;
+	} u;
+	switch (sighub_kind) {
+	case SIGHUB_UNSIGNED:
+		*value = (float)n;
+		return 1;
+	case SIGHUB_NEGATIVE:
+		*value = -1 - (float)n;
+		return 1;
+	case SIGHUB_HALF:
+		sign = (n & 0x8000) << 16;
+		exponent = (int16_t)(n >> 10 & 31);
+		if (!exponent) { /* 0, or a multiple of 2^-24 */
+			*value = (float)(n & 0x3FF) * 5.9604644775390625e-8f;
+			if (sign) *value = -*value;
+			return 1;
+		}
+		u.bits = sign | (exponent == 31 ? 0xFF : (uint32_t)exponent + 112) << 23 | (n & 0x3FF) << 13;
+		break;
+	case SIGHUB_SINGLE:
+		u.bits = n;
+		break;
+	case SIGHUB_DOUBLE:
+		n = (n & 0xFFFFF) << 3 | sighub_get_byte() >> 5;
+		sighub_get_byte();
+		sighub_get_byte();
+		sighub_get_byte();
+		exponent = (int16_t)(exponent - 896); /* it is 0 at 1023, and in a float at 127 */
+		if (exponent >= 255) { /* infinite, not a number, or larger than any float */
+			if (exponent < 0x7FF - 896) n = 0;
+			exponent = 255;
+		} else if (exponent <= 0) { /* smaller than any float with all its digits */
+			exponent = 0;
+			n = 0;
+		}
+		u.bits = sign | (uint32_t)exponent << 23 | n;
+		break;
+	default:
+		return 0;
+	}
+	*value = u.value;
+	return 1;
+}
+
+/* Skips an item with all its contents, such as the value of an unknown key. Returns 0 if that is not possible, because the
+ * item does not say how long it is. */
+static inline uint8_t sighub_skip(void) {
+	uint32_t items = 1, n;
+	for (; items; items--) {
+		uint8_t size = sighub_get_byte(), kind = size & 0xE0;
+		size &= 31;
+		n = size;
+		if (size > 27) return 0;
+		if (size >= 24) {
+			n = 0;
+			for (size = (uint8_t)(1 << (size - 24)); size; size--) n = n << 8 | sighub_get_byte();
+		}
+		if (kind >= SIGHUB_BYTES && kind < SIGHUB_TAG && n > 255) return 0; /* more than a frame */
+		if (kind == SIGHUB_BYTES || kind == SIGHUB_STRING) while (n--) sighub_get_byte();
+		if (kind == SIGHUB_ARRAY) items += n;
+		if (kind == SIGHUB_MAP) items += 2 * n;
+		if (kind == SIGHUB_TAG) items++;
+	}
+	return 1;
 }
 
 static inline uint8_t sighub_get_bool(uint8_t *value) { /* returns 0 if the item is not a boolean */
@@ -206,6 +318,12 @@ static inline void sighub_put_text(const char *text) { /* text is not in flash *
 #if SIGHUB_FLOAT
 void sighub_put_float(float value);
 #endif
+
+extern uint8_t sighub_refused_count, sighub_refused_status; /* read them with these functions: */
+static inline uint8_t sighub_refused(void) { return sighub_refused_count; }
+static inline int8_t sighub_refusal(void) {
+	return (int8_t)(sighub_refused_status < SIGHUB_NEGATIVE ? sighub_refused_status : 0x1F - sighub_refused_status);
+}
 
 #ifdef __cplusplus
 }

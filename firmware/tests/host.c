@@ -16,11 +16,12 @@
  *     R size:2 bytes                         executed:2                sighub_rx for each byte
  *     V event:1 value:4 taken:4              queued:1                  sighub_report
  *     F event:1 bits:4 taken:4               queued:1                  sighub_report_float (2: built without floats)
+ *     S                                      refused:1 status:1        sighub_refused, sighub_refusal
  *
  * `executed` counts the requests that were executed since the process started. The dictionary has two senders, host
- * (event 0 "counter", requests 1 to 3, if it was built with requests) and room (event 1 "temperature"). Requests: 1 echo answers its parameters;
- * 2 fail fails; 3 executed answers how often it was executed. The end of stdin ends the program; an unknown
- * command ends it with an error. */
+ * (event 0 "counter", requests 1 to 4, if it was built with requests) and room (event 1 "temperature"). Requests: 1 echo
+ * answers its parameters; 2 fail fails; 3 executed answers how often it was executed; 4 pick answers the bits of the float that
+ * its parameters, a map, have under "x". The end of stdin ends the program; an unknown command ends it with an error. */
 
 #define _XOPEN_SOURCE 600
 
@@ -37,7 +38,7 @@
 #include <unistd.h>
 
 #if SIGHUB_REQUESTS
-#define REQUESTS SIGHUB_REQUEST("echo") SIGHUB_REQUEST("fail") SIGHUB_REQUEST("executed")
+#define REQUESTS SIGHUB_REQUEST("echo") SIGHUB_REQUEST("fail") SIGHUB_REQUEST("executed") SIGHUB_REQUEST("pick")
 #else
 #define REQUESTS
 #endif
@@ -72,6 +73,12 @@ static void echo(void) {
 			for (int shift = kind == SIGHUB_HALF ? 8 : 24; shift >= 0; shift -= 8) sighub_put_byte((uint8_t)(n >> shift));
 			continue;
 		}
+		if (kind == SIGHUB_DOUBLE) {
+			sighub_put_byte(kind);
+			for (int shift = 24; shift >= 0; shift -= 8) sighub_put_byte((uint8_t)(n >> shift));
+			for (n = 4; n; n--) sighub_put_byte(sighub_get_byte());
+			continue;
+		}
 		sighub_put(n, kind);
 		if (n > 254) n = 255; /* of anything, does not fit anyway */
 		if (kind == SIGHUB_BYTES || kind == SIGHUB_STRING) while (n--) sighub_put_byte(sighub_get_byte());
@@ -79,6 +86,28 @@ static void echo(void) {
 		if (kind == SIGHUB_MAP) items += 2 * n;
 		if (kind == SIGHUB_TAG) items++;
 	}
+}
+
+static void pick(void) {
+	char key[4];
+	float value = 0;
+	uint32_t bits, pairs = sighub_get();
+	if (sighub_kind != SIGHUB_MAP) {
+		sighub_fail(SIGHUB_TEXT("no map"));
+		return;
+	}
+	for (; pairs; pairs--) {
+		if (!sighub_get_text(key, sizeof key)) {
+			sighub_fail(SIGHUB_TEXT("a long key"));
+			return;
+		}
+		if (strcmp(key, "x") ? !sighub_skip() : !sighub_get_float(&value)) {
+			sighub_fail(SIGHUB_TEXT("not readable"));
+			return;
+		}
+	}
+	memcpy(&bits, &value, sizeof bits);
+	sighub_put(bits, SIGHUB_UNSIGNED);
 }
 
 void sighub_request(uint8_t request) {
@@ -91,6 +120,8 @@ void sighub_request(uint8_t request) {
 		sighub_fail(SIGHUB_TEXT("as you wish"));
 	} else if (request == 3) {
 		sighub_put(++times, SIGHUB_UNSIGNED);
+	} else if (request == 4) {
+		pick();
 	} else {
 		sighub_fail(SIGHUB_TEXT("no such request"));
 	}
@@ -165,6 +196,10 @@ static int lockstep(void) {
 #endif
 			break;
 		}
+		case 'S':
+			answer(sighub_refused(), 1);
+			answer((uint8_t)sighub_refusal(), 1);
+			break;
 		default:
 			fprintf(stderr, "host: there is no command %u\n", command);
 			return 1;
@@ -201,7 +236,7 @@ static int real_time(const char *path, uint32_t rate, uint64_t seconds) {
 	uint64_t begin = milliseconds(), now = begin;
 	uint32_t count = 0, refused = 0, asked = 0;
 	room = 512; /* a transmitter's buffer */
-	sighub_begin(&device, 0);
+	if (!sighub_begin(&device, 0)) return 1;
 	while (!seconds || now - begin < seconds * 1000) {
 		struct pollfd p = {line, (short)(sent_size ? POLLIN | POLLOUT : POLLIN), 0};
 		if (poll(&p, 1, 1) < 0 && errno != EINTR) fail("host: poll");

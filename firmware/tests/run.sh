@@ -41,10 +41,31 @@ END
 printf '%s\n' '#include "sighub.h"' 'SIGHUB_DICTIONARY(SIGHUB_SENDER("a") SIGHUB_EVENT("b", "V"));' >"$out/header.cpp"
 c++ -std=c++11 -Wall -Wextra -Werror -I../src -c "$out/header.cpp" -o "$out/header.o"
 
+# A dictionary with more events than SIGHUB_EVENTS is an error of the program, and one with as many is none.
+cat >"$out/events.c" <<END
+#include "sighub.h"
+SIGHUB_DICTIONARY(SIGHUB_SENDER("a") SIGHUB_EVENT("b", "V") SIGHUB_PLAIN_EVENT("c") SIGHUB_REQUEST("d")
+                  SIGHUB_SENDER("e") SIGHUB_DECIMAL("f", "Cel", -2));
+END
+for compiler in "cc -std=c99 -pedantic" "cc -std=c11" "cc -std=gnu99" "c++ -x c++ -std=c++11" "c++ -x c++ -std=gnu++17" "clang -std=c99 -pedantic" \
+	"avr-gcc -mmcu=atmega328p -std=c99" "arm-none-eabi-gcc -std=c11"; do
+	command -v "${compiler%% *}" >/dev/null || continue
+	for events in 2 3; do
+		# shellcheck disable=SC2086 # these are lists of options
+		if $compiler -Wall -Wextra -Werror -I../src -DSIGHUB_EVENTS="$events" -c "$out/events.c" -o "$out/events.o" 2>"$out/events.log"; then
+			built=3
+		else
+			built=2
+			grep -q "more events than SIGHUB_EVENTS" "$out/events.log" || cat "$out/events.log"
+		fi
+		[ "$built" = "$events" ] || { echo "$compiler takes a dictionary of 3 events for $built, with SIGHUB_EVENTS=$events"; exit 1; }
+	done
+done
+
 if command -v avr-gcc >/dev/null; then
 	while read -r requests flash; do
 		# shellcheck disable=SC2046 # this is a list of options
-		avr-gcc -mmcu=atmega328p -std=c99 -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS="$requests" \
+		avr-gcc -mmcu=atmega328p -std=c99 -fno-common -Wall -Wextra -Werror $(cat avr-flags) -DSIGHUB_REQUESTS="$requests" \
 			-c ../src/sighub.c -o "$out/avr.o"
 		avr-size "$out/avr.o" | awk -v most="$flash" '{ print }
 			NR == 2 && ($1 + $2 > most || $2 + $3 > 256) { print "more than " most " bytes of flash or 256 of RAM"; exit 1 }'

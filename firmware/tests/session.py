@@ -21,6 +21,9 @@ def crc16(crc, data):
     return crc
 
 
+TO_DEVICE, TO_HUB = 0x9D71, 0x00FF  # what the CRC is combined with at last
+
+
 def stuff(data):
     out = bytearray()
     for part in data.split(b"\0"):
@@ -39,11 +42,19 @@ def unstuff(data):
     return b"\0".join(parts)
 
 
+class Double(float):
+    """A float that takes 64 bits."""
+
+
+class Half(float):
+    """A float that takes 16 bits."""
+
+
 def put(kind, n):
     if n < 24:
         return bytes([kind << 5 | n])
-    size = next(s for s in (1, 2, 4) if n < 1 << 8 * s)
-    return bytes([kind << 5 | {1: 24, 2: 25, 4: 26}[size]]) + n.to_bytes(size, "big")
+    size = next(s for s in (1, 2, 4, 8) if n < 1 << 8 * s)
+    return bytes([kind << 5 | {1: 24, 2: 25, 4: 26, 8: 27}[size]]) + n.to_bytes(size, "big")
 
 
 def pack(*items):
@@ -63,6 +74,10 @@ def pack(*items):
             out += put(4, len(item)) + pack(*item)
         elif isinstance(item, dict):
             out += put(5, len(item)) + b"".join(pack(k, v) for k, v in item.items())
+        elif isinstance(item, Double):
+            out += b"\xfb" + struct.pack(">d", item)
+        elif isinstance(item, Half):
+            out += b"\xf9" + struct.pack(">e", item)
         elif isinstance(item, float):
             out += b"\xfa" + struct.pack(">f", item)
     return out
@@ -130,7 +145,7 @@ class Device:
                 continue
             assert len(raw) + 1 <= FRAME
             frame = unstuff(raw)
-            assert not crc16(0xFFFF if frame[0] < 32 else self.session, frame), "CRC of " + frame.hex()
+            assert crc16(0xFFFF if frame[0] < 32 else self.session, frame) == crc16(0, TO_HUB.to_bytes(2, "big")), "CRC of " + frame.hex()
             frames.append((frame[0] >> 5, frame[0] & 31, unpack(frame[1:-2])))
         return frames
 
@@ -145,7 +160,7 @@ class Device:
     def send(self, kind, number, payload=b"", session=None):
         frame = bytes([kind << 5 | number]) + payload
         start = 0xFFFF if kind == HELLO else self.session if session is None else session
-        frame += crc16(start, frame).to_bytes(2, "big")
+        frame += (crc16(start, frame) ^ TO_DEVICE).to_bytes(2, "big")
         self.receive(stuff(frame) + b"\0")
 
     def receive(self, wire):
@@ -153,6 +168,9 @@ class Device:
 
     def report(self, event, value, taken=None):
         return self.command(b"V" + struct.pack(">BiI", event, value, self.now if taken is None else taken), 1)[0]
+
+    def refused(self):
+        return struct.unpack(">Bb", self.command(b"S", 2))
 
     def report_float(self, event, value):
         return self.command(b"F" + struct.pack(">BfI", event, value, self.now), 1)[0]
@@ -225,7 +243,7 @@ equal("answer to a HELLO of long ago", d.connected, 0)
 d.send(HELLO, 0, welcome(2, 0x1234, None, again))
 d.poll()
 equal("answer of another version", d.connected, 0)
-for _ in range(140): # whatever the lower bits of the ticks, it does not accept its own HELLO as an answer
+for _ in range(20):  # it takes its own HELLO neither for an answer nor for damage
     d.now += 500
     d.poll()
     d.receive(d.written)
@@ -297,11 +315,24 @@ for pause in (100, 20000, 100000, -50, 3000000000):
         d.send(ACK, n % 32)
         n += 1
 
+# A refusal is counted, once, with its status.
+equal("nothing was refused", d.refused(), (0, 0))
+for status, count in ((-4, 1), (-2, 2), (0, 2)):
+    assert d.report(0, 4)
+    (f,) = d.poll()
+    r.take(f[2])
+    for _ in range(2):
+        d.send(REP, n % 32, pack(status, "why") if status else pack(status))
+    equal("nothing to send again", d.poll(), [])
+    equal("refused", d.refused(), (count, status or -2))
+    n += 1
+
 # Hearing itself does not answer anything.
 assert d.report(0, 5)
 (f,) = d.poll()
 r.take(f[2])
-d.receive(d.written)
+for _ in range(5):
+    d.receive(d.written)
 d.send(PING, 9, pack(1))
 equal("answers to an echo", d.poll(), [])
 assert d.waiting
@@ -451,7 +482,7 @@ while True:
     if not part:
         break
     text += part
-NAMES = b"\5echo\5fail\5executed" if REQUESTS else b""
+NAMES = b"\5echo\5fail\5executed\5pick" if REQUESTS else b""
 DICTIONARY = b"\1host\2counter\3count" + NAMES + b"\1room\2temperature\3Cel\4-2"
 equal("dictionary", text, DICTIONARY)
 fnv = 2166136261
@@ -464,9 +495,26 @@ m += 1
 if REQUESTS:
     equal("text messages", ask(m, {"method": "x"}), [-1])
     m += 1
-    for value in [0, 23, 24, 255, 256, 70000, -1, -300, True, None, "text", b"\0\1", [1, [2, "x"]], {"a": 1}, 0.0, 1.5]:
+    for value in [0, 23, 24, 255, 256, 70000, -1, -300, True, None, "text", b"\0\1", [1, [2, "x"]], {"a": 1}, 0.0, 1.5, Double(0.1)]:
         equal(f"echo {value}", ask(m, 1, value), [0, value])
         m += 1
+
+    # A float out of any number, whatever the unknown keys beside it have.
+    def bits(value):
+        return int.from_bytes(struct.pack(">f", value), "big")
+
+    for value, wanted in [(0, 0), (7, 7), (-3, -3), (70000, 70000), (1.5, 1.5), (-0.1, -0.1), (Double(0.5), 0.5), (Double(-2.25), -2.25),
+                          (Double(1e300), float("inf")), (Double(1e-300), 0), (Half(1.5), 1.5), (Half(-2 ** -24), -2 ** -24),
+                          (Half(65504), 65504), (Half(float("-inf")), float("-inf")), (Double(float("inf")), float("inf")),
+                          (Double(2.0 ** 100 * 1.25), 2.0 ** 100 * 1.25), (Double(2.0 ** -126), 2.0 ** -126)]:
+        equal(f"pick {value}", ask(m, 4, {"x": value}), [0, bits(wanted)])
+        m += 1
+    for other in [[], {}, "text", [1, [2, {"a": -300}]], {"a": {"b": b"123"}}, True, None, Double(0.1), 2 ** 40, -2 ** 40, Half(1), 1.5]:
+        equal(f"pick beside {other}", ask(m, 4, {"a": other, "x": 7, "b": other}), [0, bits(7)])
+        m += 1
+    equal("pick no number", ask(m, 4, {"x": "7"}), [-2, "not readable"])
+    equal("pick nothing", ask(m + 1, 4, 5), [-2, "no map"])
+    m += 2
     equal("echo of too much", ask(m, 1, "x" * 40), [-5])
     equal("failure", ask(m + 1, 2), [-2, "as you wish"])
     equal("response nothing", ask(m + 2, 1)[0], -2)

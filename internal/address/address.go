@@ -6,11 +6,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -20,14 +22,18 @@ import (
 type Address struct {
 	Network string // the scheme: "tcp" or "unix"
 	Addr    string // host:port, or the path of a socket
+
+	// Of a socket: who may connect. They are no part of the address as it is written. Zero: the carrier's default.
+	Mode  fs.FileMode
+	Group string
 }
 
 // A scheme is what stands before :// in an address.
 type scheme struct {
 	name, form string
-	parse      func(rest string) (string, error) // returns Address.Addr
-	local      func(addr string) bool            // only this machine reaches it
-	listen     func(addr string, o Options) (Listener, error)
+	parse      func(a *Address, rest string) error // sets all but Network
+	local      func(addr string) bool              // only this machine reaches it
+	listen     func(a Address, o Options) (Listener, error)
 	connect    func(addr string, o ClientOptions) carrier.Carrier
 }
 
@@ -39,17 +45,23 @@ var schemes = []scheme{
 
 // Options are what a hub says to a carrier that listens. Zero values are the carrier's defaults.
 type Options struct {
-	Version    string
-	MaxClients int
-	Window     int // messages unanswered
-	MaxMessage int // bytes
-	Logger     *slog.Logger
+	Version        string
+	MaxClients     int
+	Window         int // messages unanswered
+	MaxMessage     int // bytes
+	MaxPerAddress  int
+	HelloTimeout   time.Duration
+	MessageTimeout time.Duration
+	WriteTimeout   time.Duration
+	Budget         *carrier.Budget // of memory
+	Logger         *slog.Logger
 }
 
 // ClientOptions are what a program says to a carrier that connects.
 type ClientOptions struct {
 	Name   string      // what the program calls itself
 	Failed func(error) // is told of each try that failed
+	Codec  carrier.Codec
 }
 
 // A Listener is a carrier that listens at an address.
@@ -60,12 +72,15 @@ type Listener interface {
 }
 
 // Listen returns a carrier that listens at the address.
-func (a Address) Listen(o Options) (Listener, error) { return a.scheme().listen(a.String(), o) }
+func (a Address) Listen(o Options) (Listener, error) { return a.scheme().listen(a, o) }
 
 // Connect returns a carrier that connects to the hub at the address when it is served.
 func (a Address) Connect(o ClientOptions) carrier.Carrier { return a.scheme().connect(a.String(), o) }
 
-// String returns the address as it is written: tcp://127.0.0.1:3000, unix:///run/sighub/hub.sock.
+// Same reports whether the two are the same place, whoever may connect.
+func (a Address) Same(b Address) bool { return a.Network == b.Network && a.Addr == b.Addr }
+
+// String returns the address as it is written, without options: tcp://127.0.0.1:3000, unix:///run/sighub/hub.sock.
 func (a Address) String() string { return a.Network + "://" + a.Addr }
 
 // Local reports whether only this machine reaches the address.
@@ -83,7 +98,8 @@ func find(name string) *scheme {
 	return nil
 }
 
-// Parse reads an address: tcp://host:port, host:port or unix:///path. The error says what to write instead.
+// Parse reads an address: tcp://host:port, host:port or unix:///path, which may have options, as in
+// unix:///path?mode=0660&group=dialout. The error says what to write instead.
 func Parse(text string) (Address, error) {
 	if text == "" {
 		return Address{}, errors.New("the address is empty: write " + forms())
@@ -96,11 +112,11 @@ func Parse(text string) (Address, error) {
 	if s == nil {
 		return Address{}, fmt.Errorf("%s:// is not known: write %s", name, forms())
 	}
-	addr, err := s.parse(rest)
-	if err != nil {
+	a := Address{Network: name}
+	if err := s.parse(&a, rest); err != nil {
 		return Address{}, err
 	}
-	return Address{name, addr}, nil
+	return a, nil
 }
 
 // forms lists what an address may look like.
@@ -115,32 +131,69 @@ func forms() string {
 // maxSocketPath is how long the path of a Unix socket may be on Linux: sun_path has 108 bytes, one for the end.
 const maxSocketPath = 107
 
-func parseUnix(path string) (string, error) {
+func parseUnix(a *Address, rest string) error {
+	path, query, _ := strings.Cut(rest, "?")
 	switch {
+	case strings.HasPrefix(path, "@"):
+		return fmt.Errorf("%q is an abstract socket, to which everybody may connect: write the path of a file instead", path)
 	case !filepath.IsAbs(path):
-		return "", fmt.Errorf("%q is not an absolute path: write unix:// and a path that starts with /", path)
+		return fmt.Errorf("%q is not an absolute path: write unix:// and a path that starts with /", path)
+	case strings.ContainsRune(path, 0):
+		return fmt.Errorf("%q is not a path", path)
 	case len(path) > maxSocketPath:
-		return "", fmt.Errorf("the socket's path has %d bytes: use a shorter one, of %d at the most", len(path), maxSocketPath)
+		return fmt.Errorf("the socket's path has %d bytes: use a shorter one, of %d at the most", len(path), maxSocketPath)
 	}
-	return filepath.Clean(path), nil
+	a.Addr = filepath.Clean(path)
+	if query == "" {
+		return nil
+	}
+	for option := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(option, "=")
+		if err := a.Set(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func parseTCP(hostPort string) (string, error) {
+// Set sets an option of a socket: mode, who may connect, as in 0660; or group, whose members the middle digit is for.
+func (a *Address) Set(key, value string) error {
+	switch {
+	case a.Network != "unix":
+		return fmt.Errorf("%s has no meaning for %s: only a unix:// socket has one", key, a)
+	case key == "mode":
+		mode, err := strconv.ParseUint(strings.TrimPrefix(value, "0o"), 8, 32)
+		if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
+			return fmt.Errorf("mode %q is not understood: write 0600 (this user), 0660 (a group, too) or 0666 (everybody)", value)
+		}
+		a.Mode = fs.FileMode(mode)
+	case key == "group" && value == "":
+		return errors.New("the group is empty: write its name, such as group=dialout")
+	case key == "group":
+		a.Group = value
+	default:
+		return fmt.Errorf("%q is not known: write mode or group, as in unix:///run/hub.sock?mode=0660&group=dialout", key)
+	}
+	return nil
+}
+
+func parseTCP(a *Address, hostPort string) error {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		if !strings.Contains(hostPort, ":") {
-			return "", fmt.Errorf("the port is missing: write %s:3000", hostPort)
+			return fmt.Errorf("the port is missing: write %s:3000", hostPort)
 		}
-		return "", fmt.Errorf("%q is not host:port: write 127.0.0.1:3000, or [::1]:3000 with an IPv6 address", hostPort)
+		return fmt.Errorf("%q is not host:port: write 127.0.0.1:3000, or [::1]:3000 with an IPv6 address", hostPort)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a port: write a number from 0 (any that is free) to 65535", port)
+		return fmt.Errorf("%q is not a port: write a number from 0 (any that is free) to 65535", port)
 	}
 	if strings.ContainsAny(host, "/?# \t") {
-		return "", fmt.Errorf("%q is not a host: write a name or an IP address", host)
+		return fmt.Errorf("%q is not a host: write a name or an IP address", host)
 	}
-	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
+	a.Addr = net.JoinHostPort(host, strconv.FormatUint(n, 10))
+	return nil
 }
 
 func isLoopback(hostPort string) bool {
@@ -149,13 +202,17 @@ func isLoopback(hostPort string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-func listenTCP(addr string, o Options) (Listener, error) {
-	return tcp.Listen(addr, tcp.Options{
-		Version: o.Version, MaxClients: o.MaxClients, Logger: o.Logger,
-		Limits: tcp.Limits{Window: o.Window, MaxMessage: o.MaxMessage},
+func listenTCP(a Address, o Options) (Listener, error) {
+	return tcp.Listen(a.String(), tcp.Options{
+		Version: o.Version, MaxClients: o.MaxClients, MaxPerAddress: o.MaxPerAddress, Budget: o.Budget, Logger: o.Logger,
+		SocketMode: a.Mode, SocketGroup: a.Group,
+		Limits: tcp.Limits{
+			Window: o.Window, MaxMessage: o.MaxMessage,
+			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
+		},
 	})
 }
 
 func connectTCP(addr string, o ClientOptions) carrier.Carrier {
-	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed})
+	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec})
 }

@@ -35,6 +35,31 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestParseOptions: a socket's address says who may connect, and is the same without.
+func TestParseOptions(t *testing.T) {
+	plain, err := Parse("unix:///run/hub.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]Address{
+		"?":                        {},
+		"?mode=0660&group=dialout": {Mode: 0o660, Group: "dialout"},
+		"?group=20":                {Group: "20"},
+		"?mode=666":                {Mode: 0o666},
+		"?mode=0o600":              {Mode: 0o600},
+	} {
+		a, err := Parse("unix:///run/hub.sock" + query)
+		want.Network, want.Addr = plain.Network, plain.Addr
+		if err != nil || a != want || !a.Same(plain) || a.String() != plain.String() {
+			t.Errorf("%s: %+v, %v", query, a, err)
+		}
+	}
+	other, err := Parse("127.0.0.1:3000")
+	if err != nil || other.Same(plain) || other.Set("mode", "0600") == nil {
+		t.Errorf("%+v, %v", other, err)
+	}
+}
+
 // TestParseErrors: the error of anything else says what to write.
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
@@ -46,6 +71,14 @@ func TestParseErrors(t *testing.T) {
 		"localhost:65536":      `"65536" is not a port: write a number`,
 		"local/host:3000":      `"local/host" is not a host`,
 		"unix://hub.sock":      `"hub.sock" is not an absolute path`,
+		"unix://@hub":          "abstract socket",
+		"unix:///hub\x00":      "is not a path",
+		"unix:///hub?mode=755": "mode \"755\" is not understood: write 0600",
+		"unix:///hub?mode=9":   "is not understood",
+		"unix:///hub?mode=060": "is not understood",
+		"unix:///hub?mode=":    "is not understood",
+		"unix:///hub?group":    "the group is empty",
+		"unix:///hub?user=me":  `"user" is not known: write mode or group`,
 		"unix:///" + strings.Repeat("a", maxSocketPath): "the socket's path has 108 bytes: use a shorter one",
 	} {
 		if a, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) || a != (Address{}) {

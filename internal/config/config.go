@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/address"
 )
@@ -24,6 +24,10 @@ type Config struct {
 	Sensing Sensing
 
 	portsGiven bool // Serial was given, so auto is not the default
+
+	file     string
+	lines    map[string]int // of parts in the file: see Warn
+	warnings []*Error
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.
@@ -35,21 +39,38 @@ type Port struct {
 	Naming string // contains {sender}
 	DTROff bool
 	RTSOff bool
+	May    carrier.Rights `json:",omitempty"` // of its devices
 }
 
 // Limits bound what clients may use.
 type Limits struct {
 	MessageSize    int // bytes
 	Clients        int
+	AddressClients int // of one IP address
 	Senders        int // of one client
 	Listeners      int // of one client
 	Outstanding    int // messages of one client
 	Outbox         int // events that wait for one client
-	OutboxMemory   int // bytes, of the events that wait for all clients
+	Memory         int // bytes, of all that the hub holds for clients
 	SlowListener   hub.Policy
 	BlockDeadline  time.Duration
 	RequestTimeout time.Duration
+	EventTimes     string        // which times an event may have: plausibleTimes or anyTimes
+	HelloTimeout   time.Duration // from a client's connecting to the end of its first message
+	MessageTimeout time.Duration // from the beginning of a message to its end
+	WriteTimeout   time.Duration // in which a client may read nothing
 }
+
+// What EventTimes may be.
+const (
+	plausibleTimes = "plausible"
+	anyTimes       = "any"
+)
+
+// Times returns the times that an event may have.
+func (l *Limits) Times() hub.TimeRange { return hub.TimeRange{Any: l.EventTimes == anyTimes} }
+
+func eventTimes() []string { return []string{plausibleTimes, anyTimes} }
 
 // Log says what the hub logs, and in which format.
 type Log struct {
@@ -95,14 +116,18 @@ func Default() *Config {
 func defaults() *Config {
 	return &Config{
 		Limits: Limits{
-			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024, OutboxMemory: 256 << 20,
-			SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
+			MessageSize: 1 << 20, Clients: 10_000, Senders: 256, Listeners: 4096, Outstanding: 1024, Outbox: 1024,
+			Memory: carrier.DefaultBudget, SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
+			EventTimes: plausibleTimes, HelloTimeout: 10 * time.Second, MessageTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}
 }
 
 func (c *Config) complete() {
+	if c.Limits.AddressClients == 0 {
+		c.Limits.AddressClients = max(64, c.Limits.Clients/2)
+	}
 	if len(c.Listen) == 0 {
 		c.Listen = []address.Address{defaultAddress}
 	}
@@ -111,40 +136,10 @@ func (c *Config) complete() {
 	}
 }
 
-// Load reads a file. The error says why it could not be read, or joins an [*Error] for each mistake in it.
-func Load(file string) (*Config, error) {
-	data, err := read(file, "--config")
-	if err != nil {
-		return nil, err
-	}
-	return Parse(file, data)
-}
-
-// read reads a file; option is the command-line option that names it.
-func read(file, option string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err == nil && info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: the file has %d bytes: a configuration may have %d at most", file, info.Size(), maxFile)
-	}
-	data, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such file: check the path given to %s", file, option)
-	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%s: permission denied: make the file readable for this user", file)
-	case err != nil:
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	return data, nil
-}
-
 // listed reports whether the address is in the list. Two addresses of port 0 are different ports.
 func listed(a address.Address, list []address.Address) bool {
-	return !strings.HasSuffix(a.Addr, ":0") && slices.Contains(list, a)
+	return !strings.HasSuffix(a.Addr, ":0") && slices.ContainsFunc(list, a.Same)
 }
-
-// maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a tenth of that.
-const maxFile = 1 << 20
 
 // Add applies the command line: addresses replace those of the file, and ports are added to those of the file, if it names
 // any. The port none removes all others.

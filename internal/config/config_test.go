@@ -6,9 +6,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"sighub/carrier"
 	"sighub/internal/address"
 )
 
@@ -58,14 +60,14 @@ func outcome(t *testing.T, file string, data []byte) string {
 }
 
 func TestLoad(t *testing.T) {
-	if _, err := Load("testdata/full.yaml"); err != nil {
+	if _, err := Load(t.Context(), "testdata/full.yaml", nil); err != nil {
 		t.Error(err)
 	}
-	_, err := Load("testdata/nothing.yaml")
+	_, err := Load(t.Context(), "testdata/nothing.yaml", nil)
 	if err == nil || !strings.Contains(err.Error(), "no such file: check the path") {
 		t.Error(err)
 	}
-	_, err = Load("testdata")
+	_, err = Load(t.Context(), "testdata", nil)
 	if err == nil {
 		t.Error("a folder was read")
 	}
@@ -73,10 +75,10 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(big, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Load(big); err == nil || !strings.Contains(err.Error(), "may have 1048576 at most") {
+	if _, err = Load(t.Context(), big, nil); err == nil || !strings.Contains(err.Error(), "beyond its first 262144 bytes") {
 		t.Error(err)
 	}
-	_, err = Load("testdata/sizes.yaml")
+	_, err = Load(t.Context(), "testdata/sizes.yaml", nil)
 	var fault *Error
 	if !errors.As(err, &fault) || fault.Line != 2 || fault.File != "testdata/sizes.yaml" {
 		t.Error(err)
@@ -91,7 +93,7 @@ func TestAdd(t *testing.T) {
 		addresses      string
 		ports          int
 	}{
-		{"nothing", nil, nil, "", "tcp://127.0.0.1:3000 unix:///run/sighub/hub.sock", 2},
+		{"nothing", nil, nil, "", "tcp://127.0.0.1:3000 unix:///run/sighub/hub.sock unix:///run/sighub/all.sock unix:///run/sighub/own.sock", 2},
 		{"addresses replace", []string{"[::1]:7"}, nil, "", "tcp://[::1]:7", 2},
 		{"ports are added", nil, []string{"/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm"}, "", "", 3},
 		{"bad address", []string{"x"}, nil, "--listen x: the port is missing: write x:3000", "", 0},
@@ -100,8 +102,8 @@ func TestAdd(t *testing.T) {
 		{"port twice", nil, []string{"/dev/ttyUSB0"}, "/dev/ttyUSB0 is given twice, in the file or on the command line", "", 0},
 		{"no path", nil, []string{"?baud=1"}, "the port is missing", "", 0},
 		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
-		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a number`, "", 0},
-		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr or rts`, "", 0},
+		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a whole number`, "", 0},
+		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr, rts or may`, "", 0},
 		{"patterns", nil, []string{"/dev/ttyUSB?", "/dev/ttyACM??dtr=off", "0403:6001:A1?rts=off", "auto"}, "", "", 6},
 		{"malformed pattern", nil, []string{"/dev/tty[A"}, "/dev/tty[A is malformed", "", 0},
 		{"no port at all", nil, []string{"none"}, "", "", 0},
@@ -110,7 +112,7 @@ func TestAdd(t *testing.T) {
 		{"bad escape", nil, []string{"/dev/x?name=%zz"}, "invalid URL escape", "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, err := Load("testdata/full.yaml")
+			c, err := Load(t.Context(), "testdata/full.yaml", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,11 +139,19 @@ func TestAdd(t *testing.T) {
 		})
 	}
 	p, err := ParsePort("/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm")
-	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}", false, false}); err != nil || p != want {
+	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}", false, false, 0}); err != nil || p != want {
 		t.Error(p, err)
 	}
 	if p, err := ParsePort("/dev/ttyACM??dtr=off&rts=on"); err != nil || p.Port != "/dev/ttyACM?" || !p.DTROff || p.RTSOff {
 		t.Error(p, err)
+	}
+	if p, err := ParsePort("/dev/x?may=Listen,request"); err != nil || p.May != carrier.RightListen|carrier.RightRequest {
+		t.Error(p, err)
+	}
+	for _, bad := range []string{"/dev/x?may=", "/dev/x?may=listen,admin"} {
+		if p, err := ParsePort(bad); err == nil || !strings.Contains(err.Error(), "write listen, request, list or all") {
+			t.Error(bad, p, err)
+		}
 	}
 	if p, err := ParsePort("/dev/x?baud=auto"); err != nil || p.Baud != DefaultBaud {
 		t.Error(p, err)
@@ -187,18 +197,24 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("{? [a]: b, <<: *x}"))
 	f.Add([]byte("serial: [{port: a, ? b}]"))
+	for _, text := range []string{"[[[", "- - -", "? ? ", "&a *a", "a: |\n  x", "{a: {b: [c", "!a !b c", "'\n", "\"\\x41", "---\n...\n", "<<: {}", "%TAG\n"} {
+		f.Add([]byte(strings.Repeat(text, 500)))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<12 {
-			return
-		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		c, err := Parse("x.yaml", data)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 150<<20 {
+			t.Fatalf("%d bytes took %d MiB", len(data), allocated>>20)
+		}
 		switch {
 		case err == nil:
 			if len(c.Listen) == 0 || c.Limits.MessageSize < minMessage {
 				t.Errorf("%+v", c)
 			}
 			for _, a := range c.Listen {
-				if again, err := address.Parse(a.String()); err != nil || again != a {
+				if again, err := address.Parse(a.String()); err != nil || !again.Same(a) {
 					t.Errorf("%s: read again, it is %s, %v", a, again, err)
 				}
 			}

@@ -1,18 +1,19 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"sighub/internal/plain"
+	"sighub/internal/safetext"
 )
 
 // An Error is one mistake in a file.
@@ -22,35 +23,42 @@ type Error struct {
 	Message      string
 }
 
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.Place() + ": " + e.Message }
+
+// Place returns the file, the line and the column.
+func (e *Error) Place() string {
 	if e.Line == 0 {
-		return e.File + ": " + e.Message
+		return e.File
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 }
 
 // Parse reads a configuration; errors name it file. The error joins an [*Error] for each mistake, in the order of the lines.
 func Parse(file string, data []byte) (*Config, error) {
-	if len(data) > maxFile {
-		return nil, &Error{File: file, Message: fmt.Sprintf("the file has %d bytes: a configuration may have %d at most", len(data), maxFile)}
-	}
 	d := newDecoder(file)
 	c := defaults()
 	if root := d.parse(data); root != nil {
 		d.config(root, c)
+		d.checkWatched(&c.Sensing)
 	}
 	if err := d.faults(); err != nil {
 		return nil, err
 	}
 	c.complete()
+	c.file, c.lines, c.warnings = file, d.seen, d.warnings
 	return c, nil
 }
 
 // A decoder walks the YAML nodes, which know their lines, and collects every mistake.
 type decoder struct {
-	file string
-	errs []*Error
-	seen map[string]int // by name: the line of what may appear only once
+	file     string
+	errs     []*Error
+	seen     map[string]int // by name: the line of what may appear only once
+	watched  []watch
+	warnings []*Error
+
+	open []level  // what is still open at the end of the file
+	rows [][]byte // the lines of the file
 }
 
 func newDecoder(file string) *decoder { return &decoder{file: file, seen: make(map[string]int)} }
@@ -60,9 +68,12 @@ func (d *decoder) faults() error {
 	slices.SortStableFunc(d.errs, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	joined := make([]error, len(d.errs))
-	for i, e := range d.errs {
-		joined[i] = e
+	var joined []error
+	for _, e := range d.errs[:min(len(d.errs), maxTold)] {
+		joined = append(joined, e)
+	}
+	if len(d.errs) > maxTold {
+		joined = append(joined, &Error{File: d.file, Message: "there are more mistakes: mend these first"})
 	}
 	return errors.Join(joined...)
 }
@@ -76,9 +87,14 @@ func (d *decoder) parse(data []byte) (root ast.Node) {
 			d.errs = append(d.errs, &Error{File: d.file, Message: "this is not YAML"})
 		}
 	}()
-	f, err := parser.ParseBytes(data, 0)
+	d.rows = bytes.Split(data, []byte{'\n'})
+	tokens := d.tokens(data)
+	if tokens == nil {
+		return nil
+	}
+	f, err := parser.Parse(tokens, 0)
 	if err != nil {
-		d.errs = append(d.errs, d.syntax(err))
+		d.syntax(err)
 		return nil
 	}
 	for _, doc := range f.Docs {
@@ -93,22 +109,9 @@ func (d *decoder) parse(data []byte) (root ast.Node) {
 	return root
 }
 
-func (d *decoder) syntax(err error) *Error {
-	e := &Error{File: d.file, Message: err.Error()}
-	if at, ok := errors.AsType[yaml.Error](err); ok {
-		e.Message = at.GetMessage()
-		e.Line, e.Column = place(at.GetToken())
-	}
-	e.Message, _, _ = strings.Cut(e.Message, "\n")
-	if strings.Contains(e.Message, "'\t'") {
-		e.Message += ": YAML is indented with spaces, not with tabs"
-	}
-	return e
-}
-
 func (d *decoder) fail(n ast.Node, format string, args ...any) {
 	line, column := place(n.GetToken())
-	d.errs = append(d.errs, &Error{d.file, line, column, fmt.Sprintf(format, args...)})
+	d.failAt(line, column, format, args...)
 }
 
 // place returns where a token is in the file: 0 if that is not known.
@@ -140,13 +143,49 @@ func (d *decoder) mapping(n ast.Node, what string, fields ...field) {
 		d.fail(n, "%s is %s: write a mapping with %s", what, describe(n), orList(keysOf(fields)))
 		return
 	}
-	for it := m.MapRange(); it.Next(); {
-		d.entry(it.Key(), it.Value(), what, fields)
+	lines := make(map[string]int)
+	var before ast.MapKeyNode
+	var number ast.Node // the value of before
+	for it := m.MapRange(); it.Next() && len(d.errs) < maxFound; {
+		key := it.Key()
+		if rest := key.String(); number != nil && startsWithDigit(rest) && isNull(unwrap(it.Value())) {
+			whole := number.GetToken().Value
+			d.fail(number, "%s %s,%s has a comma, which begins another entry: write %s.%s", before, whole, rest, whole, rest)
+			continue
+		}
+		before, number = key, numberNode(it.Value())
+		if d.first(key, lines) {
+			d.entry(key, it.Value(), what, fields)
+		}
 	}
 }
 
+// first records the line of a key. It returns false, and reports an error, if the mapping has the key already, perhaps in quotes,
+// which the parser does not notice.
+func (d *decoder) first(key ast.Node, lines map[string]int) bool {
+	name := keyName(key)
+	if line, ok := lines[name]; ok {
+		d.fail(key, "%q is already on line %d: remove one of them", safetext.Short(name, 64), line)
+		return false
+	}
+	lines[name], _ = place(key.GetToken())
+	return true
+}
+
+func keyName(key ast.Node) string { return strings.Trim(key.String(), `"'`) }
+
+func startsWithDigit(text string) bool { return text != "" && '0' <= text[0] && text[0] <= '9' }
+
+func numberNode(n ast.Node) ast.Node {
+	switch n := unwrap(n).(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return n
+	}
+	return nil
+}
+
 func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
-	name := strings.Trim(key.String(), `"'`)
+	name := keyName(key)
 	for _, f := range fields {
 		if f.key == name {
 			d.value(value, f.decode)
@@ -157,7 +196,7 @@ func (d *decoder) entry(key, value ast.Node, what string, fields []field) {
 		d.fail(key, "%q is one word to YAML: write %s: %s, with a space after the colon", name, before, after)
 		return
 	}
-	d.fail(key, "%q is not a key of %s: %s", name, what, suggest(name, keysOf(fields)))
+	d.fail(key, "%q is not a key of %s: %s", safetext.Short(name, 64), what, suggest(name, keysOf(fields)))
 }
 
 func keysOf(fields []field) []string {
@@ -179,7 +218,9 @@ func (d *decoder) items(n ast.Node, what string, f func(n ast.Node)) {
 		return
 	}
 	for _, item := range list.Values {
-		d.value(item, f)
+		if len(d.errs) < maxFound {
+			d.value(item, f)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (d *decoder) pins(n ast.Node, s *Sensing) {
 		if p.Sender == "" {
 			p.Sender = p.Pin
 		}
-		if d.only(n, "pin "+p.Pin) && d.name(n, p.Sender) {
+		if d.only(n, PinPlace(p.Pin)) && d.name(n, p.Sender) {
 			s.Pins = append(s.Pins, p)
 		}
 	})
@@ -100,6 +100,7 @@ func (d *decoder) thresholds(n ast.Node, s *Sensing) {
 		}
 		if d.check(n, t.Check()) && d.name(n, t.As) {
 			s.Thresholds = append(s.Thresholds, t)
+			d.watched = append(d.watched, watch{n, t.Sender, t.Event})
 		}
 	})
 }

@@ -3,11 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sighub/carrier"
+	"sighub/internal/safetext"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
@@ -34,7 +39,7 @@ func ParsePort(text string) (Port, error) {
 			return p, err
 		}
 	}
-	return p, nil
+	return p, p.suits(runtime.GOOS)
 }
 
 func checkPort(port string) error {
@@ -57,23 +62,19 @@ func checkPort(port string) error {
 }
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.
-func portKeys() []string { return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts"} }
+func portKeys() []string {
+	return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}
+}
 
 func (p *Port) set(key, value string) error {
 	var err error
 	switch key {
 	case "baud":
-		if value == autoBaud {
-			p.Baud = DefaultBaud
-			return nil
-		}
-		if p.Baud, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("baud %q is not a number: write auto, or a rate such as baud=115200", value)
-		}
-		return checkBaud(p.Baud)
+		p.Baud, err = parseBaud(value)
+		return err
 	case "opener":
-		p.Opener = value
-		return checkOneOf("opener", value, openers())
+		p.Opener = strings.ToLower(value)
+		return checkOneOf("opener", p.Opener, openers())
 	case "name":
 		p.Name = value
 		return checkDeviceName(value)
@@ -81,13 +82,23 @@ func (p *Port) set(key, value string) error {
 		p.Naming = value
 		return checkNaming(value)
 	case "dtr":
-		p.DTROff = value == lineOff
-		return checkOneOf("dtr", value, lineLevels())
+		p.DTROff = strings.EqualFold(value, lineOff)
+		return checkOneOf("dtr", strings.ToLower(value), lineLevels())
 	case "rts":
-		p.RTSOff = value == lineOff
-		return checkOneOf("rts", value, lineLevels())
+		p.RTSOff = strings.EqualFold(value, lineOff)
+		return checkOneOf("rts", strings.ToLower(value), lineLevels())
+	case "may":
+		for word := range strings.SplitSeq(value, ",") {
+			word = strings.ToLower(strings.TrimSpace(word))
+			if err := checkOneOf("may", word, carrier.RightWords()); err != nil {
+				return err
+			}
+			right, _ := carrier.ParseRights([]string{word}) // it is one of the words
+			p.May |= right
+		}
+		return nil
 	default:
-		return fmt.Errorf("%q is not known: write baud, opener, name, naming, dtr or rts", key)
+		return fmt.Errorf("%q is not known: write %s", key, orList(portKeys()[1:]))
 	}
 }
 
@@ -96,6 +107,56 @@ const autoBaud = "auto"
 
 // lineOff stands for a modem line that stays down.
 const lineOff = "off"
+
+// parseBaud reads a rate, or auto.
+func parseBaud(text string) (int, error) {
+	if text == autoBaud {
+		return DefaultBaud, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		rate := "a rate such as 115200"
+		if n, ok := meantBaud(text); ok {
+			rate = strconv.Itoa(n)
+		}
+		return 0, fmt.Errorf("baud %q is not a whole number: write %s, or auto", text, rate)
+	}
+	return n, checkBaud(n)
+}
+
+// usualRates are those of most adapters.
+func usualRates() []int {
+	return []int{300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 250000, 460800, 500000, 576000, 921600, 1_000_000,
+		1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000}
+}
+
+// meantBaud returns the rate that somebody means by 115k, 115.2k, 1M, 9,600 or 9600.0.
+func meantBaud(text string) (int, bool) {
+	factor := 1.0
+	number := strings.TrimSpace(strings.ToLower(text))
+	for _, ending := range []string{"bps", "baud", "bd", "d", "b"} {
+		number = strings.TrimSpace(strings.TrimSuffix(number, ending))
+	}
+	if rest, ok := strings.CutSuffix(number, "k"); ok {
+		number, factor = rest, 1e3
+	} else if rest, ok := strings.CutSuffix(number, "m"); ok {
+		number, factor = rest, 1e6
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		n, err = strconv.ParseFloat(strings.NewReplacer(",", "", " ", "", "'", "", "_", "").Replace(number), 64)
+	}
+	if err != nil {
+		return 0, false
+	}
+	n *= factor
+	for _, rate := range usualRates() {
+		if math.Abs(n-float64(rate)) <= float64(rate)/100 {
+			return rate, true
+		}
+	}
+	return 0, false
+}
 
 func checkBaud(n int) error {
 	if n < 300 || n > 4_000_000 {
@@ -111,9 +172,16 @@ func checkOneOf(what, value string, list []string) error {
 	return nil
 }
 
+// maxDeviceName is the length of the longest name that a port gives its device, in bytes.
+const maxDeviceName = 64
+
 func checkDeviceName(name string) error {
-	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("name %q cannot name a device: write 1 to 64 printable bytes", name)
+	err := safetext.CheckName(name)
+	if err == nil && len(name) > maxDeviceName {
+		err = fmt.Errorf("it has %d bytes, more than %d: shorten it", len(name), maxDeviceName)
+	}
+	if err != nil {
+		return fmt.Errorf("name %q cannot name a device: %w", safetext.Short(name, maxDeviceName), err)
 	}
 	return nil
 }
@@ -127,6 +195,9 @@ func checkNaming(naming string) error {
 	rest := strings.NewReplacer("{sender}", "", "{device}", "").Replace(naming)
 	if strings.ContainsAny(rest, "{}") {
 		return fmt.Errorf("naming %q: only {sender} and {device} have a meaning: remove the other braces", naming)
+	}
+	if err := safetext.CheckName(naming); err != nil {
+		return fmt.Errorf("naming %q cannot name a sender: %w", safetext.Short(naming, 64), err)
 	}
 	if len(naming) > 128 {
 		return fmt.Errorf("naming has %d bytes: write 128 at most", len(naming))

@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"sighub/internal/safetext"
 )
 
 // The methods below make the field of a key whose value is one scalar.
@@ -49,13 +50,29 @@ func (d *decoder) text(n ast.Node, what string) (string, bool) {
 		}
 		d.fail(n, "%s is a mapping: write a text", what)
 	default:
+		line, _ := place(n.GetToken())
+		if _, said := slip(d.line(line), true); said != "" && isNull(n) {
+			d.fail(n, "%s", said)
+			break
+		}
 		d.fail(n, "%s is %s: write a text, or remove the line", what, describe(n))
 	}
 	return "", false
 }
 
+// word reads one of the words that a key may have. Capitals are as good as small letters, and what YAML takes for a number or
+// for true or false is a word, too.
+func (d *decoder) word(n ast.Node, what string) (string, bool) {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return strings.ToLower(n.GetToken().Value), true
+	}
+	text, ok := d.text(n, what)
+	return strings.ToLower(text), ok
+}
+
 func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
-	if text, ok := d.text(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
+	if text, ok := d.word(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
 		*v = text
 	}
 }
@@ -67,6 +84,12 @@ func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 			d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
 		}
 		return int(i), err == nil
+	}
+	if s, ok := n.(*ast.StringNode); ok {
+		if whole := strings.NewReplacer(",", "", " ", "", "'", "").Replace(s.Value); isDigits(whole) {
+			d.fail(n, "%s must be an integer, not %q: write %s", what, s.Value, whole)
+			return 0, false
+		}
 	}
 	d.fail(n, "%s must be an integer, not %s", what, describeScalar(n))
 	return 0, false
@@ -84,8 +107,21 @@ func (d *decoder) number(n ast.Node, what string) (float64, bool) {
 			return float64(i), true
 		}
 	}
+	if s, ok := n.(*ast.StringNode); ok {
+		if point := strings.Replace(s.Value, ",", ".", 1); point != s.Value && isNumber(point) {
+			d.fail(n, "%s %s has a comma: write %s", what, s.Value, point)
+			return 0, false
+		}
+	}
 	d.fail(n, "%s must be a number, not %s", what, describeScalar(n))
 	return 0, false
+}
+
+func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func (d *decoder) boolean(n ast.Node, what string, v *bool) {
@@ -119,19 +155,30 @@ func (d *decoder) sender(n ast.Node, what string, v *string) {
 	if !ok {
 		return
 	}
-	if len(text) > maxName || strings.ContainsFunc(text, unicode.IsControl) {
-		d.fail(n, "%s %q cannot be a name: write 1 to %d printable bytes", what, text, maxName)
+	if err := safetext.CheckName(text); err != nil {
+		d.fail(n, "%s %q cannot be a name: %s", what, safetext.Short(text, 64), err)
 		return
 	}
 	*v = text
 }
 
-// maxName is the length of the longest name that the hub allows, in bytes.
-const maxName = 255
+// unit reads a unit as the hub allows it.
+func (d *decoder) unit(n ast.Node, v *string) {
+	text, ok := d.text(n, "unit")
+	if !ok {
+		return
+	}
+	if err := safetext.CheckUnit(text); err != nil {
+		d.fail(n, "unit %q cannot be shown: %s", safetext.Short(text, 64), err)
+		return
+	}
+	*v = text
+}
 
 // event reads the name of an event, which may be a channel.
 func (d *decoder) event(n ast.Node, what string, v *string) {
-	if isNull(n) {
+	line, _ := place(n.GetToken())
+	if _, said := slip(d.line(line), true); said == "" && isNull(n) {
 		d.fail(n, `%s is empty: # begins a comment: put the name in quotes, "#dark"`, what)
 		return
 	}
@@ -206,6 +253,8 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 	}
 	t, err := time.ParseDuration(text)
 	switch {
+	case err != nil && isDuration(strings.ReplaceAll(text, " ", "")):
+		d.fail(n, "%s %q has a space: write %s", what, text, strings.ReplaceAll(text, " ", ""))
 	case err != nil:
 		d.fail(n, "%s %q is not a duration: write one such as 500ms, 2s or 1m", what, text)
 	case t < time.Millisecond || t > 24*time.Hour:
@@ -213,6 +262,11 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 	default:
 		*v = t
 	}
+}
+
+func isDuration(text string) bool {
+	_, err := time.ParseDuration(text)
+	return err == nil
 }
 
 func describeScalar(n ast.Node) string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"runtime"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -23,6 +24,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 				d.fail(n, "state %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", text)
 			default:
 				c.State = text
+				d.seen[StatePlace], _ = place(n.GetToken())
 			}
 		}},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
@@ -31,30 +33,70 @@ func (d *decoder) config(n ast.Node, c *Config) {
 }
 
 func (d *decoder) listen(n ast.Node, c *Config) {
-	lines := make(map[address.Address]int)
+	lines := make(map[string]int)
 	d.items(n, "listen", func(n ast.Node) {
-		text, ok := d.text(n, "an address")
+		a, ok := d.listenAddress(n)
 		if !ok {
 			return
 		}
-		a, err := address.Parse(text)
-		if !d.check(n, err) {
-			return
-		}
 		if listed(a, c.Listen) {
-			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a])
+			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a.String()])
 			return
 		}
-		lines[a], _ = place(n.GetToken())
+		lines[a.String()], _ = place(n.GetToken())
+		d.seen[AddressPlace(a.String())] = lines[a.String()]
 		c.Listen = append(c.Listen, a)
 	})
+}
+
+// listenAddress decodes one entry of listen: an address, or a mapping with its options.
+func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
+	parse := func(n ast.Node) {
+		if text, isText := d.text(n, "an address"); isText {
+			var err error
+			a, err = address.Parse(text)
+			ok = d.check(n, err)
+		}
+	}
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		parse(n)
+		return a, ok
+	}
+	before := len(d.errs)
+	var options []func()
+	option := func(key string) field {
+		return field{key, func(n ast.Node) {
+			text, ok := n.GetToken().Value, true
+			if _, number := n.(*ast.IntegerNode); !number { // a mode is a number to YAML
+				text, ok = d.text(n, key)
+			}
+			if ok {
+				options = append(options, func() { d.check(n, a.Set(key, text)) })
+			}
+		}}
+	}
+	d.mapping(n, "an address", field{"address", parse}, option("mode"), option("group"))
+	if a.Addr == "" && len(d.errs) == before {
+		d.fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
+	}
+	if ok {
+		for _, set := range options {
+			set()
+		}
+	}
+	return a, ok
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
 	c.portsGiven = !isNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
-		if s.Value != NoPort && d.check(n, checkPort(s.Value)) {
-			c.Serial = []Port{{Port: s.Value, Baud: DefaultBaud, Naming: DefaultNaming}}
+		if s.Value == NoPort {
+			return
+		}
+		if p, ok := d.port(n); ok {
+			c.Serial = []Port{p}
 		}
 		return
 	}
@@ -67,6 +109,7 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
 			lines[p.Port], _ = place(n.GetToken())
+			d.seen[PortPlace(p.Port)] = lines[p.Port]
 			c.Serial = append(c.Serial, p)
 		}
 	})
@@ -77,12 +120,16 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
 		p.Port = s.Value
-		return p, d.check(n, checkPort(p.Port))
+		return p, d.check(n, checkPort(p.Port)) && d.check(n, p.suits(runtime.GOOS))
 	}
 	before := len(d.errs)
 	asInQuery := func(key string) field { // as [ParsePort] has it
 		return field{key, func(n ast.Node) {
-			if text, ok := d.text(n, key); ok {
+			read := d.text
+			if key == "dtr" || key == "rts" || key == "opener" {
+				read = d.word
+			}
+			if text, ok := read(n, key); ok {
 				d.check(n, p.set(key, text))
 			}
 		}}
@@ -94,16 +141,27 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		}},
 		field{"baud", func(n ast.Node) {
-			if s, ok := n.(*ast.StringNode); ok && s.Value == autoBaud {
-				p.Baud = DefaultBaud
-			} else if v, ok := d.integer(n, "baud"); ok && d.check(n, checkBaud(v)) {
-				p.Baud = v
+			if text, ok := d.word(n, "baud"); ok {
+				d.check(n, p.set("baud", text))
 			}
 		}},
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
+		field{"may", func(n ast.Node) {
+			if _, one := n.(*ast.StringNode); one {
+				asInQuery("may").decode(n)
+				return
+			}
+			d.items(n, "may", asInQuery("may").decode)
+		}},
 	)
-	if p.Port == "" && len(d.errs) == before {
+	switch {
+	case len(d.errs) > before:
+	case p.Port == "":
 		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
+	case d.check(n, p.suits(runtime.GOOS)):
+		if doubts := p.doubts(); doubts != "" {
+			d.warn(n, "%s", doubts)
+		}
 	}
 	return p, p.Port != ""
 }
@@ -115,14 +173,20 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 	d.mapping(n, "limits",
 		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
 		d.countField("clients", &l.Clients),
+		d.countField("address_clients", &l.AddressClients),
 		d.countField("senders", &l.Senders),
 		d.countField("listeners", &l.Listeners),
 		d.countField("outstanding", &l.Outstanding),
 		d.countField("outbox", &l.Outbox),
-		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.OutboxMemory) }},
+		field{"memory", func(n ast.Node) { d.size(n, "memory", &l.Memory) }},
+		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.Memory) }}, // what memory was called
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),
+		field{"event_times", func(n ast.Node) { d.choice(n, "event_times", &l.EventTimes, eventTimes()) }},
+		d.durationField("hello_timeout", &l.HelloTimeout),
+		d.durationField("message_timeout", &l.MessageTimeout),
+		d.durationField("write_timeout", &l.WriteTimeout),
 	)
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // AddSensors applies what the command line says about sensors. Each argument is auto, none, which removes all others, or the
 // name of a file, whose sensors, pins and thresholds are added.
-func (c *Config) AddSensors(args []string) error {
+func (c *Config) AddSensors(ctx context.Context, args []string) error {
 	var errs []error
 	for _, text := range args {
 		switch text {
@@ -24,7 +25,7 @@ func (c *Config) AddSensors(args []string) error {
 		case AutoSensors:
 			c.Sensing.Auto = true
 		default:
-			more, err := loadSensing(text)
+			more, err := loadSensing(ctx, text)
 			if err == nil {
 				err = c.Sensing.add(text, more)
 			}
@@ -47,8 +48,8 @@ func each(err error) []error {
 	return []error{err}
 }
 
-func loadSensing(file string) (*Sensing, error) {
-	data, err := read(file, "--sensors")
+func loadSensing(ctx context.Context, file string) (*Sensing, error) {
+	data, err := read(ctx, file, "--sensors", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +57,7 @@ func loadSensing(file string) (*Sensing, error) {
 	s := new(Sensing)
 	if root := d.parse(data); root != nil {
 		d.mapping(root, "a file of sensors", d.sensing(s)...)
+		d.checkWatched(s)
 	}
 	if err := d.faults(); err != nil {
 		return nil, err
@@ -83,6 +85,11 @@ func (s *Sensing) add(file string, more *Sensing) error {
 	s.Sensors = append(s.Sensors, more.Sensors...)
 	s.Pins = append(s.Pins, more.Pins...)
 	s.Thresholds = append(s.Thresholds, more.Thresholds...)
+	for _, t := range s.Thresholds { // some watch what another file has
+		if err := s.checkWatched(t.Sender, t.Event); err != nil {
+			return fmt.Errorf("%s: a threshold watches what is not there: %w", file, err)
+		}
+	}
 	return nil
 }
 
@@ -90,10 +97,10 @@ func (s *Sensing) add(file string, more *Sensing) error {
 func (s *Sensing) unique() []string {
 	var list []string
 	for i := range s.Sensors {
-		list = append(list, s.Sensors[i].place(), senderMark+s.Sensors[i].Sender)
+		list = append(list, s.Sensors[i].Place(), senderMark+s.Sensors[i].Sender)
 	}
 	for _, p := range s.Pins {
-		list = append(list, "pin "+p.Pin, senderMark+p.Sender)
+		list = append(list, PinPlace(p.Pin), senderMark+p.Sender)
 	}
 	for _, t := range s.Thresholds {
 		list = append(list, senderMark+t.As)

@@ -38,7 +38,7 @@ func TestAddSensors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := Default()
-			err := c.AddSensors(test.args)
+			err := c.AddSensors(t.Context(), test.args)
 			got := c.Summary()
 			if err != nil {
 				got = err.Error()
@@ -52,7 +52,7 @@ func TestAddSensors(t *testing.T) {
 	if err != nil || c.Sensing.Empty() {
 		t.Fatal(err)
 	}
-	if err := c.AddSensors([]string{NoSensors}); err != nil || !c.Sensing.Empty() {
+	if err := c.AddSensors(t.Context(), []string{NoSensors}); err != nil || !c.Sensing.Empty() {
 		t.Errorf("%+v, %v", c.Sensing, err)
 	}
 }

@@ -40,6 +40,8 @@ type Sensor struct {
 	Jitter  time.Duration
 	Samples int
 	Outputs []sensors.Output // empty: every quantity as it is
+
+	quantities []string // that the driver measures; nil if that is not known
 }
 
 // Source returns the sensor as a source for a Poller. The caller sets Open.
@@ -49,8 +51,8 @@ func (s *Sensor) Source() sensors.Source {
 	}
 }
 
-// place returns where the sensor is. No two sensors can be at the same place.
-func (s *Sensor) place() string {
+// Place returns where the sensor is. No two sensors can be at the same place.
+func (s *Sensor) Place() string {
 	if s.Kernel != "" {
 		return "the kernel's sensor " + s.Kernel
 	}
@@ -73,7 +75,7 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 			s.Auto = true
 			return
 		}
-		if sensor, ok := d.sensor(n); ok && d.only(n, sensor.place()) && d.name(n, sensor.Sender) {
+		if sensor, ok := d.sensor(n); ok && d.only(n, sensor.Place()) && d.name(n, sensor.Sender) {
 			s.Sensors = append(s.Sensors, sensor)
 		}
 	})
@@ -210,7 +212,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 			d.fail(at("events"), "a %s does not measure %q, only %s", s.Driver, o.Quantity, strings.Join(names, ", "))
 		}
 	}
-	s.Sender = cmp.Or(s.Sender, s.Driver)
+	s.Sender, s.quantities = cmp.Or(s.Sender, s.Driver), names
 }
 
 // outputs decodes what a sensor reports: by quantity, the name of an event or a mapping that describes one.
@@ -220,8 +222,12 @@ func (d *decoder) outputs(n ast.Node, outputs *[]sensors.Output) {
 		d.fail(n, "events is %s: write a mapping of what is measured, such as lux: light", describe(n))
 		return
 	}
+	lines := make(map[string]int)
 	for it := m.MapRange(); it.Next(); {
-		o := sensors.Output{Quantity: strings.Trim(it.Key().String(), `"'`)}
+		if !d.first(it.Key(), lines) {
+			continue
+		}
+		o := sensors.Output{Quantity: keyName(it.Key())}
 		if value := unwrap(it.Value()); value != nil && !isNull(value) {
 			d.value(value, func(n ast.Node) { d.output(n, &o) })
 		}
@@ -236,7 +242,7 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 	}
 	d.mapping(n, "an event",
 		field{"event", func(n ast.Node) { d.event(n, "event", &o.Event) }},
-		d.textField("unit", &o.Unit),
+		field{"unit", func(n ast.Node) { d.unit(n, &o.Unit) }},
 		field{"factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
 				d.fail(n, "factor must not be 0: every value would become 0")

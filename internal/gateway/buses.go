@@ -64,6 +64,9 @@ type busSensor struct {
 	release func() error
 }
 
+// String names the sensor itself in errors.
+func (s *busSensor) String() string { return fmt.Sprint(s.Sensor) }
+
 func (s *busSensor) Close() error { return errors.Join(s.Sensor.Close(), s.release()) }
 
 func (b *buses) acquire(c config.Bus) (*openBus, error) {

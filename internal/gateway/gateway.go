@@ -26,19 +26,27 @@ type Gateway struct {
 	poller     *sensors.Poller
 	pins       *pins.Watcher
 	thresholds *threshold.Watcher
+	senders    []string
 }
+
+// Senders returns the names of the gateway's senders.
+func (g *Gateway) Senders() []string { return g.senders }
 
 // New returns the Gateway that c, a checked configuration, describes. It looks for the kernel's sensors in sys, usually
 // /sys. It opens nothing before [Gateway.During].
 func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*Gateway, error) {
 	g := new(Gateway)
 	var err error
-	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), sources(c, kernel.Options{Root: sys, Logger: log}, log),
-		sensors.PollerOptions{Logger: log}); err != nil {
+	list := sources(c, kernel.Options{Root: sys, Logger: log}, log)
+	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), list, sensors.PollerOptions{Logger: log}); err != nil {
 		return nil, err
+	}
+	for _, s := range list {
+		g.senders = append(g.senders, s.Sender)
 	}
 	var watched []pins.Pin
 	for _, p := range c.Pins {
+		g.senders = append(g.senders, p.Sender)
 		watched = append(watched, pins.Pin{
 			Sender: p.Sender, Event: p.Event, Pull: pulls[p.Pull], ActiveLow: p.ActiveLow, Debounce: p.Debounce,
 			Open: func() (gpio.PinIn, error) { return openPin(p.Pin) },
@@ -46,6 +54,11 @@ func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*
 	}
 	if g.pins, err = pins.NewWatcher(router, watched, pins.Options{Logger: log}); err != nil {
 		return nil, err
+	}
+	for _, t := range c.Thresholds {
+		if t.Check() == nil { // it sets the default name
+			g.senders = append(g.senders, t.As)
+		}
 	}
 	g.thresholds, err = threshold.Watch(router, c.Thresholds, threshold.Options{Logger: log})
 	return g, err
@@ -80,10 +93,9 @@ func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.So
 		source.Open = func(ctx context.Context) (sensors.Sensor, error) { return shared.openSensor(ctx, s) }
 		if s.Kernel != "" {
 			source.Open = func(ctx context.Context) (sensors.Sensor, error) { return openKernel(ctx, s.Kernel, o) }
-			for _, f := range found {
-				if f.Name == s.Kernel {
-					source.Bus = f.Bus
-				}
+			if f, ok := named(found, s.Kernel); ok {
+				source.Bus = f.Bus
+				warnOfNumber(log, s, f)
 			}
 		}
 		list = append(list, source)
@@ -102,7 +114,7 @@ func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []se
 	var list []sensors.Source
 	for _, f := range found {
 		switch {
-		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel == f.Name }):
+		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return means(found, s.Kernel, f) }):
 		case taken(f.Name):
 			log.Warn("a sensor of the kernel is left out, because another sender has its name: give it another one with kernel and sender",
 				"kernel", f.Name)
@@ -116,14 +128,45 @@ func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []se
 	return list
 }
 
+// named returns the sensor that has this name, or this number if none has the name.
+func named(found []kernel.Found, name string) (numbered kernel.Found, ok bool) {
+	for _, f := range found {
+		switch is, counted := f.Is(name); {
+		case is && !counted:
+			return f, true
+		case is:
+			numbered, ok = f, true
+		}
+	}
+	return numbered, ok
+}
+
+// means reports whether name is one of f among those that were found.
+func means(found []kernel.Found, name string, f kernel.Found) bool {
+	other, ok := named(found, name)
+	return ok && other.Name == f.Name
+}
+
+// warnOfNumber warns if the configuration names a sensor by a number that may mean another one after the next start.
+func warnOfNumber(log *slog.Logger, s *config.Sensor, f kernel.Found) {
+	switch _, counted := f.Is(s.Kernel); {
+	case counted && f.Counted:
+		log.Warn("a sensor of the kernel is named by a number that may change with the next start: the kernel has nothing else that "+
+			"tells it apart from others of its kind", "kernel", s.Kernel)
+	case counted:
+		log.Warn("a sensor of the kernel is named by a number that may change with the next start: use its name instead",
+			"kernel", s.Kernel, "name", f.Name)
+	}
+}
+
 // openKernel opens the kernel's sensor of that name. Its place may have changed since the last time.
 func openKernel(ctx context.Context, name string, o kernel.Options) (sensors.Sensor, error) {
 	found := kernel.Scan(o)
 	names := make([]string, len(found))
+	if f, ok := named(found, name); ok {
+		return f.Open(ctx)
+	}
 	for i, f := range found {
-		if f.Name == name {
-			return f.Open(ctx)
-		}
 		names[i] = f.Name
 	}
 	if len(names) == 0 {

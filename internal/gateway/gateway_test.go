@@ -141,6 +141,18 @@ pins:
 	}
 }
 
+// TestKernelNumbered: a sensor that is named by the kernel's number works, and the log says which name does not change.
+func TestKernelNumbered(t *testing.T) {
+	await, log := sense(t, sysTree(t, board), `
+sensors:
+  - auto
+  - {kernel: thermal_zone0, sender: soc, period: 10ms}`)
+	await("soc temp 48.686")
+	if text := log.String(); !strings.Contains(text, "kernel=thermal_zone0 name=cpu") || strings.Contains(text, "sender=cpu") {
+		t.Error(text)
+	}
+}
+
 // TestPinOfTheConfiguration: a button to ground that bounces.
 func TestPinOfTheConfiguration(t *testing.T) {
 	pin := &gpiotest.Pin{N: "SIGHUB0", Num: -1, EdgesChan: make(chan gpio.Level)}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxName is the length of the longest name, in bytes.
@@ -34,6 +35,8 @@ func checkShort(text string) error {
 		return err
 	case strings.HasPrefix(text, " ") || strings.HasSuffix(text, " "):
 		return errors.New("it begins or ends with a space (U+0020): remove it")
+	case strings.ContainsRune(text, utf8.RuneError):
+		return errors.New("U+FFFD stands for a character that was lost on the way: send the text in UTF-8")
 	}
 	return nil
 }

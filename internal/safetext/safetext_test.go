@@ -87,6 +87,7 @@ func TestCheckName(t *testing.T) {
 		"\ue000":                 "U+E000 has no meaning that all share (private use): remove it",
 		"\u0378":                 "U+0378 is not assigned: remove it",
 		"\u0301a":                "U+0301 is a mark without a letter to stand on: remove it",
+		"a\ufffd":                "U+FFFD stands for a character that was lost on the way: send the text in UTF-8",
 		"K\xfcche":               "byte 2, 0xfc, is not UTF-8: send the text in UTF-8",
 		"\xed\xa0\x80":           "byte 1, 0xed, is not UTF-8: send the text in UTF-8",
 	} {

@@ -72,7 +72,7 @@ func (s *scanner) judge(r rune, size int) string {
 		}
 		return "is invisible"
 	case r == zeroWidthJoiner:
-		if s.emoji && s.before != zeroWidthJoiner && isEmoji(s.following()) {
+		if s.emoji && isEmoji(s.following()) {
 			return ""
 		}
 		return "is invisible"

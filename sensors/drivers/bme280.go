@@ -68,7 +68,7 @@ func newBME280(o *Options, humid bool) (chip, error) {
 func (c *bme280Chip) quantities() []sensors.Quantity {
 	all := []sensors.Quantity{
 		{Name: "temp", Unit: sensors.Celsius, Min: -40, Max: 85, Resolution: 0.01},
-		{Name: "pressure", Unit: sensors.Pascal, Min: 30_000, Max: 110_000, Resolution: 0.18},
+		{Name: "pressure", Unit: sensors.Pascal, Min: 30_000, Max: 110_000, Resolution: 0.18, Noisy: true},
 		{Name: "humidity", Unit: sensors.Humidity, Max: 100, Resolution: 0.008},
 	}
 	if !c.humid {

@@ -90,7 +90,7 @@ func sht4x() Driver {
 
 func (c *shtChip) quantities() []sensors.Quantity {
 	return []sensors.Quantity{
-		{Name: "temp", Unit: sensors.Celsius, Min: -40, Max: 125, Resolution: 175. / 65535},
+		{Name: "temp", Unit: sensors.Celsius, Min: -40, Max: 125, Resolution: 175. / 65535, Noisy: true},
 		{Name: "humidity", Unit: sensors.Humidity, Max: 100, Resolution: c.kind.span / 65535},
 	}
 }

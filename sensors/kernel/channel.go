@@ -49,6 +49,15 @@ func readText(dir, file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// textOr returns a short text, or "" if there is none.
+func textOr(dir, file string) string {
+	text, err := readText(dir, file)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // readNumber reads a number that does not change, such as a scale. It returns otherwise if there is no such file.
 func readNumber(dir, file string, otherwise float64) (float64, error) {
 	text, err := readText(dir, file)

@@ -24,18 +24,21 @@ var hwmonTypes = map[string]struct {
 }
 
 // hwmonDevice finds the values of a device: <type><number>_input, with a label if the driver has one.
-func hwmonDevice(dir string) (*device, error) {
+func hwmonDevice(o *Options, dir string) (*device, error) {
 	name, err := readText(dir, "name")
 	if err != nil {
 		return nil, err
 	}
-	d := &device{kind: Hwmon, name: name}
+	d := &device{kind: Hwmon, name: name, parent: dir}
 	if parent, err := filepath.EvalSymlinks(filepath.Join(dir, "device")); err == nil {
 		if exists(parent, "w1_slave") || exists(parent, "temp") && exists(parent, "type") {
 			return nil, nil // a thermometer on 1-Wire or a thermal zone, which is found as such
 		}
-		d.place = filepath.Base(parent)
+		d.parent = parent
+		d.serial = serialOf(parent, filepath.Dir(parent))
 	}
+	d.place = placeOf(o.Root, d.parent)
+	d.label = textOr(dir, "label")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err

@@ -21,12 +21,14 @@ var iioTypes = map[string]struct {
 }
 
 // iioDevice finds the channels of a device: in_<type>[index][_modifier]_raw, a count, or ..._input, a value without scale.
-func iioDevice(dir string) (*device, error) {
+func iioDevice(o *Options, dir string) (*device, error) {
 	name, err := readText(dir, "name")
 	if err != nil {
 		return nil, err
 	}
-	d := &device{kind: IIO, name: name, place: filepath.Base(filepath.Dir(dir))}
+	parent := filepath.Dir(dir)
+	d := &device{kind: IIO, name: name, label: textOr(dir, "label"), serial: serialOf(dir, parent, filepath.Dir(parent)),
+		parent: parent, place: placeOf(o.Root, dir)}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -171,7 +172,7 @@ func TestChanges(t *testing.T) {
 // TestComesBack: a disk that was pulled and put back has another number, and is found again.
 func TestComesBack(t *testing.T) {
 	root := tree(t, "pc.txtar")
-	f := found(t, root, "nvme1")
+	f := found(t, root, "nvme-0000-00-06-0")
 	disk := filepath.Join(root, "devices/pci0000:00/0000:00:06.0/nvme/nvme1")
 	link := filepath.Join(root, "class/hwmon/hwmon2")
 	for _, err := range []error{os.Remove(link), os.RemoveAll(disk)} {
@@ -179,7 +180,7 @@ func TestComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme at nvme1 is gone") {
+	if _, err := f.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "nvme at 0000:00:06.0 is gone") {
 		t.Errorf("opening what is not there: %v", err)
 	}
 	if got := found(t, root, "nvme").Path; !strings.Contains(got, "nvme0") {
@@ -205,6 +206,48 @@ func TestComesBack(t *testing.T) {
 	}
 	if values, err := read(t.Context(), f); err != nil || len(values) != 1 || values[0] != 20.85 {
 		t.Errorf("after it came back: %v, %v", values, err)
+	}
+}
+
+// TestSeparate: the inputs of a monitoring chip are measured apart, those of a chip for weather are not; all have a range.
+func TestSeparate(t *testing.T) {
+	for name, separate := range map[string]bool{"nct6798": true, "als": false, "x86-pkg-temp": false} {
+		for _, q := range found(t, tree(t, "pc.txtar"), name).Quantities {
+			if q.Separate != separate || !(q.Min < q.Max) {
+				t.Errorf("%s: %+v", name, q)
+			}
+		}
+	}
+}
+
+// TestOneOfSeveral: an input that cannot be read, or has become empty, is told alone, and the others are still read; a device
+// with nothing else fails.
+func TestOneOfSeveral(t *testing.T) {
+	root := files(t, map[string]string{
+		"class/hwmon/hwmon0/name": "board\n", "class/hwmon/hwmon0/temp1_input": "41000\n", "class/hwmon/hwmon0/temp2_input/x": "",
+		"class/hwmon/hwmon0/temp3_input": "43000\n", "class/thermal/thermal_zone0/type": "zone\n",
+		"class/thermal/thermal_zone0/temp/x": "",
+	})
+	f := found(t, root, "board")
+	s, err := f.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	write(t, root, "class/hwmon/hwmon0/temp3_input", "")
+	values := make([]float64, 3)
+	err = s.Read(t.Context(), values)
+	partial, ok := errors.AsType[sensors.PartialError](err)
+	if !ok || values[0] != 41 || !math.IsNaN(values[1]) || !math.IsNaN(values[2]) || partial[0] != nil || partial[1] == nil ||
+		!errors.Is(partial[2], errNumber) || !strings.Contains(err.Error(), "hwmon board") {
+		t.Errorf("%v, %v", values, err)
+	}
+	write(t, root, "class/hwmon/hwmon0/temp1_input", "garbage")
+	if err := s.Read(t.Context(), values); err == nil || errors.As(err, &partial) {
+		t.Errorf("nothing can be read: %v", err)
+	}
+	if values, err := read(t.Context(), found(t, root, "zone")); err == nil {
+		t.Errorf("a directory reads %v", values)
 	}
 }
 
@@ -298,10 +341,14 @@ func FuzzOneWire(f *testing.F) {
 	f.Add([]byte("50 05 4b 46 7f ff 10 10 1c : crc=1c YES\n50 05 4b 46 7f ff 10 10 1c t=85000\n"))
 	f.Add([]byte("00 00 : crc=00 NO\n00 t=0\n"))
 	f.Add([]byte(" YES\nt="))
+	f.Add([]byte("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := parseOneWire(text)
 		if err == nil && (math.IsNaN(n) || math.IsInf(n, 0) || !strings.Contains(string(text), " YES") ||
 			!strings.Contains(string(text), "t=")) {
+			t.Errorf("%q is taken for %v", text, n)
+		}
+		if err == nil && bytes.HasPrefix(text, []byte("00 00 00 00 00 00 00 00 00 ")) {
 			t.Errorf("%q is taken for %v", text, n)
 		}
 	})

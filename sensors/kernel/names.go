@@ -13,61 +13,90 @@ var processors = []string{"cpu-thermal", "cpu_thermal", "bcm2835_thermal", "soc-
 
 func isProcessor(name string) bool { return slices.Contains(processors, name) }
 
-// names returns a name for each device. If several devices would have the same name, each gets one with its place instead, so
-// that adding a device never changes what a name means.
+// names gives each device its names, and returns the ones to use; others mean it as well. A device that is the only one of its
+// name needs no more. Others have their label, their serial number or their place in it, so that a name means the same device
+// whatever the kernel counts, and whatever else is added.
 func names(devices []*device) []string {
-	names := make([]string, len(devices))
+	cpu := onlyProcessor(devices)
+	wishes := make([][]string, len(devices))
+	owners := make(map[string]int)
+	for i, d := range devices {
+		wishes[i] = slices.Compact([]string{d.simple(), d.with(d.label), d.with(d.serial), d.with(d.place)})
+		if d == cpu {
+			wishes[i] = slices.Insert(wishes[i], 0, cpuName)
+		}
+		seen := make(map[string]bool)
+		for _, w := range wishes[i] {
+			if !seen[w] && (w != cpuName || d == cpu) {
+				owners[w]++
+			}
+			seen[w] = true
+		}
+	}
 	taken := make(map[string]bool)
-
-	// The first kind with a processor thermometer gets the name cpu: the others measure the same.
-	cpus := make(map[string][]int)
 	for i, d := range devices {
-		if isProcessor(d.name) {
-			cpus[d.kind] = append(cpus[d.kind], i)
+		d.names = nil
+		for _, w := range wishes[i] {
+			if owners[w] == 1 && (w != cpuName || d == cpu) && !slices.Contains(d.names, w) {
+				d.names = append(d.names, w)
+				taken[w] = true
+			}
 		}
 	}
+	// The rest can be told apart by the kernel's numbers alone.
+	for _, d := range devices {
+		d.counted = len(d.names) == 0
+		choice := d.with(d.base)
+		for n := 1; len(d.names) == 0; n++ {
+			if choice == d.simple() || taken[choice] {
+				choice = fmt.Sprintf("%s-%d", d.with(d.place), n)
+			}
+			if !taken[choice] {
+				d.names = append(d.names, choice)
+				taken[choice] = true
+			}
+		}
+	}
+	all := make([]string, len(devices))
+	for i, d := range devices {
+		all[i] = d.names[0]
+	}
+	return all
+}
+
+const cpuName = "cpu"
+
+// onlyProcessor returns the processor thermometer that gets the name cpu: the only one of the first kind that has any. The
+// other kinds measure the same.
+func onlyProcessor(devices []*device) *device {
 	for _, kind := range []string{Hwmon, Thermal} {
-		if len(cpus[kind]) == 1 {
-			names[cpus[kind][0]] = "cpu"
-			taken["cpu"] = true
+		var all []*device
+		for _, d := range devices {
+			if d.kind == kind && isProcessor(d.name) {
+				all = append(all, d)
+			}
 		}
-		if len(cpus[kind]) > 0 {
-			break
+		switch len(all) {
+		case 0:
+		case 1:
+			return all[0]
+		default:
+			return nil
 		}
 	}
+	return nil
+}
 
-	simple := func(d *device) string { return slug(d.name, d.kind) }
-	full := func(d *device) string {
-		name, place := simple(d), slug(d.place, "")
-		if strings.HasPrefix(place, name) || place == "" {
-			return cmp.Or(place, name)
-		}
-		return name + "-" + place
+// simple returns the kernel's name.
+func (d *device) simple() string { return slug(d.name, d.kind) }
+
+// with returns the kernel's name with what distinguishes the device.
+func (d *device) with(what string) string {
+	name, what := d.simple(), slug(what, "")
+	if strings.HasPrefix(what, name) || what == "" {
+		return cmp.Or(what, name)
 	}
-	for _, choice := range []func(*device) string{simple, full} {
-		wanted := make(map[string][]int)
-		for i, d := range devices {
-			if names[i] == "" {
-				wanted[choice(d)] = append(wanted[choice(d)], i)
-			}
-		}
-		for name, by := range wanted {
-			if len(by) == 1 && !taken[name] {
-				names[by[0]] = name
-				taken[name] = true
-			}
-		}
-	}
-	// The rest cannot be told apart, and are numbered.
-	for i, d := range devices {
-		for n := 1; names[i] == ""; n++ {
-			if name := fmt.Sprintf("%s-%d", full(d), n); !taken[name] {
-				names[i] = name
-				taken[name] = true
-			}
-		}
-	}
-	return names
+	return name + "-" + what
 }
 
 // slug turns a name of the kernel or of a board into lower-case letters, digits and single hyphens.

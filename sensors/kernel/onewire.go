@@ -19,7 +19,7 @@ var oneWireFamilies = map[string]string{"10": "ds18s20", "22": "ds1822", "28": "
 var oneWireSpans = map[string]span{"3b": {-270, 1768}}
 
 // oneWireDevice finds a thermometer on 1-Wire, such as 28-0316a2794cff. Reading its w1_slave measures, which takes up to 750 ms.
-func oneWireDevice(dir string) (*device, error) {
+func oneWireDevice(_ *Options, dir string) (*device, error) {
 	family, id, _ := strings.Cut(filepath.Base(dir), "-")
 	name, ok := oneWireFamilies[family]
 	if !ok || !exists(dir, "w1_slave") {

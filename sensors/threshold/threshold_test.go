@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func Example() {
-	router := hub.NewRouter(hub.Options{})
+	router := hub.NewRouter(hub.Options{Times: hub.TimeRange{Any: true}})
 	_, _ = router.AddListener("", "#dark", func(ev hub.Event) { fmt.Println(ev.Sender, ev.Name, ev.Data) })
 	dark, err := threshold.Watch(router, []threshold.Threshold{
 		{Sender: "light", Event: "lux", Limit: 10, Until: 15, Report: "#dark"},
@@ -67,7 +67,7 @@ func hear(t *testing.T, r *hub.Router, sender string) *[]string {
 // TestLife: a threshold comes with the first reading, has the times of readings, and goes with its sender, whose reason it
 // has; data that is not a number is logged once and does no harm.
 func TestLife(t *testing.T) {
-	router := hub.NewRouter(hub.Options{})
+	router := hub.NewRouter(hub.Options{Times: hub.TimeRange{Any: true}})
 	var log bytes.Buffer
 	w, err := threshold.Watch(router, []threshold.Threshold{
 		{Sender: "oven", Event: "temp", Above: true, Limit: 200, Until: 190, Report: "hot", As: "warning"},
@@ -118,7 +118,7 @@ func TestLife(t *testing.T) {
 
 // TestNameTaken: a sender that is there already is not harmed; once it has gone, the next reading brings the threshold.
 func TestNameTaken(t *testing.T) {
-	router := hub.NewRouter(hub.Options{})
+	router := hub.NewRouter(hub.Options{Times: hub.TimeRange{Any: true}})
 	var log bytes.Buffer
 	w, err := threshold.Watch(router, []threshold.Threshold{{Sender: "a", Event: "x", Report: "#low"}},
 		threshold.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -161,7 +161,7 @@ func TestHysteresis(t *testing.T) {
 		if above {
 			limit, until = 15, 10
 		}
-		router := hub.NewRouter(hub.Options{})
+		router := hub.NewRouter(hub.Options{Times: hub.TimeRange{Any: true}})
 		var state *bool
 		if _, err := router.AddListener("", "#it", func(ev hub.Event) {
 			var b bool
@@ -219,7 +219,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	router := hub.NewRouter(hub.Options{})
+	router := hub.NewRouter(hub.Options{Times: hub.TimeRange{Any: true}})
 	if _, err := threshold.Watch(router, []threshold.Threshold{good, good}, threshold.Options{}); err == nil {
 		t.Error("two of the same name")
 	}

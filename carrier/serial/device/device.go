@@ -197,7 +197,9 @@ func (d *Device) tell(h carrier.Handler) {
 		case e.arrival.Answered != nil:
 			e.from.Answered(e.arrival)
 		default:
-			d.message(h, e)
+			if !e.from.TakenBack(e.arrival.In) {
+				d.message(h, e)
+			}
 			e.from.Consumed()
 		}
 	}
@@ -206,9 +208,13 @@ func (d *Device) tell(h carrier.Handler) {
 // message hands on the message of a MSG frame.
 func (d *Device) message(h carrier.Handler, e event) {
 	in, from := e.arrival.In, e.from
-	m, err := wire.UnpackMessage(e.arrival.Payload)
-	if n, params, ok := wire.UnpackNumbered(e.arrival.Payload); ok {
+	var m *carrier.Message
+	n, params, ok := wire.UnpackNumbered(e.arrival.Payload)
+	var err error
+	if ok {
 		m, err = d.request(n, params)
+	} else if m, err = wire.UnpackMessage(e.arrival.Payload); err != nil && from.Doubt(in) {
+		return
 	}
 	if err != nil {
 		from.Respond(in, carrier.Failed(err))

@@ -43,4 +43,5 @@ type Stats struct {
 	Lost         uint64 // readings dropped because the ring was full
 	Resent       uint64 // frames sent again
 	BadFrames    uint64 // frames that arrived damaged
+	Echoes       uint64 // own frames that arrived: the line returns what is sent
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,8 +15,15 @@ import (
 // pollEvery is how often a Read that cannot be woken checks whether the port was closed.
 const pollEvery = 100 * time.Millisecond
 
-func openBugst(path string, baud int) (Port, error) {
-	p, err := bugst.Open(path, &bugst.Mode{BaudRate: baud})
+func openBugst(path string, baud int, dtr, rts bool) (Port, error) {
+	mode := &bugst.Mode{BaudRate: baud}
+	if !dtr || !rts { // else the port need not have these lines
+		mode.InitialStatusBits = &bugst.ModemOutputBits{DTR: dtr, RTS: rts}
+	}
+	p, err := bugst.Open(path, mode)
+	if pe, ok := errors.AsType[*bugst.PortError](err); ok && mode.InitialStatusBits != nil && strings.Contains(err.Error(), "modem bits") {
+		return nil, fmt.Errorf("%w: %w", ErrNoModem, pe)
+	}
 	if err != nil {
 		return nil, bugstError(err)
 	}
@@ -23,8 +31,10 @@ func openBugst(path string, baud int) (Port, error) {
 		_ = p.Close()
 		return nil, bugstError(err)
 	}
-	_ = p.SetDTR(true) // some ports do not have these lines
-	_ = p.SetRTS(true)
+	if dtr && rts {
+		_ = p.SetDTR(true) // some ports do not have these lines
+		_ = p.SetRTS(true)
+	}
 	return &settablePort{newPolledPort(bugstPort{p}), p}, nil
 }
 

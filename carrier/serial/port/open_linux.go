@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a port with the native opener. The runtime's poller waits for the port, so Close wakes Read and Write, and
+// openNative opens a port with Linux's own calls. The runtime's poller waits for the port, so Close wakes Read and Write, and
 // Read notices a hang-up at once.
-func Open(path string, baud int) (Port, error) {
+func openNative(path string, baud int, dtr, rts bool) (Port, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := control(f, func(fd int) error { return setUp(fd, baud) }); err != nil {
+	if err := control(f, func(fd int) error { return setUp(fd, baud, dtr, rts, setModemBits) }); err != nil {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "set up", Path: path, Err: err}
 	}
@@ -57,19 +57,35 @@ func (p *nativePort) SetBaud(rate int) error {
 // SetModem implements [ModemSetter].
 func (p *nativePort) SetModem(dtr, rts bool) error {
 	return control(p.File, func(fd int) error {
-		var up, down int
-		for bit, raised := range map[int]bool{unix.TIOCM_DTR: dtr, unix.TIOCM_RTS: rts} {
-			if raised {
-				up |= bit
-			} else {
-				down |= bit
-			}
-		}
-		if err := unix.IoctlSetPointerInt(fd, unix.TIOCMBIC, down); err != nil {
+		up, down := modemBits(dtr, rts)
+		if err := setModemBits(fd, unix.TIOCMBIC, down); err != nil {
 			return err
 		}
-		return unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, up)
+		return setModemBits(fd, unix.TIOCMBIS, up)
 	})
+}
+
+// modemBits returns the bits of the lines that are to be asserted, and of those that are not.
+func modemBits(dtr, rts bool) (up, down int) {
+	for _, l := range []struct {
+		bit    int
+		raised bool
+	}{{unix.TIOCM_DTR, dtr}, {unix.TIOCM_RTS, rts}} {
+		if l.raised {
+			up |= l.bit
+		} else {
+			down |= l.bit
+		}
+	}
+	return up, down
+}
+
+// setModemBits asserts or deasserts modem lines: the request is TIOCMBIS or TIOCMBIC.
+func setModemBits(fd int, request uint, bits int) error {
+	if bits == 0 {
+		return nil
+	}
+	return unix.IoctlSetPointerInt(fd, request, bits)
 }
 
 // uninterrupted calls f again while it is ended by a signal.
@@ -93,16 +109,23 @@ func (p *nativePort) Close() error {
 	return p.err
 }
 
-func setUp(fd, baud int) error {
+func setUp(fd, baud int, dtr, rts bool, set func(fd int, request uint, bits int) error) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return unix.EBUSY // the kernel's error for a port in exclusive use
 	}
+	// The kernel asserts both lines when it opens a port, whatever a program does. So those that are to stay down come first,
+	// once it is sure that no other program has the port.
+	up, down := modemBits(dtr, rts)
+	cannot := set(fd, unix.TIOCMBIC, down)
 	t, err := readTermios(fd)
 	if errors.Is(err, unix.ENOTTY) {
 		return errNotTerminal
 	}
 	if err != nil {
 		return err
+	}
+	if cannot != nil {
+		return fmt.Errorf("%w: %w", ErrNoModem, cannot)
 	}
 	setRaw(t)
 	// Without HUPCL, closing the port leaves DTR asserted, so that boards whose reset is DTR keep running.
@@ -116,7 +139,7 @@ func setUp(fd, baud int) error {
 		return fmt.Errorf("exclusive use: %w", err)
 	}
 	// Pseudo terminals and some adapters have no modem lines.
-	_ = unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, unix.TIOCM_DTR|unix.TIOCM_RTS)
+	_ = set(fd, unix.TIOCMBIS, up)
 	hasten(fd)
 	return nil
 }

@@ -2,5 +2,7 @@
 
 package port
 
-// Open is the native opener: on this system, that of go.bug.st/serial.
-func Open(path string, baud int) (Port, error) { return openBugst(path, baud) }
+// openNative opens a port: on this system, as go.bug.st/serial does.
+func openNative(path string, baud int, dtr, rts bool) (Port, error) {
+	return openBugst(path, baud, dtr, rts)
+}

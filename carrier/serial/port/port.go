@@ -38,6 +38,26 @@ type Opener interface {
 	Open(path string, baud int) (Port, error)
 }
 
+// A ModemOpener is an Opener that can keep modem lines down from the beginning.
+type ModemOpener interface {
+	Opener
+	// OpenModem opens the port at this path, and asserts only those lines that are true. It never asserts the others itself.
+	// The system may do so while it opens the port; they are then deasserted before anything else is done. The error wraps
+	// [ErrNoModem] if a line must stay down and cannot be set.
+	OpenModem(path string, baud int, dtr, rts bool) (Port, error)
+}
+
+// modemOpenerFunc is a function that is a ModemOpener.
+type modemOpenerFunc func(path string, baud int, dtr, rts bool) (Port, error)
+
+// Open implements [Opener].
+func (f modemOpenerFunc) Open(path string, baud int) (Port, error) { return f(path, baud, true, true) }
+
+// OpenModem implements [ModemOpener].
+func (f modemOpenerFunc) OpenModem(path string, baud int, dtr, rts bool) (Port, error) {
+	return f(path, baud, dtr, rts)
+}
+
 // OpenerFunc is a function that is an Opener.
 type OpenerFunc func(path string, baud int) (Port, error)
 
@@ -58,15 +78,18 @@ func Openers() []string { return []string{OpenerNative, OpenerBugst, OpenerTarm}
 func NewOpener(name string) (Opener, error) {
 	switch name {
 	case "", OpenerNative:
-		return OpenerFunc(Open), nil
+		return modemOpenerFunc(openNative), nil
 	case OpenerBugst:
-		return OpenerFunc(openBugst), nil
+		return modemOpenerFunc(openBugst), nil
 	case OpenerTarm:
 		return OpenerFunc(openTarm), nil
 	default:
 		return nil, fmt.Errorf("port: there is no opener %q: choose one of %q", name, Openers())
 	}
 }
+
+// Open opens a port with the native opener of this system. Both DTR and RTS are asserted.
+func Open(path string, baud int) (Port, error) { return openNative(path, baud, true, true) }
 
 // Remedy returns what a user can do about an error of Open or SetModem.
 func Remedy(err error) string {

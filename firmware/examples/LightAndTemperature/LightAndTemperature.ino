@@ -32,13 +32,21 @@ uint32_t countStarts() {
 	return boot;
 }
 
+uint8_t refused;
+
 void setup() {
+	pinMode(LED_BUILTIN, OUTPUT);
 	Serial.begin(115200);
-	hub.begin(Serial, uid, sizeof uid, F("light and air"), F("1.0"), countStarts());
+	if (!hub.begin(Serial, uid, sizeof uid, F("light and air"), F("1.0"), countStarts()))
+		digitalWrite(LED_BUILTIN, HIGH); /* SIGHUB_EVENTS is too small: the hub says so, too */
 }
 
 void loop() {
 	hub.poll();
+	if (hub.refused() != refused) { /* the hub does not take what this sketch reports: "sighub ports" says why */
+		refused = hub.refused();
+		digitalWrite(LED_BUILTIN, HIGH);
+	}
 	if (millis() - last < PERIOD) return; /* never delay() */
 	last = millis();
 	hub.report(LUX, analogRead(A0) * SUPPLY * 2 / STEPS);                 /* tenths of lux: 5 mV are 10 */

@@ -48,7 +48,8 @@ void setup() {
 	pinMode(LED_BUILTIN, OUTPUT);
 	Serial.begin(115200);
 	hub.onRequest(answer);
-	hub.begin(Serial, uid, sizeof uid, F("request"), F("1.0"), countStarts());
+	if (!hub.begin(Serial, uid, sizeof uid, F("request"), F("1.0"), countStarts()))
+		digitalWrite(LED_BUILTIN, HIGH); /* SIGHUB_EVENTS is too small: the hub says so, too */
 }
 
 void loop() { hub.poll(); }

@@ -107,7 +107,7 @@ int main(void) {
 	uart_begin();
 	sensors_begin(1000, device.kept);
 	sei();
-	sighub_begin(&device, milliseconds());
+	if (!sighub_begin(&device, milliseconds())) PORTB |= _BV(PB5); /* SIGHUB_EVENTS is too small: the hub says so, too */
 	for (;;) {
 		wdt_reset();
 		while (uart_get(&byte)) sighub_rx(byte);

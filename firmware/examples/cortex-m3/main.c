@@ -62,7 +62,7 @@ int main(void) {
 	device.kept = start.kept;
 	if (!start.kept) saw = 0;
 	last = milliseconds();
-	sighub_begin(&device, last);
+	if (!sighub_begin(&device, last)) led_set(1); /* SIGHUB_EVENTS is too small: the hub says so, too */
 	for (;;) {
 		while (uart_get(&byte)) sighub_rx(byte);
 		now = milliseconds();

@@ -81,6 +81,15 @@ func (m *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
 	if r.Status != carrier.StatusDone || !r.Response.IsNull() {
 		payload = wire.PackReply(r, m.payloadLimit())
 	}
+	m.answer(in, payload)
+}
+
+// RespondRefusal answers an EVT frame of which some readings are refused: those at these places. See Respond.
+func (m *Messenger) RespondRefusal(in *link.Incoming, r carrier.Reply, places []int) {
+	m.answer(in, wire.PackRefusal(r, places, m.payloadLimit()))
+}
+
+func (m *Messenger) answer(in *link.Incoming, payload []byte) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if m.link.Answer(in, payload) {
@@ -88,11 +97,29 @@ func (m *Messenger) Respond(in *link.Incoming, r carrier.Reply) {
 	}
 }
 
+// Doubt asks the other end to send a frame again whose payload makes no sense. It reports false if the frame is to be refused.
+func (m *Messenger) Doubt(in *link.Incoming) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	doubted := m.link.Doubt(in)
+	if doubted {
+		m.wake()
+	}
+	return doubted
+}
+
 // Abandoned reports whether the other end no longer waits for the answer to a frame.
 func (m *Messenger) Abandoned(in *link.Incoming) bool {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	return in.Abandoned
+}
+
+// TakenBack reports whether a frame will come again, because it or one before it made no sense.
+func (m *Messenger) TakenBack(in *link.Incoming) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	return in.TakenBack()
 }
 
 // Consumed notes that a frame was dealt with.

@@ -42,7 +42,7 @@ var chipSizes = []chipSize{
 
 // dictionary is that of firmware/tests/host.c.
 func (s chipSize) dictionary() string {
-	requests := "\005echo\005fail\005executed"
+	requests := "\005echo\005fail\005executed\005pick"
 	if s.sendOnly {
 		requests = ""
 	}

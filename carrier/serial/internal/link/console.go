@@ -22,6 +22,8 @@ type console struct {
 	credit  float64   // lines that may be logged
 	at      time.Time // of the latest line; zero is so long ago that there is credit for a burst
 	skipped int
+	latest  string    // line, quoted
+	when    time.Time // of the latest line
 }
 
 func (c *console) write(now time.Time, text []byte) {
@@ -30,7 +32,12 @@ func (c *console) write(now time.Time, text []byte) {
 	}
 }
 
+// Printed returns the latest line of text that arrived between frames, quoted, and when that was.
+func (l *HubEnd) Printed() (line string, at time.Time) { return l.text.latest, l.text.when }
+
 func (c *console) line(now time.Time, line []byte) {
+	quoted := strconv.Quote(string(line[:min(len(line), consoleLine)]))
+	c.latest, c.when = quoted, now
 	c.credit = min(consoleBurst, c.credit+now.Sub(c.at).Seconds()*consoleRate)
 	c.at = now
 	if c.credit < 1 {
@@ -38,7 +45,6 @@ func (c *console) line(now time.Time, line []byte) {
 		return
 	}
 	c.credit--
-	quoted := strconv.Quote(string(line[:min(len(line), consoleLine)]))
 	args := []any{"port", c.port, "text", quoted[1 : len(quoted)-1]}
 	if c.skipped > 0 {
 		args = append(args, "skipped", c.skipped)

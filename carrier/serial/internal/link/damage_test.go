@@ -34,7 +34,7 @@ func TestAfterDamage(t *testing.T) {
 				if len(chunk) < 2 || s.connected == nil {
 					return
 				}
-				f, err := wire.ParseFrame(append([]byte(nil), chunk[:len(chunk)-1]...), s.connected.Link.session)
+				f, err := wire.ParseFrame(append([]byte(nil), chunk[:len(chunk)-1]...), wire.Device, s.connected.Link.session)
 				if _, again := spoiled[string(f.Payload)]; err == nil && f.Kind == wire.FrameEvent && !again {
 					spoiled[string(f.Payload)] = at
 				}

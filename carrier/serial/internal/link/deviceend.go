@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -22,6 +23,7 @@ type DeviceEnd struct {
 	owner DeviceOwner
 	Link  *Link
 	ring  ring
+	batch batchSize
 	stats DeviceStats
 
 	open       bool // there is a port
@@ -53,7 +55,7 @@ type DeviceConfig struct {
 }
 
 // DeviceStats counts a device's traffic: see device.Stats.
-type DeviceStats struct{ Sent, Acknowledged, Refused, Lost, Resent, BadFrames uint64 }
+type DeviceStats struct{ Sent, Acknowledged, Refused, Lost, Resent, BadFrames, Echoes uint64 }
 
 // A DeviceOwner is told what happens at a [DeviceEnd].
 type DeviceOwner interface {
@@ -76,7 +78,7 @@ func NewDeviceEnd(c DeviceConfig, owner DeviceOwner) *DeviceEnd {
 // boot starts the device under a boot number.
 func (l *DeviceEnd) boot(number uint32) {
 	l.Hello.Boot = number
-	l.Link = &Link{askAfter: l.Ask, baud: l.Baud, ticks: l.Ticks}
+	l.Link = &Link{side: wire.Device, askAfter: l.Ask, baud: l.Baud, ticks: l.Ticks}
 	l.rates = deviceRates{lineRate: lineRate{settable: l.rates.settable, base: l.Baud, now: l.rates.now}, fastest: l.Fastest}
 	l.open, l.saying, l.kept, l.welcomed, l.hub = false, false, false, false, 0
 }
@@ -144,15 +146,17 @@ func (l *DeviceEnd) sayHello(now time.Time) {
 // Receive takes bytes as they were read. It returns true: Pull may have something to write for them.
 func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 	l.in.Feed(data, func(chunk []byte, whole bool) {
-		f, err := wire.ParseFrame(chunk, l.Link.session)
+		f, err := wire.ParseFrame(chunk, wire.Hub, l.Link.session)
 		switch {
+		case whole && errors.Is(err, wire.ErrEcho):
+			l.stats.Echoes++
 		case err != nil || !whole:
 			l.stats.BadFrames++
 			if !l.rates.until.IsZero() {
 				return // which may be due to the rate on trial
 			}
 			l.Link.damaged()
-			if l.badInRow++; l.badInRow >= badFrames && !l.saying {
+			if l.badInRow++; l.badInRow >= badFrames && now.Sub(l.Link.heard) >= badFor && !l.saying {
 				l.sayHello(now)
 			}
 		case f.Kind == wire.FrameHello && len(f.Payload) == 0:
@@ -163,7 +167,7 @@ func (l *DeviceEnd) Receive(now time.Time, data []byte) bool {
 			if w, err := wire.ParseWelcome(f.Payload); err == nil && l.saying && l.answersHello(now, w.Echo) {
 				l.begin(now, w)
 			}
-		case f.Kind == wire.FrameEvent: // an echo: a hub sends none
+		case f.Kind == wire.FrameEvent: // a hub sends none
 		case l.Link.session != 0:
 			l.badInRow, l.rates.until = 0, time.Time{}
 			if f.Kind == wire.FrameBaud {
@@ -191,11 +195,21 @@ func (l *DeviceEnd) arrived(a Arrival) {
 	}
 }
 
-// acknowledged ends the readings of a frame that the hub has answered.
+// acknowledged ends the readings of a frame that the hub has answered. It may have refused some of them, or all.
 func (l *DeviceEnd) acknowledged(a Arrival) {
 	readings := l.ring.takeAnswered(a.Answered.ID)
-	err := wire.UnpackReply(a.Reply).Err()
-	for _, r := range readings {
+	l.batch.answered(l.Link, a.Answered)
+	failed := wire.UnpackReply(a.Reply).Err()
+	refused, all := wire.RefusedPlaces(a.Reply)
+	became := func(place int) error {
+		if all || refused[place] {
+			return failed
+		}
+		return nil
+	}
+	first := 0 // of those that become the same
+	for i, r := range readings {
+		err := became(i)
 		switch {
 		case r.Gap:
 		case err != nil:
@@ -203,8 +217,11 @@ func (l *DeviceEnd) acknowledged(a Arrival) {
 		default:
 			l.stats.Acknowledged++
 		}
+		if i+1 == len(readings) || (became(i+1) == nil) != (err == nil) {
+			l.ended(readings[first:i+1], err)
+			first = i + 1
+		}
 	}
-	l.ended(readings, err)
 }
 
 // answersFetch answers a message if it asks for a piece of the dictionary, and reports whether it does.
@@ -215,6 +232,10 @@ func (l *DeviceEnd) answersFetch(a Arrival) bool {
 	}
 	in := wire.Items{Rest: params}
 	offset := in.Uint("the offset", math.MaxUint32)
+	if in.Err != nil && l.Link.Doubt(a.In) {
+		l.Link.Consumed()
+		return true
+	}
 	limit := l.Link.PayloadLimit()
 	reply := carrier.Done(wire.DictionaryPiece(l.Dictionary, offset, limit))
 	if in.Err != nil {
@@ -287,7 +308,7 @@ func (l *DeviceEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		if l.rates.settable {
 			h.FastestBaud = uint32(l.rates.fastest)
 		}
-		return wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()})
+		return wire.AppendFrame(dst, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()})
 	})
 	switch silent := l.Link.heard.Add(l.Timeout); {
 	case !l.saying && !l.rates.until.IsZero():
@@ -330,7 +351,7 @@ func (l *DeviceEnd) refill() {
 		if len(l.ring.inFlight) > 0 && (unsent > 0 || l.Link.out.inFlight >= l.Link.limits.window) {
 			return
 		}
-		payload, id, tooLarge := l.ring.pack(l.Link.PayloadLimit())
+		payload, id, tooLarge := l.ring.pack(l.batch.bytes(l.Link), l.Link.PayloadLimit())
 		if tooLarge != nil {
 			l.ended([]*PendingReading{tooLarge}, fmt.Errorf("%w: the hub takes frames of %d bytes", carrier.ErrTooLarge, l.Link.limits.MaxFrame))
 			continue

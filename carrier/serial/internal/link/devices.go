@@ -151,7 +151,7 @@ func (ds *Devices) meet(now time.Time, h wire.Hello) *Device {
 }
 
 func (ds *Devices) add(h wire.Hello) *Device {
-	d := &Device{ID: h.ID(), Clock: newClock(h.TicksPerSecond)}
+	d := &Device{ID: h.ID(), Link: Link{side: wire.Hub}, Clock: newClock(h.TicksPerSecond)}
 	if ds.byID == nil {
 		ds.byID = make(map[string]*Device)
 	}

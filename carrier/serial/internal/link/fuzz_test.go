@@ -32,7 +32,13 @@ func FuzzReadings(f *testing.F) {
 		p := Device{Clock: newClock(1000), timeline: from}
 		p.Clock.sample(5, now.Add(-time.Millisecond), now)
 		rs, end, err := wire.ParseReadings(data, dict, from)
-		stamped, stampErr := p.Readings(now, data, dict)
+		stamped, stampErr := p.Readings(now, Arrival{In: p.Link.in.take(0), Payload: data}, dict)
+		for n := 0; errors.Is(stampErr, ErrComesAgain); n++ {
+			if n == maxDoubts || p.timeline != from {
+				t.Fatalf("the frame was doubted %d times, and the timeline is at %+v", n+1, p.timeline)
+			}
+			stamped, stampErr = p.Readings(now, Arrival{In: p.Link.in.take(0), Payload: data}, dict)
+		}
 		if (err == nil) != (stampErr == nil) || len(stamped) != len(rs) {
 			t.Fatalf("%d readings, %v; stamped %d, %v", len(rs), err, len(stamped), stampErr)
 		}
@@ -87,9 +93,8 @@ func (h *fuzzHub) Arrived(now time.Time, d *Device, a Arrival) {
 		h.t.Fatalf("%d frames wait", d.Link.backlog)
 	}
 	if a.Kind == wire.FrameEvent {
-		if _, err := d.Readings(now, a.Payload, fuzzDict); errors.Is(err, wire.ErrNoTicks) {
+		if _, err := d.Readings(now, a, fuzzDict); errors.Is(err, ErrComesAgain) {
 			d.Link.Consumed()
-			d.Resync(a.In)
 			return
 		}
 	} else {
@@ -143,8 +148,8 @@ func FuzzLink(f *testing.F) {
 			script = script[min(len(script), 3+n):]
 			now = now.Add(time.Duration(delay) * 10 * time.Millisecond)
 			fr := wire.Frame{Kind: wire.FrameType(ctrl >> 5), Number: ctrl & 31, Payload: payload}
-			hub.Receive(now, wire.AppendFrame(nil, device.Link.session, fr))
-			device.Receive(now, wire.AppendFrame(nil, device.Link.session, fr))
+			hub.Receive(now, wire.AppendFrame(nil, wire.Device, device.Link.session, fr))
+			device.Receive(now, wire.AppendFrame(nil, wire.Hub, device.Link.session, fr))
 			exchange()
 			for _, e := range device.events {
 				if e.arrival.In != nil {

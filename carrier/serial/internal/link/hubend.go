@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,7 +12,8 @@ import (
 )
 
 const (
-	badFrames     = 4                      // in a row, after which a new session is due
+	badFrames     = 4                      // in a row, after which a new session is due; and
+	badFor        = 100 * time.Millisecond // without a good one: on a dirty line, four in a row are chance
 	askEvery      = 500 * time.Millisecond // shortest time between two frames that ask for HELLO
 	badHelloEvery = time.Minute            // shortest time between two log entries of HELLOs that cannot be read
 	deafAfter     = 6                      // answers to HELLO that a device did not hear, after which that is logged
@@ -64,13 +66,16 @@ func NewHubEnd(c HubConfig, devices *Devices, owner HubOwner) *HubEnd {
 		in: wire.Deframer{Limit: wire.MaxFrame}}
 }
 
-// LineStats counts what arrived: whole frames, and what was not a frame.
-type LineStats struct{ Frames, BadFrames uint64 }
+// LineStats counts what arrived: whole frames, what was not a frame, and the hub's own frames, which the line has returned.
+type LineStats struct{ Frames, BadFrames, Echoes uint64 }
 
 // A LastError is the latest error on a line, and when it happened.
 type LastError struct {
 	Err error
 	At  time.Time
+
+	// Remedy says what a user can do about it, if it is wrong with a device that says HELLO. It comes again with each HELLO.
+	Remedy string
 }
 
 // A HubOwner is told what happens at a [HubEnd].
@@ -136,15 +141,16 @@ func (l *HubEnd) Receive(now time.Time, data []byte) bool {
 	if l.in.Empty() {
 		l.frameBegan = now
 	}
-	good := l.Stats.Frames
+	before := l.Stats
 	l.mayAnswer = l.device == nil
 	l.in.Feed(data, func(chunk []byte, whole bool) {
 		l.chunk(now, chunk, whole)
 		l.frameBegan = now
 	})
 	switch {
-	case l.Stats.Frames > good:
+	case l.Stats.Frames > before.Frames:
 		l.rates.understood()
+	case l.Stats.Echoes > before.Echoes: // which says nothing of the device's rate
 	case l.device == nil && !isText(bytes.ReplaceAll(data, []byte{0}, []byte{' '})):
 		l.rates.noise(now)
 	}
@@ -158,8 +164,10 @@ func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
 	if l.device != nil {
 		session = l.device.Link.session
 	}
-	f, err := wire.ParseFrame(chunk, session)
+	f, err := wire.ParseFrame(chunk, wire.Device, session)
 	switch {
+	case whole && errors.Is(err, wire.ErrEcho): // neither a device nor damage
+		l.Stats.Echoes++
 	case !whole || err != nil:
 		l.mayAnswer = true
 		l.text.write(now, text)
@@ -223,7 +231,7 @@ func (l *HubEnd) noise(now time.Time, err error) {
 	if l.device != nil {
 		l.device.Link.damaged()
 	}
-	if l.device == nil || l.badInRow >= badFrames {
+	if l.device == nil || l.badInRow >= badFrames && now.Sub(l.device.Link.heard) >= badFor {
 		l.askForHello(now)
 	}
 }
@@ -250,11 +258,11 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	h, err := wire.ParseHello(payload)
 	switch {
 	case err != nil:
-		l.LastError = LastError{err, now}
+		const remedy = "if this goes on, update the hub or the device, whichever is older"
+		l.LastError = LastError{fmt.Errorf("a device's HELLO cannot be read: %w", err), now, remedy}
 		if now.Sub(l.badHelloLogged) >= badHelloEvery {
 			l.badHelloLogged = now
-			l.Log.Warn("a device's HELLO cannot be read", "port", l.Name, "error", err,
-				"remedy", "if this goes on, update the hub or the device, whichever is older")
+			l.Log.Warn("a device's HELLO cannot be read", "port", l.Name, "error", err, "remedy", remedy)
 		}
 		return
 	case !l.admits(now, h):
@@ -300,7 +308,8 @@ func (l *HubEnd) admits(now time.Time, h wire.Hello) bool {
 		other.Drop(fmt.Errorf("%w: the device has appeared on %s", carrier.ErrUnplugged, l.Name))
 		return true
 	}
-	l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now}
+	l.LastError = LastError{fmt.Errorf("serial: the device %s is connected on %s, and ignored here", h.ID(), other.Name), now,
+		"give each device a uid of its own"}
 	if l.refusedUID != h.ID() {
 		l.refusedUID = h.ID()
 		l.Log.Error("a device with this uid is connected on another port, and ignored on this one",
@@ -319,9 +328,11 @@ func (l *HubEnd) beginSession(now time.Time, d *Device) {
 	case l.welcome == nil: // else several HELLOs came at once
 		d.unheardHellos++
 	}
+	if d.unheardHellos >= deafAfter {
+		l.LastError = LastError{fmt.Errorf("serial: the device %s is heard, but does not hear", h.Title()), now, "check the wire to its receiver"}
+	}
 	if d.unheardHellos == deafAfter {
 		d.unheardHellos++ // so that it is logged once
-		l.LastError = LastError{fmt.Errorf("serial: the device %s is heard, but does not hear: check the wire to its receiver", h.Title()), now}
 		l.Log.Warn("a device is heard, but does not hear: check the wire to its receiver", "port", l.Name, "device", h.Title())
 	}
 	d.session = session
@@ -359,10 +370,10 @@ func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 		switch {
 		case l.rates.want != 0:
 		case l.welcome != nil:
-			dst = wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: l.welcome})
+			dst = wire.AppendFrame(dst, wire.Hub, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: l.welcome})
 			l.welcome = nil
 		case l.askHello:
-			dst = wire.AppendFrame(dst, wire.CRCStart, wire.Frame{Kind: wire.FrameHello})
+			dst = wire.AppendFrame(dst, wire.Hub, wire.CRCStart, wire.Frame{Kind: wire.FrameHello})
 			l.askHello = false
 			l.rates.toBase() // only afterwards, so that a device at a faster rate hears it
 		case l.rates.trying():

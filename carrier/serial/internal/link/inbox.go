@@ -11,12 +11,16 @@ type Incoming struct {
 	number    uint8
 	answered  bool
 	Abandoned bool   // the other end no longer waits for the answer
+	takenBack bool   // it counts as if it had not come, and will come again
 	reply     []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
 	due       bool   // the answer is to be sent, perhaps again
 }
 
 // Answered reports whether the frame has its answer.
 func (in *Incoming) Answered() bool { return in.answered }
+
+// TakenBack reports whether the frame counts as if it had not come. It will come again.
+func (in *Incoming) TakenBack() bool { return in.takenBack }
 
 // An inbox takes reliable frames in the order of their numbers, each once. It remembers the answers to as many as can be
 // unanswered at the other end, to repeat them when a frame comes again.
@@ -78,7 +82,7 @@ func (b *inbox) repeatAll() {
 func (b *inbox) takeBack(number uint8) {
 	for ; b.next != number; b.next = (b.next - 1) % wire.FrameNumbers {
 		if s := b.at(b.next - 1); s != nil {
-			s.Abandoned = true
+			s.Abandoned, s.takenBack = true, true
 			b.slots[s.number%wire.MaxWindow] = nil
 		}
 	}

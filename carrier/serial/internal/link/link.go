@@ -24,6 +24,7 @@ type Link struct {
 	baud       int                        // bits per second, ten per byte
 	ticks      func(now time.Time) uint32 // this end's clock, for answers to PING
 
+	side         wire.End
 	session      uint16 // 0: none
 	limits       Limits
 	out          unanswered
@@ -39,6 +40,9 @@ type Link struct {
 	backlog  int       // reliable frames that have arrived, and that the owner has not dealt with
 	ping     pings
 
+	doubtedFrames  doubts
+	doubtedReplies doubts
+
 	Stats Stats
 }
 
@@ -51,8 +55,9 @@ type pings struct {
 	answerNumber uint8     // the number of that PING
 }
 
-// Stats counts reliable frames: ours sent and sent again, the other end's taken and ignored because they came again.
-type Stats struct{ Sent, Resent, received, Repeated uint64 }
+// Stats counts reliable frames: ours sent and sent again; the other end's taken, ignored because they came again, and asked
+// for again because they made no sense.
+type Stats struct{ Sent, Resent, received, Repeated, Doubted uint64 }
 
 // An Arrival is what a frame from the other end means to the link's owner. One of its three parts is set.
 type Arrival struct {
@@ -134,6 +139,9 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 		l.progress(now, last >= 0)
 	case wire.FrameReply:
 		i := l.out.find(f.Number)
+		if i >= 0 && !l.out.frames[i].ended && l.doubtReply(f.Number, f.Payload) {
+			return arrivals
+		}
 		for j := range i {
 			l.out.frames[j].received = true
 		}
@@ -254,7 +262,9 @@ func (l *Link) ask(now time.Time, dst []byte) []byte {
 	return l.append(dst, wire.Frame{Kind: wire.FramePing, Number: l.ping.number})
 }
 
-func (l *Link) append(dst []byte, f wire.Frame) []byte { return wire.AppendFrame(dst, l.session, f) }
+func (l *Link) append(dst []byte, f wire.Frame) []byte {
+	return wire.AppendFrame(dst, l.side, l.session, f)
+}
 
 // pingAt returns when the next PING is due: after silence, and in any case often enough for the other end's clock.
 func (l *Link) pingAt() time.Time {

@@ -210,7 +210,7 @@ func TestHelloFlood(t *testing.T) {
 			v.now = v.now.Add(time.Millisecond)
 			h := wire.Hello{UID: []byte{1}, ReceiveWindow: wire.MinFrame, MaxFrame: wire.MinFrame, Window: 1, TicksPerSecond: 1000}
 			flood(&h, n)
-			v.hub.Receive(v.now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
+			v.hub.Receive(v.now, wire.AppendFrame([]byte{0}, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
 			v.hub.Pull(v.now, nil)
 		}
 		if most := int(2*time.Second/meetEvery) + 1; met < 1 || met > most {

@@ -18,8 +18,8 @@ const renumberBy = 2*wire.MaxWindow + 4
 // enoughRepeats is how often the first frame without a time must come again.
 const enoughRepeats = 3
 
-// Resync begins to wait, because a frame that was taken has no time. This frame and those after it are taken back.
-func (d *Device) Resync(in *Incoming) {
+// resync begins to wait, because a frame that was taken has no time. This frame and those after it are taken back.
+func (d *Device) resync(in *Incoming) {
 	d.resyncing, d.repeats = true, 0
 	d.Link.in.takeBack(in.number)
 }

@@ -60,9 +60,9 @@ func (r *ring) displace(p *PendingReading) (dropped *PendingReading) {
 // empty reports whether there is nothing to send.
 func (r *ring) empty() bool { return len(r.queued) == 0 && len(r.losses) == 0 }
 
-// pack takes as many readings as fit into limit bytes, losses first, and returns them packed, with an id for their frame. If
-// the first one does not fit, it is returned instead.
-func (r *ring) pack(limit int) (payload []byte, id uint64, tooLarge *PendingReading) {
+// pack takes as many readings as fit into batch bytes, losses first, and returns them packed, with an id for their frame. One
+// alone may have limit bytes; if the first one has more, it is returned instead.
+func (r *ring) pack(batch, limit int) (payload []byte, id uint64, tooLarge *PendingReading) {
 	if len(r.losses) > 0 {
 		r.queueLosses()
 	}
@@ -71,7 +71,7 @@ func (r *ring) pack(limit int) (payload []byte, id uint64, tooLarge *PendingRead
 		p := r.queued[0]
 		at := r.at
 		grown := at.Append(payload, wire.Reading{Number: p.Number, Ticks: uint32(p.Ticks), Value: p.Value}, wire.NumberBits(r.events))
-		if len(grown) > limit && len(taken) > 0 {
+		if len(grown) > batch && len(taken) > 0 {
 			break
 		}
 		r.queued = r.queued[1:]

@@ -19,7 +19,7 @@ func TestSessions(t *testing.T) {
 	var former uint16
 	for n := range sessions {
 		now = now.Add(time.Second)
-		hub.Receive(now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
+		hub.Receive(now, wire.AppendFrame([]byte{0}, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: h.Pack()}))
 		session := hub.device.Link.session
 		if seen[session] || session == 0 || session == wire.CRCStart || session>>8 != 0x12 {
 			t.Fatalf("session %d has the number %04x, after %04x", n, session, former)
@@ -27,12 +27,12 @@ func TestSessions(t *testing.T) {
 		seen[session] = true
 		if former != 0 {
 			bad := hub.Stats.BadFrames
-			hub.Receive(now, wire.AppendFrame(nil, former, wire.Frame{Kind: wire.FrameMessage, Number: uint8(n) % wire.FrameNumbers, Payload: []byte{0xa0}}))
+			hub.Receive(now, wire.AppendFrame(nil, wire.Device, former, wire.Frame{Kind: wire.FrameMessage, Number: uint8(n) % wire.FrameNumbers, Payload: []byte{0xa0}}))
 			if hub.Stats.BadFrames != bad+1 {
 				t.Fatalf("a frame of session %04x is taken in session %04x", former, session)
 			}
 		}
-		hub.Receive(now, wire.AppendFrame([]byte{0}, session, wire.Frame{Kind: wire.FramePing})) // so that the session was heard
+		hub.Receive(now, wire.AppendFrame([]byte{0}, wire.Device, session, wire.Frame{Kind: wire.FramePing})) // so that the session was heard
 		former = session
 	}
 	if len(owner.got) != 0 {
@@ -51,7 +51,7 @@ func TestOtherHub(t *testing.T) {
 		data, _ := sd.Pull(now, nil)
 		in := wire.Deframer{Limit: wire.MaxFrame}
 		in.Feed(data, func(chunk []byte, _ bool) {
-			f, err := wire.ParseFrame(chunk, sd.Link.session)
+			f, err := wire.ParseFrame(chunk, wire.Device, sd.Link.session)
 			must(t, err)
 			if f.Kind == wire.FrameEvent {
 				f.Payload = append([]byte(nil), f.Payload...)
@@ -63,7 +63,7 @@ func TestOtherHub(t *testing.T) {
 	answer := func(session uint16, known bool) {
 		pull() // HELLO
 		w := wire.Welcome{Session: session, Echo: sd.Ticks(now), MaxFrame: wire.DefaultFrame, Window: 4, Known: known, Expects: 1}
-		sd.Receive(now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: w.Pack()}))
+		sd.Receive(now, wire.AppendFrame([]byte{0}, wire.Hub, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: w.Pack()}))
 	}
 	answer(0x1201, false)
 	sd.take(5, nil)
@@ -89,7 +89,7 @@ func TestOtherHub(t *testing.T) {
 func TestResyncWaits(t *testing.T) {
 	var d Device
 	earlier := d.Link.in.take(0)
-	d.Resync(d.Link.in.take(1))
+	d.resync(d.Link.in.take(1))
 	passOver := func(what string, number uint8, want ...bool) {
 		t.Helper()
 		for i, w := range want {

@@ -30,6 +30,7 @@ type sim struct {
 	cut     time.Time
 	pending []delayed // replies that come later
 
+	echoes      bool // each end hears what it sends
 	fastest     int  // the fastest rate that the line carries
 	offersRates bool // the hub offers faster rates
 
@@ -133,11 +134,10 @@ func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 		if s.refusals && s.rng.IntN(100) == 0 {
 			dict = nil
 		}
-		rs, err := d.Readings(now, a.Payload, dict)
+		rs, err := d.Readings(now, a, dict)
 		switch {
 		case errors.Is(err, wire.ErrNoTicks):
 			s.resyncs++
-			d.Resync(a.In)
 			d.Link.Consumed()
 			return
 		case errors.Is(err, ErrNoDictionary):
@@ -250,11 +250,14 @@ func (s *sim) deliver(w *direction, to lineEnd, data []byte) {
 		w.began = s.now
 	}
 	w.in.Feed(data, func(chunk []byte, _ bool) {
-		session := s.device.Link.session
-		if to == lineEnd(s.hub) && s.connected != nil {
-			session = s.connected.Link.session
+		from, session := wire.Hub, s.device.Link.session
+		if to == lineEnd(s.hub) {
+			from = wire.Device
+			if s.connected != nil {
+				session = s.connected.Link.session
+			}
 		}
-		if _, err := wire.ParseFrame(append([]byte(nil), chunk...), session); err == nil && !w.sent[string(chunk)] {
+		if _, err := wire.ParseFrame(append([]byte(nil), chunk...), from, session); err == nil && !w.sent[string(chunk)] {
 			return
 		}
 		to.Receive(w.began, append([]byte(nil), chunk...))
@@ -320,6 +323,9 @@ func (s *sim) step() {
 				w.to.Receive(s.now, s.garbage(byteTime(len(p.data), p.rate), rate))
 			} else {
 				s.deliver(w.direction, w.to, p.data)
+				if s.echoes {
+					w.from.Receive(s.now, bytes.Clone(p.data))
+				}
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func (d simOwner) Ended(readings []*PendingReading, err error) {
 // newTestHub returns the hub's end of a line, on a port that was just opened.
 func newTestHub(events HubOwner, change func(*HubConfig)) *HubEnd {
 	c := HubConfig{Name: "test", Baud: wire.DefaultBaud, MaxBaud: 1e6, MaxFrame: wire.DefaultFrame, Window: wire.MaxWindow, Ask: time.Second,
-		Timeout: 3 * time.Second, Random: func() uint16 { return 0x1234 }, Log: slog.New(slog.DiscardHandler)}
+		Timeout: 3 * time.Second, Random: func() uint16 { return 0x1234 }, Wake: func() {}, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}

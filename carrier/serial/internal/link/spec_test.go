@@ -67,7 +67,7 @@ func TestSpokenExample(t *testing.T) {
 	if len(ticks) != 3 || ticks[0] != 300 || ticks[2] != 1300 {
 		t.Errorf("ticks %v", ticks)
 	}
-	if got := say("PING asks"); !bytes.Contains(got, []byte{0xa3}) {
+	if got := say("PING: the device asks"); !bytes.Contains(got, []byte{0xa3}) {
 		t.Errorf("PING is answered with %x", got)
 	}
 }

@@ -19,7 +19,7 @@ func TestLaterVersions(t *testing.T) {
 	hub := newTestHub(owner, func(c *HubConfig) { c.Timeout, c.Log = time.Minute, log })
 	now := time.Unix(1e9, 0)
 	hello := func(payload []byte) []byte {
-		hub.Receive(now, wire.AppendFrame([]byte{0}, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: payload}))
+		hub.Receive(now, wire.AppendFrame([]byte{0}, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: payload}))
 		answer, _ := hub.Pull(now, nil)
 		return answer
 	}
@@ -38,13 +38,13 @@ func TestLaterVersions(t *testing.T) {
 	}
 	for kind := range wire.FrameType(8) {
 		if kind != wire.FrameHello && kind != wire.FrameEvent && kind != wire.FrameMessage {
-			hub.Receive(now, wire.AppendFrame(nil, 0x1234, wire.Frame{Kind: kind, Number: 17, Payload: []byte{0x61, 'x', 0x82, 1, 2}}))
+			hub.Receive(now, wire.AppendFrame(nil, wire.Device, 0x1234, wire.Frame{Kind: kind, Number: 17, Payload: []byte{0x61, 'x', 0x82, 1, 2}}))
 		}
 	}
 	if hub.Stats.BadFrames > 0 || hub.askHello || len(owner.got) > 0 {
 		t.Errorf("%+v, %+v", hub.Stats, owner.got)
 	}
-	hub.Receive(now, wire.AppendFrame(nil, 0x1234, wire.Frame{Kind: wire.FrameMessage, Payload: []byte{0xa0}}))
+	hub.Receive(now, wire.AppendFrame(nil, wire.Device, 0x1234, wire.Frame{Kind: wire.FrameMessage, Payload: []byte{0xa0}}))
 	if len(owner.got) != 1 {
 		t.Error("the session does not go on")
 	}

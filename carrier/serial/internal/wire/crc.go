@@ -1,5 +1,21 @@
 package wire
 
+// An End is one end of a line. The frames of each end have a CRC of their own, so that an end that hears itself knows it.
+type End byte
+
+// The ends of a line.
+const (
+	Hub End = iota
+	Device
+)
+
+// crcXOR is what an end's CRC is combined with at last. Without it, zeros behind a frame could come and go unseen. The CRC
+// of a whole frame, with its own CRC, then is [crcResidue]. The hub's is 1, which small devices compare with at least cost.
+// Those of the two ends differ in their parity, so that no number of zeros more or less makes one of the other.
+var crcXOR = [...]uint16{Hub: 0x9d71, Device: 0x00ff}
+
+var crcResidue = [...]uint16{Hub: 0x0001, Device: 0x1ef0}
+
 // CRCStart is where the CRC of a HELLO frame starts. That of every other frame starts from the session's number, so that a
 // frame of an earlier session fails the check.
 const CRCStart = 0xffff

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"sighub/carrier"
 )
 
 // A Sender is one of a device's senders.
@@ -52,11 +50,13 @@ const (
 	firstText     = 0x20 // the bytes between are for later versions
 )
 
-// A Dictionary numbers the names of a device: its events from 0 over all senders, its requests from 1.
+// A Dictionary numbers the names of a device: its events from 0 over all senders, its requests from 1. What cannot be used
+// has a number, too, but is not among the senders.
 type Dictionary struct {
 	Senders  []Sender
 	Events   []knownEvent
 	Requests []RequestName
+	Problem  error // what cannot be used, and why; nil: all can
 }
 
 type knownEvent struct {
@@ -123,68 +123,6 @@ func (d *Dictionary) Pack() (packed []byte) {
 		}
 	}
 	return packed
-}
-
-// ParseDictionary reads a packed dictionary, which must have at least one sender.
-func ParseDictionary(packed []byte) (*Dictionary, error) {
-	if len(packed) > MaxDictionary {
-		return nil, fmt.Errorf("%w: the dictionary must have at most %d bytes, not %d", carrier.ErrTooLarge, MaxDictionary, len(packed))
-	}
-	var senders []Sender
-	for n, rest := 0, string(packed); len(rest) > 0; n++ {
-		kind, end := rest[0], 1
-		for end < len(rest) && rest[end] >= firstText {
-			end++
-		}
-		if n == maxEntries {
-			return nil, fmt.Errorf("%w: the dictionary must have at most %d entries", carrier.ErrTooLarge, maxEntries)
-		}
-		var err error
-		if senders, err = addEntry(senders, kind, rest[1:end]); err != nil {
-			return nil, fmt.Errorf("%w: entry %d of the dictionary: %w", carrier.ErrMalformed, n, err)
-		}
-		rest = rest[end:]
-	}
-	if len(senders) == 0 {
-		return nil, fmt.Errorf("%w: the dictionary must have a sender", carrier.ErrMalformed)
-	}
-	return NewDictionary(senders), nil
-}
-
-func addEntry(senders []Sender, kind byte, text string) ([]Sender, error) {
-	switch {
-	case kind == 0 || kind >= firstText:
-		return nil, fmt.Errorf("it must not begin with byte %02x", kind)
-	case kind > entryRequest:
-		return senders, nil
-	case kind == entrySender:
-		return append(senders, Sender{Name: text}), checkText("a sender's name", text)
-	case len(senders) == 0:
-		return nil, fmt.Errorf("%q must follow a sender", text)
-	}
-	s := &senders[len(senders)-1]
-	switch kind {
-	case entryEvent:
-		s.Events = append(s.Events, Event{Name: text})
-		return senders, checkText("an event's name", text)
-	case entryRequest:
-		s.Requests = append(s.Requests, text)
-		return senders, checkText("a request's name", text)
-	}
-	if len(s.Events) == 0 {
-		return nil, fmt.Errorf("%q must follow an event", text)
-	}
-	e := &s.Events[len(s.Events)-1]
-	if kind == entryUnit {
-		e.Unit = text
-		return senders, checkText("a unit", text)
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < -MaxExponent || n > MaxExponent {
-		return nil, fmt.Errorf("the exponent must be an integer from -%d to %d, not %q", MaxExponent, MaxExponent, text)
-	}
-	e.Exponent = n
-	return senders, nil
 }
 
 // checkText returns an error if text cannot be an entry of a dictionary.

@@ -36,6 +36,9 @@ var (
 	errCRC   = errors.New("serial: the CRC is wrong")
 )
 
+// ErrEcho says that a frame is one of this end's own: the line returns what is sent.
+var ErrEcho = errors.New("serial: the line echoes what is sent on it")
+
 // PayloadLimit returns the largest payload that fits into a frame of size bytes, whatever its bytes are.
 func PayloadLimit(size int) int {
 	stuffed := size - 2 // without the first code and the zero at the end
@@ -45,14 +48,14 @@ func PayloadLimit(size int) int {
 // FrameSize returns the most that a frame with a payload of n bytes takes on the line.
 func FrameSize(n int) int { return n + frameOverhead + (n+3)/254 }
 
-// AppendFrame appends a frame of this session as it goes over the line, with the zero that ends it.
-func AppendFrame(dst []byte, session uint16, f Frame) []byte {
+// AppendFrame appends a frame of one end and this session as it goes over the line, with the zero that ends it.
+func AppendFrame(dst []byte, from End, session uint16, f Frame) []byte {
 	ctrl := [1]byte{byte(f.Kind)<<5 | f.Number%FrameNumbers}
 	start := session
 	if f.Kind == FrameHello {
 		start = CRCStart
 	}
-	crc := crc16(crc16(start, ctrl[:]), f.Payload)
+	crc := crc16(crc16(start, ctrl[:]), f.Payload) ^ crcXOR[from]
 	s := newStuffer(dst)
 	s.put(ctrl[0])
 	s.write(f.Payload)
@@ -61,9 +64,9 @@ func AppendFrame(dst []byte, session uint16, f Frame) []byte {
 	return append(s.dst, 0)
 }
 
-// ParseFrame reads what stood between two zeros. It overwrites chunk, and the frame's payload aliases it. Every frame but
-// HELLO must belong to this session.
-func ParseFrame(chunk []byte, session uint16) (Frame, error) {
+// ParseFrame reads what stood between two zeros. It overwrites chunk, and the frame's payload aliases it. The frame must come
+// from this end of the line, or else the error may be [ErrEcho]. Every frame but HELLO must belong to this session.
+func ParseFrame(chunk []byte, from End, session uint16) (Frame, error) {
 	raw, err := unstuff(chunk[:0], chunk)
 	if err != nil {
 		return Frame{}, err
@@ -75,8 +78,11 @@ func ParseFrame(chunk []byte, session uint16) (Frame, error) {
 	if f.Kind == FrameHello {
 		session = CRCStart
 	}
-	if got, want := uint16(raw[len(raw)-2])<<8|uint16(raw[len(raw)-1]), crc16(session, raw[:len(raw)-2]); got != want {
-		return Frame{}, fmt.Errorf("%w in %v frame %d", errCRC, f.Kind, f.Number)
+	switch crc16(session, raw) {
+	case crcResidue[from]:
+		return f, nil
+	case crcResidue[Hub+Device-from]:
+		return Frame{}, ErrEcho
 	}
-	return f, nil
+	return Frame{}, fmt.Errorf("%w in %v frame %d", errCRC, f.Kind, f.Number)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"testing"
 )
@@ -23,6 +24,7 @@ type vectors struct {
 	} `json:"crc"`
 	Frames []struct {
 		Name    string `json:"name"`
+		From    string `json:"from"` // "hub" or "device"
 		Session string `json:"session"`
 		Type    int    `json:"type"`
 		Number  uint8  `json:"number"`
@@ -31,8 +33,10 @@ type vectors struct {
 	} `json:"frames"`
 	Bad []struct {
 		Name    string `json:"name"`
+		From    string `json:"from"` // "hub" or "device"
 		Session string `json:"session"`
 		Wire    string `json:"wire"`
+		Echo    bool   `json:"echo"` // it is one of the receiver's own
 	} `json:"bad"`
 	Dictionaries []struct {
 		Name    string `json:"name"`
@@ -42,6 +46,7 @@ type vectors struct {
 			Kind string `json:"kind"`
 			Text string `json:"text"`
 		} `json:"entries"` // those that are known, in their order
+		Bad   int  `json:"bad"` // entries that cannot be used
 		Error bool `json:"error"`
 	} `json:"dictionaries"`
 	Readings []struct {
@@ -69,7 +74,7 @@ type vectors struct {
 			Dictionary     uint32 `json:"dictionary"`
 			Boot           uint32 `json:"boot"`
 			Cause          uint64 `json:"cause"`
-			Kept           int    `json:"kept"`
+			Kept           int    `json:"kept"` // the flags
 			Ticks          uint32 `json:"ticks"`
 			Expects        uint8  `json:"expects"`
 			ReceiveWindow  int    `json:"receive_window"`
@@ -104,6 +109,14 @@ func number16(t testing.TB, s string) uint16 {
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
+// end returns the end of a name.
+func end(name string) End {
+	if name == "device" {
+		return Device
+	}
+	return Hub
+}
+
 func TestVectors(t *testing.T) {
 	v := readVectors(t)
 	for _, c := range v.COBS {
@@ -125,18 +138,18 @@ func TestVectors(t *testing.T) {
 	for _, c := range v.Frames {
 		f := Frame{Kind: FrameType(c.Type), Number: c.Number, Payload: unhex(t, c.Payload)}
 		wire := unhex(t, c.Wire)
-		if got := AppendFrame(nil, number16(t, c.Session), f); !bytes.Equal(got, wire) {
+		if got := AppendFrame(nil, end(c.From), number16(t, c.Session), f); !bytes.Equal(got, wire) {
 			t.Errorf("%s: on the line %x, want %x", c.Name, got, wire)
 		}
-		got, err := ParseFrame(wire[:len(wire)-1], number16(t, c.Session))
+		got, err := ParseFrame(wire[:len(wire)-1], end(c.From), number16(t, c.Session))
 		if err != nil || got.Kind != f.Kind || got.Number != f.Number || !bytes.Equal(got.Payload, f.Payload) {
 			t.Errorf("%s: read as %v %v", c.Name, got, err)
 		}
 	}
 	for _, c := range v.Bad {
 		wire := unhex(t, c.Wire)
-		if f, err := ParseFrame(wire[:len(wire)-1], number16(t, c.Session)); err == nil {
-			t.Errorf("%s: taken for %v", c.Name, f)
+		if f, err := ParseFrame(wire[:len(wire)-1], end(c.From), number16(t, c.Session)); err == nil || errors.Is(err, ErrEcho) != c.Echo {
+			t.Errorf("%s: taken for %v, %v", c.Name, f, err)
 		}
 	}
 }
@@ -151,7 +164,7 @@ func TestCRCCheckValue(t *testing.T) {
 func TestFrameSizes(t *testing.T) {
 	for size := MinFrame; size <= MaxFrame; size++ {
 		payload := bytes.Repeat([]byte{1}, PayloadLimit(size))
-		n := len(AppendFrame(nil, 7, Frame{Kind: FrameMessage, Payload: payload}))
+		n := len(AppendFrame(nil, Hub, 7, Frame{Kind: FrameMessage, Payload: payload}))
 		if n > size || n > FrameSize(len(payload)) {
 			t.Fatalf("a frame of %d bytes takes %d with a payload of %d, counted as %d", size, n, len(payload), FrameSize(len(payload)))
 		}
@@ -163,14 +176,14 @@ func TestFrameSizes(t *testing.T) {
 
 // TestDamage changes each bit of a frame: none is taken for another frame.
 func TestDamage(t *testing.T) {
-	wire := AppendFrame(nil, 0x1234, Frame{Kind: FrameEvent, Number: 3, Payload: []byte{1, 0, 2, 0x19, 3, 4}})
+	wire := AppendFrame(nil, Device, 0x1234, Frame{Kind: FrameEvent, Number: 3, Payload: []byte{1, 0, 2, 0x19, 3, 4}})
 	for i := range 8 * (len(wire) - 1) {
 		bad := bytes.Clone(wire)
 		bad[i/8] ^= 1 << (i % 8)
 		var d Deframer
 		d.Limit = MaxFrame
 		d.Feed(bad, func(chunk []byte, whole bool) {
-			if f, err := ParseFrame(chunk, 0x1234); err == nil {
+			if f, err := ParseFrame(chunk, Device, 0x1234); err == nil {
 				t.Errorf("bit %d: taken for %v", i, f)
 			}
 		})
@@ -245,16 +258,17 @@ func FuzzFrame(f *testing.F) {
 	f.Add(uint16(1), byte(0x65), []byte{0, 0, 1})
 	f.Add(uint16(0x1234), byte(0xff), bytes.Repeat([]byte{9}, 300))
 	f.Fuzz(func(t *testing.T, session uint16, ctrl byte, payload []byte) {
+		from := End(len(payload) % 2)
 		want := Frame{Kind: FrameType(ctrl >> 5), Number: ctrl & 31, Payload: payload}
-		wire := AppendFrame(nil, session, want)
+		wire := AppendFrame(nil, from, session, want)
 		if bytes.IndexByte(wire, 0) != len(wire)-1 || len(wire) > FrameSize(len(payload)) {
 			t.Fatalf("on the line: %x", wire)
 		}
-		got, err := ParseFrame(wire[:len(wire)-1], session)
+		got, err := ParseFrame(wire[:len(wire)-1], from, session)
 		if err != nil || got.Kind != want.Kind || got.Number != want.Number || !bytes.Equal(got.Payload, payload) {
 			t.Fatalf("%v %v", got, err)
 		}
-		_, _ = ParseFrame(bytes.Clone(payload), session) // any bytes at all: no panic
+		_, _ = ParseFrame(bytes.Clone(payload), from, session) // any bytes at all: no panic
 	})
 }
 
@@ -264,18 +278,18 @@ func BenchmarkFrameEncode(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = AppendFrame(buf[:0], 0x1234, Frame{Kind: FrameEvent, Number: 1, Payload: payload})
+		buf = AppendFrame(buf[:0], Device, 0x1234, Frame{Kind: FrameEvent, Number: 1, Payload: payload})
 	}
 }
 
 func BenchmarkFrameDecode(b *testing.B) {
-	wire := AppendFrame(nil, 0x1234, Frame{Kind: FrameEvent, Payload: bytes.Repeat([]byte{1, 2, 0, 4}, 12)})
+	wire := AppendFrame(nil, Device, 0x1234, Frame{Kind: FrameEvent, Payload: bytes.Repeat([]byte{1, 2, 0, 4}, 12)})
 	buf := make([]byte, len(wire)-1)
 	b.SetBytes(int64(len(wire)))
 	b.ReportAllocs()
 	for b.Loop() {
 		copy(buf, wire)
-		if _, err := ParseFrame(buf, 0x1234); err != nil {
+		if _, err := ParseFrame(buf, Device, 0x1234); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -42,6 +42,12 @@ func FuzzDictionary(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if got := bytes.Count(data, []byte{entryEvent}); got != len(d.Events) {
+			t.Fatalf("%d events have numbers, of %d", len(d.Events), got)
+		}
+		if d.Problem != nil {
+			return
+		}
 		packed := d.Pack()
 		if again, err := ParseDictionary(packed); err != nil || !reflect.DeepEqual(again, d) {
 			t.Fatalf("%+v is read again as %+v, %v", d, again, err)

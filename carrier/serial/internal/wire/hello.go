@@ -20,10 +20,12 @@ const MaxUID = 12
 type Hello struct {
 	UID            []byte
 	Name, Firmware string
+	OddName        bool   // Name is an escaped form of what the device has said, which is not plain text
 	Dictionary     uint32 // hash of the dictionary; 0: there is none
 	Boot           uint32
 	ResetCause     uint64
 	Kept           bool // unacknowledged frames, their numbers and the ticks have survived the reset
+	Mute           bool // it reports nothing, because its dictionary has more events than it has room for
 	Ticks          uint32
 	Expects        uint8 // the number of the hub's next reliable frame
 	ReceiveWindow  int   // bytes of unanswered frames that the hub may send
@@ -32,6 +34,12 @@ type Hello struct {
 	TicksPerSecond uint32
 	FastestBaud    uint32 // bits per second that the device can do; 0: the rate stays
 }
+
+// The flags of a HELLO.
+const (
+	flagKept = 1
+	flagMute = 2
+)
 
 // defaultTicks is the ticks per second of a device that does not say.
 const defaultTicks = 1000
@@ -55,11 +63,14 @@ func (h *Hello) Pack() []byte {
 	number(uint64(h.Dictionary), 0)
 	number(uint64(h.Boot), 0)
 	number(h.ResetCause, 0)
+	var flags uint64
 	if h.Kept {
-		number(1, 0)
-	} else {
-		number(0, 0)
+		flags |= flagKept
 	}
+	if h.Mute {
+		flags |= flagMute
+	}
+	number(flags, 0)
 	number(uint64(h.Ticks), 0)
 	number(uint64(h.Expects), 0)
 	number(uint64(h.ReceiveWindow), MinFrame)
@@ -80,12 +91,15 @@ func ParseHello(payload []byte) (Hello, error) {
 	}
 	h.UID = append([]byte(nil), in.str("the uid", carrier.CBORBytes, MaxUID)...)
 	for _, f := range []func(){
-		func() { h.Name = in.text("the name", MinFrame) },
-		func() { h.Firmware = in.text("the firmware's version", MinFrame) },
+		func() { h.Name, h.OddName = in.given("the name", MinFrame) },
+		func() { h.Firmware, _ = in.given("the firmware's version", MinFrame) },
 		func() { h.Dictionary = uint32(in.Uint("the dictionary's hash", math.MaxUint32)) },
 		func() { h.Boot = uint32(in.Uint("the boot number", math.MaxUint32)) },
 		func() { h.ResetCause = in.Uint("the reset cause", math.MaxUint64) },
-		func() { h.Kept = in.Uint("the flag that readings were kept", 1) == 1 },
+		func() {
+			flags := in.Uint("the flags", flagKept|flagMute)
+			h.Kept, h.Mute = flags&flagKept != 0, flags&flagMute != 0
+		},
 		func() { h.Ticks = uint32(in.Uint("the ticks", math.MaxUint32)) },
 		func() { h.Expects = uint8(in.Uint("the number expected", FrameNumbers-1)) },
 		func() { h.ReceiveWindow = int(in.Uint("the receive window", math.MaxInt32)) },

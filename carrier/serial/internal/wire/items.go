@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"unicode/utf8"
 
 	"sighub/carrier"
 )
@@ -66,19 +65,6 @@ func (i *Items) Int(what string, limit uint64) int64 {
 	return int64(n)
 }
 
-// text reads a text, or a null, which stands for the empty text.
-func (i *Items) text(what string, limit int) string {
-	if i.null() {
-		return ""
-	}
-	s := i.str(what, carrier.CBORString, limit)
-	if !utf8.Valid(s) {
-		i.fail(fmt.Errorf("%s must be UTF-8", what))
-		return ""
-	}
-	return string(s)
-}
-
 func (i *Items) str(what string, major byte, limit int) []byte {
 	_, n := i.head(what, major)
 	switch {
@@ -109,6 +95,21 @@ func (i *Items) raw(what string) []byte {
 		return nil
 	}
 	rest, err := carrier.SkipCBOR(i.Rest)
+	if err != nil {
+		i.fail(fmt.Errorf("%s: %w", what, err))
+		return nil
+	}
+	item := i.Rest[:len(i.Rest)-len(rest)]
+	i.Rest = rest
+	return item
+}
+
+// value reads one item of any type, whose content is not checked, and returns its bytes.
+func (i *Items) value(what string) []byte {
+	if i.Err != nil {
+		return nil
+	}
+	rest, err := skipItem(i.Rest)
 	if err != nil {
 		i.fail(fmt.Errorf("%s: %w", what, err))
 		return nil

@@ -30,6 +30,41 @@ func PackReply(r carrier.Reply, limit int) []byte {
 	return b
 }
 
+// PackRefusal returns the payload of a REP frame of at most limit bytes that answers an EVT frame of which some readings are
+// refused: the first failure's status and text, and the places of all refused readings in the frame, from 0. If these do not
+// fit, the answer is that of a frame of which all readings are refused.
+func PackRefusal(r carrier.Reply, places []int, limit int) []byte {
+	b := AppendInt(nil, int64(r.Status))
+	list := carrier.AppendCBORHead(nil, carrier.CBORArray, uint64(len(places)))
+	for _, p := range places {
+		list = AppendUint(list, uint64(p))
+	}
+	room := limit - len(b) - len(list) - 2
+	if room < 0 {
+		return PackReply(r, limit)
+	}
+	return append(appendText(b, shorten(r.Exception, room)), list...)
+}
+
+// RefusedPlaces returns which readings of an EVT frame the payload of a REP frame refuses. all is true if it does not say.
+func RefusedPlaces(payload []byte) (places map[int]bool, all bool) {
+	in := Items{Rest: payload}
+	in.Int("the status", 1<<31-1)
+	if !in.more() {
+		return nil, true
+	}
+	in.raw("the text")
+	if !in.more() {
+		return nil, true
+	}
+	_, n := in.head("the places", carrier.CBORArray)
+	places = make(map[int]bool)
+	for ; n > 0 && in.Err == nil; n-- {
+		places[int(in.Uint("a place", MaxFrame))] = true
+	}
+	return places, in.Err != nil
+}
+
 // shorten cuts a text so that it takes at most n bytes with its head, between two runes.
 func shorten(s string, n int) string {
 	if n > 255 {
@@ -42,6 +77,16 @@ func shorten(s string, n int) string {
 		n--
 	}
 	return s[:n]
+}
+
+// CheckReply returns an error if the payload of a REP frame makes no sense.
+func CheckReply(payload []byte) error {
+	in := Items{Rest: payload}
+	in.Int("the status", 1<<31-1)
+	if in.more() {
+		in.raw("the response")
+	}
+	return in.Err
 }
 
 // UnpackReply reads the payload of a REP frame; nil stands for an ACK frame.

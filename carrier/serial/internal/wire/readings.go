@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 
 	"sighub/carrier"
 )
@@ -13,7 +14,7 @@ import (
 type Reading struct {
 	Number int // of the event in the dictionary; for a loss, that plus the number of events
 	Ticks  uint32
-	Value  []byte // one CBOR item; for a loss, its count
+	Value  []byte // one CBOR item, whose content is not checked; for a loss, its count
 }
 
 // NumberBits returns how many bits a reading's number takes if the dictionary has so many events.
@@ -57,7 +58,7 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 			continue
 		}
 		x := in.Uint("a reading's number and ticks", math.MaxUint32)
-		r := Reading{Number: int(x & (1<<width - 1)), Value: in.raw("the value")}
+		r := Reading{Number: int(x & (1<<width - 1)), Value: in.value("the value")}
 		switch {
 		case in.Err != nil:
 		case at.Torn:
@@ -83,4 +84,14 @@ func ParseReadings(payload []byte, d *Dictionary, from Timeline) ([]Reading, Tim
 func (r *Reading) Lost() uint64 {
 	in := Items{Rest: r.Value}
 	return in.Uint("the count", math.MaxInt64)
+}
+
+// CheckValue returns an error that says why a value of a device cannot be taken, if it cannot. The error wraps
+// [carrier.ErrValue], also if the item is malformed: its end was found, so it is the value that is wrong, and not its frame.
+func CheckValue(item []byte) error {
+	err := carrier.CheckValue(carrier.CBOR, item)
+	if err == nil || errors.Is(err, carrier.ErrValue) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", carrier.ErrValue, strings.TrimPrefix(err.Error(), carrier.ErrMalformed.Error()+": "))
 }

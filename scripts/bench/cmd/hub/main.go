@@ -34,7 +34,7 @@ func main() {
 }
 
 func serve(ctx context.Context, file, socket string) error {
-	cfg, err := config.Load(file)
+	cfg, err := config.Load(ctx, file, nil)
 	if err != nil {
 		return err
 	}

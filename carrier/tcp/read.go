@@ -1,0 +1,199 @@
+package tcp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"sighub/carrier"
+)
+
+const (
+	smallRead = 4 << 10  // the usual buffer
+	largeRead = 64 << 10 // used while small ones are filled
+)
+
+// A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
+type reader struct {
+	nc    net.Conn
+	raw   *rawReader  // nil: not available
+	small *bufferPool // of smallRead bytes
+	large *bufferPool // of largeRead bytes
+	buf   *[]byte     // nil: none is lent
+	more  bool        // the next one shall be large
+
+	account *carrier.Account // of large ones
+}
+
+// read reads what there is, at least a byte unless there is an error.
+func (r *reader) read() (data []byte, err error) {
+	var n int
+	if r.raw != nil {
+		n, err = r.raw.read(r)
+	} else {
+		n, err = r.nc.Read(r.lend())
+	}
+	if r.buf == nil {
+		return nil, err
+	}
+	return (*r.buf)[:n], err
+}
+
+// lend returns a buffer.
+func (r *reader) lend() []byte {
+	if r.buf == nil {
+		pool, size := r.small, smallRead
+		if r.more && r.account.Take(largeRead) == nil {
+			pool, size = r.large, largeRead
+		}
+		r.buf = pool.get()
+		*r.buf = slices.Grow(*r.buf, size)[:size]
+	}
+	return *r.buf
+}
+
+// release takes the buffer back.
+func (r *reader) release() {
+	switch {
+	case r.buf == nil:
+		return
+	case len(*r.buf) == largeRead:
+		r.large.put(r.buf)
+		r.account.Give(largeRead)
+	default:
+		r.small.put(r.buf)
+	}
+	r.buf = nil
+}
+
+// enlarge chooses large buffers from now on, or small ones.
+func (r *reader) enlarge(more bool) {
+	if r.more != more {
+		r.release()
+		r.more = more
+	}
+}
+
+// read reads until the connection ends, and returns why it did.
+func (c *conn) read() error {
+	r := &reader{nc: c.nc, raw: newRawReader(c.nc), small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+	defer r.release()
+	for !c.closing.Load() {
+		c.setDeadline()
+		data, err := r.read()
+		full := len(data) >= smallRead // so there may be more
+		if err := c.consume(data); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(err, io.EOF) && c.split != nil && c.split.partial():
+			return fmt.Errorf("%w in the middle of a message: %w", carrier.ErrClosed, err)
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.awaited >= 0:
+			return c.overdue(err)
+		case err != nil:
+			return err
+		}
+		r.enlarge(full)
+	}
+	return c.cause()
+}
+
+// setDeadline bounds how long what the peer has begun may take: its first message from when it connected, and any other from
+// when its first bytes were read. A peer that says nothing between messages may do so for as long as it likes.
+func (c *conn) setDeadline() {
+	switch {
+	case c.door == nil:
+	case c.client == 0:
+		if c.awaited < 0 {
+			c.awaited = 0
+			c.await(c.limits.HelloTimeout)
+		}
+	case c.split.partial():
+		if c.awaited != c.frames {
+			c.awaited = c.frames
+			c.await(c.limits.MessageTimeout)
+		}
+	case c.awaited >= 0:
+		c.awaited = -1
+		c.await(0)
+	}
+}
+
+// await sets the deadline of reading, 0 for none, unless reading is to end anyway.
+func (c *conn) await(d time.Duration) {
+	var by time.Time
+	if d > 0 {
+		by = time.Now().Add(d)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why == nil && c.broken == nil {
+		_ = c.nc.SetReadDeadline(by) // fails only when it is closed already
+	}
+}
+
+// ending reports whether there is a reason already for reading to end.
+func (c *conn) ending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.why != nil || c.broken != nil
+}
+
+// overdue ends the connection of a peer that has not completed what it began, and tells it why if it can.
+func (c *conn) overdue(err error) error {
+	if c.ending() {
+		return err
+	}
+	why := fmt.Errorf("%w: a message was not complete %v after its first byte", carrier.ErrTimeout, c.limits.MessageTimeout)
+	if c.client == 0 {
+		why = fmt.Errorf("%w: nothing was said completely within %v", carrier.ErrTimeout, c.limits.HelloTimeout)
+	}
+	if c.split != nil {
+		c.reply(carrier.Value{}, carrier.Failed(why), 0)
+	}
+	c.peers.log.Warn("connection closed: what it began to say was not complete in time", "client", c.addr)
+	return fmt.Errorf("%w: %w", why, err)
+}
+
+// consume deals with every frame that ends in data.
+func (c *conn) consume(data []byte) error {
+	for len(data) > 0 && !c.closing.Load() {
+		if c.split == nil {
+			if err := c.guess(data); err != nil {
+				return err
+			}
+		}
+		var err error
+		if data, err = c.stream(data); err != nil {
+			return err
+		}
+		rest, f, ok := c.split.next(data)
+		if !ok {
+			break
+		}
+		c.frames++
+		if err := c.receive(f); err != nil {
+			return err
+		}
+		data = rest
+	}
+	c.deliverSignals()
+	return nil
+}
+
+// guess selects the dialect by the first byte.
+func (c *conn) guess(first []byte) error {
+	switch {
+	case first[0] == '{' || isSpace(first[0]):
+		c.speak(carrier.JSON)
+	case first[0] == cborMark[0]:
+		c.speak(carrier.CBOR)
+	default:
+		return c.dismiss(first)
+	}
+	return nil
+}

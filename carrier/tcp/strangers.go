@@ -1,0 +1,72 @@
+package tcp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// strangers are programs that speak another protocol, known by their first bytes: browsers, monitoring, port scanners, and
+// clients that mean another server's port.
+var strangers = []struct {
+	protocol string
+	begins   []string
+	contains string // in the first bytes, too, after a length
+}{
+	{protocol: "HTTP", begins: []string{
+		"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "TRACE ", "CONNECT ", "PRI * HTTP/",
+	}},
+	{protocol: "TLS", begins: []string{"\x16\x03"}},
+	{protocol: "SSH", begins: []string{"SSH-"}},
+	{protocol: "MQTT", begins: []string{"\x10"}, contains: "MQ"},
+	{protocol: "AMQP", begins: []string{"AMQP"}},
+	{protocol: "RTSP", begins: []string{"DESCRIBE ", "SETUP "}},
+	{protocol: "SIP", begins: []string{"INVITE ", "REGISTER "}},
+	{protocol: "SMTP", begins: []string{"EHLO", "HELO"}},
+	{protocol: "FTP", begins: []string{"USER "}},
+	{protocol: "VNC", begins: []string{"RFB "}},
+	{protocol: "RDP", begins: []string{"\x03\x00\x00"}},
+	{protocol: "SOCKS", begins: []string{"\x05\x01\x00", "\x05\x02\x00", "\x04\x01"}},
+	{protocol: "Redis", begins: []string{"*1\r\n", "*2\r\n", "*3\r\n", "PING\r\n", "INFO\r\n"}},
+	{protocol: "SMB", begins: []string{"\x00\x00"}, contains: "SMB"},
+	{protocol: "PostgreSQL", begins: []string{"\x00\x00\x00\x08\x04\xd2\x16\x2f"}},
+	{protocol: "PROXY", begins: []string{"PROXY "}},
+}
+
+// firstBytes is how many bytes of a stranger are looked at.
+const firstBytes = 24
+
+// protocolOf returns what a stranger speaks whose first bytes these are, or what they look like.
+func protocolOf(first []byte) string {
+	text := string(first)
+	for _, s := range strangers {
+		begins := func(begin string) bool { return strings.HasPrefix(text, begin) }
+		if slices.ContainsFunc(s.begins, begins) && strings.Contains(text, s.contains) {
+			return s.protocol
+		}
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r > '~' || r < ' ' && !strings.ContainsRune("\t\r\n", r) }) {
+		return "unknown, binary"
+	}
+	return "unknown, text"
+}
+
+const (
+	httpAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+	notHTTP    = "This is a port of a sighub, which does not speak HTTP. On the command line, `sighub senders` shows what there is.\n"
+
+	strangerTime = time.Second // for a stranger to take its answer
+)
+
+// dismiss deals with a stranger, of whose connection nothing else comes. A person with a browser learns what the port is.
+func (c *conn) dismiss(first []byte) error {
+	first = first[:min(len(first), firstBytes)]
+	protocol := protocolOf(first)
+	if protocol == "HTTP" && c.nc.SetWriteDeadline(time.Now().Add(strangerTime)) == nil {
+		_, _ = fmt.Fprintf(c.nc, httpAnswer, len(notHTTP), notHTTP) // if that fails, there is no other way to tell
+		c.told = true
+	}
+	c.peers.log.Warn("connection closed: it speaks another protocol", "client", c.addr, "protocol", protocol, "begins", string(first))
+	return fmt.Errorf("%w: it speaks another protocol (%s)", errStranger, protocol)
+}

@@ -1,0 +1,70 @@
+package fair
+
+import "time"
+
+// A Patience is how long senders wait for one client that is slow: in all its listeners and all their events together, for no
+// longer than a deadline. It comes back slowly, a whole deadline within [Recovery].
+//
+// An event that gets through pays for [Grace] of the wait. So a client that takes events as fast as programs usually send them
+// holds a faster sender up for as long as it likes, and one that takes fewer does not.
+//
+// The zero Patience is unspent. The lock of whoever owns it guards it.
+type Patience struct {
+	spent   time.Duration
+	at      time.Time // up to when spent is reckoned; zero: nothing is spent
+	holding bool      // senders are held up since then
+}
+
+const (
+	// Recovery is how long a spent patience takes to come back.
+	Recovery = time.Minute
+	// Grace is how long a sender may be held up for each of its events at no cost: 10,000 events a second are not slow.
+	Grace = 100 * time.Microsecond
+)
+
+// Hold notes that senders are held up from now on, until Release. deadline is the longest that the client may hold one up.
+func (p *Patience) Hold(now time.Time, deadline time.Duration) {
+	if p.holding {
+		return
+	}
+	p.recover(now, deadline)
+	p.holding, p.at = true, now
+}
+
+// Release notes that nobody is held up any more.
+func (p *Patience) Release(now time.Time) {
+	if p.holding {
+		p.spent += now.Sub(p.at)
+		p.holding, p.at = false, now
+	}
+}
+
+// Holding reports whether senders are held up.
+func (p *Patience) Holding() bool { return p.holding }
+
+// Pass notes that so many events got through.
+func (p *Patience) Pass(events int) { p.spent = max(p.spent-time.Duration(events)*Grace, 0) }
+
+// Left returns how much longer senders wait for a client with this deadline.
+func (p *Patience) Left(now time.Time, deadline time.Duration) time.Duration {
+	left := deadline - p.spent
+	if p.holding {
+		left -= now.Sub(p.at)
+	}
+	return left
+}
+
+// Spent returns what is spent by now, of a client with this deadline.
+func (p *Patience) Spent(now time.Time, deadline time.Duration) time.Duration {
+	q := *p
+	q.Release(now)
+	q.recover(now, deadline)
+	return q.spent
+}
+
+// recover reckons what has come back since nobody was held up any more.
+func (p *Patience) recover(now time.Time, deadline time.Duration) {
+	since := min(now.Sub(p.at), Recovery) // of the zero time, too
+	p.spent = max(p.spent-time.Duration(float64(deadline)*float64(since)/float64(Recovery)), 0)
+	p.at = now
+}

@@ -1,0 +1,99 @@
+package fair
+
+import (
+	"sync"
+	"time"
+)
+
+// Places knows how much patience senders have with the clients of each place, an IP address for example, so that many clients
+// do not hold senders up in turn, nor does one that connects again and again. The zero Places is ready for use.
+type Places struct {
+	mu    sync.Mutex
+	known map[string]*Place
+	swept time.Time // when places were last removed that were only known for what is spent of them
+}
+
+// sweepEvery is how often they are removed at the most.
+const sweepEvery = time.Second
+
+// A Place is where clients are that may be one. Senders wait for all of them together, one after the other, no longer than for two
+// of them. It is safe for concurrent use, and nothing is locked under its lock.
+type Place struct {
+	mu       sync.Mutex
+	patience Patience
+	deadline time.Duration // the longest of a client, twice
+	holding  int           // clients that hold senders up
+	clients  int           // under the lock of Places
+}
+
+// Enter returns the place of that name, for a client that connects.
+func (ps *Places) Enter(name string) *Place {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p := ps.known[name]
+	if p == nil {
+		ps.sweep(time.Now())
+		if ps.known == nil {
+			ps.known = make(map[string]*Place)
+		}
+		p = new(Place)
+		ps.known[name] = p
+	}
+	p.clients++
+	return p
+}
+
+func (ps *Places) sweep(now time.Time) {
+	if now.Sub(ps.swept) < sweepEvery {
+		return
+	}
+	ps.swept = now
+	for name, p := range ps.known {
+		if p.clients == 0 && p.spentBy(now) == 0 {
+			delete(ps.known, name)
+		}
+	}
+}
+
+// Leave counts a client out that has gone.
+func (ps *Places) Leave(name string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p := ps.known[name]
+	if p.clients--; p.clients == 0 && p.spentBy(time.Now()) == 0 {
+		delete(ps.known, name)
+	}
+}
+
+// Hold notes that a client with this deadline holds senders up, until Release.
+func (p *Place) Hold(now time.Time, deadline time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deadline = max(p.deadline, 2*deadline)
+	p.patience.Hold(now, p.deadline)
+	p.holding++
+}
+
+// Release notes that a client no longer holds senders up, and how many events got through since it began to.
+func (p *Place) Release(now time.Time, passed int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.holding--; p.holding == 0 {
+		p.patience.Release(now)
+	}
+	p.patience.Pass(passed)
+}
+
+// Left returns how much longer senders wait for the clients there.
+func (p *Place) Left(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.patience.Left(now, p.deadline)
+}
+
+// spentBy returns what is spent by now.
+func (p *Place) spentBy(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.patience.Spent(now, p.deadline)
+}

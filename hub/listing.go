@@ -1,0 +1,281 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"sighub/carrier"
+)
+
+// SenderInfo describes one sender, connected or awaited.
+type SenderInfo struct {
+	Name      string            `json:"sender"`
+	Connected bool              `json:"connected"`
+	Events    []string          `json:"events"` // its own and the built-in ones
+	Units     map[string]string `json:"units,omitempty"`
+	Requests  []*string         `json:"requests"` // see Connection
+	Client    *ClientInfo       `json:"client,omitempty"`
+	Refused   map[string]uint64 `json:"refused,omitempty"` // events that were refused since it connected, by cause
+}
+
+// Senders lists the senders that are connected, and those that are not but have listeners, by name.
+func (r *Router) Senders() []SenderInfo {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]SenderInfo, 0, len(r.topics))
+	for _, t := range r.topics {
+		list = append(list, t.info())
+	}
+	slices.SortFunc(list, func(a, b SenderInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// info describes the sender. Router.mu is held.
+func (t *topic) info() SenderInfo {
+	if t.conn == nil {
+		return SenderInfo{Name: t.name, Events: t.knownEvents()}
+	}
+	return SenderInfo{
+		Name: t.name, Connected: true, Events: t.conn.eventNames(), Units: t.conn.units,
+		Requests: slices.Clone(t.conn.methods), Client: t.conn.clientInfo(), Refused: t.conn.refused.Counts(),
+	}
+}
+
+// knownEvents lists the events of a sender that is not connected: those it offered, and those that listeners wait for.
+func (t *topic) knownEvents() []string {
+	names := slices.Clone(t.offered)
+	for event, ls := range t.events {
+		if !ls.empty() && !isBuiltIn(event) && !slices.Contains(t.offered, event) {
+			names = append(names, event)
+		}
+	}
+	slices.Sort(names)
+	return append(names, Disconnect, Connect)
+}
+
+// Channels lists the names of the channels that have a listener or a sender, and the built-in ones.
+func (r *Router) Channels() []string {
+	names := []string{}
+	for _, name := range sorted(r, &r.channelNames, r.channels) {
+		if !isBuiltIn(name) {
+			names = append(names, name)
+		}
+	}
+	return append(names, Disconnect, Connect)
+}
+
+// sortedNames remembers the keys of a map in their order. Router.mu guards it.
+type sortedNames struct {
+	changes uint64 // of the map's keys
+	at      uint64 // changes when list was made
+	list    []string
+}
+
+// sorted returns the keys of a map of the router in their order. They are sorted once for as long as they do not change, and not
+// under the lock.
+func sorted[V any](r *Router, n *sortedNames, m map[string]V) []string {
+	r.mu.Lock()
+	if n.at == n.changes {
+		defer r.mu.Unlock()
+		return n.list
+	}
+	at, list := n.changes, slices.Collect(maps.Keys(m))
+	r.mu.Unlock()
+	slices.Sort(list)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n.at < at {
+		n.at, n.list = at, list
+	}
+	return list
+}
+
+// page lists senders in the order of their names: those after a given name, up to a given number and, about, to so many bytes,
+// but one at least. more reports whether there are others after these.
+func (r *Router) page(after string, most uint64, bytes int) (list []SenderInfo, more bool) {
+	names := sorted(r, &r.names, r.topics)
+	i, found := slices.BinarySearch(names, after)
+	if found {
+		i++
+	}
+	for _, name := range names[i:] {
+		r.mu.Lock()
+		t := r.topics[name]
+		if t == nil {
+			r.mu.Unlock()
+			continue
+		}
+		info := t.info()
+		r.mu.Unlock()
+		bytes -= info.size()
+		if uint64(len(list)) >= most || len(list) > 0 && bytes < 0 {
+			return list, true
+		}
+		list = append(list, info)
+	}
+	return list, false
+}
+
+// size returns about how many bytes the entry of the sender has in a list.
+func (s *SenderInfo) size() int {
+	const entry, around = 128, 16 // around each name
+	size := entry + len(s.Name)
+	if s.Client != nil {
+		size += len(s.Client.Name) + len(s.Client.UID) + len(s.Client.Addr)
+	}
+	for _, event := range s.Events {
+		size += around + len(event)
+	}
+	for event, unit := range s.Units {
+		size += around + len(event) + len(unit)
+	}
+	for _, method := range s.Requests {
+		if method != nil {
+			size += around + len(*method)
+		}
+	}
+	return size
+}
+
+// listedSender is one entry of list_senders' response. A nil name is that of any sender: its events are the
+// channels. A nil event is that of any event.
+type listedSender struct {
+	Sender    *string       `json:"sender"`
+	Connected bool          `json:"connected"`
+	Events    []listedEvent `json:"events,omitempty"`
+
+	// For clients that said hello.
+	Units    map[string]string `json:"units,omitempty"`
+	Requests *[]*string        `json:"requests,omitempty"`
+	Client   *ClientInfo       `json:"client,omitempty"`
+	Refused  map[string]uint64 `json:"refused,omitempty"`
+}
+
+type listedEvent struct {
+	Event *string `json:"event"`
+}
+
+// pageBytes is about how many bytes an answer to list_senders has at most, unless one sender alone has more. So a list that is
+// long holds nobody up.
+const pageBytes = 64 << 10
+
+// listSenders lists senders in the order of their names: those after a given name, up to a given number or a page. The last
+// entry, left out if there are more senders, has no name and lists the channels, up to a page of them.
+func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
+	withEvents, after, most := a.flag("list_events"), a.optionalText("after"), uint64(math.MaxUint64)
+	if v := a.value("limit"); !v.IsNull() {
+		most = a.number("limit")
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	if c.ctx.Err() != nil {
+		return nil, carrier.ErrGone // nobody reads the answer
+	}
+	page, more := c.server.page(after, most, pageBytes)
+	if more && !c.hello && uint64(len(page)) < most {
+		return nil, fmt.Errorf("%w: the list of senders: ask for parts of it, with limit and after", carrier.ErrTooLarge)
+	}
+	list := make([]listedSender, 0, len(page)+1)
+	for _, info := range page {
+		s := listedSender{Sender: &info.Name, Connected: info.Connected}
+		if withEvents {
+			s.Events = listedEvents(info.Events)
+		}
+		if c.hello {
+			s.Units, s.Requests, s.Client, s.Refused = info.Units, &info.Requests, info.Client, info.Refused
+		}
+		list = append(list, s)
+	}
+	if more {
+		return list, nil
+	}
+	anySender := listedSender{Connected: true}
+	if withEvents {
+		anySender.Events = listedEvents(firstNames(c.server.Channels()))
+	}
+	return append(list, anySender), nil
+}
+
+// firstNames returns as many names as a page holds, and the last two, which are built in.
+func firstNames(names []string) []string {
+	own, builtIn := names[:len(names)-2], names[len(names)-2:]
+	size := 0
+	for i, name := range own {
+		if size += len(name) + 16; size > pageBytes {
+			return append(slices.Clone(own[:i]), builtIn...)
+		}
+	}
+	return names
+}
+
+func listedEvents(names []string) []listedEvent {
+	list := make([]listedEvent, 0, len(names)+1)
+	for _, name := range names {
+		list = append(list, listedEvent{Event: &name})
+	}
+	return append(list, listedEvent{})
+}
+
+// clientPage is how many clients an answer to list_clients has at the most: 60 KB or less in JSON, unless much was refused.
+const clientPage = 100
+
+// A ClientList is a page of the clients of a hub.
+type ClientList struct {
+	Clients []ClientStatus `json:"clients"` // in the order in which they connected
+	More    bool           `json:"more"`    // there are clients after these
+	// Refused counts what was refused of strangers, which never became clients, by cause.
+	Refused map[string]uint64 `json:"refused,omitempty"`
+}
+
+// clientStatuses lists the connected clients after the one with that id, in the order in which they connected, up to a number
+// of clientPage.
+func (s *ServerRouter) clientStatuses(after uint64, most int) ClientList {
+	remotes := slices.DeleteFunc(s.remotes(), func(c *client) bool { return c.info.ID <= after })
+	slices.SortFunc(remotes, func(a, b *client) int { return cmp.Compare(a.info.ID, b.info.ID) })
+	list := ClientList{Clients: []ClientStatus{}, More: len(remotes) > most, Refused: s.refusedStrangers()}
+	for _, c := range remotes[:min(len(remotes), most)] {
+		list.Clients = append(list.Clients, c.status())
+	}
+	return list
+}
+
+// listClients lists clients in the order in which they connected: those after a given id, up to a given number.
+func (c *client) listClients(a *arguments, _ func(carrier.Reply)) (any, error) {
+	after, most := uint64(0), uint64(clientPage)
+	if v := a.value("after"); !v.IsNull() {
+		after = a.number("after")
+	}
+	if v := a.value("limit"); !v.IsNull() {
+		most = min(a.number("limit"), clientPage)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return c.server.clientStatuses(after, int(most)), nil
+}
+
+// RemoteClients lists the clients of the hub, page by page, and what the hub refused of strangers.
+func (r *ClientRouter) RemoteClients(ctx context.Context) (ClientList, error) {
+	all := ClientList{Clients: []ClientStatus{}}
+	for after := uint64(0); ; {
+		v, err := r.Call(ctx, methodListClients, carrier.Object{{Key: "after", Value: after}})
+		if err != nil {
+			return all, err
+		}
+		var page ClientList
+		if err := v.Decode(&page); err != nil {
+			return all, fmt.Errorf("hub: the list of clients is not understood: %w", err)
+		}
+		all.Clients, all.Refused = append(all.Clients, page.Clients...), page.Refused
+		if !page.More || len(page.Clients) == 0 {
+			return all, nil
+		}
+		after = page.Clients[len(page.Clients)-1].ID
+	}
+}

@@ -1,0 +1,274 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+)
+
+// The well-behaved clients: one sends an event every few milliseconds to another. A third has a sender that attackers may listen
+// to and ask: it may be held up, but not for long.
+const (
+	goodSender = "well"
+	preySender = "prey"
+	tick       = "tick"
+
+	goodPeriod = 4 * time.Millisecond
+	preyPeriod = 2 * time.Millisecond
+	// preyQuick is how long an event of the prey may take without counting as held up.
+	preyQuick = 10 * time.Millisecond
+
+	doorPeriod   = 3 * time.Second // each visitor may be two lines of log
+	doorPatience = 2 * time.Second
+)
+
+// A report is what the well-behaved clients have noticed.
+type report struct {
+	Sent, Lost, Doubled, Refused int
+	Late                         time.Duration // 99th percentile until an event is heard and acknowledged
+	Worst                        time.Duration
+	Held                         time.Duration // how long the prey was held up, in total
+	Cut                          int           // lost connections
+	Doors, Shut                  int           // new connections that were tried, and those that were not served
+}
+
+// A watch collects what happens to the well-behaved clients while it runs.
+type watch struct {
+	mu      sync.Mutex
+	running bool
+	report  report
+	planned map[int]time.Time // events that were sent, and neither heard nor refused
+	next    int               // number of the next event
+	heard   int               // the highest number that was heard
+	late    []time.Duration
+}
+
+// What the well-behaved clients are told, a line each.
+const (
+	measure = "measure"
+	tell    = "tell" // what was noticed since measure
+)
+
+// pair is the role of the well-behaved clients. It prints a line when they are connected, obeys the lines on in, and stays until
+// in ends.
+func pair(ctx context.Context, addr string, in io.Reader, out io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	w := &watch{planned: make(map[int]time.Time), heard: -1}
+	routers := make([]*hub.ClientRouter, 3)
+	for i := range routers {
+		r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: time.Minute, Disconnected: func(error) { w.cut(ctx) }})
+		routers[i] = r
+		c := tcp.NewClient("tcp://"+addr, tcp.ClientOptions{Name: "well", Codec: carrier.CBOR})
+		all.Go(func() { _ = r.Serve(ctx, c) }) // it never fails for good
+		if err := r.WaitConnected(ctx); err != nil {
+			return err
+		}
+	}
+	good, err := add(ctx, routers[0], goodSender)
+	if err != nil {
+		return err
+	}
+	prey, err := add(ctx, routers[2], preySender)
+	if err != nil {
+		return err
+	}
+	if _, err := routers[1].AddRemoteListener(ctx, goodSender, tick, w.hear); err != nil {
+		return err
+	}
+	all.Go(func() { w.send(ctx, good) })
+	all.Go(func() { w.hold(ctx, prey) })
+	all.Go(func() { w.knock(ctx, addr) })
+	if _, err := fmt.Fprintln(out, "ready"); err != nil {
+		return err
+	}
+	return w.obey(in, out)
+}
+
+// add adds a sender that also answers requests, with what they ask.
+func add(ctx context.Context, r *hub.ClientRouter, name string) (*hub.Signal, error) {
+	s, err := r.AddRemoteSender(ctx, name, hub.SenderOptions{
+		Events:  []string{tick},
+		Default: func(context.Context, string, carrier.Value) (any, error) { return true, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Signal(tick)
+}
+
+func (w *watch) obey(in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if lines.Text() == measure {
+			w.start()
+			continue
+		}
+		if err := json.NewEncoder(out).Encode(w.end()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func (w *watch) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.report, w.late = report{}, nil
+	w.running = true
+}
+
+// end waits until everything that was sent is heard, but not for ever, and returns the report.
+func (w *watch) end() report {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = false
+	for deadline := time.Now().Add(5 * time.Second); len(w.planned) > 0 && time.Now().Before(deadline); {
+		w.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+		w.mu.Lock()
+	}
+	w.report.Lost += len(w.planned)
+	w.report.Late, w.report.Worst = percentile(w.late, 99), percentile(w.late, 100)
+	return w.report
+}
+
+func percentile(all []time.Duration, n int) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[min(len(all)*n/100, len(all)-1)]
+}
+
+// cut counts a connection that was lost although nobody asked for that.
+func (w *watch) cut(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() == nil {
+		w.report.Cut++
+	}
+}
+
+// send sends an event every period, on time even if those before it are not acknowledged yet.
+func (w *watch) send(ctx context.Context, good *hub.Signal) {
+	for at := time.Now(); ctx.Err() == nil; at = at.Add(goodPeriod) {
+		wait(ctx, time.Until(at))
+		w.mu.Lock()
+		running, n := w.running, w.next
+		if running {
+			w.next++
+			w.planned[n] = at
+			w.report.Sent++
+		}
+		w.mu.Unlock()
+		if !running {
+			at = time.Now() // what follows is not late
+			continue
+		}
+		if err := good.TriggerAsync(ctx, n, func(err error) { w.answered(n, at, err) }); err != nil {
+			w.answered(n, at, err)
+		}
+	}
+}
+
+// answered records that the hub has acknowledged or refused an event.
+func (w *watch) answered(n int, at time.Time, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.report.Refused++
+		delete(w.planned, n)
+		return
+	}
+	w.late = append(w.late, time.Since(at))
+}
+
+// hear records that an event was heard.
+func (w *watch) hear(ev hub.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var n int
+	if ev.Name != tick || ev.Data.Decode(&n) != nil {
+		return // #connect and others; what is missing after a #gap is counted by its number
+	}
+	at, ok := w.planned[n]
+	switch {
+	case n <= w.heard:
+		w.report.Doubled++
+	case ok:
+		w.late = append(w.late, time.Since(at))
+	}
+	delete(w.planned, n)
+	for missing := w.heard + 1; missing < n; missing++ {
+		if _, ok := w.planned[missing]; ok {
+			w.report.Lost++
+			delete(w.planned, missing)
+		}
+	}
+	w.heard = max(w.heard, n)
+}
+
+// hold triggers events of the prey one after another, and sums up how long the hub makes it wait.
+func (w *watch) hold(ctx context.Context, prey *hub.Signal) {
+	for n := 0; ctx.Err() == nil; n++ {
+		start := time.Now()
+		err := prey.Trigger(ctx, n)
+		took := time.Since(start)
+		w.mu.Lock()
+		if w.running && err == nil && took > preyQuick {
+			w.report.Held += took - preyQuick
+		}
+		w.mu.Unlock()
+		wait(ctx, preyPeriod)
+	}
+}
+
+// knock tries again and again whether a new client is served.
+func (w *watch) knock(ctx context.Context, addr string) {
+	t := &target{addr: addr, source: 1}
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		running := w.running
+		w.mu.Unlock()
+		if wait(ctx, doorPeriod/10); !running {
+			continue
+		}
+		err := t.visit(ctx)
+		w.mu.Lock()
+		if w.running && ctx.Err() == nil {
+			w.report.Doors++
+			if err != nil {
+				w.report.Shut++
+			}
+		}
+		w.mu.Unlock()
+		wait(ctx, doorPeriod)
+	}
+}
+
+// visit connects, asks something and leaves.
+func (t *target) visit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, doorPatience)
+	defer cancel()
+	c, err := t.hello(ctx, object{"name": "visitor"})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.call("get_version", nil)
+	return err
+}
