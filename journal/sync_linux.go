@@ -3,15 +3,14 @@ package journal
 import (
 	"errors"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // syncData writes a file's content to disk, and of what the file system knows about it only what is needed to read it.
 func syncData(f *os.File) error {
 	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if !errors.Is(err, unix.EINTR) {
+		err := syscall.Fdatasync(int(f.Fd()))
+		if !errors.Is(err, syscall.EINTR) {
 			return os.NewSyscallError("fdatasync "+f.Name(), err)
 		}
 	}
