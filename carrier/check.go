@@ -39,9 +39,9 @@ func CheckValue(c Codec, raw []byte) error {
 	return checkValue(c, raw)
 }
 
-// Large values are checked and converted a few at a time. Each takes some fifty times its size of memory meanwhile, and so a
-// crowd of clients that send nothing else would take all there is.
-var turns = make(chan struct{}, 2)
+// Large values are checked and converted one at a time. Each takes some fifty times its size of memory meanwhile, and a processor
+// core, and so a crowd of clients that send nothing else would take all there is.
+var turns = make(chan struct{}, 1)
 
 const largeValue = 64 << 10
 

@@ -127,6 +127,13 @@ func (d *door) remove(c *conn) {
 	}
 }
 
+// count returns how many connections are open.
+func (d *door) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.open)
+}
+
 func (d *door) all() []*conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()

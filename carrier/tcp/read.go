@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -98,6 +99,11 @@ func (c *conn) read() error {
 			return err
 		}
 		r.enlarge(full)
+		if full {
+			// A peer that sends faster than it is read never waits. Without this, each of many such peers would hold up all
+			// others for as long as the scheduler lets it, which is 10 ms.
+			runtime.Gosched()
+		}
 	}
 	return c.cause()
 }

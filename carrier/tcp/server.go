@@ -151,6 +151,9 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 // Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
 func (s *Server) Disconnect(id carrier.ClientID, cause error) { s.peers.disconnect(id, cause) }
 
+// Connections returns how many connections are open, those included that have not said anything.
+func (s *Server) Connections() int { return s.door.count() }
+
 // Refused returns what was refused of strangers so far, which never became clients, by cause.
 func (s *Server) Refused() map[string]uint64 { return s.peers.strangers.Counts() }
 

@@ -87,11 +87,11 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
-		var sparing sync.WaitGroup
-		defer sparing.Wait()
+		var limiting sync.WaitGroup
+		defer limiting.Wait()
 		ctx, done := context.WithCancel(ctx)
 		defer done()
-		sparing.Go(func() { spareMemory(ctx, budget) })
+		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
 		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	})
 	if err == nil {
@@ -114,37 +114,40 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
 }
 
-// How the garbage collector is to work while much is held for clients. It lets memory grow to twice of what is in use; then it
-// grows by half only. As long as little is held, collecting more often would cost more than it saves.
+// What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
 const (
-	heldPercent = 50
-	lookAtHeld  = 250 * time.Millisecond
+	ownMemory        = 24 << 20
+	connectionMemory = 24 << 10
 )
 
-// spareMemory has garbage collected more often while more than a quarter of the budget is used, until ctx is done. It leaves the
-// collector alone if the environment says how it is to work.
-func spareMemory(ctx context.Context, budget *carrier.Budget) {
-	if os.Getenv("GOGC") != "" {
+// lookAtConnections is how often connections are counted.
+const lookAtConnections = time.Second
+
+// limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
+// to twice of what is in use. The environment variable GOMEMLIMIT takes precedence.
+func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier) {
+	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	usual := debug.SetGCPercent(heldPercent)
-	debug.SetGCPercent(usual)
-	defer debug.SetGCPercent(usual)
-	tick := time.NewTicker(lookAtHeld)
+	usual := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(usual)
+	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
-	for spare := false; ; {
+	for now := int64(0); ; {
+		limit := ownMemory + budget.Size()
+		for _, c := range carriers {
+			if c, ok := c.(interface{ Connections() int }); ok {
+				limit += int64(c.Connections()) * connectionMemory
+			}
+		}
+		if limit != now { // setting it stops everything for a moment
+			debug.SetMemoryLimit(limit)
+			now = limit
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if much := budget.Used() > budget.Size()/4; much != spare {
-			spare = much
-			if spare {
-				debug.SetGCPercent(heldPercent)
-			} else {
-				debug.SetGCPercent(usual)
-			}
 		}
 	}
 }
