@@ -11,4 +11,6 @@
 //
 // If there are as many segments as there may be, the oldest is renamed to be the next and is written over, so a disk that others
 // fill up does not stop the journal.
+//
+// A hub does not keep a journal yet: nothing but tests uses this package so far.
 package journal
