@@ -1,0 +1,118 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// A frame begins at a multiple of frameAlign, so that a later frame is found behind one that cannot be read, and no sector that
+// is on disk is written again: 4,096 bytes are a page of the usual file systems and disks.
+const frameAlign = 4096
+
+// The header of a frame, in little endian. The checksum is CRC-32C over the segment's number and key, which are not written, the
+// header behind the checksum, and the content. So a frame that is left from the file's former life as another segment is not
+// taken, and neither is what a sender wrote to look like a frame: it does not know the key.
+//
+//	0   4  magic
+//	4   4  checksum
+//	8   4  length of the content in bytes
+//	12  4  number of events
+//	16  8  sequence of the first event; if there is none, of the next
+//	24  4  epoch
+//	28  4  kind
+const (
+	frameMagic  = 0x6a686773 // "sghj"
+	frameHeader = 32
+)
+
+// The kinds of frames.
+const (
+	kindData = iota // a commit
+	kindHead        // the first of a segment
+	kindEnd         // the last before the journal was closed in order
+)
+
+// A frame is a commit as it is on disk.
+type frame struct {
+	kind    uint32
+	epoch   uint32
+	first   uint64 // sequence of the first event; if there is none, of the next
+	count   uint32 // events
+	content []byte
+}
+
+// A seal is what the checksums of a segment's frames begin with.
+type seal struct {
+	number uint64
+	key    uint64 // random; 0 in the head, which holds it
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (s seal) checksum(header, content []byte) uint32 {
+	var start [16]byte
+	binary.LittleEndian.PutUint64(start[:], s.number)
+	binary.LittleEndian.PutUint64(start[8:], s.key)
+	sum := crc32.Update(0, castagnoli, start[:])
+	sum = crc32.Update(sum, castagnoli, header)
+	return crc32.Update(sum, castagnoli, content)
+}
+
+// aligned returns the next multiple of frameAlign.
+func aligned(n int64) int64 { return (n + frameAlign - 1) &^ (frameAlign - 1) }
+
+// size returns how many bytes the frame takes in its segment.
+func (f *frame) size() int64 { return aligned(frameHeader + int64(len(f.content))) }
+
+// appendTo appends the frame and the zeros behind it.
+func (f *frame) appendTo(dst []byte, s seal) []byte {
+	start := len(dst)
+	dst = binary.LittleEndian.AppendUint32(dst, frameMagic)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(f.content)))
+	dst = binary.LittleEndian.AppendUint32(dst, f.count)
+	dst = binary.LittleEndian.AppendUint64(dst, f.first)
+	dst = binary.LittleEndian.AppendUint32(dst, f.epoch)
+	dst = binary.LittleEndian.AppendUint32(dst, f.kind)
+	binary.LittleEndian.PutUint32(dst[start+4:], s.checksum(dst[start+8:start+frameHeader], f.content))
+	dst = append(dst, f.content...)
+	return append(dst, make([]byte, f.size()-int64(len(dst)-start))...)
+}
+
+// Errors of parseFrame.
+var (
+	errZeros  = errors.New("zeros")
+	errNoHead = errors.New("not a frame")
+)
+
+// parseFrame reads the frame at the beginning of data, whose content is a part of data. The error is errZeros where nothing was
+// written since the segment was made.
+func parseFrame(data []byte, s seal) (f frame, err error) {
+	if len(data) < frameHeader {
+		return f, fmt.Errorf("%w: only %d bytes are left", errNoHead, len(data))
+	}
+	if binary.LittleEndian.Uint32(data) != frameMagic {
+		if bytes.Count(data[:frameHeader], []byte{0}) == frameHeader {
+			return f, errZeros
+		}
+		return f, errNoHead
+	}
+	length := binary.LittleEndian.Uint32(data[8:])
+	if int64(length) > int64(len(data)-frameHeader) {
+		return f, fmt.Errorf("%w: its content of %d bytes does not end in the segment", errNoHead, length)
+	}
+	f = frame{
+		count:   binary.LittleEndian.Uint32(data[12:]),
+		first:   binary.LittleEndian.Uint64(data[16:]),
+		epoch:   binary.LittleEndian.Uint32(data[24:]),
+		kind:    binary.LittleEndian.Uint32(data[28:]),
+		content: data[frameHeader : frameHeader+length],
+	}
+	if sum := s.checksum(data[8:frameHeader], f.content); sum != binary.LittleEndian.Uint32(data[4:]) {
+		return frame{}, fmt.Errorf("%w: its checksum must be %08x", errNoHead, sum)
+	}
+	return f, nil
+}

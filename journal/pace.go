@@ -1,0 +1,77 @@
+package journal
+
+import "time"
+
+// A pace decides when the next commit is due. Each commit writes whole pages, so many small ones wear a flash card out: ten
+// devices with one reading a second, committed one by one, write 3.5 GB a day. So a commit is made at once as long as few are,
+// and costs a budget; when that is used up, what comes within a second goes together. Large commits are not worth waiting for.
+type pace struct {
+	o      PaceOptions
+	budget float64   // bytes
+	filled time.Time // when budget was computed
+	latest time.Time // commit
+}
+
+// PaceOptions say how often a journal writes. Zero values are defaults.
+type PaceOptions struct {
+	// Large is how many bytes are committed at once: 16 KiB by default.
+	Large int
+	// Day is how many bytes smaller commits may write in a day, and Burst how many of them at once: 500 MB and 16 MiB by default.
+	Day, Burst int64
+	// Interval is the time between smaller commits when that is used up: 1 s by default.
+	Interval time.Duration
+	// Urgent replaces Interval for what somebody waits for who can do nothing else meanwhile: 20 ms by default.
+	Urgent time.Duration
+}
+
+func (o PaceOptions) withDefaults() PaceOptions {
+	if o.Large <= 0 {
+		o.Large = 16 << 10
+	}
+	if o.Day <= 0 {
+		o.Day = 500e6
+	}
+	if o.Burst <= 0 {
+		o.Burst = 16 << 20
+	}
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	if o.Urgent <= 0 {
+		o.Urgent = 20 * time.Millisecond
+	}
+	return o
+}
+
+func newPace(o PaceOptions, now time.Time) *pace {
+	o = o.withDefaults()
+	return &pace{o: o, budget: float64(o.Burst), filled: now}
+}
+
+// due returns how long to wait with so many bytes.
+func (p *pace) due(now time.Time, bytes int, urgent bool) time.Duration {
+	p.fill(now)
+	if bytes >= p.o.Large || p.budget >= float64(frameAlign) {
+		return 0
+	}
+	wait := p.o.Interval
+	if urgent {
+		wait = p.o.Urgent
+	}
+	return max(0, wait-now.Sub(p.latest))
+}
+
+// committed takes what a commit has written from the budget.
+func (p *pace) committed(now time.Time, bytes int64) {
+	p.fill(now)
+	p.latest = now
+	if bytes < int64(p.o.Large) {
+		p.budget = max(0, p.budget-float64(bytes))
+	}
+}
+
+func (p *pace) fill(now time.Time) {
+	const day = 24 * time.Hour
+	p.budget = min(float64(p.o.Burst), p.budget+float64(p.o.Day)*float64(now.Sub(p.filled))/float64(day))
+	p.filled = now
+}

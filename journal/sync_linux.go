@@ -1,0 +1,17 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// syncData writes a file's content to disk, and of what the file system knows about it only what is needed to read it.
+func syncData(f *os.File) error {
+	for {
+		err := syscall.Fdatasync(int(f.Fd()))
+		if !errors.Is(err, syscall.EINTR) {
+			return os.NewSyscallError("fdatasync "+f.Name(), err)
+		}
+	}
+}
