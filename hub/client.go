@@ -35,7 +35,6 @@ type client struct {
 	restricted bool // it may do what everyone may, and what may says
 	may        carrier.Rights
 	account    *carrier.Account // of everything that the client makes the hub hold
-	opened     bool             // by the hub, which closes it
 	place      string           // where the client is
 
 	signals  signals
@@ -87,9 +86,7 @@ func (c *client) leave(cause error) {
 	for _, l := range listeners {
 		c.dropListener(l)
 	}
-	if c.opened {
-		c.account.Close()
-	}
+	c.account.Close()
 }
 
 // dropListener removes a listener of the client's, and gives back what it took.
@@ -445,7 +442,8 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 // maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
 const maxPending = 512
 
-// begin counts a request that is about to be made, with its message, until the function that it returns is called.
+// begin counts a request that is about to be made, with its message, until the function that it returns is called. That may be
+// when the client has long gone.
 func (c *client) begin(a *arguments) (ended func(), err error) {
 	size := requestCost + a.size + a.id
 	if err := c.account.Take(size); err != nil {
@@ -456,8 +454,10 @@ func (c *client) begin(a *arguments) (ended func(), err error) {
 		c.account.Give(size)
 		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
 	}
+	c.account.Share()
 	return func() {
 		c.pending.Add(-1)
 		c.account.Give(size)
+		c.account.Close()
 	}, nil
 }

@@ -226,7 +226,9 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
 	if c.account == nil {
-		c.account, c.opened = s.opts.Memory.Open(c.place), true
+		c.account = s.opts.Memory.Open(c.place)
+	} else {
+		c.account.Share()
 	}
 	c.backlog.account = c.account
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
