@@ -20,7 +20,7 @@ type client struct {
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
-	serving context.Context // done when the hub ends
+	calling context.Context // while its calls wait for their turn: see call
 	endless context.Context // never done; for messages, which the carrier ends when the client goes
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is removed
@@ -170,7 +170,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		c.server.pace.Do(c.serving, func() { c.handleOther(m, respond) })
+		c.server.pace.Do(c.calling, func() { c.handleOther(m, respond) })
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
@@ -180,13 +180,15 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	c.call(method, m, respond)
 }
 
-// call calls a method, in its turn if it makes work: one that lists or registers.
+// call calls a method, in its turn if it makes work: one that lists or registers. It is not called if the client goes before its
+// turn has come: nobody would read the answer, and what the client registered is about to be removed. But a device that goes keeps
+// what it reported until that is acknowledged, so what it reported of a sender that it was adding is not refused.
 func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	if m.Method == methodSignal || m.Method == methodRequest {
 		c.callNow(method, m, respond)
 		return
 	}
-	c.server.pace.Do(c.serving, func() { c.callNow(method, m, respond) })
+	c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {

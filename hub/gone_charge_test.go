@@ -39,3 +39,26 @@ func TestGoneClientIsCharged(t *testing.T) {
 		}
 	})
 }
+
+// TestGoneClientWantsNoTurn: what a client asked for that has gone does not wait for its turn behind the work of others.
+func TestGoneClientWantsNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{})
+		for range 200 { // others want turns
+			go func() { w.pace.Do(t.Context(), func() { time.Sleep(time.Millisecond) }) }()
+		}
+		synctest.Wait()
+		id := w.connect(8, true)
+		for i := range 100 {
+			w.tell(id, "list_senders", `{}`)
+			w.tell(id, "add_sender", `{"sender":"s%d","events":[]}`, i)
+		}
+		w.handler.ClientDisconnected(id, carrier.ErrClosed)
+		began := time.Now()
+		w.end()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("its calls end %v after it has gone", took)
+		}
+		time.Sleep(time.Minute)
+	})
+}
