@@ -196,6 +196,14 @@ func (a *Account) shrink() {
 	a.budget.release(a.place, has-keep)
 }
 
+// Place returns where the client is, as [Budget.Open] was told; "" for a nil Account.
+func (a *Account) Place() string {
+	if a == nil {
+		return ""
+	}
+	return a.place.name
+}
+
 // Used returns how many bytes are taken.
 func (a *Account) Used() int64 {
 	if a == nil {

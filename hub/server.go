@@ -227,14 +227,14 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
 		account:   cl.Account,
-		place:     place(cl.Addr),
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
 	if c.account == nil {
-		c.account = s.opts.Memory.Open(c.place)
+		c.account = s.opts.Memory.Open(place(cl.Addr))
 	} else {
 		c.account.Share()
 	}
+	c.place = c.account.Place() // one machine may have many addresses, which the carrier knows
 	c.backlog.account = c.account
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.calling = c.ctx
