@@ -51,7 +51,7 @@ func (b *Budget) Size() int64 { return b.size }
 // Used returns how many of them are taken, about: accounts reserve a little more than was taken from them.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
-// Open returns the account of a client at this place. Close it when the client has gone.
+// Open returns the account of a client at this place. Close it when nothing is held for the client any more.
 func (b *Budget) Open(at string) *Account {
 	if b == nil {
 		return nil
@@ -124,6 +124,7 @@ type Account struct {
 
 	mu      sync.Mutex
 	granted int64 // of what it has: the part that is not owed to the floor
+	shares  int   // see Share
 	closed  bool
 }
 
@@ -195,6 +196,14 @@ func (a *Account) shrink() {
 	a.budget.release(a.place, has-keep)
 }
 
+// Place returns where the client is, as [Budget.Open] was told; "" for a nil Account.
+func (a *Account) Place() string {
+	if a == nil {
+		return ""
+	}
+	return a.place.name
+}
+
 // Used returns how many bytes are taken.
 func (a *Account) Used() int64 {
 	if a == nil {
@@ -203,14 +212,26 @@ func (a *Account) Used() int64 {
 	return a.used.Load()
 }
 
-// Close gives back everything, once the client has gone. What is taken or given later does not count.
+// Share keeps the account open until Close is called once more. It is for somebody else who holds something for the client,
+// maybe for longer than the client is there.
+func (a *Account) Share() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shares++
+}
+
+// Close gives back everything, once the client has gone, unless the account is shared. What is taken or given later does not
+// count.
 func (a *Account) Close() {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	if a.shares--; a.shares >= 0 || a.closed {
 		return
 	}
 	a.closed = true

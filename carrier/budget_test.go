@@ -112,11 +112,23 @@ func TestBudgetReturns(t *testing.T) {
 	if err := a.Take(2 << 20); err != nil || b.Used() != 0 {
 		t.Errorf("taken after Close: %v, %d reserved", err, b.Used())
 	}
+	shared := b.Open("x")
+	shared.Share()
+	_ = shared.Take(1000)
+	shared.Close()
+	if held := b.Used(); held < 1000 {
+		t.Errorf("the account is shared, and %d reserved", held)
+	}
+	shared.Close()
+	if b.Used() != 0 || len(b.places) != 0 {
+		t.Errorf("after the last Close: %d reserved, %d places", b.Used(), len(b.places))
+	}
 	var none *Account
 	if err := none.Take(1 << 30); err != nil {
 		t.Error(err)
 	}
 	none.Give(1 << 30)
+	none.Share()
 	none.Close()
 }
 

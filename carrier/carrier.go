@@ -119,7 +119,8 @@ type Client struct {
 	Signals SignalSink
 
 	// Account bounds what the client makes the program hold: the carrier's part and the hub's. The carrier opens and closes
-	// it. Nil: the carrier counts nothing, and the hub makes an account of its own.
+	// it; the hub shares it for as long as it holds something. Nil: the carrier counts nothing, and the hub makes an account of
+	// its own.
 	Account *Account
 	// Restricted reports whether the client may only do what every client may, and what May says: see [Rights].
 	Restricted bool

@@ -192,7 +192,19 @@ func IsSignals(c Codec, first byte) bool {
 }
 
 // InRoutes are the routes of a connection's receiving end, by their numbers. The zero InRoutes is ready for use.
-type InRoutes struct{ slots []*Route }
+type InRoutes struct {
+	slots []*Route
+	size  int // of all, in bytes
+}
+
+// Size returns how many bytes the routes take.
+func (rs *InRoutes) Size() int { return rs.size }
+
+// size returns how many bytes a route takes.
+func (r *Route) size() int {
+	const around = 96 // the Route, its place among others, and what is lost between its texts
+	return around + len(r.Sender) + len(r.Event)
+}
 
 // A SignalPacket is one packet of a stream of signals: a signal or, if the Route of Signal is nil, an answer to signals.
 type SignalPacket struct {
@@ -359,12 +371,14 @@ func (rs *InRoutes) define(n uint64, r *Route) error {
 	case len(r.Sender) > maxRouteName || len(r.Event) > maxRouteName:
 		return fmt.Errorf("a name must have at most %d bytes", maxRouteName)
 	case n < uint64(len(rs.slots)):
+		rs.size -= rs.slots[n].size()
 		rs.slots[n] = r
 	case n == uint64(len(rs.slots)) && n < MaxRoutes:
 		rs.slots = append(rs.slots, r)
 	default:
 		return fmt.Errorf("route %d: new numbers must come in order, from 0 to %d", n, MaxRoutes-1)
 	}
+	rs.size += r.size()
 	return nil
 }
 

@@ -20,7 +20,7 @@ type client struct {
 	carrier carrier.Carrier
 	tasks   *sync.WaitGroup // of the goroutines that serve the client
 	ctx     context.Context // done when the client has gone
-	serving context.Context // done when the hub ends
+	calling context.Context // while its calls wait for their turn: see call
 	endless context.Context // never done; for messages, which the carrier ends when the client goes
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is removed
@@ -35,7 +35,6 @@ type client struct {
 	restricted bool // it may do what everyone may, and what may says
 	may        carrier.Rights
 	account    *carrier.Account // of everything that the client makes the hub hold
-	opened     bool             // by the hub, which closes it
 	place      string           // where the client is
 
 	signals  signals
@@ -87,9 +86,7 @@ func (c *client) leave(cause error) {
 	for _, l := range listeners {
 		c.dropListener(l)
 	}
-	if c.opened {
-		c.account.Close()
-	}
+	c.account.Close()
 }
 
 // dropListener removes a listener of the client's, and gives back what it took.
@@ -173,7 +170,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		c.server.pace.Do(c.serving, func() { c.handleOther(m, respond) })
+		c.server.pace.Do(c.calling, func() { c.handleOther(m, respond) })
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
@@ -183,13 +180,15 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	c.call(method, m, respond)
 }
 
-// call calls a method, in its turn if it makes work: one that lists or registers.
+// call calls a method, in its turn if it makes work: one that lists or registers. It is not called if the client goes before its
+// turn has come: nobody would read the answer, and what the client registered is about to be removed. But a device that goes keeps
+// what it reported until that is acknowledged, so what it reported of a sender that it was adding is not refused.
 func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	if m.Method == methodSignal || m.Method == methodRequest {
 		c.callNow(method, m, respond)
 		return
 	}
-	c.server.pace.Do(c.serving, func() { c.callNow(method, m, respond) })
+	c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
@@ -445,7 +444,8 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 // maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
 const maxPending = 512
 
-// begin counts a request that is about to be made, with its message, until the function that it returns is called.
+// begin counts a request that is about to be made, with its message, until the function that it returns is called. That may be
+// when the client has long gone.
 func (c *client) begin(a *arguments) (ended func(), err error) {
 	size := requestCost + a.size + a.id
 	if err := c.account.Take(size); err != nil {
@@ -456,8 +456,10 @@ func (c *client) begin(a *arguments) (ended func(), err error) {
 		c.account.Give(size)
 		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
 	}
+	c.account.Share()
 	return func() {
 		c.pending.Add(-1)
 		c.account.Give(size)
+		c.account.Close()
 	}, nil
 }

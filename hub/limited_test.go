@@ -2,9 +2,11 @@ package hub
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 )
 
 // TestSeldom: what happens ten times a second is told once a minute, and each time is counted once.
@@ -22,4 +24,14 @@ func TestSeldom(t *testing.T) {
 			t.Errorf("told of %v, not %v", told, want)
 		}
 	})
+}
+
+// TestShorten: a text that is cut has whole characters only.
+func TestShorten(t *testing.T) {
+	for pad := range 4 {
+		long := strings.Repeat("x", pad) + strings.Repeat("温", longestRefusal)
+		if got := shorten(long); !utf8.ValidString(got) || len(got) > longestRefusal+len("…") || !strings.HasPrefix(long, got[:len(got)-len("…")]) {
+			t.Errorf("%q", got)
+		}
+	}
 }

@@ -65,3 +65,32 @@ func TestPatienceWithAPlace(t *testing.T) {
 		})
 	}
 }
+
+// TestPatienceWithManyAddresses: a place is what the carrier says, so one machine gains nothing by its many addresses.
+func TestPatienceWithManyAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const deadline = 2 * time.Second
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 8, Deadline: deadline}})
+		s := addTo(t, w.Router, "s", []string{"x"})
+		began := time.Now()
+		for i := range 10 {
+			w.clients++
+			account := w.opts.Memory.Open("this machine")
+			w.handler.ClientConnected(carrier.Client{
+				ID: w.clients, Codec: carrier.JSON, Hello: true, Window: 1, Addr: fmt.Sprintf("tcp://127.0.0.%d:1", i+1), Account: account,
+			})
+			w.done(w.clients, "add_listener", `{"sender":"s","event":"x"}`)
+			for range 20 {
+				if err := s.signals["x"].Trigger(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.handler.ClientDisconnected(w.clients, carrier.ErrClosed)
+			account.Close()
+		}
+		if took := time.Since(began); took > 2*deadline+deadline/10 {
+			t.Errorf("clients of one machine hold a sender up for %s", took)
+		}
+		w.end()
+	})
+}

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -60,7 +61,7 @@ func shorten(text string) string {
 	if len(text) <= longestRefusal {
 		return text
 	}
-	return text[:longestRefusal] + "…"
+	return strings.ToValidUTF8(text[:longestRefusal], "") + "…" // a character is not cut in two
 }
 
 // refuseSignal refuses a signal of the client, which arrived at the given time. If it is lost in that way, those who would

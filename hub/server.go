@@ -110,7 +110,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	s.clientsMu.Unlock()
 	for _, c := range carriers {
 		group, life := &carrying, serving
-		if r, ok := c.(carrier.Reporter); ok && r.Reports() {
+		if isReporter(c) {
 			group, life = &reporting, devices
 		}
 		group.Go(func() {
@@ -129,6 +129,12 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	carrying.Wait()
 	tasks.Wait()
 	return failed
+}
+
+// isReporter reports whether the clients of a carrier keep what they report until it is acknowledged.
+func isReporter(c carrier.Carrier) bool {
+	r, ok := c.(carrier.Reporter)
+	return ok && r.Reports()
 }
 
 // shutDown disconnects every sender and waits until the clients have heard of it.
@@ -220,16 +226,21 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
-		serving:   d.serving,
 		account:   cl.Account,
-		place:     place(cl.Addr),
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
 	if c.account == nil {
-		c.account, c.opened = s.opts.Memory.Open(c.place), true
+		c.account = s.opts.Memory.Open(place(cl.Addr))
+	} else {
+		c.account.Share()
 	}
+	c.place = c.account.Place() // one machine may have many addresses, which the carrier knows
 	c.backlog.account = c.account
 	c.ctx, c.cancel = context.WithCancelCause(d.serving)
+	c.calling = c.ctx
+	if isReporter(d.carrier) {
+		c.calling = d.serving
+	}
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
 	c.work = runner{tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered

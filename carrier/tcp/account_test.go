@@ -3,6 +3,8 @@ package tcp
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -147,5 +149,40 @@ func TestUnreadAreBounded(t *testing.T) {
 	}
 	if used := budget.Used(); used > size*3/4 || h.Stats().Refused["limit"] == 0 {
 		t.Errorf("%d bytes are held of %d, refused: %v", used, size, h.Stats().Refused)
+	}
+}
+
+// TestRoutesAreCharged: the routes that a client defines are charged for as long as they are known. Who defines more than there is
+// room for is disconnected.
+func TestRoutesAreCharged(t *testing.T) {
+	name := strings.Repeat("n", 250)
+	for _, size := range []int64{1 << 20, 16 << 10} {
+		budget := carrier.NewBudget(size)
+		ctx, p, _, c := speakStreams(t, Options{Budget: budget, Logger: slog.New(slog.DiscardHandler)}, 10)
+		define := func(n int) { p.say(fmt.Sprintf(`[[%d,"%s","%[2]s"],1]`, n, name)) }
+		if size < 1<<20 {
+			for n := range 10 {
+				define(n)
+			}
+			_, _ = io.Copy(io.Discard, p.nc) // until it is closed, which may lose what was answered
+			if err := poll(ctx, func() bool { return budget.Used() == 0 }); err != nil {
+				t.Errorf("%d bytes are reserved for nobody", budget.Used())
+			}
+			continue
+		}
+		for n := range 10 {
+			define(n)
+			p.hear("[1]\n")
+		}
+		if used := c.Account.Used(); used < 10*500 {
+			t.Errorf("%d bytes are charged for 10 routes", used)
+		}
+		for n := range 10 {
+			p.say(fmt.Sprintf(`[[%d,"s","e"],1]`, n))
+			p.hear("[1]\n")
+		}
+		if used := c.Account.Used(); used > 10*100 {
+			t.Errorf("%d bytes are charged for 10 short routes", used)
+		}
 	}
 }

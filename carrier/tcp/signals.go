@@ -21,6 +21,7 @@ type signals struct {
 	batch    []carrier.Signal // received, and not handed on yet
 	answered int              // likewise, of ours
 	charged  int              // bytes of them in the account: those that are not in the read buffer
+	routes   int              // bytes of the routes in the account
 
 	// Under the writer's lock.
 	out carrier.Routes
@@ -62,6 +63,11 @@ func (c *conn) signal(packet []byte) error {
 		c.peers.log.Warn("connection closed: what follows cannot be read", "client", c.addr, "error", err)
 		return err
 	}
+	if s.in.Size() != s.routes {
+		if err := c.chargeRoutes(); err != nil {
+			return err
+		}
+	}
 	switch p := &s.packet; {
 	case p.Signal.Route != nil:
 		if s.batch = append(s.batch, p.Signal); len(s.batch) >= maxBatch {
@@ -80,6 +86,19 @@ func (c *conn) signal(packet []byte) error {
 		}
 		s.answered += p.Done
 	}
+	return nil
+}
+
+// chargeRoutes charges the routes that the peer has defined. That there is no room for one is fatal: later signals go by it.
+func (c *conn) chargeRoutes() error {
+	s := &c.signals
+	size := s.in.Size()
+	if err := c.account.Take(size - s.routes); err != nil {
+		c.peers.log.Warn("connection closed: there is no room for the events that it signals", "client", c.addr, "error", err)
+		return err
+	}
+	c.account.Give(s.routes - size)
+	s.routes = size
 	return nil
 }
 
