@@ -374,6 +374,9 @@ func TestGoValues(t *testing.T) {
 		{written(`{"a":1,"a":2}`), nil},
 		{[]any{written(`"\ud800"`)}, nil},
 		{map[int]string{1: "x", 2: "y"}, map[string]any{"1": "x", "2": "y"}},
+		{map[any]any{1: "x", "y": []any{map[any]any{}}}, map[string]any{"1": "x", "y": []any{map[string]any{}}}},
+		{map[any]any{1: "x", "1": "y"}, nil},
+		{map[bool]int{true: 1}, nil},
 		{map[string]any{"n": bigInt("123")}, map[string]any{"n": int64(123)}},
 		{new(big.Int).Lsh(big.NewInt(1), 256), nil},
 	} {
