@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
@@ -9,9 +10,11 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestModelCBOR has one value of each kind that a device may report: what JSON says for it, or why it is refused.
@@ -56,10 +59,11 @@ func TestModelCBOR(t *testing.T) {
 		{"decimal fraction of one", "c48121", "", "array of two integers"},
 		{"bigfloat 1.5", "c5822003", "1.5", ""},
 		{"tag 0 datetime", "c074323032362d31312d32365431303a30303a30305a", `"2026-11-26T10:00:00Z"`, ""},
-		{"tag 0 no time", "c0636e6f77", "", "not an RFC 3339 time"},
+		{"tag 0 no time", "c0636e6f77", "", `cannot be carried: "now" is not an RFC 3339 time`},
 		{"tag 1 epoch", "c11a6b080320", `"2026-11-26T10:00:00Z"`, ""},
 		{"tag 1 epoch float", "c1fb41dac200c8400000", `"2026-11-26T10:00:01Z"`, ""},
 		{"tag 1 NaN", "c1f97e00", "", "NaN"},
+		{"tag 1 too late", "c1fb43e0000000000000", "", "cannot be carried: 9.223372036854776e+18 seconds since 1970"},
 		{"tag 1 text", "c16131", "", "not a time"},
 		{"undefined", "f7", "null", ""},
 		{"simple 99", "f863", "", "simple value 99"},
@@ -244,6 +248,54 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// TestOutOfRange: the digits of a number tell the same as strconv.ParseFloat does.
+func TestOutOfRange(t *testing.T) {
+	limit := string(tooLarge)
+	below := new(big.Int)
+	below.SetString(limit, 10)
+	under := below.Sub(below, big.NewInt(1)).String()
+	for _, number := range []string{
+		limit, under, limit + ".0", under + ".9", "0." + limit + "e309", "0.00" + under + "e311", under + "0e-1", limit + "00E-2", "1.7976931348623157e308",
+		"1.7976931348623158e+308", "1.7976931348623159e308", "0e999", "0.000e309", "0.0e99999999999999999999", "1e-99999999999999999999",
+		"1e99999999999999999999", "1e308", "1e309", "9e308", "0.1e309", "0.1e310", "10e307", "10e308", "5e-324", "2.2250738585072011e-308",
+		"0." + strings.Repeat("0", 300) + "1e609", "0." + strings.Repeat("0", 300) + "1e610", strings.Repeat("9", 400) + "e-92", strings.Repeat("9", 400) + "e-91",
+		strings.Repeat("9", 2000) + "e-1692", strings.Repeat("9", 2000) + "e-1691", "0", "0.0",
+	} {
+		for _, sign := range []string{"", "-"} {
+			_, err := strconv.ParseFloat(sign+number, 64)
+			if got := outOfRange([]byte(sign + number)); got != (err != nil) {
+				t.Errorf("%s%s: out of range %t, but %v", sign, number, got, err)
+			}
+		}
+	}
+}
+
+// TestHardFloatsCostLittle: numbers in the middle of two floats are checked as quickly as others.
+func TestHardFloatsCostLittle(t *testing.T) {
+	const size = 1 << 19
+	hard := []byte("2.2250738585072011e-308,")
+	list := append(append([]byte("["), bytes.Repeat(hard, size/len(hard))...), "1]"...)
+	fraction, err := hex.DecodeString("c48239014b1b004f0cedc95a718b") // the same in CBOR
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := size / len(fraction)
+	array := append(AppendCBORHead(nil, CBORArray, uint64(n)), bytes.Repeat(fraction, n)...)
+	for _, v := range []Value{RawValue(JSON, list), RawValue(CBOR, array)} {
+		least := time.Hour
+		for range 3 {
+			began := time.Now()
+			if err := v.Check("data"); err != nil {
+				t.Fatal(err)
+			}
+			least = min(least, time.Since(began))
+		}
+		if least > 200*time.Millisecond {
+			t.Errorf("%s: %v for %d bytes", v.codec.Name(), least, len(v.raw))
+		}
+	}
+}
+
 // TestBignumsCostNothing: a bignum of a MiB is refused at once.
 func TestBignumsCostNothing(t *testing.T) {
 	size := 1 << 20
@@ -322,6 +374,9 @@ func TestGoValues(t *testing.T) {
 		{written(`{"a":1,"a":2}`), nil},
 		{[]any{written(`"\ud800"`)}, nil},
 		{map[int]string{1: "x", 2: "y"}, map[string]any{"1": "x", "2": "y"}},
+		{map[any]any{1: "x", "y": []any{map[any]any{}}}, map[string]any{"1": "x", "y": []any{map[string]any{}}}},
+		{map[any]any{1: "x", "1": "y"}, nil},
+		{map[bool]int{true: 1}, nil},
 		{map[string]any{"n": bigInt("123")}, map[string]any{"n": int64(123)}},
 		{new(big.Int).Lsh(big.NewInt(1), 256), nil},
 	} {

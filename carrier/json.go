@@ -28,9 +28,12 @@ func (c jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	}
 	if !holdsBytes(reflect.TypeOf(v)) {
 		out, err := appendAny(dst, v)
-		if unsupported := new(json.UnsupportedValueError); !errors.As(err, &unsupported) {
+		_, badValue := errors.AsType[*json.UnsupportedValueError](err) // a float that is not finite
+		bad, badType := errors.AsType[*json.UnsupportedTypeError](err)
+		badKeys := badType && bad.Type.Kind() == reflect.Map // such as those of map[any]any
+		if !badValue && !badKeys {
 			return out, err
-		} // else a float somewhere in v is not finite
+		}
 	}
 	// What encoding/json writes in another way than the data model has it, CBOR turns into plain values.
 	raw, err := CBORText.Append(nil, v)

@@ -139,7 +139,7 @@ func timeOfFloat(f float64) time.Time {
 // timeOfSeconds returns the time so many seconds after 1970, which a CBOR float tells.
 func timeOfSeconds(f float64) (time.Time, error) {
 	if !(math.Abs(f) <= maxSecond) { // nor NaN
-		return time.Time{}, fmt.Errorf("%w: %v seconds", ErrTime, f)
+		return time.Time{}, fmt.Errorf("%w: %v seconds since 1970 are not in the years 1 to 9999", ErrTime, f)
 	}
 	whole, part := math.Modf(f)
 	return time.Unix(int64(whole), int64(math.Round(part*1e6))*1000), nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -265,10 +266,10 @@ func cborTagged(tag uint64, data []byte) (v any, rest []byte, err error) {
 
 // asRefused makes a refusal of the error of a time that is part of a value.
 func asRefused(err error) error {
-	if e, ok := err.(*valueError); ok { //nolint:errorlint // it is not wrapped yet
-		return e
+	if why, ok := strings.CutPrefix(err.Error(), ErrTime.Error()+": "); ok {
+		return refuse("%s", why)
 	}
-	return refuse("%v", err)
+	return err
 }
 
 // cborBignum reads the content of a bignum.
@@ -330,15 +331,27 @@ func cborFraction(binary bool, data []byte) (v any, rest []byte, err error) {
 		return nil, nil, err
 	}
 	exponent, mantissa := string(parts[0]), string(parts[1])
-	text := mantissa + "e" + exponent
-	if binary {
-		text = hexMantissa(mantissa) + "p" + exponent
+	if !binary {
+		f := decimalFraction(mantissa + "e" + exponent)
+		if outOfRange([]byte(f)) {
+			return nil, nil, refuse("the number %s is out of range", f)
+		}
+		return f, rest, nil
 	}
+	text := hexMantissa(mantissa) + "p" + exponent
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return nil, nil, refuse("the number %s is out of range", text)
 	}
 	return f, rest, nil
+}
+
+// A decimalFraction is one whose float has not been found yet, which takes its time: see [outOfRange].
+type decimalFraction string
+
+func (f decimalFraction) float() float64 {
+	n, _ := strconv.ParseFloat(string(f), 64) // it is in range
+	return n
 }
 
 func hexMantissa(decimal string) string {
@@ -408,6 +421,9 @@ func plainValue(data []byte) (v any, rest []byte) {
 	case CBORTag:
 		if n <= tagBigfloat {
 			v, rest, _ = cborTagged(n, rest)
+			if f, ok := v.(decimalFraction); ok {
+				v = f.float()
+			}
 			return v, rest
 		}
 		return plainValue(rest)

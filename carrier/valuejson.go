@@ -180,10 +180,42 @@ func checkNumber(number []byte) error {
 	default:
 		return refuse("an integer of %d digits; it may be from -2^256 to 2^256-1", len(whole))
 	}
-	if _, err := strconv.ParseFloat(string(number), 64); err != nil {
+	if outOfRange(number) {
 		return refuse("the number %s is out of range", shortNumber(number))
 	}
 	return nil
+}
+
+// tooLarge has the digits of the smallest number that is no binary64, halfway between the largest one and 2^1024.
+var tooLarge = new(big.Int).Mul(big.NewInt(1<<54-1), new(big.Int).Lsh(big.NewInt(1), 970)).Append(nil, 10)
+
+// longNumber is the length from which strconv.ParseFloat takes little time for each byte of a number, whatever it is.
+const longNumber = 1000
+
+// outOfRange reports whether a well-formed number is too large for a float. It compares digits, because strconv.ParseFloat takes
+// as long for a short number that is near the middle of two floats as for hundreds of others.
+func outOfRange(number []byte) bool {
+	if len(number) > longNumber {
+		_, err := strconv.ParseFloat(string(number), 64)
+		return err != nil
+	}
+	digits, exponent := bytes.TrimPrefix(number, []byte("-")), 0
+	if i := bytes.IndexAny(digits, "eE"); i >= 0 {
+		exponent, _ = strconv.Atoi(string(digits[i+1:])) // the largest int, if it has more digits
+		digits = digits[:i]
+	}
+	whole, fraction, _ := bytes.Cut(digits, []byte("."))
+	size := len(bytes.TrimLeft(whole, "0"))
+	if size == 0 {
+		size = len(bytes.TrimLeft(fraction, "0")) - len(fraction) // the zeros behind the point
+	}
+	switch exponent = max(min(exponent, longNumber*2), -longNumber*2); {
+	case size+exponent != len(tooLarge):
+		return size+exponent > len(tooLarge) && len(bytes.Trim(digits, "0.")) > 0
+	default:
+		significant := bytes.TrimLeft(slices.Concat(whole, fraction), "0")
+		return bytes.Compare(significant, tooLarge) >= 0
+	}
 }
 
 func shortNumber(number []byte) string {

@@ -238,11 +238,14 @@ func (c *client) message(e event) {
 // refuseMessage refuses a message. One that reports a reading is handed on as a signal that says so, since there may be
 // listeners that miss it.
 func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
-	reports := len(signal.Event) > 0 && len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
+	reports := len(signal.Sender) > 0 && utf8.Valid(signal.Sender) && utf8.Valid(signal.Event)
+	what, shown := "value", signal.Data
+	if shown == nil {
+		what, shown = "frame", e.arrival.Payload
+	}
 	c.server.mu.Lock()
 	if reports {
-		c.logRefusal("reading", err, "sender", string(signal.Sender), "event", string(signal.Event),
-			"value", shownBytes(signal.Data))
+		c.logRefusal("reading", err, "sender", string(signal.Sender), "event", string(signal.Event), what, shownBytes(shown))
 		c.record.refused.note(err)
 	} else {
 		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))

@@ -22,7 +22,8 @@ func (e listeningEnd) Receive(now time.Time, data []byte) (more bool) {
 	good := e.Stats.Frames
 	more = e.HubEnd.Receive(now, data)
 	if !e.heard.noteEchoes(now, e.Stats.Echoes) {
-		e.heard.note(now, data, e.Stats.Frames > good)
+		// In a session frames arrive, of which this may be a part.
+		e.heard.note(now, data, e.Stats.Frames > good || e.InSession())
 	}
 	return more
 }
@@ -36,18 +37,21 @@ type overheard struct {
 	text, noise           string // the latest of each, in a form that is harmless to print
 	textSince, noiseSince time.Time
 	textAt, noiseAt       time.Time
+	lines                 bool // the text has lines, in UTF-8
+	logged                bool // that there is text
 
 	echoes              uint64 // of the hub's own frames, when they were last looked at
 	echoSince, echoedAt time.Time
 }
 
 const (
-	tailLength  = 256              // bytes
-	shownTail   = 16               // bytes that are shown of noise
-	shownLine   = 200              // bytes that are shown of a line of text
-	fewBytes    = 4                // that are not told apart
-	soonNoise   = 2 * time.Second  // that noise must last: a device that is in a session with a hub before this one goes on for a while
-	stillOfText = 30 * time.Second // that text is shown after it has arrived
+	tailLength  = 256                    // bytes
+	shownTail   = 16                     // bytes that are shown of noise
+	shownLine   = 200                    // bytes that are shown of a line of text
+	fewBytes    = 4                      // that are not told apart
+	soonNoise   = 2 * time.Second        // that noise must last: a device that is in a session with a hub before this one goes on for a while
+	soonText    = 300 * time.Millisecond // that text must last that has no lines in UTF-8: a part of such a device's frame may look like that
+	stillOfText = 30 * time.Second       // that text is shown after it has arrived
 )
 
 // opened begins anew.
@@ -92,9 +96,12 @@ func (o *overheard) note(now time.Time, data []byte, frames bool) {
 	case looksLikeText(o.tail):
 		if o.textAt = now; o.textSince.IsZero() {
 			o.textSince = now
-			o.log.Warn("text arrives instead of frames", "port", o.port, "text", quote(lastLine(o.tail)))
 		}
 		o.text = quote(lastLine(o.tail))
+		if o.lines = o.lines || utf8.Valid(o.tail) && bytes.ContainsAny(o.tail, "\r\n"); o.isText(now) && !o.logged {
+			o.logged = true
+			o.log.Warn("text arrives instead of frames", "port", o.port, "text", o.text)
+		}
 	default:
 		if o.noiseAt = now; o.noiseSince.IsZero() {
 			o.noiseSince = now
@@ -103,10 +110,15 @@ func (o *overheard) note(now time.Time, data []byte, frames bool) {
 	}
 }
 
+// isText reports whether what looks like text is no part of a frame.
+func (o *overheard) isText(now time.Time) bool {
+	return o.lines || !o.textSince.IsZero() && now.Sub(o.textSince) >= soonText
+}
+
 // problem returns what is wrong with what arrives; nil if nothing is.
 func (o *overheard) problem(now time.Time) *Problem {
 	switch {
-	case !o.textAt.IsZero() && now.Sub(o.textAt) < stillOfText:
+	case o.isText(now) && now.Sub(o.textAt) < stillOfText:
 		return &Problem{What: "text arrives instead of frames: " + o.text, Since: o.textSince.UTC(),
 			Remedy: "give the device a program that uses sighub's library, or leave this port to the program that reads the text"}
 	case !o.noiseAt.IsZero() && now.Sub(o.noiseAt) < stillOfText && now.Sub(o.noiseSince) >= soonNoise:

@@ -215,7 +215,7 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// TestTextInsteadOfFrames: text that arrives stands among the problems at once, whatever its code and whether it has lines; other
+// TestTextInsteadOfFrames: text that arrives stands among the problems at once, or soon if it has no lines or another code; other
 // bytes do when they go on. A device that says HELLO ends that.
 func TestTextInsteadOfFrames(t *testing.T) {
 	now := time.Unix(1e9, 0)
@@ -226,13 +226,13 @@ func TestTextInsteadOfFrames(t *testing.T) {
 	}{
 		"csv":           {"temp:21.5;hum:48\r\n", 1, `text arrives instead of frames: "temp:21.5;hum:48"`},
 		"part of lines": {"ignored\nlast whole\nbeg", 1, `text arrives instead of frames: "last whole"`},
-		"latin1":        {"Temp: 21.5 \xb0C\r\n", 1, `text arrives instead of frames: "Temp: 21.5 \xb0C"`},
+		"latin1":        {"Temp: 21.5 \xb0C\r\n", 2, `text arrives instead of frames: "Temp: 21.5 \xb0C"`},
 		"ansi":          {"\x1b[0;32mI (1234)\x1b[0m\r\n", 1, `text arrives instead of frames: "\x1b[0;32mI (1234)\x1b[0m"`},
 		"no end":        {"21.5 ", 2, `text arrives instead of frames: "21.5 21.5 "`},
 		"UTF-8":         {"温度は二十一度\n", 1, `text arrives instead of frames: "`},
 		"zeros":         {"21.5\x00", 3, `text arrives instead of frames: "21.5"`},
-		"long":          {strings.Repeat("0123456789", 100), 1, `text arrives instead of frames: "` + strings.Repeat("0123456789", 20) + `"`},
-		"byte by byte":  {"4", 4, `text arrives instead of frames: "4444"`},
+		"long":          {strings.Repeat("0123456789", 100), 2, `text arrives instead of frames: "` + strings.Repeat("0123456789", 20) + `"`},
+		"byte by byte":  {"4", 5, `text arrives instead of frames: "44444"`},
 		"too few":       {"ab", 1, ""},
 		"binary":        {"\xaa\x55\x01\x37\x00\xff\x03\xe8", 1, ""},
 		"binary for long": {"\xaa\x55\x01\x37\x00\xff\x03\xe8", 8,
@@ -277,6 +277,57 @@ func TestTextInsteadOfFrames(t *testing.T) {
 		s.mu.Unlock()
 		s.running.Wait()
 	}
+}
+
+// TestFramesAreNoText: frames that are mostly text, and arrive in parts, are no text instead of frames, be they of a session or of one
+// with a hub before this one.
+func TestFramesAreNoText(t *testing.T) {
+	log := new(logBuffer)
+	s, err := Listen(Options{Ports: []PortOptions{{Port: "x"}}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	must(t, err)
+	s.handler = carrier.AsSignalHandler(newRecorder())
+	l := newLine(s, &s.options.Ports[0], discovery.Port{Path: "x"})
+	now, step := time.Unix(1e9, 0), time.Millisecond
+	end := listeningEnd{l.end, &l.heard}
+	receive := func(data []byte) {
+		for part := range slices.Chunk(data, 12) {
+			now = now.Add(step)
+			s.mu.Lock()
+			end.Receive(now, part)
+			if p := l.problems(now); len(p) > 0 {
+				t.Errorf("%+v", p)
+			}
+			s.mu.Unlock()
+		}
+	}
+	message := wire.Frame{Kind: wire.FrameMessage, Payload: []byte("\xa2\x66method\x66signal\x66params\xa2\x64info\xa2\x66sender\x61s\x65event\x61e\x64data\x68\nreadings")}
+	receive(wire.AppendFrame(nil, wire.Device, 0x1234, message)[20:]) // of a session with another hub
+	hello := wire.Hello{UID: []byte{1}, ReceiveWindow: 60, MaxFrame: 60, Window: 1, TicksPerSecond: 1000}
+	receive(wire.AppendFrame([]byte{0}, wire.Device, wire.CRCStart, wire.Frame{Kind: wire.FrameHello, Payload: hello.Pack()}))
+	s.mu.Lock()
+	welcome, _ := l.end.Pull(now, nil)
+	s.mu.Unlock()
+	var session uint16
+	in := wire.Deframer{Limit: wire.MaxFrame}
+	in.Feed(welcome, func(chunk []byte, _ bool) {
+		if f, err := wire.ParseFrame(chunk, wire.Hub, 0); err == nil && f.Kind == wire.FrameHello {
+			w, err := wire.ParseWelcome(f.Payload)
+			must(t, err)
+			session = w.Session
+		}
+	})
+	step = 100 * time.Millisecond // on a slow line
+	for range 3 {
+		receive(wire.AppendFrame(nil, wire.Device, session, message))
+		message.Number++
+	}
+	if strings.Contains(log.String(), "text arrives") || l.end.Stats.Frames != 4 {
+		t.Error(log, l.end.Stats)
+	}
+	s.mu.Lock()
+	l.end.Drop(carrier.ErrUnplugged)
+	s.mu.Unlock()
+	s.running.Wait()
 }
 
 // TestEchoStands: a line that returns what the hub sends says so, whether or not a device is there, until it has not done so for

@@ -158,6 +158,15 @@ func TestRefusedMessage(t *testing.T) {
 		}
 		n++
 	}
+	for _, bad := range []string{"\xff", "\x19\x01", "\x1c", "\x1f", "\x65\x01", "", "\x01\x02"} { // which end nowhere, or too early
+		if r := message(n, signal("porch", bad)); r.Status != carrier.StatusMalformed {
+			t.Errorf("%x: %+v", bad, r)
+		}
+		if got := at.take(t, 1); got[0] != "porch lux malformed" {
+			t.Errorf("%x: %q", bad, got)
+		}
+		n++
+	}
 	if r := message(n, signal("por\xffh", "\x01")); r.Status != carrier.StatusMalformed {
 		t.Errorf("a bad name: %+v", r)
 	}
@@ -171,7 +180,7 @@ func TestRefusedMessage(t *testing.T) {
 	if info.Refused["malformed"] != 2 || info.Readings != 1 || len(at.signals) != 0 {
 		t.Errorf("%+v, %d signals more", info, len(at.signals))
 	}
-	if s := log.String(); strings.Count(s, "what=reading") != len(badValues) || strings.Count(s, "what=message") != 2 {
+	if s := log.String(); strings.Count(s, "what=reading") != len(badValues)+7 || strings.Count(s, "what=message") != 2 {
 		t.Error(s)
 	}
 }

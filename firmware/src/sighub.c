@@ -206,8 +206,10 @@ static uint8_t out[SIGHUB_FRAME + 1]; /* with a zero before */
 #endif
 #if SIGHUB_WINDOW > 1
 #define SLOT s->slot
+#define IS_DONE(s, i) ((s)->done >> (i) & 1) /* the answer came before, and comes again */
 #else
 #define SLOT 0
+#define IS_DONE(s, i) 0
 #endif
 #if SIGHUB_FRAME > FRAME_LEAST
 #define LIMIT s->limit
@@ -487,7 +489,7 @@ static void answered(sighub_state *s, uint8_t control) {
 	i -= s->number;
 	i &= NUMBERS;
 	if (i >= SIGHUB_WINDOW || !s->flight[i]) return;
-	if (control >= REP && rx[2]) {
+	if (control >= REP && rx[2] && !IS_DONE(s, i)) {
 		sighub_refused_count++;
 		sighub_refused_status = rx[2];
 	}

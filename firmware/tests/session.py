@@ -327,6 +327,20 @@ for status, count in ((-4, 1), (-2, 2), (0, 2)):
     equal("refused", d.refused(), (count, status or -2))
     n += 1
 
+# So is one that is answered before an earlier frame is, and whose answer comes again.
+if WINDOW > 1:
+    for _ in range(2):
+        assert d.report(0, 4)
+        (f,) = d.poll()
+        r.take(f[2])
+    for _ in range(2):
+        d.send(REP, (n + 1) % 32, pack(-2))
+    equal("refused before an earlier frame is answered", d.refused(), (3, -2))
+    d.send(ACK, n % 32)
+    n += 2
+    equal("nothing to send again", d.poll(), [])
+    equal("nothing waits", d.waiting, 0)
+
 # Hearing itself does not answer anything.
 assert d.report(0, 5)
 (f,) = d.poll()

@@ -132,6 +132,9 @@ func (l *HubEnd) SilentSince(now time.Time) (since time.Time, silent bool) {
 	return since, now.After(since)
 }
 
+// InSession reports whether a device is there.
+func (l *HubEnd) InSession() bool { return l.device != nil }
+
 // CurrentBaud returns the rate at which the line runs now.
 func (l *HubEnd) CurrentBaud() int { return l.rates.now }
 

@@ -73,35 +73,34 @@ func skipUntilBreak(data []byte, within byte) (rest []byte, err error) {
 
 // A Signal is what a message "signal" says, as far as it can be found in a message that cannot be read as a whole.
 type Signal struct {
-	Sender, Event []byte // not checked
-	Data          []byte // one CBOR item, not checked
+	Sender, Event []byte // not checked, and not empty
+	Data          []byte // one CBOR item, not checked; nil: none, or its end is not found
 }
 
-// FindSignal looks for a signal in the payload of a MSG frame, whatever its value is. It returns false if the payload holds
-// another message, or if it is malformed.
+// FindSignal looks for a signal in the payload of a MSG frame, whatever its value is and what follows its names. It returns false
+// if there is none.
 func FindSignal(payload []byte) (s Signal, ok bool) {
-	var method, info []byte
-	err := eachField(payload, func(key string, item []byte) {
+	var method []byte
+	eachField(payload, func(key string, item []byte, _ bool) {
 		switch key {
 		case "method":
 			method = textOf(item)
 		case "params":
-			if perr := eachField(item, func(key string, item []byte) {
-				switch key {
-				case "info":
-					info = item
-				case "data":
+			eachField(item, func(key string, item []byte, whole bool) {
+				switch {
+				case key == "info":
+					s.findNames(item)
+				case key == "data" && whole:
 					s.Data = item
 				}
-			}); perr != nil {
-				info = nil
-			}
+			})
 		}
 	})
-	if err != nil || string(method) != "signal" || info == nil {
-		return s, false
-	}
-	err = eachField(info, func(key string, item []byte) {
+	return s, string(method) == "signal" && len(s.Sender) > 0 && len(s.Event) > 0
+}
+
+func (s *Signal) findNames(info []byte) {
+	eachField(info, func(key string, item []byte, _ bool) {
 		switch key {
 		case "sender":
 			s.Sender = textOf(item)
@@ -109,37 +108,34 @@ func FindSignal(payload []byte) (s Signal, ok bool) {
 			s.Event = textOf(item)
 		}
 	})
-	return s, err == nil
 }
 
-// eachField calls f for each entry of a map whose key is a text.
-func eachField(data []byte, f func(key string, item []byte)) error {
+// eachField calls f for each entry of a map whose key is a text, as far as they can be found. An item whose end is not found is not
+// whole, and is the last one: it contains all that follows.
+func eachField(data []byte, f func(key string, item []byte, whole bool)) {
 	major, n, rest, err := carrier.CBORHead(data)
-	switch {
-	case err != nil:
-		return err
-	case major != carrier.CBORMap:
-		return errors.New("not a map")
+	if err != nil || major != carrier.CBORMap {
+		return
 	}
 	indefinite := data[0]&31 == 31
 	for ; indefinite || n > 0; n-- {
 		if indefinite && len(rest) > 0 && rest[0] == 0xff {
-			return nil
+			return
 		}
 		value, err := skipItem(rest)
 		if err != nil {
-			return err
+			return
 		}
+		key := textOf(rest[:len(rest)-len(value)])
 		after, err := skipItem(value)
-		if err != nil {
-			return err
+		if key != nil {
+			f(string(key), value[:len(value)-len(after)], err == nil)
 		}
-		if key := textOf(rest[:len(rest)-len(value)]); key != nil {
-			f(string(key), value[:len(value)-len(after)])
+		if err != nil {
+			return
 		}
 		rest = after
 	}
-	return nil
 }
 
 // textOf returns the bytes of a text of definite length; nil for another item.
