@@ -91,7 +91,8 @@ type Loss struct {
 	Last  time.Time `json:"last"`
 	Event string    `json:"event,omitempty"` // the event that was lost; empty: any
 	// Cause says in one word why: slow (the listener did not keep up), size (too large for it), value or time (refused, see
-	// docs/protocol.md), event (its sender does not offer it), refused, or several. Empty: the device had no room for it.
+	// docs/protocol.md), event (its sender does not offer it), refused, failed (a sensor gave no reading that can be true), or
+	// several. Empty: the device had no room for it.
 	Cause string `json:"cause,omitempty"`
 }
 
