@@ -41,7 +41,6 @@ type client struct {
 	backlog  backlog // messages and signals that wait to be handled
 	work     runner  // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
-	refusing logLimiter // what the hub refuses of the client
 	rejected logLimiter // events that the client refuses
 	drops    logLimiter
 	failures logLimiter

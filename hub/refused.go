@@ -15,8 +15,36 @@ type refusals struct {
 	all    *carrier.Refusals // what was refused of it, also by its carrier, by cause
 	missed carrier.Refusals  // events that its listeners were not told, by cause
 
-	mu     lockrank.Mutex[lockrank.Leaf]
-	latest *Refusal
+	mu       lockrank.Mutex[lockrank.Leaf]
+	latest   *Refusal
+	limiters map[string]*logLimiter // by cause, of which there are few
+}
+
+// note keeps the latest refusal, and returns what limits the log of those with its cause.
+func (r *refusals) note(latest *Refusal) *logLimiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest = latest
+	l := r.limiters[latest.Cause]
+	if l == nil {
+		if r.limiters == nil {
+			r.limiters = make(map[string]*logLimiter)
+		}
+		l = new(logLimiter)
+		r.limiters[latest.Cause] = l
+	}
+	return l
+}
+
+// tell returns what the log is to say of the refusals when the client has gone, because some of them were not logged.
+func (r *refusals) tell() (attrs []any) {
+	if refused := r.all.Counts(); len(refused) > 0 {
+		attrs = append(attrs, "refused", refused)
+	}
+	if missed := r.missed.Counts(); len(missed) > 0 {
+		attrs = append(attrs, "missed", missed)
+	}
+	return attrs
 }
 
 // A Refusal is one thing that was refused, in words.
@@ -40,7 +68,7 @@ const causeMethod = "method"
 // longestRefusal bounds the text that is kept and logged of a refusal, in bytes: it may contain what a stranger wrote.
 const longestRefusal = 200
 
-// refuse counts something that the hub refuses of the client, and logs some of it.
+// refuse counts something that the hub refuses of the client, and logs some of it: the first with each cause.
 func (c *client) refuse(what string, err error) {
 	cause := carrier.Cause(err)
 	if e, ok := errors.AsType[*carrier.StatusError](err); ok && (e.Status == carrier.StatusNoSuchMethod || e.Status == carrier.StatusNoMethod) {
@@ -48,10 +76,7 @@ func (c *client) refuse(what string, err error) {
 	}
 	r := Refusal{Time: c.server.now().UTC(), What: shorten(what), Cause: cause, Error: shorten(err.Error())}
 	c.refusals.all.Add(cause, 1)
-	c.refusals.mu.Lock()
-	c.refusals.latest = &r
-	c.refusals.mu.Unlock()
-	c.limited(&c.refusing, func(log *slog.Logger) {
+	c.limited(c.refusals.note(&r), func(log *slog.Logger) {
 		log.Warn("refused", "what", r.What, "cause", r.Cause, "error", r.Error)
 	})
 }

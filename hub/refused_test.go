@@ -2,9 +2,12 @@ package hub_test
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -115,4 +118,54 @@ func TestClientPages(t *testing.T) {
 	if len(ids) != 4 || ids[0] >= ids[1] || ids[1] >= ids[2] || ids[2] >= ids[3] {
 		t.Errorf("the pages have the clients %v", ids)
 	}
+}
+
+// TestRefusalsAreLogged: the log has the first refusal with each cause, and when the client has gone, the numbers of all.
+func TestRefusalsAreLogged(t *testing.T) {
+	var log safeBuffer
+	n := serveNetwork(t, hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"name":"porch"}}`)
+	p.hear(`"id":1`)
+	for _, call := range []string{`"method":"fly"`, `"method":"fly"`, `"method":"remove_listener","params":{"listener_id":"x"}`, `"method":5`} {
+		p.say(`{"id":2,%s}`, call)
+		p.hear(`"status":-`)
+	}
+	_ = p.nc.Close() // the hub sees an end in any case
+	for log.text("client gone") == "" {
+		if n.ctx.Err() != nil {
+			t.Fatal("the hub does not notice that the client has gone")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	n.stop()
+	for _, want := range []string{"msg=refused", "cause=method", "cause=arguments", `refused="map[arguments:1 malformed:1 method:2]"`} {
+		if log.text(want) == "" {
+			t.Errorf("the log does not tell %s:\n%s", want, log.text(""))
+		}
+	}
+	if got := strings.Count(log.text(""), "msg=refused"); got != 2 {
+		t.Errorf("%d lines of refusals, want one for each cause of the hub's", got)
+	}
+}
+
+// A safeBuffer is a log.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+// text returns all that was written if it contains part, else nothing.
+func (s *safeBuffer) text(part string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if all := s.b.String(); strings.Contains(all, part) {
+		return all
+	}
+	return ""
 }

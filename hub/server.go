@@ -330,7 +330,8 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	delete(d.server.clients, c)
 	d.server.clientsMu.Unlock()
 	d.server.places.Leave(c.place)
-	d.server.log.Info("client gone", "client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause)
+	attrs := []any{"client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause}
+	d.server.log.Info("client gone", append(attrs, c.refusals.tell()...)...)
 }
 
 // AllClientsDisconnected implements carrier.Handler.

@@ -63,8 +63,7 @@ func (c *conn) receive(f frame) error {
 	case f.err != nil:
 		return c.damaged(f)
 	case err != nil && p.Message == nil:
-		c.peers.malformed.Add(1)
-		c.peers.log.Debug("a reply is malformed", "client", c.addr, "error", err)
+		c.refusedReply(err)
 	case err != nil && p.Message.ID.IsNull():
 		return c.damaged(frame{data: f.data, err: err, lost: !c.split.sound(f.data)})
 	case err != nil:
@@ -86,7 +85,7 @@ func (c *conn) damaged(f frame) error {
 	case g.isReply:
 		r := carrier.Failed(f.err)
 		r.ID = g.id
-		c.peers.malformed.Add(1)
+		c.refusedReply(f.err)
 		c.answer(&r)
 	case g.isMessage:
 		err = c.refuse(g.id, f.err)
@@ -173,8 +172,15 @@ func (c *conn) count(cause string) {
 
 func (c *conn) refused(id carrier.Value, why error) {
 	c.count(carrier.Cause(why))
-	c.peers.log.Debug("a message is refused", "client", c.addr, "error", why)
+	c.peers.log.Warn("a message is refused", "client", c.addr, "cause", carrier.Cause(why), "error", why)
 	c.reply(id, carrier.Failed(why), 0)
+}
+
+// refusedReply counts a reply that cannot be read.
+func (c *conn) refusedReply(why error) {
+	c.peers.malformed.Add(1)
+	c.count(carrier.Cause(why))
+	c.peers.log.Warn("a reply cannot be read", "client", c.addr, "cause", carrier.Cause(why), "error", why)
 }
 
 // admit waits until one more reply may be owed. The hub waits for what is pending to be written as well; its

@@ -209,6 +209,10 @@ func unreachable(addr address.Address, err error) error {
 		err, what = errors.New("no such host"), "check the name, or name another with --hub or SIGHUB_HUB"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		err = errors.New("no answer in time")
+	case errors.Is(err, carrier.ErrClosed):
+		err, what = errors.New("it closes the connection"), "check that a hub listens there"
+	case errors.Is(err, carrier.ErrTimeout):
+		err, what = errors.New("it does not answer"), "check that a hub listens there"
 	default:
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}

@@ -52,7 +52,7 @@ func exitCode(err error) int {
 		unreachable unreachableError
 	)
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has closed it
+	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
@@ -71,6 +71,8 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case isAny(err, carrier.ErrGone, carrier.ErrUnplugged, carrier.ErrClosed, carrier.ErrShutdown):
 		return exitUnreachable
+	case errors.Is(err, syscall.EPIPE): // the reader of our output has closed it; a lost connection is above
+		return exitDone
 	case carrier.Cause(err) != "other":
 		return exitRefused
 	default:

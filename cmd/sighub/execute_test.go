@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/config"
 
@@ -172,4 +175,44 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// TestLostConnectionIsNoSuccess: a connection that breaks is not mistaken for a reader of the output that goes away.
+func TestLostConnectionIsNoSuccess(t *testing.T) {
+	for _, kind := range []error{carrier.ErrGone, carrier.ErrClosed, unreachableError{carrier.ErrClosed}} {
+		if code := exitCode(fmt.Errorf("%w: write: %w", kind, syscall.EPIPE)); code != exitUnreachable {
+			t.Errorf("%v: exit code %d", kind, code)
+		}
+	}
+}
+
+// TestWhoDoesNotAnswer: somebody who takes connections and is not a hub is told in plain words, and --timeout counts from the start.
+func TestWhoDoesNotAnswer(t *testing.T) {
+	for want, meet := range map[string]func(net.Conn){
+		"sighub: no answer from a within 300ms\n": func(net.Conn) {},
+		": it closes the connection: check that a hub listens there\n": func(nc net.Conn) {
+			_, _ = nc.Read(make([]byte, 4096)) // without that, it would be reset
+			_ = nc.Close()
+		},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer nc.Close()
+				go meet(nc)
+			}
+		}()
+		_, _, stderr := try(t.Context(), "", "request", "--hub", l.Addr().String(), "--timeout", "300ms", "a", "b")
+		if !strings.HasSuffix(stderr, want) || strings.Contains(stderr, "carrier") {
+			t.Errorf("it says %q, want %q", stderr, want)
+		}
+	}
 }

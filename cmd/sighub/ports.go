@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -208,7 +207,7 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, fmt.Sprintf("last error, %s ago: %s", age(now.Sub(*p.ErrorAt)), plain.Text(p.Error)))
 	}
 	if d := p.Device; d != nil && len(d.Refused) > 0 {
-		line := "refused of the device, by cause: " + refusedCounts(d.Refused)
+		line := "refused of the device, by cause: " + counts(d.Refused)
 		if l := d.LatestRefusal; l != nil {
 			line += fmt.Sprintf("; the latest, %s ago: %s", age(now.Sub(l.At)), plain.Text(l.Error))
 		}
@@ -227,15 +226,6 @@ func remedies(list []serial.Problem) string {
 		texts[i] = p.Remedy
 	}
 	return "\n" + strings.Join(texts, "\n")
-}
-
-// refusedCounts returns numbers by cause: "3 value, 1 name".
-func refusedCounts(byCause map[string]uint64) string {
-	var parts []string
-	for _, cause := range slices.Sorted(maps.Keys(byCause)) {
-		parts = append(parts, fmt.Sprintf("%d %s", byCause[cause], cause))
-	}
-	return strings.Join(parts, ", ")
 }
 
 func deviceName(d *serial.DeviceInfo) string {

@@ -15,7 +15,7 @@ type requestCommand struct {
 	Sender  string        `arg:"" help:"The sender to ask."`
 	Method  string        `arg:"" help:"The method of the sender."`
 	Params  string        `arg:"" optional:"" help:"The parameters: JSON, or else a string. Default: null."`
-	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer. The hub itself waits for a sender for 10s, unless it is configured otherwise."`
+	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer, from the start on. The hub itself waits for a sender for 10s, unless it is configured otherwise."`
 }
 
 // Help implements kong.HelpProvider.
@@ -40,14 +40,13 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 			return usageError{err}
 		}
 	}
-	return c.with(ctx, s, "sighub request", func(outer context.Context, r *hub.ClientRouter) error {
-		ctx, cancel := context.WithTimeoutCause(outer, c.Timeout,
-			fmt.Errorf("no answer from %s within %s: %w", c.Sender, c.Timeout, context.DeadlineExceeded))
-		defer cancel()
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, lateError{fmt.Errorf("no answer from %s within %s", c.Sender, c.Timeout)})
+	defer cancel()
+	return c.with(ctx, s, "sighub request", func(ctx context.Context, r *hub.ClientRouter) error {
 		response, err := r.RemoteRequest(ctx, c.Sender, c.Method, params)
 		switch {
-		case err != nil && outer.Err() != nil:
-			return becauseOf(outer, nil)
+		case err != nil && ctx.Err() != nil:
+			return becauseOf(ctx, nil)
 		case err != nil:
 			return err
 		}

@@ -80,20 +80,15 @@ const maxPatterns = 256
 func (in *Interests) add(s Subscription) {
 	kept := in.Subscriptions[:0]
 	for _, other := range in.Subscriptions {
-		if other.covers(s.Sender, s.Event) && other.asWideAs(s) {
+		if other.covers(s.Sender, s.Event) {
 			return
 		}
-		if !(s.covers(other.Sender, other.Event) && s.asWideAs(other)) {
+		if !s.covers(other.Sender, other.Event) {
 			kept = append(kept, other)
 		}
 	}
 	kept = append(kept, s)
 	in.Subscriptions = kept
-}
-
-// asWideAs reports whether s leaves open whatever other leaves open.
-func (s Subscription) asWideAs(other Subscription) bool {
-	return (s.Sender == "" || other.Sender != "") && (s.Event == "" || other.Event != "")
 }
 
 // Wants reports whether an event that came through the Subscription of this index is to be told: it is of interest, and has not
