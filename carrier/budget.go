@@ -30,7 +30,8 @@ type place struct {
 }
 
 // DefaultBudget is the size of a Budget, in bytes, if nothing else is said. With it, whatever the clients of one place do, a
-// process needs at most some 65 MB for them: the collector lets memory grow to about twice what is in use.
+// process needs at most some 65 MB for what is charged: the collector lets memory grow to about twice what is in use. Connections
+// themselves are not charged: a carrier bounds how many there are.
 const DefaultBudget = 40 << 20
 
 // AccountFloor is what each account is granted beyond what it has already, in bytes, also at a place that has its part: enough

@@ -93,7 +93,9 @@ func shorten(text string) string {
 // have heard it are told of a gap. The client does not wait for those of them that are slow.
 func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, reading bool) {
 	c.refuse(s.Route.Sender+" "+s.Route.Event, err)
+	c.mu.Lock()
 	sender, ownErr := c.own(s.Route.Sender)
+	c.mu.Unlock()
 	if ownErr != nil || !isLost(err) {
 		return
 	}
@@ -117,11 +119,12 @@ func isLost(err error) bool {
 	return errors.Is(err, carrier.ErrValue) || errors.Is(err, carrier.ErrMalformed) || errors.Is(err, carrier.ErrTime) || errors.Is(err, ErrNoEvent)
 }
 
-// gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event.
+// gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event, of this
+// sender or any.
 func (s *Sender) gapOf(event string) *Signal {
 	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes}
 	if lost := s.signals[event]; lost != nil && event != Gap {
-		g.routes[ofLost] = lost.routes[ofEvent]
+		g.routes[ofLost], g.routes[ofLostChannel] = lost.routes[ofEvent], lost.routes[ofChannel]
 	}
 	return g
 }

@@ -95,6 +95,32 @@ func TestRefusedIsTold(t *testing.T) {
 	}
 }
 
+// TestRefusedInAChannel: who listens to an event of any sender hears of one that is refused, too.
+func TestRefusedInAChannel(t *testing.T) {
+	n := serveNetwork(t, hub.ServerOptions{})
+	p := n.rawSaying(`{"id":1,"method":"hello","params":{"protocol":1,"name":"porch"}}`)
+	p.hear(`"id":1`)
+	p.say(`{"id":2,"method":"add_sender","params":{"sender":"light","events":["#hot","#cold"],"requests":null}}`)
+	p.hear(`"status":0`)
+	other, stop := n.client(carrier.CBOR)
+	defer stop()
+	hot, cold := hearsGap(t, other, "", "#hot"), hearsGap(t, other, "", "#cold")
+	for _, event := range []string{"#hot", "#cold"} {
+		p.say(`{"id":3,"method":"signal","params":{"info":{"sender":"light","event":"%s"},"data":1e999}}`, event)
+		p.hear(`"status":-2`)
+	}
+	for event, gaps := range map[string]<-chan hub.Loss{"#hot": hot, "#cold": cold} {
+		select {
+		case l := <-gaps:
+			if l.Event != event || l.Cause != "value" || len(gaps) > 0 {
+				t.Errorf("the gap of %s is told as %+v, and there are %d more", event, l, len(gaps))
+			}
+		case <-n.ctx.Done():
+			t.Errorf("no gap of %s", event)
+		}
+	}
+}
+
 // TestClientPages: clients are listed page by page, in the order in which they connected, and no page is too long.
 func TestClientPages(t *testing.T) {
 	n := serveNetwork(t, hub.ServerOptions{})

@@ -59,15 +59,16 @@ func (d *delivery) own() {
 }
 
 // routes are the lists of listeners to an event, in the order of delivery. Some may be nil.
-type routes [5]*listeners
+type routes [6]*listeners
 
 // The lists of a routes.
 const (
-	ofAny     = iota // listeners to any event
-	ofSender         // to any event of the sender
-	ofChannel        // to the event of any sender
-	ofEvent          // to the event
-	ofLost           // of a gap: to the event that was lost
+	ofAny         = iota // listeners to any event
+	ofSender             // to any event of the sender
+	ofChannel            // to the event of any sender
+	ofEvent              // to the event
+	ofLost               // of a gap: to the event that was lost
+	ofLostChannel        // of a gap: to the event that was lost, of any sender
 )
 
 // queueLimit bounds the events of one sender that wait while another one is being delivered. queueWait is how long a trigger
@@ -264,8 +265,8 @@ func (d *delivery) deliver() {
 		}
 		for _, l := range ls.load() {
 			switch {
-			case l.removed.Load() || l.skips(d.event.Name):
-			case i == ofLost && l.client != nil && !l.client.hello: // it does not know gaps
+			case l.removed.Load() || i < ofLost && l.skips(d.event.Name):
+			case i >= ofLost && l.client != nil && !l.client.hello: // it does not know gaps
 			case l.client == nil && reading:
 				// It was added after this event happened, or nothing would be borrowed. A callback could ask the client that
 				// is being read here, and wait for its answer.

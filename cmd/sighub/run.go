@@ -117,7 +117,7 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 // What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
 const (
 	ownMemory        = 24 << 20
-	connectionMemory = 24 << 10
+	connectionMemory = 40 << 10
 )
 
 // lookAtConnections is how often connections are counted.
