@@ -23,6 +23,7 @@ func TestBadEntries(t *testing.T) {
 		{"an empty unit", "\x01a\x02e\x03\x01b\x02f\x03\x02g\x03V", false, []string{"a", "b"}, "a/e b/f b/g", ""},
 		{"a sender's name", "\x01a\x02e\x01\xff\x02f\x05r\x01b\x02g", false, []string{"a", "b"}, "a/e b/g", "a sender's name must be plain text"},
 		{"an event's name", "\x01a\x02e\x01b\x02\x02g", false, []string{"a", "b"}, "a/e b/g", "an event's name must not be empty"},
+		{"an event's invisible letter", "\x01a\x02e\x01b\x02\u202e\x02g", false, []string{"a", "b"}, "a/e b/g", "U+202E"},
 		{"an exponent", "\x01a\x02e\x01b\x02f\x04x\x02g\x04-1", false, []string{"a", "b"}, "a/e b/g", "the exponent of \"f\""},
 		{"too many events", "\x01a\x02e\x01b\x02f\x02g", true, []string{"a", "b"}, "a/e b/f b/g", "SIGHUB_EVENTS=3"},
 	} {

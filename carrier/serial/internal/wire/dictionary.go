@@ -6,9 +6,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"sighub/internal/safetext"
 )
 
 // A Sender is one of a device's senders.
@@ -125,13 +124,13 @@ func (d *Dictionary) Pack() (packed []byte) {
 	return packed
 }
 
-// checkText returns an error if text cannot be an entry of a dictionary.
+// checkText returns an error if text cannot be an entry of a dictionary. It is as strict as the hub, which refuses a sender whole.
 func checkText(what, text string) error {
-	switch {
-	case text == "":
+	if text == "" {
 		return fmt.Errorf("%s must not be empty", what)
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return fmt.Errorf("%s must be plain text, not %q", what, text)
+	}
+	if err := safetext.CheckName(text); err != nil {
+		return fmt.Errorf("%s must be plain text, not %q: %w", what, text, err)
 	}
 	return nil
 }

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"math"
 	"reflect"
-	"strings"
+	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"sighub/carrier"
 )
@@ -16,11 +17,12 @@ func FuzzHello(f *testing.F) {
 	}
 	welcome := Welcome{Session: 5, MaxFrame: 254, Window: 8, Known: true, Expects: 3, Echo: 12}
 	f.Add(welcome.Pack())
+	f.Add([]byte("\x01\x41u\x63K\xfc\n\x62\xff\xfe")) // what is not plain text is escaped
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if h, err := ParseHello(data); err == nil {
-			again, err := ParseHello(h.Pack())
-			escaped := h.OddName || strings.Contains(h.Firmware, `\`) // and so not what the device said
-			if !escaped && (err != nil || !reflect.DeepEqual(again, h)) {
+			h.OddName = false
+			if again, err := ParseHello(h.Pack()); len(h.Name) <= MinFrame && len(h.Firmware) <= MinFrame && // and not escaped to more
+				(err != nil || !reflect.DeepEqual(again, h)) {
 				t.Fatalf("%+v is read again as %+v, %v", h, again, err)
 			}
 			if h.MaxFrame < MinFrame || h.MaxFrame > MaxFrame || h.Window < 1 || h.Window > MaxWindow || h.Expects >= FrameNumbers {
@@ -31,6 +33,47 @@ func FuzzHello(f *testing.F) {
 			if again, err := ParseWelcome(w.Pack()); err != nil || again != w {
 				t.Fatalf("%+v is read again as %+v, %v", w, again, err)
 			}
+		}
+	})
+}
+
+// FuzzSignal: a name that is found in a message in pieces is one that is read of it as a whole.
+func FuzzSignal(f *testing.F) {
+	for _, text := range []string{
+		"\xa2\x66method\x66signal\x66params\xa2\x64info\xa2\x66sender\x61s\x65event\x61e\x64data\x81\x01",
+		"\xbf\x66params\xbf\x64data\x19\x01\x00\x64info\xbf\x65event\x61e\x66sender\x61s\xff\xff\x66method\x66signal\xff",
+		"\xa2\x66method\x66signal\x66params\xa2\x64info\xa2\x66sender\x61s\x65event\x61e\x64data\x1c",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		s, ok := FindSignal(payload)
+		if ok && (len(s.Sender) == 0 || len(s.Event) == 0) {
+			t.Fatalf("%+v", s)
+		}
+		m, err := UnpackMessage(payload)
+		if err != nil || !ok || bytes.Count(payload, []byte("params")) != 1 { // twice, it is the last one
+			return
+		}
+		var senders []string
+		each := func(v carrier.Value, want string, f func(v carrier.Value)) {
+			_ = v.Fields(func(key string, v carrier.Value) error {
+				if key == want {
+					f(v)
+				}
+				return nil
+			})
+		}
+		each(m.Params, "info", func(v carrier.Value) {
+			each(v, "sender", func(v carrier.Value) {
+				var sender string
+				if v.Decode(&sender) == nil {
+					senders = append(senders, sender)
+				}
+			})
+		})
+		if len(senders) > 0 && utf8.Valid(s.Sender) && !slices.Contains(senders, string(s.Sender)) {
+			t.Fatalf("found %q in a message of %q", s.Sender, senders)
 		}
 	})
 }
