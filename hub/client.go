@@ -172,7 +172,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		c.server.pace.Do(c.serving, func() { c.handleOther(m, respond) })
+		c.handleOther(m, respond)
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
@@ -184,11 +184,12 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 
 // call calls a method, in its turn if it makes work: one that lists or registers.
 func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
-	if m.Method == methodSignal || m.Method == methodRequest {
+	switch m.Method {
+	case methodSignal, methodRequest, methodVersion:
 		c.callNow(method, m, respond)
-		return
+	default: // what clients want that have gone keeps nobody else from their turn
+		c.server.pace.Do(c.ctx, func() { c.callNow(method, m, respond) })
 	}
-	c.server.pace.Do(c.serving, func() { c.callNow(method, m, respond) })
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
@@ -218,17 +219,20 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoSuchMethod}, respond)
 		return
 	}
-	var response any
-	err := c.allowed(m.Method)
-	if err == nil {
-		response, err = method(c.ctx, m.Params)
-	}
-	if err != nil {
+	if err := c.allowed(m.Method); err != nil {
 		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
 		return
 	}
-	respond(carrier.Done(response))
+	c.server.pace.Do(c.ctx, func() {
+		response, err := method(c.ctx, m.Params)
+		if err != nil {
+			c.refuse(m.Method, err)
+			respond(carrier.Failed(err))
+			return
+		}
+		respond(carrier.Done(response))
+	})
 }
 
 // answerRefusal refuses a message with this answer.
