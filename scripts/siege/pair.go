@@ -282,6 +282,6 @@ func (t *target) visit(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.call("get_version", nil)
+	_, err = c.call("list_clients", object{"limit": 1}) // which waits for its turn
 	return err
 }
