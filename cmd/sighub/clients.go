@@ -44,6 +44,9 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		if c.Output == "json" {
+			if list.Refused != nil {
+				s.note("refused of others, which never became clients: %s", counts(list.Refused))
+			}
 			return printJSON(s.out, list.Clients)
 		}
 		now := time.Now()
