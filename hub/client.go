@@ -169,7 +169,7 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 	method := methods[m.Method]
 	if method == nil {
-		c.server.pace.Do(c.calling, func() { c.handleOther(m, respond) })
+		c.handleOther(m, respond)
 		return
 	}
 	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
@@ -183,11 +183,12 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 // turn has come: nobody would read the answer, and what the client registered is about to be removed. But a device that goes keeps
 // what it reported until that is acknowledged, so what it reported of a sender that it was adding is not refused.
 func (c *client) call(method method, m *carrier.Message, respond func(carrier.Reply)) {
-	if m.Method == methodSignal || m.Method == methodRequest {
+	switch m.Method {
+	case methodSignal, methodRequest, methodVersion:
 		c.callNow(method, m, respond)
-		return
+	default:
+		c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
 	}
-	c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
@@ -217,17 +218,20 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoSuchMethod}, respond)
 		return
 	}
-	var response any
-	err := c.allowed(m.Method)
-	if err == nil {
-		response, err = method(c.ctx, m.Params)
-	}
-	if err != nil {
+	if err := c.allowed(m.Method); err != nil {
 		c.refuse(m.Method, err)
 		respond(carrier.Failed(err))
 		return
 	}
-	respond(carrier.Done(response))
+	c.server.pace.Do(c.calling, func() {
+		response, err := method(c.ctx, m.Params)
+		if err != nil {
+			c.refuse(m.Method, err)
+			respond(carrier.Failed(err))
+			return
+		}
+		respond(carrier.Done(response))
+	})
 }
 
 // answerRefusal refuses a message with this answer.

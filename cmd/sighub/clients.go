@@ -20,9 +20,8 @@ type clientsCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*clientsCommand) Help() string {
-	return `A device is a client, too. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub holds
-for it. REFUSED counts what the hub refused of
-it, and MISSED the events that its listeners were not told, each by cause:
+	return `A device is a client, too. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub
+holds for it. REFUSED counts what the hub refused of it, and MISSED the events that its listeners were not told, each by cause:
 
     arguments, event, exists, listener, method, name, owner, request, sender   it asked for what does not fit
     value, time       a reading that cannot be passed on, or whose time is not plausible
@@ -45,6 +44,9 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		if c.Output == "json" {
+			if list.Refused != nil {
+				s.note("refused of others, which never became clients: %s", counts(list.Refused))
+			}
 			return printJSON(s.out, list.Clients)
 		}
 		now := time.Now()

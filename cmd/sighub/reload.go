@@ -60,7 +60,7 @@ func (r *reloader) reload(ctx context.Context) {
 	if err != nil {
 		list := parts(err)
 		for _, mistake := range list[:min(len(list), maxToldMistakes)] {
-			r.log.Error("SIGHUP: the configuration cannot be used, and the hub goes on with the one it has", "error", mistake)
+			r.log.Error("SIGHUP: the configuration cannot be used, and the hub goes on with the one it has", "error", mistake, "mistakes", len(list))
 		}
 		return
 	}

@@ -74,3 +74,13 @@ func TestWarnings(t *testing.T) {
 		t.Error(keys)
 	}
 }
+
+// TestMessageLargerThanMemory: a message that the hub would never take, whoever sends it, is told.
+func TestMessageLargerThanMemory(t *testing.T) {
+	for text, want := range map[string]int{"limits: {memory: 2MiB}": 1, "limits: {memory: 4MiB}": 0, "limits: {message_size: 16MiB}": 1} {
+		c, err := Parse("x", []byte(text))
+		if err != nil || len(c.Warnings()) != want {
+			t.Errorf("%s: %v, %v", text, c.Warnings(), err)
+		}
+	}
+}

@@ -170,6 +170,17 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 	if isNull(n) {
 		return
 	}
+	given := false
+	memory := func(key string) field {
+		return field{key, func(n ast.Node) {
+			if given {
+				d.fail(n, "outbox_memory is the former name of memory, and both are here: remove outbox_memory")
+				return
+			}
+			given = true
+			d.size(n, key, &l.Memory)
+		}}
+	}
 	d.mapping(n, "limits",
 		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
 		d.countField("clients", &l.Clients),
@@ -178,8 +189,7 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		d.countField("listeners", &l.Listeners),
 		d.countField("outstanding", &l.Outstanding),
 		d.countField("outbox", &l.Outbox),
-		field{"memory", func(n ast.Node) { d.size(n, "memory", &l.Memory) }},
-		field{"outbox_memory", func(n ast.Node) { d.size(n, "outbox_memory", &l.Memory) }}, // what memory was called
+		memory("memory"), memory("outbox_memory"),
 		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),
@@ -188,6 +198,10 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		d.durationField("message_timeout", &l.MessageTimeout),
 		d.durationField("write_timeout", &l.WriteTimeout),
 	)
+	if most := l.Memory / 4; l.MessageSize > most { // see carrier.Budget
+		d.warn(n, "a message of %d bytes, as message_size allows it, is refused, because one client gets %d, a quarter of memory: enlarge memory, "+
+			"or reduce message_size", l.MessageSize, most)
+	}
 }
 
 func (d *decoder) log(n ast.Node, l *Log) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -73,6 +74,24 @@ func churn(ctx context.Context, t *target) {
 			c.Close()
 		}
 		return nil
+	})
+}
+
+// leavers asks for all that has to wait for its turn, and leaves before it has its answers.
+func leavers(ctx context.Context, t *target) {
+	repeat(ctx, 4, func(ctx context.Context, i int) error {
+		c, err := t.hello(ctx, object{"window": 64})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for n := range 16 {
+			name := fmt.Sprint("leaver", i, "-", n)
+			err = errors.Join(
+				c.send("list_senders", nil), c.send("add_sender", object{"sender": name, "events": []string{tick}}),
+				c.send("add_listener", object{"sender": name, "event": tick}), c.send(name, nil))
+		}
+		return err
 	})
 }
 

@@ -41,6 +41,7 @@ func attacks() []attack {
 		{name: "nesting", about: "deep, wide and repeated maps and lists", run: nesting},
 		{name: "slots", about: "connections that say nothing, or half a message, or half of TLS", run: slots},
 		{name: "churn", about: "connections with garbage, HTTP and TLS, as fast as possible", run: churn},
+		{name: "leavers", about: "calls that list and register, and of no method, from clients that leave at once", run: leavers},
 		{name: "escapes", about: "long names and texts of escape sequences, most of them refused", run: escapes},
 		{name: "crowd", about: "4,096 equal listeners of one client that answer late", run: crowd},
 		{name: "busy", about: "a legacy listener that always has something to do", run: busy},

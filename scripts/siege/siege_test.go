@@ -200,3 +200,19 @@ func TestCount(t *testing.T) {
 		t.Errorf("%s, %d lines, %d goroutines, %s, %s", h.addr, h.lines, h.goroutines, h.messages.most(), h.places.most())
 	}
 }
+
+// TestWhatStillWaitsCounts: an event that is held up until the end counts as held up, and a visitor who waits at the end is waited
+// for: a hub that stands still must not look as if nothing had happened.
+func TestWhatStillWaitsCounts(t *testing.T) {
+	w := &watch{planned: make(map[int]time.Time), prey: time.Now().Add(-time.Minute), knocks: true}
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.report.Shut++
+		w.knocks = false
+	}()
+	if r := w.end(); r.Held < time.Minute-preyQuick || r.Shut != 1 {
+		t.Errorf("the report is %+v", r)
+	}
+}

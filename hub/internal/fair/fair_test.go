@@ -141,13 +141,28 @@ func TestPaceStartsFew(t *testing.T) {
 	})
 }
 
+// TestPaceOfShortWork: many that want short work at once wait for what the others really take, and not for what was expected.
+func TestPaceOfShortWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count, each = 10_000, 10 * time.Microsecond
+		var p Pace
+		var wait sync.WaitGroup
+		start := time.Now()
+		for range count {
+			wait.Go(func() { p.Do(t.Context(), func() { time.Sleep(each) }) })
+		}
+		wait.Wait()
+		if took, most := time.Since(start), (1+rest)*count*each+4*Burst; took > most {
+			t.Errorf("the work took %s, more than %s", took, most)
+		}
+	})
+}
+
 // TestPaceIsGivenUp: work is not done that is given up while it waits for its turn, and does not keep others from theirs.
 func TestPaceIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p Pace
-		for range 10 {
-			p.begin(time.Now())
-		}
+		p.next = time.Now().Add((1 + rest) * 10 * expected)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 100 {

@@ -1,6 +1,7 @@
 package fair
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -10,8 +11,10 @@ import (
 // them, as much time passes as it took, and [Burst] may come without a pause. Whoever comes first begins first. The zero Pace
 // is ready for use.
 type Pace struct {
-	mu   sync.Mutex
-	next time.Time // when the work begun so far and the pauses after it will be over
+	mu    sync.Mutex
+	next  time.Time // when the work begun so far and the pauses after it will be over
+	queue list.List // of chan struct{}: those that wait, each closed when it is its turn
+	timer *time.Timer
 }
 
 const (
@@ -27,13 +30,11 @@ const (
 
 // Do does a piece of work when its turn has come, unless ctx is done before.
 func (p *Pace) Do(ctx context.Context, work func()) {
-	if wait := p.begin(time.Now()); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
+	if turn := p.enter(time.Now()); turn != nil {
 		select {
-		case <-timer.C:
+		case <-turn.Value.(chan struct{}):
 		case <-ctx.Done():
-			p.end(0)
+			p.giveUp(turn)
 			return
 		}
 	}
@@ -42,21 +43,64 @@ func (p *Pace) Do(ctx context.Context, work func()) {
 	work()
 }
 
-// begin returns how long to wait before the work begins.
-func (p *Pace) begin(now time.Time) time.Duration {
+// enter returns the place in the queue, or nil if the work may begin at once.
+func (p *Pace) enter(now time.Time) *list.Element {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	turn := p.queue.PushBack(make(chan struct{}))
+	if p.queue.Len() == 1 && p.advance(now) {
+		return nil
+	}
+	return turn
+}
+
+// giveUp leaves the queue. The turn may have come meanwhile.
+func (p *Pace) giveUp(turn *list.Element) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-turn.Value.(chan struct{}):
+		p.ended(0)
+	default:
+		p.queue.Remove(turn)
+	}
+}
+
+// advance lets those begin whose turn has come, and reports whether that is everybody.
+func (p *Pace) advance(now time.Time) bool {
 	if p.next.Before(now) {
 		p.next = now
 	}
-	wait := p.next.Sub(now) - (1+rest)*Burst
-	p.next = p.next.Add((1 + rest) * expected)
-	return wait
+	for turn := p.queue.Front(); turn != nil; turn = p.queue.Front() {
+		if wait := p.next.Sub(now) - (1+rest)*Burst; wait > 0 {
+			if p.timer == nil {
+				p.timer = time.AfterFunc(wait, p.wake)
+			} else {
+				p.timer.Reset(wait)
+			}
+			return false
+		}
+		p.queue.Remove(turn)
+		p.next = p.next.Add((1 + rest) * expected)
+		close(turn.Value.(chan struct{}))
+	}
+	return true
+}
+
+func (p *Pace) wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance(time.Now())
 }
 
 // end corrects what was expected by what the work took.
 func (p *Pace) end(took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.ended(took)
+}
+
+func (p *Pace) ended(took time.Duration) {
 	p.next = p.next.Add((1 + rest) * (min(took, most) - expected))
+	p.advance(time.Now())
 }
