@@ -312,23 +312,6 @@ func TestBignumsCostNothing(t *testing.T) {
 	}
 }
 
-func TestCheckAllocatesNothing(t *testing.T) {
-	for _, v := range []Value{
-		RawValue(CBOR, []byte{0x18, 0x40}), RawValue(CBOR, unhex(t, "f94d60")), RawValue(CBOR, unhex(t, "83010203")),
-		RawValue(CBOR, unhex(t, "a2617401617502")), RawValue(JSON, []byte("512")), RawValue(JSON, []byte("21.5")),
-		RawValue(JSON, []byte(`{"t":21.5,"h":40,"l":[1,2,"x"]}`)), ValueOf(5), RawValue(LegacyJSON, []byte("NaN")),
-	} {
-		if n := testing.AllocsPerRun(100, func() {
-			if v.Check("data") != nil {
-				t.Error(v)
-			}
-		}); n > 0 {
-			t.Errorf("%v: %g allocations", v, n)
-		}
-	}
-}
-
-// TestBytesInGoValues: bytes are base64url in JSON, wherever they stand; what a type says of itself stays as it is.
 func TestBytesInGoValues(t *testing.T) {
 	type inner struct {
 		Raw  []byte

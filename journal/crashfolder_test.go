@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
 // A crashFolder is a folder in memory that loses power: what is not on disk is then lost, in part or as a whole, and what was
 // being written is torn between sectors. It does no more than the interface promises.
 type crashFolder struct {
+	mu    sync.Mutex // of all that follows, and of the files
 	rng   *rand.Rand
 	names map[string]*crashFile // as they are seen
 	disk  map[string]*crashFile // as they are on disk
@@ -68,6 +70,8 @@ func countDown(n *int) bool {
 
 // crash cuts the power and gives it back.
 func (c *crashFolder) crash() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, op := range c.ops[:c.rng.IntN(len(c.ops)+1)] {
 		op()
 	}
@@ -105,6 +109,8 @@ func (c *crashFolder) change(op func(names map[string]*crashFile)) {
 }
 
 func (c *crashFolder) List() ([]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var names []string
 	for name := range c.names {
 		names = append(names, name)
@@ -113,6 +119,8 @@ func (c *crashFolder) List() ([]string, error) {
 }
 
 func (c *crashFolder) Open(name string) (file, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -123,6 +131,8 @@ func (c *crashFolder) Open(name string) (file, error) {
 }
 
 func (c *crashFolder) Create(name string) (file, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return nil, err
 	}
@@ -135,6 +145,8 @@ func (c *crashFolder) Create(name string) (file, error) {
 }
 
 func (c *crashFolder) Rename(from, to string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -151,6 +163,8 @@ func (c *crashFolder) Rename(from, to string) error {
 }
 
 func (c *crashFolder) Remove(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -162,6 +176,8 @@ func (c *crashFolder) Remove(name string) error {
 }
 
 func (c *crashFolder) Sync() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.step(); err != nil {
 		return err
 	}
@@ -176,6 +192,8 @@ func (c *crashFolder) Sync() error {
 }
 
 func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if off >= int64(len(f.data)) {
 		return 0, io.EOF
 	}
@@ -187,6 +205,8 @@ func (f *crashFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if err := f.c.step(); err != nil {
 		if errors.Is(err, errCut) && !f.c.nothingUnderWay && f.c.rng.IntN(2) == 0 { // it was on its way
 			f.pending = append(f.pending, crashWrite{off, slices.Clone(p)})
@@ -204,9 +224,15 @@ func (f *crashFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func (f *crashFile) Size() (int64, error) { return int64(len(f.data)), nil }
+func (f *crashFile) Size() (int64, error) {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	return int64(len(f.data)), nil
+}
 
 func (f *crashFile) Sync() error {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
 	if err := f.c.step(); err != nil {
 		return err
 	}

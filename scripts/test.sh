@@ -150,7 +150,7 @@ tests() {
 }
 
 # The race detector allocates on its own account, so what counts allocations runs without it.
-allocations() { go test -count=1 -run AllocatesNothing ./hub; }
+allocations() { go test -count=1 -run AllocatesNothing ./carrier ./hub; }
 
 echo "sighub: the check"
 step tools tools
