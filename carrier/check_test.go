@@ -248,6 +248,20 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// TestLongNumbers: no float needs more characters than a number may have; what has more is refused, and costs nothing.
+func TestLongNumbers(t *testing.T) {
+	exact := "-0." + new(big.Int).Exp(big.NewInt(5), big.NewInt(1074), nil).String() + "e-323" // the digits of the smallest float
+	for _, number := range []string{exact, "0." + strings.Repeat("3", longestNumber-2), "1" + strings.Repeat("0", longestNumber-6) + "e-600"} {
+		if err := CheckValue(JSON, []byte(number)); err != nil {
+			t.Errorf("%d characters: %v", len(number), err)
+		}
+	}
+	longer := "0." + strings.Repeat("3", longestNumber-1)
+	if err := CheckValue(JSON, []byte(longer)); !errors.Is(err, ErrValue) || !strings.Contains(err.Error(), "801 characters") {
+		t.Errorf("%d characters: %v", len(longer), err)
+	}
+}
+
 // TestOutOfRange: the digits of a number tell the same as strconv.ParseFloat does.
 func TestOutOfRange(t *testing.T) {
 	limit := string(tooLarge)
@@ -259,7 +273,7 @@ func TestOutOfRange(t *testing.T) {
 		"1.7976931348623158e+308", "1.7976931348623159e308", "0e999", "0.000e309", "0.0e99999999999999999999", "1e-99999999999999999999",
 		"1e99999999999999999999", "1e308", "1e309", "9e308", "0.1e309", "0.1e310", "10e307", "10e308", "5e-324", "2.2250738585072011e-308",
 		"0." + strings.Repeat("0", 300) + "1e609", "0." + strings.Repeat("0", 300) + "1e610", strings.Repeat("9", 400) + "e-92", strings.Repeat("9", 400) + "e-91",
-		strings.Repeat("9", 2000) + "e-1692", strings.Repeat("9", 2000) + "e-1691", "0", "0.0",
+		strings.Repeat("9", 790) + "e-482", strings.Repeat("9", 790) + "e-481", "0", "0.0",
 	} {
 		for _, sign := range []string{"", "-"} {
 			_, err := strconv.ParseFloat(sign+number, 64)

@@ -173,6 +173,8 @@ func checkNumber(number []byte) error {
 		if bytes.IndexByte(number, 'e') < 0 && bytes.IndexByte(number, 'E') < 0 {
 			return nil
 		}
+	case !isInteger(number) && len(number) > longestNumber:
+		return refuse("a number of %d characters; it may have %d", len(number), longestNumber)
 	case !isInteger(number):
 	case len(whole) < len(largest), len(whole) == len(largest) && !negative && string(whole) <= largest,
 		len(whole) == len(largest) && negative && string(whole) <= smallest:
@@ -189,16 +191,13 @@ func checkNumber(number []byte) error {
 // tooLarge has the digits of the smallest number that is no binary64, halfway between the largest one and 2^1024.
 var tooLarge = new(big.Int).Mul(big.NewInt(1<<54-1), new(big.Int).Lsh(big.NewInt(1), 970)).Append(nil, 10)
 
-// longNumber is the length from which strconv.ParseFloat takes little time for each byte of a number, whatever it is.
-const longNumber = 1000
+// longestNumber is how many characters a number with a fraction or an exponent may have. No binary64 has more than 767 significant
+// digits, and strconv.ParseFloat reads some numbers of more than 800 wrongly.
+const longestNumber = 800
 
 // outOfRange reports whether a well-formed number is too large for a float. It compares digits, because strconv.ParseFloat takes
 // as long for a short number that is near the middle of two floats as for hundreds of others.
 func outOfRange(number []byte) bool {
-	if len(number) > longNumber {
-		_, err := strconv.ParseFloat(string(number), 64)
-		return err != nil
-	}
 	digits, exponent := bytes.TrimPrefix(number, []byte("-")), 0
 	if i := bytes.IndexAny(digits, "eE"); i >= 0 {
 		exponent, _ = strconv.Atoi(string(digits[i+1:])) // the largest int, if it has more digits
@@ -209,7 +208,7 @@ func outOfRange(number []byte) bool {
 	if size == 0 {
 		size = len(bytes.TrimLeft(fraction, "0")) - len(fraction) // the zeros behind the point
 	}
-	switch exponent = max(min(exponent, longNumber*2), -longNumber*2); {
+	switch exponent = max(min(exponent, 2*longestNumber), -2*longestNumber); {
 	case size+exponent != len(tooLarge):
 		return size+exponent > len(tooLarge) && len(bytes.Trim(digits, "0.")) > 0
 	default:

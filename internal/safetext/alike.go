@@ -27,7 +27,8 @@ func Skeleton(name string) string {
 			b.WriteByte(' ')
 			space = false
 		}
-		b.WriteString(likeness(unicode.ToLower(likeLatin(r))))
+		small := unicode.ToLower(likeLatin(r))
+		b.WriteString(likeness(unicode.ToLower(likeLatin(small)))) // a capital may look like nothing, and its small letter may
 	}
 	return b.String()
 }
