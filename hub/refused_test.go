@@ -71,6 +71,14 @@ func TestRefusedIsTold(t *testing.T) {
 		}
 	}
 
+	// The gap tells when the lost event happened, and not when it was refused.
+	at := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
+	p.say(`{"id":3,"method":"signal","params":{"info":{"sender":"light","event":"n","time":"%s"},"data":1e999}}`, at.Format(time.RFC3339))
+	p.hear(`"status":-2`)
+	if heard := <-all; !heard.First.Equal(at) || !heard.Last.Equal(at) || <-lost != heard {
+		t.Errorf("the gap of an event of %s is told as %+v", at, heard)
+	}
+
 	p.say(`{"id":4,"method":"fly"}`)
 	p.hear(`"status":-1`)
 	p.say(`{"id":5,"method":"remove_listener","params":{"listener_id":"x"}}`)
@@ -80,7 +88,7 @@ func TestRefusedIsTold(t *testing.T) {
 		t.Fatalf("the clients are %+v, %v", list, err)
 	}
 	c := list.Clients[0]
-	if want := (map[string]uint64{"event": 1, "value": 1, "time": 1, "method": 1, "arguments": 1}); !maps.Equal(c.Refused, want) || c.Name != "porch" || !c.Hello || c.Senders != 1 {
+	if want := (map[string]uint64{"event": 1, "value": 2, "time": 1, "method": 1, "arguments": 1}); !maps.Equal(c.Refused, want) || c.Name != "porch" || !c.Hello || c.Senders != 1 {
 		t.Errorf("the client is %+v, want %v refused", c, want)
 	}
 	if c.Latest == nil || c.Latest.What != "remove_listener" || c.Latest.Cause != "arguments" || !strings.Contains(c.Latest.Error, "listener_id") {
@@ -90,7 +98,7 @@ func TestRefusedIsTold(t *testing.T) {
 		t.Errorf("the other client is %+v", other)
 	}
 	senders, err := other.RemoteSenders(t.Context())
-	if err != nil || len(senders) != 1 || !maps.Equal(senders[0].Refused, map[string]uint64{"event": 1, "value": 1, "time": 1}) {
+	if err != nil || len(senders) != 1 || !maps.Equal(senders[0].Refused, map[string]uint64{"event": 1, "value": 2, "time": 1}) {
 		t.Errorf("the senders are %+v, %v", senders, err)
 	}
 }

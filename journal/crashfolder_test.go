@@ -21,8 +21,6 @@ type crashFolder struct {
 	cutIn     int // operations until the power is cut; negative: never
 	failSync  int // operations until a Sync of a file fails, and forgets some of what it should have written
 	failWrite int // operations until a write fails in the middle
-	room      int64
-	operation int
 
 	nothingUnderWay bool // the write during which the power is cut leaves nothing
 
@@ -37,7 +35,7 @@ var (
 )
 
 func newCrashFolder(rng *rand.Rand) *crashFolder {
-	return &crashFolder{rng: rng, names: map[string]*crashFile{}, disk: map[string]*crashFile{}, cutIn: -1, failSync: -1, failWrite: -1, room: 1 << 40}
+	return &crashFolder{rng: rng, names: map[string]*crashFile{}, disk: map[string]*crashFile{}, cutIn: -1, failSync: -1, failWrite: -1}
 }
 
 type crashWrite struct {
@@ -58,7 +56,6 @@ func (c *crashFolder) step() error {
 		return errCut
 	}
 	c.cutIn--
-	c.operation++
 	return nil
 }
 

@@ -244,6 +244,9 @@ func TestDiskFails(t *testing.T) {
 			t.Errorf("after one failure: %v, %v", w.ended, w.j.Health())
 		}
 		w.expect(w.read(0, Filter{}), "1 s n: 1", "2 s n: 2")
+		if n := len(w.j.log.kept); n != 2 {
+			t.Errorf("after one failure there are %d segments: the one that failed must be given up", n)
+		}
 
 		w.c.cutIn = 0 // nothing works
 		lost := w.add("s n: 3")

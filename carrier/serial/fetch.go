@@ -13,7 +13,7 @@ const maxFetches = 2
 // fetchID is the id of the messages that fetch a dictionary. Those of carrier.Calls count from 1.
 const fetchID = 0
 
-// A dictionaryKey says which dictionary a device has: at one start, a device has one. The hash alone is no name of a
+// A dictionaryKey says which dictionary a device has: between two starts it stays the same. The hash alone does not name a
 // dictionary, because another one with the same FNV-1a is found in a second; and a device that starts anew may run another
 // program.
 type dictionaryKey struct {

@@ -57,7 +57,7 @@ const (
 // opened begins anew.
 func (o *overheard) opened(echoes uint64) { *o = overheard{port: o.port, log: o.log, echoes: echoes} }
 
-// understood forgets what is no frame, because frames arrive.
+// understood forgets the bytes that are not frames, because frames arrive now.
 func (o *overheard) understood() {
 	*o = overheard{port: o.port, log: o.log, echoes: o.echoes, echoSince: o.echoSince, echoedAt: o.echoedAt}
 }

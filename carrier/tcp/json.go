@@ -109,7 +109,7 @@ func (s *jsonSplitter) next(data []byte) (rest []byte, f frame, ok bool) {
 				s.open()
 			case b == '}' || b == ']':
 				s.depth--
-			case b < 0x20 && !isSpace(b): // this is no text
+			case b < 0x20 && !isSpace(b): // this is not text
 				return s.lost(data[start:], fmt.Errorf("%w: %q cannot stand in JSON outside of a string", carrier.ErrMalformed, b))
 			}
 		}

@@ -77,7 +77,7 @@ type Options struct {
 	Name, Version string
 
 	// MaxClients is how many connections may be open at once, including those that have not said anything yet. One of these
-	// makes way for a further one. If there is none, the further one is closed at once. Default 10,000.
+	// makes way for the next one. If all have said something, the next one is closed at once. Default 10,000.
 	MaxClients int
 
 	// MaxPerAddress is how many of them may come from one IP address, or one IPv6 network of 64 bits. A user of a Unix socket

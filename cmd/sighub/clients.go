@@ -25,7 +25,7 @@ holds for it. REFUSED counts what the hub refused of it, and MISSED the events t
 
     arguments, event, exists, listener, method, name, owner, request, sender   it asked for what does not fit
     value, time       a reading that cannot be passed on, or whose time is not plausible
-    size, malformed   a message that is too large, or is none
+    size, malformed   a message that is too large, or that is not a message
     limit, busy       it has as much as it may have
     denied            it may not do that
     slow, refused     events that were missed: the client did not keep up, or refused them
