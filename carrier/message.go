@@ -11,6 +11,7 @@ type Message struct {
 	ID     Value  // as it came, to be echoed: any JSON or CBOR value
 	Method string // empty if the message had none
 	Params Value
+	Mark   *Mark // kept with what the message does, before it is answered; nil: none
 }
 
 // A Reply answers a message.

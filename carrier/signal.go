@@ -134,6 +134,27 @@ type Answers interface {
 	Fail(r Reply)
 }
 
+// A Mark is the state of something that reports signals, such as a device's link. It replaces the state before, under the same key.
+type Mark struct {
+	Key   string
+	State []byte
+}
+
+// Marked are Answers to signals that belong to a mark: either all of them and the mark are kept, or nothing is. The handler asks
+// for the mark once, when it has triggered the last of the signals.
+type Marked interface {
+	Answers
+	Mark() Mark
+}
+
+// A Keeper keeps marks, also while there is no power.
+type Keeper interface {
+	// State returns the state that was kept last under a key; nil if none was.
+	State(key string) []byte
+	// Keep keeps a mark that belongs to no signal, and then calls then, on another goroutine. It does not block.
+	Keep(m Mark, then func())
+}
+
 // A SignalHandler is a Handler that takes signals as a stream. Both ends' handlers must be SignalHandlers, and both
 // carriers must offer streams; otherwise signals travel as messages, and Client.Signals is nil.
 type SignalHandler interface {

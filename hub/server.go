@@ -15,6 +15,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
 	"sighub/internal/lockrank"
+	"sighub/journal"
 )
 
 // ServerOptions are those of a ServerRouter. Zero values are defaults.
@@ -28,6 +29,10 @@ type ServerOptions struct {
 	// Memory bounds what clients make the router hold: senders, listeners, requests, and events and messages that wait. A
 	// client whose carrier has opened an account for it is charged there. Nil: a Budget of the default size.
 	Memory *carrier.Budget
+
+	// Journal keeps events, so that they can be heard again. What clients report is then acknowledged when it is on disk. Serve
+	// commits. Nil: nothing is kept, and what is acknowledged was handed on.
+	Journal *journal.Journal
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
