@@ -128,7 +128,7 @@ func (l *log) state(s *segment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	w := window{f: f, size: min(s.size, headSize+int64(l.maxState())+2*frameAlign)}
+	w := window{f: f, size: min(s.size, headSize+s.size/4+2*frameAlign)}
 	data, err := w.at(headSize)
 	if err != nil {
 		return err
