@@ -11,6 +11,11 @@ import (
 // the disk has refused to take it for [Options].GiveUp. At the end the journal is closed.
 func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable bool)) error {
 	p := newPace(j.o.Pace, time.Now())
+	tended := make(chan struct{})
+	go func() {
+		defer close(tended)
+		j.tend()
+	}()
 	for j.await(ctx, p) {
 		if c := j.take(); c != nil {
 			j.write(ctx, p, c, ended)
@@ -19,13 +24,28 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 	for c := j.take(); c != nil; c = j.take() {
 		j.write(ctx, p, c, ended)
 	}
+	close(j.spare)
+	<-tended
 	return errors.Join(j.log.close(), j.Close())
 }
 
+// tend makes spare files until their channel is closed: a commit should not have to wait for one.
+func (j *Journal) tend() {
+	for range j.spare {
+		if err := j.log.prepareNext(); err != nil {
+			j.o.Logger.Warn("there is no room for the next segment of the journal: the oldest events will go", "error", err)
+		}
+	}
+}
+
+// expireEvery is how often a journal looks for old segments.
+const expireEvery = time.Minute
+
 // await waits until a commit is due. It returns false when ctx is done.
 func (j *Journal) await(ctx context.Context, p *pace) bool {
-	timer := time.NewTimer(0)
+	timer, age := time.NewTimer(0), time.NewTicker(expireEvery)
 	defer timer.Stop()
+	defer age.Stop()
 	for {
 		j.mu.Lock()
 		waiting, urgent, hurry := j.pending, j.urgent, j.hurry
@@ -45,6 +65,8 @@ func (j *Journal) await(ctx context.Context, p *pace) bool {
 		case <-j.wake:
 		case <-due:
 			return true
+		case <-age.C:
+			j.expire()
 		}
 	}
 }
@@ -138,6 +160,12 @@ func (j *Journal) committed(f *frame) {
 	err := j.mem.read(f)
 	j.memMu.Unlock()
 	j.view.Store(j.log.view())
+	if j.log.rolled && len(j.log.kept)+len(j.log.unread) < j.log.most {
+		select {
+		case j.spare <- struct{}{}:
+		default:
+		}
+	}
 	j.mu.Lock()
 	healthy := j.health.Err == nil
 	j.health.Err, j.health.Since, j.health.gaveUp = nil, time.Time{}, false

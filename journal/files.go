@@ -107,6 +107,20 @@ func (l *log) drop() error {
 	return nil
 }
 
+// prepareNext makes the spare file, if it is not there. It may be called by another goroutine.
+func (l *log) prepareNext() error {
+	l.spare.Lock()
+	defer l.spare.Unlock()
+	f, err := l.dir.Open(spareName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.prepare()
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // prepare makes the spare file, which must not be there: zeros on disk, so that a commit needs no room and changes nothing of the
 // file but its content. A disk that is full is told then, and not in the middle of a commit.
 func (l *log) prepare() (err error) {

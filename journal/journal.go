@@ -74,10 +74,11 @@ type Ticket uint64
 
 // A Journal keeps events in a folder. It is safe for concurrent use.
 type Journal struct {
-	o    Options
-	dir  folder.Folder
-	log  *log // of the goroutine that commits
-	lock io.Closer
+	o     Options
+	dir   folder.Folder
+	log   *log // of the goroutine that commits, as is clock
+	clock *clock
+	lock  io.Closer
 
 	mu      sync.Mutex
 	queue   []*commit // oldest first; the last one is still open
@@ -89,6 +90,7 @@ type Journal struct {
 	health  Health
 	changed chan struct{} // closed when more can be read; nil: nobody waits
 	wake    chan struct{}
+	spare   chan struct{} // a spare file is wanted
 	urgent  bool
 	hurry   bool // somebody waits for Sync
 
@@ -136,7 +138,7 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
 	o = o.withDefaults()
 	o.fit(dir)
-	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1)}
+	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1), spare: make(chan struct{}, 1)}
 	j.log = &log{dir: dir, size: o.Segment, most: max(2, int(o.Size/o.Segment)), now: o.Now, faults: fs}
 	j.mem = newMemory(boundsOf(j.log.maxState()))
 	var unread error
@@ -155,7 +157,12 @@ func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
 		o.Logger.Warn("events of the journal are lost", "from", h.from, "to", h.to-1)
 	}
 	j.log.snapshot = j.mem.snapshot // of the goroutine that commits, which alone changes it
-	j.view.Store(j.log.view())
+	v := j.log.view()
+	j.view.Store(v)
+	j.clock = newClock(o.Now)
+	if n := len(v.kept); n > 0 {
+		j.clock = newClock(o.Now, v.kept[n-1].began, v.times.max)
+	}
 	return j, nil
 }
 

@@ -30,6 +30,7 @@ type log struct {
 	times              // of its events
 	failed string      // a file to which nothing could be committed, to be used again
 	dirty  bool        // the log has not ended in order
+	rolled bool        // the latest append has begun a segment
 	buf    []byte
 	spare  sync.Mutex // of the spare file
 }
@@ -58,7 +59,7 @@ func (l *log) append(f frame) (first uint64, err error) {
 		return 0, fmt.Errorf("%w: a commit of %d bytes; a segment has %d", errTooLarge, len(f.content), l.size)
 	}
 	f.epoch, f.first = l.epoch, l.next
-	l.buf = l.buf[:0]
+	l.buf, l.rolled = l.buf[:0], false
 	if l.out == nil || l.end+f.size() > l.size {
 		if err := l.roll(); err != nil {
 			return 0, err
@@ -87,7 +88,7 @@ func (l *log) append(f frame) (first uint64, err error) {
 	}
 	first = l.next
 	l.end, l.next, l.dirty = at+int64(len(l.buf)), l.next+uint64(f.count), f.kind != kindEnd
-	l.times = l.times.and(f.times)
+	l.times, l.rolled = l.times.and(f.times), at == 0
 	return first, nil
 }
 
@@ -160,9 +161,6 @@ func (l *log) roll() error {
 
 // close ends the log after a last commit that says that it ended in order.
 func (l *log) close() error {
-	if l.out == nil {
-		return nil
-	}
 	var err error
 	if l.dirty {
 		_, err = l.append(frame{kind: kindEnd, times: never})
