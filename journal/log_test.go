@@ -151,7 +151,7 @@ func runLog(t *testing.T, seed uint64, plant func(*logWorld)) error {
 
 // TestPowerCuts: whenever the power is cut or the disk fails, everything that was acknowledged is there afterwards.
 func TestPowerCuts(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		if err := runLog(t, seed, func(*logWorld) {}); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
