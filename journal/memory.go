@@ -167,10 +167,11 @@ func (m *memory) last(p Position, e *Event) {
 		size += len(e.Data)
 	}
 	l = to.put(e.Topic, size)
-	data := l.event.Data[:0]
+	kept := l.event.Data[:0] // its memory is used again
 	l.Position, l.event = p, *e
 	if l.event.Data = nil; to == m.lasts {
-		l.event.Data = append(data, e.Data...) //nolint:gocritic // its memory is used again
+		kept = append(kept, e.Data...)
+		l.event.Data = kept
 	}
 	m.shrink()
 }

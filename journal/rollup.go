@@ -33,7 +33,7 @@ func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Dur
 		q.to += q.step - rest
 	}
 	for again := 0; ; again++ {
-		q.sums = map[int64]*rollup.Sum{}
+		q.sums, q.latest = map[int64]*rollup.Sum{}, nil
 		run, err := j.rollup(&q)
 		switch {
 		case err == nil:
@@ -54,19 +54,23 @@ type rollupQuery struct {
 	from, to int64
 	step     int64
 	sums     map[int64]*rollup.Sum
+	latest   *rollup.Sum // of sums, to which something was added; the next is often for the same
 }
 
 func (q *rollupQuery) add(s *rollup.Sum) {
 	start := rollup.Floor(s.Start, q.step)
-	sum := q.sums[start]
-	if sum == nil {
-		sum = new(rollup.Sum)
-		*sum = *s
-		sum.Start = start
-		q.sums[start] = sum
+	if q.latest != nil && q.latest.Start == start {
+		q.latest.Add(s)
 		return
 	}
-	sum.Add(s)
+	if q.latest = q.sums[start]; q.latest != nil {
+		q.latest.Add(s)
+		return
+	}
+	q.latest = new(rollup.Sum)
+	*q.latest = *s
+	q.latest.Start = start
+	q.sums[start] = q.latest
 }
 
 func (q *rollupQuery) buckets() []Bucket {

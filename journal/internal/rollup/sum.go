@@ -184,9 +184,9 @@ func (d *decoder) float(from float64) float64 {
 
 // sums gives the sums of a block to visit.
 func (d *decoder) sums(step int64, visit func(*Sum)) error {
-	before := Sum{}
+	var before, s Sum
 	for n := d.uint(); n > 0 && !d.bad; n-- {
-		s := Sum{Start: before.Start + d.int()*step, Count: d.uint()}
+		s = Sum{Start: before.Start + d.int()*step, Count: d.uint()}
 		s.LastTime = s.Start + int64(d.uint())
 		s.Last = d.float(before.Last)
 		s.Min, s.Max, s.Total = s.Last, s.Last, s.Last
