@@ -19,6 +19,7 @@ type log struct {
 	// snapshot returns what the state of a new segment says of everything before it.
 	snapshot func() []byte
 	now      func() time.Time
+	readOnly bool // nothing will be appended, so no epoch begins
 	faults   faults
 
 	epoch  uint32
