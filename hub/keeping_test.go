@@ -22,14 +22,16 @@ func kept(t *testing.T, dir string) (list []string) {
 	defer r.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for r.Next(ctx, func(e *journal.Entry) error {
+	note := func(e *journal.Entry) error {
 		data := string(e.Data)
 		if e.Event.Event[0] == '#' {
 			data = ""
 		}
 		list = append(list, fmt.Sprintf("%s %s %s", e.Sender, e.Event.Event, data))
 		return nil
-	}) == nil {
+	}
+	for err == nil {
+		err = r.Next(ctx, note)
 	}
 	return list
 }
