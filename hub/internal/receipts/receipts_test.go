@@ -99,6 +99,34 @@ func TestWhatIsNotKeptWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+// TestOneAnswersAtATime: while an answer is being given, on whatever goroutine, no later one is.
+func TestOneAnswersAtATime(t *testing.T) {
+	bubble(t, func(b *Book) {
+		r, a, gate := &Receipts{Book: b}, new(recorder), make(chan struct{})
+		slow := answerFunc(func(s string) { <-gate; a.note("slow " + s) })
+		r.Done(slow, 1)
+		r.Settle(1)
+		b.End(1) // the book's goroutine is at it
+		synctest.Wait()
+		r.Done(a, 2)
+		r.Settle(0)
+		a.want(t)
+		gate <- struct{}{}
+		a.want(t, "slow done 1", "done 2")
+
+		r.Done(slow, 3)
+		settled := make(chan struct{})
+		go func() { r.Settle(0); close(settled) }() // this goroutine is
+		synctest.Wait()
+		r.After(2, func() { a.note("after") })
+		b.End(2)
+		a.want(t)
+		gate <- struct{}{}
+		<-settled
+		a.want(t, "slow done 3", "after")
+	})
+}
+
 func TestDropped(t *testing.T) {
 	bubble(t, func(b *Book) {
 		r, a := &Receipts{Book: b}, new(recorder)
