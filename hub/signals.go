@@ -257,7 +257,7 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 		}
 		err := g.sender.topic.take(&d)
 		if err == errTaken && !borrowed { //nolint:errorlint // it is not wrapped
-			<-g.sender.topic.delivered()
+			<-g.sender.topic.turnEnds()
 		}
 		if err == nil && p != nil && s.Seq > 0 {
 			c.signals.number(p, s.Seq)
