@@ -218,7 +218,7 @@ func (f *fanout) finish(now bool) {
 }
 
 // adds reports whether there is something for a commit. f may be nil.
-func (f *fanout) adds() bool { return f != nil && f.group != nil && !f.group.Empty() }
+func (f *fanout) adds() bool { return f != nil && f.group != nil && f.group.Len() > 0 }
 
 // mustWait reports whether listeners want the sender to slow down.
 func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }

@@ -61,18 +61,16 @@ func (w *keepingWorld) kept(marks ...string) (list []string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := j.Read(0, journal.Filter{Sender: "s"})
+	defer j.Close() //nolint:errcheck // nothing was written
+	r := j.Read(journal.Query{Filter: journal.Only("s", ""), Bounded: true})
 	defer r.Close() //nolint:errcheck // nothing was written
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	note := func(e *journal.Entry) error {
-		if name := e.Event.Event; name != Connect && name != Disconnect {
-			list = append(list, fmt.Sprintf("%s %s", name, e.Data))
+	entries := make([]journal.Entry, 64)
+	for n := 0; err == nil; n, err = r.Next(context.Background(), entries) {
+		for _, e := range entries[:n] {
+			if name := e.Event.Event; name != Connect && name != Disconnect {
+				list = append(list, fmt.Sprintf("%s %s", name, e.Data))
+			}
 		}
-		return nil
-	}
-	for err == nil {
-		err = r.Next(ctx, note)
 	}
 	for _, key := range marks {
 		if state := j.State(key); state != nil {
@@ -233,7 +231,8 @@ func TestFrameAtShutdown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Last(journal.Filter{Sender: "other", Event: "x"}, func(e *journal.Entry) error {
+		defer j.Close() //nolint:errcheck // nothing was written
+		if err := j.Last(journal.Only("other", "x"), func(e *journal.Entry) error {
 			t.Errorf("%s is kept of a frame that was not answered", e.Data)
 			return nil
 		}); err != nil {
