@@ -61,9 +61,9 @@ func (w *keepingWorld) kept(marks ...string) (list []string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer j.Close() //nolint:errcheck // nothing was written
+	defer j.Close()
 	r := j.Read(journal.Query{Filter: journal.Only("s", ""), Bounded: true})
-	defer r.Close() //nolint:errcheck // nothing was written
+	defer r.Close()
 	entries := make([]journal.Entry, 64)
 	for n := 0; err == nil; n, err = r.Next(context.Background(), entries) {
 		for _, e := range entries[:n] {
@@ -231,7 +231,7 @@ func TestFrameAtShutdown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer j.Close() //nolint:errcheck // nothing was written
+		defer j.Close()
 		if err := j.Last(journal.Only("other", "x"), func(e *journal.Entry) error {
 			t.Errorf("%s is kept of a frame that was not answered", e.Data)
 			return nil

@@ -19,9 +19,9 @@ func kept(t *testing.T, dir string) (list []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close() //nolint:errcheck // nothing was written
+	defer j.Close()
 	r := j.Read(journal.Query{Bounded: true})
-	defer r.Close() //nolint:errcheck // nothing was written
+	defer r.Close()
 	entries := make([]journal.Entry, 64)
 	for n := 0; err == nil; n, err = r.Next(t.Context(), entries) {
 		for _, e := range entries[:n] {
