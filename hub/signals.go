@@ -212,12 +212,10 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 			}
 			s.Route.Handle = g
 		}
-		d := delivery{
-			event: Event{
-				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
-			},
-			signal: g, borrowed: borrowed, fanout: &c.signals.fanout,
-		}
+		var d delivery // filled field by field: a literal is made elsewhere, and then copied
+		d.event.Sender, d.event.Name = g.sender.name, g.event
+		d.event.Time, d.event.Uncertainty, d.event.Data = at, time.Duration(s.Uncertainty), s.Data
+		d.signal, d.borrowed, d.fanout = g, borrowed, &c.signals.fanout
 		err := g.sender.topic.trigger(c.ctx, &d)
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
