@@ -279,7 +279,7 @@ func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 		s.refuse(asRefusal(cmp.Or(RawValue(c, rest).Check("data"), err)))
 		return
 	}
-	s.Data = Value{codec: c, raw: rest[: len(rest)-len(after) : len(rest)-len(after)]}
+	s.Data.setRaw(c, rest[:len(rest)-len(after):len(rest)-len(after)])
 	rest = after
 	for i := uint64(2); i < items; i++ {
 		var major byte

@@ -89,7 +89,8 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			continue
 		}
 		if !l.removed.Load() {
-			ev := c.eventOf(&signals[i], at)
+			var ev Event
+			c.eventOf(&ev, &signals[i], at)
 			l.call(&ev)
 		}
 		done++
@@ -104,17 +105,16 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 	answers.Done(done)
 }
 
-func (c *connection) eventOf(s *carrier.Signal, at time.Time) Event {
+// eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
+func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	switch {
 	case s.Time != 0:
 		at = time.Unix(0, s.Time)
 	case at.IsZero():
 		at = c.router.now()
 	}
-	return Event{
-		Sender: s.Route.Sender, Name: s.Route.Event,
-		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq, Data: s.Data,
-	}
+	ev.Sender, ev.Name = s.Route.Sender, s.Route.Event
+	ev.Time, ev.Uncertainty, ev.Seq, ev.Data = at, time.Duration(s.Uncertainty), s.Seq, s.Data
 }
 
 // listenerOf returns the listener of a route, which the route remembers.

@@ -52,7 +52,8 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 
 // put puts an event into the stream when there is room in the window.
 func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
-	s := carrier.Signal{Uncertainty: int64(uncertainty), Data: carrier.ValueOf(named(data))}
+	s := carrier.Signal{Uncertainty: int64(uncertainty)}
+	s.Data.Set(named(data))
 	if err := s.Data.Check("data"); err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (rs *reports) fail(err error) {
 
 // A doneRing is a queue of functions to be called.
 type doneRing struct {
-	ring  []func(error)
+	ring  []func(error) // as many as a power of two
 	first int
 	n     int
 	taken []func(error) // the latest take
@@ -143,11 +144,11 @@ func (r *doneRing) push(done func(error)) {
 	if r.n == len(r.ring) {
 		ring := make([]func(error), max(64, 2*r.n))
 		for i := range r.n {
-			ring[i] = r.ring[(r.first+i)%len(r.ring)]
+			ring[i] = r.ring[(r.first+i)&(len(r.ring)-1)]
 		}
 		r.ring, r.first = ring, 0
 	}
-	r.ring[(r.first+r.n)%len(r.ring)] = done
+	r.ring[(r.first+r.n)&(len(r.ring)-1)] = done
 	r.n++
 }
 
@@ -158,7 +159,7 @@ func (r *doneRing) take(n int) []func(error) {
 	for range min(n, r.n) {
 		r.taken = append(r.taken, r.ring[r.first])
 		r.ring[r.first] = nil
-		r.first = (r.first + 1) % len(r.ring)
+		r.first = (r.first + 1) & (len(r.ring) - 1)
 		r.n--
 	}
 	return r.taken
