@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	addProcessors()
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
 	router := newRouter(cfg, budget, log, portMethods(ports))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
@@ -112,6 +114,21 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 		cfg.State = c.State
 	}
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
+}
+
+// processors is how many goroutines ran at a time when the program began, one for each core that it may use.
+var processors = runtime.GOMAXPROCS(0)
+
+// spareProcessors is how many more may run: one that deals with something large, and one of the garbage collector.
+const spareProcessors = 2
+
+// addProcessors lets more goroutines run at a time than there are cores, so that the system decides which of them go on. It lets
+// one that has little to do go first, at once; the scheduler of Go lets each go on for 10 ms, and while it has enough to do, it
+// looks for what has arrived no more often than that. The environment variable GOMAXPROCS takes precedence.
+func addProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors + spareProcessors)
+	}
 }
 
 // What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
