@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // The data model is what a [Value] may be, so that JSON and CBOR carry the same:
@@ -73,9 +74,15 @@ func TakeTurn(size int) (done func()) {
 	if size < largeTurn {
 		return noTurn
 	}
+	turnsTaken.Add(1)
 	turns <- struct{}{}
 	return endTurn
 }
+
+var turnsTaken atomic.Uint64
+
+// Turns returns how many turns were taken so far: see [TakeTurn].
+func Turns() uint64 { return turnsTaken.Load() }
 
 func endTurn() { <-turns }
 
