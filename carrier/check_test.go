@@ -420,8 +420,8 @@ func TestLargeValuesTakeTurns(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(turns) > 0 {
-		t.Errorf("%d turns are not over", len(turns))
+	if n := len(converting) + len(turns); n > 0 {
+		t.Errorf("%d turns are not over", n)
 	}
 }
 

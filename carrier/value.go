@@ -195,7 +195,7 @@ func (v Value) transcode(dst []byte, c Codec) ([]byte, error) {
 		}
 		return out, nil
 	}
-	defer takeTurn(len(v.raw))()
+	defer toConvert(len(v.raw))()
 	a, err := v.Any()
 	if err != nil {
 		return dst, err
