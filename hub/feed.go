@@ -29,7 +29,7 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
-		o.flow.sent()
+		o.flow.Sent()
 		o.feed.hand = entry{listener: l, event: *ev}
 		if !o.feed.transmitting {
 			o.feed.transmitting = true
@@ -45,7 +45,7 @@ func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 		o.unsent(l, ev, err)
 		return
 	}
-	o.flow.sent()
+	o.flow.Sent()
 }
 
 // transmit transmits the event in hand and those after it, until none is left or enough are in flight.
@@ -86,7 +86,7 @@ func (o *outbox) transmitOne(e *entry) {
 func (o *outbox) messageAnswered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.flow.answered(1)
+	o.flow.Answered(1)
 	o.fill()
 }
 
@@ -94,15 +94,15 @@ func (o *outbox) messageAnswered() {
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
 	o.feed.pending = o.feed.sink.Pending()
-	if n > o.flow.inFlight {
+	if n > o.flow.InFlight() {
 		o.leave(fmt.Errorf("%w: the client answers what it cannot have read", carrier.ErrLimit))
 		o.mu.Unlock()
 		return
 	}
-	o.flow.answered(n)
-	before := o.flow.inFlight
+	o.flow.Answered(n)
+	before := o.flow.InFlight()
 	o.fill()
-	more := o.flow.inFlight > before
+	more := o.flow.InFlight() > before
 	o.mu.Unlock()
 	if more {
 		o.feed.sink.Flush(true)
