@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -38,13 +39,13 @@ type client struct {
 	place      string           // where the client is
 
 	signals  signals
-	backlog  backlog // messages and signals that wait to be handled
-	work     runner  // handles messages, because a local callback may wait for what the client's reader brings
+	backlog  backlog       // messages and signals that wait to be handled
+	work     runner.Runner // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	rejected logLimiter // events that the client refuses
 	drops    logLimiter
 	failures logLimiter
-	requests runner        // transmits requests, so that they do not wait behind events
+	requests runner.Runner // transmits requests, so that they do not wait behind events
 	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
 	pending  atomic.Int64  // requests of the client's own that are not answered yet
 
@@ -172,8 +173,8 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
-	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after the events that were sent before
+	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.Idle() {
+		c.signals.afterWaiting.Do(func() { c.call(method, m, respond) }) // after the events that were sent before
 		return
 	}
 	c.call(method, m, respond)

@@ -15,6 +15,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 	"sighub/journal"
 )
@@ -231,7 +232,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		listeners: make(map[uint64]*Listener),
 		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
-		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
+		signals:   signals{afterWaiting: runner.Runner{Tasks: d.tasks}},
 		account:   cl.Account,
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
@@ -249,8 +250,8 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
-	c.work = runner{tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
-	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
+	c.work = runner.Runner{Tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
+	c.requests = runner.Runner{Tasks: d.tasks, Limit: s.opts.Outbox.Limit}
 	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
 		window = cl.Signals.Window()
@@ -278,13 +279,13 @@ func (d *carrierHandler) HandleMessage(id carrier.ClientID, m *carrier.Message, 
 	}
 	size := messageCost + m.Params.Size() + m.ID.Size()
 	c.backlog.enter(c.ctx, size)
-	c.work.do(func() {
+	c.work.Do(func() {
 		c.handle(m, respond)
-		if c.signals.afterWaiting.idle() {
+		if c.signals.afterWaiting.Idle() {
 			c.backlog.leave(size)
 			return
 		}
-		c.signals.afterWaiting.do(func() { c.backlog.leave(size) }) // the message may wait there
+		c.signals.afterWaiting.Do(func() { c.backlog.leave(size) }) // the message may wait there
 	})
 }
 
@@ -325,9 +326,9 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	}
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
-	c.requests.close()
-	c.work.do(func() {
-		c.signals.afterWaiting.do(func() { c.leave(cause) }) // after what was read before
+	c.requests.Close()
+	c.work.Do(func() {
+		c.signals.afterWaiting.Do(func() { c.leave(cause) }) // after what was read before
 	})
 	d.mu.Lock()
 	delete(d.clients, id)
@@ -360,7 +361,7 @@ func (c *client) forward(s *Sender, method string, params carrier.Value, done fu
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	switch {
-	case c.requests.do(f.transmit):
+	case c.requests.Do(f.transmit):
 	case c.ctx.Err() != nil:
 		f.answered(carrier.Reply{}, context.Cause(c.ctx))
 	default:

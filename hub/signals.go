@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -14,14 +15,14 @@ import (
 // of their own, and there may be as many of them as the client may leave unanswered.
 type signals struct {
 	fanout       fanout // of the goroutine that handles signals; there is one at a time
-	afterWaiting runner
+	afterWaiting runner.Runner
 	unanswered   bool // a signal of the stream was left unanswered, so no later one can be answered; as fanout
 }
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	at := c.server.now() // the same for all that came together
-	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.afterWaiting.idle() {
+	if c.server.callbacks.Load() == 0 && c.work.Idle() && c.signals.afterWaiting.Idle() {
 		list = list[c.triggerStream(list, at, answers, whileReading):]
 		c.parkWaiting(answers)
 	}
@@ -37,8 +38,8 @@ func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAns
 	if at.IsZero() {
 		at = c.server.now()
 	}
-	if !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.trigger(list, at, answers, mayWait) })
+	if !c.signals.afterWaiting.Idle() {
+		c.signals.afterWaiting.Do(func() { c.trigger(list, at, answers, mayWait) })
 		return
 	}
 	c.trigger(list, at, answers, inTurn)
@@ -49,7 +50,7 @@ func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAns
 // behind it.
 func (c *client) parkWaiting(answers carrier.Answers) {
 	if c.signals.fanout.mustWait() {
-		c.signals.afterWaiting.do(func() { c.waitForListeners(answers) })
+		c.signals.afterWaiting.Do(func() { c.waitForListeners(answers) })
 	}
 }
 
@@ -60,8 +61,8 @@ func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carri
 		size += entryCost + list[i].Data.Size()
 	}
 	c.backlog.enter(c.ctx, size)
-	c.work.do(func() {
-		c.signals.afterWaiting.do(func() {
+	c.work.Do(func() {
+		c.signals.afterWaiting.Do(func() {
 			c.triggerStream(list, at, answers, mayWait)
 			c.backlog.leave(size)
 		})
