@@ -141,9 +141,16 @@ type routeKey struct{ sender, event string }
 
 // of returns the route of an event.
 func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
-	if r := rs.latest; r != nil && r.Sender == ev.Sender && r.Event == ev.Name {
-		return r
+	r := rs.latest
+	if r == nil || r.Sender != ev.Sender || r.Event != ev.Name {
+		r = rs.find(l, ev)
 	}
+	r.Renew(ev.Connection, ev.Position.Epoch)
+	return r
+}
+
+// find returns a route that is not the latest, and makes it if need be.
+func (rs *outRoutes) find(l *Listener, ev *Event) *carrier.OutRoute {
 	key := routeKey{ev.Sender, ev.Name}
 	r := rs.all[key]
 	if r == nil {
@@ -257,7 +264,9 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 }
 
 func signalOf(ev *Event) carrier.Signal {
-	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
+	s := carrier.Signal{
+		Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Sequence: ev.Position.Sequence, Last: ev.Last, Data: ev.Data,
+	}
 	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}

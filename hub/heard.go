@@ -62,8 +62,10 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		return
 	}
 	signals := []carrier.Signal{{
-		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
-		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
+		Route: &carrier.Route{
+			Listener: id, Sender: in.sender, Event: in.event, Connection: in.connection, Epoch: in.position.Epoch, Handle: l,
+		},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
 	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
@@ -113,7 +115,8 @@ func (c *connection) eventOf(s *carrier.Signal, at time.Time) Event {
 	}
 	return Event{
 		Sender: s.Route.Sender, Name: s.Route.Event,
-		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq, Data: s.Data,
+		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq,
+		Connection: s.Route.Connection, Position: Position{s.Route.Epoch, s.Sequence}, Last: s.Last, Data: s.Data,
 	}
 }
 

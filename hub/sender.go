@@ -61,8 +61,9 @@ type Sender struct {
 
 	refused carrier.Refusals // signals of its events, by cause
 
-	seq  uint64 // of the latest event; of whoever has the topic's turn
-	gone atomic.Bool
+	seq        uint64 // of the latest event; of whoever has the topic's turn
+	connection uint64 // a number that no other connection of any sender has had; 0: it has none
+	gone       atomic.Bool
 }
 
 func (s *Sender) errGone() error { return fmt.Errorf("%w: sender %s", ErrNotConnected, s.name) }
