@@ -35,6 +35,11 @@ type ServerOptions struct {
 	// Journal keeps events, so that they can be heard again. What clients report is then acknowledged when it is on disk. Serve
 	// commits. Nil: nothing is kept, and what is acknowledged was handed on.
 	Journal *journal.Journal
+	// Keeps says which events the journal keeps. Nil: all. Others are acknowledged as they are without a journal.
+	Keeps func(sender, event string) bool
+	// AckEarly is how long an event may wait for the disk and be acknowledged all the same, so that a loss of power may take
+	// as much of what was acknowledged. 0: only what is on disk is acknowledged.
+	AckEarly time.Duration
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
@@ -87,16 +92,21 @@ type ServerRouter struct {
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
 func NewServerRouter(o ServerOptions) *ServerRouter {
-	return &ServerRouter{
+	s := &ServerRouter{
 		Router:  NewRouter(o.Options),
 		opts:    o.withDefaults(),
 		clients: make(map[*client]struct{}),
 	}
+	if s.journal = newKeeping(&o); s.journal != nil {
+		s.connections = s.journal.latestConnection()
+	}
+	return s
 }
 
 // Serve serves the clients of any number of carriers until ctx is done, and then shuts down in this order: it ends the
 // carriers of devices, which acknowledge what they have handed on; disconnects every sender (reason "shutdown"); gives the
-// clients a moment to hear of it; ends the other carriers; and returns nil when everything it started has stopped. If a
+// clients a moment to hear of it; ends the journal; ends the other carriers; and returns nil when everything it started has
+// stopped. If a
 // carrier fails for good, Serve shuts down in the same way and returns that error.
 //
 // A router serves once: after Serve it accepts no more senders.
@@ -109,7 +119,16 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	var failed error
 	var once sync.Once
 
-	var tasks, carrying, reporting sync.WaitGroup
+	var tasks, carrying, reporting, committing sync.WaitGroup
+	committed, endCommits := context.WithCancel(serving)
+	defer endCommits()
+	if k := s.journal; k != nil {
+		committing.Go(func() {
+			if err := k.serve(committed); err != nil {
+				s.log.Error("the journal was not closed in order", "error", err)
+			}
+		})
+	}
 	devices, stopDevices := context.WithCancel(serving)
 	defer stopDevices()
 	s.clientsMu.Lock()
@@ -122,16 +141,19 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 		}
 		group.Go(func() {
 			d := &carrierHandler{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
-			if err := c.Serve(life, d); err != nil {
+			if err := c.Serve(life, d.handler()); err != nil {
 				once.Do(func() { failed = err })
 				end()
 			}
 		})
 	}
 	<-ctx.Done()
+	s.journal.sync(s.opts.Grace) // so that devices are answered before they are told that the hub ends
 	stopDevices()
 	reporting.Wait()
 	s.shutDown()
+	endCommits()
+	committing.Wait()
 	stop()
 	carrying.Wait()
 	tasks.Wait()
@@ -236,6 +258,9 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		account:   cl.Account,
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
+	if s.journal != nil {
+		c.receipts.Book = s.journal.book
+	}
 	if c.account == nil {
 		c.account = s.opts.Memory.Open(place(cl.Addr))
 	} else {
@@ -268,6 +293,14 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s.clients[c] = struct{}{}
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
+}
+
+// handler returns what the carrier is served with.
+func (d *carrierHandler) handler() carrier.Handler {
+	if d.server.journal != nil {
+		return keepingHandler{d}
+	}
+	return d
 }
 
 // HandleMessage implements carrier.Handler.
