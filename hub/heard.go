@@ -62,8 +62,10 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		return
 	}
 	signals := []carrier.Signal{{
-		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
-		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
+		Route: &carrier.Route{
+			Listener: id, Sender: in.sender, Event: in.event, Connection: in.connection, Epoch: in.position.Epoch, Handle: l,
+		},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
 	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
@@ -115,6 +117,7 @@ func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	}
 	ev.Sender, ev.Name = s.Route.Sender, s.Route.Event
 	ev.Time, ev.Uncertainty, ev.Seq, ev.Data = at, time.Duration(s.Uncertainty), s.Seq, s.Data
+	ev.Connection, ev.Position, ev.Last = s.Route.Connection, Position{s.Route.Epoch, s.Sequence}, s.Last
 }
 
 // listenerOf returns the listener of a route, which the route remembers.

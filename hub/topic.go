@@ -286,7 +286,7 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 func (d *delivery) deliver() {
 	conn := d.signal.sender
 	conn.seq++
-	d.event.Seq = conn.seq
+	d.event.Seq, d.event.Connection = conn.seq, conn.connection
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
 	}
