@@ -138,6 +138,9 @@ type Answers interface {
 type Mark struct {
 	Key   string
 	State []byte
+	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
+	// frame unanswered and may have no more.
+	Urgent bool
 }
 
 // Marked are Answers to signals that belong to a mark: either all of them and the mark are kept, or nothing is. The handler asks
@@ -147,12 +150,13 @@ type Marked interface {
 	Mark() Mark
 }
 
-// A Keeper keeps marks, also while there is no power.
+// A Keeper is a Handler that keeps marks, also while there is no power.
 type Keeper interface {
 	// State returns the state that was kept last under a key; nil if none was.
 	State(key string) []byte
-	// Keep keeps a mark that belongs to no signal, and then calls then, on another goroutine. It does not block.
-	Keep(m Mark, then func())
+	// Keep keeps a mark of a client in its turn: after what the client has sent before, as if it were a message. Then it calls
+	// then, on another goroutine. It does not block. With the id of no client, the mark is nobody's, and kept at once.
+	Keep(id ClientID, m Mark, then func())
 }
 
 // A SignalHandler is a Handler that takes signals as a stream. Both ends' handlers must be SignalHandlers, and both

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/receipts"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -38,13 +40,14 @@ type client struct {
 	place      string           // where the client is
 
 	signals  signals
-	backlog  backlog // messages and signals that wait to be handled
-	work     runner  // handles messages, because a local callback may wait for what the client's reader brings
+	receipts receipts.Receipts // answers to signals that wait for the journal
+	backlog  backlog           // messages and signals that wait to be handled
+	work     runner.Runner     // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	rejected logLimiter // events that the client refuses
 	drops    logLimiter
 	failures logLimiter
-	requests runner        // transmits requests, so that they do not wait behind events
+	requests runner.Runner // transmits requests, so that they do not wait behind events
 	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
 	pending  atomic.Int64  // requests of the client's own that are not answered yet
 
@@ -163,6 +166,9 @@ var methods = map[string]method{
 var deferred any = new(int)
 
 func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
+	if m.Mark != nil && m.Method != methodSignal {
+		respond = c.marked(*m.Mark, respond)
+	}
 	if m.Method == "" {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoMethod}, respond)
 		return
@@ -172,8 +178,8 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
-	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after the events that were sent before
+	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.Idle() {
+		c.signals.afterWaiting.Do(func() { c.call(method, m, respond) }) // after the events that were sent before
 		return
 	}
 	c.call(method, m, respond)
@@ -193,7 +199,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	a.id = m.ID.Size()
+	a.id, a.mark = m.ID.Size(), m.Mark
 	var response any
 	err := a.err
 	if err == nil {
@@ -205,6 +211,9 @@ func (c *client) callNow(method method, m *carrier.Message, respond func(carrier
 	switch {
 	case err != nil:
 		c.refuse(m.Method, err)
+		if m.Mark != nil && m.Method == methodSignal {
+			respond = c.marked(*m.Mark, respond)
+		}
 		respond(carrier.Failed(err))
 	case response != deferred:
 		respond(carrier.Done(response))
@@ -294,6 +303,18 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if err := c.account.Take(s.cost); err != nil {
 		return nil, fmt.Errorf("%w: sender %s", err, s.name)
 	}
+	var answer any
+	if producer := a.optionalText("producer"); producer != "" || a.err != nil {
+		if a.err != nil {
+			c.account.Give(s.cost)
+			return nil, a.err
+		}
+		if s.producer, err = c.produce(producer); err != nil {
+			c.account.Give(s.cost)
+			return nil, err
+		}
+		answer = map[string]uint64{"next": s.producer.last + 1}
+	}
 	if err := c.connect(s); err != nil {
 		c.account.Give(s.cost)
 		return nil, err
@@ -301,7 +322,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	c.mu.Lock()
 	c.senders[given] = s
 	c.mu.Unlock()
-	return nil, nil
+	return answer, nil
 }
 
 // forwardedRequest stands for the handlers of a client's sender, whose requests are forwarded to the client.
@@ -398,10 +419,14 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if in.err != nil {
 		in.time = time.Time{} // its arrival
 	}
+	var answers carrier.Answers = messageAnswer(respond)
+	if a.mark != nil {
+		answers = markedAnswer{messageAnswer(respond), *a.mark}
+	}
 	c.handleSignal(carrier.Signal{
 		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
-		Uncertainty: int64(in.uncertainty), Data: a.kept("data"), Err: in.err,
-	}, in.time, messageAnswer(respond))
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.kept("data"), Err: in.err,
+	}, in.time, answers)
 	return deferred, nil
 }
 

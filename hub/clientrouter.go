@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -57,8 +58,8 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 // must be called once only.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
 	h := &connectionHandler{router: r, carrier: c, serving: ctx}
-	h.news.tasks = &h.tasks
-	h.callbacks = runner{tasks: &h.tasks, limit: callbackLimit}
+	h.news.Tasks = &h.tasks
+	h.callbacks = runner.Runner{Tasks: &h.tasks, Limit: callbackLimit}
 	end := sync.OnceFunc(func() { close(r.ended) })
 	defer end()
 	defer context.AfterFunc(ctx, end)()

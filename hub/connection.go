@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -17,11 +18,11 @@ type connectionHandler struct {
 	carrier carrier.Carrier
 	serving context.Context
 	tasks   sync.WaitGroup
-	news    runner // tells the log and the application of connections made and lost
+	news    runner.Runner // tells the log and the application of connections made and lost
 
 	// callbacks run on a goroutine of their own, so that they may ask the hub and wait for its answer. There is one for
 	// all connections, so that callbacks of the next connection wait for those of the last.
-	callbacks runner
+	callbacks runner.Runner
 	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
 	mu         lockrank.Mutex[lockrank.Leaf]
@@ -37,7 +38,7 @@ type connection struct {
 	cancel  context.CancelFunc
 
 	reports reports
-	orders  runner // sends registrations and removals
+	orders  runner.Runner // sends registrations and removals
 
 	announced bool // the application was told of it; under router.mu until the connection is lost
 
@@ -51,7 +52,7 @@ const callbackLimit = 1 << 16
 
 // ClientConnected implements carrier.Handler.
 func (h *connectionHandler) ClientConnected(cl carrier.Client) {
-	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner{tasks: &h.tasks}}
+	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner.Runner{Tasks: &h.tasks}}
 	c.reports.sink, c.reports.codec = cl.Signals, cl.Codec
 	c.ctx, c.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
@@ -83,11 +84,11 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 	c := h.connection
 	h.mu.Unlock()
 	c.cancel()
-	c.orders.close()
+	c.orders.Close()
 	c.reports.fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	h.router.swapConnection(c, nil)
 	announced := c.announced
-	h.news.do(func() {
+	h.news.Do(func() {
 		h.router.log.Info("connection to the hub lost", "cause", cause)
 		if h.router.opts.Disconnected != nil && announced {
 			h.router.opts.Disconnected(cause)
@@ -136,7 +137,7 @@ func (c *connection) restore() {
 		return
 	}
 	c.announced = true
-	c.handler.news.do(func() {
+	c.handler.news.Do(func() {
 		r.log.Info("connected to the hub")
 		if r.opts.Connected != nil {
 			r.opts.Connected()
@@ -274,7 +275,7 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 // order sends a registration or a removal without waiting for anything. They are sent in the order in which they were made,
 // so that what is removed and added again is not refused. done is called once, on any goroutine.
 func (c *connection) order(method string, params any, done func(carrier.Reply, error)) {
-	ok := c.orders.do(func() {
+	ok := c.orders.Do(func() {
 		if err := c.send(c.ctx, method, params, done); err != nil {
 			done(carrier.Reply{}, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/journal"
 )
 
 // A feed passes events on to a client: into its stream of signals or, if it has none, as messages. Transmitting a message
@@ -190,7 +191,11 @@ type fanout struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
 	slow   []slowListener       // want the sender to slow down
-	pool   *sync.Pool           // where it goes when it is finished
+
+	group   *journal.Group // what is to be kept; nil as long as nothing was
+	scratch []byte         // space for the data of one event
+
+	pool *sync.Pool // where it goes when it is finished
 }
 
 // newFanout returns a fanout from the pool; finish gives it back.
@@ -211,6 +216,9 @@ func (f *fanout) finish(now bool) {
 	f.packed.Reset()
 	f.pool.Put(f)
 }
+
+// adds reports whether there is something for a commit. f may be nil.
+func (f *fanout) adds() bool { return f != nil && f.group != nil && !f.group.Empty() }
 
 // mustWait reports whether listeners want the sender to slow down.
 func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }

@@ -31,7 +31,7 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 		batch = new([]carrier.Signal)
 	}
 	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
-	ok = h.callbacks.do(func() {
+	ok = h.callbacks.Do(func() {
 		c.hear(*batch, time.Time{}, answers)
 		clear(*batch)
 		h.batches.Put(batch)
@@ -65,7 +65,7 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
 	}}
-	if !c.handler.callbacks.do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
 	}
 }

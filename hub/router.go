@@ -37,7 +37,11 @@ type Router struct {
 	channels  map[string]*channel
 	topics    map[string]*topic
 	nextID    uint64
-	closed    bool // no sender may connect any more
+
+	connections uint64 // number of the latest
+	closed      bool   // no sender may connect any more
+
+	journal *keeping // nil if there is none
 
 	names, channelNames sortedNames // of topics and channels
 

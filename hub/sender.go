@@ -61,7 +61,11 @@ type Sender struct {
 
 	refused carrier.Refusals // signals of its events, by cause
 
-	seq  uint64 // of the latest event; of whoever has the topic's turn
+	seq        uint64    // of the latest event; of whoever has the topic's turn, as unkept
+	unkept     Loss      // events since the last one that was kept
+	connection uint64    // a number that no other connection of any sender has had
+	producer   *producer // numbers its events; nil: nobody does
+
 	gone atomic.Bool
 }
 
@@ -72,6 +76,7 @@ type Signal struct {
 	sender *Sender
 	event  string
 	routes routes
+	kept   bool // in the journal
 
 	route atomic.Pointer[reportRoute] // of a remote sender's event
 }
@@ -173,7 +178,10 @@ func (r *Router) connect(s *Sender) error {
 		return err
 	}
 	s.topic, t.conn, t.offered = t, s, nil
+	r.connections = max(r.connections+1, uint64(max(r.now().UnixMilli(), 0)))
+	s.connection = r.connections
 	for event, sig := range s.signals {
+		sig.kept = r.journal != nil && r.journal.keeps(s.name, event)
 		sig.routes = routes{ofAny: r.broadcast, ofSender: t.broadcast, ofEvent: t.specific(event)}
 		if isChannel(event) {
 			c := r.channel(event)

@@ -30,9 +30,10 @@ const protocolVersion = "1.01"
 // first such error.
 type arguments struct {
 	list []argument
-	few  [4]argument // the memory of list, for as long as it does
-	size int         // of the params, in bytes
-	id   int         // of the message's id, in bytes
+	few  [4]argument   // the memory of list, for as long as it does
+	size int           // of the params, in bytes
+	id   int           // of the message's id, in bytes
+	mark *carrier.Mark // the message's
 	err  error
 }
 

@@ -139,6 +139,16 @@ func (g *Group) Add(e Event) {
 // Mark adds a mark. The state is copied.
 func (g *Group) Mark(key string, state []byte) { g.marks = append(g.marks, Mark{key, g.copy(state)}) }
 
+// Empty reports whether nothing was added since the group was made, given to a commit or emptied.
+func (g *Group) Empty() bool { return len(g.events)+len(g.marks) == 0 }
+
+// Discard empties the group.
+func (g *Group) Discard() {
+	clear(g.events)
+	clear(g.marks)
+	g.events, g.marks, g.data = g.events[:0], g.marks[:0], g.data[:0]
+}
+
 func (g *Group) copy(b []byte) []byte {
 	start := len(g.data)
 	g.data = append(g.data, b...) // what was copied before stays valid where it was
@@ -147,7 +157,7 @@ func (g *Group) copy(b []byte) []byte {
 
 // Append gives the group to the next commit, and empties it. It neither waits nor calls anything. An empty group has no ticket.
 func (g *Group) Append(urgent bool) Ticket {
-	if len(g.events)+len(g.marks) == 0 {
+	if g.Empty() {
 		return 0
 	}
 	size := 64 * len(g.marks)
@@ -171,9 +181,7 @@ func (g *Group) Append(urgent bool) Ticket {
 	j.urgent = j.urgent || urgent
 	ticket := c.ticket
 	j.mu.Unlock()
-	clear(g.events)
-	clear(g.marks)
-	g.events, g.marks, g.data = g.events[:0], g.marks[:0], g.data[:0]
+	g.Discard()
 	j.notify()
 	return ticket
 }
@@ -199,6 +207,16 @@ func (j *Journal) notify() {
 	case j.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Oldest returns since when the oldest record waits to be committed; the zero time if none does.
+func (j *Journal) Oldest() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.queue) == 0 {
+		return time.Time{}
+	}
+	return j.queue[0].since
 }
 
 // Room returns a channel that is closed when less waits to be committed than may; nil if that is so already. Whoever adds events

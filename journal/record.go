@@ -45,6 +45,7 @@ type Position struct {
 // An Event is one of the journal.
 type Event struct {
 	Topic
+	Seq         uint64
 	Connection  uint64 // of the sender: it counts how often the sender connected
 	Time        int64  // nanoseconds since 1970
 	Uncertainty int64  // nanoseconds

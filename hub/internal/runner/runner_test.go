@@ -1,4 +1,4 @@
-package hub
+package runner
 
 import (
 	"sync"
@@ -11,16 +11,16 @@ import (
 func TestRunnerIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tasks sync.WaitGroup
-		r := runner{tasks: &tasks}
+		r := Runner{Tasks: &tasks}
 		gate, ran := make(chan struct{}), 0
 		for range 2 {
-			if !r.do(func() { <-gate; ran++ }) {
+			if !r.Do(func() { <-gate; ran++ }) {
 				t.Fatal("an open runner takes nothing")
 			}
 		}
 		synctest.Wait()
-		r.close()
-		if r.do(func() { t.Error("this is run") }) {
+		r.Close()
+		if r.Do(func() { t.Error("this is run") }) {
 			t.Error("a closed runner that is busy takes a function")
 		}
 		close(gate)
@@ -28,7 +28,7 @@ func TestRunnerIsClosed(t *testing.T) {
 		if ran != 2 {
 			t.Errorf("%d functions were run, want 2", ran)
 		}
-		if r.do(func() { t.Error("this is run") }) {
+		if r.Do(func() { t.Error("this is run") }) {
 			t.Error("a closed runner that is idle takes a function")
 		}
 		tasks.Wait()
