@@ -72,6 +72,9 @@ func (s *Server) keepWith(k carrier.Keeper) {
 	s.keeper = k
 	s.devices.Recall = func(id string) []byte { return k.State(markKey(id)) }
 	s.devices.Uptime.Machine, s.devices.Uptime.At = port.Uptime()
+	if d, ok := k.(carrier.Doubter); ok {
+		s.devices.Doubtful = d.Doubtful()
+	}
 	list, err := readMarkList(k.State(markListKey))
 	if err != nil {
 		s.log.Warn("the list of known devices cannot be used: it begins anew", "error", err)

@@ -40,7 +40,7 @@ type Recollection struct {
 	Own        []byte    // what the owner has added to the state
 	Dictionary uint32    // its hash
 	Taken      time.Time // when the latest reading was taken that is on record; zero: none is
-	Lost       bool      // the device has lost its memory since
+	Lost       bool      // readings may have been lost since: the device has lost its memory, or the hub what it has answered
 
 	after time.Time // readings that are not on record were taken after this time
 }
@@ -150,6 +150,8 @@ type Devices struct {
 	// Recall returns the state that an earlier run of the hub has kept of a device; nil: there is none. If Recall is nil, nothing
 	// is kept.
 	Recall func(id string) []byte
+	// Doubtful reports whether devices may have been answered for more than is kept, so that their numbers are not known.
+	Doubtful bool
 	// Uptime is the clock by which times last from one run to the next.
 	Uptime Uptime
 

@@ -163,7 +163,20 @@ func (ds *Devices) recall(now time.Time, h wire.Hello, log *slog.Logger) {
 		delete(ds.byID, id)
 		log.Warn("what was kept of a device cannot be used: its readings are numbered anew, and some may be doubled", "device", h.Title(),
 			"uid", id, "error", err)
+		return
 	}
+	if ds.Doubtful {
+		d.doubt()
+	}
+}
+
+// doubt forgets the numbers of a device, because a state of which nobody knows how old it is could stand for others. The device
+// numbers its frames anew, and readings may have been lost.
+func (d *Device) doubt() {
+	d.Link.in, d.Link.numbered = inbox{}, false
+	d.timeline = wire.Timeline{}
+	d.settled = settled{taken: d.taken}
+	d.Recalled.Lost = true
 }
 
 // restore continues from a state that an earlier run of the hub has kept.

@@ -228,6 +228,28 @@ func TestStateOfAnotherStart(t *testing.T) {
 	}
 }
 
+// TestStateInDoubt: if a state may be older than what was answered, the device numbers its frames anew, and readings may be lost.
+func TestStateInDoubt(t *testing.T) {
+	ds := Devices{Uptime: testUptime}
+	state := knownDevice(&ds, 30).State(later, []byte("own"))
+	hub := newTestHub(new(specHub), nil)
+	hub.devices.Recall, hub.devices.Uptime, hub.devices.Doubtful = func(string) []byte { return state }, testUptime, true
+	h := stateHello
+	h.Ticks = 205_000
+	hub.hello(later, h.Pack())
+	w, err := wire.ParseWelcome(hub.welcome)
+	must(t, err)
+	d := hub.device
+	if w.Known || !d.Recalled.Lost || d.timeline.Begun || !d.Clock.Known() {
+		t.Errorf("%+v, %+v", w, d)
+	}
+	again, err := recalled(t, d.State(later, nil), stateHello, later, testUptime)
+	must(t, err)
+	if again.isNumbered() || again.Recalled.Taken != d.Recalled.Taken {
+		t.Errorf("afterwards %+v", again)
+	}
+}
+
 // FuzzState: whatever is read as a state, the hub goes on with something sound, or refuses it.
 func FuzzState(f *testing.F) {
 	ds := Devices{Uptime: testUptime}
