@@ -235,6 +235,29 @@ func (b *cutBench) hubUntil(steps int, done <-chan struct{}) (killed bool) {
 	h := newKeepingHub(b.disk, steps)
 	h.refuse = b.refuse
 	ctx, cancel := context.WithCancel(b.t.Context())
+	s := b.listen(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { h.run(ctx) })
+	all.Go(func() { must(b.t, s.Serve(ctx, h)) })
+	select {
+	case <-h.killed:
+		killed = true
+	case <-done:
+	case <-time.After(watchdog):
+		b.t.Errorf("nothing happens; on record are %q", b.disk.events)
+	}
+	h.once.Do(func() { close(h.killed) })
+	b.unplug()
+	cancel()
+	all.Wait()
+	if said := b.log.String(); strings.Contains(said, "cannot be used") {
+		b.t.Errorf("the hub says: %s", said)
+	}
+	return killed
+}
+
+// listen returns a server of the device's line.
+func (b *cutBench) listen(ctx context.Context) *Server {
 	opener := port.OpenerFunc(func(string, int) (port.Port, error) {
 		select {
 		case c := <-b.lines:
@@ -248,28 +271,16 @@ func (b *cutBench) hubUntil(steps int, done <-chan struct{}) (killed bool) {
 	s, err := Listen(Options{Ports: []PortOptions{{Port: "wire", Opener: opener}}, Timeout: watchdog,
 		Backoff: carrier.Backoff{Min: time.Millisecond, Max: 2 * time.Millisecond}, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
 	must(b.t, err)
-	var all sync.WaitGroup
-	all.Go(func() { h.run(ctx) })
-	all.Go(func() { must(b.t, s.Serve(ctx, h)) })
-	select {
-	case <-h.killed:
-		killed = true
-	case <-done:
-	case <-time.After(watchdog):
-		b.t.Errorf("nothing happens; on record are %q", b.disk.events)
-	}
-	h.once.Do(func() { close(h.killed) })
+	return s
+}
+
+// unplug ends the line, if there is one, so that the device need not find out that its hub has gone.
+func (b *cutBench) unplug() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.current != nil {
-		_ = b.current.Close() // as the device sees it, the port has gone: that saves time
+		_ = b.current.Close()
 	}
-	b.mu.Unlock()
-	cancel()
-	all.Wait()
-	if said := b.log.String(); strings.Contains(said, "cannot be used") {
-		b.t.Errorf("the hub says: %s", said)
-	}
-	return killed
 }
 
 func (b *cutBench) report(from, to int) <-chan error {
