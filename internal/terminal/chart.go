@@ -28,12 +28,12 @@ func (s *Series) Chart(title, unit string, width int, utc bool) []string {
 		if row%rowsPerTick == 0 {
 			mark = "┤"
 		}
-		var b strings.Builder
-		fmt.Fprintf(&b, "%*s %s", margin, y.label(row), mark)
-		for _, column := range columns {
-			b.WriteString(y.cell(row, column))
+		cells := make([]string, width)
+		for i, column := range columns {
+			cells[i] = y.cell(row, column)
 		}
-		lines = append(lines, strings.TrimRight(b.String(), " "))
+		line := fmt.Sprintf("%*s %s%s", margin, y.label(row), mark, strings.Join(cells, ""))
+		lines = append(lines, strings.TrimRight(line, " "))
 	}
 	return append(lines,
 		fmt.Sprintf("%*s └%s", margin, y.label(0), strings.Repeat("─", width)),
