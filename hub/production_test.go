@@ -60,19 +60,18 @@ func keptNumbers(t *testing.T, dir string) (numbers []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := j.Read(0, journal.Filter{Event: "n"})
+	defer j.Close()
+	r := j.Read(journal.Query{Filter: journal.Only("", "n"), Bounded: true})
 	defer r.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for err == nil {
-		err = r.Next(ctx, func(e *journal.Entry) error {
+	entries := make([]journal.Entry, 64)
+	for n := 0; err == nil; n, err = r.Next(t.Context(), entries) {
+		for _, e := range entries[:n] {
 			codec := carrier.CBOR
 			if e.JSON {
 				codec = carrier.JSON
 			}
 			numbers = append(numbers, carrier.RawValue(codec, e.Data).String())
-			return nil
-		})
+		}
 	}
 	return numbers
 }

@@ -60,7 +60,8 @@ func (c *connection) report(ctx context.Context, g *Signal, e report, done func(
 
 // put puts an event into the stream when there is room in the window.
 func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(error)) error {
-	s := carrier.Signal{Uncertainty: int64(e.uncertainty), Seq: e.number, Data: carrier.ValueOf(named(e.data))}
+	s := carrier.Signal{Uncertainty: int64(e.uncertainty), Seq: e.number}
+	s.Data.Set(named(e.data))
 	if err := s.Data.Check("data"); err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (rs *reports) fail(err error) {
 
 // A doneRing is a queue of functions to be called.
 type doneRing struct {
-	ring  []func(error)
+	ring  []func(error) // as many as a power of two
 	first int
 	n     int
 	taken []func(error) // the latest take
@@ -151,11 +152,11 @@ func (r *doneRing) push(done func(error)) {
 	if r.n == len(r.ring) {
 		ring := make([]func(error), max(64, 2*r.n))
 		for i := range r.n {
-			ring[i] = r.ring[(r.first+i)%len(r.ring)]
+			ring[i] = r.ring[(r.first+i)&(len(r.ring)-1)]
 		}
 		r.ring, r.first = ring, 0
 	}
-	r.ring[(r.first+r.n)%len(r.ring)] = done
+	r.ring[(r.first+r.n)&(len(r.ring)-1)] = done
 	r.n++
 }
 
@@ -166,7 +167,7 @@ func (r *doneRing) take(n int) []func(error) {
 	for range min(n, r.n) {
 		r.taken = append(r.taken, r.ring[r.first])
 		r.ring[r.first] = nil
-		r.first = (r.first + 1) % len(r.ring)
+		r.first = (r.first + 1) & (len(r.ring) - 1)
 		r.n--
 	}
 	return r.taken
