@@ -77,7 +77,7 @@ func serve(t *testing.T, args ...string) string {
 	log := &signalWriter{text: "no serial port", found: func() { once.Do(func() { close(listening) }) }}
 	code := make(chan int, 1)
 	go func() {
-		code <- execute(ctx, append([]string{"run", "--serial", "none", "--listen", addr}, args...), &streams{out: io.Discard, err: log})
+		code <- execute(ctx, append([]string{"run", "--serial", "none", "--listen", addr, "--state", t.TempDir()}, args...), &streams{out: io.Discard, err: log})
 	}()
 	t.Cleanup(func() {
 		stop()
