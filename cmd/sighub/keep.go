@@ -95,7 +95,8 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 	case k.err != nil && c.OnFailure == config.FailHold:
 		return nil, fmt.Errorf("the journal cannot be in %s, and this hub acknowledges only what is kept (on_failure: hold): %w: choose another "+
 			"folder with --journal DIR", cmp.Or(k.folder, "a folder of this user"), k.err)
-	case k.err != nil:
+	}
+	if k.Journal == nil {
 		log.Error("nothing is kept, and what is acknowledged was handed on: choose another folder with --journal", "folder", k.folder, "error", k.err)
 		return k, nil
 	}
