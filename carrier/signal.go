@@ -15,6 +15,8 @@ type Signal struct {
 	Time        int64  // nanoseconds since the Unix epoch; 0: unknown
 	Uncertainty int64  // nanoseconds that Time may be off
 	Seq         uint64 // 0: unknown
+	Sequence    uint64 // its place in the hub's journal, in the epoch of the route; 0: it is told before it has one
+	Last        bool   // the last event of its kind, told because the listener asked for it
 	Data        Value
 
 	// Err says why a signal that arrived cannot be taken, such as a time that makes no sense. The handler answers the signal
@@ -24,7 +26,13 @@ type Signal struct {
 
 // refuse makes a signal one that cannot be taken.
 func (s *Signal) refuse(err error) {
-	s.Time, s.Uncertainty, s.Seq, s.Data, s.Err = 0, 0, 0, Value{}, err
+	s.clear()
+	s.Data, s.Err = Value{}, err
+}
+
+// clear forgets everything but the route and the data.
+func (s *Signal) clear() {
+	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last, s.Err = 0, 0, 0, 0, false, nil
 }
 
 // asRefusal makes err wrap a [RefusalError], if it does not yet.
@@ -42,6 +50,9 @@ type Route struct {
 	Sender   string
 	Event    string
 
+	Connection uint64 // how often the sender had connected; 0: unknown
+	Epoch      uint32 // of the signals' places in the hub's journal; 0: they have none
+
 	// Handle is for the receiving handler's own use. It is nil at first, and a carrier leaves it alone: it stays for as
 	// long as the route keeps its number.
 	Handle any
@@ -53,6 +64,13 @@ type OutRoute struct {
 	Route
 	number uint64
 	known  bool // to the peer, under that number
+}
+
+// Renew gives the route a connection and an epoch. If these are others than before, the peer is told the route again.
+func (r *OutRoute) Renew(connection uint64, epoch uint32) {
+	if r.Connection != connection || r.Epoch != epoch {
+		r.Connection, r.Epoch, r.known = connection, epoch, false
+	}
 }
 
 // MaxRoutes is how many routes a connection has in each direction. A larger number is malformed. A number that is defined
@@ -137,7 +155,10 @@ type Answers interface {
 // A Mark is the state of something that reports signals, such as a device's link. It replaces the state before, under the same key.
 type Mark struct {
 	Key   string
-	State []byte
+	State []byte // empty: there is none any more
+	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
+	// frame unanswered and may have no more.
+	Urgent bool
 }
 
 // Marked are Answers to signals that belong to a mark: either all of them and the mark are kept, or nothing is. The handler asks
@@ -147,12 +168,21 @@ type Marked interface {
 	Mark() Mark
 }
 
-// A Keeper keeps marks, also while there is no power.
+// A Keeper is a Handler that keeps marks, also while there is no power.
 type Keeper interface {
-	// State returns the state that was kept last under a key; nil if none was.
+	// State returns the state that was kept last under a key; nil if none was. It may be called under any lock but those that are
+	// taken last.
 	State(key string) []byte
-	// Keep keeps a mark that belongs to no signal, and then calls then, on another goroutine. It does not block.
-	Keep(m Mark, then func())
+	// Keep keeps a mark of a client in its turn: after what the client has sent before, as if it were a message. Then it calls
+	// then, on another goroutine. It does not block. With the id of no client, the mark is nobody's, and kept at once.
+	Keep(id ClientID, m Mark, then func())
+}
+
+// A Doubter is a Keeper that may have answered for what it has not kept: to be quick, or because the disk had failed.
+type Doubter interface {
+	Keeper
+	// Doubtful reports whether that may have happened before this Keeper was opened. A state may then be older than what it is of.
+	Doubtful() bool
 }
 
 // A SignalHandler is a Handler that takes signals as a stream. Both ends' handlers must be SignalHandlers, and both

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/receipts"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -38,15 +40,17 @@ type client struct {
 	place      string           // where the client is
 
 	signals  signals
-	backlog  backlog // messages and signals that wait to be handled
-	work     runner  // handles messages, because a local callback may wait for what the client's reader brings
+	receipts receipts.Receipts // answers to signals that wait for the journal
+	backlog  backlog           // messages and signals that wait to be handled
+	work     runner.Runner     // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	rejected logLimiter // events that the client refuses
 	drops    logLimiter
 	failures logLimiter
-	requests runner        // transmits requests, so that they do not wait behind events
+	requests runner.Runner // transmits requests, so that they do not wait behind events
 	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
 	pending  atomic.Int64  // requests of the client's own that are not answered yet
+	replays  atomic.Int64  // its listeners that are fed from the journal
 
 	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
@@ -86,19 +90,6 @@ func (c *client) leave(cause error) {
 		c.dropListener(l)
 	}
 	c.account.Close()
-}
-
-// dropListener removes a listener of the client's, and gives back what it took.
-func (c *client) dropListener(l *Listener) {
-	l.Remove()
-	key := subscription{l.sender, l.event}
-	c.mu.Lock()
-	if c.equal[key]--; c.equal[key] == 0 {
-		delete(c.equal, key)
-	}
-	c.mu.Unlock()
-	c.outbox.forget(l)
-	c.account.Give(l.cost())
 }
 
 // connect connects a sender of the client's. If the name still belongs to a client that has just gone, connect waits until
@@ -157,12 +148,20 @@ var methods = map[string]method{
 	methodSignal:         (*client).signal,
 	methodRequest:        (*client).request,
 	methodListClients:    (*client).listClients,
+	methodHistory:        (*client).history,
+	methodPosition:       (*client).position,
+	methodListCursors:    (*client).listCursors,
+	methodRemoveCursor:   (*client).removeCursor,
+	methodAcknowledge:    (*client).acknowledge,
 }
 
 // deferred is returned by methods that call respond themselves.
 var deferred any = new(int)
 
 func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
+	if m.Mark != nil && m.Method != methodSignal {
+		respond = c.marked(*m.Mark, respond)
+	}
 	if m.Method == "" {
 		c.answerRefusal(m, carrier.Reply{Status: carrier.StatusNoMethod}, respond)
 		return
@@ -172,8 +171,8 @@ func (c *client) handle(m *carrier.Message, respond func(carrier.Reply)) {
 		c.handleOther(m, respond)
 		return
 	}
-	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.call(method, m, respond) }) // after the events that were sent before
+	if (m.Method == methodRemoveSender || m.Method == methodAddSender) && !c.signals.afterWaiting.Idle() {
+		c.signals.afterWaiting.Do(func() { c.call(method, m, respond) }) // after the events that were sent before
 		return
 	}
 	c.call(method, m, respond)
@@ -193,7 +192,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	a.id = m.ID.Size()
+	a.id, a.mark = m.ID.Size(), m.Mark
 	var response any
 	err := a.err
 	if err == nil {
@@ -205,6 +204,9 @@ func (c *client) callNow(method method, m *carrier.Message, respond func(carrier
 	switch {
 	case err != nil:
 		c.refuse(m.Method, err)
+		if m.Mark != nil && m.Method == methodSignal {
+			respond = c.marked(*m.Mark, respond)
+		}
 		respond(carrier.Failed(err))
 	case response != deferred:
 		respond(carrier.Done(response))
@@ -294,6 +296,18 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if err := c.account.Take(s.cost); err != nil {
 		return nil, fmt.Errorf("%w: sender %s", err, s.name)
 	}
+	var answer any
+	if producer := a.optionalText("producer"); producer != "" || a.err != nil {
+		if a.err != nil {
+			c.account.Give(s.cost)
+			return nil, a.err
+		}
+		if s.producer, err = c.produce(producer); err != nil {
+			c.account.Give(s.cost)
+			return nil, err
+		}
+		answer = map[string]uint64{"next": s.producer.last + 1}
+	}
 	if err := c.connect(s); err != nil {
 		c.account.Give(s.cost)
 		return nil, err
@@ -301,7 +315,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	c.mu.Lock()
 	c.senders[given] = s
 	c.mu.Unlock()
-	return nil, nil
+	return answer, nil
 }
 
 // forwardedRequest stands for the handlers of a client's sender, whose requests are forwarded to the client.
@@ -336,59 +350,9 @@ func (c *client) own(given string) (*Sender, error) {
 	return nil, fmt.Errorf("%w, or it was never added: %s", ErrNotYours, given)
 }
 
-func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
-	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, client: c}
-	early := a.flag("early")
-	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
-	if a.err != nil {
-		return nil, a.err
-	}
-	key := subscription{l.sender, l.event}
-	c.mu.Lock()
-	n, equal := len(c.listeners), c.equal[key]
-	c.mu.Unlock()
-	if most := c.server.opts.MaxListeners; n >= most {
-		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
-	}
-	if equal >= maxEqual {
-		return nil, fmt.Errorf("%w: a client may have %d listeners to the same", carrier.ErrLimit, maxEqual)
-	}
-	if err := c.account.Take(l.cost()); err != nil {
-		return nil, err
-	}
-	c.outbox.pause(l)
-	defer c.outbox.resume()
-	if err := c.server.listen(l, early); err != nil {
-		c.account.Give(l.cost())
-		return nil, err
-	}
-	c.mu.Lock()
-	c.listeners[l.id] = l
-	c.equal[key]++
-	c.mu.Unlock()
-	respond(carrier.Done(map[string]uint64{"listener_id": l.id}))
-	return deferred, nil
-}
-
-func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
-	id := a.number("listener_id")
-	if a.err != nil {
-		return nil, a.err
-	}
-	c.mu.Lock()
-	l := c.listeners[id]
-	delete(c.listeners, id)
-	c.mu.Unlock()
-	if l == nil {
-		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
-	}
-	c.dropListener(l)
-	return nil, nil
-}
-
 // signal takes a message "signal", which is a stream of one.
 func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
-	in := a.info()
+	in := a.info(false)
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -398,10 +362,14 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 	if in.err != nil {
 		in.time = time.Time{} // its arrival
 	}
+	var answers carrier.Answers = messageAnswer(respond)
+	if a.mark != nil {
+		answers = markedAnswer{messageAnswer(respond), *a.mark}
+	}
 	c.handleSignal(carrier.Signal{
 		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
-		Uncertainty: int64(in.uncertainty), Data: a.kept("data"), Err: in.err,
-	}, in.time, messageAnswer(respond))
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.kept("data"), Err: in.err,
+	}, in.time, answers)
 	return deferred, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
 
@@ -17,11 +18,11 @@ type connectionHandler struct {
 	carrier carrier.Carrier
 	serving context.Context
 	tasks   sync.WaitGroup
-	news    runner // tells the log and the application of connections made and lost
+	news    runner.Runner // tells the log and the application of connections made and lost
 
 	// callbacks run on a goroutine of their own, so that they may ask the hub and wait for its answer. There is one for
 	// all connections, so that callbacks of the next connection wait for those of the last.
-	callbacks runner
+	callbacks runner.Runner
 	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
 	mu         lockrank.Mutex[lockrank.Leaf]
@@ -37,7 +38,7 @@ type connection struct {
 	cancel  context.CancelFunc
 
 	reports reports
-	orders  runner // sends registrations and removals
+	orders  runner.Runner // sends registrations and removals
 
 	announced bool // the application was told of it; under router.mu until the connection is lost
 
@@ -51,13 +52,14 @@ const callbackLimit = 1 << 16
 
 // ClientConnected implements carrier.Handler.
 func (h *connectionHandler) ClientConnected(cl carrier.Client) {
-	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner{tasks: &h.tasks}}
+	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner.Runner{Tasks: &h.tasks}}
 	c.reports.sink, c.reports.codec = cl.Signals, cl.Codec
 	c.ctx, c.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
 	h.connection = c
 	h.mu.Unlock()
 	h.tasks.Go(c.restore)
+	h.tasks.Go(c.follow)
 }
 
 // HandleMessage implements carrier.Handler.
@@ -83,11 +85,11 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 	c := h.connection
 	h.mu.Unlock()
 	c.cancel()
-	c.orders.close()
+	c.orders.Close()
 	c.reports.fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	h.router.swapConnection(c, nil)
 	announced := c.announced
-	h.news.do(func() {
+	h.news.Do(func() {
 		h.router.log.Info("connection to the hub lost", "cause", cause)
 		if h.router.opts.Disconnected != nil && announced {
 			h.router.opts.Disconnected(cause)
@@ -136,7 +138,7 @@ func (c *connection) restore() {
 		return
 	}
 	c.announced = true
-	c.handler.news.do(func() {
+	c.handler.news.Do(func() {
 		r.log.Info("connected to the hub")
 		if r.opts.Connected != nil {
 			r.opts.Connected()
@@ -221,14 +223,26 @@ func (c *connection) addSender(ctx context.Context, s *Sender) error {
 	if s.units != nil {
 		params = append(params, carrier.Field{Key: "units", Value: s.units})
 	}
-	return c.add(ctx, methodAddSender, params, func(carrier.Value) (func(), error) {
+	if s.producing != "" {
+		params = append(params, carrier.Field{Key: "producer", Value: s.producing})
+	}
+	return c.add(ctx, methodAddSender, params, func(response carrier.Value) (func(), error) {
+		remove := func() { c.tell(methodRemoveSender, senderParams(s)) }
+		var next uint64
+		if s.producing != "" {
+			a := parseArguments(response)
+			if next = a.number("next"); a.err != nil {
+				return remove, fmt.Errorf("%w: the hub remembers no numbers of producers: it may be of an older version", ErrArguments)
+			}
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		s.at = c
+		s.at, s.next = c, next
+		r.changed.wake()
 		if r.senders[s.name] == s {
 			return nil, nil
 		}
-		return func() { c.tell(methodRemoveSender, senderParams(s)) }, nil
+		return remove, nil
 	})
 }
 
@@ -251,10 +265,11 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 	if l.options.Deadline > 0 {
 		params = append(params, carrier.Field{Key: "deadline", Value: l.options.Deadline.Milliseconds()})
 	}
+	params = append(params, l.place(early)...)
 	return c.add(ctx, methodAddListener, params,
 		func(response carrier.Value) (func(), error) {
 			a := parseArguments(response)
-			id := a.number("listener_id")
+			id, at := a.number("listener_id"), a.position("position")
 			if a.err != nil {
 				return nil, a.err
 			}
@@ -264,6 +279,7 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 				return func() { c.tell(methodRemoveListener, listenerParams(id)) }, nil
 			}
 			l.at, l.id = c, id
+			l.far.begin(at)
 			c.mu.Lock()
 			c.listeners[id] = l
 			c.mu.Unlock()
@@ -271,10 +287,35 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 		})
 }
 
+// place returns where the listener is to begin or, if it was registered before, to go on.
+func (l *Listener) place(again bool) (params carrier.Object) {
+	o := &l.options
+	at := l.far.get()
+	switch {
+	case !o.fed():
+		if again && !at.IsZero() {
+			return append(params, carrier.Field{Key: "resume", Value: at})
+		}
+	case again && !at.IsZero():
+		params = append(params, carrier.Field{Key: "from", Value: at})
+	case !o.After.IsZero():
+		params = append(params, carrier.Field{Key: "from", Value: o.After})
+	case o.From != "":
+		params = append(params, carrier.Field{Key: "from", Value: o.From})
+	}
+	if o.Cursor != "" {
+		params = append(params, carrier.Field{Key: "cursor", Value: o.Cursor}, carrier.Field{Key: "manual", Value: o.Manual})
+	}
+	if o.Last && !again {
+		params = append(params, carrier.Field{Key: "last", Value: true})
+	}
+	return params
+}
+
 // order sends a registration or a removal without waiting for anything. They are sent in the order in which they were made,
 // so that what is removed and added again is not refused. done is called once, on any goroutine.
 func (c *connection) order(method string, params any, done func(carrier.Reply, error)) {
-	ok := c.orders.do(func() {
+	ok := c.orders.Do(func() {
 		if err := c.send(c.ctx, method, params, done); err != nil {
 			done(carrier.Reply{}, err)
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/past"
+	"sighub/journal"
 )
 
 // A feed passes events on to a client: into its stream of signals or, if it has none, as messages. Transmitting a message
@@ -29,23 +31,28 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
-		o.flow.sent()
-		o.feed.hand = entry{listener: l, event: *ev}
-		if !o.feed.transmitting {
-			o.feed.transmitting = true
-			o.client.tasks.Go(o.transmit)
-		}
+		o.sentLive()
+		o.hand(entry{listener: l, event: *ev})
 		return
 	}
 	p, err := f.pack(ev, o.feed.codec)
 	if err == nil {
-		o.feed.pending, err = o.feed.sink.Put(l.out.of(l, ev), p)
+		o.feed.pending, err = o.feed.sink.Put(l.out.of(l, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch), p)
 	}
 	if err != nil {
 		o.unsent(l, ev, err)
 		return
 	}
-	o.flow.sent()
+	o.sentLive()
+}
+
+// hand has an event transmitted as a message.
+func (o *outbox) hand(e entry) {
+	o.feed.hand = e
+	if !o.feed.transmitting {
+		o.feed.transmitting = true
+		o.client.tasks.Go(o.transmit)
+	}
 }
 
 // transmit transmits the event in hand and those after it, until none is left or enough are in flight.
@@ -71,7 +78,7 @@ func (o *outbox) transmitOne(e *entry) {
 		if err != nil && !errors.Is(err, carrier.ErrGone) {
 			o.client.rejects(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
 		}
-		o.messageAnswered()
+		o.messageAnswered(e, err)
 	})
 	if err == nil {
 		return
@@ -79,31 +86,59 @@ func (o *outbox) transmitOne(e *entry) {
 	o.mu.Lock()
 	o.unsent(e.listener, &e.event, err)
 	o.mu.Unlock()
-	o.messageAnswered()
+	o.messageAnswered(e, err)
 }
 
 // messageAnswered notes that a message in flight has been answered or has failed.
-func (o *outbox) messageAnswered() {
+func (o *outbox) messageAnswered(e *entry, err error) {
+	o.mu.Lock()
+	o.flow.Answered(1)
+	o.replays.reached.answered(1)
+	var moves []move
+	if r := e.listener.replay; e.number > 0 && !errors.Is(err, carrier.ErrGone) {
+		r.refused = r.refused || errors.Is(answerError(carrier.Reply{}, err), ErrNoListener)
+		o.replays.flight.Landed(e.number-1, o.landed)
+		moves = o.moves()
+	}
+	o.fill()
+	o.mu.Unlock()
+	moveCursors(moves)
+}
+
+// signalRefused notes that the next signal of the stream is answered with an error. If that says that nobody heard the signal,
+// the cursor of its listener does not pass it.
+func (o *outbox) signalRefused(failed carrier.Reply) {
+	if !errors.Is(answerError(failed, nil), ErrNoListener) {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.flow.answered(1)
-	o.fill()
+	if r := o.replays.flight.Next(); r != nil {
+		r.refused = true
+	}
 }
 
 // signalsAnswered notes that the client has answered n signals of its stream.
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
 	o.feed.pending = o.feed.sink.Pending()
-	if n > o.flow.inFlight {
+	if n > o.flow.InFlight() {
 		o.leave(fmt.Errorf("%w: the client answers what it cannot have read", carrier.ErrLimit))
 		o.mu.Unlock()
 		return
 	}
-	o.flow.answered(n)
-	before := o.flow.inFlight
+	o.flow.Answered(n)
+	o.replays.reached.answered(n)
+	var moves []move
+	if o.replays.tracks {
+		o.replays.flight.Answered(n, o.landed)
+		moves = o.moves()
+	}
+	before := o.flow.InFlight()
 	o.fill()
-	more := o.flow.inFlight > before
+	more := o.flow.InFlight() > before
 	o.mu.Unlock()
+	moveCursors(moves)
 	if more {
 		o.feed.sink.Flush(true)
 	}
@@ -140,14 +175,21 @@ type outRoutes struct {
 type routeKey struct{ sender, event string }
 
 // of returns the route of an event.
-func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
-	if r := rs.latest; r != nil && r.Sender == ev.Sender && r.Event == ev.Name {
-		return r
+func (rs *outRoutes) of(l *Listener, sender, event string, connection uint64, epoch uint32) *carrier.OutRoute {
+	r := rs.latest
+	if r == nil || r.Sender != sender || r.Event != event {
+		r = rs.find(l, sender, event)
 	}
-	key := routeKey{ev.Sender, ev.Name}
+	r.Renew(connection, epoch)
+	return r
+}
+
+// find returns a route that is not the latest, and makes it if need be.
+func (rs *outRoutes) find(l *Listener, sender, event string) *carrier.OutRoute {
+	key := routeKey{sender, event}
 	r := rs.all[key]
 	if r == nil {
-		r = &carrier.OutRoute{Route: carrier.Route{Listener: l.id, Sender: ev.Sender, Event: ev.Name}}
+		r = &carrier.OutRoute{Route: carrier.Route{Listener: l.id, Sender: sender, Event: event}}
 		if rs.latest != nil && rs.all == nil {
 			rs.all = map[routeKey]*carrier.OutRoute{{rs.latest.Sender, rs.latest.Event}: rs.latest}
 		}
@@ -190,7 +232,14 @@ type fanout struct {
 	packed carrier.PackedSignal // the event, as the last remote listener got it
 	dirty  []*outbox            // to be flushed
 	slow   []slowListener       // want the sender to slow down
-	pool   *sync.Pool           // where it goes when it is finished
+
+	group   *journal.Group // what is to be kept; nil as long as nothing was
+	scratch []byte         // space for the data of one event
+	// groups counts it, in a generation, from the first event that is added until the group is given to a commit. Nil: it does not.
+	groups     *past.Barrier
+	generation uint32
+
+	pool *sync.Pool // where it goes when it is finished
 }
 
 // newFanout returns a fanout from the pool; finish gives it back.
@@ -211,6 +260,9 @@ func (f *fanout) finish(now bool) {
 	f.packed.Reset()
 	f.pool.Put(f)
 }
+
+// adds reports whether there is something for a commit. f may be nil.
+func (f *fanout) adds() bool { return f != nil && f.group != nil && f.group.Len() > 0 }
 
 // mustWait reports whether listeners want the sender to slow down.
 func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }
@@ -257,7 +309,9 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 }
 
 func signalOf(ev *Event) carrier.Signal {
-	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
+	s := carrier.Signal{
+		Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Sequence: ev.Position.Sequence, Last: ev.Last, Data: ev.Data,
+	}
 	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}

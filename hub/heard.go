@@ -31,7 +31,7 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 		batch = new([]carrier.Signal)
 	}
 	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
-	ok = h.callbacks.do(func() {
+	ok = h.callbacks.Do(func() {
 		c.hear(*batch, time.Time{}, answers)
 		clear(*batch)
 		h.batches.Put(batch)
@@ -51,7 +51,7 @@ const (
 // heard handles a message "signal", which is a stream of one. Unlike the signals of a stream, it can be refused at once.
 func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	id, in := a.number("listener_id"), a.info()
+	id, in := a.number("listener_id"), a.info(true)
 	if err := cmp.Or(a.err, in.err); err != nil {
 		respond(carrier.Failed(err))
 		return
@@ -62,10 +62,12 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		return
 	}
 	signals := []carrier.Signal{{
-		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
-		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
+		Route: &carrier.Route{
+			Listener: id, Sender: in.sender, Event: in.event, Connection: in.connection, Epoch: in.position.Epoch, Handle: l,
+		},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
-	if !c.handler.callbacks.do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
 	}
 }
@@ -89,7 +91,8 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			continue
 		}
 		if !l.removed.Load() {
-			ev := c.eventOf(&signals[i], at)
+			var ev Event
+			c.eventOf(&ev, &signals[i], at)
 			l.call(&ev)
 		}
 		done++
@@ -104,17 +107,95 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 	answers.Done(done)
 }
 
-func (c *connection) eventOf(s *carrier.Signal, at time.Time) Event {
+// eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
+// hasHeard reports whether the listener has heard an event before: on the connection before, whose events may still have waited for
+// their callbacks when this one was told where to go on.
+func (l *Listener) hasHeard(ev *Event) bool {
+	switch {
+	case ev.Last:
+		return false
+	case l.options.fed():
+		return !ev.Position.IsZero() && !l.far.get().Before(ev.Position) && !isReset(ev)
+	}
+	if isReset(ev) {
+		l.heard.Forget()
+		l.far.set(ev.Position)
+	}
+	return l.heard.Again(ev.Sender, ev.Connection, ev.Seq, !ev.Position.IsZero())
+}
+
+// hears notes that the listener has heard an event from the journal.
+func (l *Listener) hears(ev *Event) {
+	if l.options.fed() && !ev.Last && !ev.Position.IsZero() {
+		l.far.set(ev.Position)
+	}
+}
+
+// isReset reports whether an event tells that the journal has lost what it had, so that what follows is new whatever its position.
+func isReset(ev *Event) bool {
+	if ev.Name != Gap || ev.Position.IsZero() || ev.Connection != 0 {
+		return false
+	}
+	var loss Loss
+	return ev.Data.Decode(&loss) == nil && loss.Cause == causeJournal && loss.From == nil
+}
+
+// followEvery is how often a ClientRouter asks up to which position its listeners have heard everything.
+const followEvery = 5 * time.Second
+
+// follow asks the hub, now and then, up to which position everything is heard that the listeners hear at once. If the connection is
+// lost, they go on there.
+func (c *connection) follow() {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.ctx.Done():
+			return
+		}
+		list := c.followers()
+		if len(list) == 0 {
+			continue
+		}
+		ctx, cancel := c.router.bounded(c.ctx)
+		response, err := c.call(ctx, methodPosition, nil)
+		cancel()
+		a := parseArguments(response)
+		at := a.position("position")
+		if err != nil || a.err != nil || at.IsZero() {
+			continue
+		}
+		for _, l := range list {
+			if l.far.get().Before(at) {
+				l.far.set(at)
+			}
+		}
+	}
+}
+
+// followers returns the listeners that hear events at once, of a hub that keeps them.
+func (c *connection) followers() (list []*Listener) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.listeners {
+		if !l.options.fed() && !l.far.get().IsZero() {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	switch {
 	case s.Time != 0:
 		at = time.Unix(0, s.Time)
 	case at.IsZero():
 		at = c.router.now()
 	}
-	return Event{
-		Sender: s.Route.Sender, Name: s.Route.Event,
-		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq, Data: s.Data,
-	}
+	ev.Sender, ev.Name = s.Route.Sender, s.Route.Event
+	ev.Time, ev.Uncertainty, ev.Seq, ev.Data = at, time.Duration(s.Uncertainty), s.Seq, s.Data
+	ev.Connection, ev.Position, ev.Last = s.Route.Connection, Position{s.Route.Epoch, s.Sequence}, s.Last
 }
 
 // listenerOf returns the listener of a route, which the route remembers.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 )
 
 // TestListenerIsFoundOnArrival: an event that arrived before its listener was removed is accepted and not heard; one that
@@ -17,7 +18,7 @@ func TestListenerIsFoundOnArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewClientRouter(ClientOptions{})
 		h := &connectionHandler{router: r, serving: t.Context()}
-		h.callbacks = runner{tasks: &h.tasks, limit: 3}
+		h.callbacks = runner.Runner{Tasks: &h.tasks, Limit: 3}
 		c := &connection{handler: h, router: r, ctx: t.Context(), listeners: make(map[uint64]*Listener)}
 		h.connection = c
 		var heard []string
@@ -31,7 +32,7 @@ func TestListenerIsFoundOnArrival(t *testing.T) {
 			return reply
 		}
 		gate := make(chan struct{})
-		h.callbacks.do(func() { <-gate })
+		h.callbacks.Do(func() { <-gate })
 		synctest.Wait()
 		replies := []*messageReply{tell(1, 0), tell(2, 1)}
 		leaves.removed.Store(true)
@@ -55,7 +56,7 @@ func TestHeardIsAnsweredInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		serving, stop := context.WithCancel(t.Context())
 		h := &connectionHandler{router: NewClientRouter(ClientOptions{}), serving: serving}
-		h.callbacks = runner{tasks: &h.tasks}
+		h.callbacks = runner.Runner{Tasks: &h.tasks}
 		c := &connection{handler: h, router: h.router, ctx: serving, listeners: make(map[uint64]*Listener)}
 		h.connection = c
 		var heard []string

@@ -59,6 +59,7 @@ type Refusal struct {
 const (
 	causeSlow    = "slow"    // the listener did not keep up
 	causeRefused = "refused" // the listener's client answered with an error
+	causeJournal = "journal" // the journal had no room for it, or has it no more
 	causeSeveral = "several" // of a loss: there were several
 )
 
@@ -108,7 +109,7 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 	loss.add(taken, cause)
 	d := delivery{
 		event:  Event{Sender: sender.name, Name: Gap, Time: at, Data: carrier.ValueOf(loss)},
-		signal: sender.gapOf(s.Route.Event), borrowed: reading, fanout: &c.signals.fanout,
+		signal: sender.gapOf(s.Route.Event), borrowed: reading, grouped: true, fanout: &c.signals.fanout,
 	}
 	_ = sender.topic.trigger(c.ctx, &d) // it fails if the sender has gone, which its listeners are told
 	c.signals.fanout.forget()
@@ -122,7 +123,7 @@ func isLost(err error) bool {
 // gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event, of this
 // sender or any.
 func (s *Sender) gapOf(event string) *Signal {
-	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes}
+	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes, kept: s.signals[Gap].kept}
 	if lost := s.signals[event]; lost != nil && event != Gap {
 		g.routes[ofLost], g.routes[ofLostChannel] = lost.routes[ofEvent], lost.routes[ofChannel]
 	}

@@ -14,6 +14,8 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
+	"sighub/hub/internal/flow"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 	"sighub/journal"
 )
@@ -33,6 +35,11 @@ type ServerOptions struct {
 	// Journal keeps events, so that they can be heard again. What clients report is then acknowledged when it is on disk. Serve
 	// commits. Nil: nothing is kept, and what is acknowledged was handed on.
 	Journal *journal.Journal
+	// Keeps says which events the journal keeps. Nil: all. Others are acknowledged as they are without a journal.
+	Keeps func(sender, event string) bool
+	// AckEarly is how long an event may wait for the disk and be acknowledged all the same, so that a loss of power may take
+	// as much of what was acknowledged. 0: only what is on disk is acknowledged.
+	AckEarly time.Duration
 
 	// RequestTimeout is how long a client may take to answer a request to one of its senders: 10 s by default.
 	RequestTimeout time.Duration
@@ -85,16 +92,21 @@ type ServerRouter struct {
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
 func NewServerRouter(o ServerOptions) *ServerRouter {
-	return &ServerRouter{
+	s := &ServerRouter{
 		Router:  NewRouter(o.Options),
 		opts:    o.withDefaults(),
 		clients: make(map[*client]struct{}),
 	}
+	if s.journal = newKeeping(&o); s.journal != nil {
+		s.connections = s.journal.latestConnection()
+	}
+	return s
 }
 
 // Serve serves the clients of any number of carriers until ctx is done, and then shuts down in this order: it ends the
 // carriers of devices, which acknowledge what they have handed on; disconnects every sender (reason "shutdown"); gives the
-// clients a moment to hear of it; ends the other carriers; and returns nil when everything it started has stopped. If a
+// clients a moment to hear of it; ends the journal; ends the other carriers; and returns nil when everything it started has
+// stopped. If a
 // carrier fails for good, Serve shuts down in the same way and returns that error.
 //
 // A router serves once: after Serve it accepts no more senders.
@@ -107,7 +119,16 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	var failed error
 	var once sync.Once
 
-	var tasks, carrying, reporting sync.WaitGroup
+	var tasks, carrying, reporting, committing sync.WaitGroup
+	committed, endCommits := context.WithCancel(serving)
+	defer endCommits()
+	if k := s.journal; k != nil {
+		committing.Go(func() {
+			if err := k.serve(committed); err != nil {
+				s.log.Error("the journal was not closed in order", "error", err)
+			}
+		})
+	}
 	devices, stopDevices := context.WithCancel(serving)
 	defer stopDevices()
 	s.clientsMu.Lock()
@@ -120,16 +141,19 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 		}
 		group.Go(func() {
 			d := &carrierHandler{server: s, carrier: c, serving: serving, tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
-			if err := c.Serve(life, d); err != nil {
+			if err := c.Serve(life, d.handler()); err != nil {
 				once.Do(func() { failed = err })
 				end()
 			}
 		})
 	}
 	<-ctx.Done()
+	s.journal.sync(s.opts.Grace) // so that devices are answered before they are told that the hub ends
 	stopDevices()
 	reporting.Wait()
 	s.shutDown()
+	endCommits()
+	committing.Wait()
 	stop()
 	carrying.Wait()
 	tasks.Wait()
@@ -230,10 +254,13 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		listeners: make(map[uint64]*Listener),
 		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
-		signals:   signals{afterWaiting: runner{tasks: d.tasks}},
+		signals:   signals{afterWaiting: runner.Runner{Tasks: d.tasks}},
 		account:   cl.Account,
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
+	if s.journal != nil {
+		c.receipts.Book = s.journal.book
+	}
 	if c.account == nil {
 		c.account = s.opts.Memory.Open(place(cl.Addr))
 	} else {
@@ -248,8 +275,8 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.endless = context.WithoutCancel(d.serving)
 	c.asking = make(chan struct{}, requestWindow(cl.Window))
-	c.work = runner{tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
-	c.requests = runner{tasks: d.tasks, limit: s.opts.Outbox.Limit}
+	c.work = runner.Runner{Tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
+	c.requests = runner.Runner{Tasks: d.tasks, Limit: s.opts.Outbox.Limit}
 	window := eventWindow(cl.Window)
 	if cl.Signals != nil {
 		window = cl.Signals.Window()
@@ -257,7 +284,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.outbox = outbox{
 		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
-		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
+		flow: flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
 	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
@@ -266,6 +293,14 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s.clients[c] = struct{}{}
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
+}
+
+// handler returns what the carrier is served with.
+func (d *carrierHandler) handler() carrier.Handler {
+	if d.server.journal != nil {
+		return keepingHandler{d}
+	}
+	return d
 }
 
 // HandleMessage implements carrier.Handler.
@@ -277,13 +312,13 @@ func (d *carrierHandler) HandleMessage(id carrier.ClientID, m *carrier.Message, 
 	}
 	size := messageCost + m.Params.Size() + m.ID.Size()
 	c.backlog.enter(c.ctx, size)
-	c.work.do(func() {
+	c.work.Do(func() {
 		c.handle(m, respond)
-		if c.signals.afterWaiting.idle() {
+		if c.signals.afterWaiting.Idle() {
 			c.backlog.leave(size)
 			return
 		}
-		c.signals.afterWaiting.do(func() { c.backlog.leave(size) }) // the message may wait there
+		c.signals.afterWaiting.Do(func() { c.backlog.leave(size) }) // the message may wait there
 	})
 }
 
@@ -312,6 +347,7 @@ func (d *carrierHandler) SignalsAnswered(id carrier.ClientID, n int, failed *car
 	}
 	if failed != nil {
 		c.rejects(failed.Err())
+		c.outbox.signalRefused(*failed)
 	}
 	c.outbox.signalsAnswered(n)
 }
@@ -324,9 +360,9 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	}
 	c.cancel(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.outbox.close()
-	c.requests.close()
-	c.work.do(func() {
-		c.signals.afterWaiting.do(func() { c.leave(cause) }) // after what was read before
+	c.requests.Close()
+	c.work.Do(func() {
+		c.signals.afterWaiting.Do(func() { c.leave(cause) }) // after what was read before
 	})
 	d.mu.Lock()
 	delete(d.clients, id)
@@ -359,7 +395,7 @@ func (c *client) forward(s *Sender, method string, params carrier.Value, done fu
 	f := &forwarded{to: c, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	switch {
-	case c.requests.do(f.transmit):
+	case c.requests.Do(f.transmit):
 	case c.ctx.Err() != nil:
 		f.answered(carrier.Reply{}, context.Cause(c.ctx))
 	default:

@@ -3,10 +3,13 @@ package hub
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
+	"sighub/journal"
 )
 
 // signals are the events that a client reports. Those of a stream are handled on the goroutine that reads them, which is
@@ -14,16 +17,19 @@ import (
 // of their own, and there may be as many of them as the client may leave unanswered.
 type signals struct {
 	fanout       fanout // of the goroutine that handles signals; there is one at a time
-	afterWaiting runner
+	afterWaiting runner.Runner
 	unanswered   bool // a signal of the stream was left unanswered, so no later one can be answered; as fanout
+
+	produced []*producer    // whose numbers are to be kept with the frame; as fanout
+	again    journal.Ticket // of numbers that are on their way to the disk already, and came again; as fanout
 }
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	at := c.server.now() // the same for all that came together
-	if c.server.callbacks.Load() == 0 && c.work.idle() && c.signals.afterWaiting.idle() {
+	if c.server.callbacks.Load() == 0 && c.work.Idle() && c.signals.afterWaiting.Idle() && c.server.journal.roomFor() == nil {
 		list = list[c.triggerStream(list, at, answers, whileReading):]
-		c.parkWaiting(answers)
+		c.parkWaiting(answers, len(list) == 0)
 	}
 	if len(list) > 0 {
 		c.queueSignals(carrier.CloneSignals(nil, list), at, answers)
@@ -32,24 +38,32 @@ func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 
 // handleSignal handles the one signal of a message, on the goroutine that handles the client's messages: at once, unless a
 // signal before it waits for slow listeners. at is the time that the message tells; the zero time is now.
-func (c *client) handleSignal(s carrier.Signal, at time.Time, answers messageAnswer) {
+func (c *client) handleSignal(s carrier.Signal, at time.Time, answers carrier.Answers) {
 	list := []carrier.Signal{s}
 	if at.IsZero() {
 		at = c.server.now()
 	}
-	if !c.signals.afterWaiting.idle() {
-		c.signals.afterWaiting.do(func() { c.trigger(list, at, answers, mayWait) })
+	if !c.signals.afterWaiting.Idle() || c.server.journal.roomFor() != nil {
+		c.signals.afterWaiting.Do(func() {
+			c.server.journal.waitForRoom(c.ctx)
+			c.trigger(list, at, answers, mayWait)
+		})
 		return
 	}
 	c.trigger(list, at, answers, inTurn)
-	c.parkWaiting(answers)
+	c.parkWaiting(answers, true)
 }
 
 // parkWaiting waits for slow listeners, if there are any, on a goroutine of its own. Signals that come meanwhile queue
-// behind it.
-func (c *client) parkWaiting(answers carrier.Answers) {
+// behind it. last says that the signal for which they are slow is the last one of its frame.
+func (c *client) parkWaiting(answers carrier.Answers, last bool) {
 	if c.signals.fanout.mustWait() {
-		c.signals.afterWaiting.do(func() { c.waitForListeners(answers) })
+		c.signals.afterWaiting.Do(func() {
+			c.waitForListeners(answers)
+			if last {
+				c.settle(answers)
+			}
+		})
 	}
 }
 
@@ -60,8 +74,9 @@ func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carri
 		size += entryCost + list[i].Data.Size()
 	}
 	c.backlog.enter(c.ctx, size)
-	c.work.do(func() {
-		c.signals.afterWaiting.do(func() {
+	c.work.Do(func() {
+		c.signals.afterWaiting.Do(func() {
+			c.server.journal.waitForRoom(c.ctx)
 			c.triggerStream(list, at, answers, mayWait)
 			c.backlog.leave(size)
 		})
@@ -135,8 +150,9 @@ func (c *client) triggerStream(list []carrier.Signal, at time.Time, answers carr
 	return handled
 }
 
-// trigger triggers events and answers them. An event for which a listener has no room is answered when it has: that slows
-// down this client and nobody else. at is when they arrived, which is the time of signals that do not tell theirs.
+// trigger triggers events and answers them, when the journal has what it keeps of them. An event for which a listener has no
+// room is answered when it has: that slows down this client and nobody else. at is when they arrived, which is the time of
+// signals that do not tell theirs.
 //
 // trigger returns how many signals it has handled. These are all of them, unless it may not wait; then the last one
 // handled is not answered yet if fanout.mustWait. unanswered is true if the hub is shutting down and leaves the rest
@@ -146,34 +162,41 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 	done := 0
 	for i := range list {
 		if how == whileReading && c.server.callbacks.Load() > 0 { // a callback was added meanwhile
-			f.flush(true)
-			answers.Done(done)
-			return i, false
+			return c.leaveRest(answers, done, i)
 		}
 		err := c.triggerOne(&list[i], at, how == whileReading)
+		for err == errTaken { //nolint:errorlint // it is not wrapped
+			if how == whileReading {
+				return c.leaveRest(answers, done, i)
+			}
+			err = c.triggerOne(&list[i], at, false)
+		}
 		switch {
 		case err == nil:
 			done++
 		case errors.Is(err, ErrNotConnected) && c.server.shuttingDown():
 			// No answer: a device that is refused drops the reading, which the next hub could take.
 			f.flush(true)
-			answers.Done(done)
+			c.done(answers, done)
+			c.abandon(answers)
 			return len(list), true
 		default:
 			c.refuseSignal(&list[i], at, err, how == whileReading)
-			answers.Done(done)
-			answers.Fail(carrier.Failed(err))
+			c.done(answers, done)
+			c.fail(answers, err)
 			done = 0
 		}
 		if !f.mustWait() {
 			if how != whileReading { // callbacks take their time
-				answers.Done(done)
+				c.done(answers, done)
+				c.progress(answers)
 				done = 0
 			}
 			continue
 		}
 		f.flush(true)
-		answers.Done(done - 1)
+		c.done(answers, done-1)
+		c.progress(answers)
 		done = 0
 		if how != mayWait {
 			return i + 1, false
@@ -181,8 +204,17 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 		c.waitForListeners(answers)
 	}
 	f.flush(true)
-	answers.Done(done)
+	c.done(answers, done)
+	c.settle(answers)
 	return len(list), false
+}
+
+// leaveRest ends the handling of a list after so many signals, of which done are not answered yet.
+func (c *client) leaveRest(answers carrier.Answers, done, handled int) (int, bool) {
+	c.signals.fanout.flush(true)
+	c.done(answers, done)
+	c.progress(answers)
+	return handled, false
 }
 
 // waitForListeners waits until the slow listeners of an event have room, and then answers the event.
@@ -190,7 +222,8 @@ func (c *client) waitForListeners(answers carrier.Answers) {
 	f := &c.signals.fanout
 	waitForRoom(c.ctx, f.slow)
 	f.forget()
-	answers.Done(1)
+	c.done(answers, 1)
+	c.progress(answers)
 }
 
 // triggerOne triggers the event of a signal, at the given time unless the signal tells another. If borrowed is true, the data is
@@ -211,17 +244,34 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 			}
 			s.Route.Handle = g
 		}
-		d := delivery{
-			event: Event{
-				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
-			},
-			signal: g, borrowed: borrowed, fanout: &c.signals.fanout,
+		var d delivery // filled field by field: a literal is made elsewhere, and then copied
+		d.event.Sender, d.event.Name = g.sender.name, g.event
+		d.event.Time, d.event.Uncertainty, d.event.Data = at, time.Duration(s.Uncertainty), s.Data
+		d.signal, d.borrowed, d.grouped, d.fanout = g, borrowed, true, &c.signals.fanout
+		p := g.sender.producer
+		if p != nil && s.Seq > 0 && s.Seq <= p.last {
+			c.signals.again = max(c.signals.again, p.ticket)
+			return nil
 		}
-		err := g.sender.topic.trigger(c.ctx, &d)
+		err := g.sender.topic.take(&d)
+		if err == errTaken && !borrowed { //nolint:errorlint // it is not wrapped
+			<-g.sender.topic.turnEnds()
+		}
+		if err == nil && p != nil && s.Seq > 0 {
+			c.signals.number(p, s.Seq)
+		}
 		if !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}
 		known = false // the sender was removed, and may have been added again since
+	}
+}
+
+// number notes that the event of a producer's number was triggered.
+func (s *signals) number(p *producer, n uint64) {
+	p.last = n
+	if !slices.Contains(s.produced, p) {
+		s.produced = append(s.produced, p)
 	}
 }
 

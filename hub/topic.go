@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type delivery struct {
 	event    Event
 	signal   *Signal
 	borrowed bool // the bytes of the data belong to somebody else: whoever keeps the event needs a copy
+	grouped  bool // whoever makes the delivery gives what it adds to the journal to a commit; else it is done in the turn
 
 	// fanout is what the delivery leaves to be done by whoever makes it; nil as long as there is nothing.
 	fanout *fanout
@@ -81,8 +83,20 @@ const (
 // trigger delivers one event, or leaves it to the goroutine that is delivering at the moment. An event without a time happens
 // now.
 func (t *topic) trigger(ctx context.Context, d *delivery) error {
+	err := t.take(d)
+	if err == errTaken { //nolint:errorlint // it is not wrapped
+		err = t.enqueue(ctx, d)
+	}
+	return err
+}
+
+// errTaken says that another goroutine has the turn.
+var errTaken = errors.New("hub: events of the sender are being delivered")
+
+// take delivers one event, if no goroutine is delivering.
+func (t *topic) take(d *delivery) error {
 	if !t.turn.CompareAndSwap(0, taken) {
-		return t.enqueue(ctx, d)
+		return errTaken
 	}
 	if conn := d.signal.sender; conn.gone.Load() {
 		t.endTurn()
@@ -93,6 +107,9 @@ func (t *topic) trigger(ctx context.Context, d *delivery) error {
 		d.event.Time = t.router.stamp(&t.clock)
 	}
 	d.deliver()
+	if !d.grouped {
+		d.fanout.append(false)
+	}
 	if t.endTurn() {
 		t.mu.Lock()
 		t.slow(d)
@@ -149,7 +166,7 @@ func (t *topic) enqueue(ctx context.Context, d *delivery) error {
 	}
 	d.own()
 	waits := *d
-	waits.fanout = nil // that is ours
+	waits.fanout, waits.grouped = nil, false // that is ours
 	t.slow(d)
 	t.queue = append(t.queue, waits)
 	t.turn.Or(waiting)
@@ -187,6 +204,16 @@ func (t *topic) delivered() <-chan struct{} {
 	return idle
 }
 
+// turnEnds returns a channel that is closed when the turn of the goroutine that has it has ended.
+func (t *topic) turnEnds() <-chan struct{} {
+	t.mu.Lock()
+	idle := t.idle.wait()
+	t.turn.Or(waiting)
+	t.mu.Unlock()
+	t.flush()
+	return idle
+}
+
 const (
 	flushEvery = 64 // connections with something to write are written to, while there is more to deliver
 	overMost   = 64 // slow listeners are remembered for whoever triggers next
@@ -200,6 +227,11 @@ func (t *topic) drain() {
 		if f.mustWait() {
 			t.slowFor(f.slow)
 			f.forget()
+		}
+		if len(t.queue) == 0 && f.adds() { // in the turn, so that the journal has the order of delivery
+			t.mu.Unlock()
+			f.append(false)
+			continue
 		}
 		if len(t.queue) == 0 {
 			t.queue = nil
@@ -254,9 +286,12 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 func (d *delivery) deliver() {
 	conn := d.signal.sender
 	conn.seq++
-	d.event.Seq = conn.seq
+	d.event.Seq, d.event.Connection = conn.seq, conn.connection
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
+	}
+	if d.signal.kept {
+		d.keep()
 	}
 	reading := d.borrowed // this goroutine reads the client, also after an outbox has made a copy of the data
 	for i, ls := range &d.signal.routes {

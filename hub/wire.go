@@ -17,6 +17,11 @@ const (
 	methodAddListener    = "add_listener"
 	methodRemoveListener = "remove_listener"
 	methodListClients    = "list_clients"
+	methodHistory        = "history"
+	methodPosition       = "get_position"
+	methodListCursors    = "list_cursors"
+	methodRemoveCursor   = "remove_cursor"
+	methodAcknowledge    = "acknowledge"
 
 	methodSignal  = "signal"
 	methodRequest = "request"
@@ -30,9 +35,10 @@ const protocolVersion = "1.01"
 // first such error.
 type arguments struct {
 	list []argument
-	few  [4]argument // the memory of list, for as long as it does
-	size int         // of the params, in bytes
-	id   int         // of the message's id, in bytes
+	few  [4]argument   // the memory of list, for as long as it does
+	size int           // of the params, in bytes
+	id   int           // of the message's id, in bytes
+	mark *carrier.Mark // the message's
 	err  error
 }
 
@@ -134,6 +140,22 @@ func (a *arguments) number(key string) uint64 {
 	return n
 }
 
+// optionalNumber reads a number. It is 0 if the argument is null or missing.
+func (a *arguments) optionalNumber(key string) uint64 {
+	if v := a.value(key); v.IsNull() {
+		return 0
+	}
+	return a.number(key)
+}
+
+// position reads a position, which may be missing.
+func (a *arguments) position(key string) (p Position) {
+	if v := a.value(key); !v.IsNull() && v.Decode(&p) != nil {
+		a.fail("%s must be a list of an epoch and a sequence", key)
+	}
+	return p
+}
+
 // texts reads a list of texts, nil for each null among them. One text is a list of one.
 func (a *arguments) texts(key string) []*string {
 	var list []*string
@@ -191,18 +213,24 @@ type info struct {
 	time          time.Time
 	uncertainty   time.Duration
 	seq           uint64
+	connection    uint64
+	position      Position
+	last          bool
 	err           error // why the time cannot be the event's
 }
 
-// info reads the argument of that name.
-func (a *arguments) info() info {
+// info reads the argument of that name. The sender may be empty if it may be any.
+func (a *arguments) info(any bool) info {
 	v, ok := a.find("info")
 	if !ok {
 		a.fail("info is missing")
 		return info{}
 	}
 	f := parseArguments(v)
-	in := info{sender: f.text("sender"), event: f.text("event")}
+	in := info{event: f.text("event")}
+	if v := f.value("sender"); !any || v.Decode(&in.sender) != nil || in.sender != "" {
+		in.sender = f.text("sender")
+	}
 	if t := f.value("time"); !t.IsNull() {
 		in.time, in.err = carrier.ReadTime(t)
 	}
@@ -211,9 +239,8 @@ func (a *arguments) info() info {
 		f.fail("info.uncertainty must be a non-negative number of nanoseconds")
 	}
 	in.uncertainty = time.Duration(ns)
-	if s := f.value("seq"); !s.IsNull() && s.Decode(&in.seq) != nil {
-		f.fail("info.seq must be a non-negative integer")
-	}
+	in.seq, in.connection = f.optionalNumber("seq"), f.optionalNumber("connection")
+	in.position, in.last = f.position("position"), f.flag("last")
 	if a.err == nil {
 		a.err = f.err
 	}
@@ -226,7 +253,7 @@ func tellable(t time.Time) bool { return carrier.Tellable(t) }
 // AppendTo implements carrier.Appender.
 func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	entries := 2
-	for _, there := range []bool{!in.time.IsZero(), in.uncertainty > 0, in.seq > 0} {
+	for _, there := range []bool{!in.time.IsZero(), in.uncertainty > 0, in.seq > 0, in.connection > 0, !in.position.IsZero(), in.last} {
 		if there {
 			entries++
 		}
@@ -234,12 +261,8 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w := carrier.NewMapWriter(dst, c, entries)
 	w.Text("sender", in.sender)
 	w.Text("event", in.event)
-	switch {
-	case in.time.IsZero():
-	case c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(in.time):
-		w.Text("time", in.time.UTC().Format(time.RFC3339Nano))
-	default:
-		w.Int("time", in.time.UnixNano())
+	if !in.time.IsZero() {
+		writeTime(&w, "time", in.time, c)
 	}
 	if in.uncertainty > 0 {
 		w.Int("uncertainty", int64(in.uncertainty))
@@ -247,7 +270,25 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	if in.seq > 0 {
 		w.Uint("seq", in.seq)
 	}
+	if in.connection > 0 {
+		w.Uint("connection", in.connection)
+	}
+	if !in.position.IsZero() {
+		w.Any("position", in.position)
+	}
+	if in.last {
+		w.Any("last", true)
+	}
 	return w.End()
+}
+
+// writeTime writes a time as it is told in a codec.
+func writeTime(w *carrier.MapWriter, key string, t time.Time, c carrier.Codec) {
+	if c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(t) {
+		w.Text(key, t.UTC().Format(time.RFC3339Nano))
+		return
+	}
+	w.Int(key, t.UnixNano())
 }
 
 // signalParams are the params of a message "signal": to a client's listener or, if listener is 0, to the hub.
@@ -277,14 +318,23 @@ func (p *signalParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
-		p.info.uncertainty, p.info.seq = ev.Uncertainty, ev.Seq
-		if tellable(ev.Time) {
-			p.info.time = ev.Time
-		}
+		p.info = infoOf(ev)
 	} else if ev.legacy != nil {
 		p.data = ev.legacy.value
 	}
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
+}
+
+// infoOf returns what a client that said hello is told of an event beside its data.
+func infoOf(ev *Event) info {
+	in := info{
+		sender: ev.Sender, event: ev.Name, uncertainty: ev.Uncertainty, seq: ev.Seq,
+		connection: ev.Connection, position: ev.Position, last: ev.Last,
+	}
+	if tellable(ev.Time) {
+		in.time = ev.Time
+	}
+	return in
 }
 
 // named returns v, unless it is a [carrier.Object]: then it returns its encoding with names for keys. As a part of a message,

@@ -102,7 +102,7 @@ func (g *Group) Append(urgent bool) Ticket {
 	j.urgent = j.urgent || urgent
 	ticket := c.ticket
 	j.mu.Unlock()
-	g.reset()
+	g.Discard()
 	j.notify()
 	return ticket
 }
@@ -131,8 +131,8 @@ func (g *Group) write(c *commit) {
 	}
 }
 
-// reset empties the group. It keeps a little memory to be used again.
-func (g *Group) reset() {
+// Discard empties the group. It keeps a little memory to be used again.
+func (g *Group) Discard() {
 	clear(g.marks)
 	g.events, g.marks, g.data, g.size = g.events[:0], g.marks[:0], g.data[:0], 0
 	if cap(g.data) > longestBuffer/8 || cap(g.events) > 2<<10 {
