@@ -133,7 +133,7 @@ func (l *log) state(s *segment) (err error) {
 	if err != nil {
 		return err
 	}
-	fr, err := parseFrame(data, s.seal())
+	fr, err := parseFrame(data, s.seal)
 	if err == nil && fr.kind != kindState {
 		err = errors.New("the first frame is not a state")
 	}
