@@ -246,11 +246,8 @@ func (j *Journal) End() Position {
 // Connections returns the highest number of a connection of a sender in an event that is on record or waits to be; 0 if there is
 // none. If nothing is known of a sender any more, it may be higher than any that there was.
 func (j *Journal) Connections(sender string) uint64 {
+	highest := uint64(0)
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.memMu.RLock()
-	highest := j.mem.connections(sender)
-	j.memMu.RUnlock()
 	for _, c := range append([]*commit{j.writing}, j.queue...) {
 		if c == nil {
 			continue
@@ -261,7 +258,10 @@ func (j *Journal) Connections(sender string) uint64 {
 			}
 		}
 	}
-	return highest
+	j.mu.Unlock()
+	j.memMu.RLock() // after the queue, which a commit leaves only when it is here
+	defer j.memMu.RUnlock()
+	return max(highest, j.mem.connections(sender))
 }
 
 // State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.
