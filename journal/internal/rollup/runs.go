@@ -21,7 +21,7 @@ func Load(dir folder.Folder) (runs Runs, useless []string, errs []error) {
 		return nil, nil, []error{err}
 	}
 	for _, name := range names {
-		if _, _, ok := parseName(name); !ok {
+		if !isName(name) {
 			continue
 		}
 		r, err := readRun(dir, name)
@@ -116,7 +116,7 @@ func Verify(dir folder.Folder) (list []Report) {
 	names, _ := dir.List()
 	slices.Sort(names)
 	for _, name := range names {
-		if _, _, ok := parseName(name); !ok {
+		if !isName(name) {
 			continue
 		}
 		report := Report{Name: name}
