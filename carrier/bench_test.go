@@ -132,7 +132,9 @@ func aSignal(c Codec) *Signal {
 
 func BenchmarkCheckValue(b *testing.B) {
 	for name, v := range map[string]Value{
-		"cbor number": RawValue(CBOR, []byte{0x18, 0x40}), "json number": RawValue(JSON, []byte("21.5")),
+		"cbor number": RawValue(CBOR, []byte{0x18, 0x40}),
+		"cbor bytes":  RawValue(CBOR, append([]byte{0x58, 64}, make([]byte, 64)...)),
+		"cbor text":   RawValue(CBOR, []byte("\x65hello")), "json number": RawValue(JSON, []byte("21.5")),
 		"cbor map": RawValue(CBOR, []byte("\xa2\x61t\xf9\x4d\x60\x61h\x83\x01\x02\x03")), "json map": RawValue(JSON, []byte(`{"t":21.5,"h":[1,2,3]}`)),
 	} {
 		b.Run(name, func(b *testing.B) {

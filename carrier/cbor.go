@@ -222,7 +222,7 @@ func setInteger(v any, negative bool, n uint64) bool {
 }
 
 func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	rest, err := skipCBOR(data, messageDepth) // its values go on to others undecoded
+	rest, err := skipInTurn(data, messageDepth) // its values go on to others undecoded
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if err != nil {
 			return err
 		}
-		after, err := skipCBOR(value, messageDepth)
+		after, err := skipInTurn(value, messageDepth)
 		if err != nil {
 			return err
 		}
@@ -260,6 +260,11 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		}
 	}
 	return nil
+}
+
+func skipInTurn(data []byte, depth int) ([]byte, error) {
+	defer TakeTurn(len(data))()
+	return skipCBOR(data, depth)
 }
 
 func keyName(raw []byte) (string, bool) {

@@ -3,10 +3,12 @@ package carrier
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // The data model is what a [Value] may be, so that JSON and CBOR carry the same:
@@ -35,26 +37,54 @@ func CheckValue(c Codec, raw []byte) error {
 	if plainCBOR(c, raw) {
 		return nil
 	}
-	defer takeTurn(len(raw))()
+	defer toConvert(len(raw))()
 	return checkValue(c, raw)
 }
 
-// Large values are checked and converted one at a time. Each takes some fifty times its size of memory meanwhile, and a processor
-// core, and so a crowd of clients that send nothing else would take all there is.
-var turns = make(chan struct{}, 1)
+// Large values are checked and converted one at a time. Each takes some fifty times its size of memory meanwhile, and so a crowd of
+// clients that send nothing else would take all there is.
+var converting = make(chan struct{}, 1)
 
 const largeValue = 64 << 10
 
-// takeTurn waits for the turn of a value of so many bytes. The caller calls done when it has been dealt with.
-func takeTurn(size int) (done func()) {
+// toConvert waits for the turn of a value of so many bytes. The caller calls done when it has been dealt with.
+func toConvert(size int) (done func()) {
 	if size < largeValue {
 		return noTurn
 	}
-	turns <- struct{}{}
-	return func() { <-turns }
+	converting <- struct{}{}
+	return func() { <-converting }
 }
 
 func noTurn() {}
+
+// turns is how many goroutines go through something large at a time: one for every two that may compute.
+var turns = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+
+// largeTurn is the size in bytes from which a turn is needed. To go through less takes some tens of microseconds.
+const largeTurn = 16 << 10
+
+// TakeTurn waits until it is the caller's turn to go through this many bytes; small ones need no turn. The caller calls done
+// afterwards. Until then it neither waits for anyone nor takes another turn, nor calls anyone who may.
+//
+// With turns, few of those who have much to do are ready to go on at a time, however many there are. So one that has little to do
+// is not behind them in the scheduler's queue. While there is a queue, the scheduler also looks for what has arrived from the
+// network only every 10 ms.
+func TakeTurn(size int) (done func()) {
+	if size < largeTurn {
+		return noTurn
+	}
+	turnsTaken.Add(1)
+	turns <- struct{}{}
+	return endTurn
+}
+
+var turnsTaken atomic.Uint64
+
+// Turns returns how many turns were taken so far: see [TakeTurn].
+func Turns() uint64 { return turnsTaken.Load() }
+
+func endTurn() { <-turns }
 
 // checkValue is CheckValue for who has the turn.
 func checkValue(c Codec, raw []byte) error {

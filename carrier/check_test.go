@@ -420,7 +420,28 @@ func TestLargeValuesTakeTurns(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(turns) > 0 {
-		t.Errorf("%d turns are not over", len(turns))
+	if n := len(converting) + len(turns); n > 0 {
+		t.Errorf("%d turns are not over", n)
+	}
+}
+
+// TestPlainValuesNeedNoOtherCheck: what is taken at a glance is what the whole check takes, among strings of all heads and lengths,
+// some of them not UTF-8.
+func TestPlainValuesNeedNoOtherCheck(t *testing.T) {
+	content := []byte("aé\xff\x80\xe2\x82") // parts of it are UTF-8, others are not
+	for first := range 256 {
+		for _, second := range []int{0, 1, 2, 3, 5, 24, 'a', 0xc3, 0xff} {
+			for n := range 110 {
+				raw := append([]byte{byte(first), byte(second)}, bytes.Repeat(content, 16)...)[:n]
+				if err := checkValue(CBOR, raw); plainCBOR(CBOR, raw) && err != nil {
+					t.Fatalf("% x is taken, although: %v", raw[:min(n, 40)], err)
+				}
+			}
+		}
+	}
+	for _, plain := range []string{"\x40", "\x43abc", "\x58\x18" + strings.Repeat("\xff", 24), "\x60", "\x63aé", "\x78\x03abc"} {
+		if !plainCBOR(CBOR, []byte(plain)) {
+			t.Errorf("%q is not taken at a glance", plain)
+		}
 	}
 }

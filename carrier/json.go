@@ -114,10 +114,7 @@ func (c jsonCodec) Decode(data []byte, v any) error {
 }
 
 func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	if !utf8.Valid(data) { // its values go on to others undecoded
-		return errors.New("json: not UTF-8")
-	}
-	if err := c.whole(data, messageDepth); err != nil {
+	if err := c.checkFields(data); err != nil {
 		return err
 	}
 	switch data = skipSpace(data); data[0] {
@@ -133,7 +130,9 @@ func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if err != nil {
 			return err
 		}
+		done := TakeTurn(len(value))
 		rest, err := c.skip(value, messageDepth-1)
+		done()
 		if err != nil {
 			return err
 		}
@@ -150,6 +149,14 @@ func (c jsonCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		}
 	}
 	return nil
+}
+
+func (c jsonCodec) checkFields(data []byte) error {
+	defer TakeTurn(len(data))()
+	if !utf8.Valid(data) { // its values go on to others undecoded
+		return errors.New("json: not UTF-8")
+	}
+	return c.whole(data, messageDepth)
 }
 
 // keyText returns a key, those that are common without a copy.

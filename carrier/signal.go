@@ -15,6 +15,8 @@ type Signal struct {
 	Time        int64  // nanoseconds since the Unix epoch; 0: unknown
 	Uncertainty int64  // nanoseconds that Time may be off
 	Seq         uint64 // 0: unknown
+	Sequence    uint64 // its place in the hub's journal, in the epoch of the route; 0: it is told before it has one
+	Last        bool   // the last event of its kind, told because the listener asked for it
 	Data        Value
 
 	// Err says why a signal that arrived cannot be taken, such as a time that makes no sense. The handler answers the signal
@@ -24,7 +26,13 @@ type Signal struct {
 
 // refuse makes a signal one that cannot be taken.
 func (s *Signal) refuse(err error) {
-	s.Time, s.Uncertainty, s.Seq, s.Data, s.Err = 0, 0, 0, Value{}, err
+	s.clear()
+	s.Data, s.Err = Value{}, err
+}
+
+// clear forgets everything but the route and the data.
+func (s *Signal) clear() {
+	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last, s.Err = 0, 0, 0, 0, false, nil
 }
 
 // asRefusal makes err wrap a [RefusalError], if it does not yet.
@@ -42,6 +50,9 @@ type Route struct {
 	Sender   string
 	Event    string
 
+	Connection uint64 // how often the sender had connected; 0: unknown
+	Epoch      uint32 // of the signals' places in the hub's journal; 0: they have none
+
 	// Handle is for the receiving handler's own use. It is nil at first, and a carrier leaves it alone: it stays for as
 	// long as the route keeps its number.
 	Handle any
@@ -53,6 +64,13 @@ type OutRoute struct {
 	Route
 	number uint64
 	known  bool // to the peer, under that number
+}
+
+// Renew gives the route a connection and an epoch. If these are others than before, the peer is told the route again.
+func (r *OutRoute) Renew(connection uint64, epoch uint32) {
+	if r.Connection != connection || r.Epoch != epoch {
+		r.Connection, r.Epoch, r.known = connection, epoch, false
+	}
 }
 
 // MaxRoutes is how many routes a connection has in each direction. A larger number is malformed. A number that is defined

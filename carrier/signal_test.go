@@ -27,6 +27,8 @@ func signalsTravel(t *rapid.T, c Codec) {
 		routes = append(routes, &OutRoute{Route: Route{
 			Listener: rapid.Uint64Range(0, 1<<53).Draw(t, "listener"),
 			Sender:   rapid.String().Draw(t, "sender"), Event: fmt.Sprint("the event of route ", i),
+			Connection: rapid.SampledFrom([]uint64{0, 1, math.MaxUint64 - 1}).Draw(t, "connection"),
+			Epoch:      rapid.SampledFrom([]uint32{0, 7, math.MaxUint32}).Draw(t, "epoch"),
 		}})
 	}
 	var out Routes
@@ -40,6 +42,7 @@ func signalsTravel(t *rapid.T, c Codec) {
 		}
 		s := Signal{
 			Time: ns, Uncertainty: rapid.Int64Min(0).Draw(t, "uncertainty"), Seq: rapid.Uint64Max(1<<63).Draw(t, "seq"),
+			Sequence: rapid.SampledFrom([]uint64{0, 5, math.MaxUint64 - 1}).Draw(t, "sequence"), Last: rapid.Bool().Draw(t, "last"),
 			Data: ValueOf(rapid.SampledFrom([]any{nil, 5, "ü", []any{1, "x", nil}, map[string]any{"a": 1.5}}).Draw(t, "data")),
 		}
 		var p PackedSignal
@@ -56,6 +59,13 @@ func signalsTravel(t *rapid.T, c Codec) {
 				}
 			}
 		}
+		if rapid.Bool().Draw(t, "renew") {
+			connection, epoch := r.Connection, r.Epoch
+			r.Renew(rapid.Uint64Max(math.MaxUint64-1).Draw(t, "the next connection"), rapid.Uint32().Draw(t, "the next epoch"))
+			if connection != r.Connection || epoch != r.Epoch {
+				told[r] = false
+			}
+		}
 		packet := p.AppendTo(nil, &out, r)
 		if told[r] && bytes.Contains(packet, []byte(r.Event)) {
 			t.Fatal("a route is told twice")
@@ -64,15 +74,17 @@ func signalsTravel(t *rapid.T, c Codec) {
 		if !IsSignals(c, packet[0]) {
 			t.Fatalf("%x", packet)
 		}
-		got := SignalPacket{Done: 7, Failed: new(Reply), Signal: Signal{Time: 1, Uncertainty: 1, Seq: 1}}
+		got := SignalPacket{Done: 7, Failed: new(Reply), Signal: Signal{Time: 1, Uncertainty: 1, Seq: 1, Sequence: 1, Last: true}}
 		if err := in.Unpack(c, packet, &got); err != nil {
 			t.Fatal(err)
 		}
 		g := got.Signal
-		if g.Route == nil || g.Route.Sender != strings.ToValidUTF8(r.Sender, "\ufffd") || g.Route.Event != r.Event || g.Route.Listener != r.Listener {
+		if g.Route == nil || g.Route.Sender != strings.ToValidUTF8(r.Sender, "\ufffd") || g.Route.Event != r.Event || g.Route.Listener != r.Listener ||
+			g.Route.Connection != r.Connection || g.Route.Epoch != r.Epoch {
 			t.Fatalf("%+v, not %+v", g.Route, r.Route)
 		}
-		if g.Time != s.Time || g.Uncertainty != s.Uncertainty || g.Seq != s.Seq || g.Data.String() != s.Data.String() {
+		if g.Time != s.Time || g.Uncertainty != s.Uncertainty || g.Seq != s.Seq || g.Sequence != s.Sequence || g.Last != s.Last ||
+			g.Data.String() != s.Data.String() {
 			t.Fatalf("%+v, not %+v, in %x", g, s, packet)
 		}
 	}
@@ -128,11 +140,12 @@ func TestRoutesAreUsedAgain(t *testing.T) {
 func TestMalformedSignals(t *testing.T) {
 	var p SignalPacket
 	for _, text := range []string{
-		"80", "8100", "811b0000000080000001", "8120", "8161", "81", "9f01ff", "8600f6000000", "a0", "00",
+		"80", "8100", "811b0000000080000001", "8120", "8161", "81", "9f01ff", "8800f6000000000000", "a0", "00",
 		"8200f6", // a route that was not told
-		"82820061730102", "828500617361650000f6", "8283017361657303", "8283f661736165f6",
+		"82820061730102", "8283017361657303", "8283f661736165f6",
 		"812000", "822000", "82206161ff", "82f60000", "9b", "9b0000000000000001", "82837f6173ff6173616501",
 		"8283190400617361650100", // a number beyond
+		"8287006173616500000000f6", "828600617361650001f600", "8286006173616500011b000000010000000000", "828500617361650020f6", "82850061736165009f00f6",
 	} {
 		raw := unhex(t, text)
 		var in InRoutes
@@ -141,7 +154,7 @@ func TestMalformedSignals(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"[]", "[0]", "[-1]", "[1.5]", `["x"]`, "[0,1]", "[[0,\"s\"],1]", `[[0,"s","e",1,2],1]`, `[[0,"s",1],1]`, `[[1,"s","e"],1]`,
+		"[]", "[0]", "[-1]", "[1.5]", `["x"]`, "[0,1]", "[[0,\"s\"],1]", `[[0,"s","e",1,2,3,4],1]`, `[[0,"s","e",1,2,4294967296],1]`, `[[0,"s","e",1,-2],1]`, `[[0,"s","e",1,null],1]`, `[[0,"s",1],1]`, `[[1,"s","e"],1]`,
 		`[[0,"s",null],1]`, "[[0,\"s\",\"\xff\"],1]", `[-2,5]`, `{"a":1}`, `[1`, `[1 x]`, `[null,1]`, `[1e3]`, `[2147483649]`, `[-2,x]`,
 		`[0,x]`, `[x,1]`,
 	} {
@@ -167,7 +180,10 @@ func TestRefusedSignals(t *testing.T) {
 		{"82830061736165" + strings.Repeat("81", 33) + "00", ErrValue},
 
 		{`[[0,"s","e"],1,"x"]`, ErrTime}, {`[[0,"s","e"],1,"0001-01-01T00:00:00Z"]`, ErrTime}, {`[[0,"s","e"],1,-5]`, ErrTime},
-		{`[[0,"s","e"],1,null,-1]`, ErrMalformed}, {`[[0,"s","e"],1,null,0,-1]`, ErrMalformed}, {`[[0,"s","e"],1,0,0,0,0]`, ErrMalformed},
+		{`[[0,"s","e"],1,null,-1]`, ErrMalformed}, {`[[0,"s","e"],1,null,0,-1]`, ErrMalformed}, {`[[0,"s","e"],1,0,0,0,0,0,0]`, ErrMalformed},
+		{`[[0,"s","e"],1,0,0,0,-1]`, ErrMalformed}, {`[[0,"s","e"],1,0,0,0,0,2]`, ErrMalformed}, {`[[0,"s","e"],1,0,0,0,0,true]`, ErrMalformed},
+		{"868300617361650100000020", ErrMalformed}, {"87830061736165010000000002", ErrMalformed},
+		{"8683006173616501000000ff", ErrMalformed},
 		{"[[0,\"s\",\"e\"]," + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "]", ErrValue},
 		{`[[0,"s","e"],NaN]`, ErrValue}, {`[[0,"s","e"],[1,x]]`, ErrMalformed}, {`[[0,"s","e"],01]`, ErrMalformed}, {`[[0,"s","e"] , ]`, ErrMalformed},
 		{"[[0,\"s\",\"e\"],\"\xff\"]", ErrValue}, {`[[0,"s","e"],"\x"]`, ErrMalformed}, {`[[0,"s","e"],1,x]`, ErrMalformed}, {`[[0,"s","e"],1 1]`, ErrMalformed},
@@ -196,10 +212,13 @@ func TestRefusedSignals(t *testing.T) {
 func TestSignalsAsOthersWriteThem(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC).UnixNano()
 	for text, want := range map[string]Signal{
-		` [ [0 , "s","e"] ,1 ] `:             {},
-		`[[0,"s","e"],1,null,null,5]`:        {Seq: 5},
-		`[[0,"s","e"],1,0,0,null]`:           {},
-		`[[0,"\u0073","\u0065",7],1,null,3]`: {Uncertainty: 3},
+		` [ [0 , "s","e"] ,1 ] `:                                                    {},
+		`[[0,"s","e"],1,null,null,5]`:                                               {Seq: 5},
+		`[[0,"s","e"],1,0,0,null]`:                                                  {},
+		`[[0,"s","e",1,0,0],1,0,0,null,null]`:                                       {},
+		`[[0,"s","e",1,2],1,0,0,0,9,null]`:                                          {Sequence: 9},
+		`[[0,"s","e",1,2,3],1,0,0,0,9,1]`:                                           {Sequence: 9, Last: true},
+		`[[0,"\u0073","\u0065",7],1,null,3]`:                                        {Uncertainty: 3},
 		`[[0,"s","e"],1,"2026-01-02T03:04:05.000006\u005a",0,18446744073709551615]`: {Time: at, Seq: math.MaxUint64},
 		`[[0,"s","e"],1,"2026-01-02T05:04:05.000006\u002b02:00"]`:                   {Time: at},
 	} {
@@ -207,7 +226,7 @@ func TestSignalsAsOthersWriteThem(t *testing.T) {
 		var p SignalPacket
 		err := in.Unpack(JSON, []byte(text), &p)
 		s := p.Signal
-		if err != nil || s.Time != want.Time || s.Uncertainty != want.Uncertainty || s.Seq != want.Seq || s.Data.String() != "1" ||
+		if err != nil || s.Time != want.Time || s.Uncertainty != want.Uncertainty || s.Seq != want.Seq || s.Data.String() != "1" || s.Sequence != want.Sequence || s.Last != want.Last ||
 			s.Route.Sender != "s" || s.Route.Event != "e" {
 			t.Errorf("%s: %+v, %v", text, s, err)
 		}
@@ -293,13 +312,15 @@ func TestSkipCBORTakesAll(t *testing.T) {
 
 // FuzzSignals: whatever arrives, it is an error or something that can be packed again.
 func FuzzSignals(f *testing.F) {
-	for _, text := range []string{`[[0,"s","e",5],{"a":1},"2026-11-22T17:07:47.692Z",5,6]`, "[5]", `[-2,"x"]`, "[0,1]"} {
+	for _, text := range []string{`[[0,"s","e",5],{"a":1},"2026-11-22T17:07:47.692Z",5,6]`, `[[0,"s","e",5,6,7],1,0,0,0,9,1]`, "[5]", `[-2,"x"]`, "[0,1]"} {
 		f.Add([]byte(text), true)
 	}
 	var out Routes
 	var p PackedSignal
 	_ = p.Pack(CBOR, &Signal{Data: ValueOf([]any{1, "x"}), Time: 5, Uncertainty: 6, Seq: 7})
 	f.Add(p.AppendTo(nil, &out, &OutRoute{Route: Route{Sender: "s", Event: "e", Listener: 3}}), false)
+	_ = p.Pack(CBOR, &Signal{Data: ValueOf(1), Sequence: 1 << 40, Last: true})
+	f.Add(p.AppendTo(nil, &out, &OutRoute{Route: Route{Sender: "s", Event: "e", Listener: 3, Connection: 4, Epoch: 5}}), false)
 	f.Add(AppendDone(nil, false, 300), false)
 	f.Add(AppendFailed(nil, false, &Reply{Status: -2, Exception: "x"}), false)
 	f.Fuzz(func(t *testing.T, data []byte, text bool) {
@@ -323,6 +344,7 @@ func FuzzSignals(f *testing.F) {
 			t.Fatalf("%v: %s from %s", err, packet, data)
 		}
 		if again.Signal.Time != got.Signal.Time || again.Signal.Seq != got.Signal.Seq || again.Signal.Uncertainty != got.Signal.Uncertainty ||
+			again.Signal.Sequence != got.Signal.Sequence || again.Signal.Last != got.Signal.Last ||
 			*again.Signal.Route != *got.Signal.Route {
 			t.Errorf("%+v, not %+v", again, got)
 		}

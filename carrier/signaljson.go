@@ -9,10 +9,10 @@ import (
 )
 
 func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
-	var buf [5][]byte
+	var buf [signalItems][]byte
 	items, bad := itemsJSON(data, buf[:0])
 	if len(items) == 0 {
-		return cmp.Or(bad, errors.New("must be an array of 1 to 5 items"))
+		return cmp.Or(bad, errItems)
 	}
 	first := items[0]
 	if !utf8.Valid(first) {
@@ -41,7 +41,7 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	if err != nil {
 		return err
 	}
-	p.Signal.Time, p.Signal.Uncertainty, p.Signal.Seq, p.Signal.Err = 0, 0, 0, nil
+	p.Signal.clear()
 	switch {
 	case bad != nil && len(items) == 1:
 		p.Signal.refuse(asRefusal(cmp.Or(CheckValue(JSON, afterComma(data, first)), bad)))
@@ -68,7 +68,7 @@ func behind(data, first []byte) []byte {
 // afterComma returns what follows the comma behind the first item of an array.
 func afterComma(data, first []byte) []byte { return skipSpace(skipSpace(behind(data, first))[1:]) }
 
-// restJSON reads time, uncertainty and seq.
+// restJSON reads what follows the data.
 func (s *Signal) restJSON(items [][]byte) {
 	var err error
 	if !utf8.Valid(s.Data.raw) {
@@ -90,8 +90,15 @@ func (s *Signal) restJSON(items [][]byte) {
 	if len(items) > 2 && ok {
 		s.Seq, ok = knownJSON(items[2])
 	}
+	if len(items) > 3 && ok {
+		s.Sequence, ok = knownJSON(items[3])
+	}
+	if len(items) > 4 && ok {
+		n, ok = knownJSON(items[4])
+		s.Last, ok = n == 1, ok && n <= 1
+	}
 	if !ok || s.Uncertainty < 0 {
-		s.refuse(fmt.Errorf("%w: uncertainty and seq must be unsigned integers", ErrMalformed))
+		s.refuse(errNumbers)
 	}
 }
 
@@ -144,22 +151,25 @@ func itemsJSON(data []byte, items [][]byte) ([][]byte, error) {
 }
 
 func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
-	var buf [4][]byte
+	var buf [routeItems][]byte
 	items, err := itemsJSON(data, buf[:0])
 	if err != nil {
 		return err
 	}
 	if len(items) < 3 {
-		return errors.New("a route must have 3 or 4 items")
+		return fmt.Errorf("a route must have 3 to %d items", routeItems)
 	}
 	r := new(Route)
 	n, ok := simpleJSON(items[0])
 	ok = ok && textJSON(items[1], &r.Sender) == nil && textJSON(items[2], &r.Event) == nil
-	if len(items) == 4 && ok {
-		r.Listener, ok = simpleJSON(items[3])
+	for i := 3; i < len(items) && ok; i++ {
+		var value uint64
+		if value, ok = simpleJSON(items[i]); ok {
+			ok = r.set(uint64(i), value)
+		}
 	}
 	if !ok {
-		return errors.New("a route must be [number, sender, event, listener_id]")
+		return errors.New("a route must be [number, sender, event, listener_id, connection, epoch]")
 	}
 	p.Signal.Route = r
 	return rs.define(n, r)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -11,13 +12,20 @@ import (
 // On the wire, the packets of a stream of signals are arrays, in CBOR and JSON alike. Messages and replies are maps, so
 // that each is told from the other by its first byte.
 //
-//	[route, data, time, uncertainty, seq]    a signal; what is 0 at the end is left out
-//	[n]                                      the next n signals are done
-//	[status, exception]                      the next signal is not done; the status is negative
+//	[route, data, time, uncertainty, seq, sequence, last]    a signal; what is 0 at the end is left out
+//	[n]                                                      the next n signals are done
+//	[status, exception]                                      the next signal is not done; the status is negative
 //
 // A route is its number, from 0 to MaxRoutes-1; or to give a number a meaning, and use it, [number, sender, event] on the
-// way to the hub and [number, sender, event, listener_id] from there. Numbers that are new come in order: 0, 1, 2 and so
-// on. Times are nanoseconds since 1970 in CBOR and RFC 3339 texts in JSON, null or 0 if unknown.
+// way to the hub and [number, sender, event, listener_id, connection, epoch] from there, without zeros at the end. Numbers
+// that are new come in order: 0, 1, 2 and so on. Times are nanoseconds since 1970 in CBOR and RFC 3339 texts in JSON, null or
+// 0 if unknown. last is 1 if the signal is a last value, else 0.
+
+// The largest numbers of items.
+const (
+	signalItems = 7
+	routeItems  = 6
+)
 
 // A PackedSignal is a packed signal without its route: the part that is the same for all listeners.
 type PackedSignal struct {
@@ -43,6 +51,10 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 		err = check(c, s, b[start:])
 	}
 	switch {
+	case s.Last:
+		items = 7
+	case s.Sequence > 0:
+		items = 6
 	case s.Seq > 0:
 		items = 5
 	case s.Uncertainty > 0:
@@ -58,6 +70,12 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	}
 	if items >= 5 {
 		b = appendUint(comma(b, json), json, s.Seq)
+	}
+	if items >= 6 {
+		b = appendUint(comma(b, json), json, s.Sequence)
+	}
+	if items >= 7 {
+		b = appendUint(comma(b, json), json, 1)
 	}
 	p.codec, p.items, p.tail, p.err = c, items, b, err
 	return err
@@ -100,14 +118,20 @@ func (r *OutRoute) Known() bool { return r.known }
 
 func appendRoute(dst []byte, json bool, n uint64, r *Route) []byte {
 	items := 3
-	if r.Listener > 0 {
+	switch {
+	case r.Epoch > 0:
+		items = 6
+	case r.Connection > 0:
+		items = 5
+	case r.Listener > 0:
 		items = 4
 	}
 	dst = appendUint(beginArray(dst, json, items), json, n)
 	dst = appendText(comma(dst, json), json, r.Sender)
 	dst = appendText(comma(dst, json), json, r.Event)
-	if r.Listener > 0 {
-		dst = appendUint(comma(dst, json), json, r.Listener)
+	rest := [...]uint64{r.Listener, r.Connection, uint64(r.Epoch)}
+	for _, n := range rest[:items-3] {
+		dst = appendUint(comma(dst, json), json, n)
 	}
 	return endArray(dst, json)
 }
@@ -233,8 +257,8 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	switch {
 	case err != nil:
 		return err
-	case major != CBORArray || items < 1 || items > 5:
-		return errors.New("must be an array of 1 to 5 items")
+	case major != CBORArray || items < 1 || items > signalItems:
+		return errItems
 	}
 	major, n, rest, err := CBORHead(rest)
 	switch {
@@ -260,7 +284,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		if p.Signal.Route, err = rs.find(n); err != nil {
 			return err
 		}
-	case major == CBORArray && (n == 3 || n == 4):
+	case major == CBORArray && n >= 3 && n <= routeItems:
 		if rest, err = rs.defineCBOR(rest, n, p); err != nil {
 			return err
 		}
@@ -271,15 +295,15 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	return nil
 }
 
-// restCBOR reads data, time, uncertainty and seq, as many as there are among the items of the packet.
+// restCBOR reads data, and as many of the other items as the packet has.
 func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
-	s.Time, s.Uncertainty, s.Seq, s.Err = 0, 0, 0, nil
+	s.clear()
 	after, err := SkipCBOR(rest)
 	if err != nil {
 		s.refuse(asRefusal(cmp.Or(RawValue(c, rest).Check("data"), err)))
 		return
 	}
-	s.Data = Value{codec: c, raw: rest[: len(rest)-len(after) : len(rest)-len(after)]}
+	s.Data.setRaw(c, rest[:len(rest)-len(after):len(rest)-len(after)])
 	rest = after
 	for i := uint64(2); i < items; i++ {
 		var major byte
@@ -299,8 +323,12 @@ func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 			s.Uncertainty = int64(n)
 		case i == 4 && major == CBORUnsigned && n != CBORIndefinite:
 			s.Seq = n
+		case i == 5 && major == CBORUnsigned && n != CBORIndefinite:
+			s.Sequence = n
+		case i == 6 && major == CBORUnsigned && n <= 1:
+			s.Last = n == 1
 		default:
-			s.refuse(fmt.Errorf("%w: uncertainty and seq must be unsigned integers", ErrMalformed))
+			s.refuse(errNumbers)
 			return
 		}
 	}
@@ -308,6 +336,11 @@ func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 		s.refuse(malformed(err))
 	}
 }
+
+var (
+	errItems   = fmt.Errorf("must be an array of 1 to %d items", signalItems)
+	errNumbers = fmt.Errorf("%w: uncertainty, seq and sequence must be unsigned integers, and last 0 or 1", ErrMalformed)
+)
 
 func atEnd(rest []byte) error {
 	if len(rest) > 0 {
@@ -318,7 +351,7 @@ func atEnd(rest []byte) error {
 
 func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {
 	r := new(Route)
-	major, n, rest, err := CBORHead(rest)
+	major, number, rest, err := CBORHead(rest)
 	if err == nil && major != CBORUnsigned {
 		err = errors.New("the route number must be an unsigned integer")
 	}
@@ -328,16 +361,31 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	if err == nil {
 		rest, err = textCBOR(rest, &r.Event)
 	}
-	if err == nil && items == 4 {
-		if major, r.Listener, rest, err = CBORHead(rest); err == nil && major != CBORUnsigned {
-			err = errors.New("the listener id must be an unsigned integer")
+	for i := uint64(3); i < items && err == nil; i++ {
+		var n uint64
+		if major, n, rest, err = CBORHead(rest); err == nil && (major != CBORUnsigned || n == CBORIndefinite || !r.set(i, n)) {
+			err = errors.New("the listener id, the connection and the epoch must be unsigned integers")
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	p.Signal.Route = r
-	return rest, rs.define(n, r)
+	return rest, rs.define(number, r)
+}
+
+// set sets what an item of the route's definition says, unless that is out of range.
+func (r *Route) set(item, n uint64) bool {
+	switch item {
+	case 3:
+		r.Listener = n
+	case 4:
+		r.Connection = n
+	default:
+		r.Epoch = uint32(n)
+		return n <= math.MaxUint32
+	}
+	return true
 }
 
 // maxRouteName bounds the names of senders and events, in bytes, as a hub does.

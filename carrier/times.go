@@ -40,10 +40,7 @@ func ReadTime(v Value) (time.Time, error) {
 }
 
 // Tellable reports whether a time can be told on the network, in 64 bits of nanoseconds: it is from 1970 to 2261.
-func Tellable(t time.Time) bool {
-	y := t.UTC().Year()
-	return y >= 1970 && y <= 2261
-}
+func Tellable(t time.Time) bool { return uint64(t.Unix()) <= maxTime/1_000_000_000 }
 
 // TellsNanoseconds reports whether [ReadTime] takes the time's nanoseconds since 1970 for nanoseconds: it is after March 1973.
 func TellsNanoseconds(t time.Time) bool { return Tellable(t) && t.UnixNano() >= fromNanos }

@@ -54,6 +54,11 @@ func (v *Value) Set(x any) {
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
 func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
 
+// setRaw sets v to RawValue(c, raw), without copying a Value.
+func (v *Value) setRaw(c Codec, raw []byte) {
+	v.codec, v.raw, v.v, v.shared = c, raw, nil, nil
+}
+
 // Shared returns the same value in a form that remembers its encodings, so that each codec encodes it once for all its
 // receivers.
 func (v Value) Shared() Value {
@@ -142,7 +147,7 @@ func (v Value) Fields(f func(key string, v Value) error) error {
 
 // AppendTo appends the value's encoding in c: its own bytes if it came in that codec.
 func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) {
-	if v.codec != nil && v.codec.Name() == c.Name() && len(v.raw) > 0 {
+	if len(v.raw) > 0 && (v.codec == c || v.codec != nil && v.codec.Name() == c.Name()) {
 		if to, ok := c.(jsonCodec); ok {
 			if from, ok := v.codec.(jsonCodec); ok {
 				return to.appendRaw(dst, from, v.raw), nil
@@ -190,7 +195,7 @@ func (v Value) transcode(dst []byte, c Codec) ([]byte, error) {
 		}
 		return out, nil
 	}
-	defer takeTurn(len(v.raw))()
+	defer toConvert(len(v.raw))()
 	a, err := v.Any()
 	if err != nil {
 		return dst, err

@@ -20,13 +20,24 @@ const (
 	tagBigfloat = 5
 )
 
-// plainCBOR reports whether raw is, in CBOR, a number, true, false or null, whole and well-formed, as most values are.
+// plainCBOR reports whether raw is, in CBOR, a number, a string in one piece, true, false or null, whole and well-formed, as most
+// values are.
 func plainCBOR(c Codec, raw []byte) bool {
 	if _, ok := c.(cborCodec); !ok || len(raw) == 0 {
 		return false
 	}
 	low := raw[0] & 31
 	switch raw[0] >> 5 {
+	case CBORBytes, CBORString:
+		content := raw[1:]
+		switch {
+		case low < 24 && len(raw) == 1+int(low):
+		case low == 24 && len(raw) >= 2 && len(raw) == 2+int(raw[1]):
+			content = raw[2:]
+		default:
+			return false
+		}
+		return raw[0]>>5 == CBORBytes || utf8.Valid(content)
 	case CBORUnsigned, CBORNegative:
 		return low < 24 && len(raw) == 1 || 24 <= low && low <= 27 && len(raw) == 1+1<<(low-24)
 	case CBORSimple:

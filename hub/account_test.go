@@ -240,7 +240,7 @@ func TestRoutesAreCharged(t *testing.T) {
 					t.Fatal(err)
 				}
 				sink.write()
-				w.handler.SignalsAnswered(1, w.handler.client(1).outbox.flow.inFlight, nil)
+				w.handler.SignalsAnswered(1, w.handler.client(1).outbox.flow.InFlight(), nil)
 			}
 		}
 		routes := 0

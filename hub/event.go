@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -27,11 +28,54 @@ type Event struct {
 	Uncertainty time.Duration
 	// Seq numbers the events of a sender since it connected: its #connect is 1. It is 0 if the hub did not tell.
 	Seq uint64
+	// Connection is the number of the sender's connection. Sender, Connection and Seq together name an event for ever, so that
+	// one that is heard twice can be told. It is 0 if the hub did not tell.
+	Connection uint64
+	// Position is the event's place in the hub's journal, for listeners that hear events from there: see [ListenerOptions]. It
+	// is zero for an event that is told at once, before it is on disk.
+	Position Position
+	// Last marks the last event of its kind, told because the listener asked for it with ListenerOptions.Last.
+	Last bool
 
 	Data carrier.Value
 
 	// legacy replaces Data for a legacy client, where it differs.
 	legacy *legacyData
+}
+
+// A Position is the place of an event in a hub's journal. In messages it is a list of its two numbers.
+type Position struct {
+	Epoch    uint32 // counts how often the hub was not stopped in order
+	Sequence uint64 // counts up, and is not used twice in an epoch
+}
+
+// IsZero reports whether p is no event's position.
+func (p Position) IsZero() bool { return p == Position{} }
+
+func (p Position) list() [2]uint64 { return [2]uint64{uint64(p.Epoch), p.Sequence} }
+
+// MarshalJSON returns the position as a list.
+func (p Position) MarshalJSON() ([]byte, error) { return carrier.JSON.Append(nil, p.list()) }
+
+// MarshalCBOR returns the position as a list.
+func (p Position) MarshalCBOR() ([]byte, error) { return carrier.CBORText.Append(nil, p.list()) }
+
+// UnmarshalJSON reads a list.
+func (p *Position) UnmarshalJSON(data []byte) error { return p.unmarshal(carrier.JSON, data) }
+
+// UnmarshalCBOR reads a list.
+func (p *Position) UnmarshalCBOR(data []byte) error { return p.unmarshal(carrier.CBORText, data) }
+
+func (p *Position) unmarshal(c carrier.Codec, data []byte) error {
+	var list []uint64
+	if err := c.Decode(data, &list); err != nil {
+		return err
+	}
+	if len(list) != 2 || list[0] > math.MaxUint32 {
+		return fmt.Errorf("%w: a position must be a list of an epoch and a sequence", ErrArguments)
+	}
+	p.Epoch, p.Sequence = uint32(list[0]), list[1]
+	return nil
 }
 
 // legacyData is what a legacy client is told, and how many bytes that and the data for others take, which do not come encoded.
@@ -91,9 +135,13 @@ type Loss struct {
 	Last  time.Time `json:"last"`
 	Event string    `json:"event,omitempty"` // the event that was lost; empty: any
 	// Cause says in one word why: slow (the listener did not keep up), size (too large for it), value or time (refused, see
-	// docs/protocol.md), event (its sender does not offer it), refused, failed (a sensor gave no reading that can be true), or
-	// several. Empty: the device had no room for it.
+	// docs/protocol.md), event (its sender does not offer it), refused, failed (a sensor gave no reading that can be true),
+	// journal (the hub's journal has them no more), or several. Empty: the device had no room for it.
 	Cause string `json:"cause,omitempty"`
+	// From and To are the positions of the first and the last event that the journal has no more. They may have been those of
+	// any sender, so the gap's own sender is empty for a listener to all of them.
+	From *Position `json:"from,omitempty"`
+	To   *Position `json:"to,omitempty"`
 }
 
 // add counts one more event, lost for this cause.

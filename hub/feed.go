@@ -30,7 +30,7 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
-		o.flow.sent()
+		o.flow.Sent()
 		o.feed.hand = entry{listener: l, event: *ev}
 		if !o.feed.transmitting {
 			o.feed.transmitting = true
@@ -46,7 +46,7 @@ func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 		o.unsent(l, ev, err)
 		return
 	}
-	o.flow.sent()
+	o.flow.Sent()
 }
 
 // transmit transmits the event in hand and those after it, until none is left or enough are in flight.
@@ -87,7 +87,7 @@ func (o *outbox) transmitOne(e *entry) {
 func (o *outbox) messageAnswered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.flow.answered(1)
+	o.flow.Answered(1)
 	o.fill()
 }
 
@@ -95,15 +95,15 @@ func (o *outbox) messageAnswered() {
 func (o *outbox) signalsAnswered(n int) {
 	o.mu.Lock()
 	o.feed.pending = o.feed.sink.Pending()
-	if n > o.flow.inFlight {
+	if n > o.flow.InFlight() {
 		o.leave(fmt.Errorf("%w: the client answers what it cannot have read", carrier.ErrLimit))
 		o.mu.Unlock()
 		return
 	}
-	o.flow.answered(n)
-	before := o.flow.inFlight
+	o.flow.Answered(n)
+	before := o.flow.InFlight()
 	o.fill()
-	more := o.flow.inFlight > before
+	more := o.flow.InFlight() > before
 	o.mu.Unlock()
 	if more {
 		o.feed.sink.Flush(true)
@@ -142,9 +142,16 @@ type routeKey struct{ sender, event string }
 
 // of returns the route of an event.
 func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
-	if r := rs.latest; r != nil && r.Sender == ev.Sender && r.Event == ev.Name {
-		return r
+	r := rs.latest
+	if r == nil || r.Sender != ev.Sender || r.Event != ev.Name {
+		r = rs.find(l, ev)
 	}
+	r.Renew(ev.Connection, ev.Position.Epoch)
+	return r
+}
+
+// find returns a route that is not the latest, and makes it if need be.
+func (rs *outRoutes) find(l *Listener, ev *Event) *carrier.OutRoute {
 	key := routeKey{ev.Sender, ev.Name}
 	r := rs.all[key]
 	if r == nil {
@@ -218,7 +225,7 @@ func (f *fanout) finish(now bool) {
 }
 
 // adds reports whether there is something for a commit. f may be nil.
-func (f *fanout) adds() bool { return f != nil && f.group != nil && !f.group.Empty() }
+func (f *fanout) adds() bool { return f != nil && f.group != nil && f.group.Len() > 0 }
 
 // mustWait reports whether listeners want the sender to slow down.
 func (f *fanout) mustWait() bool { return f != nil && len(f.slow) > 0 }
@@ -265,7 +272,9 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 }
 
 func signalOf(ev *Event) carrier.Signal {
-	s := carrier.Signal{Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Data: ev.Data}
+	s := carrier.Signal{
+		Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Sequence: ev.Position.Sequence, Last: ev.Last, Data: ev.Data,
+	}
 	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}

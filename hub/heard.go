@@ -62,8 +62,10 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		return
 	}
 	signals := []carrier.Signal{{
-		Route:       &carrier.Route{Listener: id, Sender: in.sender, Event: in.event, Handle: l},
-		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.value("data"),
+		Route: &carrier.Route{
+			Listener: id, Sender: in.sender, Event: in.event, Connection: in.connection, Epoch: in.position.Epoch, Handle: l,
+		},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
 	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
@@ -89,7 +91,8 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			continue
 		}
 		if !l.removed.Load() {
-			ev := c.eventOf(&signals[i], at)
+			var ev Event
+			c.eventOf(&ev, &signals[i], at)
 			l.call(&ev)
 		}
 		done++
@@ -104,17 +107,17 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 	answers.Done(done)
 }
 
-func (c *connection) eventOf(s *carrier.Signal, at time.Time) Event {
+// eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
+func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	switch {
 	case s.Time != 0:
 		at = time.Unix(0, s.Time)
 	case at.IsZero():
 		at = c.router.now()
 	}
-	return Event{
-		Sender: s.Route.Sender, Name: s.Route.Event,
-		Time: at, Uncertainty: time.Duration(s.Uncertainty), Seq: s.Seq, Data: s.Data,
-	}
+	ev.Sender, ev.Name = s.Route.Sender, s.Route.Event
+	ev.Time, ev.Uncertainty, ev.Seq, ev.Data = at, time.Duration(s.Uncertainty), s.Seq, s.Data
+	ev.Connection, ev.Position, ev.Last = s.Route.Connection, Position{s.Route.Epoch, s.Sequence}, s.Last
 }
 
 // listenerOf returns the listener of a route, which the route remembers.

@@ -302,7 +302,7 @@ func (k *keeping) sync(most time.Duration) {
 
 // latestConnection returns the highest number of a connection on record.
 func (k *keeping) latestConnection() (n uint64) {
-	_ = k.Last(journal.Filter{}, func(e *journal.Entry) error {
+	_ = k.Last(nil, func(e *journal.Entry) error {
 		n = max(n, e.Connection)
 		return nil
 	})

@@ -1,8 +1,9 @@
 package hub_test
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 
@@ -18,20 +19,25 @@ func kept(t *testing.T, dir string) (list []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := j.Read(0, journal.Filter{})
+	defer j.Close()
+	r := j.Read(journal.Query{Bounded: true})
 	defer r.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	note := func(e *journal.Entry) error {
-		data := string(e.Data)
-		if e.Event.Event[0] == '#' {
-			data = ""
+	entries := make([]journal.Entry, 64)
+	for n := 0; err == nil; n, err = r.Next(t.Context(), entries) {
+		for _, e := range entries[:n] {
+			data := string(e.Data)
+			if e.Lost > 0 || e.Back > 0 {
+				list = append(list, fmt.Sprintf("lost %d, back %d", e.Lost, e.Back))
+				continue
+			}
+			if e.Event.Event[0] == '#' {
+				data = ""
+			}
+			list = append(list, fmt.Sprintf("%s %s %s", e.Sender, e.Event.Event, data))
 		}
-		list = append(list, fmt.Sprintf("%s %s %s", e.Sender, e.Event.Event, data))
-		return nil
 	}
-	for err == nil {
-		err = r.Next(ctx, note)
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
 	}
 	return list
 }

@@ -197,7 +197,7 @@ func TestFlushedWaitsForGaps(t *testing.T) {
 		}
 		sent[0].done(carrier.Done(nil), nil)
 		<-flushed
-		if n := w.handler.client(hearer).outbox.flow.inFlight; n != 0 {
+		if n := w.handler.client(hearer).outbox.flow.InFlight(); n != 0 {
 			t.Errorf("%d events are in flight", n)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
+	"sighub/hub/internal/flow"
 	"sighub/internal/lockrank"
 )
 
@@ -40,7 +41,7 @@ type outbox struct {
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was queued last
-	flow        flow
+	flow        flow.Flow
 	feed        feed
 	room        waiters
 	idle        waiters // for everything to be answered
@@ -220,14 +221,14 @@ func (o *outbox) open() bool {
 	if o.feed.inHand() {
 		return false
 	}
-	if o.feed.pending >= scarcePending && o.flow.inFlight > 0 &&
-		(o.feed.pending >= carrier.PendingLimit || o.scarce() && o.flow.late(flowDelay)) {
+	if o.feed.pending >= scarcePending && o.flow.InFlight() > 0 &&
+		(o.feed.pending >= carrier.PendingLimit || o.scarce() && o.flow.Late(flow.Delay)) {
 		return false
 	}
-	if o.wantsLatest && o.flow.stands() {
+	if o.wantsLatest && o.flow.Stands() {
 		return false
 	}
-	return o.flow.open()
+	return o.flow.Open()
 }
 
 // scarcePending is how many bytes may wait to be written to a client that is late with its answers, while as much as may waits
@@ -326,7 +327,7 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 
 // settled wakes whoever waits until everything is answered, if it is.
 func (o *outbox) settled() {
-	if o.flow.inFlight == 0 && o.queue.len() == 0 && !o.feed.inHand() {
+	if o.flow.InFlight() == 0 && o.queue.len() == 0 && !o.feed.inHand() {
 		o.idle.wake()
 	}
 }

@@ -246,7 +246,7 @@ func TestTooLargeIsNotInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := &w.handler.client(1).outbox
-		if n, put := o.flow.inFlight, sink.take(); n != 1 || len(put) != 1 || !strings.Contains(put[0], `"count":1`) {
+		if n, put := o.flow.InFlight(), sink.take(); n != 1 || len(put) != 1 || !strings.Contains(put[0], `"count":1`) {
 			t.Errorf("%d are in flight; %q are put", n, put)
 		}
 		w.handler.SignalsAnswered(1, 1, nil)
@@ -285,8 +285,8 @@ func TestAnswersMakeRoom(t *testing.T) {
 		w.handler.SignalsAnswered(1, 1, nil)
 		synctest.Wait()
 		c := w.handler.client(1)
-		if len(c.listeners) != 0 || c.outbox.flow.inFlight != 0 {
-			t.Errorf("after an answer to nothing, there are %d listeners, and %d are in flight", len(c.listeners), c.outbox.flow.inFlight)
+		if len(c.listeners) != 0 || c.outbox.flow.InFlight() != 0 {
+			t.Errorf("after an answer to nothing, there are %d listeners, and %d are in flight", len(c.listeners), c.outbox.flow.InFlight())
 		}
 		sink.write()
 	})

@@ -1,6 +1,10 @@
 package hub
 
-import "time"
+import (
+	"time"
+
+	"sighub/hub/internal/flow"
+)
 
 // An entry is an event for a listener.
 type entry struct {
@@ -12,7 +16,7 @@ type entry struct {
 }
 
 // outdated reports whether the entry has waited for too long while a newer one of its kind waits.
-func (e *entry) outdated() bool { return e.next != 0 && time.Since(e.at) > flowDelay }
+func (e *entry) outdated() bool { return e.next != 0 && time.Since(e.at) > flow.Delay }
 
 type entryKey struct {
 	listener      *Listener

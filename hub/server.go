@@ -14,6 +14,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
+	"sighub/hub/internal/flow"
 	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 	"sighub/journal"
@@ -283,7 +284,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.outbox = outbox{
 		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
-		flow: newFlow(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
+		flow: flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
 	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c

@@ -244,12 +244,10 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 			}
 			s.Route.Handle = g
 		}
-		d := delivery{
-			event: Event{
-				Sender: g.sender.name, Name: g.event, Time: at, Uncertainty: time.Duration(s.Uncertainty), Data: s.Data,
-			},
-			signal: g, borrowed: borrowed, grouped: true, fanout: &c.signals.fanout,
-		}
+		var d delivery // filled field by field: a literal is made elsewhere, and then copied
+		d.event.Sender, d.event.Name = g.sender.name, g.event
+		d.event.Time, d.event.Uncertainty, d.event.Data = at, time.Duration(s.Uncertainty), s.Data
+		d.signal, d.borrowed, d.grouped, d.fanout = g, borrowed, true, &c.signals.fanout
 		p := g.sender.producer
 		if p != nil && s.Seq > 0 && s.Seq <= p.last {
 			c.signals.again = max(c.signals.again, p.ticket)
@@ -257,7 +255,7 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 		}
 		err := g.sender.topic.take(&d)
 		if err == errTaken && !borrowed { //nolint:errorlint // it is not wrapped
-			<-g.sender.topic.delivered()
+			<-g.sender.topic.turnEnds()
 		}
 		if err == nil && p != nil && s.Seq > 0 {
 			c.signals.number(p, s.Seq)

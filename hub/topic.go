@@ -204,6 +204,16 @@ func (t *topic) delivered() <-chan struct{} {
 	return idle
 }
 
+// turnEnds returns a channel that is closed when the turn of the goroutine that has it has ended.
+func (t *topic) turnEnds() <-chan struct{} {
+	t.mu.Lock()
+	idle := t.idle.wait()
+	t.turn.Or(waiting)
+	t.mu.Unlock()
+	t.flush()
+	return idle
+}
+
 const (
 	flushEvery = 64 // connections with something to write are written to, while there is more to deliver
 	overMost   = 64 // slow listeners are remembered for whoever triggers next
@@ -276,7 +286,7 @@ func (t *topic) waitForRoom(ctx context.Context) error {
 func (d *delivery) deliver() {
 	conn := d.signal.sender
 	conn.seq++
-	d.event.Seq = conn.seq
+	d.event.Seq, d.event.Connection = conn.seq, conn.connection
 	if d.fanout != nil {
 		d.fanout.packed.Reset()
 	}

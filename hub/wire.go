@@ -135,6 +135,22 @@ func (a *arguments) number(key string) uint64 {
 	return n
 }
 
+// optionalNumber reads a number. It is 0 if the argument is null or missing.
+func (a *arguments) optionalNumber(key string) uint64 {
+	if v := a.value(key); v.IsNull() {
+		return 0
+	}
+	return a.number(key)
+}
+
+// position reads a position, which may be missing.
+func (a *arguments) position(key string) (p Position) {
+	if v := a.value(key); !v.IsNull() && v.Decode(&p) != nil {
+		a.fail("%s must be a list of an epoch and a sequence", key)
+	}
+	return p
+}
+
 // texts reads a list of texts, nil for each null among them. One text is a list of one.
 func (a *arguments) texts(key string) []*string {
 	var list []*string
@@ -192,6 +208,9 @@ type info struct {
 	time          time.Time
 	uncertainty   time.Duration
 	seq           uint64
+	connection    uint64
+	position      Position
+	last          bool
 	err           error // why the time cannot be the event's
 }
 
@@ -212,9 +231,8 @@ func (a *arguments) info() info {
 		f.fail("info.uncertainty must be a non-negative number of nanoseconds")
 	}
 	in.uncertainty = time.Duration(ns)
-	if s := f.value("seq"); !s.IsNull() && s.Decode(&in.seq) != nil {
-		f.fail("info.seq must be a non-negative integer")
-	}
+	in.seq, in.connection = f.optionalNumber("seq"), f.optionalNumber("connection")
+	in.position, in.last = f.position("position"), f.flag("last")
 	if a.err == nil {
 		a.err = f.err
 	}
@@ -227,7 +245,7 @@ func tellable(t time.Time) bool { return carrier.Tellable(t) }
 // AppendTo implements carrier.Appender.
 func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	entries := 2
-	for _, there := range []bool{!in.time.IsZero(), in.uncertainty > 0, in.seq > 0} {
+	for _, there := range []bool{!in.time.IsZero(), in.uncertainty > 0, in.seq > 0, in.connection > 0, !in.position.IsZero(), in.last} {
 		if there {
 			entries++
 		}
@@ -247,6 +265,15 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	}
 	if in.seq > 0 {
 		w.Uint("seq", in.seq)
+	}
+	if in.connection > 0 {
+		w.Uint("connection", in.connection)
+	}
+	if !in.position.IsZero() {
+		w.Any("position", in.position)
+	}
+	if in.last {
+		w.Any("last", true)
 	}
 	return w.End()
 }
@@ -279,6 +306,7 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
 		p.info.uncertainty, p.info.seq = ev.Uncertainty, ev.Seq
+		p.info.connection, p.info.position, p.info.last = ev.Connection, ev.Position, ev.Last
 		if tellable(ev.Time) {
 			p.info.time = ev.Time
 		}

@@ -59,13 +59,16 @@ func BenchmarkRead(b *testing.B) {
 	for j.Sync(ctx) != nil {
 		time.Sleep(time.Millisecond)
 	}
+	some := make([]Entry, 256)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, n := j.Read(0, Filter{}), 0
+		r, n := j.Read(Query{}), 0
 		for n < events {
-			if err := r.Next(ctx, func(*Entry) error { n++; return nil }); err != nil {
+			m, err := r.Next(ctx, some)
+			if err != nil {
 				b.Fatal(err)
 			}
+			n += m
 		}
 		_ = r.Close()
 	}

@@ -6,50 +6,54 @@ import (
 	"time"
 )
 
-// Health says whether a journal can write.
-type Health struct {
-	Err   error     // why the latest commit failed; nil if it did not
-	Since time.Time // when commits began to fail
-	Lost  uint64    // commits that were given up
-}
-
-// Health returns whether the journal can write.
-func (j *Journal) Health() Health {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.health
-}
-
 // Serve commits until ctx is done, and then what is still waiting. It calls ended after each commit, in ascending order, on its
 // goroutine and without a lock: durable reports whether everything up to the ticket since the last call is on disk. It is not if
-// the disk has refused to take it for [Options].GiveUp.
+// the disk has refused to take it for [Options].GiveUp. At the end the journal is closed.
 func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable bool)) error {
 	p := newPace(j.o.Pace, time.Now())
+	tended := make(chan struct{})
+	go func() {
+		defer close(tended)
+		j.tend()
+	}()
 	for j.await(ctx, p) {
-		j.commit(ctx, p, ended)
-	}
-	for {
-		c := j.take()
-		if c == nil {
-			break
+		if c := j.take(); c != nil {
+			j.write(ctx, p, c, ended)
 		}
-		j.write(context.WithoutCancel(ctx), p, c, ended)
 	}
-	return j.log.close(nil)
+	for c := j.take(); c != nil; c = j.take() {
+		j.write(ctx, p, c, ended)
+	}
+	close(j.spare)
+	<-tended
+	return errors.Join(j.log.close(), j.Close())
 }
+
+// tend makes spare files until their channel is closed: a commit should not have to wait for one.
+func (j *Journal) tend() {
+	for range j.spare {
+		if err := j.log.prepareNext(); err != nil {
+			j.o.Logger.Warn("there is no room for the next segment of the journal: the oldest events will go", "error", err)
+		}
+	}
+}
+
+// expireEvery is how often a journal looks for old segments.
+const expireEvery = time.Minute
 
 // await waits until a commit is due. It returns false when ctx is done.
 func (j *Journal) await(ctx context.Context, p *pace) bool {
-	timer := time.NewTimer(0)
+	timer, age := time.NewTimer(0), time.NewTicker(expireEvery)
 	defer timer.Stop()
+	defer age.Stop()
 	for {
 		j.mu.Lock()
-		waiting, urgent := j.pending, j.urgent
+		waiting, urgent, hurry := j.pending, j.urgent, j.hurry
 		j.mu.Unlock()
 		var due <-chan time.Time
 		if waiting > 0 {
 			wait := p.due(time.Now(), waiting, urgent)
-			if wait == 0 {
+			if wait == 0 || hurry {
 				return ctx.Err() == nil
 			}
 			timer.Reset(wait)
@@ -61,6 +65,8 @@ func (j *Journal) await(ctx context.Context, p *pace) bool {
 		case <-j.wake:
 		case <-due:
 			return true
+		case <-age.C:
+			j.expire()
 		}
 	}
 }
@@ -73,15 +79,12 @@ func (j *Journal) take() *commit {
 		return nil
 	}
 	c := j.queue[0]
-	j.queue = append(j.queue[:0], j.queue[1:]...)
-	j.urgent = false
+	n := copy(j.queue, j.queue[1:])
+	j.queue[n] = nil
+	j.queue = j.queue[:n]
+	j.urgent, j.writing = false, c
+	j.hurry = j.hurry && len(j.queue) > 0
 	return c
-}
-
-func (j *Journal) commit(ctx context.Context, p *pace, ended func(Ticket, bool)) {
-	if c := j.take(); c != nil {
-		j.write(ctx, p, c, ended)
-	}
 }
 
 // retryEvery is the pause between attempts to write to a disk that fails. The first one is made at once, to another segment.
@@ -89,53 +92,83 @@ const retryEvery = time.Second
 
 // write writes one commit, with as many attempts as there is time for.
 func (j *Journal) write(ctx context.Context, p *pace, c *commit, ended func(Ticket, bool)) {
-	var err error
-	for attempt := 0; ; attempt++ {
-		var first uint64
-		if first, err = j.log.append(kindData, c.content, c.events); err == nil {
-			j.committed(first, c)
-			p.committed(time.Now(), int64(len(j.log.buf)))
+	f := frame{kind: kindData, count: uint32(c.events), times: c.times, content: c.content}
+	err := j.attempt(&f)
+	for again := 0; err != nil && !errors.Is(err, errTooLarge); again++ {
+		if over := j.failed(err); over || ctx.Err() != nil {
 			break
 		}
-		if j.failed(err) >= j.o.GiveUp || ctx.Err() != nil {
-			break
-		}
-		if attempt > 0 {
+		if again > 0 {
 			select {
 			case <-time.After(retryEvery):
 			case <-ctx.Done():
 			}
 		}
+		err = j.attempt(&f)
 	}
+	if err == nil {
+		j.committed(&f)
+		p.committed(time.Now(), j.log.written())
+	} else {
+		j.log.skip(c.events)
+		j.view.Store(j.log.view())
+		if errors.Is(err, errTooLarge) {
+			j.o.Logger.Error("the journal does not keep something", "error", err)
+		}
+	}
+	j.ended.Store(uint64(c.ticket))
 	j.mu.Lock()
 	if err != nil {
 		j.health.Lost++
+		j.health.LostEvents += uint64(c.events)
 	}
+	j.writing = nil
 	j.pending -= len(c.content)
 	if j.room != nil && j.pending < j.o.Pending {
 		close(j.room)
 		j.room = nil
 	}
 	ticket := c.ticket
-	if cap(c.content) <= 1<<20 { // a large one was an exception
-		j.free = append(j.free, c)
+	j.recycle(c)
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
 	}
 	j.mu.Unlock()
 	ended(ticket, err == nil)
 }
 
-// committed makes known what was committed.
-func (j *Journal) committed(first uint64, c *commit) {
-	f := frame{epoch: j.log.epoch, first: first, count: uint32(c.events)}
-	var p parser
+// attempt writes a commit once. After one was given up, it tries no more often than a disk that fails is tried.
+func (j *Journal) attempt(f *frame) error {
 	j.mu.Lock()
-	j.mem.begin(&f)
-	err := p.read(&f, c.content, j.mem)
+	h := j.health
+	j.mu.Unlock()
+	if h.Err != nil && h.gaveUp && time.Since(h.tried) < retryEvery {
+		return h.Err
+	}
+	if err := j.moveCursors(int(f.count)); err != nil {
+		return err
+	}
+	first, err := j.log.append(*f)
+	f.epoch, f.first = j.log.epoch, first
+	return err
+}
+
+// committed makes known what was committed.
+func (j *Journal) committed(f *frame) {
+	j.memMu.Lock()
+	err := j.mem.read(f)
+	j.memMu.Unlock()
+	j.view.Store(j.log.view())
+	if j.log.rolled && len(j.log.kept)+len(j.log.unread) < j.log.most {
+		select {
+		case j.spare <- struct{}{}:
+		default:
+		}
+	}
+	j.mu.Lock()
 	healthy := j.health.Err == nil
-	j.health.Err, j.health.Since = nil, time.Time{}
-	j.view = j.log.view(j.log.dir)
-	close(j.changed)
-	j.changed = make(chan struct{})
+	j.health.Err, j.health.Since, j.health.gaveUp = nil, time.Time{}, false
 	j.mu.Unlock()
 	if err != nil {
 		j.o.Logger.Error("the journal has written what it cannot read", "error", err)
@@ -145,46 +178,48 @@ func (j *Journal) committed(first uint64, c *commit) {
 	}
 }
 
-// failed notes that an attempt failed, and returns how long they have been failing.
-func (j *Journal) failed(err error) time.Duration {
+// failed notes that an attempt failed, and reports whether they have been failing for so long that the commit is given up.
+func (j *Journal) failed(err error) bool {
 	now := time.Now()
 	j.mu.Lock()
 	first := j.health.Err == nil
 	if first {
 		j.health.Since = now
 	}
-	j.health.Err = err
-	since := now.Sub(j.health.Since)
+	j.health.Err, j.health.tried = err, now
+	over := j.o.GiveUp >= 0 && now.Sub(j.health.Since) >= j.o.GiveUp
+	told := over && !j.health.gaveUp
+	j.health.gaveUp = over
 	j.mu.Unlock()
 	if first {
 		j.o.Logger.Error("the journal cannot write: nothing is acknowledged until it can", "error", err)
 	}
-	return since
+	if told {
+		j.o.Logger.Error("the journal still cannot write: what comes is acknowledged without being kept", "error", err)
+	}
+	return over
 }
 
-// Sync commits at once what waits, and returns when it is on disk.
+// Sync commits at once what waits, and returns when that is on disk. The error says why it is not.
 func (j *Journal) Sync(ctx context.Context) error {
 	j.mu.Lock()
-	waiting := j.pending > 0
-	j.urgent = true
+	upTo, lost := j.ticket, j.health.Lost
+	j.urgent, j.hurry = true, true
 	j.mu.Unlock()
-	for waiting {
-		j.mu.Lock()
-		waiting = j.pending > 0
-		changed, health := j.changed, j.health
-		j.mu.Unlock()
-		if health.Err != nil {
-			return health.Err
-		}
-		if !waiting {
-			return nil
+	for j.Committed() < upTo {
+		changed := j.changes()
+		if j.Committed() >= upTo {
+			break
 		}
 		j.notify()
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return errors.Join(errors.New("journal: not everything is on disk"), ctx.Err())
+			return errors.Join(errors.New("journal: not everything is on disk"), j.Health().Err, ctx.Err())
 		}
+	}
+	if h := j.Health(); h.Lost > lost {
+		return errors.Join(errors.New("journal: not everything is on disk"), h.Err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 )
 
 // A frame begins at a multiple of frameAlign, so that a later frame is found behind one that cannot be read, and no sector that
@@ -23,16 +24,19 @@ const frameAlign = 4096
 //	16  8  sequence of the first event; if there is none, of the next
 //	24  4  epoch
 //	28  4  kind
+//	32  8  time of the earliest event, in nanoseconds since 1970
+//	40  8  time of the latest event
 const (
 	frameMagic  = 0x6a686773 // "sghj"
-	frameHeader = 32
+	frameHeader = 48
 )
 
 // The kinds of frames.
 const (
-	kindData = iota // a commit
-	kindHead        // the first of a segment
-	kindEnd         // the last before the journal was closed in order
+	kindData  = iota // a commit
+	kindHead         // the first of a segment, twice
+	kindState        // what is known of everything before the segment, behind the heads
+	kindEnd          // the last before the journal was closed in order
 )
 
 // A frame is a commit as it is on disk.
@@ -41,25 +45,45 @@ type frame struct {
 	epoch   uint32
 	first   uint64 // sequence of the first event; if there is none, of the next
 	count   uint32 // events
+	times          // of the events
 	content []byte
 }
+
+// times are those between which events lie.
+type times struct{ min, max int64 }
+
+var (
+	never   = times{math.MaxInt64, math.MinInt64} // of no event
+	unknown = times{math.MinInt64, math.MaxInt64}
+)
+
+func (t times) and(u times) times { return times{min(t.min, u.min), max(t.max, u.max)} }
+
+// overlaps reports whether an event may lie at or after since, and before until.
+func (t times) overlaps(since, until int64) bool { return t.max >= since && t.min < until }
 
 // A seal is what the checksums of a segment's frames begin with.
 type seal struct {
 	number uint64
 	key    uint64 // random; 0 in the head, which holds it
+	bare   bool   // a planted fault: the number is left out
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (s seal) checksum(header, content []byte) uint32 {
 	var start [16]byte
-	binary.LittleEndian.PutUint64(start[:], s.number)
-	binary.LittleEndian.PutUint64(start[8:], s.key)
+	if !s.bare {
+		binary.LittleEndian.PutUint64(start[:], s.number)
+		binary.LittleEndian.PutUint64(start[8:], s.key)
+	}
 	sum := crc32.Update(0, castagnoli, start[:])
 	sum = crc32.Update(sum, castagnoli, header)
 	return crc32.Update(sum, castagnoli, content)
 }
+
+// zeros are what a frame is filled up with.
+var zeros [frameAlign]byte
 
 // aligned returns the next multiple of frameAlign.
 func aligned(n int64) int64 { return (n + frameAlign - 1) &^ (frameAlign - 1) }
@@ -77,9 +101,11 @@ func (f *frame) appendTo(dst []byte, s seal) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, f.first)
 	dst = binary.LittleEndian.AppendUint32(dst, f.epoch)
 	dst = binary.LittleEndian.AppendUint32(dst, f.kind)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.min))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.max))
 	binary.LittleEndian.PutUint32(dst[start+4:], s.checksum(dst[start+8:start+frameHeader], f.content))
 	dst = append(dst, f.content...)
-	return append(dst, make([]byte, f.size()-int64(len(dst)-start))...)
+	return append(dst, zeros[:f.size()-int64(len(dst)-start)]...)
 }
 
 // Errors of parseFrame.
@@ -109,6 +135,7 @@ func parseFrame(data []byte, s seal) (f frame, err error) {
 		first:   binary.LittleEndian.Uint64(data[16:]),
 		epoch:   binary.LittleEndian.Uint32(data[24:]),
 		kind:    binary.LittleEndian.Uint32(data[28:]),
+		times:   times{int64(binary.LittleEndian.Uint64(data[32:])), int64(binary.LittleEndian.Uint64(data[40:]))},
 		content: data[frameHeader : frameHeader+length],
 	}
 	if sum := s.checksum(data[8:frameHeader], f.content); sum != binary.LittleEndian.Uint32(data[4:]) {

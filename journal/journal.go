@@ -2,47 +2,71 @@ package journal
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
-	"maps"
-	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"sighub/journal/folder"
 )
 
 // Options are those of a Journal. Zero values are defaults.
 type Options struct {
-	// Size is how many bytes all segments have together: 1 GiB by default. The oldest events go when they are used up.
+	// Size is how many bytes everything may have together: 1 GiB by default, and never more than a tenth of the disk. The oldest
+	// events go when they are used up.
 	Size int64
-	// Segment is the size of a segment: 8 MiB by default.
+	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer. None
+	// goes while the clock is not set.
+	Age time.Duration
+	// Segment is the size of a segment: 8 MiB by default, or less on a small disk.
 	Segment int64
 	// Pending is how many bytes may wait to be committed: 8 MiB by default. See [Journal.Room].
 	Pending int
 	Pace    PaceOptions
 	// GiveUp is how long a journal that cannot write keeps what waits, before it tells that it is not durable: 10 s by default.
+	// Negative: for ever.
 	GiveUp time.Duration
 	// Logger receives what is wrong with the folder. Nil: nothing is logged.
 	Logger *slog.Logger
+	// Now is the clock that says how old segments are; nil: time.Now. It is for tests of clocks that are wrong.
+	Now func() time.Time
 }
 
 func (o Options) withDefaults() Options {
-	if o.Segment <= 0 {
-		o.Segment = 8 << 20
-	}
 	if o.Size <= 0 {
 		o.Size = 1 << 30
+	}
+	if o.Segment <= 0 {
+		o.Segment = 8 << 20
 	}
 	if o.Pending <= 0 {
 		o.Pending = 8 << 20
 	}
-	if o.GiveUp <= 0 {
+	if o.GiveUp == 0 {
 		o.GiveUp = 10 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return o
+}
+
+// smallestSegment is the size below which a segment does not become on a small disk.
+const smallestSegment = 256 << 10
+
+// fit makes everything at most a tenth of the disk.
+func (o *Options) fit(dir folder.Folder) {
+	if total, _, err := dir.Space(); err == nil && total > 0 {
+		o.Size = min(o.Size, total/10)
+	}
+	for o.Segment > smallestSegment && o.Size/o.Segment < 8 {
+		o.Segment /= 2
+	}
+	o.Segment = aligned(o.Segment)
 }
 
 // A Ticket stands for a commit. Tickets count up. 0 stands for nothing that could be awaited.
@@ -50,49 +74,76 @@ type Ticket uint64
 
 // A Journal keeps events in a folder. It is safe for concurrent use.
 type Journal struct {
-	o   Options
-	log *log // of the goroutine that commits
+	o     Options
+	dir   folder.Folder
+	log   *log // of the goroutine that commits, as is clock
+	clock *clock
+	lock  io.Closer
 
 	mu      sync.Mutex
-	mem     *memory
 	queue   []*commit // oldest first; the last one is still open
+	writing *commit
 	free    []*commit
 	ticket  Ticket // of the last one
 	pending int    // bytes of all of them
 	room    chan struct{}
-	view    view
-	changed chan struct{} // closed when view changes
 	health  Health
+	changed chan struct{} // closed when more can be read; nil: nobody waits
 	wake    chan struct{}
+	spare   chan struct{} // a spare file is wanted
 	urgent  bool
+	hurry   bool // somebody waits for Sync
+
+	ended atomic.Uint64 // ticket
+	view  atomic.Pointer[view]
+
+	memMu sync.RWMutex
+	mem   *memory
 }
 
-// A commit gathers what is written together.
-type commit struct {
-	writer
-	ticket Ticket
-	since  time.Time // when its first record came
-}
-
-// Open opens the journal in a folder, which is made if it is not there, and reads its newest segment. It writes nothing.
+// Open opens the journal in a folder, which is made if it is not there, and reads its newest segment. It writes nothing else.
+// Another process cannot open the journal until this one has closed it or has ended.
 func Open(dir string, o Options) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: the folder cannot be made: %w", err)
+	d := folder.Directory(dir)
+	if err := d.Make(); err != nil {
+		return nil, errors.Join(errors.New("journal: "+dir), err)
 	}
-	return openFolder(directory(dir), o)
+	return OpenFolder(d, o)
 }
 
-func openFolder(dir folder, o Options) (*Journal, error) {
+// OpenFolder is [Open] for any kind of folder.
+func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
+	lock, err := dir.Lock()
+	if err != nil {
+		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+	}
+	j, err := open(dir, o, planted())
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	j.lock = lock
+	return j, nil
+}
+
+// OpenReadOnly opens a journal to be read, also while a hub has it: as it is now. The folder stays as it is. Serve must not be called, and
+// nothing can be appended.
+func OpenReadOnly(dir string, o Options) (*Journal, error) {
+	d := folder.Directory(dir)
+	if _, err := d.List(); err != nil {
+		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+	}
+	return open(d, o, planted())
+}
+
+func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
 	o = o.withDefaults()
-	j := &Journal{o: o, mem: newMemory(), wake: make(chan struct{}, 1), changed: make(chan struct{})}
-	var p parser
+	o.fit(dir)
+	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1), spare: make(chan struct{}, 1)}
+	j.log = &log{dir: dir, size: o.Segment, most: max(2, int(o.Size/o.Segment)), now: o.Now, faults: fs}
+	j.mem = newMemory(boundsOf(j.log.maxState()))
 	var unread error
-	log, st, err := open(dir, o.Segment, int(o.Size/o.Segment), func(f *frame) error {
-		j.mem.begin(f)
-		unread = errors.Join(unread, p.read(f, f.content, j.mem))
-		return nil
-	}, func(snapshot *frame) {
-		unread = errors.Join(unread, p.read(snapshot, snapshot.content, j.mem))
+	st, err := j.log.open(func(f *frame) {
+		unread = errors.Join(unread, j.mem.read(f))
 	})
 	if err != nil {
 		return nil, err
@@ -105,101 +156,23 @@ func openFolder(dir folder, o Options) (*Journal, error) {
 	for _, h := range st.holes {
 		o.Logger.Warn("events of the journal are lost", "from", h.from, "to", h.to-1)
 	}
-	j.log = log
-	log.snapshot = func() []byte { // of the goroutine that commits, which alone changes mem
-		return j.mem.snapshot()
+	j.log.snapshot = j.mem.snapshot // of the goroutine that commits, which alone changes it
+	v := j.log.view()
+	j.view.Store(v)
+	j.clock = newClock(o.Now)
+	if n := len(v.kept); n > 0 {
+		j.clock = newClock(o.Now, v.kept[n-1].began, v.times.max)
 	}
-	j.view = log.view(dir)
 	return j, nil
 }
 
-// A Group gathers events and marks that are committed together. Its methods are for one goroutine. It is used again.
-type Group struct {
-	j      *Journal
-	events []Event
-	marks  []Mark
-	data   []byte
-}
-
-// A Mark is the state of something, such as a device's link, that belongs to the events with which it is committed.
-type Mark struct {
-	Key   string
-	State []byte // empty: there is none any more
-}
-
-// NewGroup returns an empty group.
-func (j *Journal) NewGroup() *Group { return &Group{j: j} }
-
-// Add adds an event. Its data is copied.
-func (g *Group) Add(e Event) {
-	e.Data = g.copy(e.Data)
-	g.events = append(g.events, e)
-}
-
-// Mark adds a mark. The state is copied.
-func (g *Group) Mark(key string, state []byte) { g.marks = append(g.marks, Mark{key, g.copy(state)}) }
-
-// Empty reports whether nothing was added since the group was made, given to a commit or emptied.
-func (g *Group) Empty() bool { return len(g.events)+len(g.marks) == 0 }
-
-// Discard empties the group.
-func (g *Group) Discard() {
-	clear(g.events)
-	clear(g.marks)
-	g.events, g.marks, g.data = g.events[:0], g.marks[:0], g.data[:0]
-}
-
-func (g *Group) copy(b []byte) []byte {
-	start := len(g.data)
-	g.data = append(g.data, b...) // what was copied before stays valid where it was
-	return g.data[start:len(g.data):len(g.data)]
-}
-
-// Append gives the group to the next commit, and empties it. It neither waits nor calls anything. An empty group has no ticket.
-func (g *Group) Append(urgent bool) Ticket {
-	if g.Empty() {
-		return 0
+// Close closes a journal that is not served.
+func (j *Journal) Close() error {
+	err := j.log.giveUp()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
 	}
-	size := 64 * len(g.marks)
-	for i := range g.events {
-		size += 64 + len(g.events[i].Data) + len(g.events[i].Sender) + len(g.events[i].Event)
-	}
-	for i := range g.marks {
-		size += len(g.marks[i].Key) + len(g.marks[i].State)
-	}
-	j := g.j
-	j.mu.Lock()
-	c := j.last(size)
-	before := len(c.content)
-	for i := range g.events {
-		c.event(&g.events[i])
-	}
-	for i := range g.marks {
-		c.mark(g.marks[i].Key, g.marks[i].State)
-	}
-	j.pending += len(c.content) - before
-	j.urgent = j.urgent || urgent
-	ticket := c.ticket
-	j.mu.Unlock()
-	g.Discard()
-	j.notify()
-	return ticket
-}
-
-// last returns the commit that is open, with room for so many bytes. The lock is held.
-func (j *Journal) last(size int) *commit {
-	if n := len(j.queue); n > 0 && len(j.queue[n-1].content)+size <= j.log.maxFrame() {
-		return j.queue[n-1]
-	}
-	c := new(commit)
-	if n := len(j.free); n > 0 {
-		c, j.free = j.free[n-1], j.free[:n-1]
-	}
-	c.reset()
-	j.ticket++
-	c.ticket, c.since = j.ticket, time.Now()
-	j.queue = append(j.queue, c)
-	return c
+	return err
 }
 
 func (j *Journal) notify() {
@@ -207,16 +180,6 @@ func (j *Journal) notify() {
 	case j.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Oldest returns since when the oldest record waits to be committed; the zero time if none does.
-func (j *Journal) Oldest() time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.queue) == 0 {
-		return time.Time{}
-	}
-	return j.queue[0].since
 }
 
 // Room returns a channel that is closed when less waits to be committed than may; nil if that is so already. Whoever adds events
@@ -233,38 +196,74 @@ func (j *Journal) Room() <-chan struct{} {
 	return j.room
 }
 
-// State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.
-func (j *Journal) State(key string) []byte {
+// Committed returns the latest ticket that has ended: it and all before it are on disk or given up.
+func (j *Journal) Committed() Ticket { return Ticket(j.ended.Load()) }
+
+// Oldest returns since when the oldest record waits to be committed; the zero time if none does.
+func (j *Journal) Oldest() time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.mem.marks[key])
+	switch {
+	case j.writing != nil:
+		return j.writing.since
+	case len(j.queue) > 0:
+		return j.queue[0].since
+	}
+	return time.Time{}
 }
 
-// Cursor returns the position up to which the owner of a cursor has acknowledged events.
-func (j *Journal) Cursor(name string) (p Position, ok bool) {
+// End returns the position of the event that is committed next.
+func (j *Journal) End() Position {
+	v := j.view.Load()
+	return Position{v.epoch, v.next}
+}
+
+// Connections returns the highest number of a connection of a sender in an event that is on record or waits to be; 0 if there is
+// none. If nothing is known of a sender any more, it may be higher than any that there was.
+func (j *Journal) Connections(sender string) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	p, ok = j.mem.cursors[name]
-	return p, ok
+	j.memMu.RLock()
+	highest := j.mem.connections(sender)
+	j.memMu.RUnlock()
+	for _, c := range append([]*commit{j.writing}, j.queue...) {
+		if c == nil {
+			continue
+		}
+		for i := range c.topics {
+			if t := &c.topics[i]; t.Sender == sender {
+				highest = max(highest, t.connection)
+			}
+		}
+	}
+	return highest
+}
+
+// State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.
+func (j *Journal) State(key string) []byte {
+	j.memMu.RLock()
+	defer j.memMu.RUnlock()
+	if state := j.mem.marks.get(key); state != nil {
+		return append([]byte(nil), *state...)
+	}
+	return nil
+}
+
+// Cursor returns the position of the last event that the owner of a cursor has acknowledged.
+func (j *Journal) Cursor(name string) (p Position, ok bool) {
+	j.memMu.RLock()
+	defer j.memMu.RUnlock()
+	if at := j.mem.cursors.get(name); at != nil {
+		return *at, true
+	}
+	return p, false
 }
 
 // Cursors returns all cursors.
 func (j *Journal) Cursors() map[string]Position {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return maps.Clone(j.mem.cursors)
-}
-
-// SetCursor notes how far the owner of a cursor has acknowledged events; the zero Position removes the cursor. It goes with the
-// next commit, for which a cursor alone does not hurry.
-func (j *Journal) SetCursor(name string, p Position) Ticket {
-	j.mu.Lock()
-	c := j.last(64 + len(name))
-	before := len(c.content)
-	c.cursor(name, p)
-	j.pending += len(c.content) - before
-	ticket := c.ticket
-	j.mu.Unlock()
-	j.notify()
-	return ticket
+	j.memMu.RLock()
+	defer j.memMu.RUnlock()
+	all := make(map[string]Position, len(j.mem.cursors.items))
+	j.mem.cursors.all(func(name string, p *Position) { all[name] = *p })
+	return all
 }

@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sighub/journal/journaltest"
 )
 
 // A world is a journal on a disk that loses power.
 type world struct {
 	t     *testing.T
-	c     *crashFolder
+	c     *journaltest.Folder
 	j     *Journal
 	stop  func()
 	ended map[Ticket]bool // durable
@@ -22,7 +24,7 @@ type world struct {
 
 func (w *world) start(o Options) {
 	w.t.Helper()
-	j, err := openFolder(w.c, o)
+	j, err := OpenFolder(w.c, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func (w *world) start(o Options) {
 	go func() { served <- j.Serve(ctx, func(upTo Ticket, durable bool) { w.ended[upTo] = durable }) }()
 	w.stop = func() {
 		cancel()
-		if err := <-served; err != nil && !errors.Is(err, errCut) {
+		if err := <-served; err != nil && !errors.Is(err, journaltest.ErrCut) {
 			w.t.Error(err)
 		}
 	}
@@ -49,28 +51,28 @@ func (w *world) add(events ...string) Ticket {
 	return g.Append(false)
 }
 
-// read reads everything that is there from a sequence on, as "sequence sender event: data".
-func (w *world) read(from uint64, f Filter) (list []string) {
+// read reads everything that is there, as "sequence sender event: data".
+func (w *world) read(q Query) (list []string) {
 	w.t.Helper()
-	r := w.j.Read(from, f)
+	q.Bounded = true
+	r := w.j.Read(q)
 	defer func() { _ = r.Close() }()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+	var some [3]Entry
 	for {
-		w.j.mu.Lock()
-		more := r.next < w.j.view.next
-		w.j.mu.Unlock()
-		if !more {
-			return list
-		}
-		err := r.Next(ctx, func(e *Entry) error {
-			if e.Lost > 0 {
+		n, err := r.Next(context.Background(), some[:])
+		for _, e := range some[:n] {
+			switch {
+			case e.Lost > 0:
 				list = append(list, fmt.Sprintf("%d lost from %d", e.Lost, e.Sequence))
-			} else {
+			case e.Back > 0:
+				list = append(list, fmt.Sprintf("back by %d to %d", e.Back, e.Sequence))
+			default:
 				list = append(list, fmt.Sprintf("%d %s %s: %s", e.Sequence, e.Sender, e.Topic.Event, e.Data))
 			}
-			return nil
-		})
+		}
+		if err == io.EOF {
+			return list
+		}
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -85,8 +87,14 @@ func (w *world) expect(got []string, want ...string) {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, c: newCrashFolder(rand.New(rand.NewPCG(1, 2)))}
+	return &world{t: t, c: journaltest.NewFolder(1)}
 }
+
+var cut = func() journaltest.Faults {
+	f := journaltest.None()
+	f.CutIn, f.NothingUnderWay = 0, true
+	return f
+}()
 
 var small = Options{Segment: 64 << 10, Size: 6 * 64 << 10}
 
@@ -111,13 +119,13 @@ func TestKept(t *testing.T) {
 				t.Errorf("the first commit has not ended: %v", w.ended)
 			}
 			if crash {
-				w.c.cutIn, w.c.nothingUnderWay = 0, true
+				w.c.SetFaults(cut)
 			}
 			w.stop()
-			w.c.crash()
+			w.c.Restore()
 			w.start(small)
-			w.expect(w.read(0, Filter{}), "1 light lux: \x18\x2a", "2 light lux: 43", "3 door open: true")
-			w.expect(w.read(2, Filter{Sender: "light"}), "2 light lux: 43")
+			w.expect(w.read(Query{}), "1 light lux: \x18\x2a", "2 light lux: 43", "3 door open: true")
+			w.expect(w.read(Query{Start: At(Position{1, 2}), Filter: Only("light", "")}), "2 light lux: 43")
 			if got := string(w.j.State("device a1")); got != "state" {
 				t.Errorf("the state is %q", got)
 			}
@@ -130,7 +138,7 @@ func TestKept(t *testing.T) {
 			w.add("door open: false")
 			synctest.Wait()
 			var lasts []string
-			_ = w.j.Last(Filter{}, func(e *Entry) error {
+			_ = w.j.Last(nil, func(e *Entry) error {
 				lasts = append(lasts, fmt.Sprintf("%v %s %s: %s", e.Position, e.Sender, e.Topic.Event, e.Data))
 				return nil
 			})
@@ -158,7 +166,7 @@ func TestOldestGo(t *testing.T) {
 			synctest.Wait()
 		}
 		for range 2 {
-			list := w.read(0, Filter{})
+			list := w.read(Query{Start: At(Position{1, 1})})
 			lost, number := strings.CutSuffix(list[0], " lost from 1")
 			if !number {
 				t.Fatalf("the first entry is %q", list[0])
@@ -172,7 +180,7 @@ func TestOldestGo(t *testing.T) {
 				t.Errorf("the cursor is at %v, %v", p, ok)
 			}
 			found := false
-			_ = w.j.Last(Filter{Sender: "rare"}, func(e *Entry) error { found = string(e.Data) == "1"; return nil })
+			_ = w.j.Last(Only("rare", ""), func(e *Entry) error { found = string(e.Data) == "1"; return nil })
 			if !found {
 				t.Error("the last value of a rare event is gone")
 			}
@@ -188,22 +196,25 @@ func TestReaderFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.start(small)
-		r := w.j.Read(0, Filter{Event: "n"})
+		r := w.j.Read(Query{Filter: Only("", "n")})
 		defer func() { _ = r.Close() }()
 		var heard []uint64
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			var err error
-			for err == nil {
-				err = r.Next(ctx, func(e *Entry) error {
+			var some [4]Entry
+			for {
+				n, err := r.Next(ctx, some[:])
+				if err != nil {
+					return
+				}
+				for _, e := range some[:n] {
 					if e.Lost > 0 {
 						t.Errorf("%d are lost", e.Lost)
 					}
 					heard = append(heard, e.Sequence)
-					return nil
-				})
+				}
 			}
 		}()
 		want := 0
@@ -237,18 +248,21 @@ func TestDiskFails(t *testing.T) {
 		w.start(small)
 		ok := w.add("s n: 1")
 		synctest.Wait()
-		w.c.failSync = 0
+		f := journaltest.None()
+		f.FailSync = 0
+		w.c.SetFaults(f)
 		once := w.add("s n: 2")
 		synctest.Wait()
 		if !w.ended[ok] || !w.ended[once] || w.j.Health().Err != nil {
 			t.Errorf("after one failure: %v, %v", w.ended, w.j.Health())
 		}
-		w.expect(w.read(0, Filter{}), "1 s n: 1", "2 s n: 2")
+		w.expect(w.read(Query{}), "1 s n: 1", "2 s n: 2")
 		if n := len(w.j.log.kept); n != 2 {
 			t.Errorf("after one failure there are %d segments: the one that failed must be given up", n)
 		}
 
-		w.c.cutIn = 0 // nothing works
+		f.FailSync, f.Err = -1, journaltest.ErrDisk // nothing works
+		w.c.SetFaults(f)
 		lost := w.add("s n: 3")
 		synctest.Wait()
 		if _, ended := w.ended[lost]; ended || w.j.Health().Err == nil {
@@ -259,14 +273,14 @@ func TestDiskFails(t *testing.T) {
 		if durable, ended := w.ended[lost]; !ended || durable || w.j.Health().Lost != 1 {
 			t.Errorf("after 11 s: %v, %v", w.ended, w.j.Health())
 		}
-		w.c.cutIn = -1
+		w.c.SetFaults(journaltest.None())
 		again := w.add("s n: 4")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if !w.ended[again] || w.j.Health().Err != nil {
 			t.Errorf("when the disk works again: %v, %v", w.ended, w.j.Health())
 		}
-		w.expect(w.read(0, Filter{}), "1 s n: 1", "2 s n: 2", "3 s n: 4")
+		w.expect(w.read(Query{}), "1 s n: 1", "2 s n: 2", "1 lost from 3", "4 s n: 4")
 		w.stop()
 	})
 }
@@ -281,14 +295,13 @@ func TestRot(t *testing.T) {
 			synctest.Wait()
 		}
 		w.stop()
-		f := w.c.names[segmentName(1)]
-		f.disk[2*frameAlign+40] ^= 4 // the head is the first page
-		w.c.crash()
+		w.c.Damage(segmentName(1), func(data []byte) { data[headSize+2*frameAlign+60] ^= 4 }) // behind the state
+		w.c.Restore()
 		w.start(small)
-		w.expect(w.read(0, Filter{}), "1 s n: 0", "1 lost from 2", "3 s n: 2", "4 s n: 3", "5 s n: 4")
+		w.expect(w.read(Query{}), "1 s n: 0", "1 lost from 2", "3 s n: 2", "4 s n: 3", "5 s n: 4")
 		w.add("s n: 5")
 		synctest.Wait()
-		w.expect(w.read(4, Filter{}), "4 s n: 3", "5 s n: 4", "6 s n: 5")
+		w.expect(w.read(Query{Start: At(Position{1, 4})}), "4 s n: 3", "5 s n: 4", "6 s n: 5")
 		w.stop()
 	})
 }

@@ -3,39 +3,63 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
+	"sync"
+	"time"
+
+	"sighub/journal/folder"
 )
 
 // A log is a journal without the meaning of its content: commits that follow one another, in segments. Its methods are for one
 // goroutine.
 type log struct {
-	dir  folder
+	dir  folder.Folder
 	size int64 // of a segment
 	most int   // segments
-	// snapshot returns what the head of a new segment says of everything before it.
+	// snapshot returns what the state of a new segment says of everything before it.
 	snapshot func() []byte
+	now      func() time.Time
+	faults   faults
 
-	epoch uint32
-	next  uint64    // sequence of the next event
-	kept  []segment // oldest first; the last one is written
-	out   file      // that one; nil: the next append begins a segment
-	end   int64     // of what is written in it
-	buf   []byte
+	epoch  uint32
+	next   uint64      // sequence of the next event
+	kept   []segment   // oldest first; the last one is written. It is replaced, and never changed: readers have it
+	unread []string    // files that look like segments and cannot be read, oldest first
+	out    folder.File // of the newest segment; nil: the next append begins one
+	end    int64       // of what is written in it
+	times              // of its events
+	failed string      // a file to which nothing could be committed, to be used again
+	dirty  bool        // the log has not ended in order
+	rolled bool        // the latest append has begun a segment
+	buf    []byte
+	spare  sync.Mutex // of the spare file
 }
 
-// maxFrame bounds the content of a frame, so that one fits in a segment behind a head of the same size.
+// faults are planted for tests, which must find them.
+type faults struct {
+	noSync       bool // a commit does not wait for the disk
+	noFolderSync bool // nor does the name of a new segment
+	noNumber     bool // checksums do not begin with the number and the key of the segment
+	cursorFirst  bool // a cursor that has heard everything is moved on before there is more
+}
+
+// maxFrame bounds the content of a frame, so that one fits in a segment behind the state.
 func (l *log) maxFrame() int { return int(l.size/2) - frameAlign }
+
+// maxState bounds the content of a state.
+func (l *log) maxState() int { return int(l.size / 4) }
+
+var errTooLarge = errors.New("journal: it is too large")
 
 // append writes a commit with count events and returns the sequence of the first one when it is on disk. After an error nothing
 // of it may be acknowledged. The segment is then given up, because what a disk holds after a failed write is not known; the next
 // append begins another one, with the same sequence.
-func (l *log) append(kind uint32, content []byte, count int) (first uint64, err error) {
-	if len(content) > l.maxFrame() {
-		return 0, fmt.Errorf("journal: a commit of %d bytes is too large: a segment has %d", len(content), l.size)
+func (l *log) append(f frame) (first uint64, err error) {
+	if len(f.content) > l.maxFrame() {
+		return 0, fmt.Errorf("%w: a commit of %d bytes; a segment has %d", errTooLarge, len(f.content), l.size)
 	}
-	f := frame{kind: kind, epoch: l.epoch, first: l.next, count: uint32(count), content: content}
-	l.buf = l.buf[:0]
+	f.epoch, f.first = l.epoch, l.next
+	l.buf, l.rolled = l.buf[:0], false
 	if l.out == nil || l.end+f.size() > l.size {
 		if err := l.roll(); err != nil {
 			return 0, err
@@ -43,114 +67,103 @@ func (l *log) append(kind uint32, content []byte, count int) (first uint64, err 
 	}
 	s := &l.kept[len(l.kept)-1]
 	at := l.end
-	if at == 0 { // the head is written with the first commit
-		head := s.head(l.snapshot())
-		if head.size()+f.size() > l.size {
-			return 0, fmt.Errorf("journal: a head of %d bytes is too large: a segment has %d", len(head.content), l.size)
+	if at == 0 { // head and state are written with the first commit
+		var before former
+		if n := len(l.kept); n > 1 {
+			before = former{l.kept[n-2].number, l.kept[n-2].times}
 		}
-		l.buf = head.appendTo(l.buf, seal{number: s.number})
-		s.begin = head.size()
+		l.buf = append(l.buf, s.head(before)...)
+		state := frame{kind: kindState, epoch: l.epoch, first: l.next, times: never, content: l.snapshot()}
+		if headSize+state.size()+f.size() > l.size {
+			return 0, fmt.Errorf("%w: a state of %d bytes; a segment has %d", errTooLarge, len(state.content), l.size)
+		}
+		l.buf = state.appendTo(l.buf, s.seal())
 	}
 	l.buf = f.appendTo(l.buf, s.seal())
-	if _, err = l.out.WriteAt(l.buf, at); err == nil {
+	if _, err = l.out.WriteAt(l.buf, at); err == nil && !l.faults.noSync {
 		err = l.out.Sync()
 	}
 	if err != nil {
 		return 0, errors.Join(err, l.giveUp())
 	}
 	first = l.next
-	l.end, l.next = at+int64(len(l.buf)), l.next+uint64(count)
+	l.end, l.next, l.dirty = at+int64(len(l.buf)), l.next+uint64(f.count), f.kind != kindEnd
+	l.times, l.rolled = l.times.and(f.times), at == 0
 	return first, nil
 }
 
-// giveUp has the next append begin a segment.
+// written returns how many bytes the latest append wrote, and lets go of them.
+func (l *log) written() int64 {
+	n := len(l.buf)
+	if cap(l.buf) > longestBuffer {
+		l.buf = nil
+	}
+	return int64(n)
+}
+
+// longestBuffer bounds the memory that is kept to be used again.
+const longestBuffer = 1 << 20
+
+// skip leaves out the numbers of events that are lost, so that readers hear how many.
+func (l *log) skip(count int) { l.next += uint64(count) }
+
+// giveUp has the next append begin a segment. One to which nothing was committed is forgotten, and its file is used again: a disk
+// that goes on failing must not cost one old segment after the other.
 func (l *log) giveUp() error {
 	if l.out == nil {
 		return nil
+	}
+	n := len(l.kept) - 1
+	l.kept = slices.Clone(l.kept)
+	if l.end == 0 {
+		l.failed = segmentName(l.kept[n].number)
+		l.kept = l.kept[:n]
+	} else {
+		l.kept[n].times = l.times
 	}
 	out := l.out
 	l.out = nil
 	return out.Close()
 }
 
-// roll begins the next segment: in the spare file, in that of the oldest segment, or in a new one. Its name is on disk before
-// anything is written to it, else an acknowledged commit could lie in a file that is found under its former name.
+// roll begins the next segment. Its name is on disk before anything is written to it, else an acknowledged commit could lie in a
+// file that is found under its former name.
 func (l *log) roll() error {
 	if err := l.giveUp(); err != nil {
 		return err
 	}
-	s := segment{number: 1, key: newKey(), epoch: l.epoch, first: l.next}
+	s := segment{number: 1, key: newKey(), epoch: l.epoch, first: l.next, began: l.now().UnixNano(), size: l.size, times: unknown, bare: l.faults.noNumber}
+	if s.bare {
+		s.key = 0
+	}
 	if n := len(l.kept); n > 0 {
 		s.number = l.kept[n-1].number + 1
+	} else if n := len(l.unread); n > 0 {
+		last, _ := segmentNumber(l.unread[n-1])
+		s.number = last + 1
 	}
-	name := segmentName(s.number)
-	f, err := l.claim(name)
+	if failed, ok := segmentNumber(l.failed); ok {
+		s.number = max(s.number, failed+1)
+	}
+	f, err := l.claim(segmentName(s.number))
 	if err != nil {
 		return err
 	}
-	if err := l.dir.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	l.kept = append(l.kept, s)
-	l.out, l.end = f, 0
-	return nil
-}
-
-// claim returns a file for a segment, under its name.
-func (l *log) claim(name string) (file, error) {
-	f, err := l.dir.Open(name) // from an attempt that failed later
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	from := spare
-	if len(l.kept) >= l.most {
-		from = segmentName(l.kept[0].number)
-		l.kept = slices.Delete(l.kept, 0, 1) // also if the name cannot be changed: it is not known then
-	}
-	err = l.dir.Rename(from, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = l.prepare(); err == nil {
-			err = l.dir.Rename(spare, name)
+	if !l.faults.noFolderSync {
+		if err := l.dir.Sync(); err != nil {
+			return errors.Join(err, f.Close())
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return l.dir.Open(name)
-}
-
-// prepare makes the spare file, which must not be there: zeros on disk, so that a commit needs no room and changes nothing of the file but its content.
-// A disk that is full is told then, and not in the middle of a commit.
-func (l *log) prepare() (err error) {
-	const unfinished = spare + ".new"
-	if err := l.dir.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := l.dir.Create(unfinished)
-	if err != nil {
-		return err
-	}
-	zeros := make([]byte, min(l.size, 1<<20))
-	for at := int64(0); at < l.size && err == nil; at += int64(len(zeros)) {
-		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), l.size-at)], at)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = l.dir.Rename(unfinished, spare)
-	}
-	if err != nil {
-		return errors.Join(err, l.dir.Remove(unfinished)) // so that it takes no room of others
-	}
+	l.kept = append(slices.Clip(l.kept), s)
+	l.out, l.end, l.times, l.failed = f, 0, never, ""
 	return nil
 }
 
 // close ends the log after a last commit that says that it ended in order.
-func (l *log) close(content []byte) error {
-	if l.out == nil {
-		return nil
+func (l *log) close() error {
+	var err error
+	if l.dirty {
+		_, err = l.append(frame{kind: kindEnd, times: never})
 	}
-	_, err := l.append(kindEnd, content, 0)
 	return errors.Join(err, l.giveUp())
 }

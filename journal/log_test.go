@@ -7,16 +7,22 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
+
+	"sighub/journal/journaltest"
 )
 
 // A logWorld is a log on a disk that loses power, and what it has acknowledged.
 type logWorld struct {
-	c     *crashFolder
+	c     *journaltest.Folder
 	l     *log
 	tried map[uint64][][]byte // contents by the sequence that they may have got
 	acked map[uint64][]byte
 	next  uint64
 	total int
+
+	faults  faults             // planted in the log
+	planted journaltest.Faults // in the folder
 }
 
 const (
@@ -26,7 +32,8 @@ const (
 
 func (w *logWorld) open(t *testing.T) {
 	t.Helper()
-	l, st, err := open(w.c, testSegment, testMost, func(*frame) error { return nil }, func(*frame) {})
+	l := &log{dir: w.c, size: testSegment, most: testMost, now: time.Now, faults: w.faults}
+	st, err := l.open(func(*frame) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +55,7 @@ func (w *logWorld) append(rng *rand.Rand) error {
 	if count > 0 {
 		w.tried[w.l.next] = append(w.tried[w.l.next], content)
 	}
-	first, err := w.l.append(kindData, content, count)
+	first, err := w.l.append(frame{kind: kindData, content: content, count: uint32(count), times: never})
 	if err == nil && count > 0 {
 		w.acked[first] = content
 		w.next = first + uint64(count)
@@ -108,19 +115,21 @@ func (w *logWorld) check() error {
 }
 
 // runLog appends, cuts the power and lets the disk fail at random, and returns the first thing that is wrong.
-func runLog(t *testing.T, seed uint64, plant func(*crashFolder)) error {
+func runLog(t *testing.T, seed uint64, plant func(*logWorld)) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	w := &logWorld{c: newCrashFolder(rng), tried: map[uint64][][]byte{}, acked: map[uint64][]byte{}, next: 1}
-	plant(w.c)
+	w := &logWorld{c: journaltest.NewFolder(seed), tried: map[uint64][][]byte{}, acked: map[uint64][]byte{}, next: 1, planted: journaltest.None()}
+	plant(w)
 	w.open(t)
 	for range 8 {
-		w.c.cutIn, w.c.failSync, w.c.failWrite = rng.IntN(120), rng.IntN(60)-20, rng.IntN(60)-20
+		f := w.planted
+		f.CutIn, f.FailSync, f.FailWrite = rng.IntN(120), max(-1, rng.IntN(60)-20), max(-1, rng.IntN(60)-20)
+		w.c.SetFaults(f)
 		for {
-			if err := w.append(rng); errors.Is(err, errCut) {
+			if err := w.append(rng); errors.Is(err, journaltest.ErrCut) {
 				break
 			}
 		}
-		w.c.crash()
+		w.c.Restore()
 		w.open(t)
 		if err := w.check(); err != nil {
 			return err
@@ -143,7 +152,7 @@ func runLog(t *testing.T, seed uint64, plant func(*crashFolder)) error {
 // TestPowerCuts: whenever the power is cut or the disk fails, everything that was acknowledged is there afterwards.
 func TestPowerCuts(t *testing.T) {
 	for seed := range uint64(300) {
-		if err := runLog(t, seed, func(*crashFolder) {}); err != nil {
+		if err := runLog(t, seed, func(*logWorld) {}); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
@@ -151,9 +160,9 @@ func TestPowerCuts(t *testing.T) {
 
 // TestPowerCutsFind: the test above finds what would be lost if the log did not wait for the disk.
 func TestPowerCutsFind(t *testing.T) {
-	for name, plant := range map[string]func(*crashFolder){
-		"no sync of a file":     func(c *crashFolder) { c.noFileSync = true },
-		"no sync of the folder": func(c *crashFolder) { c.noFolderSync = true },
+	for name, plant := range map[string]func(*logWorld){
+		"no sync of a file":     func(w *logWorld) { w.planted.NoFileSync = true },
+		"no sync of the folder": func(w *logWorld) { w.planted.NoFolderSync = true },
 	} {
 		found := 0
 		for seed := range uint64(20) {
@@ -169,14 +178,14 @@ func TestPowerCutsFind(t *testing.T) {
 
 // each calls visit for each commit of the log, in order, and returns the holes between them.
 func (w *logWorld) each(visit func(f *frame) error) (holes []hole, err error) {
-	v := w.l.view(w.c)
+	v := w.l.view()
 	for i, s := range v.kept {
-		f := w.c.names[segmentName(s.number)]
-		if f == nil || s.begin == 0 {
+		f, err := w.c.Open(segmentName(s.number))
+		if err != nil {
 			continue
 		}
 		end := v.endOf(i)
-		_, _, more, err := s.scan(f, int64(len(f.data)), func(_ int64, f *frame) error {
+		_, _, more, err := s.scan(f, func(_ int64, f *frame) error {
 			if f.first >= end && f.count > 0 {
 				return nil
 			}

@@ -3,8 +3,9 @@ package journal
 import "time"
 
 // A pace decides when the next commit is due. Each commit writes whole pages, so many small ones wear a flash card out: ten
-// devices with one reading a second, committed one by one, write 3.5 GB a day. So a commit is made at once as long as few are,
-// and costs a budget; when that is used up, what comes within a second goes together. Large commits are not worth waiting for.
+// devices with one reading a second, committed one by one, write 3.5 GB a day. So a commit costs a budget. It is made at once while
+// most of the budget is there, as on a hub on which little happens; then a little later, so that what comes together goes together;
+// and when nothing of the budget is left, what comes within a second goes together. Large commits are not worth waiting for.
 type pace struct {
 	o      PaceOptions
 	budget float64   // bytes
@@ -16,9 +17,11 @@ type pace struct {
 type PaceOptions struct {
 	// Large is how many bytes are committed at once: 16 KiB by default.
 	Large int
-	// Day is how many bytes smaller commits may write in a day, and Burst how many of them at once: 500 MB and 16 MiB by default.
+	// Day is how many bytes smaller commits may write in a day, and Burst how many of them at once: 400 MB and 16 MiB by default.
 	Day, Burst int64
-	// Interval is the time between smaller commits when that is used up: 1 s by default.
+	// Quiet is the time between smaller commits when half of Burst is used up: 5 ms by default.
+	Quiet time.Duration
+	// Interval is the time between smaller commits when all is used up: 1 s by default.
 	Interval time.Duration
 	// Urgent replaces Interval for what somebody waits for who can do nothing else meanwhile: 20 ms by default.
 	Urgent time.Duration
@@ -29,10 +32,13 @@ func (o PaceOptions) withDefaults() PaceOptions {
 		o.Large = 16 << 10
 	}
 	if o.Day <= 0 {
-		o.Day = 500e6
+		o.Day = 400e6
 	}
 	if o.Burst <= 0 {
 		o.Burst = 16 << 20
+	}
+	if o.Quiet <= 0 {
+		o.Quiet = 5 * time.Millisecond
 	}
 	if o.Interval <= 0 {
 		o.Interval = time.Second
@@ -51,12 +57,15 @@ func newPace(o PaceOptions, now time.Time) *pace {
 // due returns how long to wait with so many bytes.
 func (p *pace) due(now time.Time, bytes int, urgent bool) time.Duration {
 	p.fill(now)
-	if bytes >= p.o.Large || p.budget >= float64(frameAlign) {
-		return 0
-	}
-	wait := p.o.Interval
-	if urgent {
+	var wait time.Duration
+	switch {
+	case bytes >= p.o.Large, p.budget >= float64(p.o.Burst)/2:
+	case p.budget >= float64(frameAlign):
+		wait = p.o.Quiet
+	case urgent:
 		wait = p.o.Urgent
+	default:
+		wait = p.o.Interval
 	}
 	return max(0, wait-now.Sub(p.latest))
 }

@@ -1,32 +1,39 @@
 package journal
 
-import (
-	"encoding/binary"
-	"errors"
-	"fmt"
-)
+import "encoding/binary"
 
-// The content of a frame is a row of records. A record begins with its kind. Numbers are varints (as in encoding/binary), texts
-// and bytes begin with their length.
+// The content of a frame is a row of records. A record begins with its kind, a byte. Numbers are varints (as in encoding/binary),
+// texts and bytes begin with their length.
 //
-//	name    sender, event            gives the next number, from 0, to an event; it holds within the frame
-//	event   name number, connection, time, uncertainty, format, data
-//	mark    key, state               the latest state of a key counts; an empty one removes it
-//	cursor  name, epoch, sequence    likewise; sequence 0 removes it
-//	last    name number, epoch, sequence, connection, time, uncertainty, format, data     in heads only
-//	epoch   epoch, sequence          an epoch that began in front of that sequence; in heads only
+//	name        sender, event            gives the next number, from 0, to an event; it holds within the frame
+//	mark        key, state               the latest state of a key counts; an empty one removes it
+//	cursor      name, epoch, sequence    likewise; zeros remove it
+//	last        name number, epoch, sequence, format, connection, seq, time, uncertainty, data     in states only
+//	epoch       epoch, sequence          an epoch that began in front of that sequence; in states only
+//	forgotten   connection               the highest one of senders of which nothing is known any more; in states only
+//	event       name number, connection, seq, time, uncertainty, data
 //
-// The times of the events of a frame are differences: from the one before, the first from 1970.
+// The lowest bits of an event's kind say what it has. Connection and uncertainty are there only if they are not those of the event
+// before, of the same topic in this frame; connection and seq are differences from it. Times are differences from the event before,
+// of any topic; the first is from 1970.
 const (
 	recordName = 1 + iota
-	recordEvent
 	recordMark
 	recordCursor
 	recordLast
 	recordEpoch
+	recordForgotten
+	recordEvent = 0x40 // with the bits that follow
 )
 
-// The formats of data.
+const (
+	eventJSON = 1 << iota
+	eventConnection
+	eventUncertainty
+	eventBits = eventJSON | eventConnection | eventUncertainty
+)
+
+// The formats of data of last events.
 const (
 	formatCBOR = iota
 	formatJSON
@@ -35,8 +42,8 @@ const (
 // A Topic is an event of a sender.
 type Topic struct{ Sender, Event string }
 
-// A Position is the place of an event in the journal. Sequences count up and are never used again within an epoch. A new epoch
-// begins when a hub starts that was not stopped in order.
+// A Position is the place of an event in the journal. Sequences count up, from 1, over all epochs. A new epoch begins when a hub
+// starts that was not stopped in order. Epochs count up, from 1.
 type Position struct {
 	Epoch    uint32
 	Sequence uint64
@@ -45,8 +52,8 @@ type Position struct {
 // An Event is one of the journal.
 type Event struct {
 	Topic
-	Seq         uint64
 	Connection  uint64 // of the sender: it counts how often the sender connected
+	Seq         uint64 // the number of the event in that connection
 	Time        int64  // nanoseconds since 1970
 	Uncertainty int64  // nanoseconds
 	JSON        bool   // Data is JSON, else CBOR
@@ -56,15 +63,29 @@ type Event struct {
 // A writer writes the records of one frame.
 type writer struct {
 	content []byte
-	names   map[Topic]uint64
+	names   map[Topic]int
+	topics  []written
 	events  int
 	time    int64 // of the latest event
+	times         // of the events
+}
+
+// A written is what a frame says of the latest event of a topic.
+type written struct {
+	Topic
+	connection, seq uint64
+	uncertainty     int64
 }
 
 func (w *writer) reset() {
 	w.content, w.events, w.time = w.content[:0], 0, 0
+	w.times = never
 	clear(w.names)
+	clear(w.topics)
+	w.topics = w.topics[:0]
 }
+
+func (w *writer) kind(k byte) { w.content = append(w.content, k) }
 
 func (w *writer) uint(n uint64) { w.content = binary.AppendUvarint(w.content, n) }
 
@@ -81,192 +102,91 @@ func (w *writer) bytes(b []byte) {
 }
 
 // name returns the number of a topic in this frame.
-func (w *writer) name(t Topic) uint64 {
+func (w *writer) name(t Topic) int {
 	if n, ok := w.names[t]; ok {
 		return n
 	}
 	if w.names == nil {
-		w.names = make(map[Topic]uint64)
+		w.names = make(map[Topic]int)
 	}
-	n := uint64(len(w.names))
+	n := len(w.topics)
 	w.names[t] = n
-	w.uint(recordName)
+	w.topics = append(w.topics, written{Topic: t})
+	w.kind(recordName)
 	w.text(t.Sender)
 	w.text(t.Event)
 	return n
 }
 
-func (w *writer) event(e *Event) {
-	n := w.name(e.Topic)
-	w.uint(recordEvent)
-	w.uint(n)
-	w.rest(e)
+func (w *writer) event(e *Event) { w.numbered(w.name(e.Topic), e) }
+
+// numbered writes an event whose topic has a number.
+func (w *writer) numbered(n int, e *Event) {
+	t := &w.topics[n]
+	kind := byte(recordEvent)
+	if e.JSON {
+		kind |= eventJSON
+	}
+	if e.Connection != t.connection {
+		kind |= eventConnection
+	}
+	if e.Uncertainty != t.uncertainty {
+		kind |= eventUncertainty
+	}
+	w.kind(kind)
+	w.uint(uint64(n))
+	if kind&eventConnection != 0 {
+		w.int(int64(e.Connection - t.connection)) // it wraps back when it is read
+	}
+	w.int(int64(e.Seq - t.seq))
+	w.int(e.Time - w.time)
+	if kind&eventUncertainty != 0 {
+		w.uint(uint64(e.Uncertainty))
+	}
+	w.bytes(e.Data)
+	t.connection, t.seq, t.uncertainty = e.Connection, e.Seq, e.Uncertainty
+	w.time, w.times = e.Time, w.times.and(times{e.Time, e.Time})
 	w.events++
 }
 
-func (w *writer) rest(e *Event) {
-	w.uint(e.Connection)
-	w.int(e.Time - w.time)
-	w.time = e.Time
-	w.uint(uint64(max(e.Uncertainty, 0)))
+func (w *writer) last(p Position, e *Event) {
+	n := w.name(e.Topic)
+	w.kind(recordLast)
+	w.uint(uint64(n))
+	w.uint(uint64(p.Epoch))
+	w.uint(p.Sequence)
 	if e.JSON {
 		w.uint(formatJSON)
 	} else {
 		w.uint(formatCBOR)
 	}
+	w.uint(e.Connection)
+	w.uint(e.Seq)
+	w.int(e.Time)
+	w.uint(uint64(e.Uncertainty))
 	w.bytes(e.Data)
 }
 
-func (w *writer) last(p Position, e *Event) {
-	n := w.name(e.Topic)
-	w.uint(recordLast)
-	w.uint(n)
-	w.uint(uint64(p.Epoch))
-	w.uint(p.Sequence)
-	w.rest(e)
-}
-
 func (w *writer) mark(key string, state []byte) {
-	w.uint(recordMark)
+	w.kind(recordMark)
 	w.text(key)
 	w.bytes(state)
 }
 
 func (w *writer) cursor(name string, p Position) {
-	w.uint(recordCursor)
+	w.kind(recordCursor)
 	w.text(name)
 	w.uint(uint64(p.Epoch))
 	w.uint(p.Sequence)
 }
 
 func (w *writer) epoch(p Position) {
-	w.uint(recordEpoch)
+	w.kind(recordEpoch)
 	w.uint(uint64(p.Epoch))
 	w.uint(p.Sequence)
 }
 
-// A visitor gets the records of a frame. Bytes and texts of events are valid until the call returns.
-type visitor interface {
-	event(p Position, e *Event) error
-	mark(key string, state []byte)
-	cursor(name string, p Position)
-	last(p Position, e *Event)
-	epoch(p Position)
-}
-
-var errRecord = errors.New("journal: a record cannot be read")
-
-// A parser reads the records of a frame. It is used again, so that its memory is.
-type parser struct {
-	rest  []byte
-	names []Topic
-	bad   bool
-}
-
-func (r *parser) uint() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.bad, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-func (r *parser) int() int64 {
-	n, size := binary.Varint(r.rest)
-	if size <= 0 {
-		r.bad, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-func (r *parser) bytes() []byte {
-	n := r.uint()
-	if n > uint64(len(r.rest)) {
-		r.bad, r.rest = true, nil
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *parser) topic() (t Topic) {
-	n := r.uint()
-	if n >= uint64(len(r.names)) {
-		r.bad = true
-		return t
-	}
-	return r.names[n]
-}
-
-// read gives the records of a frame to v. A record that cannot be read ends it with an error: that happens only if the journal
-// was written by another version.
-func (r *parser) read(f *frame, content []byte, v visitor) error {
-	r.rest, r.names, r.bad = content, r.names[:0], false
-	at := Position{f.epoch, f.first}
-	var e Event
-	for len(r.rest) > 0 {
-		switch kind := r.uint(); kind {
-		case recordName:
-			sender := string(r.bytes())
-			r.names = append(r.names, Topic{sender, string(r.bytes())})
-		case recordEvent:
-			e.Topic = r.topic()
-			r.event(&e)
-			if r.bad {
-				break
-			}
-			if err := v.event(at, &e); err != nil {
-				return err
-			}
-			at.Sequence++
-		case recordMark:
-			key := string(r.bytes())
-			if state := r.bytes(); !r.bad {
-				v.mark(key, state)
-			}
-		case recordCursor:
-			name := string(r.bytes())
-			if p := r.position(); !r.bad {
-				v.cursor(name, p)
-			}
-		case recordLast:
-			e.Topic = r.topic()
-			p := r.position()
-			if r.event(&e); !r.bad {
-				v.last(p, &e)
-			}
-		case recordEpoch:
-			if p := r.position(); !r.bad {
-				v.epoch(p)
-			}
-		default:
-			return fmt.Errorf("%w: its kind is %d: this version of sighub does not know it", errRecord, kind)
-		}
-		if r.bad {
-			return errRecord
-		}
-	}
-	if got := at.Sequence - f.first; f.kind != kindHead && got != uint64(f.count) {
-		return fmt.Errorf("%w: a frame has %d events, not %d", errRecord, got, f.count)
-	}
-	return nil
-}
-
-// event reads what follows the topic of an event. e has the time of the event before.
-func (r *parser) event(e *Event) {
-	e.Connection = r.uint()
-	e.Time += r.int()
-	e.Uncertainty = int64(r.uint())
-	e.JSON = r.uint() == formatJSON
-	e.Data = r.bytes()
-}
-
-func (r *parser) position() Position {
-	epoch := r.uint()
-	return Position{uint32(epoch), r.uint()}
+func (w *writer) forgotten(connection uint64) {
+	w.kind(recordForgotten)
+	w.uint(connection)
 }

@@ -6,48 +6,41 @@ import (
 	"slices"
 )
 
-// A state is what a log held when it was opened.
-type state struct {
-	snapshot []byte  // of the head of the newest segment
-	holes    []hole  // in the newest segment
-	trouble  []error // that whoever runs the hub should hear of
-	clean    bool    // the log was closed in order
+// A found is what a log held when it was opened.
+type found struct {
+	holes   []hole  // in what was read
+	trouble []error // that whoever runs the hub should hear of
 }
 
-// open opens the log in a folder. It reads the heads of all segments and the whole of the newest one, of which it gives each
-// commit to visit, after its head to before. It writes nothing.
-func open(dir folder, size int64, most int, visit func(f *frame) error, before func(head *frame)) (*log, *state, error) {
-	l := &log{dir: dir, size: size, most: max(most, 2), next: 1, snapshot: func() []byte { return nil }}
-	st := new(state)
-	names, err := dir.List()
+// open opens the log in a folder. It reads the heads of all segments and the whole of the newest one, and gives its state and each
+// of its commits to visit. If that state cannot be read, it begins with an earlier segment. It writes nothing.
+func (l *log) open(visit func(f *frame)) (st found, err error) {
+	l.next, l.epoch = 1, 1
+	names, err := l.dir.List()
 	if err != nil {
-		return nil, nil, fmt.Errorf("journal: the folder cannot be read: %w", err)
+		return st, fmt.Errorf("journal: the folder cannot be read: %w", err)
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		if number, ok := segmentNumber(name); ok {
-			if err := l.find(name, number, st); err != nil {
-				st.trouble = append(st.trouble, fmt.Errorf("journal: %s is left out: %w", name, err))
+			if err := l.find(name, number); err != nil {
+				l.unread = append(l.unread, name)
+				if !errors.Is(err, errZeros) { // zeros: it was made, and nothing was committed to it
+					st.trouble = append(st.trouble, fmt.Errorf("journal: %s is left out: %w", name, err))
+				}
 			}
 		}
 	}
 	if len(l.kept) == 0 {
-		l.epoch = 1
-		return l, st, nil
+		return st, nil
 	}
-	newest := &l.kept[len(l.kept)-1]
-	before(&frame{kind: kindHead, epoch: newest.epoch, first: newest.first, content: st.snapshot})
-	if err := l.reopen(st, visit); err != nil {
-		return nil, nil, err
-	}
-	if !st.clean {
-		l.epoch++
-	}
-	return l, st, nil
+	newest := segmentName(l.kept[len(l.kept)-1].number)
+	l.unread = slices.DeleteFunc(l.unread, func(name string) bool { return name > newest }) // it will be used again
+	return st, l.replay(&st, visit)
 }
 
 // find reads the head of a segment, and adds the segment to those that are kept.
-func (l *log) find(name string, number uint64, st *state) (err error) {
+func (l *log) find(name string, number uint64) (err error) {
 	f, err := l.dir.Open(name)
 	if err != nil {
 		return err
@@ -57,42 +50,92 @@ func (l *log) find(name string, number uint64, st *state) (err error) {
 	if err != nil {
 		return err
 	}
-	s, snapshot, err := readHead(f, size, number)
-	switch {
-	case errors.Is(err, errZeros): // it was made, and nothing was committed to it
-		return nil
-	case err != nil:
+	s, before, err := readHead(f, number, l.faults.noNumber)
+	if err != nil {
 		return err
 	}
-	for n := len(l.kept); n > 0 && l.kept[n-1].first > s.first; n-- {
-		return fmt.Errorf("it begins with %d, before the segment in front of it", s.first)
+	s.size = size
+	if n := len(l.kept); n > 0 {
+		last := &l.kept[n-1]
+		if last.first > s.first {
+			return fmt.Errorf("it begins with %d, before the segment in front of it", s.first)
+		}
+		if last.number == before.number {
+			last.times = before.times
+		}
 	}
-	l.kept, st.snapshot = append(l.kept, s), snapshot
+	l.kept = append(l.kept, s)
 	return nil
 }
 
-// reopen reads the newest segment and opens it to be continued.
-func (l *log) reopen(st *state, visit func(f *frame) error) error {
-	s := &l.kept[len(l.kept)-1]
+// replay reads from the newest segment whose state is sound, and opens the newest one to be continued.
+func (l *log) replay(st *found, visit func(f *frame)) error {
+	start := len(l.kept) - 1
+	for ; start > 0; start-- {
+		err := l.state(&l.kept[start])
+		if err == nil {
+			break
+		}
+		st.trouble = append(st.trouble, fmt.Errorf("journal: the state in %s cannot be read, so an earlier one is: %w", segmentName(l.kept[start].number), err))
+	}
+	clean := false
+	for i := start; i < len(l.kept); i++ {
+		s := &l.kept[i]
+		newest, end := i == len(l.kept)-1, uint64(0)
+		if !newest {
+			end = l.kept[i+1].first
+		}
+		f, err := l.dir.Open(segmentName(s.number))
+		if err != nil {
+			return err
+		}
+		l.times = never
+		at, next, holes, err := s.scan(f, func(_ int64, f *frame) error {
+			if !newest && f.count > 0 && f.first >= end { // it was not acknowledged there
+				return nil
+			}
+			l.epoch, clean, l.times = max(l.epoch, f.epoch), f.kind == kindEnd, l.times.and(f.times)
+			visit(f)
+			return nil
+		})
+		st.holes = append(st.holes, holes...)
+		if err != nil || !newest || s.size < l.size { // smaller: it was cut, or made by other options; the next commit begins one
+			err = errors.Join(err, f.Close())
+		} else {
+			l.out = f
+		}
+		if err != nil {
+			return err
+		}
+		if s.times == unknown && !newest {
+			s.times = l.times
+		}
+		l.end, l.next = at, next
+	}
+	if l.out == nil {
+		l.kept[len(l.kept)-1].times = l.times
+	}
+	if l.dirty = !clean; l.dirty {
+		l.epoch++
+	}
+	return nil
+}
+
+// state reports whether the state of a segment is sound.
+func (l *log) state(s *segment) (err error) {
 	f, err := l.dir.Open(segmentName(s.number))
 	if err != nil {
 		return err
 	}
-	size, err := f.Size()
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := window{f: f, size: min(s.size, headSize+s.size/4+2*frameAlign)}
+	data, err := w.at(headSize)
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return err
 	}
-	l.epoch = s.epoch
-	l.end, l.next, st.holes, err = s.scan(f, size, func(_ int64, f *frame) error {
-		l.epoch, st.clean = max(l.epoch, f.epoch), f.kind == kindEnd
-		return visit(f)
-	})
-	if err != nil {
-		return errors.Join(err, f.Close())
+	fr, err := parseFrame(data, s.seal())
+	if err == nil && fr.kind != kindState {
+		err = errors.New("the first frame is not a state")
 	}
-	if size < l.size { // it was cut, or the journal was made with smaller segments: the next commit begins one
-		return f.Close()
-	}
-	l.out = f
-	return nil
+	return err
 }

@@ -12,9 +12,6 @@ import (
 
 const suffix = ".journal"
 
-// spare is the name of a file of zeros that becomes the next segment.
-const spare = "spare"
-
 // segmentName returns the name of the file of a segment.
 func segmentName(number uint64) string { return fmt.Sprintf("%016x%s", number, suffix) }
 
@@ -34,10 +31,13 @@ type segment struct {
 	key    uint64
 	epoch  uint32
 	first  uint64 // sequence of its first event, and so the end of the segment before it
-	begin  int64  // where the frames begin, behind the head
+	began  int64  // by the hub's clock, in nanoseconds since 1970
+	times         // of its events
+	size   int64  // of the file
+	bare   bool   // a planted fault
 }
 
-func (s *segment) seal() seal { return seal{s.number, s.key} }
+func (s *segment) seal() seal { return seal{s.number, s.key, s.bare} }
 
 // newKey returns a key for a segment.
 func newKey() uint64 {
@@ -46,36 +46,51 @@ func newKey() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// head returns the first frame of the segment, with what whoever opens the journal needs to know of all segments before.
-func (s *segment) head(snapshot []byte) frame {
-	content := binary.LittleEndian.AppendUint64(nil, s.key)
-	return frame{kind: kindHead, epoch: s.epoch, first: s.first, content: append(content, snapshot...)}
+// A segment begins with its head. The content of a head is the segment's key, when it began, the number of the segment before it,
+// and between which times the events of that one lie. It is there twice, because without the key nothing of the segment can be read.
+const (
+	headContent = 5 * 8
+	headSize    = 2 * frameAlign
+)
+
+// A former is what a head says of the segment before.
+type former struct {
+	number uint64
+	times
 }
 
-// readHead reads the head of a segment. size is that of the file.
-func readHead(f io.ReaderAt, size int64, number uint64) (s segment, snapshot []byte, err error) {
-	page := make([]byte, min(frameAlign, size))
-	if _, err := f.ReadAt(page, 0); err != nil {
-		return s, nil, err
+// head returns the first bytes of a segment.
+func (s *segment) head(before former) []byte {
+	var content []byte
+	for _, n := range []uint64{s.key, uint64(s.began), before.number, uint64(before.min), uint64(before.max)} {
+		content = binary.LittleEndian.AppendUint64(content, n)
 	}
-	if len(page) >= frameHeader {
-		length := frameHeader + int64(binary.LittleEndian.Uint32(page[8:]))
-		if length > int64(len(page)) && length <= size {
-			page = make([]byte, length)
-			if _, err := f.ReadAt(page, 0); err != nil {
-				return s, nil, err
-			}
+	f := frame{kind: kindHead, epoch: s.epoch, first: s.first, times: never, content: content}
+	seal := seal{number: s.number, bare: s.bare}
+	return f.appendTo(f.appendTo(nil, seal), seal)
+}
+
+// readHead reads the head of a segment.
+func readHead(f io.ReaderAt, number uint64, bare bool) (s segment, before former, err error) {
+	page := make([]byte, frameAlign)
+	var head frame
+	for at := int64(0); at < headSize; at += frameAlign {
+		if _, err = f.ReadAt(page, at); err == nil {
+			head, err = parseFrame(page, seal{number: number, bare: bare})
+		}
+		if err == nil {
+			break
 		}
 	}
-	head, err := parseFrame(page, seal{number: number})
 	if err != nil {
-		return s, nil, err
+		return s, before, err
 	}
-	if head.kind != kindHead || len(head.content) < 8 {
-		return s, nil, errors.New("the first frame is not a head")
+	if head.kind != kindHead || len(head.content) != headContent {
+		return s, before, errors.New("the first frame is not a head")
 	}
-	s = segment{number: number, key: binary.LittleEndian.Uint64(head.content), epoch: head.epoch, first: head.first, begin: head.size()}
-	return s, head.content[8:], nil
+	field := func(i int) uint64 { return binary.LittleEndian.Uint64(head.content[8*i:]) }
+	s = segment{number: number, key: field(0), epoch: head.epoch, first: head.first, began: int64(field(1)), times: unknown, bare: bare}
+	return s, former{field(2), times{int64(field(3)), int64(field(4))}}, nil
 }
 
 // A hole is a part of a segment that cannot be read although something was written behind it.
@@ -86,19 +101,17 @@ type hole struct {
 // scan calls visit for each sound frame of a segment, in order, and returns where the last one ends and the holes between them.
 // next is the sequence that is expected first. It reads to the end of the segment, because a write that was cut may have left
 // zeros in front of what was written behind.
-func (s *segment) scan(f io.ReaderAt, size int64, visit func(at int64, f *frame) error) (end int64, next uint64, holes []hole, err error) {
-	end, next = s.begin, s.first
-	w := window{f: f, size: size}
-	lost := false
-	for at := s.begin; at < size; {
+func (s *segment) scan(f io.ReaderAt, visit func(at int64, f *frame) error) (end int64, next uint64, holes []hole, err error) {
+	end, next = headSize, s.first
+	w := window{f: f, size: s.size}
+	for at := int64(headSize); at < s.size; {
 		data, err := w.at(at)
 		if err != nil { // a part of the disk cannot be read
-			lost, at = true, at+frameAlign
+			at += frameAlign
 			continue
 		}
 		fr, err := parseFrame(data, s.seal())
 		if err != nil || fr.first < next {
-			lost = lost || err != errZeros //nolint:errorlint // it is not wrapped
 			at += frameAlign
 			continue
 		}

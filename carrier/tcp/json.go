@@ -139,7 +139,7 @@ func (s *jsonSplitter) begin(b byte) bool {
 }
 
 func (s *jsonSplitter) open() {
-	if s.depth++; s.depth > carrier.MaxDepth+2 { // two maps, or a map and an array, are around a value
+	if s.depth++; s.depth > carrier.MaxDepth+2 && s.bad == nil { // two maps, or a map and an array, are around a value
 		s.skip(fmt.Errorf("%w: nested deeper than %d", carrier.ErrMalformed, carrier.MaxDepth))
 	}
 }

@@ -177,7 +177,7 @@ func (c *conn) consume(data []byte) error {
 		if data, err = c.stream(data); err != nil {
 			return err
 		}
-		rest, f, ok := c.split.next(data)
+		rest, f, ok := c.cut(data)
 		if !ok {
 			break
 		}
@@ -189,6 +189,16 @@ func (c *conn) consume(data []byte) error {
 	}
 	c.deliverSignals()
 	return nil
+}
+
+// cut takes a frame from data, or a part of one. Those that have much to do take turns.
+func (c *conn) cut(data []byte) (rest []byte, f frame, ok bool) {
+	size := c.split.gathered()
+	if size > 0 {
+		size += len(data)
+	}
+	defer carrier.TakeTurn(size)()
+	return c.split.next(data)
 }
 
 // guess selects the dialect by the first byte.

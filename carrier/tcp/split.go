@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"bytes"
+	"sync"
 
 	"sighub/carrier"
 )
@@ -23,6 +24,9 @@ type splitter interface {
 
 	// partial reports whether a frame has begun and not ended.
 	partial() bool
+
+	// gathered returns how many bytes of a frame have come that has not ended.
+	gathered() int
 
 	// takeSignals lets frames pass that belong to streams of signals.
 	takeSignals()
@@ -59,26 +63,46 @@ func (g *salvage) add(key string, v carrier.Value) {
 // first, as they do in what this package writes.
 const headSize = 512
 
-// A body gathers the bytes of one frame. It never holds more than twice of what has arrived.
+// A body gathers the bytes of one frame. It never holds more than twice of what has arrived. A large frame is gathered in pieces
+// that are used again, so that one that is refused or never ends leaves next to nothing to collect.
 type body struct {
-	limit int
-	size  int    // of the frame so far
-	data  []byte // gathered so far; no more than headSize bytes once the frame is bad
-	bad   error  // why the frame is skipped
+	limit  int
+	size   int      // of the frame so far
+	data   []byte   // gathered so far, if there are no pieces; no more than headSize bytes once the frame is bad
+	pieces []*piece // of a frame that is larger than one and comes in parts
+	room   int      // in the last piece
+	bad    error    // why the frame is skipped
 
 	account *carrier.Account
-	charged int // for data
+	charged int // for data and pieces
 }
 
 // smallFrame is the size in bytes up to which a frame is not charged while it is gathered. There is one at a time, and the
 // buffer in which it was is not charged either.
 const smallFrame = smallRead
 
+type piece [largeRead]byte
+
+var pieces = sync.Pool{New: func() any { return new(piece) }}
+
+func (b *body) gathered() int { return b.size }
+
 // add adds a part of the frame.
 func (b *body) add(part []byte) {
+	first := b.size == 0
 	b.size += len(part)
 	if b.bad == nil && b.size > b.limit {
 		b.skip(tooLarge(uint64(b.size), b.limit))
+	}
+	if b.bad == nil && !first && b.size > len(piece{}) {
+		if len(b.pieces) == 0 { // the data goes into the first one
+			b.account.Give(b.charged)
+			b.charged = 0
+		}
+		if b.addPieces(b.data) && b.addPieces(part) {
+			b.data = nil
+			return
+		}
 	}
 	if b.bad == nil && b.size > cap(b.data) && b.size > smallFrame {
 		b.grow()
@@ -87,6 +111,25 @@ func (b *body) add(part []byte) {
 		part = part[:min(len(part), headSize-len(b.data))]
 	}
 	b.data = append(b.data, part...)
+}
+
+// addPieces adds a part to the pieces, and reports whether it could. It charges a piece before it takes it.
+func (b *body) addPieces(part []byte) bool {
+	for len(part) > 0 {
+		if b.room == 0 {
+			if err := b.account.Take(len(piece{})); err != nil {
+				b.skip(err)
+				return false
+			}
+			p, _ := pieces.Get().(*piece)
+			b.pieces, b.room = append(b.pieces, p), len(p)
+			b.charged += len(p)
+		}
+		last := b.pieces[len(b.pieces)-1]
+		n := copy(last[len(last)-b.room:], part)
+		part, b.room = part[n:], b.room-n
+	}
+	return true
 }
 
 // grow makes room for the frame so far, and for as much again. It charges the room before it makes it.
@@ -106,19 +149,50 @@ func (b *body) grow() {
 
 // skip begins to skip the frame.
 func (b *body) skip(why error) {
-	if b.bad == nil {
-		b.bad = why
-		b.account.Give(b.charged)
-		b.charged = 0
-		b.data = bytes.Clone(b.data[:min(len(b.data), headSize)])
+	if b.bad != nil {
+		return
 	}
+	b.bad = why
+	head := b.data
+	if head == nil && len(b.pieces) > 0 {
+		head = b.pieces[0][:]
+	}
+	b.data = bytes.Clone(head[:min(len(head), headSize)])
+	b.account.Give(b.charged)
+	b.charged = 0
+	b.freePieces()
+}
+
+func (b *body) freePieces() {
+	for _, p := range b.pieces {
+		pieces.Put(p)
+	}
+	b.pieces, b.room = nil, 0
 }
 
 // end returns the frame, and is ready for the next.
 func (b *body) end() frame {
+	if len(b.pieces) > 0 {
+		b.data = b.whole()
+	}
 	f := frame{data: b.data, err: b.bad, charged: b.charged}
 	b.size, b.data, b.bad, b.charged = 0, nil, nil, 0
 	return f
+}
+
+// whole puts the pieces together.
+func (b *body) whole() []byte {
+	parts := make([][]byte, len(b.pieces))
+	for i, p := range b.pieces {
+		parts[i] = p[:]
+	}
+	last := len(parts) - 1
+	parts[last] = parts[last][:len(piece{})-b.room]
+	data := bytes.Join(parts, nil)
+	b.account.Give(b.charged - len(data))
+	b.charged = len(data)
+	b.freePieces()
+	return data
 }
 
 func (b *body) charge(a *carrier.Account) { b.account = a }

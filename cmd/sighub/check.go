@@ -12,6 +12,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/terminal"
 )
 
 type checkCommand struct {
@@ -65,7 +66,7 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	default:
 		ok = fmt.Sprintf("ok, with %d warnings", len(warnings))
 	}
-	return printLine(s.out, "%s: %s: %s", file, ok, cfg.Summary())
+	return terminal.Line(s.out, "%s: %s: %s", file, ok, cfg.Summary())
 }
 
 // systemFindings returns what the hub would not find, or could not do, on this machine now.

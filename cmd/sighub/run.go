@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -92,6 +93,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		ctx, done := context.WithCancel(ctx)
 		defer done()
 		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
+		limiting.Go(func() { spareProcessors(ctx) })
 		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
 	})
 	if err == nil {
@@ -149,6 +151,51 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// processors is how many goroutines run at a time while nothing is large: one for each core that the program may use.
+var processors = runtime.GOMAXPROCS(0)
+
+const (
+	// spare is how many more run while there is much that is large: one that deals with it, and one of the garbage collector.
+	spare = 2
+	// lookAtTurns is how often turns are counted, manyTurns how many of them are much, and manyLooks how long that counts.
+	lookAtTurns = 250 * time.Millisecond
+	manyTurns   = 25
+	manyLooks   = 40
+)
+
+// spareProcessors lets more goroutines run at a time than there are cores while clients send much that is large, until ctx is done.
+// Then the system decides which of them go on. It lets one that has little to do go first, at once; the scheduler of Go lets each
+// go on for 10 ms, and while it has enough to do, it looks for what has arrived no more often than that. While nothing is large,
+// that would only cost time. The environment variable GOMAXPROCS takes precedence.
+func spareProcessors(ctx context.Context) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	defer runtime.GOMAXPROCS(processors)
+	tick := time.NewTicker(lookAtTurns)
+	defer tick.Stop()
+	for before, left := carrier.Turns(), 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := carrier.Turns()
+		switch many := now-before >= manyTurns; {
+		case many && left == 0: // to set it stops everything for a moment
+			runtime.GOMAXPROCS(processors + spare)
+			left = manyLooks
+		case many:
+			left = manyLooks
+		case left > 0:
+			if left--; left == 0 {
+				runtime.GOMAXPROCS(processors)
+			}
+		}
+		before = now
 	}
 }
 

@@ -17,13 +17,14 @@ import (
 	"time"
 )
 
-// The roles in which siege starts itself. Attackers have a process of their own with a low priority: on another machine they
-// would not take time from the hub either.
+// The roles in which siege starts itself. Each is a process of its own: what attackers do to the prey takes no time from
+// the pair. Attackers have the lowest priority: on another machine they would not take time from the hub either.
 const (
 	rolePair   = "pair"
+	rolePrey   = "prey"
 	roleAttack = "attack"
 
-	attackersNice = 10
+	attackersNice = 19
 	// tooMuch is the memory in MB above idle at which a hub is stopped, for the sake of the machine.
 	tooMuch = 768
 	// rest is how long a hub may take to come back to what it had before.
@@ -66,10 +67,10 @@ func besiege(ctx context.Context, o *options, list []attack, out io.Writer) (ok 
 	return t.failed == 0, t.foot()
 }
 
-// A side is a hub with a well-behaved pair of clients.
+// A side is a hub with a well-behaved pair of clients, and the prey.
 type side struct {
 	*hubProcess
-	pair *role
+	pair, prey *role
 }
 
 // begin starts a hub and a pair, and waits until they are at ease.
@@ -80,33 +81,53 @@ func begin(ctx context.Context, o *options, name string) (*side, error) {
 	}
 	s := &side{hubProcess: h}
 	if s.pair, err = startRole(ctx, 0, rolePair, h.addr); err == nil {
-		if _, err = s.pair.line(30 * time.Second); err == nil {
-			wait(ctx, min(o.span/4, 2*time.Second))
-			return s, nil
-		}
+		_, err = s.pair.line(30 * time.Second)
 	}
-	s.end()
-	return nil, fmt.Errorf("the well-behaved clients cannot connect: %w", err)
+	if err == nil {
+		s.prey, err = startRole(ctx, 0, rolePrey, h.addr)
+	}
+	if err == nil {
+		_, err = s.prey.line(30 * time.Second)
+	}
+	if err != nil {
+		s.end()
+		return nil, fmt.Errorf("the well-behaved clients cannot connect: %w", err)
+	}
+	wait(ctx, min(o.span/4, 2*time.Second))
+	return s, nil
 }
 
-// end ends both, the hub last, and returns how many goroutines it had.
+// end ends all, the hub last, and returns how many goroutines it had.
 func (s *side) end() int {
-	if s.pair != nil {
-		s.pair.end()
+	for _, r := range []*role{s.pair, s.prey} {
+		if r != nil {
+			r.end()
+		}
 	}
 	return s.hubProcess.end()
 }
 
-// report returns what the pair has noticed.
+// measure has them begin to measure.
+func (s *side) measure() error { return errors.Join(s.pair.tell(measure), s.prey.tell(measure)) }
+
+// report returns what they have noticed.
 func (s *side) report() (r report, err error) {
-	if err := s.pair.tell(tell); err != nil {
-		return r, err
+	var of [2]report
+	for i, from := range []*role{s.pair, s.prey} {
+		if err := from.tell(tell); err != nil {
+			return r, err
+		}
+		line, err := from.line(time.Minute)
+		if err != nil {
+			return r, fmt.Errorf("the well-behaved clients do not report: %w", err)
+		}
+		if err := json.Unmarshal([]byte(line), &of[i]); err != nil {
+			return r, err
+		}
 	}
-	line, err := s.pair.line(time.Minute)
-	if err != nil {
-		return r, fmt.Errorf("the well-behaved clients do not report: %w", err)
-	}
-	return r, json.Unmarshal([]byte(line), &r)
+	r, prey := of[0], of[1]
+	r.Held, r.Cut = prey.Held, r.Cut+prey.Cut
+	return r, nil
 }
 
 // one runs one attack against a hub of its own, and compares it with a hub in peace.
@@ -120,7 +141,7 @@ func one(ctx context.Context, o *options, a attack, peace *side) (v verdict, err
 		v.places, v.messages = h.places, h.messages
 	}()
 	idle, descriptors, lines, computed := h.resident(), h.descriptors(), h.logged(), h.processor()
-	if err := errors.Join(h.pair.tell(measure), peace.pair.tell(measure)); err != nil {
+	if err := errors.Join(h.measure(), peace.measure()); err != nil {
 		return v, err
 	}
 	start := time.Now()

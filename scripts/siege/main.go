@@ -71,7 +71,9 @@ func run(ctx context.Context, o *options, args []string, out io.Writer) (ok bool
 	case o.list:
 		return true, list(out)
 	case len(args) == 2 && args[0] == rolePair:
-		return true, pair(ctx, args[1], os.Stdin, out)
+		return true, behave(ctx, args[1], os.Stdin, out, (*watch).pair)
+	case len(args) == 2 && args[0] == rolePrey:
+		return true, behave(ctx, args[1], os.Stdin, out, (*watch).bait)
 	case len(args) == 4 && args[0] == roleAttack:
 		return true, attackAs(ctx, args[1], args[2], args[3], out)
 	}

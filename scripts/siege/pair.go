@@ -17,8 +17,8 @@ import (
 	"sighub/hub"
 )
 
-// The well-behaved clients: one sends an event every few milliseconds to another. A third has a sender that attackers may listen
-// to and ask: it may be held up, but not for long.
+// The well-behaved clients: one sends an event every few milliseconds to another. A third, the prey, has a sender that attackers may
+// listen to and ask: it may be held up, but not for long.
 const (
 	goodSender = "well"
 	preySender = "prey"
@@ -62,42 +62,73 @@ const (
 	tell    = "tell" // what was noticed since measure
 )
 
-// pair is the role of the well-behaved clients. It prints a line when they are connected, obeys the lines on in, and stays until
-// in ends.
-func pair(ctx context.Context, addr string, in io.Reader, out io.Writer) error {
+// behave is the role of well-behaved clients, which begin with start. It prints a line when they are connected, obeys the lines on
+// in, and stays until in ends.
+func behave(ctx context.Context, addr string, in io.Reader, out io.Writer, start func(*watch, *clients) error) error {
 	ctx, stop := context.WithCancel(ctx)
-	var all sync.WaitGroup
-	defer all.Wait()
+	c := &clients{ctx: ctx, addr: addr}
+	defer c.Wait()
 	defer stop()
 	w := &watch{planned: make(map[int]time.Time), heard: -1}
-	routers := make([]*hub.ClientRouter, 3)
-	for i := range routers {
-		r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: time.Minute, Disconnected: func(error) { w.cut(ctx) }})
-		routers[i] = r
-		c := tcp.NewClient("tcp://"+addr, tcp.ClientOptions{Name: "well", Codec: carrier.CBOR})
-		all.Go(func() { _ = r.Serve(ctx, c) }) // it never fails for good
-		if err := r.WaitConnected(ctx); err != nil {
-			return err
-		}
-	}
-	good, err := add(ctx, routers[0], goodSender)
-	if err != nil {
+	if err := start(w, c); err != nil {
 		return err
 	}
-	prey, err := add(ctx, routers[2], preySender)
-	if err != nil {
-		return err
-	}
-	if _, err := routers[1].AddRemoteListener(ctx, goodSender, tick, w.hear); err != nil {
-		return err
-	}
-	all.Go(func() { w.send(ctx, good) })
-	all.Go(func() { w.hold(ctx, prey) })
-	all.Go(func() { w.knock(ctx, addr) })
 	if _, err := fmt.Fprintln(out, "ready"); err != nil {
 		return err
 	}
 	return w.obey(in, out)
+}
+
+// clients are those of one process.
+type clients struct {
+	sync.WaitGroup // of all that they do until ctx is done
+
+	ctx  context.Context //nolint:containedctx // of the process
+	addr string
+}
+
+// connect connects one more.
+func (c *clients) connect(w *watch) (*hub.ClientRouter, error) {
+	r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: time.Minute, Disconnected: func(error) { w.cut(c.ctx) }})
+	to := tcp.NewClient("tcp://"+c.addr, tcp.ClientOptions{Name: "well", Codec: carrier.CBOR})
+	c.Go(func() { _ = r.Serve(c.ctx, to) }) // it never fails for good
+	return r, r.WaitConnected(c.ctx)
+}
+
+// pair begins with the pair and the visitors.
+func (w *watch) pair(c *clients) error {
+	from, err := c.connect(w)
+	if err != nil {
+		return err
+	}
+	to, err := c.connect(w)
+	if err != nil {
+		return err
+	}
+	good, err := add(c.ctx, from, goodSender)
+	if err != nil {
+		return err
+	}
+	if _, err := to.AddRemoteListener(c.ctx, goodSender, tick, w.hear); err != nil {
+		return err
+	}
+	c.Go(func() { w.send(c.ctx, good) })
+	c.Go(func() { w.knock(c.ctx, c.addr) })
+	return nil
+}
+
+// bait begins with the prey.
+func (w *watch) bait(c *clients) error {
+	r, err := c.connect(w)
+	if err != nil {
+		return err
+	}
+	prey, err := add(c.ctx, r, preySender)
+	if err != nil {
+		return err
+	}
+	c.Go(func() { w.hold(c.ctx, prey) })
+	return nil
 }
 
 // add adds a sender that also answers requests, with what they ask.

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"errors"
@@ -13,11 +13,13 @@ import (
 	"sighub/internal/plain"
 )
 
-// A printer prints events, one per line. One goroutine at a time may use it.
-type printer struct {
+// A Printer prints events, one per line. One goroutine at a time may use it.
+type Printer struct {
+	UTC  bool // times of texts are those of UTC; JSON always has them so
+	Date bool // times of texts have a date
+
 	out           io.Writer
 	json          bool
-	utc, date     bool
 	sender, event int // the present widths of the columns
 }
 
@@ -28,11 +30,13 @@ const (
 	maxColumn    = 24
 )
 
-func newPrinter(out io.Writer, format string) *printer {
-	return &printer{out: out, json: format == "json", sender: senderColumn, event: eventColumn}
+// NewPrinter returns a Printer that writes to out, in the format text or json.
+func NewPrinter(out io.Writer, format string) *Printer {
+	return &Printer{out: out, json: format == "json", sender: senderColumn, event: eventColumn}
 }
 
-func (p *printer) print(ev hub.Event) error {
+// Print prints an event. The error is that of writing, or [ErrNoJSON].
+func (p *Printer) Print(ev hub.Event) error {
 	if p.json {
 		return p.printJSON(ev)
 	}
@@ -40,13 +44,13 @@ func (p *printer) print(ev hub.Event) error {
 	p.event = column(p.event, ev.Name)
 	line := fmt.Sprintf("%s  %-*s %-*s %s", p.clock(ev.Time),
 		p.sender, ev.Sender, p.event, ev.Name, p.describe(ev))
-	return printLine(p.out, "%s", strings.TrimRight(line, " "))
+	return Line(p.out, "%s", strings.TrimRight(line, " "))
 }
 
-// errNoJSON is the error of an event whose data cannot be written as JSON. Its sender is to blame; other events are fine.
-var errNoJSON = errors.New("an event cannot be written as JSON")
+// ErrNoJSON is the error of an event whose data cannot be written as JSON. Its sender is to blame; other events are fine.
+var ErrNoJSON = errors.New("an event cannot be written as JSON")
 
-func (p *printer) printJSON(ev hub.Event) error {
+func (p *Printer) printJSON(ev hub.Event) error {
 	line, err := carrier.JSON.AppendObject(nil, carrier.Object{
 		{Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)},
 		{Key: "sender", Value: ev.Sender},
@@ -54,18 +58,18 @@ func (p *printer) printJSON(ev hub.Event) error {
 		{Key: "data", Value: ev.Data},
 	})
 	if err != nil {
-		return fmt.Errorf("%w: event %s of %s: %w", errNoJSON, ev.Name, ev.Sender, err)
+		return fmt.Errorf("%w: event %s of %s: %w", ErrNoJSON, ev.Name, ev.Sender, err)
 	}
-	return printJSONLine(p.out, line)
+	return JSONLine(p.out, line)
 }
 
-// clock formats a time of day, or with p.date also the day.
-func (p *printer) clock(t time.Time) string {
+// clock formats a time of day, or with p.Date also the day.
+func (p *Printer) clock(t time.Time) string {
 	layout := "15:04:05.000"
-	if p.date {
+	if p.Date {
 		layout = "2006-01-02 " + layout
 	}
-	if p.utc {
+	if p.UTC {
 		return t.UTC().Format(layout + "Z")
 	}
 	return t.Local().Format(layout)
@@ -76,7 +80,7 @@ func column(width int, text string) int {
 }
 
 // describe returns an event's data in words.
-func (p *printer) describe(ev hub.Event) string {
+func (p *Printer) describe(ev hub.Event) string {
 	switch ev.Name {
 	case hub.Connect, hub.Disconnect:
 		var c hub.Connection
@@ -95,7 +99,7 @@ func (p *printer) describe(ev hub.Event) string {
 	return ev.Data.String()
 }
 
-func (p *printer) describeLoss(l hub.Loss) string {
+func (p *Printer) describeLoss(l hub.Loss) string {
 	what := "an unknown number"
 	if l.Count > 0 {
 		what = fmt.Sprint(l.Count)
@@ -114,10 +118,10 @@ func describeConnection(c hub.Connection) string {
 	if c.Reason != "" {
 		parts = append(parts, plainReason(c.Reason))
 	} else {
-		if events := ownEvents(c.Events, c.Units); len(events) > 0 {
+		if events := OwnEvents(c.Events, c.Units); len(events) > 0 {
 			parts = append(parts, "sends "+strings.Join(events, ", "))
 		}
-		if requests := requestNames(c.Requests); len(requests) > 0 {
+		if requests := RequestNames(c.Requests); len(requests) > 0 {
 			parts = append(parts, "answers "+strings.Join(requests, ", "))
 		}
 	}
@@ -136,8 +140,8 @@ func plainReason(reason string) string {
 	return reason
 }
 
-// ownEvents returns the events with their units, without those that every sender has.
-func ownEvents(names []string, units map[string]string) []string {
+// OwnEvents returns the events with their units, without those that every sender has.
+func OwnEvents(names []string, units map[string]string) []string {
 	var own []string
 	for _, name := range names {
 		if name == hub.Connect || name == hub.Disconnect || name == hub.Gap {
@@ -151,8 +155,8 @@ func ownEvents(names []string, units map[string]string) []string {
 	return own
 }
 
-// requestNames returns the methods of a sender; "*" stands for any other method.
-func requestNames(requests []*string) []string {
+// RequestNames returns the methods of a sender; "*" stands for any other method.
+func RequestNames(requests []*string) []string {
 	var names []string
 	for _, name := range requests {
 		if name == nil {

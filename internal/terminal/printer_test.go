@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"errors"
@@ -36,12 +36,12 @@ func TestPrint(t *testing.T) {
 			Events: []string{"lux", hub.Disconnect, hub.Connect}, Reason: "unplugged", Client: client, Time: at})},
 			"light       #disconnect unplugged; on greenhouse (serial:///dev/ttyUSB0)", ""},
 		{"gap", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second)})},
-			"light       #gap        3 lost, taken from " + new(printer).clock(at) + " to " + new(printer).clock(at.Add(time.Second)), ""},
+			"light       #gap        3 lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)), ""},
 		{"a gap of one event", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second), Event: "lux"})},
-			"light       #gap        3 of lux lost, taken from " + new(printer).clock(at) + " to " + new(printer).clock(at.Add(time.Second)), ""},
+			"light       #gap        3 of lux lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)), ""},
 		{"a gap of unknown size", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(carrier.Object{
 			{Key: "count"}, {Key: "first", Value: at}, {Key: "last", Value: at.Add(time.Second)}})},
-			"light       #gap        an unknown number lost, taken from " + new(printer).clock(at) + " to " + new(printer).clock(at.Add(time.Second)),
+			"light       #gap        an unknown number lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)),
 			`{"time":"2026-06-21T10:30:05.12Z","sender":"light","event":"#gap",` +
 				`"data":{"count":null,"first":"2026-06-21T12:30:05.12+02:00","last":"2026-06-21T12:30:06.12+02:00"}}`},
 		{"a gap of another form", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf("much")},
@@ -52,17 +52,17 @@ func TestPrint(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.event.Time = at
 			var out strings.Builder
-			if err := newPrinter(&out, "text").print(test.event); err != nil {
+			if err := NewPrinter(&out, "text").Print(test.event); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := out.String(), new(printer).clock(at)+"  "+test.text+"\n"; got != want {
+			if got, want := out.String(), new(Printer).clock(at)+"  "+test.text+"\n"; got != want {
 				t.Errorf("text\n%q, want\n%q", got, want)
 			}
 			if test.json == "" {
 				return
 			}
 			out.Reset()
-			if err := newPrinter(&out, "json").print(test.event); err != nil {
+			if err := NewPrinter(&out, "json").Print(test.event); err != nil {
 				t.Fatal(err)
 			}
 			if got := out.String(); got != test.json+"\n" {
@@ -86,10 +86,10 @@ func TestDataOf(t *testing.T) {
 func TestPrintWhatIsNoJSON(t *testing.T) {
 	broken := hub.Event{Sender: "s", Name: "e", Data: carrier.RawValue(carrier.CBOR, []byte{0x62, 0xc3, 0xff})}
 	var out strings.Builder
-	if err := newPrinter(&out, "json").print(broken); !errors.Is(err, errNoJSON) || out.Len() > 0 {
+	if err := NewPrinter(&out, "json").Print(broken); !errors.Is(err, ErrNoJSON) || out.Len() > 0 {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
-	if err := newPrinter(&out, "text").print(broken); err != nil || !strings.Contains(out.String(), "UTF-8") {
+	if err := NewPrinter(&out, "text").Print(broken); err != nil || !strings.Contains(out.String(), "UTF-8") {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
 }

@@ -1,19 +1,20 @@
-package hub
+// Package flow decides how many events may be on their way to a client at a time.
+package flow
 
 import "time"
 
-// A flow decides how many events may be in flight to a client: as many as the client takes or, if that is fewer, as many as
-// it answers within flowDelay beyond the round trip. The other events wait in the outbox, where the policy of a slow
+// A Flow decides how many events may be in flight to a client: as many as the client takes or, if that is fewer, as many as
+// it answers within Delay beyond the round trip. The other events wait in the outbox, where the policy of a slow
 // listener applies, and not in the buffers on the way, where the latest event would wait behind thousands of older ones.
 //
-// A flow times one event in flight at a time. If its answer is late, the answers that came meanwhile show how many events
+// A Flow times one event in flight at a time. If its answer is late, the answers that came meanwhile show how many events
 // the client answers in time, and the window becomes that number. The longest pause between answers is left out: a client
 // that stood still for a moment is not slow. If no answer was late and the window held events back, the window grows.
-type flow struct {
+type Flow struct {
 	most int // what the client takes; 0: the carrier limits that itself, and there is nothing to decide
 
 	window   int
-	inFlight int  // sent and not answered
+	inFlight int  // Sent and not answered
 	short    bool // the window kept events back since the timed one was sent
 
 	at    time.Time  // when the timed event was sent
@@ -24,17 +25,21 @@ type flow struct {
 	way time.Duration // the round trip of an event that has none before it
 }
 
-// flowDelay is how long an event may wait on its way because of those before it. It is longer than a healthy client on a
+// Delay is how long an event may wait on its way because of those before it. It is longer than a healthy client on a
 // busy machine is kept from running.
-const flowDelay = 100 * time.Millisecond
+const Delay = 100 * time.Millisecond
 
-// flowStall is how late an answer may be before a client is taken to stand still.
-const flowStall = time.Second
+// stall is how late an answer may be before a client is taken to stand still.
+const stall = time.Second
 
-func newFlow(most int) flow { return flow{most: most, window: most} }
+// New returns the Flow of a client that takes so many unanswered events at a time; 0: its carrier limits that itself.
+func New(most int) Flow { return Flow{most: most, window: most} }
 
-// open reports whether one more may be sent.
-func (f *flow) open() bool {
+// InFlight returns how many events were sent and are not answered.
+func (f *Flow) InFlight() int { return f.inFlight }
+
+// Open reports whether one more may be sent.
+func (f *Flow) Open() bool {
 	if f.most == 0 || f.inFlight < f.window {
 		return true
 	}
@@ -42,21 +47,21 @@ func (f *flow) open() bool {
 	return false
 }
 
-// stands reports whether the client stands still. A round trip longer than flowStall counts as flowStall at most, because it
+// Stands reports whether the client stands still. A round trip longer than stall counts as stall at most, because it
 // may have been measured while the client stood still.
-func (f *flow) stands() bool {
-	limit := flowStall
-	if f.way < flowStall {
+func (f *Flow) Stands() bool {
+	limit := stall
+	if f.way < stall {
 		limit += f.way
 	}
 	return f.ahead > 0 && time.Since(f.at) > limit
 }
 
-// late reports whether the answer to the timed event is late by that much.
-func (f *flow) late(by time.Duration) bool { return f.ahead > 0 && time.Since(f.at) > f.way+by }
+// Late reports whether the answer to the timed event is late by that much.
+func (f *Flow) Late(by time.Duration) bool { return f.ahead > 0 && time.Since(f.at) > f.way+by }
 
-// sent counts an event that was sent.
-func (f *flow) sent() {
+// Sent counts an event that was sent.
+func (f *Flow) Sent() {
 	f.inFlight++
 	if f.ahead == 0 && f.most > 1 {
 		f.of, f.ahead, f.short = f.inFlight, f.inFlight, false
@@ -64,8 +69,8 @@ func (f *flow) sent() {
 	}
 }
 
-// answered counts events that were answered.
-func (f *flow) answered(n int) {
+// Answered counts events that were answered.
+func (f *Flow) Answered(n int) {
 	f.inFlight -= n
 	if f.ahead == 0 {
 		return
@@ -77,13 +82,13 @@ func (f *flow) answered(n int) {
 	if f.ahead == 0 && (f.of == 1 || took < f.way) {
 		f.way = took
 	}
-	switch most := f.way + flowDelay; {
+	switch most := f.way + Delay; {
 	case took > most:
-		if n, span := f.pace.usual(); span >= flowDelay/2 {
+		if n, span := f.pace.usual(); span >= Delay/2 {
 			f.window = max(1, min(f.window, inTime(n, span, most)))
 		}
 	case f.ahead > 0 || !f.short:
-	case took < f.way+flowDelay/4:
+	case took < f.way+Delay/4:
 		f.window = min(2*f.window, f.most)
 	default:
 		f.window = min(max(inTime(f.of, took, most), f.window+1), 2*f.window, f.most)

@@ -1,4 +1,4 @@
-package hub
+package flow
 
 import (
 	"testing"
@@ -24,19 +24,19 @@ func (c *flowClient) take(now time.Time) {
 
 // run offers the flow events for a while, one per pause (0: as many as it takes), and returns how many were answered, and
 // the longest that one was on its way in the second half.
-func (c *flowClient) run(f *flow, pause, span time.Duration) (answered int, late time.Duration) {
+func (c *flowClient) run(f *Flow, pause, span time.Duration) (answered int, late time.Duration) {
 	begin := time.Now()
 	for time.Since(begin) < span {
 		for len(c.answers) > 0 && !c.answers[0].After(time.Now()) {
 			if took := c.answers[0].Sub(c.sent[0]); time.Since(begin) > span/2 {
 				late = max(late, took)
 			}
-			f.answered(1)
+			f.Answered(1)
 			answered++
 			c.answers, c.sent = c.answers[1:], c.sent[1:]
 		}
-		for f.open() {
-			f.sent()
+		for f.Open() {
+			f.Sent()
 			c.sent = append(c.sent, time.Now())
 			c.take(time.Now())
 			if pause > 0 {
@@ -44,7 +44,7 @@ func (c *flowClient) run(f *flow, pause, span time.Duration) (answered int, late
 			}
 		}
 		next := pause
-		if pause == 0 || !f.open() {
+		if pause == 0 || !f.Open() {
 			next = time.Until(c.answers[0])
 		}
 		time.Sleep(next)
@@ -73,7 +73,7 @@ func TestFlow(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const most, seconds = 512, 20
-				f := newFlow(most)
+				f := New(most)
 				client := flowClient{each: c.each, way: c.way}
 				client.run(&f, c.pause, most*c.each+time.Second) // what was sent at first has been answered
 				n, late := client.run(&f, c.pause, seconds*time.Second)
@@ -88,7 +88,7 @@ func TestFlow(t *testing.T) {
 // TestFlowRecovers: a client that is slow for a time, and fast again.
 func TestFlowRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlow(1024)
+		f := New(1024)
 		client := flowClient{each: 20 * time.Millisecond, way: time.Millisecond}
 		client.run(&f, time.Millisecond, time.Minute)
 		if f.window > 10 {
@@ -107,7 +107,7 @@ func TestFlowStall(t *testing.T) {
 	for _, pause := range []time.Duration{10 * time.Millisecond, time.Millisecond, 100 * time.Microsecond} {
 		synctest.Test(t, func(t *testing.T) {
 			const most = 32768
-			f := newFlow(most)
+			f := New(most)
 			client := flowClient{each: 5 * time.Microsecond, way: time.Millisecond}
 			for range 5 {
 				client.run(&f, pause, time.Second)
@@ -124,7 +124,7 @@ func TestFlowStall(t *testing.T) {
 // TestFlowLongerWay: when the way gets longer, the client is not taken for slow for long.
 func TestFlowLongerWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlow(2048)
+		f := New(2048)
 		client := flowClient{each: 100 * time.Microsecond, way: time.Millisecond}
 		client.run(&f, 0, time.Second)
 		client.way = 300 * time.Millisecond
@@ -139,18 +139,18 @@ func TestFlowLongerWay(t *testing.T) {
 // was on its way.
 func TestFlowStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFlow(1024)
-		for _, stall := range []time.Duration{5 * time.Second, 8 * time.Second, time.Minute} {
-			f.sent()
-			time.Sleep(flowStall)
-			if f.stands() {
+		f := New(1024)
+		for _, pause := range []time.Duration{5 * time.Second, 8 * time.Second, time.Minute} {
+			f.Sent()
+			time.Sleep(stall)
+			if f.Stands() {
 				t.Error("it is said to stand still too early")
 			}
-			time.Sleep(stall - flowStall)
-			if !f.stands() {
-				t.Errorf("it stands still for %v, and that is not known", stall)
+			time.Sleep(pause - stall)
+			if !f.Stands() {
+				t.Errorf("it stands still for %v, and that is not known", pause)
 			}
-			f.answered(1)
+			f.Answered(1)
 		}
 	})
 }

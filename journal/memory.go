@@ -1,0 +1,241 @@
+package journal
+
+import "strings"
+
+// A memory is what a journal knows without reading: the last event of each topic, marks, cursors, epochs. It follows from the
+// commits alone, both while they are made and when the journal is opened. So what a restart finds is what was there. All of it is
+// bounded, so that it fits into the state of a segment: what was set longest ago goes first.
+type memory struct {
+	bound   bounds
+	lasts   *recent[Topic, last] // with their data
+	bare    *recent[Topic, last] // without: it was too long, or there was no room
+	senders map[string]*sender   // of both
+	marks   *recent[string, []byte]
+	cursors *recent[string, Position]
+	epochs  []Position // each with the sequence in front of which it began, ascending
+	// forgotten is the highest connection of a sender of which nothing is known any more.
+	forgotten uint64
+
+	parser parser
+	latest []record // of the frame that is read, by the number of the topic
+}
+
+// bounds are how many bytes of a kind are kept.
+type bounds struct{ lasts, bare, marks, cursors int }
+
+// boundsOf divides the room that a state has.
+func boundsOf(state int) bounds {
+	return bounds{lasts: state / 4, bare: state / 4, marks: state / 5, cursors: state / 20}
+}
+
+// A last is the last event of a topic.
+type last struct {
+	Position
+	event Event
+}
+
+// A sender is what is known of one that has last events.
+type sender struct {
+	connection uint64 // the highest
+	topics     int
+}
+
+const (
+	longestLast = 4 << 10 // the longest data of a last event that is kept in memory
+	maxEpochs   = 1 << 10
+	overhead    = 48 // bytes that an item takes beside its texts, at most
+)
+
+func newMemory(b bounds) *memory {
+	return &memory{
+		bound: b, lasts: newRecent[Topic, last](), bare: newRecent[Topic, last](), senders: map[string]*sender{},
+		marks: newRecent[string, []byte](), cursors: newRecent[string, Position](),
+	}
+}
+
+// read takes over what a frame says.
+func (m *memory) read(f *frame) error {
+	m.begin(f)
+	p := &m.parser
+	p.begin(f)
+	for {
+		ok, err := p.next()
+		if err != nil || !ok {
+			m.events(f)
+			return err
+		}
+		switch p.kind {
+		case recordEvent:
+			for len(m.latest) <= p.name {
+				m.latest = append(m.latest, record{})
+			}
+			m.latest[p.name] = p.record
+		case recordMark:
+			m.mark(string(p.key), p.state)
+		case recordCursor:
+			m.cursor(string(p.key), p.position)
+		case recordLast:
+			m.last(p.position, &p.event)
+		case recordEpoch:
+			m.epoch(p.position)
+		case recordForgotten:
+			m.forgotten = max(m.forgotten, p.position.Sequence)
+		}
+	}
+}
+
+// events takes over the latest event of each topic of a frame.
+func (m *memory) events(f *frame) {
+	for i := range m.latest {
+		if r := &m.latest[i]; r.kind == recordEvent {
+			m.last(Position{f.epoch, r.at}, &r.event)
+		}
+	}
+	clear(m.latest)
+	m.latest = m.latest[:0]
+}
+
+func (m *memory) last(p Position, e *Event) {
+	s := m.senders[e.Sender]
+	if s == nil {
+		s = new(sender)
+		m.senders[strings.Clone(e.Sender)] = s
+	}
+	s.connection = max(s.connection, e.Connection)
+	from, to := m.lasts, m.bare
+	if n := len(e.Data); n > 0 && n <= longestLast {
+		from, to = m.bare, m.lasts
+	}
+	l := to.get(e.Topic)
+	if l == nil {
+		s.topics++
+		if from.get(e.Topic) != nil {
+			from.remove(e.Topic)
+			s.topics--
+		}
+	}
+	size := len(e.Sender) + len(e.Topic.Event) + overhead
+	if to == m.lasts {
+		size += len(e.Data)
+	}
+	l = to.put(e.Topic, size)
+	data := l.event.Data[:0] // its memory is used again
+	l.Position, l.event = p, *e
+	if l.event.Data = nil; to == m.lasts {
+		l.event.Data = append(data, e.Data...)
+	}
+	m.shrink()
+}
+
+// shrink forgets what there is no room for.
+func (m *memory) shrink() {
+	for m.lasts.bytes > m.bound.lasts {
+		t, l := m.lasts.oldest()
+		bare := *l
+		bare.event.Data = nil
+		m.lasts.remove(t)
+		*m.bare.put(t, len(t.Sender)+len(t.Event)+overhead) = bare
+	}
+	for m.bare.bytes > m.bound.bare {
+		t, _ := m.bare.oldest()
+		m.bare.remove(t)
+		s := m.senders[t.Sender]
+		if s.topics--; s.topics == 0 {
+			m.forgotten = max(m.forgotten, s.connection)
+			delete(m.senders, t.Sender)
+		}
+	}
+}
+
+// connections returns the highest number of a connection of a sender, at least: if nothing is known of it, that of all of which
+// nothing is known.
+func (m *memory) connections(name string) uint64 {
+	if s := m.senders[name]; s != nil {
+		return s.connection
+	}
+	return m.forgotten
+}
+
+func (m *memory) mark(key string, state []byte) {
+	size := len(key) + len(state) + overhead
+	if len(state) == 0 || size > m.bound.marks {
+		m.marks.remove(key)
+		return
+	}
+	s := m.marks.put(key, size)
+	*s = append((*s)[:0], state...)
+	for m.marks.bytes > m.bound.marks {
+		oldest, _ := m.marks.oldest()
+		m.marks.remove(oldest)
+	}
+}
+
+func (m *memory) cursor(name string, p Position) {
+	if p == (Position{}) {
+		m.cursors.remove(name)
+		return
+	}
+	*m.cursors.put(name, len(name)+overhead) = p
+	for m.cursors.bytes > m.bound.cursors {
+		oldest, _ := m.cursors.oldest()
+		m.cursors.remove(oldest)
+	}
+}
+
+func (m *memory) epoch(p Position) {
+	if n := len(m.epochs); n == 0 || m.epochs[n-1].Epoch < p.Epoch {
+		m.epochs = append(m.epochs, p)
+	}
+	if n := len(m.epochs); n > maxEpochs {
+		m.epochs = append(m.epochs[:0], m.epochs[n-maxEpochs:]...)
+	}
+}
+
+// begin notes the epoch of a commit.
+func (m *memory) begin(f *frame) {
+	if f.kind != kindState {
+		m.epoch(Position{f.epoch, f.first})
+	}
+}
+
+// snapshot writes everything as the records of a state.
+func (m *memory) snapshot() []byte {
+	var w writer
+	for _, p := range m.epochs {
+		w.epoch(p)
+	}
+	if m.forgotten > 0 {
+		w.forgotten(m.forgotten)
+	}
+	m.marks.all(w.markOf)
+	m.cursors.all(func(name string, p *Position) { w.cursor(name, *p) })
+	for _, list := range []*recent[Topic, last]{m.bare, m.lasts} {
+		list.all(func(_ Topic, l *last) { w.last(l.Position, &l.event) })
+	}
+	return w.content
+}
+
+func (w *writer) markOf(key string, state *[]byte) { w.mark(key, *state) }
+
+// resolve returns the sequence that a position stands for, and how much further it lies than the end of its epoch: that many
+// events were on record once, and are not any more. next is the sequence of the next event of the current epoch.
+func (m *memory) resolve(p Position, current uint32, next uint64) (sequence, back uint64) {
+	if p.Epoch > current || p.Epoch == current && p.Sequence > next { // it is of another journal, so all of this one is new
+		return 1, max(p.Sequence, 1) - 1
+	}
+	end := next
+	for i := len(m.epochs) - 1; i >= 0 && m.epochs[i].Epoch > p.Epoch; i-- {
+		end = m.epochs[i].Sequence
+	}
+	if p.Sequence > end {
+		return end, p.Sequence - end
+	}
+	return max(p.Sequence, 1), 0
+}
+
+func compareTopics(a, b Topic) int {
+	if c := strings.Compare(a.Sender, b.Sender); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Event, b.Event)
+}
