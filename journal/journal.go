@@ -18,8 +18,8 @@ type Options struct {
 	// Size is how many bytes everything may have together: 1 GiB by default, and never more than a tenth of the disk. The oldest
 	// events go when they are used up.
 	Size int64
-	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer. None
-	// goes while the clock is not set.
+	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer: a
+	// quarter of Age at most. None goes while the clock is not set. Sums of numbers stay: see [Journal.Rollup].
 	Age time.Duration
 	// Segment is the size of a segment: 8 MiB by default, or less on a small disk.
 	Segment int64

@@ -117,12 +117,18 @@ func (r *Reader) Close() error {
 // windows are the buffers of readers that read.
 var windows = sync.Pool{New: func() any { return new([]byte) }}
 
+// fewTopics are so many that it is not worth forgetting them.
+const fewTopics = 64
+
 // rest lets go of the buffer.
 func (r *Reader) rest() {
 	if cap(r.win.data) == 0 {
 		return
 	}
 	r.frame = false // the parser has read all of it
+	if len(r.parser.known) > fewTopics || cap(r.parser.names) > fewTopics {
+		r.parser = parser{}
+	}
 	if cap(r.win.data) <= longestBuffer {
 		data := r.win.data[:0]
 		windows.Put(&data)

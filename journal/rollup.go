@@ -28,10 +28,7 @@ type Bucket struct {
 // Sums are kept longer than events. They are read from files of their own, and of the events only those that are not summed up yet.
 func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
 	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute))}
-	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), nanoseconds(to)
-	if rest := q.to - rollup.Floor(q.to, q.step); rest > 0 {
-		q.to += q.step - rest
-	}
+	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), rollup.Ceil(nanoseconds(to), q.step)
 	for again := 0; ; again++ {
 		q.sums, q.latest = map[int64]*rollup.Sum{}, nil
 		run, err := j.rollup(&q)

@@ -34,7 +34,7 @@ func rollupRaw(t *testing.T, j *Journal, topic Topic, from, to time.Time, step t
 			e := &some[i]
 			value, ok := number(e.JSON, e.Data)
 			at := rollup.Floor(e.Time, int64(step))
-			if !ok || e.Lost > 0 || at+int64(step) <= from.UnixNano() || at >= to.UnixNano() {
+			if !ok || e.Lost > 0 || at+int64(step) <= nanoseconds(from) || at >= nanoseconds(to) {
 				continue
 			}
 			s := sums[at]
@@ -102,8 +102,13 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 		topic, step := w.topic(), steps[w.rng.IntN(len(steps))]
 		from := w.now.Add(-time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
 		to := from.Add(time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
-		if w.rng.IntN(3) == 0 {
+		switch w.rng.IntN(6) {
+		case 0:
 			from = time.Unix(-10000, 0)
+		case 1:
+			from = time.Time{}
+		case 2:
+			from, to = time.Time{}, time.Unix(1e12, 0)
 		}
 		want := rollupRaw(w.t, w.j, topic, from, to, step)
 		got, err := w.j.Rollup(topic.Sender, topic.Event, from, to, step)
