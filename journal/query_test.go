@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +37,9 @@ func TestQuery(t *testing.T) {
 			fill(300)
 			for range 60 {
 				from, to := w.now.Add(-time.Duration(w.rng.Int64N(int64(60*time.Hour)))), w.now.Add(-time.Duration(w.rng.Int64N(int64(30*time.Hour))))
+				if w.rng.IntN(2) == 0 { // exactly the time of an event
+					from, to = time.Unix(0, all[w.rng.IntN(len(all))].Time), time.Unix(0, all[w.rng.IntN(len(all))].Time)
+				}
 				at := all[w.rng.IntN(len(all))].Position
 				topic := w.topic()
 				q := Query{Bounded: true}
@@ -114,7 +119,7 @@ func readAll(t *testing.T, r *Reader, size int, visit func(*Entry)) {
 
 // TestSinceGoesOn: who reads since a time hears everything that is committed afterwards, whatever its time is.
 func TestSinceGoesOn(t *testing.T) {
-	inWorld(t, small, func(t *testing.T, w *world) {
+	inWorld(t, Options{Segment: 64 << 10, Size: 60 * 64 << 10}, func(t *testing.T, w *world) {
 		add := func(at time.Time) {
 			g := w.j.NewGroup()
 			g.Add(Event{Topic: Topic{"s", "n"}, Time: at.UnixNano(), JSON: true, Data: []byte(at.UTC().Format("2006"))})
@@ -148,5 +153,30 @@ func TestSinceGoesOn(t *testing.T) {
 		}
 		hear()
 		w.expect(heard, "2030", "2029", "1970", "2028", "2026")
+		heard = nil
+		for range 100 { // several segments
+			add(years(1970))
+			w.add("other n: " + strings.Repeat("x", 3000))
+		}
+		hear()
+		if len(heard) != 200 {
+			t.Errorf("%d of 200 events were heard", len(heard))
+		}
 	})
+}
+
+// TestTimes: spans of time overlap if an event at their ends may.
+func TestTimes(t *testing.T) {
+	for _, test := range []struct {
+		of           times
+		since, until int64
+		want         bool
+	}{
+		{times{3, 5}, 5, 9, true}, {times{3, 5}, 6, 9, false}, {times{3, 5}, 0, 3, false}, {times{3, 5}, 0, 4, true},
+		{never, math.MinInt64, math.MaxInt64, false}, {unknown, 7, 8, true}, {never.and(times{7, 7}), 7, 8, true},
+	} {
+		if got := test.of.overlaps(test.since, test.until); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
 }
