@@ -43,12 +43,11 @@ func TestStrangers(t *testing.T) {
 				}
 			}
 			if i%500 == 499 {
+				synctest.Wait()
 				before := string(w.j.mem.snapshot())
 				if len(before) > w.j.log.maxState() {
 					t.Fatalf("a state has %d bytes", len(before))
 				}
-				synctest.Wait()
-				before = string(w.j.mem.snapshot())
 				w.stop()
 				w.start(small)
 				if after := string(w.j.mem.snapshot()); after != before {

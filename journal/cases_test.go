@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,12 +168,18 @@ func TestCaseNames(t *testing.T) {
 	}
 }
 
+// A clockSkew is how far the hub's clock is ahead.
+type clockSkew struct{ ns atomic.Int64 }
+
+func (s *clockSkew) get() time.Duration  { return time.Duration(s.ns.Load()) }
+func (s *clockSkew) set(d time.Duration) { s.ns.Store(int64(d)) }
+
 // TestCaseClock: the clock is wrong. The order is that of sequences; "since" finds what overlaps; old segments go only by a clock
 // that is set.
 func TestCaseClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var ahead time.Duration // of the hub's clock
-		o := Options{Segment: 64 << 10, Size: 100 * 64 << 10, Age: 30 * day, Now: func() time.Time { return time.Now().Add(ahead) }}
+		var ahead clockSkew
+		o := Options{Segment: 64 << 10, Size: 100 * 64 << 10, Age: 30 * day, Now: func() time.Time { return time.Now().Add(ahead.get()) }}
 		w := newWorld(t)
 		w.start(o)
 		n := 0
@@ -196,30 +203,30 @@ func TestCaseClock(t *testing.T) {
 			add(3)
 			time.Sleep(day)
 		}
-		ahead = 40 * 365 * day // years forward, while the hub runs
+		ahead.set(40 * 365 * day) // years forward, while the hub runs
 		add(30)
 		time.Sleep(2 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years ahead: the oldest event is %d", first)
 		}
-		ahead = 0
+		ahead.set(0)
 		add(3)
 		w.restart(o)
-		ahead = -50 * 365 * day // in the past, after a start
+		ahead.set(-50 * 365 * day) // in the past, after a start
 		w.restart(o)
 		add(3)
 		time.Sleep(3 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years back: the oldest event is %d", first)
 		}
-		ahead = 45 * 365 * day // years forward, at a start
+		ahead.set(45 * 365 * day) // years forward, at a start
 		w.restart(o)
 		add(3)
 		time.Sleep(20 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years ahead at a start: the oldest event is %d", first)
 		}
-		ahead = -time.Hour
+		ahead.set(-time.Hour)
 		w.restart(o)
 		add(3)
 		list := w.read(Query{})
@@ -228,11 +235,11 @@ func TestCaseClock(t *testing.T) {
 				t.Fatalf("the event after %d is %.20s", i, list[i])
 			}
 		}
-		since := w.read(Query{Start: Since(time.Now().Add(ahead).Add(-2 * day))})
+		since := w.read(Query{Start: Since(time.Now().Add(ahead.get()).Add(-2 * day))})
 		if len(since) < 6+30 || len(since) > 30+15 { // those of the last days, and those of the clock that was ahead
 			t.Errorf("since two days ago there are %d events", len(since))
 		}
-		ahead = 0
+		ahead.set(0)
 		for range 60 { // the clock is right
 			add(1)
 			time.Sleep(day)
