@@ -228,6 +228,7 @@ func (l *cutLine) settled(refused int64) int64 {
 		refused++
 		l.tick()
 	}
+	l.tick() // which tells what waits
 	told := func() (n int64) {
 		for _, h := range l.hubs {
 			n += h.lost
@@ -303,6 +304,61 @@ func (l *cutLine) misfortune(size chipSize) {
 			l.plug(l.hubs[l.rng.IntN(len(l.hubs))])
 		} else {
 			l.plug(l.at)
+		}
+	}
+}
+
+// TestResetAndPowerCut: a chip takes readings while nobody listens, its clock stands still, and it is reset and keeps its memory. Then
+// the hub is killed in the middle of what has waited. The times of the rest are right, as far as is said.
+func TestResetAndPowerCut(t *testing.T) {
+	for _, size := range chipSizes {
+		if size.sendOnly {
+			continue // it keeps nothing
+		}
+		for _, c := range []struct {
+			name          string
+			before, after uint64 // further starts of the machine, before the reset is heard of and in the middle
+		}{{"killed", 0, 0}, {"power cut", 0, 1}, {"power cut before", 1, 0}, {"power cut twice", 1, 1}} {
+			t.Run(size.name+", "+c.name, func(t *testing.T) {
+				l := newCutLine(t, newChip(t, size), 3, fault.Harm{}, 1, 5*time.Millisecond)
+				ticks := func(n int) {
+					for range n {
+						l.tick()
+					}
+				}
+				ticks(4000)
+				l.report()
+				ticks(3000)
+				l.cut(500)
+				l.machine += c.before
+				refused := int64(0)
+				for len(l.taken) < 200 && refused == 0 { // until the ring is full
+					if !l.report() {
+						refused++
+					}
+					l.alone(150)
+				}
+				taken := len(l.taken)
+				l.asleep(10 * time.Second)
+				l.reset(true)
+				h := l.at
+				h.start()
+				l.hub = h.end
+				for deadline := l.now.Add(5 * time.Second); len(h.heard) < 2; l.tick() {
+					if l.now.After(deadline) {
+						t.Fatal("nothing is heard")
+					}
+				}
+				if len(h.heard) == taken {
+					t.Fatalf("all of %d readings come at once", taken)
+				}
+				l.device = nil
+				l.machine += c.after
+				h.start()
+				l.hub = h.end
+				ticks(4000)
+				l.check(l.settled(refused))
+			})
 		}
 	}
 }
