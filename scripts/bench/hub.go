@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -19,10 +20,12 @@ import (
 // sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
 type hubPeer struct {
 	process
-	json     bool       // its clients speak JSON, with hello
-	policy   hub.Policy // of slow listeners
-	serial   []string   // ports
-	profiled bool       // cmd/hub instead of the real binary: see profile.go
+	json     bool          // its clients speak JSON, with hello
+	journal  bool          // it keeps a journal
+	slower   time.Duration // each sync of its files takes so much longer
+	policy   hub.Policy    // of slow listeners
+	serial   []string      // ports
+	profiled bool          // cmd/hub instead of the real binary: see profile.go
 }
 
 // hubWindow is how many messages each end may have unanswered.
@@ -60,10 +63,25 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	for _, path := range p.serial {
 		command = append(command, "--serial", path)
 	}
-	if p.profiled {
+	if p.profiled || p.journal {
 		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
 	}
+	if p.journal {
+		command = append(command, filepath.Join(e.disk, "journal"))
+	}
+	if p.slower > 0 {
+		command = append(slowDisk(p.slower), command...)
+	}
 	return command, os.WriteFile(file, config, 0o644)
+}
+
+// slowDisk returns the command that starts another one and makes each sync of its files take longer by so much. The process stays
+// the direct child of whoever starts it, and is stopped for nothing but these calls.
+func slowDisk(by time.Duration) []string {
+	return []string{
+		"strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
+		"-e", fmt.Sprintf("inject=fdatasync,fsync:delay_exit=%d", by.Microseconds()),
+	}
 }
 
 // A hubClient is one connection.

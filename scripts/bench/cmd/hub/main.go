@@ -18,27 +18,28 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/journal"
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: hub CONFIG SOCKET")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: hub CONFIG SOCKET [JOURNAL]")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := serve(ctx, os.Args[1], os.Args[2]); err != nil {
+	if err := serve(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "hub:", err)
 		os.Exit(1) //nolint:gocritic // there is nothing left to stop
 	}
 }
 
-func serve(ctx context.Context, file, socket string) error {
-	cfg, err := config.Load(ctx, file, nil)
+func serve(ctx context.Context, args []string) error {
+	cfg, err := config.Load(ctx, args[0], nil)
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("unix", socket)
+	l, err := net.Listen("unix", args[1])
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,15 @@ func serve(ctx context.Context, file, socket string) error {
 		}
 		carriers = append(carriers, s)
 	}
+	var kept *journal.Journal
+	if len(args) > 2 {
+		kept, err = journal.Open(args[2], journal.Options{Logger: log})
+		if err != nil {
+			return err
+		}
+	}
 	err = hub.NewServerRouter(hub.ServerOptions{
+		Journal: kept,
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
