@@ -388,7 +388,11 @@ func TestDiskFails(t *testing.T) {
 	for _, size := range []chipSize{chipSizes[0], chipSizes[2]} {
 		c := newChip(t, size)
 		for _, mended := range []bool{false, true} {
-			for frames := 1; frames <= 2*wire.FrameNumbers; frames += 1 + frames/wire.MaxWindow*size.window/2 {
+			for frames := 1; frames <= 75; frames++ {
+				// It takes some 30 readings until the device has new numbers.
+				if every := frames >= 30 && size.window == 1 && !mended; !every && frames%13 != 1 {
+					continue
+				}
 				l := newCutLine(t, c, 3, fault.Harm{}, 1, 5*time.Millisecond)
 				h := l.at
 				report := func(n int) {
