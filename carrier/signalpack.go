@@ -240,11 +240,16 @@ type SignalPacket struct {
 // Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed]; what later packets mean
 // is then unknown. A signal that cannot be taken, of a known route, is no such error: see Signal.Err.
 func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
+	return rs.UnpackTo(c, data, &p.Signal, p)
+}
+
+// UnpackTo is Unpack for a signal that is to stand elsewhere than in p, which it need not be copied from then.
+func (rs *InRoutes) UnpackTo(c Codec, data []byte, s *Signal, p *SignalPacket) error {
 	var err error
 	if isJSON(c) {
-		err = rs.unpackJSON(data, p)
+		err = rs.unpackJSON(data, s, p)
 	} else {
-		err = rs.unpackCBOR(c, data, p)
+		err = rs.unpackCBOR(c, data, s, p)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
@@ -252,7 +257,7 @@ func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
 	return nil
 }
 
-func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
+func (rs *InRoutes) unpackCBOR(c Codec, data []byte, s *Signal, p *SignalPacket) error {
 	major, items, rest, err := CBORHead(data)
 	switch {
 	case err != nil:
@@ -265,7 +270,7 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 	case err != nil:
 		return err
 	case major == CBORUnsigned && items == 1:
-		p.Signal.Route = nil
+		s.Route = nil
 		p.Failed = nil
 		if p.Done, err = doneCount(n); err != nil {
 			return err
@@ -276,22 +281,22 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		if rest, err = textCBOR(rest, &reply.Exception); err != nil {
 			return err
 		}
-		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
+		s.Route, p.Done, p.Failed = nil, 0, reply
 		return atEnd(rest)
 	case items == 1:
 		return errors.New("the count must be a number")
 	case major == CBORUnsigned:
-		if p.Signal.Route, err = rs.find(n); err != nil {
+		if s.Route, err = rs.find(n); err != nil {
 			return err
 		}
 	case major == CBORArray && n >= 3 && n <= routeItems:
-		if rest, err = rs.defineCBOR(rest, n, p); err != nil {
+		if rest, err = rs.defineCBOR(rest, n, s); err != nil {
 			return err
 		}
 	default:
 		return errors.New("the route must be a number or an array")
 	}
-	p.Signal.restCBOR(c, items, rest)
+	s.restCBOR(c, items, rest)
 	return nil
 }
 
@@ -349,7 +354,7 @@ func atEnd(rest []byte) error {
 	return nil
 }
 
-func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {
+func (rs *InRoutes) defineCBOR(rest []byte, items uint64, s *Signal) ([]byte, error) {
 	r := new(Route)
 	major, number, rest, err := CBORHead(rest)
 	if err == nil && major != CBORUnsigned {
@@ -370,7 +375,7 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	if err != nil {
 		return nil, err
 	}
-	p.Signal.Route = r
+	s.Route = r
 	return rest, rs.define(number, r)
 }
 
