@@ -339,7 +339,7 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	if err := c.report(ctx, g, data, at, uncertainty, true, func(err error) { ended <- err }); err != nil {
+	if err := c.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty, now: true}, func(err error) { ended <- err }); err != nil {
 		return err
 	}
 	select {
@@ -358,7 +358,7 @@ func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at
 	if err != nil {
 		return err
 	}
-	return c.report(ctx, g, data, at, uncertainty, false, done)
+	return c.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty}, done)
 }
 
 // ready returns the connection on which an event can be triggered: unlike a registration, an event does not wait for

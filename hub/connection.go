@@ -223,14 +223,26 @@ func (c *connection) addSender(ctx context.Context, s *Sender) error {
 	if s.units != nil {
 		params = append(params, carrier.Field{Key: "units", Value: s.units})
 	}
-	return c.add(ctx, methodAddSender, params, func(carrier.Value) (func(), error) {
+	if s.producing != "" {
+		params = append(params, carrier.Field{Key: "producer", Value: s.producing})
+	}
+	return c.add(ctx, methodAddSender, params, func(response carrier.Value) (func(), error) {
+		remove := func() { c.tell(methodRemoveSender, senderParams(s)) }
+		var next uint64
+		if s.producing != "" {
+			a := parseArguments(response)
+			if next = a.number("next"); a.err != nil {
+				return remove, fmt.Errorf("%w: the hub remembers no numbers of producers: it may be of an older version", ErrArguments)
+			}
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		s.at = c
+		s.at, s.next = c, next
+		r.changed.wake()
 		if r.senders[s.name] == s {
 			return nil, nil
 		}
-		return func() { c.tell(methodRemoveSender, senderParams(s)) }, nil
+		return remove, nil
 	})
 }
 

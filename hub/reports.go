@@ -29,18 +29,26 @@ type reportRoute struct {
 	on *reports
 }
 
-// report sends an event to the hub. If report returns nil, done is called once with the outcome. If now is true, the event is
-// written at once; if not, it is written soon, with others.
-func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
-	if !at.IsZero() && !tellable(at) {
-		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrTime, at)
+// A report is an event on its way to the hub.
+type report struct {
+	data        any
+	at          time.Time // zero: when it arrives
+	uncertainty time.Duration
+	number      uint64 // its producer's; 0: it has none
+	now         bool   // it is written at once, not soon and with others
+}
+
+// report sends an event to the hub. If report returns nil, done is called once with the outcome.
+func (c *connection) report(ctx context.Context, g *Signal, e report, done func(error)) error {
+	if !e.at.IsZero() && !tellable(e.at) {
+		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrTime, e.at)
 	}
 	if c.reports.sink != nil {
-		return c.reports.put(ctx, g, data, at, uncertainty, now, done)
+		return c.reports.put(ctx, g, &e, done)
 	}
 	params := &signalParams{
-		info: info{sender: g.sender.name, event: g.event, time: at, uncertainty: uncertainty},
-		data: carrier.ValueOf(named(data)),
+		info: info{sender: g.sender.name, event: g.event, time: e.at, uncertainty: e.uncertainty, seq: e.number},
+		data: carrier.ValueOf(named(e.data)),
 	}
 	if err := params.data.Check("data"); err != nil {
 		return err
@@ -51,9 +59,9 @@ func (c *connection) report(ctx context.Context, g *Signal, data any, at time.Ti
 }
 
 // put puts an event into the stream when there is room in the window.
-func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, uncertainty time.Duration, now bool, done func(error)) error {
-	s := carrier.Signal{Uncertainty: int64(uncertainty)}
-	s.Data.Set(named(data))
+func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(error)) error {
+	s := carrier.Signal{Uncertainty: int64(e.uncertainty), Seq: e.number}
+	s.Data.Set(named(e.data))
 	if err := s.Data.Check("data"); err != nil {
 		return err
 	}
@@ -68,8 +76,8 @@ func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, u
 		defer rs.mu.Unlock()
 		return rs.err
 	}
-	if !at.IsZero() {
-		s.Time = at.UnixNano()
+	if !e.at.IsZero() {
+		s.Time = e.at.UnixNano()
 	}
 	err := rs.packed.Pack(rs.codec, &s)
 	if err == nil {
@@ -87,7 +95,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, data any, at time.Time, u
 	}
 	rs.waiting.push(done)
 	rs.mu.Unlock()
-	rs.sink.Flush(now)
+	rs.sink.Flush(e.now)
 	return nil
 }
 
@@ -163,4 +171,61 @@ func (r *doneRing) take(n int) []func(error) {
 		r.n--
 	}
 	return r.taken
+}
+
+// A Production is how a producer's sender is registered on one connection to the hub: see [SenderOptions.Producer].
+type Production struct {
+	sender *Sender
+	at     *connection
+	next   uint64
+}
+
+// Produce returns how the sender is registered now, waiting for a connection if there is none, and for the hub to accept the
+// sender there.
+func (s *Sender) Produce(ctx context.Context) (*Production, error) {
+	r := s.clientRouter
+	if r == nil || s.producing == "" {
+		return nil, fmt.Errorf("%w: sender %s has no producer: name one in its options", ErrArguments, s.name)
+	}
+	for {
+		c, err := r.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		p := &Production{sender: s, at: s.at, next: s.next}
+		wanted, registered, changed := r.senders[s.name] == s, s.at == c, r.changed.wait()
+		r.mu.Unlock()
+		switch {
+		case !wanted:
+			return nil, s.errGone()
+		case registered:
+			return p, nil
+		}
+		select {
+		case <-changed:
+		case <-c.ctx.Done():
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: the hub does not accept sender %s: %w", ErrNotConnected, s.name, context.Cause(ctx))
+		}
+	}
+}
+
+// Next returns the number after that of the last event which the hub had on record when the sender was registered.
+func (p *Production) Next() uint64 { return p.next }
+
+// Trigger triggers an event that has this number, as [Signal.TriggerAsyncAt] does. Numbers ascend from 1; some may be left out. What
+// the hub has on record by its number is acknowledged, and not recorded again. When the connection is lost, Trigger fails. An
+// event that was not acknowledged is then triggered again by another Production, before those with higher numbers.
+func (p *Production) Trigger(ctx context.Context, g *Signal, number uint64, data any, at time.Time, uncertainty time.Duration, done func(error)) error {
+	if g.sender != p.sender || number == 0 {
+		return fmt.Errorf("%w: an event of sender %s with a number from 1 on was expected", ErrArguments, p.sender.name)
+	}
+	if g.sender.gone.Load() {
+		return g.sender.errGone()
+	}
+	if p.at.lost() {
+		return fmt.Errorf("%w: the connection to the hub is lost", ErrNotConnected)
+	}
+	return p.at.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty, number: number}, done)
 }

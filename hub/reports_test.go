@@ -85,7 +85,7 @@ func TestReportsKeepToTheWindow(t *testing.T) {
 		}
 		data := ""
 		put := func(ctx context.Context, n int) {
-			err := rs.put(ctx, s.signals["x"], data, time.Time{}, 0, true, func(err error) { note("%d: %v", n, err) })
+			err := rs.put(ctx, s.signals["x"], &report{data: data, now: true}, func(err error) { note("%d: %v", n, err) })
 			if err != nil {
 				note("%d is not put: %v", n, err)
 			}

@@ -31,6 +31,10 @@ type SenderOptions struct {
 	Requests map[string]RequestHandler
 	// Default answers every other method. Nil: other methods are refused.
 	Default RequestHandler
+	// Producer, for a remote sender, is the name of a program that numbers its events. The hub remembers the number of the last
+	// event on record by that name, also over its own restarts, so that nothing is recorded twice: see [Sender.Produce]. Only one
+	// client at a time has the name. The hub must keep a journal.
+	Producer string
 }
 
 // maxEvents is how many events, and how many requests, one sender may have.
@@ -57,7 +61,9 @@ type Sender struct {
 	given        string        // the name its owner gave it, before the hub's naming
 	clientRouter *ClientRouter // of a sender that stands in a ServerRouter elsewhere
 
-	at *connection // where it was registered last; under remote.mu
+	producing string      // the name by which the hub remembers the numbers of a remote sender's events; empty: there are none
+	at        *connection // where it was registered last; under ClientRouter.mu, as next
+	next      uint64      // number after the last one that the hub had on record by then
 
 	refused carrier.Refusals // signals of its events, by cause
 
@@ -96,6 +102,13 @@ func newSender(name string, o SenderOptions) (*Sender, error) {
 		requests: maps.Clone(o.Requests),
 		fallback: o.Default,
 		answers:  o.Requests != nil || o.Default != nil,
+
+		producing: o.Producer,
+	}
+	if o.Producer != "" {
+		if err := checkName("producer", o.Producer); err != nil {
+			return nil, err
+		}
 	}
 	for _, event := range o.Events {
 		if err := checkName("event", event); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"sighub/internal/arguments"
 	"sighub/internal/plain"
+	"sighub/internal/terminal"
 )
 
 // streams are what a command reads and writes.
@@ -24,7 +25,7 @@ type streams struct {
 
 // note prints a message that is not a result on standard error.
 func (s *streams) note(format string, args ...any) {
-	_ = printLine(s.err, "sighub: "+format, args...) // there is nowhere left to complain to
+	_ = terminal.Line(s.err, "sighub: "+format, args...) // there is nowhere left to complain to
 }
 
 type commands struct {
@@ -130,7 +131,7 @@ type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
 func (versionCommand) Run(s *streams) error {
-	return printLine(s.out, "%s", versionText())
+	return terminal.Line(s.out, "%s", versionText())
 }
 
 func versionText() string {

@@ -11,6 +11,7 @@ import (
 
 	"sighub/hub"
 	"sighub/internal/plain"
+	"sighub/internal/terminal"
 )
 
 type clientsCommand struct {
@@ -47,22 +48,22 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 			if list.Refused != nil {
 				s.note("refused of others, which never became clients: %s", counts(list.Refused))
 			}
-			return printJSON(s.out, list.Clients)
+			return terminal.JSON(s.out, list.Clients)
 		}
 		now := time.Now()
-		if err := printTable(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tHELD\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
+		if err := terminal.Table(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tHELD\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
 			return err
 		}
 		for _, c := range list.Clients {
 			if l := c.Latest; l != nil {
-				err := printLine(s.out, "%s: refused %s ago: %s: %s", c.ClientInfo, age(now.Sub(l.Time)), l.What, plain.Text(l.Error))
+				err := terminal.Line(s.out, "%s: refused %s ago: %s: %s", c.ClientInfo, age(now.Sub(l.Time)), l.What, plain.Text(l.Error))
 				if err != nil {
 					return err
 				}
 			}
 		}
 		if list.Refused != nil {
-			return printLine(s.out, "refused of others, which never became clients: %s", counts(list.Refused))
+			return terminal.Line(s.out, "refused of others, which never became clients: %s", counts(list.Refused))
 		}
 		return nil
 	})

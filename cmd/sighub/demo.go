@@ -17,6 +17,7 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/simulator"
+	"sighub/internal/terminal"
 )
 
 type demoCommand struct {
@@ -35,7 +36,7 @@ func (c *demoCommand) Run(ctx context.Context, s *streams) error {
 	if c.For < time.Second {
 		return usageError{fmt.Errorf("--for %s is too short to see anything: it must be 1s or more", c.For)}
 	}
-	d := &demo{out: s.out, printer: newPrinter(s.out, "text"), length: c.For, change: make(chan struct{})}
+	d := &demo{out: s.out, printer: terminal.NewPrinter(s.out, "text"), length: c.For, change: make(chan struct{})}
 	return d.run(ctx)
 }
 
@@ -45,11 +46,11 @@ type demo struct {
 
 	mu      sync.Mutex
 	out     io.Writer
-	printer *printer      // to out
-	heard   int           // readings
-	late    int           // readings that arrived long after they were taken
-	failure error         // the first error of the output
-	change  chan struct{} // closed and replaced at each event
+	printer *terminal.Printer // to out
+	heard   int               // readings
+	late    int               // readings that arrived long after they were taken
+	failure error             // the first error of the output
+	change  chan struct{}     // closed and replaced at each event
 }
 
 // late is the delay from which a reading counts as late: it was taken while the line was cut.
@@ -121,7 +122,7 @@ func (d *demo) listen(ctx context.Context, addr string, f func(context.Context) 
 func (d *demo) hear(ev hub.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.printer.print(ev); err != nil && d.failure == nil {
+	if err := d.printer.Print(ev); err != nil && d.failure == nil {
 		d.failure = err
 	}
 	if !strings.HasPrefix(ev.Name, "#") {
@@ -204,7 +205,7 @@ func (d *demo) awaitHeard(sent int) {
 func (d *demo) say(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_ = printLine(d.out, "-- "+format, args...) // if nobody reads the output any more, the listener notices
+	_ = terminal.Line(d.out, "-- "+format, args...) // if nobody reads the output any more, the listener notices
 }
 
 // pause waits, and reports whether it did so without ctx being done.

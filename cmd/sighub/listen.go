@@ -9,6 +9,7 @@ import (
 
 	"sighub/hub"
 	"sighub/internal/arguments"
+	"sighub/internal/terminal"
 )
 
 type listenCommand struct {
@@ -58,8 +59,8 @@ func (c *listenCommand) Run(ctx context.Context, s *streams) error {
 func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRouter, in *arguments.Interests) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	h := &hearing{command: c, in: in, s: s, printer: newPrinter(s.out, c.Output), end: end}
-	h.printer.utc, h.printer.date = c.UTC, c.Date
+	h := &hearing{command: c, in: in, s: s, printer: terminal.NewPrinter(s.out, c.Output), end: end}
+	h.printer.UTC, h.printer.Date = c.UTC, c.Date
 	if c.Timeout > 0 {
 		h.silence = time.AfterFunc(c.Timeout, func() { end(lateError{fmt.Errorf("no event within %s", c.Timeout)}) })
 		defer h.silence.Stop()
@@ -106,7 +107,7 @@ type hearing struct {
 	command *listenCommand
 	in      *arguments.Interests
 	s       *streams
-	printer *printer
+	printer *terminal.Printer
 	silence *time.Timer // nil if there is no --timeout
 	end     context.CancelCauseFunc
 
@@ -123,8 +124,8 @@ func (h *hearing) hear(ctx context.Context, ev hub.Event) {
 	if h.silence != nil {
 		h.silence.Reset(h.command.Timeout)
 	}
-	switch err := h.printer.print(ev); {
-	case errors.Is(err, errNoJSON):
+	switch err := h.printer.Print(ev); {
+	case errors.Is(err, terminal.ErrNoJSON):
 		h.s.note("%s", err)
 		return
 	case err != nil:

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/internal/plain"
+	"sighub/internal/terminal"
 )
 
 type portsCommand struct {
@@ -52,7 +52,7 @@ const surePPM = 50
 func (c *portsCommand) Run(ctx context.Context, s *streams) error {
 	return c.with(ctx, s, "sighub ports", func(ctx context.Context, r *hub.ClientRouter) error {
 		w := portsPrinter{s: s, json: c.Output == "json", watch: c.Watch, told: make(map[string]string)}
-		w.screen = c.Watch && !w.json && isTerminal(s.out)
+		w.screen = c.Watch && !w.json && terminal.IsTerminal(s.out)
 		every := watchLines
 		if w.screen {
 			every = watchScreen
@@ -91,15 +91,6 @@ func listPorts(ctx context.Context, r *hub.ClientRouter) ([]serial.PortInfo, err
 	return list, nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // A portsPrinter prints lists of ports: on a screen all ports, else the changes.
 type portsPrinter struct {
 	s                   *streams
@@ -112,12 +103,12 @@ func (w *portsPrinter) print(list []serial.PortInfo) error {
 		return nil
 	}
 	if w.json {
-		return printJSON(w.s.out, list)
+		return terminal.JSON(w.s.out, list)
 	}
 	if len(list) == 0 && !w.watch {
 		w.s.note("the hub has no serial port: add one with `sighub run --serial`, or simulate one with `sighub simulate --pty`")
 	}
-	return printAtOnce(w.s.out, w.screen, func(out io.Writer) error {
+	return terminal.AtOnce(w.s.out, w.screen, func(out io.Writer) error {
 		if len(list) == 0 {
 			return nil
 		}
@@ -174,12 +165,12 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) error {
 		rows = append(rows, row)
 	}
 	const header = "PORT\tSTATE\tSINCE\tDEVICE\tFIRMWARE\tBAUD\tREADINGS\tFRAMES\tBAD\tRESENT\tRTT\tCLOCK"
-	if err := printTable(out, header, rows); err != nil {
+	if err := terminal.Table(out, header, rows); err != nil {
 		return err
 	}
 	for _, p := range list {
 		for _, line := range explain(p, now) {
-			if err := printLine(out, "%s: %s", p.Port, line); err != nil {
+			if err := terminal.Line(out, "%s: %s", p.Port, line); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/arguments"
+	"sighub/internal/terminal"
 )
 
 type requestCommand struct {
@@ -54,6 +55,6 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return fmt.Errorf("the answer cannot be written as JSON: %w", err)
 		}
-		return printJSONLine(s.out, line)
+		return terminal.JSONLine(s.out, line)
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/terminal"
 	"sighub/sensors/drivers"
 	"sighub/sensors/kernel"
 )
@@ -75,7 +76,7 @@ func (c *scan) bus(ctx context.Context, bus config.Bus) error {
 
 func (c *scan) print() error {
 	if c.json {
-		return printJSON(c.s.out, c.rows)
+		return terminal.JSON(c.s.out, c.rows)
 	}
 	if len(c.rows) == 0 {
 		return nil
@@ -84,7 +85,7 @@ func (c *scan) print() error {
 	for i := range c.rows {
 		rows[i] = c.rows[i].cells()
 	}
-	return printTable(c.s.out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
+	return terminal.Table(c.s.out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
 }
 
 func (f *foundSensor) cells() []string {

@@ -8,6 +8,7 @@ import (
 
 	"sighub/hub"
 	"sighub/internal/safetext"
+	"sighub/internal/terminal"
 )
 
 type sendersCommand struct {
@@ -34,7 +35,7 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		if c.Output == "json" {
-			return printJSON(s.out, list)
+			return terminal.JSON(s.out, list)
 		}
 		if len(list) == 0 {
 			s.note("no sender is connected: add a device with `sighub run --serial`, or try `sighub send`")
@@ -55,24 +56,24 @@ func printSenders(s *streams, list []hub.SenderInfo, legacy bool) error {
 		if info.Client != nil {
 			client = info.Client.String()
 		}
-		requests := orDash(requestNames(info.Requests))
+		requests := orDash(terminal.RequestNames(info.Requests))
 		if legacy {
 			requests, client = "?", "?"
 		}
-		rows = append(rows, []string{info.Name, state, orDash(ownEvents(info.Events, info.Units)), requests, client})
+		rows = append(rows, []string{info.Name, state, orDash(terminal.OwnEvents(info.Events, info.Units)), requests, client})
 	}
-	if err := printTable(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows); err != nil {
+	if err := terminal.Table(s.out, "SENDER\tSTATE\tEVENTS\tREQUESTS\tCLIENT", rows); err != nil {
 		return err
 	}
 	for _, info := range list {
 		if info.Refused != nil {
-			if err := printLine(s.out, "%s: refused since it connected, by cause: %s", info.Name, counts(info.Refused)); err != nil {
+			if err := terminal.Line(s.out, "%s: refused since it connected, by cause: %s", info.Name, counts(info.Refused)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, note := range lookAlikes(list) {
-		if err := printLine(s.out, "%s", note); err != nil {
+		if err := terminal.Line(s.out, "%s", note); err != nil {
 			return err
 		}
 	}

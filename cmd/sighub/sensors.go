@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sighub/internal/config"
+	"sighub/internal/terminal"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 )
@@ -60,7 +61,7 @@ func listDrivers(s *streams) error {
 		device, _, _ := strings.Cut(d.Summary, ": ")
 		rows = append(rows, []string{d.Name, d.Bus, orDash(hexAll(d.Addresses)), orDash(measures(d.Quantities)), orDash(d.Options), device})
 	}
-	return printTable(s.out, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE", rows)
+	return terminal.Table(s.out, "DRIVER\tBUS\tADDRESSES\tMEASURES\tOPTIONS\tDEVICE", rows)
 }
 
 func hexAll(addresses []uint16) []string {
@@ -129,5 +130,5 @@ func listDriversJSON(s *streams) error {
 		list = append(list, driverInfo{Driver: d.Name, Device: device, Bus: d.Bus, Addresses: hexAll(d.Addresses),
 			Measures: quantityInfos(d.Quantities), Options: append([]string{}, d.Options...)})
 	}
-	return printJSON(s.out, list)
+	return terminal.JSON(s.out, list)
 }

@@ -13,6 +13,7 @@ import (
 	"sighub/internal/config"
 	"sighub/internal/plain"
 	"sighub/internal/simulator"
+	"sighub/internal/terminal"
 )
 
 // A simulatedLine is the line that a simulated device is connected to.
@@ -74,7 +75,7 @@ func ptyLine(s *streams) (*simulatedLine, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	line := &simulatedLine{open: pty.Open, pty: pty, close: func() error { return errors.Join(pty.Close(), os.RemoveAll(dir)) }}
-	if err := printLine(s.out, "%s", pty.Path()); err != nil {
+	if err := terminal.Line(s.out, "%s", pty.Path()); err != nil {
 		return nil, errors.Join(err, line.close())
 	}
 	s.note("to serve this device, run `sighub run --serial %s`", pty.Path())

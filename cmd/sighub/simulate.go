@@ -9,6 +9,7 @@ import (
 
 	"sighub/internal/plain"
 	"sighub/internal/simulator"
+	"sighub/internal/terminal"
 )
 
 type simulateCommand struct {
@@ -65,9 +66,9 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	}
 	err = sim.Run(ctx)
 	sent, acknowledged := sim.Counts()
-	printed := printLine(s.out, "sent %d, acknowledged %d, resent %d", sent, acknowledged, sim.Resent())
+	printed := terminal.Line(s.out, "sent %d, acknowledged %d, resent %d", sent, acknowledged, sim.Resent())
 	if cable != nil && printed == nil {
-		printed = printLine(s.out, "harm done: %s", cable.Stats())
+		printed = terminal.Line(s.out, "harm done: %s", cable.Stats())
 	}
 	return errors.Join(err, printed, line.close())
 }

@@ -109,6 +109,86 @@ func TestInterests(t *testing.T) {
 	}
 }
 
+func TestSelection(t *testing.T) {
+	for _, test := range []struct {
+		keep, except string
+		takes, not   string // events as sender:event; ! says that every sender has it
+	}{
+		{"*", "", "a:b a:!#gap é:é", ""},
+		{"", "", "", "a:b a:!#gap"},
+		{"light k*:temp", "", "light:lux light:!#connect kitchen:temp kitchen:!#gap", "kitchen:hum door:open door:!#gap light2:lux"},
+		{"*", "debug.* *:trace", "a:b a:!#connect", "debug.x:y debug.x:!#connect a:trace"},
+		{"*:temp", "*:#disconnect", "a:temp a:!#connect a:!#gap", "a:b a:!#disconnect"},
+		{"*:??", "", "a:éü a:xy", "a:é a:xyz"},
+	} {
+		s, err := arguments.NewSelection(strings.Fields(test.keep), strings.Fields(test.except))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for list, want := range map[string]bool{test.takes: true, test.not: false} {
+			for ev := range strings.FieldsSeq(list) {
+				sender, event, _ := strings.Cut(ev, ":")
+				event, builtIn := strings.CutPrefix(event, "!")
+				if s.Takes(sender, event, builtIn) != want {
+					t.Errorf("%s without %s: %s is not %t", test.keep, test.except, ev, want)
+				}
+			}
+		}
+		if all := test.keep == "*" && test.except == ""; s.All() != all || s.None() != (test.keep == "") {
+			t.Errorf("%s without %s: all is %t, none is %t", test.keep, test.except, s.All(), s.None())
+		}
+	}
+	for _, bad := range [][]string{{":"}, {"a", ""}, {"x:"}, make([]string, 300)} {
+		if _, err := arguments.NewSelection(bad, nil); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+		if _, err := arguments.NewSelection(nil, bad); err == nil {
+			t.Errorf("%q is taken as an exception", bad)
+		}
+	}
+	s, _ := arguments.NewSelection([]string{"k*:t*"}, []string{"kü?he"})
+	if n := testing.AllocsPerRun(10, func() { s.Takes("küche", "temperature", false) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1.5d": 36 * time.Hour, "1d12h": 36 * time.Hour, "0s": 0,
+		"36500d": 36500 * 24 * time.Hour,
+	} {
+		if got, err := arguments.ParseDuration(text); err != nil || got != want {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "5", "-1h", "d", "-2d", "+2d", "2d-1h", "NaNd", "Infd", "1e9d", "99999999d", "2 d", "2h1d", "2dd", "0x1d", "36600d2562047h"} {
+		if got, err := arguments.ParseDuration(text); err == nil {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+func TestParseMoment(t *testing.T) {
+	zone := time.FixedZone("east", 2*3600)
+	now := time.Date(2026, 6, 21, 12, 0, 0, 0, zone)
+	for text, want := range map[string]arguments.Moment{
+		"start": {Start: true}, "2h": {Time: now.Add(-2 * time.Hour)}, "7d": {Time: now.AddDate(0, 0, -7)}, "0s": {Time: now},
+		"3/4711": {Epoch: 3, Sequence: 4711}, "2026-06-20": {Time: time.Date(2026, 6, 20, 0, 0, 0, 0, zone)},
+		"2026-06-20 10:30": {Time: time.Date(2026, 6, 20, 10, 30, 0, 0, zone)}, "2026-06-20T10:30:05": {Time: time.Date(2026, 6, 20, 10, 30, 5, 0, zone)},
+		"2026-06-20T10:30:05Z": {Time: time.Date(2026, 6, 20, 10, 30, 5, 0, time.UTC)}, "1782037805": {Time: time.Unix(1782037805, 0)},
+	} {
+		got, err := arguments.ParseMoment(text, now)
+		if err != nil || got.Start != want.Start || !got.Time.Equal(want.Time) || got.Epoch != want.Epoch || got.Sequence != want.Sequence {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "yesterday", "-2h", "5", "3/", "/4", "3/-4", "4294967296/1", "2026-13-01", "3/4/5"} {
+		if got, err := arguments.ParseMoment(text, now); err == nil {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
 // FuzzInterests: whatever the patterns are, an event that matches one is wanted exactly once of the subscriptions that it comes
 // through, and another one never.
 func FuzzInterests(f *testing.F) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // A pattern says which events are of interest: by sender and by event, each of which may have * for any text and ? for any one
@@ -116,28 +117,29 @@ func orAny(text string) string {
 
 func isGlob(text string) bool { return strings.ContainsAny(text, "*?") }
 
-// matches reports whether a text matches a pattern of * and ?. It takes time in proportion to both, whatever they are.
+// matches reports whether a text matches a pattern of * and ?. It takes time in proportion to both, whatever they are, and no memory.
 func matches(pattern, text string) bool {
-	p, t := []rune(pattern), []rune(text)
 	star, from := -1, 0 // the last * seen, and where the text that it stands for ends
 	i := 0
-	for j := 0; j < len(t); {
+	for j := 0; j < len(text); {
+		_, letter := utf8.DecodeRuneInString(text[j:])
 		switch {
-		case i < len(p) && p[i] == '*':
+		case i < len(pattern) && pattern[i] == '*':
 			star, from = i, j
 			i++
-		case i < len(p) && (p[i] == '?' || p[i] == t[j]):
+		case i < len(pattern) && pattern[i] == '?':
 			i++
-			j++
+			j += letter
+		case strings.HasPrefix(pattern[i:], text[j:j+letter]):
+			i += letter
+			j += letter
 		case star >= 0:
-			from++
+			_, letter = utf8.DecodeRuneInString(text[from:])
+			from += letter
 			i, j = star+1, from
 		default:
 			return false
 		}
 	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
+	return strings.Trim(pattern[i:], "*") == ""
 }

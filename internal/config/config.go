@@ -21,6 +21,8 @@ type Config struct {
 	Limits Limits
 	Log    Log
 
+	Journal Journal
+
 	Sensing Sensing
 
 	portsGiven bool // Serial was given, so auto is not the default
@@ -120,7 +122,8 @@ func defaults() *Config {
 			Memory: carrier.DefaultBudget, SlowListener: hub.Block, BlockDeadline: 2 * time.Second, RequestTimeout: 10 * time.Second,
 			EventTimes: plausibleTimes, HelloTimeout: 10 * time.Second, MessageTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 		},
-		Log: Log{Level: "info", Format: "text"},
+		Log:     Log{Level: "info", Format: "text"},
+		Journal: defaultJournal(),
 	}
 }
 

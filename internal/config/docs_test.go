@@ -26,6 +26,9 @@ func TestDocumentation(t *testing.T) {
 	} else if c, err := Parse("limits", []byte(limits)); err != nil || !reflect.DeepEqual(c.Limits, Default().Limits) {
 		t.Errorf("limits are %+v, not the defaults; %v", c, err)
 	}
+	if j := whole.Journal; j.Size != Default().Journal.Size || j.Commit != Default().Journal.Commit || j.Ack != AckCommit || j.OnFailure != FailLive {
+		t.Errorf("the page calls other values of journal defaults than it has: %+v", j)
+	}
 	_, heredoc, _ := strings.Cut(readPage(t, "../../README.md"), "<<'YAML'\n")
 	gateway, _, _ := strings.Cut(heredoc, "YAML\n")
 	if c, err := Parse("README.md", []byte(gateway)); err != nil || len(c.Listen) != 1 || len(c.Serial) != 1 {
@@ -38,7 +41,7 @@ func TestDocumentation(t *testing.T) {
 	for _, place := range []string{
 		unknown, "serial: [{" + unknown + "}]", "sensors: [{" + unknown + "}]", "sensors: [{events: {lux: {" + unknown + "}}}]",
 		"sensors: [{law: {" + unknown + "}}]", "pins: [{" + unknown + "}]", "thresholds: [{" + unknown + "}]",
-		"limits: {" + unknown + "}", "log: {" + unknown + "}",
+		"limits: {" + unknown + "}", "log: {" + unknown + "}", "journal: {" + unknown + "}",
 	} {
 		_, err := Parse("x", []byte(place))
 		if err == nil {

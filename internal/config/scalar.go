@@ -204,6 +204,13 @@ const (
 )
 
 func (d *decoder) size(n ast.Node, what string, v *int) {
+	size := int64(*v)
+	d.sizeWithin(n, what, &size, minMessage, maxMessage, "4KiB to 256MiB")
+	*v = int(size)
+}
+
+// sizeWithin reads a size in bytes; within says what the range is.
+func (d *decoder) sizeWithin(n ast.Node, what string, v *int64, least, most int64, within string) {
 	var text string
 	switch s := n.(type) {
 	case *ast.IntegerNode:
@@ -211,26 +218,27 @@ func (d *decoder) size(n ast.Node, what string, v *int) {
 	case *ast.StringNode:
 		text = s.Value
 	default:
-		d.fail(n, "%s is %s: write bytes, or a number with KiB or MiB, such as 1MiB", what, describeScalar(n))
+		d.fail(n, "%s is %s: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, describeScalar(n))
 		return
 	}
 	size, ok := parseSize(text)
 	switch {
 	case !ok:
-		d.fail(n, "%s %q is not a size: write bytes, or a number with KiB or MiB, such as 1MiB", what, text)
-	case size < minMessage || size > maxMessage:
-		d.fail(n, "%s %s is out of range: write a size from 4KiB to 256MiB", what, text)
+		d.fail(n, "%s %q is not a size: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, text)
+	case size < least || size > most:
+		d.fail(n, "%s %s is out of range: write a size from %s", what, text, within)
 	default:
-		*v = int(size)
+		*v = size
 	}
 }
 
 func parseSize(text string) (int64, bool) {
 	unit := int64(1)
-	if rest, ok := strings.CutSuffix(text, "KiB"); ok {
-		text, unit = strings.TrimSpace(rest), 1<<10
-	} else if rest, ok := strings.CutSuffix(text, "MiB"); ok {
-		text, unit = strings.TrimSpace(rest), 1<<20
+	for i, name := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(text, name); ok {
+			text, unit = strings.TrimSpace(rest), 1<<(10*(i+1))
+			break
+		}
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n > math.MaxInt64/unit || n < math.MinInt64/unit {

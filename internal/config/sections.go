@@ -2,7 +2,6 @@ package config
 
 import (
 	"runtime"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -17,16 +16,11 @@ func (d *decoder) config(n ast.Node, c *Config) {
 	fields = append(fields, d.sensing(&c.Sensing)...)
 	d.mapping(n, "the configuration", append(fields,
 		field{"state", func(n ast.Node) {
-			text, ok := d.text(n, "state")
-			switch {
-			case !ok:
-			case strings.HasPrefix(text, "~"):
-				d.fail(n, "state %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", text)
-			default:
-				c.State = text
+			if d.folder(n, "state", &c.State) {
 				d.seen[StatePlace], _ = place(n.GetToken())
 			}
 		}},
+		field{"journal", func(n ast.Node) { d.journal(n, &c.Journal) }},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
 		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
 	)...)

@@ -19,7 +19,7 @@ func (d *decoder) warn(n ast.Node, format string, args ...any) {
 func (c *Config) Warnings() []*Error { return c.warnings }
 
 // Warn returns a warning about a part of the configuration, with its line in the file: a [Sensor.Place], [PinPlace],
-// [AddressPlace], [PortPlace] or [StatePlace].
+// [AddressPlace], [PortPlace], [StatePlace] or [JournalPlace].
 func (c *Config) Warn(place, format string, args ...any) *Error {
 	e := &Error{File: c.file, Line: c.lines[place], Message: fmt.Sprintf(format, args...)}
 	if e.Line > 0 {
@@ -30,6 +30,9 @@ func (c *Config) Warn(place, format string, args ...any) *Error {
 
 // StatePlace is the place of state in a file.
 const StatePlace = "state"
+
+// JournalPlace is the place of journal in a file.
+const JournalPlace = "journal"
 
 // PinPlace returns the place of a pin in a file.
 func PinPlace(pin string) string { return "pin " + pin }
