@@ -33,8 +33,10 @@ type commands struct {
 	Listen   listenCommand   `cmd:"" help:"Print events as they happen."`
 	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
 	Request  requestCommand  `cmd:"" help:"Send a request to a sender and print its answer."`
+	History  historyCommand  `cmd:"" help:"Print what the hub has on record of a sender."`
 	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
 	Clients  clientsCommand  `cmd:"" help:"List the clients, and what the hub refused of them."`
+	Cursors  cursorsCommand  `cmd:"" help:"List how far listeners have come, or forget it."`
 	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`
 	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
 	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`

@@ -21,7 +21,8 @@ import (
 type hubFlags struct {
 	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port or unix:///path."`
 
-	legacy bool // the server knows no hello; with sets it
+	legacy  bool // the server knows no hello; with sets it
+	lingers bool // the connection lasts until the command has ended, also if it is interrupted
 }
 
 // answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
@@ -41,7 +42,11 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	first := newAttempt(ctx, s, addr, name, carrier.CBOR)
+	connected := ctx
+	if f.lingers {
+		connected = context.WithoutCancel(ctx)
+	}
+	first := newAttempt(connected, s, addr, name, carrier.CBOR)
 	defer first.end()
 	firstFailed := first.failed
 	patience := time.NewTimer(legacyAfter)
@@ -59,7 +64,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-ctx.Done():
 		return becauseOf(ctx, nil)
 	}
-	second := newAttempt(ctx, s, addr, name, carrier.JSON)
+	second := newAttempt(connected, s, addr, name, carrier.JSON)
 	defer second.end()
 	secondFailed := second.failed
 	for firstFailed != nil || secondFailed != nil {
