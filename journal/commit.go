@@ -24,18 +24,9 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 	for c := j.take(); c != nil; c = j.take() {
 		j.write(ctx, p, c, ended)
 	}
-	close(j.spare)
+	close(j.stopped)
 	<-tended
 	return errors.Join(j.log.close(), j.Close())
-}
-
-// tend makes spare files until their channel is closed: a commit should not have to wait for one.
-func (j *Journal) tend() {
-	for range j.spare {
-		if err := j.log.prepareNext(); err != nil {
-			j.o.Logger.Warn("there is no room for the next segment of the journal: the oldest events will go", "error", err)
-		}
-	}
 }
 
 // expireEvery is how often a journal looks for old segments.
@@ -161,10 +152,12 @@ func (j *Journal) committed(f *frame) {
 	j.memMu.Unlock()
 	j.view.Store(j.log.view())
 	if j.log.rolled && len(j.log.kept)+len(j.log.unread) < j.log.most {
-		select {
-		case j.spare <- struct{}{}:
-		default:
-		}
+		j.wantsSpare.Store(true)
+		j.tendSoon()
+	}
+	if !j.begun {
+		j.begun = true
+		j.tendSoon()
 	}
 	j.mu.Lock()
 	healthy := j.health.Err == nil

@@ -39,7 +39,7 @@ type log struct {
 type faults struct {
 	noSync       bool // a commit does not wait for the disk
 	noFolderSync bool // nor does the name of a new segment
-	noNumber     bool // checksums do not begin with the number and the key of the segment
+	noNumber     bool // what tells a segment's frames from those of the file's former life is left out, in and beside the checksum
 	cursorFirst  bool // a cursor that has heard everything is moved on before there is more
 }
 

@@ -2,7 +2,7 @@ package journal
 
 import (
 	"math"
-	"slices"
+	"sort"
 	"time"
 
 	"sighub/journal/folder"
@@ -40,21 +40,11 @@ func (v *view) timesOf(i int) times {
 	return v.kept[i].times
 }
 
-// find returns the index of the segment that has the event, or the next one that is there.
+// find returns the index of the segment that has the event, or the next one that is there. Of segments that begin with the same
+// sequence, only the last one may have events.
 func (v *view) find(sequence uint64) int {
-	i, found := slices.BinarySearchFunc(v.kept, sequence, func(s segment, n uint64) int {
-		switch {
-		case s.first < n:
-			return -1
-		case s.first > n:
-			return 1
-		}
-		return 0
-	})
-	if !found {
-		i--
-	}
-	return max(i, 0)
+	behind := sort.Search(len(v.kept), func(i int) bool { return v.kept[i].first > sequence })
+	return max(behind-1, 0)
 }
 
 // A Filter says which topics are wanted. Nil: all.

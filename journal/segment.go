@@ -111,7 +111,7 @@ func (s *segment) scan(f io.ReaderAt, visit func(at int64, f *frame) error) (end
 			continue
 		}
 		fr, err := parseFrame(data, s.seal())
-		if err != nil || fr.first < next {
+		if err != nil || fr.first < next && !s.bare {
 			at += frameAlign
 			continue
 		}

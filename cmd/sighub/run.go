@@ -146,29 +146,46 @@ const (
 	connectionMemory = 40 << 10
 )
 
+// From manyConnections on, garbage is collected when it is crowdPercent of what is in use: most of that is what the connections
+// themselves need, which the limit does not bound, and most of them do little.
+const (
+	manyConnections = 1000
+	crowdPercent    = 40
+)
+
 // lookAtConnections is how often connections are counted.
 const lookAtConnections = time.Second
 
 // limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
-// to twice of what is in use. The environment variable GOMEMLIMIT takes precedence.
+// to twice of what is in use. The environment variables GOMEMLIMIT and GOGC take precedence.
 func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	usual := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(usual)
+	percent := debug.SetGCPercent(100)
+	debug.SetGCPercent(percent)
+	defer debug.SetGCPercent(percent)
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
-	for now := int64(0); ; {
-		limit := ownMemory + budget.Size()
+	for now, crowd := int64(0), false; ; {
+		connections := int64(0)
 		for _, c := range carriers {
 			if c, ok := c.(interface{ Connections() int }); ok {
-				limit += int64(c.Connections()) * connectionMemory
+				connections += int64(c.Connections())
 			}
 		}
-		if limit != now { // setting it stops everything for a moment
+		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
+		}
+		if many := connections >= manyConnections; many != crowd && os.Getenv("GOGC") == "" {
+			if crowd = many; crowd {
+				debug.SetGCPercent(crowdPercent)
+			} else {
+				debug.SetGCPercent(percent)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -13,6 +13,7 @@ type File struct {
 	data    content // as it is seen
 	disk    content
 	pending []write
+	bad     [2]int64 // from and to: of what cannot be read
 }
 
 type write struct {
@@ -78,6 +79,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	defer f.c.mu.Unlock()
 	if err := f.c.faults.ReadErr; err != nil {
 		return 0, err
+	}
+	if off < f.bad[1] && off+int64(len(p)) > f.bad[0] {
+		return f.data.read(p[:max(0, f.bad[0]-off)], off), ErrDisk
 	}
 	n := f.data.read(p, off)
 	if n < len(p) {

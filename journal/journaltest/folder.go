@@ -129,6 +129,17 @@ func (c *Folder) Damage(name string, damage func(data []byte)) {
 	damage(f.data.whole())
 }
 
+// Bad has a part of a file that cannot be read: length bytes from at on.
+func (c *Folder) Bad(name string, at, length int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.names[name]
+	if f == nil {
+		panic("journaltest: there is no file " + name)
+	}
+	f.bad = [2]int64{at, at + length}
+}
+
 // step counts an operation. Once the power is cut, all fail.
 func (c *Folder) step(changes bool) error {
 	if c.cut || c.faults.CutIn == 0 {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sighub/scripts/lab/initramfs"
 )
 
 // A runner distributes scenarios among machines.
@@ -22,6 +24,11 @@ type runner struct {
 	out    io.Writer
 	boots  int
 	failed []error // one for each failed scenario
+}
+
+// wantedModules are those that the machine needs: for the port to the agent, for USB, and the driver of the adapter.
+func wantedModules() []string {
+	return []string{"virtio_pci", "virtio_console", "xhci_pci", "ftdi_sio"}
 }
 
 // run runs the scenarios of these names, or all, and prints what was seen.
@@ -36,12 +43,13 @@ func (o options) run(ctx context.Context, out io.Writer, names []string) (err er
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	begin := time.Now()
-	modules, err := findModules(o.modules, wantedModules())
+	modules, err := initramfs.FindModules(o.modules, wantedModules(), "ftdi_sio")
 	if err != nil {
 		return err
 	}
 	o.initramfs = filepath.Join(dir, "initramfs")
-	if err := writeInitramfs(o.initramfs, o.agent, o.hub, modules); err != nil {
+	err = initramfs.Write(o.initramfs, modules, initramfs.Program{Name: "init", From: o.agent}, initramfs.Program{Name: "bin/sighub", From: o.hub})
+	if err != nil {
 		return err
 	}
 

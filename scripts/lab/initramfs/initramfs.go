@@ -1,4 +1,5 @@
-package main
+// Package initramfs makes the first file system of the laboratories' machines.
+package initramfs
 
 import (
 	"bufio"
@@ -7,9 +8,14 @@ import (
 	"os"
 )
 
-// writeInitramfs writes the only file system of the machine: /init is the agent, /bin/sighub the hub, and /modules the modules to
-// load, in order.
-func writeInitramfs(path, agent, hub string, modules []module) (err error) {
+// A Program is a file that can be executed.
+type Program struct {
+	Name string // without a slash at its beginning
+	From string // the file on this machine
+}
+
+// Write writes a file system with these programs, one of which is "init", and /modules with the modules to load, in order.
+func Write(path string, modules []Module, programs ...Program) (err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -22,12 +28,12 @@ func writeInitramfs(path, agent, hub string, modules []module) (err error) {
 	}
 	// The kernel opens it for /init before anything is mounted.
 	a.add("dev/console", modeDevice|0o600, nil, 5, 1)
-	for _, p := range []struct{ name, from string }{{"init", agent}, {"bin/sighub", hub}} {
-		data, err := os.ReadFile(p.from)
+	for _, p := range programs {
+		data, err := os.ReadFile(p.From)
 		if err != nil {
 			return err
 		}
-		a.program(p.name, data)
+		a.program(p.Name, data)
 	}
 	for i, m := range modules {
 		a.program(fmt.Sprintf("modules/%02d-%s.ko", i, m.name), m.image)

@@ -1,4 +1,4 @@
-package main
+package initramfs
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package main
+package initramfs
 
 import (
 	"bytes"
@@ -11,21 +11,16 @@ import (
 	"strings"
 )
 
-// The modules that the machine needs: for the port to the agent, for USB, and the driver of the adapter. Modules that are built
-// into a kernel have no file.
-func wantedModules() []string {
-	return []string{"virtio_pci", "virtio_console", "xhci_pci", "ftdi_sio"}
-}
-
-// A module is a kernel module to load.
-type module struct {
+// A Module is a kernel module to load.
+type Module struct {
 	name  string
 	image []byte
 }
 
-// findModules returns these modules and those that they depend on, in the order in which to load them. It reads the modules
-// themselves, because the index is only made when the package is installed.
-func findModules(root string, names []string) ([]module, error) {
+// FindModules returns these modules of a folder and those that they depend on, in the order in which to load them. It reads the
+// modules themselves, because the index is only made when the package is installed. Modules that are built into a kernel have no
+// file, so those that are not there are left out; one of them, proof, must be.
+func FindModules(root string, names []string, proof string) ([]Module, error) {
 	files := make(map[string]string)
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if base, ext, ok := strings.Cut(filepath.Base(path), ".ko"); ok && (ext == "" || ext == ".xz" || ext == ".zst" || ext == ".gz") {
@@ -36,7 +31,7 @@ func findModules(root string, names []string) ([]module, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []module
+	var found []Module
 	done := make(map[string]bool)
 	var add func(name string) error
 	add = func(name string) error {
@@ -58,7 +53,7 @@ func findModules(root string, names []string) ([]module, error) {
 				return err
 			}
 		}
-		found = append(found, module{name, image})
+		found = append(found, Module{name, image})
 		return nil
 	}
 	for _, name := range names {
@@ -66,8 +61,8 @@ func findModules(root string, names []string) ([]module, error) {
 			return nil, err
 		}
 	}
-	if !done["ftdi_sio"] {
-		return nil, fmt.Errorf("%s has no ftdi_sio: it must be a kernel of Debian", root)
+	if !done[proof] {
+		return nil, fmt.Errorf("%s has no %s: it must be a kernel of Debian", root, proof)
 	}
 	return found, nil
 }

@@ -1,0 +1,5 @@
+//go:build linux && !plantedfaults
+
+package main
+
+const faultsCanBePlanted = false

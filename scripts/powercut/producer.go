@@ -1,0 +1,174 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/tcp"
+	"sighub/hub"
+)
+
+// A world is the programs around a hub: what they do goes on while its power is cut.
+type world struct {
+	addr string // of the hub
+	note func(any) bool
+
+	mu    sync.Mutex
+	known *ledger
+	acks  int
+	more  chan struct{} // receives when there are more acks, if there is room
+}
+
+// tell makes a note, and returns whether it was in time.
+func (w *world) tell(note any) bool {
+	if !w.note(note) {
+		return false
+	}
+	w.mu.Lock()
+	w.known.take(note)
+	if _, ok := note.(acked); ok {
+		w.acks++
+	}
+	w.mu.Unlock()
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// await waits until there were this many acknowledgements.
+func (w *world) await(ctx context.Context, acks int) error {
+	for {
+		w.mu.Lock()
+		n := w.acks
+		w.mu.Unlock()
+		if n >= acks {
+			return nil
+		}
+		select {
+		case <-w.more:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *world) router(name string) (*hub.ClientRouter, *tcp.Client) {
+	return hub.NewClientRouter(hub.ClientOptions{}), tcp.NewClient(w.addr, tcp.ClientOptions{
+		Name: name, DialTimeout: 2 * time.Second, Backoff: carrier.Backoff{Min: 2 * time.Millisecond, Max: 50 * time.Millisecond}})
+}
+
+// producers is how many programs number what they send.
+const producers = 3
+
+// A violation is something that must not happen.
+type violation struct{ error }
+
+func (v violation) Unwrap() error { return v.error }
+
+// produce sends numbered signals until ctx is done: after each loss of the connection it goes on with the number that the hub
+// expects.
+func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error {
+	r, c := w.router(name)
+	serving, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.Serve(serving, c) }) // it ends with ctx
+	defer running.Wait()
+	defer stop()
+	var s *hub.Sender
+	for s == nil { // the hub may be without power for longer than a call waits
+		var err error
+		s, err = r.AddRemoteSender(ctx, name, hub.SenderOptions{Events: []string{"n"}, Producer: name})
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !errors.Is(err, hub.ErrNotConnected):
+			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
+		}
+	}
+	g, err := s.Signal("n")
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		p, err := s.Produce(ctx)
+		switch {
+		case errors.Is(err, hub.ErrNotConnected):
+			continue
+		case err != nil:
+			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
+		}
+		if err := w.series(ctx, p, g, name, rng); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// series sends signals over one connection.
+func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, name string, rng *rand.Rand) error {
+	first := int(p.Next()) //nolint:gosec // numbers are small here
+	w.mu.Lock()
+	had, tried := w.known.acked[name], w.known.sent[name]
+	w.mu.Unlock()
+	switch {
+	case first <= had:
+		return violation{fmt.Errorf("LOST: the hub expects %d of %s, and has acknowledged up to %d", first, name, had)}
+	case first > tried+1:
+		return violation{fmt.Errorf("the hub expects %d of %s, and only %d were sent", first, name, tried)}
+	}
+	const window = 64
+	room := make(chan struct{}, window)
+	failed := make(chan error, window)
+	var outstanding sync.WaitGroup
+	defer outstanding.Wait()
+	for n := first; ; n++ {
+		select {
+		case room <- struct{}{}:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !w.tell(sent{name, n}) {
+			return nil // the power is off
+		}
+		outstanding.Add(1)
+		err := p.Trigger(ctx, g, uint64(n), text(name, n), time.Time{}, 0, func(err error) {
+			defer outstanding.Done()
+			if err == nil {
+				w.tell(acked{name, n})
+				<-room
+				return
+			}
+			failed <- failure(name, err) // nobody takes the room, so there is enough
+		})
+		if err != nil {
+			outstanding.Done()
+			return failure(name, err)
+		}
+		if pause := rng.IntN(4); pause > 0 { // sometimes alone, sometimes many together
+			select {
+			case <-time.After(time.Duration(rng.IntN(pause*1000)) * time.Microsecond):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// failure returns nil if the hub was just not there.
+func failure(name string, err error) error {
+	switch {
+	case errors.Is(err, hub.ErrNotConnected), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil
+	}
+	return violation{fmt.Errorf("the hub refuses what %s sends: %w", name, err)}
+}
