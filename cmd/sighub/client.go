@@ -53,7 +53,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	defer patience.Stop()
 	select {
 	case <-first.connected:
-		return use(ctx, first.router)
+		return withRemedy(use(ctx, first.router))
 	case err = <-firstFailed:
 		if isDialing(err) {
 			return unreachable(addr, err)
@@ -71,7 +71,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		select {
 		case <-first.connected:
 			second.end()
-			return use(ctx, first.router)
+			return withRemedy(use(ctx, first.router))
 		case <-second.connected:
 			first.end()
 			if f.legacy = !second.hello.Load(); f.legacy {
@@ -82,7 +82,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
 				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
 			}
-			return err
+			return withRemedy(err)
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()
@@ -97,6 +97,14 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		}
 	}
 	return unreachable(addr, err)
+}
+
+// withRemedy adds what to do to an error of the hub that does not say so.
+func withRemedy(err error) error {
+	if errors.Is(err, hub.ErrNoJournal) {
+		return fmt.Errorf("%w: it is configured so, or cannot use its folder (`sighub journal info`)", err)
+	}
+	return err
 }
 
 // isDialing reports whether an error is about making a connection, before anything was said.
