@@ -139,6 +139,15 @@ func (f *fanout) append(urgent bool) journal.Ticket {
 	return ticket
 }
 
+// leave gives what was added to a commit for which nobody waits. f may be nil.
+func (f *fanout) leave() {
+	if f == nil || f.group == nil {
+		return
+	}
+	f.group.AppendUnawaited()
+	f.groupEnded()
+}
+
 // done answers the next n signals of a frame as done: see settle.
 func (c *client) done(answers carrier.Answers, n int) {
 	if c.server.journal == nil {

@@ -39,11 +39,16 @@ const expireEvery = time.Minute
 func (j *Journal) await(ctx context.Context, p *pace, timer *time.Timer, age <-chan time.Time) bool {
 	for {
 		j.mu.Lock()
-		waiting, urgent, hurry := j.pending, j.urgent, j.hurry
+		waiting, urgent, hurry, need := j.pending, j.urgent, j.hurry, j.need
+		var since time.Time
+		if len(j.queue) > 0 {
+			since = j.queue[0].since
+		}
 		j.mu.Unlock()
 		var due <-chan time.Time
 		if waiting > 0 {
-			wait := p.due(time.Now(), waiting, urgent)
+			now := time.Now()
+			wait := max(p.due(now, waiting, urgent), p.rest(now, waiting, need, since))
 			if wait == 0 || hurry {
 				return ctx.Err() == nil
 			}
@@ -75,6 +80,9 @@ func (j *Journal) take() *commit {
 	j.queue = j.queue[:n]
 	j.urgent, j.writing = false, c
 	j.hurry = j.hurry && len(j.queue) > 0
+	if len(j.queue) == 0 {
+		j.need = needCursor
+	}
 	return c
 }
 

@@ -179,6 +179,9 @@ func runCrashes(t *testing.T, seed uint64, plant func(*crashWorld)) (err error) 
 					if e := w.hear(); e != nil && !errors.Is(e, journaltest.ErrCut) {
 						err = e
 					}
+					if rng.IntN(2) == 0 {
+						time.Sleep(2 * time.Second) // until the cursor is committed, for which nobody waits
+					}
 				}
 				if rng.IntN(4) == 0 {
 					time.Sleep(100 * time.Millisecond)

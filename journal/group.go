@@ -97,7 +97,12 @@ func (g *Group) Len() int { return len(g.events) + len(g.marks) }
 // Urgent means that somebody waits who can do nothing else meanwhile.
 //
 // What is larger than half a segment cannot be kept: its commit ends as one that is not durable.
-func (g *Group) Append(urgent bool) Ticket {
+func (g *Group) Append(urgent bool) Ticket { return g.append(needAnswer, urgent) }
+
+// AppendUnawaited appends what nobody waits for: the ticket is of no use. It does not hurry, so that it goes with what comes next.
+func (g *Group) AppendUnawaited() { g.append(needEvent, false) }
+
+func (g *Group) append(n need, urgent bool) Ticket {
 	if g.Len() == 0 {
 		return 0
 	}
@@ -107,7 +112,7 @@ func (g *Group) Append(urgent bool) Ticket {
 	before := len(c.content)
 	g.write(c)
 	j.pending += len(c.content) - before
-	j.urgent = j.urgent || urgent
+	j.urgent, j.need = j.urgent || urgent, max(j.need, n)
 	ticket := c.ticket
 	j.mu.Unlock()
 	g.Discard()

@@ -94,6 +94,7 @@ type Journal struct {
 	wake    chan struct{}
 	urgent  bool
 	hurry   bool // somebody waits for Sync
+	need    need // of the queue
 
 	ended atomic.Uint64 // ticket
 	begun bool          // something was committed; of the goroutine that commits
