@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -205,7 +207,7 @@ func (j *Journal) failed(err error) bool {
 func (j *Journal) Sync(ctx context.Context) error {
 	j.mu.Lock()
 	upTo, lost := j.ticket, j.health.Lost
-	j.urgent, j.hurry = true, true
+	j.hurry = len(j.queue) > 0
 	j.mu.Unlock()
 	for j.Committed() < upTo {
 		changed := j.changes()
@@ -216,11 +218,11 @@ func (j *Journal) Sync(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return errors.Join(errors.New("journal: not everything is on disk"), j.Health().Err, ctx.Err())
+			return fmt.Errorf("journal: not everything is on disk: %w", cmp.Or(j.Health().Err, context.Cause(ctx)))
 		}
 	}
 	if h := j.Health(); h.Lost > lost {
-		return errors.Join(errors.New("journal: not everything is on disk"), h.Err)
+		return fmt.Errorf("journal: not everything is on disk: %w", cmp.Or(h.Err, errTooLarge))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -114,7 +115,7 @@ type Journal struct {
 func Open(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if err := d.Make(); err != nil {
-		return nil, errors.Join(errors.New("journal: "+dir), err)
+		return nil, fmt.Errorf("journal: %w", err)
 	}
 	return OpenFolder(d, o)
 }
@@ -123,7 +124,7 @@ func Open(dir string, o Options) (*Journal, error) {
 func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 	lock, err := dir.Lock()
 	if err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
 	j, err := open(dir, o, false, planted())
 	if err != nil {
@@ -138,7 +139,7 @@ func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if _, err := d.List(); err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
 	return open(d, o, true, planted())
 }
