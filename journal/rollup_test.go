@@ -120,6 +120,11 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 		if err != nil {
 			w.t.Errorf("%v from %v to %v, each %v: %v", topic, from, to, step, err)
 		}
+		some := w.rng.IntN(40)
+		got, err = w.j.RollupFirst(some, topic.Sender, topic.Event, from, to, step)
+		if err != nil || !slices.Equal(got, want[:min(some, len(want))]) {
+			w.t.Errorf("the first %d of %d: %d, %v", some, len(want), len(got), err)
+		}
 	}
 }
 
