@@ -240,3 +240,35 @@ func TestRollupFolds(t *testing.T) {
 		w.stop()
 	})
 }
+
+// TestRollupLostTail: sums of events that the disk has lost are not told, and their file goes.
+func TestRollupLostTail(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 1", "s n: 2")
+		synctest.Wait()
+		w.c.SetFaults(cut)
+		w.stop()
+		w.c.Restore()
+		table := rollup.NewTable(3)
+		table.To = 60
+		table.Series(rollup.Topic{Sender: "s", Event: "n"}).Add(time.Now().UnixNano(), 1000)
+		if _, err := rollup.Write(w.c, table, 1); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w.start(small)
+			w.add("s n: 3")
+			synctest.Wait()
+			from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+			got, err := w.j.Rollup("s", "n", from, to, time.Minute)
+			if want := rollupRaw(t, w.j, Topic{"s", "n"}, from, to, time.Minute); err != nil || !slices.Equal(got, want) {
+				t.Errorf("got %v, %v, want %v", got, err, want)
+			}
+			if names := w.rollupNames(); slices.Contains(names, "0000000000000003-000000000000003c.rollup") {
+				t.Errorf("the file is left: %v", names)
+			}
+			w.stop()
+		}
+		w.start(small)
+	})
+}
