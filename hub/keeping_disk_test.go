@@ -156,6 +156,7 @@ func TestDiskFails(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	onDisk(t, ServerOptions{}, journal.Options{Pending: 64}, func(w *diskWorld) {
 		id, _ := w.reporter("t")
+		time.Sleep(time.Minute)
 		own, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
 		if err != nil {
 			t.Fatal(err)
