@@ -467,3 +467,27 @@ func TestCaseReadOnly(t *testing.T) {
 		w.c.SetFaults(journaltest.None())
 	})
 }
+
+// TestCaseOtherVersion: what another version of the program has written, and this one cannot read, is told as lost. It stops neither
+// the start nor a reader.
+func TestCaseOtherVersion(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 1")
+		synctest.Wait()
+		var c writer
+		c.reset()
+		c.event(&Event{Topic: Topic{"s", "n"}, Data: []byte("2")})
+		c.kind(0x7f)
+		if _, err := w.j.log.append(frame{kind: kindData, content: c.content, count: 3, times: c.times}); err != nil {
+			t.Fatal(err)
+		}
+		w.add("s n: 5", "t n: 6")
+		synctest.Wait()
+		want := []string{"1 s n: 1", "2 s n: 2", "2 lost from 3", "5 s n: 5", "6 t n: 6"}
+		w.expect(w.read(Query{}), want...)
+		w.restart(small)
+		w.expect(w.read(Query{}), want...)
+		w.expect(w.read(Query{Start: At(Position{1, 3})}), want[2:]...)
+		w.expect(w.read(Query{Filter: Only("t", "")}), "2 lost from 3", "6 t n: 6")
+	})
+}

@@ -139,8 +139,8 @@ func (r *Reader) rest() {
 // more reads of one segment what is there, as far as dst or a frame goes. It may return 0 although there is more.
 func (r *Reader) more(dst []Entry) (int, error) {
 	if r.frame {
-		if n, err := r.events(dst); n > 0 || err != nil {
-			return n, err
+		if n := r.events(dst); n > 0 {
+			return n, nil
 		}
 	}
 	v := r.j.view.Load()
@@ -225,21 +225,24 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 		r.at += f.size()
 		r.parser.begin(&f)
 		r.frame, r.after = true, after
-		if n, err := r.events(dst); n > 0 || err != nil {
-			return n, err
+		if n := r.events(dst); n > 0 {
+			return n, nil
 		}
 	}
 	return 0, nil
 }
 
 // events reads events of the frame.
-func (r *Reader) events(dst []Entry) (n int, err error) {
-	p := &r.parser
+func (r *Reader) events(dst []Entry) (n int) {
+	p, read := &r.parser, r.next
 	for n < len(dst) {
 		ok, err := p.next()
-		if err != nil {
-			r.frame = false
-			return n, err
+		if err != nil { // another version has written it: the rest of the frame is lost
+			r.frame, r.next = false, read
+			if n == 0 {
+				n = r.lost(r.after, dst)
+			}
+			return n
 		}
 		if !ok {
 			r.frame, r.next = false, r.after
@@ -249,7 +252,10 @@ func (r *Reader) events(dst []Entry) (n int, err error) {
 			name := &p.names[len(p.names)-1]
 			name.takes = r.q.Filter.takes(name.Topic)
 		}
-		if p.kind != recordEvent || p.at < r.next || !p.names[p.name].takes {
+		if p.kind != recordEvent || p.at < r.next {
+			continue
+		}
+		if read = p.at + 1; !p.names[p.name].takes {
 			continue
 		}
 		if t := p.event.Time; p.at < r.end && t < r.since || t >= r.until {
@@ -259,10 +265,10 @@ func (r *Reader) events(dst []Entry) (n int, err error) {
 		e.Epoch, e.Sequence, e.Event, e.Lost, e.Back = p.epoch, p.at, p.event, 0, 0
 		n++
 	}
-	if n > 0 && r.frame {
-		r.next = p.at + 1
+	if r.frame {
+		r.next = read
 	}
-	return n, nil
+	return n
 }
 
 // lost tells that the events up to a sequence are not there, and goes on there.
