@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -141,7 +142,11 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	if _, err := d.List(); err != nil {
 		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
-	return open(d, o, true, planted())
+	j, err := open(d, o, true, planted())
+	for again := 0; errors.Is(err, fs.ErrNotExist) && again < 10; again++ { // the hub has begun a segment meanwhile
+		j, err = open(d, o, true, planted())
+	}
+	return j, err
 }
 
 func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, error) {
