@@ -163,11 +163,11 @@ func (r *Reader) more(dst []Entry) (int, error) {
 		if i+1 == len(v.kept) {
 			r.win.size = min(s.size, v.end) // what lies behind may change
 		}
-		n, err := r.frames(s, end, dst)
-		if n == 0 && err == nil && r.next < end { // the rest of the segment cannot be read
+		n := r.frames(s, end, dst)
+		if n == 0 && r.next < end { // the rest of the segment cannot be read
 			n = r.lost(end, dst)
 		}
-		return n, err
+		return n, nil
 	}
 	return 0, nil
 }
@@ -193,9 +193,9 @@ func (r *Reader) open(v *view, s *segment) error {
 }
 
 // frames reads the frames of the segment that is open, up to the first with something for dst.
-func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
+func (r *Reader) frames(s *segment, end uint64, dst []Entry) int {
 	if r.file == nil {
-		return 0, nil
+		return 0
 	}
 	if cap(r.win.data) == 0 {
 		r.win.data = (*windows.Get().(*[]byte))[:0]
@@ -217,7 +217,7 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 			r.at += f.size()
 			continue
 		case f.first > r.next:
-			return r.lost(f.first, dst), nil
+			return r.lost(f.first, dst)
 		case after <= r.end && !f.overlaps(r.since, r.until):
 			r.at, r.next = r.at+f.size(), after
 			continue
@@ -226,10 +226,10 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 		r.parser.begin(&f)
 		r.frame, r.after = true, after
 		if n := r.events(dst); n > 0 {
-			return n, nil
+			return n
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // events reads events of the frame.
