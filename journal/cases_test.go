@@ -102,6 +102,33 @@ func TestCaseFailsForLong(t *testing.T) {
 	})
 }
 
+// TestCaseWorksAgain: a disk that was given up is written again soon after it works again, however much is reported meanwhile; and
+// while it fails, it is tried no more often than once a second.
+func TestCaseWorksAgain(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 0")
+		synctest.Wait()
+		w.with(func(f *journaltest.Faults) { f.SyncErr = journaltest.ErrDisk })
+		var last Ticket
+		for range 600 { // a minute
+			last = w.add("s n: 1")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if durable, ended := w.ended[last]; durable || !ended || w.c.Count().Syncs > 90 {
+			t.Errorf("durable: %v, ended: %v, %+v", durable, ended, w.c.Count())
+		}
+		w.c.SetFaults(journaltest.None())
+		for range 15 {
+			last = w.add("s n: 2")
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if !w.ended[last] || w.j.Health().Err != nil {
+			t.Errorf("after 1.5 s: %+v", w.j.Health())
+		}
+	})
+}
+
 // TestCaseNoSpace: the disk is full, at the start and later. Opening writes nothing; nothing is acknowledged; no half frame is
 // completed; and when segments are there already, the oldest is used again.
 func TestCaseNoSpace(t *testing.T) {
