@@ -189,7 +189,7 @@ func (k *keeping) buckets(sender, event string, from, to time.Time, every carrie
 	if limit <= 0 {
 		limit = historyBuckets
 	}
-	list, err := k.Rollup(sender, event, from, to, step)
+	list, err := k.RollupFirst(limit+1, sender, event, from, to, step)
 	if err != nil {
 		return nil, err
 	}
