@@ -24,9 +24,6 @@ func ackOne(ctx context.Context, e *env, p peer) ([]figure, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := pause(ctx, 2*time.Millisecond); err != nil { // the last commit is over then, for everyone
-				return nil, err
-			}
 			start := c.clock.now()
 			if err := c.send(ctx, 0, payload, start); err != nil {
 				return nil, err
@@ -36,9 +33,6 @@ func ackOne(ctx context.Context, e *env, p peer) ([]figure, error) {
 			}
 			if i >= ackEvents/4 {
 				acks, syncs = append(acks, c.clock.now()-start), append(syncs, d)
-			}
-			if err := pause(ctx, 2*time.Millisecond); err != nil {
-				return nil, err
 			}
 		}
 		if _, _, err := c.settle(ctx); err != nil {

@@ -35,6 +35,7 @@ const hubWindow = 1024
 // unanswered. With many senders that is more than the default, of which twice as much would be dropped.
 const hubConfig = `listen: [%q]
 state: %q
+journal: %s
 limits:
   clients: 20000
   outstanding: %d
@@ -57,17 +58,18 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	if p.policy != hub.DefaultPolicy {
 		limits = fmt.Sprintf(hubPolicy, p.policy)
 	}
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
+	journal := "off"
+	if p.journal {
+		journal = fmt.Sprintf("{folder: %q}", filepath.Join(e.disk, "journal"))
+	}
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), journal, hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
 	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
 	for _, path := range p.serial {
 		command = append(command, "--serial", path)
 	}
-	if p.profiled || p.journal {
+	if p.profiled {
 		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
-	}
-	if p.journal {
-		command = append(command, filepath.Join(e.disk, "journal"))
 	}
 	if p.slower > 0 {
 		command = append(slowDisk(p.slower), command...)

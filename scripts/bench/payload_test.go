@@ -95,9 +95,6 @@ func programOf(name string) string {
 	if strings.HasPrefix(name, peerNATS) {
 		return "nats-server"
 	}
-	if name == peerJournal || name == peerSlowDisk {
-		return "hub" // which alone has a journal
-	}
 	name, _, _ = strings.Cut(name, "-")
 	return name
 }

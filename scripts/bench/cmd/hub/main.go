@@ -22,24 +22,24 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 && len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: hub CONFIG SOCKET [JOURNAL]")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: hub CONFIG SOCKET")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := serve(ctx, os.Args[1:]); err != nil {
+	if err := serve(ctx, os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "hub:", err)
 		os.Exit(1) //nolint:gocritic // there is nothing left to stop
 	}
 }
 
-func serve(ctx context.Context, args []string) error {
-	cfg, err := config.Load(ctx, args[0], nil)
+func serve(ctx context.Context, file, socket string) error {
+	cfg, err := config.Load(ctx, file, nil)
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("unix", args[1])
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func serve(ctx context.Context, args []string) error {
 		carriers = append(carriers, s)
 	}
 	var kept *journal.Journal
-	if len(args) > 2 {
-		kept, err = journal.Open(args[2], journal.Options{Logger: log})
+	if !cfg.Journal.Off {
+		kept, err = journal.Open(cfg.Journal.Folder, journal.Options{Logger: log})
 		if err != nil {
 			return err
 		}
