@@ -184,7 +184,7 @@ func (b *bare) listen(ctx context.Context) error {
 			if err != nil {
 				return violation{err}
 			}
-			b.d.Note(heard{e.Position, e.Sender, n})
+			b.d.Note(heard{bareCursor, e.Position, e.Sender, n})
 			if count++; count%7 == 0 {
 				b.mu.Lock()
 				t := b.j.SetCursor(bareCursor, e.Position)
