@@ -155,7 +155,7 @@ type Answers interface {
 // A Mark is the state of something that reports signals, such as a device's link. It replaces the state before, under the same key.
 type Mark struct {
 	Key   string
-	State []byte
+	State []byte // empty: there is none any more
 	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
 	// frame unanswered and may have no more.
 	Urgent bool
@@ -170,11 +170,21 @@ type Marked interface {
 
 // A Keeper is a Handler that keeps marks, also while there is no power.
 type Keeper interface {
-	// State returns the state that was kept last under a key; nil if none was.
+	// State returns the state that was kept last under a key; nil if none was. It may be called under any lock but those that are
+	// taken last.
 	State(key string) []byte
 	// Keep keeps a mark of a client in its turn: after what the client has sent before, as if it were a message. Then it calls
 	// then, on another goroutine. It does not block. With the id of no client, the mark is nobody's, and kept at once.
 	Keep(id ClientID, m Mark, then func())
+}
+
+// A Doubter is a Keeper that may answer for what it has not kept: to be quick, or because the disk has failed.
+type Doubter interface {
+	Keeper
+	// Doubtful reports whether the states that are kept may be older than what they are of: because this Keeper answers now for what
+	// it cannot keep, or because one before it was killed when it may have done so. It may be called under any lock but those that are
+	// taken last.
+	Doubtful() bool
 }
 
 // A SignalHandler is a Handler that takes signals as a stream. Both ends' handlers must be SignalHandlers, and both

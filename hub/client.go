@@ -50,6 +50,7 @@ type client struct {
 	requests runner.Runner // transmits requests, so that they do not wait behind events
 	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
 	pending  atomic.Int64  // requests of the client's own that are not answered yet
+	replays  atomic.Int64  // its listeners that are fed from the journal
 
 	mu        lockrank.Mutex[lockrank.Leaf]
 	senders   map[string]*Sender // by the names the client gave them
@@ -89,19 +90,6 @@ func (c *client) leave(cause error) {
 		c.dropListener(l)
 	}
 	c.account.Close()
-}
-
-// dropListener removes a listener of the client's, and gives back what it took.
-func (c *client) dropListener(l *Listener) {
-	l.Remove()
-	key := subscription{l.sender, l.event}
-	c.mu.Lock()
-	if c.equal[key]--; c.equal[key] == 0 {
-		delete(c.equal, key)
-	}
-	c.mu.Unlock()
-	c.outbox.forget(l)
-	c.account.Give(l.cost())
 }
 
 // connect connects a sender of the client's. If the name still belongs to a client that has just gone, connect waits until
@@ -160,6 +148,11 @@ var methods = map[string]method{
 	methodSignal:         (*client).signal,
 	methodRequest:        (*client).request,
 	methodListClients:    (*client).listClients,
+	methodHistory:        (*client).history,
+	methodPosition:       (*client).position,
+	methodListCursors:    (*client).listCursors,
+	methodRemoveCursor:   (*client).removeCursor,
+	methodAcknowledge:    (*client).acknowledge,
 }
 
 // deferred is returned by methods that call respond themselves.
@@ -357,59 +350,9 @@ func (c *client) own(given string) (*Sender, error) {
 	return nil, fmt.Errorf("%w, or it was never added: %s", ErrNotYours, given)
 }
 
-func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
-	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, client: c}
-	early := a.flag("early")
-	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
-	if a.err != nil {
-		return nil, a.err
-	}
-	key := subscription{l.sender, l.event}
-	c.mu.Lock()
-	n, equal := len(c.listeners), c.equal[key]
-	c.mu.Unlock()
-	if most := c.server.opts.MaxListeners; n >= most {
-		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
-	}
-	if equal >= maxEqual {
-		return nil, fmt.Errorf("%w: a client may have %d listeners to the same", carrier.ErrLimit, maxEqual)
-	}
-	if err := c.account.Take(l.cost()); err != nil {
-		return nil, err
-	}
-	c.outbox.pause(l)
-	defer c.outbox.resume()
-	if err := c.server.listen(l, early); err != nil {
-		c.account.Give(l.cost())
-		return nil, err
-	}
-	c.mu.Lock()
-	c.listeners[l.id] = l
-	c.equal[key]++
-	c.mu.Unlock()
-	respond(carrier.Done(map[string]uint64{"listener_id": l.id}))
-	return deferred, nil
-}
-
-func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
-	id := a.number("listener_id")
-	if a.err != nil {
-		return nil, a.err
-	}
-	c.mu.Lock()
-	l := c.listeners[id]
-	delete(c.listeners, id)
-	c.mu.Unlock()
-	if l == nil {
-		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
-	}
-	c.dropListener(l)
-	return nil, nil
-}
-
 // signal takes a message "signal", which is a stream of one.
 func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
-	in := a.info()
+	in := a.info(false)
 	if a.err != nil {
 		return nil, a.err
 	}

@@ -59,6 +59,7 @@ func (h *connectionHandler) ClientConnected(cl carrier.Client) {
 	h.connection = c
 	h.mu.Unlock()
 	h.tasks.Go(c.restore)
+	h.tasks.Go(c.follow)
 }
 
 // HandleMessage implements carrier.Handler.
@@ -264,10 +265,11 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 	if l.options.Deadline > 0 {
 		params = append(params, carrier.Field{Key: "deadline", Value: l.options.Deadline.Milliseconds()})
 	}
+	params = append(params, l.place(early)...)
 	return c.add(ctx, methodAddListener, params,
 		func(response carrier.Value) (func(), error) {
 			a := parseArguments(response)
-			id := a.number("listener_id")
+			id, at := a.number("listener_id"), a.position("position")
 			if a.err != nil {
 				return nil, a.err
 			}
@@ -277,11 +279,37 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 				return func() { c.tell(methodRemoveListener, listenerParams(id)) }, nil
 			}
 			l.at, l.id = c, id
+			l.far.begin(at)
 			c.mu.Lock()
 			c.listeners[id] = l
 			c.mu.Unlock()
 			return nil, nil
 		})
+}
+
+// place returns where the listener is to begin or, if it was registered before, to go on.
+func (l *Listener) place(again bool) (params carrier.Object) {
+	o := &l.options
+	at := l.far.get()
+	switch {
+	case !o.fed():
+		if again && !at.IsZero() {
+			return append(params, carrier.Field{Key: "resume", Value: at})
+		}
+	case again && !at.IsZero():
+		params = append(params, carrier.Field{Key: "from", Value: at})
+	case !o.After.IsZero():
+		params = append(params, carrier.Field{Key: "from", Value: o.After})
+	case o.From != "":
+		params = append(params, carrier.Field{Key: "from", Value: o.From})
+	}
+	if o.Cursor != "" {
+		params = append(params, carrier.Field{Key: "cursor", Value: o.Cursor}, carrier.Field{Key: "manual", Value: o.Manual})
+	}
+	if o.Last && !again {
+		params = append(params, carrier.Field{Key: "last", Value: true})
+	}
+	return params
 }
 
 // order sends a registration or a removal without waiting for anything. They are sent in the order in which they were made,

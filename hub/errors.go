@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/hub/internal/past"
 )
 
 // Errors of this package, wrapped with details. errors.Is also finds them in the errors with which a hub answers a
@@ -23,6 +24,9 @@ var (
 	ErrNotYours     = carrier.NewRefusal("hub: sender belongs to another client", "owner")
 	ErrBusy         = carrier.NewRefusal("hub: the queue is full", "busy")
 	ErrArguments    = carrier.NewRefusal("hub: invalid arguments", "arguments")
+	ErrCursor       = past.ErrTaken
+	ErrNoCursor     = past.ErrNone
+	ErrNoJournal    = carrier.NewRefusal("hub: the hub keeps no journal", "journal")
 )
 
 // A remoteError is an answer that refuses, and which of the errors above it tells of.
@@ -49,6 +53,7 @@ func answerError(r carrier.Reply, err error) error {
 	for _, kind := range []error{
 		carrier.ErrValue, carrier.ErrTime, carrier.ErrDenied,
 		ErrName, ErrExists, ErrNotConnected, ErrNoSender, ErrNoEvent, ErrNoListener, ErrNoRequest, ErrNotYours, ErrBusy, ErrArguments,
+		ErrCursor, ErrNoCursor, ErrNoJournal,
 	} {
 		if strings.HasPrefix(refusal.Exception, kind.Error()) {
 			return &remoteError{refusal, kind}

@@ -49,6 +49,11 @@ type Position struct {
 	Sequence uint64 // counts up, and is not used twice in an epoch
 }
 
+// Before reports whether p is in front of another position.
+func (p Position) Before(other Position) bool {
+	return p.Epoch < other.Epoch || p.Epoch == other.Epoch && p.Sequence < other.Sequence
+}
+
 // IsZero reports whether p is no event's position.
 func (p Position) IsZero() bool { return p == Position{} }
 

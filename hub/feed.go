@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/past"
 	"sighub/journal"
 )
 
@@ -30,23 +31,28 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
-		o.flow.Sent()
-		o.feed.hand = entry{listener: l, event: *ev}
-		if !o.feed.transmitting {
-			o.feed.transmitting = true
-			o.client.tasks.Go(o.transmit)
-		}
+		o.sentLive()
+		o.hand(entry{listener: l, event: *ev})
 		return
 	}
 	p, err := f.pack(ev, o.feed.codec)
 	if err == nil {
-		o.feed.pending, err = o.feed.sink.Put(l.out.of(l, ev), p)
+		o.feed.pending, err = o.feed.sink.Put(l.out.of(l, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch), p)
 	}
 	if err != nil {
 		o.unsent(l, ev, err)
 		return
 	}
-	o.flow.Sent()
+	o.sentLive()
+}
+
+// hand has an event transmitted as a message.
+func (o *outbox) hand(e entry) {
+	o.feed.hand = e
+	if !o.feed.transmitting {
+		o.feed.transmitting = true
+		o.client.tasks.Go(o.transmit)
+	}
 }
 
 // transmit transmits the event in hand and those after it, until none is left or enough are in flight.
@@ -72,7 +78,7 @@ func (o *outbox) transmitOne(e *entry) {
 		if err != nil && !errors.Is(err, carrier.ErrGone) {
 			o.client.rejects(fmt.Errorf("%s of %s: %w", e.event.Name, e.event.Sender, err))
 		}
-		o.messageAnswered()
+		o.messageAnswered(e, err)
 	})
 	if err == nil {
 		return
@@ -80,15 +86,36 @@ func (o *outbox) transmitOne(e *entry) {
 	o.mu.Lock()
 	o.unsent(e.listener, &e.event, err)
 	o.mu.Unlock()
-	o.messageAnswered()
+	o.messageAnswered(e, err)
 }
 
 // messageAnswered notes that a message in flight has been answered or has failed.
-func (o *outbox) messageAnswered() {
+func (o *outbox) messageAnswered(e *entry, err error) {
+	o.mu.Lock()
+	o.flow.Answered(1)
+	o.replays.reached.answered(1)
+	var moves []move
+	if r := e.listener.replay; e.number > 0 && !errors.Is(err, carrier.ErrGone) {
+		r.refused = r.refused || errors.Is(answerError(carrier.Reply{}, err), ErrNoListener)
+		o.replays.flight.Landed(e.number-1, o.landed)
+		moves = o.moves()
+	}
+	o.fill()
+	o.mu.Unlock()
+	moveCursors(moves)
+}
+
+// signalRefused notes that the next signal of the stream is answered with an error. If that says that nobody heard the signal,
+// the cursor of its listener does not pass it.
+func (o *outbox) signalRefused(failed carrier.Reply) {
+	if !errors.Is(answerError(failed, nil), ErrNoListener) {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.flow.Answered(1)
-	o.fill()
+	if r := o.replays.flight.Next(); r != nil {
+		r.refused = true
+	}
 }
 
 // signalsAnswered notes that the client has answered n signals of its stream.
@@ -101,10 +128,17 @@ func (o *outbox) signalsAnswered(n int) {
 		return
 	}
 	o.flow.Answered(n)
+	o.replays.reached.answered(n)
+	var moves []move
+	if o.replays.tracks {
+		o.replays.flight.Answered(n, o.landed)
+		moves = o.moves()
+	}
 	before := o.flow.InFlight()
 	o.fill()
 	more := o.flow.InFlight() > before
 	o.mu.Unlock()
+	moveCursors(moves)
 	if more {
 		o.feed.sink.Flush(true)
 	}
@@ -141,21 +175,21 @@ type outRoutes struct {
 type routeKey struct{ sender, event string }
 
 // of returns the route of an event.
-func (rs *outRoutes) of(l *Listener, ev *Event) *carrier.OutRoute {
+func (rs *outRoutes) of(l *Listener, sender, event string, connection uint64, epoch uint32) *carrier.OutRoute {
 	r := rs.latest
-	if r == nil || r.Sender != ev.Sender || r.Event != ev.Name {
-		r = rs.find(l, ev)
+	if r == nil || r.Sender != sender || r.Event != event {
+		r = rs.find(l, sender, event)
 	}
-	r.Renew(ev.Connection, ev.Position.Epoch)
+	r.Renew(connection, epoch)
 	return r
 }
 
 // find returns a route that is not the latest, and makes it if need be.
-func (rs *outRoutes) find(l *Listener, ev *Event) *carrier.OutRoute {
-	key := routeKey{ev.Sender, ev.Name}
+func (rs *outRoutes) find(l *Listener, sender, event string) *carrier.OutRoute {
+	key := routeKey{sender, event}
 	r := rs.all[key]
 	if r == nil {
-		r = &carrier.OutRoute{Route: carrier.Route{Listener: l.id, Sender: ev.Sender, Event: ev.Name}}
+		r = &carrier.OutRoute{Route: carrier.Route{Listener: l.id, Sender: sender, Event: event}}
 		if rs.latest != nil && rs.all == nil {
 			rs.all = map[routeKey]*carrier.OutRoute{{rs.latest.Sender, rs.latest.Event}: rs.latest}
 		}
@@ -201,6 +235,9 @@ type fanout struct {
 
 	group   *journal.Group // what is to be kept; nil as long as nothing was
 	scratch []byte         // space for the data of one event
+	// groups counts it, in a generation, from the first event that is added until the group is given to a commit. Nil: it does not.
+	groups     *past.Barrier
+	generation uint32
 
 	pool *sync.Pool // where it goes when it is finished
 }

@@ -51,7 +51,7 @@ const (
 // heard handles a message "signal", which is a stream of one. Unlike the signals of a stream, it can be refused at once.
 func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	id, in := a.number("listener_id"), a.info()
+	id, in := a.number("listener_id"), a.info(true)
 	if err := cmp.Or(a.err, in.err); err != nil {
 		respond(carrier.Failed(err))
 		return
@@ -108,6 +108,84 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 }
 
 // eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
+// hasHeard reports whether the listener has heard an event before: on the connection before, whose events may still have waited for
+// their callbacks when this one was told where to go on.
+func (l *Listener) hasHeard(ev *Event) bool {
+	switch {
+	case ev.Last:
+		return false
+	case l.options.fed():
+		return !ev.Position.IsZero() && !l.far.get().Before(ev.Position) && !isReset(ev)
+	}
+	if isReset(ev) {
+		l.heard.Forget()
+		l.far.set(ev.Position)
+	}
+	return l.heard.Again(ev.Sender, ev.Connection, ev.Seq, !ev.Position.IsZero())
+}
+
+// hears notes that the listener has heard an event from the journal.
+func (l *Listener) hears(ev *Event) {
+	if l.options.fed() && !ev.Last && !ev.Position.IsZero() {
+		l.far.set(ev.Position)
+	}
+}
+
+// isReset reports whether an event tells that the journal has lost what it had, so that what follows is new whatever its position.
+func isReset(ev *Event) bool {
+	if ev.Name != Gap || ev.Position.IsZero() || ev.Connection != 0 {
+		return false
+	}
+	var loss Loss
+	return ev.Data.Decode(&loss) == nil && loss.Cause == causeJournal && loss.From == nil
+}
+
+// followEvery is how often a ClientRouter asks up to which position its listeners have heard everything.
+const followEvery = 5 * time.Second
+
+// follow asks the hub, now and then, up to which position everything is heard that the listeners hear at once. If the connection is
+// lost, they go on there.
+func (c *connection) follow() {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.ctx.Done():
+			return
+		}
+		list := c.followers()
+		if len(list) == 0 {
+			continue
+		}
+		ctx, cancel := c.router.bounded(c.ctx)
+		response, err := c.call(ctx, methodPosition, nil)
+		cancel()
+		a := parseArguments(response)
+		at := a.position("position")
+		if err != nil || a.err != nil || at.IsZero() {
+			continue
+		}
+		for _, l := range list {
+			if l.far.get().Before(at) {
+				l.far.set(at)
+			}
+		}
+	}
+}
+
+// followers returns the listeners that hear events at once, of a hub that keeps them.
+func (c *connection) followers() (list []*Listener) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.listeners {
+		if !l.options.fed() && !l.far.get().IsZero() {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
 func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	switch {
 	case s.Time != 0:

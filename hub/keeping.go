@@ -19,6 +19,7 @@ type keeping struct {
 	early time.Duration
 	book  *receipts.Book
 	own   receipts.Receipts // of marks that are no client's
+	*feeding
 
 	mu        lockrank.Mutex[lockrank.Leaf]
 	producers map[string]*producer
@@ -30,7 +31,7 @@ func newKeeping(o *ServerOptions) *keeping {
 	}
 	k := &keeping{
 		Journal: o.Journal, keeps: o.Keeps, early: o.AckEarly,
-		book: receipts.NewBook(), producers: make(map[string]*producer),
+		book: receipts.NewBook(), producers: make(map[string]*producer), feeding: newFeeding(o.Journal),
 	}
 	if k.keeps == nil {
 		k.keeps = func(string, string) bool { return true }
@@ -51,6 +52,7 @@ func (k *keeping) serve(ctx context.Context) error {
 		if durable || ctx.Err() == nil {
 			k.book.End(upTo)
 		}
+		k.commits.Happened()
 	})
 	stop()
 	<-done
@@ -119,6 +121,10 @@ func (f *fanout) add(s *Sender, ev *Event) (err error) {
 	if err != nil {
 		return err
 	}
+	if f.groups == nil {
+		f.groups = &s.topic.router.journal.groups
+		f.generation = f.groups.Begin()
+	}
 	f.group.Add(e)
 	return nil
 }
@@ -128,7 +134,18 @@ func (f *fanout) append(urgent bool) journal.Ticket {
 	if f == nil || f.group == nil {
 		return 0
 	}
-	return f.group.Append(urgent)
+	ticket := f.group.Append(urgent)
+	f.groupEnded()
+	return ticket
+}
+
+// leave gives what was added to a commit for which nobody waits. f may be nil.
+func (f *fanout) leave() {
+	if f == nil || f.group == nil {
+		return
+	}
+	f.group.AppendUnawaited()
+	f.groupEnded()
 }
 
 // done answers the next n signals of a frame as done: see settle.
@@ -206,6 +223,7 @@ func (c *client) abandon(answers carrier.Answers) {
 	}
 	if f := &c.signals.fanout; f.group != nil {
 		f.group.Discard()
+		f.groupEnded()
 	}
 	c.receipts.Drop()
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sighub/carrier"
+	"sighub/hub/internal/past"
 	"sighub/internal/lockrank"
 )
 
@@ -26,9 +28,42 @@ type Listener struct {
 	deadline time.Duration   // of Block
 	options  ListenerOptions // of a listener that stands in a ServerRouter elsewhere
 
+	replay *replay // that feeds it from the journal, or did so at first; nil: none did
+
 	out outRoutes // of a client's listener; under its outbox's lock
 
-	at *connection // where it was registered last, as id; under far.mu
+	at *connection // where it was registered last, as id; under ClientRouter.mu
+
+	// Of a listener that stands in a ServerRouter elsewhere.
+	heard past.Heard // of whoever calls callbacks
+	far   farPlace
+}
+
+// A farPlace is how far a listener in a ServerRouter elsewhere has come. So it can go on there on another connection.
+type farPlace struct {
+	mu lockrank.Mutex[lockrank.Leaf]
+	at Position // everything up to it is heard; zero: it is not known
+}
+
+func (p *farPlace) get() Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
+}
+
+// begin sets where the listener has begun, if it is not known already: callbacks of the connection before may still be moving it.
+func (p *farPlace) begin(at Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at.IsZero() {
+		p.at = at
+	}
+}
+
+func (p *farPlace) set(at Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = at
 }
 
 // ListenerOptions say what a hub does when a remote listener cannot keep up. The listener is told of events that were
@@ -39,7 +74,29 @@ type ListenerOptions struct {
 	// waits for 5 s at most, or for its own deadline if that is longer. This is for all listeners of a client together, and
 	// comes back within a minute: see [Block].
 	Deadline time.Duration
+
+	// Cursor, From, After and Last are for a hub with a journal; others refuse them.
+
+	// Cursor is a name under which the hub remembers how far this listener has come: up to the event whose callback has returned
+	// last. The listener goes on there, also after its program or the hub was started again. It hears events when they are on
+	// disk, in the order of the journal, each with its Position. After a crash it may hear the latest of them again, with the
+	// same positions. A cursor has one listener at a time.
+	Cursor string
+	// Manual leaves it to [ClientRouter.Acknowledge] to move the cursor.
+	Manual bool
+	// From is where a listener begins that has no position yet: "start", "now", a time (RFC 3339) or an age such as "2h" or
+	// "7d". If it is empty, a new cursor begins now. Without a cursor, it makes a listener that hears events from the journal,
+	// and goes on after a lost connection.
+	From string
+	// After is the position of the last event that was dealt with. It counts more than From and what the hub knows of the cursor. A
+	// program that stores the position of an event together with what it does about it has each event exactly once.
+	After Position
+	// Last has the hub tell the last event of each sender and event first, marked as such: see [Event].
+	Last bool
 }
+
+// fed reports whether the listener hears events from the journal.
+func (o *ListenerOptions) fed() bool { return o.Cursor != "" || o.From != "" || !o.After.IsZero() }
 
 // Sender returns the name of the sender that is listened to; empty means any.
 func (l *Listener) Sender() string { return l.sender }
@@ -182,4 +239,120 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 		o.Deadline = 2 * time.Second
 	}
 	return o
+}
+
+func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, error) {
+	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, client: c}
+	early := a.flag("early")
+	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
+	if a.err != nil {
+		return nil, a.err
+	}
+	key := subscription{l.sender, l.event}
+	c.mu.Lock()
+	n, equal := len(c.listeners), c.equal[key]
+	c.mu.Unlock()
+	if most := c.server.opts.MaxListeners; n >= most {
+		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
+	}
+	if equal >= maxEqual {
+		return nil, fmt.Errorf("%w: a client may have %d listeners to the same", carrier.ErrLimit, maxEqual)
+	}
+	if err := c.account.Take(l.cost()); err != nil {
+		return nil, err
+	}
+	c.outbox.pause(l)
+	defer c.outbox.resume()
+	answer, err := c.listen(a, l, early)
+	if err != nil {
+		c.account.Give(l.cost())
+		return nil, err
+	}
+	c.mu.Lock()
+	c.listeners[l.id] = l
+	c.equal[key]++
+	c.mu.Unlock()
+	respond(carrier.Done(answer))
+	if l.replay != nil {
+		c.tasks.Go(l.replay.run)
+	}
+	return deferred, nil
+}
+
+// listen has a listener hear events at once, or has it fed from the journal, as it asks for. It returns the answer.
+func (c *client) listen(a *arguments, l *Listener, early bool) (any, error) {
+	k := c.server.journal
+	at, r, err := Position{}, (*replay)(nil), checkSubscription(l.sender, l.event, l.legacy())
+	if err == nil {
+		r, err = c.replayFor(a, l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k != nil {
+		at = k.heardAll()
+	}
+	l.replay = r
+	switch {
+	case r == nil:
+		err = c.server.listen(l, early)
+	case r.reader != nil: // from the journal, at first
+		c.server.number(l)
+	default:
+		r.hold()
+		r.listens = true
+		if err = c.server.listen(l, early); err != nil {
+			r.release()
+			r.ended()
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case k == nil || !c.hello:
+		return map[string]uint64{"listener_id": l.id}, nil
+	case r != nil && r.reader != nil:
+		return addedListener{l.id, Position(r.at), at}, nil
+	}
+	return addedListener{l.id, at, at}, nil
+}
+
+// An addedListener is the answer to add_listener of a hub with a journal: the listener hears what comes after the position, and
+// everything up to the end is on disk.
+type addedListener struct {
+	ID       uint64   `json:"listener_id"`
+	Position Position `json:"position"`
+	End      Position `json:"end"`
+}
+
+func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error) {
+	id := a.number("listener_id")
+	if a.err != nil {
+		return nil, a.err
+	}
+	c.mu.Lock()
+	l := c.listeners[id]
+	delete(c.listeners, id)
+	c.mu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
+	}
+	c.dropListener(l)
+	return nil, nil
+}
+
+// dropListener removes a listener of the client's, and gives back what it took.
+func (c *client) dropListener(l *Listener) {
+	l.Remove()
+	if l.replay != nil {
+		l.replay.stop()
+	}
+	key := subscription{l.sender, l.event}
+	c.mu.Lock()
+	if c.equal[key]--; c.equal[key] == 0 {
+		delete(c.equal, key)
+	}
+	c.mu.Unlock()
+	c.outbox.forget(l)
+	c.account.Give(l.cost())
 }

@@ -43,6 +43,7 @@ type outbox struct {
 	latest      deliveryKey   // the event that was queued last
 	flow        flow.Flow
 	feed        feed
+	replays     replays
 	room        waiters
 	idle        waiters // for everything to be answered
 }
@@ -111,7 +112,7 @@ func (o *outbox) push(l *Listener, d *delivery) {
 	if !o.takes() {
 		return
 	}
-	if o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() {
+	if o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() && !o.yields() {
 		if o.feed.sink == nil {
 			o.keep(d)
 		}
@@ -130,6 +131,9 @@ func (o *outbox) push(l *Listener, d *delivery) {
 // enqueue puts an event in the queue, or drops one if the queue is full. It returns true if the sender should slow down: see
 // waitForRoom.
 func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
+	if len(o.replays.joining) > 0 {
+		o.joins(l, &d.event)
+	}
 	full, refused := o.full(), o.account().Take(entryCost+d.event.size()) != nil
 	if full || refused {
 		if !refused && (l.policy == Hangup || l.policy == Latest || o.flooded() || o.behind()) {
@@ -213,7 +217,7 @@ func (o *outbox) empty() {
 
 // ready reports whether something waits that may be transmitted now.
 func (o *outbox) ready() bool {
-	return o.paused == 0 && (o.queue.len() > 0 || o.gaps.len() > 0) && o.open()
+	return o.waits() && o.open() && !o.yields()
 }
 
 // open reports whether the client takes more.
@@ -325,10 +329,13 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	}
 }
 
-// settled wakes whoever waits until everything is answered, if it is.
+// settled wakes whoever waits until everything is answered, if it is, and replays that wait for room, if there is some.
 func (o *outbox) settled() {
 	if o.flow.InFlight() == 0 && o.queue.len() == 0 && !o.feed.inHand() {
 		o.idle.wake()
+	}
+	if o.replays.waiting > 0 && o.lets() {
+		o.replays.room.wake()
 	}
 }
 

@@ -17,6 +17,11 @@ var rightFor = map[string]carrier.Rights{
 	methodSignal:         0,
 	methodAddListener:    carrier.RightListen,
 	methodRemoveListener: carrier.RightListen,
+	methodHistory:        carrier.RightListen,
+	methodPosition:       carrier.RightListen,
+	methodListCursors:    carrier.RightListen,
+	methodRemoveCursor:   carrier.RightListen,
+	methodAcknowledge:    carrier.RightListen,
 	methodRequest:        carrier.RightRequest,
 }
 

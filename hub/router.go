@@ -116,6 +116,8 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case l.removed.Load():
+		return ErrNoListener
 	case l.sender == "" && (l.event == "" || !isChannel(l.event)): // it hears what it does not skip
 		r.broadcast.add(l)
 	case l.sender == "":
@@ -133,9 +135,19 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 			t.specific(l.event).add(l)
 		}
 	}
+	if l.id == 0 {
+		r.nextID++
+		l.id = r.nextID
+	}
+	return nil
+}
+
+// number gives a listener its number before it is added.
+func (r *Router) number(l *Listener) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.nextID++
 	l.id = r.nextID
-	return nil
 }
 
 // checkSubscription returns an error for names that nothing can have, and for an event of any sender that is not a channel,

@@ -347,6 +347,7 @@ func (d *carrierHandler) SignalsAnswered(id carrier.ClientID, n int, failed *car
 	}
 	if failed != nil {
 		c.rejects(failed.Err())
+		c.outbox.signalRefused(*failed)
 	}
 	c.outbox.signalsAnswered(n)
 }

@@ -17,6 +17,11 @@ const (
 	methodAddListener    = "add_listener"
 	methodRemoveListener = "remove_listener"
 	methodListClients    = "list_clients"
+	methodHistory        = "history"
+	methodPosition       = "get_position"
+	methodListCursors    = "list_cursors"
+	methodRemoveCursor   = "remove_cursor"
+	methodAcknowledge    = "acknowledge"
 
 	methodSignal  = "signal"
 	methodRequest = "request"
@@ -214,15 +219,18 @@ type info struct {
 	err           error // why the time cannot be the event's
 }
 
-// info reads the argument of that name.
-func (a *arguments) info() info {
+// info reads the argument of that name. The sender may be empty if it may be any.
+func (a *arguments) info(any bool) info {
 	v, ok := a.find("info")
 	if !ok {
 		a.fail("info is missing")
 		return info{}
 	}
 	f := parseArguments(v)
-	in := info{sender: f.text("sender"), event: f.text("event")}
+	in := info{event: f.text("event")}
+	if v := f.value("sender"); !any || v.Decode(&in.sender) != nil || in.sender != "" {
+		in.sender = f.text("sender")
+	}
 	if t := f.value("time"); !t.IsNull() {
 		in.time, in.err = carrier.ReadTime(t)
 	}
@@ -253,12 +261,8 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w := carrier.NewMapWriter(dst, c, entries)
 	w.Text("sender", in.sender)
 	w.Text("event", in.event)
-	switch {
-	case in.time.IsZero():
-	case c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(in.time):
-		w.Text("time", in.time.UTC().Format(time.RFC3339Nano))
-	default:
-		w.Int("time", in.time.UnixNano())
+	if !in.time.IsZero() {
+		writeTime(&w, "time", in.time, c)
 	}
 	if in.uncertainty > 0 {
 		w.Int("uncertainty", int64(in.uncertainty))
@@ -276,6 +280,15 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 		w.Any("last", true)
 	}
 	return w.End()
+}
+
+// writeTime writes a time as it is told in a codec.
+func writeTime(w *carrier.MapWriter, key string, t time.Time, c carrier.Codec) {
+	if c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(t) {
+		w.Text(key, t.UTC().Format(time.RFC3339Nano))
+		return
+	}
+	w.Int(key, t.UnixNano())
 }
 
 // signalParams are the params of a message "signal": to a client's listener or, if listener is 0, to the hub.
@@ -305,15 +318,23 @@ func (p *signalParams) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
-		p.info.uncertainty, p.info.seq = ev.Uncertainty, ev.Seq
-		p.info.connection, p.info.position, p.info.last = ev.Connection, ev.Position, ev.Last
-		if tellable(ev.Time) {
-			p.info.time = ev.Time
-		}
+		p.info = infoOf(ev)
 	} else if ev.legacy != nil {
 		p.data = ev.legacy.value
 	}
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
+}
+
+// infoOf returns what a client that said hello is told of an event beside its data.
+func infoOf(ev *Event) info {
+	in := info{
+		sender: ev.Sender, event: ev.Name, uncertainty: ev.Uncertainty, seq: ev.Seq,
+		connection: ev.Connection, position: ev.Position, last: ev.Last,
+	}
+	if tellable(ev.Time) {
+		in.time = ev.Time
+	}
+	return in
 }
 
 // named returns v, unless it is a [carrier.Object]: then it returns its encoding with names for keys. As a part of a message,

@@ -86,14 +86,14 @@ func (l *log) oldest() (name string, forget func()) {
 // reuse gives the oldest file another name. It returns nil if that file cannot be used.
 func (l *log) reuse(name string) (folder.File, error) {
 	from, forget := l.oldest()
-	err := l.dir.Rename(from, name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := l.dir.Rename(from, name); {
+	case errors.Is(err, fs.ErrNotExist):
+		forget()
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	forget()
-	if err != nil {
-		return nil, nil
-	}
 	return l.sized(name)
 }
 

@@ -26,6 +26,9 @@ func (j *Journal) Health() Health {
 	j.mu.Lock()
 	h := j.health
 	j.mu.Unlock()
+	j.memMu.RLock()
+	h.Bytes = j.mem.runs.Bytes()
+	j.memMu.RUnlock()
 	v := j.view.Load()
 	h.Segments, h.Size, h.Next = len(v.kept), j.o.Size, Position{v.epoch, v.next}
 	all := never

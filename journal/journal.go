@@ -4,11 +4,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/journal/folder"
+	"sighub/journal/internal/rollup"
 )
 
 // Options are those of a Journal. Zero values are defaults.
@@ -90,12 +92,18 @@ type Journal struct {
 	health  Health
 	changed chan struct{} // closed when more can be read; nil: nobody waits
 	wake    chan struct{}
-	spare   chan struct{} // a spare file is wanted
 	urgent  bool
 	hurry   bool // somebody waits for Sync
+	need    need // of the queue
 
 	ended atomic.Uint64 // ticket
-	view  atomic.Pointer[view]
+	begun bool          // something was committed; of the goroutine that commits
+
+	tends      chan struct{}
+	stopped    chan struct{} // closed at the end of Serve
+	wantsSpare atomic.Bool
+	useless    []string // files, to be removed
+	view       atomic.Pointer[view]
 
 	memMu sync.RWMutex
 	mem   *memory
@@ -117,7 +125,7 @@ func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
 	}
-	j, err := open(dir, o, planted())
+	j, err := open(dir, o, false, planted())
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -132,15 +140,19 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	if _, err := d.List(); err != nil {
 		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
 	}
-	return open(d, o, planted())
+	return open(d, o, true, planted())
 }
 
-func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
+func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, error) {
 	o = o.withDefaults()
 	o.fit(dir)
-	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1), spare: make(chan struct{}, 1)}
-	j.log = &log{dir: dir, size: o.Segment, most: max(2, int(o.Size/o.Segment)), now: o.Now, faults: fs}
+	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1), tends: make(chan struct{}, 1), stopped: make(chan struct{})}
+	j.log = &log{dir: dir, size: o.Segment, most: max(2, int((o.Size-o.Size/sumsPart)/o.Segment)), now: o.Now, readOnly: readOnly, faults: fs}
 	j.mem = newMemory(boundsOf(j.log.maxState()))
+	var troubles []error
+	j.mem.runs, j.useless, troubles = rollup.Load(dir)
+	j.mem.table = rollup.NewTable(max(1, j.mem.runs.End()))
+	j.mem.full = j.tendSoon
 	var unread error
 	st, err := j.log.open(func(f *frame) {
 		unread = errors.Join(unread, j.mem.read(f))
@@ -148,7 +160,8 @@ func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, err := range append(st.trouble, unread) {
+	j.checkSums()
+	for _, err := range slices.Concat(troubles, st.trouble, []error{unread}) {
 		if err != nil {
 			o.Logger.Warn("a part of the journal cannot be read", "error", err)
 		}
@@ -164,6 +177,19 @@ func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
 		j.clock = newClock(o.Now, v.kept[n-1].began, v.times.max)
 	}
 	return j, nil
+}
+
+// checkSums forgets sums of events that are not there any more because the disk has lost them.
+func (j *Journal) checkSums() {
+	for _, r := range j.mem.runs {
+		if _, back := j.mem.resolve(Position{r.Epoch, r.To}, j.log.epoch, j.log.next); back > 0 {
+			j.mem.runs = j.mem.runs.Without(r)
+			j.useless = append(j.useless, r.Name())
+		}
+	}
+	if t := j.mem.table; t.From > j.log.next || t.To > j.log.next {
+		j.mem.table = rollup.NewTable(j.log.next)
+	}
 }
 
 // Close closes a journal that is not served.
@@ -221,11 +247,8 @@ func (j *Journal) End() Position {
 // Connections returns the highest number of a connection of a sender in an event that is on record or waits to be; 0 if there is
 // none. If nothing is known of a sender any more, it may be higher than any that there was.
 func (j *Journal) Connections(sender string) uint64 {
+	highest := uint64(0)
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.memMu.RLock()
-	highest := j.mem.connections(sender)
-	j.memMu.RUnlock()
 	for _, c := range append([]*commit{j.writing}, j.queue...) {
 		if c == nil {
 			continue
@@ -236,7 +259,10 @@ func (j *Journal) Connections(sender string) uint64 {
 			}
 		}
 	}
-	return highest
+	j.mu.Unlock()
+	j.memMu.RLock() // after the queue, which a commit leaves only when it is here
+	defer j.memMu.RUnlock()
+	return max(highest, j.mem.connections(sender))
 }
 
 // State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.

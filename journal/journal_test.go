@@ -70,7 +70,7 @@ func (w *world) read(q Query) (list []string) {
 				list = append(list, fmt.Sprintf("%d %s %s: %s", e.Sequence, e.Sender, e.Topic.Event, e.Data))
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list
 		}
 		if err != nil {

@@ -151,7 +151,7 @@ func runLog(t *testing.T, seed uint64, plant func(*logWorld)) error {
 
 // TestPowerCuts: whenever the power is cut or the disk fails, everything that was acknowledged is there afterwards.
 func TestPowerCuts(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		if err := runLog(t, seed, func(*logWorld) {}); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -162,6 +162,9 @@ func TestPowerCuts(t *testing.T) {
 func TestPowerCutsFind(t *testing.T) {
 	for name, plant := range map[string]func(*logWorld){
 		"no sync of a file":     func(w *logWorld) { w.planted.NoFileSync = true },
+		"no sync of a commit":   func(w *logWorld) { w.faults.noSync = true },
+		"no sync of a name":     func(w *logWorld) { w.faults.noFolderSync = true },
+		"no segment number":     func(w *logWorld) { w.faults.noNumber = true },
 		"no sync of the folder": func(w *logWorld) { w.planted.NoFolderSync = true },
 	} {
 		found := 0

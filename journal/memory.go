@@ -1,6 +1,10 @@
 package journal
 
-import "strings"
+import (
+	"strings"
+
+	"sighub/journal/internal/rollup"
+)
 
 // A memory is what a journal knows without reading: the last event of each topic, marks, cursors, epochs. It follows from the
 // commits alone, both while they are made and when the journal is opened. So what a restart finds is what was there. All of it is
@@ -16,16 +20,25 @@ type memory struct {
 	// forgotten is the highest connection of a sender of which nothing is known any more.
 	forgotten uint64
 
+	table  *rollup.Table // the sums of the latest events
+	frozen *rollup.Table // those of the events before, until they are in a file; nil: they are
+	runs   rollup.Runs   // those in files
+	full   func()        // is called when frozen is set
+
 	parser parser
-	latest []record // of the frame that is read, by the number of the topic
+	latest []record         // of the frame that is read, by the number of the topic
+	series []*rollup.Series // likewise
 }
 
 // bounds are how many bytes of a kind are kept.
-type bounds struct{ lasts, bare, marks, cursors int }
+type bounds struct {
+	lasts, bare, marks, cursors, sums int
+	epochs                            int // how many
+}
 
 // boundsOf divides the room that a state has.
 func boundsOf(state int) bounds {
-	return bounds{lasts: state / 4, bare: state / 4, marks: state / 5, cursors: state / 20}
+	return bounds{lasts: state / 4, bare: state / 4, marks: state / 5, cursors: state / 20, sums: state / 6, epochs: state / 1000}
 }
 
 // A last is the last event of a topic.
@@ -42,14 +55,14 @@ type sender struct {
 
 const (
 	longestLast = 4 << 10 // the longest data of a last event that is kept in memory
-	maxEpochs   = 1 << 10
-	overhead    = 48 // bytes that an item takes beside its texts, at most
+	overhead    = 48      // bytes that an item takes beside its texts, at most
 )
 
 func newMemory(b bounds) *memory {
 	return &memory{
 		bound: b, lasts: newRecent[Topic, last](), bare: newRecent[Topic, last](), senders: map[string]*sender{},
 		marks: newRecent[string, []byte](), cursors: newRecent[string, Position](),
+		table: rollup.NewTable(1), full: func() {},
 	}
 }
 
@@ -70,6 +83,7 @@ func (m *memory) read(f *frame) error {
 				m.latest = append(m.latest, record{})
 			}
 			m.latest[p.name] = p.record
+			m.sum()
 		case recordMark:
 			m.mark(string(p.key), p.state)
 		case recordCursor:
@@ -78,6 +92,8 @@ func (m *memory) read(f *frame) error {
 			m.last(p.position, &p.event)
 		case recordEpoch:
 			m.epoch(p.position)
+		case recordSums:
+			m.readSums(p.key, f.first)
 		case recordForgotten:
 			m.forgotten = max(m.forgotten, p.position.Sequence)
 		}
@@ -92,7 +108,41 @@ func (m *memory) events(f *frame) {
 		}
 	}
 	clear(m.latest)
-	m.latest = m.latest[:0]
+	clear(m.series)
+	m.latest, m.series = m.latest[:0], m.series[:0]
+	m.table.To = max(m.table.To, f.first+uint64(f.count))
+	if m.table.Bytes() > m.bound.sums { // if the one before is not written yet, its events are summed up again later
+		m.frozen, m.table = m.table, rollup.NewTable(m.table.To)
+		m.full()
+	}
+}
+
+// sum adds the event that was read to the sums.
+func (m *memory) sum() {
+	p := &m.parser
+	if p.at < m.table.From {
+		return
+	}
+	n, ok := number(p.event.JSON, p.event.Data)
+	if !ok {
+		return
+	}
+	for len(m.series) <= p.name {
+		m.series = append(m.series, nil)
+	}
+	if m.series[p.name] == nil {
+		m.series[p.name] = m.table.Series(rollup.Topic(p.event.Topic))
+	}
+	m.series[p.name].Add(p.event.Time, n)
+}
+
+// readSums takes over the sums of the events before a sequence, if files do not have them.
+func (m *memory) readSums(data []byte, before uint64) {
+	t, err := rollup.Read(data, before)
+	if err != nil || t.From < m.runs.End() {
+		t = rollup.NewTable(max(before, m.runs.End()))
+	}
+	m.table = t
 }
 
 func (m *memory) last(p Position, e *Event) {
@@ -119,10 +169,11 @@ func (m *memory) last(p Position, e *Event) {
 		size += len(e.Data)
 	}
 	l = to.put(e.Topic, size)
-	data := l.event.Data[:0] // its memory is used again
+	kept := l.event.Data[:0] // its memory is used again
 	l.Position, l.event = p, *e
 	if l.event.Data = nil; to == m.lasts {
-		l.event.Data = append(data, e.Data...)
+		kept = append(kept, e.Data...)
+		l.event.Data = kept
 	}
 	m.shrink()
 }
@@ -186,8 +237,8 @@ func (m *memory) epoch(p Position) {
 	if n := len(m.epochs); n == 0 || m.epochs[n-1].Epoch < p.Epoch {
 		m.epochs = append(m.epochs, p)
 	}
-	if n := len(m.epochs); n > maxEpochs {
-		m.epochs = append(m.epochs[:0], m.epochs[n-maxEpochs:]...)
+	if n := len(m.epochs); n > max(m.bound.epochs, 2) {
+		m.epochs = append(m.epochs[:0], m.epochs[n-max(m.bound.epochs, 2):]...)
 	}
 }
 
@@ -212,6 +263,7 @@ func (m *memory) snapshot() []byte {
 	for _, list := range []*recent[Topic, last]{m.bare, m.lasts} {
 		list.all(func(_ Topic, l *last) { w.last(l.Position, &l.event) })
 	}
+	w.sums(m.table.Append(nil))
 	return w.content
 }
 

@@ -116,6 +116,8 @@ func (r *parser) readOther() error {
 		r.position = r.readPosition()
 		json := r.uint() == formatJSON
 		r.event = Event{Topic: r.names[n].Topic, JSON: json, Connection: r.uint(), Seq: r.uint(), Time: r.int(), Uncertainty: int64(r.uint()), Data: r.bytes()}
+	case recordSums:
+		r.key = r.bytes()
 	case recordEpoch:
 		r.position = r.readPosition()
 	case recordForgotten:

@@ -11,6 +11,7 @@ import "encoding/binary"
 //	last        name number, epoch, sequence, format, connection, seq, time, uncertainty, data     in states only
 //	epoch       epoch, sequence          an epoch that began in front of that sequence; in states only
 //	forgotten   connection               the highest one of senders of which nothing is known any more; in states only
+//	sums        bytes                    see rollup.Table; in states only
 //	event       name number, connection, seq, time, uncertainty, data
 //
 // The lowest bits of an event's kind say what it has. Connection and uncertainty are there only if they are not those of the event
@@ -23,6 +24,7 @@ const (
 	recordLast
 	recordEpoch
 	recordForgotten
+	recordSums
 	recordEvent = 0x40 // with the bits that follow
 )
 
@@ -189,4 +191,9 @@ func (w *writer) epoch(p Position) {
 func (w *writer) forgotten(connection uint64) {
 	w.kind(recordForgotten)
 	w.uint(connection)
+}
+
+func (w *writer) sums(table []byte) {
+	w.kind(recordSums)
+	w.bytes(table)
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
+	"io/fs"
+	"maps"
 	"slices"
 	"time"
+
+	"sighub/journal/internal/rollup"
 )
 
 // A Bucket sums up the numbers of an event in a span of time.
@@ -19,67 +22,155 @@ type Bucket struct {
 }
 
 // Rollup sums up the data of an event that is a number, in steps that begin at multiples of step since 1970, for all steps that
-// overlap the time from from to to. Those without a number are left out. A step is a minute at least, and whole minutes.
+// overlap the time from from to to. Those without a number are left out. A step is whole minutes, and at least one. Where only hours are
+// left of old events, all of an hour is in the step in which the hour begins.
+//
+// Sums are kept longer than events. They are read from files of their own, and of the events only those that are not summed up yet.
 func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
-	step = max(step, time.Minute).Truncate(time.Minute)
-	return j.rollupRaw(sender, event, from, to, step)
+	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute))}
+	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), nanoseconds(to)
+	if rest := q.to - rollup.Floor(q.to, q.step); rest > 0 {
+		q.to += q.step - rest
+	}
+	for again := 0; ; again++ {
+		q.sums, q.latest = map[int64]*rollup.Sum{}, nil
+		run, err := j.rollup(&q)
+		switch {
+		case err == nil:
+			return q.buckets(), nil
+		case run == nil:
+			return nil, err
+		case again >= 3 || !errors.Is(err, fs.ErrNotExist): // else it was folded meanwhile
+			j.o.Logger.Warn("sums of the journal cannot be read: they are computed again", "error", err)
+			j.setRuns(func(rs rollup.Runs) rollup.Runs { return rs.Without(run) })
+			j.tendSoon()
+		}
+	}
 }
 
-// rollupRaw is Rollup by reading all events.
-func (j *Journal) rollupRaw(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
-	start := floor(nanoseconds(from), int64(step))
-	end := nanoseconds(to)
-	if rest := end - floor(end, int64(step)); rest > 0 {
-		end += int64(step) - rest
+// A rollupQuery is a call of Rollup.
+type rollupQuery struct {
+	topic    Topic
+	from, to int64
+	step     int64
+	sums     map[int64]*rollup.Sum
+	latest   *rollup.Sum // of sums, to which something was added; the next is often for the same
+}
+
+func (q *rollupQuery) add(s *rollup.Sum) {
+	start := rollup.Floor(s.Start, q.step)
+	if q.latest != nil && q.latest.Start == start {
+		q.latest.Add(s)
+		return
 	}
-	type sum struct {
-		Bucket
-		last int64
+	if q.latest = q.sums[start]; q.latest != nil {
+		q.latest.Add(s)
+		return
 	}
-	sums := map[int64]*sum{}
-	topic := Topic{sender, event}
-	r := j.Read(Query{Bounded: true, Filter: func(t Topic) bool { return t == topic }})
+	q.latest = new(rollup.Sum)
+	*q.latest = *s
+	q.latest.Start = start
+	q.sums[start] = q.latest
+}
+
+func (q *rollupQuery) buckets() []Bucket {
+	list := make([]Bucket, 0, len(q.sums))
+	for _, start := range slices.Sorted(maps.Keys(q.sums)) {
+		s := q.sums[start]
+		list = append(list, Bucket{time.Unix(0, start), s.Min, s.Max, s.Total, s.Last, s.Count})
+	}
+	return list
+}
+
+// rollup adds up what a query asks for, in the order of sequences. If a run cannot be read, it returns that.
+func (j *Journal) rollup(q *rollupQuery) (*rollup.Run, error) {
+	topic := rollup.Topic(q.topic)
+	j.memMu.RLock()
+	runs, gaps := j.mem.runs, j.gaps()
+	frozen, table := j.mem.frozen.Sums(topic), j.mem.table.Sums(topic)
+	j.memMu.RUnlock()
+	for len(runs)+len(gaps) > 0 {
+		if len(runs) == 0 || len(gaps) > 0 && gaps[0].from < runs[0].From {
+			if err := j.sumUp(gaps[0], Only(q.topic.Sender, q.topic.Event), func(e *Entry, n float64) error {
+				if e.Topic == q.topic && e.Time >= q.from && e.Time < q.to {
+					one := rollup.One(e.Time, e.Time, n)
+					q.add(&one)
+				}
+				return nil
+			}); err != nil {
+				return nil, err
+			}
+			gaps = gaps[1:]
+			continue
+		}
+		if err := runs[0].Query(j.dir, topic, q.from, q.to, q.step%rollup.Hour == 0, q.add); err != nil {
+			return runs[0], err
+		}
+		runs = runs[1:]
+	}
+	for _, sums := range []rollup.Sums{frozen, table} {
+		for i := range sums {
+			if s := &sums[i]; s.Start >= q.from && s.Start < q.to {
+				q.add(s)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// gaps returns the ranges of events that are there and not summed up. The lock of the memory is held.
+func (j *Journal) gaps() (gaps []hole) {
+	v := j.view.Load()
+	if len(v.kept) == 0 {
+		return nil
+	}
+	at := v.kept[0].first
+	upTo := func(from, to uint64) {
+		if from > at {
+			gaps = append(gaps, hole{at, from})
+		}
+		at = max(at, to)
+	}
+	for _, r := range j.mem.runs {
+		upTo(r.From, r.To)
+	}
+	if f := j.mem.frozen; f != nil {
+		upTo(f.From, f.To)
+	}
+	upTo(j.mem.table.From, j.mem.table.To)
+	return gaps
+}
+
+// sumUp gives the events of a range whose data is a number to visit.
+func (j *Journal) sumUp(h hole, f Filter, visit func(*Entry, float64) error) error {
+	r := j.Read(Query{Bounded: true, Filter: f})
 	defer func() { _ = r.Close() }()
+	r.next, r.end = max(r.next, h.from), min(r.end, h.to)
 	some := make([]Entry, 64)
 	for {
 		n, err := r.Next(context.Background(), some)
 		for i := range some[:n] {
 			e := &some[i]
-			value, ok := number(e.JSON, e.Data)
-			if !ok || e.Lost > 0 || e.Time < start || e.Time >= end {
+			if e.Lost > 0 || e.Sequence >= h.to { // a frame may go on behind the range
 				continue
 			}
-			at := floor(e.Time, int64(step))
-			s := sums[at]
-			if s == nil {
-				s = &sum{Bucket{Start: time.Unix(0, at), Min: math.Inf(1), Max: math.Inf(-1)}, math.MinInt64}
-				sums[at] = s
-			}
-			s.Min, s.Max, s.Sum = min(s.Min, value), max(s.Max, value), s.Sum+value
-			if s.Count++; e.Time >= s.last {
-				s.Last, s.last = value, e.Time
+			if value, ok := number(e.JSON, e.Data); ok {
+				if err := visit(e, value); err != nil {
+					return err
+				}
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	list := make([]Bucket, 0, len(sums))
-	for _, s := range sums {
-		list = append(list, s.Bucket)
-	}
-	slices.SortFunc(list, func(a, b Bucket) int { return a.Start.Compare(b.Start) })
-	return list, nil
 }
 
-// floor returns the greatest multiple of step that is not above t.
-func floor(t, step int64) int64 {
-	rest := t % step
-	if rest < 0 {
-		rest += step
-	}
-	return t - rest
+func (j *Journal) setRuns(change func(rollup.Runs) rollup.Runs) {
+	j.memMu.Lock()
+	defer j.memMu.Unlock()
+	j.mem.runs = change(j.mem.runs)
 }

@@ -32,6 +32,7 @@ type client struct {
 	senders knownSenders // the server's lock guards it
 	problem *Problem     // with the dictionary; the server's lock guards it
 
+	listed  bool // see enlist
 	answers handedAnswers
 	routes  map[wire.EventName]*carrier.Route
 	batch   []carrier.Signal // scratch space
@@ -167,7 +168,7 @@ func (c *client) announce() bool {
 		return false
 	}
 	if c.dict != nil {
-		c.record.losses.gather(c.dict)
+		c.record.losses.gather(c.dict, c.hello.Dictionary)
 	}
 	c.line.end.OfferFasterRates()
 	c.line.wake.Give()
@@ -197,6 +198,7 @@ func (c *client) serve(offers *registrations) {
 		case e.arrival.Answered != nil:
 			c.Answered(e.arrival)
 		default:
+			c.enlist()
 			switch {
 			case c.Abandoned(e.arrival.In): // see link.ErrComesAgain
 			case e.arrival.Kind == wire.FrameEvent:
@@ -208,6 +210,9 @@ func (c *client) serve(offers *registrations) {
 		}
 	}
 }
+
+// lostAnswer bounds the answer to a message whose answer was lost.
+const lostAnswer = wire.MinFrame
 
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
@@ -230,6 +235,14 @@ func (c *client) message(e event) {
 		c.refuseMessage(e, signal, err)
 		return
 	}
+	c.server.mu.Lock()
+	if m.Method != methodSignal && m.Method != methodAddSender && m.Method != methodRemoveSender {
+		a.In.Presume(wire.PackReply(carrier.Failed(link.ErrAnswerLost), lostAnswer))
+	}
+	if mark := c.settle(e, false); mark != nil {
+		m.Mark = new(mark.give())
+	}
+	c.server.mu.Unlock()
 	lockrank.MustBeFree("a handler gets a message")
 	answer := &carrier.Answer{Send: func(_ carrier.Value, r carrier.Reply) { c.answered(a.In, m, r) }}
 	c.server.handler.HandleMessage(c.id, m, answer.Respond)
@@ -250,14 +263,16 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	} else {
 		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
+	e.arrival.In.Presume(wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()))
+	mark := c.settle(e, false)
 	c.server.mu.Unlock()
-	respond := func(*handed) { c.Respond(e.arrival.In, carrier.Failed(err)) }
+	respond := func() { c.Respond(e.arrival.In, carrier.Failed(err)) }
 	if !reports {
-		respond(nil)
+		c.afterMark(mark, respond)
 		return
 	}
 	route := &carrier.Route{Sender: string(signal.Sender), Event: string(signal.Event)}
-	c.hand([]carrier.Signal{{Route: route, Time: e.at.UnixNano(), Err: err}}, handed{ended: respond})
+	c.hand([]carrier.Signal{{Route: route, Time: e.at.UnixNano(), Err: err}}, handed{mark: mark, ended: func(*handed) { respond() }})
 }
 
 // answered passes on the handler's answer to a message, and notes what it means.

@@ -10,6 +10,8 @@
 //     other.
 //   - A device is known by its uid, wherever it is plugged in. It is gone when its port is ([carrier.ErrUnplugged]), when it
 //     is silent ([carrier.ErrTimeout]), or when it was started anew ([carrier.ErrReset]).
+//   - A mark is the state of a device's link. It is kept together with the readings that belong to it, if the handler is a
+//     [carrier.Keeper]; devices then go on over a restart of the hub.
 //   - A client is one connection of a device. Frames that are sent again after a line was cut are recognised by their
 //     numbers, so that no reading is doubled and no request runs twice.
 //
@@ -43,7 +45,7 @@
 // internal/link (hubend.go, link.go, reading.go), which knows from internal/wire what they mean. Here, line.go passes the
 // frame to server.go and client.go; handover.go hands the signals to the handler and passes the answers back. Beside that
 // path lie finder.go and portstate.go (ports), fetch.go and store.go (dictionaries), registration.go and senders.go (senders),
-// losses.go and gap.go (lost readings), refusals.go, problems.go and overheard.go (what is wrong).
+// marks.go (what lasts), losses.go and gap.go (lost readings), refusals.go, problems.go and overheard.go (what is wrong).
 //
 // # Locks
 //

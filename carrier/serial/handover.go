@@ -17,6 +17,7 @@ func (c *client) signals(e event) {
 	in := e.arrival.In
 	c.batch = c.batch[:0]
 	h := handed{ended: func(h *handed) { c.answerReadings(in, h) }}
+	c.tellUnread(e.at)
 	c.server.mu.Lock()
 	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
 	for i, r := range readings {
@@ -35,19 +36,56 @@ func (c *client) signals(e event) {
 		c.refuse("frame", err, "frame", shownBytes(e.arrival.Payload))
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
-	tell := c.record.losses.tellUnread(e.at)
-	c.server.mu.Unlock()
-	if tell {
-		c.tellLosses()
+	if !errors.Is(err, link.ErrComesAgain) {
+		in.Presume(c.presumed(err))
+		h.mark = c.settle(e, len(readings) > fewReadings || len(h.losses) > 0)
 	}
+	c.server.mu.Unlock()
 	switch {
 	case errors.Is(err, link.ErrComesAgain):
 	case err != nil:
-		c.Respond(in, carrier.Failed(err))
+		c.tellUnread(e.at)
+		c.afterMark(h.mark, func() { c.Respond(in, carrier.Failed(err)) })
 	case len(readings) == 0:
-		c.Respond(in, carrier.Reply{})
+		c.afterMark(h.mark, func() { c.Respond(in, carrier.Reply{}) })
 	default:
 		c.hand(c.batch, h)
+	}
+}
+
+// presumed returns the answer to the frame with the readings of batch, as far as it is known before the handler has answered them: it
+// takes all that is not refused here. The server's lock is held.
+func (c *client) presumed(err error) []byte {
+	limit := c.device.Link.PayloadLimit()
+	if err != nil {
+		return wire.PackReply(carrier.Failed(err), limit)
+	}
+	var places []int
+	for i := range c.batch {
+		if c.batch[i].Err == nil {
+			continue
+		}
+		if places = append(places, i); err == nil {
+			err = c.batch[i].Err
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return wire.PackRefusal(carrier.Failed(err), places, limit)
+}
+
+// fewReadings is how many readings a frame may have without being urgent. A device that has one frame unanswered puts those into
+// the next one that it takes meanwhile, and the ring of the smallest ones has room for some nine.
+const fewReadings = 2
+
+// tellUnread tells losses of frames that could not be read, if it is time to.
+func (c *client) tellUnread(now time.Time) {
+	c.server.mu.Lock()
+	tell := c.record.losses.tellUnread(now)
+	c.server.mu.Unlock()
+	if tell {
+		c.tellLosses()
 	}
 }
 
@@ -106,23 +144,38 @@ func (c *client) hand(batch []carrier.Signal, h handed) {
 	lockrank.MustBeFree("a handler gets signals")
 	h.left = len(batch)
 	c.answers.expect(h)
-	c.server.handler.HandleSignals(c.id, batch, &c.answers)
+	var answers carrier.Answers = &c.answers
+	if h.mark != nil {
+		answers = markedAnswers{&c.answers, h.mark}
+	}
+	c.server.handler.HandleSignals(c.id, batch, answers)
 }
 
 // tellLosses hands on the losses that the hub has not acknowledged yet.
 func (c *client) tellLosses() {
 	c.server.mu.Lock()
-	due := c.record.losses.due(c)
+	losses := &c.record.losses
+	due := losses.due(c)
 	c.server.mu.Unlock()
-	for _, l := range due {
-		signal := carrier.Signal{Route: c.route(wire.EventName{Sender: l.sender, Event: gapEvent}), Time: l.last.UnixNano(),
-			Data: newGapData(0, l.first, l.last, "", l.cause)}
-		c.hand([]carrier.Signal{signal}, handed{ended: func(h *handed) {
-			c.server.mu.Lock()
-			defer c.server.mu.Unlock()
-			c.record.losses.told(l, len(h.refusals) == 0)
-		}})
+	if len(due) == 0 {
+		return
 	}
+	c.enlist()
+	signals := make([]carrier.Signal, len(due))
+	for i, l := range due {
+		signals[i] = carrier.Signal{Route: c.route(wire.EventName{Sender: l.sender, Event: gapEvent}), Time: l.last.UnixNano(),
+			Data: newGapData(0, l.first, l.last, "", l.cause)}
+	}
+	c.server.mu.Lock()
+	mark := c.mark(false)
+	c.server.mu.Unlock()
+	c.hand(signals, handed{mark: mark, ended: func(h *handed) {
+		c.server.mu.Lock()
+		defer c.server.mu.Unlock()
+		for i, l := range due {
+			losses.told(l, !slices.ContainsFunc(h.refusals, func(r refusedSignal) bool { return r.place == i }))
+		}
+	}})
 }
 
 // handedAnswers takes the answers to the signals that a client has handed on, in their order.
@@ -133,6 +186,7 @@ type handedAnswers struct {
 
 // A handed stands for signals that were handed on together.
 type handed struct {
+	mark     *mark // that belongs to them; nil: none
 	losses   []int // the places of signals that are no readings, in their order
 	next     int   // the place of the signal that is answered next
 	left     int   // signals that are not answered yet

@@ -178,7 +178,10 @@ func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
 	r := s.records[d.ID]
 	switch {
 	case r == nil:
-		r = &deviceRecord{losses: losses{last: make(map[string]time.Time), untold: make(map[string]*loss)}}
+		r = &deviceRecord{losses: losses{last: make(map[string]time.Time), untold: make(map[string]*loss), recalled: d.Recalled}}
+		if d.Recalled != nil && d.Recalled.Lost {
+			r.losses.restarted = now
+		}
 		s.records[d.ID] = r
 	case r.device != d: // the device has lost its memory
 		r.losses.restarted, r.unhandled = now, nil

@@ -9,6 +9,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/endpoint"
 	"sighub/carrier/serial/internal/link"
+	"sighub/carrier/serial/port"
 	"sighub/internal/lockrank"
 )
 
@@ -20,6 +21,9 @@ type Server struct {
 	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
 
 	handler   carrier.SignalHandler
+	keeper    carrier.Keeper  // nil: nothing is kept
+	doubter   carrier.Doubter // nil: the keeper is not one that may answer for what it has not kept
+	marked    markList
 	devices   link.Devices
 	lines     []*line
 	unmatched map[*PortOptions]time.Time // patterns that match no port, since when
@@ -48,15 +52,35 @@ func Listen(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it is lost.
+// Serve implements [carrier.Carrier]. It opens each port that is there, and opens it again when it is lost. If the handler is a
+// [carrier.Keeper], devices go on over a restart of the hub as they do over one of their lines.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
+	keeper, keeps := h.(carrier.Keeper)
 	s.mu.Lock()
 	s.handler = carrier.AsSignalHandler(h)
+	if keeps {
+		s.keepWith(keeper)
+	}
 	s.mu.Unlock()
 	(&finder{server: s}).run(ctx)
 	s.running.Wait()
 	h.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
+}
+
+// keepWith makes devices go on where an earlier run of the hub has left them. The lock is held.
+func (s *Server) keepWith(k carrier.Keeper) {
+	s.keeper = k
+	s.devices.Recall = func(id string) []byte { return k.State(markKey(id)) }
+	s.devices.Uptime.Machine, s.devices.Uptime.At = port.Uptime()
+	if d, ok := k.(carrier.Doubter); ok {
+		s.doubter, s.devices.Doubtful = d, d.Doubtful()
+	}
+	list, err := readMarkList(k.State(markListKey))
+	if err != nil {
+		s.log.Warn("the list of known devices cannot be used: it begins anew", "error", err)
+	}
+	s.marked = list
 }
 
 // Reports implements [carrier.Reporter]: devices keep what is not acknowledged.
@@ -79,6 +103,7 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 type deviceRecord struct {
 	device    *link.Device // another one after a reset in which the device lost its memory
 	client    *client      // nil: not connected
+	ledger    ledger
 	losses    losses
 	refused   refusals
 	unhandled []event // of a connection of which the handler was not told

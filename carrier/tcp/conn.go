@@ -228,7 +228,16 @@ func (c *conn) linger() {
 	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, c.nc, 1<<20) // until the peer closes, too
+	// Many may wait here, so they have no buffers while nothing comes.
+	r := c.newReader()
+	defer r.release()
+	for left := 1 << 20; left > 0; { // until the peer closes, too
+		data, err := r.read()
+		if err != nil {
+			return
+		}
+		left -= len(data)
+	}
 }
 
 // expectReply starts the time that a legacy peer has for its reply.

@@ -79,9 +79,13 @@ func (r *reader) enlarge(more bool) {
 	}
 }
 
+func (c *conn) newReader() *reader {
+	return &reader{nc: c.nc, raw: newRawReader(c.nc), small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+}
+
 // read reads until the connection ends, and returns why it did.
 func (c *conn) read() error {
-	r := &reader{nc: c.nc, raw: newRawReader(c.nc), small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+	r := c.newReader()
 	defer r.release()
 	for !c.closing.Load() {
 		c.setDeadline()

@@ -23,15 +23,8 @@ func cut(s splitter, stream string, size int) (out []string) {
 				break
 			}
 			piece = rest
-			switch {
-			case f.lost:
-				return append(out, "lost")
-			case errors.Is(f.err, carrier.ErrTooLarge):
-				out = append(out, "too large")
-			case f.err != nil:
-				out = append(out, "malformed")
-			default:
-				out = append(out, string(f.data))
+			if out = append(out, word(f)); f.lost {
+				return out
 			}
 		}
 	}
@@ -39,6 +32,21 @@ func cut(s splitter, stream string, size int) (out []string) {
 		out = append(out, "…")
 	}
 	return out
+}
+
+// word returns what is in a frame, or what is wrong with it.
+func word(f frame) string {
+	switch {
+	case f.lost:
+		return "lost"
+	case errors.Is(f.err, carrier.ErrTooLarge):
+		return "too large"
+	case errors.Is(f.err, carrier.ErrLimit):
+		return "too much"
+	case f.err != nil:
+		return "malformed"
+	}
+	return string(f.data)
 }
 
 var deep = strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40)

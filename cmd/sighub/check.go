@@ -13,6 +13,7 @@ import (
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/internal/terminal"
+	"sighub/journal/folder"
 )
 
 type checkCommand struct {
@@ -77,6 +78,7 @@ func systemFindings(cfg *config.Config) (list []*config.Error) {
 				cfg.State, err))
 		}
 	}
+	list = append(list, journalFindings(cfg)...)
 	for _, a := range cfg.Listen {
 		if err := tryAddress(a); err != nil {
 			list = append(list, cfg.Warn(config.AddressPlace(a.String()), "the hub cannot listen at %s: %v", a, err))
@@ -91,25 +93,57 @@ func systemFindings(cfg *config.Config) (list []*config.Error) {
 	return list
 }
 
+// journalFindings returns why what is to be kept could not be, or not as much of it.
+func journalFindings(cfg *config.Config) (list []*config.Error) {
+	c := &cfg.Journal
+	if c.Off || c.Folder == "" && cfg.State == "" { // the usual place depends on who runs the hub
+		return nil
+	}
+	dir, err := journalFolder(cfg)
+	if err != nil {
+		return nil
+	}
+	if err := tryFolder(dir); c.Folder != "" && err != nil {
+		list = append(list, cfg.Warn(config.JournalPlace, "the journal cannot be kept in %s: %v: choose another folder", dir, err))
+	}
+	there, err := nearest(dir)
+	if err != nil {
+		return list
+	}
+	total, _, err := folder.Directory(there).Space()
+	if most := total / 10; err == nil && most > 0 && c.Size > most && c.Size != config.Default().Journal.Size {
+		list = append(list, cfg.Warn(config.JournalPlace, "the journal will have %s, not %s, because it takes at most a tenth of the disk of %s",
+			terminal.Size(most), terminal.Size(c.Size), there))
+	}
+	return list
+}
+
 // tryFolder tries whether a folder can be made, or written to if it is there. It leaves nothing behind.
 func tryFolder(dir string) error {
-	there := dir
-	for {
-		_, err := os.Stat(there)
-		if err == nil {
-			break
-		}
-		parent := filepath.Dir(there)
-		if !errors.Is(err, os.ErrNotExist) || parent == there {
-			return plainPathError(err)
-		}
-		there = parent
+	there, err := nearest(dir)
+	if err != nil {
+		return plainPathError(err)
 	}
 	made, err := os.MkdirTemp(there, ".sighub-check-")
 	if err == nil {
 		err = os.Remove(made)
 	}
 	return plainPathError(err)
+}
+
+// nearest returns a folder, or the nearest one around it that is there.
+func nearest(dir string) (string, error) {
+	for {
+		_, err := os.Stat(dir)
+		if err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if !errors.Is(err, os.ErrNotExist) || parent == dir {
+			return "", err
+		}
+		dir = parent
+	}
 }
 
 // plainPathError leaves out what was tried, and where.

@@ -7,7 +7,6 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
-	"sighub/internal/plain"
 )
 
 // The exit codes of the process, as docs/gateway.md and `sighub --help` have them.
@@ -88,10 +87,3 @@ func isAny(err error, targets ...error) bool {
 	}
 	return false
 }
-
-// A plainError is an error in plain words: see [plain.Text].
-type plainError struct{ error }
-
-func (e plainError) Error() string { return plain.Text(e.error.Error()) }
-
-func (e plainError) Unwrap() error { return e.error }

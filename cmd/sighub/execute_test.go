@@ -17,6 +17,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/internal/pipe"
 
 	"go.uber.org/goleak"
 )
@@ -76,7 +77,7 @@ func serve(t *testing.T, args ...string) string {
 	log := &signalWriter{text: "no serial port", found: func() { once.Do(func() { close(listening) }) }}
 	code := make(chan int, 1)
 	go func() {
-		code <- execute(ctx, append([]string{"run", "--serial", "none", "--listen", addr}, args...), &streams{out: io.Discard, err: log})
+		code <- execute(ctx, append([]string{"run", "--serial", "none", "--listen", addr, "--state", t.TempDir()}, args...), &streams{out: io.Discard, err: log})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -98,7 +99,7 @@ func TestSendCountsWhatIsRefused(t *testing.T) {
 	if code != exitDone || stderr != "" {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	code, _, stderr = try(t.Context(), strings.Repeat("x", maxLine+1), "send", "--hub", addr, "a", "b", "-")
+	code, _, stderr = try(t.Context(), strings.Repeat("x", pipe.MaxLine+1), "send", "--hub", addr, "a", "b", "-")
 	if code != exitFailed || !strings.Contains(stderr, "standard input, line 1: ") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

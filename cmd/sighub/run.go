@@ -24,6 +24,7 @@ type runCommand struct {
 	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
+	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
 
 // Help implements kong.HelpProvider.
@@ -37,6 +38,9 @@ known by its uid, wherever it is plugged in.
 
 With --sensors auto it reports what the kernel measures when the hub starts, such as the processor temperature of a Raspberry
 Pi. ` + "`sighub sensors --scan`" + ` shows these sensors and others, and what to write into a file for each.
+
+It keeps what it acknowledges in a journal: docs/journal.md says what that promises. ` + "`sighub history` and `sighub listen --from`" + `
+tell what was before.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
 naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
@@ -73,20 +77,27 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
-	router := newRouter(cfg, budget, log, portMethods(ports))
+	var opened closers // until they are served
+	carriers, err := listen(cfg, budget, log, &opened)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	kept, err := openJournal(cfg, log)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	opened = append(opened, kept)
+	router := newRouter(cfg, budget, log, kept, kept.methods(portMethods(ports)))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
-		return err
+		return errors.Join(err, opened.Close())
 	}
 	router.Reserve(own.Senders()...)
-	carriers, err := listen(cfg, budget, log)
-	if err != nil {
-		return err
-	}
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
 	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
+	opened = nil
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
 		var limiting sync.WaitGroup
 		defer limiting.Wait()
@@ -102,6 +113,18 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	return err
 }
 
+// closers are what was opened and is closed together.
+type closers []io.Closer
+
+// Close closes everything, and forgets it.
+func (c *closers) Close() (err error) {
+	for _, o := range *c {
+		err = errors.Join(err, o.Close())
+	}
+	*c = nil
+	return err
+}
+
 func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Config, error) {
 	cfg := config.Default()
 	if c.Config != "" {
@@ -113,38 +136,56 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 	if c.State != "" {
 		cfg.State = c.State
 	}
+	cfg.SetJournal(c.Journal)
 	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
 }
 
 // What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
 const (
-	ownMemory        = 24 << 20
-	connectionMemory = 40 << 10
+	ownMemory        = 20 << 20
+	connectionMemory = 12 << 10
+)
+
+// From manyConnections on, garbage is collected when it is crowdPercent of what is in use: most of that is what the connections
+// themselves need, which the limit does not bound, and most of them do little.
+const (
+	manyConnections = 1000
+	crowdPercent    = 40
 )
 
 // lookAtConnections is how often connections are counted.
 const lookAtConnections = time.Second
 
 // limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
-// to twice of what is in use. The environment variable GOMEMLIMIT takes precedence.
+// to twice of what is in use. The environment variables GOMEMLIMIT and GOGC take precedence.
 func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	usual := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(usual)
+	percent := debug.SetGCPercent(100)
+	debug.SetGCPercent(percent)
+	defer debug.SetGCPercent(percent)
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
-	for now := int64(0); ; {
-		limit := ownMemory + budget.Size()
+	for now, crowd := int64(0), false; ; {
+		connections := int64(0)
 		for _, c := range carriers {
 			if c, ok := c.(interface{ Connections() int }); ok {
-				limit += int64(c.Connections()) * connectionMemory
+				connections += int64(c.Connections())
 			}
 		}
-		if limit != now { // setting it stops everything for a moment
+		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
+		}
+		if many := connections >= manyConnections; many != crowd && os.Getenv("GOGC") == "" {
+			if crowd = many; crowd {
+				debug.SetGCPercent(crowdPercent)
+			} else {
+				debug.SetGCPercent(percent)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -199,8 +240,8 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, methods map[string]hub.Method) *hub.ServerRouter {
-	return hub.NewServerRouter(hub.ServerOptions{
+func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, methods map[string]hub.Method) *hub.ServerRouter {
+	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,
@@ -212,19 +253,13 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, met
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
 		Methods:        methods,
-	})
+	}
+	kept.apply(&o)
+	return hub.NewServerRouter(o)
 }
 
-// listen listens at every address. If one fails, it closes the others.
-func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (carriers []carrier.Carrier, err error) {
-	var opened []io.Closer
-	defer func() {
-		if err != nil {
-			for _, o := range opened {
-				err = errors.Join(err, o.Close())
-			}
-		}
-	}()
+// listen listens at every address, and adds what it opens to opened.
+func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, opened *closers) (carriers []carrier.Carrier, err error) {
 	for _, addr := range cfg.Listen {
 		server, err := addr.Listen(address.Options{
 			Version:        version(),
@@ -241,7 +276,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (carri
 		if err != nil {
 			return nil, err
 		}
-		opened = append(opened, server)
+		*opened = append(*opened, server)
 		carriers = append(carriers, server)
 		log.Info("listening", "addr", server.Addr())
 		if !addr.Local() {

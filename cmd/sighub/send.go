@@ -9,6 +9,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/arguments"
+	"sighub/internal/pipe"
 )
 
 type sendCommand struct {
@@ -17,6 +18,7 @@ type sendCommand struct {
 	Event  string `arg:"" help:"The name of the event."`
 	Data   string `arg:"" optional:"" help:"The data: JSON, or else a string. Default: null. With - it sends one event for each line of standard input."`
 
+	ID      string        `name:"id" placeholder:"NAME" help:"Each line of standard input becomes one event, once, however often the input is given again from its beginning. The hub remembers by this name how far it came."`
 	Timeout time.Duration `placeholder:"D" help:"Give up after this long, as in 5s. Default: 15s for each answer of the hub."`
 	Time    string        `placeholder:"TIME" help:"When it happened: RFC 3339, as in 2026-06-21T10:30:05Z, or seconds, milliseconds, microseconds or nanoseconds since 1970. Default: now."`
 }
@@ -30,19 +32,27 @@ A text that is no JSON is sent as a string. .5, +5 and 5. are numbers. An argume
 such as 21,5 or 007, is an error: put a text in quotes, '"007"'. A line of standard input is then sent as a string, and a warning
 says so, once for each kind. A byte order mark and CR at the ends of lines are left out.
 
+With --id, a pipe may be interrupted and started again, and the hub too: lines that the hub has on record are skipped, and what it
+has not acknowledged is sent again when the hub is back. The input must begin with the same lines each time: cat FILE, or
+tail -n +1 -F FILE for one that grows. Another input is an error, and needs another NAME. The hub must keep a journal.
+
 Examples:
 
     sighub send door opened
     sighub send boiler temperature 71.5
     sighub send boiler state '{"pump": true}'
     sighub send boiler temperature 71.5 --time 2026-06-21T10:30:05Z
-    vmstat -n 5 | sighub send host vmstat -`
+    vmstat -n 5 | sighub send host vmstat -
+    tail -n +1 -F app.log | sighub send --id app.log app log -`
 }
 
 // Run sends one event, or one for each line.
 func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 	if c.Timeout < 0 {
 		return usageError{errors.New("--timeout must not be negative: leave it out to wait as long as usual")}
+	}
+	if c.ID != "" && c.Data != "-" {
+		return usageError{errors.New("--id is for the lines of standard input: write - for the data")}
 	}
 	at, err := arguments.ParseTime(c.Time)
 	if err != nil {
@@ -61,15 +71,26 @@ func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 		defer cancel()
 	}
 	return c.with(ctx, s, "sighub send", func(ctx context.Context, r *hub.ClientRouter) error {
-		sender, err := r.AddRemoteSender(ctx, c.Sender, hub.SenderOptions{Events: []string{c.Event}})
+		register := r.AddRemoteSender
+		if c.ID != "" {
+			register = func(ctx context.Context, name string, o hub.SenderOptions) (*hub.Sender, error) {
+				return pipe.Register(ctx, r, name, o)
+			}
+		}
+		sender, err := register(ctx, c.Sender, hub.SenderOptions{Events: []string{c.Event}, Producer: c.ID})
 		if err != nil {
 			return becauseOf(ctx, err)
 		}
 		signal, err := sender.Signal(c.Event)
 		switch {
 		case err != nil:
+		case c.ID != "":
+			err = pipe.SendNumbered(ctx, pipe.Options{In: s.in, Note: s.note, Signal: signal, Time: at}, sender, c.ID)
+			if errors.Is(err, pipe.ErrOtherInput) {
+				err = usageError{err}
+			}
 		case c.Data == "-":
-			err = (&lineSender{router: r, signal: signal, at: at, s: s}).send(ctx)
+			err = pipe.Send(ctx, pipe.Options{In: s.in, Note: s.note, Router: r, Signal: signal, Time: at, Wait: answerTime})
 		default:
 			err = signal.TriggerAt(ctx, data, at, 0)
 		}

@@ -18,3 +18,12 @@ func Text(text string) string {
 	}
 	return text
 }
+
+// Error returns an error in plain words, which wraps err.
+func Error(err error) error { return plainError{err} }
+
+type plainError struct{ error }
+
+func (e plainError) Error() string { return Text(e.error.Error()) }
+
+func (e plainError) Unwrap() error { return e.error }

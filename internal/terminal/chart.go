@@ -28,10 +28,11 @@ func (s *Series) Chart(title, unit string, width int, utc bool) []string {
 		if row%rowsPerTick == 0 {
 			mark = "┤"
 		}
-		line := fmt.Sprintf("%*s %s", margin, y.label(row), mark)
-		for _, column := range columns {
-			line += y.cell(row, column)
+		cells := make([]string, width)
+		for i, column := range columns {
+			cells[i] = y.cell(row, column)
 		}
+		line := fmt.Sprintf("%*s %s%s", margin, y.label(row), mark, strings.Join(cells, ""))
 		lines = append(lines, strings.TrimRight(line, " "))
 	}
 	return append(lines,

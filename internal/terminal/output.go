@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -91,4 +92,22 @@ func Width(w io.Writer) int {
 		}
 	}
 	return usualWidth
+}
+
+// Size returns a number of bytes as people read it: 512 bytes, 1.5 MiB.
+func Size(bytes int64) string {
+	const step = 1024
+	if bytes < step {
+		return fmt.Sprintf("%d bytes", bytes)
+	}
+	size, unit := float64(bytes), ""
+	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if size /= step; size < step-0.05 {
+			break
+		}
+	}
+	if size == math.Trunc(size) {
+		return fmt.Sprintf("%.0f %s", size, unit)
+	}
+	return fmt.Sprintf("%.1f %s", size, unit)
 }

@@ -10,6 +10,6 @@ func (d Directory) Space() (total, free int64, err error) {
 	if err := syscall.Statfs(string(d), &st); err != nil {
 		return 0, 0, err
 	}
-	size := int64(st.Bsize)
-	return int64(st.Blocks) * size, int64(st.Bavail) * size, nil
+	size := uint64(st.Bsize) // its type differs between systems
+	return int64(st.Blocks * size), int64(st.Bavail * size), nil
 }

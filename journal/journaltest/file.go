@@ -13,6 +13,7 @@ type File struct {
 	data    content // as it is seen
 	disk    content
 	pending []write
+	bad     [2]int64 // from and to: of what cannot be read
 }
 
 type write struct {
@@ -79,6 +80,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.c.faults.ReadErr; err != nil {
 		return 0, err
 	}
+	if off < f.bad[1] && off+int64(len(p)) > f.bad[0] {
+		return f.data.read(p[:max(0, f.bad[0]-off)], off), ErrDisk
+	}
 	n := f.data.read(p, off)
 	if n < len(p) {
 		return n, io.EOF
@@ -132,6 +136,9 @@ func (f *File) Sync() error {
 	f.c.count.Syncs++
 	if err := f.c.step(true); err != nil {
 		return err
+	}
+	if f.c.faults.SyncErr != nil {
+		return f.c.faults.SyncErr
 	}
 	if countDown(&f.c.faults.FailSync) {
 		for _, w := range f.pending { // some of it is written; the system forgets the rest, and still shows it

@@ -24,8 +24,27 @@ type Device struct {
 	resyncing     bool // see resync.go
 	repeats       int  // of the first frame without a time
 	renumber      bool // the next answer to HELLO makes it number anew
+	astray        bool // it is answered for what is not kept
+	moving        bool // when it numbers anew, it is as if it were at another hub
 	end           *HubEnd
 	used          uint64 // a larger number means more recently
+	settled       settled
+	uptime        Uptime
+
+	taken takenTime // of the latest reading that has arrived
+
+	// Recalled is what an earlier run of the hub has known of the device; nil: nothing is known of that.
+	Recalled *Recollection
+}
+
+// A Recollection is what an earlier run of the hub has known of a device.
+type Recollection struct {
+	Own        []byte    // what the owner has added to the state
+	Dictionary uint32    // its hash
+	Taken      time.Time // when the latest reading was taken that is on record; zero: none is
+	Lost       bool      // readings may have been lost since: the device has lost its memory, or the hub what it has answered
+
+	after time.Time // readings that are not on record were taken after this time
 }
 
 // An era is the time of a device up to a reset or a sleep, during which its clock may have stood still.
@@ -49,7 +68,7 @@ func (d *Device) Wake() {
 }
 
 // isNumbered reports whether the numbering of the device's frames has begun.
-func (d *Device) isNumbered() bool { return d.Link.Stats.received > 0 }
+func (d *Device) isNumbered() bool { return d.Link.numbered }
 
 // restart continues with a device that was reset and has kept its readings, their numbers and its ticks. It does not know
 // the hub's frames.
@@ -121,11 +140,23 @@ func (d *Device) takenAt(ticks uint32, arrived time.Time) (time.Time, time.Durat
 	for i := len(d.earlier) - 1; i >= 0 && int32(ticks-d.earlier[i].ticks) < 0; i-- {
 		c, arrived = &d.earlier[i].clock, earliest(arrived, d.earlier[i].heard)
 	}
+	if r := d.Recalled; !c.Known() && r != nil && !r.Taken.IsZero() && r.after.Before(arrived) { // they come in their order
+		half := arrived.Sub(r.after) / 2
+		return arrived.Add(-half), half
+	}
 	return c.Time(c.extend(ticks, arrived), arrived)
 }
 
 // Devices are the devices that a hub knows. The zero Devices are none.
 type Devices struct {
+	// Recall returns the state that an earlier run of the hub has kept of a device; nil: there is none. If Recall is nil, nothing
+	// is kept.
+	Recall func(id string) []byte
+	// Doubtful reports whether devices may have been answered for more than is kept, so that their numbers are not known.
+	Doubtful bool
+	// Uptime is the clock by which times last from one run to the next.
+	Uptime Uptime
+
 	byID map[string]*Device
 	uses uint64
 	hub  byte // the high byte of the hub's sessions; 0 before the first
@@ -141,9 +172,14 @@ func (ds *Devices) meet(now time.Time, h wire.Hello) *Device {
 	case h.Kept && h.Dictionary == d.Hello.Dictionary:
 		d.restart(now, h)
 	default:
-		former := d.session
+		former := d
 		d = ds.add(h)
-		d.session = former
+		d.session = former.session
+		if r := former.Recalled; r != nil {
+			lost := *r
+			lost.Lost = true
+			d.Recalled = &lost
+		}
 	}
 	d.Hello = h
 	ds.touch(d)
@@ -151,7 +187,7 @@ func (ds *Devices) meet(now time.Time, h wire.Hello) *Device {
 }
 
 func (ds *Devices) add(h wire.Hello) *Device {
-	d := &Device{ID: h.ID(), Link: Link{side: wire.Hub}, Clock: newClock(h.TicksPerSecond)}
+	d := &Device{ID: h.ID(), Link: Link{side: wire.Hub}, Clock: newClock(h.TicksPerSecond), uptime: ds.Uptime}
 	if ds.byID == nil {
 		ds.byID = make(map[string]*Device)
 	}

@@ -8,7 +8,8 @@
 //     unanswered.go), PING, and when to send what again (link.go, resend.go).
 //   - A [HubEnd] is the hub's end of a line: which device is there, its sessions, the line's rate (hubend.go, hubrate.go).
 //   - [Devices] is what a hub knows of devices, whatever line they are on (devices.go): the frames and the [Clock] of each
-//     (clock.go), the readings with their times (reading.go), and the way back when times are lost (resync.go).
+//     (clock.go), the readings with their times (reading.go), the way back when times are lost (resync.go), and the state from
+//     which the next run of the hub goes on (state.go, clockstate.go).
 //   - A [DeviceEnd] is the device's end of a line: HELLO, its dictionary, its rate, and the readings that it keeps until
 //     they are acknowledged (deviceend.go, devicerate.go, ring.go).
 //

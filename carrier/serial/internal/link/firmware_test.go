@@ -59,14 +59,21 @@ func newChipLine(t testing.TB, c *chip, seed uint64, harm fault.Harm) *chipLine 
 	var err error
 	l.dict, err = wire.ParseDictionary([]byte(c.size.dictionary()))
 	must(t, err)
-	l.toHub, err = fault.NewLine(harm, seed)
-	must(t, err)
-	l.toChip, err = fault.NewLine(harm, seed+1)
-	must(t, err)
+	l.seed(seed, harm)
 	l.hears.from, l.speaks.from = wire.Device, wire.Hub
 	l.hub = l.newHub()
 	l.reset(false)
 	return l
+}
+
+// seed begins the line's misbehaviour anew.
+func (l *chipLine) seed(seed uint64, harm fault.Harm) {
+	l.rng = rand.New(rand.NewPCG(seed, 2))
+	var err error
+	l.toHub, err = fault.NewLine(harm, seed)
+	must(l.t, err)
+	l.toChip, err = fault.NewLine(harm, seed+1)
+	must(l.t, err)
 }
 
 // newHub returns a hub that knows nothing yet.
@@ -289,11 +296,7 @@ func TestFirmwareLosesNothing(t *testing.T) {
 // no request was executed twice.
 func (l *chipLine) settle(taken, refused int64) {
 	l.t.Helper()
-	var err error
-	l.toHub, err = fault.NewLine(fault.Harm{}, 1)
-	must(l.t, err)
-	l.toChip, err = fault.NewLine(fault.Harm{}, 2)
-	must(l.t, err)
+	l.seed(1, fault.Harm{})
 	deadline := l.now.Add(time.Minute)
 	for ; !l.chip.report(0, int32(taken), l.ms()); refused++ {
 		if l.now.After(deadline) {

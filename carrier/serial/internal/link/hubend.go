@@ -278,10 +278,14 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	}
 	l.refusedUID = ""
 	l.rates.toBase()
+	l.devices.recall(now, h, l.Log)
 	d := l.devices.meet(now, h)
 	known := d.isNumbered()
 	if d.renumber {
 		d.beginNumbering()
+		if d.moving {
+			d.moving, d.session = false, l.otherHub(d.session)
+		}
 	}
 	l.beginSession(now, d)
 	w := wire.Welcome{Session: d.session, MaxFrame: d.Link.limits.MaxFrame, Window: d.Link.limits.window, Known: known,
@@ -349,13 +353,22 @@ func (l *HubEnd) beginSession(now time.Time, d *Device) {
 	d.compareClock(l.frameBegan.Add(-helloTrip), now, *h)
 }
 
-// newSession returns the number of a device's next session. Its high byte is the hub's, by which a device tells hubs apart.
-// Its low byte counts, so that no frame of the last 200 sessions passes its check. It is neither 0 nor CRCStart.
-func (l *HubEnd) newSession(former uint16) uint16 {
-	low := byte(former) + 1
-	if former == 0 {
-		low = byte(l.Random())
+// otherHub returns a session of which a device thinks that it is one of another hub.
+func (l *HubEnd) otherHub(former uint16) uint16 {
+	hub := min(max(byte(l.Random()>>8), 1), wire.CRCStart>>8-1)
+	if hub == byte(former>>8) {
+		hub = hub%(wire.CRCStart>>8-1) + 1
 	}
+	return uint16(hub)<<8 | former&0xff
+}
+
+// newSession returns the number of a device's next session. Its high byte is the hub's, by which a device tells hubs apart; for a
+// device that an earlier run of the hub has served, that run's. Its low byte counts, so that no frame of the last 200 sessions passes its check. It is neither 0 nor CRCStart.
+func (l *HubEnd) newSession(former uint16) uint16 {
+	if former != 0 {
+		return former&0xff00 | uint16(max(byte(former)+1, 1))
+	}
+	low := byte(l.Random())
 	if l.devices.hub == 0 {
 		l.devices.hub = min(max(byte(l.Random()>>8), 1), wire.CRCStart>>8-1)
 	}

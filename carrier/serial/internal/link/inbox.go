@@ -1,23 +1,26 @@
 package link
 
-import (
-	"slices"
-
-	"sighub/carrier/serial/internal/wire"
-)
+import "sighub/carrier/serial/internal/wire"
 
 // An Incoming is a reliable frame of the other end's, kept until it cannot come again.
 type Incoming struct {
 	number    uint8
 	answered  bool
-	Abandoned bool   // the other end no longer waits for the answer
-	takenBack bool   // it counts as if it had not come, and will come again
-	reply     []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
-	due       bool   // the answer is to be sent, perhaps again
+	Abandoned bool // the other end no longer waits for the answer
+	takenBack bool // it counts as if it had not come, and will come again
+	settled   bool // the owner has dealt with it: see state.go
+	prompt    bool // it came soon after an answer, for which the other end seems to have waited
+
+	presumed []byte // see Presume
+	reply    []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
+	due      bool   // the answer is to be sent, perhaps again
 }
 
 // Answered reports whether the frame has its answer.
 func (in *Incoming) Answered() bool { return in.answered }
+
+// Prompt reports whether the frame came so soon after an answer that the other end seems to have waited for it.
+func (in *Incoming) Prompt() bool { return in.prompt }
 
 // TakenBack reports whether the frame counts as if it had not come. It will come again.
 func (in *Incoming) TakenBack() bool { return in.takenBack }
@@ -140,8 +143,16 @@ func (b *inbox) at(number uint8) *Incoming {
 }
 
 // unanswered reports whether a frame was taken and not answered.
-func (b *inbox) unanswered() bool {
-	return slices.ContainsFunc(b.slots[:], func(s *Incoming) bool { return s != nil && !s.answered && !s.Abandoned })
+func (b *inbox) unanswered() bool { return b.open() > 0 }
+
+// open counts the frames that were taken and not answered.
+func (b *inbox) open() (n int) {
+	for _, s := range b.slots {
+		if s != nil && !s.answered && !s.Abandoned {
+			n++
+		}
+	}
+	return n
 }
 
 // forget drops what is known of all frames before the next one, which the other end has forgotten, too.

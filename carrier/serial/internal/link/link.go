@@ -6,8 +6,12 @@ import (
 	"sighub/carrier/serial/internal/wire"
 )
 
-// tellEvery is the shortest time between two AGAIN frames.
-const tellEvery = 10 * time.Millisecond
+const (
+	// tellEvery is the shortest time between two AGAIN frames.
+	tellEvery = 10 * time.Millisecond
+	// promptly is the time after an answer within which the next frame shows that the other end has waited for it.
+	promptly = 100 * time.Millisecond
+)
 
 // Limits are what the two ends of a session have agreed on.
 type Limits struct {
@@ -38,6 +42,8 @@ type Link struct {
 	heard    time.Time // when the latest frame of this session arrived, or the session began
 	heardAny bool      // a frame of this session has arrived
 	backlog  int       // reliable frames that have arrived, and that the owner has not dealt with
+	numbered bool      // a reliable frame has arrived since the numbering began
+	answered time.Time // when the latest answer was sent
 	ping     pings
 
 	doubtedFrames  doubts
@@ -55,9 +61,9 @@ type pings struct {
 	answerNumber uint8     // the number of that PING
 }
 
-// Stats counts reliable frames: ours sent and sent again; the other end's taken, ignored because they came again, and asked
-// for again because they made no sense.
-type Stats struct{ Sent, Resent, received, Repeated, Doubted uint64 }
+// Stats counts reliable frames: ours sent and sent again; the other end's ignored because they came again, and asked for again
+// because they made no sense.
+type Stats struct{ Sent, Resent, Repeated, Doubted uint64 }
 
 // An Arrival is what a frame from the other end means to the link's owner. One of its three parts is set.
 type Arrival struct {
@@ -100,6 +106,9 @@ func (l *Link) Send(kind wire.FrameType, id uint64, payload []byte) { l.out.queu
 // answer counts; Answer reports whether it was that.
 func (l *Link) Answer(in *Incoming, reply []byte) bool { return l.in.answer(in, reply) }
 
+// Full reports whether the other end may send no further frame until one is answered.
+func (l *Link) Full() bool { return l.in.open() >= l.limits.window }
+
 // Consumed notes that the owner has dealt with a reliable frame.
 func (l *Link) Consumed() { l.backlog-- }
 
@@ -128,7 +137,7 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 			return arrivals
 		}
 		l.frameMissing = false
-		l.Stats.received++
+		l.numbered, in.prompt = true, now.Sub(l.answered) < promptly
 		l.backlog++
 		return append(arrivals, Arrival{In: in, Kind: f.Kind, Payload: append([]byte(nil), f.Payload...)})
 	case wire.FrameAck:
@@ -211,6 +220,7 @@ func (l *Link) pull(now time.Time, dst []byte) []byte {
 		return dst
 	}
 	if in, all := l.in.due(l.limits.window); in != nil {
+		l.answered = now
 		switch {
 		case all:
 			return l.append(dst, wire.Frame{Kind: wire.FrameAck, Number: in.number})

@@ -65,6 +65,7 @@ func (d *Device) Readings(arrived time.Time, a Arrival, dict *wire.Dictionary) (
 		if n := r.Number - len(dict.Events); n >= 0 {
 			t.Event, t.Lost = n, r.Lost()
 		}
+		d.taken = takenTime{arrived.Round(0).Add(t.Time.Sub(arrived)), t.Uncertainty}
 	}
 	return taken, nil
 }

@@ -80,6 +80,9 @@ func (i *Items) str(what string, major byte, limit int) []byte {
 	return s
 }
 
+// Bytes reads a byte string of at most limit bytes, which aliases what is read.
+func (i *Items) Bytes(what string, limit int) []byte { return i.str(what, carrier.CBORBytes, limit) }
+
 // null reports whether the next item is null or undefined, and reads it if so.
 func (i *Items) null() bool {
 	if i.more() && (i.Rest[0] == 0xf6 || i.Rest[0] == 0xf7) {

@@ -46,6 +46,24 @@ func PackRefusal(r carrier.Reply, places []int, limit int) []byte {
 	return append(appendText(b, shorten(r.Exception, room)), list...)
 }
 
+// ShortenReply returns the payload of a REP frame without its text, and without the places of the refused readings if they do not
+// fit into limit bytes; nil if it carries a response.
+func ShortenReply(payload []byte, limit int) []byte {
+	in := Items{Rest: payload}
+	status := in.Int("the status", 1<<31-1)
+	if in.Err != nil || status == int64(carrier.StatusDone) {
+		return nil
+	}
+	b := AppendInt(nil, status)
+	if in.more() {
+		in.raw("the text")
+	}
+	if whole := append(appendText(b, ""), in.Rest...); in.more() && len(whole) <= limit {
+		return whole
+	}
+	return b
+}
+
 // RefusedPlaces returns which readings of an EVT frame the payload of a REP frame refuses. all is true if it does not say.
 func RefusedPlaces(payload []byte) (places map[int]bool, all bool) {
 	in := Items{Rest: payload}

@@ -1,0 +1,484 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"sighub/carrier"
+	"sighub/hub/internal/past"
+	"sighub/journal"
+)
+
+// Bounds of an answer to history. There is more after it, if it has a next.
+const (
+	historyEvents  = 1000
+	historyBuckets = 2000
+	historyTime    = 10 * time.Millisecond // of reading
+)
+
+// history answers with events of the past or, if it is given a width, with what sums them up.
+func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
+	k := c.server.journal
+	sender, event := a.text("sender"), a.optionalText("event")
+	limit := a.optionalNumber("limit")
+	every := a.value("every")
+	if a.err != nil {
+		return nil, a.err
+	}
+	if k == nil {
+		return nil, ErrNoJournal
+	}
+	now := c.server.now()
+	from, err := past.ReadFrom(a.value("from"), now)
+	if a.value("from").IsNull() {
+		from = past.From{Start: journal.FromOldest()}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: from: %w", ErrArguments, err)
+	}
+	until, err := past.ReadFrom(a.value("to"), now)
+	if err != nil || until.After != (journal.Position{}) {
+		return nil, fmt.Errorf("%w: to: it must be a time (RFC 3339), an age such as \"2h\", or \"now\"", ErrArguments)
+	}
+	if err := k.enter(c.ctx); err != nil {
+		return nil, err
+	}
+	defer k.leave()
+	if !every.IsNull() {
+		return k.buckets(sender, event, from.Since, until.Since, every, int(min(limit, historyBuckets)))
+	}
+	h := historyPage{journal: k.Journal, sender: sender, event: event, from: from, to: until.Since, events: historyEvents, now: now, before: now}
+	if limit > 0 {
+		h.events = int(min(limit, historyEvents))
+	}
+	if after := a.position("after"); !after.IsZero() {
+		h.from.Start = journal.After(journal.Position(after))
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return h.read(c.ctx)
+}
+
+// A historyPage is an answer to history with some events.
+type historyPage struct {
+	journal       *journal.Journal
+	sender, event string
+	from          past.From
+	to            time.Time
+	events        int // at most
+	now           time.Time
+
+	before time.Time // of the event in front
+	list   appenders
+	size   int
+}
+
+// read reads events until there are enough of them, or time is over. It reads those of all senders, so that it can end at any.
+func (h *historyPage) read(ctx context.Context) (any, error) {
+	began := time.Now()
+	reader := h.journal.Read(journal.Query{Start: h.from.Start, Until: h.to, Bounded: true})
+	defer reader.Close() //nolint:errcheck // nothing was written
+	var batch [batchSize]journal.Entry
+	for {
+		n, err := reader.Next(ctx, batch[:])
+		if errors.Is(err, io.EOF) {
+			return historyAnswer{h.list, nil}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range batch[:n] {
+			if !h.add(&batch[i]) {
+				before := Position(batch[i].Position)
+				before.Sequence--
+				return historyAnswer{h.list, &before}, nil
+			}
+		}
+		if time.Since(began) > historyTime {
+			next := Position(reader.Position())
+			next.Sequence--
+			return historyAnswer{h.list, &next}, nil
+		}
+	}
+}
+
+// add adds an entry, unless the page is full.
+func (h *historyPage) add(e *journal.Entry) bool {
+	var ev Event
+	switch {
+	case e.Back > 0:
+		return true
+	case e.Lost > 0:
+		ev = gapOf(h.sender, e, h.before, h.now)
+	case e.Sender != h.sender || h.event != "" && e.Topic.Event != h.event || !h.from.Since.IsZero() && e.Time < h.from.Since.UnixNano():
+		return true
+	default:
+		ev = eventOf(e)
+		ev.Data = ev.Data.Clone()
+		h.before = ev.Time
+	}
+	if h.size += entryCost + ev.Data.Size(); len(h.list) >= h.events || len(h.list) > 0 && h.size > pageBytes {
+		return false
+	}
+	h.list = append(h.list, &signalParams{info: infoOf(&ev), data: ev.Data})
+	return true
+}
+
+// appenders are a list of values.
+type appenders []carrier.Appender
+
+// AppendTo implements carrier.Appender.
+func (list appenders) AppendTo(dst []byte, c carrier.Codec) (_ []byte, err error) {
+	json := c.Name() == carrier.JSON.Name()
+	if json {
+		dst = append(dst, '[')
+	} else {
+		dst = carrier.AppendCBORHead(dst, carrier.CBORArray, uint64(len(list)))
+	}
+	for i, a := range list {
+		if json && i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = a.AppendTo(dst, c); err != nil {
+			return dst, err
+		}
+	}
+	if json {
+		dst = append(dst, ']')
+	}
+	return dst, nil
+}
+
+// A historyAnswer is an answer to history. There is more behind next, unless that is nil.
+type historyAnswer struct {
+	events appenders
+	next   *Position
+}
+
+// AppendTo implements carrier.Appender.
+func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, c, 2)
+	w.Any("events", h.events)
+	w.Any("next", h.next)
+	return w.End()
+}
+
+// buckets answers history with sums.
+func (k *keeping) buckets(sender, event string, from, to time.Time, every carrier.Value, limit int) (any, error) {
+	var text string
+	step, ok := time.Duration(0), false
+	if n, isNumber := every.Uint(); isNumber {
+		step, ok = time.Duration(min(n, maxStep))*time.Millisecond, true
+	} else if every.Decode(&text) == nil {
+		step, ok = past.ReadAge(text)
+	}
+	switch {
+	case !ok || step < time.Minute || step%time.Minute != 0 || step > maxStep*time.Millisecond:
+		return nil, fmt.Errorf("%w: every must be whole minutes, such as \"1m\" or 60000 (ms), up to 366 days", ErrArguments)
+	case event == "":
+		return nil, fmt.Errorf("%w: every is for one event: event is missing", ErrArguments)
+	}
+	if to.IsZero() {
+		to = time.Now().Add(defaultFuture)
+	}
+	if limit <= 0 {
+		limit = historyBuckets
+	}
+	list, err := k.Rollup(sender, event, from, to, step)
+	if err != nil {
+		return nil, err
+	}
+	answer := bucketsAnswer{}
+	for i, b := range list {
+		if i == limit {
+			answer.next = b.Start
+			break
+		}
+		answer.buckets = append(answer.buckets, bucket(b))
+	}
+	return answer, nil
+}
+
+const maxStep = 366 * 24 * 3600 * 1000 // ms
+
+// A bucketsAnswer is an answer to history with sums. There are more from next on, unless that is zero.
+type bucketsAnswer struct {
+	buckets appenders
+	next    time.Time
+}
+
+// AppendTo implements carrier.Appender.
+func (b bucketsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, c, 2)
+	w.Any("buckets", b.buckets)
+	if b.next.IsZero() {
+		w.Any("next", nil)
+	} else {
+		writeTime(&w, "next", b.next, c)
+	}
+	return w.End()
+}
+
+// A bucket sums up an event in a span of time.
+type bucket journal.Bucket
+
+// AppendTo implements carrier.Appender.
+func (b bucket) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, c, 6)
+	writeTime(&w, "time", b.Start, c)
+	w.Any("min", b.Min)
+	w.Any("max", b.Max)
+	w.Any("mean", b.Sum/float64(b.Count))
+	w.Any("last", b.Last)
+	w.Uint("count", b.Count)
+	return w.End()
+}
+
+// listCursors lists all cursors by name.
+func (c *client) listCursors(*arguments, func(carrier.Reply)) (any, error) {
+	k := c.server.journal
+	if k == nil {
+		return nil, ErrNoJournal
+	}
+	end := k.heardAll()
+	list := []Cursor{}
+	for _, s := range k.cursors.List() {
+		cursor := Cursor{Name: s.Name, Position: Position(s.At), Behind: end.Sequence - min(s.At.Sequence, end.Sequence)}
+		if o, ok := s.Owner.(cursorOwner); ok {
+			cursor.Client = &o.info
+		}
+		list = append(list, cursor)
+	}
+	return list, nil
+}
+
+func (c *client) removeCursor(a *arguments, _ func(carrier.Reply)) (any, error) {
+	name := a.text("cursor")
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case c.server.journal == nil:
+		return nil, ErrNoJournal
+	}
+	return nil, c.server.journal.cursors.Remove(name)
+}
+
+// acknowledge moves a cursor of the client's.
+func (c *client) acknowledge(a *arguments, _ func(carrier.Reply)) (any, error) {
+	name, to := a.text("cursor"), journal.Position(a.position("position"))
+	if a.err != nil {
+		return nil, a.err
+	}
+	if to == (journal.Position{}) {
+		return nil, fmt.Errorf("%w: position is missing", ErrArguments)
+	}
+	r := c.replayOf(name)
+	switch {
+	case r == nil:
+		return nil, fmt.Errorf("%w: no listener of this client has the cursor %s", ErrNoCursor, name)
+	case !r.manual:
+		return nil, fmt.Errorf("%w: the cursor %s moves by itself: register its listener with manual", ErrArguments, name)
+	}
+	o := &c.outbox
+	o.mu.Lock()
+	sent, forward := Position(r.sent), Position(r.at).Before(Position(to))
+	ahead := sent.Before(Position(to))
+	if forward && !ahead {
+		r.at = to
+	}
+	o.mu.Unlock()
+	switch {
+	case ahead:
+		return nil, fmt.Errorf("%w: position %v is ahead of the last event that was sent, %v", ErrArguments, to, sent)
+	case forward:
+		r.cursor.Move(to, 1)
+	}
+	return nil, nil
+}
+
+// replayOf returns the replay of a listener of the client's with that cursor; nil if there is none.
+func (c *client) replayOf(cursor string) *replay {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.listeners {
+		if r := l.replay; r != nil && r.cursor != nil && r.cursor.Name() == cursor {
+			return r
+		}
+	}
+	return nil
+}
+
+// position answers with the position up to which everything has been heard by the client's listeners that hear events at once. If
+// they have not heard yet what is on disk by now, it is an earlier one, and a later one soon.
+func (c *client) position(*arguments, func(carrier.Reply)) (any, error) {
+	k := c.server.journal
+	if k == nil {
+		return nil, ErrNoJournal
+	}
+	end := k.heardAll() // before the outbox is looked at
+	c.outbox.mu.Lock()
+	at := c.outbox.ask(end)
+	c.outbox.mu.Unlock()
+	answer := carrier.Object{{Key: "position", Value: nil}, {Key: "end", Value: end}}
+	if !at.IsZero() {
+		answer[0].Value = at
+	}
+	return answer, nil
+}
+
+// A Cursor remembers how far a listener has come.
+type Cursor struct {
+	Name     string      `json:"cursor"`
+	Position Position    `json:"position"`         // of the last event that was acknowledged
+	Behind   uint64      `json:"behind"`           // events after that, of all senders
+	Client   *ClientInfo `json:"client,omitempty"` // whose listener has it; nil: none has
+}
+
+// Cursors lists the cursors of the hub by name.
+func (r *ClientRouter) Cursors(ctx context.Context) (list []Cursor, err error) {
+	v, err := r.Call(ctx, methodListCursors, nil)
+	if err == nil {
+		err = v.Decode(&list)
+	}
+	return list, err
+}
+
+// RemoveCursor removes a cursor that no listener has: see [ListenerOptions].
+func (r *ClientRouter) RemoveCursor(ctx context.Context, name string) error {
+	_, err := r.Call(ctx, methodRemoveCursor, carrier.Object{{Key: "cursor", Value: name}})
+	return err
+}
+
+// Acknowledge moves the cursor of a listener with ListenerOptions.Manual to the position of an event that it has heard.
+func (r *ClientRouter) Acknowledge(ctx context.Context, cursor string, at Position) error {
+	_, err := r.Call(ctx, methodAcknowledge, carrier.Object{{Key: "cursor", Value: cursor}, {Key: "position", Value: at}})
+	return err
+}
+
+// A HistoryQuery says what of the past is asked for. Times are RFC 3339 texts or ages such as "2h" or "7d".
+type HistoryQuery struct {
+	Sender string
+	Event  string        // empty: any; Buckets needs one
+	From   string        // empty: the oldest that the hub has
+	To     string        // events before this time; empty: up to the latest
+	After  Position      // events behind this position; zero: all. Not for Buckets
+	Every  time.Duration // of Buckets: the width of a bucket, in whole minutes
+}
+
+func (q *HistoryQuery) params() carrier.Object {
+	params := carrier.Object{{Key: "sender", Value: q.Sender}}
+	for key, text := range map[string]string{"event": q.Event, "from": q.From, "to": q.To} {
+		if text != "" {
+			params = append(params, carrier.Field{Key: key, Value: text})
+		}
+	}
+	return params
+}
+
+// History yields the events of the past, oldest first, page by page as they are asked for. Events that the journal has lost are told
+// by a [Gap]. After an error there is nothing more.
+func (r *ClientRouter) History(ctx context.Context, q HistoryQuery) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for after, more := q.After, true; more; {
+			params := q.params()
+			if !after.IsZero() {
+				params = append(params, carrier.Field{Key: "after", Value: after})
+			}
+			list, next, err := r.historyPage(ctx, params)
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			for _, ev := range list {
+				if !yield(ev, nil) {
+					return
+				}
+			}
+			more, after = !next.IsZero(), next
+		}
+	}
+}
+
+func (r *ClientRouter) historyPage(ctx context.Context, params carrier.Object) (list []Event, next Position, err error) {
+	v, err := r.Call(ctx, methodHistory, params)
+	if err != nil {
+		return nil, next, err
+	}
+	a := parseArguments(v)
+	next = a.position("next")
+	var items []carrier.Value
+	if err := errors.Join(a.err, a.value("events").Decode(&items)); err != nil {
+		return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
+	}
+	for _, item := range items {
+		i := parseArguments(item)
+		in := i.info(true)
+		if err := errors.Join(i.err, in.err); err != nil {
+			return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
+		}
+		list = append(list, Event{
+			Sender: in.sender, Name: in.event, Time: in.time, Uncertainty: in.uncertainty, Seq: in.seq,
+			Connection: in.connection, Position: in.position, Data: i.value("data"),
+		})
+	}
+	return list, next, nil
+}
+
+// A Bucket sums up the numbers of an event in a span of time.
+type Bucket struct {
+	Time                 time.Time // when it begins
+	Min, Max, Mean, Last float64
+	Count                uint64
+}
+
+// Buckets yields what sums up an event of the past in spans of time, oldest first. Spans without a number are left out.
+func (r *ClientRouter) Buckets(ctx context.Context, q HistoryQuery) iter.Seq2[Bucket, error] {
+	return func(yield func(Bucket, error) bool) {
+		for more := true; more; {
+			params := append(q.params(), carrier.Field{Key: "every", Value: q.Every.Milliseconds()})
+			list, next, err := r.bucketsPage(ctx, params)
+			if err != nil {
+				yield(Bucket{}, err)
+				return
+			}
+			for _, b := range list {
+				if !yield(b, nil) {
+					return
+				}
+			}
+			if more = !next.IsZero(); more {
+				q.From = next.UTC().Format(time.RFC3339Nano)
+			}
+		}
+	}
+}
+
+func (r *ClientRouter) bucketsPage(ctx context.Context, params carrier.Object) (list []Bucket, next time.Time, err error) {
+	v, err := r.Call(ctx, methodHistory, params)
+	if err != nil {
+		return nil, next, err
+	}
+	a := parseArguments(v)
+	var items []carrier.Value
+	next, err = carrier.ReadTime(a.value("next"))
+	if err := errors.Join(a.err, err, a.value("buckets").Decode(&items)); err != nil {
+		return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
+	}
+	for _, item := range items {
+		i := parseArguments(item)
+		var b Bucket
+		b.Time, err = carrier.ReadTime(i.value("time"))
+		err = errors.Join(err, i.err, i.value("min").Decode(&b.Min), i.value("max").Decode(&b.Max), i.value("mean").Decode(&b.Mean),
+			i.value("last").Decode(&b.Last), i.value("count").Decode(&b.Count))
+		if err != nil {
+			return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
+		}
+		list = append(list, b)
+	}
+	return list, next, nil
+}

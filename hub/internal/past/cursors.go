@@ -1,0 +1,191 @@
+package past
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sighub/carrier"
+	"sighub/internal/lockrank"
+	"sighub/journal"
+)
+
+// Errors of Cursors, which are the hub's.
+var (
+	ErrTaken = carrier.NewRefusal("hub: cursor is in use", "exists")
+	ErrNone  = carrier.NewRefusal("hub: no such cursor", "cursor")
+)
+
+// An Owner is whoever has a cursor.
+type Owner interface {
+	Gone() bool
+	String() string
+}
+
+// How often a cursor that moves is given to the journal.
+const (
+	keepAfter = 100 * time.Millisecond
+	keepEach  = 1000 // moves
+)
+
+// Cursors are the cursors of a journal. Only they change them there.
+type Cursors struct {
+	j    *journal.Journal
+	most int
+
+	mu  lockrank.Mutex[lockrank.Leaf]
+	all map[string]*Cursor
+}
+
+// NewCursors returns the cursors of a journal, of which there may be so many.
+func NewCursors(j *journal.Journal, most int) *Cursors {
+	cs := &Cursors{j: j, most: most, all: make(map[string]*Cursor)}
+	for name, at := range j.Cursors() {
+		cs.all[name] = &Cursor{set: cs, name: name, at: at}
+	}
+	return cs
+}
+
+// A Cursor remembers which event its owner has dealt with last. The lock of the Cursors guards it.
+type Cursor struct {
+	set   *Cursors
+	name  string
+	owner Owner // nil: it has none
+	lost  bool  // it was removed, or has another owner
+
+	at    journal.Position
+	moves int // that the journal does not know
+	kept  time.Time
+	timer *time.Timer // keeps moves when they are old enough; nil while there are none
+}
+
+// Take gives a cursor to an owner, and returns it with its position; known is false if it is new, and then at is its position. It fails
+// while another owner is there.
+func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, position journal.Position, known bool, err error) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	before := cs.all[name]
+	switch {
+	case before == nil && len(cs.all) >= cs.most:
+		return nil, at, false, fmt.Errorf("%w: there are %d cursors: remove one that nobody needs", carrier.ErrLimit, cs.most)
+	case before != nil && before.owner != nil && !before.owner.Gone():
+		return nil, at, false, fmt.Errorf("%w: %s, by %s", ErrTaken, name, before.owner)
+	}
+	c = &Cursor{set: cs, name: name, owner: o, at: at}
+	if before != nil {
+		before.keep()
+		before.lost = true
+		c.at, known = before.at, true
+	}
+	cs.all[name] = c
+	if !known {
+		c.moves = 1
+		c.keep()
+	}
+	return c, c.at, known, nil
+}
+
+// Move moves the cursor to a position, after so many events. It does nothing for a cursor that its owner has lost.
+func (c *Cursor) Move(to journal.Position, events int) {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	if c.lost {
+		return
+	}
+	c.at = to
+	c.moves += events
+	if c.moves >= keepEach || time.Since(c.kept) >= keepAfter {
+		c.keep()
+		return
+	}
+	if c.timer == nil {
+		c.timer = time.AfterFunc(keepAfter, c.keepLater)
+	}
+}
+
+func (c *Cursor) keepLater() {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	c.keep()
+}
+
+// keep gives the position to the journal, if it does not know it. The lock is held.
+func (c *Cursor) keep() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	if c.moves > 0 && !c.lost {
+		c.moves, c.kept = 0, time.Now()
+		c.set.j.SetCursor(c.name, c.at)
+	}
+}
+
+// Name returns the cursor's name.
+func (c *Cursor) Name() string { return c.name }
+
+// At returns the position.
+func (c *Cursor) At() journal.Position {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	return c.at
+}
+
+// Release leaves the cursor without an owner. It may still move, because of answers that come late, until it has another one.
+func (c *Cursor) Release() {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	c.owner = nil
+	c.keep()
+}
+
+// Keep gives all positions to the journal.
+func (cs *Cursors) Keep() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for _, c := range cs.all {
+		c.keep()
+	}
+}
+
+// Remove removes a cursor that has no owner.
+func (cs *Cursors) Remove(name string) error {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := cs.all[name]
+	switch {
+	case c == nil:
+		return fmt.Errorf("%w: %s", ErrNone, name)
+	case c.owner != nil && !c.owner.Gone():
+		return fmt.Errorf("%w: %s, by %s: remove its listener first", ErrTaken, name, c.owner)
+	}
+	c.lost = true
+	c.keep()
+	delete(cs.all, name)
+	cs.j.SetCursor(name, journal.Position{})
+	return nil
+}
+
+// A Status is what is known of a cursor.
+type Status struct {
+	Name  string
+	At    journal.Position
+	Owner Owner // nil: it has none
+}
+
+// List lists all cursors by name.
+func (cs *Cursors) List() []Status {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	list := make([]Status, 0, len(cs.all))
+	for name, c := range cs.all {
+		s := Status{Name: name, At: c.at}
+		if c.owner != nil && !c.owner.Gone() {
+			s.Owner = c.owner
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}

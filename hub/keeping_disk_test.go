@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sighub/carrier"
+	"sighub/journal"
+	"sighub/journal/journaltest"
+)
+
+// A diskWorld is a messageWorld with a journal on a disk of the test's, which is served.
+type diskWorld struct {
+	*messageWorld
+	disk *journaltest.Folder
+	end  func()
+}
+
+// onDisk calls use with a world in a bubble of synctest.
+func onDisk(t *testing.T, o ServerOptions, jo journal.Options, use func(w *diskWorld)) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := journaltest.NewFolder(1)
+		jo.Segment, jo.Size = 64<<10, 1<<20
+		j, err := journal.OpenFolder(disk, jo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Journal = j
+		w := &diskWorld{messageWorld: newMessageWorld(t, o), disk: disk}
+		ctx, stop := context.WithCancel(context.Background())
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = w.journal.serve(ctx) })
+		w.end = sync.OnceFunc(func() {
+			disk.SetFaults(journaltest.None())
+			w.messageWorld.end()
+			stop()
+			serving.Wait()
+		})
+		defer w.end()
+		use(w)
+	})
+}
+
+// recorded ends the world and lists what is on record of the sender s, without its coming and going.
+func (w *diskWorld) recorded() (list []string) {
+	w.t.Helper()
+	w.end()
+	j, err := journal.OpenFolder(w.disk, journal.Options{Segment: 64 << 10, Size: 1 << 20})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer j.Close()
+	r := j.Read(journal.Query{Filter: journal.Only("s", ""), Bounded: true})
+	defer r.Close()
+	entries := make([]journal.Entry, 64)
+	for n := 0; err == nil; n, err = r.Next(context.Background(), entries) {
+		for _, e := range entries[:n] {
+			switch name := e.Event.Event; {
+			case e.Lost > 0:
+				list = append(list, fmt.Sprint("lost ", e.Lost))
+			case name != Connect && name != Disconnect:
+				list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s", name, carrier.RawValue(carrier.CBOR, e.Data))))
+			}
+		}
+	}
+	return list
+}
+
+// signals hands signals x of the sender s on.
+func (w *diskWorld) signals(id carrier.ClientID, numbers ...int) *orderedAnswers {
+	a := new(orderedAnswers)
+	var list []carrier.Signal
+	for _, n := range numbers {
+		data := carrier.RawValue(carrier.CBOR, []byte{byte(n)})
+		list = append(list, carrier.Signal{Route: &carrier.Route{Sender: "s", Event: "x"}, Data: data})
+	}
+	w.handler.HandleSignals(id, list, a)
+	synctest.Wait()
+	return a
+}
+
+// TestDiskFails: while the disk fails, events are passed on at once and not acknowledged. After a time they are, as handed on; or
+// not until the disk takes them, if that is asked for.
+func TestDiskFails(t *testing.T) {
+	for _, hold := range []bool{false, true} {
+		t.Run(fmt.Sprint("hold ", hold), func(t *testing.T) {
+			jo := journal.Options{GiveUp: 10 * time.Second}
+			if hold {
+				jo.GiveUp = -1
+			}
+			onDisk(t, ServerOptions{}, jo, func(w *diskWorld) {
+				id, _ := w.reporter("s")
+				heard := w.connect(100, true)
+				w.done(heard, "add_listener", `{"sender":"s","event":"x"}`)
+				before := w.signals(id, 1)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if got := before.String(); got != "done" {
+					t.Fatalf("answered %q", got)
+				}
+				w.carrier.take()
+				w.disk.SetFaults(journaltest.Faults{CutIn: -1, FailSync: -1, FailWrite: -1, Err: journaltest.ErrDisk})
+				a := w.signals(id, 2, 3)
+				if got := len(w.carrier.take()); got != 2 {
+					t.Errorf("%d events were passed on at once", got)
+				}
+				time.Sleep(9 * time.Second)
+				synctest.Wait()
+				if got := a.String(); got != "" {
+					t.Errorf("answered %q after 9 s", got)
+				}
+				if w.journal.Health().Err == nil {
+					t.Error("the journal says that it can write")
+				}
+				time.Sleep(3 * time.Second)
+				b := w.signals(id, 4)
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				want := "done done done"
+				if hold {
+					want = ""
+				}
+				if got := strings.TrimSpace(a.String() + " " + b.String()); got != want {
+					t.Errorf("answered %q after 13 s, want %q", got, want)
+				}
+				w.disk.SetFaults(journaltest.None())
+				time.Sleep(3 * time.Second)
+				c := w.signals(id, 5)
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if got := a.String() + " " + b.String() + " " + c.String(); got != "done done done done" {
+					t.Errorf("answered %q when the disk is well", got)
+				}
+				if h := w.journal.Health(); h.Err != nil {
+					t.Errorf("the disk is well, and yet: %v", h.Err)
+				}
+				list := strings.Join(w.recorded(), ", ")
+				if want := "x 1, x 2, x 3, x 4, x 5"; hold && list != want {
+					t.Errorf("on record is %q, want %q", list, want)
+				}
+				if !hold && (!strings.HasPrefix(list, "x 1") || !strings.HasSuffix(list, "x 5")) {
+					t.Errorf("on record is %q", list)
+				}
+			})
+		})
+	}
+}
+
+// TestNoRoom: when too much waits for the disk, a client is read no further, and this process's own senders go on: what the journal
+// has no room for is told there as a gap.
+func TestNoRoom(t *testing.T) {
+	onDisk(t, ServerOptions{}, journal.Options{Pending: 64}, func(w *diskWorld) {
+		id, _ := w.reporter("t")
+		own, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // so that everything is on disk
+		w.disk.SetFaults(journaltest.Faults{CutIn: -1, FailSync: -1, FailWrite: -1, SyncDelay: 5 * time.Second})
+		for n := range 40 {
+			if err := own.signals["x"].Trigger(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		full := w.journal.Room() != nil
+		r := w.tell(id, "signal", `{"info":{"sender":"t","event":"x"},"data":1}`)
+		asked := w.tell(id, "get_version", `{}`)
+		synctest.Wait()
+		if !full || w.handler.client(id).signals.afterWaiting.Idle() || r.String() != "0 answers" {
+			t.Errorf("the journal is full: %t; the client's signal: %s", full, r)
+		}
+		if got := asked.String(); got != "done" {
+			t.Errorf("what is not kept waits for the disk, too: %s", got)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := r.String(); got != "done" {
+			t.Errorf("when there is room: %s", got)
+		}
+		if err := own.signals["x"].Trigger(t.Context(), 99); err != nil {
+			t.Fatal(err)
+		}
+		list := w.recorded()
+		told, lost := strings.Join(list, "\n"), 40-(len(list)-2)
+		if lost == 0 || !strings.Contains(told, fmt.Sprintf(`"count":%d`, lost)) || !strings.Contains(told, `"cause":"journal"`) ||
+			!strings.HasPrefix(list[len(list)-2], Gap) || list[len(list)-1] != "x 99" {
+			t.Errorf("%d are lost; on record is\n%s", lost, told)
+		}
+	})
+}
+
+// TestShutdownCommits: what was reported is acknowledged before the hub ends, however slow the disk is within its grace; and it is
+// on record that the sender has gone.
+func TestShutdownCommits(t *testing.T) {
+	onDisk(t, ServerOptions{}, journal.Options{Pace: journal.PaceOptions{Burst: 1, Interval: time.Hour}}, func(w *diskWorld) {
+		id, _ := w.reporter("s")
+		time.Sleep(2 * time.Hour)
+		w.disk.SetFaults(journaltest.Faults{CutIn: -1, FailSync: -1, FailWrite: -1, SyncDelay: 300 * time.Millisecond})
+		a := w.signals(id, 1)
+		if got := a.String(); got != "" {
+			t.Fatalf("answered %q at once", got)
+		}
+		w.journal.sync(time.Second)
+		synctest.Wait()
+		if got := a.String(); got != "done" {
+			t.Errorf("answered %q", got)
+		}
+	})
+}

@@ -1,0 +1,370 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sighub/carrier"
+	"sighub/hub/internal/past"
+	"sighub/journal"
+)
+
+// A replay feeds a client's listener from the journal, in the journal's order, as fast as the client answers. It holds a few events
+// while it reads, and nothing while it waits for long. A listener that hears events at once has one at first, if it asked for last
+// values or for what it missed: see join.
+type replay struct {
+	listener *Listener
+	outbox   *outbox
+	keeping  *keeping
+	ctx      context.Context // done when the listener is removed
+	cancel   context.CancelFunc
+
+	from    past.From
+	last    bool // the last values come first
+	live    bool // it ends when the listener hears events at once
+	listens bool // the router has the listener
+	cursor  *past.Cursor
+	manual  bool // the client moves the cursor
+
+	reader *journal.Reader
+	batch  []journal.Entry
+	packed carrier.PackedSignal
+	before time.Time // of the latest event that was told
+	lasts  bool      // those that are told now are last values
+	since  int64     // events of an earlier time are left out, before until
+	until  uint64
+
+	// Under the outbox's lock.
+	first   map[string]journal.Event // the first event of each sender that the listener hears at once, as it joins; without data
+	at      journal.Position         // of the latest event that was answered
+	moves   int                      // of the cursor that it does not know
+	sent    journal.Position         // of the latest event that was sent
+	refused bool                     // the client has no such listener any more
+}
+
+// replays are what an outbox knows of the replays that share it with the events that its other listeners hear at once.
+type replays struct {
+	flight  past.Flight[*replay]
+	tracks  bool      // flight is kept: there was a replay
+	moved   []*replay // whose cursors are to be moved
+	waiting int       // replays that wait for room
+	room    waiters   // these
+	// turn says who goes on while replays wait as well as other events: these, so many more times, or replays if it is negative.
+	turn    int
+	joining map[*Listener]*replay
+	reached reached
+}
+
+// replayShare is how many events of replays, and of three times as many others, are sent in a row while both wait.
+const replayShare = 32
+
+const (
+	replayCost   = 48 << 10 // bytes that a replay takes
+	maxReplays   = 1024     // of all clients: each may have a file open
+	maxOfClient  = 256
+	maxCursors   = 256
+	batchSize    = 128         // events that are read at a time
+	replayStall  = time.Second // after which a replay that waits for its client lets go of what it has read
+	lastsAtATime = 64 << 10    // bytes of last values that are held
+	passOverEach = 1000        // events that a listener does not hear
+)
+
+var errStalled = errors.New("hub: the client has taken nothing for a while")
+
+// run feeds the listener until it is removed or, if it is to hear events at once, until it does.
+func (r *replay) run() {
+	defer r.ended()
+	if r.last && !r.live && r.tellLasts(r.reader.Position().Sequence) != nil {
+		return
+	}
+	if r.live && r.reader == nil {
+		r.join()
+		return
+	}
+	var pause carrier.Backoff
+	for r.ctx.Err() == nil {
+		n, err := r.read()
+		switch {
+		case err == nil:
+			pause = carrier.Backoff{}
+			if r.tell(r.batch[:n]) != nil {
+				return
+			}
+		case errors.Is(err, errCaughtUp):
+			r.flush()
+			if r.live {
+				r.join()
+				return
+			}
+			r.passOver()
+			if n, err = r.reader.Next(r.ctx, r.batch[:1]); err == nil && r.tell(r.batch[:r.sift(n)]) != nil {
+				return
+			}
+		default:
+			r.log("the journal cannot be read for a listener", err)
+			if pause.Wait(r.ctx) != nil {
+				return
+			}
+		}
+	}
+}
+
+func (r *replay) log(message string, err error) {
+	if r.ctx.Err() == nil {
+		l := r.listener
+		l.log().Warn(message, "client", l.client.info.String(), "sender", l.sender, "event", l.event, "error", err)
+	}
+}
+
+// ended gives back what the replay has.
+func (r *replay) ended() {
+	r.cancel()
+	if r.reader != nil {
+		_ = r.reader.Close() // nothing was written
+	}
+	r.reader, r.batch = nil, nil
+	c := r.listener.client
+	r.keeping.replays.Add(-1)
+	c.replays.Add(-1)
+	c.account.Give(replayCost)
+	c.account.Close()
+}
+
+// passOver moves the cursor over events that the listener does not hear, now and then, so that they are not missed when they are
+// not there any more.
+func (r *replay) passOver() {
+	at := r.reader.Position()
+	at.Sequence--
+	o := r.outbox
+	o.mu.Lock()
+	over := r.cursor != nil && !r.manual && !r.refused && r.sent == r.at && at.Sequence >= r.at.Sequence+passOverEach
+	if over {
+		r.at, r.sent = at, at
+	}
+	o.mu.Unlock()
+	if over {
+		r.cursor.Move(at, 1)
+	}
+}
+
+var errCaughtUp = errors.New("hub: nothing more is committed")
+
+// read reads some events in its turn, those that the listener may hear. It returns errCaughtUp if there are none at the moment.
+func (r *replay) read() (int, error) {
+	if r.batch == nil {
+		r.batch = make([]journal.Entry, batchSize)
+	}
+	if err := r.keeping.enter(r.ctx); err != nil {
+		return 0, err
+	}
+	defer r.keeping.leave()
+	n, err := r.reader.Next(r.keeping.caughtUp, r.batch)
+	return r.sift(n), err
+}
+
+// sift moves those entries of the batch to its front that the listener may hear, and returns how many.
+func (r *replay) sift(n int) (kept int) {
+	l := r.listener
+	for i := range r.batch[:n] {
+		e := &r.batch[i]
+		if e.Lost > 0 || e.Back > 0 || (l.sender == "" || l.sender == e.Sender) &&
+			(l.event == "" || l.event == e.Topic.Event || e.Topic.Event == Gap) {
+			if kept < i {
+				r.batch[kept] = *e
+			}
+			kept++
+		}
+	}
+	return kept
+}
+
+// tell tells the listener of entries. If the client takes nothing for a while, it lets go of them, to read them again.
+func (r *replay) tell(list []journal.Entry) error {
+	for told := 0; told < len(list); {
+		n, full := r.put(list[told:])
+		told += n
+		if r.ctx.Err() != nil || r.listener.removed.Load() {
+			return carrier.ErrGone
+		}
+		if !full {
+			continue
+		}
+		err := r.wait(replayStall)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errStalled) {
+			return err
+		}
+		at := list[told].Position // of entries that are not there, too
+		r.reopen(journal.At(at))
+		clear(r.batch)
+		return r.wait(0)
+	}
+	return nil
+}
+
+// reopen goes on somewhere else. The reader leaves no topics out, so that each of its calls is short, whatever the listener hears.
+func (r *replay) reopen(s journal.Start) {
+	if r.reader != nil {
+		_ = r.reader.Close() // nothing was written
+	}
+	r.reader = r.keeping.Read(journal.Query{Start: s})
+}
+
+// put puts entries in the client's stream, and returns how many and whether the client takes no more.
+func (r *replay) put(list []journal.Entry) (n int, full bool) {
+	o := r.outbox
+	o.mu.Lock()
+	for ; n < len(list); n++ {
+		if full = !o.lets(); full || r.listener.removed.Load() {
+			break
+		}
+		r.putOne(&list[n])
+	}
+	if o.waits() {
+		o.fill()
+	}
+	write := full || o.feed.pending >= carrier.PendingLimit/4
+	o.mu.Unlock()
+	if write {
+		r.flush()
+	}
+	return n, full
+}
+
+func (r *replay) flush() {
+	if sink := r.outbox.feed.sink; sink != nil {
+		sink.Flush(true)
+	}
+}
+
+// putOne puts one entry in the client's stream, or has it transmitted as a message. The lock of the outbox is held, which lets it.
+func (r *replay) putOne(e *journal.Entry) {
+	switch {
+	case e.Lost > 0 || e.Back > 0:
+		ev := r.gap(e)
+		r.pass(&ev, journal.Position{Epoch: e.Epoch, Sequence: ev.Position.Sequence})
+	case r.skips(e):
+	case r.outbox.feed.sink == nil:
+		ev := eventOf(e)
+		ev.Data, ev.Last = ev.Data.Clone().Shared(), r.lasts
+		r.pass(&ev, e.Position)
+	default:
+		r.signal(e)
+	}
+}
+
+// skips reports whether the listener does not hear an event: it is the gap of another event, or from before the time at which the
+// listener begins, or will be heard at once.
+func (r *replay) skips(e *journal.Entry) bool {
+	l := r.listener
+	if e.Sequence < r.until && e.Time < r.since && !r.lasts {
+		return true
+	}
+	if e.Topic.Event == Gap && l.event != "" && l.event != Gap {
+		var loss Loss
+		if valueOf(e).Decode(&loss) != nil || loss.Event != l.event {
+			return true
+		}
+	}
+	f, ok := r.first[e.Sender]
+	return ok && (e.Connection > f.Connection || e.Connection == f.Connection && e.Seq >= f.Seq)
+}
+
+// valueOf returns the data of an event of the journal.
+func valueOf(e *journal.Entry) carrier.Value {
+	if e.JSON {
+		return carrier.RawValue(carrier.JSON, e.Data)
+	}
+	return carrier.RawValue(carrier.CBOR, e.Data)
+}
+
+// eventOf returns an event of the journal, whose data is not the event's own.
+func eventOf(e *journal.Entry) Event {
+	ev := Event{
+		Sender: e.Sender, Name: e.Topic.Event, Uncertainty: time.Duration(e.Uncertainty), Seq: e.Seq,
+		Connection: e.Connection, Position: Position(e.Position), Data: valueOf(e),
+	}
+	if e.Time != 0 {
+		ev.Time = time.Unix(0, e.Time)
+	}
+	return ev
+}
+
+// signal puts an event in the client's stream, without an Event between.
+func (r *replay) signal(e *journal.Entry) {
+	o := r.outbox
+	s := carrier.Signal{
+		Time: max(e.Time, 0), Uncertainty: e.Uncertainty, Seq: e.Seq, Sequence: e.Sequence, Last: r.lasts, Data: valueOf(e),
+	}
+	err := r.packed.Pack(o.feed.codec, &s)
+	if err == nil {
+		o.feed.pending, err = o.feed.sink.Put(r.listener.out.of(r.listener, e.Sender, e.Topic.Event, e.Connection, e.Epoch), &r.packed)
+	}
+	if err != nil {
+		ev := eventOf(e)
+		o.unsent(r.listener, &ev, err)
+		return
+	}
+	r.before = time.Unix(0, e.Time)
+	r.passed(e.Position)
+}
+
+// pass passes an event on that is not simply one of the journal.
+func (r *replay) pass(ev *Event, at journal.Position) {
+	o := r.outbox
+	if o.feed.sink == nil {
+		o.hand(entry{listener: r.listener, event: *ev, number: r.passed(at)})
+		return
+	}
+	s := signalOf(ev)
+	err := r.packed.Pack(o.feed.codec, &s)
+	if err == nil {
+		o.feed.pending, err = o.feed.sink.Put(r.listener.out.of(r.listener, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch), &r.packed)
+	}
+	if err != nil {
+		o.unsent(r.listener, ev, err)
+		return
+	}
+	r.passed(at)
+}
+
+// passed notes that an event was sent, and returns its number in the flight.
+func (r *replay) passed(at journal.Position) uint64 {
+	o := r.outbox
+	if o.waits() {
+		if o.replays.turn++; o.replays.turn == 0 {
+			o.replays.turn = 3 * replayShare
+		}
+	}
+	o.flow.Sent()
+	if !r.lasts {
+		r.sent = at
+	}
+	return o.replays.flight.Put(r, at) + 1
+}
+
+// gap makes an event of entries that are not there: they happened after the last one that was told, and before now.
+func (r *replay) gap(e *journal.Entry) Event {
+	now := r.listener.router.now()
+	if r.before.IsZero() {
+		return gapOf(r.listener.sender, e, now, now)
+	}
+	return gapOf(r.listener.sender, e, r.before, now)
+}
+
+func gapOf(sender string, e *journal.Entry, first, last time.Time) Event {
+	loss := Loss{Count: e.Lost, First: first.UTC(), Last: last.UTC(), Cause: causeJournal}
+	at := Position(e.Position)
+	if e.Lost > 0 {
+		from := at
+		at.Sequence += e.Lost - 1
+		to := at
+		loss.From, loss.To = &from, &to
+	} else { // what follows is new, although its positions may not be
+		at.Sequence--
+	}
+	return Event{Sender: sender, Name: Gap, Time: last, Position: at, Data: carrier.ValueOf(loss).Shared()}
+}

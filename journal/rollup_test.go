@@ -1,0 +1,232 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sighub/journal/internal/rollup"
+	"sighub/journal/journaltest"
+)
+
+// rollupRaw is Rollup by reading all events.
+func rollupRaw(t *testing.T, j *Journal, topic Topic, from, to time.Time, step time.Duration) []Bucket {
+	t.Helper()
+	type sum struct {
+		Bucket
+		last int64
+	}
+	sums := map[int64]*sum{}
+	r := j.Read(Query{Bounded: true, Filter: func(t Topic) bool { return t == topic }})
+	defer func() { _ = r.Close() }()
+	some := make([]Entry, 64)
+	for {
+		n, err := r.Next(context.Background(), some)
+		for i := range some[:n] {
+			e := &some[i]
+			value, ok := number(e.JSON, e.Data)
+			at := rollup.Floor(e.Time, int64(step))
+			if !ok || e.Lost > 0 || at+int64(step) <= from.UnixNano() || at >= to.UnixNano() {
+				continue
+			}
+			s := sums[at]
+			if s == nil {
+				s = &sum{Bucket{Start: time.Unix(0, at), Min: value, Max: value}, e.Time}
+				sums[at] = s
+			}
+			s.Min, s.Max, s.Sum = min(s.Min, value), max(s.Max, value), s.Sum+value
+			if s.Count++; e.Time >= s.last {
+				s.Last, s.last = value, e.Time
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list []Bucket
+	for _, at := range slices.Sorted(maps.Keys(sums)) {
+		list = append(list, sums[at].Bucket)
+	}
+	return list
+}
+
+// A rollupWorld adds events of a few topics at random times: mostly in order, some late, some of a clock that stands in 1970, some
+// that are no numbers.
+type rollupWorld struct {
+	*world
+	rng *rand.Rand
+	now time.Time
+}
+
+func (w *rollupWorld) addSome() {
+	g := w.j.NewGroup()
+	for range 1 + w.rng.IntN(40) {
+		w.now = w.now.Add(time.Duration(w.rng.Int64N(int64(20 * time.Second))))
+		at := w.now
+		switch w.rng.IntN(20) {
+		case 0:
+			at = at.Add(-time.Duration(w.rng.Int64N(int64(50 * time.Hour))))
+		case 1:
+			at = time.Unix(int64(w.rng.IntN(5000))-2500, 0)
+		}
+		data := fmt.Sprint(float64(w.rng.IntN(4000)) / 4)
+		if w.rng.IntN(30) == 0 {
+			data = `"no number"`
+		}
+		g.Add(Event{Topic: w.topic(), Time: at.UnixNano(), JSON: true, Data: []byte(data)})
+	}
+	g.Append(false)
+	synctest.Wait()
+}
+
+func (w *rollupWorld) topic() Topic {
+	return Topic{[]string{"a", "b", "c"}[w.rng.IntN(3)], []string{"x", "y"}[w.rng.IntN(2)]}
+}
+
+// check compares a few answers with what the events say.
+func (w *rollupWorld) check(steps ...time.Duration) {
+	w.t.Helper()
+	synctest.Wait()
+	for range 4 {
+		topic, step := w.topic(), steps[w.rng.IntN(len(steps))]
+		from := w.now.Add(-time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
+		to := from.Add(time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
+		if w.rng.IntN(3) == 0 {
+			from = time.Unix(-10000, 0)
+		}
+		want := rollupRaw(w.t, w.j, topic, from, to, step)
+		got, err := w.j.Rollup(topic.Sender, topic.Event, from, to, step)
+		for i := 0; err == nil && i < max(len(got), len(want)); i++ {
+			if i >= len(got) || i >= len(want) || got[i] != want[i] {
+				err = fmt.Errorf("of %d and %d\n got %v\nwant %v", len(got), len(want), got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
+			}
+		}
+		if err != nil {
+			w.t.Errorf("%v from %v to %v, each %v: %v", topic, from, to, step, err)
+		}
+	}
+}
+
+// rollupNames returns the files of sums.
+func (w *world) rollupNames() (names []string) {
+	all, _ := w.c.List()
+	for _, name := range all {
+		if strings.HasSuffix(name, ".rollup") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestRollup: sums are those of the events: while they are made, after restarts and losses of power, when files of sums are damaged
+// or lost, and when events are late or their clock is wrong.
+func TestRollup(t *testing.T) {
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			o := Options{Segment: 64 << 10, Size: 1000 * 64 << 10}
+			rng := rand.New(rand.NewPCG(seed, 5))
+			w := &rollupWorld{world: &world{t: t, c: journaltest.NewFolder(seed)}, rng: rng, now: time.Unix(1.75e9, 0)}
+			w.start(o)
+			for range 8 {
+				for range 10 + rng.IntN(30) {
+					w.addSome()
+				}
+				w.check(time.Minute, 7*time.Minute, time.Hour, 24*time.Hour)
+				switch rng.IntN(5) {
+				case 0:
+					w.stop()
+					w.start(o)
+				case 1:
+					f := journaltest.None()
+					f.CutIn = rng.IntN(60)
+					w.c.SetFaults(f)
+					for range 5 {
+						w.addSome()
+					}
+					w.stop()
+					w.c.Restore()
+					w.start(o)
+				case 2:
+					if names := w.rollupNames(); len(names) > 0 {
+						w.c.Damage(names[rng.IntN(len(names))], func(data []byte) { data[rng.IntN(len(data))] ^= 0x10 })
+					}
+				case 3:
+					w.stop()
+					if names := w.rollupNames(); len(names) > 0 {
+						_ = w.c.Remove(names[rng.IntN(len(names))])
+					}
+					w.start(o)
+				}
+				w.check(time.Minute, 5*time.Minute, time.Hour, 3*time.Hour)
+			}
+			if len(w.rollupNames()) < 5 {
+				t.Error("there are hardly any files: the test shows nothing")
+			}
+			w.stop()
+		})
+	}
+}
+
+// TestRollupFolds: when there are too many sums of minutes, the oldest become hours, which are still right; and files stay few.
+func TestRollupFolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Segment: 64 << 10, Size: 20 * 64 << 10}
+		rng := rand.New(rand.NewPCG(3, 5))
+		w := &rollupWorld{world: &world{t: t, c: journaltest.NewFolder(3)}, rng: rng, now: time.Unix(1.75e9, 0)}
+		w.start(o)
+		all := map[int64]uint64{}
+		for range 1500 {
+			w.addSome()
+		}
+		r := w.j.Read(Query{Bounded: true})
+		some := make([]Entry, 64)
+		for {
+			n, err := r.Next(t.Context(), some)
+			for _, e := range some[:n] {
+				if _, ok := number(e.JSON, e.Data); ok && e.Topic == (Topic{"a", "x"}) {
+					all[rollup.Floor(e.Time, rollup.Hour)]++
+				}
+			}
+			if err != nil {
+				break
+			}
+		}
+		_ = r.Close()
+		for range 2 {
+			got, err := w.j.Rollup("a", "x", time.Unix(-1e6, 0), w.now.Add(time.Hour), time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			older := 0
+			for _, b := range got {
+				switch have := all[b.Start.UnixNano()]; {
+				case have == 0:
+					older++
+				case b.Count < have:
+					t.Errorf("at %v there are %d in the sums, %d events", b.Start, b.Count, have)
+				}
+			}
+			if older < 20 {
+				t.Errorf("only %d hours are kept longer than their events", older)
+			}
+			if h := w.j.Health(); h.Bytes > o.Size || len(w.rollupNames()) > 60 {
+				t.Errorf("%d bytes in all, %d files of sums", h.Bytes, len(w.rollupNames()))
+			}
+			w.stop()
+			w.start(o)
+		}
+		w.stop()
+	})
+}
