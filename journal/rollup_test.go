@@ -102,11 +102,12 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 		topic, step := w.topic(), steps[w.rng.IntN(len(steps))]
 		from := w.now.Add(-time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
 		to := from.Add(time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
+		asked := from
 		if w.rng.IntN(3) == 0 {
-			from = time.Unix(-10000, 0)
+			from, asked = time.Unix(-10000, 0), time.Time{}
 		}
 		want := rollupRaw(w.t, w.j, topic, from, to, step)
-		got, err := w.j.Rollup(topic.Sender, topic.Event, from, to, step)
+		got, err := w.j.Rollup(topic.Sender, topic.Event, asked, to, step)
 		for i := 0; err == nil && i < max(len(got), len(want)); i++ {
 			if i >= len(got) || i >= len(want) || got[i] != want[i] {
 				err = fmt.Errorf("of %d and %d\n got %v\nwant %v", len(got), len(want), got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
