@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sighub/carrier"
 	"sighub/hub"
 	"sighub/journal"
 )
@@ -88,9 +89,8 @@ func (w *world) hearOnce(ctx context.Context, name string, gaps bool, rng *rand.
 	} else {
 		o.After = hub.Position(have.at)
 	}
-	var err error = hub.ErrNotConnected
-	for errors.Is(err, hub.ErrNotConnected) && living.Err() == nil { // the hub may be without power for longer than a call waits
-		_, err = r.AddRemoteListenerWith(living, "", "", o, func(ev hub.Event) {
+	listen := func() error {
+		_, err := r.AddRemoteListenerWith(living, "", "", o, func(ev hub.Event) {
 			if living.Err() != nil {
 				return
 			}
@@ -98,9 +98,23 @@ func (w *world) hearOnce(ctx context.Context, name string, gaps bool, rng *rand.
 				fail(err)
 			}
 		})
+		return err
 	}
-	if err != nil && living.Err() == nil && !transient(err) {
-		return violation{fmt.Errorf("the hub does not take the %s listener: %w", name, err)}
+	refused := time.Time{} // since when
+	for err := listen(); err != nil && living.Err() == nil; err = listen() {
+		switch { // the hub may be without power for longer than a call waits, or not know yet that the cursor's former listener has gone
+		case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone):
+			refused = time.Time{}
+			continue
+		case refused.IsZero():
+			refused = time.Now()
+		case time.Since(refused) > refusedPatience:
+			return violation{fmt.Errorf("the hub does not take the %s listener: %w", name, err)}
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-living.Done():
+		}
 	}
 	<-living.Done()
 	if wrong, is := errors.AsType[violation](context.Cause(living)); is {
@@ -109,10 +123,8 @@ func (w *world) hearOnce(ctx context.Context, name string, gaps bool, rng *rand.
 	return nil
 }
 
-// transient reports whether the hub has just not noticed yet that a client has gone.
-func transient(err error) bool {
-	return errors.Is(err, hub.ErrExists) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
+// refusedPatience is how long a hub may take to notice that a program has gone.
+const refusedPatience = 2 * time.Second
 
 // heard notes an event together with its position, as a program does that stores both in one transaction.
 func (w *world) heard(name string, ev hub.Event, have *hearing, gaps bool) error {

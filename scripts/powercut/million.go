@@ -151,8 +151,7 @@ func (m *marathon) await(ctx context.Context, what func(context.Context) error) 
 		return err
 	case <-m.hub.ended:
 		end()
-		<-done
-		return violation{fmt.Errorf("the hub has ended: %s", m.hub.story())}
+		return violation{errors.Join(fmt.Errorf("the hub has ended: %s", m.hub.story()), <-done)}
 	}
 }
 
@@ -227,4 +226,3 @@ func (m *marathon) strike(ctx context.Context, power bool) error {
 	}
 	return m.start(image)
 }
-

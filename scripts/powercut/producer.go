@@ -114,7 +114,7 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !errors.Is(err, hub.ErrNotConnected):
+		case err != nil && !errors.Is(err, hub.ErrNotConnected) && !errors.Is(err, carrier.ErrGone):
 			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
 		}
 	}
@@ -125,7 +125,7 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 	for ctx.Err() == nil {
 		p, err := s.Produce(ctx)
 		switch {
-		case errors.Is(err, hub.ErrNotConnected):
+		case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone):
 			continue
 		case err != nil:
 			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
@@ -191,7 +191,7 @@ func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, na
 // failure returns nil if the hub was just not there.
 func failure(name string, err error) error {
 	switch {
-	case errors.Is(err, hub.ErrNotConnected), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone), errors.Is(err, context.Canceled):
 		return nil
 	}
 	return violation{fmt.Errorf("the hub refuses what %s sends: %w", name, err)}
