@@ -160,10 +160,17 @@ func (b *bare) send(ctx context.Context, enough int) error {
 		t := g.Append(false)
 		b.pledge(t, acked{sender, n})
 		b.mu.Unlock()
-		if b.rng.IntN(3) > 0 { // sometimes several go with one commit
-			if err := b.settle(ctx); err != nil {
-				return err
+		switch b.rng.IntN(6) {
+		case 0, 1: // several go with one commit
+			continue
+		case 2: // the listener's cursor may have a commit of its own
+			select {
+			case <-time.After(4 * time.Millisecond):
+			case <-ctx.Done():
 			}
+		}
+		if err := b.settle(ctx); err != nil {
+			return err
 		}
 	}
 	return b.settle(ctx)
@@ -176,7 +183,7 @@ func (b *bare) listen(ctx context.Context) error {
 	seen := tracks{} // in this run, each once and in order
 	err := error(nil)
 	for n, count := 0, 0; err == nil; n, err = r.Next(ctx, some) {
-		for i := range n {
+		for i, last := 0, n-1; i <= last; i++ {
 			e := &some[i]
 			switch {
 			case e.Back > 0:
@@ -193,7 +200,7 @@ func (b *bare) listen(ctx context.Context) error {
 				return violation{fmt.Errorf("a listener: %w", err)}
 			}
 			b.d.Note(heard{bareCursor, e.Position, e.Sender, n})
-			if count++; count%7 == 0 {
+			if count++; count%7 == 0 || i == last {
 				b.mu.Lock()
 				t := b.j.SetCursor(bareCursor, e.Position)
 				b.pledge(t, settled{bareCursor, e.Position})
