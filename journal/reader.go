@@ -59,7 +59,16 @@ func (j *Journal) Read(q Query) *Reader {
 }
 
 // Position returns where another Reader goes on: behind the last entry, and what was left out behind it.
-func (r *Reader) Position() Position { return Position{r.j.view.Load().epoch, r.next} }
+// The epoch is not a later one than that of the next entry.
+func (r *Reader) Position() Position {
+	v := r.j.view.Load()
+	if r.next >= v.next || len(v.kept) == 0 {
+		return Position{v.epoch, r.next}
+	}
+	r.j.memMu.RLock()
+	defer r.j.memMu.RUnlock()
+	return Position{max(v.kept[v.find(r.next)].epoch, r.j.mem.epochAt(r.next)), r.next}
+}
 
 // Next sets some entries of dst, which is not empty, and returns how many. It waits for one at least. The data is valid until the next
 // call. The error is io.EOF at the end of what is read, that of ctx, or that of a folder that cannot be read.
