@@ -258,14 +258,26 @@ func (rs *InRoutes) UnpackTo(c Codec, data []byte, s *Signal, p *SignalPacket) e
 }
 
 func (rs *InRoutes) unpackCBOR(c Codec, data []byte, s *Signal, p *SignalPacket) error {
-	major, items, rest, err := CBORHead(data)
+	var major byte
+	var items, n uint64
+	var rest []byte
+	var err error
+	if shortHead(data) {
+		major, items, rest = data[0]>>5, uint64(data[0]&31), data[1:]
+	} else {
+		major, items, rest, err = CBORHead(data)
+	}
 	switch {
 	case err != nil:
 		return err
 	case major != CBORArray || items < 1 || items > signalItems:
 		return errItems
 	}
-	major, n, rest, err := CBORHead(rest)
+	if shortHead(rest) {
+		major, n, rest = rest[0]>>5, uint64(rest[0]&31), rest[1:]
+	} else {
+		major, n, rest, err = CBORHead(rest)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -313,7 +325,9 @@ func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 	for i := uint64(2); i < items; i++ {
 		var major byte
 		var n uint64
-		if major, n, rest, err = CBORHead(rest); err != nil {
+		if shortHead(rest) {
+			major, n, rest = rest[0]>>5, uint64(rest[0]&31), rest[1:]
+		} else if major, n, rest, err = CBORHead(rest); err != nil {
 			s.refuse(malformed(err))
 			return
 		}

@@ -36,7 +36,7 @@ type crashWorld struct {
 var crashOptions = Options{Segment: 64 << 10, Size: 6 * 64 << 10, Pace: PaceOptions{Burst: 1 << 40}}
 
 func (w *crashWorld) start() error {
-	j, err := open(w.c, crashOptions, w.faults)
+	j, err := open(w.c, crashOptions, false, w.faults)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Group struct {
 type grouped struct {
 	Topic
 	number int // in the commit, as counted from 1; 0: it has none there yet
+	next   int // number of the topic that followed the last time: a device reports its events in turn
 }
 
 // An added is an event of a group.
@@ -60,8 +61,12 @@ func (g *Group) Add(e Event) {
 
 // topic returns the number of an event's topic in the group.
 func (g *Group) topic(e *Event) int {
-	if g.latest < len(g.names) && g.names[g.latest].Topic == e.Topic {
-		return g.latest
+	if g.latest < len(g.names) {
+		before := &g.names[g.latest]
+		if g.names[before.next].Topic == e.Topic {
+			g.latest = before.next
+			return g.latest
+		}
 	}
 	n, ok := g.topics[e.Topic]
 	if !ok {
@@ -69,8 +74,11 @@ func (g *Group) topic(e *Event) int {
 			g.topics = make(map[Topic]int)
 		}
 		n = len(g.names)
-		g.names = append(g.names, grouped{Topic: e.Topic})
+		g.names = append(g.names, grouped{Topic: e.Topic, next: n})
 		g.topics[e.Topic] = n
+	}
+	if g.latest < len(g.names) {
+		g.names[g.latest].next = n
 	}
 	g.latest = n
 	return n
@@ -153,9 +161,11 @@ func (j *Journal) last(size int) *commit {
 	if n := len(j.queue); n > 0 && len(j.queue[n-1].content)+size <= j.log.maxFrame() {
 		return j.queue[n-1]
 	}
-	c := new(commit)
+	var c *commit
 	if n := len(j.free); n > 0 {
 		c, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		c = new(commit)
 	}
 	c.reset()
 	j.ticket++

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -28,7 +29,9 @@ type Bucket struct {
 // Sums are kept longer than events. They are read from files of their own, and of the events only those that are not summed up yet.
 func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
 	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute))}
-	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), nanoseconds(to)
+	far := max(q.step, 24*rollup.Hour) // what rounding needs before the zero time, which is as far away as a time can be
+	q.from = rollup.Floor(max(nanoseconds(from), math.MinInt64+far), q.step)
+	q.to = min(nanoseconds(to), math.MaxInt64-far)
 	if rest := q.to - rollup.Floor(q.to, q.step); rest > 0 {
 		q.to += q.step - rest
 	}

@@ -33,8 +33,11 @@ type commands struct {
 	Listen   listenCommand   `cmd:"" help:"Print events as they happen."`
 	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
 	Request  requestCommand  `cmd:"" help:"Send a request to a sender and print its answer."`
+	History  historyCommand  `cmd:"" help:"Print what the hub has on record of a sender."`
 	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
 	Clients  clientsCommand  `cmd:"" help:"List the clients, and what the hub refused of them."`
+	Cursors  cursorsCommand  `cmd:"" help:"List how far listeners have come, or forget it."`
+	Journal  journalCommand  `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
 	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`
 	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
 	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`
@@ -85,7 +88,7 @@ func wrongUsage(args []string, err error) error {
 	help := "sighub --help"
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		help = "sighub " + parse.Context.Selected().Name + " --help"
+		help = parse.Context.Selected().FullPath() + " --help"
 	}
 	if len(args) == 0 {
 		return fmt.Errorf("a command is missing: try `sighub demo`, or see `%s`", help)

@@ -21,7 +21,8 @@ import (
 type hubFlags struct {
 	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port or unix:///path."`
 
-	legacy bool // the server knows no hello; with sets it
+	legacy  bool // the server knows no hello; with sets it
+	lingers bool // the connection lasts until the command has ended, also if it is interrupted
 }
 
 // answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
@@ -41,14 +42,18 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	first := newAttempt(ctx, s, addr, name, carrier.CBOR)
+	connected := ctx
+	if f.lingers {
+		connected = context.WithoutCancel(ctx)
+	}
+	first := newAttempt(connected, s, addr, name, carrier.CBOR)
 	defer first.end()
 	firstFailed := first.failed
 	patience := time.NewTimer(legacyAfter)
 	defer patience.Stop()
 	select {
 	case <-first.connected:
-		return use(ctx, first.router)
+		return withRemedy(use(ctx, first.router))
 	case err = <-firstFailed:
 		if isDialing(err) {
 			return unreachable(addr, err)
@@ -59,14 +64,14 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-ctx.Done():
 		return becauseOf(ctx, nil)
 	}
-	second := newAttempt(ctx, s, addr, name, carrier.JSON)
+	second := newAttempt(connected, s, addr, name, carrier.JSON)
 	defer second.end()
 	secondFailed := second.failed
 	for firstFailed != nil || secondFailed != nil {
 		select {
 		case <-first.connected:
 			second.end()
-			return use(ctx, first.router)
+			return withRemedy(use(ctx, first.router))
 		case <-second.connected:
 			first.end()
 			if f.legacy = !second.hello.Load(); f.legacy {
@@ -77,7 +82,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
 				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
 			}
-			return err
+			return withRemedy(err)
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()
@@ -92,6 +97,14 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		}
 	}
 	return unreachable(addr, err)
+}
+
+// withRemedy adds what to do to an error of the hub that does not say so.
+func withRemedy(err error) error {
+	if errors.Is(err, hub.ErrNoJournal) {
+		return fmt.Errorf("%w: it is configured so, or cannot use its folder (`sighub journal info`)", err)
+	}
+	return err
 }
 
 // isDialing reports whether an error is about making a connection, before anything was said.

@@ -44,6 +44,7 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
+		tellTrouble(ctx, s, r)
 		if c.Output == "json" {
 			if list.Refused != nil {
 				s.note("refused of others, which never became clients: %s", counts(list.Refused))

@@ -15,14 +15,14 @@ const (
 	exitFailed      = 1 // any other failure; interrupted before it was done
 	exitUsage       = 2 // the command line or the configuration is wrong
 	exitTimeout     = 3 // no answer or no event in time
-	exitNothing     = 4 // the hub has no such sender, event or request
+	exitNothing     = 4 // the hub has no such sender, event, request or cursor
 	exitUnreachable = 5 // the hub cannot be reached, or the connection was lost
 	exitRefused     = 6 // the hub refuses it: a name, a value, a limit, a right
 )
 
 // exitCodes is the text of the help.
 const exitCodes = `It exits with 0 when it is done, 2 when the command line or the configuration is wrong, 3 when there is no answer or event in
-time, 4 when there is no such sender, event or request, 5 when the hub cannot be reached, 6 when the hub refuses it, and 1 when
+time, 4 when there is no such sender, event, request or cursor, 5 when the hub cannot be reached, 6 when the hub refuses it, and 1 when
 anything else fails.`
 
 // A usageError says what is wrong with the command line or the configuration.
@@ -61,7 +61,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case isAny(err, errInTime, context.DeadlineExceeded, carrier.ErrTimeout):
 		return exitTimeout
-	case isAny(err, hub.ErrNoSender, hub.ErrNoEvent, hub.ErrNoRequest):
+	case isAny(err, hub.ErrNoSender, hub.ErrNoEvent, hub.ErrNoRequest, hub.ErrNoCursor):
 		return exitNothing
 	case errors.Is(err, hub.ErrNotConnected): // a sender is not connected to the hub, or this program is not
 		if _, answered := errors.AsType[*carrier.StatusError](err); answered {

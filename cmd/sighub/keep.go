@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +146,7 @@ func (k *keeper) Close() error {
 func keptEvents(c *config.Journal) string {
 	text := "all"
 	switch {
-	case c.Keep == nil:
+	case c.Keep == nil || slices.Contains(c.Keep, "*"):
 	case len(c.Keep) == 0:
 		return "none"
 	default:
@@ -161,6 +162,10 @@ func keptAge(c *config.Journal) string {
 	if c.Age == 0 {
 		return "any"
 	}
+	const day = 24 * time.Hour
+	if c.Age%day == 0 {
+		return fmt.Sprintf("%dd", c.Age/day)
+	}
 	return age(c.Age)
 }
 
@@ -169,21 +174,21 @@ const methodJournal = "journal"
 
 // A journalInfo says what a hub keeps, and whether it can.
 type journalInfo struct {
-	Folder    string     `json:"folder,omitempty"` // empty: there is no journal
-	Keeps     string     `json:"keeps,omitempty"`  // which events
-	Size      int64      `json:"size,omitempty"`   // that all files may have, in bytes
-	Bytes     int64      `json:"bytes,omitempty"`  // that they have
-	MaxAge    string     `json:"max_age,omitempty"`
-	Ack       string     `json:"ack,omitempty"`
-	OnFailure string     `json:"on_failure,omitempty"`
-	First     *[2]uint64 `json:"first,omitempty"` // position of the oldest event, [epoch, sequence]
-	Next      *[2]uint64 `json:"next,omitempty"`  // position of the next event
-	Oldest    *time.Time `json:"oldest,omitempty"`
-	Newest    *time.Time `json:"newest,omitempty"`
-	Cursors   int        `json:"cursors,omitempty"`
-	Lost      uint64     `json:"lost,omitempty"`  // events that were given up, because they could not be written
-	Error     string     `json:"error,omitempty"` // why nothing can be written
-	Since     *time.Time `json:"since,omitempty"` // when that began
+	Folder    string        `json:"folder,omitempty"` // empty: there is no journal
+	Keeps     string        `json:"keeps,omitempty"`  // which events
+	Size      int64         `json:"size,omitempty"`   // that all files may have, in bytes
+	Bytes     int64         `json:"bytes,omitempty"`  // that they have
+	MaxAge    string        `json:"max_age,omitempty"`
+	Ack       string        `json:"ack,omitempty"`
+	OnFailure string        `json:"on_failure,omitempty"`
+	First     *hub.Position `json:"first,omitempty"` // of the oldest event
+	Next      *hub.Position `json:"next,omitempty"`
+	Oldest    *time.Time    `json:"oldest,omitempty"`
+	Newest    *time.Time    `json:"newest,omitempty"`
+	Cursors   int           `json:"cursors,omitempty"`
+	Lost      uint64        `json:"lost,omitempty"`  // events that were given up, because they could not be written
+	Error     string        `json:"error,omitempty"` // why nothing can be written
+	Since     *time.Time    `json:"since,omitempty"` // when that began
 }
 
 // info returns what the hub keeps.
@@ -194,16 +199,23 @@ func (k *keeper) info() journalInfo {
 		}
 		return journalInfo{}
 	}
+	info := k.facts()
+	info.Keeps, info.MaxAge = keptEvents(k.config), keptAge(k.config)
+	info.Size, info.Ack, info.OnFailure = k.Health().Size, k.config.Ack, k.config.OnFailure
+	return info
+}
+
+// facts returns what is in the folder.
+func (k *keeper) facts() journalInfo {
 	h := k.Health()
 	info := journalInfo{
-		Folder: k.folder, Keeps: keptEvents(k.config), Size: h.Size, Bytes: h.Bytes, MaxAge: keptAge(k.config), Ack: k.config.Ack,
-		OnFailure: k.config.OnFailure, Next: &[2]uint64{uint64(h.Next.Epoch), h.Next.Sequence}, Cursors: len(k.Cursors()), Lost: h.LostEvents,
+		Folder: k.folder, Bytes: h.Bytes, Next: new(hub.Position(h.Next)), Cursors: len(k.Cursors()), Lost: h.LostEvents,
 	}
 	if h.First.Sequence > 0 {
-		info.First = &[2]uint64{uint64(h.First.Epoch), h.First.Sequence}
+		info.First = new(hub.Position(h.First))
 	}
 	if !h.Oldest.IsZero() {
-		info.Oldest, info.Newest = &h.Oldest, &h.Newest
+		info.Oldest, info.Newest = new(h.Oldest.UTC()), new(h.Newest.UTC())
 	}
 	if h.Err != nil {
 		info.Error, info.Since = plain.Text(h.Err.Error()), &h.Since

@@ -67,7 +67,7 @@ func (c *portsCommand) Run(ctx context.Context, s *streams) error {
 			case err != nil:
 				return err
 			}
-			if err := w.print(list); err != nil || !c.Watch {
+			if err := w.print(list, w.trouble.ask(ctx, r)); err != nil || !c.Watch {
 				return err
 			}
 			select {
@@ -96,9 +96,13 @@ type portsPrinter struct {
 	s                   *streams
 	json, watch, screen bool
 	told                map[string]string // by port: what was printed of it that matters
+	trouble             journalTrouble
 }
 
-func (w *portsPrinter) print(list []serial.PortInfo) error {
+func (w *portsPrinter) print(list []serial.PortInfo, trouble string) error {
+	if !w.screen {
+		w.trouble.tell(w.s)
+	}
 	if w.watch && !w.screen && !w.changes(&list) {
 		return nil
 	}
@@ -109,10 +113,15 @@ func (w *portsPrinter) print(list []serial.PortInfo) error {
 		w.s.note("the hub has no serial port: add one with `sighub run --serial`, or simulate one with `sighub simulate --pty`")
 	}
 	return terminal.AtOnce(w.s.out, w.screen, func(out io.Writer) error {
-		if len(list) == 0 {
-			return nil
+		if len(list) > 0 {
+			if err := portsTable(out, list, time.Now()); err != nil {
+				return err
+			}
 		}
-		return portsTable(out, list, time.Now())
+		if w.screen && trouble != "" {
+			return terminal.Line(out, "%s", trouble)
+		}
+		return nil
 	})
 }
 

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 			"until":     until,
 			"terminate": sends(syscall.SIGTERM),
 			"hangup":    sends(syscall.SIGHUP),
+			"kill9":     sends(syscall.SIGKILL),
 		},
 	})
 }
@@ -86,7 +87,7 @@ func readenv(ts *testscript.TestScript, neg bool, args []string) {
 func sends(signal syscall.Signal) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 1 {
-			ts.Fatalf("usage: terminate or hangup TEXT")
+			ts.Fatalf("usage: terminate, hangup or kill9 TEXT")
 		}
 		found := false
 		for _, cmd := range ts.BackgroundCmds() {

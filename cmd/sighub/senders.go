@@ -34,6 +34,7 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
+		tellTrouble(ctx, s, r)
 		if c.Output == "json" {
 			return terminal.JSON(s.out, list)
 		}

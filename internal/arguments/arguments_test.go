@@ -171,18 +171,21 @@ func TestParseDuration(t *testing.T) {
 func TestParseMoment(t *testing.T) {
 	zone := time.FixedZone("east", 2*3600)
 	now := time.Date(2026, 6, 21, 12, 0, 0, 0, zone)
+	at := func(t time.Time) arguments.Moment {
+		return arguments.Moment{Text: t.UTC().Format(time.RFC3339Nano), Time: t}
+	}
 	for text, want := range map[string]arguments.Moment{
-		"start": {Start: true}, "2h": {Time: now.Add(-2 * time.Hour)}, "7d": {Time: now.AddDate(0, 0, -7)}, "0s": {Time: now},
-		"3/4711": {Epoch: 3, Sequence: 4711}, "2026-06-20": {Time: time.Date(2026, 6, 20, 0, 0, 0, 0, zone)},
-		"2026-06-20 10:30": {Time: time.Date(2026, 6, 20, 10, 30, 0, 0, zone)}, "2026-06-20T10:30:05": {Time: time.Date(2026, 6, 20, 10, 30, 5, 0, zone)},
-		"2026-06-20T10:30:05Z": {Time: time.Date(2026, 6, 20, 10, 30, 5, 0, time.UTC)}, "1782037805": {Time: time.Unix(1782037805, 0)},
+		"": {}, "start": {Text: "start"}, "2h": {Text: "2h0m0s", Time: now.Add(-2 * time.Hour)}, "7d": {Text: "168h0m0s", Time: now.AddDate(0, 0, -7)},
+		"0s": {Text: "0s", Time: now}, "3/4711": {Epoch: 3, Sequence: 4711}, "2026-06-20": at(time.Date(2026, 6, 20, 0, 0, 0, 0, zone)),
+		"2026-06-20 10:30": at(time.Date(2026, 6, 20, 10, 30, 0, 0, zone)), "2026-06-20T10:30:05": at(time.Date(2026, 6, 20, 10, 30, 5, 0, zone)),
+		"2026-06-20T10:30:05.5Z": at(time.Date(2026, 6, 20, 10, 30, 5, 500_000_000, time.UTC)), "1782037805": at(time.Unix(1782037805, 0)),
 	} {
 		got, err := arguments.ParseMoment(text, now)
-		if err != nil || got.Start != want.Start || !got.Time.Equal(want.Time) || got.Epoch != want.Epoch || got.Sequence != want.Sequence {
+		if err != nil || got.Text != want.Text || !got.Time.Equal(want.Time) || got.Epoch != want.Epoch || got.Sequence != want.Sequence {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "yesterday", "-2h", "5", "3/", "/4", "3/-4", "4294967296/1", "2026-13-01", "3/4/5"} {
+	for _, text := range []string{"yesterday", "-2h", "5", "3/", "/4", "0/4", "3/-4", "4294967296/1", "2026-13-01", "3/4/5"} {
 		if got, err := arguments.ParseMoment(text, now); err == nil {
 			t.Errorf("%q: %+v", text, got)
 		}

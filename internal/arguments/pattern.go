@@ -92,6 +92,20 @@ func (in *Interests) add(s Subscription) {
 	in.Subscriptions = kept
 }
 
+// Unite has everything asked for with one Subscription.
+func (in *Interests) Unite() {
+	if len(in.Subscriptions) < 2 {
+		return
+	}
+	one := Subscription{Sender: in.Subscriptions[0].Sender}
+	for _, s := range in.Subscriptions {
+		if s.Sender != one.Sender {
+			one.Sender = ""
+		}
+	}
+	in.Subscriptions = []Subscription{one}
+}
+
 // Wants reports whether an event that came through the Subscription of this index is to be told: it is of interest, and has not
 // come through one before.
 func (in *Interests) Wants(index int, sender, event string) bool {

@@ -28,6 +28,9 @@ func Short(text string, most int) string {
 	return cut(escape(text[:boundary(text, most)]), most, len(text)) // an escaped text is not shorter
 }
 
+// Whole is Line without a maximum.
+func Whole(text string) string { return escape(text) }
+
 // cut shortens a line to most bytes, with a note of how long the text is.
 func cut(line string, most, length int) string {
 	note := fmt.Sprintf(" … (%d bytes in all)", length)

@@ -2,10 +2,12 @@ package terminal
 
 import (
 	"bytes"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -57,6 +59,30 @@ func JSONLine(out io.Writer, line []byte) error {
 	return err
 }
 
+// CSV prints a row of comma-separated values (RFC 4180, with LF at its end). A cell that a spreadsheet would compute has an
+// apostrophe in front, which shows that it is text.
+func CSV(out io.Writer, cells ...string) error {
+	for i, cell := range cells {
+		if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) && !isNumber(cell) {
+			cell = "'" + cell
+		}
+		cells[i] = safetext.Whole(cell)
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	err := w.Write(cells)
+	if w.Flush(); err != nil {
+		return err
+	}
+	_, err = out.Write(b.Bytes())
+	return err
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
 // AtOnce prints everything with a single call of Write, so that a screen does not flicker. If screen is true, it clears the
 // screen first.
 func AtOnce(out io.Writer, screen bool, content func(io.Writer) error) error {
@@ -90,6 +116,9 @@ func Width(w io.Writer) int {
 		if _, columns, err := pty.Getsize(f); err == nil && columns > 0 {
 			return columns
 		}
+	}
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
+		return columns
 	}
 	return usualWidth
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/plain"
+	"sighub/internal/safetext"
 )
 
 // A Printer prints events, one per line. One goroutine at a time may use it.
@@ -19,8 +21,9 @@ type Printer struct {
 	Date bool // times of texts have a date
 
 	out           io.Writer
-	json          bool
-	sender, event int // the present widths of the columns
+	format        string
+	sender, event int  // the present widths of the columns
+	begun         bool // the names of the columns are printed
 }
 
 // The columns grow with their contents, from these widths up to maxColumn.
@@ -30,20 +33,26 @@ const (
 	maxColumn    = 24
 )
 
-// NewPrinter returns a Printer that writes to out, in the format text or json.
+// NewPrinter returns a Printer that writes to out, in the format text, json or csv.
 func NewPrinter(out io.Writer, format string) *Printer {
-	return &Printer{out: out, json: format == "json", sender: senderColumn, event: eventColumn}
+	return &Printer{out: out, format: format, sender: senderColumn, event: eventColumn}
 }
 
 // Print prints an event. The error is that of writing, or [ErrNoJSON].
 func (p *Printer) Print(ev hub.Event) error {
-	if p.json {
+	switch p.format {
+	case "json":
 		return p.printJSON(ev)
+	case "csv":
+		return p.printCSV(ev)
 	}
 	p.sender = column(p.sender, ev.Sender)
 	p.event = column(p.event, ev.Name)
-	line := fmt.Sprintf("%s  %-*s %-*s %s", p.clock(ev.Time),
+	line := fmt.Sprintf("%s  %-*s %-*s %s", p.Clock(ev.Time),
 		p.sender, ev.Sender, p.event, ev.Name, p.describe(ev))
+	if ev.Last {
+		line += "  (last)"
+	}
 	return Line(p.out, "%s", strings.TrimRight(line, " "))
 }
 
@@ -51,20 +60,43 @@ func (p *Printer) Print(ev hub.Event) error {
 var ErrNoJSON = errors.New("an event cannot be written as JSON")
 
 func (p *Printer) printJSON(ev hub.Event) error {
-	line, err := carrier.JSON.AppendObject(nil, carrier.Object{
+	o := carrier.Object{
 		{Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)},
 		{Key: "sender", Value: ev.Sender},
 		{Key: "event", Value: ev.Name},
 		{Key: "data", Value: ev.Data},
-	})
+	}
+	if !ev.Position.IsZero() {
+		o = append(o, carrier.Field{Key: "position", Value: []uint64{uint64(ev.Position.Epoch), ev.Position.Sequence}})
+	}
+	if ev.Last {
+		o = append(o, carrier.Field{Key: "last", Value: true})
+	}
+	line, err := carrier.JSON.AppendObject(nil, o)
 	if err != nil {
 		return fmt.Errorf("%w: event %s of %s: %w", ErrNoJSON, ev.Name, ev.Sender, err)
 	}
 	return JSONLine(p.out, line)
 }
 
-// clock formats a time of day, or with p.Date also the day.
-func (p *Printer) clock(t time.Time) string {
+// printCSV prints an event as a row: its data is JSON, as a number or true is in any case.
+func (p *Printer) printCSV(ev hub.Event) error {
+	data, err := ev.Data.AppendTo(nil, carrier.JSON)
+	if err != nil {
+		return fmt.Errorf("%w: event %s of %s: %w", ErrNoJSON, ev.Name, ev.Sender, err)
+	}
+	if !p.begun {
+		p.begun = true
+		if err := CSV(p.out, "time", "sender", "event", "data", "epoch", "sequence"); err != nil {
+			return err
+		}
+	}
+	return CSV(p.out, ev.Time.UTC().Format(time.RFC3339Nano), ev.Sender, ev.Name, string(safetext.JSON(data)),
+		strconv.FormatUint(uint64(ev.Position.Epoch), 10), strconv.FormatUint(ev.Position.Sequence, 10))
+}
+
+// Clock formats a time of day, or with p.Date also the day.
+func (p *Printer) Clock(t time.Time) string {
 	layout := "15:04:05.000"
 	if p.Date {
 		layout = "2006-01-02 " + layout
@@ -110,7 +142,7 @@ func (p *Printer) describeLoss(l hub.Loss) string {
 	if l.Cause != "" {
 		what += " (" + l.Cause + ")"
 	}
-	return fmt.Sprintf("%s lost, taken from %s to %s", what, p.clock(l.First), p.clock(l.Last))
+	return fmt.Sprintf("%s lost, taken from %s to %s", what, p.Clock(l.First), p.Clock(l.Last))
 }
 
 func describeConnection(c hub.Connection) string {

@@ -36,12 +36,12 @@ func TestPrint(t *testing.T) {
 			Events: []string{"lux", hub.Disconnect, hub.Connect}, Reason: "unplugged", Client: client, Time: at})},
 			"light       #disconnect unplugged; on greenhouse (serial:///dev/ttyUSB0)", ""},
 		{"gap", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second)})},
-			"light       #gap        3 lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)), ""},
+			"light       #gap        3 lost, taken from " + new(Printer).Clock(at) + " to " + new(Printer).Clock(at.Add(time.Second)), ""},
 		{"a gap of one event", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second), Event: "lux"})},
-			"light       #gap        3 of lux lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)), ""},
+			"light       #gap        3 of lux lost, taken from " + new(Printer).Clock(at) + " to " + new(Printer).Clock(at.Add(time.Second)), ""},
 		{"a gap of unknown size", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(carrier.Object{
 			{Key: "count"}, {Key: "first", Value: at}, {Key: "last", Value: at.Add(time.Second)}})},
-			"light       #gap        an unknown number lost, taken from " + new(Printer).clock(at) + " to " + new(Printer).clock(at.Add(time.Second)),
+			"light       #gap        an unknown number lost, taken from " + new(Printer).Clock(at) + " to " + new(Printer).Clock(at.Add(time.Second)),
 			`{"time":"2026-06-21T10:30:05.12Z","sender":"light","event":"#gap",` +
 				`"data":{"count":null,"first":"2026-06-21T12:30:05.12+02:00","last":"2026-06-21T12:30:06.12+02:00"}}`},
 		{"a gap of another form", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf("much")},
@@ -55,7 +55,7 @@ func TestPrint(t *testing.T) {
 			if err := NewPrinter(&out, "text").Print(test.event); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := out.String(), new(Printer).clock(at)+"  "+test.text+"\n"; got != want {
+			if got, want := out.String(), new(Printer).Clock(at)+"  "+test.text+"\n"; got != want {
 				t.Errorf("text\n%q, want\n%q", got, want)
 			}
 			if test.json == "" {
