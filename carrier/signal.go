@@ -178,10 +178,12 @@ type Keeper interface {
 	Keep(id ClientID, m Mark, then func())
 }
 
-// A Doubter is a Keeper that may have answered for what it has not kept: to be quick, or because the disk had failed.
+// A Doubter is a Keeper that may answer for what it has not kept: to be quick, or because the disk has failed.
 type Doubter interface {
 	Keeper
-	// Doubtful reports whether that may have happened before this Keeper was opened. A state may then be older than what it is of.
+	// Doubtful reports whether the states that are kept may be older than what they are of: because this Keeper answers now for what
+	// it cannot keep, or because one before it was killed when it may have done so. It may be called under any lock but those that are
+	// taken last.
 	Doubtful() bool
 }
 

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
+func (rs *InRoutes) unpackJSON(data []byte, s *Signal, p *SignalPacket) error {
 	var buf [signalItems][]byte
 	items, bad := itemsJSON(data, buf[:0])
 	if len(items) == 0 {
@@ -24,32 +24,32 @@ func (rs *InRoutes) unpackJSON(data []byte, p *SignalPacket) error {
 	case bad != nil && !followed(data, first): // it may be an answer
 		return bad
 	case len(items) == 1 && numeric && bad == nil:
-		p.Signal.Route, p.Failed = nil, nil
+		s.Route, p.Failed = nil, nil
 		p.Done, err = doneCount(n)
 		return err
 	case first[0] == '-' && len(items) == 2 && bad == nil:
-		return p.failedJSON(first, items[1])
+		return p.failedJSON(first, items[1], s)
 	case len(items) == 1 && bad == nil:
 		return errors.New("the count must be a number")
 	case numeric:
-		p.Signal.Route, err = rs.find(n)
+		s.Route, err = rs.find(n)
 	case first[0] == '[':
-		err = rs.defineJSON(first, p)
+		err = rs.defineJSON(first, s)
 	default:
 		err = errors.New("the route must be a number or an array")
 	}
 	if err != nil {
 		return err
 	}
-	p.Signal.clear()
+	s.clear()
 	switch {
 	case bad != nil && len(items) == 1:
-		p.Signal.refuse(asRefusal(cmp.Or(CheckValue(JSON, afterComma(data, first)), bad)))
+		s.refuse(asRefusal(cmp.Or(CheckValue(JSON, afterComma(data, first)), bad)))
 	case bad != nil:
-		p.Signal.refuse(asRefusal(bad))
+		s.refuse(asRefusal(bad))
 	default:
-		p.Signal.Data = RawValue(JSON, items[1])
-		p.Signal.restJSON(items[2:])
+		s.Data = RawValue(JSON, items[1])
+		s.restJSON(items[2:])
 	}
 	return nil
 }
@@ -110,13 +110,13 @@ func knownJSON(raw []byte) (n uint64, ok bool) {
 	return simpleJSON(raw)
 }
 
-func (p *SignalPacket) failedJSON(status, exception []byte) error {
+func (p *SignalPacket) failedJSON(status, exception []byte, s *Signal) error {
 	n, err := strconv.ParseInt(string(status), 10, 32)
 	if err != nil || n >= 0 {
 		return errors.New("the status must be a negative integer")
 	}
 	r := &Reply{Status: Status(n)}
-	p.Signal.Route, p.Done, p.Failed = nil, 0, r
+	s.Route, p.Done, p.Failed = nil, 0, r
 	if string(exception) == "null" {
 		return nil
 	}
@@ -150,7 +150,7 @@ func itemsJSON(data []byte, items [][]byte) ([][]byte, error) {
 	return items, atEnd(skipSpace(data))
 }
 
-func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
+func (rs *InRoutes) defineJSON(data []byte, s *Signal) error {
 	var buf [routeItems][]byte
 	items, err := itemsJSON(data, buf[:0])
 	if err != nil {
@@ -171,7 +171,7 @@ func (rs *InRoutes) defineJSON(data []byte, p *SignalPacket) error {
 	if !ok {
 		return errors.New("a route must be [number, sender, event, listener_id, connection, epoch]")
 	}
-	p.Signal.Route = r
+	s.Route = r
 	return rs.define(n, r)
 }
 

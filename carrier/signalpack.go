@@ -240,11 +240,16 @@ type SignalPacket struct {
 // Unpack reads a packet. The signal's data is part of the packet's bytes. An error wraps [ErrMalformed]; what later packets mean
 // is then unknown. A signal that cannot be taken, of a known route, is no such error: see Signal.Err.
 func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
+	return rs.UnpackTo(c, data, &p.Signal, p)
+}
+
+// UnpackTo is Unpack for a signal that is to stand elsewhere than in p, which it need not be copied from then.
+func (rs *InRoutes) UnpackTo(c Codec, data []byte, s *Signal, p *SignalPacket) error {
 	var err error
 	if isJSON(c) {
-		err = rs.unpackJSON(data, p)
+		err = rs.unpackJSON(data, s, p)
 	} else {
-		err = rs.unpackCBOR(c, data, p)
+		err = rs.unpackCBOR(c, data, s, p)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
@@ -252,20 +257,32 @@ func (rs *InRoutes) Unpack(c Codec, data []byte, p *SignalPacket) error {
 	return nil
 }
 
-func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
-	major, items, rest, err := CBORHead(data)
+func (rs *InRoutes) unpackCBOR(c Codec, data []byte, s *Signal, p *SignalPacket) error {
+	var major byte
+	var items, n uint64
+	var rest []byte
+	var err error
+	if shortHead(data) {
+		major, items, rest = data[0]>>5, uint64(data[0]&31), data[1:]
+	} else {
+		major, items, rest, err = CBORHead(data)
+	}
 	switch {
 	case err != nil:
 		return err
 	case major != CBORArray || items < 1 || items > signalItems:
 		return errItems
 	}
-	major, n, rest, err := CBORHead(rest)
+	if shortHead(rest) {
+		major, n, rest = rest[0]>>5, uint64(rest[0]&31), rest[1:]
+	} else {
+		major, n, rest, err = CBORHead(rest)
+	}
 	switch {
 	case err != nil:
 		return err
 	case major == CBORUnsigned && items == 1:
-		p.Signal.Route = nil
+		s.Route = nil
 		p.Failed = nil
 		if p.Done, err = doneCount(n); err != nil {
 			return err
@@ -276,22 +293,22 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, p *SignalPacket) error {
 		if rest, err = textCBOR(rest, &reply.Exception); err != nil {
 			return err
 		}
-		p.Signal.Route, p.Done, p.Failed = nil, 0, reply
+		s.Route, p.Done, p.Failed = nil, 0, reply
 		return atEnd(rest)
 	case items == 1:
 		return errors.New("the count must be a number")
 	case major == CBORUnsigned:
-		if p.Signal.Route, err = rs.find(n); err != nil {
+		if s.Route, err = rs.find(n); err != nil {
 			return err
 		}
 	case major == CBORArray && n >= 3 && n <= routeItems:
-		if rest, err = rs.defineCBOR(rest, n, p); err != nil {
+		if rest, err = rs.defineCBOR(rest, n, s); err != nil {
 			return err
 		}
 	default:
 		return errors.New("the route must be a number or an array")
 	}
-	p.Signal.restCBOR(c, items, rest)
+	s.restCBOR(c, items, rest)
 	return nil
 }
 
@@ -308,7 +325,9 @@ func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 	for i := uint64(2); i < items; i++ {
 		var major byte
 		var n uint64
-		if major, n, rest, err = CBORHead(rest); err != nil {
+		if shortHead(rest) {
+			major, n, rest = rest[0]>>5, uint64(rest[0]&31), rest[1:]
+		} else if major, n, rest, err = CBORHead(rest); err != nil {
 			s.refuse(malformed(err))
 			return
 		}
@@ -349,7 +368,7 @@ func atEnd(rest []byte) error {
 	return nil
 }
 
-func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]byte, error) {
+func (rs *InRoutes) defineCBOR(rest []byte, items uint64, s *Signal) ([]byte, error) {
 	r := new(Route)
 	major, number, rest, err := CBORHead(rest)
 	if err == nil && major != CBORUnsigned {
@@ -370,7 +389,7 @@ func (rs *InRoutes) defineCBOR(rest []byte, items uint64, p *SignalPacket) ([]by
 	if err != nil {
 		return nil, err
 	}
-	p.Signal.Route = r
+	s.Route = r
 	return rest, rs.define(number, r)
 }
 

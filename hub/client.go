@@ -82,7 +82,7 @@ func (c *client) leave(cause error) {
 	c.senders, c.listeners = nil, nil
 	c.mu.Unlock()
 	for _, s := range senders {
-		c.server.kept.keep(s.name, c.info, c.server.now())
+		c.server.kept.Keep(s.name, c.info.asNamed(), c.server.now())
 		c.server.disconnect(s, carrier.Reason(cause))
 		c.account.Give(s.cost)
 	}
@@ -289,7 +289,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	c.mu.Unlock()
 	if c.restricted {
-		if err := c.server.kept.allows(s.name, c.info, c.server.now()); err != nil {
+		if err := c.server.kept.Allows(s.name, c.info.asNamed(), c.server.now()); err != nil {
 			return nil, err
 		}
 	}
@@ -333,7 +333,7 @@ func (c *client) removeSender(a *arguments, _ func(carrier.Reply)) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	c.server.kept.keep(s.name, c.info, c.server.now())
+	c.server.kept.Keep(s.name, c.info.asNamed(), c.server.now())
 	c.server.disconnect(s, "removed")
 	c.mu.Lock()
 	s.empty()

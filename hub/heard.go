@@ -90,10 +90,20 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			done = 0
 			continue
 		}
-		if !l.removed.Load() {
+		if l.removed.Load() {
+			if l.options.Cursor != "" { // its cursor must not pass what was not heard
+				answers.Done(done)
+				answers.Fail(carrier.Failed(ErrNoListener))
+				done = 0
+				continue
+			}
+		} else {
 			var ev Event
 			c.eventOf(&ev, &signals[i], at)
-			l.call(&ev)
+			if !l.hasHeard(&ev) {
+				l.call(&ev)
+				l.hears(&ev)
+			}
 		}
 		done++
 		if slow || done == 1 || done%8 == 0 { // to read the clock costs as much as all the rest
@@ -107,7 +117,6 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 	answers.Done(done)
 }
 
-// eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
 // hasHeard reports whether the listener has heard an event before: on the connection before, whose events may still have waited for
 // their callbacks when this one was told where to go on.
 func (l *Listener) hasHeard(ev *Event) bool {
@@ -186,6 +195,7 @@ func (c *connection) followers() (list []*Listener) {
 	return list
 }
 
+// eventOf sets ev, which is zero, to the event of a signal. A result would be copied.
 func (c *connection) eventOf(ev *Event, s *carrier.Signal, at time.Time) {
 	switch {
 	case s.Time != 0:

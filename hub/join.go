@@ -333,6 +333,13 @@ func (f *fanout) groupEnded() {
 	}
 }
 
+// keepCursors gives what is known of cursors to the journal. k may be nil.
+func (k *keeping) keepCursors() {
+	if k != nil {
+		k.cursors.Keep()
+	}
+}
+
 // A cursorOwner is a client that has a cursor.
 type cursorOwner struct{ *client }
 

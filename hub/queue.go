@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"sync"
 	"time"
 
 	"sighub/hub/internal/flow"
@@ -27,6 +28,7 @@ type entryKey struct {
 // A queue holds entries in order. For listeners that want the latest events, it finds the oldest entry of a kind without
 // searching.
 type queue struct {
+	memory  *[]entry // the end of which entries is; nil if there are none
 	entries []entry
 	popped  uint64 // entries removed from the front so far; the first of entries has the number popped+1
 	dropped int    // entries that were dropped and are still in place
@@ -50,6 +52,9 @@ func (e *entry) key() (key entryKey, ok bool) {
 
 func (q *queue) push(e entry) {
 	e.next = 0
+	if len(q.entries) == cap(q.entries) {
+		q.grow()
+	}
 	q.entries = append(q.entries, e)
 	key, ok := e.key()
 	if !ok {
@@ -67,6 +72,39 @@ func (q *queue) push(e entry) {
 	}
 	kind.last = number
 	q.kinds[key] = kind
+}
+
+// entryMemory is what queues that are empty have used, so that a client for whom nothing waits holds none.
+var entryMemory sync.Pool // of *[]entry, whose entries are zero
+
+// firstEntries is for how many entries a queue has room at first.
+const firstEntries = 16
+
+// grow makes room for an entry: in front, where others were popped, or elsewhere.
+func (q *queue) grow() {
+	if q.memory == nil {
+		if q.memory, _ = entryMemory.Get().(*[]entry); q.memory == nil {
+			q.memory = new(make([]entry, 0, firstEntries))
+		}
+		q.entries = (*q.memory)[:0]
+		return
+	}
+	n, all := len(q.entries), (*q.memory)[:cap(*q.memory)]
+	if popped := cap(all) - cap(q.entries); popped >= n {
+		q.entries = all[:copy(all, q.entries)]
+		clear(all[popped:])
+		return
+	}
+	*q.memory = append(make([]entry, 0, 2*n), q.entries...)
+	q.entries = *q.memory
+}
+
+// release gives the memory of a queue back in which there is no entry.
+func (q *queue) release() {
+	if q.memory != nil {
+		entryMemory.Put(q.memory)
+	}
+	*q = queue{}
 }
 
 // first returns the first entry, or nil.
@@ -92,7 +130,7 @@ func (q *queue) pop() entry {
 			continue
 		}
 		if q.len() == 0 {
-			*q = queue{}
+			q.release()
 		}
 		return e
 	}
@@ -138,11 +176,13 @@ func (q *queue) oldest() (number uint64) {
 
 // compact removes the dropped entries.
 func (q *queue) compact() {
-	all := q.entries
-	*q = queue{entries: make([]entry, 0, len(all))}
-	for _, e := range all {
+	old := *q
+	*q = queue{}
+	for _, e := range old.entries {
 		if e.listener != nil {
 			q.push(e)
 		}
 	}
+	clear(old.entries)
+	old.release()
 }

@@ -2,11 +2,13 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/names"
 	"sighub/internal/lockrank"
 )
 
@@ -242,4 +244,44 @@ func (c *client) dropping(sender string, waiting int) {
 	c.limited(&c.drops, func(log *slog.Logger) {
 		log.Warn("events for a listener are dropped", "told", c.hello, "sender", sender, "waiting", waiting)
 	})
+}
+
+// rightFor are the rights that methods need. All others, such as those of [ServerOptions.Methods], need [carrier.RightList]: they
+// tell what there is.
+var rightFor = map[string]carrier.Rights{
+	methodVersion:        0,
+	methodAddSender:      0,
+	methodRemoveSender:   0,
+	methodSignal:         0,
+	methodAddListener:    carrier.RightListen,
+	methodRemoveListener: carrier.RightListen,
+	methodHistory:        carrier.RightListen,
+	methodPosition:       carrier.RightListen,
+	methodListCursors:    carrier.RightListen,
+	methodRemoveCursor:   carrier.RightListen,
+	methodAcknowledge:    carrier.RightListen,
+	methodRequest:        carrier.RightRequest,
+}
+
+// allowed returns an error unless the client may call a method.
+func (c *client) allowed(method string) error {
+	if !c.restricted {
+		return nil
+	}
+	need, known := rightFor[method]
+	if !known {
+		need = carrier.RightList
+	}
+	if need&^c.may == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s needs the right %q: give it to the client with may at its port", carrier.ErrDenied, method, need)
+}
+
+// Reserve keeps names of senders for the hub's own: restricted clients may not have them.
+func (s *ServerRouter) Reserve(names ...string) { s.kept.Reserve(names...) }
+
+// asNamed returns what the names of senders are kept for.
+func (c *ClientInfo) asNamed() names.Client {
+	return names.Client{UID: c.UID, Addr: c.Addr, Text: c.String()}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/names"
 )
 
 // device connects a client that may only do what every client may, and what is said.
@@ -133,39 +134,9 @@ func TestKeptNames(t *testing.T) {
 		w.done(other, "add_sender", boiler)
 		gone(other)
 
-		time.Sleep(keepName - time.Second)
+		time.Sleep(names.KeptFor - time.Second)
 		w.refused(spy, "boiler was that of", "add_sender", boiler)
 		time.Sleep(time.Second)
 		w.done(spy, "add_sender", boiler)
 	})
-}
-
-// TestKeptNamesAreBounded: whatever clients come and go, few names are kept, and no address can use up the room of others.
-func TestKeptNamesAreBounded(t *testing.T) {
-	var k keptNames
-	now := time.Unix(1e9, 0)
-	for n := range 3 * maxKept {
-		c := ClientInfo{UID: fmt.Sprint(n), Addr: fmt.Sprint("port ", n%2)}
-		k.keep(fmt.Sprint("x", n), c, now)
-		k.keep(fmt.Sprint("x", n), ClientInfo{Addr: "tcp"}, now)
-	}
-	if d, o := len(k.devices.byName), len(k.others.byName); d != 2*maxKeptOfAddr || o != maxKeptOfAddr {
-		t.Errorf("%d and %d names are kept", d, o)
-	}
-	k.keep("mine", ClientInfo{UID: "1", Addr: "elsewhere"}, now)
-	if k.allows("mine", ClientInfo{UID: "2", Addr: "port 0"}, now) == nil {
-		t.Error("there is no room for another")
-	}
-	for n := range 3 * maxKept { // kept no longer, so there is room
-		now = now.Add(keepName / maxKeptOfAddr)
-		k.keep(fmt.Sprint("y", n), ClientInfo{UID: "3", Addr: "port 0"}, now)
-	}
-	now = now.Add(2 * keepName)
-	k.keep("z", ClientInfo{UID: "3", Addr: "port 0"}, now)
-	if err := k.allows("z", ClientInfo{UID: "4", Addr: "port 5"}, now); err == nil {
-		t.Error("the latest name is not kept")
-	}
-	if n := len(k.devices.byName); n > 4*maxKeptOfAddr {
-		t.Errorf("%d names are kept", n)
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
+	"sighub/hub/internal/names"
 	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 	"sighub/journal"
@@ -84,7 +85,7 @@ type ServerRouter struct {
 	pace   fair.Pace    // of the work of listing and registering
 	places fair.Places
 
-	kept      keptNames
+	kept      names.Kept
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
 	carriers  []carrier.Carrier // that are served
@@ -152,6 +153,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	stopDevices()
 	reporting.Wait()
 	s.shutDown()
+	s.journal.keepCursors()
 	endCommits()
 	committing.Wait()
 	stop()

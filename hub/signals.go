@@ -203,9 +203,9 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 		}
 		c.waitForListeners(answers)
 	}
-	f.flush(true)
 	c.done(answers, done)
-	c.settle(answers)
+	c.settle(answers) // first, for the disk takes longest
+	f.flush(true)
 	return len(list), false
 }
 

@@ -108,7 +108,7 @@ func (t *topic) take(d *delivery) error {
 	}
 	d.deliver()
 	if !d.grouped {
-		d.fanout.append(false)
+		d.fanout.leave()
 	}
 	if t.endTurn() {
 		t.mu.Lock()
@@ -230,7 +230,7 @@ func (t *topic) drain() {
 		}
 		if len(t.queue) == 0 && f.adds() { // in the turn, so that the journal has the order of delivery
 			t.mu.Unlock()
-			f.append(false)
+			f.leave()
 			continue
 		}
 		if len(t.queue) == 0 {

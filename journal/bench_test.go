@@ -3,8 +3,11 @@ package journal
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"sighub/journal/journaltest"
 )
 
 // BenchmarkCommit measures commits of so many events of 64 bytes, each on disk before the next is made.
@@ -76,5 +79,49 @@ func BenchmarkRead(b *testing.B) {
 	cancel()
 	if err := <-done; err != nil {
 		b.Error(err)
+	}
+}
+
+// BenchmarkAdd measures what keeping an event costs whoever delivers it: adding 64 events of 64 bytes, and giving them to the next
+// commit. There is no disk.
+func BenchmarkAdd(b *testing.B) {
+	for _, writers := range []int{1, 2} {
+		b.Run(fmt.Sprint(writers), func(b *testing.B) {
+			dir := journaltest.NewFolder(1)
+			j, err := OpenFolder(dir, Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			data := make([]byte, 64)
+			b.ReportAllocs()
+			b.SetParallelism(1)
+			var n atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				if n.Add(1) > int64(writers) {
+					return
+				}
+				g := j.NewGroup()
+				events := [...]Topic{{"light", "lux"}, {"light", "temperature"}, {"light", "humidity"}}
+				for i := 0; pb.Next(); i++ {
+					g.Add(Event{Topic: events[i%3], Connection: 1, Seq: uint64(i), Time: int64(i) * 1000, Data: data})
+					if i%64 == 63 {
+						g.Append(false)
+						j.drop()
+					}
+				}
+			})
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/event")
+		})
+	}
+}
+
+// drop forgets what waits, if that is much.
+func (j *Journal) drop() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.queue) > 0 && len(j.queue[0].content) > 256<<10 {
+		c := j.queue[0]
+		j.queue, j.pending = j.queue[:0], 0
+		j.recycle(c)
 	}
 }

@@ -16,7 +16,10 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 		defer close(tended)
 		j.tend()
 	}()
-	for j.await(ctx, p) {
+	due, age := time.NewTimer(time.Hour), time.NewTicker(expireEvery)
+	defer due.Stop()
+	defer age.Stop()
+	for j.await(ctx, p, due, age.C) {
 		if c := j.take(); c != nil {
 			j.write(ctx, p, c, ended)
 		}
@@ -32,18 +35,20 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 // expireEvery is how often a journal looks for old segments.
 const expireEvery = time.Minute
 
-// await waits until a commit is due. It returns false when ctx is done.
-func (j *Journal) await(ctx context.Context, p *pace) bool {
-	timer, age := time.NewTimer(0), time.NewTicker(expireEvery)
-	defer timer.Stop()
-	defer age.Stop()
+// await waits until a commit is due, for which it uses the timer. It returns false when ctx is done.
+func (j *Journal) await(ctx context.Context, p *pace, timer *time.Timer, age <-chan time.Time) bool {
 	for {
 		j.mu.Lock()
-		waiting, urgent, hurry := j.pending, j.urgent, j.hurry
+		waiting, urgent, hurry, need := j.pending, j.urgent, j.hurry, j.need
+		var since time.Time
+		if len(j.queue) > 0 {
+			since = j.queue[0].since
+		}
 		j.mu.Unlock()
 		var due <-chan time.Time
 		if waiting > 0 {
-			wait := p.due(time.Now(), waiting, urgent)
+			now := time.Now()
+			wait := max(p.due(now, waiting, urgent), p.rest(now, waiting, need, since))
 			if wait == 0 || hurry {
 				return ctx.Err() == nil
 			}
@@ -56,7 +61,7 @@ func (j *Journal) await(ctx context.Context, p *pace) bool {
 		case <-j.wake:
 		case <-due:
 			return true
-		case <-age.C:
+		case <-age:
 			j.expire()
 		}
 	}
@@ -75,6 +80,9 @@ func (j *Journal) take() *commit {
 	j.queue = j.queue[:n]
 	j.urgent, j.writing = false, c
 	j.hurry = j.hurry && len(j.queue) > 0
+	if len(j.queue) == 0 {
+		j.need = needCursor
+	}
 	return c
 }
 

@@ -36,7 +36,7 @@ type crashWorld struct {
 var crashOptions = Options{Segment: 64 << 10, Size: 6 * 64 << 10, Pace: PaceOptions{Burst: 1 << 40}}
 
 func (w *crashWorld) start() error {
-	j, err := open(w.c, crashOptions, w.faults)
+	j, err := open(w.c, crashOptions, false, w.faults)
 	if err != nil {
 		return err
 	}
@@ -178,6 +178,9 @@ func runCrashes(t *testing.T, seed uint64, plant func(*crashWorld)) (err error) 
 				if rng.IntN(3) == 0 {
 					if e := w.hear(); e != nil && !errors.Is(e, journaltest.ErrCut) {
 						err = e
+					}
+					if rng.IntN(2) == 0 {
+						time.Sleep(2 * time.Second) // until the cursor is committed, for which nobody waits
 					}
 				}
 				if rng.IntN(4) == 0 {

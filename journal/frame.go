@@ -63,23 +63,23 @@ func (t times) and(u times) times { return times{min(t.min, u.min), max(t.max, u
 func (t times) overlaps(since, until int64) bool { return t.max >= since && t.min < until }
 
 // A seal is what the checksums of a segment's frames begin with.
-type seal struct {
-	number uint64
-	key    uint64 // random; 0 in the head, which holds it
-	bare   bool   // a planted fault: the number is left out
-}
+type seal uint32
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (s seal) checksum(header, content []byte) uint32 {
-	var start [16]byte
-	if !s.bare {
-		binary.LittleEndian.PutUint64(start[:], s.number)
-		binary.LittleEndian.PutUint64(start[8:], s.key)
+// newSeal returns the seal of a segment: of its number and its key, which is random; it is 0 for the head, which holds it. Bare is a
+// planted fault: neither is in the seal.
+func newSeal(number, key uint64, bare bool) seal {
+	var start []byte
+	if !bare {
+		start = binary.LittleEndian.AppendUint64(start, number)
+		start = binary.LittleEndian.AppendUint64(start, key)
 	}
-	sum := crc32.Update(0, castagnoli, start[:])
-	sum = crc32.Update(sum, castagnoli, header)
-	return crc32.Update(sum, castagnoli, content)
+	return seal(crc32.Checksum(start, castagnoli))
+}
+
+func (s seal) checksum(header, content []byte) uint32 {
+	return crc32.Update(crc32.Update(uint32(s), castagnoli, header), castagnoli, content)
 }
 
 // zeros are what a frame is filled up with.

@@ -38,11 +38,11 @@ func FuzzParser(f *testing.F) {
 
 // FuzzSegment: whatever a file holds, its head and frames are looked for without a panic, and a sound frame stays what it is.
 func FuzzSegment(f *testing.F) {
-	s := segment{number: 7, key: 9, epoch: 1, first: 1}
+	s := segment{number: 7, key: 9, epoch: 1, first: 1, seal: newSeal(7, 9, false)}
 	data := s.head(former{6, never})
 	one := frame{epoch: 1, first: 1, count: 1, content: []byte("one")}
 	two := frame{epoch: 1, first: 2, count: 2, content: bytes.Repeat([]byte("2"), 5000)}
-	data = two.appendTo(one.appendTo(data, s.seal()), s.seal())
+	data = two.appendTo(one.appendTo(data, s.seal), s.seal)
 	f.Add(data, uint16(0), byte(0))
 	f.Add(data, uint16(frameAlign+8), byte(0xff))
 	f.Fuzz(func(t *testing.T, file []byte, at uint16, flip byte) {

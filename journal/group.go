@@ -27,6 +27,7 @@ type Group struct {
 type grouped struct {
 	Topic
 	number int // in the commit, as counted from 1; 0: it has none there yet
+	next   int // number of the topic that followed the last time: a device reports its events in turn
 }
 
 // An added is an event of a group.
@@ -60,8 +61,12 @@ func (g *Group) Add(e Event) {
 
 // topic returns the number of an event's topic in the group.
 func (g *Group) topic(e *Event) int {
-	if g.latest < len(g.names) && g.names[g.latest].Topic == e.Topic {
-		return g.latest
+	if g.latest < len(g.names) {
+		before := &g.names[g.latest]
+		if g.names[before.next].Topic == e.Topic {
+			g.latest = before.next
+			return g.latest
+		}
 	}
 	n, ok := g.topics[e.Topic]
 	if !ok {
@@ -69,8 +74,11 @@ func (g *Group) topic(e *Event) int {
 			g.topics = make(map[Topic]int)
 		}
 		n = len(g.names)
-		g.names = append(g.names, grouped{Topic: e.Topic})
+		g.names = append(g.names, grouped{Topic: e.Topic, next: n})
 		g.topics[e.Topic] = n
+	}
+	if g.latest < len(g.names) {
+		g.names[g.latest].next = n
 	}
 	g.latest = n
 	return n
@@ -89,7 +97,12 @@ func (g *Group) Len() int { return len(g.events) + len(g.marks) }
 // Urgent means that somebody waits who can do nothing else meanwhile.
 //
 // What is larger than half a segment cannot be kept: its commit ends as one that is not durable.
-func (g *Group) Append(urgent bool) Ticket {
+func (g *Group) Append(urgent bool) Ticket { return g.append(needAnswer, urgent) }
+
+// AppendUnawaited appends what nobody waits for: the ticket is of no use. It does not hurry, so that it goes with what comes next.
+func (g *Group) AppendUnawaited() { g.append(needEvent, false) }
+
+func (g *Group) append(n need, urgent bool) Ticket {
 	if g.Len() == 0 {
 		return 0
 	}
@@ -99,7 +112,7 @@ func (g *Group) Append(urgent bool) Ticket {
 	before := len(c.content)
 	g.write(c)
 	j.pending += len(c.content) - before
-	j.urgent = j.urgent || urgent
+	j.urgent, j.need = j.urgent || urgent, max(j.need, n)
 	ticket := c.ticket
 	j.mu.Unlock()
 	g.Discard()
@@ -148,9 +161,11 @@ func (j *Journal) last(size int) *commit {
 	if n := len(j.queue); n > 0 && len(j.queue[n-1].content)+size <= j.log.maxFrame() {
 		return j.queue[n-1]
 	}
-	c := new(commit)
+	var c *commit
 	if n := len(j.free); n > 0 {
 		c, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		c = new(commit)
 	}
 	c.reset()
 	j.ticket++

@@ -94,6 +94,7 @@ type Journal struct {
 	wake    chan struct{}
 	urgent  bool
 	hurry   bool // somebody waits for Sync
+	need    need // of the queue
 
 	ended atomic.Uint64 // ticket
 	begun bool          // something was committed; of the goroutine that commits
@@ -124,7 +125,7 @@ func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
 	}
-	j, err := open(dir, o, planted())
+	j, err := open(dir, o, false, planted())
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -139,14 +140,14 @@ func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	if _, err := d.List(); err != nil {
 		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
 	}
-	return open(d, o, planted())
+	return open(d, o, true, planted())
 }
 
-func open(dir folder.Folder, o Options, fs faults) (*Journal, error) {
+func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, error) {
 	o = o.withDefaults()
 	o.fit(dir)
 	j := &Journal{o: o, dir: dir, wake: make(chan struct{}, 1), tends: make(chan struct{}, 1), stopped: make(chan struct{})}
-	j.log = &log{dir: dir, size: o.Segment, most: max(2, int((o.Size-o.Size/sumsPart)/o.Segment)), now: o.Now, faults: fs}
+	j.log = &log{dir: dir, size: o.Segment, most: max(2, int((o.Size-o.Size/sumsPart)/o.Segment)), now: o.Now, readOnly: readOnly, faults: fs}
 	j.mem = newMemory(boundsOf(j.log.maxState()))
 	var troubles []error
 	j.mem.runs, j.useless, troubles = rollup.Load(dir)
@@ -246,11 +247,8 @@ func (j *Journal) End() Position {
 // Connections returns the highest number of a connection of a sender in an event that is on record or waits to be; 0 if there is
 // none. If nothing is known of a sender any more, it may be higher than any that there was.
 func (j *Journal) Connections(sender string) uint64 {
+	highest := uint64(0)
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.memMu.RLock()
-	highest := j.mem.connections(sender)
-	j.memMu.RUnlock()
 	for _, c := range append([]*commit{j.writing}, j.queue...) {
 		if c == nil {
 			continue
@@ -261,7 +259,10 @@ func (j *Journal) Connections(sender string) uint64 {
 			}
 		}
 	}
-	return highest
+	j.mu.Unlock()
+	j.memMu.RLock() // after the queue, which a commit leaves only when it is here
+	defer j.memMu.RUnlock()
+	return max(highest, j.mem.connections(sender))
 }
 
 // State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.

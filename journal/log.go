@@ -19,6 +19,7 @@ type log struct {
 	// snapshot returns what the state of a new segment says of everything before it.
 	snapshot func() []byte
 	now      func() time.Time
+	readOnly bool // nothing will be appended, so no epoch begins
 	faults   faults
 
 	epoch  uint32
@@ -77,9 +78,9 @@ func (l *log) append(f frame) (first uint64, err error) {
 		if headSize+state.size()+f.size() > l.size {
 			return 0, fmt.Errorf("%w: a state of %d bytes; a segment has %d", errTooLarge, len(state.content), l.size)
 		}
-		l.buf = state.appendTo(l.buf, s.seal())
+		l.buf = state.appendTo(l.buf, s.seal)
 	}
-	l.buf = f.appendTo(l.buf, s.seal())
+	l.buf = f.appendTo(l.buf, s.seal)
 	if _, err = l.out.WriteAt(l.buf, at); err == nil && !l.faults.noSync {
 		err = l.out.Sync()
 	}
@@ -133,9 +134,6 @@ func (l *log) roll() error {
 		return err
 	}
 	s := segment{number: 1, key: newKey(), epoch: l.epoch, first: l.next, began: l.now().UnixNano(), size: l.size, times: unknown, bare: l.faults.noNumber}
-	if s.bare {
-		s.key = 0
-	}
 	if n := len(l.kept); n > 0 {
 		s.number = l.kept[n-1].number + 1
 	} else if n := len(l.unread); n > 0 {
@@ -145,6 +143,7 @@ func (l *log) roll() error {
 	if failed, ok := segmentNumber(l.failed); ok {
 		s.number = max(s.number, failed+1)
 	}
+	s.seal = newSeal(s.number, s.key, s.bare)
 	f, err := l.claim(segmentName(s.number))
 	if err != nil {
 		return err

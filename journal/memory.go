@@ -31,11 +31,14 @@ type memory struct {
 }
 
 // bounds are how many bytes of a kind are kept.
-type bounds struct{ lasts, bare, marks, cursors, sums int }
+type bounds struct {
+	lasts, bare, marks, cursors, sums int
+	epochs                            int // how many
+}
 
 // boundsOf divides the room that a state has.
 func boundsOf(state int) bounds {
-	return bounds{lasts: state / 4, bare: state / 4, marks: state / 5, cursors: state / 20, sums: state / 5}
+	return bounds{lasts: state / 4, bare: state / 4, marks: state / 5, cursors: state / 20, sums: state / 6, epochs: state / 1000}
 }
 
 // A last is the last event of a topic.
@@ -52,8 +55,7 @@ type sender struct {
 
 const (
 	longestLast = 4 << 10 // the longest data of a last event that is kept in memory
-	maxEpochs   = 1 << 10
-	overhead    = 48 // bytes that an item takes beside its texts, at most
+	overhead    = 48      // bytes that an item takes beside its texts, at most
 )
 
 func newMemory(b bounds) *memory {
@@ -235,8 +237,8 @@ func (m *memory) epoch(p Position) {
 	if n := len(m.epochs); n == 0 || m.epochs[n-1].Epoch < p.Epoch {
 		m.epochs = append(m.epochs, p)
 	}
-	if n := len(m.epochs); n > maxEpochs {
-		m.epochs = append(m.epochs[:0], m.epochs[n-maxEpochs:]...)
+	if n := len(m.epochs); n > max(m.bound.epochs, 2) {
+		m.epochs = append(m.epochs[:0], m.epochs[n-max(m.bound.epochs, 2):]...)
 	}
 }
 

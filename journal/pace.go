@@ -23,7 +23,8 @@ type PaceOptions struct {
 	Quiet time.Duration
 	// Interval is the time between smaller commits when all is used up: 1 s by default.
 	Interval time.Duration
-	// Urgent replaces Interval for what somebody waits for who can do nothing else meanwhile: 20 ms by default.
+	// Urgent replaces Interval for what somebody waits for who can do nothing else meanwhile: 20 ms by default. Events wait as long
+	// if nobody is to be answered: see [Group.AppendUnawaited].
 	Urgent time.Duration
 }
 
@@ -68,6 +69,29 @@ func (p *pace) due(now time.Time, bytes int, urgent bool) time.Duration {
 		wait = p.o.Interval
 	}
 	return max(0, wait-now.Sub(p.latest))
+}
+
+// A need says who waits for what is not committed.
+type need int
+
+const (
+	needCursor need = iota // nobody does: if the position of a cursor is lost, its owner hears some events again
+	needEvent              // whoever hears what is committed may
+	needAnswer             // somebody is to be answered
+)
+
+// rest returns how long to wait because nobody is to be answered: then what comes next goes with it. since is when the first of it
+// came. A program that connects and sends an event is so answered after one commit, not two.
+func (p *pace) rest(now time.Time, bytes int, n need, since time.Time) time.Duration {
+	var wait time.Duration
+	switch {
+	case bytes >= p.o.Large:
+	case n == needCursor:
+		wait = p.o.Interval
+	case n == needEvent:
+		wait = p.o.Urgent
+	}
+	return max(0, wait-now.Sub(since))
 }
 
 // committed takes what a commit has written from the budget.

@@ -199,7 +199,7 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 		data, err := r.win.at(r.at)
 		var f frame
 		if err == nil {
-			f, err = parseFrame(data, s.seal())
+			f, err = parseFrame(data, s.seal)
 		}
 		if err != nil {
 			r.at += frameAlign

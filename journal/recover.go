@@ -115,7 +115,7 @@ func (l *log) replay(st *found, visit func(f *frame)) error {
 	if l.out == nil {
 		l.kept[len(l.kept)-1].times = l.times
 	}
-	if l.dirty = !clean; l.dirty {
+	if l.dirty = !clean; l.dirty && !l.readOnly {
 		l.epoch++
 	}
 	return nil
@@ -133,7 +133,7 @@ func (l *log) state(s *segment) (err error) {
 	if err != nil {
 		return err
 	}
-	fr, err := parseFrame(data, s.seal())
+	fr, err := parseFrame(data, s.seal)
 	if err == nil && fr.kind != kindState {
 		err = errors.New("the first frame is not a state")
 	}

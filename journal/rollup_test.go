@@ -72,11 +72,11 @@ type rollupWorld struct {
 func (w *rollupWorld) addSome() {
 	g := w.j.NewGroup()
 	for range 1 + w.rng.IntN(40) {
-		w.now = w.now.Add(time.Duration(w.rng.IntN(int(20 * time.Second))))
+		w.now = w.now.Add(time.Duration(w.rng.Int64N(int64(20 * time.Second))))
 		at := w.now
 		switch w.rng.IntN(20) {
 		case 0:
-			at = at.Add(-time.Duration(w.rng.IntN(int(50 * time.Hour))))
+			at = at.Add(-time.Duration(w.rng.Int64N(int64(50 * time.Hour))))
 		case 1:
 			at = time.Unix(int64(w.rng.IntN(5000))-2500, 0)
 		}
@@ -100,8 +100,8 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 	synctest.Wait()
 	for range 4 {
 		topic, step := w.topic(), steps[w.rng.IntN(len(steps))]
-		from := w.now.Add(-time.Duration(w.rng.IntN(int(100 * time.Hour))))
-		to := from.Add(time.Duration(w.rng.IntN(int(100 * time.Hour))))
+		from := w.now.Add(-time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
+		to := from.Add(time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
 		asked := from
 		if w.rng.IntN(3) == 0 {
 			from, asked = time.Unix(-10000, 0), time.Time{}

@@ -34,10 +34,9 @@ type segment struct {
 	began  int64  // by the hub's clock, in nanoseconds since 1970
 	times         // of its events
 	size   int64  // of the file
-	bare   bool   // a planted fault
+	seal   seal
+	bare   bool // a planted fault
 }
-
-func (s *segment) seal() seal { return seal{s.number, s.key, s.bare} }
 
 // newKey returns a key for a segment.
 func newKey() uint64 {
@@ -66,7 +65,7 @@ func (s *segment) head(before former) []byte {
 		content = binary.LittleEndian.AppendUint64(content, n)
 	}
 	f := frame{kind: kindHead, epoch: s.epoch, first: s.first, times: never, content: content}
-	seal := seal{number: s.number, bare: s.bare}
+	seal := newSeal(s.number, 0, s.bare)
 	return f.appendTo(f.appendTo(nil, seal), seal)
 }
 
@@ -76,7 +75,7 @@ func readHead(f io.ReaderAt, number uint64, bare bool) (s segment, before former
 	var head frame
 	for at := int64(0); at < headSize; at += frameAlign {
 		if _, err = f.ReadAt(page, at); err == nil {
-			head, err = parseFrame(page, seal{number: number, bare: bare})
+			head, err = parseFrame(page, newSeal(number, 0, bare))
 		}
 		if err == nil {
 			break
@@ -90,6 +89,7 @@ func readHead(f io.ReaderAt, number uint64, bare bool) (s segment, before former
 	}
 	field := func(i int) uint64 { return binary.LittleEndian.Uint64(head.content[8*i:]) }
 	s = segment{number: number, key: field(0), epoch: head.epoch, first: head.first, began: int64(field(1)), times: unknown, bare: bare}
+	s.seal = newSeal(number, s.key, bare)
 	return s, former{field(2), times{int64(field(3)), int64(field(4))}}, nil
 }
 
@@ -110,7 +110,7 @@ func (s *segment) scan(f io.ReaderAt, visit func(at int64, f *frame) error) (end
 			at += frameAlign
 			continue
 		}
-		fr, err := parseFrame(data, s.seal())
+		fr, err := parseFrame(data, s.seal)
 		if err != nil || fr.first < next && !s.bare {
 			at += frameAlign
 			continue

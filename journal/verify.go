@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sighub/journal/folder"
+	"sighub/journal/internal/rollup"
 )
 
 // A SegmentReport is what a segment has.
@@ -32,10 +33,23 @@ type Report struct {
 	Events   uint64
 	Lost     uint64 // that are missing between the oldest and the newest event
 	Clean    bool   // the journal has ended in order; false while a hub has it
+	Sums     []SumsReport
+}
+
+// A SumsReport is what a file of sums has; see [Journal.Rollup]. It is computed again if it is damaged.
+type SumsReport struct {
+	Name string
+	Size int64
+	Err  error // why some of it cannot be read
 }
 
 // Sound reports whether everything can be read.
 func (r *Report) Sound() bool {
+	for i := range r.Sums {
+		if r.Sums[i].Err != nil {
+			return false
+		}
+	}
 	for i := range r.Segments {
 		if s := &r.Segments[i]; s.Err != nil || s.StateErr != nil || s.Damaged > 0 {
 			return false
@@ -71,6 +85,9 @@ func VerifyFolder(dir folder.Folder) (*Report, error) {
 			s.Size, s.Began, s.First, s.Next = kept.size, time.Unix(0, kept.began), Position{kept.epoch, kept.first}, kept.first
 		}
 		r.Segments = append(r.Segments, s)
+	}
+	for _, sums := range rollup.Verify(dir) {
+		r.Sums = append(r.Sums, SumsReport(sums))
 	}
 	at := 0
 	for i := range r.Segments {

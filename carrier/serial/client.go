@@ -211,6 +211,9 @@ func (c *client) serve(offers *registrations) {
 	}
 }
 
+// lostAnswer bounds the answer to a message whose answer was lost.
+const lostAnswer = wire.MinFrame
+
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
@@ -234,7 +237,7 @@ func (c *client) message(e event) {
 	}
 	c.server.mu.Lock()
 	if m.Method != methodSignal && m.Method != methodAddSender && m.Method != methodRemoveSender {
-		a.In.Unanswerable()
+		a.In.Presume(wire.PackReply(carrier.Failed(link.ErrAnswerLost), lostAnswer))
 	}
 	if mark := c.settle(e, false); mark != nil {
 		m.Mark = new(mark.give())
@@ -260,6 +263,7 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	} else {
 		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
+	e.arrival.In.Presume(wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()))
 	mark := c.settle(e, false)
 	c.server.mu.Unlock()
 	respond := func() { c.Respond(e.arrival.In, carrier.Failed(err)) }

@@ -37,6 +37,7 @@ func (c *client) signals(e event) {
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
 	if !errors.Is(err, link.ErrComesAgain) {
+		in.Presume(c.presumed(err))
 		h.mark = c.settle(e, len(readings) > fewReadings || len(h.losses) > 0)
 	}
 	c.server.mu.Unlock()
@@ -50,6 +51,28 @@ func (c *client) signals(e event) {
 	default:
 		c.hand(c.batch, h)
 	}
+}
+
+// presumed returns the answer to the frame with the readings of batch, as far as it is known before the handler has answered them: it
+// takes all that is not refused here. The server's lock is held.
+func (c *client) presumed(err error) []byte {
+	limit := c.device.Link.PayloadLimit()
+	if err != nil {
+		return wire.PackReply(carrier.Failed(err), limit)
+	}
+	var places []int
+	for i := range c.batch {
+		if c.batch[i].Err == nil {
+			continue
+		}
+		if places = append(places, i); err == nil {
+			err = c.batch[i].Err
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return wire.PackRefusal(carrier.Failed(err), places, limit)
 }
 
 // fewReadings is how many readings a frame may have without being urgent. A device that has one frame unanswered puts those into

@@ -87,6 +87,11 @@ func (c *client) mark(urgent bool) *mark {
 	if c.server.keeper == nil {
 		return nil
 	}
+	if d := c.server.doubter; d != nil && d.Doubtful() {
+		c.device.Stray()
+	} else {
+		c.device.Kept()
+	}
 	state := c.device.State(time.Now(), c.record.losses.pack(c.dict, c))
 	return c.record.ledger.make(carrier.Mark{Key: markKey(c.device.ID), State: state, Urgent: urgent})
 }

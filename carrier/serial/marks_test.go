@@ -54,14 +54,19 @@ func TestMarkList(t *testing.T) {
 		for _, c := range connected {
 			here[c] = true
 		}
-		for _, m := range l.enlist(key, now, here) {
+		marks := l.enlist(key, now, here)
+		for _, m := range marks {
 			if len(m.State) == 0 {
 				delete(kept, m.Key)
 			}
 		}
 		kept[key] = true
-		again, err := readMarkList(l.pack())
+		last := marks[len(marks)-1]
+		again, err := readMarkList(last.State)
 		must(t, err)
+		if last.Key != markListKey {
+			t.Fatalf("the list is kept as %s", last.Key)
+		}
 		if !slices.Equal(again.entries, l.entries) {
 			t.Fatalf("the list is read as %v, not %v", again.entries, l.entries)
 		}

@@ -21,7 +21,8 @@ type Server struct {
 	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
 
 	handler   carrier.SignalHandler
-	keeper    carrier.Keeper // nil: nothing is kept
+	keeper    carrier.Keeper  // nil: nothing is kept
+	doubter   carrier.Doubter // nil: the keeper is not one that may answer for what it has not kept
 	marked    markList
 	devices   link.Devices
 	lines     []*line
@@ -73,7 +74,7 @@ func (s *Server) keepWith(k carrier.Keeper) {
 	s.devices.Recall = func(id string) []byte { return k.State(markKey(id)) }
 	s.devices.Uptime.Machine, s.devices.Uptime.At = port.Uptime()
 	if d, ok := k.(carrier.Doubter); ok {
-		s.devices.Doubtful = d.Doubtful()
+		s.doubter, s.devices.Doubtful = d, d.Doubtful()
 	}
 	list, err := readMarkList(k.State(markListKey))
 	if err != nil {

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -58,7 +59,8 @@ func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
 // signal takes one packet. A malformed one is fatal: what later packets mean depends on it.
 func (c *conn) signal(packet []byte) error {
 	s := &c.signals
-	if err := s.in.Unpack(c.codec, packet, &s.packet); err != nil {
+	in := s.slot()
+	if err := s.in.UnpackTo(c.codec, packet, in, &s.packet); err != nil {
 		c.peers.malformed.Add(1)
 		c.peers.log.Warn("connection closed: what follows cannot be read", "client", c.addr, "error", err)
 		return err
@@ -68,11 +70,13 @@ func (c *conn) signal(packet []byte) error {
 			return err
 		}
 	}
-	switch p := &s.packet; {
-	case p.Signal.Route != nil:
-		if s.batch = append(s.batch, p.Signal); len(s.batch) >= maxBatch {
+	if in.Route != nil {
+		if s.keep(); len(s.batch) >= maxBatch {
 			c.deliverSignals()
 		}
+		return nil
+	}
+	switch p := &s.packet; {
 	case p.Failed != nil:
 		if err := c.answeredSignals(1); err != nil {
 			return err
@@ -88,6 +92,14 @@ func (c *conn) signal(packet []byte) error {
 	}
 	return nil
 }
+
+// slot returns the place of the next signal, where it is unpacked. It belongs to the batch once keep is called.
+func (s *signals) slot() *carrier.Signal {
+	s.batch = slices.Grow(s.batch, 1)
+	return &s.batch[:len(s.batch)+1][len(s.batch)]
+}
+
+func (s *signals) keep() { s.batch = s.batch[:len(s.batch)+1] }
 
 // chargeRoutes charges the routes that the peer has defined. That there is no room for one is fatal: later signals go by it.
 func (c *conn) chargeRoutes() error {
@@ -108,10 +120,12 @@ func (c *conn) refuseSignal(f frame) bool {
 	if s.window == 0 || f.lost || len(f.data) == 0 || !carrier.IsSignals(c.codec, f.data[0]) {
 		return false
 	}
-	if s.in.Unpack(c.codec, f.data, &s.packet) != nil || s.packet.Signal.Route == nil {
+	in := s.slot()
+	if s.in.UnpackTo(c.codec, f.data, in, &s.packet) != nil || in.Route == nil {
 		return false
 	}
-	s.batch = append(s.batch, carrier.Signal{Route: s.packet.Signal.Route, Err: f.err})
+	*in = carrier.Signal{Route: in.Route, Err: f.err}
+	s.keep()
 	return true
 }
 

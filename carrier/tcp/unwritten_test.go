@@ -68,7 +68,7 @@ func TestRepliesBesideSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &c.Signals.(*conn).writer
-	w.wait(t.Context().Done(), func() bool { return !w.running }) // with the answer to hello
+	w.wait(t.Context().Done(), func() bool { return !w.running.Load() }) // with the answer to hello
 	for i := range 200 {
 		if pending, err := c.Signals.Put(r, &packed); err != nil || pending < 1000*(i+1) {
 			t.Fatal(pending, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -43,7 +44,7 @@ type writer struct {
 	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
 	lines   bool         // JSON values end with a line, although the peer has not said hello: it has tried to
-	running bool         // the goroutine exists
+	running atomic.Bool  // the goroutine exists; set under the lock
 	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
 	// may end without a packet, and a mark alone is useless.
 	unmarked bool
@@ -124,8 +125,11 @@ func (w *writer) idle() bool { return w.pending == nil && !w.acks.due() || w.err
 // flushNow writes what is pending on the caller's goroutine, as far as that does not block: this saves a switch to another
 // goroutine. The writer's own goroutine writes the rest.
 func (w *writer) flushNow() {
+	if w.running.Load() {
+		return
+	}
 	w.mu.Lock()
-	if w.running || w.idle() {
+	if w.running.Load() || w.idle() {
 		w.mu.Unlock()
 		return
 	}
@@ -134,7 +138,7 @@ func (w *writer) flushNow() {
 		w.mu.Unlock()
 		return
 	}
-	w.running = true
+	w.running.Store(true)
 	w.mu.Unlock()
 	out := w.buffers.get()
 	replies, ok := w.take(out)
@@ -152,7 +156,7 @@ func (w *writer) flushNow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.idle() {
-		w.running = false
+		w.running.Store(false)
 		w.notify()
 		return
 	}
@@ -164,8 +168,11 @@ const lull = 100 * time.Microsecond
 
 // flushSoon writes what is pending: a lone packet at once, and one of many together with those that follow it.
 func (w *writer) flushSoon() {
+	if w.running.Load() {
+		return // whoever writes looks for more under the lock before ending, and so finds what was put
+	}
 	w.mu.Lock()
-	if w.running || w.idle() {
+	if w.running.Load() || w.idle() {
 		w.mu.Unlock()
 		return
 	}
@@ -191,8 +198,8 @@ func (w *writer) goOn(out *[]byte, n, replies int, err error) {
 
 // start starts the goroutine if it is needed. The lock is held.
 func (w *writer) start() {
-	if !w.running {
-		w.running = true
+	if !w.running.Load() {
+		w.running.Store(true)
 		go w.run()
 	}
 }
@@ -279,7 +286,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 		w.awaitPace()
 	}
 	if w.idle() {
-		w.running = false
+		w.running.Store(false)
 		w.notify()
 		return 0, false
 	}
@@ -439,7 +446,7 @@ func (w *writer) flush(deadline time.Time) {
 	if w.acks.stop(); !w.idle() {
 		w.start()
 	}
-	for w.running {
+	for w.running.Load() {
 		if !awaitChange(w, t.C) {
 			return
 		}
@@ -451,7 +458,7 @@ func (w *writer) close() {
 	w.mu.Lock()
 	w.end(errWriterClosed)
 	w.acks.stop()
-	for w.running {
+	for w.running.Load() {
 		awaitChange[struct{}](w, nil)
 	}
 	w.mu.Unlock()

@@ -142,8 +142,8 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 
 // What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
 const (
-	ownMemory        = 24 << 20
-	connectionMemory = 40 << 10
+	ownMemory        = 20 << 20
+	connectionMemory = 12 << 10
 )
 
 // From manyConnections on, garbage is collected when it is crowdPercent of what is in use: most of that is what the connections

@@ -122,20 +122,19 @@ func (w *world) kept() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := j.Read(0, journal.Filter{Event: "n"})
+	defer j.Close()
+	r := j.Read(journal.Query{Filter: journal.Only("", "n"), Bounded: true})
 	defer r.Close()
-	ctx, cancel := context.WithCancel(w.t.Context())
-	cancel()
 	var list []string
-	for err == nil {
-		err = r.Next(ctx, func(e *journal.Entry) error {
+	entries := make([]journal.Entry, 64)
+	for n := 0; err == nil; n, err = r.Next(w.t.Context(), entries) {
+		for _, e := range entries[:n] {
 			codec := carrier.CBOR
 			if e.JSON {
 				codec = carrier.JSON
 			}
 			list = append(list, carrier.RawValue(codec, e.Data).String())
-			return nil
-		})
+		}
 	}
 	return strings.Join(list, " ")
 }

@@ -9,9 +9,11 @@ import (
 // syncData writes a file's content to disk, and of what the file system knows about it only what is needed to read it.
 func syncData(f *os.File) error {
 	for {
-		err := syscall.Fdatasync(int(f.Fd()))
-		if !errors.Is(err, syscall.EINTR) {
-			return os.NewSyscallError("fdatasync "+f.Name(), err)
+		switch err := syscall.Fdatasync(int(f.Fd())); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EINTR):
+			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 		}
 	}
 }

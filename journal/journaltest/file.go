@@ -137,6 +137,9 @@ func (f *File) Sync() error {
 	if err := f.c.step(true); err != nil {
 		return err
 	}
+	if f.c.faults.SyncErr != nil {
+		return f.c.faults.SyncErr
+	}
 	if countDown(&f.c.faults.FailSync) {
 		for _, w := range f.pending { // some of it is written; the system forgets the rest, and still shows it
 			if f.c.rng.IntN(2) == 0 {

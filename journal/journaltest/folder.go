@@ -37,6 +37,7 @@ type Faults struct {
 	FailWrite int   // operations until a write fails in the middle
 	Err       error // of all that would change something; nil: there is none
 	ReadErr   error // of all reads
+	SyncErr   error // of each Sync of a file
 
 	SyncDelay  time.Duration // of each Sync, of a file or of the folder
 	WriteDelay time.Duration
@@ -127,6 +128,15 @@ func (c *Folder) Damage(name string, damage func(data []byte)) {
 	}
 	damage(f.disk.whole())
 	damage(f.data.whole())
+}
+
+// Lie has the disk lose all that was not written, although it said that it was. See [Faults].NoFileSync.
+func (c *Folder) Lie() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.names {
+		f.pending = nil
+	}
 }
 
 // Bad has a part of a file that cannot be read: length bytes from at on.

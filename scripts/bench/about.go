@@ -28,13 +28,18 @@ func machine() string {
 // settings describes the settings of the peers.
 func settings(o *options) map[string]string {
 	return map[string]string{
-		"rounds":      fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
-		peerHub:       fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
-		peerHubJSON:   fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
-		peerMosquitto: fmt.Sprintf("QoS 1, up to %d in flight, no persistence, nothing limited, nodelay", mqttInFlight),
-		peerNATS:      "core: unacknowledged; its own client library",
-		peerMochi:     fmt.Sprintf("QoS 1, senders at most %d messages ahead of the slowest listener", new(mochiPeer).ahead()),
-		peerRelay:     "forwards length-prefixed bytes: the limit",
+		"rounds":          fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
+		peerHub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
+		peerHubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
+		peerJournal:       "as sighub, and what is acknowledged is synced; listeners hear at once",
+		peerSlowDisk:      fmt.Sprintf("as sighub-journal, each sync %s slower", slowDiskBy),
+		peerMosquittoDisk: "as mosquitto, with sessions that it saves each second; syncs nothing that it acknowledges",
+		peerJetStream:     fmt.Sprintf("file store, ordered consumers, up to %d in flight; syncs each two minutes", jetStreamInFlight),
+		peerJetStreamSync: "as nats-js, syncs what it acknowledges (sync_interval: always)",
+		peerMosquitto:     fmt.Sprintf("QoS 1, up to %d in flight, no persistence, nothing limited, nodelay", mqttInFlight),
+		peerNATS:          "core: unacknowledged; its own client library",
+		peerMochi:         fmt.Sprintf("QoS 1, senders at most %d messages ahead of the slowest listener", new(mochiPeer).ahead()),
+		peerRelay:         "forwards length-prefixed bytes: the limit",
 	}
 }
 

@@ -27,6 +27,7 @@ type figure struct {
 type env struct {
 	bin  string // folder of the programs
 	tmp  string // folder for this run of the case
+	disk string // another one, on a disk
 	warm time.Duration
 	span time.Duration // how long to measure
 
@@ -42,19 +43,22 @@ func brokers() []string { return []string{peerHub, peerMosquitto, peerNATS, peer
 
 // allCases lists the cases in the order in which they run.
 func allCases() []benchCase {
-	dialects := peerNames()
+	dialects := []string{peerHub, peerHubJSON, peerMosquitto, peerNATS, peerMochi, peerRelay}
+	keepers := []string{peerJournal, peerMosquittoDisk, peerJetStream, peerJetStreamSync}
+	withKeepers := slices.Concat(dialects, keepers)
 	return []benchCase{
-		{"one-to-one", "1 sender, 1 listener, as fast as it goes", dialects, fan{1, 1, 0}.run},
-		{"one-to-10", "1 sender, 10 listeners", dialects, fan{1, 10, 0}.run},
+		{"one-to-one", "1 sender, 1 listener, as fast as it goes", peerNames(), fan{1, 1, 0}.run},
+		{"one-to-10", "1 sender, 10 listeners", withKeepers, fan{1, 10, 0}.run},
 		{"100-to-10", "100 senders, 10 listeners that hear everything", brokers(), fan{100, 10, 10_000}.run},
 		{"one-to-1000", "1 sender, 1,000 listeners", brokers(), fan{1, 1000, 64}.run},
 		{"request-1", "round trips, one at a time", brokers(), requests{1}.run},
 		{"request-64", "round trips, 64 at a time over one connection", brokers(), requests{64}.run},
-		{"latency", "1 sender, 1 listener, 1,000 events/s", dialects, latency},
+		{"latency", "1 sender, 1 listener, 1,000 events/s", withKeepers, latency},
+		{"ack-one", "1 event at a time: until it is acknowledged", slices.Concat([]string{peerHub}, keepers), ackOne},
 		{"devices", "200 devices on 200 PTYs, 20 readings/s each, to 1 listener", []string{peerHub}, devices},
 		{"slow-listener", "1 of 101 listeners stops reading for good", []string{peerHub}, slowListener},
 		{"idle", "10,000 listeners that hear nothing", brokers(), idle},
-		{"startup", "from the start of the program to the first connection, and its memory", brokers(), startup},
+		{"startup", "from the start of the program to the first connection, and its memory", append(brokers(), peerJournal), startup},
 		{"in-process", "hub.Router alone, local listeners", []string{peerHub}, inProcess},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -19,10 +20,12 @@ import (
 // sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
 type hubPeer struct {
 	process
-	json     bool       // its clients speak JSON, with hello
-	policy   hub.Policy // of slow listeners
-	serial   []string   // ports
-	profiled bool       // cmd/hub instead of the real binary: see profile.go
+	json     bool          // its clients speak JSON, with hello
+	journal  bool          // it keeps a journal
+	slower   time.Duration // each sync of its files takes so much longer
+	policy   hub.Policy    // of slow listeners
+	serial   []string      // ports
+	profiled bool          // cmd/hub instead of the real binary: see profile.go
 }
 
 // hubWindow is how many messages each end may have unanswered.
@@ -32,6 +35,7 @@ const hubWindow = 1024
 // unanswered. With many senders that is more than the default, of which twice as much would be dropped.
 const hubConfig = `listen: [%q]
 state: %q
+journal: %s
 limits:
   clients: 20000
   outstanding: %d
@@ -54,7 +58,11 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	if p.policy != hub.DefaultPolicy {
 		limits = fmt.Sprintf(hubPolicy, p.policy)
 	}
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), hubWindow, hubWindow*max(1, e.senders), limits)
+	journal := "off"
+	if p.journal {
+		journal = fmt.Sprintf("{folder: %q}", filepath.Join(e.disk, "journal"))
+	}
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), journal, hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
 	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
 	for _, path := range p.serial {
@@ -63,7 +71,19 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	if p.profiled {
 		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
 	}
+	if p.slower > 0 {
+		command = append(slowDisk(p.slower), command...)
+	}
 	return command, os.WriteFile(file, config, 0o644)
+}
+
+// slowDisk returns the command that starts another one and makes each sync of its files take longer by so much. The process stays
+// the direct child of whoever starts it, and is stopped for nothing but these calls.
+func slowDisk(by time.Duration) []string {
+	return []string{
+		"strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
+		"-e", fmt.Sprintf("inject=fdatasync,fsync:delay_exit=%d", by.Microseconds()),
+	}
 }
 
 // A hubClient is one connection.

@@ -34,6 +34,7 @@ type options struct {
 	span    time.Duration
 	json    string
 	bin     string
+	disk    string
 	peers   []string
 	profile string
 	cases   []benchCase
@@ -49,6 +50,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	f.DurationVar(&o.span, "span", 0, "how long each measurement lasts; default 3s, with --quick 0.5s")
 	f.StringVar(&o.json, "json", "", "the file for all figures; run.sh says out/bench.json beside it")
 	f.StringVar(&o.bin, "bin", "out/bin", "the folder of the programs; run.sh builds them and says where")
+	f.StringVar(&o.disk, "disk", "out/disk", "a folder on a disk, for what peers keep; run.sh says out/disk beside it")
 	f.StringVar(&peers, "peers", strings.Join(peerNames(), ","), "the peers to measure")
 	f.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the hub, which is then measured alone and once")
 	f.Usage = func() {
@@ -67,7 +69,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 		rounds, span = 2, time.Second/2
 	}
 	if o.profile != "" {
-		rounds, span, peers, o.json = 1, 5*time.Second, peerHub, "" // such figures are not to be kept
+		rounds, span, peers, o.json = 1, 5*time.Second, peerHub+","+peerJournal, "" // such figures are not to be kept
 	}
 	o.rounds = cmp.Or(max(o.rounds, 0), rounds)
 	o.span = cmp.Or(max(o.span, 0), span)
@@ -98,8 +100,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := allowFiles(); err != nil {
 		return err
 	}
+	if err := checkDisk(o.disk); err != nil {
+		return err
+	}
 	r := report{Time: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Settings: settings(o)}
 	if r.Versions, err = versions(ctx, o.bin); err != nil {
+		return err
+	}
+	if r.Settings["disk"], err = describeDisk(o.disk); err != nil {
 		return err
 	}
 	var all results
@@ -164,12 +172,17 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 	if err != nil {
 		return nil, err
 	}
-	e := &env{bin: o.bin, tmp: tmp, span: o.span, warm: o.span / 4}
+	disk, err := os.MkdirTemp(o.disk, "bench")
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(tmp))
+	}
+	syscall.Sync() // what was written before is not to be written meanwhile
+	e := &env{bin: o.bin, tmp: tmp, disk: disk, span: o.span, warm: o.span / 4}
 	if o.profile != "" {
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
 			return nil, err
 		}
-		e.profile = filepath.Join(o.profile, c.name+".cpu.pprof")
+		e.profile = filepath.Join(o.profile, c.name+"."+name+".cpu.pprof")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, measurePatience+40*o.span, errors.New("it takes too long"))
 	defer cancel()
@@ -177,5 +190,5 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 	if err == nil && len(figures) == 0 {
 		err = errors.New("it yields no figure")
 	}
-	return figures, errors.Join(err, os.RemoveAll(tmp))
+	return figures, errors.Join(err, os.RemoveAll(tmp), os.RemoveAll(disk))
 }

@@ -7,22 +7,37 @@ import (
 	"path/filepath"
 )
 
-// mosquittoPeer is Debian's Mosquitto, QoS 1, without storage and without limits.
-type mosquittoPeer struct{ mqttClients }
+// mosquittoPeer is Debian's Mosquitto, QoS 1, without limits.
+type mosquittoPeer struct {
+	mqttClients
+	// disk has it save sessions, and what waits for them, as often as it can: each second. It cannot sync what it acknowledges.
+	disk bool
+}
 
 func (*mosquittoPeer) ahead() int { return 0 }
 
-// mosquittoConfig is its configuration, with the port.
+// mosquittoConfig is its configuration, with the port and what it saves.
 const mosquittoConfig = `listener %d 127.0.0.1
 allow_anonymous true
-persistence false
 max_inflight_messages 0
 max_queued_messages 0
 set_tcp_nodelay true
 log_type error
+%s
 `
 
-func (*mosquittoPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+// What it saves. It would change its user if it were started by root, and then could not write where it is to.
+const (
+	mosquittoForgets = "persistence false"
+	mosquittoSaves   = "user root\npersistence true\npersistence_location %s/\nautosave_interval 1"
+)
+
+func (p *mosquittoPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+	saves := mosquittoForgets
+	p.persistent = p.disk
+	if p.disk {
+		saves = fmt.Sprintf(mosquittoSaves, e.disk)
+	}
 	file := filepath.Join(e.tmp, "mosquitto.conf")
-	return []string{"mosquitto", "-c", file}, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, addr.Port()), 0o644)
+	return []string{"mosquitto", "-c", file}, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, addr.Port(), saves), 0o644)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,8 @@ const (
 	mqttPubAck    = 0x40
 	mqttSubscribe = 0x82
 	mqttSubAck    = 0x90
+
+	mqttClean = 0x02 // a flag of mqttConnect
 )
 
 // mqttInFlight is the number of messages that a sender may have unacknowledged. Brokers acknowledge at once, even if nobody has heard the
@@ -41,8 +44,9 @@ type mqttConn struct {
 	done    chan struct{}
 }
 
-// dialMQTT connects. One goroutine calls fn for each message that arrives.
-func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
+// dialMQTT connects. One goroutine calls fn for each message that arrives. A client with a name has a session that outlives the
+// connection.
+func dialMQTT(addr, name string, fn func([]byte)) (*mqttConn, error) {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return nil, err
@@ -50,8 +54,12 @@ func dialMQTT(addr string, fn func([]byte)) (*mqttConn, error) {
 	m := &mqttConn{
 		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(mqttInFlight), fn: fn, done: make(chan struct{}),
 	}
-	// A clean session without keepalive. The broker chooses the name of the client.
-	err = m.ask([]byte{mqttConnect, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 0}, mqttConnAck, 1)
+	flags := byte(0)
+	if name == "" { // the broker chooses one
+		flags = mqttClean
+	}
+	hello := []byte{mqttConnect, byte(12 + len(name)), 0, 4, 'M', 'Q', 'T', 'T', 4, flags, 0, 0} // without keepalive
+	err = m.ask(appendText(hello, name), mqttConnAck, 1)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -193,7 +201,11 @@ func (p *mqttPublisher) drain() error {
 }
 
 // mqttClients makes the clients of an MQTT broker.
-type mqttClients struct{ process }
+type mqttClients struct {
+	process
+	persistent bool // listeners have sessions that the broker keeps
+	listeners  atomic.Int64
+}
 
 const (
 	topicAll      = "e/#"
@@ -213,7 +225,7 @@ func (*mqttClients) acknowledged() bool { return true }
 func ignore([]byte) {}
 
 func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error) {
-	m, err := dialMQTT(b.addr, ignore)
+	m, err := dialMQTT(b.addr, "", ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +239,11 @@ func (b *mqttClients) subscribe(_ context.Context, sender int, fn func([]byte)) 
 
 // listen returns a client that hears a topic, after prepare was called with it.
 func (b *mqttClients) listen(topic string, fn func([]byte), prepare func(*mqttConn)) (*mqttConn, error) {
-	m, err := dialMQTT(b.addr, fn)
+	name := ""
+	if b.persistent {
+		name = fmt.Sprintf("listener%d", b.listeners.Add(1))
+	}
+	m, err := dialMQTT(b.addr, name, fn)
 	if err != nil {
 		return nil, err
 	}

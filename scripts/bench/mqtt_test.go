@@ -44,7 +44,7 @@ func TestMQTT(t *testing.T) {
 	}()
 
 	heard := make(chan []byte, 1)
-	m, err := dialMQTT(l.Addr().String(), func(p []byte) { heard <- bytes.Clone(p) })
+	m, err := dialMQTT(l.Addr().String(), "", func(p []byte) { heard <- bytes.Clone(p) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,28 +59,44 @@ const patience = 30 * time.Second
 
 // The names of the peers, in the order of the table's columns.
 const (
-	peerHub       = "sighub"
-	peerHubJSON   = "sighub-json"
-	peerMosquitto = "mosquitto"
-	peerNATS      = "nats"
-	peerMochi     = "mochi"
-	peerRelay     = "relay"
+	peerHub           = "sighub"
+	peerHubJSON       = "sighub-json"
+	peerJournal       = "sighub-journal"
+	peerSlowDisk      = "sighub-slow-disk"
+	peerMosquitto     = "mosquitto"
+	peerMosquittoDisk = "mosquitto-disk"
+	peerNATS          = "nats"
+	peerJetStream     = "nats-js"
+	peerJetStreamSync = "nats-js-sync"
+	peerMochi         = "mochi"
+	peerRelay         = "relay"
 )
+
+// slowDiskBy is how much longer each sync of peerSlowDisk takes.
+const slowDiskBy = 10 * time.Millisecond
 
 // peerNames lists them.
 func peerNames() []string {
-	return []string{peerHub, peerHubJSON, peerMosquitto, peerNATS, peerMochi, peerRelay}
+	return []string{
+		peerHub, peerHubJSON, peerJournal, peerSlowDisk, peerMosquitto, peerMosquittoDisk, peerNATS, peerJetStream, peerJetStreamSync,
+		peerMochi, peerRelay,
+	}
 }
 
 // newPeer returns a peer that is not started.
 func newPeer(name string) (peer, error) {
 	p := map[string]peer{
-		peerHub:       new(hubPeer),
-		peerHubJSON:   &hubPeer{json: true},
-		peerMosquitto: new(mosquittoPeer),
-		peerNATS:      new(natsPeer),
-		peerMochi:     new(mochiPeer),
-		peerRelay:     new(relayPeer),
+		peerHub:           new(hubPeer),
+		peerHubJSON:       &hubPeer{json: true},
+		peerJournal:       &hubPeer{journal: true},
+		peerMosquitto:     new(mosquittoPeer),
+		peerSlowDisk:      &hubPeer{journal: true, slower: slowDiskBy},
+		peerMosquittoDisk: &mosquittoPeer{disk: true},
+		peerNATS:          new(natsPeer),
+		peerJetStream:     new(jetStreamPeer),
+		peerJetStreamSync: &jetStreamPeer{sync: "always"},
+		peerMochi:         new(mochiPeer),
+		peerRelay:         new(relayPeer),
 	}[name]
 	if p == nil {
 		return nil, fmt.Errorf("no peer is called %q: the peers are %v", name, peerNames())

@@ -16,6 +16,11 @@ func promises() []promise {
 		{"one-to-10", "events/s", peerHub, peerMosquitto, true, 8},
 		{"one-to-10", "events/s", peerHub, peerNATS, true, 0.7},
 		{"one-to-one", "events/s", peerHubJSON, peerMosquitto, true, 2},
+		{"one-to-one", "events/s", peerJournal, peerHub, true, 0.6},
+		{"one-to-one", "events/s", peerJournal, peerJetStream, true, 2},
+		{"one-to-one", "events/s", peerJournal, peerJetStreamSync, true, 50},
+		{"one-to-one", "events/s", peerSlowDisk, "", true, 60_000},
+		{"ack-one", "acknowledged, in fdatasyncs", peerJournal, "", false, 1.5},
 		{"latency", "p99, µs", peerHub, peerNATS, false, 1},
 		{"request-64", "requests/s", peerHub, peerNATS, true, 0.7},
 		{"devices", "readings/s", peerHub, "", true, 0.95 * deviceCount * 20}, // all are heard, or the case fails: this is in time

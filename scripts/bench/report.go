@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,9 +38,9 @@ func (r *report) write(file string) error {
 // print prints the table.
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n", r.Machine, r.Time)
-	for _, peer := range append(peerNames(), "rounds") {
+	for _, peer := range append(peerNames(), "rounds", "disk") {
 		if s := strings.TrimSpace(r.Versions[peer] + "  " + r.Settings[peer]); s != "" {
-			fmt.Fprintf(w, "  %-12s %s\n", peer, s)
+			fmt.Fprintf(w, "  %-16s %s\n", peer, s)
 		}
 	}
 	versus := []string{peerMosquitto, peerNATS}
@@ -72,7 +73,7 @@ func (r *report) print(w io.Writer) {
 		table = append(table, line)
 	}
 	fmt.Fprintln(w)
-	printTable(w, table, 2)
+	printTable(w, withoutEmpty(table), 2)
 	if len(r.Promises) > 0 {
 		table = [][]string{{"promise", "measured", ""}}
 		for _, v := range r.Promises {
@@ -88,6 +89,20 @@ func (r *report) print(w io.Writer) {
 	for _, f := range r.Failures {
 		fmt.Fprintln(w, "FAILED", f)
 	}
+}
+
+// withoutEmpty returns a table without the columns that have nothing but a head.
+func withoutEmpty(table [][]string) [][]string {
+	less := make([][]string, len(table))
+	for i := range table[0] {
+		if !slices.ContainsFunc(table[1:], func(line []string) bool { return line[i] != "" }) {
+			continue
+		}
+		for n, line := range table {
+			less[n] = append(less[n], line[i])
+		}
+	}
+	return less
 }
 
 // printTable aligns columns; the first few to the left, the others to the right.

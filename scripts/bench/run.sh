@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures sighub and brokers that could take its place, side by side, prints one table, and writes all figures to a JSON file.
-# It needs Go. It installs Mosquitto with apt if it may; the others are Go modules. README.md beside this file says what is
+# It needs Go. It installs Mosquitto and strace with apt if it may; the others are Go modules. README.md beside this file says what is
 # measured and how.
 #
 #   scripts/bench/run.sh                          everything: half an hour
@@ -11,20 +11,24 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin # where mosquitto is
 
-if ! command -v mosquitto >/dev/null; then
+missing=()
+for program in mosquitto strace; do
+	command -v "$program" >/dev/null || missing+=("$program")
+done
+if ((${#missing[@]} > 0)); then
 	as_root=()
 	((EUID == 0)) || as_root=(sudo -n)
 	if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
-		echo "mosquitto is missing; install it, on Debian with: sudo apt-get install mosquitto" >&2
+		echo "${missing[*]} missing; install what is missing, on Debian with: sudo apt-get install ${missing[*]}" >&2
 		exit 1
 	fi
-	install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mosquitto)
+	install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}")
 	{ "${install[@]}" || { "${as_root[@]}" apt-get update -qq && "${install[@]}"; }; } >&2
-	# The package starts a broker itself, which is not needed.
-	[[ ! -d /run/systemd/system ]] || "${as_root[@]}" systemctl disable --quiet --now mosquitto
+	# The package of mosquitto starts a broker itself, which is not needed.
+	[[ " ${missing[*]} " != *" mosquitto "* || ! -d /run/systemd/system ]] || "${as_root[@]}" systemctl disable --quiet --now mosquitto
 fi
 
 mkdir -p "$here/out/bin"
 go -C "$here/../.." build -o "$here/out/bin/" ./cmd/sighub
 go -C "$here" build -o "$here/out/bin/" . ./cmd/... github.com/nats-io/nats-server/v2
-exec "$here/out/bin/bench" --bin "$here/out/bin" --json "$here/out/bench.json" "$@"
+exec "$here/out/bin/bench" --bin "$here/out/bin" --disk "$here/out/disk" --json "$here/out/bench.json" "$@"

@@ -48,16 +48,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Name returns that of the file.
 func (r *Run) Name() string { return fmt.Sprintf("%016x-%016x%s", r.From, r.To, suffix) }
 
-// parseName returns what the name of a file says.
-func parseName(name string) (from, to uint64, ok bool) {
-	name, ok = strings.CutSuffix(name, suffix)
+// isName reports whether a file of that name is a run.
+func isName(name string) bool {
+	name, ok := strings.CutSuffix(name, suffix)
 	first, second, both := strings.Cut(name, "-")
 	if !ok || !both || len(first) != 16 || len(second) != 16 {
-		return 0, 0, false
+		return false
 	}
 	from, err := strconv.ParseUint(first, 16, 64)
 	to, err2 := strconv.ParseUint(second, 16, 64)
-	return from, to, err == nil && err2 == nil && from < to
+	return err == nil && err2 == nil && from < to
 }
 
 // header returns the first bytes of the file.

@@ -21,7 +21,7 @@ func Load(dir folder.Folder) (runs Runs, useless []string, errs []error) {
 		return nil, nil, []error{err}
 	}
 	for _, name := range names {
-		if _, _, ok := parseName(name); !ok {
+		if !isName(name) {
 			continue
 		}
 		r, err := readRun(dir, name)
@@ -102,6 +102,34 @@ func (rs Runs) Foldable() Runs {
 		}
 	}
 	return nil
+}
+
+// A Report is what a file has.
+type Report struct {
+	Name string
+	Size int64
+	Err  error // why some of it cannot be read
+}
+
+// Verify reads all runs of a folder.
+func Verify(dir folder.Folder) (list []Report) {
+	names, _ := dir.List()
+	slices.Sort(names)
+	for _, name := range names {
+		if !isName(name) {
+			continue
+		}
+		report := Report{Name: name}
+		r, err := readRun(dir, name)
+		if err == nil {
+			report.Size, err = r.Size, r.Check(dir)
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // else it was folded meanwhile
+			report.Err = err
+			list = append(list, report)
+		}
+	}
+	return list
 }
 
 // Check reads all of a run.

@@ -24,6 +24,8 @@ type Device struct {
 	resyncing     bool // see resync.go
 	repeats       int  // of the first frame without a time
 	renumber      bool // the next answer to HELLO makes it number anew
+	astray        bool // it is answered for what is not kept
+	moving        bool // when it numbers anew, it is as if it were at another hub
 	end           *HubEnd
 	used          uint64 // a larger number means more recently
 	settled       settled

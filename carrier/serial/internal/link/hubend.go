@@ -283,6 +283,9 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	known := d.isNumbered()
 	if d.renumber {
 		d.beginNumbering()
+		if d.moving {
+			d.moving, d.session = false, l.otherHub(d.session)
+		}
 	}
 	l.beginSession(now, d)
 	w := wire.Welcome{Session: d.session, MaxFrame: d.Link.limits.MaxFrame, Window: d.Link.limits.window, Known: known,
@@ -348,6 +351,15 @@ func (l *HubEnd) beginSession(now time.Time, d *Device) {
 	}
 	d.Link.begin(now, session, Limits{MaxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow})
 	d.compareClock(l.frameBegan.Add(-helloTrip), now, *h)
+}
+
+// otherHub returns a session of which a device thinks that it is one of another hub.
+func (l *HubEnd) otherHub(former uint16) uint16 {
+	hub := min(max(byte(l.Random()>>8), 1), wire.CRCStart>>8-1)
+	if hub == byte(former>>8) {
+		hub = hub%(wire.CRCStart>>8-1) + 1
+	}
+	return uint16(hub)<<8 | former&0xff
 }
 
 // newSession returns the number of a device's next session. Its high byte is the hub's, by which a device tells hubs apart; for a

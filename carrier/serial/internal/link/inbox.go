@@ -11,9 +11,9 @@ type Incoming struct {
 	settled   bool // the owner has dealt with it: see state.go
 	prompt    bool // it came soon after an answer, for which the other end seems to have waited
 
-	unanswerable bool   // nobody can answer it once the hub has forgotten the answer
-	reply        []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
-	due          bool   // the answer is to be sent, perhaps again
+	presumed []byte // see Presume
+	reply    []byte // payload of the REP frame; nil: done without a response, so that an ACK frame will do
+	due      bool   // the answer is to be sent, perhaps again
 }
 
 // Answered reports whether the frame has its answer.

@@ -34,6 +34,9 @@ type cutHub struct {
 	busy    time.Time    // until then the hub deals with nothing
 	waiting []cutCommit
 	slow    time.Duration // longest time until a commit
+
+	failing bool    // the disk has failed: everything is answered, and nothing is kept
+	unkept  []int64 // what was answered and not kept
 }
 
 // A cutArrival is a frame with which the hub deals some time after it has come.
@@ -122,6 +125,11 @@ func (h *cutHub) deal(now time.Time, a cutArrival) {
 	}
 	must(h.line.t, err)
 	d.Settle(a.In)
+	if h.failing {
+		d.Stray()
+	} else {
+		d.Kept()
+	}
 	c := cutCommit{state: d.State(now, []byte("own")), then: func() { d.Link.Answer(a.In, nil) }}
 	for _, r := range rs {
 		if r.Lost > 0 {
@@ -145,7 +153,11 @@ func (h *cutHub) commit(now time.Time) {
 	for len(h.waiting) > 0 && !h.waiting[0].at.After(now) {
 		c := h.waiting[0]
 		h.waiting = h.waiting[1:]
-		h.keep(c)
+		if h.failing {
+			h.unkept = append(h.unkept, c.heard...)
+		} else {
+			h.keep(c)
+		}
 		c.then()
 	}
 }
@@ -228,6 +240,7 @@ func (l *cutLine) settled(refused int64) int64 {
 		refused++
 		l.tick()
 	}
+	l.tick() // which tells what waits
 	told := func() (n int64) {
 		for _, h := range l.hubs {
 			n += h.lost
@@ -303,6 +316,122 @@ func (l *cutLine) misfortune(size chipSize) {
 			l.plug(l.hubs[l.rng.IntN(len(l.hubs))])
 		} else {
 			l.plug(l.at)
+		}
+	}
+}
+
+// TestResetAndPowerCut: a chip takes readings while nobody listens, its clock stands still, and it is reset and keeps its memory. Then
+// the hub is killed in the middle of what has waited. The times of the rest are right, as far as is said.
+func TestResetAndPowerCut(t *testing.T) {
+	for _, size := range chipSizes {
+		if size.sendOnly {
+			continue // it keeps nothing
+		}
+		for _, c := range []struct {
+			name          string
+			before, after uint64 // further starts of the machine, before the reset is heard of and in the middle
+		}{{"killed", 0, 0}, {"power cut", 0, 1}, {"power cut before", 1, 0}, {"power cut twice", 1, 1}} {
+			t.Run(size.name+", "+c.name, func(t *testing.T) {
+				l := newCutLine(t, newChip(t, size), 3, fault.Harm{}, 1, 5*time.Millisecond)
+				right := l.onTime
+				l.onTime = func(value int64, at time.Time, uncertainty time.Duration) {
+					if right(value, at, uncertainty); uncertainty > time.Minute {
+						t.Errorf("reading %d is sure to %v", value, uncertainty)
+					}
+				}
+				ticks := func(n int) {
+					for range n {
+						l.tick()
+					}
+				}
+				ticks(4000)
+				l.report()
+				ticks(3000)
+				l.cut(500)
+				l.machine += c.before
+				refused := int64(0)
+				for len(l.taken) < 200 && refused == 0 { // until the ring is full
+					if !l.report() {
+						refused++
+					}
+					l.alone(150)
+				}
+				taken := len(l.taken)
+				l.asleep(10 * time.Second)
+				l.reset(true)
+				h := l.at
+				h.start()
+				l.hub = h.end
+				for deadline := l.now.Add(5 * time.Second); len(h.heard) < 2; l.tick() {
+					if l.now.After(deadline) {
+						t.Fatal("nothing is heard")
+					}
+				}
+				if len(h.heard) == taken {
+					t.Fatalf("all of %d readings come at once", taken)
+				}
+				l.device = nil
+				l.machine += c.after
+				h.start()
+				l.hub = h.end
+				ticks(4000)
+				l.check(l.settled(refused))
+			})
+		}
+	}
+}
+
+// TestDiskFails: the disk of a hub fails, and the hub answers for what it does not keep, for any number of frames; then it is killed, or
+// the disk works again and it is killed later. What is on record is there once, and of what is not on record everything was answered: no
+// number of the older state is taken for one of the device's.
+func TestDiskFails(t *testing.T) {
+	for _, size := range []chipSize{chipSizes[0], chipSizes[2]} {
+		c := newChip(t, size)
+		for _, mended := range []bool{false, true} {
+			for frames := 1; frames <= 75; frames++ {
+				// It takes some 30 readings until the device has new numbers.
+				if every := frames >= 30 && size.window == 1 && !mended; !every && frames%13 != 1 {
+					continue
+				}
+				l := newCutLine(t, c, 3, fault.Harm{}, 1, 5*time.Millisecond)
+				h := l.at
+				report := func(n int) {
+					for range n {
+						l.report()
+						for range 20 { // one frame each
+							l.tick()
+						}
+					}
+				}
+				for range 1000 {
+					l.tick()
+				}
+				report(5)
+				h.failing = true
+				report(frames)
+				if mended {
+					h.failing = false
+					report(frames)
+				}
+				l.report()
+				l.tick() // a frame is on its way
+				l.device, h.failing = nil, false
+				h.start()
+				l.hub = h.end
+				report(100)
+				for range 3000 {
+					l.tick()
+				}
+				if !slices.IsSorted(h.heard) || l.chip.waiting > 0 {
+					t.Errorf("%s, %d frames, mended %t: on record are %v; %d bytes wait", size.name, frames, mended, h.heard, l.chip.waiting)
+				}
+				all := slices.Concat(h.heard, h.unkept)
+				slices.Sort(all)
+				if len(slices.Compact(slices.Clone(h.heard))) != len(h.heard) || len(slices.Compact(all)) != len(l.taken) {
+					t.Errorf("%s, %d frames, mended %t: of %d readings are on record %v, and answered without that %v", size.name, frames, mended,
+						len(l.taken), h.heard, h.unkept)
+				}
+			}
 		}
 	}
 }

@@ -24,6 +24,19 @@ func (d *Device) resync(in *Incoming) {
 	d.Link.in.takeBack(in.number)
 }
 
+// Stray says that the device is answered for what is not kept, so that a later run of the hub may know older numbers only, which
+// could stand for others modulo 32. So the device is to number its frames anew, as if it were plugged into another hub: then it takes no
+// number of the later run for one of its own. Until Kept is called, Stray does nothing more.
+func (d *Device) Stray() {
+	if !d.astray {
+		d.astray, d.moving = true, true
+		d.resyncing, d.repeats = true, 0
+	}
+}
+
+// Kept says that the device is only answered for what is kept.
+func (d *Device) Kept() { d.astray = false }
+
 // passOver ignores a reliable frame while the hub waits. It reports whether to ask for HELLO now.
 func (d *Device) passOver(number uint8) (ask bool) {
 	in := &d.Link.in

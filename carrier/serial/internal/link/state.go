@@ -58,9 +58,9 @@ func (d *Device) Settle(in *Incoming) {
 	d.settled = settled{true, (in.number + 1) % wire.FrameNumbers, d.timeline, d.taken}
 }
 
-// Unanswerable notes that a frame asks for something that nobody can say any more once the hub was killed. Other frames are then
-// answered as done.
-func (in *Incoming) Unanswerable() { in.unanswerable = true }
+// Presume says how a frame is to be answered, with the payload of a REP frame, if the hub is killed when it has settled the frame and
+// not answered it. Other frames are then answered as done.
+func (in *Incoming) Presume(reply []byte) { in.presumed = reply }
 
 // State returns what the next run of the hub has to know of the device to go on with its frames, with what its owner adds. It knows
 // the frames that are settled, and no others that have arrived.
@@ -130,21 +130,22 @@ func (d *Device) appendAnswers(dst []byte) []byte {
 	return append(wire.AppendUint(dst, count), list...)
 }
 
-var errAnswerLost = errors.New("the hub was restarted, and has lost the answer")
+// ErrAnswerLost answers a message whose answer was lost when the hub was killed.
+var ErrAnswerLost = errors.New("the hub was restarted: the answer is lost")
 
 // kept returns the payload of the REP frame with which the next run of the hub is to answer the frame, nil for done.
 func (in *Incoming) kept() []byte {
-	switch {
-	case !in.answered && !in.unanswerable, in.answered && in.reply == nil:
-		return nil
-	case in.answered && len(in.reply) <= maxKeptReply:
-		return in.reply
-	case in.answered:
-		if short := wire.ShortenReply(in.reply, maxKeptReply); short != nil {
-			return short
-		}
+	reply := in.presumed
+	if in.answered {
+		reply = in.reply
 	}
-	return wire.PackReply(carrier.Failed(errAnswerLost), maxKeptReply)
+	if len(reply) <= maxKeptReply {
+		return reply
+	}
+	if short := wire.ShortenReply(reply, maxKeptReply); short != nil {
+		return short
+	}
+	return wire.PackReply(carrier.Failed(ErrAnswerLost), maxKeptReply)
 }
 
 // recall makes a device known of which an earlier run of the hub has kept a state, unless it is known. A state that cannot be read

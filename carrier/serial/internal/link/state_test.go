@@ -129,31 +129,27 @@ func TestStateOfAnswers(t *testing.T) {
 	failed := func(text string) []byte { return wire.PackReply(carrier.Failed(errors.New(text)), 200) }
 	long := strings.Repeat("x", 100)
 	many := make([]int, 100)
-	lost := wire.PackReply(carrier.Failed(errAnswerLost), maxKeptReply)
+	lost := wire.PackReply(carrier.Failed(ErrAnswerLost), maxKeptReply)
 	for name, c := range map[string]struct {
-		answered     bool
-		reply        []byte
-		unanswerable bool
-		want         []byte
+		answered              bool
+		reply, presumed, want []byte
 	}{
-		"done":                     {true, nil, false, nil},
-		"done, nobody knows what":  {true, nil, true, nil},
-		"not answered":             {false, nil, false, nil},
-		"not answered, unknown":    {false, nil, true, lost},
-		"refused":                  {true, failed("no"), false, failed("no")},
-		"refused at length":        {true, failed(long), false, []byte{0x21}},
-		"refused in part":          {true, wire.PackRefusal(carrier.Failed(errors.New("no")), []int{1, 2}, 200), false, wire.PackRefusal(carrier.Failed(errors.New("no")), []int{1, 2}, 200)},
-		"refused in part, long":    {true, wire.PackRefusal(carrier.Failed(errors.New(long)), []int{1, 2}, 200), false, append([]byte{0x21, 0x60}, 0x82, 1, 2)},
-		"refused in many parts":    {true, wire.PackRefusal(carrier.Failed(errors.New(long)), many, 300), false, []byte{0x21}},
-		"a response":               {true, wire.PackReply(carrier.Done(5), 200), true, []byte{0, 5}},
-		"a response that is large": {true, wire.PackReply(carrier.Done(long), 200), true, lost},
+		"done":                     {true, nil, nil, nil},
+		"done, presumed failed":    {true, nil, lost, nil},
+		"not answered":             {false, nil, nil, nil},
+		"not answered, presumed":   {false, nil, failed("no"), failed("no")},
+		"refused":                  {true, failed("no"), nil, failed("no")},
+		"refused at length":        {true, failed(long), nil, []byte{0x21}},
+		"refused in part":          {true, wire.PackRefusal(carrier.Failed(errors.New("no")), []int{1, 2}, 200), nil, wire.PackRefusal(carrier.Failed(errors.New("no")), []int{1, 2}, 200)},
+		"refused in part, long":    {true, wire.PackRefusal(carrier.Failed(errors.New(long)), []int{1, 2}, 200), nil, append([]byte{0x21, 0x60}, 0x82, 1, 2)},
+		"refused in many parts":    {true, wire.PackRefusal(carrier.Failed(errors.New(long)), many, 300), nil, []byte{0x21}},
+		"a response":               {true, wire.PackReply(carrier.Done(5), 200), lost, []byte{0, 5}},
+		"a response that is large": {true, wire.PackReply(carrier.Done(long), 200), nil, lost},
 	} {
 		ds := Devices{Uptime: testUptime}
 		d := knownDevice(&ds, 30)
 		in := d.Link.in.take(30)
-		if c.unanswerable {
-			in.Unanswerable()
-		}
+		in.Presume(c.presumed)
 		d.Settle(in)
 		if c.answered {
 			d.Link.Answer(in, c.reply)

@@ -18,6 +18,7 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/journal"
 )
 
 func main() {
@@ -59,7 +60,15 @@ func serve(ctx context.Context, file, socket string) error {
 		}
 		carriers = append(carriers, s)
 	}
+	var kept *journal.Journal
+	if !cfg.Journal.Off {
+		kept, err = journal.Open(cfg.Journal.Folder, journal.Options{Logger: log})
+		if err != nil {
+			return err
+		}
+	}
 	err = hub.NewServerRouter(hub.ServerOptions{
+		Journal: kept,
 		Options: hub.Options{Logger: log},
 		Outbox: hub.OutboxOptions{
 			Limit:    cfg.Limits.Outbox,

@@ -1,4 +1,5 @@
-package hub
+// Package names keeps the names of senders for those who had them.
+package names
 
 import (
 	"fmt"
@@ -8,41 +9,18 @@ import (
 	"sighub/internal/lockrank"
 )
 
-// rightFor are the rights that methods need. All others, such as those of [ServerOptions.Methods], need [carrier.RightList]: they
-// tell what there is.
-var rightFor = map[string]carrier.Rights{
-	methodVersion:        0,
-	methodAddSender:      0,
-	methodRemoveSender:   0,
-	methodSignal:         0,
-	methodAddListener:    carrier.RightListen,
-	methodRemoveListener: carrier.RightListen,
-	methodHistory:        carrier.RightListen,
-	methodPosition:       carrier.RightListen,
-	methodListCursors:    carrier.RightListen,
-	methodRemoveCursor:   carrier.RightListen,
-	methodAcknowledge:    carrier.RightListen,
-	methodRequest:        carrier.RightRequest,
+// A Client is what is known of a client.
+type Client struct {
+	UID, Addr string
+	Text      string // for people
 }
 
-// allowed returns an error unless the client may call a method.
-func (c *client) allowed(method string) error {
-	if !c.restricted {
-		return nil
-	}
-	need, known := rightFor[method]
-	if !known {
-		need = carrier.RightList
-	}
-	if need&^c.may == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %s needs the right %q: give it to the client with may at its port", carrier.ErrDenied, method, need)
-}
+// String returns the text.
+func (c Client) String() string { return c.Text }
 
-// keptNames are names of senders that restricted clients may not take, so that a device does not take the place of another one
+// Kept are names of senders that restricted clients may not take, so that a device does not take the place of another one
 // that is away for a moment.
-type keptNames struct {
+type Kept struct {
 	mu      lockrank.Mutex[lockrank.Leaf]
 	own     map[string]bool // the hub's own
 	devices leavers
@@ -58,32 +36,21 @@ type leavers struct {
 
 // A leaver is a client that had a name.
 type leaver struct {
-	client ClientInfo
+	client Client
 	until  time.Time // when others may have the name
 }
 
+// KeptFor is how long a name is kept for the client that had it.
+const KeptFor = time.Minute
+
 const (
-	keepName      = time.Minute // for which a name is kept for the client that had it
 	maxKept       = 4096        // names of devices, and as many of other clients
 	maxKeptOfAddr = 512         // of the clients at one address
 	sweepEvery    = time.Second // shortest time between two sweeps
 )
 
-// Reserve keeps names of senders for the hub's own: restricted clients may not have them.
-func (s *ServerRouter) Reserve(names ...string) {
-	k := &s.kept
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.own == nil {
-		k.own = make(map[string]bool)
-	}
-	for _, name := range names {
-		k.own[name] = true
-	}
-}
-
-// keep keeps a name for a client that has just lost it.
-func (k *keptNames) keep(name string, c ClientInfo, now time.Time) {
+// Keep keeps a name for a client that has just lost it.
+func (k *Kept) Keep(name string, c Client, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if c.UID == "" {
@@ -93,7 +60,7 @@ func (k *keptNames) keep(name string, c ClientInfo, now time.Time) {
 	}
 }
 
-func (ls *leavers) keep(name string, c ClientInfo, now time.Time) {
+func (ls *leavers) keep(name string, c Client, now time.Time) {
 	if ls.byName == nil {
 		ls.byName, ls.byAddr = make(map[string]leaver), make(map[string]int)
 	}
@@ -108,7 +75,7 @@ func (ls *leavers) keep(name string, c ClientInfo, now time.Time) {
 		}
 	}
 	if !full() {
-		ls.byName[name] = leaver{client: c, until: now.Add(keepName)}
+		ls.byName[name] = leaver{client: c, until: now.Add(KeptFor)}
 		ls.byAddr[c.Addr]++
 	}
 }
@@ -124,9 +91,9 @@ func (ls *leavers) forget(name string) {
 	}
 }
 
-// allows returns an error if the name is kept for another one than the client. What comes back, or takes the place of another
+// Allows returns an error if the name is kept for another one than the client. What comes back, or takes the place of another
 // one at the same port, may have it.
-func (k *keptNames) allows(name string, c ClientInfo, now time.Time) error {
+func (k *Kept) Allows(name string, c Client, now time.Time) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.own[name] {
@@ -136,8 +103,20 @@ func (k *keptNames) allows(name string, c ClientInfo, now time.Time) error {
 		l, known := kept.byName[name]
 		if known && now.Before(l.until) && l.client.Addr != c.Addr && (l.client.UID == "" || l.client.UID != c.UID) {
 			return fmt.Errorf("%w: the sender %s was that of %s, for which its name is kept for %s after it has gone", carrier.ErrDenied,
-				name, l.client, keepName)
+				name, l.client, KeptFor)
 		}
 	}
 	return nil
+}
+
+// Reserve keeps names for the hub itself.
+func (k *Kept) Reserve(names ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.own == nil {
+		k.own = make(map[string]bool)
+	}
+	for _, name := range names {
+		k.own[name] = true
+	}
 }

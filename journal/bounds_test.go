@@ -1,0 +1,196 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sighub/journal/folder"
+	"sighub/journal/journaltest"
+)
+
+// TestStrangers: whatever strangers call themselves, what is known without reading stays small, fits into a state, and is the same
+// after a restart; and no connection of a sender gets a number again.
+func TestStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start(small)
+		rng := rand.New(rand.NewPCG(7, 7))
+		highest := map[string]uint64{}
+		for i := range 3000 {
+			g := w.j.NewGroup()
+			name := fmt.Sprintf("%s %d", strings.Repeat("n", rng.IntN(200)), rng.IntN(2000))
+			n := w.j.Connections(name) + 1
+			if n <= highest[name] {
+				t.Fatalf("connection %d of %.20s comes again", n, name)
+			}
+			highest[name] = n
+			for k := range 3 {
+				g.Add(Event{Topic: Topic{name, fmt.Sprint("e", k)}, Connection: n, Seq: uint64(k + 1), Data: make([]byte, rng.IntN(600))})
+			}
+			g.Mark("producer/"+name, []byte(strings.Repeat("m", rng.IntN(100))))
+			if last := g.Append(false); i%10 == 0 {
+				w.j.SetCursor("cursor "+name, Position{1, 1})
+				synctest.Wait()
+				if !w.ended[last] {
+					t.Fatalf("after %d strangers, a commit is not on disk: %+v", i, w.j.Health())
+				}
+			}
+			if i%500 == 499 {
+				before := string(w.j.mem.snapshot())
+				if len(before) > w.j.log.maxState() {
+					t.Fatalf("a state has %d bytes", len(before))
+				}
+				synctest.Wait()
+				before = string(w.j.mem.snapshot())
+				w.stop()
+				w.start(small)
+				if after := string(w.j.mem.snapshot()); after != before {
+					t.Fatalf("after a restart, %d bytes are known, before it %d", len(after), len(before))
+				}
+			}
+		}
+		w.stop()
+	})
+}
+
+// TestTooLarge: what does not fit into a segment is not kept, which is told at once and harms nothing else; what just fits is kept.
+func TestTooLarge(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		before := w.add("s n: 1")
+		large := w.add("s n: " + strings.Repeat("x", 40<<10))
+		fits := w.add("s n: " + strings.Repeat("y", 27<<10))
+		after := w.add("s n: 4")
+		synctest.Wait()
+		if !w.ended[before] || w.ended[large] || !w.ended[fits] || !w.ended[after] {
+			t.Errorf("%v", w.ended)
+		}
+		if h := w.j.Health(); h.Err != nil || h.Lost != 1 || h.LostEvents != 1 {
+			t.Errorf("%+v", h)
+		}
+		list := w.read(Query{})
+		if len(list) != 4 || list[1] != "1 lost from 2" || len(list[2]) < 27<<10 {
+			t.Errorf("%d entries, %.20s", len(list), list)
+		}
+	})
+}
+
+// TestSmallDisk: a journal takes at most a tenth of the disk.
+func TestSmallDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const disk = 64 << 20
+		w := newWorld(t)
+		w.with(func(f *journaltest.Faults) { f.Space = disk })
+		w.start(Options{})
+		long := strings.Repeat("x", 50000)
+		for i := range 400 {
+			w.add(fmt.Sprintf("s n: %d %s", i, long))
+			synctest.Wait()
+		}
+		total, free, _ := w.c.Space()
+		if used := total - free; used > disk/10 || used < disk/30 {
+			t.Errorf("%d of %d bytes are used", used, disk)
+		}
+		if h := w.j.Health(); h.Size != disk/10 || h.Err != nil || h.First.Sequence < 200 {
+			t.Errorf("%+v", h)
+		}
+		w.stop()
+	})
+}
+
+// TestFewer: a journal that is opened with a smaller size becomes smaller, and one with other segments goes on.
+func TestFewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		last := 0
+		for _, o := range []Options{
+			{Segment: 64 << 10, Size: 40 * 64 << 10}, {Segment: 64 << 10, Size: 10 * 64 << 10}, {Segment: 128 << 10, Size: 1 << 20},
+			{Segment: 32 << 10, Size: 512 << 10},
+		} {
+			w.start(o)
+			for range 200 {
+				last++
+				w.add(fmt.Sprintf("s n: %d %s", last, strings.Repeat("x", 5000)))
+				synctest.Wait()
+			}
+			total := int64(0)
+			names, _ := w.c.List()
+			for _, name := range names {
+				f, _ := w.c.Open(name)
+				size, _ := f.Size()
+				total += size
+			}
+			if total > o.Size+o.Segment || w.j.Health().Err != nil {
+				t.Errorf("%+v: %d bytes, %+v", o, total, w.j.Health())
+			}
+			list := w.read(Query{})
+			if want := fmt.Sprintf("%d s n: %d ", last, last); !strings.HasPrefix(list[len(list)-1], want) || len(list) < 25 {
+				t.Errorf("%+v: %d events, the last is %.20s", o, len(list), list[len(list)-1])
+			}
+			w.stop()
+		}
+	})
+}
+
+// TestOwner: a journal on the disk of the machine has one owner, and can be read beside it.
+func TestOwner(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	j, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
+	g := j.NewGroup()
+	g.Add(Event{Topic: Topic{"s", "n"}, Time: time.Now().UnixNano(), JSON: true, Data: []byte("7")})
+	g.Append(false)
+	if err := j.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); !errors.Is(err, folder.ErrLocked) {
+		t.Errorf("a second owner: %v", err)
+	}
+	read, err := OpenReadOnly(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.End() != j.End() || read.End() != (Position{1, 2}) {
+		t.Errorf("the end is %v, to the owner %v", read.End(), j.End())
+	}
+	r := read.Read(Query{Bounded: true})
+	var some [4]Entry
+	if n, err := r.Next(t.Context(), some[:]); n != 1 || err != nil || string(some[0].Data) != "7" {
+		t.Errorf("%d, %v", n, err)
+	}
+	if list, err := read.Rollup("s", "n", time.Now().Add(-time.Hour), time.Now(), time.Minute); err != nil || len(list) != 1 || list[0].Last != 7 {
+		t.Errorf("%v, %v", list, err)
+	}
+	if err := errors.Join(r.Close(), read.Close()); err != nil {
+		t.Error(err)
+	}
+	if report, err := Verify(dir); err != nil || !report.Sound() || report.Clean || report.Events != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	again, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.End() != (Position{1, 2}) {
+		t.Errorf("after an orderly end: %v", again.End())
+	}
+	_ = again.Close()
+	if _, err := OpenReadOnly(filepath.Join(dir, "none"), Options{}); err == nil {
+		t.Error("a folder that is not there is opened")
+	}
+}
