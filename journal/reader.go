@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"sync"
 
 	"sighub/journal/folder"
@@ -58,8 +59,22 @@ func (j *Journal) Read(q Query) *Reader {
 	return r
 }
 
-// Position returns where another Reader goes on: behind the last entry, and what was left out behind it.
-func (r *Reader) Position() Position { return Position{r.j.view.Load().epoch, r.next} }
+// Position returns where another Reader goes on: behind the last entry, and what was left out behind it. It is as early as the event
+// that is read next, so that positions can be compared.
+func (r *Reader) Position() Position {
+	v := r.j.view.Load()
+	if r.next >= v.next || len(v.kept) == 0 {
+		return Position{v.epoch, r.next}
+	}
+	r.j.memMu.RLock()
+	defer r.j.memMu.RUnlock()
+	for _, e := range slices.Backward(r.j.mem.epochs) {
+		if e.Sequence <= r.next {
+			return Position{e.Epoch, r.next}
+		}
+	}
+	return Position{v.kept[v.find(r.next)].epoch, r.next}
+}
 
 // Next sets some entries of dst, which is not empty, and returns how many. It waits for one at least. The data is valid until the next
 // call. The error is io.EOF at the end of what is read, that of ctx, or that of a folder that cannot be read.
