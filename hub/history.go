@@ -154,6 +154,14 @@ func (list appenders) AppendTo(dst []byte, c carrier.Codec) (_ []byte, err error
 	return dst, nil
 }
 
+// withTexts returns the codec that writes texts for keys where c may write integers: as in other responses, see named.
+func withTexts(c carrier.Codec) carrier.Codec {
+	if c.Name() == carrier.CBOR.Name() {
+		return carrier.CBORText
+	}
+	return c
+}
+
 // A historyAnswer is an answer to history. There is more behind next, unless that is nil.
 type historyAnswer struct {
 	events appenders
@@ -162,7 +170,7 @@ type historyAnswer struct {
 
 // AppendTo implements carrier.Appender.
 func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	w := carrier.NewMapWriter(dst, c, 2)
+	w := carrier.NewMapWriter(dst, withTexts(c), 2)
 	w.Any("events", h.events)
 	w.Any("next", h.next)
 	return w.End()
@@ -182,6 +190,9 @@ func (k *keeping) buckets(sender, event string, from, to time.Time, every carrie
 		return nil, fmt.Errorf("%w: every must be whole minutes, such as \"1m\" or 60000 (ms), up to 366 days", ErrArguments)
 	case event == "":
 		return nil, fmt.Errorf("%w: every is for one event: event is missing", ErrArguments)
+	}
+	if from.IsZero() {
+		from = time.Unix(0, 0)
 	}
 	if to.IsZero() {
 		to = time.Now().Add(defaultFuture)
@@ -214,6 +225,7 @@ type bucketsAnswer struct {
 
 // AppendTo implements carrier.Appender.
 func (b bucketsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	c = withTexts(c)
 	w := carrier.NewMapWriter(dst, c, 2)
 	w.Any("buckets", b.buckets)
 	if b.next.IsZero() {

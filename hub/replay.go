@@ -102,7 +102,7 @@ func (r *replay) run() {
 				return
 			}
 		default:
-			r.log("the journal cannot be read for a listener", err)
+			r.gaveUp(err)
 			if pause.Wait(r.ctx) != nil {
 				return
 			}
@@ -110,10 +110,12 @@ func (r *replay) run() {
 	}
 }
 
-func (r *replay) log(message string, err error) {
+// gaveUp tells the log what the listener does not hear.
+func (r *replay) gaveUp(err error) {
 	if r.ctx.Err() == nil {
 		l := r.listener
-		l.log().Warn(message, "client", l.client.info.String(), "sender", l.sender, "event", l.event, "error", err)
+		l.log().Warn("a listener cannot be fed from the journal at the moment", "client", l.client.info.String(), "sender", l.sender,
+			"event", l.event, "error", err)
 	}
 }
 
@@ -134,8 +136,7 @@ func (r *replay) ended() {
 // passOver moves the cursor over events that the listener does not hear, now and then, so that they are not missed when they are
 // not there any more.
 func (r *replay) passOver() {
-	at := r.reader.Position()
-	at.Sequence--
+	at := r.keeping.before(r.reader.Position().Sequence)
 	o := r.outbox
 	o.mu.Lock()
 	over := r.cursor != nil && !r.manual && !r.refused && r.sent == r.at && at.Sequence >= r.at.Sequence+passOverEach

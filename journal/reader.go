@@ -153,7 +153,10 @@ func (r *Reader) more(dst []Entry) (int, error) {
 		}
 	}
 	v := r.j.view.Load()
-	if r.next < min(v.next, r.limit()) {
+	if end := min(v.next, r.limit()); r.next < end {
+		if len(v.kept) == 0 { // everything there was has been given up
+			return r.lost(end, dst), nil
+		}
 		i := v.find(r.next)
 		s, end := &v.kept[i], min(v.endOf(i), r.limit())
 		if s.first > r.next { // the oldest have gone
@@ -276,7 +279,18 @@ func (r *Reader) events(dst []Entry) (n int, err error) {
 
 // lost tells that the events up to a sequence are not there, and goes on there.
 func (r *Reader) lost(to uint64, dst []Entry) int {
-	dst[0] = Entry{Position: Position{r.j.view.Load().epoch, r.next}, Lost: to - r.next}
+	dst[0] = Entry{Position: Position{r.j.EpochOf(to - 1), r.next}, Lost: to - r.next}
 	r.next = to
 	return 1
+}
+
+// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch.
+func (j *Journal) EpochOf(sequence uint64) uint32 {
+	v := j.view.Load()
+	if sequence >= v.next {
+		return v.epoch
+	}
+	j.memMu.RLock()
+	defer j.memMu.RUnlock()
+	return j.mem.epochOf(sequence)
 }
