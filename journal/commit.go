@@ -111,8 +111,7 @@ func (j *Journal) write(ctx context.Context, p *pace, c *commit, ended func(Tick
 		j.committed(&f)
 		p.committed(time.Now(), j.log.written())
 	} else {
-		j.log.skip(c.events)
-		j.view.Store(j.log.view())
+		j.log.skip(c.events) // readers hear of it when something behind it is on disk: until then, its sequences may be used again
 		if errors.Is(err, errTooLarge) {
 			j.o.Logger.Error("the journal does not keep something", "error", err)
 		}

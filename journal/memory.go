@@ -250,6 +250,16 @@ func (m *memory) epoch(p Position) {
 	}
 }
 
+// epochAt returns the epoch of an event; 0 if that is forgotten.
+func (m *memory) epochAt(sequence uint64) (epoch uint32) {
+	for i := len(m.epochs) - 1; i >= 0 && epoch == 0; i-- {
+		if m.epochs[i].Sequence <= sequence {
+			epoch = m.epochs[i].Epoch
+		}
+	}
+	return epoch
+}
+
 // begin notes the epoch of a commit.
 func (m *memory) begin(f *frame) {
 	if f.kind != kindState {

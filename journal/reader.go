@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -59,7 +60,8 @@ func (j *Journal) Read(q Query) *Reader {
 }
 
 // Position returns where another Reader goes on: behind the last entry, and what was left out behind it.
-func (r *Reader) Position() Position { return Position{r.j.view.Load().epoch, r.next} }
+// The epoch is not a later one than that of the next entry.
+func (r *Reader) Position() Position { return Position{r.j.EpochOf(r.next), r.next} }
 
 // Next sets some entries of dst, which is not empty, and returns how many. It waits for one at least. The data is valid until the next
 // call. The error is io.EOF at the end of what is read, that of ctx, or that of a folder that cannot be read.
@@ -144,7 +146,10 @@ func (r *Reader) more(dst []Entry) (int, error) {
 		}
 	}
 	v := r.j.view.Load()
-	if r.next < min(v.next, r.limit()) {
+	if end := min(v.next, r.limit()); r.next < end {
+		if len(v.kept) == 0 { // everything there was has been given up
+			return r.lost(end, dst), nil
+		}
 		i := v.find(r.next)
 		s, end := &v.kept[i], min(v.endOf(i), r.limit())
 		if s.first > r.next { // the oldest have gone
@@ -273,7 +278,19 @@ func (r *Reader) events(dst []Entry) (n int) {
 
 // lost tells that the events up to a sequence are not there, and goes on there.
 func (r *Reader) lost(to uint64, dst []Entry) int {
-	dst[0] = Entry{Position: Position{r.j.view.Load().epoch, r.next}, Lost: to - r.next}
+	dst[0] = Entry{Position: Position{r.j.EpochOf(to - 1), r.next}, Lost: to - r.next}
 	r.next = to
 	return 1
+}
+
+// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch. If it is forgotten when that
+// began, it is the epoch in which the event's segment did.
+func (j *Journal) EpochOf(sequence uint64) uint32 {
+	v := j.view.Load()
+	if sequence >= v.next || len(v.kept) == 0 {
+		return v.epoch
+	}
+	j.memMu.RLock()
+	defer j.memMu.RUnlock()
+	return cmp.Or(j.mem.epochAt(sequence), v.kept[v.find(sequence)].epoch)
 }
