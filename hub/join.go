@@ -37,8 +37,9 @@ func (o *outbox) sentLive() {
 	}
 }
 
-// wait waits until the outbox lets a replay send, or for a time; 0: for ever.
-func (r *replay) wait(most time.Duration) error {
+// wait waits until the outbox lets a replay send, or for a time; 0: for ever. The lock is held before and after, so that nothing else
+// takes the room.
+func (r *replay) wait(most time.Duration) (err error) {
 	o, rs := r.outbox, &r.outbox.replays
 	var timeout <-chan time.Time
 	if most > 0 {
@@ -46,24 +47,18 @@ func (r *replay) wait(most time.Duration) error {
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	rs.waiting++
+	defer func() {
+		if rs.waiting--; err != nil {
+			o.fill() // it leaves the room to others
+		}
+	}()
 	if rs.turn == 0 {
 		rs.turn = 3 * replayShare
 	}
-	defer func() {
-		if rs.waiting--; rs.waiting == 0 && o.waits() {
-			o.fill() // it may have left the room to replays
-		}
-	}()
 	for !o.lets() {
-		if r.listener.removed.Load() {
-			return context.Canceled
-		}
 		room := rs.room.wait()
 		o.mu.Unlock()
-		var err error
 		select {
 		case <-room:
 		case <-r.ctx.Done():
@@ -278,17 +273,8 @@ func (r *replay) tellLasts(below uint64) error {
 		if err != nil && !more {
 			return err
 		}
-		for len(some) > 0 {
-			n, full := r.put(some)
-			some = some[n:]
-			if r.ctx.Err() != nil || l.removed.Load() {
-				return context.Canceled
-			}
-			if full {
-				if err := r.wait(0); err != nil {
-					return err
-				}
-			}
+		if _, err := r.put(some, 0); err != nil {
+			return err
 		}
 	}
 	r.flush()

@@ -20,7 +20,6 @@ type replay struct {
 	ctx      context.Context // done when the listener is removed
 	cancel   context.CancelFunc
 
-	from    past.From
 	last    bool // the last values come first
 	live    bool // it ends when the listener hears events at once
 	listens bool // the router has the listener
@@ -182,28 +181,16 @@ func (r *replay) sift(n int) (kept int) {
 
 // tell tells the listener of entries. If the client takes nothing for a while, it lets go of them, to read them again.
 func (r *replay) tell(list []journal.Entry) error {
-	for told := 0; told < len(list); {
-		n, full := r.put(list[told:])
-		told += n
-		if r.ctx.Err() != nil || r.listener.removed.Load() {
-			return carrier.ErrGone
-		}
-		if !full {
-			continue
-		}
-		err := r.wait(replayStall)
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, errStalled) {
-			return err
-		}
-		at := list[told].Position // of entries that are not there, too
-		r.reopen(journal.At(at))
-		clear(r.batch)
-		return r.wait(0)
+	told, err := r.put(list, replayStall)
+	if !errors.Is(err, errStalled) {
+		return err
 	}
-	return nil
+	at := list[told].Position // of entries that are not there, too
+	r.reopen(journal.At(at))
+	clear(r.batch)
+	r.outbox.mu.Lock()
+	defer r.outbox.mu.Unlock()
+	return r.wait(0)
 }
 
 // reopen goes on somewhere else. The reader leaves no topics out, so that each of its calls is short, whatever the listener hears.
@@ -214,25 +201,33 @@ func (r *replay) reopen(s journal.Start) {
 	r.reader = r.keeping.Read(journal.Query{Start: s})
 }
 
-// put puts entries in the client's stream, and returns how many and whether the client takes no more.
-func (r *replay) put(list []journal.Entry) (n int, full bool) {
+// put puts entries in the client's stream as it takes them, and returns how many. It fails with errStalled if the client takes nothing
+// for a time; 0: it does not.
+func (r *replay) put(list []journal.Entry, stall time.Duration) (told int, err error) {
 	o := r.outbox
 	o.mu.Lock()
-	for ; n < len(list); n++ {
-		if full = !o.lets(); full || r.listener.removed.Load() {
-			break
+	for told < len(list) && err == nil {
+		switch {
+		case r.listener.removed.Load():
+			err = carrier.ErrGone
+		case o.lets():
+			r.putOne(&list[told])
+			told++
+		default:
+			o.fill() // it may be the turn of others
+			o.mu.Unlock()
+			r.flush()
+			o.mu.Lock()
+			err = r.wait(stall)
 		}
-		r.putOne(&list[n])
 	}
-	if o.waits() {
-		o.fill()
-	}
-	write := full || o.feed.pending >= carrier.PendingLimit/4
+	o.fill()
+	write := o.feed.pending >= carrier.PendingLimit/4
 	o.mu.Unlock()
 	if write {
 		r.flush()
 	}
-	return n, full
+	return told, err
 }
 
 func (r *replay) flush() {
