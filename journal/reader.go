@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"slices"
 	"sync"
 
 	"sighub/journal/folder"
