@@ -100,8 +100,12 @@ func TestCaseReadOnly(t *testing.T) {
 		if durable, ended := w.ended[ticket]; durable || !ended {
 			t.Errorf("%v, %+v", w.ended, w.j.Health())
 		}
-		w.expect(w.read(Query{}), "1 s n: 1", "1 lost from 2")
+		w.expect(w.read(Query{}), "1 s n: 1")
 		w.c.SetFaults(journaltest.None())
+		w.add("s n: 3")
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		w.expect(w.read(Query{}), "1 s n: 1", "1 lost from 2", "3 s n: 3")
 	})
 }
 

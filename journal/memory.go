@@ -303,17 +303,6 @@ func (m *memory) resolve(p Position, current uint32, next uint64) (sequence, bac
 	return max(p.Sequence, 1), 0
 }
 
-// epochOf returns the epoch of a sequence that is used.
-func (m *memory) epochOf(sequence uint64) uint32 {
-	epoch := uint32(1)
-	for i := range m.epochs {
-		if i == 0 || m.epochs[i].Sequence <= sequence {
-			epoch = m.epochs[i].Epoch
-		}
-	}
-	return epoch
-}
-
 func compareTopics(a, b Topic) int {
 	if c := strings.Compare(a.Sender, b.Sender); c != 0 {
 		return c

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -60,15 +61,7 @@ func (j *Journal) Read(q Query) *Reader {
 
 // Position returns where another Reader goes on: behind the last entry, and what was left out behind it.
 // The epoch is not a later one than that of the next entry.
-func (r *Reader) Position() Position {
-	v := r.j.view.Load()
-	if r.next >= v.next || len(v.kept) == 0 {
-		return Position{v.epoch, r.next}
-	}
-	r.j.memMu.RLock()
-	defer r.j.memMu.RUnlock()
-	return Position{max(v.kept[v.find(r.next)].epoch, r.j.mem.epochAt(r.next)), r.next}
-}
+func (r *Reader) Position() Position { return Position{r.j.EpochOf(r.next), r.next} }
 
 // Next sets some entries of dst, which is not empty, and returns how many. It waits for one at least. The data is valid until the next
 // call. The error is io.EOF at the end of what is read, that of ctx, or that of a folder that cannot be read.
@@ -290,13 +283,14 @@ func (r *Reader) lost(to uint64, dst []Entry) int {
 	return 1
 }
 
-// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch.
+// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch. If it is forgotten when that
+// began, it is the epoch in which the event's segment did.
 func (j *Journal) EpochOf(sequence uint64) uint32 {
 	v := j.view.Load()
-	if sequence >= v.next {
+	if sequence >= v.next || len(v.kept) == 0 {
 		return v.epoch
 	}
 	j.memMu.RLock()
 	defer j.memMu.RUnlock()
-	return j.mem.epochOf(sequence)
+	return cmp.Or(j.mem.epochAt(sequence), v.kept[v.find(sequence)].epoch)
 }
