@@ -336,8 +336,9 @@ type producer struct {
 }
 
 const (
-	producerKey  = "producer/"
-	maxProducers = 4096
+	producerKey     = "producer/"
+	maxProducers    = 1024 // that are connected, or whose latest number is on its way to the disk
+	longestProducer = 64   // bytes of a name: the journal keeps it
 )
 
 // produce returns the producer of that name, whose owner the client then is.
@@ -348,6 +349,9 @@ func (c *client) produce(name string) (*producer, error) {
 	}
 	if err := checkName("producer", name); err != nil {
 		return nil, err
+	}
+	if len(name) > longestProducer {
+		return nil, fmt.Errorf("%w: the name of a producer has at most %d bytes", ErrName, longestProducer)
 	}
 	for {
 		p, owner, err := k.producer(name, c)
@@ -368,8 +372,8 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 	defer k.mu.Unlock()
 	p = k.producers[name]
 	if p == nil {
-		if len(k.producers) >= maxProducers {
-			return nil, nil, fmt.Errorf("%w: the hub remembers %d producers", carrier.ErrLimit, maxProducers)
+		if len(k.producers) >= maxProducers && !k.forgetProducer() {
+			return nil, nil, fmt.Errorf("%w: %d producers are connected", carrier.ErrLimit, maxProducers)
 		}
 		p = &producer{name: name}
 		p.last, _ = binary.Uvarint(k.State(producerKey + name))
@@ -387,6 +391,22 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 	}
 	p.owner = c
 	return p, nil, nil
+}
+
+// forgetProducer drops a producer that has gone and whose number is on disk, where it is found again. It reports whether there was
+// one. The lock is held.
+func (k *keeping) forgetProducer() bool {
+	for name, p := range k.producers {
+		select {
+		case <-p.owner.left:
+			if k.book.Ended(p.ticket) {
+				delete(k.producers, name)
+				return true
+			}
+		default:
+		}
+	}
+	return false
 }
 
 // mark returns what is kept of the producer.

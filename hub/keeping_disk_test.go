@@ -156,6 +156,7 @@ func TestDiskFails(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	onDisk(t, ServerOptions{}, journal.Options{Pending: 64}, func(w *diskWorld) {
 		id, _ := w.reporter("t")
+		time.Sleep(time.Minute)
 		own, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
 		if err != nil {
 			t.Fatal(err)
@@ -209,6 +210,38 @@ func TestShutdownCommits(t *testing.T) {
 		synctest.Wait()
 		if got := a.String(); got != "done" {
 			t.Errorf("answered %q", got)
+		}
+	})
+}
+
+// TestProducersAreForgotten: producers that have gone make room for others, and their numbers are found again.
+func TestProducersAreForgotten(t *testing.T) {
+	onDisk(t, ServerOptions{MaxSenders: 2 * maxProducers}, journal.Options{}, func(w *diskWorld) {
+		id := w.connect(16, true)
+		w.done(id, "add_sender", `{"sender":"first","events":["x"],"producer":"first"}`)
+		w.handler.HandleSignals(id, []carrier.Signal{
+			{Route: &carrier.Route{Sender: "first", Event: "x"}, Seq: 7, Data: carrier.ValueOf(1)},
+		}, new(orderedAnswers))
+		time.Sleep(time.Minute)
+		w.handler.ClientDisconnected(id, carrier.ErrClosed)
+		synctest.Wait()
+		id = w.connect(16, true)
+		for i := range maxProducers {
+			w.done(id, "add_sender", `{"sender":"s%d","events":["x"],"producer":"p%[1]d"}`, i)
+		}
+		if r := w.tell(id, "add_sender", `{"sender":"more","events":["x"],"producer":"more"}`); true {
+			synctest.Wait()
+			if got := r.String(); !strings.Contains(got, "producers are connected") {
+				t.Errorf("one more: %s", got)
+			}
+		}
+		w.handler.ClientDisconnected(id, carrier.ErrClosed)
+		synctest.Wait()
+		again := w.connect(16, true)
+		r := w.tell(again, "add_sender", `{"sender":"first","events":["x"],"producer":"first"}`)
+		synctest.Wait()
+		if got := r.reply.Response.String(); got != `{"next":8}` {
+			t.Errorf("it goes on with %s", got)
 		}
 	})
 }

@@ -29,6 +29,9 @@ func (b *Book) End(upTo journal.Ticket) {
 	b.look()
 }
 
+// Ended reports whether the commits up to a ticket have ended.
+func (b *Book) Ended(t journal.Ticket) bool { return t <= journal.Ticket(b.ended.Load()) }
+
 func (b *Book) look() {
 	select {
 	case b.wake <- struct{}{}:
@@ -168,7 +171,7 @@ func (r *Receipts) Drop() {
 // After calls then when the commit of this ticket has ended, which may be at once.
 func (r *Receipts) After(ticket journal.Ticket, then func()) {
 	r.mu.Lock()
-	if ticket <= journal.Ticket(r.Book.ended.Load()) {
+	if r.Book.Ended(ticket) {
 		r.mu.Unlock()
 		then()
 		return
@@ -179,7 +182,7 @@ func (r *Receipts) After(ticket journal.Ticket, then func()) {
 
 // free reports whether nothing is in the way of answers with this ticket. The lock is held.
 func (r *Receipts) free(ticket journal.Ticket) bool {
-	return len(r.waiting) == 0 && !r.answering && ticket <= journal.Ticket(r.Book.ended.Load())
+	return len(r.waiting) == 0 && !r.answering && r.Book.Ended(ticket)
 }
 
 // push puts a receipt behind those that wait. The lock is held.
@@ -203,7 +206,7 @@ func (r *Receipts) pushed() {
 	if list {
 		r.Book.add(r)
 	}
-	if first <= journal.Ticket(r.Book.ended.Load()) { // it has ended meanwhile
+	if r.Book.Ended(first) { // it has ended meanwhile
 		r.Book.look()
 	}
 }
@@ -218,8 +221,8 @@ func (r *Receipts) answer() (more bool) {
 	}
 	r.answering = true
 	for {
-		ended, n := journal.Ticket(r.Book.ended.Load()), 0
-		for n < len(r.waiting) && r.waiting[n].ticket <= ended {
+		n := 0
+		for n < len(r.waiting) && r.Book.Ended(r.waiting[n].ticket) {
 			n++
 		}
 		if n == 0 {
