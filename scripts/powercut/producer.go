@@ -77,8 +77,9 @@ func (w *world) until(ctx context.Context, is func() bool) error {
 		case <-more:
 		case <-ctx.Done():
 			w.mu.Lock()
-			defer w.mu.Unlock()
-			return errors.Join(context.Cause(ctx), w.why)
+			err := errors.Join(context.Cause(ctx), w.why)
+			w.mu.Unlock()
+			return err
 		}
 	}
 }
