@@ -209,13 +209,17 @@ func (p *hubPublisher) drain() error {
 }
 
 func (p *hubPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
+	return p.listen(ctx, sender, hub.ListenerOptions{}, fn)
+}
+
+func (p *hubPeer) listen(ctx context.Context, sender int, o hub.ListenerOptions, fn func([]byte)) (closer, error) {
 	name, event := "", ""
 	if sender != everyone {
 		name, event = hubSender(sender), hubEvent
 	}
 	scratch := make([]byte, 0, 2*payloadSize)
 	return p.connect(ctx, func(c *hubClient) error {
-		_, err := c.AddRemoteListener(ctx, name, event, func(ev hub.Event) {
+		_, err := c.AddRemoteListenerWith(ctx, name, event, o, func(ev hub.Event) {
 			switch ev.Name {
 			case hubEvent:
 				fn(c.decode(ev.Data, scratch))
