@@ -15,6 +15,7 @@ func replay(ctx context.Context, e *env, p peer) ([]figure, error) {
 	if !ok {
 		return nil, errors.New("only a hub with a journal replays")
 	}
+	h.journalSize = "2GiB"
 	return withCrowd(ctx, e, e.profiled(p), fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		b, err := c.burst(ctx, e.span)
 		if err != nil {
