@@ -2,12 +2,15 @@ package docs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"periph.io/x/host/v3/sysfs"
@@ -15,6 +18,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/journal"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 )
@@ -28,7 +32,7 @@ func TestSnippets(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, page := range []string{"library.md", "../README.md"} {
+	for _, page := range []string{"library.md", "journal.md", "../README.md"} {
 		for _, block := range blocks(t, page, "go") {
 			found++
 			indented := "\t" + strings.ReplaceAll(strings.TrimSuffix(block, "\n"), "\n", "\n\t") + "\n"
@@ -171,4 +175,79 @@ func aSensor(ctx context.Context, client *hub.ClientRouter) error {
 		return err
 	}
 	return poller.Run(ctx) // until ctx is done
+}
+
+func cursor(ctx context.Context, client *hub.ClientRouter) error {
+	_, err := client.AddRemoteListenerWith(ctx, "light", "lux", hub.ListenerOptions{Cursor: "shed", From: "start"}, func(ev hub.Event) {
+		fmt.Println(ev.Position, ev.Data)
+	})
+	return err
+}
+
+func once(ctx context.Context, cancel func(), client *hub.ClientRouter, load func() (hub.Position, error),
+	store func(hub.Position, carrier.Value) error) error {
+	at, err := load() // the position that was stored last
+	if err != nil {
+		return err
+	}
+	o := hub.ListenerOptions{From: "start", After: at}
+	_, err = client.AddRemoteListenerWith(ctx, "light", "lux", o, func(ev hub.Event) {
+		if err := store(ev.Position, ev.Data); err != nil { // both or nothing
+			cancel() // ends the client, so nothing later is heard
+		}
+	})
+	return err
+}
+
+func sums(ctx context.Context, client *hub.ClientRouter) error {
+	for b, err := range client.Buckets(ctx, hub.HistoryQuery{Sender: "light", Event: "lux", From: "7d", Every: time.Hour}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(b.Time, b.Min, b.Max, b.Mean)
+	}
+	return nil
+}
+
+// TestThePast runs what the page shows, in its order, on a hub with a journal.
+func TestThePast(t *testing.T) {
+	j, err := journal.Open(t.TempDir(), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := tcp.Listen("unix://"+t.TempDir()+"/hub", tcp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { _ = hub.NewServerRouter(hub.ServerOptions{Journal: j}).Serve(ctx, server) })
+	client := hub.NewClientRouter(hub.ClientOptions{})
+	running.Go(func() { _ = client.Serve(ctx, tcp.NewClient(server.Addr(), tcp.ClientOptions{})) })
+	light, err := client.AddRemoteSender(ctx, "light", hub.SenderOptions{Events: []string{"lux"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lux, err := light.Signal("lux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(lux.Trigger(ctx, 512), cursor(ctx, client), sums(ctx, client)); err != nil {
+		t.Fatal(err)
+	}
+	stored := make(chan hub.Position)
+	load := func() (hub.Position, error) { return hub.Position{}, nil }
+	store := func(at hub.Position, _ carrier.Value) error {
+		stored <- at
+		return context.Canceled // the disk is full
+	}
+	if err := once(ctx, cancel, client, load, store); err != nil {
+		t.Fatal(err)
+	}
+	if at := <-stored; at.IsZero() {
+		t.Error("an event from the journal has no position")
+	}
+	<-ctx.Done()
 }

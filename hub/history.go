@@ -154,6 +154,14 @@ func (list appenders) AppendTo(dst []byte, c carrier.Codec) (_ []byte, err error
 	return dst, nil
 }
 
+// withTexts returns the codec that writes texts for keys where c may write integers: as in other responses, see named.
+func withTexts(c carrier.Codec) carrier.Codec {
+	if c.Name() == carrier.CBOR.Name() {
+		return carrier.CBORText
+	}
+	return c
+}
+
 // A historyAnswer is an answer to history. There is more behind next, unless that is nil.
 type historyAnswer struct {
 	events appenders
@@ -162,7 +170,7 @@ type historyAnswer struct {
 
 // AppendTo implements carrier.Appender.
 func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	w := carrier.NewMapWriter(dst, c, 2)
+	w := carrier.NewMapWriter(dst, withTexts(c), 2)
 	w.Any("events", h.events)
 	w.Any("next", h.next)
 	return w.End()
@@ -202,6 +210,7 @@ type bucketsAnswer struct {
 
 // AppendTo implements carrier.Appender.
 func (b bucketsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	c = withTexts(c)
 	w := carrier.NewMapWriter(dst, c, 2)
 	w.Any("buckets", b.buckets)
 	if b.next.IsZero() {

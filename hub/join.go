@@ -37,8 +37,9 @@ func (o *outbox) sentLive() {
 	}
 }
 
-// wait waits until the outbox lets a replay send, or for a time; 0: for ever.
-func (r *replay) wait(most time.Duration) error {
+// wait waits until the outbox lets a replay send, or for a time; 0: for ever. The lock is held before and after, so that nothing else
+// takes the room.
+func (r *replay) wait(most time.Duration) (err error) {
 	o, rs := r.outbox, &r.outbox.replays
 	var timeout <-chan time.Time
 	if most > 0 {
@@ -46,24 +47,18 @@ func (r *replay) wait(most time.Duration) error {
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	rs.waiting++
+	defer func() {
+		if rs.waiting--; err != nil {
+			o.fill() // it leaves the room to others
+		}
+	}()
 	if rs.turn == 0 {
 		rs.turn = 3 * replayShare
 	}
-	defer func() {
-		if rs.waiting--; rs.waiting == 0 && o.waits() {
-			o.fill() // it may have left the room to replays
-		}
-	}()
 	for !o.lets() {
-		if r.listener.removed.Load() {
-			return context.Canceled
-		}
 		room := rs.room.wait()
 		o.mu.Unlock()
-		var err error
 		select {
 		case <-room:
 		case <-r.ctx.Done():
@@ -206,7 +201,7 @@ func (r *replay) join() {
 	defer r.release()
 	if !r.listens {
 		if err := l.router.listen(l, true); err != nil {
-			r.log("a listener cannot go on", err)
+			r.gaveUp(err)
 			return
 		}
 	}
@@ -278,17 +273,8 @@ func (r *replay) tellLasts(below uint64) error {
 		if err != nil && !more {
 			return err
 		}
-		for len(some) > 0 {
-			n, full := r.put(some)
-			some = some[n:]
-			if r.ctx.Err() != nil || l.removed.Load() {
-				return context.Canceled
-			}
-			if full {
-				if err := r.wait(0); err != nil {
-					return err
-				}
-			}
+		if _, err := r.put(some, 0); err != nil {
+			return err
 		}
 	}
 	r.flush()
@@ -384,9 +370,8 @@ func (c *client) replayFor(a *arguments, l *Listener) (*replay, error) {
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
 	switch {
 	case !resume.IsZero() && r.live:
-		r.reopen(journal.After(journal.Position(resume)))
-		r.at = r.reader.Position()
-		r.at.Sequence--
+		r.at = journal.Position(resume)
+		r.reopen(journal.After(r.at))
 	case fed:
 		if err := r.begin(from, cursor); err != nil {
 			r.ended()
@@ -418,43 +403,57 @@ func (c *client) beginReplay() error {
 
 // begin finds where the replay begins.
 func (r *replay) begin(from past.From, cursor string) error {
-	r.reopen(from.Start)
-	if !from.Since.IsZero() {
-		r.since, r.until = from.Since.UnixNano(), r.keeping.End().Sequence
-		if err := r.keeping.enter(r.ctx); err != nil {
-			return err
-		}
-		var first [1]journal.Entry
-		n, err := r.reader.Next(r.keeping.caughtUp, first[:])
-		r.keeping.leave()
-		switch {
-		case n > 0:
-			r.reopen(journal.At(first[0].Position))
-		case errors.Is(err, errCaughtUp):
-			r.reopen(journal.At(r.reader.Position()))
-		default:
+	at := from.After
+	if at == (journal.Position{}) {
+		var err error
+		if at, err = r.find(from); err != nil {
 			return err
 		}
 	}
-	r.at = r.reader.Position()
-	r.at.Sequence--
 	if cursor != "" {
-		c, at, known, err := r.keeping.cursors.Take(cursor, cursorOwner{r.listener.client}, r.at)
+		c, before, known, err := r.keeping.cursors.Take(cursor, cursorOwner{r.listener.client}, at)
 		if err != nil {
 			return err
 		}
 		r.cursor = c
 		switch {
-		case !known:
-		case from.After == (journal.Position{}):
-			r.reopen(journal.After(at))
-			r.at, r.until = at, 0
-		default:
-			c.Move(from.After, 1)
+		case known && from.After == (journal.Position{}):
+			at, r.until = before, 0
+		case known:
+			c.Move(at, 1)
 		}
 	}
-	r.sent = r.at
+	r.reopen(journal.After(at))
+	r.at, r.sent = at, at
 	return nil
+}
+
+// find returns the position in front of the first event that is told.
+func (r *replay) find(from past.From) (at journal.Position, err error) {
+	if !from.Since.IsZero() {
+		r.since, r.until = from.Since.UnixNano(), r.keeping.End().Sequence
+	}
+	r.reopen(from.Start)
+	if err := r.keeping.enter(r.ctx); err != nil {
+		return at, err
+	}
+	defer r.keeping.leave()
+	var first [1]journal.Entry
+	n, err := r.reader.Next(r.keeping.caughtUp, first[:])
+	switch {
+	case n > 0:
+		at = first[0].Position
+	case errors.Is(err, errCaughtUp):
+		at = r.reader.Position()
+	default:
+		return at, err
+	}
+	return r.keeping.before(at.Sequence), nil
+}
+
+// before returns the position in front of a sequence.
+func (k *keeping) before(sequence uint64) journal.Position {
+	return journal.Position{Epoch: k.EpochOf(sequence - 1), Sequence: sequence - 1}
 }
 
 // stop ends the replay of a listener that was removed.

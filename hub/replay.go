@@ -20,7 +20,6 @@ type replay struct {
 	ctx      context.Context // done when the listener is removed
 	cancel   context.CancelFunc
 
-	from    past.From
 	last    bool // the last values come first
 	live    bool // it ends when the listener hears events at once
 	listens bool // the router has the listener
@@ -102,7 +101,7 @@ func (r *replay) run() {
 				return
 			}
 		default:
-			r.log("the journal cannot be read for a listener", err)
+			r.gaveUp(err)
 			if pause.Wait(r.ctx) != nil {
 				return
 			}
@@ -110,10 +109,12 @@ func (r *replay) run() {
 	}
 }
 
-func (r *replay) log(message string, err error) {
+// gaveUp tells the log what the listener does not hear.
+func (r *replay) gaveUp(err error) {
 	if r.ctx.Err() == nil {
 		l := r.listener
-		l.log().Warn(message, "client", l.client.info.String(), "sender", l.sender, "event", l.event, "error", err)
+		l.log().Warn("a listener cannot be fed from the journal at the moment", "client", l.client.info.String(), "sender", l.sender,
+			"event", l.event, "error", err)
 	}
 }
 
@@ -134,8 +135,7 @@ func (r *replay) ended() {
 // passOver moves the cursor over events that the listener does not hear, now and then, so that they are not missed when they are
 // not there any more.
 func (r *replay) passOver() {
-	at := r.reader.Position()
-	at.Sequence--
+	at := r.keeping.before(r.reader.Position().Sequence)
 	o := r.outbox
 	o.mu.Lock()
 	over := r.cursor != nil && !r.manual && !r.refused && r.sent == r.at && at.Sequence >= r.at.Sequence+passOverEach
@@ -181,28 +181,16 @@ func (r *replay) sift(n int) (kept int) {
 
 // tell tells the listener of entries. If the client takes nothing for a while, it lets go of them, to read them again.
 func (r *replay) tell(list []journal.Entry) error {
-	for told := 0; told < len(list); {
-		n, full := r.put(list[told:])
-		told += n
-		if r.ctx.Err() != nil || r.listener.removed.Load() {
-			return carrier.ErrGone
-		}
-		if !full {
-			continue
-		}
-		err := r.wait(replayStall)
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, errStalled) {
-			return err
-		}
-		at := list[told].Position // of entries that are not there, too
-		r.reopen(journal.At(at))
-		clear(r.batch)
-		return r.wait(0)
+	told, err := r.put(list, replayStall)
+	if !errors.Is(err, errStalled) {
+		return err
 	}
-	return nil
+	at := list[told].Position // of entries that are not there, too
+	r.reopen(journal.At(at))
+	clear(r.batch)
+	r.outbox.mu.Lock()
+	defer r.outbox.mu.Unlock()
+	return r.wait(0)
 }
 
 // reopen goes on somewhere else. The reader leaves no topics out, so that each of its calls is short, whatever the listener hears.
@@ -213,25 +201,33 @@ func (r *replay) reopen(s journal.Start) {
 	r.reader = r.keeping.Read(journal.Query{Start: s})
 }
 
-// put puts entries in the client's stream, and returns how many and whether the client takes no more.
-func (r *replay) put(list []journal.Entry) (n int, full bool) {
+// put puts entries in the client's stream as it takes them, and returns how many. It fails with errStalled if the client takes nothing
+// for a time; 0: it does not.
+func (r *replay) put(list []journal.Entry, stall time.Duration) (told int, err error) {
 	o := r.outbox
 	o.mu.Lock()
-	for ; n < len(list); n++ {
-		if full = !o.lets(); full || r.listener.removed.Load() {
-			break
+	for told < len(list) && err == nil {
+		switch {
+		case r.listener.removed.Load():
+			err = carrier.ErrGone
+		case o.lets():
+			r.putOne(&list[told])
+			told++
+		default:
+			o.fill() // it may be the turn of others
+			o.mu.Unlock()
+			r.flush()
+			o.mu.Lock()
+			err = r.wait(stall)
 		}
-		r.putOne(&list[n])
 	}
-	if o.waits() {
-		o.fill()
-	}
-	write := full || o.feed.pending >= carrier.PendingLimit/4
+	o.fill()
+	write := o.feed.pending >= carrier.PendingLimit/4
 	o.mu.Unlock()
 	if write {
 		r.flush()
 	}
-	return n, full
+	return told, err
 }
 
 func (r *replay) flush() {

@@ -220,7 +220,7 @@ type info struct {
 }
 
 // info reads the argument of that name. The sender may be empty if it may be any.
-func (a *arguments) info(any bool) info {
+func (a *arguments) info(ofAny bool) info {
 	v, ok := a.find("info")
 	if !ok {
 		a.fail("info is missing")
@@ -228,7 +228,7 @@ func (a *arguments) info(any bool) info {
 	}
 	f := parseArguments(v)
 	in := info{event: f.text("event")}
-	if v := f.value("sender"); !any || v.Decode(&in.sender) != nil || in.sender != "" {
+	if v := f.value("sender"); !ofAny || v.Decode(&in.sender) != nil || in.sender != "" {
 		in.sender = f.text("sender")
 	}
 	if t := f.value("time"); !t.IsNull() {

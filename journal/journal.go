@@ -2,7 +2,9 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -18,8 +20,8 @@ type Options struct {
 	// Size is how many bytes everything may have together: 1 GiB by default, and never more than a tenth of the disk. The oldest
 	// events go when they are used up.
 	Size int64
-	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer. None
-	// goes while the clock is not set.
+	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer: a
+	// quarter of Age at most. None goes while the clock is not set. Sums of numbers stay: see [Journal.Rollup].
 	Age time.Duration
 	// Segment is the size of a segment: 8 MiB by default, or less on a small disk.
 	Segment int64
@@ -114,7 +116,7 @@ type Journal struct {
 func Open(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if err := d.Make(); err != nil {
-		return nil, errors.Join(errors.New("journal: "+dir), err)
+		return nil, fmt.Errorf("journal: %w", err)
 	}
 	return OpenFolder(d, o)
 }
@@ -123,7 +125,7 @@ func Open(dir string, o Options) (*Journal, error) {
 func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 	lock, err := dir.Lock()
 	if err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
 	j, err := open(dir, o, false, planted())
 	if err != nil {
@@ -138,9 +140,13 @@ func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if _, err := d.List(); err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
-	return open(d, o, true, planted())
+	j, err := open(d, o, true, planted())
+	for again := 0; errors.Is(err, fs.ErrNotExist) && again < 10; again++ { // the hub has begun a segment meanwhile
+		j, err = open(d, o, true, planted())
+	}
+	return j, err
 }
 
 func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, error) {

@@ -79,18 +79,28 @@ func (b *Barrier) Wait(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-free }()
-	before := (b.generation.Add(1) - 1) & 1
+	current := b.generation.Load() & 1
+	if done, err := b.empty(ctx, 1-current, timer); !done { // what a barrier has given up to wait for
+		return err
+	}
+	b.generation.Add(1)
+	_, err := b.empty(ctx, current, timer)
+	return err
+}
+
+// empty waits until everything of a generation has ended, and reports whether it has.
+func (b *Barrier) empty(ctx context.Context, generation uint32, timer *time.Timer) (bool, error) {
 	for {
 		ended := b.ended.Wait()
-		if b.begun[before].Load() == 0 {
-			return nil
+		if b.begun[generation].Load() == 0 {
+			return true, nil
 		}
 		select {
 		case <-ended:
 		case <-timer.C:
-			return nil
+			return false, nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
 }

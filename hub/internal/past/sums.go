@@ -37,7 +37,7 @@ func Sums(j *journal.Journal, t journal.Topic, from, to time.Time, step time.Dur
 				end, next = at, at
 			}
 		}
-		list, err = j.Rollup(t.Sender, t.Event, from, end, step)
+		list, err = j.RollupFirst(steps+1, t.Sender, t.Event, from, end, step)
 		switch {
 		case err != nil:
 			return nil, next, err
