@@ -46,7 +46,7 @@ const (
 )
 
 // end lets go of the frame, which may be a large part of a segment.
-func (p *parser) end() { p.rest, p.record = nil, record{} }
+func (r *parser) end() { r.rest, r.record = nil, record{} }
 
 // begin has the parser read a frame, whose content is that of f or, of a head, a part of it.
 func (r *parser) begin(f *frame) {
