@@ -71,6 +71,7 @@ func (m *memory) read(f *frame) error {
 	m.begin(f)
 	p := &m.parser
 	p.begin(f)
+	defer p.end()
 	for {
 		ok, err := p.next()
 		if err != nil || !ok {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -88,6 +89,7 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 	}
 	if k.folder, k.err = journalFolder(cfg); k.err == nil {
 		k.Journal, k.err = journal.Open(k.folder, journalOptions(c, log))
+		debug.FreeOSMemory() // of what reading took
 	}
 	switch {
 	case errors.Is(k.err, folder.ErrLocked):

@@ -245,7 +245,7 @@ func (b *bench) starts(ctx context.Context, o hubOptions, t *table) error {
 			}
 		}
 		t.row("start with a full journal, after "+end.what, ms(median(took[1:])), "ms", 200)
-		t.row("memory of the hub then, idle", memory/1e6, "MB", 15)
+		t.row("memory of the hub then, idle", memory/(1<<20), "MB", 15)
 	}
 	return nil
 }
