@@ -174,6 +174,9 @@ func decodeSimpleCBOR(data []byte, v any) bool {
 	if text, ok := v.(*string); ok {
 		return text != nil && simpleText(data, text)
 	}
+	if f, ok := v.(*float64); ok {
+		return f != nil && simpleFloat(data, f)
+	}
 	major, n, ok := simpleInt(data)
 	return ok && setInteger(v, major == CBORNegative, n)
 }
@@ -185,6 +188,25 @@ func simpleText(data []byte, text *string) bool {
 	}
 	*text = string(rest)
 	return true
+}
+
+func simpleFloat(data []byte, f *float64) bool {
+	const exact = 1 << 53 // up to here, a float has every integer
+	major, n, rest, err := CBORHead(data)
+	switch {
+	case err != nil || len(rest) > 0:
+		return false
+	case major == CBORSimple && len(data) >= 3: // shorter ones are no floats
+		*f = cborFloat(data[0], n)
+		return true
+	case major == CBORUnsigned && n <= exact:
+		*f = float64(n)
+		return true
+	case major == CBORNegative && n < exact:
+		*f = -1 - float64(n)
+		return true
+	}
+	return false
 }
 
 func simpleInt(data []byte) (major byte, n uint64, ok bool) {
@@ -274,8 +296,8 @@ func keyName(raw []byte) (string, bool) {
 			return keys[i], true // without a copy
 		}
 		var s string
-		err := cborCodec{}.Decode(raw, &s)
-		return s, err == nil
+		ok := simpleText(raw, &s) || cborCodec{}.Decode(raw, &s) == nil
+		return s, ok
 	case CBORUnsigned:
 		if n < uint64(len(keys)) {
 			return keys[n], true

@@ -32,7 +32,7 @@ func TestSnippets(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, page := range []string{"library.md", "../README.md"} {
+	for _, page := range []string{"library.md", "journal.md", "../README.md"} {
 		for _, block := range blocks(t, page, "go") {
 			found++
 			indented := "\t" + strings.ReplaceAll(strings.TrimSuffix(block, "\n"), "\n", "\n\t") + "\n"

@@ -64,7 +64,7 @@ func live(t *testing.T, disk *journaltest.Folder, l *ledger, sent map[string]int
 		t.Fatal(err)
 	}
 	n := serveNetwork(t, hub.ServerOptions{Journal: j, Options: hub.Options{}})
-	var codec carrier.Codec = carrier.CBOR
+	codec := carrier.CBOR
 	if json {
 		codec = carrier.JSON
 	}

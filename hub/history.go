@@ -178,21 +178,12 @@ func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 
 // buckets answers history with sums.
 func (k *keeping) buckets(sender, event string, from, to time.Time, every carrier.Value, limit int) (any, error) {
-	var text string
-	step, ok := time.Duration(0), false
-	if n, isNumber := every.Uint(); isNumber {
-		step, ok = time.Duration(min(n, maxStep))*time.Millisecond, true
-	} else if every.Decode(&text) == nil {
-		step, ok = past.ReadAge(text)
-	}
+	step, err := past.ReadStep(every)
 	switch {
-	case !ok || step < time.Minute || step%time.Minute != 0 || step > maxStep*time.Millisecond:
-		return nil, fmt.Errorf("%w: every must be whole minutes, such as \"1m\" or 60000 (ms), up to 366 days", ErrArguments)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrArguments, err)
 	case event == "":
 		return nil, fmt.Errorf("%w: every is for one event: event is missing", ErrArguments)
-	}
-	if from.IsZero() {
-		from = time.Unix(0, 0)
 	}
 	if to.IsZero() {
 		to = time.Now().Add(defaultFuture)
@@ -200,22 +191,16 @@ func (k *keeping) buckets(sender, event string, from, to time.Time, every carrie
 	if limit <= 0 {
 		limit = historyBuckets
 	}
-	list, err := k.Rollup(sender, event, from, to, step)
+	list, next, err := past.Sums(k.Journal, journal.Topic{Sender: sender, Event: event}, from, to, step, limit)
 	if err != nil {
 		return nil, err
 	}
-	answer := bucketsAnswer{}
-	for i, b := range list {
-		if i == limit {
-			answer.next = b.Start
-			break
-		}
+	answer := bucketsAnswer{next: next}
+	for _, b := range list {
 		answer.buckets = append(answer.buckets, bucket(b))
 	}
 	return answer, nil
 }
-
-const maxStep = 366 * 24 * 3600 * 1000 // ms
 
 // A bucketsAnswer is an answer to history with sums. There are more from next on, unless that is zero.
 type bucketsAnswer struct {
@@ -481,16 +466,31 @@ func (r *ClientRouter) bucketsPage(ctx context.Context, params carrier.Object) (
 	if err := errors.Join(a.err, err, a.value("buckets").Decode(&items)); err != nil {
 		return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
 	}
-	for _, item := range items {
-		i := parseArguments(item)
-		var b Bucket
-		b.Time, err = carrier.ReadTime(i.value("time"))
-		err = errors.Join(err, i.err, i.value("min").Decode(&b.Min), i.value("max").Decode(&b.Max), i.value("mean").Decode(&b.Mean),
-			i.value("last").Decode(&b.Last), i.value("count").Decode(&b.Count))
-		if err != nil {
+	list = make([]Bucket, len(items))
+	for i, item := range items {
+		if err := list[i].read(item); err != nil {
 			return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
 		}
-		list = append(list, b)
 	}
 	return list, next, nil
+}
+
+func (b *Bucket) read(v carrier.Value) error {
+	return v.Fields(func(key string, v carrier.Value) (err error) {
+		switch key {
+		case "time":
+			b.Time, err = carrier.ReadTime(v)
+		case "min":
+			err = v.Decode(&b.Min)
+		case "max":
+			err = v.Decode(&b.Max)
+		case "mean":
+			err = v.Decode(&b.Mean)
+		case "last":
+			err = v.Decode(&b.Last)
+		case "count":
+			err = v.Decode(&b.Count)
+		}
+		return err
+	})
 }

@@ -43,12 +43,11 @@ func TestStrangers(t *testing.T) {
 				}
 			}
 			if i%500 == 499 {
+				synctest.Wait()
 				before := string(w.j.mem.snapshot())
 				if len(before) > w.j.log.maxState() {
 					t.Fatalf("a state has %d bytes", len(before))
 				}
-				synctest.Wait()
-				before = string(w.j.mem.snapshot())
 				w.stop()
 				w.start(small)
 				if after := string(w.j.mem.snapshot()); after != before {
@@ -192,5 +191,67 @@ func TestOwner(t *testing.T) {
 	_ = again.Close()
 	if _, err := OpenReadOnly(filepath.Join(dir, "none"), Options{}); err == nil {
 		t.Error("a folder that is not there is opened")
+	}
+}
+
+// TestReadBeside: a journal is read and verified while a hub writes it and uses segments again.
+func TestReadBeside(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	j, err := Open(dir, Options{Segment: 64 << 10, Size: 6 * 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done, wrote := make(chan error), make(chan struct{})
+	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
+	go func() {
+		defer close(wrote)
+		g := j.NewGroup()
+		for i := range 3000 {
+			for room := j.Room(); room != nil; room = j.Room() {
+				<-room
+			}
+			g.Add(Event{Topic: Topic{"s", "n"}, Seq: uint64(i + 1), Time: int64(i), Data: make([]byte, 2000)})
+			g.Append(false)
+		}
+	}()
+	for writing := true; writing; {
+		select {
+		case <-wrote:
+			writing = false
+		default:
+		}
+		read, err := OpenReadOnly(dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, last := read.Read(Query{Bounded: true}), uint64(0)
+		some := make([]Entry, 64)
+		for {
+			n, err := r.Next(t.Context(), some)
+			for i := range some[:n] {
+				if e := &some[i]; e.Lost == 0 && (e.Sequence <= last || e.Sequence != e.Seq) {
+					t.Fatalf("%d (%d) comes after %d", e.Sequence, e.Seq, last)
+				} else {
+					last = e.Sequence
+				}
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err := errors.Join(r.Close(), read.Close()); err != nil {
+			t.Error(err)
+		}
+		if _, err := Verify(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if r, err := Verify(dir); err != nil || !r.Sound() || !r.Clean {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -2,9 +2,8 @@ package journal
 
 import (
 	"fmt"
-	"io/fs"
-	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +100,33 @@ func TestCaseFailsForLong(t *testing.T) {
 	})
 }
 
+// TestCaseWorksAgain: a disk that was given up is written again soon after it works again, however much is reported meanwhile; and
+// while it fails, it is tried no more often than once a second.
+func TestCaseWorksAgain(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 0")
+		synctest.Wait()
+		w.with(func(f *journaltest.Faults) { f.SyncErr = journaltest.ErrDisk })
+		var last Ticket
+		for range 600 { // a minute
+			last = w.add("s n: 1")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if durable, ended := w.ended[last]; durable || !ended || w.c.Count().Syncs > 90 {
+			t.Errorf("durable: %v, ended: %v, %+v", durable, ended, w.c.Count())
+		}
+		w.c.SetFaults(journaltest.None())
+		for range 15 {
+			last = w.add("s n: 2")
+			time.Sleep(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		if !w.ended[last] || w.j.Health().Err != nil {
+			t.Errorf("after 1.5 s: %+v", w.j.Health())
+		}
+	})
+}
+
 // TestCaseNoSpace: the disk is full, at the start and later. Opening writes nothing; nothing is acknowledged; no half frame is
 // completed; and when segments are there already, the oldest is used again.
 func TestCaseNoSpace(t *testing.T) {
@@ -167,12 +193,18 @@ func TestCaseNames(t *testing.T) {
 	}
 }
 
+// A clockSkew is how far the hub's clock is ahead.
+type clockSkew struct{ ns atomic.Int64 }
+
+func (s *clockSkew) get() time.Duration  { return time.Duration(s.ns.Load()) }
+func (s *clockSkew) set(d time.Duration) { s.ns.Store(int64(d)) }
+
 // TestCaseClock: the clock is wrong. The order is that of sequences; "since" finds what overlaps; old segments go only by a clock
 // that is set.
 func TestCaseClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var ahead time.Duration // of the hub's clock
-		o := Options{Segment: 64 << 10, Size: 100 * 64 << 10, Age: 30 * day, Now: func() time.Time { return time.Now().Add(ahead) }}
+		var ahead clockSkew
+		o := Options{Segment: 64 << 10, Size: 100 * 64 << 10, Age: 30 * day, Now: func() time.Time { return time.Now().Add(ahead.get()) }}
 		w := newWorld(t)
 		w.start(o)
 		n := 0
@@ -196,30 +228,30 @@ func TestCaseClock(t *testing.T) {
 			add(3)
 			time.Sleep(day)
 		}
-		ahead = 40 * 365 * day // years forward, while the hub runs
+		ahead.set(40 * 365 * day) // years forward, while the hub runs
 		add(30)
 		time.Sleep(2 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years ahead: the oldest event is %d", first)
 		}
-		ahead = 0
+		ahead.set(0)
 		add(3)
 		w.restart(o)
-		ahead = -50 * 365 * day // in the past, after a start
+		ahead.set(-50 * 365 * day) // in the past, after a start
 		w.restart(o)
 		add(3)
 		time.Sleep(3 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years back: the oldest event is %d", first)
 		}
-		ahead = 45 * 365 * day // years forward, at a start
+		ahead.set(45 * 365 * day) // years forward, at a start
 		w.restart(o)
 		add(3)
 		time.Sleep(20 * time.Hour)
 		if first := oldest(); first != 1 {
 			t.Errorf("years ahead at a start: the oldest event is %d", first)
 		}
-		ahead = -time.Hour
+		ahead.set(-time.Hour)
 		w.restart(o)
 		add(3)
 		list := w.read(Query{})
@@ -228,11 +260,11 @@ func TestCaseClock(t *testing.T) {
 				t.Fatalf("the event after %d is %.20s", i, list[i])
 			}
 		}
-		since := w.read(Query{Start: Since(time.Now().Add(ahead).Add(-2 * day))})
+		since := w.read(Query{Start: Since(time.Now().Add(ahead.get()).Add(-2 * day))})
 		if len(since) < 6+30 || len(since) > 30+15 { // those of the last days, and those of the clock that was ahead
 			t.Errorf("since two days ago there are %d events", len(since))
 		}
-		ahead = 0
+		ahead.set(0)
 		for range 60 { // the clock is right
 			add(1)
 			time.Sleep(day)
@@ -368,95 +400,4 @@ func TestCaseRot(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestCaseLostTail: a disk has lied about what it has written. A position behind the end of its epoch is set back, which is told, and
-// the sequences that are used again are of another epoch.
-func TestCaseLostTail(t *testing.T) {
-	inWorld(t, small, func(t *testing.T, w *world) {
-		for i := range 5 {
-			w.add(fmt.Sprintf("s n: %d", i+1))
-			synctest.Wait()
-		}
-		w.with(func(f *journaltest.Faults) { f.NoFileSync, f.NothingUnderWay = true, true })
-		for i := range 5 {
-			w.add(fmt.Sprintf("s n: lost %d", i))
-			synctest.Wait()
-		}
-		w.j.SetCursor("shed", Position{1, 9})
-		synctest.Wait()
-		w.c.Lie() // all of what was not written is lost
-		w.c.SetFaults(cut)
-		w.stop()
-		w.c.Restore()
-		w.start(small)
-		if end := w.j.End(); end != (Position{2, 6}) {
-			t.Fatalf("the end is %v", end)
-		}
-		w.add("s n: new 6", "s n: new 7")
-		synctest.Wait()
-		w.expect(w.read(Query{Start: After(Position{1, 9})}), "back by 4 to 6", "6 s n: new 6", "7 s n: new 7")
-		w.expect(w.read(Query{Start: After(Position{1, 5})}), "6 s n: new 6", "7 s n: new 7")
-		w.expect(w.read(Query{Start: After(Position{2, 6})}), "7 s n: new 7")
-		w.expect(w.read(Query{Start: At(Position{7, 3})})[:2], "back by 2 to 1", "1 s n: 1") // of another journal
-		w.expect(w.read(Query{Start: At(Position{2, math.MaxUint64})})[1:2], "1 s n: 1")
-	})
-}
-
-// TestCaseCutAgain: the power is cut while a journal is recovered, while old segments go, or while a cursor is saved. Recovery writes
-// nothing, and can be done again.
-func TestCaseCutAgain(t *testing.T) {
-	inWorld(t, small, func(t *testing.T, w *world) {
-		last := 0
-		for i := range 60 {
-			f := journaltest.None()
-			f.CutIn = i % 23
-			w.c.SetFaults(f)
-			for k := range 3 {
-				w.add(fmt.Sprintf("s n: %d %s", i, strings.Repeat("x", 4000*k)))
-				w.j.SetCursor("shed", Position{w.j.End().Epoch, w.j.End().Sequence - 1})
-				synctest.Wait()
-			}
-			w.c.Cut()
-			w.stop()
-			w.c.Restore()
-			for again := range 4 {
-				f := journaltest.None()
-				f.CutIn = 3 * again
-				w.c.SetFaults(f)
-				before := w.c.Count()
-				if j, err := open(w.c, small, false, faults{}); err == nil {
-					_ = j.log.giveUp()
-				}
-				if w.c.Count() != before {
-					t.Fatal("recovery writes")
-				}
-				w.c.Restore()
-			}
-			w.start(small)
-			end := w.j.End()
-			if p, ok := w.j.Cursor("shed"); int(end.Sequence) < last || ok && p.Sequence >= end.Sequence {
-				t.Fatalf("the end was %d, and is %v; the cursor is at %v", last, end, p)
-			}
-			last = int(end.Sequence)
-		}
-	})
-}
-
-// TestCaseReadOnly: a folder that cannot be written is read.
-func TestCaseReadOnly(t *testing.T) {
-	inWorld(t, small, func(t *testing.T, w *world) {
-		w.add("s n: 1")
-		synctest.Wait()
-		w.restart(small)
-		w.with(func(f *journaltest.Faults) { f.Err = fs.ErrPermission })
-		ticket := w.add("s n: 2")
-		time.Sleep(11 * time.Second)
-		synctest.Wait()
-		if durable, ended := w.ended[ticket]; durable || !ended {
-			t.Errorf("%v, %+v", w.ended, w.j.Health())
-		}
-		w.expect(w.read(Query{}), "1 s n: 1", "1 lost from 2")
-		w.c.SetFaults(journaltest.None())
-	})
 }

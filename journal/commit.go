@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -138,12 +140,15 @@ func (j *Journal) write(ctx context.Context, p *pace, c *commit, ended func(Tick
 
 // attempt writes a commit once. After one was given up, it tries no more often than a disk that fails is tried.
 func (j *Journal) attempt(f *frame) error {
+	now := time.Now()
 	j.mu.Lock()
-	h := j.health
-	j.mu.Unlock()
-	if h.Err != nil && h.gaveUp && time.Since(h.tried) < retryEvery {
-		return h.Err
+	h := &j.health
+	if err := h.Err; err != nil && h.gaveUp && now.Sub(h.tried) < retryEvery {
+		j.mu.Unlock()
+		return err
 	}
+	h.tried = now
+	j.mu.Unlock()
 	if err := j.moveCursors(int(f.count)); err != nil {
 		return err
 	}
@@ -186,7 +191,7 @@ func (j *Journal) failed(err error) bool {
 	if first {
 		j.health.Since = now
 	}
-	j.health.Err, j.health.tried = err, now
+	j.health.Err = err
 	over := j.o.GiveUp >= 0 && now.Sub(j.health.Since) >= j.o.GiveUp
 	told := over && !j.health.gaveUp
 	j.health.gaveUp = over
@@ -204,7 +209,7 @@ func (j *Journal) failed(err error) bool {
 func (j *Journal) Sync(ctx context.Context) error {
 	j.mu.Lock()
 	upTo, lost := j.ticket, j.health.Lost
-	j.urgent, j.hurry = true, true
+	j.hurry = len(j.queue) > 0
 	j.mu.Unlock()
 	for j.Committed() < upTo {
 		changed := j.changes()
@@ -215,11 +220,11 @@ func (j *Journal) Sync(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return errors.Join(errors.New("journal: not everything is on disk"), j.Health().Err, ctx.Err())
+			return fmt.Errorf("journal: not everything is on disk: %w", cmp.Or(j.Health().Err, context.Cause(ctx)))
 		}
 	}
 	if h := j.Health(); h.Lost > lost {
-		return errors.Join(errors.New("journal: not everything is on disk"), h.Err)
+		return fmt.Errorf("journal: not everything is on disk: %w", cmp.Or(h.Err, errTooLarge))
 	}
 	return nil
 }

@@ -238,3 +238,33 @@ func TestCrashesFind(t *testing.T) {
 		}
 	}
 }
+
+// TestPositionOfReader: a reader that begins before a loss of power says so. Whoever goes on behind its position misses none of the
+// events of the epoch before.
+func TestPositionOfReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start(small)
+		w.add("light lux: 1", "light lux: 2", "light lux: 3")
+		synctest.Wait()
+		w.c.SetFaults(cut)
+		w.stop()
+		w.c.Restore()
+		w.start(small)
+		where := func(from Position) Position {
+			r := w.j.Read(Query{Start: At(from)})
+			defer r.Close()
+			return r.Position()
+		}
+		for _, committed := range []bool{false, true} {
+			for from, want := range map[Position]Position{{1, 1}: {1, 1}, {1, 3}: {1, 3}, {1, 4}: {2, 4}, {2, 3}: {1, 3}, {2, 4}: {2, 4}} {
+				if got := where(from); got != want {
+					t.Errorf("with the next epoch on disk: %v: a reader from %v on is at %v, not %v", committed, from, got, want)
+				}
+			}
+			w.add("light lux: 4", "light lux: 5")
+			synctest.Wait()
+		}
+		w.stop()
+	})
+}

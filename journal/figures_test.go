@@ -40,7 +40,7 @@ func serveFor(t *testing.T, o Options, sync time.Duration, use func(j *Journal, 
 
 // wear returns how many MB a day are written if so many devices report a value of so many bytes, each after that time, together or one
 // by one. What the file system writes beside it is not in it.
-func wear(t *testing.T, devices int, every time.Duration, size int, together bool) (mb float64) {
+func wear(t *testing.T, devices int, every time.Duration, size int, together bool, d time.Duration) (mb float64) {
 	t.Helper()
 	serveFor(t, Options{Segment: 1 << 20, Size: 12 << 20}, time.Millisecond, func(j *Journal, c *journaltest.Folder, ended <-chan Ticket) {
 		g := j.NewGroup()
@@ -65,22 +65,22 @@ func wear(t *testing.T, devices int, every time.Duration, size int, together boo
 				}
 			}
 		}
-		run(time.Hour) // uses up what may be written at once, and all segments
+		run(d) // uses up what may be written at once, and all segments
 		before := c.Count()
-		run(time.Hour)
-		mb = float64(c.Count().Bytes-before.Bytes) * 24 / 1e6
+		run(d)
+		mb = float64(c.Count().Bytes-before.Bytes) * float64(day) / float64(d) / 1e6
 	})
 	return mb
 }
 
 // TestWear: a flash card lives long enough.
 func TestWear(t *testing.T) {
-	if mb := wear(t, 10, time.Second, 9, false); mb > 450 { // the file system's own journal adds some 200
+	if mb := wear(t, 10, time.Second, 9, false, 20*time.Minute); mb > 450 { // the file system's own journal adds some 200
 		t.Errorf("ten devices with one reading a second write %.0f MB a day", mb)
 	} else {
 		t.Logf("ten devices with one reading a second write %.0f MB a day", mb)
 	}
-	if mb := wear(t, 40, 10*time.Millisecond, 14, true); mb > 9800 {
+	if mb := wear(t, 40, 10*time.Millisecond, 14, true, time.Minute); mb > 9800 {
 		t.Errorf("4,000 readings of 14 bytes a second write %.0f MB a day", mb)
 	} else {
 		t.Logf("4,000 readings of 14 bytes a second write %.0f MB a day", mb)

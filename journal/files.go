@@ -107,6 +107,9 @@ func (l *log) drop() error {
 	return nil
 }
 
+// spareStep is how much of a spare file is written at a time: a commit on a slow card that comes meanwhile does not wait for more.
+const spareStep = 512 << 10
+
 // prepareNext makes the spare file, if it is not there. It may be called by another goroutine.
 func (l *log) prepareNext() error {
 	l.spare.Lock()
@@ -135,12 +138,11 @@ func (l *log) prepare() (err error) {
 	if err != nil {
 		return err
 	}
-	zeros := make([]byte, min(l.size, 256<<10))
+	zeros := make([]byte, min(l.size, spareStep))
 	for at := int64(0); at < l.size && err == nil; at += int64(len(zeros)) {
-		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), l.size-at)], at)
-	}
-	if err == nil {
-		err = f.Sync()
+		if _, err = f.WriteAt(zeros[:min(int64(len(zeros)), l.size-at)], at); err == nil {
+			err = f.Sync()
+		}
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = l.dir.Rename(unfinished, spareName)

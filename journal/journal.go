@@ -2,7 +2,9 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -18,8 +20,8 @@ type Options struct {
 	// Size is how many bytes everything may have together: 1 GiB by default, and never more than a tenth of the disk. The oldest
 	// events go when they are used up.
 	Size int64
-	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer. None
-	// goes while the clock is not set.
+	// Age is how long events are kept, if Size allows; 0: there is no limit. Whole segments go, so some events stay longer: a
+	// quarter of Age at most. None goes while the clock is not set. Sums of numbers stay: see [Journal.Rollup].
 	Age time.Duration
 	// Segment is the size of a segment: 8 MiB by default, or less on a small disk.
 	Segment int64
@@ -82,6 +84,8 @@ type Journal struct {
 	clock *clock
 	lock  io.Closer
 
+	interrupted bool // it had not ended in order when it was opened
+
 	mu      sync.Mutex
 	queue   []*commit // oldest first; the last one is still open
 	writing *commit
@@ -114,7 +118,7 @@ type Journal struct {
 func Open(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if err := d.Make(); err != nil {
-		return nil, errors.Join(errors.New("journal: "+dir), err)
+		return nil, fmt.Errorf("journal: %w", err)
 	}
 	return OpenFolder(d, o)
 }
@@ -123,7 +127,7 @@ func Open(dir string, o Options) (*Journal, error) {
 func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 	lock, err := dir.Lock()
 	if err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
 	j, err := open(dir, o, false, planted())
 	if err != nil {
@@ -138,9 +142,13 @@ func OpenFolder(dir folder.Folder, o Options) (*Journal, error) {
 func OpenReadOnly(dir string, o Options) (*Journal, error) {
 	d := folder.Directory(dir)
 	if _, err := d.List(); err != nil {
-		return nil, errors.Join(errors.New("journal: it cannot be opened"), err)
+		return nil, fmt.Errorf("journal: it cannot be opened: %w", err)
 	}
-	return open(d, o, true, planted())
+	j, err := open(d, o, true, planted())
+	for again := 0; errors.Is(err, fs.ErrNotExist) && again < 10; again++ { // the hub has begun a segment meanwhile
+		j, err = open(d, o, true, planted())
+	}
+	return j, err
 }
 
 func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, error) {
@@ -169,6 +177,7 @@ func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, err
 	for _, h := range st.holes {
 		o.Logger.Warn("events of the journal are lost", "from", h.from, "to", h.to-1)
 	}
+	j.interrupted = j.log.dirty && len(j.log.kept) > 0
 	j.log.snapshot = j.mem.snapshot // of the goroutine that commits, which alone changes it
 	v := j.log.view()
 	j.view.Store(v)
@@ -274,6 +283,9 @@ func (j *Journal) State(key string) []byte {
 	}
 	return nil
 }
+
+// Interrupted reports whether the journal had not ended in order when it was opened: the power was cut, or the program killed.
+func (j *Journal) Interrupted() bool { return j.interrupted }
 
 // Cursor returns the position of the last event that the owner of a cursor has acknowledged.
 func (j *Journal) Cursor(name string) (p Position, ok bool) {

@@ -71,6 +71,7 @@ func (m *memory) read(f *frame) error {
 	m.begin(f)
 	p := &m.parser
 	p.begin(f)
+	defer p.end()
 	for {
 		ok, err := p.next()
 		if err != nil || !ok {
@@ -169,13 +170,21 @@ func (m *memory) last(p Position, e *Event) {
 		size += len(e.Data)
 	}
 	l = to.put(e.Topic, size)
-	kept := l.event.Data[:0] // its memory is used again
+	kept := reusable(l.event.Data, len(e.Data))
 	l.Position, l.event = p, *e
 	if l.event.Data = nil; to == m.lasts {
 		kept = append(kept, e.Data...)
 		l.event.Data = kept
 	}
 	m.shrink()
+}
+
+// reusable returns the memory of a text for another one, if it is not much more than that needs.
+func reusable(b []byte, length int) []byte {
+	if cap(b) > 2*length+64 {
+		return nil
+	}
+	return b[:0]
 }
 
 // shrink forgets what there is no room for.
@@ -214,7 +223,7 @@ func (m *memory) mark(key string, state []byte) {
 		return
 	}
 	s := m.marks.put(key, size)
-	*s = append((*s)[:0], state...)
+	*s = append(reusable(*s, len(state)), state...)
 	for m.marks.bytes > m.bound.marks {
 		oldest, _ := m.marks.oldest()
 		m.marks.remove(oldest)
@@ -240,6 +249,16 @@ func (m *memory) epoch(p Position) {
 	if n := len(m.epochs); n > max(m.bound.epochs, 2) {
 		m.epochs = append(m.epochs[:0], m.epochs[n-max(m.bound.epochs, 2):]...)
 	}
+}
+
+// epochAt returns the epoch of an event; 0 if that is forgotten.
+func (m *memory) epochAt(sequence uint64) (epoch uint32) {
+	for i := len(m.epochs) - 1; i >= 0 && epoch == 0; i-- {
+		if m.epochs[i].Sequence <= sequence {
+			epoch = m.epochs[i].Epoch
+		}
+	}
+	return epoch
 }
 
 // begin notes the epoch of a commit.
@@ -283,17 +302,6 @@ func (m *memory) resolve(p Position, current uint32, next uint64) (sequence, bac
 		return end, p.Sequence - end
 	}
 	return max(p.Sequence, 1), 0
-}
-
-// epochOf returns the epoch of a sequence that is used.
-func (m *memory) epochOf(sequence uint64) uint32 {
-	epoch := uint32(1)
-	for i := range m.epochs {
-		if i == 0 || m.epochs[i].Sequence <= sequence {
-			epoch = m.epochs[i].Epoch
-		}
-	}
-	return epoch
 }
 
 func compareTopics(a, b Topic) int {

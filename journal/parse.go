@@ -45,6 +45,9 @@ const (
 	longestKnown = 512  // bytes
 )
 
+// end lets go of the frame, which may be a large part of a segment.
+func (r *parser) end() { r.rest, r.record = nil, record{} }
+
 // begin has the parser read a frame, whose content is that of f or, of a head, a part of it.
 func (r *parser) begin(f *frame) {
 	r.rest, r.names, r.bad = f.content, r.names[:0], false

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -59,7 +60,8 @@ func (j *Journal) Read(q Query) *Reader {
 }
 
 // Position returns where another Reader goes on: behind the last entry, and what was left out behind it.
-func (r *Reader) Position() Position { return Position{r.j.view.Load().epoch, r.next} }
+// The epoch is not a later one than that of the next entry.
+func (r *Reader) Position() Position { return Position{r.j.EpochOf(r.next), r.next} }
 
 // Next sets some entries of dst, which is not empty, and returns how many. It waits for one at least. The data is valid until the next
 // call. The error is io.EOF at the end of what is read, that of ctx, or that of a folder that cannot be read.
@@ -117,12 +119,18 @@ func (r *Reader) Close() error {
 // windows are the buffers of readers that read.
 var windows = sync.Pool{New: func() any { return new([]byte) }}
 
+// fewTopics are so many that it is not worth forgetting them.
+const fewTopics = 64
+
 // rest lets go of the buffer.
 func (r *Reader) rest() {
 	if cap(r.win.data) == 0 {
 		return
 	}
 	r.frame = false // the parser has read all of it
+	if len(r.parser.known) > fewTopics || cap(r.parser.names) > fewTopics {
+		r.parser = parser{}
+	}
 	if cap(r.win.data) <= longestBuffer {
 		data := r.win.data[:0]
 		windows.Put(&data)
@@ -133,8 +141,8 @@ func (r *Reader) rest() {
 // more reads of one segment what is there, as far as dst or a frame goes. It may return 0 although there is more.
 func (r *Reader) more(dst []Entry) (int, error) {
 	if r.frame {
-		if n, err := r.events(dst); n > 0 || err != nil {
-			return n, err
+		if n := r.events(dst); n > 0 {
+			return n, nil
 		}
 	}
 	v := r.j.view.Load()
@@ -160,11 +168,11 @@ func (r *Reader) more(dst []Entry) (int, error) {
 		if i+1 == len(v.kept) {
 			r.win.size = min(s.size, v.end) // what lies behind may change
 		}
-		n, err := r.frames(s, end, dst)
-		if n == 0 && err == nil && r.next < end { // the rest of the segment cannot be read
+		n := r.frames(s, end, dst)
+		if n == 0 && r.next < end { // the rest of the segment cannot be read
 			n = r.lost(end, dst)
 		}
-		return n, err
+		return n, nil
 	}
 	return 0, nil
 }
@@ -190,9 +198,9 @@ func (r *Reader) open(v *view, s *segment) error {
 }
 
 // frames reads the frames of the segment that is open, up to the first with something for dst.
-func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
+func (r *Reader) frames(s *segment, end uint64, dst []Entry) int {
 	if r.file == nil {
-		return 0, nil
+		return 0
 	}
 	if cap(r.win.data) == 0 {
 		r.win.data = (*windows.Get().(*[]byte))[:0]
@@ -214,7 +222,7 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 			r.at += f.size()
 			continue
 		case f.first > r.next:
-			return r.lost(f.first, dst), nil
+			return r.lost(f.first, dst)
 		case after <= r.end && !f.overlaps(r.since, r.until):
 			r.at, r.next = r.at+f.size(), after
 			continue
@@ -222,21 +230,24 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) (int, error) {
 		r.at += f.size()
 		r.parser.begin(&f)
 		r.frame, r.after = true, after
-		if n, err := r.events(dst); n > 0 || err != nil {
-			return n, err
+		if n := r.events(dst); n > 0 {
+			return n
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // events reads events of the frame.
-func (r *Reader) events(dst []Entry) (n int, err error) {
-	p := &r.parser
+func (r *Reader) events(dst []Entry) (n int) {
+	p, read := &r.parser, r.next
 	for n < len(dst) {
 		ok, err := p.next()
-		if err != nil {
-			r.frame = false
-			return n, err
+		if err != nil { // another version has written it: the rest of the frame is lost
+			r.frame, r.next = false, read
+			if n == 0 {
+				n = r.lost(r.after, dst)
+			}
+			return n
 		}
 		if !ok {
 			r.frame, r.next = false, r.after
@@ -246,7 +257,10 @@ func (r *Reader) events(dst []Entry) (n int, err error) {
 			name := &p.names[len(p.names)-1]
 			name.takes = r.q.Filter.takes(name.Topic)
 		}
-		if p.kind != recordEvent || p.at < r.next || !p.names[p.name].takes {
+		if p.kind != recordEvent || p.at < r.next {
+			continue
+		}
+		if read = p.at + 1; !p.names[p.name].takes {
 			continue
 		}
 		if t := p.event.Time; p.at < r.end && t < r.since || t >= r.until {
@@ -256,10 +270,10 @@ func (r *Reader) events(dst []Entry) (n int, err error) {
 		e.Epoch, e.Sequence, e.Event, e.Lost, e.Back = p.epoch, p.at, p.event, 0, 0
 		n++
 	}
-	if n > 0 && r.frame {
-		r.next = p.at + 1
+	if r.frame {
+		r.next = read
 	}
-	return n, nil
+	return n
 }
 
 // lost tells that the events up to a sequence are not there, and goes on there.
@@ -269,13 +283,14 @@ func (r *Reader) lost(to uint64, dst []Entry) int {
 	return 1
 }
 
-// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch.
+// EpochOf returns the epoch of the event that has a sequence; if none has it yet, the current epoch. If it is forgotten when that
+// began, it is the epoch in which the event's segment did.
 func (j *Journal) EpochOf(sequence uint64) uint32 {
 	v := j.view.Load()
-	if sequence >= v.next {
+	if sequence >= v.next || len(v.kept) == 0 {
 		return v.epoch
 	}
 	j.memMu.RLock()
 	defer j.memMu.RUnlock()
-	return j.mem.epochOf(sequence)
+	return cmp.Or(j.mem.epochAt(sequence), v.kept[v.find(sequence)].epoch)
 }

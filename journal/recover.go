@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -24,6 +25,9 @@ func (l *log) open(visit func(f *frame)) (st found, err error) {
 	for _, name := range names {
 		if number, ok := segmentNumber(name); ok {
 			if err := l.find(name, number); err != nil {
+				if errors.Is(err, fs.ErrNotExist) { // a hub that runs has renamed it
+					continue
+				}
 				l.unread = append(l.unread, name)
 				if !errors.Is(err, errZeros) { // zeros: it was made, and nothing was committed to it
 					st.trouble = append(st.trouble, fmt.Errorf("journal: %s is left out: %w", name, err))

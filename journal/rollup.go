@@ -28,14 +28,16 @@ type Bucket struct {
 //
 // Sums are kept longer than events. They are read from files of their own, and of the events only those that are not summed up yet.
 func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
-	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute))}
-	far := max(q.step, 24*rollup.Hour) // what rounding needs before the zero time, which is as far away as a time can be
-	q.from = rollup.Floor(max(nanoseconds(from), math.MinInt64+far), q.step)
-	q.to = min(nanoseconds(to), math.MaxInt64-far)
-	if rest := q.to - rollup.Floor(q.to, q.step); rest > 0 {
-		q.to += q.step - rest
-	}
+	return j.RollupFirst(math.MaxInt/4, sender, event, from, to, step)
+}
+
+// RollupFirst returns the first n buckets of Rollup, and needs memory for some more only.
+func (j *Journal) RollupFirst(n int, sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
+	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute)), most: max(n, 0)}
+	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), rollup.Ceil(nanoseconds(to), q.step)
+	end := q.to
 	for again := 0; ; again++ {
+		q.to = end
 		q.sums, q.latest = map[int64]*rollup.Sum{}, nil
 		run, err := j.rollup(&q)
 		switch {
@@ -56,12 +58,16 @@ type rollupQuery struct {
 	topic    Topic
 	from, to int64
 	step     int64
+	most     int // buckets
 	sums     map[int64]*rollup.Sum
 	latest   *rollup.Sum // of sums, to which something was added; the next is often for the same
 }
 
 func (q *rollupQuery) add(s *rollup.Sum) {
 	start := rollup.Floor(s.Start, q.step)
+	if start >= q.to {
+		return
+	}
 	if q.latest != nil && q.latest.Start == start {
 		q.latest.Add(s)
 		return
@@ -74,9 +80,28 @@ func (q *rollupQuery) add(s *rollup.Sum) {
 	*q.latest = *s
 	q.latest.Start = start
 	q.sums[start] = q.latest
+	if len(q.sums) >= 2*q.most+enoughToPrune {
+		q.prune()
+	}
+}
+
+// enoughToPrune are so many buckets that it is worth finding those that are not wanted.
+const enoughToPrune = 100
+
+// prune forgets the buckets behind the first ones that are wanted.
+func (q *rollupQuery) prune() {
+	starts := slices.Sorted(maps.Keys(q.sums))
+	if len(starts) <= q.most {
+		return
+	}
+	q.to, q.latest = starts[q.most], nil
+	for _, start := range starts[q.most:] {
+		delete(q.sums, start)
+	}
 }
 
 func (q *rollupQuery) buckets() []Bucket {
+	q.prune()
 	list := make([]Bucket, 0, len(q.sums))
 	for _, start := range slices.Sorted(maps.Keys(q.sums)) {
 		s := q.sums[start]

@@ -34,7 +34,7 @@ func rollupRaw(t *testing.T, j *Journal, topic Topic, from, to time.Time, step t
 			e := &some[i]
 			value, ok := number(e.JSON, e.Data)
 			at := rollup.Floor(e.Time, int64(step))
-			if !ok || e.Lost > 0 || at+int64(step) <= from.UnixNano() || at >= to.UnixNano() {
+			if !ok || e.Lost > 0 || at+int64(step) <= nanoseconds(from) || at >= nanoseconds(to) {
 				continue
 			}
 			s := sums[at]
@@ -102,12 +102,16 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 		topic, step := w.topic(), steps[w.rng.IntN(len(steps))]
 		from := w.now.Add(-time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
 		to := from.Add(time.Duration(w.rng.Int64N(int64(100 * time.Hour))))
-		asked := from
-		if w.rng.IntN(3) == 0 {
-			from, asked = time.Unix(-10000, 0), time.Time{}
+		switch w.rng.IntN(6) {
+		case 0:
+			from = time.Unix(-10000, 0)
+		case 1:
+			from = time.Time{}
+		case 2:
+			from, to = time.Time{}, time.Unix(1e12, 0)
 		}
 		want := rollupRaw(w.t, w.j, topic, from, to, step)
-		got, err := w.j.Rollup(topic.Sender, topic.Event, asked, to, step)
+		got, err := w.j.Rollup(topic.Sender, topic.Event, from, to, step)
 		for i := 0; err == nil && i < max(len(got), len(want)); i++ {
 			if i >= len(got) || i >= len(want) || got[i] != want[i] {
 				err = fmt.Errorf("of %d and %d\n got %v\nwant %v", len(got), len(want), got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
@@ -115,6 +119,11 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 		}
 		if err != nil {
 			w.t.Errorf("%v from %v to %v, each %v: %v", topic, from, to, step, err)
+		}
+		some := w.rng.IntN(40)
+		got, err = w.j.RollupFirst(some, topic.Sender, topic.Event, from, to, step)
+		if err != nil || !slices.Equal(got, want[:min(some, len(want))]) {
+			w.t.Errorf("the first %d of %d: %d, %v", some, len(want), len(got), err)
 		}
 	}
 }
@@ -229,5 +238,37 @@ func TestRollupFolds(t *testing.T) {
 			w.start(o)
 		}
 		w.stop()
+	})
+}
+
+// TestRollupLostTail: sums of events that the disk has lost are not told, and their file goes.
+func TestRollupLostTail(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 1", "s n: 2")
+		synctest.Wait()
+		w.c.SetFaults(cut)
+		w.stop()
+		w.c.Restore()
+		table := rollup.NewTable(3)
+		table.To = 60
+		table.Series(rollup.Topic{Sender: "s", Event: "n"}).Add(time.Now().UnixNano(), 1000)
+		if _, err := rollup.Write(w.c, table, 1); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w.start(small)
+			w.add("s n: 3")
+			synctest.Wait()
+			from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+			got, err := w.j.Rollup("s", "n", from, to, time.Minute)
+			if want := rollupRaw(t, w.j, Topic{"s", "n"}, from, to, time.Minute); err != nil || !slices.Equal(got, want) {
+				t.Errorf("got %v, %v, want %v", got, err, want)
+			}
+			if names := w.rollupNames(); slices.Contains(names, "0000000000000003-000000000000003c.rollup") {
+				t.Errorf("the file is left: %v", names)
+			}
+			w.stop()
+		}
+		w.start(small)
 	})
 }

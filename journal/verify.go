@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -76,8 +77,8 @@ func VerifyFolder(dir folder.Folder) (*Report, error) {
 			continue
 		}
 		err := l.find(name, number)
-		if errors.Is(err, errZeros) {
-			continue // it was made, and nothing was committed to it
+		if errors.Is(err, errZeros) || errors.Is(err, fs.ErrNotExist) {
+			continue // nothing was committed to it; or a hub that runs has renamed it
 		}
 		s := SegmentReport{Name: name, Err: err}
 		if err == nil {
@@ -98,6 +99,9 @@ func VerifyFolder(dir folder.Folder) (*Report, error) {
 			}
 			s.StateErr = l.state(&l.kept[at])
 			r.Clean, s.Err = l.verify(&l.kept[at], end, s)
+			if errors.Is(s.Err, fs.ErrNotExist) {
+				s.Err, s.StateErr, s.Lost = nil, nil, 0
+			}
 			r.Events, r.Lost = r.Events+s.Events, r.Lost+s.Lost
 			at++
 		}

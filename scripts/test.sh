@@ -86,6 +86,9 @@ tools() {
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
 	command -v xz >/dev/null || missing+=(xz-utils)
+	# Disks whose power is cut.
+	command -v qemu-storage-daemon >/dev/null || missing+=(qemu-system-common qemu-utils)
+	[[ -x /sbin/mkfs.ext4 ]] || command -v mkfs.ext4 >/dev/null || missing+=(e2fsprogs)
 	if ((${#missing[@]} > 0)); then
 		((EUID == 0)) || as_root=(sudo -n)
 		if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
@@ -176,6 +179,7 @@ step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
 step siege scripts/siege.sh --quick
 step lab scripts/lab/run.sh
+step powercut scripts/powercut.sh --quick
 
 ((failed == 0)) || echo "the full logs are in $logs"
 echo "$passed passed, $failed failed"

@@ -211,9 +211,6 @@ func (c *client) serve(offers *registrations) {
 	}
 }
 
-// lostAnswer bounds the answer to a message whose answer was lost.
-const lostAnswer = wire.MinFrame
-
 // message hands on the message of a MSG frame.
 func (c *client) message(e event) {
 	a := e.arrival
@@ -235,14 +232,7 @@ func (c *client) message(e event) {
 		c.refuseMessage(e, signal, err)
 		return
 	}
-	c.server.mu.Lock()
-	if m.Method != methodSignal && m.Method != methodAddSender && m.Method != methodRemoveSender {
-		a.In.Presume(wire.PackReply(carrier.Failed(link.ErrAnswerLost), lostAnswer))
-	}
-	if mark := c.settle(e, false); mark != nil {
-		m.Mark = new(mark.give())
-	}
-	c.server.mu.Unlock()
+	m.Mark = c.markMessage(e, m)
 	lockrank.MustBeFree("a handler gets a message")
 	answer := &carrier.Answer{Send: func(_ carrier.Value, r carrier.Reply) { c.answered(a.In, m, r) }}
 	c.server.handler.HandleMessage(c.id, m, answer.Respond)
@@ -263,8 +253,7 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	} else {
 		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
-	e.arrival.In.Presume(wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()))
-	mark := c.settle(e, false)
+	mark := c.settle(e, false, func() []byte { return wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()) })
 	c.server.mu.Unlock()
 	respond := func() { c.Respond(e.arrival.In, carrier.Failed(err)) }
 	if !reports {

@@ -37,8 +37,7 @@ func (c *client) signals(e event) {
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
 	if !errors.Is(err, link.ErrComesAgain) {
-		in.Presume(c.presumed(err))
-		h.mark = c.settle(e, len(readings) > fewReadings || len(h.losses) > 0)
+		h.mark = c.settle(e, len(readings) > fewReadings || len(h.losses) > 0, func() []byte { return c.presumed(err) })
 	}
 	c.server.mu.Unlock()
 	switch {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/internal/link"
 	"sighub/carrier/serial/internal/wire"
 	"sighub/internal/lockrank"
 )
@@ -72,14 +73,34 @@ type markedAnswers struct {
 func (a markedAnswers) Mark() carrier.Mark { return a.mark.give() }
 
 // settle notes that a frame is dealt with, and returns the mark that belongs to what it has brought; nil if nothing is kept. If
-// many is true, there may be more to come that the device has no room for. The server's lock is held.
-func (c *client) settle(e event, many bool) *mark {
+// many is true, there may be more to come that the device has no room for. presumed returns the payload of the answer that the next
+// run of the hub gives if this one is killed before it has answered; nil: ACK. The server's lock is held.
+func (c *client) settle(e event, many bool, presumed func() []byte) *mark {
 	if c.server.keeper == nil {
 		return nil
 	}
 	in := e.arrival.In
+	in.Presume(presumed())
 	c.device.Settle(in)
 	return c.mark(c.device.Link.Full() && (many || e.arrival.Kind == wire.FrameMessage && in.Prompt()))
+}
+
+// markMessage settles the frame of a message that is handed on. What is answered to most messages, nobody knows if the hub is killed
+// before it has answered; but those that report and register are done.
+func (c *client) markMessage(e event, m *carrier.Message) *carrier.Mark {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	mark := c.settle(e, false, func() []byte {
+		switch m.Method {
+		case methodSignal, methodAddSender, methodRemoveSender:
+			return nil
+		}
+		return wire.PackReply(carrier.Failed(link.ErrAnswerLost), wire.MinFrame)
+	})
+	if mark == nil {
+		return nil
+	}
+	return new(mark.give())
 }
 
 // mark returns a mark for the state of the link, nil if nothing is kept. The server's lock is held.

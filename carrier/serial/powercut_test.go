@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package serial
 
 import (
@@ -195,7 +197,7 @@ func newCutBench(t *testing.T, o device.Options) *cutBench {
 	b := &cutBench{t: t, disk: newDisk(), lines: make(chan net.Conn), refuse: func(string) error { return nil }}
 	o.UID, o.Name, o.Boot, o.Timeout = []byte{0xa1, 0xb2}, "porch", 7, watchdog
 	if o.Senders == nil {
-		o.Senders = lightSenders
+		o.Senders = []device.Sender{{Name: "light", Events: []device.Event{{Name: "lux"}}}, {Name: "warmth", Events: []device.Event{{Name: "celsius"}}}}
 	}
 	var err error
 	b.device, err = device.New(func(ctx context.Context) (port.Port, error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -88,6 +89,7 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 	}
 	if k.folder, k.err = journalFolder(cfg); k.err == nil {
 		k.Journal, k.err = journal.Open(k.folder, journalOptions(c, log))
+		debug.FreeOSMemory() // of what reading took
 	}
 	switch {
 	case errors.Is(k.err, folder.ErrLocked):
@@ -100,6 +102,9 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 	if k.Journal == nil {
 		log.Error("nothing is kept, and what is acknowledged was handed on: choose another folder with --journal", "folder", k.folder, "error", k.err)
 		return k, nil
+	}
+	if full, err := filepath.Abs(k.folder); err == nil {
+		k.folder = full // others may ask for it, who are elsewhere
 	}
 	log.Info("what is acknowledged is kept", "folder", k.folder, "events", keptEvents(c), "size", terminal.Size(k.Health().Size), "age", keptAge(c),
 		"ack", c.Ack)

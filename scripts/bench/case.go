@@ -57,6 +57,7 @@ func allCases() []benchCase {
 		{"ack-one", "1 event at a time: until it is acknowledged", slices.Concat([]string{peerHub}, keepers), ackOne},
 		{"devices", "200 devices on 200 PTYs, 20 readings/s each, to 1 listener", []string{peerHub}, devices},
 		{"slow-listener", "1 of 101 listeners stops reading for good", []string{peerHub}, slowListener},
+		{"replay", "what a hub has kept, to 1 listener", []string{peerJournal}, replay},
 		{"idle", "10,000 listeners that hear nothing", brokers(), idle},
 		{"startup", "from the start of the program to the first connection, and its memory", append(brokers(), peerJournal), startup},
 		{"in-process", "hub.Router alone, local listeners", []string{peerHub}, inProcess},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,13 @@ import (
 // sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
 type hubPeer struct {
 	process
-	json     bool          // its clients speak JSON, with hello
-	journal  bool          // it keeps a journal
-	slower   time.Duration // each sync of its files takes so much longer
-	policy   hub.Policy    // of slow listeners
-	serial   []string      // ports
-	profiled bool          // cmd/hub instead of the real binary: see profile.go
+	json        bool          // its clients speak JSON, with hello
+	journal     bool          // it keeps a journal
+	journalSize string        // empty: journalSize
+	slower      time.Duration // each sync of its files takes so much longer
+	policy      hub.Policy    // of slow listeners
+	serial      []string      // ports
+	profiled    bool          // cmd/hub instead of the real binary: see profile.go
 }
 
 // hubWindow is how many messages each end may have unanswered.
@@ -42,6 +44,10 @@ limits:
   outbox: %d
 %slog: {level: error}
 `
+
+// journalSize is so small that a journal's files are used again after the warm-up, as those of a larger one are later. A new file is
+// zeroed first.
+const journalSize = "64MiB"
 
 // Additional limits. If nothing may be lost, the hub waits for listeners however late they are, because it may have to deliver each
 // event of one sender a thousand times. Otherwise it treats slow listeners by a policy, after the default time.
@@ -60,7 +66,7 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	}
 	journal := "off"
 	if p.journal {
-		journal = fmt.Sprintf("{folder: %q}", filepath.Join(e.disk, "journal"))
+		journal = fmt.Sprintf("{folder: %q, size: %s}", filepath.Join(e.disk, "journal"), cmp.Or(p.journalSize, journalSize))
 	}
 	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), journal, hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
@@ -209,13 +215,17 @@ func (p *hubPublisher) drain() error {
 }
 
 func (p *hubPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
+	return p.listen(ctx, sender, hub.ListenerOptions{}, fn)
+}
+
+func (p *hubPeer) listen(ctx context.Context, sender int, o hub.ListenerOptions, fn func([]byte)) (closer, error) {
 	name, event := "", ""
 	if sender != everyone {
 		name, event = hubSender(sender), hubEvent
 	}
 	scratch := make([]byte, 0, 2*payloadSize)
 	return p.connect(ctx, func(c *hubClient) error {
-		_, err := c.AddRemoteListener(ctx, name, event, func(ev hub.Event) {
+		_, err := c.AddRemoteListenerWith(ctx, name, event, o, func(ev hub.Event) {
 			switch ev.Name {
 			case hubEvent:
 				fn(c.decode(ev.Data, scratch))

@@ -20,6 +20,8 @@ func promises() []promise {
 		{"one-to-one", "events/s", peerJournal, peerJetStream, true, 2},
 		{"one-to-one", "events/s", peerJournal, peerJetStreamSync, true, 50},
 		{"one-to-one", "events/s", peerSlowDisk, "", true, 60_000},
+		{"replay", "events/s", peerJournal, "", true, 2e6},
+		{"replay", "as fast as they came, times", peerJournal, "", true, 5},
 		{"ack-one", "acknowledged, in fdatasyncs", peerJournal, "", false, 1.5},
 		{"latency", "p99, µs", peerHub, peerNATS, false, 1},
 		{"request-64", "requests/s", peerHub, peerNATS, true, 0.7},

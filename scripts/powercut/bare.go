@@ -20,7 +20,7 @@ import (
 // bareOptions are those of the journal. A small one reuses its segments all the time, a large one never.
 func bareOptions(small bool) journal.Options {
 	o := journal.Options{Segment: 128 << 10, Logger: slog.New(slog.DiscardHandler),
-		Pace: journal.PaceOptions{Day: 1 << 60, Burst: 1 << 60}}
+		Pace: journal.PaceOptions{Day: 1 << 60, Burst: 1 << 60, Interval: time.Millisecond, Urgent: time.Millisecond}}
 	if small {
 		o.Segment = 32 << 10
 		o.Size = 5 * o.Segment
@@ -104,13 +104,16 @@ func (b *bare) ended(upTo journal.Ticket, durable bool) {
 	}
 }
 
-// settle waits until nothing is pledged any more.
+// settle waits until everything that was pledged by now has ended.
 func (b *bare) settle(ctx context.Context) error {
+	b.mu.Lock()
+	upTo := journal.Ticket(0)
+	if n := len(b.tickets); n > 0 {
+		upTo = b.tickets[n-1].ticket
+	}
+	b.mu.Unlock()
 	for {
-		b.mu.Lock()
-		n := len(b.tickets)
-		b.mu.Unlock()
-		if n == 0 {
+		if b.j.Committed() >= upTo {
 			return nil
 		}
 		select {
@@ -157,10 +160,17 @@ func (b *bare) send(ctx context.Context, enough int) error {
 		t := g.Append(false)
 		b.pledge(t, acked{sender, n})
 		b.mu.Unlock()
-		if b.rng.IntN(3) > 0 { // sometimes several go with one commit
-			if err := b.settle(ctx); err != nil {
-				return err
+		switch b.rng.IntN(6) {
+		case 0, 1: // several go with one commit
+			continue
+		case 2: // the listener's cursor may have a commit of its own
+			select {
+			case <-time.After(4 * time.Millisecond):
+			case <-ctx.Done():
 			}
+		}
+		if err := b.settle(ctx); err != nil {
+			return err
 		}
 	}
 	return b.settle(ctx)
@@ -170,22 +180,27 @@ func (b *bare) send(ctx context.Context, enough int) error {
 func (b *bare) listen(ctx context.Context) error {
 	r := b.j.Read(journal.Query{Start: journal.AfterCursor(bareCursor)})
 	some := make([]journal.Entry, 16)
+	seen := tracks{} // in this run, each once and in order
 	err := error(nil)
 	for n, count := 0, 0; err == nil; n, err = r.Next(ctx, some) {
-		for i := range n {
+		for i, last := 0, n-1; i <= last; i++ {
 			e := &some[i]
 			switch {
 			case e.Back > 0:
 				return violation{fmt.Errorf("the cursor is %d events ahead of the data", e.Back)}
 			case e.Lost > 0: // it was away for too long
+				seen = tracks{}
 				continue
 			}
 			n, err := numberIn(&e.Event)
-			if err != nil {
-				return violation{err}
+			if err == nil {
+				err = seen.add(e.Sender, n)
 			}
-			b.d.Note(heard{e.Position, e.Sender, n})
-			if count++; count%7 == 0 {
+			if err != nil {
+				return violation{fmt.Errorf("a listener: %w", err)}
+			}
+			b.d.Note(heard{bareCursor, e.Position, e.Sender, n})
+			if count++; count%7 == 0 || i == last {
 				b.mu.Lock()
 				t := b.j.SetCursor(bareCursor, e.Position)
 				b.pledge(t, settled{bareCursor, e.Position})

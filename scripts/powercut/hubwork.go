@@ -73,11 +73,11 @@ func (w *hubWork) diskSize() int64 {
 }
 
 func (w *hubWork) run(ctx context.Context, d *disk.Disk, dir string, l *ledger, rng *rand.Rand) error {
-	return w.between(ctx, d, dir, l, rng, 100+rng.IntN(900))
+	return w.between(ctx, d, dir, l, rng, 100+rng.IntN(900), false)
 }
 
-// between runs a hub and the programs around it until so much was acknowledged, and cuts its power.
-func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledger, rng *rand.Rand, acks int) (err error) {
+// between runs a hub and the programs around it until so much was acknowledged and, perhaps, heard. Then it cuts the hub's power.
+func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledger, rng *rand.Rand, acks int, thenHear bool) (err error) {
 	socket := filepath.Join(w.sockets, "hub")
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -86,8 +86,8 @@ func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledg
 	if err != nil {
 		return err
 	}
-	around := &world{addr: "unix://" + socket, note: d.Note, known: l.clone(), more: make(chan struct{}, 1)}
-	const patience = time.Minute
+	around := newWorld("unix://"+socket, l.clone(), d.Note)
+	const patience = 3 * time.Minute
 	living, end := context.WithTimeoutCause(ctx, patience, violation{fmt.Errorf("the hub does not work within %s", patience)})
 	defer end()
 	living, fail := context.WithCancelCause(living)
@@ -97,6 +97,14 @@ func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledg
 		name, rng := fmt.Sprint("p", i), rand.New(rand.NewPCG(rng.Uint64(), uint64(i)))
 		others.Go(func() {
 			if err := around.produce(living, name, rng); living.Err() == nil {
+				fail(err)
+			}
+		})
+	}
+	for _, name := range []string{storing, trusting} {
+		rng := rand.New(rand.NewPCG(rng.Uint64(), 77))
+		others.Go(func() {
+			if err := around.hear(living, name, w.small, rng); living.Err() == nil {
 				fail(err)
 			}
 		})
@@ -111,6 +119,9 @@ func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledg
 		}
 	})
 	err = around.await(living, acks)
+	if err == nil && thenHear {
+		err = around.catchUp(living, storing)
+	}
 	d.Freeze()
 	h.kill()
 	d.Release()
@@ -125,10 +136,10 @@ func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledg
 
 func (w *hubWork) check(ctx context.Context, dir string, l *ledger, rng *rand.Rand) error {
 	after := "after the cut"
-	if rng.IntN(10) == 0 { // it must also go on
+	if rng.IntN(2) == 0 { // it must also go on
 		after = "after the cut, another start and a kill -9"
 		idle := disk.New(new(disk.Image))
-		if err := w.between(ctx, idle, dir, l, rng, 20); err != nil {
+		if err := w.between(ctx, idle, dir, l, rng, 20, true); err != nil {
 			return fmt.Errorf("after the cut: %w", err)
 		}
 		idle.Recording().All(l.take)

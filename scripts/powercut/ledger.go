@@ -24,11 +24,12 @@ type (
 		sender string
 		number int
 	}
-	// heard: a listener with a cursor heard this number.
+	// heard: a listener that hears what is on disk heard this number.
 	heard struct {
-		at     journal.Position
-		sender string
-		number int
+		listener string
+		at       journal.Position
+		sender   string
+		number   int
 	}
 	// settled: it was told that its cursor is on disk.
 	settled struct {
@@ -41,16 +42,30 @@ type (
 type ledger struct {
 	acked   map[string]int
 	sent    map[string]int
-	heard   heard // the latest
+	heard   map[string]*hearing // by listener
 	settled map[string]journal.Position
 }
 
 func newLedger() *ledger {
-	return &ledger{acked: map[string]int{}, sent: map[string]int{}, settled: map[string]journal.Position{}}
+	return &ledger{acked: map[string]int{}, sent: map[string]int{}, heard: map[string]*hearing{}, settled: map[string]journal.Position{}}
 }
 
 func (l *ledger) clone() *ledger {
-	return &ledger{acked: maps.Clone(l.acked), sent: maps.Clone(l.sent), heard: l.heard, settled: maps.Clone(l.settled)}
+	c := &ledger{acked: maps.Clone(l.acked), sent: maps.Clone(l.sent), heard: map[string]*hearing{}, settled: maps.Clone(l.settled)}
+	for name, h := range l.heard {
+		c.heard[name] = h.clone()
+	}
+	return c
+}
+
+// hearing returns what a listener has heard.
+func (l *ledger) hearing(listener string) *hearing {
+	h := l.heard[listener]
+	if h == nil {
+		h = &hearing{last: map[string]int{}}
+		l.heard[listener] = h
+	}
+	return h
 }
 
 // take adds a note.
@@ -61,7 +76,7 @@ func (l *ledger) take(note any) {
 	case sent:
 		l.sent[n.sender] = max(l.sent[n.sender], n.number)
 	case heard:
-		l.heard = n
+		l.hearing(n.listener).take(n)
 	case settled:
 		l.settled[n.cursor] = n.at
 	}
@@ -125,17 +140,21 @@ func (l *ledger) compare(f *found) error {
 		}
 	}
 	for sender, t := range f.tracks {
-		if t.last > l.sent[sender] {
+		if t.last > l.sent[sender] && sender != deviceName { // which also takes readings while the power is off
 			return fmt.Errorf("%s: %d is there, and only %d were sent", sender, t.last, l.sent[sender])
 		}
 		if mark, ok := f.marks[sender]; ok && mark != t.last {
 			return fmt.Errorf("%s: its mark says %d, and its last signal is %d", sender, mark, t.last)
 		}
 	}
-	if h := l.heard; h.number != 0 && h.at.Sequence >= f.oldest {
-		if got := f.at[h.at.Sequence]; got.sender != h.sender || got.number != h.number {
-			return fmt.Errorf("a listener with a cursor has heard %s %d as event %d, where %s %d is now", h.sender, h.number,
-				h.at.Sequence, got.sender, got.number)
+	for name, h := range l.heard {
+		if h.at.Sequence > f.last {
+			return fmt.Errorf("the %s listener has heard event %d, and the data ends at %d", name, h.at.Sequence, f.last)
+		}
+		at := f.at[h.at.Sequence]
+		if at.number != h.last[at.sender] && h.at.Sequence >= f.oldest {
+			return fmt.Errorf("the %s listener has heard %s %d as event %d, which is now %s %d", name, at.sender, h.last[at.sender],
+				h.at.Sequence, at.sender, at.number)
 		}
 	}
 	for name, p := range f.cursors {

@@ -17,19 +17,21 @@ import (
 
 // options are those of the command line.
 type options struct {
-	cuts    int
-	real    int
-	hub     string
-	system  system
-	seed    uint64
-	verbose bool
-	planted bool
+	cuts     int
+	real     int
+	readings int
+	hub      string
+	system   system
+	seed     uint64
+	verbose  bool
+	planted  bool
 }
 
 func main() {
 	var o options
 	flag.IntVar(&o.cuts, "cuts", 1000, "how many cuts on this machine's ext4")
 	flag.IntVar(&o.real, "real", 20, "how many cuts of a virtual machine")
+	flag.IntVar(&o.readings, "readings", 1_000_000, "how many readings a device reports to a hub that is killed and loses its power")
 	flag.StringVar(&o.hub, "hub", "", "the hub")
 	flag.StringVar(&o.system.kernel, "kernel", "", "the kernel's image, for virtual machines")
 	flag.StringVar(&o.system.modules, "modules", "", "the folder of its modules")
@@ -63,6 +65,14 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 	printHead(out)
 	for i, w := range all {
 		c, err := b.series(ctx, w, share(o.cuts, i, len(all)), perRun, false)
+		if err != nil {
+			return err
+		}
+		c.print(out)
+		sum.add(c)
+	}
+	if o.readings > 0 {
+		c, err := b.marathon(ctx, o.hub, o.readings, max(3, o.readings/10000), max(2, o.readings/50000))
 		if err != nil {
 			return err
 		}

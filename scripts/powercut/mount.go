@@ -27,7 +27,7 @@ func newFilesystem(dir string, size int64) (*disk.Image, error) {
 	if err := os.Truncate(name, size); err != nil {
 		return nil, err
 	}
-	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "256", "-J", "size=4", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", name).CombinedOutput()
+	out, err := exec.Command("mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "256", "-J", "size=4", "-m", "0", "-N", "1024", "-E", "lazy_itable_init=0,lazy_journal_init=0", name).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("mkfs.ext4: %w: %s", err, out)
 	}

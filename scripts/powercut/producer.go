@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type world struct {
 	mu    sync.Mutex
 	known *ledger
 	acks  int
-	more  chan struct{} // receives when there are more acks, if there is room
+	more  chan struct{} // closed when something was noted
+	why   error         // the latest refusal of something that is tried again
 }
 
 // tell makes a note, and returns whether it was in time.
@@ -36,29 +38,62 @@ func (w *world) tell(note any) bool {
 	if _, ok := note.(acked); ok {
 		w.acks++
 	}
+	close(w.more)
+	w.more = make(chan struct{})
 	w.mu.Unlock()
-	select {
-	case w.more <- struct{}{}:
-	default:
-	}
 	return true
 }
 
 // await waits until there were this many acknowledgements.
 func (w *world) await(ctx context.Context, acks int) error {
+	return w.until(ctx, func() bool { return w.acks >= acks })
+}
+
+// catchUp waits until a listener has heard what is acknowledged now.
+func (w *world) catchUp(ctx context.Context, listener string) error {
+	w.mu.Lock()
+	all := maps.Clone(w.known.acked)
+	w.mu.Unlock()
+	return w.until(ctx, func() bool {
+		for sender, n := range all {
+			if w.known.hearing(listener).last[sender] < n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// until waits until something is so, which notes may change. is is called with the lock held.
+func (w *world) until(ctx context.Context, is func() bool) error {
 	for {
 		w.mu.Lock()
-		n := w.acks
+		done, more := is(), w.more
 		w.mu.Unlock()
-		if n >= acks {
+		if done {
 			return nil
 		}
 		select {
-		case <-w.more:
+		case <-more:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			w.mu.Lock()
+			err := errors.Join(context.Cause(ctx), w.why)
+			w.mu.Unlock()
+			return err
 		}
 	}
+}
+
+// refused notes why something has failed that is tried again.
+func (w *world) refused(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.why = err
+}
+
+// newWorld returns a world without programs.
+func newWorld(addr string, known *ledger, note func(any) bool) *world {
+	return &world{addr: addr, known: known, note: note, more: make(chan struct{})}
 }
 
 func (w *world) router(name string) (*hub.ClientRouter, *tcp.Client) {
@@ -90,7 +125,7 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !errors.Is(err, hub.ErrNotConnected):
+		case err != nil && !errors.Is(err, hub.ErrNotConnected) && !errors.Is(err, carrier.ErrGone):
 			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
 		}
 	}
@@ -98,20 +133,39 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 	if err != nil {
 		return err
 	}
+	behind := time.Time{} // since when
 	for ctx.Err() == nil {
 		p, err := s.Produce(ctx)
 		switch {
-		case errors.Is(err, hub.ErrNotConnected):
+		case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone):
 			continue
 		case err != nil:
 			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
 		}
-		if err := w.series(ctx, p, g, name, rng); err != nil {
+		err = w.series(ctx, p, g, name, rng)
+		switch {
+		case !errors.Is(err, errBehind):
+			behind = time.Time{}
+		case behind.IsZero():
+			behind = time.Now()
+		case time.Since(behind) > behindPatience:
+			return violation{err}
+		}
+		if err != nil && !errors.Is(err, errBehind) {
 			return err
+		}
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
 	return ctx.Err()
 }
+
+// errBehind says that the hub expects a number that it has acknowledged. It may be what it expected at the beginning of a connection
+// whose loss has not been noticed yet; if it stays so, the hub has lost something.
+var errBehind = errors.New("LOST: the hub expects what it has acknowledged")
+
+const behindPatience = 10 * time.Second
 
 // series sends signals over one connection.
 func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, name string, rng *rand.Rand) error {
@@ -121,7 +175,7 @@ func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, na
 	w.mu.Unlock()
 	switch {
 	case first <= had:
-		return violation{fmt.Errorf("LOST: the hub expects %d of %s, and has acknowledged up to %d", first, name, had)}
+		return fmt.Errorf("%w: %d of %s, and up to %d", errBehind, first, name, had)
 	case first > tried+1:
 		return violation{fmt.Errorf("the hub expects %d of %s, and only %d were sent", first, name, tried)}
 	}
@@ -167,7 +221,7 @@ func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, na
 // failure returns nil if the hub was just not there.
 func failure(name string, err error) error {
 	switch {
-	case errors.Is(err, hub.ErrNotConnected), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone), errors.Is(err, context.Canceled):
 		return nil
 	}
 	return violation{fmt.Errorf("the hub refuses what %s sends: %w", name, err)}

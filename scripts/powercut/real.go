@@ -49,10 +49,8 @@ func (b *bench) real(ctx context.Context, s *system, n int) (c *cuts, err error)
 	}
 
 	var current atomic.Pointer[disk.Disk]
-	around := &world{
-		addr: fmt.Sprintf("tcp://127.0.0.1:%d", tcpPort), known: newLedger(), more: make(chan struct{}, 1),
-		note: func(note any) bool { d := current.Load(); return d != nil && d.Note(note) },
-	}
+	around := newWorld(fmt.Sprintf("tcp://127.0.0.1:%d", tcpPort), newLedger(),
+		func(note any) bool { d := current.Load(); return d != nil && d.Note(note) })
 	living, fail := context.WithCancelCause(ctx)
 	var others sync.WaitGroup
 	defer others.Wait()
@@ -67,6 +65,10 @@ func (b *bench) real(ctx context.Context, s *system, n int) (c *cuts, err error)
 	for i := range producers {
 		rng := rand.New(rand.NewPCG(b.seed, uint64(1000+i)))
 		begin(func() error { return around.produce(living, fmt.Sprint("p", i), rng) })
+	}
+	for i, name := range []string{storing, trusting} {
+		rng := rand.New(rand.NewPCG(b.seed, uint64(2000+i)))
+		begin(func() error { return around.hear(living, name, false, rng) })
 	}
 	begin(func() error { return around.read(living, line.open, harm, 0) })
 
@@ -101,6 +103,9 @@ func (b *bench) bootAndCut(ctx context.Context, s *system, around *world, curren
 	waiting, end := context.WithTimeoutCause(ctx, bootPatience, violation{fmt.Errorf("the hub does not work within %s", bootPatience)})
 	defer end()
 	err = around.await(waiting, before+1)
+	if err == nil {
+		err = around.catchUp(waiting, storing)
+	}
 	if err == nil {
 		select {
 		case <-time.After(time.Duration(rng.Int64N(int64(1500 * time.Millisecond)))):

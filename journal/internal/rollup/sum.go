@@ -42,13 +42,28 @@ func (s *Sum) Add(later *Sum) {
 	}
 }
 
-// Floor returns the greatest multiple of step that is not above t.
+// Floor returns the greatest multiple of step that is not above t, or the smallest number if that is less.
 func Floor(t, step int64) int64 {
 	rest := t % step
 	if rest < 0 {
 		rest += step
 	}
+	if t < math.MinInt64+rest {
+		return math.MinInt64
+	}
 	return t - rest
+}
+
+// Ceil returns the smallest multiple of step that is not below t, or the greatest number if that is more.
+func Ceil(t, step int64) int64 {
+	floor := Floor(t, step)
+	switch {
+	case floor == t:
+		return t
+	case floor > math.MaxInt64-step:
+		return math.MaxInt64
+	}
+	return floor + step
 }
 
 // Sums are of spans of the same length, in the order of their starts.

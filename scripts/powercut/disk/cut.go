@@ -88,7 +88,7 @@ func lose(rng *rand.Rand, log []entry, place int, dst *Image) Cut {
 		switch {
 		case !kept(i):
 			c.Dropped++
-		case rng.IntN(8) == 0 && len(e.data) > Sector:
+		case rng.IntN(8) == 0 && len(e.data) > Sector && !isSuperblock(e):
 			c.Torn++
 			tear(rng, e, dst)
 		default:
@@ -117,6 +117,10 @@ func keepers(rng *rand.Rand, n int) func(i int) bool {
 	share := rng.Float64()
 	return func(int) bool { return rng.Float64() < share }
 }
+
+// isSuperblock reports whether a write has the superblock of ext4, which is longer than a sector and does not survive being torn: the
+// file system could not be mounted, whatever lies on it.
+func isSuperblock(e entry) bool { return e.at < 2048 && e.at+int64(len(e.data)) > 1024 }
 
 // tear writes some sectors of a write.
 func tear(rng *rand.Rand, e entry, dst *Image) {

@@ -56,11 +56,11 @@ func TestImage(t *testing.T) {
 // TestCut: what was flushed is there, what was not may be, in sectors, and never an older version in the place of a newer one.
 func TestCut(t *testing.T) {
 	d := New(blank(4))
-	d.Write(fill(1, pageSize), 0, false)
+	d.Write(fill(1, pageSize), pageSize, false)
 	d.Flush()
 	d.Note("one is on disk")
-	d.Write(fill(2, pageSize), 0, false)
-	d.Write(fill(3, pageSize), 0, false)
+	d.Write(fill(2, pageSize), pageSize, false)
+	d.Write(fill(3, pageSize), pageSize, false)
 	d.Write(fill(4, pageSize), 2*pageSize, true)
 	d.Note("four is on disk")
 	d.Freeze()
@@ -81,10 +81,10 @@ func TestCut(t *testing.T) {
 			t.Fatal("a write that bypasses the cache is lost")
 		}
 		for sector := range int64(pageSize / Sector) {
-			b := at(image, sector*Sector)
+			b := at(image, pageSize+sector*Sector)
 			seen[b] = true
-			torn = torn || b != at(image, 0)
-			if b < 1 || b > 3 || b != at(image, sector*Sector+Sector-1) {
+			torn = torn || b != at(image, pageSize)
+			if b < 1 || b > 3 || b != at(image, pageSize+sector*Sector+Sector-1) {
 				t.Fatalf("sector %d has %d", sector, b)
 			}
 		}
@@ -94,8 +94,22 @@ func TestCut(t *testing.T) {
 	}
 	for place := range r.Len() { // in any order
 		image, _ := r.Cut(rand.New(rand.NewPCG(1, 1)), r.Len()-1-place, func(any) {})
-		if r.Len()-1-place >= 2 && at(image, 0) == 0 {
+		if r.Len()-1-place >= 2 && at(image, pageSize) == 0 {
 			t.Errorf("after entry %d, what was flushed is lost", r.Len()-1-place)
+		}
+	}
+}
+
+// TestSuperblock: the superblock is there as a whole, or as it was.
+func TestSuperblock(t *testing.T) {
+	d := New(blank(2))
+	d.Write(fill(1, 2*pageSize), 0, false)
+	d.Freeze()
+	r := d.Recording()
+	for seed := range uint64(200) {
+		image, c := r.Cut(rand.New(rand.NewPCG(seed, 1)), 1, func(any) {})
+		if c.Torn > 0 || at(image, 1024) != at(image, 2047) {
+			t.Fatal("it is torn")
 		}
 	}
 }

@@ -2,10 +2,10 @@ package disk
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"os"
 	"slices"
+	"syscall"
 )
 
 const pageSize = 4096
@@ -63,18 +63,22 @@ func ReadImage(path string) (*Image, error) {
 		return nil, err
 	}
 	m := &Image{info.Size(), make(map[int64]*[pageSize]byte)}
-	for n := int64(0); ; n++ {
+	for n := int64(0); n*pageSize < m.size; n++ {
+		const data = 3 // SEEK_DATA of Linux; elsewhere all of the file is read
+		if at, err := f.Seek(n*pageSize, data); err == nil {
+			n = at / pageSize
+		} else if errors.Is(err, syscall.ENXIO) { // the rest is a hole
+			break
+		}
 		page := new([pageSize]byte)
-		_, err := io.ReadFull(f, page[:])
-		switch {
-		case errors.Is(err, io.EOF):
-			return m, nil
-		case err != nil:
+		if _, err := f.ReadAt(page[:], n*pageSize); err != nil {
 			return nil, err
-		case *page != [pageSize]byte{}:
+		}
+		if *page != [pageSize]byte{} {
 			m.pages[n] = page
 		}
 	}
+	return m, nil
 }
 
 // Save makes a file with this content, or replaces the content of one.

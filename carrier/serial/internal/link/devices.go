@@ -187,7 +187,9 @@ func (ds *Devices) meet(now time.Time, h wire.Hello) *Device {
 }
 
 func (ds *Devices) add(h wire.Hello) *Device {
-	d := &Device{ID: h.ID(), Link: Link{side: wire.Hub}, Clock: newClock(h.TicksPerSecond), uptime: ds.Uptime}
+	// If there was an earlier run of the hub, the HELLO may have been on its way to that, and be answered already. Then the device has
+	// gone on since, and expects another frame than the HELLO says.
+	d := &Device{ID: h.ID(), Link: Link{side: wire.Hub, hold: ds.Recall != nil}, Clock: newClock(h.TicksPerSecond), uptime: ds.Uptime}
 	if ds.byID == nil {
 		ds.byID = make(map[string]*Device)
 	}

@@ -346,7 +346,7 @@ func (l *HubEnd) beginSession(now time.Time, d *Device) {
 	d.Link.baud, d.Link.askAfter, d.Link.clockEvery = l.rates.base, l.Ask, l.Ask
 	d.Link.ticks = func(time.Time) uint32 { return 0 }
 	d.Link.resend.measures = true
-	if !d.Link.out.resume(h.Expects) {
+	if d.Link.hold || !d.Link.out.resume(h.Expects) {
 		d.Link.out.renumber(h.Expects, wire.FrameEvent)
 	}
 	d.Link.begin(now, session, Limits{MaxFrame: min(h.MaxFrame, l.MaxFrame), window: min(h.Window, l.Window), bytes: h.ReceiveWindow})

@@ -44,6 +44,7 @@ type Link struct {
 	backlog  int       // reliable frames that have arrived, and that the owner has not dealt with
 	numbered bool      // a reliable frame has arrived since the numbering began
 	answered time.Time // when the latest answer was sent
+	hold     bool      // no reliable frame is sent until the other end is heard in a session
 	ping     pings
 
 	doubtedFrames  doubts
@@ -113,7 +114,7 @@ func (l *Link) Full() bool { return l.in.open() >= l.limits.window }
 func (l *Link) Consumed() { l.backlog-- }
 
 // hear notes that a frame of this session arrived.
-func (l *Link) hear(now time.Time) { l.heard, l.heardAny = now, true }
+func (l *Link) hear(now time.Time) { l.heard, l.heardAny, l.hold = now, true, false }
 
 // damaged notes that something arrived that is not a frame. It may have been a reliable one, so AGAIN tells the other end,
 // long before its timer would.
@@ -250,7 +251,7 @@ func (l *Link) pull(now time.Time, dst []byte) []byte {
 		dst = append(dst, 0) // ends what the other end may have read of a damaged frame
 	}
 	o := l.out.due(l.limits.window, l.limits.bytes)
-	if o == nil {
+	if o == nil || l.hold {
 		return dst
 	}
 	l.out.sent(now)

@@ -271,7 +271,7 @@ func TestPowerCuts(t *testing.T) {
 				t.Parallel()
 				l := newCutLine(t, newChip(t, size), uint64(10*i+j), harm, c.hubs, c.slow)
 				refused := int64(0)
-				for end := l.now.Add(3 * time.Minute); len(l.taken) < *cutReadings && l.now.Before(end); {
+				for end := l.now.Add(time.Duration(*cutReadings) * 90 * time.Millisecond); len(l.taken) < *cutReadings && l.now.Before(end); {
 					for range 1 + l.rng.IntN(4) {
 						if l.rng.IntN(20) == 0 && !l.report() {
 							refused++

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ type sim struct {
 	now  time.Time
 
 	hub    *HubEnd
+	window int // the hub's
 	device *simDevice
 	toHub  direction
 	toDev  direction
@@ -53,6 +53,7 @@ type sim struct {
 	onReadings func(payload []byte, at time.Time) // nil, or told of EVT frames that are handed on
 	resets     int
 	confirmed  int64 // messages of the device that were answered
+	journal    *simJournal
 }
 
 // A lineEnd is what a HubEnd and a DeviceEnd have in common.
@@ -90,12 +91,17 @@ func byteTime(n, rate int) time.Duration {
 
 func newSim(t *testing.T, seed uint64, damage float64) *sim {
 	s := &sim{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), fastest: 1e9, now: time.Unix(1e9, 0), damage: damage, acked: make(map[int64]bool)}
-	s.hub = newTestHub(simEvents{s}, func(c *HubConfig) {
-		c.Window, c.Random = 1+s.rng.IntN(wire.MaxWindow), func() uint16 { return uint16(s.rng.Uint32()) }
-	})
+	s.window = 1 + s.rng.IntN(wire.MaxWindow)
+	s.hub = s.newHub()
 	s.device = newSimDevice(func() time.Time { return s.now }, 1+s.rng.IntN(wire.MaxWindow), wire.MinFrame+s.rng.IntN(200))
 	s.device.Opened(s.now, false)
 	return s
+}
+
+func (s *sim) newHub() *HubEnd {
+	return newTestHub(simEvents{s}, func(c *HubConfig) {
+		c.Window, c.Random = s.window, func() uint16 { return uint16(s.rng.Uint32()) }
+	})
 }
 
 // hasten lets both ends change their rates.
@@ -141,30 +147,30 @@ func (s *sim) arrived(now time.Time, d *Device, a Arrival) {
 			d.Link.Consumed()
 			return
 		case errors.Is(err, ErrNoDictionary):
-			s.later(&d.Link, a.In, wire.PackReply(carrier.Failed(err), 200))
+			s.settle(d, a.In, wire.PackReply(carrier.Failed(err), 200), func() {})
 			return
 		}
 		must(s.t, err)
 		if s.onReadings != nil {
 			s.onReadings(a.Payload, now)
 		}
+		var taken []int64
 		for _, r := range rs {
 			var n int64
 			must(s.t, wire.Scale(r.Value, 0).Decode(&n))
-			s.readings = append(s.readings, n)
+			taken = append(taken, n)
 			want := time.Unix(1e9, 0).Add(time.Duration(n) * time.Millisecond)
 			if off := r.Time.Sub(want).Abs(); off > r.Uncertainty+time.Millisecond {
 				s.t.Fatalf("seed %d: reading of %v is stamped %v, off by %v, though sure to %v", s.seed, want, r.Time, off, r.Uncertainty)
 			}
 		}
-		s.later(&d.Link, a.In, nil)
+		s.settle(d, a.In, nil, func() { s.readings = append(s.readings, taken...) })
 	default:
 		m, err := wire.UnpackMessage(a.Payload)
 		must(s.t, err)
 		var n int64
 		must(s.t, m.Params.Decode(&n))
-		s.messages = append(s.messages, n)
-		s.later(&d.Link, a.In, wire.PackReply(carrier.Done(n), 200))
+		s.settle(d, a.In, wire.PackReply(carrier.Done(n), 200), func() { s.messages = append(s.messages, n) })
 	}
 }
 
@@ -190,7 +196,7 @@ func (s *sim) owner() {
 				switch {
 				case errors.Is(e.err, carrier.ErrReset):
 					s.forgotten++
-				case e.err != nil && s.refusals && strings.Contains(e.err.Error(), ErrNoDictionary.Exception):
+				case e.err != nil && s.refusals && errors.Is(e.err, carrier.ErrMalformed):
 					s.refused++
 				case e.err != nil:
 					s.t.Fatalf("a reading ends with %v", e.err)

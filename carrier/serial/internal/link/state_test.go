@@ -246,6 +246,40 @@ func TestStateInDoubt(t *testing.T) {
 	}
 }
 
+// TestNoRequestBeforeTheDeviceIsHeard: a HELLO that was on its way to an earlier run of the hub says what the device expected then. So
+// nothing is sent for which that counts before the device is heard in the new session; and what waits takes its number from the HELLO
+// that the device has said last.
+func TestNoRequestBeforeTheDeviceIsHeard(t *testing.T) {
+	owner := new(specHub)
+	hub := newTestHub(owner, nil)
+	hub.devices.Recall = func(string) []byte { return nil }
+	now := later
+	frames := func() (sent []wire.Frame) {
+		data, _ := hub.Pull(now, nil)
+		in := wire.Deframer{Limit: wire.MaxFrame}
+		in.Feed(data, func(chunk []byte, _ bool) {
+			if f, err := wire.ParseFrame(chunk, wire.Hub, hub.device.Link.session); err == nil && f.Kind == wire.FrameMessage {
+				sent = append(sent, f)
+			}
+		})
+		return sent
+	}
+	h := stateHello
+	h.Expects = 5
+	hub.hello(now, h.Pack())
+	hub.device.Link.Send(wire.FrameMessage, 1, []byte{0})
+	if sent := frames(); len(sent) > 0 {
+		t.Errorf("before the device is heard %+v is sent", sent)
+	}
+	now = now.Add(time.Second)
+	h.Expects = 6 // it has had frame 5 of the earlier run
+	hub.hello(now, h.Pack())
+	hub.Receive(now, wire.AppendFrame([]byte{0}, wire.Device, hub.device.Link.session, wire.Frame{Kind: wire.FramePing, Payload: []byte{1}}))
+	if sent := frames(); len(sent) != 1 || sent[0].Number != 6 {
+		t.Errorf("then %+v is sent", sent)
+	}
+}
+
 // FuzzState: whatever is read as a state, the hub goes on with something sound, or refuses it.
 func FuzzState(f *testing.F) {
 	ds := Devices{Uptime: testUptime}

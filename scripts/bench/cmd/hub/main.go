@@ -62,7 +62,7 @@ func serve(ctx context.Context, file, socket string) error {
 	}
 	var kept *journal.Journal
 	if !cfg.Journal.Off {
-		kept, err = journal.Open(cfg.Journal.Folder, journal.Options{Logger: log})
+		kept, err = journal.Open(cfg.Journal.Folder, journal.Options{Size: cfg.Journal.Size, Logger: log})
 		if err != nil {
 			return err
 		}

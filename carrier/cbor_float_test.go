@@ -1,0 +1,25 @@
+package carrier
+
+import (
+	"math"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// What is decoded without the library is what the library makes of it.
+func TestSimpleFloat(t *testing.T) {
+	for _, data := range []string{
+		"\x00", "\x17", "\x18\xff", "\x1a\xff\xff\xff\xff", "\x1b\x00\x20\x00\x00\x00\x00\x00\x00", "\x1b\x00\x20\x00\x00\x00\x00\x00\x01",
+		"\x1b\xff\xff\xff\xff\xff\xff\xff\xff", "\x20", "\x38\xff", "\x3b\x00\x20\x00\x00\x00\x00\x00\x00", "\x3b\xff\xff\xff\xff\xff\xff\xff\xff",
+		"\xf9\x00\x00", "\xf9\x80\x00", "\xf9\x3c\x00", "\xf9\x00\x01", "\xf9\x7c\x00", "\xf9\xfc\x00", "\xf9\x7e\x00",
+		"\xfa\x41\x20\x00\x00", "\xfa\x7f\x80\x00\x00", "\xfb\x40\x45\x19\x99\x99\x99\x99\x9a", "\xfb\x80\x00\x00\x00\x00\x00\x00\x00",
+		"\xf5", "\xf6", "\xf8\xff", "\xe0", "\xf9\x00", "\xfa\x00\x00\x00", "\xfb", "\x00\x00", "\x61a", "\x80", "",
+	} {
+		var want, got float64
+		wantErr, gotErr := cbor.Unmarshal([]byte(data), &want), CBOR.Decode([]byte(data), &got)
+		if (wantErr == nil) != (gotErr == nil) || math.Float64bits(got) != math.Float64bits(want) && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("%x is decoded as %v (%v), want %v (%v)", data, got, gotErr, want, wantErr)
+		}
+	}
+}
