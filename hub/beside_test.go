@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func TestBeside(t *testing.T) {
 		var heard, live atomic.Int64
 		slow := func() {
 			for began := time.Now(); time.Since(began) < 20*time.Microsecond; {
+				runtime.Gosched()
 			}
 		}
 		if _, err := r.AddRemoteListener(k.ctx, "t", "n", func(hub.Event) {

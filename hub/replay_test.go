@@ -221,6 +221,10 @@ func TestCursor(t *testing.T) {
 			r, stop = k.over(o)
 			h, _ = k.listen(r, "s", "n", cursor)
 			wantLines(t, h.wait(5), numbers("s", 305, 310)...)
+			until(t, func() bool { // its answers have arrived, which may take a moment
+				list, err := r.Cursors(k.ctx)
+				return err == nil && list[0].Position == h.events[4].Position
+			})
 			stop() // without a word
 			k.trigger(g, 310, 315)
 			stopSender()
