@@ -32,6 +32,7 @@ func startHub(program, dir, addr string, more ...string) (*hubProcess, error) {
 	h := &hubProcess{ended: make(chan struct{})}
 	h.cmd = exec.Command(program, append([]string{"run", "--listen", addr, "--state", filepath.Dir(dir), "--journal", dir}, more...)...)
 	h.cmd.Stdout, h.cmd.Stderr = &h.log, &h.log
+	h.cmd.SysProcAttr = alone()
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
 	}

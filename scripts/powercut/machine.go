@@ -74,6 +74,7 @@ func (s *system) boot(d *disk.Disk, dir string, port int, line string, arguments
 	}
 	m.cmd = exec.Command("qemu-system-x86_64", options...)
 	m.cmd.Stdout, m.cmd.Stderr = &m.said, &m.said
+	m.cmd.SysProcAttr = alone()
 	if err := m.cmd.Start(); err != nil {
 		return nil, errors.Join(err, listen.Close())
 	}

@@ -132,6 +132,7 @@ func detach(loop string) error {
 type liveMount struct {
 	*loopMount
 	disk   *disk.Disk
+	file   string // that it is shown as
 	listen net.Listener
 	daemon *exec.Cmd
 	said   bytes.Buffer
@@ -140,7 +141,7 @@ type liveMount struct {
 
 func mountDisk(d *disk.Disk, dir, at string) (_ *liveMount, err error) {
 	socket, file := filepath.Join(dir, "nbd"), filepath.Join(dir, "disk")
-	m := &liveMount{disk: d, ended: make(chan struct{})}
+	m := &liveMount{disk: d, file: file, ended: make(chan struct{})}
 	if m.listen, err = net.Listen("unix", socket); err != nil {
 		return nil, err
 	}
@@ -152,6 +153,7 @@ func mountDisk(d *disk.Disk, dir, at string) (_ *liveMount, err error) {
 		"--blockdev", "driver=nbd,node-name=d,server.type=unix,server.path="+socket,
 		"--export", "type=fuse,id=e,node-name=d,mountpoint="+file+",writable=on")
 	m.daemon.Stdout, m.daemon.Stderr = &m.said, &m.said
+	m.daemon.SysProcAttr = alone()
 	if err := m.daemon.Start(); err != nil {
 		return nil, errors.Join(err, m.listen.Close())
 	}
@@ -188,6 +190,9 @@ func (m *liveMount) remove() error {
 	return errors.Join(m.unmount(), m.endDaemon())
 }
 
+// alone has a program not get the signals of a terminal, so that it can be ended in the right order.
+func alone() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
 func (m *liveMount) endDaemon() error {
 	_ = m.daemon.Process.Signal(syscall.SIGTERM)
 	select {
@@ -195,6 +200,7 @@ func (m *liveMount) endDaemon() error {
 	case <-time.After(20 * time.Second):
 		_ = m.daemon.Process.Kill()
 		<-m.ended
+		_ = syscall.Unmount(m.file, syscall.MNT_DETACH) // which it has not done then
 	}
 	return m.listen.Close()
 }
