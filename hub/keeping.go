@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -21,6 +22,9 @@ type keeping struct {
 	own   receipts.Receipts // of marks that are no client's
 	*feeding
 
+	failing atomic.Bool // what is answered is not on disk
+	unsure  time.Time   // until then, what an earlier run has answered may not be on disk
+
 	mu        lockrank.Mutex[lockrank.Leaf]
 	producers map[string]*producer
 }
@@ -37,8 +41,15 @@ func newKeeping(o *ServerOptions) *keeping {
 		k.keeps = func(string, string) bool { return true }
 	}
 	k.own.Book = k.book
+	if k.early > 0 && k.Interrupted() {
+		k.unsure = time.Now().Add(unsureFor)
+	}
 	return k
 }
+
+// unsureFor is how long after a start the states of devices are in doubt, if an earlier run was killed that may have answered early:
+// until those have connected that are there.
+const unsureFor = 10 * time.Second
 
 // serve commits until ctx is done, and then what waits.
 func (k *keeping) serve(ctx context.Context) error {
@@ -49,6 +60,7 @@ func (k *keeping) serve(ctx context.Context) error {
 		k.book.Serve(answering)
 	}()
 	err := k.Journal.Serve(ctx, func(upTo journal.Ticket, durable bool) {
+		k.failing.Store(!durable)
 		if durable || ctx.Err() == nil {
 			k.book.End(upTo)
 		}
@@ -263,6 +275,9 @@ type markedReply struct {
 }
 
 func (r *markedReply) keep(m carrier.Mark) {
+	if r.client.signals.unanswered { // the state is that of a device to which what came before is answered, too
+		return
+	}
 	ticket := r.client.server.journal.mark(m)
 	r.mu.Lock()
 	r.kept, r.ticket = true, ticket
@@ -306,6 +321,12 @@ func (h keepingHandler) Keep(id carrier.ClientID, m carrier.Mark, then func()) {
 		return
 	}
 	c.work.Do(func() { c.marked(m, func(carrier.Reply) { then() })(carrier.Reply{}) })
+}
+
+// Doubtful implements carrier.Doubter.
+func (h keepingHandler) Doubtful() bool {
+	k := h.server.journal
+	return k.failing.Load() || !k.unsure.IsZero() && time.Now().Before(k.unsure)
 }
 
 // sync commits what waits, and returns when it is on disk or after a time. k may be nil.

@@ -245,3 +245,83 @@ func TestProducersAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestDoubtful: states of devices are in doubt while what is answered is not on disk, and for a while after a run was killed that may
+// have answered early.
+func TestDoubtful(t *testing.T) {
+	onDisk(t, ServerOptions{}, journal.Options{GiveUp: time.Second}, func(w *diskWorld) {
+		h := keepingHandler{w.handler}
+		id, _ := w.reporter("s")
+		w.signals(id, 1)
+		time.Sleep(time.Minute)
+		if synctest.Wait(); h.Doubtful() {
+			t.Error("in doubt although all is well")
+		}
+		w.disk.SetFaults(journaltest.Faults{CutIn: -1, FailSync: -1, FailWrite: -1, Err: journaltest.ErrDisk})
+		a := w.signals(id, 2)
+		time.Sleep(time.Minute)
+		if synctest.Wait(); a.String() != "done" || !h.Doubtful() {
+			t.Errorf("answered %q without the disk, and in doubt: %t", a, h.Doubtful())
+		}
+		w.disk.SetFaults(journaltest.None())
+		w.signals(id, 3)
+		time.Sleep(time.Minute)
+		if synctest.Wait(); h.Doubtful() {
+			t.Error("in doubt although the disk is well")
+		}
+	})
+	for _, early := range []time.Duration{0, time.Second} {
+		for _, killed := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				disk := journaltest.NewFolder(1)
+				for start := range 2 {
+					j, err := journal.OpenFolder(disk, journal.Options{Segment: 64 << 10, Size: 1 << 20})
+					if err != nil {
+						t.Fatal(err)
+					}
+					w := newMessageWorld(t, ServerOptions{Journal: j, AckEarly: early})
+					h := keepingHandler{w.handler}
+					if want := start == 1 && killed && early > 0; h.Doubtful() != want {
+						t.Errorf("start %d, early %s, killed %t: in doubt: %t", start, early, killed, h.Doubtful())
+					}
+					ctx, stop := context.WithCancel(context.Background())
+					var serving sync.WaitGroup
+					serving.Go(func() { _ = w.journal.serve(ctx) })
+					w.reporter("s")
+					time.Sleep(time.Minute)
+					if h.Doubtful() {
+						t.Error("in doubt after a minute")
+					}
+					w.end()
+					if killed {
+						time.Sleep(time.Minute)
+						synctest.Wait()
+						disk.SetFaults(journaltest.Faults{CutIn: -1, FailSync: -1, FailWrite: -1, Err: journaltest.ErrDisk})
+					}
+					stop()
+					serving.Wait()
+					disk.Restore()
+				}
+			})
+		}
+	}
+}
+
+// TestNothingIsKeptBehindWhatIsNot: once the hub leaves a frame unanswered, no mark behind it is kept, and nothing answered.
+func TestNothingIsKeptBehindWhatIsNot(t *testing.T) {
+	onDisk(t, ServerOptions{}, journal.Options{}, func(w *diskWorld) {
+		id, _ := w.reporter("s")
+		w.shutDown()
+		w.signals(id, 1)
+		r, then := new(messageReply), false
+		w.handler.HandleMessage(id, &carrier.Message{
+			Method: "get_version", Params: carrier.RawValue(carrier.JSON, []byte("{}")), Mark: &carrier.Mark{Key: "k", State: []byte("1")},
+		}, r.respond)
+		keepingHandler{w.handler}.Keep(id, carrier.Mark{Key: "k", State: []byte("2")}, func() { then = true })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if r.String() != "0 answers" || then || w.journal.State("k") != nil {
+			t.Errorf("%s, %t, kept %q", r, then, w.journal.State("k"))
+		}
+	})
+}

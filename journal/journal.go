@@ -84,6 +84,8 @@ type Journal struct {
 	clock *clock
 	lock  io.Closer
 
+	interrupted bool // it had not ended in order when it was opened
+
 	mu      sync.Mutex
 	queue   []*commit // oldest first; the last one is still open
 	writing *commit
@@ -175,6 +177,7 @@ func open(dir folder.Folder, o Options, readOnly bool, fs faults) (*Journal, err
 	for _, h := range st.holes {
 		o.Logger.Warn("events of the journal are lost", "from", h.from, "to", h.to-1)
 	}
+	j.interrupted = j.log.dirty && len(j.log.kept) > 0
 	j.log.snapshot = j.mem.snapshot // of the goroutine that commits, which alone changes it
 	v := j.log.view()
 	j.view.Store(v)
@@ -280,6 +283,9 @@ func (j *Journal) State(key string) []byte {
 	}
 	return nil
 }
+
+// Interrupted reports whether the journal had not ended in order when it was opened: the power was cut, or the program killed.
+func (j *Journal) Interrupted() bool { return j.interrupted }
 
 // Cursor returns the position of the last event that the owner of a cursor has acknowledged.
 func (j *Journal) Cursor(name string) (p Position, ok bool) {

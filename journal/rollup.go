@@ -33,7 +33,7 @@ func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Dur
 
 // RollupFirst returns the first n buckets of Rollup, and needs memory for some more only.
 func (j *Journal) RollupFirst(n int, sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
-	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute)), most: n}
+	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute)), most: max(n, 0)}
 	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), rollup.Ceil(nanoseconds(to), q.step)
 	end := q.to
 	for again := 0; ; again++ {

@@ -256,9 +256,13 @@ func (h *historian) chart(ctx context.Context, r *hub.ClientRouter) error {
 			}
 		}
 	}
+	return h.draw()
+}
+
+func (h *historian) draw() error {
 	return terminal.AtOnce(h.s.out, false, func(out io.Writer) error {
 		for _, event := range h.names {
-			lines := h.series[event].Chart(c.Sender+" "+event, h.unit[event], terminal.Width(h.s.out), c.UTC)
+			lines := h.series[event].Chart(h.command.Sender+" "+event, h.unit[event], terminal.Width(h.s.out), h.command.UTC)
 			for _, line := range append([]string{""}, lines...) {
 				if err := terminal.Line(out, "%s", line); err != nil {
 					return err

@@ -103,6 +103,9 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 		log.Error("nothing is kept, and what is acknowledged was handed on: choose another folder with --journal", "folder", k.folder, "error", k.err)
 		return k, nil
 	}
+	if full, err := filepath.Abs(k.folder); err == nil {
+		k.folder = full // others may ask for it, who are elsewhere
+	}
 	log.Info("what is acknowledged is kept", "folder", k.folder, "events", keptEvents(c), "size", terminal.Size(k.Health().Size), "age", keptAge(c),
 		"ack", c.Ack)
 	if err := tryFolder(k.folder); err != nil {

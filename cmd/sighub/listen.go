@@ -80,6 +80,9 @@ func (c *listenCommand) Run(ctx context.Context, s *streams) error {
 }
 
 func (c *listenCommand) listen(ctx context.Context, s *streams, r *hub.ClientRouter, in *arguments.Interests, o hub.ListenerOptions) error {
+	if c.legacy && (c.Cursor != "" || c.From != "" || c.Last) {
+		return fmt.Errorf("the server at %s cannot do this: it is not a sighub hub: leave out --cursor, --from and --last", c.Hub)
+	}
 	calling := ctx
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

@@ -19,6 +19,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/safetext"
 	"sighub/internal/terminal"
+	"sighub/journal"
 )
 
 // TestAllOutputIsHarmless: the commands print through the functions of output.go only, which make every text harmless.
@@ -90,16 +91,37 @@ func TestStrangersTexts(t *testing.T) {
 		harmless(t, out.String(), 1)
 	})
 	t.Run("events", func(t *testing.T) {
-		for _, format := range []string{"text", "json"} {
+		for format, lines := range map[string]int{"text": 1, "json": 1, "csv": 2} {
 			for _, data := range []any{evil, map[string]any{evil: evil}, hub.Connection{Reason: evil, Events: []string{evil}}} {
 				var out strings.Builder
 				ev := hub.Event{Sender: evil, Name: evil, Time: time.Unix(1, 0), Data: carrier.ValueOf(data)}
 				if err := terminal.NewPrinter(&out, format).Print(ev); err != nil {
 					t.Fatal(err)
 				}
-				harmless(t, out.String(), 1)
+				harmless(t, out.String(), lines)
 			}
 		}
+	})
+	t.Run("journal", func(t *testing.T) {
+		var out strings.Builder
+		info := journalInfo{Folder: evil, Keeps: evil, MaxAge: evil, Ack: evil, OnFailure: evil, Error: evil}
+		if err := new(journalInfoCommand).print(&streams{out: &out}, info); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, out.String(), 7)
+		out.Reset()
+		report := &journal.Report{Segments: []journal.SegmentReport{{Name: evil, Err: errors.New(evil)}}}
+		if err := new(journalVerifyCommand).printText(&streams{out: &out}, report); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, out.String(), 3)
+		out.Reset()
+		h := historian{command: &historyCommand{Sender: evil, Output: "text", Chart: "always"}, s: &streams{out: &out}, unit: map[string]string{evil: evil}}
+		h.number(evil, time.Unix(1, 0), terminal.One(1))
+		if err := h.draw(); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, out.String(), 13)
 	})
 	t.Run("ports", func(t *testing.T) {
 		var out strings.Builder

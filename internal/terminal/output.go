@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -135,8 +134,5 @@ func Size(bytes int64) string {
 			break
 		}
 	}
-	if size == math.Trunc(size) {
-		return fmt.Sprintf("%.0f %s", size, unit)
-	}
-	return fmt.Sprintf("%.1f %s", size, unit)
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", size), ".0") + " " + unit
 }

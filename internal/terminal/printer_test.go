@@ -93,3 +93,45 @@ func TestPrintWhatIsNoJSON(t *testing.T) {
 		t.Errorf("%v, printed %q", err, out.String())
 	}
 }
+
+// TestPrintFromJournal: an event from the journal has its position, and a last value its mark.
+func TestPrintFromJournal(t *testing.T) {
+	at := time.Date(2026, 6, 21, 10, 30, 5, 0, time.UTC)
+	ev := hub.Event{Sender: "light", Name: "lux", Time: at, Data: carrier.ValueOf(512), Position: hub.Position{Epoch: 3, Sequence: 4711}, Last: true}
+	for format, want := range map[string]string{
+		"text": "10:30:05.000Z  light       lux         512  (last)\n",
+		"json": `{"time":"2026-06-21T10:30:05Z","sender":"light","event":"lux","data":512,"position":[3,4711],"last":true}` + "\n",
+		"csv":  "time,sender,event,data,epoch,sequence\n2026-06-21T10:30:05Z,light,lux,512,3,4711\n",
+	} {
+		var out strings.Builder
+		p := NewPrinter(&out, format)
+		p.UTC = true
+		if err := p.Print(ev); err != nil || out.String() != want {
+			t.Errorf("%s: %v\n%s, want\n%s", format, err, out.String(), want)
+		}
+	}
+}
+
+// TestCSV: a cell is one cell, harmless for a terminal, and nothing that a spreadsheet computes.
+func TestCSV(t *testing.T) {
+	for _, test := range [][2]string{
+		{"a", "a"}, {"a,b", `"a,b"`}, {`"`, `""""`}, {"=1+1", "'=1+1"}, {"@x", "'@x"}, {"+x", "'+x"}, {"-5.5e-3", "-5.5e-3"}, {"-x", "'-x"},
+		{"a\nb", `a\nb`}, {"\x1b[2J", `\x1b[2J`}, {"", ""}, {strings.Repeat("x", 9000), strings.Repeat("x", 9000)},
+	} {
+		var out strings.Builder
+		if err := CSV(&out, test[0], "z"); err != nil || out.String() != test[1]+",z\n" {
+			t.Errorf("%.20q: %v, %.40q", test[0], err, out.String())
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 bytes", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 8 << 20: "8 MiB", 1<<20 - 1: "1 MiB", 1 << 30: "1 GiB", 5 << 40: "5 TiB",
+		1<<30 + 100<<20: "1.1 GiB",
+	} {
+		if got := Size(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -59,10 +60,32 @@ func look(dir string, o journal.Options) (_ *found, err error) {
 			f.marks[sender] = int(n)
 		}
 	}
-	if h := j.Health(); f.oldest > 1 && h.Size-h.Bytes > 2*h.Bytes/int64(h.Segments) {
-		return nil, fmt.Errorf("LOST: everything before event %d, though the journal has only %d of %d bytes", f.oldest, h.Bytes, h.Size)
+	if f.oldest > 1 {
+		return f, f.full(dir, j.Health())
 	}
 	return f, nil
+}
+
+// full checks that old events have gone because there was no room for them. Some files may have no events: the next segment, and one
+// that is new; and one may be missing, because the power was cut before it was made.
+func (f *found) full(dir string, h journal.Health) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	have := int64(0)
+	for _, e := range list {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		have += info.Size()
+	}
+	segment := h.Bytes / int64(max(h.Segments, 1))
+	if h.Size-have >= 2*segment || h.Size-h.Bytes >= 4*segment {
+		return fmt.Errorf("LOST: everything before event %d, though the journal has only %d of %d bytes, and its folder %d", f.oldest, h.Bytes, h.Size, have)
+	}
+	return nil
 }
 
 func (f *found) visit(e *journal.Entry) error {

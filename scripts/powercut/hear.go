@@ -100,16 +100,11 @@ func (w *world) hearOnce(ctx context.Context, name string, gaps bool, rng *rand.
 		})
 		return err
 	}
-	refused := time.Time{} // since when
 	for err := listen(); err != nil && living.Err() == nil; err = listen() {
-		switch { // the hub may be without power for longer than a call waits, or not know yet that the cursor's former listener has gone
-		case errors.Is(err, hub.ErrNotConnected), errors.Is(err, carrier.ErrGone):
-			refused = time.Time{}
-			continue
-		case refused.IsZero():
-			refused = time.Now()
-		case time.Since(refused) > refusedPatience:
-			return violation{fmt.Errorf("the hub does not take the %s listener: %w", name, err)}
+		// The hub may be without power for longer than a call waits, or not know yet that the cursor's former listener has gone. If it
+		// never takes the listener, whoever waits for what that hears says why.
+		if !errors.Is(err, hub.ErrNotConnected) && !errors.Is(err, carrier.ErrGone) {
+			w.refused(fmt.Errorf("the hub does not take the %s listener: %w", name, err))
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
@@ -122,9 +117,6 @@ func (w *world) hearOnce(ctx context.Context, name string, gaps bool, rng *rand.
 	}
 	return nil
 }
-
-// refusedPatience is how long a hub may take to notice that a program has gone.
-const refusedPatience = 2 * time.Second
 
 // heard notes an event together with its position, as a program does that stores both in one transaction.
 func (w *world) heard(name string, ev hub.Event, have *hearing, gaps bool) error {

@@ -87,7 +87,7 @@ func (w *hubWork) between(ctx context.Context, d *disk.Disk, dir string, l *ledg
 		return err
 	}
 	around := newWorld("unix://"+socket, l.clone(), d.Note)
-	const patience = time.Minute
+	const patience = 3 * time.Minute
 	living, end := context.WithTimeoutCause(ctx, patience, violation{fmt.Errorf("the hub does not work within %s", patience)})
 	defer end()
 	living, fail := context.WithCancelCause(living)

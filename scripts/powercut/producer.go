@@ -25,6 +25,7 @@ type world struct {
 	known *ledger
 	acks  int
 	more  chan struct{} // closed when something was noted
+	why   error         // the latest refusal of something that is tried again
 }
 
 // tell makes a note, and returns whether it was in time.
@@ -75,9 +76,19 @@ func (w *world) until(ctx context.Context, is func() bool) error {
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			w.mu.Lock()
+			err := errors.Join(context.Cause(ctx), w.why)
+			w.mu.Unlock()
+			return err
 		}
 	}
+}
+
+// refused notes why something has failed that is tried again.
+func (w *world) refused(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.why = err
 }
 
 // newWorld returns a world without programs.
@@ -122,6 +133,7 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 	if err != nil {
 		return err
 	}
+	behind := time.Time{} // since when
 	for ctx.Err() == nil {
 		p, err := s.Produce(ctx)
 		switch {
@@ -130,12 +142,30 @@ func (w *world) produce(ctx context.Context, name string, rng *rand.Rand) error 
 		case err != nil:
 			return violation{fmt.Errorf("the hub does not take the producer %s: %w", name, err)}
 		}
-		if err := w.series(ctx, p, g, name, rng); err != nil {
+		err = w.series(ctx, p, g, name, rng)
+		switch {
+		case !errors.Is(err, errBehind):
+			behind = time.Time{}
+		case behind.IsZero():
+			behind = time.Now()
+		case time.Since(behind) > behindPatience:
+			return violation{err}
+		}
+		if err != nil && !errors.Is(err, errBehind) {
 			return err
+		}
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
 	return ctx.Err()
 }
+
+// errBehind says that the hub expects a number that it has acknowledged. It may be what it expected at the beginning of a connection
+// whose loss has not been noticed yet; if it stays so, the hub has lost something.
+var errBehind = errors.New("LOST: the hub expects what it has acknowledged")
+
+const behindPatience = 10 * time.Second
 
 // series sends signals over one connection.
 func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, name string, rng *rand.Rand) error {
@@ -145,7 +175,7 @@ func (w *world) series(ctx context.Context, p *hub.Production, g *hub.Signal, na
 	w.mu.Unlock()
 	switch {
 	case first <= had:
-		return violation{fmt.Errorf("LOST: the hub expects %d of %s, and has acknowledged up to %d", first, name, had)}
+		return fmt.Errorf("%w: %d of %s, and up to %d", errBehind, first, name, had)
 	case first > tried+1:
 		return violation{fmt.Errorf("the hub expects %d of %s, and only %d were sent", first, name, tried)}
 	}

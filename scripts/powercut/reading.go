@@ -92,10 +92,6 @@ func (w *world) read(ctx context.Context, open func(context.Context) (io.ReadWri
 	defer stop()
 	ended := make(chan error, 1)
 	for n := 1; n <= most || most == 0; n++ {
-		w.tell(sent{deviceName, n}) // a reading that is taken while the power is off is reported later
-		w.mu.Lock()
-		w.known.sent[deviceName] = n
-		w.mu.Unlock()
 		err := d.Report(ctx, deviceName, "n", n, func(err error) {
 			switch {
 			case err == nil:
