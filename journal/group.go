@@ -157,8 +157,8 @@ func (g *Group) Discard() {
 }
 
 // longestJoined is how long a commit of several groups is at most: whoever reads one has all of it in memory. A disk that needs 10 ms for
-// each still takes several hundred thousand small events a second.
-const longestJoined = 512 << 10
+// each still takes a million small events a second.
+const longestJoined = longestBuffer
 
 // last returns the commit that is open, with room for so many bytes. The lock is held.
 func (j *Journal) last(size int) *commit {

@@ -42,6 +42,9 @@ func (b *bench) chipAt(ctx context.Context, t *table, rate int) error {
 		return err
 	}
 	defer h.stop()
+	if err := h.useUp(ctx); err != nil { // before the microcontroller makes it commit
+		return err
+	}
 	c, err := h.client(ctx)
 	if err != nil {
 		return err
@@ -76,9 +79,6 @@ func (b *bench) chipAt(ctx context.Context, t *table, rate int) error {
 	}
 	// It has two readings each period.
 	if _, err := c.RemoteRequest(ctx, "board", "period", 2000/rate); err != nil {
-		return err
-	}
-	if err := h.useUp(ctx); err != nil {
 		return err
 	}
 	before, start := readings.Load(), time.Now()

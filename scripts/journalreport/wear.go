@@ -230,6 +230,9 @@ func wearOfReadings(ctx context.Context, b *bench, t *table) error {
 		if err := w.fill(ctx, 2*size); err != nil {
 			return err
 		}
+		if err := w.hub.useUp(ctx); err != nil { // while nothing else makes it commit
+			return err
+		}
 		// 14 bytes: the head of a text, and its 13 characters.
 		reading := carrier.RawValue(carrier.CBOR, []byte("\x6d+23.456789012"))
 		sending, stop := context.WithCancel(ctx)
@@ -270,9 +273,6 @@ func wearOfReadings(ctx context.Context, b *bench, t *table) error {
 					next = next.Add(time.Second / each)
 				}
 			})
-		}
-		if err := w.hub.useUp(ctx); err != nil {
-			return err
 		}
 		before, start := acknowledged.Load(), time.Now()
 		day, err := w.perDay(ctx, b.log, b.span(30*time.Second, 3*time.Minute))
