@@ -112,6 +112,7 @@ func TestCaseWorksAgain(t *testing.T) {
 			last = w.add("s n: 1")
 			time.Sleep(100 * time.Millisecond)
 		}
+		synctest.Wait()
 		if durable, ended := w.ended[last]; durable || !ended || w.c.Count().Syncs > 90 {
 			t.Errorf("durable: %v, ended: %v, %+v", durable, ended, w.c.Count())
 		}
