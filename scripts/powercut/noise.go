@@ -8,8 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // noise is what other programs do on the same file system: it writes files, hardly ever flushes them, renames and deletes them. So
@@ -18,7 +19,6 @@ func noise(ctx context.Context, dir string, rng *rand.Rand) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	const startWriting = 2 // SYNC_FILE_RANGE_WRITE: to the disk, without having its cache flushed
 	var f *os.File
 	defer func() {
 		if f != nil {
@@ -44,7 +44,7 @@ func noise(ctx context.Context, dir string, rng *rand.Rand) error {
 			err = f.Sync()
 		default:
 			if _, err = f.WriteAt(make([]byte, rng.IntN(6000)), rng.Int64N(64<<10)); err == nil {
-				err = syscall.SyncFileRange(int(f.Fd()), 0, 0, startWriting)
+				err = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) // to the disk, without having its cache flushed
 			}
 		}
 		if err != nil {
