@@ -2,7 +2,7 @@
 # The one check: only what passes it may be merged. It needs Go and this repository. It installs other tools with apt, or names
 # them if it may not.
 #
-#   scripts/test.sh            everything, in about ten minutes on two cores
+#   scripts/test.sh            everything, in about twenty minutes on two cores
 #   scripts/test.sh --quick    without fuzzing and without building for other systems
 #   FUZZTIME=5m scripts/test.sh
 #
