@@ -116,7 +116,7 @@ func TestUnfinishedAreBounded(t *testing.T) {
 	}
 	h.settles(0)
 	if n := h.Stats().Refused["limit"]; n != uint64(refused) {
-		t.Errorf("%d are counted", n)
+		t.Errorf("%d are counted, and %d were refused", n, refused)
 	}
 }
 

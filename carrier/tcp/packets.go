@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -211,19 +212,24 @@ func (c *conn) reply(id carrier.Value, r carrier.Reply, held int) {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
 	reserved := 0
+	var why error // the first reason for which it is replaced by another
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {
 		err := c.fits(packet)
-		if err != nil {
-			return err
+		if err == nil {
+			limit := math.MaxInt
+			if r.Status == carrier.StatusDone {
+				limit = 2 * c.limits.MaxPending
+			}
+			reserved, err = c.writer.reserve(len(packet), limit, held)
+			held = 0
 		}
-		limit := math.MaxInt
-		if r.Status == carrier.StatusDone {
-			limit = 2 * c.limits.MaxPending
-		}
-		reserved, err = c.writer.reserve(len(packet), limit, held)
-		held = 0
+		why = cmp.Or(why, err)
 		return err
 	})
+	if why != nil {
+		c.count(carrier.Cause(why))
+		c.peers.log.Warn("an answer is refused", "client", c.addr, "cause", carrier.Cause(why), "error", why)
+	}
 	c.writer.putReply(*buf, reserved, held)
 }
 
