@@ -349,3 +349,31 @@ func TestEarly(t *testing.T) {
 		}
 	})
 }
+
+// TestNumberComesAgain: a number that is on its way to the disk, and comes again from a program that has started anew, is acknowledged
+// when the first one is on disk, and not recorded again.
+func TestNumberComesAgain(t *testing.T) {
+	inBubble(t, ServerOptions{}, func(w *keepingWorld) {
+		send := func() *orderedAnswers {
+			id := w.connect(16, true)
+			w.done(id, "add_sender", `{"sender":"s","events":["x"],"producer":"p"}`)
+			a := new(orderedAnswers)
+			data := carrier.RawValue(carrier.JSON, []byte("7"))
+			w.handler.HandleSignals(id, []carrier.Signal{{Route: &carrier.Route{Sender: "s", Event: "x"}, Seq: 1, Data: data}}, a)
+			synctest.Wait()
+			return a
+		}
+		first := send()
+		w.handler.ClientDisconnected(w.clients, carrier.ErrClosed)
+		synctest.Wait()
+		again := send()
+		if got := first.String() + again.String(); got != "" {
+			t.Errorf("answered %q before it is on disk", got)
+		}
+		w.commit()
+		if got := first.String() + " " + again.String(); got != "done done" {
+			t.Errorf("answered %q", got)
+		}
+		w.want(w.kept(), "x 7")
+	})
+}
