@@ -155,7 +155,7 @@ type Answers interface {
 // A Mark is the state of something that reports signals, such as a device's link. It replaces the state before, under the same key.
 type Mark struct {
 	Key   string
-	State []byte // empty: there is none any more
+	State []byte // empty: the mark is removed
 	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
 	// frame unanswered and may have no more.
 	Urgent bool

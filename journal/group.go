@@ -42,7 +42,7 @@ type added struct {
 // A Mark is the state of something, such as a device's link, that belongs to the events with which it is committed.
 type Mark struct {
 	Key   string
-	State []byte // empty: there is none any more
+	State []byte // empty: the mark is removed
 }
 
 // maxTopics bounds how many topics a group remembers.

@@ -85,7 +85,7 @@ func askJournal(ctx context.Context, r *hub.ClientRouter) (info journalInfo, err
 	return info, err
 }
 
-// journalTrouble is what keeps a hub from keeping what it acknowledges. The zero value is none.
+// journalTrouble is what keeps a hub from keeping what it acknowledges. The zero value means that nothing does.
 type journalTrouble struct {
 	now  journalInfo
 	told string // what of it the user knows

@@ -72,10 +72,10 @@ func journalFolder(cfg *config.Config) (string, error) {
 
 // A keeper is the journal of a hub, as it is configured.
 type keeper struct {
-	*journal.Journal // nil: there is none
+	*journal.Journal // nil: the hub runs without a journal
 	config           *config.Journal
 	folder           string
-	err              error // why there is none, although there should be
+	err              error // why the hub runs without a journal that it was to have
 }
 
 // openJournal opens the journal that a configuration describes, and says in one line where it keeps what, and for how long. A hub

@@ -35,7 +35,7 @@ type Faults struct {
 	CutIn     int   // operations until the power is cut; -1: never
 	FailSync  int   // operations until a Sync of a file fails, and forgets some of what it should have written
 	FailWrite int   // operations until a write fails in the middle
-	Err       error // of all that would change something; nil: there is none
+	Err       error // of everything that would change the disk; nil: such calls work
 	ReadErr   error // of all reads
 	SyncErr   error // of each Sync of a file
 

@@ -149,7 +149,7 @@ func (d *Device) takenAt(ticks uint32, arrived time.Time) (time.Time, time.Durat
 
 // Devices are the devices that a hub knows. The zero Devices are none.
 type Devices struct {
-	// Recall returns the state that an earlier run of the hub has kept of a device; nil: there is none. If Recall is nil, nothing
+	// Recall returns the state that an earlier run of the hub has kept of a device; nil if it has kept nothing. If Recall is nil, nothing
 	// is kept.
 	Recall func(id string) []byte
 	// Doubtful reports whether devices may have been answered for more than is kept, so that their numbers are not known.

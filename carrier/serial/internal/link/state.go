@@ -46,7 +46,8 @@ type settled struct {
 	taken    takenTime
 }
 
-// A takenTime is when a reading was taken, by the time of day, and how far that may be off. The zero time is none.
+// A takenTime is when a reading was taken, by the time of day, and how far that may be off. The zero takenTime means that no reading
+// was taken.
 type takenTime struct {
 	at          time.Time
 	uncertainty time.Duration

@@ -77,8 +77,8 @@ type Signal struct {
 	Data          []byte // one CBOR item, not checked; nil: none, or its end is not found
 }
 
-// FindSignal looks for a signal in the payload of a MSG frame, whatever its value is and what follows its names. It returns false
-// if there is none.
+// FindSignal looks for a signal in the payload of a MSG frame, whatever its value is and what follows its names. ok reports
+// whether it finds one.
 func FindSignal(payload []byte) (s Signal, ok bool) {
 	var method []byte
 	eachField(payload, func(key string, item []byte, _ bool) {
