@@ -192,7 +192,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	a.id, a.mark = m.ID.Size(), m.Mark
+	a.id, a.mark, a.together = m.ID.Size(), m.Mark, m.Together
 	var response any
 	err := a.err
 	if err == nil {
@@ -371,66 +371,4 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.kept("data"), Err: in.err,
 	}, in.time, answers)
 	return deferred, nil
-}
-
-func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error) {
-	sender, method := a.text("sender"), a.text("method")
-	params := a.value("params")
-	if a.err != nil {
-		return nil, a.err
-	}
-	if err := params.Check("params"); err != nil {
-		return nil, err
-	}
-	s, handle, err := c.server.findRequest(sender, method)
-	if err != nil {
-		return nil, err
-	}
-	ended, err := c.begin(a)
-	if err != nil {
-		return nil, err
-	}
-	if s.owner == nil {
-		c.tasks.Go(func() {
-			defer ended()
-			respond(s.answer(c.ctx, handle, method, params))
-		})
-		return deferred, nil
-	}
-	s.owner.forward(s, method, params, func(r carrier.Reply, err error) {
-		defer ended()
-		switch {
-		case err != nil:
-			respond(carrier.Failed(err))
-		case r.Status != carrier.StatusDone:
-			// Whatever the sender's status says, for the caller the method has failed.
-			respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
-		default:
-			respond(carrier.Done(r.Response))
-		}
-	})
-	return deferred, nil
-}
-
-// maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
-const maxPending = 512
-
-// begin counts a request that is about to be made, with its message, until the function that it returns is called. That may be
-// when the client has long gone.
-func (c *client) begin(a *arguments) (ended func(), err error) {
-	size := requestCost + a.size + a.id
-	if err := c.account.Take(size); err != nil {
-		return nil, err
-	}
-	if c.pending.Add(1) > maxPending {
-		c.pending.Add(-1)
-		c.account.Give(size)
-		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
-	}
-	c.account.Share()
-	return func() {
-		c.pending.Add(-1)
-		c.account.Give(size)
-		c.account.Close()
-	}, nil
 }

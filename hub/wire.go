@@ -34,12 +34,13 @@ const protocolVersion = "1.01"
 // arguments are a message's params, taken apart. Each getter notes what is wrong with the argument that it reads. err is the
 // first such error.
 type arguments struct {
-	list []argument
-	few  [4]argument   // the memory of list, for as long as it does
-	size int           // of the params, in bytes
-	id   int           // of the message's id, in bytes
-	mark *carrier.Mark // the message's
-	err  error
+	list     []argument
+	few      [4]argument       // the memory of list, for as long as it does
+	size     int               // of the params, in bytes
+	id       int               // of the message's id, in bytes
+	mark     *carrier.Mark     // the message's
+	together *carrier.Together // likewise
+	err      error
 }
 
 type argument struct {

@@ -50,9 +50,10 @@ type conn struct {
 	signals        signals
 
 	// Of the reading goroutine.
-	frames  int  // complete ones so far
-	awaited int  // the frame whose deadline is set; -1: none
-	told    bool // a stranger was answered
+	together carrier.Together
+	frames   int  // complete ones so far
+	awaited  int  // the frame whose deadline is set; -1: none
+	told     bool // a stranger was answered
 
 	closing atomic.Bool
 	failed  chan struct{} // closed when everyone who waited has been told
@@ -82,13 +83,13 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 	}
 	setDefault(&c.maxOutstanding, 64)
 	c.writer = writer{
-		nc:      nc,
-		timeout: l.WriteTimeout,
-		buffers: &p.buffers,
-		failed:  c.writeFailed,
-		sent:    c.expectReply,
-		pace:    &legacyPacer{gap: l.LegacyGap},
-		acks:    acks{patient: p.connecting},
+		nc:         nc,
+		timeout:    l.WriteTimeout,
+		buffers:    &p.buffers,
+		failed:     c.writeFailed,
+		sent:       c.expectReply,
+		pace:       &legacyPacer{gap: l.LegacyGap},
+		connecting: p.connecting,
 	}
 	c.writer.try = tryWriter(nc)
 	setUserTimeout(nc, l.WriteTimeout)

@@ -159,8 +159,9 @@ func (c *conn) deliverSignals() {
 	}
 	w := &c.writer
 	if !c.peers.connecting { // else the two could wait for each other
-		w.wait(nil, func() bool { return w.size() < c.limits.MaxPending })
+		c.waitUntil(c.hasRoom)
 	}
+	c.together.End() // the handler may wait
 	w.hold(len(s.batch))
 	lockrank.MustBeFree("a handler is called")
 	if len(s.batch) > 0 {
@@ -173,6 +174,7 @@ func (c *conn) deliverSignals() {
 		c.peers.signals.SignalsAnswered(c.client, n, nil)
 	}
 	c.writer.unhold()
+	c.together.Begin()
 }
 
 // Window implements carrier.SignalSink.
@@ -243,7 +245,7 @@ func (c *conn) Account(total *atomic.Int64) {
 // Flush implements carrier.SignalSink.
 func (c *conn) Flush(now bool) {
 	if now {
-		c.writer.flushNow()
+		c.writer.FlushNow()
 		return
 	}
 	c.writer.flushSoon()

@@ -20,10 +20,10 @@ func TestAccount(t *testing.T) {
 			t.Errorf("the total is %d, not %d", got, n)
 		}
 	}
-	a.add(1, countStep - 1)
+	a.add(1, countStep-1)
 	want(0)
 	a.add(1, 20)
-	b.add(1, 2 * countStep)
+	b.add(1, 2*countStep)
 	want(3*countStep + 19)
 	if a.answered(1) {
 		t.Error("one that is not taken is answered")
