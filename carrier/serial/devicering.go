@@ -41,8 +41,6 @@ const (
 	silence = time.Minute
 	// promptly is how long an answer takes that must come as soon as possible. The journal has a bound of its own.
 	promptly = time.Millisecond
-	// patient is what no answer takes: who can wait for so long can wait.
-	patient = time.Minute
 )
 
 func newDeviceRing() deviceRing { return deviceRing{room: usualRoom} }
@@ -74,16 +72,12 @@ func (r *deviceRing) take(now time.Time, readings []link.Reading, size int) {
 }
 
 // patience returns how long the answer may wait if the device has so many bytes of readings unanswered, of so many that its window
-// allows; 0: as long as it takes.
+// allows.
 func (r *deviceRing) patience(unanswered, window int) time.Duration {
 	if !r.known {
 		return promptly
 	}
-	r.room = max(r.room, float64(unanswered))
 	most := min(r.room/3, (r.room-float64(unanswered))/2, float64(window)/2) / r.rate // seconds
-	if most >= patient.Seconds() {
-		return 0
-	}
 	return max(promptly, time.Duration(most*float64(time.Second)))
 }
 
@@ -91,11 +85,7 @@ func (r *deviceRing) patience(unanswered, window int) time.Duration {
 func (c *client) patience(e event, readings []link.Reading) time.Duration {
 	c.ring.take(e.at, readings, len(e.arrival.Payload))
 	l := &c.device.Link
-	within := c.ring.patience(l.UnansweredReadings(), l.Window()*l.PayloadLimit())
-	if within == 0 {
-		return 0
-	}
-	return max(promptly, within-time.Since(e.at))
+	return max(promptly, c.ring.patience(l.UnansweredReadings(), l.Window()*l.PayloadLimit())-time.Since(e.at))
 }
 
 // messagePatience returns how long the device can wait for the answer to a message. The server's lock is held.

@@ -326,9 +326,16 @@ func TestOddReadings(t *testing.T) {
 					list[i].Time = at(n + i)
 				}
 				r.take(now, list, 5*len(list))
-				if got := r.patience(n%60, 55); got < 0 || got > patient || got != 0 && got < promptly {
+				if got := r.patience(n%60, 55); got < promptly || got > time.Hour {
 					t.Fatalf("after frame %d, an answer may wait for %v: %+v", n, got, r)
 				}
+			}
+			for range 3600 { // when that is over
+				now = now.Add(time.Second)
+				r.take(now, []link.Reading{{Time: now}}, 5)
+			}
+			if got := r.patience(5, 55); got < time.Second {
+				t.Errorf("an answer may wait for %v only: %+v", got, r)
 			}
 		})
 	}
