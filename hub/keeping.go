@@ -208,12 +208,16 @@ func (c *client) settle(answers carrier.Answers) {
 	for _, p := range c.signals.produced {
 		f.mark(k, p.mark())
 	}
+	early := k.early > 0 && !k.late()
+	if early {
+		within = 0
+	}
 	ticket := max(f.append(within), c.signals.again)
 	for _, p := range c.signals.produced {
 		p.ticket = ticket
 	}
 	c.signals.produced, c.signals.again = c.signals.produced[:0], 0
-	if k.early > 0 && !k.late() {
+	if early {
 		ticket = 0
 	}
 	c.receipts.Settle(ticket)
