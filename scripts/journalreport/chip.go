@@ -80,12 +80,18 @@ func (b *bench) chipsAt(ctx context.Context, chips, rate int) (told, heard float
 	if err != nil {
 		return 0, 0, err
 	}
+	var running []func()
+	defer func() {
+		for _, end := range running {
+			end()
+		}
+	}()
 	for i, line := range lines {
 		end, err := b.startChip(ctx, line, i+1)
 		if err != nil {
 			return 0, 0, err
 		}
-		defer end()
+		running = append(running, end)
 	}
 	for i := range lines {
 		select {
