@@ -95,19 +95,19 @@ func TestWithin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			serveFor(t, Options{Pace: PaceOptions{Burst: 1, Day: 1}}, test.sync, func(j *Journal, _ *journaltest.Folder, ended <-chan Ticket) {
 				g := j.NewGroup()
-				append := func(within time.Duration) Ticket {
+				add := func(within time.Duration) Ticket {
 					g.Add(Event{Topic: Topic{"a", "b"}})
 					return g.Append(within)
 				}
 				for range 3 { // so that the time that a commit takes is known
-					append(0)
+					add(0)
 					<-ended
 				}
 				start := time.Now()
 				tickets := map[Ticket]bool{}
 				for _, w := range test.waits {
 					time.Sleep(w.after - time.Since(start))
-					tickets[append(w.within)] = true
+					tickets[add(w.within)] = true
 				}
 				ticket := <-ended
 				if took := time.Since(start); took < test.took-ms/2 || took > test.took+ms/2 {
