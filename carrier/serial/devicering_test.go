@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,11 @@ import (
 // A chip is a device with a ring of so many bytes, whose frames are answered when the journal has them. It does what the firmware
 // library does, and is heard as a client hears a device.
 type chip struct {
+	mu                    sync.Mutex
 	window, room, payload int // the last of a frame
 	group                 *journal.Group
 	ring                  deviceRing
 
-	mu      sync.Mutex
 	waiting []link.Reading // not sent
 	sizes   []int          // of these
 	frames  []sentFrame    // unanswered, oldest first
@@ -100,11 +101,18 @@ func (c *chip) ended(upTo journal.Ticket) {
 	})
 }
 
+// believed returns how many bytes the hub takes the ring for.
+func (c *chip) believed() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ring.room
+}
+
 // A chipWorld is a hub's journal, whose budget is used up, and the chips that wait for it.
 type chipWorld struct {
 	t       *testing.T
 	chips   []*chip
-	commits int
+	commits atomic.Int64
 }
 
 // inChipWorld runs a test with so many chips on a disk of which each sync takes a time. It fails if one of them loses a reading.
@@ -124,7 +132,7 @@ func inChipWorld(t *testing.T, chips int, sync time.Duration, test func(w *chipW
 		served := make(chan error)
 		go func() {
 			served <- j.Serve(ctx, func(upTo journal.Ticket, _ bool) {
-				w.commits++
+				w.commits.Add(1)
 				for _, c := range w.chips {
 					c.ended(upTo)
 				}
@@ -136,9 +144,11 @@ func inChipWorld(t *testing.T, chips int, sync time.Duration, test func(w *chipW
 		must(t, <-served)
 		synctest.Wait()
 		for i, c := range w.chips {
+			c.mu.Lock()
 			if c.lost > 0 || c.used > 0 {
 				t.Errorf("chip %d: %d readings are lost, %d bytes wait", i, c.lost, c.used)
 			}
+			c.mu.Unlock()
 		}
 	})
 }
@@ -147,7 +157,7 @@ func inChipWorld(t *testing.T, chips int, sync time.Duration, test func(w *chipW
 // less than one. The chips do not do it at the same moment. It returns how many commits there were in a second.
 func (w *chipWorld) run(rate float64, span time.Duration, chips ...*chip) float64 {
 	period := time.Duration(2 / rate * float64(time.Second))
-	before := w.commits
+	before := w.commits.Load()
 	var all sync.WaitGroup
 	for i, c := range chips {
 		all.Go(func() {
@@ -160,7 +170,7 @@ func (w *chipWorld) run(rate float64, span time.Duration, chips ...*chip) float6
 		})
 	}
 	all.Wait()
-	return float64(w.commits-before) / span.Seconds()
+	return float64(w.commits.Load()-before) / span.Seconds()
 }
 
 // TestSteadyReadings: the smallest ring loses nothing at these rates; and where there is time, answers wait for each other.
@@ -212,8 +222,8 @@ func TestBursts(t *testing.T) {
 				w.run(20, time.Second, w.chips...)
 				time.Sleep(59 * time.Second)
 			}
-			if w.commits > 30*12 {
-				t.Errorf("there are %d commits for 30 seconds of readings", w.commits)
+			if n := w.commits.Load(); n > 30*12 {
+				t.Errorf("there are %d commits for 30 seconds of readings", n)
 			}
 		})
 	})
@@ -266,10 +276,12 @@ func TestShownRoom(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			w.run(20, 10*time.Second, c)
-			if got := w.run(20, time.Minute, c); got > 5 || c.ring.room < 250 || c.ring.room > 1024 {
-				t.Errorf("with 1,024 bytes there are %.2f commits a second; the hub takes it for %.0f", got, c.ring.room)
+			if got, room := w.run(20, time.Minute, c), c.believed(); got > 5 || room < 250 || room > 1024 {
+				t.Errorf("with 1,024 bytes there are %.2f commits a second; the hub takes it for %.0f", got, room)
 			}
+			c.mu.Lock()
 			c.payload = 250
+			c.mu.Unlock()
 			if got := w.run(20, time.Minute, c); got > 1.1 {
 				t.Errorf("with large frames there are %.2f commits a second", got)
 			}
@@ -294,7 +306,7 @@ func TestShownRoom(t *testing.T) {
 	t.Run("steady", func(t *testing.T) {
 		inChipWorld(t, 1, 60*time.Millisecond, func(w *chipWorld) {
 			w.run(20, 10*time.Minute, w.chips...)
-			if room := w.chips[0].ring.room; room > usualRoom {
+			if room := w.chips[0].believed(); room > usualRoom {
 				t.Errorf("the hub believes in %.0f bytes", room)
 			}
 		})
