@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Signal is an event on its way, with the content of a message "signal". Where both peers agree, signals travel in a
@@ -160,9 +161,9 @@ type Answers interface {
 type Mark struct {
 	Key   string
 	State []byte // empty: the mark is removed
-	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
-	// frame unanswered and may have no more.
-	Urgent bool
+	// Within is how long whoever waits for the mark to be kept can do without: a device with a small memory may lose readings
+	// after that. 0: as long as it takes.
+	Within time.Duration
 }
 
 // Marked are Answers to signals that belong to a mark: either all of them and the mark are kept, or nothing is. The handler asks

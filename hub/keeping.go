@@ -142,11 +142,11 @@ func (f *fanout) add(s *Sender, ev *Event) (err error) {
 }
 
 // append gives what was added to the next commit. f may be nil.
-func (f *fanout) append(urgent bool) journal.Ticket {
+func (f *fanout) append(within time.Duration) journal.Ticket {
 	if f == nil || f.group == nil {
 		return 0
 	}
-	ticket := f.group.Append(urgent)
+	ticket := f.group.Append(within)
 	f.groupEnded()
 	return ticket
 }
@@ -185,6 +185,9 @@ func (c *client) progress(answers carrier.Answers) {
 	}
 }
 
+// promptly is how long the sender of a message can wait for its answer: it may do nothing else meanwhile.
+const promptly = time.Millisecond
+
 // settle gives what the signals of a frame have left to the next commit of the journal, with the frame's mark. They are answered
 // when it is on disk; or at once, if there is nothing to be kept.
 func (c *client) settle(answers carrier.Answers) {
@@ -193,21 +196,28 @@ func (c *client) settle(answers carrier.Answers) {
 		return
 	}
 	f := &c.signals.fanout
-	_, urgent := answers.(messageAnswer)
+	var within time.Duration
+	if _, ok := answers.(messageAnswer); ok {
+		within = promptly
+	}
 	if m, ok := answers.(carrier.Marked); ok {
 		mark := m.Mark()
-		urgent = mark.Urgent
+		within = mark.Within
 		f.mark(k, mark)
 	}
 	for _, p := range c.signals.produced {
 		f.mark(k, p.mark())
 	}
-	ticket := max(f.append(urgent), c.signals.again)
+	early := k.early > 0 && !k.late()
+	if early {
+		within = 0
+	}
+	ticket := max(f.append(within), c.signals.again)
 	for _, p := range c.signals.produced {
 		p.ticket = ticket
 	}
 	c.signals.produced, c.signals.again = c.signals.produced[:0], 0
-	if k.early > 0 && !k.late() {
+	if early {
 		ticket = 0
 	}
 	c.receipts.Settle(ticket)
@@ -303,7 +313,7 @@ func (r *markedReply) reply(reply carrier.Reply) {
 func (k *keeping) mark(m carrier.Mark) journal.Ticket {
 	group := k.NewGroup()
 	group.Mark(m.Key, m.State)
-	return group.Append(m.Urgent)
+	return group.Append(m.Within)
 }
 
 // A keepingHandler is the carrierHandler of a router with a journal.

@@ -35,7 +35,7 @@ func TestStrangers(t *testing.T) {
 				g.Add(Event{Topic: Topic{name, fmt.Sprint("e", k)}, Connection: n, Seq: uint64(k + 1), Data: make([]byte, rng.IntN(600))})
 			}
 			g.Mark("producer/"+name, []byte(strings.Repeat("m", rng.IntN(100))))
-			if last := g.Append(false); i%10 == 0 {
+			if last := g.Append(0); i%10 == 0 {
 				w.j.SetCursor("cursor "+name, Position{1, 1})
 				synctest.Wait()
 				if !w.ended[last] {
@@ -149,7 +149,7 @@ func TestOwner(t *testing.T) {
 	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
 	g := j.NewGroup()
 	g.Add(Event{Topic: Topic{"s", "n"}, Time: time.Now().UnixNano(), JSON: true, Data: []byte("7")})
-	g.Append(false)
+	g.Append(0)
 	if err := j.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestReadBeside(t *testing.T) {
 				<-room
 			}
 			g.Add(Event{Topic: Topic{"s", "n"}, Seq: uint64(i + 1), Time: int64(i), Data: make([]byte, 2000)})
-			g.Append(false)
+			g.Append(0)
 		}
 	}()
 	for writing := true; writing; {

@@ -96,7 +96,6 @@ type Journal struct {
 	health  Health
 	changed chan struct{} // closed when more can be read; nil: nobody waits
 	wake    chan struct{}
-	urgent  bool
 	hurry   bool // somebody waits for Sync
 	need    need // of the queue
 

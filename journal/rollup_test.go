@@ -86,7 +86,7 @@ func (w *rollupWorld) addSome() {
 		}
 		g.Add(Event{Topic: w.topic(), Time: at.UnixNano(), JSON: true, Data: []byte(data)})
 	}
-	g.Append(false)
+	g.Append(0)
 	synctest.Wait()
 }
 
