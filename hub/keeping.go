@@ -339,15 +339,6 @@ func (k *keeping) sync(most time.Duration) {
 	_ = k.Sync(ctx) // what fails is told by whoever commits, and is not acknowledged
 }
 
-// latestConnection returns the highest number of a connection on record.
-func (k *keeping) latestConnection() (n uint64) {
-	_ = k.Last(nil, func(e *journal.Entry) error {
-		n = max(n, e.Connection)
-		return nil
-	})
-	return n
-}
-
 // A producer is a program that numbers what it sends. What it sends again is not recorded again.
 type producer struct {
 	name   string
