@@ -86,6 +86,16 @@ func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, p
 	return c, c.at, known, nil
 }
 
+// Owner returns the owner of a cursor; nil if it has none.
+func (cs *Cursors) Owner(name string) Owner {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c := cs.all[name]; c != nil {
+		return c.owner
+	}
+	return nil
+}
+
 // Move moves the cursor to a position, after so many events. It does nothing for a cursor that its owner has lost.
 func (c *Cursor) Move(to journal.Position, events int) {
 	c.set.mu.Lock()
