@@ -121,11 +121,15 @@ func TestBackUnderItsName(t *testing.T) {
 					waiting.Go(func() { register(c) })
 				}
 				time.Sleep(time.Second / 2)
-				began := time.Now()
-				if first.call("list_senders", `{}`); time.Since(began) > 10*time.Millisecond {
-					t.Errorf("another client waits for %v", time.Since(began))
+				others := func(when string) {
+					began := time.Now()
+					if first.call("list_senders", `{}`); time.Since(began) > 10*time.Millisecond {
+						t.Errorf("%s, another client waits for %v", when, time.Since(began))
+					}
 				}
+				others("meanwhile")
 				waiting.Wait()
+				others("afterwards")
 				// It goes while the second one waits.
 				time.AfterFunc(900*time.Millisecond, first.peer.Cut)
 				if status, took := register(second); status != carrier.StatusDone || took != 900*time.Millisecond {
