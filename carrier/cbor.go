@@ -391,6 +391,22 @@ func CBORHead(data []byte) (major byte, arg uint64, rest []byte, err error) {
 // is quicker than [CBORHead], which is too large to be inlined.
 func shortHead(data []byte) bool { return len(data) > 0 && data[0]&31 < 24 }
 
+// CBORHeadSize returns the size in bytes of the shortest head with this argument.
+func CBORHeadSize(arg uint64) int {
+	switch {
+	case arg < 24:
+		return 1
+	case arg <= 0xff:
+		return 2
+	case arg <= 0xffff:
+		return 3
+	case arg <= 0xffffffff:
+		return 5
+	default:
+		return 9
+	}
+}
+
 // AppendCBORHead appends the shortest head of an item with this major type and argument.
 func AppendCBORHead(dst []byte, major byte, arg uint64) []byte {
 	m := major << 5

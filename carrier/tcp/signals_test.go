@@ -203,6 +203,7 @@ func TestSignalBytes(t *testing.T) {
 		if _, err := c.Signals.Put(r, &packed); err != nil {
 			t.Fatal(err)
 		}
+		c.Signals.Submit()
 		c.Signals.Flush(true)
 		p.hear(want + "\n")
 	}
@@ -261,6 +262,7 @@ func TestPutLimits(t *testing.T) {
 		if _, err := e.toHub.Signals.Put(r, &p); err != nil {
 			t.Fatal(err)
 		}
+		e.toHub.Signals.Submit()
 		e.toHub.Signals.Flush(true)
 	}
 	e.client.until(e.ctx, t, "three", func() bool { return e.client.answered == 3 })
@@ -271,6 +273,7 @@ func TestPutLimits(t *testing.T) {
 	if _, err := e.toHub.Signals.Put(r, &p); !errors.Is(err, carrier.ErrGone) {
 		t.Error(err)
 	}
+	e.toHub.Signals.Submit()
 	e.toHub.Signals.Flush(true)
 }
 
@@ -300,6 +303,7 @@ func TestFlushWaitsForNobody(t *testing.T) {
 		if pending, err = c.Signals.Put(r, &packed); err != nil {
 			t.Fatal(err)
 		}
+		c.Signals.Submit()
 		c.Signals.Flush(n%2 == 0)
 	}
 	p.hear(`[[0,"s","e"],"` + line + "\"]\n")

@@ -16,8 +16,8 @@ type unwritten struct {
 // countStep is the step in which bytes are counted in the total, which all connections share.
 const countStep = 16 << 10
 
-func (a *unwritten) add(size int) {
-	a.put++
+func (a *unwritten) add(signals, size int) {
+	a.put += signals
 	a.queued += size
 	a.count()
 }

@@ -52,8 +52,9 @@ type writer struct {
 	signals  unwritten
 	wrote    time.Time
 	scratch  []byte
-	closing  bool  // nobody waits any more
-	err      error // nothing is written any more
+	closing  bool        // nobody waits any more
+	err      error       // nothing is written any more
+	ended    atomic.Bool // either of the two
 	changed  chan struct{}
 }
 
@@ -97,11 +98,41 @@ func (w *writer) put(packet []byte, id uint64, charged int) {
 	w.start()
 }
 
-// append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
-func (w *writer) append(packet []byte) int {
+// putSignals queues so many signals, framed, in a buffer that the writer then has. It returns how many bytes of signals wait.
+func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.err != nil:
+		w.buffers.put(framed)
+		return 0
+	case w.pending == nil && (w.json || !w.unmarked):
+		w.pending = framed
+		w.signals.add(signals, len(*framed))
+	default:
+		size := w.begin()
+		*w.pending = append(*w.pending, *framed...)
+		w.signals.add(signals, len(*w.pending)-size)
+		w.buffers.put(framed)
+	}
+	return w.signals.queued
+}
+
+// begin makes sure that a packet can be appended to what is pending, whose size in bytes it returns. The lock is held.
+func (w *writer) begin() (size int) {
 	if w.pending == nil {
 		w.pending = w.buffers.get()
 	}
+	size = len(*w.pending)
+	if w.unmarked && !w.json {
+		*w.pending, w.unmarked = append(*w.pending, cborMark...), false
+	}
+	return size
+}
+
+// append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
+func (w *writer) append(packet []byte) int {
+	before := w.begin()
 	b := *w.pending
 	if w.json {
 		b = append(b, packet...)
@@ -109,14 +140,10 @@ func (w *writer) append(packet []byte) int {
 			b = append(b, '\n')
 		}
 	} else {
-		if w.unmarked {
-			b, w.unmarked = append(b, cborMark...), false
-		}
 		b = append(carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(len(packet))), packet...)
 	}
-	size := len(b) - len(*w.pending)
 	*w.pending = b
-	return size
+	return len(b) - before
 }
 
 // idle reports whether there is nothing to be written now. The lock is held.
@@ -416,6 +443,7 @@ func (w *writer) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closing = true
+	w.ended.Store(true)
 	w.notify()
 }
 
@@ -423,6 +451,7 @@ func (w *writer) release() {
 func (w *writer) end(err error) {
 	if w.err == nil {
 		w.err = err
+		w.ended.Store(true)
 	}
 	w.pending, w.acks.done = nil, 0
 	w.signals.end()
