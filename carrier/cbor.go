@@ -302,7 +302,8 @@ func (c cborCodec) items(data []byte, f func(v Value) error) error {
 	if major != CBORArray {
 		return errors.New("cbor: not a list")
 	}
-	for indefinite := n == CBORIndefinite; indefinite || n > 0; n-- {
+	indefinite := n == CBORIndefinite
+	for ; indefinite || n > 0; n-- {
 		if indefinite && rest[0] == 0xff {
 			return nil
 		}

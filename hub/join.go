@@ -329,8 +329,11 @@ func (k *keeping) keepCursors() {
 // A cursorOwner is a client that has a cursor.
 type cursorOwner struct{ *client }
 
-// Gone implements past.Owner. What the client said before it went is handled by then.
-func (o cursorOwner) Gone() bool {
+// Gone implements past.Owner.
+func (o cursorOwner) Gone() bool { return o.ctx.Err() != nil }
+
+// Left implements past.Owner. What the client said before it went is handled by then.
+func (o cursorOwner) Left() bool {
 	select {
 	case <-o.left:
 		return true

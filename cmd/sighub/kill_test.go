@@ -58,7 +58,10 @@ func TestKilledListener(t *testing.T) {
 		if err := n.Trigger(dog, round); err != nil {
 			t.Fatal(err)
 		}
-		for lines.Scan() && !strings.Contains(lines.Text(), fmt.Sprintf(`"data":%d,`, round)) { // what was not acknowledged comes again
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), fmt.Sprintf(`"data":%d,`, round)) { // what was not acknowledged comes again before
+				break
+			}
 		}
 		_ = listener.Process.Kill() // it fails if the process has ended
 		_ = listener.Wait()         // it was killed

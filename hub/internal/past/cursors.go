@@ -20,6 +20,7 @@ var (
 // An Owner is whoever has a cursor.
 type Owner interface {
 	Gone() bool
+	Left() bool // it has gone, and nothing comes of it any more
 	String() string
 }
 
@@ -69,7 +70,7 @@ func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, p
 	switch {
 	case before == nil && len(cs.all) >= cs.most:
 		return nil, at, false, fmt.Errorf("%w: there are %d cursors: remove one that nobody needs", carrier.ErrLimit, cs.most)
-	case before != nil && before.owner != nil && !before.owner.Gone():
+	case before != nil && before.owner != nil && !before.owner.Left():
 		return nil, at, false, fmt.Errorf("%w: %s, by %s", ErrTaken, name, before.owner)
 	}
 	c = &Cursor{set: cs, name: name, owner: o, at: at}
