@@ -22,7 +22,7 @@ func TestStrangers(t *testing.T) {
 		w := newWorld(t)
 		w.start(small)
 		rng := rand.New(rand.NewPCG(7, 7))
-		const highest = 1 << 40
+		const highest = uint64(1 << 40)
 		first := w.j.NewGroup()
 		first.Add(Event{Topic: Topic{"first", "e"}, Connection: highest, Seq: 1})
 		first.Append(false)
