@@ -81,6 +81,8 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 		return appendInt(dst, false, v), nil
 	case uint64:
 		return AppendCBORHead(dst, CBORUnsigned, v), nil
+	case float64:
+		return appendFloat(dst, c, v), nil
 	}
 	if out, ok, err := c.appendPlain(dst, v); ok {
 		return out, err
@@ -280,6 +282,40 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 		if err := f(name, RawValue(c, raw)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// items calls f for each item of a list.
+func (c cborCodec) items(data []byte, f func(v Value) error) error {
+	rest, err := skipInTurn(data, messageDepth)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return errors.New("cbor: bytes follow the value")
+	}
+	major, n, rest, err := CBORHead(data)
+	if err != nil {
+		return err
+	}
+	if major != CBORArray {
+		return errors.New("cbor: not a list")
+	}
+	indefinite := n == CBORIndefinite
+	for ; indefinite || n > 0; n-- {
+		if indefinite && rest[0] == 0xff {
+			return nil
+		}
+		after, err := skipCBOR(rest, messageDepth)
+		if err != nil {
+			return err
+		}
+		raw := rest[: len(rest)-len(after) : len(rest)-len(after)]
+		if err := f(RawValue(c, raw)); err != nil {
+			return err
+		}
+		rest = after
 	}
 	return nil
 }

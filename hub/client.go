@@ -42,6 +42,7 @@ type client struct {
 	signals  signals
 	receipts receipts.Receipts // answers to signals that wait for the journal
 	backlog  backlog           // messages and signals that wait to be handled
+	waited   time.Duration     // for other clients, in the call that is being handled
 	work     runner.Runner     // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	rejected logLimiter // events that the client refuses
@@ -112,6 +113,39 @@ func (c *client) connect(s *Sender) error {
 		case <-c.ctx.Done():
 			return err
 		}
+	}
+}
+
+// goesSoon is how long a client may take to go that has what another one wants: one that was killed, and started again at once, is
+// often here before it is known that its former run has gone.
+const goesSoon = time.Second
+
+// outlives waits until another client has gone that has what this one wants, if it goes soon, and reports whether it has. It has the
+// other one's carrier look whether that one is still there, so that one that has vanished will have gone when this one asks again.
+func (c *client) outlives(other *client) bool {
+	if other == c {
+		return false
+	}
+	defer func(began time.Time) { c.waited += time.Since(began) }(time.Now())
+	if other.ctx.Err() == nil {
+		if p, ok := other.carrier.(carrier.Prober); ok {
+			p.Probe(other.id)
+		}
+		soon := time.NewTimer(goesSoon)
+		defer soon.Stop()
+		select {
+		case <-other.ctx.Done():
+		case <-soon.C:
+			return false
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+	select {
+	case <-other.left: // what it said is handled
+		return true
+	case <-c.ctx.Done():
+		return false
 	}
 }
 
@@ -186,7 +220,11 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	case methodSignal, methodRequest, methodVersion:
 		c.callNow(method, m, respond)
 	default:
-		c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
+		c.server.pace.DoOrWait(c.calling, func() time.Duration {
+			c.waited = 0
+			c.callNow(method, m, respond)
+			return c.waited
+		})
 	}
 }
 

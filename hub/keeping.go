@@ -349,15 +349,6 @@ func (k *keeping) sync(most time.Duration) {
 	_ = k.Sync(ctx) // what fails is told by whoever commits, and is not acknowledged
 }
 
-// latestConnection returns the highest number of a connection on record.
-func (k *keeping) latestConnection() (n uint64) {
-	_ = k.Last(nil, func(e *journal.Entry) error {
-		n = max(n, e.Connection)
-		return nil
-	})
-	return n
-}
-
 // A producer is a program that numbers what it sends. What it sends again is not recorded again.
 type producer struct {
 	name   string
@@ -386,18 +377,16 @@ func (c *client) produce(name string) (*producer, error) {
 	}
 	for {
 		p, owner, err := k.producer(name, c)
-		if owner == nil || err != nil {
+		if owner == nil {
 			return p, err
 		}
-		select {
-		case <-owner.left: // it has gone, and what it sent is being handled
-		case <-c.ctx.Done():
-			return nil, context.Cause(c.ctx)
+		if !c.outlives(owner) {
+			return nil, fmt.Errorf("%w: producer %s, by %s", ErrExists, name, owner.info)
 		}
 	}
 }
 
-// producer returns the producer of that name for a client; or its owner, if that one has gone and has not left yet.
+// producer returns the producer of that name for a client; or its owner, if that is another one that has not left yet.
 func (k *keeping) producer(name string, c *client) (p *producer, owner *client, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -411,9 +400,6 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 		k.producers[name] = p
 	}
 	if owner = p.owner; owner != nil && owner != c {
-		if owner.ctx.Err() == nil {
-			return nil, nil, fmt.Errorf("%w: producer %s, by %s", ErrExists, name, owner.info)
-		}
 		select {
 		case <-owner.left:
 		default:

@@ -98,7 +98,7 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 		clients: make(map[*client]struct{}),
 	}
 	if s.journal = newKeeping(&o); s.journal != nil {
-		s.connections = s.journal.latestConnection()
+		s.connections = s.journal.LatestConnection()
 	}
 	return s
 }

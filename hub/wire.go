@@ -263,7 +263,7 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w.Text("sender", in.sender)
 	w.Text("event", in.event)
 	if !in.time.IsZero() {
-		writeTime(&w, "time", in.time, c)
+		w.Time("time", in.time)
 	}
 	if in.uncertainty > 0 {
 		w.Int("uncertainty", int64(in.uncertainty))
@@ -281,15 +281,6 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 		w.Any("last", true)
 	}
 	return w.End()
-}
-
-// writeTime writes a time as it is told in a codec.
-func writeTime(w *carrier.MapWriter, key string, t time.Time, c carrier.Codec) {
-	if c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(t) {
-		w.Text(key, t.UTC().Format(time.RFC3339Nano))
-		return
-	}
-	w.Int(key, t.UnixNano())
 }
 
 // signalParams are the params of a message "signal": to a client's listener or, if listener is 0, to the hub.

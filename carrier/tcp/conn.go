@@ -63,7 +63,8 @@ type conn struct {
 	broken  error          // why writing failed
 	timer   *time.Timer    // for the reply of a legacy peer
 	timed   uint64         // the message that it is for
-	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+	probed  *time.Timer    // ends probing the peer; nil: it is not probed
+	timers  sync.WaitGroup // these timers, until they are stopped or their functions have returned
 
 	silent *list.Element // under the door's lock: while nothing was said
 }
@@ -135,6 +136,7 @@ func (c *conn) run() error {
 	c.writer.close()
 	c.mu.Lock()
 	c.endTimer()
+	c.endProbe()
 	c.mu.Unlock()
 	c.timers.Wait()
 	<-c.failed
