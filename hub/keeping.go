@@ -62,7 +62,7 @@ func (k *keeping) serve(ctx context.Context) error {
 	err := k.Journal.Serve(ctx, func(upTo journal.Ticket, durable bool) {
 		k.failing.Store(!durable)
 		if durable || ctx.Err() == nil {
-			k.book.End(upTo)
+			k.book.End(upTo, k.Oldest().IsZero()) // else the disk should not wait
 		}
 		k.commits.Happened()
 	})

@@ -47,7 +47,7 @@ func (w *keepingWorld) commit() {
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() { w.journal.book.Serve(ctx) })
-	w.journal.book.End(1 << 40)
+	w.journal.book.End(1<<40, false)
 	synctest.Wait()
 	stop()
 	serving.Wait()

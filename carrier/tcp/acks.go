@@ -48,22 +48,32 @@ func (a *acks) stop() {
 	a.waiting = false
 }
 
-// signalsDone records that n signals are done, and arranges for the answer to be written. The lock is held.
-func (w *writer) signalsDone(n int) {
+// done answers n signals as done, at once or together with others.
+func (w *writer) done(n int) {
+	w.mu.Lock()
+	if w.err == nil && n > 0 && w.signalsDone(n) && !w.acks.held {
+		w.unlockAndFlush()
+		return
+	}
+	w.mu.Unlock()
+}
+
+// signalsDone records that n signals are done, and reports whether the answer is to be written now. The lock is held.
+func (w *writer) signalsDone(n int) bool {
 	a := &w.acks
 	a.done += n
 	w.signalAnswered(n)
 	if w.connecting && a.done < ackMost {
 		if a.waiting {
-			return
+			return false
 		}
 		if pause := ackPause - time.Since(w.wrote); pause > 0 {
 			a.wait(pause, w.waited)
-			return
+			return false
 		}
 	}
 	a.stop()
-	w.startUnlessHeld()
+	return true
 }
 
 // waited is called when answers have waited for others.
@@ -72,8 +82,8 @@ func (w *writer) waited() {
 	defer w.mu.Unlock()
 	defer w.acks.ending.Done()
 	w.acks.waiting = false
-	if !w.idle() {
-		w.startUnlessHeld()
+	if !w.idle() && !w.acks.held {
+		w.start()
 	}
 }
 
@@ -106,10 +116,4 @@ func (w *writer) unhold() {
 	w.acks.held = false
 	w.mu.Unlock()
 	w.FlushNow()
-}
-
-func (w *writer) startUnlessHeld() {
-	if !w.acks.held {
-		w.start()
-	}
 }

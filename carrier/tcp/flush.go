@@ -62,6 +62,11 @@ func (w *writer) flushSoon() {
 		return // whoever writes looks for more under the lock before ending, and so finds what was put
 	}
 	w.mu.Lock()
+	w.unlockAndFlush()
+}
+
+// unlockAndFlush is flushSoon for whoever holds the lock, which it gives up.
+func (w *writer) unlockAndFlush() {
 	if w.running.Load() || w.idle() {
 		w.mu.Unlock()
 		return

@@ -252,21 +252,14 @@ func (c *conn) Flush(now bool) {
 }
 
 // Done implements carrier.Answers.
-func (c *conn) Done(n int) {
-	w := &c.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err == nil && n > 0 {
-		w.signalsDone(n)
-	}
-}
+func (c *conn) Done(n int) { c.writer.done(n) }
 
 // Fail implements carrier.Answers.
 func (c *conn) Fail(r carrier.Reply) {
 	w := &c.writer
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.err != nil {
+		w.mu.Unlock()
 		return
 	}
 	w.answerSignals()
@@ -277,7 +270,11 @@ func (c *conn) Fail(r carrier.Reply) {
 	}
 	w.append(w.scratch)
 	w.signalAnswered(1)
-	w.startUnlessHeld()
+	if w.acks.held {
+		w.mu.Unlock()
+		return
+	}
+	w.unlockAndFlush()
 }
 
 // unwritten counts a connection's signals that were put, until they are written and answered. The writer's lock guards it.

@@ -344,9 +344,7 @@ func TestPatientAnswers(t *testing.T) {
 			}
 		}()
 		done := func(n int) {
-			w.mu.Lock()
-			w.signalsDone(n)
-			w.mu.Unlock()
+			w.done(n)
 			synctest.Wait()
 		}
 		time.Sleep(time.Second)
@@ -389,9 +387,7 @@ func TestPatienceEnds(t *testing.T) {
 		w.signalsDone(1)
 		w.mu.Unlock()
 		synctest.Wait()
-		w.mu.Lock()
-		w.signalsDone(1)
-		w.mu.Unlock()
+		w.done(1)
 		_ = near.Close()
 		w.close()
 	})

@@ -23,10 +23,15 @@ type Book struct {
 // NewBook returns a Book without clients.
 func NewBook() *Book { return &Book{wake: make(chan struct{}, 1)} }
 
-// End notes that the commits up to a ticket have ended. What waits for them is answered by Serve.
-func (b *Book) End(upTo journal.Ticket) {
+// End notes that the commits up to a ticket have ended. What waits for them is answered: at once if now is true, which saves a switch
+// to another goroutine, or by Serve.
+func (b *Book) End(upTo journal.Ticket, now bool) {
 	b.ended.Store(uint64(upTo))
-	b.look()
+	if now {
+		b.answer()
+	} else {
+		b.look()
+	}
 }
 
 // Ended reports whether the commits up to a ticket have ended.
@@ -48,15 +53,7 @@ func (b *Book) add(r *Receipts) {
 // Serve gives answers, until ctx is done and those are given that can be.
 func (b *Book) Serve(ctx context.Context) {
 	for done := false; ; {
-		b.mu.Lock()
-		list := b.waiting
-		b.waiting = nil
-		b.mu.Unlock()
-		for _, r := range list {
-			if r.answer() {
-				b.add(r)
-			}
-		}
+		b.answer()
 		if done {
 			return
 		}
@@ -64,6 +61,22 @@ func (b *Book) Serve(ctx context.Context) {
 		case <-b.wake:
 		case <-ctx.Done():
 			done = true
+		}
+	}
+}
+
+// answer gives what answers can be given.
+func (b *Book) answer() {
+	b.mu.Lock()
+	list := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	for _, r := range list {
+		if !r.answer() {
+			continue
+		}
+		if b.add(r); r.ready() { // a commit has ended since, and who ended it did not find r here
+			b.look()
 		}
 	}
 }
@@ -178,6 +191,13 @@ func (r *Receipts) After(ticket journal.Ticket, then func()) {
 	}
 	r.push(ticket, &receipt{then: then})
 	r.pushed()
+}
+
+// ready reports whether an answer can be given.
+func (r *Receipts) ready() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.answering && len(r.waiting) > 0 && r.Book.Ended(r.waiting[0].ticket)
 }
 
 // free reports whether nothing is in the way of answers with this ticket. The lock is held.

@@ -57,6 +57,24 @@ func bubble(t *testing.T, use func(b *Book)) {
 	})
 }
 
+// TestAnswersAtOnce: whoever ends a commit gives the answers itself if nothing else is to be done.
+func TestAnswersAtOnce(t *testing.T) {
+	b := NewBook()
+	r, a := &Receipts{Book: b}, new(recorder)
+	r.Done(a, 2)
+	r.Settle(1)
+	r.Done(a, 3)
+	r.Settle(2)
+	b.End(1, true)
+	if want := []string{"done 2"}; !slices.Equal(a.list, want) {
+		t.Errorf("given: %q, not %q", a.list, want)
+	}
+	b.End(2, true)
+	if want := []string{"done 2", "done 3"}; !slices.Equal(a.list, want) {
+		t.Errorf("given: %q, not %q", a.list, want)
+	}
+}
+
 func TestAnswersWaitForTheirCommit(t *testing.T) {
 	bubble(t, func(b *Book) {
 		r, a := &Receipts{Book: b}, new(recorder)
@@ -70,9 +88,9 @@ func TestAnswersWaitForTheirCommit(t *testing.T) {
 		r.Done(a, 5)
 		r.Settle(2)
 		a.want(t)
-		b.End(1)
+		b.End(1, false)
 		a.want(t, "done 5")
-		b.End(2)
+		b.End(2, false)
 		a.want(t, "done 1", "failed no", "done 9")
 		r.Done(a, 1)
 		r.Settle(2)
@@ -94,7 +112,7 @@ func TestWhatIsNotKeptWaitsForItsTurn(t *testing.T) {
 		r.Done(a, 7)
 		r.Settle(0)
 		a.want(t)
-		b.End(3)
+		b.End(3, false)
 		a.want(t, "done 1", "failed no", "done 7")
 	})
 }
@@ -106,7 +124,7 @@ func TestOneAnswersAtATime(t *testing.T) {
 		slow := answerFunc(func(s string) { <-gate; a.note("slow " + s) })
 		r.Done(slow, 1)
 		r.Settle(1)
-		b.End(1) // the book's goroutine is at it
+		b.End(1, false) // the book's goroutine is at it
 		synctest.Wait()
 		r.Done(a, 2)
 		r.Settle(0)
@@ -119,7 +137,7 @@ func TestOneAnswersAtATime(t *testing.T) {
 		go func() { r.Settle(0); close(settled) }() // this goroutine is
 		synctest.Wait()
 		r.After(2, func() { a.note("after") })
-		b.End(2)
+		b.End(2, false)
 		a.want(t)
 		gate <- struct{}{}
 		<-settled
@@ -151,7 +169,7 @@ func TestAnswersThatCannotBeCompared(t *testing.T) {
 			r.Done(answerFunc(a.note), 1)
 			r.Settle(1)
 		}
-		b.End(1)
+		b.End(1, false)
 		a.want(t, "done 1", "done 1", "done 1", "done 1")
 	})
 }
@@ -163,9 +181,9 @@ func TestAfter(t *testing.T) {
 		r.After(1, func() { a.note("first") }) // behind the other: their order is that of the calls
 		r.After(0, func() { a.note("at once") })
 		a.want(t, "at once")
-		b.End(1)
+		b.End(1, false)
 		a.want(t)
-		b.End(2)
+		b.End(2, false)
 		a.want(t, "second", "first")
 	})
 }
@@ -179,7 +197,7 @@ func TestAnswersAtTheEnd(t *testing.T) {
 		r.Settle(1)
 		r.Done(a, 1)
 		r.Settle(2)
-		b.End(1)
+		b.End(1, false)
 		ctx, stop := context.WithCancel(context.Background())
 		stop()
 		b.Serve(ctx)
@@ -205,11 +223,11 @@ func TestAnswersOfMany(t *testing.T) {
 		}
 		return latest
 	}
-	end := func() {
+	end := func(now bool) {
 		mu.Lock()
 		upTo := latest
 		mu.Unlock()
-		b.End(upTo)
+		b.End(upTo, now)
 	}
 	answers := make([]*counter, clients)
 	for i := range answers {
@@ -226,13 +244,13 @@ func TestAnswersOfMany(t *testing.T) {
 				r.Done(a, 1)
 				r.Settle(next)
 				if rng.IntN(8) == 0 {
-					end()
+					end(rng.IntN(2) == 0)
 				}
 			}
 		})
 	}
 	working.Wait()
-	end()
+	end(true)
 	for _, a := range answers {
 		<-a.done
 	}
@@ -273,3 +291,29 @@ func (c *counter) Done(n int) {
 }
 
 func (c *counter) Fail(carrier.Reply) { c.t.Error("a failure") }
+
+// TestAnsweredByEither: whoever ends a commit and the book's own goroutine answer at the same time, and neither relies on the other
+// for what it has just put back.
+func TestAnsweredByEither(t *testing.T) {
+	const rounds = 3000
+	b := NewBook()
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { b.Serve(ctx) })
+	r := &Receipts{Book: b}
+	ticket := journal.Ticket(0)
+	for range rounds {
+		a := &counter{t: t, book: b, done: make(chan struct{}), want: 2}
+		for range 2 {
+			ticket++
+			a.expect(ticket)
+			r.Done(a, 1)
+			r.Settle(ticket)
+		}
+		b.End(ticket-1, false)
+		b.End(ticket, true)
+		<-a.done
+	}
+	stop()
+	serving.Wait()
+}
