@@ -120,7 +120,9 @@ func (p *Pattern) Match(n *Name) bool {
 
 // Covers reports whether the pattern matches all that another one matches. There are more letters than any pattern has: so it does if,
 // and only if, it matches the other one's text with a letter of no pattern in place of each star.
-func (p *Pattern) Covers(q *Pattern) bool { return matches(p.parts, q.parts) }
+func (p *Pattern) Covers(q *Pattern) bool {
+	return strings.HasPrefix(q.head, p.head) && matches(p.parts, q.parts)
+}
 
 // matches reports whether parts match a text, which may itself have stars: those are matched by a star only.
 // It takes time in proportion to the product of both lengths at most, and no memory.
