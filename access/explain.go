@@ -71,13 +71,7 @@ func (e Explanation) String() string {
 	if !e.Allowed {
 		may = "may not"
 	}
-	fmt.Fprintf(&b, "%s %s %s", Describe(e.Identity), may, e.Verb)
-	if e.Verb != verb.Admin.String() {
-		b.WriteString(" " + or(e.Sender, "any sender"))
-		if e.Verb != verb.Add.String() {
-			b.WriteString(", " + or(e.Name, "any "+or(secondOf(e.Verb), "name")))
-		}
-	}
+	fmt.Fprintf(&b, "%s %s %s", Describe(e.Identity), may, e.what())
 	switch {
 	case e.Allowed:
 		fmt.Fprintf(&b, ": %s, with the role %s", e.Rule, e.Role)
@@ -95,12 +89,22 @@ func (e Explanation) String() string {
 	return safetext.Line(b.String())
 }
 
-func secondOf(word string) string {
-	v, err := verb.Parse(word)
-	if err != nil {
-		return ""
+// what returns what is wanted, in words.
+func (e *Explanation) what() string {
+	sender := or(e.Sender, "any sender")
+	switch e.Verb {
+	case verb.Add.String():
+		return "add " + sender
+	case verb.Trigger.String():
+		return "trigger " + or(e.Name, "any event") + " of " + sender
+	case verb.Listen.String():
+		return "listen to " + or(e.Name, "any event") + " of " + sender
+	case verb.Request.String():
+		return "request " + or(e.Name, "any method") + " of " + sender
+	case verb.Admin.String():
+		return "administer the hub"
 	}
-	return secondKey(v)
+	return e.Verb
 }
 
 func or(text, other string) string {

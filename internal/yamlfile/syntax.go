@@ -47,7 +47,7 @@ var duplicate = regexp.MustCompile(`^mapping key (.*) already defined at \[(\d+)
 
 // unclosed returns the bracket that is open at the end of the file, if that is what the parser speaks of.
 func (d *Decoder) unclosed(said string) *token.Token {
-	if strings.Contains(said, "quoted") || !strings.Contains(said, "must be specified") && !strings.Contains(said, "could not find") {
+	if strings.Contains(said, "quoted") || !strings.Contains(said, "must be specified") && !strings.Contains(said, "could not find") && !strings.Contains(said, "not found") {
 		return nil
 	}
 	for _, l := range d.open {
