@@ -139,10 +139,11 @@ func (c *compiler) grant(roles []string) *grant {
 // class returns the class of those with these Listen rules.
 func (c *compiler) class(rules []allowance) uint16 {
 	list := simplify(rules)
-	key := ""
-	for _, a := range list {
-		key += target(a) + "\n"
+	targets := make([]string, len(list))
+	for i, a := range list {
+		targets[i] = target(a)
 	}
+	key := strings.Join(targets, "\n")
 	n, ok := c.classes[key]
 	if !ok {
 		n = uint16(min(len(c.classes), maxClasses)) // Compile refuses more

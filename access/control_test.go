@@ -97,8 +97,8 @@ func causes(list []audit.Record, e audit.Event) (texts []string) {
 func TestLogin(t *testing.T) {
 	s, err := newSite(t, siteRules)
 	must(t, err)
-	clear, local, stranger := home, Peer{Unix: true, Secure: true, UID: 1000, Groups: []int{1000}}, laptop
-	clear.Secure, stranger.Key = false, [32]byte{7}
+	exposed, local, stranger := home, Peer{Unix: true, Secure: true, UID: 1000, Groups: []int{1000}}, laptop
+	exposed.Secure, stranger.Key = false, [32]byte{7}
 	old := Peer{Addr: netip.MustParseAddr("192.168.1.40"), ByAddress: true}
 	for _, test := range []struct {
 		name   string
@@ -126,8 +126,8 @@ func TestLogin(t *testing.T) {
 		{"an address on another listener", Peer{Addr: old.Addr}, Secret{}, "access: say who you are"},
 		{"nothing", home, Secret{}, "access: say who you are"},
 		{"a name alone", home, Secret{Name: "bob"}, "access: say who you are"},
-		{"a token in clear text", clear, Secret{Token: s.token}, "access: a token is not taken over clear text"},
-		{"a password in clear text", clear, Secret{Name: "bob", Password: "correct horse"}, "access: a password is not taken over clear text"},
+		{"a token in clear text", exposed, Secret{Token: s.token}, "access: a token is not taken over clear text"},
+		{"a password in clear text", exposed, Secret{Name: "bob", Password: "correct horse"}, "access: a password is not taken over clear text"},
 	} {
 		identity, err := s.Login(t.Context(), test.peer, test.secret)
 		if err != nil {

@@ -199,7 +199,7 @@ func example(v verb.Verb) string {
 }
 
 func (d *decoder) pattern(n ast.Node, what string) pattern.Pattern {
-	text := ""
+	var text string
 	switch v := n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode: // a name may be a number
 		text = n.GetToken().Value

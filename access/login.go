@@ -121,7 +121,7 @@ func (c *Control) login(ctx context.Context, p Peer, s Secret) (identity, how st
 }
 
 func (c *Control) token(p Peer, s Secret) (string, error) {
-	name, err := "", error(identities.ErrUnknown)
+	name, err := "", identities.ErrUnknown
 	if c.o.Store != nil {
 		name, err = c.o.Store.Token(s.Token)
 	}

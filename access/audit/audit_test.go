@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -253,9 +254,9 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%s has %d bytes: %v %v", file, len(data), err, info)
 		}
 		list := records(t, string(data))
-		for i := len(list) - 1; i >= 0; i-- {
-			if next--; list[i].Detail != fmt.Sprint(next) {
-				t.Fatalf("%s: record %s, want %d", file, list[i].Detail, next)
+		for _, r := range slices.Backward(list) {
+			if next--; r.Detail != fmt.Sprint(next) {
+				t.Fatalf("%s: record %s, want %d", file, r.Detail, next)
 			}
 		}
 	}

@@ -185,7 +185,7 @@ func (s *Store) Flush() error {
 }
 
 func (s *Store) flush() error {
-	if s.usable() != nil || !s.unsaved.Load() {
+	if s.damage != nil || s.closed || !s.unsaved.Load() {
 		return nil
 	}
 	return s.save(s.state.Load())

@@ -303,7 +303,7 @@ func TestDamaged(t *testing.T) {
 
 // TestNoFile: what is not a regular file of the hub's own is not read, and does not stop the hub for long.
 func TestNoFile(t *testing.T) {
-	for name, make := range map[string]func(file string) error{
+	for name, create := range map[string]func(file string) error{
 		"a pipe":        func(file string) error { return syscall.Mkfifo(file, 0o600) },
 		"a folder":      func(file string) error { return os.Mkdir(file, 0o700) },
 		"leads nowhere": func(file string) error { return os.Symlink("nowhere", file) },
@@ -313,7 +313,7 @@ func TestNoFile(t *testing.T) {
 		"this is a devic": func(file string) error { return os.Symlink("/dev/zero", file) },
 	} {
 		folder := t.TempDir()
-		must(t, make(filepath.Join(folder, FileName)))
+		must(t, create(filepath.Join(folder, FileName)))
 		s, err := Open(folder, Options{})
 		if _, ok := errors.AsType[*DamagedError](err); !ok || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

@@ -44,6 +44,7 @@ func (d *Decoder) tokens(data []byte) token.Tokens {
 	return tokens
 }
 
+// FailAt reports a mistake at a line and a column, from 1; 0: at the file as a whole.
 func (d *Decoder) FailAt(line, column int, format string, args ...any) {
 	d.errs = append(d.errs, &Error{d.file, line, column, safetext.Short(fmt.Sprintf(format, args...), maxMessageText)})
 }

@@ -95,6 +95,7 @@ func (d *Decoder) Parse(data []byte) (root ast.Node) {
 	return root
 }
 
+// Fail reports a mistake at a node.
 func (d *Decoder) Fail(n ast.Node, format string, args ...any) {
 	line, column := Place(n.GetToken())
 	d.FailAt(line, column, format, args...)
@@ -170,10 +171,12 @@ func (d *Decoder) First(key ast.Node, lines map[string]int) bool {
 	return true
 }
 
+// KeyName returns the text of a key, without quotes.
 func KeyName(key ast.Node) string { return strings.Trim(key.String(), `"'`) }
 
 func startsWithDigit(text string) bool { return text != "" && '0' <= text[0] && text[0] <= '9' }
 
+// NumberNode returns a node that is a number, or nil.
 func NumberNode(n ast.Node) ast.Node {
 	switch n := Unwrap(n).(type) {
 	case *ast.IntegerNode, *ast.FloatNode:
@@ -247,6 +250,7 @@ func Unwrap(n ast.Node) ast.Node {
 	}
 }
 
+// IsNull reports whether a node has no value.
 func IsNull(n ast.Node) bool {
 	switch n.(type) {
 	case *ast.NullNode, *ast.CommentGroupNode, *ast.CommentNode:
@@ -255,6 +259,7 @@ func IsNull(n ast.Node) bool {
 	return false
 }
 
+// Describe returns in words what kind of value a node has.
 func Describe(n ast.Node) string {
 	switch n.(type) {
 	case ast.MapNode:

@@ -27,9 +27,9 @@ func Check(name string) error {
 		if lower := strings.ToLower(name); lower != name && Check(lower) == nil {
 			return fmt.Errorf("%q has capitals: write %s", name, lower)
 		}
-		return fmt.Errorf("%q is not a name: use small letters, digits, - _ and .", name)
+		return fmt.Errorf("%q is not a name: use small letters, digits, and - _ . between them", name)
 	case strings.Trim(name, inner) != name:
-		return fmt.Errorf("%q begins or ends with - _ or .: remove it", name)
+		return fmt.Errorf("%q begins or ends with one of - _ . which may stand only between letters", name)
 	}
 	return nil
 }

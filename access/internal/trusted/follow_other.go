@@ -8,7 +8,7 @@ import (
 )
 
 // follow finds a file. Owners and modes say nothing here: the user has to see to it that nobody else may write to the file.
-func follow(path string) (real string, info fs.FileInfo, err error) {
+func follow(path string) (place string, info fs.FileInfo, err error) {
 	info, err = os.Stat(path)
 	if err != nil {
 		return "", nil, err

@@ -15,7 +15,7 @@ const maxLinks = 40
 
 // follow walks to a file, one name after the other, and returns where it is. It returns an error if somebody else could lead the way
 // elsewhere, or write to the file.
-func follow(path string) (real string, info fs.FileInfo, err error) {
+func follow(path string) (place string, info fs.FileInfo, err error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
 		return "", nil, err

@@ -17,11 +17,11 @@ import (
 // Read reads a file of at most most bytes. The error names the path and says what to do. It wraps fs.ErrNotExist if there is no such
 // file.
 func Read(path string, most int64) ([]byte, fs.FileInfo, error) {
-	real, info, err := follow(path)
+	place, info, err := follow(path)
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
-	f, err := open(real)
+	f, err := open(place)
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
@@ -33,7 +33,7 @@ func Read(path string, most int64) ([]byte, fs.FileInfo, error) {
 	case !os.SameFile(info, now):
 		return nil, nil, fmt.Errorf("%s: the file was replaced while it was opened: try again", path)
 	}
-	if err := check(real, now); err != nil {
+	if err := check(place, now); err != nil {
 		return nil, nil, explain(path, err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
