@@ -371,6 +371,17 @@ func TestGuessing(t *testing.T) {
 		if le, _ := errors.AsType[*LoginError](err); le == nil || le.Cause != "slow" || le.Wait > 2*attempts.Slowest {
 			t.Errorf("wrong tokens do not count: %v", err)
 		}
+		tokens := Peer{Addr: netip.MustParseAddr("192.168.1.98"), Secure: true}
+		for range attempts.Burst {
+			_, err = s.Login(t.Context(), tokens, Secret{Token: "sgh_wrong"})
+		}
+		if le, _ := errors.AsType[*LoginError](err); le == nil || le.Cause != "unknown" {
+			t.Errorf("a wrong token: %v", err)
+		}
+		_, err = s.Login(t.Context(), tokens, Secret{Name: "bob", Password: "correct horse"})
+		if le, _ := errors.AsType[*LoginError](err); le == nil || le.Cause != "slow" {
+			t.Errorf("wrong tokens and passwords are not counted together: %v", err)
+		}
 		time.Sleep(attempts.Forget)
 		if _, err := s.Login(t.Context(), bad, Secret{Name: "bob", Password: "correct horse"}); err != nil {
 			t.Errorf("an hour later: %v", err)

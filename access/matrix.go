@@ -1,7 +1,9 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -74,8 +76,14 @@ type Change struct {
 // Diff returns who would gain and who would lose what if another Policy took the place of this one. Those for whom nothing
 // changes are left out.
 func (p *Policy) Diff(next *Policy) []Change {
-	var order []string
-	was, is := p.bindings(&order), next.bindings(&order)
+	was, is := p.bindings(), next.bindings()
+	order := slices.Collect(maps.Keys(was))
+	for key := range is {
+		if was[key] == nil {
+			order = append(order, key)
+		}
+	}
+	slices.SortFunc(order, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
 	var changes []Change
 	for _, key := range order {
 		a, b := was[key], is[key]
@@ -89,8 +97,14 @@ func (p *Policy) Diff(next *Policy) []Change {
 	return append(changes, p.groupOrder(next)...)
 }
 
-// bindings returns the bindings by section and name, and adds new ones to order.
-func (p *Policy) bindings(order *[]string) map[string]*binding {
+// rank returns the place of a section among the others.
+func rank(key string) int {
+	section, _, _ := strings.Cut(key, " ")
+	return slices.Index([]string{inIdentities, inUsers, inGroups, inAddresses, inDevices}, section)
+}
+
+// bindings returns the bindings by section and name.
+func (p *Policy) bindings() map[string]*binding {
 	found := make(map[string]*binding)
 	if p == nil {
 		return found
@@ -99,9 +113,6 @@ func (p *Policy) bindings(order *[]string) map[string]*binding {
 		key := b.section + " " + b.who
 		if found[key] == nil {
 			found[key] = b
-		}
-		if !slices.Contains(*order, key) {
-			*order = append(*order, key)
 		}
 	}
 	return found

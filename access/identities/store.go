@@ -84,7 +84,7 @@ func read(file string) (*state, error) {
 	data, info, err := trusted.Read(file, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(file); err == nil {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 			return nil, errors.New("it is a link that leads nowhere")
 		}
 		return new(state), nil

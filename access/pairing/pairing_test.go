@@ -113,6 +113,16 @@ func TestGuessed(t *testing.T) {
 	if _, err := p.Try(bob.ID(), proof(t, bob, hubKey, clientKey), hubKey, clientKey); err != nil {
 		t.Error(err)
 	}
+	exact := start(t, &p, Grant{Name: "exact"})
+	for range Tries {
+		_, err := p.Try(exact.ID(), Proof{}, hubKey, clientKey)
+		if !errors.Is(err, ErrWrong) && !errors.Is(err, ErrGuessed) {
+			t.Error(err)
+		}
+	}
+	if _, err := p.Try(exact.ID(), proof(t, exact, hubKey, clientKey), hubKey, clientKey); !errors.Is(err, ErrGuessed) {
+		t.Errorf("the sixth try, which is right: %v", err)
+	}
 	again := start(t, &p, alice)
 	for n := 1; n < Tries; n++ {
 		if _, err := p.Try(again.ID(), Proof{}, hubKey, clientKey); !errors.Is(err, ErrWrong) || !strings.Contains(err.Error(), fmt.Sprintf("%d of 5", n)) {
