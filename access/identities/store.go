@@ -185,10 +185,10 @@ func (s *Store) Flush() error {
 }
 
 func (s *Store) flush() error {
-	if s.damage != nil || s.closed || !s.unsaved.Load() {
-		return nil
+	if s.unsaved.Load() && s.usable() == nil {
+		return s.save(s.state.Load())
 	}
-	return s.save(s.state.Load())
+	return nil
 }
 
 // Close writes what is not written yet, and lets others open the identities.
