@@ -116,3 +116,29 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// TestRootBesideHub: what root writes while the hub, which is another user, is not running, the hub can read.
+func TestRootBesideHub(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root can give files away: this is not tried")
+		return
+	}
+	const hub = 4711
+	folder := t.TempDir()
+	must(t, os.Chown(folder, hub, hub))
+	for range 2 { // also when the file is the hub's already
+		s := open(t, folder)
+		must(t, s.AddKey("alice", viewer, hashOf(1), ""))
+		must(t, s.Close())
+		for _, name := range []string{FileName, lockName} {
+			info, err := os.Stat(filepath.Join(folder, name))
+			if err != nil || info.Sys().(*syscall.Stat_t).Uid != hub || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %+v %v", name, info.Sys(), err)
+			}
+		}
+	}
+	must(t, os.Chown(filepath.Join(folder, FileName), 4712, 4712))
+	if _, err := Read(folder); err == nil || !strings.Contains(err.Error(), "belongs to uid 4712") {
+		t.Errorf("a file of somebody else is taken: %v", err)
+	}
+}

@@ -7,7 +7,8 @@
 //
 // A Store that is open locks the file identities.lock beside the file, and is the only one that writes. So a hub has it for as long as
 // it runs; a command asks the hub over its socket, and opens the Store itself only if there is no hub. The lock is one of the kernel's
-// (flock): a process that dies leaves none behind.
+// (flock): a process that dies leaves none behind. What root writes belongs to the owner of the folder, so that a hub of another user
+// can read it.
 //
 // # What is written, and when
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -14,6 +15,9 @@ func takeLock(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("the lock of the identities: %w", err)
+	}
+	if err := give(f, filepath.Dir(file)); err != nil {
+		return nil, errors.Join(fmt.Errorf("the lock of the identities: %w", err), f.Close())
 	}
 	for {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -36,4 +40,34 @@ func syncFolder(dir string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// ownersOf returns who may own the identities beside root and this process: for root, the owner of the folder, who is the user of a hub.
+func ownersOf(dir string) []int {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil
+	}
+	return []int{int(info.Sys().(*syscall.Stat_t).Uid)}
+}
+
+// give gives a file that root has made to the owner of its folder: the hub, which is not root, could not read it otherwise.
+func give(f *os.File, dir string) error {
+	for _, uid := range ownersOf(dir) {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		if st.Nlink > 1 {
+			return errors.New("it has another name elsewhere: remove it")
+		}
+		if int(st.Uid) != uid {
+			return f.Chown(uid, -1)
+		}
+	}
+	return nil
 }

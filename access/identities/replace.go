@@ -18,7 +18,7 @@ func replace(file string, data []byte) (err error) {
 		return err
 	}
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, give(f, dir), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(next, file)
 	}
 	if err != nil {

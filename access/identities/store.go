@@ -81,7 +81,7 @@ func Open(folder string, o Options) (*Store, error) {
 
 // read reads a file; one that is not there has nobody.
 func read(file string) (*state, error) {
-	data, info, err := trusted.Read(file, maxFile)
+	data, info, err := trusted.Read(file, maxFile, ownersOf(filepath.Dir(file))...)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {

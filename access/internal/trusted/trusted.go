@@ -14,10 +14,10 @@ import (
 	"os"
 )
 
-// Read reads a file of at most most bytes. The error names the path and says what to do. It wraps fs.ErrNotExist if there is no such
+// Read reads a file of at most most bytes. It also takes what belongs to the users also. The error names the path and says what to do. It wraps fs.ErrNotExist if there is no such
 // file.
-func Read(path string, most int64) ([]byte, fs.FileInfo, error) {
-	place, info, err := follow(path)
+func Read(path string, most int64, also ...int) ([]byte, fs.FileInfo, error) {
+	place, info, err := follow(path, also)
 	if err != nil {
 		return nil, nil, explain(path, err)
 	}
@@ -33,7 +33,7 @@ func Read(path string, most int64) ([]byte, fs.FileInfo, error) {
 	case !os.SameFile(info, now):
 		return nil, nil, fmt.Errorf("%s: the file was replaced while it was opened: try again", path)
 	}
-	if err := check(place, now); err != nil {
+	if err := check(place, now, also); err != nil {
 		return nil, nil, explain(path, err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
