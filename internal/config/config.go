@@ -205,11 +205,3 @@ func plural(n int, one, many string) string {
 		return fmt.Sprintf("%d %s", n, many)
 	}
 }
-
-// orList joins alternatives: "a, b or c".
-func orList(list []string) string {
-	if len(list) < 2 {
-		return strings.Join(list, "")
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"sighub/internal/arguments"
+	"sighub/internal/yamlfile"
 )
 
 // A Journal says what the hub keeps on disk, and for how long.
@@ -81,7 +82,7 @@ func (c *Config) SetJournal(text string) {
 }
 
 func (d *decoder) journal(n ast.Node, j *Journal) {
-	if isNull(n) {
+	if yamlfile.IsNull(n) {
 		return
 	}
 	if _, isMap := n.(ast.MapNode); !isMap {
@@ -89,36 +90,36 @@ func (d *decoder) journal(n ast.Node, j *Journal) {
 		case text == journalOff:
 			j.Off = true
 		case text != "on":
-			d.fail(n, "journal is %s: write off, or a mapping, such as {folder: /var/lib/sighub/journal}", describeScalar(n))
+			d.Fail(n, "journal is %s: write off, or a mapping, such as {folder: /var/lib/sighub/journal}", describeScalar(n))
 		}
 		return
 	}
-	d.seen[JournalPlace], _ = place(n.GetToken())
-	d.mapping(n, "journal",
-		field{"folder", func(n ast.Node) { d.folder(n, "folder", &j.Folder) }},
-		field{"keep", func(n ast.Node) { j.Keep = d.patterns(n, "keep", j.Keep) }},
-		field{"except", func(n ast.Node) { j.Except = d.patterns(n, "except", j.Except) }},
-		field{"size", func(n ast.Node) { d.sizeWithin(n, "size", &j.Size, minJournal, maxJournal, "16MiB to 1024TiB") }},
-		field{"age", func(n ast.Node) { d.age(n, &j.Age) }},
-		field{"commit", func(n ast.Node) {
+	d.seen[JournalPlace], _ = yamlfile.Place(n.GetToken())
+	d.Mapping(n, "journal",
+		yamlfile.Key("folder", func(n ast.Node) { d.folder(n, "folder", &j.Folder) }),
+		yamlfile.Key("keep", func(n ast.Node) { j.Keep = d.patterns(n, "keep", j.Keep) }),
+		yamlfile.Key("except", func(n ast.Node) { j.Except = d.patterns(n, "except", j.Except) }),
+		yamlfile.Key("size", func(n ast.Node) { d.sizeWithin(n, "size", &j.Size, minJournal, maxJournal, "16MiB to 1024TiB") }),
+		yamlfile.Key("age", func(n ast.Node) { d.age(n, &j.Age) }),
+		yamlfile.Key("commit", func(n ast.Node) {
 			commit := j.Commit
 			d.duration(n, "commit", &commit)
 			if commit > maxCommit {
-				d.fail(n, "commit %s is out of range: write a time from 1ms to %s, because senders wait for it", commit, maxCommit)
+				d.Fail(n, "commit %s is out of range: write a time from 1ms to %s, because senders wait for it", commit, maxCommit)
 				return
 			}
 			j.Commit = commit
-		}},
-		field{"ack", func(n ast.Node) { d.choice(n, "ack", &j.Ack, ackModes()) }},
-		field{"on_failure", func(n ast.Node) { d.choice(n, "on_failure", &j.OnFailure, failureModes()) }},
+		}),
+		yamlfile.Key("ack", func(n ast.Node) { d.choice(n, "ack", &j.Ack, ackModes()) }),
+		yamlfile.Key("on_failure", func(n ast.Node) { d.choice(n, "on_failure", &j.OnFailure, failureModes()) }),
 	)
 }
 
 // folder reads the path of a folder.
 func (d *decoder) folder(n ast.Node, what string, v *string) bool {
-	text, ok := d.text(n, what)
+	text, ok := d.Text(n, what)
 	if ok && strings.HasPrefix(text, "~") {
-		d.fail(n, "%s %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", what, text)
+		d.Fail(n, "%s %s: ~ has no meaning here: write the full path, such as /var/lib/sighub", what, text)
 		return false
 	}
 	if ok {
@@ -129,17 +130,17 @@ func (d *decoder) folder(n ast.Node, what string, v *string) bool {
 
 // patterns reads patterns of senders and events: one, a list, or off, which stands for an empty list.
 func (d *decoder) patterns(n ast.Node, what string, before []string) []string {
-	if isNull(n) { // all entries are commented out
+	if yamlfile.IsNull(n) { // all entries are commented out
 		return before
 	}
 	list := []string{}
 	one := func(n ast.Node) {
-		text, ok := d.text(n, "a pattern")
-		if !ok || !d.check(n, arguments.CheckPattern(text)) {
+		text, ok := d.Text(n, "a pattern")
+		if !ok || !d.Check(n, arguments.CheckPattern(text)) {
 			return
 		}
 		if slices.Contains([]string{"all", "any", "everything", "none", "nothing", "on"}, strings.ToLower(text)) {
-			d.warn(n, `%s %s means the sender of that name: write "*" for everything, and [] for nothing`, what, text)
+			d.Warn(n, `%s %s means the sender of that name: write "*" for everything, and [] for nothing`, what, text)
 		}
 		list = append(list, text)
 	}
@@ -149,29 +150,29 @@ func (d *decoder) patterns(n ast.Node, what string, before []string) []string {
 			one(n)
 		}
 	case *ast.SequenceNode:
-		d.items(n, what, one)
+		d.Items(n, what, one)
 	default:
-		d.fail(n, "%s is %s: write a list of patterns, such as [light, \"kitchen.*:temp\"], or [] for none", what, describeScalar(n))
+		d.Fail(n, "%s is %s: write a list of patterns, such as [light, \"kitchen.*:temp\"], or [] for none", what, describeScalar(n))
 	}
 	return list
 }
 
 func (d *decoder) age(n ast.Node, v *time.Duration) {
-	if number := numberNode(n); number != nil {
+	if number := yamlfile.NumberNode(n); number != nil {
 		text := number.GetToken().Value
-		d.fail(n, "age %s has no unit: write %sd or %sh", text, text, text)
+		d.Fail(n, "age %s has no unit: write %sd or %sh", text, text, text)
 		return
 	}
 	s, ok := n.(*ast.StringNode)
 	if !ok {
-		d.fail(n, "age is %s: write a duration such as 12h or 30d, or leave the line out to keep events of any age", describeScalar(n))
+		d.Fail(n, "age is %s: write a duration such as 12h or 30d, or leave the line out to keep events of any age", describeScalar(n))
 		return
 	}
 	switch t, err := arguments.ParseDuration(strings.ReplaceAll(s.Value, " ", "")); {
 	case err != nil:
-		d.fail(n, "age %q is not a duration: write one such as 12h or 30d", s.Value)
+		d.Fail(n, "age %q is not a duration: write one such as 12h or 30d", s.Value)
 	case t < minAge:
-		d.fail(n, "age %s is out of range: write a time of 1m or more", s.Value)
+		d.Fail(n, "age %s is out of range: write a time of 1m or more", s.Value)
 	default:
 		*v = t
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"sighub/internal/yamlfile"
 	"sighub/sensors/threshold"
 )
 
@@ -32,27 +33,27 @@ func pulls() []string  { return []string{PullOff, PullUp, PullDown} }
 func levels() []string { return []string{"high", "low"} }
 
 func (d *decoder) pins(n ast.Node, s *Sensing) {
-	d.items(n, "pins", func(n ast.Node) {
+	d.Items(n, "pins", func(n ast.Node) {
 		p := Pin{Event: "level", Pull: PullOff}
 		active := ""
-		before := len(d.errs)
-		d.mapping(n, "a pin",
-			field{"pin", func(n ast.Node) { d.sender(n, "pin", &p.Pin) }},
-			field{"sender", func(n ast.Node) { d.sender(n, "sender", &p.Sender) }},
-			field{"event", func(n ast.Node) { d.event(n, "event", &p.Event) }},
-			field{"pull", func(n ast.Node) { d.choice(n, "pull", &p.Pull, pulls()) }},
-			field{"active", func(n ast.Node) { d.choice(n, "active", &active, levels()) }},
-			field{"debounce", func(n ast.Node) {
+		before := d.Found()
+		d.Mapping(n, "a pin",
+			yamlfile.Key("pin", func(n ast.Node) { d.sender(n, "pin", &p.Pin) }),
+			yamlfile.Key("sender", func(n ast.Node) { d.sender(n, "sender", &p.Sender) }),
+			yamlfile.Key("event", func(n ast.Node) { d.event(n, "event", &p.Event) }),
+			yamlfile.Key("pull", func(n ast.Node) { d.choice(n, "pull", &p.Pull, pulls()) }),
+			yamlfile.Key("active", func(n ast.Node) { d.choice(n, "active", &active, levels()) }),
+			yamlfile.Key("debounce", func(n ast.Node) {
 				if d.duration(n, "debounce", &p.Debounce); p.Debounce > time.Second {
-					d.fail(n, "debounce %s is out of range: write a time from 1ms to 1s", p.Debounce)
+					d.Fail(n, "debounce %s is out of range: write a time from 1ms to 1s", p.Debounce)
 				}
-			}},
+			}),
 		)
 		p.ActiveLow = active == "low"
-		if len(d.errs) == before && p.Pin == "" {
-			d.fail(n, "this entry names no pin: write one, such as pin: GPIO17")
+		if d.Found() == before && p.Pin == "" {
+			d.Fail(n, "this entry names no pin: write one, such as pin: GPIO17")
 		}
-		if len(d.errs) > before {
+		if d.Found() > before {
 			return
 		}
 		if p.Sender == "" {
@@ -65,40 +66,40 @@ func (d *decoder) pins(n ast.Node, s *Sensing) {
 }
 
 func (d *decoder) thresholds(n ast.Node, s *Sensing) {
-	d.items(n, "thresholds", func(n ast.Node) {
+	d.Items(n, "thresholds", func(n ast.Node) {
 		var t Threshold
 		var limits, until int
-		before := len(d.errs)
-		limit := func(key string, above bool) field {
-			return field{key, func(n ast.Node) {
+		before := d.Found()
+		limit := func(key string, above bool) yamlfile.Field {
+			return yamlfile.Key(key, func(n ast.Node) {
 				t.Above = above
 				limits++
 				t.Limit, _ = d.number(n, key)
-			}}
+			})
 		}
-		d.mapping(n, "a threshold",
-			field{"sender", func(n ast.Node) { d.sender(n, "sender", &t.Sender) }},
-			field{"event", func(n ast.Node) { d.event(n, "event", &t.Event) }},
+		d.Mapping(n, "a threshold",
+			yamlfile.Key("sender", func(n ast.Node) { d.sender(n, "sender", &t.Sender) }),
+			yamlfile.Key("event", func(n ast.Node) { d.event(n, "event", &t.Event) }),
 			limit("below", false),
 			limit("above", true),
-			field{"until", func(n ast.Node) {
+			yamlfile.Key("until", func(n ast.Node) {
 				until++
 				t.Until, _ = d.number(n, "until")
-			}},
-			field{"report", func(n ast.Node) { d.event(n, "report", &t.Report) }},
-			field{"as", func(n ast.Node) { d.sender(n, "as", &t.As) }},
+			}),
+			yamlfile.Key("report", func(n ast.Node) { d.event(n, "report", &t.Report) }),
+			yamlfile.Key("as", func(n ast.Node) { d.sender(n, "as", &t.As) }),
 		)
-		if len(d.errs) > before {
+		if d.Found() > before {
 			return
 		}
 		if limits != 1 {
-			d.fail(n, "a threshold must have one limit: write either below or above")
+			d.Fail(n, "a threshold must have one limit: write either below or above")
 			return
 		}
 		if until == 0 {
 			t.Until = t.Limit
 		}
-		if d.check(n, t.Check()) && d.name(n, t.As) {
+		if d.Check(n, t.Check()) && d.name(n, t.As) {
 			s.Thresholds = append(s.Thresholds, t)
 			d.watched = append(d.watched, watch{n, t.Sender, t.Event})
 		}

@@ -13,6 +13,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/safetext"
+	"sighub/internal/yamlfile"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
@@ -98,7 +99,7 @@ func (p *Port) set(key, value string) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("%q is not known: write %s", key, orList(portKeys()[1:]))
+		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(portKeys()[1:]))
 	}
 }
 
@@ -167,7 +168,7 @@ func checkBaud(n int) error {
 
 func checkOneOf(what, value string, list []string) error {
 	if !slices.Contains(list, value) {
-		return fmt.Errorf("%s %q is not known: write %s", what, value, orList(list))
+		return fmt.Errorf("%s %q is not known: write %s", what, value, yamlfile.OrList(list))
 	}
 	return nil
 }

@@ -8,13 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"sighub/internal/yamlfile"
 )
 
 // Stdin is the name of a file that stands for standard input.
 const Stdin = "-"
 
 // maxFile is the largest file that is read, in bytes. A configuration with a thousand ports has a third of that.
-const maxFile = 256 << 10
+const maxFile = yamlfile.MaxFile
 
 // Load reads a file, or standard input if file is [Stdin]. The error says why it could not be read, or joins an [*Error] for each
 // mistake in it.

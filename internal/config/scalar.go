@@ -10,55 +10,28 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"sighub/internal/safetext"
+	"sighub/internal/yamlfile"
 )
 
 // The methods below make the field of a key whose value is one scalar.
 
-func (d *decoder) textField(key string, v *string) field {
-	return field{key, func(n ast.Node) { *v, _ = d.text(n, key) }}
+func (d *decoder) textField(key string, v *string) yamlfile.Field {
+	return yamlfile.Key(key, func(n ast.Node) { *v, _ = d.Text(n, key) })
 }
 
-func (d *decoder) numberField(key string, v *float64) field {
-	return field{key, func(n ast.Node) { *v, _ = d.number(n, key) }}
+func (d *decoder) numberField(key string, v *float64) yamlfile.Field {
+	return yamlfile.Key(key, func(n ast.Node) { *v, _ = d.number(n, key) })
 }
 
-func (d *decoder) countField(key string, v *int) field {
-	return field{key, func(n ast.Node) { d.count(n, key, v) }}
+func (d *decoder) countField(key string, v *int) yamlfile.Field {
+	return yamlfile.Key(key, func(n ast.Node) { d.count(n, key, v) })
 }
 
-func (d *decoder) durationField(key string, v *time.Duration) field {
-	return field{key, func(n ast.Node) { d.duration(n, key, v) }}
+func (d *decoder) durationField(key string, v *time.Duration) yamlfile.Field {
+	return yamlfile.Key(key, func(n ast.Node) { d.duration(n, key, v) })
 }
 
 // The methods below read one scalar. If it is wrong they report an error and leave the default as it is.
-
-func (d *decoder) text(n ast.Node, what string) (string, bool) {
-	switch v := n.(type) {
-	case *ast.StringNode:
-		if v.Value == "" {
-			d.fail(n, "%s is empty: write a text, or remove the line", what)
-		}
-		return v.Value, v.Value != ""
-	case *ast.LiteralNode:
-		return strings.TrimSpace(v.Value.Value), true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		d.fail(n, `%s must be a text: put it in quotes, "%s"`, what, n.GetToken().Value)
-	case *ast.MappingNode, *ast.MappingValueNode:
-		if what == "naming" { // to YAML, {sender} without quotes is a mapping
-			d.fail(n, `naming is a mapping, because { starts one: put it in quotes, "{device}.{sender}"`)
-			break
-		}
-		d.fail(n, "%s is a mapping: write a text", what)
-	default:
-		line, _ := place(n.GetToken())
-		if _, said := slip(d.line(line), true); said != "" && isNull(n) {
-			d.fail(n, "%s", said)
-			break
-		}
-		d.fail(n, "%s is %s: write a text, or remove the line", what, describe(n))
-	}
-	return "", false
-}
 
 // word reads one of the words that a key may have. Capitals are as good as small letters, and what YAML takes for a number or
 // for true or false is a word, too.
@@ -67,12 +40,12 @@ func (d *decoder) word(n ast.Node, what string) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		return strings.ToLower(n.GetToken().Value), true
 	}
-	text, ok := d.text(n, what)
+	text, ok := d.Text(n, what)
 	return strings.ToLower(text), ok
 }
 
 func (d *decoder) choice(n ast.Node, what string, v *string, list []string) {
-	if text, ok := d.word(n, what); ok && d.check(n, checkOneOf(what, text, list)) {
+	if text, ok := d.word(n, what); ok && d.Check(n, checkOneOf(what, text, list)) {
 		*v = text
 	}
 }
@@ -81,17 +54,17 @@ func (d *decoder) integer(n ast.Node, what string) (int, bool) {
 	if v, ok := n.(*ast.IntegerNode); ok {
 		i, err := strconv.ParseInt(fmt.Sprint(v.Value), 10, 32) // it is an int64 or a uint64
 		if err != nil {
-			d.fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
+			d.Fail(n, "%s %s is out of range: write a smaller number", what, v.Token.Value)
 		}
 		return int(i), err == nil
 	}
 	if s, ok := n.(*ast.StringNode); ok {
 		if whole := strings.NewReplacer(",", "", " ", "", "'", "").Replace(s.Value); isDigits(whole) {
-			d.fail(n, "%s must be an integer, not %q: write %s", what, s.Value, whole)
+			d.Fail(n, "%s must be an integer, not %q: write %s", what, s.Value, whole)
 			return 0, false
 		}
 	}
-	d.fail(n, "%s must be an integer, not %s", what, describeScalar(n))
+	d.Fail(n, "%s must be an integer, not %s", what, describeScalar(n))
 	return 0, false
 }
 
@@ -109,11 +82,11 @@ func (d *decoder) number(n ast.Node, what string) (float64, bool) {
 	}
 	if s, ok := n.(*ast.StringNode); ok {
 		if point := strings.Replace(s.Value, ",", ".", 1); point != s.Value && isNumber(point) {
-			d.fail(n, "%s %s has a comma: write %s", what, s.Value, point)
+			d.Fail(n, "%s %s has a comma: write %s", what, s.Value, point)
 			return 0, false
 		}
 	}
-	d.fail(n, "%s must be a number, not %s", what, describeScalar(n))
+	d.Fail(n, "%s must be a number, not %s", what, describeScalar(n))
 	return 0, false
 }
 
@@ -129,7 +102,7 @@ func (d *decoder) boolean(n ast.Node, what string, v *bool) {
 		*v = b.Value
 		return
 	}
-	d.fail(n, "%s must be true or false, not %s", what, describeScalar(n))
+	d.Fail(n, "%s must be true or false, not %s", what, describeScalar(n))
 }
 
 // address reads the address of a device on its bus: a number, usually in hexadecimal, with or without quotes.
@@ -143,7 +116,7 @@ func (d *decoder) address(n ast.Node, v *uint64) {
 	}
 	addr, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
-		d.fail(n, "address must be a number such as 0x23, not %s", describeScalar(n))
+		d.Fail(n, "address must be a number such as 0x23, not %s", describeScalar(n))
 		return
 	}
 	*v = addr
@@ -151,12 +124,12 @@ func (d *decoder) address(n ast.Node, v *uint64) {
 
 // sender reads a name as the hub allows it: of a sender, an event or a pin.
 func (d *decoder) sender(n ast.Node, what string, v *string) {
-	text, ok := d.text(n, what)
+	text, ok := d.Text(n, what)
 	if !ok {
 		return
 	}
 	if err := safetext.CheckName(text); err != nil {
-		d.fail(n, "%s %q cannot be a name: %s", what, safetext.Short(text, 64), err)
+		d.Fail(n, "%s %q cannot be a name: %s", what, safetext.Short(text, 64), err)
 		return
 	}
 	*v = text
@@ -164,12 +137,12 @@ func (d *decoder) sender(n ast.Node, what string, v *string) {
 
 // unit reads a unit as the hub allows it.
 func (d *decoder) unit(n ast.Node, v *string) {
-	text, ok := d.text(n, "unit")
+	text, ok := d.Text(n, "unit")
 	if !ok {
 		return
 	}
 	if err := safetext.CheckUnit(text); err != nil {
-		d.fail(n, "unit %q cannot be shown: %s", safetext.Short(text, 64), err)
+		d.Fail(n, "unit %q cannot be shown: %s", safetext.Short(text, 64), err)
 		return
 	}
 	*v = text
@@ -177,9 +150,8 @@ func (d *decoder) unit(n ast.Node, v *string) {
 
 // event reads the name of an event, which may be a channel.
 func (d *decoder) event(n ast.Node, what string, v *string) {
-	line, _ := place(n.GetToken())
-	if _, said := slip(d.line(line), true); said == "" && isNull(n) {
-		d.fail(n, `%s is empty: # begins a comment: put the name in quotes, "#dark"`, what)
+	if d.Slip(n) == "" && yamlfile.IsNull(n) {
+		d.Fail(n, `%s is empty: # begins a comment: put the name in quotes, "#dark"`, what)
 		return
 	}
 	d.sender(n, what, v)
@@ -190,7 +162,7 @@ func (d *decoder) count(n ast.Node, what string, v *int) {
 	switch {
 	case !ok:
 	case i < 1:
-		d.fail(n, "%s must be 1 or more, not %d", what, i)
+		d.Fail(n, "%s must be 1 or more, not %d", what, i)
 	default:
 		*v = i
 	}
@@ -218,15 +190,15 @@ func (d *decoder) sizeWithin(n ast.Node, what string, v *int64, least, most int6
 	case *ast.StringNode:
 		text = s.Value
 	default:
-		d.fail(n, "%s is %s: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, describeScalar(n))
+		d.Fail(n, "%s is %s: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, describeScalar(n))
 		return
 	}
 	size, ok := parseSize(text)
 	switch {
 	case !ok:
-		d.fail(n, "%s %q is not a size: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, text)
+		d.Fail(n, "%s %q is not a size: write bytes, or a number with KiB, MiB or GiB, such as 1MiB", what, text)
 	case size < least || size > most:
-		d.fail(n, "%s %s is out of range: write a size from %s", what, text, within)
+		d.Fail(n, "%s %s is out of range: write a size from %s", what, text, within)
 	default:
 		*v = size
 	}
@@ -253,20 +225,20 @@ func (d *decoder) duration(n ast.Node, what string, v *time.Duration) {
 	case *ast.StringNode:
 		text = s.Value
 	case *ast.IntegerNode, *ast.FloatNode:
-		d.fail(n, "%s %s has no unit: write %ss or %sms", what, n.GetToken().Value, n.GetToken().Value, n.GetToken().Value)
+		d.Fail(n, "%s %s has no unit: write %ss or %sms", what, n.GetToken().Value, n.GetToken().Value, n.GetToken().Value)
 		return
 	default:
-		d.fail(n, "%s is %s: write a duration such as 500ms, 2s or 1m", what, describeScalar(n))
+		d.Fail(n, "%s is %s: write a duration such as 500ms, 2s or 1m", what, describeScalar(n))
 		return
 	}
 	t, err := time.ParseDuration(text)
 	switch {
 	case err != nil && isDuration(strings.ReplaceAll(text, " ", "")):
-		d.fail(n, "%s %q has a space: write %s", what, text, strings.ReplaceAll(text, " ", ""))
+		d.Fail(n, "%s %q has a space: write %s", what, text, strings.ReplaceAll(text, " ", ""))
 	case err != nil:
-		d.fail(n, "%s %q is not a duration: write one such as 500ms, 2s or 1m", what, text)
+		d.Fail(n, "%s %q is not a duration: write one such as 500ms, 2s or 1m", what, text)
 	case t < time.Millisecond || t > 24*time.Hour:
-		d.fail(n, "%s %s is out of range: write a time from 1ms to 24h", what, text)
+		d.Fail(n, "%s %s is out of range: write a time from 1ms to 24h", what, text)
 	default:
 		*v = t
 	}
@@ -286,5 +258,5 @@ func describeScalar(n ast.Node) string {
 	case *ast.BoolNode:
 		return v.Token.Value
 	}
-	return describe(n)
+	return yamlfile.Describe(n)
 }

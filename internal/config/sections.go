@@ -6,38 +6,39 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"sighub/internal/address"
+	"sighub/internal/yamlfile"
 )
 
 func (d *decoder) config(n ast.Node, c *Config) {
-	fields := []field{
-		{"listen", func(n ast.Node) { d.listen(n, c) }},
-		{"serial", func(n ast.Node) { d.serial(n, c) }},
+	fields := []yamlfile.Field{
+		yamlfile.Key("listen", func(n ast.Node) { d.listen(n, c) }),
+		yamlfile.Key("serial", func(n ast.Node) { d.serial(n, c) }),
 	}
 	fields = append(fields, d.sensing(&c.Sensing)...)
-	d.mapping(n, "the configuration", append(fields,
-		field{"state", func(n ast.Node) {
+	d.Mapping(n, "the configuration", append(fields,
+		yamlfile.Key("state", func(n ast.Node) {
 			if d.folder(n, "state", &c.State) {
-				d.seen[StatePlace], _ = place(n.GetToken())
+				d.seen[StatePlace], _ = yamlfile.Place(n.GetToken())
 			}
-		}},
-		field{"journal", func(n ast.Node) { d.journal(n, &c.Journal) }},
-		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
-		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
+		}),
+		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
+		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
+		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
 	)...)
 }
 
 func (d *decoder) listen(n ast.Node, c *Config) {
 	lines := make(map[string]int)
-	d.items(n, "listen", func(n ast.Node) {
+	d.Items(n, "listen", func(n ast.Node) {
 		a, ok := d.listenAddress(n)
 		if !ok {
 			return
 		}
 		if listed(a, c.Listen) {
-			d.fail(n, "%s is already on line %d: remove one of them", a, lines[a.String()])
+			d.Fail(n, "%s is already on line %d: remove one of them", a, lines[a.String()])
 			return
 		}
-		lines[a.String()], _ = place(n.GetToken())
+		lines[a.String()], _ = yamlfile.Place(n.GetToken())
 		d.seen[AddressPlace(a.String())] = lines[a.String()]
 		c.Listen = append(c.Listen, a)
 	})
@@ -46,10 +47,10 @@ func (d *decoder) listen(n ast.Node, c *Config) {
 // listenAddress decodes one entry of listen: an address, or a mapping with its options.
 func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 	parse := func(n ast.Node) {
-		if text, isText := d.text(n, "an address"); isText {
+		if text, isText := d.Text(n, "an address"); isText {
 			var err error
 			a, err = address.Parse(text)
-			ok = d.check(n, err)
+			ok = d.Check(n, err)
 		}
 	}
 	switch n.(type) {
@@ -58,22 +59,22 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 		parse(n)
 		return a, ok
 	}
-	before := len(d.errs)
+	before := d.Found()
 	var options []func()
-	option := func(key string) field {
-		return field{key, func(n ast.Node) {
+	option := func(key string) yamlfile.Field {
+		return yamlfile.Key(key, func(n ast.Node) {
 			text, ok := n.GetToken().Value, true
 			if _, number := n.(*ast.IntegerNode); !number { // a mode is a number to YAML
-				text, ok = d.text(n, key)
+				text, ok = d.Text(n, key)
 			}
 			if ok {
-				options = append(options, func() { d.check(n, a.Set(key, text)) })
+				options = append(options, func() { d.Check(n, a.Set(key, text)) })
 			}
-		}}
+		})
 	}
-	d.mapping(n, "an address", field{"address", parse}, option("mode"), option("group"))
-	if a.Addr == "" && len(d.errs) == before {
-		d.fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
+	d.Mapping(n, "an address", yamlfile.Key("address", parse), option("mode"), option("group"))
+	if a.Addr == "" && d.Found() == before {
+		d.Fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
 	}
 	if ok {
 		for _, set := range options {
@@ -84,7 +85,7 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
-	c.portsGiven = !isNull(n) // a key without entries stands for the default, as with listen
+	c.portsGiven = !yamlfile.IsNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
 		if s.Value == NoPort {
 			return
@@ -95,14 +96,14 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 		return
 	}
 	lines := make(map[string]int)
-	d.items(n, "serial", func(n ast.Node) {
+	d.Items(n, "serial", func(n ast.Node) {
 		p, ok := d.port(n)
 		switch {
 		case !ok:
 		case lines[p.Port] > 0:
-			d.fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
+			d.Fail(n, "%s is already on line %d: remove one of them", p.Port, lines[p.Port])
 		default:
-			lines[p.Port], _ = place(n.GetToken())
+			lines[p.Port], _ = yamlfile.Place(n.GetToken())
 			d.seen[PortPlace(p.Port)] = lines[p.Port]
 			c.Serial = append(c.Serial, p)
 		}
@@ -114,69 +115,73 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	p := Port{Baud: DefaultBaud, Naming: DefaultNaming}
 	if s, ok := n.(*ast.StringNode); ok {
 		p.Port = s.Value
-		return p, d.check(n, checkPort(p.Port)) && d.check(n, p.suits(runtime.GOOS))
+		return p, d.Check(n, checkPort(p.Port)) && d.Check(n, p.suits(runtime.GOOS))
 	}
-	before := len(d.errs)
-	asInQuery := func(key string) field { // as [ParsePort] has it
-		return field{key, func(n ast.Node) {
-			read := d.text
+	before := d.Found()
+	asInQuery := func(key string) yamlfile.Field { // as [ParsePort] has it
+		return yamlfile.Key(key, func(n ast.Node) {
+			read := d.Text
+			if _, isMapping := n.(ast.MapNode); isMapping && key == "naming" { // to YAML, {sender} without quotes is one
+				d.Fail(n, `naming is a mapping, because { starts one: put it in quotes, "{device}.{sender}"`)
+				return
+			}
 			if key == "dtr" || key == "rts" || key == "opener" {
 				read = d.word
 			}
 			if text, ok := read(n, key); ok {
-				d.check(n, p.set(key, text))
+				d.Check(n, p.set(key, text))
 			}
-		}}
+		})
 	}
-	d.mapping(n, "a serial port",
-		field{"port", func(n ast.Node) {
-			if text, ok := d.text(n, "port"); ok && d.check(n, checkPort(text)) {
+	d.Mapping(n, "a serial port",
+		yamlfile.Key("port", func(n ast.Node) {
+			if text, ok := d.Text(n, "port"); ok && d.Check(n, checkPort(text)) {
 				p.Port = text
 			}
-		}},
-		field{"baud", func(n ast.Node) {
+		}),
+		yamlfile.Key("baud", func(n ast.Node) {
 			if text, ok := d.word(n, "baud"); ok {
-				d.check(n, p.set("baud", text))
+				d.Check(n, p.set("baud", text))
 			}
-		}},
+		}),
 		asInQuery("opener"), asInQuery("name"), asInQuery("naming"), asInQuery("dtr"), asInQuery("rts"),
-		field{"may", func(n ast.Node) {
+		yamlfile.Key("may", func(n ast.Node) {
 			if _, one := n.(*ast.StringNode); one {
-				asInQuery("may").decode(n)
+				asInQuery("may").Decode(n)
 				return
 			}
-			d.items(n, "may", asInQuery("may").decode)
-		}},
+			d.Items(n, "may", asInQuery("may").Decode)
+		}),
 	)
 	switch {
-	case len(d.errs) > before:
+	case d.Found() > before:
 	case p.Port == "":
-		d.fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
-	case d.check(n, p.suits(runtime.GOOS)):
+		d.Fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
+	case d.Check(n, p.suits(runtime.GOOS)):
 		if doubts := p.doubts(); doubts != "" {
-			d.warn(n, "%s", doubts)
+			d.Warn(n, "%s", doubts)
 		}
 	}
 	return p, p.Port != ""
 }
 
 func (d *decoder) limits(n ast.Node, l *Limits) {
-	if isNull(n) {
+	if yamlfile.IsNull(n) {
 		return
 	}
 	given := false
-	memory := func(key string) field {
-		return field{key, func(n ast.Node) {
+	memory := func(key string) yamlfile.Field {
+		return yamlfile.Key(key, func(n ast.Node) {
 			if given {
-				d.fail(n, "outbox_memory is the former name of memory, and both are here: remove outbox_memory")
+				d.Fail(n, "outbox_memory is the former name of memory, and both are here: remove outbox_memory")
 				return
 			}
 			given = true
 			d.size(n, key, &l.Memory)
-		}}
+		})
 	}
-	d.mapping(n, "limits",
-		field{"message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }},
+	d.Mapping(n, "limits",
+		yamlfile.Key("message_size", func(n ast.Node) { d.size(n, "message_size", &l.MessageSize) }),
 		d.countField("clients", &l.Clients),
 		d.countField("address_clients", &l.AddressClients),
 		d.countField("senders", &l.Senders),
@@ -184,26 +189,26 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 		d.countField("outstanding", &l.Outstanding),
 		d.countField("outbox", &l.Outbox),
 		memory("memory"), memory("outbox_memory"),
-		field{"slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }},
+		yamlfile.Key("slow_listener", func(n ast.Node) { d.choice(n, "slow_listener", (*string)(&l.SlowListener), slowListeners()) }),
 		d.durationField("block_deadline", &l.BlockDeadline),
 		d.durationField("request_timeout", &l.RequestTimeout),
-		field{"event_times", func(n ast.Node) { d.choice(n, "event_times", &l.EventTimes, eventTimes()) }},
+		yamlfile.Key("event_times", func(n ast.Node) { d.choice(n, "event_times", &l.EventTimes, eventTimes()) }),
 		d.durationField("hello_timeout", &l.HelloTimeout),
 		d.durationField("message_timeout", &l.MessageTimeout),
 		d.durationField("write_timeout", &l.WriteTimeout),
 	)
 	if most := l.Memory / 4; l.MessageSize > most { // see carrier.Budget
-		d.warn(n, "a message of %d bytes, as message_size allows it, is refused, because one client gets %d, a quarter of memory: enlarge memory, "+
+		d.Warn(n, "a message of %d bytes, as message_size allows it, is refused, because one client gets %d, a quarter of memory: enlarge memory, "+
 			"or reduce message_size", l.MessageSize, most)
 	}
 }
 
 func (d *decoder) log(n ast.Node, l *Log) {
-	if isNull(n) {
+	if yamlfile.IsNull(n) {
 		return
 	}
-	d.mapping(n, "log",
-		field{"level", func(n ast.Node) { d.choice(n, "level", &l.Level, logLevels()) }},
-		field{"format", func(n ast.Node) { d.choice(n, "format", &l.Format, logFormats()) }},
+	d.Mapping(n, "log",
+		yamlfile.Key("level", func(n ast.Node) { d.choice(n, "level", &l.Level, logLevels()) }),
+		yamlfile.Key("format", func(n ast.Node) { d.choice(n, "format", &l.Format, logFormats()) }),
 	)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"sighub/internal/yamlfile"
 )
 
 // AddSensors applies what the command line says about sensors. Each argument is auto, none, which removes all others, or the
@@ -55,21 +57,21 @@ func loadSensing(ctx context.Context, file string) (*Sensing, error) {
 	}
 	d := newDecoder(file)
 	s := new(Sensing)
-	if root := d.parse(data); root != nil {
-		d.mapping(root, "a file of sensors", d.sensing(s)...)
+	if root := d.Parse(data); root != nil {
+		d.Mapping(root, "a file of sensors", d.sensing(s)...)
 		d.checkWatched(s)
 	}
-	if err := d.faults(); err != nil {
+	if err := d.Faults(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (d *decoder) sensing(s *Sensing) []field {
-	return []field{
-		{"sensors", func(n ast.Node) { d.sensors(n, s) }},
-		{"pins", func(n ast.Node) { d.pins(n, s) }},
-		{"thresholds", func(n ast.Node) { d.thresholds(n, s) }},
+func (d *decoder) sensing(s *Sensing) []yamlfile.Field {
+	return []yamlfile.Field{
+		yamlfile.Key("sensors", func(n ast.Node) { d.sensors(n, s) }),
+		yamlfile.Key("pins", func(n ast.Node) { d.pins(n, s) }),
+		yamlfile.Key("thresholds", func(n ast.Node) { d.thresholds(n, s) }),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"sighub/internal/yamlfile"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 	"sighub/sensors/simulated"
@@ -63,14 +64,14 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 	if text, ok := n.(*ast.StringNode); ok {
 		s.Auto = text.Value == AutoSensors
 		if !s.Auto && text.Value != NoSensors {
-			d.fail(n, "sensors %q is not known: write auto, none, or a list", text.Value)
+			d.Fail(n, "sensors %q is not known: write auto, none, or a list", text.Value)
 		}
 		return
 	}
-	d.items(n, "sensors", func(n ast.Node) {
+	d.Items(n, "sensors", func(n ast.Node) {
 		if text, ok := n.(*ast.StringNode); ok {
 			if text.Value != AutoSensors {
-				d.fail(n, "%q is not a sensor: write auto, or one such as driver: bh1750", text.Value)
+				d.Fail(n, "%q is not a sensor: write auto, or one such as driver: bh1750", text.Value)
 			}
 			s.Auto = true
 			return
@@ -84,20 +85,20 @@ func (d *decoder) sensors(n ast.Node, s *Sensing) {
 // only records something that may appear only once. It returns false, and reports an error, the second time.
 func (d *decoder) only(n ast.Node, what string) bool {
 	if first := d.seen[what]; first > 0 {
-		d.fail(n, "%s is already on line %d: remove one of them", what, first)
+		d.Fail(n, "%s is already on line %d: remove one of them", what, first)
 		return false
 	}
-	d.seen[what], _ = place(n.GetToken())
+	d.seen[what], _ = yamlfile.Place(n.GetToken())
 	return true
 }
 
 // name records the name of a sender, which may appear only once.
 func (d *decoder) name(n ast.Node, sender string) bool {
 	if first := d.seen[senderMark+sender]; first > 0 {
-		d.fail(n, "the sender on line %d is also called %s: give each its own name, such as sender: kitchen", first, sender)
+		d.Fail(n, "the sender on line %d is also called %s: give each its own name, such as sender: kitchen", first, sender)
 		return false
 	}
-	d.seen[senderMark+sender], _ = place(n.GetToken())
+	d.seen[senderMark+sender], _ = yamlfile.Place(n.GetToken())
 	return true
 }
 
@@ -107,49 +108,49 @@ const senderMark = "sender "
 // sensor decodes one entry of sensors. It returns false if an error was reported.
 func (d *decoder) sensor(n ast.Node) (Sensor, bool) {
 	var s Sensor
-	before := len(d.errs)
+	before := d.Found()
 	nodes := make(map[string]ast.Node) // by key: the values that are checked at the end
-	fields := append([]field{
+	fields := append([]yamlfile.Field{
 		d.textField("driver", &s.Driver),
 		d.textField("kernel", &s.Kernel),
-		{"bus", func(n ast.Node) {
-			if text, ok := d.text(n, "bus"); ok {
+		yamlfile.Key("bus", func(n ast.Node) {
+			if text, ok := d.Text(n, "bus"); ok {
 				var err error
 				s.Bus, err = ParseBus(text)
-				d.check(n, err)
+				d.Check(n, err)
 			}
-		}},
-		{"address", func(n ast.Node) { d.address(n, &s.Address) }},
-		{"sender", func(n ast.Node) { d.sender(n, "sender", &s.Sender) }},
+		}),
+		yamlfile.Key("address", func(n ast.Node) { d.address(n, &s.Address) }),
+		yamlfile.Key("sender", func(n ast.Node) { d.sender(n, "sender", &s.Sender) }),
 		d.durationField("period", &s.Period),
 		d.durationField("jitter", &s.Jitter),
 		d.countField("samples", &s.Samples),
-		{"events", func(n ast.Node) { d.outputs(n, &s.Outputs) }},
+		yamlfile.Key("events", func(n ast.Node) { d.outputs(n, &s.Outputs) }),
 	}, d.options(&s.Options)...)
 	for i, f := range fields {
-		fields[i].decode = func(n ast.Node) { nodes[f.key] = n; f.decode(n) }
+		fields[i].Decode = func(n ast.Node) { nodes[f.Key] = n; f.Decode(n) }
 	}
-	d.mapping(n, "a sensor", fields...)
-	if len(d.errs) == before {
+	d.Mapping(n, "a sensor", fields...)
+	if d.Found() == before {
 		if s.Kernel != "" {
 			d.checkKernel(&s, nodes)
 		} else {
 			d.checkDriver(n, &s, nodes)
 		}
 	}
-	if len(d.errs) == before {
+	if d.Found() == before {
 		source := s.Source()
-		d.check(n, source.Check())
+		d.Check(n, source.Check())
 		s.Outputs = source.Outputs
 	}
-	return s, len(d.errs) == before
+	return s, d.Found() == before
 }
 
 // checkKernel checks a sensor of the kernel. What it measures is unknown until it is opened.
 func (d *decoder) checkKernel(s *Sensor, nodes map[string]ast.Node) {
 	for key, at := range nodes {
 		if !slices.Contains([]string{"kernel", "sender", "period", "jitter", "samples", "events"}, key) {
-			d.fail(at, "a sensor of the kernel has no key %s: remove it", key)
+			d.Fail(at, "a sensor of the kernel has no key %s: remove it", key)
 		}
 	}
 	s.Sender = cmp.Or(s.Sender, s.Kernel)
@@ -164,29 +165,29 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 		return n
 	}
 	if s.Driver == "" {
-		d.fail(n, "this entry names no sensor: write one, such as driver: bh1750 or kernel: cpu (`sighub sensors` lists the drivers)")
+		d.Fail(n, "this entry names no sensor: write one, such as driver: bh1750 or kernel: cpu (`sighub sensors` lists the drivers)")
 		return
 	}
 	driver, err := drivers.Find(s.Driver)
-	if !d.check(at("driver"), err) {
+	if !d.Check(at("driver"), err) {
 		return
 	}
 	if nodes["bus"] == nil {
-		d.fail(n, "this sensor names no bus: write one, such as bus: I2C1 (`sighub sensors --scan` lists them)")
+		d.Fail(n, "this sensor names no bus: write one, such as bus: I2C1 (`sighub sensors --scan` lists them)")
 		return
 	}
 	if nodes["address"] == nil {
 		if len(driver.Addresses) == 0 {
-			d.fail(n, "this sensor names no address: write its 16 digits, such as 0x740000070e41ac28 (`sighub sensors --scan` lists them)")
+			d.Fail(n, "this sensor names no address: write its 16 digits, such as 0x740000070e41ac28 (`sighub sensors --scan` lists them)")
 			return
 		}
 		s.Address = uint64(driver.Addresses[0])
 	}
 	if s.Bus.Sim && !slices.Contains(simulated.Chips(), s.Driver) {
-		d.fail(at("bus"), "a simulated bus has no %s, only %s", s.Driver, strings.Join(simulated.Chips(), ", "))
+		d.Fail(at("bus"), "a simulated bus has no %s, only %s", s.Driver, strings.Join(simulated.Chips(), ", "))
 		return
 	}
-	if !d.check(at("bus"), s.Bus.suits(driver.Bus)) || !d.check(at("address"), driver.Check(s.Address, drivers.Options{})) {
+	if !d.Check(at("bus"), s.Bus.suits(driver.Bus)) || !d.Check(at("address"), driver.Check(s.Address, drivers.Options{})) {
 		return
 	}
 	if err := driver.Check(s.Address, s.Options); err != nil {
@@ -196,11 +197,11 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 				where = at(key)
 			}
 		}
-		d.check(where, err)
+		d.Check(where, err)
 		return
 	}
 	measures, err := driver.Measures(s.Options)
-	if !d.check(n, err) {
+	if !d.Check(n, err) {
 		return
 	}
 	var names []string
@@ -209,7 +210,7 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 	}
 	for _, o := range s.Outputs {
 		if !slices.Contains(names, o.Quantity) {
-			d.fail(at("events"), "a %s does not measure %q, only %s", s.Driver, o.Quantity, strings.Join(names, ", "))
+			d.Fail(at("events"), "a %s does not measure %q, only %s", s.Driver, o.Quantity, strings.Join(names, ", "))
 		}
 	}
 	s.Sender, s.quantities = cmp.Or(s.Sender, s.Driver), names
@@ -219,17 +220,17 @@ func (d *decoder) checkDriver(n ast.Node, s *Sensor, nodes map[string]ast.Node) 
 func (d *decoder) outputs(n ast.Node, outputs *[]sensors.Output) {
 	m, ok := n.(ast.MapNode)
 	if !ok {
-		d.fail(n, "events is %s: write a mapping of what is measured, such as lux: light", describe(n))
+		d.Fail(n, "events is %s: write a mapping of what is measured, such as lux: light", yamlfile.Describe(n))
 		return
 	}
 	lines := make(map[string]int)
 	for it := m.MapRange(); it.Next(); {
-		if !d.first(it.Key(), lines) {
+		if !d.First(it.Key(), lines) {
 			continue
 		}
-		o := sensors.Output{Quantity: keyName(it.Key())}
-		if value := unwrap(it.Value()); value != nil && !isNull(value) {
-			d.value(value, func(n ast.Node) { d.output(n, &o) })
+		o := sensors.Output{Quantity: yamlfile.KeyName(it.Key())}
+		if value := yamlfile.Unwrap(it.Value()); value != nil && !yamlfile.IsNull(value) {
+			d.Value(value, func(n ast.Node) { d.output(n, &o) })
 		}
 		*outputs = append(*outputs, o)
 	}
@@ -240,16 +241,16 @@ func (d *decoder) output(n ast.Node, o *sensors.Output) {
 		d.event(n, "event", &o.Event)
 		return
 	}
-	d.mapping(n, "an event",
-		field{"event", func(n ast.Node) { d.event(n, "event", &o.Event) }},
-		field{"unit", func(n ast.Node) { d.unit(n, &o.Unit) }},
-		field{"factor", func(n ast.Node) {
+	d.Mapping(n, "an event",
+		yamlfile.Key("event", func(n ast.Node) { d.event(n, "event", &o.Event) }),
+		yamlfile.Key("unit", func(n ast.Node) { d.unit(n, &o.Unit) }),
+		yamlfile.Key("factor", func(n ast.Node) {
 			if v, ok := d.number(n, "factor"); ok && v == 0 {
-				d.fail(n, "factor must not be 0: every value would become 0")
+				d.Fail(n, "factor must not be 0: every value would become 0")
 			} else {
 				o.Factor = v
 			}
-		}},
+		}),
 		d.numberField("offset", &o.Offset),
 		d.numberField("change", &o.Change),
 		d.durationField("min_interval", &o.MinInterval),

@@ -9,12 +9,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// warn notes what is no mistake, and is likely to be none that the user wants.
-func (d *decoder) warn(n ast.Node, format string, args ...any) {
-	line, column := place(n.GetToken())
-	d.warnings = append(d.warnings, &Error{d.file, line, column, fmt.Sprintf(format, args...)})
-}
-
 // Warnings returns what the file says that is no mistake, and that is not likely to work.
 func (c *Config) Warnings() []*Error { return c.warnings }
 
@@ -54,7 +48,7 @@ type watch struct {
 func (d *decoder) checkWatched(s *Sensing) {
 	for _, w := range d.watched {
 		if err := s.checkWatched(w.sender, w.event); err != nil {
-			d.fail(w.at, "%s", err)
+			d.Fail(w.at, "%s", err)
 		}
 	}
 }

@@ -60,6 +60,7 @@ const joiners = string(zeroWidthJoiner) + string(emojiStyle) + string(textStyle)
 
 // boundary returns where to cut, at or before at, without splitting a rune or an emoji.
 func boundary(text string, at int) int {
+	at = min(at, len(text)) // a text of which much was left out before may be shorter
 	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
 		at--
 	}

@@ -133,6 +133,17 @@ func TestSkeleton(t *testing.T) {
 	}
 }
 
+// TestCutBrokenText: a text that is too long and ends in bytes that are no UTF-8 is cut before them.
+func TestCutBrokenText(t *testing.T) {
+	for n := range 100 {
+		for m := range 100 {
+			if got := safetext.Short(strings.Repeat("0", n)+strings.Repeat("\x81", m), 64); len(got) > 64 {
+				t.Fatalf("%q has %d bytes", got, len(got))
+			}
+		}
+	}
+}
+
 func FuzzLine(f *testing.F) {
 	for _, text := range []string{"a\x1b[2J", "\u202e", "👩🏽‍🚒1️⃣", "\xed\xa0\x80", strings.Repeat("\x00", 5000), "e\u0301\u0301\u0301\u0301\u0301", `"\ud800"`} {
 		f.Add(text)

@@ -1,4 +1,4 @@
-package config
+package yamlfile
 
 import (
 	"bytes"
@@ -8,45 +8,46 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 )
 
 // syntax reports an error of the parser: what is wrong in which line, and what to write. What the parser says speaks of its own
 // insides, often of a later place, and of the first mistake only.
-func (d *decoder) syntax(err error) {
+func (d *Decoder) syntax(err error) {
 	message, line, column := err.Error(), 0, 0
 	if at, ok := errors.AsType[yaml.Error](err); ok {
 		message = at.GetMessage()
-		line, column = place(at.GetToken())
+		line, column = Place(at.GetToken())
 	}
 	message, _, _ = strings.Cut(message, "\n")
 	if m := duplicate.FindStringSubmatch(message); m != nil {
-		d.failAt(line, column, "%s is already on line %s: remove one of them", m[1], m[2])
+		d.FailAt(line, column, "%s is already on line %s: remove one of them", m[1], m[2])
 		return
 	}
 	slips := 0
 	for i := range d.rows {
 		if at, said := slip(d.line(i+1), i+1 == line); said != "" && slips < maxTold {
 			slips++
-			d.failAt(i+1, at, "%s", said)
+			d.FailAt(i+1, at, "%s", said)
 		}
 	}
 	if slips > 0 {
 		return
 	}
 	if b := d.unclosed(message); b != nil {
-		line, column = place(b)
-		d.failAt(line, column, "this %s is not closed: write %s at its end, or put a text that has it in quotes", b.Value, closing(b))
+		line, column = Place(b)
+		d.FailAt(line, column, "this %s is not closed: write %s at its end, or put a text that has it in quotes", b.Value, closing(b))
 		return
 	}
-	d.failAt(line, column, "%s", remedy(message))
+	d.FailAt(line, column, "%s", remedy(message))
 }
 
 var duplicate = regexp.MustCompile(`^mapping key (.*) already defined at \[(\d+):\d+\]$`)
 
 // unclosed returns the bracket that is open at the end of the file, if that is what the parser speaks of.
-func (d *decoder) unclosed(said string) *token.Token {
-	if strings.Contains(said, "quoted") || !strings.Contains(said, "must be specified") && !strings.Contains(said, "could not find") {
+func (d *Decoder) unclosed(said string) *token.Token {
+	if strings.Contains(said, "quoted") || !strings.Contains(said, "must be specified") && !strings.Contains(said, "could not find") && !strings.Contains(said, "not found") {
 		return nil
 	}
 	for _, l := range d.open {
@@ -64,8 +65,15 @@ func closing(bracket *token.Token) string {
 	return "]"
 }
 
+// Slip says which of the usual slips the line of a node without a value has; empty: none that is known.
+func (d *Decoder) Slip(n ast.Node) string {
+	line, _ := Place(n.GetToken())
+	_, said := slip(d.line(line), true)
+	return said
+}
+
 // line returns a line of the file.
-func (d *decoder) line(n int) string {
+func (d *Decoder) line(n int) string {
 	if n < 1 || n > len(d.rows) {
 		return ""
 	}
@@ -102,7 +110,7 @@ func slip(line string, valueMissing bool) (column int, said string) {
 		}
 		key, value := line[at[2]:at[3]], line[at[4]:at[5]]
 		if s.form == unquotedBraces && mapping.MatchString(value) {
-			continue // it is YAML, and decoder.text knows it
+			continue // it is YAML, and whoever reads the key knows it
 		}
 		return at[4] + 1, fmt.Sprintf(s.words, key, key, value)
 	}

@@ -1,4 +1,4 @@
-package config
+package yamlfile
 
 import (
 	"bytes"
@@ -13,6 +13,9 @@ import (
 	"sighub/internal/safetext"
 )
 
+// MaxFile is the size of the largest file that is parsed, in bytes.
+const MaxFile = 256 << 10
+
 // The parser is a library whose time and memory grow faster than a file of a few odd forms does. So a file is checked before it is
 // parsed: its bytes before they become tokens, its tokens before they become nodes.
 const (
@@ -26,14 +29,14 @@ const (
 )
 
 // tokens returns the tokens of a file that the parser may have. It returns nil if there are none, or if an error was reported.
-func (d *decoder) tokens(data []byte) token.Tokens {
+func (d *Decoder) tokens(data []byte) token.Tokens {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !d.checkBytes(data) {
 		return nil
 	}
 	tokens := lexer.Tokenize(string(data))
 	if len(tokens) == 0 && hasContent(data) {
-		d.failAt(1, 1, "this is not YAML")
+		d.FailAt(1, 1, "this is not YAML")
 	}
 	if !d.checkTokens(tokens) {
 		return nil
@@ -41,19 +44,20 @@ func (d *decoder) tokens(data []byte) token.Tokens {
 	return tokens
 }
 
-func (d *decoder) failAt(line, column int, format string, args ...any) {
+// FailAt reports a mistake at a line and a column, from 1; 0: at the file as a whole.
+func (d *Decoder) FailAt(line, column int, format string, args ...any) {
 	d.errs = append(d.errs, &Error{d.file, line, column, safetext.Short(fmt.Sprintf(format, args...), maxMessageText)})
 }
 
 // checkBytes checks how large a file is, in bytes and in characters that have a meaning, and that it is text.
-func (d *decoder) checkBytes(data []byte) bool {
+func (d *Decoder) checkBytes(data []byte) bool {
 	switch {
-	case len(data) > maxFile:
-		line, column := position(data, maxFile)
-		d.failAt(line, column, "the file goes on beyond its first %d bytes, and a configuration may have no more: check that this is one", maxFile)
+	case len(data) > MaxFile:
+		line, column := position(data, MaxFile)
+		d.FailAt(line, column, "the file goes on beyond its first %d bytes, and a configuration may have no more: check that this is one", MaxFile)
 		return false
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		d.failAt(1, 1, "this is UTF-16: save the file as UTF-8")
+		d.FailAt(1, 1, "this is UTF-16: save the file as UTF-8")
 		return false
 	}
 	marks := 0
@@ -63,7 +67,7 @@ func (d *decoder) checkBytes(data []byte) bool {
 			marks++
 		case b == 0:
 			line, column := position(data, i)
-			d.failAt(line, column, "there is a byte 0 here: a configuration is text")
+			d.FailAt(line, column, "there is a byte 0 here: a configuration is text")
 			return false
 		case b == '-' || b == ':' || b == '?' || b == '#':
 			if i+1 == len(data) || data[i+1] <= ' ' {
@@ -74,13 +78,13 @@ func (d *decoder) checkBytes(data []byte) bool {
 		}
 		if marks > maxMarks {
 			line, column := position(data, i)
-			d.failAt(line, column, "the file has too many entries up to here: write fewer; a pattern such as /dev/ttyUSB* stands for many ports")
+			d.FailAt(line, column, "the file has too many entries up to here: write fewer; a pattern such as /dev/ttyUSB* stands for many")
 			return false
 		}
 	}
 	if i := invalidUTF8(data); i >= 0 {
 		line, column := position(data, i)
-		d.failAt(line, column, "byte 0x%02x is not UTF-8: save the file as UTF-8", data[i])
+		d.FailAt(line, column, "byte 0x%02x is not UTF-8: save the file as UTF-8", data[i])
 		return false
 	}
 	return true
@@ -113,13 +117,13 @@ func hasContent(data []byte) bool {
 }
 
 // checkTokens checks what may stand in for something else, and how deep and how long mappings are.
-func (d *decoder) checkTokens(tokens token.Tokens) bool {
+func (d *Decoder) checkTokens(tokens token.Tokens) bool {
 	var n nesting
 	for i, t := range tokens {
 		isKey := i+1 < len(tokens) && tokens[i+1].Type == token.MappingValueType
 		if problem := n.add(t, isKey); problem != "" {
-			line, column := place(t)
-			d.failAt(line, column, "%s", problem)
+			line, column := Place(t)
+			d.FailAt(line, column, "%s", problem)
 			return false
 		}
 	}
@@ -142,7 +146,7 @@ type level struct {
 
 // add adds a token, and says what is wrong with it.
 func (n *nesting) add(t *token.Token, isKey bool) string {
-	_, column := place(t)
+	_, column := Place(t)
 	switch t.Type {
 	case token.AnchorType:
 		return "anchors are not supported: remove the & with its name, and write the value at each place; put a text that begins with & in quotes"
