@@ -9,6 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
 
 // A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
@@ -52,19 +53,19 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
-	network, where, err := parseAddr(c.addr)
+	network, where, err := listen.ParseAddr(c.addr)
 	if err != nil {
 		return false, err
 	}
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	dialer := net.Dialer{KeepAliveConfig: keepAlive}
+	dialer := net.Dialer{KeepAliveConfig: listen.KeepAlive}
 	nc, err := dialer.DialContext(dialing, network, where)
 	if err != nil {
 		return false, fmt.Errorf("tcp: cannot connect to %s: %w: %s", c.addr, err, dialHint(network, err))
 	}
 
-	conn := newConn(c.peers, nc, network+"://"+where, c.options.Limits)
+	conn := newConn(c.peers, listen.Plain(nc), network+"://"+where, c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true

@@ -14,6 +14,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/listen"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,7 +97,7 @@ func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 
 func dialRaw(t testing.TB, addr string) net.Conn {
 	t.Helper()
-	network, where, err := parseAddr(addr)
+	network, where, err := listen.ParseAddr(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func (c *cable) accept() {
 		if err != nil {
 			return
 		}
-		network, where, _ := parseAddr(c.hub)
+		network, where, _ := listen.ParseAddr(c.hub)
 		far, err := net.Dial(network, where)
 		if err != nil {
 			_ = near.Close()

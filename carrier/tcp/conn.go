@@ -1,12 +1,10 @@
 package tcp
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -14,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
 
 const (
@@ -25,9 +24,8 @@ const (
 // the handler; a writer has another while there is something to write.
 type conn struct {
 	peers    *peers
-	nc       net.Conn
+	nc       listen.Conn
 	addr     string
-	place    string // what may be one client with many connections: see placeOf
 	refusals carrier.Refusals
 	account  *carrier.Account // of what this end holds for the peer; nil at the end that connects
 	limits   Limits
@@ -36,8 +34,8 @@ type conn struct {
 
 	// greet is given what comes before the client is announced.
 	greet func(c *conn, m *carrier.Message, packed []byte, held int)
-	// door is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
-	door *door
+	// accepted is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
+	accepted bool
 
 	// The following are set by the reading goroutine, before the client is announced.
 	split          splitter
@@ -50,9 +48,8 @@ type conn struct {
 	signals        signals
 
 	// Of the reading goroutine.
-	frames  int  // complete ones so far
-	awaited int  // the frame whose deadline is set; -1: none
-	told    bool // a stranger was answered
+	frames  int // complete ones so far
+	awaited int // the frame whose deadline is set; -1: none
 
 	closing atomic.Bool
 	failed  chan struct{} // closed when everyone who waited has been told
@@ -63,11 +60,9 @@ type conn struct {
 	timer   *time.Timer    // for the reply of a legacy peer
 	timed   uint64         // the message that it is for
 	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
-
-	silent *list.Element // under the door's lock: while nothing was said
 }
 
-func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
+func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 	c := &conn{
 		peers:          p,
 		nc:             nc,
@@ -91,7 +86,6 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		acks:    acks{patient: p.connecting},
 	}
 	c.writer.try = tryWriter(nc)
-	setUserTimeout(nc, l.WriteTimeout)
 	return c
 }
 
@@ -123,11 +117,11 @@ func (c *conn) run() error {
 		c.writer.awaitReplies(flushTime)
 	}
 	c.end(cause(err), reading)
-	if why := carrier.Cause(c.cause()); why != carrier.CauseOther {
+	if why := carrier.Cause(c.cause()); why != carrier.CauseOther && !countedBelow(err) {
 		c.count(why)
 	}
 	c.writer.flush(time.Now().Add(flushTime))
-	if !errors.Is(err, io.EOF) && (c.split != nil || c.told) {
+	if !errors.Is(err, io.EOF) && c.split != nil {
 		c.linger()
 	}
 	_ = c.nc.Close() // reading and writing have reported any error
@@ -224,8 +218,7 @@ func (c *conn) writeFailed(err error) {
 // linger lets the peer read what was written last: closing a connection while something unread lies in it
 // resets it, and the peer may then lose even what it has received.
 func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if c.nc.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	// Many may wait here, so they have no buffers while nothing comes.

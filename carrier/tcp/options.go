@@ -13,6 +13,9 @@ import (
 // Protocol is the version of the protocol that hello asks for and grants.
 const Protocol = 1
 
+// ALPN is what the protocol is called in TLS.
+const ALPN = "sighub/1"
+
 // Limits bound what one connection may cost. For each of them, zero or less stands for the default.
 type Limits struct {
 	// Window is how many messages each end may have unanswered, after hello: at the hub's end the most that

@@ -260,28 +260,29 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 
 // listen listens at every address, and adds what it opens to opened.
 func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, opened *closers) (carriers []carrier.Carrier, err error) {
-	for _, addr := range cfg.Listen {
-		server, err := addr.Listen(address.Options{
-			Version:        version(),
-			MaxClients:     cfg.Limits.Clients,
-			MaxPerAddress:  cfg.Limits.AddressClients,
-			Window:         cfg.Limits.Outstanding,
-			MaxMessage:     cfg.Limits.MessageSize,
-			HelloTimeout:   cfg.Limits.HelloTimeout,
-			MessageTimeout: cfg.Limits.MessageTimeout,
-			WriteTimeout:   cfg.Limits.WriteTimeout,
-			Budget:         budget,
-			Logger:         log,
-		})
-		if err != nil {
-			return nil, err
-		}
+	list, err := address.Listen(cfg.Listen, address.Options{
+		Version:        version(),
+		MaxClients:     cfg.Limits.Clients,
+		MaxPerAddress:  cfg.Limits.AddressClients,
+		Window:         cfg.Limits.Outstanding,
+		MaxMessage:     cfg.Limits.MessageSize,
+		HelloTimeout:   cfg.Limits.HelloTimeout,
+		MessageTimeout: cfg.Limits.MessageTimeout,
+		WriteTimeout:   cfg.Limits.WriteTimeout,
+		Budget:         budget,
+		Logger:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, server := range list {
 		*opened = append(*opened, server)
 		carriers = append(carriers, server)
-		log.Info("listening", "addr", server.Addr())
-		if !addr.Local() {
-			log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust",
-				"addr", server.Addr())
+		for _, addr := range server.Addrs() {
+			log.Info("listening", "addr", addr)
+			if a, err := address.Parse(addr); err == nil && !a.Local() {
+				log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust", "addr", addr)
+			}
 		}
 	}
 	return carriers, nil

@@ -16,6 +16,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
+	"sighub/listen"
 )
 
 // An Address is where a hub listens and where its clients find it.
@@ -33,14 +34,21 @@ type scheme struct {
 	name, form string
 	parse      func(a *Address, rest string) error // sets all but Network
 	local      func(addr string) bool              // only this machine reaches it
-	listen     func(a Address, o Options) (Listener, error)
+	medium     *medium
 	connect    func(addr string, o ClientOptions) carrier.Carrier
 }
 
+// A medium listens at all of its addresses together, so that clients are bounded wherever they come from.
+type medium struct {
+	listen func(list []Address, o Options) (Listener, error)
+}
+
+var streams = &medium{listenStreams}
+
 // schemes lists them; the first is that of an address without one.
 var schemes = []scheme{
-	{"tcp", "tcp://host:port", parseTCP, isLoopback, listenTCP, connectTCP},
-	{"unix", "unix:///path", parseUnix, func(string) bool { return true }, listenTCP, connectTCP},
+	{"tcp", "tcp://host:port", parseTCP, isLoopback, streams, connectTCP},
+	{"unix", "unix:///path", parseUnix, func(string) bool { return true }, streams, connectTCP},
 }
 
 // Options are what a hub says to a carrier that listens. Zero values are the carrier's defaults.
@@ -64,15 +72,36 @@ type ClientOptions struct {
 	Codec  carrier.Codec
 }
 
-// A Listener is a carrier that listens at an address.
+// A Listener is a carrier that listens at addresses.
 type Listener interface {
 	carrier.Carrier
-	Addr() string // with the port that was taken
-	Close() error // ends one that is not served
+	Addrs() []string // with the ports that were taken
+	Close() error    // ends one that is not served
 }
 
-// Listen returns a carrier that listens at the address.
-func (a Address) Listen(o Options) (Listener, error) { return a.scheme().listen(a, o) }
+// Listen returns carriers that listen at the addresses: at all of them, or at none.
+func Listen(list []Address, o Options) (carriers []Listener, err error) {
+	media := make(map[*medium][]Address)
+	var order []*medium
+	for _, a := range list {
+		m := a.scheme().medium
+		if media[m] == nil {
+			order = append(order, m)
+		}
+		media[m] = append(media[m], a)
+	}
+	for _, m := range order {
+		l, err := m.listen(media[m], o)
+		if err != nil {
+			for _, l := range carriers {
+				err = errors.Join(err, l.Close())
+			}
+			return nil, err
+		}
+		carriers = append(carriers, l)
+	}
+	return carriers, nil
+}
 
 // Connect returns a carrier that connects to the hub at the address when it is served.
 func (a Address) Connect(o ClientOptions) carrier.Carrier { return a.scheme().connect(a.String(), o) }
@@ -202,15 +231,33 @@ func isLoopback(hostPort string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-func listenTCP(a Address, o Options) (Listener, error) {
-	return tcp.Listen(a.String(), tcp.Options{
-		Version: o.Version, MaxClients: o.MaxClients, MaxPerAddress: o.MaxPerAddress, Budget: o.Budget, Logger: o.Logger,
-		SocketMode: a.Mode, SocketGroup: a.Group,
+// streamListener is a tcp.Server at several addresses.
+type streamListener struct {
+	*tcp.Server
+	below *listen.Server
+}
+
+// Addrs implements [Listener].
+func (s streamListener) Addrs() []string { return s.below.Addrs() }
+
+func listenStreams(list []Address, o Options) (Listener, error) {
+	below := listen.Options{
+		MaxConns: o.MaxClients, MaxPerAddress: o.MaxPerAddress, StrangerTime: o.HelloTimeout, WriteTimeout: o.WriteTimeout, Logger: o.Logger,
+	}
+	for _, a := range list {
+		below.Addresses = append(below.Addresses, listen.Address{At: a.String(), Mode: a.Mode, Group: a.Group})
+	}
+	server, err := listen.Open(below)
+	if err != nil {
+		return nil, err
+	}
+	return streamListener{tcp.On(server, tcp.Options{
+		Version: o.Version, Budget: o.Budget, Logger: o.Logger,
 		Limits: tcp.Limits{
 			Window: o.Window, MaxMessage: o.MaxMessage,
 			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
 		},
-	})
+	}), server}, nil
 }
 
 func connectTCP(addr string, o ClientOptions) carrier.Carrier {

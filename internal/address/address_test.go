@@ -87,26 +87,31 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestListen: every scheme has a carrier that listens, and one that connects.
+// TestListen: all addresses are listened at together, and every scheme has a carrier that connects.
 func TestListen(t *testing.T) {
+	var list []Address
 	for _, text := range []string{"tcp://127.0.0.1:0", "unix://" + t.TempDir() + "/hub.sock"} {
 		a, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		server, err := a.Listen(Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found, err := Parse(server.Addr()); err != nil || found.Network != a.Network {
-			t.Errorf("%s listens at %s, %v", text, server.Addr(), err)
-		}
+		list = append(list, a)
 		client := a.Connect(ClientOptions{})
 		if err := client.Transmit(context.Background(), 1, new(carrier.Message), nil); !errors.Is(err, carrier.ErrNoClient) {
 			t.Errorf("%s: a client that is not served: %v", text, err)
 		}
-		if err := server.Close(); err != nil {
-			t.Errorf("%s: %v", text, err)
+	}
+	servers, err := Listen(list, Options{})
+	if err != nil || len(servers) != 1 {
+		t.Fatal(servers, err)
+	}
+	defer func() { _ = servers[0].Close() }()
+	for i, addr := range servers[0].Addrs() {
+		if found, err := Parse(addr); err != nil || found.Network != list[i].Network {
+			t.Errorf("%s listens at %s, %v", list[i], addr, err)
 		}
+	}
+	if again, err := Listen(append(list[:1:1], list[1]), Options{}); err == nil {
+		t.Errorf("a socket is taken by two: %v", again)
 	}
 }

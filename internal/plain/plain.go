@@ -5,7 +5,7 @@ import "strings"
 
 // packages are those whose errors begin with their names; a test keeps the list complete.
 var packages = []string{
-	"carrier", "cbor", "device", "drivers", "fault", "hub", "journal", "json", "kernel", "local", "pins", "port", "rollup", "sensors", "serial", "simulated",
+	"carrier", "cbor", "device", "drivers", "fault", "hub", "journal", "json", "kernel", "keys", "listen", "local", "pins", "port", "rollup", "sensors", "serial", "simulated",
 	"tcp", "threshold",
 }
 
