@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/textproto"
 	"strings"
 	"time"
 )
@@ -53,14 +52,13 @@ func (s *Server) answerHTTP(c *conn) error {
 		}
 		return s.tellStranger(c, line)
 	}
-	// Textproto has a limit for heads, and what is read of a stranger has one, too.
-	header, err := textproto.NewReader(r).ReadMIMEHeader()
-	if errors.Is(err, ErrTooMuch) || errors.As(err, new(textproto.ProtocolError)) {
-		header, method, target = nil, "", ""
-	} else if err != nil {
+	html, understood, err := readHead(r)
+	if err != nil {
 		return err
 	}
-	html := strings.Contains(header.Get("Accept"), "text/html")
+	if !understood {
+		method = ""
+	}
 	a := answerTo(method, target, c.clear())
 	if err := c.SetWriteDeadline(time.Now().Add(goodbyeTime)); err != nil {
 		return err
@@ -74,6 +72,29 @@ func (s *Server) answerHTTP(c *conn) error {
 	return c.Close()
 }
 
+// readHead reads the lines of a head up to the empty one, and reports whether the client takes HTML. A line that is none of a
+// head, or too much of it, is not understood.
+func readHead(r *bufio.Reader) (html, understood bool, err error) {
+	for {
+		line, err := r.ReadSlice('\n')
+		switch {
+		case errors.Is(err, ErrTooMuch), errors.Is(err, bufio.ErrBufferFull):
+			return html, false, nil
+		case err != nil:
+			return html, false, err
+		}
+		text := strings.TrimRight(string(line), "\r\n")
+		if text == "" {
+			return html, true, nil
+		}
+		name, value, ok := strings.Cut(text, ":")
+		if !ok {
+			return html, false, nil
+		}
+		html = html || strings.EqualFold(name, "Accept") && strings.Contains(value, "text/html")
+	}
+}
+
 // requestLine takes the first line of a request apart. The version is empty if it is none.
 func requestLine(line string) (method, target, version string) {
 	method, rest, ok1 := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
@@ -85,12 +106,12 @@ func requestLine(line string) (method, target, version string) {
 }
 
 // answerTo returns the answer to a request; an empty method is of one that is not understood.
-func answerTo(method, target string, clear bool) answer {
+func answerTo(method, target string, inClear bool) answer {
 	path, _, _ := strings.Cut(target, "?")
 	switch {
 	case method == "":
 		return answer{status: "400 Bad Request", text: "This is not understood.\n"}
-	case clear:
+	case inClear:
 		return answer{status: "400 Bad Request", text: tlsPage}
 	case method != "GET" && method != "HEAD":
 		return answer{status: "405 Method Not Allowed", header: "Allow: GET, HEAD\r\n"}

@@ -29,6 +29,12 @@ func (s *Server) meet(c *conn) {
 		log.Warn("connection closed: it has said too much before it was known", "client", c.peer.Addr, "error", err)
 	case errors.Is(err, errStranger):
 		s.count("stranger") // it was logged
+	case errors.Is(err, errClear):
+		s.count("tls")
+		log.Warn("connection closed: it speaks clear text, and this address takes TLS only", "client", c.peer.Addr)
+	case errors.Is(err, errTLS):
+		s.count("tls")
+		log.Warn("connection closed: TLS has failed", "client", c.peer.Addr, "error", err)
 	default: // it has gone, or the Server ends
 		log.Debug("connection closed before anything was said", "client", c.peer.Addr, "error", err)
 	}
@@ -43,6 +49,14 @@ func (s *Server) introduce(c *conn) error {
 	if err != nil {
 		return err
 	}
+	if first == handshake && s.options.Certificate != nil && c.socketAt.address.TLS != Off {
+		if err := c.startTLS(); err != nil {
+			return err
+		}
+		if first, err = c.Conn.(*peeker).peek(); err != nil {
+			return err
+		}
+	}
 	if q := s.find(c, first); q != nil {
 		if !q.put(c) {
 			return net.ErrClosed
@@ -50,10 +64,13 @@ func (s *Server) introduce(c *conn) error {
 		return nil
 	}
 	switch {
-	case beginsHTTP(first) && c.socketAt.speaks("http") && c.agreed("http/1.1"):
+	case beginsHTTP(first) && c.socketAt.speaks("http") && c.agreed(alpnHTTP):
 		return s.answerHTTP(c)
-	case beginsMQTT(first) && c.socketAt.speaks("mqtt") && c.agreed("mqtt"):
+	case beginsMQTT(first) && c.socketAt.speaks("mqtt") && c.agreed(alpnMQTT) && !c.clear():
 		return s.answerMQTT(c)
+	case c.clear():
+		c.linger() // it may know what it means to be closed without a reset
+		return errClear
 	default:
 		return s.dismiss(c)
 	}
@@ -62,11 +79,11 @@ func (s *Server) introduce(c *conn) error {
 // agreed reports whether a protocol of this name in TLS may be spoken: the client has named it there, or none.
 func (c *conn) agreed(alpn string) bool { return c.peer.ALPN == "" || c.peer.ALPN == alpn }
 
-// clear reports whether a stranger speaks clear text where it has to use TLS.
-func (c *conn) clear() bool { return false }
-
 // find returns the queue for who begins with this byte, or nil.
 func (s *Server) find(c *conn, first byte) *queue {
+	if c.clear() {
+		return nil
+	}
 	for _, q := range s.queues {
 		for _, p := range q.protocols {
 			if p.Begins(first) && c.socketAt.speaks(p.Name) && c.agreed(p.ALPN) {

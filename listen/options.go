@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sighub/internal/lockrank"
+	"sighub/listen/keys"
 )
 
 // Options are a [Server]'s. For each number and time, zero or less stands for the default.
@@ -47,6 +48,9 @@ type Options struct {
 	// (TCP_USER_TIMEOUT). Default 30 s.
 	WriteTimeout time.Duration
 
+	// Certificate is what is shown in TLS. It is renewed while the Server serves. Default: TLS is not spoken.
+	Certificate *keys.Certificate
+
 	// Logger receives what cannot be told to a stranger. Default: discarded.
 	Logger *slog.Logger
 }
@@ -63,6 +67,9 @@ type Address struct {
 
 	// Group is the group of a Unix socket's file, by name or number. Default: the system's choice.
 	Group string
+
+	// TLS says whether TLS is spoken here. Default: [Offered].
+	TLS TLS
 
 	// Speaks are the names of the protocols that are spoken here. Default: all.
 	Speaks []string

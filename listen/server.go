@@ -43,6 +43,10 @@ type Protocol struct {
 	// ALPN is its name in TLS. A client that names it there must speak it, and one that names another must not.
 	ALPN string
 
+	// Certificates is set if a client that names the protocol in TLS is asked for a certificate. It need not have one, and any
+	// is taken: see [Peer].KeyHash.
+	Certificates bool
+
 	// Begins reports whether a client that says this byte first speaks the protocol.
 	Begins func(first byte) bool
 }
@@ -50,6 +54,11 @@ type Protocol struct {
 // Open listens at all addresses, or at none.
 func Open(o Options) (*Server, error) {
 	o = o.withDefaults()
+	for _, a := range o.Addresses {
+		if a.TLS == Required && o.Certificate == nil {
+			return nil, fmt.Errorf("listen: %s takes TLS only, and there is no certificate: give one, or a folder where one can be kept", a.At)
+		}
+	}
 	s := &Server{options: o, door: newDoor(o), done: make(chan struct{})}
 	s.finish = sync.OnceFunc(func() { close(s.done) })
 	for _, a := range o.Addresses {
@@ -109,6 +118,9 @@ func (s *Server) Serve(ctx context.Context) error {
 				stop(err)
 			}
 		})
+	}
+	if s.options.Certificate != nil {
+		work.Go(func() { s.options.Certificate.Keep(ctx) })
 	}
 	tick := time.NewTicker(lookAround)
 	defer tick.Stop()
@@ -218,7 +230,8 @@ func (s *Server) count(cause string) {
 
 // Refused returns how many connections were refused, or were ended here while they were strangers', by cause: "limit" for those
 // that were too many or made way for others, "timeout" for those that were late, "size" for those that said too much before
-// they were admitted, "stranger" for those that speak what nobody speaks here.
+// they were admitted, "stranger" for those that speak what nobody speaks here, "tls" for those whose
+// TLS failed, or who spoke clear text where they must not.
 func (s *Server) Refused() map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,6 +35,7 @@ func Listen(addr string, o Options) (*Server, error) {
 		MaxPerAddress: o.MaxPerAddress,
 		StrangerTime:  o.Limits.HelloTimeout,
 		WriteTimeout:  o.Limits.WriteTimeout,
+		Certificate:   o.Certificate,
 		Logger:        o.Logger,
 	})
 	if err != nil {
@@ -61,8 +62,8 @@ func New(l net.Listener, o Options) *Server {
 // Protocols returns the two dialects, as a [listen.Server] tells them from other protocols.
 func Protocols() []listen.Protocol {
 	return []listen.Protocol{
-		{Name: "json", ALPN: ALPN, Begins: beginsJSON},
-		{Name: "cbor", ALPN: ALPN, Begins: beginsCBOR},
+		{Name: "json", ALPN: ALPN, Certificates: true, Begins: beginsJSON},
+		{Name: "cbor", ALPN: ALPN, Certificates: true, Begins: beginsCBOR},
 	}
 }
 
@@ -120,10 +121,13 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 	for {
 		nc, err := s.listener.Accept()
-		if err != nil {
-			if ctx.Err() != nil || s.below != nil && errors.Is(err, net.ErrClosed) {
-				return nil // the listener was closed because of that, or the error comes from below
+		if ctx.Err() != nil || s.below != nil && errors.Is(err, net.ErrClosed) {
+			if err == nil {
+				_ = nc.Close() // it is too late
 			}
+			return nil // the listener was closed because of that, or the error comes from below
+		}
+		if err != nil {
 			return fmt.Errorf("tcp: no client can be accepted any more: %w", err)
 		}
 		c := s.meet(listen.Plain(nc))

@@ -16,6 +16,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/listen/keys"
 )
 
 type runCommand struct {
@@ -78,7 +79,11 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
 	var opened closers // until they are served
-	carriers, err := listen(cfg, budget, log, &opened)
+	certificate, err := openCertificate(cfg, log)
+	if err != nil {
+		return err
+	}
+	carriers, err := listen(cfg, budget, certificate, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -87,7 +92,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router := newRouter(cfg, budget, log, kept, kept.methods(portMethods(ports)))
+	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -259,7 +264,9 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, opened *closers) (carriers []carrier.Carrier, err error) {
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, log *slog.Logger, opened *closers) (
+	carriers []carrier.Carrier, err error,
+) {
 	list, err := address.Listen(cfg.Listen, address.Options{
 		Version:        version(),
 		MaxClients:     cfg.Limits.Clients,
@@ -270,6 +277,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, opened
 		MessageTimeout: cfg.Limits.MessageTimeout,
 		WriteTimeout:   cfg.Limits.WriteTimeout,
 		Budget:         budget,
+		Certificate:    certificate,
 		Logger:         log,
 	})
 	if err != nil {

@@ -63,8 +63,8 @@ func TestParseOptions(t *testing.T) {
 // TestParseErrors: the error of anything else says what to write.
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                     "the address is empty: write tcp://host:port or unix:///path",
-		"udp://127.0.0.1:3000": "udp:// is not known: write tcp://host:port or unix:///path",
+		"":                     "the address is empty: write tcp://host:port, tls://host:port or unix:///path",
+		"udp://127.0.0.1:3000": "udp:// is not known: write tcp://host:port, tls://host:port or unix:///path",
 		"127.0.0.1":            "the port is missing: write 127.0.0.1:3000",
 		"::1:3000":             `"::1:3000" is not host:port`,
 		"localhost:http":       `"http" is not a port: write a number`,
@@ -83,6 +83,31 @@ func TestParseErrors(t *testing.T) {
 	} {
 		if a, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) || a != (Address{}) {
 			t.Errorf("%q: %v, %v; must contain %q", text, a, err, want)
+		}
+	}
+}
+
+// TestTLS: whether TLS is spoken is said where a hub listens, and the pin of its key where others connect.
+func TestTLS(t *testing.T) {
+	a, err := ParseHub("tls://pi.local:3000/aaaa-bbbb-cccc-dddd")
+	if err != nil || a.String() != "tls://pi.local:3000" || a.Pin.String() != "AAAA-BBBB-CCCC-DDDD" || a.Local() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for text, want := range map[string]Address{
+		"tls://0.0.0.0:3000":                          {Network: "tcp", Addr: "0.0.0.0:3000", TLS: "required"},
+		"tcp://0.0.0.0:3000?tls=off&speaks=cbor,http": {Network: "tcp", Addr: "0.0.0.0:3000", TLS: "off", Speaks: "cbor,http"},
+		"unix:///hub?speaks=json&mode=0666":           {Network: "unix", Addr: "/hub", Speaks: "json", Mode: 0o666},
+	} {
+		if a, err := ParseListen(text); err != nil || a != want {
+			t.Errorf("%s: %+v, %v", text, a, err)
+		}
+		if a, err := ParseHub(text); (err == nil) != strings.HasPrefix(text, "tls") {
+			t.Errorf("a hub at %s: %+v, %v", text, a, err)
+		}
+	}
+	for _, text := range []string{"tls://pi:3000/AAAA-BBBB-CCCC-DDDD", "tls://pi", "tls://pi:3000/AAAA", "pi:3000?tls=on", "pi:3000?speaks=", "pi:3000?mode=0600"} {
+		if a, err := ParseListen(text); err == nil || a != (Address{}) {
+			t.Errorf("%s: %+v, %v", text, a, err)
 		}
 	}
 }

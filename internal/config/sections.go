@@ -2,6 +2,7 @@ package config
 
 import (
 	"runtime"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -20,6 +21,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 				d.seen[StatePlace], _ = place(n.GetToken())
 			}
 		}},
+		field{"tls", func(n ast.Node) { d.tls(n, &c.TLS) }},
 		field{"journal", func(n ast.Node) { d.journal(n, &c.Journal) }},
 		field{"limits", func(n ast.Node) { d.limits(n, &c.Limits) }},
 		field{"log", func(n ast.Node) { d.log(n, &c.Log) }},
@@ -48,7 +50,7 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 	parse := func(n ast.Node) {
 		if text, isText := d.text(n, "an address"); isText {
 			var err error
-			a, err = address.Parse(text)
+			a, err = address.ParseListen(text)
 			ok = d.check(n, err)
 		}
 	}
@@ -71,7 +73,29 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 			}
 		}}
 	}
-	d.mapping(n, "an address", field{"address", parse}, option("mode"), option("group"))
+	var speaks []string
+	d.mapping(n, "an address", field{"address", parse}, option("mode"), option("group"),
+		field{"tls", func(n ast.Node) {
+			if text, ok := d.word(n, "tls"); ok {
+				options = append(options, func() { d.check(n, a.Set("tls", text)) })
+			}
+		}},
+		field{"speaks", func(n ast.Node) {
+			one := func(n ast.Node) {
+				if text, ok := d.word(n, "a protocol"); ok {
+					speaks = append(speaks, text)
+				}
+			}
+			if _, single := n.(*ast.StringNode); single {
+				one(n)
+			} else {
+				d.items(n, "speaks", one)
+			}
+			if len(speaks) > 0 {
+				options = append(options, func() { d.check(n, a.Set("speaks", strings.Join(speaks, ","))) })
+			}
+		}},
+	)
 	if a.Addr == "" && len(d.errs) == before {
 		d.fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
 	}
@@ -81,6 +105,31 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 		}
 	}
 	return a, ok
+}
+
+func (d *decoder) tls(n ast.Node, t *TLS) {
+	if isNull(n) {
+		return
+	}
+	before := len(d.errs)
+	file := func(key string, v *string) field {
+		return field{key, func(n ast.Node) {
+			if text, ok := d.text(n, key); ok && strings.HasPrefix(text, "~") {
+				d.fail(n, "%s %s: ~ has no meaning here: write the full path", key, text)
+			} else if ok {
+				*v = text
+			}
+		}}
+	}
+	d.mapping(n, "tls", file("certificate", &t.Certificate), file("key", &t.Key))
+	d.seen[TLSPlace], _ = place(n.GetToken())
+	switch {
+	case len(d.errs) > before:
+	case t.Certificate == "":
+		d.fail(n, "tls has no certificate: write certificate: and key:, or leave tls out, and the hub makes its own")
+	case t.Key == "":
+		d.fail(n, "tls has no key: write key: and the file of the certificate's private key")
+	}
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
