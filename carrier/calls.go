@@ -64,14 +64,33 @@ func (c *Calls) Begin(ctx context.Context, done func(Reply, error)) (uint64, err
 	if c.err != nil {
 		return 0, c.err
 	}
-	c.next++
-	id := c.next
-	k := &call{done: done}
-	c.pending[id] = k
+	id, k := c.begin(done)
 	if ctx.Done() != nil {
 		k.stop = context.AfterFunc(ctx, func() { c.expire(id, context.Cause(ctx)) })
 	}
 	return id, nil
+}
+
+// TryBegin is Begin without a context, if that would not wait. Otherwise it returns false.
+func (c *Calls) TryBegin(done func(Reply, error)) (id uint64, ok bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return 0, true, c.err
+	}
+	if len(c.waiting) > 0 || !c.room() {
+		return 0, false, nil
+	}
+	id, _ = c.begin(done)
+	return id, true, nil
+}
+
+// begin registers a message. The lock is held.
+func (c *Calls) begin(done func(Reply, error)) (uint64, *call) {
+	c.next++
+	k := &call{done: done}
+	c.pending[c.next] = k
+	return c.next, k
 }
 
 // Answer ends the message id with the client's reply. It reports whether such a message was outstanding.

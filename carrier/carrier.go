@@ -138,6 +138,20 @@ type Disconnecter interface {
 	Disconnect(id ClientID, cause error)
 }
 
+// A Trier is a Carrier that can transmit without ever waiting, so that this needs no goroutine of its own.
+type Trier interface {
+	// TryTransmit is Transmit if that would not wait. Otherwise it does nothing and returns false. The message is written with
+	// others if it has a Together.
+	TryTransmit(id ClientID, m *Message, done func(Reply, error)) (ok bool, err error)
+}
+
+// A Prober is a Carrier that can find out whether a client has vanished without a word: an ability that not every medium needs.
+type Prober interface {
+	// Probe has the carrier look whether the client is still there, and returns at once. A client that has vanished is disconnected
+	// within some seconds; one that is there is not harmed, however busy it is.
+	Probe(id ClientID)
+}
+
 // A Reporter is a Carrier whose clients may be devices, which report readings and keep what is not acknowledged. A router
 // that stops serving stops reporters first, so that what their clients have reported is passed on and acknowledged.
 type Reporter interface {

@@ -81,6 +81,8 @@ func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
 		return appendInt(dst, false, v), nil
 	case uint64:
 		return AppendCBORHead(dst, CBORUnsigned, v), nil
+	case float64:
+		return appendFloat(dst, c, v), nil
 	}
 	if out, ok, err := c.appendPlain(dst, v); ok {
 		return out, err
@@ -284,6 +286,40 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 	return nil
 }
 
+// items calls f for each item of a list.
+func (c cborCodec) items(data []byte, f func(v Value) error) error {
+	rest, err := skipInTurn(data, messageDepth)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return errors.New("cbor: bytes follow the value")
+	}
+	major, n, rest, err := CBORHead(data)
+	if err != nil {
+		return err
+	}
+	if major != CBORArray {
+		return errors.New("cbor: not a list")
+	}
+	indefinite := n == CBORIndefinite
+	for ; indefinite || n > 0; n-- {
+		if indefinite && rest[0] == 0xff {
+			return nil
+		}
+		after, err := skipCBOR(rest, messageDepth)
+		if err != nil {
+			return err
+		}
+		raw := rest[: len(rest)-len(after) : len(rest)-len(after)]
+		if err := f(RawValue(c, raw)); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
+}
+
 func skipInTurn(data []byte, depth int) ([]byte, error) {
 	defer TakeTurn(len(data))()
 	return skipCBOR(data, depth)
@@ -355,6 +391,22 @@ func CBORHead(data []byte) (major byte, arg uint64, rest []byte, err error) {
 // shortHead reports whether data begins with a head of one byte: its major type and, as its argument, a number below 24. To ask first
 // is quicker than [CBORHead], which is too large to be inlined.
 func shortHead(data []byte) bool { return len(data) > 0 && data[0]&31 < 24 }
+
+// CBORHeadSize returns the size in bytes of the shortest head with this argument.
+func CBORHeadSize(arg uint64) int {
+	switch {
+	case arg < 24:
+		return 1
+	case arg <= 0xff:
+		return 2
+	case arg <= 0xffff:
+		return 3
+	case arg <= 0xffffffff:
+		return 5
+	default:
+		return 9
+	}
+}
 
 // AppendCBORHead appends the shortest head of an item with this major type and argument.
 func AppendCBORHead(dst []byte, major byte, arg uint64) []byte {

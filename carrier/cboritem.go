@@ -1,8 +1,10 @@
 package carrier
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -105,4 +107,45 @@ func skipChunks(data []byte, major byte) ([]byte, error) {
 		}
 		data = rest[n:]
 	}
+}
+
+// appendFloat appends a float as a codec of this package writes it; in CBOR, in the fewest bytes that have all of it.
+func appendFloat(dst []byte, c Codec, f float64) []byte {
+	if c, ok := c.(jsonCodec); ok {
+		return c.appendFloat(dst, f)
+	}
+	single := float32(f)
+	switch bits, ok := halfOf(single); {
+	case f != f:
+		return append(dst, 0xf9, 0x7e, 0)
+	case float64(single) != f:
+		return binary.BigEndian.AppendUint64(append(dst, 0xfb), math.Float64bits(f))
+	case ok:
+		return binary.BigEndian.AppendUint16(append(dst, 0xf9), bits)
+	default:
+		return binary.BigEndian.AppendUint32(append(dst, 0xfa), math.Float32bits(single))
+	}
+}
+
+// halfOf returns the bits of a float in half precision (IEEE 754 binary16), unless they do not have all of it. It must be a number.
+func halfOf(f float32) (bits uint16, ok bool) {
+	const (
+		fraction = 23 // bits of a float32
+		lost     = 13 // of them that a half has not
+	)
+	all := math.Float32bits(f)
+	sign, exponent, rest := uint16(all>>31<<15), int(all>>fraction&0xff)-127, all&(1<<fraction-1)
+	switch {
+	case f == 0:
+		return sign, true
+	case exponent == 128 && rest == 0: // infinite
+		return sign | 0x7c00, true
+	case exponent >= -14 && exponent <= 15:
+		return sign | uint16(exponent+15)<<10 | uint16(rest>>lost), rest&(1<<lost-1) == 0
+	case exponent >= -24 && exponent < -14: // a multiple of the smallest half, 2^-24, below the smallest normal one
+		rest |= 1 << fraction
+		shift := -1 - exponent
+		return sign | uint16(rest>>shift), rest&(1<<shift-1) == 0
+	}
+	return 0, false
 }

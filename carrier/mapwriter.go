@@ -1,6 +1,9 @@
 package carrier
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A MapWriter appends a map entry by entry. It writes what [Codec].AppendObject writes for an [Object], but needs no
 // Object. With the codecs of this package, an entry allocates nothing.
@@ -41,7 +44,11 @@ func (w *MapWriter) key(key string) bool {
 	}
 	switch c := w.codec.(type) {
 	case cborCodec:
-		if n, ok := keyNumbers[key]; ok && c.integerKeys {
+		n, ok := uint64(0), false
+		if c.integerKeys {
+			n, ok = keyNumbers[key]
+		}
+		if ok {
 			w.dst = AppendCBORHead(w.dst, CBORUnsigned, n)
 		} else {
 			w.dst = appendCBORText(w.dst, key)
@@ -99,6 +106,25 @@ func (w *MapWriter) Uint(key string, n uint64) {
 		return
 	}
 	w.other(key, n)
+}
+
+// Float appends an entry with a float.
+func (w *MapWriter) Float(key string, f float64) {
+	if w.key(key) {
+		w.dst = appendFloat(w.dst, w.codec, f)
+		return
+	}
+	w.other(key, f)
+}
+
+// Time appends an entry with a time: in nanoseconds since 1970 where they are told apart from other units, else as a text (RFC 3339),
+// and in JSON always as a text.
+func (w *MapWriter) Time(key string, t time.Time) {
+	if w.codec.Name() == JSON.Name() || !TellsNanoseconds(t) {
+		w.Text(key, t.UTC().Format(time.RFC3339Nano))
+		return
+	}
+	w.Int(key, t.UnixNano())
 }
 
 // Any appends an entry with any Go value or [Appender].

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // A Message asks its receiver to do something. It is answered by one [Reply] with the same id.
@@ -12,6 +13,9 @@ type Message struct {
 	Method string // empty if the message had none
 	Params Value
 	Mark   *Mark // kept with what the message does, before it is answered; nil: none
+
+	// Together is what the message arrived together with, or what led to it did. Nil: it arrived alone.
+	Together *Together
 }
 
 // A Reply answers a message.
@@ -21,8 +25,68 @@ type Reply struct {
 	Response  Value  // of a message that was done
 	Exception string // what went wrong, for people to read; may be empty
 
+	Together *Together // as a message's
+
 	cause string // see Cause; known only in the process that refused the message
 }
+
+// Together are messages and replies that arrived together. What they lead to need not be written before all of them have been
+// handled, and then leaves in one piece. While a goroutine handles them it must not wait, or it calls End first. The methods of a
+// nil Together do nothing.
+type Together struct {
+	mu   sync.Mutex // nothing is locked under it
+	open bool
+	join []Flusher
+}
+
+// A Flusher writes what was put, as far as it need not wait for that.
+type Flusher interface{ FlushNow() }
+
+// Begin begins the handling of what has arrived.
+func (t *Together) Begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open = true
+}
+
+// Join has f flushed when everything has been handled. It returns false if f should be flushed at once.
+func (t *Together) Join(f Flusher) bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open && (len(t.join) == 0 || t.join[len(t.join)-1] != f) {
+		t.join = append(t.join, f)
+	}
+	return t.open
+}
+
+// End ends the handling, and flushes what has joined.
+func (t *Together) End() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	list := t.join
+	t.join, t.open = nil, false
+	t.mu.Unlock()
+	for _, f := range list {
+		f.FlushNow()
+	}
+	if len(list) == 0 || cap(list) > maxJoin {
+		return
+	}
+	clear(list)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.join == nil {
+		t.join = list[:0]
+	}
+}
+
+// maxJoin is for how many flushers the memory is kept.
+const maxJoin = 16
 
 // A Status says what became of a message. New ones continue downwards.
 type Status int

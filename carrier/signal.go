@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Signal is an event on its way, with the content of a message "signal". Where both peers agree, signals travel in a
@@ -114,8 +115,8 @@ func (rs *Routes) Undo(r *OutRoute) {
 	}
 }
 
-// A SignalSink takes the signals for one client. Signals arrive in the order in which they were put. A sink is safe for
-// use by several goroutines at once.
+// A SignalSink takes the signals for one client. Signals arrive in the order in which they were put. Calls to Put, Submit and
+// Pending must not overlap; Window and Flush are safe for use by several goroutines at once.
 type SignalSink interface {
 	// Window is how many signals the client takes unanswered.
 	Window() int
@@ -124,16 +125,20 @@ type SignalSink interface {
 	// written. Several sinks share one total. Account is called once, before the first Put.
 	Account(total *atomic.Int64)
 
-	// Put queues a signal, packed in the client's codec, and returns how many bytes of signals wait to be written. It
-	// does not block, and keeps nothing of p. The signal may stay in the queue until Flush. The caller keeps to the
+	// Put queues a signal, packed in the client's codec, and returns about how many bytes of signals wait to be written. It
+	// does not block, and keeps nothing of p. The signal stays in the queue until Submit. The caller keeps to the
 	// window, and puts nothing while PendingLimit bytes wait. Answers of the client are a sign that fewer wait. An error
 	// means that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
 
+	// Submit hands on what was put, to be written by a Flush after it. A message that is transmitted before Submit may
+	// arrive before the signal. Submit does not block. Many signals can be submitted together.
+	Submit()
+
 	// Pending returns how many bytes of signals wait to be written.
 	Pending() int
 
-	// Flush writes what was put: at once as far as the medium takes it if now is true, otherwise soon. It does not
+	// Flush writes what was submitted: at once as far as the medium takes it if now is true, otherwise soon. It does not
 	// block.
 	Flush(now bool)
 }
@@ -156,9 +161,9 @@ type Answers interface {
 type Mark struct {
 	Key   string
 	State []byte // empty: the mark is removed
-	// Urgent reports whether whoever waits for the mark to be kept can do nothing else meanwhile, such as a device that has one
-	// frame unanswered and may have no more.
-	Urgent bool
+	// Within is how long whoever waits for the mark to be kept can do without: a device with a small memory may lose readings
+	// after that. 0: as long as it takes.
+	Within time.Duration
 }
 
 // Marked are Answers to signals that belong to a mark: either all of them and the mark are kept, or nothing is. The handler asks

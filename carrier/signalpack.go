@@ -116,6 +116,9 @@ func (p *PackedSignal) AppendTo(dst []byte, rs *Routes, r *OutRoute) []byte {
 // Known reports whether the peer knows the route's number.
 func (r *OutRoute) Known() bool { return r.known }
 
+// SizeOn returns the size in bytes of the packet of the signal, in CBOR, on a route that the peer knows.
+func (p *PackedSignal) SizeOn(r *OutRoute) int { return 1 + CBORHeadSize(r.number) + len(p.tail) }
+
 func appendRoute(dst []byte, json bool, n uint64, r *Route) []byte {
 	items := 3
 	switch {

@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -143,6 +144,26 @@ func (v Value) Fields(f func(key string, v Value) error) error {
 		return CBOR.Fields(raw, f)
 	}
 	return v.codec.Fields(v.raw, f)
+}
+
+// Items calls f for each item of a value that is a list, in order, until f returns an error.
+func (v Value) Items(f func(v Value) error) error {
+	if v.IsNull() {
+		return errors.New("carrier: null where a list is expected")
+	}
+	if c, ok := v.codec.(cborCodec); ok {
+		return c.items(v.raw, f)
+	}
+	var list []Value
+	if err := v.Decode(&list); err != nil {
+		return err
+	}
+	for _, item := range list {
+		if err := f(item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AppendTo appends the value's encoding in c: its own bytes if it came in that codec.

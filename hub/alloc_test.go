@@ -24,6 +24,7 @@ type countingSink struct {
 func (s *countingSink) Window() int           { return 1 << 30 }
 func (s *countingSink) Account(*atomic.Int64) {}
 func (s *countingSink) Pending() int          { return 0 }
+func (s *countingSink) Submit()               {}
 func (s *countingSink) Flush(bool)            {}
 func (s *countingSink) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
 	s.put++

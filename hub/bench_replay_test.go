@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -44,10 +45,10 @@ func BenchmarkReplay(b *testing.B) {
 					for room := j.Room(); room != nil; room = j.Room() {
 						<-room
 					}
-					group.Append(false)
+					group.Append(0)
 				}
 			}
-			group.Append(true)
+			group.Append(time.Millisecond)
 			if err := j.Sync(ctx); err != nil {
 				b.Fatal(err)
 			}

@@ -42,6 +42,7 @@ type client struct {
 	signals  signals
 	receipts receipts.Receipts // answers to signals that wait for the journal
 	backlog  backlog           // messages and signals that wait to be handled
+	waited   time.Duration     // for other clients, in the call that is being handled
 	work     runner.Runner     // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
 	rejected logLimiter // events that the client refuses
@@ -112,6 +113,39 @@ func (c *client) connect(s *Sender) error {
 		case <-c.ctx.Done():
 			return err
 		}
+	}
+}
+
+// goesSoon is how long a client may take to go that has what another one wants: one that was killed, and started again at once, is
+// often here before it is known that its former run has gone.
+const goesSoon = time.Second
+
+// outlives waits until another client has gone that has what this one wants, if it goes soon, and reports whether it has. It has the
+// other one's carrier look whether that one is still there, so that one that has vanished will have gone when this one asks again.
+func (c *client) outlives(other *client) bool {
+	if other == c {
+		return false
+	}
+	defer func(began time.Time) { c.waited += time.Since(began) }(time.Now())
+	if other.ctx.Err() == nil {
+		if p, ok := other.carrier.(carrier.Prober); ok {
+			p.Probe(other.id)
+		}
+		soon := time.NewTimer(goesSoon)
+		defer soon.Stop()
+		select {
+		case <-other.ctx.Done():
+		case <-soon.C:
+			return false
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+	select {
+	case <-other.left: // what it said is handled
+		return true
+	case <-c.ctx.Done():
+		return false
 	}
 }
 
@@ -186,13 +220,17 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	case methodSignal, methodRequest, methodVersion:
 		c.callNow(method, m, respond)
 	default:
-		c.server.pace.Do(c.calling, func() { c.callNow(method, m, respond) })
+		c.server.pace.DoOrWait(c.calling, func() time.Duration {
+			c.waited = 0
+			c.callNow(method, m, respond)
+			return c.waited
+		})
 	}
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
 	a := parseArguments(m.Params)
-	a.id, a.mark = m.ID.Size(), m.Mark
+	a.id, a.mark, a.together = m.ID.Size(), m.Mark, m.Together
 	var response any
 	err := a.err
 	if err == nil {
@@ -371,66 +409,4 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.kept("data"), Err: in.err,
 	}, in.time, answers)
 	return deferred, nil
-}
-
-func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error) {
-	sender, method := a.text("sender"), a.text("method")
-	params := a.value("params")
-	if a.err != nil {
-		return nil, a.err
-	}
-	if err := params.Check("params"); err != nil {
-		return nil, err
-	}
-	s, handle, err := c.server.findRequest(sender, method)
-	if err != nil {
-		return nil, err
-	}
-	ended, err := c.begin(a)
-	if err != nil {
-		return nil, err
-	}
-	if s.owner == nil {
-		c.tasks.Go(func() {
-			defer ended()
-			respond(s.answer(c.ctx, handle, method, params))
-		})
-		return deferred, nil
-	}
-	s.owner.forward(s, method, params, func(r carrier.Reply, err error) {
-		defer ended()
-		switch {
-		case err != nil:
-			respond(carrier.Failed(err))
-		case r.Status != carrier.StatusDone:
-			// Whatever the sender's status says, for the caller the method has failed.
-			respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
-		default:
-			respond(carrier.Done(r.Response))
-		}
-	})
-	return deferred, nil
-}
-
-// maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
-const maxPending = 512
-
-// begin counts a request that is about to be made, with its message, until the function that it returns is called. That may be
-// when the client has long gone.
-func (c *client) begin(a *arguments) (ended func(), err error) {
-	size := requestCost + a.size + a.id
-	if err := c.account.Take(size); err != nil {
-		return nil, err
-	}
-	if c.pending.Add(1) > maxPending {
-		c.pending.Add(-1)
-		c.account.Give(size)
-		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
-	}
-	c.account.Share()
-	return func() {
-		c.pending.Add(-1)
-		c.account.Give(size)
-		c.account.Close()
-	}, nil
 }

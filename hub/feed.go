@@ -136,6 +136,7 @@ func (o *outbox) signalsAnswered(n int) {
 	}
 	before := o.flow.InFlight()
 	o.fill()
+	o.feed.sink.Submit()
 	more := o.flow.InFlight() > before
 	o.mu.Unlock()
 	moveCursors(moves)
@@ -152,6 +153,13 @@ func (o *outbox) touched(f *fanout) {
 	}
 }
 
+// submit submits what was put into the client's stream. The lock is held.
+func (o *outbox) submit() {
+	if o.feed.sink != nil {
+		o.feed.sink.Submit()
+	}
+}
+
 // flush has what was put written; f is the fanout that was to do it.
 func (o *outbox) flush(f *fanout, now bool) {
 	if o.feed.sink == nil {
@@ -161,6 +169,7 @@ func (o *outbox) flush(f *fanout, now bool) {
 	if o.feed.touchedBy == f {
 		o.feed.touchedBy = nil
 	}
+	o.feed.sink.Submit()
 	o.mu.Unlock()
 	o.feed.sink.Flush(now)
 }

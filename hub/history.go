@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"sighub/carrier"
@@ -74,7 +75,7 @@ type historyPage struct {
 	now           time.Time
 
 	before time.Time // of the event in front
-	list   appenders
+	list   past.List[*signalParams]
 	size   int
 }
 
@@ -129,48 +130,15 @@ func (h *historyPage) add(e *journal.Entry) bool {
 	return true
 }
 
-// appenders are a list of values.
-type appenders []carrier.Appender
-
-// AppendTo implements carrier.Appender.
-func (list appenders) AppendTo(dst []byte, c carrier.Codec) (_ []byte, err error) {
-	json := c.Name() == carrier.JSON.Name()
-	if json {
-		dst = append(dst, '[')
-	} else {
-		dst = carrier.AppendCBORHead(dst, carrier.CBORArray, uint64(len(list)))
-	}
-	for i, a := range list {
-		if json && i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = a.AppendTo(dst, c); err != nil {
-			return dst, err
-		}
-	}
-	if json {
-		dst = append(dst, ']')
-	}
-	return dst, nil
-}
-
-// withTexts returns the codec that writes texts for keys where c may write integers: as in other responses, see named.
-func withTexts(c carrier.Codec) carrier.Codec {
-	if c.Name() == carrier.CBOR.Name() {
-		return carrier.CBORText
-	}
-	return c
-}
-
 // A historyAnswer is an answer to history. There is more behind next, unless that is nil.
 type historyAnswer struct {
-	events appenders
+	events past.List[*signalParams]
 	next   *Position
 }
 
 // AppendTo implements carrier.Appender.
 func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	w := carrier.NewMapWriter(dst, withTexts(c), 2)
+	w := carrier.NewMapWriter(dst, past.WithTexts(c), 2)
 	w.Any("events", h.events)
 	w.Any("next", h.next)
 	return w.End()
@@ -195,45 +163,7 @@ func (k *keeping) buckets(sender, event string, from, to time.Time, every carrie
 	if err != nil {
 		return nil, err
 	}
-	answer := bucketsAnswer{next: next}
-	for _, b := range list {
-		answer.buckets = append(answer.buckets, bucket(b))
-	}
-	return answer, nil
-}
-
-// A bucketsAnswer is an answer to history with sums. There are more from next on, unless that is zero.
-type bucketsAnswer struct {
-	buckets appenders
-	next    time.Time
-}
-
-// AppendTo implements carrier.Appender.
-func (b bucketsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	c = withTexts(c)
-	w := carrier.NewMapWriter(dst, c, 2)
-	w.Any("buckets", b.buckets)
-	if b.next.IsZero() {
-		w.Any("next", nil)
-	} else {
-		writeTime(&w, "next", b.next, c)
-	}
-	return w.End()
-}
-
-// A bucket sums up an event in a span of time.
-type bucket journal.Bucket
-
-// AppendTo implements carrier.Appender.
-func (b bucket) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	w := carrier.NewMapWriter(dst, c, 6)
-	writeTime(&w, "time", b.Start, c)
-	w.Any("min", b.Min)
-	w.Any("max", b.Max)
-	w.Any("mean", b.Sum/float64(b.Count))
-	w.Any("last", b.Last)
-	w.Uint("count", b.Count)
-	return w.End()
+	return past.NewBuckets(list, next), nil
 }
 
 // listCursors lists all cursors by name.
@@ -433,64 +363,49 @@ type Bucket struct {
 	Count                uint64
 }
 
-// Buckets yields what sums up an event of the past in spans of time, oldest first. Spans without a number are left out.
+// Buckets yields what sums up an event of the past in spans of time, oldest first. Spans without a number are left out. After an error
+// there is nothing more.
 func (r *ClientRouter) Buckets(ctx context.Context, q HistoryQuery) iter.Seq2[Bucket, error] {
 	return func(yield func(Bucket, error) bool) {
-		for more := true; more; {
+		var asking sync.WaitGroup
+		defer asking.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var page past.Page
+		var failed error
+		ask := func() {
 			params := append(q.params(), carrier.Field{Key: "every", Value: q.Every.Milliseconds()})
-			list, next, err := r.bucketsPage(ctx, params)
+			asking.Go(func() { page, failed = r.bucketsPage(ctx, params) })
+		}
+		ask()
+		for more := true; more; {
+			asking.Wait()
+			this, err := page, failed
+			if more = err == nil && !this.Next.IsZero(); more {
+				q.From = this.Next.UTC().Format(time.RFC3339Nano)
+				ask() // the hub finds the next page while this one is read
+			}
+			var list []past.Bucket
+			if err == nil {
+				list, err = this.Buckets()
+			}
+			for _, b := range list {
+				if !yield(Bucket(b), nil) {
+					return
+				}
+			}
 			if err != nil {
 				yield(Bucket{}, err)
 				return
 			}
-			for _, b := range list {
-				if !yield(b, nil) {
-					return
-				}
-			}
-			if more = !next.IsZero(); more {
-				q.From = next.UTC().Format(time.RFC3339Nano)
-			}
 		}
 	}
 }
 
-func (r *ClientRouter) bucketsPage(ctx context.Context, params carrier.Object) (list []Bucket, next time.Time, err error) {
+func (r *ClientRouter) bucketsPage(ctx context.Context, params carrier.Object) (past.Page, error) {
 	v, err := r.Call(ctx, methodHistory, params)
 	if err != nil {
-		return nil, next, err
+		return past.Page{}, err
 	}
-	a := parseArguments(v)
-	var items []carrier.Value
-	next, err = carrier.ReadTime(a.value("next"))
-	if err := errors.Join(a.err, err, a.value("buckets").Decode(&items)); err != nil {
-		return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
-	}
-	list = make([]Bucket, len(items))
-	for i, item := range items {
-		if err := list[i].read(item); err != nil {
-			return nil, next, fmt.Errorf("hub: the history is not understood: %w", err)
-		}
-	}
-	return list, next, nil
-}
-
-func (b *Bucket) read(v carrier.Value) error {
-	return v.Fields(func(key string, v carrier.Value) (err error) {
-		switch key {
-		case "time":
-			b.Time, err = carrier.ReadTime(v)
-		case "min":
-			err = v.Decode(&b.Min)
-		case "max":
-			err = v.Decode(&b.Max)
-		case "mean":
-			err = v.Decode(&b.Mean)
-		case "last":
-			err = v.Decode(&b.Last)
-		case "count":
-			err = v.Decode(&b.Count)
-		}
-		return err
-	})
+	return past.ReadPage(v)
 }

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -87,13 +88,13 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestBuckets: what sums up an event of the past.
+// TestBuckets: what sums up an event of the past, on one page or several.
 func TestBuckets(t *testing.T) {
 	k := newKeeper(t, hub.ServerOptions{})
 	sender, _ := k.client(carrier.CBOR)
 	g := k.signal(sender, "s")
 	begin := time.Now().Add(-100 * time.Hour).Truncate(time.Hour)
-	for i := range 3000 { // two a minute
+	for i := range 9000 { // two a minute: more than two pages
 		if err := g.TriggerAsyncAt(k.ctx, i, begin.Add(time.Duration(i)*30*time.Second), 0, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +117,25 @@ func TestBuckets(t *testing.T) {
 				}
 				i++
 			}
-			if i != 3000/each {
+			if i != 9000/each {
 				t.Errorf("%d buckets of %v", i, step)
+			}
+		}
+		for b, err := range r.Buckets(k.ctx, hub.HistoryQuery{Sender: "s", Event: "n", Every: time.Minute}) {
+			if err != nil || !b.Time.Equal(begin) {
+				t.Errorf("%+v, %v", b, err)
+			}
+			break // while the next page is asked for
+		}
+		ctx, cancel := context.WithCancel(k.ctx)
+		defer cancel()
+		n := 0
+		for _, err := range r.Buckets(ctx, hub.HistoryQuery{Sender: "s", Event: "n", Every: time.Minute}) {
+			if n++; n == 1 {
+				cancel()
+			}
+			if err != nil && (!errors.Is(err, context.Canceled) || n <= 1) {
+				t.Errorf("after %d: %v", n, err)
 			}
 		}
 		for _, every := range []any{"1s", 0, 59_999, "x", "90s", "1000000d", -60000, true, []int{1}} {

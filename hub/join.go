@@ -332,6 +332,16 @@ type cursorOwner struct{ *client }
 // Gone implements past.Owner.
 func (o cursorOwner) Gone() bool { return o.ctx.Err() != nil }
 
+// Left implements past.Owner. What the client said before it went is handled by then.
+func (o cursorOwner) Left() bool {
+	select {
+	case <-o.left:
+		return true
+	default:
+		return false
+	}
+}
+
 // String implements past.Owner.
 func (o cursorOwner) String() string { return o.info.String() }
 
@@ -411,7 +421,7 @@ func (r *replay) begin(from past.From, cursor string) error {
 		}
 	}
 	if cursor != "" {
-		c, before, known, err := r.keeping.cursors.Take(cursor, cursorOwner{r.listener.client}, at)
+		c, before, known, err := r.takeCursor(cursor, at)
 		if err != nil {
 			return err
 		}
@@ -426,6 +436,20 @@ func (r *replay) begin(from past.From, cursor string) error {
 	r.reopen(journal.After(at))
 	r.at, r.sent = at, at
 	return nil
+}
+
+// takeCursor takes a cursor, if need be when its former owner has gone.
+func (r *replay) takeCursor(name string, at journal.Position) (c *past.Cursor, before journal.Position, known bool, err error) {
+	client, cursors := r.listener.client, r.keeping.cursors
+	for {
+		c, before, known, err = cursors.Take(name, cursorOwner{client}, at)
+		if !errors.Is(err, past.ErrTaken) {
+			return c, before, known, err
+		}
+		if o, ok := cursors.Owner(name).(cursorOwner); ok && !client.outlives(o.client) {
+			return c, before, known, err
+		}
+	}
 }
 
 // find returns the position in front of the first event that is told.

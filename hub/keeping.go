@@ -142,11 +142,11 @@ func (f *fanout) add(s *Sender, ev *Event) (err error) {
 }
 
 // append gives what was added to the next commit. f may be nil.
-func (f *fanout) append(urgent bool) journal.Ticket {
+func (f *fanout) append(within time.Duration) journal.Ticket {
 	if f == nil || f.group == nil {
 		return 0
 	}
-	ticket := f.group.Append(urgent)
+	ticket := f.group.Append(within)
 	f.groupEnded()
 	return ticket
 }
@@ -185,6 +185,9 @@ func (c *client) progress(answers carrier.Answers) {
 	}
 }
 
+// promptly is how long the sender of a message can wait for its answer: it may do nothing else meanwhile.
+const promptly = time.Millisecond
+
 // settle gives what the signals of a frame have left to the next commit of the journal, with the frame's mark. They are answered
 // when it is on disk; or at once, if there is nothing to be kept.
 func (c *client) settle(answers carrier.Answers) {
@@ -193,21 +196,28 @@ func (c *client) settle(answers carrier.Answers) {
 		return
 	}
 	f := &c.signals.fanout
-	_, urgent := answers.(messageAnswer)
+	var within time.Duration
+	if _, ok := answers.(messageAnswer); ok {
+		within = promptly
+	}
 	if m, ok := answers.(carrier.Marked); ok {
 		mark := m.Mark()
-		urgent = mark.Urgent
+		within = mark.Within
 		f.mark(k, mark)
 	}
 	for _, p := range c.signals.produced {
 		f.mark(k, p.mark())
 	}
-	ticket := max(f.append(urgent), c.signals.again)
+	early := k.early > 0 && !k.late()
+	if early {
+		within = 0
+	}
+	ticket := max(f.append(within), c.signals.again)
 	for _, p := range c.signals.produced {
 		p.ticket = ticket
 	}
 	c.signals.produced, c.signals.again = c.signals.produced[:0], 0
-	if k.early > 0 && !k.late() {
+	if early {
 		ticket = 0
 	}
 	c.receipts.Settle(ticket)
@@ -303,7 +313,7 @@ func (r *markedReply) reply(reply carrier.Reply) {
 func (k *keeping) mark(m carrier.Mark) journal.Ticket {
 	group := k.NewGroup()
 	group.Mark(m.Key, m.State)
-	return group.Append(m.Urgent)
+	return group.Append(m.Within)
 }
 
 // A keepingHandler is the carrierHandler of a router with a journal.
@@ -339,15 +349,6 @@ func (k *keeping) sync(most time.Duration) {
 	_ = k.Sync(ctx) // what fails is told by whoever commits, and is not acknowledged
 }
 
-// latestConnection returns the highest number of a connection on record.
-func (k *keeping) latestConnection() (n uint64) {
-	_ = k.Last(nil, func(e *journal.Entry) error {
-		n = max(n, e.Connection)
-		return nil
-	})
-	return n
-}
-
 // A producer is a program that numbers what it sends. What it sends again is not recorded again.
 type producer struct {
 	name   string
@@ -376,18 +377,16 @@ func (c *client) produce(name string) (*producer, error) {
 	}
 	for {
 		p, owner, err := k.producer(name, c)
-		if owner == nil || err != nil {
+		if owner == nil {
 			return p, err
 		}
-		select {
-		case <-owner.left: // it has gone, and what it sent is being handled
-		case <-c.ctx.Done():
-			return nil, context.Cause(c.ctx)
+		if !c.outlives(owner) {
+			return nil, fmt.Errorf("%w: producer %s, by %s", ErrExists, name, owner.info)
 		}
 	}
 }
 
-// producer returns the producer of that name for a client; or its owner, if that one has gone and has not left yet.
+// producer returns the producer of that name for a client; or its owner, if that is another one that has not left yet.
 func (k *keeping) producer(name string, c *client) (p *producer, owner *client, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -401,9 +400,6 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 		k.producers[name] = p
 	}
 	if owner = p.owner; owner != nil && owner != c {
-		if owner.ctx.Err() == nil {
-			return nil, nil, fmt.Errorf("%w: producer %s, by %s", ErrExists, name, owner.info)
-		}
 		select {
 		case <-owner.left:
 		default:

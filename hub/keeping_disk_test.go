@@ -325,3 +325,46 @@ func TestNothingIsKeptBehindWhatIsNot(t *testing.T) {
 		}
 	})
 }
+
+// TestWithin: what is reported with a mark is on disk, and answered, within the time that the mark says; if it is acknowledged early,
+// nobody waits for that.
+func TestWithin(t *testing.T) {
+	const within = 200 * time.Millisecond
+	for name, test := range map[string]struct {
+		o                ServerOptions
+		within           time.Duration
+		answered, onDisk time.Duration
+	}{
+		"within":      {ServerOptions{}, within, within, within},
+		"some time":   {ServerOptions{}, 0, time.Second, time.Second},
+		"early":       {ServerOptions{AckEarly: time.Second}, within, 0, time.Second},
+		"a long time": {ServerOptions{}, time.Minute, time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onDisk(t, test.o, journal.Options{Pace: journal.PaceOptions{Burst: 1, Day: 1}}, func(w *diskWorld) {
+				id, _ := w.reporter("s")
+				time.Sleep(10 * time.Second)
+				w.signals(id, 1) // is written at once, and the next one has to wait
+				synctest.Wait()
+				syncs, start := w.disk.Count().Syncs, time.Now()
+				a := &frameAnswers{mark: carrier.Mark{Key: "link", State: []byte("1"), Within: test.within}}
+				data := carrier.RawValue(carrier.CBOR, []byte{2})
+				w.handler.HandleSignals(id, []carrier.Signal{{Route: &carrier.Route{Sender: "s", Event: "x"}, Data: data}}, a)
+				answered, onDisk := time.Hour, time.Hour
+				for d := time.Duration(0); d < 2*time.Second; d = time.Since(start) {
+					synctest.Wait()
+					if a.String() != "" {
+						answered = min(answered, d)
+					}
+					if w.disk.Count().Syncs > syncs {
+						onDisk = min(onDisk, d)
+					}
+					time.Sleep(time.Millisecond)
+				}
+				if answered != test.answered || onDisk != test.onDisk {
+					t.Errorf("it is answered after %v and on disk after %v, want %v and %v", answered, onDisk, test.answered, test.onDisk)
+				}
+			})
+		})
+	}
+}

@@ -26,6 +26,7 @@ type stuckSink struct {
 func (s *stuckSink) Window() int                 { return cmp.Or(s.window, 1<<20) }
 func (s *stuckSink) Account(total *atomic.Int64) { s.total = total }
 func (s *stuckSink) Pending() int                { return s.bytes }
+func (s *stuckSink) Submit()                     {}
 func (s *stuckSink) Flush(bool)                  {}
 func (s *stuckSink) Put(_ *carrier.OutRoute, p *carrier.PackedSignal) (int, error) {
 	b := p.AppendTo(nil, new(carrier.Routes), new(carrier.OutRoute))

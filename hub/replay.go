@@ -215,6 +215,7 @@ func (r *replay) put(list []journal.Entry, stall time.Duration) (told int, err e
 			told++
 		default:
 			o.fill() // it may be the turn of others
+			o.submit()
 			o.mu.Unlock()
 			r.flush()
 			o.mu.Lock()
@@ -222,6 +223,7 @@ func (r *replay) put(list []journal.Entry, stall time.Duration) (told int, err e
 		}
 	}
 	o.fill()
+	o.submit()
 	write := o.feed.pending >= carrier.PendingLimit/4
 	o.mu.Unlock()
 	if write {

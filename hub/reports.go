@@ -94,6 +94,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		return err
 	}
 	rs.waiting.push(done)
+	rs.sink.Submit()
 	rs.mu.Unlock()
 	rs.sink.Flush(e.now)
 	return nil

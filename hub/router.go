@@ -261,7 +261,7 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 		err   error
 	}
 	ch := make(chan result, 1)
-	s.owner.forward(s, method, carrier.ValueOf(params), func(reply carrier.Reply, err error) {
+	s.owner.forward(s, method, carrier.ValueOf(params), nil, func(reply carrier.Reply, err error) {
 		ch <- result{reply, err}
 	})
 	select {

@@ -3,7 +3,6 @@ package hub
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,7 +98,7 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 		clients: make(map[*client]struct{}),
 	}
 	if s.journal = newKeeping(&o); s.journal != nil {
-		s.connections = s.journal.latestConnection()
+		s.connections = s.journal.LatestConnection()
 	}
 	return s
 }
@@ -312,6 +311,11 @@ func (d *carrierHandler) HandleMessage(id carrier.ClientID, m *carrier.Message, 
 		respond(carrier.Failed(carrier.ErrNoClient))
 		return
 	}
+	if m.Method == methodRequest && m.Mark == nil && m.Together != nil && c.work.Idle() {
+		c.handle(m, respond) // which only passes it on
+		return
+	}
+	m.Together.End()
 	size := messageCost + m.Params.Size() + m.ID.Size()
 	c.backlog.enter(c.ctx, size)
 	c.work.Do(func() {
@@ -386,104 +390,4 @@ func (d *carrierHandler) AllClientsDisconnected(cause error) {
 func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
 	lockrank.MustBeFree("a message is transmitted")
 	return c.carrier.Transmit(c.endless, c.id, m, done)
-}
-
-// forward sends a request to one of the client's senders. done is called exactly once.
-func (c *client) forward(s *Sender, method string, params carrier.Value, done func(carrier.Reply, error)) {
-	if err := params.Check("params"); err != nil {
-		done(carrier.Reply{}, err)
-		return
-	}
-	f := &forwarded{to: c, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
-	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
-	switch {
-	case c.requests.Do(f.transmit):
-	case c.ctx.Err() != nil:
-		f.answered(carrier.Reply{}, context.Cause(c.ctx))
-	default:
-		f.timer.Stop()
-		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
-	}
-}
-
-// A forwarded request is one on its way to the client whose sender it asks. It ends with the answer or when its time is over,
-// whichever comes first.
-type forwarded struct {
-	to     *client
-	sender *Sender
-	method string
-	params carrier.Value
-	timer  *time.Timer
-
-	over chan struct{} // closed when it has ended
-
-	mu   lockrank.Mutex[lockrank.Leaf]
-	done func(carrier.Reply, error) // nil once it has ended
-}
-
-func (f *forwarded) transmit() {
-	c := f.to
-	select {
-	case c.asking <- struct{}{}:
-	case <-f.over:
-		return
-	case <-c.ctx.Done():
-	}
-	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(f)}
-	if err := c.transmit(m, f.answered); err != nil {
-		f.answered(carrier.Reply{}, err)
-	}
-}
-
-func (f *forwarded) answered(r carrier.Reply, err error) {
-	c := f.to
-	f.timer.Stop()
-	c.asked()
-	if c.ctx.Err() != nil && err != nil { // the client has gone: its cause says more
-		err = context.Cause(c.ctx)
-	}
-	if errors.Is(err, carrier.ErrGone) {
-		err = fmt.Errorf("hub: sender %s went away before it answered %s: %w", f.sender.name, f.method, err)
-	}
-	if err == nil && r.Status == carrier.StatusDone {
-		err = r.Response.Check("response")
-	}
-	f.end(r, err)
-}
-
-func (f *forwarded) expire() {
-	limit := f.to.server.opts.RequestTimeout
-	f.end(carrier.Reply{}, fmt.Errorf("hub: sender %s did not answer %s within %s: %w", f.sender.name, f.method, limit,
-		context.DeadlineExceeded))
-}
-
-// AppendTo implements carrier.Appender. It packs the params of the message, unless the request has ended meanwhile: nothing
-// refers to what it asked for any more, however long the carrier waits for the client.
-func (f *forwarded) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
-	f.mu.Lock()
-	params, ended := f.params, f.done == nil
-	f.mu.Unlock()
-	if ended {
-		return dst, context.DeadlineExceeded
-	}
-	return (&requestParams{f.sender.given, f.method, params}).AppendTo(dst, c)
-}
-
-func (f *forwarded) end(r carrier.Reply, err error) {
-	f.mu.Lock()
-	done := f.done
-	f.done, f.params = nil, carrier.Value{}
-	f.mu.Unlock()
-	if done != nil {
-		close(f.over)
-		done(r, err)
-	}
-}
-
-// asked gives back the place of a request in the client's window.
-func (c *client) asked() {
-	select {
-	case <-c.asking:
-	default: // the client has gone
-	}
 }

@@ -34,12 +34,13 @@ const protocolVersion = "1.01"
 // arguments are a message's params, taken apart. Each getter notes what is wrong with the argument that it reads. err is the
 // first such error.
 type arguments struct {
-	list []argument
-	few  [4]argument   // the memory of list, for as long as it does
-	size int           // of the params, in bytes
-	id   int           // of the message's id, in bytes
-	mark *carrier.Mark // the message's
-	err  error
+	list     []argument
+	few      [4]argument       // the memory of list, for as long as it does
+	size     int               // of the params, in bytes
+	id       int               // of the message's id, in bytes
+	mark     *carrier.Mark     // the message's
+	together *carrier.Together // likewise
+	err      error
 }
 
 type argument struct {
@@ -262,7 +263,7 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	w.Text("sender", in.sender)
 	w.Text("event", in.event)
 	if !in.time.IsZero() {
-		writeTime(&w, "time", in.time, c)
+		w.Time("time", in.time)
 	}
 	if in.uncertainty > 0 {
 		w.Int("uncertainty", int64(in.uncertainty))
@@ -280,15 +281,6 @@ func (in *info) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 		w.Any("last", true)
 	}
 	return w.End()
-}
-
-// writeTime writes a time as it is told in a codec.
-func writeTime(w *carrier.MapWriter, key string, t time.Time, c carrier.Codec) {
-	if c.Name() == carrier.JSON.Name() || !carrier.TellsNanoseconds(t) {
-		w.Text(key, t.UTC().Format(time.RFC3339Nano))
-		return
-	}
-	w.Int(key, t.UnixNano())
 }
 
 // signalParams are the params of a message "signal": to a client's listener or, if listener is 0, to the hub.

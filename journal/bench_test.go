@@ -29,7 +29,7 @@ func BenchmarkCommit(b *testing.B) {
 				for i := range n {
 					g.Add(Event{Topic: Topic{"light", "lux"}, Time: int64(i), Data: data})
 				}
-				g.Append(false)
+				g.Append(0)
 				<-ended
 			}
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "events/s")
@@ -56,7 +56,7 @@ func BenchmarkRead(b *testing.B) {
 	for i := range events {
 		g.Add(Event{Topic: Topic{"light", "lux"}, Time: int64(i), Data: data})
 		if i%1000 == 999 {
-			g.Append(false)
+			g.Append(0)
 		}
 	}
 	for j.Sync(ctx) != nil {
@@ -105,7 +105,7 @@ func BenchmarkAdd(b *testing.B) {
 				for i := 0; pb.Next(); i++ {
 					g.Add(Event{Topic: events[i%3], Connection: 1, Seq: uint64(i), Time: int64(i) * 1000, Data: data})
 					if i%64 == 63 {
-						g.Append(false)
+						g.Append(0)
 						j.drop()
 					}
 				}

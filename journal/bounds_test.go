@@ -16,26 +16,24 @@ import (
 )
 
 // TestStrangers: whatever strangers call themselves, what is known without reading stays small, fits into a state, and is the same
-// after a restart; and no connection of a sender gets a number again.
+// after a restart; and the highest number of a connection is not forgotten, though everything that had it is.
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.start(small)
 		rng := rand.New(rand.NewPCG(7, 7))
-		highest := map[string]uint64{}
+		const highest = uint64(1 << 40)
+		first := w.j.NewGroup()
+		first.Add(Event{Topic: Topic{"first", "e"}, Connection: highest, Seq: 1})
+		first.Append(0)
 		for i := range 3000 {
 			g := w.j.NewGroup()
 			name := fmt.Sprintf("%s %d", strings.Repeat("n", rng.IntN(200)), rng.IntN(2000))
-			n := w.j.Connections(name) + 1
-			if n <= highest[name] {
-				t.Fatalf("connection %d of %.20s comes again", n, name)
-			}
-			highest[name] = n
 			for k := range 3 {
-				g.Add(Event{Topic: Topic{name, fmt.Sprint("e", k)}, Connection: n, Seq: uint64(k + 1), Data: make([]byte, rng.IntN(600))})
+				g.Add(Event{Topic: Topic{name, fmt.Sprint("e", k)}, Connection: uint64(i + 1), Seq: uint64(k + 1), Data: make([]byte, rng.IntN(600))})
 			}
 			g.Mark("producer/"+name, []byte(strings.Repeat("m", rng.IntN(100))))
-			if last := g.Append(false); i%10 == 0 {
+			if last := g.Append(0); i%10 == 0 {
 				w.j.SetCursor("cursor "+name, Position{1, 1})
 				synctest.Wait()
 				if !w.ended[last] {
@@ -53,8 +51,17 @@ func TestStrangers(t *testing.T) {
 				if after := string(w.j.mem.snapshot()); after != before {
 					t.Fatalf("after a restart, %d bytes are known, before it %d", len(after), len(before))
 				}
+				if n := w.j.LatestConnection(); n != highest {
+					t.Fatalf("the latest connection is %d, not %d", n, highest)
+				}
 			}
 		}
+		_ = w.j.Last(nil, func(e *Entry) error {
+			if e.Sender == "first" {
+				t.Error("the first event is still known")
+			}
+			return nil
+		})
 		w.stop()
 	})
 }
@@ -149,7 +156,7 @@ func TestOwner(t *testing.T) {
 	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
 	g := j.NewGroup()
 	g.Add(Event{Topic: Topic{"s", "n"}, Time: time.Now().UnixNano(), JSON: true, Data: []byte("7")})
-	g.Append(false)
+	g.Append(0)
 	if err := j.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +219,7 @@ func TestReadBeside(t *testing.T) {
 				<-room
 			}
 			g.Add(Event{Topic: Topic{"s", "n"}, Seq: uint64(i + 1), Time: int64(i), Data: make([]byte, 2000)})
-			g.Append(false)
+			g.Append(0)
 		}
 	}()
 	for writing := true; writing; {

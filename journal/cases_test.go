@@ -214,7 +214,7 @@ func TestCaseClock(t *testing.T) {
 				n++
 				g := w.j.NewGroup()
 				g.Add(Event{Topic: Topic{"s", "n"}, Time: o.Now().UnixNano(), JSON: true, Data: fmt.Appendf(nil, "%d %s", n, strings.Repeat("x", 5000))})
-				g.Append(false)
+				g.Append(0)
 				synctest.Wait()
 			}
 		}

@@ -41,16 +41,19 @@ const expireEvery = time.Minute
 func (j *Journal) await(ctx context.Context, p *pace, timer *time.Timer, age <-chan time.Time) bool {
 	for {
 		j.mu.Lock()
-		waiting, urgent, hurry, need := j.pending, j.urgent, j.hurry, j.need
-		var since time.Time
-		if len(j.queue) > 0 {
-			since = j.queue[0].since
+		waiting, hurry, need := j.pending, j.hurry, j.need
+		var since, by time.Time
+		for i, c := range j.queue {
+			if i == 0 {
+				since = c.since
+			}
+			by = sooner(by, c.by)
 		}
 		j.mu.Unlock()
 		var due <-chan time.Time
 		if waiting > 0 {
 			now := time.Now()
-			wait := max(p.due(now, waiting, urgent), p.rest(now, waiting, need, since))
+			wait := max(p.due(now, waiting, by), p.rest(now, waiting, need, since))
 			if wait == 0 || hurry {
 				return ctx.Err() == nil
 			}
@@ -80,7 +83,7 @@ func (j *Journal) take() *commit {
 	n := copy(j.queue, j.queue[1:])
 	j.queue[n] = nil
 	j.queue = j.queue[:n]
-	j.urgent, j.writing = false, c
+	j.writing = c
 	j.hurry = j.hurry && len(j.queue) > 0
 	if len(j.queue) == 0 {
 		j.need = needCursor
@@ -93,6 +96,7 @@ const retryEvery = time.Second
 
 // write writes one commit, with as many attempts as there is time for.
 func (j *Journal) write(ctx context.Context, p *pace, c *commit, ended func(Ticket, bool)) {
+	start := time.Now()
 	f := frame{kind: kindData, count: uint32(c.events), times: c.times, content: c.content}
 	err := j.attempt(&f)
 	for again := 0; err != nil && !errors.Is(err, errTooLarge); again++ {
@@ -109,7 +113,7 @@ func (j *Journal) write(ctx context.Context, p *pace, c *commit, ended func(Tick
 	}
 	if err == nil {
 		j.committed(&f)
-		p.committed(time.Now(), j.log.written())
+		p.committed(start, time.Now(), j.log.written())
 	} else {
 		j.log.skip(c.events) // readers hear of it when something behind it is on disk: until then, its sequences may be used again
 		if errors.Is(err, errTooLarge) {

@@ -71,7 +71,7 @@ func (w *crashWorld) add() {
 	g.Mark("link", binary.BigEndian.AppendUint64(nil, w.written))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tickets[g.Append(false)] = w.written
+	w.tickets[g.Append(0)] = w.written
 }
 
 // check reads everything, and compares it with what was promised. The events that are there are then what counts: a hub that

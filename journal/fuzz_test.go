@@ -16,7 +16,7 @@ func FuzzParser(f *testing.F) {
 	w.epoch(Position{2, 9})
 	w.last(Position{1, 1}, &Event{Topic: Topic{"door", "open"}})
 	f.Add(bytes.Clone(w.content), uint32(2))
-	w.forgotten(12)
+	w.connection(12)
 	f.Add(bytes.Clone(w.content), uint32(2))
 	f.Add([]byte{recordName, 0xff, 0xff, 0xff, 0xff, 0x0f}, uint32(0))
 	f.Fuzz(func(t *testing.T, content []byte, count uint32) {

@@ -7,6 +7,7 @@ type commit struct {
 	writer
 	ticket Ticket
 	since  time.Time // when its first record came
+	by     time.Time // when somebody needs it on disk; zero: nobody does
 }
 
 // A Group gathers events and marks that are committed together. Its methods are for one goroutine. It is used again.
@@ -94,15 +95,16 @@ func (g *Group) Mark(key string, state []byte) {
 func (g *Group) Len() int { return len(g.events) + len(g.marks) }
 
 // Append gives the group to the next commit, and empties it. It neither waits nor calls anything. An empty group has no ticket.
-// Urgent means that somebody waits who can do nothing else meanwhile.
+// Within is how long whoever waits for the commit can do without it; 0: as long as it takes. It is made in time if the disk is fast
+// enough, and at most one each [PaceOptions].Urgent.
 //
 // What is larger than half a segment cannot be kept: its commit ends as one that is not durable.
-func (g *Group) Append(urgent bool) Ticket { return g.append(needAnswer, urgent) }
+func (g *Group) Append(within time.Duration) Ticket { return g.append(needAnswer, within) }
 
 // AppendUnawaited appends what nobody waits for: the ticket is of no use. It does not hurry, so that it goes with what comes next.
-func (g *Group) AppendUnawaited() { g.append(needEvent, false) }
+func (g *Group) AppendUnawaited() { g.append(needEvent, 0) }
 
-func (g *Group) append(n need, urgent bool) Ticket {
+func (g *Group) append(n need, within time.Duration) Ticket {
 	if g.Len() == 0 {
 		return 0
 	}
@@ -112,7 +114,10 @@ func (g *Group) append(n need, urgent bool) Ticket {
 	before := len(c.content)
 	g.write(c)
 	j.pending += len(c.content) - before
-	j.urgent, j.need = j.urgent || urgent, max(j.need, n)
+	j.need = max(j.need, n)
+	if within > 0 {
+		c.by = sooner(c.by, time.Now().Add(within))
+	}
 	ticket := c.ticket
 	j.mu.Unlock()
 	g.Discard()
@@ -173,7 +178,7 @@ func (j *Journal) last(size int) *commit {
 	}
 	c.reset()
 	j.ticket++
-	c.ticket, c.since = j.ticket, time.Now()
+	c.ticket, c.since, c.by = j.ticket, time.Now(), time.Time{}
 	j.queue = append(j.queue, c)
 	return c
 }

@@ -96,7 +96,6 @@ type Journal struct {
 	health  Health
 	changed chan struct{} // closed when more can be read; nil: nobody waits
 	wake    chan struct{}
-	urgent  bool
 	hurry   bool // somebody waits for Sync
 	need    need // of the queue
 
@@ -253,25 +252,12 @@ func (j *Journal) End() Position {
 	return Position{v.epoch, v.next}
 }
 
-// Connections returns the highest number of a connection of a sender in an event that is on record or waits to be; 0 if there is
-// none. If nothing is known of a sender any more, it may be higher than any that there was.
-func (j *Journal) Connections(sender string) uint64 {
-	highest := uint64(0)
-	j.mu.Lock()
-	for _, c := range append([]*commit{j.writing}, j.queue...) {
-		if c == nil {
-			continue
-		}
-		for i := range c.topics {
-			if t := &c.topics[i]; t.Sender == sender {
-				highest = max(highest, t.connection)
-			}
-		}
-	}
-	j.mu.Unlock()
-	j.memMu.RLock() // after the queue, which a commit leaves only when it is here
+// LatestConnection returns the highest number of a connection that an event on record has had, whether or not the event is still
+// there; 0 if there was none.
+func (j *Journal) LatestConnection() uint64 {
+	j.memMu.RLock()
 	defer j.memMu.RUnlock()
-	return max(highest, j.mem.connections(sender))
+	return j.mem.connection
 }
 
 // State returns a copy of the state that a key was marked with last, as far as that is committed; nil if it has none.

@@ -48,7 +48,7 @@ func (w *world) add(events ...string) Ticket {
 		sender, event, _ := strings.Cut(name, " ")
 		g.Add(Event{Topic: Topic{sender, event}, Time: time.Now().UnixNano(), JSON: true, Data: []byte(data)})
 	}
-	return g.Append(false)
+	return g.Append(0)
 }
 
 // read reads everything that is there, as "sequence sender event: data".
@@ -109,10 +109,10 @@ func TestKept(t *testing.T) {
 			g.Add(Event{Topic: Topic{"light", "lux"}, Connection: 3, Time: 5e18, Uncertainty: 7, Data: []byte{0x18, 0x2a}})
 			g.Mark("device a1", []byte("state"))
 			g.Mark("device b2", []byte("gone soon"))
-			first := g.Append(false)
+			first := g.Append(0)
 			g.Mark("device b2", nil)
 			w.add("light lux: 43", "door open: true")
-			g.Append(false)
+			g.Append(0)
 			w.j.SetCursor("shed", Position{1, 2})
 			synctest.Wait()
 			if !w.ended[first] {

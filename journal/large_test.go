@@ -40,10 +40,10 @@ func largeJournal(b *testing.B) string {
 			for room := j.Room(); room != nil; room = j.Room() {
 				<-room
 			}
-			g.Append(false)
+			g.Append(0)
 		}
 	}
-	g.Append(false)
+	g.Append(0)
 	cancel()
 	if err := <-done; err != nil {
 		b.Fatal(err)

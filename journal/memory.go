@@ -13,12 +13,11 @@ type memory struct {
 	bound   bounds
 	lasts   *recent[Topic, last] // with their data
 	bare    *recent[Topic, last] // without: it was too long, or there was no room
-	senders map[string]*sender   // of both
 	marks   *recent[string, []byte]
 	cursors *recent[string, Position]
 	epochs  []Position // each with the sequence in front of which it began, ascending
-	// forgotten is the highest connection of a sender of which nothing is known any more.
-	forgotten uint64
+	// connection is the highest one that an event has had, whatever became of the event.
+	connection uint64
 
 	table  *rollup.Table // the sums of the latest events
 	frozen *rollup.Table // those of the events before, until they are in a file; nil: they are
@@ -47,12 +46,6 @@ type last struct {
 	event Event
 }
 
-// A sender is what is known of one that has last events.
-type sender struct {
-	connection uint64 // the highest
-	topics     int
-}
-
 const (
 	longestLast = 4 << 10 // the longest data of a last event that is kept in memory
 	overhead    = 48      // bytes that an item takes beside its texts, at most
@@ -60,7 +53,7 @@ const (
 
 func newMemory(b bounds) *memory {
 	return &memory{
-		bound: b, lasts: newRecent[Topic, last](), bare: newRecent[Topic, last](), senders: map[string]*sender{},
+		bound: b, lasts: newRecent[Topic, last](), bare: newRecent[Topic, last](),
 		marks: newRecent[string, []byte](), cursors: newRecent[string, Position](),
 		table: rollup.NewTable(1), full: func() {},
 	}
@@ -95,8 +88,8 @@ func (m *memory) read(f *frame) error {
 			m.epoch(p.position)
 		case recordSums:
 			m.readSums(p.key, f.first)
-		case recordForgotten:
-			m.forgotten = max(m.forgotten, p.position.Sequence)
+		case recordConnection:
+			m.connection = max(m.connection, p.position.Sequence)
 		}
 	}
 }
@@ -147,29 +140,17 @@ func (m *memory) readSums(data []byte, before uint64) {
 }
 
 func (m *memory) last(p Position, e *Event) {
-	s := m.senders[e.Sender]
-	if s == nil {
-		s = new(sender)
-		m.senders[strings.Clone(e.Sender)] = s
-	}
-	s.connection = max(s.connection, e.Connection)
+	m.connection = max(m.connection, e.Connection)
 	from, to := m.lasts, m.bare
 	if n := len(e.Data); n > 0 && n <= longestLast {
 		from, to = m.bare, m.lasts
 	}
-	l := to.get(e.Topic)
-	if l == nil {
-		s.topics++
-		if from.get(e.Topic) != nil {
-			from.remove(e.Topic)
-			s.topics--
-		}
-	}
+	from.remove(e.Topic)
 	size := len(e.Sender) + len(e.Topic.Event) + overhead
 	if to == m.lasts {
 		size += len(e.Data)
 	}
-	l = to.put(e.Topic, size)
+	l := to.put(e.Topic, size)
 	kept := reusable(l.event.Data, len(e.Data))
 	l.Position, l.event = p, *e
 	if l.event.Data = nil; to == m.lasts {
@@ -199,21 +180,7 @@ func (m *memory) shrink() {
 	for m.bare.bytes > m.bound.bare {
 		t, _ := m.bare.oldest()
 		m.bare.remove(t)
-		s := m.senders[t.Sender]
-		if s.topics--; s.topics == 0 {
-			m.forgotten = max(m.forgotten, s.connection)
-			delete(m.senders, t.Sender)
-		}
 	}
-}
-
-// connections returns the highest number of a connection of a sender, at least: if nothing is known of it, that of all of which
-// nothing is known.
-func (m *memory) connections(name string) uint64 {
-	if s := m.senders[name]; s != nil {
-		return s.connection
-	}
-	return m.forgotten
 }
 
 func (m *memory) mark(key string, state []byte) {
@@ -274,8 +241,8 @@ func (m *memory) snapshot() []byte {
 	for _, p := range m.epochs {
 		w.epoch(p)
 	}
-	if m.forgotten > 0 {
-		w.forgotten(m.forgotten)
+	if m.connection > 0 {
+		w.connection(m.connection)
 	}
 	m.marks.all(w.markOf)
 	m.cursors.all(func(name string, p *Position) { w.cursor(name, *p) })

@@ -5,12 +5,14 @@ import "time"
 // A pace decides when the next commit is due. Each commit writes whole pages, so many small ones wear a flash card out: ten
 // devices with one reading a second, committed one by one, write 3.5 GB a day. So a commit costs a budget. It is made at once while
 // most of the budget is there, as on a hub on which little happens; then a little later, so that what comes together goes together;
-// and when nothing of the budget is left, what comes within a second goes together. Large commits are not worth waiting for.
+// and when nothing of the budget is left, what comes within a second goes together, unless somebody cannot wait for so long. Large
+// commits are not worth waiting for.
 type pace struct {
 	o      PaceOptions
-	budget float64   // bytes
-	filled time.Time // when budget was computed
-	latest time.Time // commit
+	budget float64       // bytes
+	filled time.Time     // when budget was computed
+	latest time.Time     // end of a commit
+	takes  time.Duration // a commit, on average
 }
 
 // PaceOptions say how often a journal writes. Zero values are defaults.
@@ -23,8 +25,8 @@ type PaceOptions struct {
 	Quiet time.Duration
 	// Interval is the time between smaller commits when all is used up: 1 s by default.
 	Interval time.Duration
-	// Urgent replaces Interval for what somebody waits for who can do nothing else meanwhile: 20 ms by default. Events wait as long
-	// if nobody is to be answered: see [Group.AppendUnawaited].
+	// Urgent is the shortest time between smaller commits when all is used up, which somebody may need earlier than after Interval:
+	// 20 ms by default. Events wait as long if nobody is to be answered: see [Group.AppendUnawaited].
 	Urgent time.Duration
 }
 
@@ -55,20 +57,29 @@ func newPace(o PaceOptions, now time.Time) *pace {
 	return &pace{o: o, budget: float64(o.Burst), filled: now}
 }
 
-// due returns how long to wait with so many bytes.
-func (p *pace) due(now time.Time, bytes int, urgent bool) time.Duration {
+// due returns how long to wait with so many bytes. by is when somebody needs them on disk, zero if nobody does.
+func (p *pace) due(now time.Time, bytes int, by time.Time) time.Duration {
 	p.fill(now)
 	var wait time.Duration
 	switch {
 	case bytes >= p.o.Large, p.budget >= float64(p.o.Burst)/2:
 	case p.budget >= float64(frameAlign):
 		wait = p.o.Quiet
-	case urgent:
-		wait = p.o.Urgent
 	default:
 		wait = p.o.Interval
+		if !by.IsZero() {
+			wait = min(wait, max(p.o.Urgent, by.Add(-p.takes).Sub(p.latest)))
+		}
 	}
 	return max(0, wait-now.Sub(p.latest))
+}
+
+// sooner returns the earlier one of two times, of which a zero one does not count.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // A need says who waits for what is not committed.
@@ -95,9 +106,14 @@ func (p *pace) rest(now time.Time, bytes int, n need, since time.Time) time.Dura
 }
 
 // committed takes what a commit has written from the budget.
-func (p *pace) committed(now time.Time, bytes int64) {
+func (p *pace) committed(start, now time.Time, bytes int64) {
 	p.fill(now)
 	p.latest = now
+	took := min(now.Sub(start), p.o.Interval)
+	if p.takes == 0 {
+		p.takes = took
+	}
+	p.takes += (took - p.takes) / 8
 	if bytes < int64(p.o.Large) {
 		p.budget = max(0, p.budget-float64(bytes))
 	}

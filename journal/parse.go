@@ -123,7 +123,7 @@ func (r *parser) readOther() error {
 		r.key = r.bytes()
 	case recordEpoch:
 		r.position = r.readPosition()
-	case recordForgotten:
+	case recordConnection:
 		r.position.Sequence = r.uint()
 	default:
 		return fmt.Errorf("%w: its kind is %d: this version of sighub does not know it", errRecord, r.kind)

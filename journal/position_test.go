@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 )
 
 // TestReaderPosition: the position at which a reader stands is no later than that of the event that it reads next, although the
@@ -24,7 +25,7 @@ func TestReaderPosition(t *testing.T) {
 		for range 3 {
 			g.Add(Event{Topic: Topic{"s", "e"}, JSON: true, Data: []byte("1")})
 		}
-		g.Append(true)
+		g.Append(time.Millisecond)
 		if err := j.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -123,7 +123,7 @@ func TestSinceGoesOn(t *testing.T) {
 		add := func(at time.Time) {
 			g := w.j.NewGroup()
 			g.Add(Event{Topic: Topic{"s", "n"}, Time: at.UnixNano(), JSON: true, Data: []byte(at.UTC().Format("2006"))})
-			g.Append(false)
+			g.Append(0)
 			synctest.Wait()
 		}
 		years := func(y int) time.Time { return time.Date(y, 2, 3, 0, 0, 0, 0, time.UTC) }

@@ -10,7 +10,7 @@ import "encoding/binary"
 //	cursor      name, epoch, sequence    likewise; zeros remove it
 //	last        name number, epoch, sequence, format, connection, seq, time, uncertainty, data     in states only
 //	epoch       epoch, sequence          an epoch that began in front of that sequence; in states only
-//	forgotten   connection               the highest one of senders of which nothing is known any more; in states only
+//	connection  connection               the highest one that an event has had; in states only
 //	sums        bytes                    see rollup.Table; in states only
 //	event       name number, connection, seq, time, uncertainty, data
 //
@@ -23,7 +23,7 @@ const (
 	recordCursor
 	recordLast
 	recordEpoch
-	recordForgotten
+	recordConnection
 	recordSums
 	recordEvent = 0x40 // with the bits that follow
 )
@@ -188,9 +188,9 @@ func (w *writer) epoch(p Position) {
 	w.uint(p.Sequence)
 }
 
-func (w *writer) forgotten(connection uint64) {
-	w.kind(recordForgotten)
-	w.uint(connection)
+func (w *writer) connection(highest uint64) {
+	w.kind(recordConnection)
+	w.uint(highest)
 }
 
 func (w *writer) sums(table []byte) {

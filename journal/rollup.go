@@ -1,11 +1,11 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -38,7 +38,7 @@ func (j *Journal) RollupFirst(n int, sender, event string, from, to time.Time, s
 	end := q.to
 	for again := 0; ; again++ {
 		q.to = end
-		q.sums, q.latest = map[int64]*rollup.Sum{}, nil
+		q.sums, q.late = q.sums[:0], nil
 		run, err := j.rollup(&q)
 		switch {
 		case err == nil:
@@ -59,8 +59,10 @@ type rollupQuery struct {
 	from, to int64
 	step     int64
 	most     int // buckets
-	sums     map[int64]*rollup.Sum
-	latest   *rollup.Sum // of sums, to which something was added; the next is often for the same
+	// sums has the buckets in the order of their starts, which is mostly the order in which they come. Those that come between are in
+	// late, until they are many enough to sort them in.
+	sums rollup.Sums
+	late map[int64]*rollup.Sum
 }
 
 func (q *rollupQuery) add(s *rollup.Sum) {
@@ -68,44 +70,66 @@ func (q *rollupQuery) add(s *rollup.Sum) {
 	if start >= q.to {
 		return
 	}
-	if q.latest != nil && q.latest.Start == start {
-		q.latest.Add(s)
+	switch last := len(q.sums) - 1; {
+	case last >= 0 && q.sums[last].Start == start:
+		q.sums[last].Add(s)
+		return
+	case last < 0 || q.sums[last].Start < start:
+		q.sums = append(q.sums, *s)
+		q.sums[last+1].Start = start
+	case !q.addBetween(start, s):
 		return
 	}
-	if q.latest = q.sums[start]; q.latest != nil {
-		q.latest.Add(s)
-		return
-	}
-	q.latest = new(rollup.Sum)
-	*q.latest = *s
-	q.latest.Start = start
-	q.sums[start] = q.latest
-	if len(q.sums) >= 2*q.most+enoughToPrune {
+	if len(q.sums)+len(q.late) >= 2*q.most+enoughToPrune {
 		q.prune()
 	}
 }
 
+// addBetween adds to a bucket before the last one, and reports whether that is a new one.
+func (q *rollupQuery) addBetween(start int64, s *rollup.Sum) bool {
+	if i, ok := slices.BinarySearchFunc(q.sums, start, compareStart); ok {
+		q.sums[i].Add(s)
+		return false
+	}
+	if sum := q.late[start]; sum != nil {
+		sum.Add(s)
+		return false
+	}
+	if q.late == nil {
+		q.late = make(map[int64]*rollup.Sum)
+	}
+	sum := *s
+	sum.Start = start
+	q.late[start] = &sum
+	return true
+}
+
+func compareStart(s rollup.Sum, start int64) int { return cmp.Compare(s.Start, start) }
+
 // enoughToPrune are so many buckets that it is worth finding those that are not wanted.
 const enoughToPrune = 100
 
-// prune forgets the buckets behind the first ones that are wanted.
+// prune sorts all buckets in, and forgets those behind the first ones that are wanted.
 func (q *rollupQuery) prune() {
-	starts := slices.Sorted(maps.Keys(q.sums))
-	if len(starts) <= q.most {
-		return
+	if len(q.late) > 0 {
+		for _, sum := range q.late {
+			q.sums = append(q.sums, *sum)
+		}
+		clear(q.late)
+		slices.SortFunc(q.sums, func(a, b rollup.Sum) int { return compareStart(a, b.Start) })
 	}
-	q.to, q.latest = starts[q.most], nil
-	for _, start := range starts[q.most:] {
-		delete(q.sums, start)
+	if len(q.sums) > q.most {
+		q.to = q.sums[q.most].Start
+		q.sums = q.sums[:q.most]
 	}
 }
 
 func (q *rollupQuery) buckets() []Bucket {
 	q.prune()
-	list := make([]Bucket, 0, len(q.sums))
-	for _, start := range slices.Sorted(maps.Keys(q.sums)) {
-		s := q.sums[start]
-		list = append(list, Bucket{time.Unix(0, start), s.Min, s.Max, s.Total, s.Last, s.Count})
+	list := make([]Bucket, len(q.sums))
+	for i := range q.sums {
+		s := &q.sums[i]
+		list[i] = Bucket{time.Unix(0, s.Start), s.Min, s.Max, s.Total, s.Last, s.Count}
 	}
 	return list
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func (w *rollupWorld) addSome() {
 		}
 		g.Add(Event{Topic: w.topic(), Time: at.UnixNano(), JSON: true, Data: []byte(data)})
 	}
-	g.Append(false)
+	g.Append(0)
 	synctest.Wait()
 }
 
@@ -271,4 +272,44 @@ func TestRollupLostTail(t *testing.T) {
 		}
 		w.start(small)
 	})
+}
+
+// TestRollupQuery: in whichever order sums come, the first buckets are right, and not many more are held.
+func TestRollupQuery(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		q := rollupQuery{step: 10, most: rng.IntN(60), to: math.MaxInt64}
+		want := map[int64]*rollup.Sum{}
+		at := int64(0)
+		for i := range 2000 {
+			at += rng.Int64N(8)
+			start := at
+			if rng.IntN(4) == 0 { // late
+				start = rng.Int64N(at + 1)
+			}
+			one := rollup.One(start, int64(i), float64(rng.IntN(1000)))
+			q.add(&one)
+			if held := len(q.sums) + len(q.late); held > 2*q.most+enoughToPrune {
+				t.Fatalf("seed %d: %d buckets are held for %d", seed, held, q.most)
+			}
+			start = rollup.Floor(start, 10)
+			if sum := want[start]; sum != nil {
+				sum.Add(&one)
+			} else {
+				one.Start = start
+				want[start] = &one
+			}
+		}
+		starts := slices.Sorted(maps.Keys(want))
+		got := q.buckets()
+		if len(got) != min(q.most, len(starts)) {
+			t.Fatalf("seed %d: there are %d buckets, not %d", seed, len(got), min(q.most, len(starts)))
+		}
+		for i, b := range got {
+			s := want[starts[i]]
+			if b != (Bucket{time.Unix(0, starts[i]), s.Min, s.Max, s.Total, s.Last, s.Count}) {
+				t.Fatalf("seed %d: bucket %d is %v, not %v", seed, i, b, s)
+			}
+		}
+	}
 }

@@ -62,6 +62,11 @@ type Conn interface {
 	// CloseWrite says that nothing more follows.
 	CloseWrite() error
 
+	// KeepAlive says how the system finds that the other end has vanished: while nothing is sent, and after which time without
+	// an acknowledgement of what was sent (TCP_USER_TIMEOUT, where there is one; 0: the system's). It reports false where the
+	// system knows at once, as on a Unix socket.
+	KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool
+
 	// Admit records that the peer is no stranger any more, so the bounds for strangers end. The deadline of reading, which is
 	// when a stranger's time is over, stays until the caller sets another. In an error, which wraps [ErrMadeWay] or
 	// [ErrLate], the connection was closed meanwhile.
@@ -152,6 +157,20 @@ func (c *conn) CloseWrite() error {
 		return c.tls.CloseWrite()
 	}
 	return closeWrite(c.socket)
+}
+
+// KeepAlive implements [Conn].
+func (c *conn) KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool {
+	return watch(c.socket, idle, sent)
+}
+
+func watch(nc net.Conn, idle net.KeepAliveConfig, sent time.Duration) bool {
+	tc, ok := nc.(*net.TCPConn)
+	if ok {
+		setUserTimeout(tc, sent)
+		_ = tc.SetKeepAliveConfig(idle) // fails only when the connection is closed
+	}
+	return ok
 }
 
 func closeWrite(nc net.Conn) error {

@@ -15,8 +15,10 @@ func Plain(nc net.Conn) Conn {
 		return c
 	}
 	p := &plain{Conn: nc, peer: peerOf(nc, addrOf(nc.LocalAddr()))}
-	p.tls, _ = nc.(*steady.TLS)
-	if p.tls == nil {
+	p.socket = nc
+	if over, ok := nc.(*steady.TLS); ok {
+		p.tls, p.socket = over, over.Below()
+	} else {
 		p.raw, _ = nc.(syscall.Conn)
 	}
 	return p
@@ -27,13 +29,19 @@ type plain struct {
 	peer Peer
 	tls  *steady.TLS
 	raw  syscall.Conn
+
+	socket net.Conn // below TLS
 }
 
 func (p *plain) Peer() Peer        { return p.peer }
 func (p *plain) Raw() syscall.Conn { return p.raw }
 func (p *plain) CloseWrite() error { return closeWrite(p.Conn) }
 func (p *plain) Admit() error      { return nil }
-func (p *plain) Abort()            { abort(p.Conn) }
+func (p *plain) Abort()            { abort(p.socket) }
+
+func (p *plain) KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool {
+	return watch(p.socket, idle, sent)
+}
 
 func (p *plain) WriteWithin(b []byte, idle time.Duration, end time.Time) error {
 	if p.tls != nil {

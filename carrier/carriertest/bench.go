@@ -148,6 +148,7 @@ func benchSignals(b *testing.B, e *benchEnds) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		sink.Submit()
 		sink.Flush(false)
 		sent++
 	}

@@ -75,6 +75,8 @@ func (e *memEnd) Pending() int {
 	return 0
 }
 
+func (e *memEnd) Submit() {}
+
 func (e *memEnd) Flush(bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -117,6 +117,28 @@ func (c *memEnds) Transmit(ctx context.Context, id carrier.ClientID, msg *carrie
 	return e.transmit(ctx, msg, done)
 }
 
+// TryTransmit implements carrier.Trier.
+func (c *memEnds) TryTransmit(id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) (bool, error) {
+	e, err := c.clients.Find(id)
+	switch {
+	case err != nil && c.m.has("TryTransmit says nothing of clients that have gone"):
+		return false, nil
+	case err != nil:
+		return true, err
+	case c.m.has("TryTransmit waits"):
+		return true, e.transmit(context.Background(), m, done)
+	}
+	n, ok, err := e.Calls.TryBegin(done)
+	if !ok || err != nil || c.m.has("what TryTransmit takes is lost") {
+		return ok, err
+	}
+	packet, err := m.AppendAs(n, nil, e.Codec)
+	if err == nil {
+		e.send(packet)
+	}
+	return true, err
+}
+
 type memHub struct {
 	memEnds
 	broken  chan struct{}

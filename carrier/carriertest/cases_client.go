@@ -153,7 +153,65 @@ func (e *end) isFull(c carrier.Client) error {
 	if _, err := e.transmit(ctx, c.ID, "echo", "too many"); !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: Transmit gives %v when the window of %d is full", e.name, err, c.Window)
 	}
-	return nil
+	return e.s.within("TryTransmit", func() error {
+		if ok, err := e.try(c.ID, nil); ok || err != nil {
+			return fmt.Errorf("%s: TryTransmit gives %v, %v when the window of %d is full", e.name, ok, err, c.Window)
+		}
+		return nil
+	})
+}
+
+// try transmits a message by TryTransmit. It returns false if the carrier has none.
+func (e *end) try(id carrier.ClientID, done func(carrier.Reply, error)) (ok bool, err error) {
+	t, able := e.carrier.(carrier.Trier)
+	if !able {
+		return false, nil
+	}
+	if done == nil {
+		done = func(carrier.Reply, error) {
+			e.errorf("done was called for a message that TryTransmit had not transmitted")
+		}
+	}
+	return t.TryTransmit(id, &carrier.Message{Method: "echo", Params: carrier.ValueOf("tried")}, done)
+}
+
+// tryTransmit: TryTransmit transmits as Transmit does while there is room, and refuses as it does for a client that has gone.
+func tryTransmit(s *session) {
+	s.serve()
+	s.both(func(e *end) error {
+		c, err := e.Client(s.ctx)
+		if _, able := e.carrier.(carrier.Trier); err != nil || !able {
+			return err
+		}
+		got := make(chan error, 1)
+		ok, err := e.try(c.ID, func(r carrier.Reply, err error) {
+			if text := r.Response.String(); err == nil && text != `"tried"` {
+				err = fmt.Errorf("%s: the answer is %s", e.name, text)
+			}
+			got <- err
+		})
+		if !ok || err != nil {
+			return fmt.Errorf("%s: TryTransmit gives %v, %v though nothing is under way", e.name, ok, err)
+		}
+		select {
+		case err = <-got:
+		case <-s.ctx.Done():
+			err = fmt.Errorf("%s: a message that TryTransmit took is not answered", e.name)
+		}
+		return err
+	})
+	atHub, atPeer := s.connected()
+	s.pair.Cut()
+	for e, id := range map[*end]carrier.ClientID{s.hub: atHub, s.peer: atPeer} {
+		_, err := e.Gone(s.ctx, id)
+		s.must(err)
+		if _, able := e.carrier.(carrier.Trier); !able {
+			continue
+		}
+		if ok, err := e.try(id, nil); !ok || !errors.Is(err, carrier.ErrGone) {
+			s.Errorf("%s: TryTransmit to a client that has gone gives %v, %v", e.name, ok, err)
+		}
+	}
 }
 
 // cancelledKeepsPlace: a message whose context has ended keeps its place in the window until it is answered.

@@ -26,6 +26,7 @@ func signalOrder(s *session) {
 					return fmt.Errorf("%s: signal %d: %w", st.from.name, i, err)
 				}
 			}
+			st.sink.Submit()
 			st.sink.Flush(true)
 			if err := st.allAnswered(); err != nil {
 				return err
@@ -110,6 +111,7 @@ func signalRoutes(s *session) {
 				}
 			}
 		}
+		st.sink.Submit()
 		st.sink.Flush(true)
 		if err := st.allAnswered(); err != nil {
 			return err
@@ -188,12 +190,14 @@ func signalWindow(s *session) {
 				return fmt.Errorf("%s: signal %d of a window of %d: %w", st.from.name, i, n, err)
 			}
 			if st.sink.Pending() >= carrier.PendingLimit {
+				st.sink.Submit()
 				st.sink.Flush(true)
 				if err := st.until("what was put to arrive", func() bool { return len(st.heard) == st.put }); err != nil {
 					return err
 				}
 			}
 		}
+		st.sink.Submit()
 		st.sink.Flush(true)
 		a, err := st.answers(held)
 		if err == nil {
@@ -229,6 +233,7 @@ func signalNotKept(s *session) {
 				return err
 			}
 		}
+		st.sink.Submit()
 		st.sink.Flush(true)
 		if err := st.allAnswered(); err != nil {
 			return err

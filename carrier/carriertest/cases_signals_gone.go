@@ -44,6 +44,7 @@ func signalsCut(s *session) {
 		for range min(3, st.sink.Window()) {
 			s.must(st.send(r, carrier.Signal{Data: carrier.ValueOf("lost")}))
 		}
+		st.sink.Submit()
 		st.sink.Flush(true)
 		a, err := st.answers(held)
 		s.must(err)
@@ -63,6 +64,7 @@ func signalsCut(s *session) {
 		if _, err := c.sink.Put(c.old, &c.packed); !errors.Is(err, carrier.ErrGone) {
 			s.Errorf("%s: Put for a client that has gone gives %v, not ErrGone", c.from.name, err)
 		}
+		c.sink.Submit()
 		c.sink.Flush(true)
 		c.mu.Lock()
 		if c.answered > 0 {

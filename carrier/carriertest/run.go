@@ -139,6 +139,7 @@ var messageCases = []testCase{
 	{"CancelledWaiting", cancelledWaiting},
 	{"CancelledKeepsPlace", cancelledKeepsPlace},
 	{"Window", window},
+	{"TryTransmit", tryTransmit},
 	{"StalledPeer", stalledPeer},
 	{"Neighbours", neighbours},
 }

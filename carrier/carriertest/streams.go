@@ -201,6 +201,7 @@ func (st *stream) send(r *carrier.OutRoute, signal carrier.Signal) error {
 		return err
 	}
 	if n%3 == 0 || pending >= carrier.PendingLimit {
+		st.sink.Submit()
 		st.sink.Flush(n%2 == 0)
 	}
 	return nil
@@ -213,6 +214,7 @@ func (st *stream) sendTexts(r *carrier.OutRoute, texts ...string) error {
 			return fmt.Errorf("%s: %.20q: %w", st.from.name, text, err)
 		}
 	}
+	st.sink.Submit()
 	st.sink.Flush(false)
 	return nil
 }

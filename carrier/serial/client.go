@@ -30,6 +30,7 @@ type client struct {
 	predecessors []*client // the handler must know of their end first
 
 	senders knownSenders // the server's lock guards it
+	ring    deviceRing   // the server's lock guards it
 	problem *Problem     // with the dictionary; the server's lock guards it
 
 	listed  bool // see enlist
@@ -63,6 +64,7 @@ func newClient(s *Server, d *link.Device, r *deviceRecord, l *line) *client {
 		since:     time.Now(),
 		window:    d.Link.Window(),
 		line:      l,
+		ring:      newDeviceRing(),
 		senders:   newKnownSenders(s.options.MaxSenders),
 		routes:    make(map[wire.EventName]*carrier.Route),
 		queue:     endpoint.NewQueue(r.unhandled...),
@@ -253,7 +255,7 @@ func (c *client) refuseMessage(e event, signal wire.Signal, err error) {
 	} else {
 		c.refuse("message", err, "frame", shownBytes(e.arrival.Payload))
 	}
-	mark := c.settle(e, false, func() []byte { return wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()) })
+	mark := c.settle(e, c.messagePatience(e), func() []byte { return wire.PackReply(carrier.Failed(err), c.device.Link.PayloadLimit()) })
 	c.server.mu.Unlock()
 	respond := func() { c.Respond(e.arrival.In, carrier.Failed(err)) }
 	if !reports {

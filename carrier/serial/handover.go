@@ -20,6 +20,7 @@ func (c *client) signals(e event) {
 	c.tellUnread(e.at)
 	c.server.mu.Lock()
 	readings, err := c.device.Readings(e.at, e.arrival, c.dict)
+	within := c.patience(e, readings)
 	for i, r := range readings {
 		r.Time = timeOfDay(r.Time, e.at)
 		signal := c.signal(r)
@@ -37,7 +38,7 @@ func (c *client) signals(e event) {
 		c.record.losses.unreadable(e.at, carrier.Cause(err), c.dict)
 	}
 	if !errors.Is(err, link.ErrComesAgain) {
-		h.mark = c.settle(e, len(readings) > fewReadings || len(h.losses) > 0, func() []byte { return c.presumed(err) })
+		h.mark = c.settle(e, within, func() []byte { return c.presumed(err) })
 	}
 	c.server.mu.Unlock()
 	switch {
@@ -73,10 +74,6 @@ func (c *client) presumed(err error) []byte {
 	}
 	return wire.PackRefusal(carrier.Failed(err), places, limit)
 }
-
-// fewReadings is how many readings a frame may have without being urgent. A device that has one frame unanswered puts those into
-// the next one that it takes meanwhile, and the ring of the smallest ones has room for some nine.
-const fewReadings = 2
 
 // tellUnread tells losses of frames that could not be read, if it is time to.
 func (c *client) tellUnread(now time.Time) {
@@ -166,7 +163,7 @@ func (c *client) tellLosses() {
 			Data: newGapData(0, l.first, l.last, "", l.cause)}
 	}
 	c.server.mu.Lock()
-	mark := c.mark(false)
+	mark := c.mark(0)
 	c.server.mu.Unlock()
 	c.hand(signals, handed{mark: mark, ended: func(h *handed) {
 		c.server.mu.Lock()

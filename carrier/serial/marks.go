@@ -59,7 +59,7 @@ func (m *mark) give() carrier.Mark {
 		l.given = *m
 	}
 	state := l.given.state
-	state.Urgent = m.state.Urgent
+	state.Within = m.state.Within
 	return state
 }
 
@@ -72,17 +72,17 @@ type markedAnswers struct {
 // Mark implements [carrier.Marked].
 func (a markedAnswers) Mark() carrier.Mark { return a.mark.give() }
 
-// settle notes that a frame is dealt with, and returns the mark that belongs to what it has brought; nil if nothing is kept. If
-// many is true, there may be more to come that the device has no room for. presumed returns the payload of the answer that the next
+// settle notes that a frame is dealt with, and returns the mark that belongs to what it has brought; nil if nothing is kept. within is
+// how long the device can wait for the answer: see [carrier.Mark]. presumed returns the payload of the answer that the next
 // run of the hub gives if this one is killed before it has answered; nil: ACK. The server's lock is held.
-func (c *client) settle(e event, many bool, presumed func() []byte) *mark {
+func (c *client) settle(e event, within time.Duration, presumed func() []byte) *mark {
 	if c.server.keeper == nil {
 		return nil
 	}
 	in := e.arrival.In
 	in.Presume(presumed())
 	c.device.Settle(in)
-	return c.mark(c.device.Link.Full() && (many || e.arrival.Kind == wire.FrameMessage && in.Prompt()))
+	return c.mark(within)
 }
 
 // markMessage settles the frame of a message that is handed on. What is answered to most messages, nobody knows if the hub is killed
@@ -90,7 +90,7 @@ func (c *client) settle(e event, many bool, presumed func() []byte) *mark {
 func (c *client) markMessage(e event, m *carrier.Message) *carrier.Mark {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	mark := c.settle(e, false, func() []byte {
+	mark := c.settle(e, c.messagePatience(e), func() []byte {
 		switch m.Method {
 		case methodSignal, methodAddSender, methodRemoveSender:
 			return nil
@@ -103,8 +103,8 @@ func (c *client) markMessage(e event, m *carrier.Message) *carrier.Mark {
 	return new(mark.give())
 }
 
-// mark returns a mark for the state of the link, nil if nothing is kept. The server's lock is held.
-func (c *client) mark(urgent bool) *mark {
+// mark returns a mark for the state of the link, which is to be kept within a time; nil if nothing is kept. The server's lock is held.
+func (c *client) mark(within time.Duration) *mark {
 	if c.server.keeper == nil {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (c *client) mark(urgent bool) *mark {
 		c.device.Kept()
 	}
 	state := c.device.State(time.Now(), c.record.losses.pack(c.dict, c))
-	return c.record.ledger.make(carrier.Mark{Key: markKey(c.device.ID), State: state, Urgent: urgent})
+	return c.record.ledger.make(carrier.Mark{Key: markKey(c.device.ID), State: state, Within: within})
 }
 
 // afterMark calls respond once the mark of a frame is kept that has brought nothing to be handed on.

@@ -18,12 +18,12 @@ func TestLedger(t *testing.T) {
 	var l ledger
 	marks := make([]*mark, 4)
 	for n := range marks {
-		marks[n] = l.make(carrier.Mark{Key: "k", State: []byte{byte(n)}, Urgent: n == 1})
+		marks[n] = l.make(carrier.Mark{Key: "k", State: []byte{byte(n)}, Within: time.Duration(n)})
 	}
 	newest := 0
 	for _, n := range []int{0, 2, 1, 3, 2} {
 		newest = max(newest, n)
-		if got := marks[n].give(); got.Key != "k" || got.State[0] != byte(newest) || got.Urgent != (n == 1) {
+		if got := marks[n].give(); got.Key != "k" || got.State[0] != byte(newest) || got.Within != time.Duration(n) {
 			t.Errorf("for mark %d there is %+v, want state %d", n, got, newest)
 		}
 	}

@@ -26,6 +26,7 @@ type disk struct {
 	mu     sync.Mutex
 	marks  map[string][]byte
 	events []string
+	within []time.Duration // of the states of devices
 }
 
 func newDisk() *disk { return &disk{marks: make(map[string][]byte)} }
@@ -34,6 +35,9 @@ func (d *disk) commit(g group) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, m := range g.marks {
+		if strings.HasPrefix(m.Key, "link/") {
+			d.within = append(d.within, m.Within)
+		}
 		if len(m.State) == 0 {
 			delete(d.marks, m.Key)
 			continue

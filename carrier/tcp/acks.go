@@ -16,15 +16,13 @@ type acks struct {
 	done    int  // signals to be answered
 	owed    int  // signals that have arrived, and are not answered
 	held    bool // unhold writes soon
-	patient bool // they may wait for others
-
 	waiting bool // they wait now, until timer fires
 	timer   *time.Timer
 	ending  sync.WaitGroup // timer's function, until it is stopped or has returned
 }
 
 const (
-	ackPause = 2 * time.Millisecond // after the latest write, in which patient answers wait
+	ackPause = 2 * time.Millisecond // after the latest write, in which the answers of the end that connects wait
 	ackMost  = 1024                 // signals that are answered without waiting
 )
 
@@ -55,7 +53,7 @@ func (w *writer) signalsDone(n int) {
 	a := &w.acks
 	a.done += n
 	w.signalAnswered(n)
-	if a.patient && a.done < ackMost {
+	if w.connecting && a.done < ackMost {
 		if a.waiting {
 			return
 		}
@@ -107,7 +105,7 @@ func (w *writer) unhold() {
 	w.mu.Lock()
 	w.acks.held = false
 	w.mu.Unlock()
-	w.flushNow()
+	w.FlushNow()
 }
 
 func (w *writer) startUnlessHeld() {

@@ -132,6 +132,11 @@ func (c *Client) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return c.peers.transmit(ctx, id, m, done)
 }
 
+// TryTransmit implements [carrier.Trier].
+func (c *Client) TryTransmit(id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) (ok bool, err error) {
+	return c.peers.tryTransmit(id, m, done)
+}
+
 // Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
 func (c *Client) Disconnect(id carrier.ClientID, cause error) { c.peers.disconnect(id, cause) }
 

@@ -48,8 +48,9 @@ type conn struct {
 	signals        signals
 
 	// Of the reading goroutine.
-	frames  int // complete ones so far
-	awaited int // the frame whose deadline is set; -1: none
+	together carrier.Together
+	frames   int // complete ones so far
+	awaited  int // the frame whose deadline is set; -1: none
 
 	closing atomic.Bool
 	failed  chan struct{} // closed when everyone who waited has been told
@@ -59,7 +60,8 @@ type conn struct {
 	broken  error          // why writing failed
 	timer   *time.Timer    // for the reply of a legacy peer
 	timed   uint64         // the message that it is for
-	timers  sync.WaitGroup // the timer, until it is stopped or its function has returned
+	probed  *time.Timer    // ends probing the peer; nil: it is not probed
+	timers  sync.WaitGroup // these timers, until they are stopped or their functions have returned
 }
 
 func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
@@ -77,15 +79,16 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 	}
 	setDefault(&c.maxOutstanding, 64)
 	c.writer = writer{
-		nc:      nc,
-		timeout: l.WriteTimeout,
-		buffers: &p.buffers,
-		failed:  c.writeFailed,
-		sent:    c.expectReply,
-		pace:    &legacyPacer{gap: l.LegacyGap},
-		acks:    acks{patient: p.connecting},
+		nc:         nc,
+		timeout:    l.WriteTimeout,
+		buffers:    &p.buffers,
+		failed:     c.writeFailed,
+		sent:       c.expectReply,
+		pace:       &legacyPacer{gap: l.LegacyGap},
+		connecting: p.connecting,
 	}
 	c.writer.try = tryWriter(nc)
+	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }
 
@@ -128,6 +131,7 @@ func (c *conn) run() error {
 	c.writer.close()
 	c.mu.Lock()
 	c.endTimer()
+	c.endProbe()
 	c.mu.Unlock()
 	c.timers.Wait()
 	<-c.failed

@@ -218,13 +218,13 @@ func TestPace(t *testing.T) {
 		_ = near.Close()
 		w.close()
 	}()
-	_ = w.putMessage([]byte(`"first"`), 1)
-	w.putReply([]byte(`"second"`), 0, 0)
+	_ = w.putMessage([]byte(`"first"`), 1, nil)
+	w.putReply([]byte(`"second"`), 0, 0, nil)
 	s.hear(`"first"`)
 	w.answered(7) // another one
 	w.answered(1)
 	s.hear(`"second"`)
-	w.putReply([]byte(`"third"`), 0, 0)
+	w.putReply([]byte(`"third"`), 0, 0, nil)
 	if err := far.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -257,14 +257,14 @@ func TestPaceOfALatePeer(t *testing.T) {
 		id := uint64(0)
 		exchange := func(late time.Duration) (pause time.Duration) {
 			id++
-			_ = w.putMessage([]byte(`"message"`), id)
+			_ = w.putMessage([]byte(`"message"`), id, nil)
 			s.hear(`"message"`)
 			time.Sleep(late)
 			w.answered(id)
-			w.putReply([]byte(`"reply"`), 0, 0)
+			w.putReply([]byte(`"reply"`), 0, 0, nil)
 			s.hear(`"reply"`)
 			start := time.Now()
-			w.putReply([]byte(`"next"`), 0, 0)
+			w.putReply([]byte(`"next"`), 0, 0, nil)
 			s.hear(`"next"`)
 			return time.Since(start)
 		}

@@ -17,13 +17,36 @@ func (c *conn) transmit(ctx context.Context, m *carrier.Message, done func(carri
 	if err != nil {
 		return err
 	}
-	if err := c.send(ctx, id, m); err != nil && c.calls.Drop(id) {
+	if !c.writer.wait(ctx.Done(), c.hasRoom) {
+		err = context.Cause(ctx)
+	} else {
+		err = c.send(id, m)
+	}
+	if err != nil && c.calls.Drop(id) {
 		return err
 	}
 	return nil // done was called, or will be
 }
 
-func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
+// tryTransmit is transmit if that would not wait: see [carrier.Trier].
+func (c *conn) tryTransmit(m *carrier.Message, done func(carrier.Reply, error)) (ok bool, err error) {
+	if !c.writer.check(c.hasRoom) {
+		return false, nil
+	}
+	id, ok, err := c.calls.TryBegin(done)
+	if !ok || err != nil {
+		return ok, err
+	}
+	if err := c.send(id, m); err != nil && c.calls.Drop(id) {
+		return true, err
+	}
+	return true, nil
+}
+
+// hasRoom reports whether more may wait to be written. The writer's lock is held.
+func (c *conn) hasRoom() bool { return c.writer.size() < c.limits.MaxPending }
+
+func (c *conn) send(id uint64, m *carrier.Message) error {
 	buf := c.peers.buffers.get()
 	defer c.peers.buffers.put(buf)
 	packet, err := m.AppendAs(id, (*buf)[:0], c.codec)
@@ -34,11 +57,7 @@ func (c *conn) send(ctx context.Context, id uint64, m *carrier.Message) error {
 	if err := c.fits(packet); err != nil {
 		return err
 	}
-	room := func() bool { return c.writer.size() < c.limits.MaxPending }
-	if !c.writer.wait(ctx.Done(), room) {
-		return context.Cause(ctx)
-	}
-	if err := c.writer.putMessage(packet, id); err != nil {
+	if err := c.writer.putMessage(packet, id, m.Together); err != nil {
 		return fmt.Errorf("tcp: it cannot be sent to %s: %w", c.addr, err)
 	}
 	return nil
@@ -55,6 +74,9 @@ func (c *conn) receive(f frame) error {
 	err := f.err
 	if err == nil {
 		p, err = carrier.Unpack(c.codec, f.data)
+	}
+	if p.Message != nil {
+		p.Message.Together = &c.together
 	}
 	if err == nil && p.Reply == nil {
 		return c.handle(p.Message, f)
@@ -189,7 +211,7 @@ func (c *conn) refusedReply(why error) {
 func (c *conn) admit() error {
 	w := &c.writer
 	var lost error
-	w.wait(nil, func() bool {
+	c.waitUntil(func() bool {
 		room := w.owed < c.maxOutstanding
 		if w.err != nil { // what the peer has sent is read, but its replies are not written, so they make no room
 			if !room {
@@ -230,7 +252,7 @@ func (c *conn) reply(id carrier.Value, r carrier.Reply, held int) {
 		c.count(carrier.Cause(why))
 		c.peers.log.Warn("an answer is refused", "client", c.addr, "cause", carrier.Cause(why), "error", why)
 	}
-	c.writer.putReply(*buf, reserved, held)
+	c.writer.putReply(*buf, reserved, held, r.Together)
 }
 
 // smallReply is the size in bytes up to which a reply is given although it cannot be charged.
@@ -259,6 +281,7 @@ func (c *conn) answer(r *carrier.Reply) {
 		c.stopTimer(id)
 		c.writer.answered(id)
 		lockrank.MustBeFree("a reply is handed on")
+		r.Together = &c.together
 		if c.calls.Answer(id, *r) {
 			return
 		}

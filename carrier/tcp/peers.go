@@ -56,6 +56,14 @@ func (p *peers) transmit(ctx context.Context, id carrier.ClientID, m *carrier.Me
 	return c.transmit(ctx, m, done)
 }
 
+func (p *peers) tryTransmit(id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) (ok bool, err error) {
+	c, err := p.clients.Find(id)
+	if err != nil {
+		return true, err
+	}
+	return c.tryTransmit(m, done)
+}
+
 func (p *peers) disconnect(id carrier.ClientID, cause error) {
 	if c, err := p.clients.Find(id); err == nil {
 		c.fail(cause)

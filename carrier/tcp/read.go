@@ -94,8 +94,11 @@ func (c *conn) read() error {
 		c.setDeadline()
 		data, err := r.read()
 		full := len(data) >= smallRead // so there may be more
-		if err := c.consume(data); err != nil {
-			return err
+		c.together.Begin()
+		failed := c.consume(data)
+		c.together.End()
+		if failed != nil {
+			return failed
 		}
 		switch {
 		case errors.Is(err, io.EOF) && c.split != nil && c.split.partial():
@@ -144,6 +147,17 @@ func (c *conn) await(d time.Duration) {
 	if c.why == nil && c.broken == nil {
 		_ = c.nc.SetReadDeadline(by) // fails only when it is closed already
 	}
+}
+
+// waitUntil waits on the reading goroutine until cond, which is called with the writer's lock held, returns true or the connection
+// is closing. What was handled so far has its effect first.
+func (c *conn) waitUntil(cond func() bool) {
+	if c.writer.check(cond) {
+		return
+	}
+	c.together.End()
+	c.writer.wait(nil, cond)
+	c.together.Begin()
 }
 
 // ending reports whether there is a reason already for reading to end.

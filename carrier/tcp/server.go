@@ -165,6 +165,11 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return s.peers.transmit(ctx, id, m, done)
 }
 
+// TryTransmit implements [carrier.Trier].
+func (s *Server) TryTransmit(id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) (ok bool, err error) {
+	return s.peers.tryTransmit(id, m, done)
+}
+
 // Disconnect implements [carrier.Disconnecter]. What is pending is still written, for at most a second or so.
 func (s *Server) Disconnect(id carrier.ClientID, cause error) { s.peers.disconnect(id, cause) }
 

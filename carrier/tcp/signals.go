@@ -24,8 +24,11 @@ type signals struct {
 	charged  int              // bytes of them in the account: those that are not in the read buffer
 	routes   int              // bytes of the routes in the account
 
-	// Under the writer's lock.
-	out carrier.Routes
+	// Of whoever puts signals, one at a time.
+	out    carrier.Routes
+	staged *[]byte // packets that are not submitted, framed; nil if there are none
+	put    int     // how many they are
+	before int     // bytes of signals that waited to be written when some were submitted last
 }
 
 // stream takes packets of streams of signals from data for as long as they are there in one piece, without copying
@@ -156,8 +159,9 @@ func (c *conn) deliverSignals() {
 	}
 	w := &c.writer
 	if !c.peers.connecting { // else the two could wait for each other
-		w.wait(nil, func() bool { return w.size() < c.limits.MaxPending })
+		c.waitUntil(c.hasRoom)
 	}
+	c.together.End() // the handler may wait
 	w.hold(len(s.batch))
 	lockrank.MustBeFree("a handler is called")
 	if len(s.batch) > 0 {
@@ -170,36 +174,65 @@ func (c *conn) deliverSignals() {
 		c.peers.signals.SignalsAnswered(c.client, n, nil)
 	}
 	c.writer.unhold()
+	c.together.Begin()
 }
 
 // Window implements carrier.SignalSink.
 func (c *conn) Window() int { return c.signals.window }
 
-// Put implements carrier.SignalSink.
+// Put implements carrier.SignalSink. It takes no lock: signals for many connections are put one by one, and submitted together.
 func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, err error) {
-	w := &c.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err != nil || w.closing {
+	s, json := &c.signals, c.writer.json
+	if c.writer.ended.Load() {
 		return 0, carrier.ErrGone
 	}
-	known := r.Known()
-	w.scratch = p.AppendTo(w.scratch[:0], &c.signals.out, r)
-	if len(w.scratch) > c.peerMax {
-		if !known {
-			c.signals.out.Undo(r)
-		}
-		return w.signals.queued, fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, len(w.scratch), c.addr, c.peerMax)
+	if s.staged == nil {
+		s.staged = c.peers.buffers.get()
 	}
-	w.signals.add(w.append(w.scratch))
-	return w.signals.queued, nil
+	b, known := *s.staged, r.Known()
+	start := len(b)
+	if known && !json {
+		b = carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(p.SizeOn(r)))
+	}
+	head := len(b)
+	b = p.AppendTo(b, &s.out, r)
+	size := len(b) - head
+	switch {
+	case size > c.peerMax:
+		if !known {
+			s.out.Undo(r)
+		}
+		*s.staged = b[:start]
+		return s.before + start, fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, size, c.addr, c.peerMax)
+	case json:
+		b = append(b, '\n')
+	case !known: // so the size of the packet was not known
+		b = slices.Insert(b, start, carrier.AppendCBORHead(nil, carrier.CBORBytes, uint64(size))...)
+	}
+	*s.staged = b
+	s.put++
+	return s.before + len(b), nil
+}
+
+// Submit implements carrier.SignalSink.
+func (c *conn) Submit() {
+	s := &c.signals
+	if s.staged == nil {
+		return
+	}
+	s.before = c.writer.putSignals(s.staged, s.put)
+	s.staged, s.put = nil, 0
 }
 
 // Pending implements carrier.SignalSink.
 func (c *conn) Pending() int {
 	c.writer.mu.Lock()
 	defer c.writer.mu.Unlock()
-	return c.writer.signals.queued
+	s := &c.signals
+	if s.before = c.writer.signals.queued; s.staged != nil {
+		return s.before + len(*s.staged)
+	}
+	return s.before
 }
 
 // Account implements carrier.SignalSink.
@@ -212,7 +245,7 @@ func (c *conn) Account(total *atomic.Int64) {
 // Flush implements carrier.SignalSink.
 func (c *conn) Flush(now bool) {
 	if now {
-		c.writer.flushNow()
+		c.writer.FlushNow()
 		return
 	}
 	c.writer.flushSoon()
@@ -245,4 +278,56 @@ func (c *conn) Fail(r carrier.Reply) {
 	w.append(w.scratch)
 	w.signalAnswered(1)
 	w.startUnlessHeld()
+}
+
+// unwritten counts a connection's signals that were put, until they are written and answered. The writer's lock guards it.
+type unwritten struct {
+	queued  int // bytes that are pending
+	writing int // bytes that are being written
+	put     int // signals that are not answered
+	taken   int // those of them that were taken to be written
+
+	total   *atomic.Int64 // bytes that wait to be written on all connections, about; nil: nobody asks
+	counted int           // those of this connection in it
+}
+
+// countStep is the step in which bytes are counted in the total, which all connections share.
+const countStep = 16 << 10
+
+func (a *unwritten) add(signals, size int) {
+	a.put += signals
+	a.queued += size
+	a.count()
+}
+
+// take notes that all that is pending is about to be written.
+func (a *unwritten) take() { a.queued, a.writing, a.taken = 0, a.queued, a.put }
+
+func (a *unwritten) written() {
+	a.writing = 0
+	a.count()
+}
+
+// answered takes n signals out, unless the peer cannot have read so many.
+func (a *unwritten) answered(n int) bool {
+	if n > a.taken {
+		return false
+	}
+	a.put -= n
+	a.taken -= n
+	return true
+}
+
+// end drops everything.
+func (a *unwritten) end() {
+	*a = unwritten{total: a.total, counted: a.counted}
+	a.count()
+}
+
+func (a *unwritten) count() {
+	waits := a.queued + a.writing
+	if d := waits - a.counted; a.total != nil && (d >= countStep || d <= -countStep || waits == 0 && d != 0) {
+		a.counted = waits
+		a.total.Add(int64(d))
+	}
 }

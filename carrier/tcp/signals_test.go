@@ -23,7 +23,8 @@ import (
 // A streamHandler answers signals as their data says ("no": they fail), and keeps what it was told.
 type streamHandler struct {
 	*carriertest.Recorder
-	later bool // answers come from another goroutine
+	later bool          // answers come from another goroutine
+	gate  chan struct{} // signals are handled when it is closed; nil: at once
 
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -40,6 +41,9 @@ func newStreamHandler(t testing.TB, name string) *streamHandler {
 }
 
 func (h *streamHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
+	if h.gate != nil {
+		<-h.gate
+	}
 	signals = carrier.CloneSignals(nil, signals)
 	answer := func() {
 		for _, s := range signals {
@@ -204,6 +208,7 @@ func TestSignalBytes(t *testing.T) {
 		if _, err := c.Signals.Put(r, &packed); err != nil {
 			t.Fatal(err)
 		}
+		c.Signals.Submit()
 		c.Signals.Flush(true)
 		p.hear(want + "\n")
 	}
@@ -262,6 +267,7 @@ func TestPutLimits(t *testing.T) {
 		if _, err := e.toHub.Signals.Put(r, &p); err != nil {
 			t.Fatal(err)
 		}
+		e.toHub.Signals.Submit()
 		e.toHub.Signals.Flush(true)
 	}
 	e.client.until(e.ctx, t, "three", func() bool { return e.client.answered == 3 })
@@ -272,6 +278,7 @@ func TestPutLimits(t *testing.T) {
 	if _, err := e.toHub.Signals.Put(r, &p); !errors.Is(err, carrier.ErrGone) {
 		t.Error(err)
 	}
+	e.toHub.Signals.Submit()
 	e.toHub.Signals.Flush(true)
 }
 
@@ -301,6 +308,7 @@ func TestFlushWaitsForNobody(t *testing.T) {
 		if pending, err = c.Signals.Put(r, &packed); err != nil {
 			t.Fatal(err)
 		}
+		c.Signals.Submit()
 		c.Signals.Flush(n%2 == 0)
 	}
 	p.hear(`[[0,"s","e"],"` + line + "\"]\n")
@@ -318,7 +326,7 @@ func TestFlushWaitsForNobody(t *testing.T) {
 func TestPatientAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, acks: acks{patient: true}}
+		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, connecting: true}
 		var wrote []time.Duration
 		begin := time.Now()
 		reading := make(chan struct{})
@@ -371,7 +379,7 @@ func TestPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, far) }()
-		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, acks: acks{patient: true}}
+		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, connecting: true}
 		w.mu.Lock()
 		w.wrote = time.Now()
 		w.signalsDone(1)

@@ -22,13 +22,14 @@ var errWriterClosed = errors.New("tcp: connection closed")
 // connection is idle; what is put while it is busy goes out together. Its goroutine exists only while there
 // is something to write.
 type writer struct {
-	nc      listen.Conn
-	json    bool
-	timeout time.Duration
-	buffers *bufferPool
-	failed  func(error)               // called once with the error of a failed write, without a lock held
-	sent    func(id uint64)           // called before a message is written to a legacy peer
-	try     func([]byte) (int, error) // writes what it can without waiting; nil: not available
+	nc         listen.Conn
+	json       bool
+	connecting bool // this is the end that connects
+	timeout    time.Duration
+	buffers    *bufferPool
+	failed     func(error)               // called once with the error of a failed write, without a lock held
+	sent       func(id uint64)           // called before a message is written to a legacy peer
+	try        func([]byte) (int, error) // writes what it can without waiting; nil: not available
 
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do
@@ -48,33 +49,36 @@ type writer struct {
 	signals  unwritten
 	wrote    time.Time
 	scratch  []byte
-	closing  bool  // nobody waits any more
-	err      error // nothing is written any more
+	closing  bool        // nobody waits any more
+	err      error       // nothing is written any more
+	ended    atomic.Bool // either of the two
 	changed  chan struct{}
 }
 
 // putMessage queues a message. The error is [carrier.ErrGone] if nothing is written any more, or wraps [carrier.ErrLimit].
-func (w *writer) putMessage(packet []byte, id uint64) error {
+func (w *writer) putMessage(packet []byte, id uint64, with *carrier.Together) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.err != nil {
+		w.mu.Unlock()
 		return carrier.ErrGone
 	}
 	if err := w.lease.take(len(packet)); err != nil {
+		w.mu.Unlock()
 		return err
 	}
 	w.put(packet, id, len(packet))
+	w.unlockAndWrite(with)
 	return nil
 }
 
 // putReply queues a reply, for which so many bytes were reserved, and gives back what was held for the message.
-func (w *writer) putReply(packet []byte, reserved, held int) {
+func (w *writer) putReply(packet []byte, reserved, held int, with *carrier.Together) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.lease.give(held)
 	if w.err == nil {
 		w.put(packet, 0, reserved)
 	}
+	w.unlockAndWrite(with)
 }
 
 // put queues a packet; id is a message's, and 0 for a reply. So many bytes are leased for it until it is written. The lock is
@@ -90,14 +94,43 @@ func (w *writer) put(packet []byte, id uint64, charged int) {
 	if id == 0 {
 		w.replies++
 	}
-	w.start()
+}
+
+// putSignals queues so many signals, framed, in a buffer that the writer then has. It returns how many bytes of signals wait.
+func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.err != nil:
+		w.buffers.put(framed)
+		return 0
+	case w.pending == nil && (w.json || !w.unmarked):
+		w.pending = framed
+		w.signals.add(signals, len(*framed))
+	default:
+		size := w.begin()
+		*w.pending = append(*w.pending, *framed...)
+		w.signals.add(signals, len(*w.pending)-size)
+		w.buffers.put(framed)
+	}
+	return w.signals.queued
+}
+
+// begin makes sure that a packet can be appended to what is pending, whose size in bytes it returns. The lock is held.
+func (w *writer) begin() (size int) {
+	if w.pending == nil {
+		w.pending = w.buffers.get()
+	}
+	size = len(*w.pending)
+	if w.unmarked && !w.json {
+		*w.pending, w.unmarked = append(*w.pending, cborMark...), false
+	}
+	return size
 }
 
 // append appends a packet to what is pending, framed, and returns its size on the wire. The lock is held.
 func (w *writer) append(packet []byte) int {
-	if w.pending == nil {
-		w.pending = w.buffers.get()
-	}
+	before := w.begin()
 	b := *w.pending
 	if w.json {
 		b = append(b, packet...)
@@ -105,92 +138,14 @@ func (w *writer) append(packet []byte) int {
 			b = append(b, '\n')
 		}
 	} else {
-		if w.unmarked {
-			b, w.unmarked = append(b, cborMark...), false
-		}
 		b = append(carrier.AppendCBORHead(b, carrier.CBORBytes, uint64(len(packet))), packet...)
 	}
-	size := len(b) - len(*w.pending)
 	*w.pending = b
-	return size
+	return len(b) - before
 }
 
 // idle reports whether there is nothing to be written now. The lock is held.
 func (w *writer) idle() bool { return w.pending == nil && !w.acks.due() || w.err != nil }
-
-// flushNow writes what is pending on the caller's goroutine, as far as that does not block: this saves a switch to another
-// goroutine. The writer's own goroutine writes the rest.
-func (w *writer) flushNow() {
-	if w.running.Load() {
-		return
-	}
-	w.mu.Lock()
-	if w.running.Load() || w.idle() {
-		w.mu.Unlock()
-		return
-	}
-	if w.try == nil || w.pace != nil {
-		w.start()
-		w.mu.Unlock()
-		return
-	}
-	w.running.Store(true)
-	w.mu.Unlock()
-	out := w.buffers.get()
-	replies, ok := w.take(out)
-	if !ok {
-		w.buffers.put(out)
-		return
-	}
-	n, err := w.try(*out)
-	if err != nil || n < len(*out) {
-		go w.goOn(out, n, replies, err)
-		return
-	}
-	w.buffers.put(out)
-	w.written(replies, nil)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.idle() {
-		w.running.Store(false)
-		w.notify()
-		return
-	}
-	go w.run()
-}
-
-// lull is how long nothing must have been written for a packet to be taken for a lone one.
-const lull = 100 * time.Microsecond
-
-// flushSoon writes what is pending: a lone packet at once, and one of many together with those that follow it.
-func (w *writer) flushSoon() {
-	if w.running.Load() {
-		return // whoever writes looks for more under the lock before ending, and so finds what was put
-	}
-	w.mu.Lock()
-	if w.running.Load() || w.idle() {
-		w.mu.Unlock()
-		return
-	}
-	lone := time.Since(w.wrote) > lull
-	if !lone {
-		w.start()
-	}
-	w.mu.Unlock()
-	if lone {
-		w.flushNow()
-	}
-}
-
-// goOn writes the rest of what was begun, unless that has failed already, and then what is pending.
-func (w *writer) goOn(out *[]byte, n, replies int, err error) {
-	if err == nil {
-		err = w.write((*out)[n:])
-	}
-	w.written(replies, err)
-	w.buffers.put(out)
-	w.run()
-}
 
 // start starts the goroutine if it is needed. The lock is held.
 func (w *writer) start() {
@@ -332,6 +287,13 @@ func (w *writer) wait(stop <-chan struct{}, cond func() bool) bool {
 	return true
 }
 
+// check returns what cond does, which is called with the lock held.
+func (w *writer) check(cond func() bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cond()
+}
+
 // awaitChange gives up the lock, which is held, until the next change or until stop yields something. It returns false in
 // the latter case.
 func awaitChange[T any](w *writer, stop <-chan T) bool {
@@ -390,6 +352,7 @@ func (w *writer) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closing = true
+	w.ended.Store(true)
 	w.notify()
 }
 
@@ -397,6 +360,7 @@ func (w *writer) release() {
 func (w *writer) end(err error) {
 	if w.err == nil {
 		w.err = err
+		w.ended.Store(true)
 	}
 	w.pending, w.acks.done = nil, 0
 	w.signals.end()

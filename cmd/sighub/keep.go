@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -89,7 +88,6 @@ func openJournal(cfg *config.Config, log *slog.Logger) (*keeper, error) {
 	}
 	if k.folder, k.err = journalFolder(cfg); k.err == nil {
 		k.Journal, k.err = journal.Open(k.folder, journalOptions(c, log))
-		debug.FreeOSMemory() // of what reading took
 	}
 	switch {
 	case errors.Is(k.err, folder.ErrLocked):

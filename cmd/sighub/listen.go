@@ -130,8 +130,9 @@ func concerned(ev hub.Event, subscribed string) string {
 	}
 }
 
-// cursorLeft is how long the hub may take to notice that the former owner of a cursor has gone.
-const cursorLeft = 5 * time.Second
+// cursorLeft is how long the hub may take to notice that the former owner of a cursor has gone. It looks when another one wants the
+// cursor: see carrier.Prober.
+const cursorLeft = 10 * time.Second
 
 // addListener adds a listener; one with a cursor as soon as its former owner has gone.
 func addListener(ctx context.Context, r *hub.ClientRouter, sub arguments.Subscription, o hub.ListenerOptions, fn func(hub.Event)) error {

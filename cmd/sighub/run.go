@@ -103,6 +103,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
 	opened = nil
+	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
 		var limiting sync.WaitGroup
 		defer limiting.Wait()

@@ -255,7 +255,7 @@ func (f *flight) land(unsent []*line) []*line {
 }
 
 // leaving is how long the hub may take to notice that the former run of a pipe has ended.
-const leaving = 5 * time.Second
+const leaving = 10 * time.Second
 
 // Register adds the sender of an input. While the hub has not noticed yet that a former run has ended, it is asked again.
 func Register(ctx context.Context, r *hub.ClientRouter, name string, o hub.SenderOptions) (*hub.Sender, error) {

@@ -31,6 +31,9 @@ func NewTLS(nc net.Conn, over func(net.Conn) *tls.Conn) *TLS {
 	return &TLS{over(b), b}
 }
 
+// Below returns the connection that TLS is over.
+func (t *TLS) Below() net.Conn { return t.below.Conn }
+
 // WriteWithin writes b as [Write] does. After an error nothing more can be written.
 func (t *TLS) WriteWithin(b []byte, idle time.Duration, end time.Time) error {
 	t.below.within(idle, end)

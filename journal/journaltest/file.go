@@ -77,6 +77,7 @@ func (f *File) lose() {
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
+	f.c.reads++
 	if err := f.c.faults.ReadErr; err != nil {
 		return 0, err
 	}

@@ -27,6 +27,7 @@ type Folder struct {
 	cut    bool
 	locked *lock
 	count  Count
+	reads  int
 }
 
 // Faults are what goes wrong in a Folder. The zero value of each but those that count down means that it does not; of those, it
@@ -93,6 +94,13 @@ func (c *Folder) Count() Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count
+}
+
+// Reads returns how often something was read of a file.
+func (c *Folder) Reads() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reads
 }
 
 // Cut cuts the power: from now on everything fails with [ErrCut]. A Sync that is under way has written nothing for certain.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -17,37 +19,50 @@ import (
 	"sighub/hub"
 )
 
-// measureChip counts what the firmware loses on a microcontroller with a small ring, while the hub commits as seldom as it ever does.
+// measureChip counts what the firmware loses on microcontrollers with a small ring, while the hub commits as seldom as it ever does.
 func measureChip(ctx context.Context, b *bench, t *table) error {
 	if b.chip == "" || b.firmware == "" {
 		return errors.New("--chip and --firmware say where the simulator and its program are")
 	}
-	for _, rate := range []int{1, 5, 20} {
-		if err := b.chipAt(ctx, t, rate); err != nil {
-			return fmt.Errorf("at %d readings/s: %w", rate, err)
+	for _, m := range []struct{ chips, rate int }{{1, 1}, {1, 5}, {1, 20}, {2, 20}} {
+		what := fmt.Sprintf("ATmega328P with the library's own ring, %d readings/s", m.rate)
+		if m.chips > 1 {
+			what = fmt.Sprintf("%d of them at once", m.chips)
 		}
+		gaps, heard, err := b.chipsAt(ctx, m.chips, m.rate)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		t.row(what+": gaps", gaps, "", 0)
+		t.least("of these, heard", heard, "a second", 0.9*float64(m.chips*m.rate))
 	}
 	return nil
 }
 
-func (b *bench) chipAt(ctx context.Context, t *table, rate int) error {
+// chipsAt has so many microcontrollers take so many readings a second each. It returns how many gaps a hub has told of, and how many
+// readings a second it has told.
+func (b *bench) chipsAt(ctx context.Context, chips, rate int) (told, heard float64, err error) {
 	dir, remove, err := b.temp()
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer remove()
-	line := filepath.Join(dir, "line")
-	h, err := b.startHub(ctx, hubOptions{state: filepath.Join(dir, "state"), serial: []string{line}})
+	var lines, serial []string
+	for i := range chips {
+		lines = append(lines, filepath.Join(dir, fmt.Sprint("line", i)))
+		serial = append(serial, fmt.Sprintf("%s?name=chip%d&naming={device}.{sender}", lines[i], i))
+	}
+	h, err := b.startHub(ctx, hubOptions{state: filepath.Join(dir, "state"), serial: serial})
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer h.stop()
 	if err := h.useUp(ctx); err != nil { // before the microcontroller makes it commit
-		return err
+		return 0, 0, err
 	}
 	c, err := h.client(ctx)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer c.close()
 	var readings, gaps atomic.Int64
@@ -58,47 +73,55 @@ func (b *bench) chipAt(ctx context.Context, t *table, rate int) error {
 			gaps.Add(1)
 		case ev.Name == "lux" || ev.Name == "temp":
 			readings.Add(1)
-		case ev.Name == hub.Connect && ev.Sender == "board":
+		case ev.Name == hub.Connect && strings.HasSuffix(ev.Sender, ".board"):
 			connected <- struct{}{}
 		}
 	})
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	chip, err := b.startChip(ctx, dir, line)
-	if err != nil {
-		return err
+	var running []func()
+	defer func() {
+		for _, end := range running {
+			end()
+		}
+	}()
+	for i, line := range lines {
+		end, err := b.startChip(ctx, line, i+1)
+		if err != nil {
+			return 0, 0, err
+		}
+		running = append(running, end)
 	}
-	defer chip()
-	select {
-	case <-connected:
-	case <-time.After(patience):
-		return fmt.Errorf("the microcontroller does not connect: %s", h.said())
-	case <-ctx.Done():
-		return ctx.Err()
+	for i := range lines {
+		select {
+		case <-connected:
+		case <-time.After(patience):
+			return 0, 0, fmt.Errorf("%d of %d microcontrollers connect: %s", i, chips, h.said())
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
 	}
-	// It has two readings each period.
-	if _, err := c.RemoteRequest(ctx, "board", "period", 2000/rate); err != nil {
-		return err
+	for i := range lines { // each has two readings in each period
+		if _, err := c.RemoteRequest(ctx, fmt.Sprintf("chip%d.board", i), "period", 2000/rate); err != nil {
+			return 0, 0, err
+		}
 	}
 	before, start := readings.Load(), time.Now()
 	if err := pause(ctx, b.span(15*time.Second, time.Minute)); err != nil {
-		return err
+		return 0, 0, err
 	}
-	measured := float64(readings.Load()-before) / time.Since(start).Seconds()
-	t.row(fmt.Sprintf("ATmega328P with the library's own ring, %d readings/s: gaps", rate), float64(gaps.Load()), "", 0)
-	t.least("of these, heard", measured, "a second", 0.9*float64(rate))
-	return nil
+	return float64(gaps.Load()), float64(readings.Load()-before) / time.Since(start).Seconds(), nil
 }
 
-// startChip starts the simulator. end ends it.
-func (b *bench) startChip(ctx context.Context, dir, line string) (end func(), err error) {
-	log, err := os.Create(filepath.Join(dir, "chip.log"))
+// startChip starts the simulator of a microcontroller, whose identity follows from the seed. end ends it.
+func (b *bench) startChip(ctx context.Context, line string, seed int) (end func(), err error) {
+	log, err := os.Create(line + ".log")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the child has its own
-	cmd := exec.CommandContext(ctx, b.chip, "--link", line, "--saw", "0:0:4990:7", "--saw", "1:300:1400:11", b.firmware)
+	cmd := exec.CommandContext(ctx, b.chip, "--link", line, "--seed", strconv.Itoa(seed), "--saw", "0:0:4990:7", "--saw", "1:300:1400:11", b.firmware)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := cmd.StdinPipe()

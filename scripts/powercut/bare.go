@@ -157,7 +157,7 @@ func (b *bare) send(ctx context.Context, enough int) error {
 		g.Mark(markPrefix+sender, binary.AppendUvarint(nil, uint64(n)))
 		b.d.Note(sent{sender, n})
 		b.mu.Lock()
-		t := g.Append(false)
+		t := g.Append(0)
 		b.pledge(t, acked{sender, n})
 		b.mu.Unlock()
 		switch b.rng.IntN(6) {

@@ -30,6 +30,11 @@ const (
 
 // Do does a piece of work when its turn has come, unless ctx is done before.
 func (p *Pace) Do(ctx context.Context, work func()) {
+	p.DoOrWait(ctx, func() time.Duration { work(); return 0 })
+}
+
+// DoOrWait is Do for work that returns for how long it has only waited. That does not count.
+func (p *Pace) DoOrWait(ctx context.Context, work func() (waited time.Duration)) {
 	if turn := p.enter(time.Now()); turn != nil {
 		select {
 		case <-turn.Value.(chan struct{}):
@@ -38,9 +43,9 @@ func (p *Pace) Do(ctx context.Context, work func()) {
 			return
 		}
 	}
-	began := time.Now()
-	defer func() { p.end(time.Since(began)) }()
-	work()
+	began, waited := time.Now(), time.Duration(0)
+	defer func() { p.end(time.Since(began) - waited) }()
+	waited = work()
 }
 
 // enter returns the place in the queue, or nil if the work may begin at once.

@@ -20,6 +20,7 @@ var (
 // An Owner is whoever has a cursor.
 type Owner interface {
 	Gone() bool
+	Left() bool // it has gone, and nothing comes of it any more
 	String() string
 }
 
@@ -69,7 +70,7 @@ func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, p
 	switch {
 	case before == nil && len(cs.all) >= cs.most:
 		return nil, at, false, fmt.Errorf("%w: there are %d cursors: remove one that nobody needs", carrier.ErrLimit, cs.most)
-	case before != nil && before.owner != nil && !before.owner.Gone():
+	case before != nil && before.owner != nil && !before.owner.Left():
 		return nil, at, false, fmt.Errorf("%w: %s, by %s", ErrTaken, name, before.owner)
 	}
 	c = &Cursor{set: cs, name: name, owner: o, at: at}
@@ -84,6 +85,16 @@ func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, p
 		c.keep()
 	}
 	return c, c.at, known, nil
+}
+
+// Owner returns the owner of a cursor; nil if it has none.
+func (cs *Cursors) Owner(name string) Owner {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c := cs.all[name]; c != nil {
+		return c.owner
+	}
+	return nil
 }
 
 // Move moves the cursor to a position, after so many events. It does nothing for a cursor that its owner has lost.

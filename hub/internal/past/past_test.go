@@ -130,6 +130,7 @@ func TestHeard(t *testing.T) {
 type person struct{ gone bool }
 
 func (p *person) Gone() bool     { return p.gone }
+func (p *person) Left() bool     { return p.gone }
 func (p *person) String() string { return "somebody" }
 
 // TestCursors: who has a cursor, where it is, and what the journal is told.

@@ -48,7 +48,7 @@ func TestSums(t *testing.T) {
 		}
 		g.Add(journal.Event{Topic: topic, Connection: 1, Seq: uint64(i), Time: at.UnixNano(), Data: []byte{byte(i % 24)}})
 	}
-	g.Append(false)
+	g.Append(0)
 	if err := j.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}

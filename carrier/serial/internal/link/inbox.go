@@ -5,6 +5,7 @@ import "sighub/carrier/serial/internal/wire"
 // An Incoming is a reliable frame of the other end's, kept until it cannot come again.
 type Incoming struct {
 	number    uint8
+	readings  int // bytes of them; 0: it is a message
 	answered  bool
 	Abandoned bool // the other end no longer waits for the answer
 	takenBack bool // it counts as if it had not come, and will come again
@@ -153,6 +154,16 @@ func (b *inbox) open() (n int) {
 		}
 	}
 	return n
+}
+
+// readings returns how many bytes of readings were taken and not answered.
+func (b *inbox) readings() (bytes int) {
+	for _, s := range b.slots {
+		if s != nil && !s.answered && !s.Abandoned {
+			bytes += s.readings
+		}
+	}
+	return bytes
 }
 
 // forget drops what is known of all frames before the next one, which the other end has forgotten, too.

@@ -110,6 +110,9 @@ func (l *Link) Answer(in *Incoming, reply []byte) bool { return l.in.answer(in, 
 // Full reports whether the other end may send no further frame until one is answered.
 func (l *Link) Full() bool { return l.in.open() >= l.limits.window }
 
+// UnansweredReadings returns how many bytes of readings the other end keeps because they are not answered yet. It may have more.
+func (l *Link) UnansweredReadings() int { return l.in.readings() }
+
 // Consumed notes that the owner has dealt with a reliable frame.
 func (l *Link) Consumed() { l.backlog-- }
 
@@ -139,6 +142,9 @@ func (l *Link) receive(now time.Time, f wire.Frame, arrivals []Arrival) []Arriva
 		}
 		l.frameMissing = false
 		l.numbered, in.prompt = true, now.Sub(l.answered) < promptly
+		if f.Kind == wire.FrameEvent {
+			in.readings = len(f.Payload)
+		}
 		l.backlog++
 		return append(arrivals, Arrival{In: in, Kind: f.Kind, Payload: append([]byte(nil), f.Payload...)})
 	case wire.FrameAck:

@@ -20,16 +20,16 @@ func TestAccount(t *testing.T) {
 			t.Errorf("the total is %d, not %d", got, n)
 		}
 	}
-	a.add(countStep - 1)
+	a.add(1, countStep-1)
 	want(0)
-	a.add(20)
-	b.add(2 * countStep)
+	a.add(1, 20)
+	b.add(1, 2*countStep)
 	want(3*countStep + 19)
 	if a.answered(1) {
 		t.Error("one that is not taken is answered")
 	}
 	a.take()
-	a.add(10)
+	a.add(1, 10)
 	want(3*countStep + 19)
 	if !a.answered(2) || a.answered(1) {
 		t.Error("two were taken to be written")
@@ -74,6 +74,7 @@ func TestRepliesBesideSignals(t *testing.T) {
 			t.Fatal(pending, err)
 		}
 	}
+	c.Signals.Submit()
 	p.say(`{"id":1,"method":"echo","params":5}`)
 	p.hear(`[[0,"s","e",7],"` + text + `"]` + "\n")
 	for range 199 {

@@ -1,0 +1,105 @@
+package tcp
+
+import (
+	"runtime"
+	"time"
+
+	"sighub/carrier"
+)
+
+// FlushNow implements [carrier.Flusher]. It writes what is pending on the caller's goroutine, which saves a switch to another. The
+// writer's own goroutine writes what would block.
+func (w *writer) FlushNow() {
+	if w.running.Load() {
+		return
+	}
+	w.mu.Lock()
+	if w.running.Load() || w.idle() {
+		w.mu.Unlock()
+		return
+	}
+	if w.try == nil || w.pace != nil {
+		w.start()
+		w.mu.Unlock()
+		return
+	}
+	w.running.Store(true)
+	w.mu.Unlock()
+	w.writeNow()
+}
+
+// writeNow is FlushNow for whoever has set running.
+func (w *writer) writeNow() {
+	out := w.buffers.get()
+	replies, ok := w.take(out)
+	if !ok {
+		w.buffers.put(out)
+		return
+	}
+	n, err := w.try(*out)
+	if err != nil || n < len(*out) {
+		go w.goOn(out, n, replies, err)
+		return
+	}
+	w.buffers.put(out)
+	w.written(replies, nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.idle() {
+		w.running.Store(false)
+		w.notify()
+		return
+	}
+	go w.run()
+}
+
+// lull is how long nothing must have been written for a packet to be taken for a lone one.
+const lull = 100 * time.Microsecond
+
+// flushSoon writes what is pending: a lone packet at once, and one of many together with those that follow it.
+func (w *writer) flushSoon() {
+	if w.running.Load() {
+		return // whoever writes looks for more under the lock before ending, and so finds what was put
+	}
+	w.mu.Lock()
+	if w.running.Load() || w.idle() {
+		w.mu.Unlock()
+		return
+	}
+	lone := time.Since(w.wrote) > lull
+	if !lone {
+		w.start()
+	}
+	w.mu.Unlock()
+	if lone {
+		w.FlushNow()
+	}
+}
+
+// unlockAndWrite gives up the lock, and has what is pending written: together with what else is to be written because of what has
+// arrived, or by the caller at the end that connects, or by the writer's goroutine.
+func (w *writer) unlockAndWrite(with *carrier.Together) {
+	switch {
+	case w.running.Load() || w.idle() || with.Join(w):
+		w.mu.Unlock()
+	case w.connecting && w.try != nil && w.pace == nil:
+		// Callers wait for answers, each on a goroutine of its own. Those that are about to put something do so first.
+		w.running.Store(true)
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.writeNow()
+	default:
+		w.start()
+		w.mu.Unlock()
+	}
+}
+
+// goOn writes the rest of what was begun, unless that has failed already, and then what is pending.
+func (w *writer) goOn(out *[]byte, n, replies int, err error) {
+	if err == nil {
+		err = w.write((*out)[n:])
+	}
+	w.written(replies, err)
+	w.buffers.put(out)
+	w.run()
+}
