@@ -448,3 +448,27 @@ func FuzzFirst(f *testing.F) {
 		})
 	})
 }
+
+// TestProtocolThatWaits: a stranger goes when its time is over, also if its protocol does not keep to the deadline.
+func TestProtocolThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s, conns := peers(t, Options{Listeners: []net.Listener{p}}, Protocol{Name: "echo", Begins: begins("abc")})
+		far := p.dial("192.0.2.1")
+		say(t, far, "b")
+		near := <-conns
+		_ = near.SetReadDeadline(time.Time{})
+		begun := time.Now()
+		_, err := io.Copy(io.Discard, near)
+		if took := time.Since(begun); !errors.Is(err, ErrLate) || took < 10*time.Second || took > 14*time.Second {
+			t.Errorf("it goes after %v, with %v", took, err)
+		}
+		if err := near.Admit(); !errors.Is(err, ErrLate) {
+			t.Errorf("it is admitted: %v", err)
+		}
+		if n := s.Refused()["timeout"]; n != 1 {
+			t.Errorf("%d are counted", n)
+		}
+		_, _ = near.Close(), far.Close()
+	})
+}

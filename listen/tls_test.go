@@ -157,7 +157,8 @@ func TestTLS(t *testing.T) {
 func TestNoResumption(t *testing.T) {
 	s := serve(t, Options{Addresses: []Address{{At: "127.0.0.1:0"}}, Certificate: own(t)}, "abc")
 	config := insecure()
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(10)
+	cache := &countingCache{ClientSessionCache: tls.NewLRUClientSessionCache(10)}
+	config.ClientSessionCache = cache
 	config.ServerName = "hub"
 	for range 3 {
 		nc := tls.Client(dial(t, s.Addrs()[0]), config)
@@ -168,6 +169,22 @@ func TestNoResumption(t *testing.T) {
 		}
 		_ = nc.Close()
 	}
+	if cache.put > 0 {
+		t.Errorf("%d tickets were given out", cache.put)
+	}
+}
+
+// A countingCache counts the tickets that it is given.
+type countingCache struct {
+	tls.ClientSessionCache
+	put int
+}
+
+func (c *countingCache) Put(key string, s *tls.ClientSessionState) {
+	if s != nil {
+		c.put++
+	}
+	c.ClientSessionCache.Put(key, s)
 }
 
 // TestRequired: where TLS is required, clear text is closed, and a browser is told; where it is off, or there is no certificate, TLS
