@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/address"
+	"sighub/internal/config"
 	"sighub/internal/plain"
 	"sighub/internal/safetext"
 	"sighub/internal/terminal"
@@ -136,4 +138,37 @@ func fingerprint(hash [sha256.Size]byte) string {
 		parts[i] = fmt.Sprintf("%02X", b)
 	}
 	return strings.Join(parts, ":")
+}
+
+// openCertificate returns what the hub shows in TLS; nil if it shows nothing. A hub that cannot have a certificate of its own goes
+// on without TLS, unless it is configured to require it somewhere.
+func openCertificate(cfg *config.Config, log *slog.Logger) (*keys.Certificate, error) {
+	if cfg.TLS.Certificate != "" {
+		return keys.Files(cfg.TLS.Certificate, cfg.TLS.Key, log)
+	}
+	wanted, required := false, ""
+	for _, a := range cfg.Listen {
+		wanted = wanted || a.TLS != "off"
+		if a.TLS == "required" {
+			required = a.String()
+		}
+	}
+	if !wanted {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	dir, err := cfg.State, error(nil)
+	if dir == "" {
+		dir, err = usualState()
+	}
+	if err == nil {
+		var c *keys.Certificate
+		if c, err = keys.Own(filepath.Join(dir, "tls"), log); err == nil {
+			return c, nil
+		}
+	}
+	if required != "" {
+		return nil, fmt.Errorf("%s takes TLS only, and the hub has no certificate: %w", required, err)
+	}
+	log.Warn("TLS is not offered: the hub has no certificate", "folder", dir, "error", err)
+	return nil, nil //nolint:nilnil // there is none
 }

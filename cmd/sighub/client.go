@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -248,4 +249,41 @@ func unreachable(addr address.Address, err error) error {
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
+}
+
+// tls returns what the flags say about TLS.
+func (f *hubFlags) tls(addr *address.Address) (o tcp.TLS, err error) {
+	switch {
+	case addr.Network == "tls":
+	case f.Pin != "" || f.CA != "":
+		return o, usageError{fmt.Errorf("--pin and --ca are for TLS, and %s is clear text: write --hub tls://%s", addr, addr.Addr)}
+	default: // a key is shown where it can be
+		return o, nil
+	}
+	if f.Pin != "" {
+		pin, err := keys.ParsePin(f.Pin)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--pin: %s", plain.Text(err.Error()))}
+		}
+		if !addr.Pin.IsZero() && addr.Pin != pin {
+			return o, usageError{fmt.Errorf("--pin and the pin in --hub %s are not the same: leave one of them out", f.Hub)}
+		}
+		addr.Pin = pin
+	}
+	if f.CA != "" {
+		data, err := os.ReadFile(f.CA)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--ca: %w", err)}
+		}
+		o.Authorities = x509.NewCertPool()
+		if !o.Authorities.AppendCertsFromPEM(data) {
+			return o, usageError{fmt.Errorf("--ca: %s has no certificate in PEM", f.CA)}
+		}
+	}
+	if f.Key != "" {
+		if o.Key, err = keys.Client(f.Key); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
