@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/journal"
+	"sighub/listen"
+	"sighub/listen/keys"
 	"sighub/sensors"
 	"sighub/sensors/drivers"
 )
@@ -122,7 +125,7 @@ func requests(ctx context.Context, router *hub.Router) error {
 }
 
 // The following need the port 3000 or a sensor: they are compiled, and not run.
-var _ = []any{aHub, aClient, aSensor}
+var _ = []any{aHub, aSecureHub, aClient, aSensor}
 
 func aHub(ctx context.Context) error {
 	server, err := tcp.Listen("tcp://127.0.0.1:3000", tcp.Options{})
@@ -131,6 +134,22 @@ func aHub(ctx context.Context) error {
 	}
 	router := hub.NewServerRouter(hub.ServerOptions{})
 	return router.Serve(ctx, server) // until ctx is done
+}
+
+func aSecureHub(ctx context.Context, logger *slog.Logger) error {
+	certificate, err := keys.Own("/var/lib/myhub/tls", logger) // made at the first start, and renewed
+	if err != nil {
+		return err
+	}
+	below, err := listen.Open(listen.Options{
+		Addresses:   []listen.Address{{At: "tcp://0.0.0.0:3000", TLS: listen.Required}, {At: "unix:///run/myhub.sock"}},
+		Certificate: certificate,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("pin:", certificate.Pin().Short())
+	return hub.NewServerRouter(hub.ServerOptions{}).Serve(ctx, tcp.On(below, tcp.Options{}))
 }
 
 func aClient(ctx context.Context) error {

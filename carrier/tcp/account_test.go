@@ -16,7 +16,7 @@ import (
 func (h *hub) settles(want int64) {
 	h.t.Helper()
 	used := func() (n int64) {
-		for _, c := range h.door.all() {
+		for _, c := range h.all() {
 			n += c.account.Used()
 		}
 		return n
@@ -62,7 +62,7 @@ func TestNothingStaysCharged(t *testing.T) {
 		h.settles(0)
 		begun := `{"id":9,"method":"echo","params":"` + long
 		s.say(begun)
-		if err := poll(h.ctx, func() bool { return h.door.all()[0].account.Used() >= int64(len(begun)) }); err != nil {
+		if err := poll(h.ctx, func() bool { return h.all()[0].account.Used() >= int64(len(begun)) }); err != nil {
 			t.Errorf("what is begun is not charged: %v", err)
 		}
 		s.say(`"}`)

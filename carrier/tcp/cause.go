@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"sighub/carrier"
+	"sighub/listen"
 )
 
 var errStranger = carrier.NewRefusal("tcp: not a client", "stranger")
@@ -19,6 +20,10 @@ func cause(err error) error {
 		errors.Is(err, carrier.ErrLimit), errors.Is(err, carrier.ErrTimeout),
 		errors.Is(err, carrier.ErrShutdown), errors.Is(err, carrier.ErrClosed):
 		return err
+	case errors.Is(err, listen.ErrMadeWay), errors.Is(err, listen.ErrTooMuch):
+		return fmt.Errorf("%w: %w", carrier.ErrLimit, err)
+	case errors.Is(err, listen.ErrLate):
+		return fmt.Errorf("%w: %w", carrier.ErrTimeout, err)
 	case errors.Is(err, io.EOF):
 		return carrier.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded),
@@ -33,4 +38,9 @@ func cause(err error) error {
 
 func tooLarge(size uint64, limit int) error {
 	return fmt.Errorf("%w: %d bytes or more, the limit is %d", carrier.ErrTooLarge, size, limit)
+}
+
+// countedBelow reports whether the connection was ended by those who accepted it, and counted there.
+func countedBelow(err error) bool {
+	return errors.Is(err, listen.ErrMadeWay) || errors.Is(err, listen.ErrLate)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"sighub/carrier"
@@ -19,7 +18,8 @@ type Client struct {
 	addr    string
 }
 
-// NewClient returns a Client of the hub at addr, which is as in [Listen]. It connects when it is served.
+// NewClient returns a Client of the hub at addr, which is as in [Listen], or "tls://HOST:PORT" for TLS, to which "/PIN" may be
+// added, the pin of the hub's key as `sighub cert` prints it. It connects when it is served.
 func NewClient(addr string, o ClientOptions) *Client {
 	o = o.withDefaults()
 	return &Client{
@@ -52,19 +52,17 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
-	network, where, err := parseAddr(c.addr)
+	to, err := parseTarget(c.addr, c.options.TLS)
 	if err != nil {
 		return false, err
 	}
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	dialer := net.Dialer{KeepAliveConfig: keepAlive}
-	nc, err := dialer.DialContext(dialing, network, where)
+	nc, err := to.dial(dialing)
 	if err != nil {
-		return false, fmt.Errorf("tcp: cannot connect to %s: %w: %s", c.addr, err, dialHint(network, err))
+		return false, err
 	}
-
-	conn := newConn(c.peers, nc, network+"://"+where, c.options.Limits)
+	conn := newConn(c.peers, nc, to.shown, c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true
@@ -75,7 +73,7 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	}
 	err = conn.run()
 	if conn.client == 0 {
-		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", c.addr, err)
+		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", to.shown, err)
 	}
 	return true, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/listen"
 )
 
 // A fakeHub accepts one connection after the other and talks as a test says.
@@ -232,7 +233,7 @@ func TestEndBeforeHello(t *testing.T) {
 	near, far := net.Pipe()
 	read := make(chan []byte)
 	go func() { b, _ := io.ReadAll(far); read <- b }()
-	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true}, near, "pipe", Limits{}.withDefaults())
+	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true}, listen.Plain(near), "pipe", Limits{}.withDefaults())
 	c.speak(carrier.CBOR)
 	c.writer.unmarked = true
 	c.fail(carrier.ErrShutdown)

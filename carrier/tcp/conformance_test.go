@@ -14,6 +14,8 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/listen"
+	"sighub/listen/keys"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,10 +45,19 @@ func TestConformance(t *testing.T) {
 }
 
 func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
+	return connectTLS(t, addr, codec, nil, nil)
+}
+
+// connectTLS connects over TLS if there is a certificate.
+func connectTLS(t testing.TB, addr string, codec carrier.Codec, certificate *keys.Certificate, o *TLS) *carriertest.Pair {
+	dialRaw := dialRaw
+	if certificate != nil {
+		dialRaw = dialTLS
+	}
 	limits := Limits{MaxMessage: 64 << 10}
 	limits.WriteTimeout = time.Second
 	limits.Signals = 300 // so that windows are filled again and again
-	hub, err := Listen(addr, Options{Limits: limits})
+	hub, err := Listen(addr, Options{Limits: limits, Certificate: certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +65,7 @@ func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 	line := newCable(t, hub.Addr())
 	var failed atomic.Int64
 	dial := func() carrier.Carrier {
-		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits, Failed: func(error) { failed.Add(1) }})
+		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits, TLS: o, Failed: func(error) { failed.Add(1) }})
 	}
 	raw := func(b string) {
 		nc := dialRaw(t, hub.Addr())
@@ -96,7 +107,7 @@ func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
 
 func dialRaw(t testing.TB, addr string) net.Conn {
 	t.Helper()
-	network, where, err := parseAddr(addr)
+	network, where, err := listen.ParseAddr(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +174,7 @@ func (c *cable) accept() {
 		if err != nil {
 			return
 		}
-		network, where, _ := parseAddr(c.hub)
+		network, where, _ := listen.ParseAddr(c.hub)
 		far, err := net.Dial(network, where)
 		if err != nil {
 			_ = near.Close()

@@ -1,12 +1,10 @@
 package tcp
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -14,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
 
 const (
@@ -25,9 +24,8 @@ const (
 // the handler; a writer has another while there is something to write.
 type conn struct {
 	peers    *peers
-	nc       net.Conn
+	nc       listen.Conn
 	addr     string
-	place    string // what may be one client with many connections: see placeOf
 	refusals carrier.Refusals
 	account  *carrier.Account // of what this end holds for the peer; nil at the end that connects
 	limits   Limits
@@ -36,8 +34,8 @@ type conn struct {
 
 	// greet is given what comes before the client is announced.
 	greet func(c *conn, m *carrier.Message, packed []byte, held int)
-	// door is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
-	door *door
+	// accepted is set at the hub's end. There the first byte decides the dialect, and what is begun has a deadline.
+	accepted bool
 
 	// The following are set by the reading goroutine, before the client is announced.
 	split          splitter
@@ -51,9 +49,8 @@ type conn struct {
 
 	// Of the reading goroutine.
 	together carrier.Together
-	frames   int  // complete ones so far
-	awaited  int  // the frame whose deadline is set; -1: none
-	told     bool // a stranger was answered
+	frames   int // complete ones so far
+	awaited  int // the frame whose deadline is set; -1: none
 
 	closing atomic.Bool
 	failed  chan struct{} // closed when everyone who waited has been told
@@ -65,11 +62,9 @@ type conn struct {
 	timed   uint64         // the message that it is for
 	probed  *time.Timer    // ends probing the peer; nil: it is not probed
 	timers  sync.WaitGroup // these timers, until they are stopped or their functions have returned
-
-	silent *list.Element // under the door's lock: while nothing was said
 }
 
-func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
+func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 	c := &conn{
 		peers:          p,
 		nc:             nc,
@@ -93,7 +88,7 @@ func newConn(p *peers, nc net.Conn, addr string, l Limits) *conn {
 		connecting: p.connecting,
 	}
 	c.writer.try = tryWriter(nc)
-	setUserTimeout(nc, l.WriteTimeout)
+	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }
 
@@ -125,11 +120,11 @@ func (c *conn) run() error {
 		c.writer.awaitReplies(flushTime)
 	}
 	c.end(cause(err), reading)
-	if why := carrier.Cause(c.cause()); why != carrier.CauseOther {
+	if why := carrier.Cause(c.cause()); why != carrier.CauseOther && !countedBelow(err) {
 		c.count(why)
 	}
 	c.writer.flush(time.Now().Add(flushTime))
-	if !errors.Is(err, io.EOF) && (c.split != nil || c.told) {
+	if !errors.Is(err, io.EOF) && c.split != nil {
 		c.linger()
 	}
 	_ = c.nc.Close() // reading and writing have reported any error
@@ -227,8 +222,7 @@ func (c *conn) writeFailed(err error) {
 // linger lets the peer read what was written last: closing a connection while something unread lies in it
 // resets it, and the peer may then lose even what it has received.
 func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if c.nc.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	// Many may wait here, so they have no buffers while nothing comes.

@@ -13,6 +13,9 @@
 // The keys of a message are names or small integers (see [carrier.Keys]); a client whose first message has
 // integers gets integers.
 //
+// A hub may speak TLS at the same port, and a client then knows it by the pin of its key: see [Options].Certificate and
+// [ClientOptions].TLS. Connections come from package listen, which also bounds strangers.
+//
 // # Hello
 //
 // A client's first message may be hello, with the params protocol (1), name, window and max_message. The hub

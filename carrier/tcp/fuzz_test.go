@@ -3,39 +3,99 @@ package tcp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/listen"
 )
 
 // A pipeHub is a Server whose clients come through pipes within the process.
 type pipeHub struct {
 	*Server
 	*carriertest.Recorder
+	t     testing.TB
+	pipes *pipes
+}
+
+// pipes are a listener whose connections are made within the process.
+type pipes struct {
+	accept chan net.Conn
+	closed chan struct{}
+	close  func()
+	made   atomic.Int64
+}
+
+func newPipes() *pipes {
+	p := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	return p
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case nc := <-p.accept:
+		return nc, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.close(); return nil }
+func (p *pipes) Addr() net.Addr { return pipeAddr("hub") }
+
+type pipeAddr string
+
+func (a pipeAddr) Network() string { return "pipe" }
+func (a pipeAddr) String() string  { return string(a) }
+
+// A pipeEnd is the hub's end of a pipe.
+type pipeEnd struct {
+	net.Conn
+	addr   pipeAddr
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (e *pipeEnd) RemoteAddr() net.Addr { return e.addr }
+
+func (e *pipeEnd) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return e.Conn.Close()
 }
 
 func newPipeHub(t testing.TB, l Limits) *pipeHub {
-	h := &pipeHub{
-		Server:   newServer(Options{Limits: l}),
-		Recorder: carriertest.NewRecorder(t, "hub"),
+	t.Helper()
+	p := newPipes()
+	below, err := listen.Open(listen.Options{Listeners: []net.Listener{p}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	h.Server.addr, h.Server.peers.handler = "pipe://hub", h.Recorder
+	h := &pipeHub{Server: On(below, Options{Limits: l}), Recorder: carriertest.NewRecorder(t, "hub"), t: t, pipes: p}
+	serveCarrier(t, h.Server, h.Recorder)
 	return h
 }
 
 // connect returns the client's end of a new pipe, and a function that waits until the hub's has ended.
 func (h *pipeHub) connect() (net.Conn, func()) {
 	near, far := net.Pipe()
-	c := h.admit(near)
-	var serving sync.WaitGroup
-	serving.Go(func() { h.serve(c) })
-	return far, serving.Wait
+	end := &pipeEnd{Conn: near, addr: pipeAddr(fmt.Sprint(h.pipes.made.Add(1))), closed: make(chan struct{})}
+	h.pipes.accept <- end
+	return far, func() {
+		<-end.closed
+		isEnd := func(c *conn) bool { return c.nc.RemoteAddr() == end.addr }
+		if err := poll(context.Background(), func() bool { return !slices.ContainsFunc(h.all(), isEnd) }); err != nil {
+			h.t.Error(err)
+		}
+	}
 }
 
 // FuzzServerStream: whatever a client sends, in whatever pieces, the server neither panics nor hangs nor keeps
@@ -75,8 +135,8 @@ func FuzzServerStream(f *testing.F) {
 		ended()
 		reading.Wait()
 		n.echoes()
-		if s := h.Stats(); s.Clients != 1 || len(h.door.all()) != 1 {
-			t.Errorf("%d clients and %d connections are left, of 1", s.Clients, len(h.door.all()))
+		if s := h.Stats(); s.Clients != 1 || len(h.all()) != 1 {
+			t.Errorf("%d clients and %d connections are left, of 1", s.Clients, len(h.all()))
 		}
 		_ = neighbour.Close()
 		neighbourEnded()
@@ -149,7 +209,7 @@ func TestComeAndGo(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if s := h.Stats(); s.Clients != 0 || len(h.door.all()) != 0 {
+	if s := h.Stats(); s.Clients != 0 || len(h.all()) != 0 {
 		t.Errorf("left: %+v", s)
 	}
 }

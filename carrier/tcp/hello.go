@@ -63,7 +63,9 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 		c.codec = keyStyle(packed)
 	}
 	if m.Method != methodHello {
-		s.door.spoke(c)
+		if !c.letIn(m, held) {
+			return
+		}
 		c.announce("")
 		c.deliver(m, held)
 		return
@@ -76,7 +78,9 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 		c.reply(m.ID, carrier.Failed(err), held)
 		return
 	}
-	s.door.spoke(c) // before it is told that it is welcome
+	if !c.letIn(m, held) { // before it is told that it is welcome
+		return
+	}
 	c.agree(h)
 	welcome := carrier.Object{
 		{Key: "protocol", Value: Protocol},
@@ -90,6 +94,16 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 	}
 	c.reply(m.ID, carrier.Done(welcome), held)
 	c.announce(h.name)
+}
+
+// letIn ends that the client is a stranger. It reports false if the client has gone meanwhile.
+func (c *conn) letIn(m *carrier.Message, held int) bool {
+	err := c.nc.Admit()
+	if err != nil {
+		c.reply(m.ID, carrier.Failed(err), held)
+		c.fail(cause(err))
+	}
+	return err == nil
 }
 
 // agree applies what the two ends have told each other.

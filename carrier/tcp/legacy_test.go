@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/listen"
 )
 
 // A strictPeer reads as the first implementation of the protocol does: one recv of 4,096 bytes is one JSON value,
@@ -212,7 +213,7 @@ func TestLegacyReplyTimeout(t *testing.T) {
 func TestPace(t *testing.T) {
 	near, far := net.Pipe()
 	s := newSpeaker(t, far)
-	w := &writer{nc: near, json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: time.Hour}}
+	w := &writer{nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: time.Hour}}
 	defer func() {
 		_ = near.Close()
 		w.close()
@@ -247,7 +248,7 @@ func TestPaceOfALatePeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &writer{
-			nc: near, json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: 20 * time.Millisecond},
+			nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: 20 * time.Millisecond},
 		}
 		defer func() {
 			_ = near.Close()

@@ -8,10 +8,14 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen/keys"
 )
 
 // Protocol is the version of the protocol that hello asks for and grants.
 const Protocol = 1
+
+// ALPN is what the protocol is called in TLS.
+const ALPN = "sighub/1"
 
 // Limits bound what one connection may cost. For each of them, zero or less stands for the default.
 type Limits struct {
@@ -92,6 +96,9 @@ type Options struct {
 	// SocketGroup is the group of a Unix socket's file, by name or number. Default: the system's choice.
 	SocketGroup string
 
+	// Certificate is what is shown in TLS, which clients may speak then, at the same address. Default: they may not.
+	Certificate *keys.Certificate
+
 	Limits Limits
 
 	// Budget bounds the memory of what is held for all clients: messages that are not complete or not answered, and what
@@ -123,6 +130,9 @@ type ClientOptions struct {
 	// Codec is the dialect to speak: [carrier.CBOR], [carrier.CBORText] or [carrier.JSON]. Default CBOR; a
 	// hub that knows no hello needs JSON.
 	Codec carrier.Codec
+
+	// TLS, if not nil, has the client speak TLS, as it does for every address that begins with tls://.
+	TLS *TLS
 
 	// DialTimeout is how long one try to connect may take, including the answer to hello. Default 5 s.
 	DialTimeout time.Duration

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/listen"
 )
 
 // While a peer is probed, its system is asked each second whether it is there. It answers whatever the peer's program does. Six
@@ -24,10 +25,6 @@ func (s *Server) Probe(id carrier.ClientID) {
 
 // probe finds out soon whether the peer has vanished, unless that is being done.
 func (c *conn) probe() {
-	tc, ok := c.nc.(*net.TCPConn)
-	if !ok {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.why != nil || c.probed != nil {
@@ -35,16 +32,16 @@ func (c *conn) probe() {
 	}
 	// With a user timeout, a single question without an answer would be enough after a long silence. What was written is
 	// acknowledged, or has its time again when the timeout is set again.
-	setUserTimeout(tc, 0)
-	_ = tc.SetKeepAliveConfig(probing) // fails only when the connection is closed
+	if !c.nc.KeepAlive(probing, 0) {
+		return
+	}
 	c.timers.Add(1)
 	c.probed = time.AfterFunc(probeTime, func() {
 		defer c.timers.Done()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.probed = nil
-		setUserTimeout(tc, c.limits.WriteTimeout)
-		_ = tc.SetKeepAliveConfig(keepAlive) // likewise
+		c.nc.KeepAlive(listen.KeepAlive, c.limits.WriteTimeout)
 	})
 }
 

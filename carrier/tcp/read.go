@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"slices"
 	"time"
 
 	"sighub/carrier"
+	"sighub/listen"
 )
 
 const (
@@ -20,8 +20,8 @@ const (
 
 // A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
 type reader struct {
-	nc    net.Conn
-	raw   *rawReader  // nil: not available
+	nc    listen.Conn
+	raw   *rawReader  // nil: not available, or the peer is a stranger yet
 	small *bufferPool // of smallRead bytes
 	large *bufferPool // of largeRead bytes
 	buf   *[]byte     // nil: none is lent
@@ -80,7 +80,7 @@ func (r *reader) enlarge(more bool) {
 }
 
 func (c *conn) newReader() *reader {
-	return &reader{nc: c.nc, raw: newRawReader(c.nc), small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+	return &reader{nc: c.nc, small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
 }
 
 // read reads until the connection ends, and returns why it did.
@@ -88,6 +88,9 @@ func (c *conn) read() error {
 	r := c.newReader()
 	defer r.release()
 	for !c.closing.Load() {
+		if r.raw == nil && (c.client != 0 || !c.accepted) {
+			r.raw = newRawReader(c.nc)
+		}
 		c.setDeadline()
 		data, err := r.read()
 		full := len(data) >= smallRead // so there may be more
@@ -119,12 +122,9 @@ func (c *conn) read() error {
 // when its first bytes were read. A peer that says nothing between messages may do so for as long as it likes.
 func (c *conn) setDeadline() {
 	switch {
-	case c.door == nil:
+	case !c.accepted:
 	case c.client == 0:
-		if c.awaited < 0 {
-			c.awaited = 0
-			c.await(c.limits.HelloTimeout)
-		}
+		c.awaited = 0 // the deadline was set when it connected
 	case c.split.partial():
 		if c.awaited != c.frames {
 			c.awaited = c.frames
@@ -222,12 +222,15 @@ func (c *conn) cut(data []byte) (rest []byte, f frame, ok bool) {
 // guess selects the dialect by the first byte.
 func (c *conn) guess(first []byte) error {
 	switch {
-	case first[0] == '{' || isSpace(first[0]):
+	case beginsJSON(first[0]):
 		c.speak(carrier.JSON)
-	case first[0] == cborMark[0]:
+	case beginsCBOR(first[0]):
 		c.speak(carrier.CBOR)
 	default:
-		return c.dismiss(first)
+		return errStranger
 	}
 	return nil
 }
+
+func beginsJSON(first byte) bool { return first == '{' || isSpace(first) }
+func beginsCBOR(first byte) bool { return first == cborMark[0] }

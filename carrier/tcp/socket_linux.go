@@ -3,18 +3,17 @@ package tcp
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
-	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sighub/listen"
 )
 
 // unacknowledged returns how many bytes were written that the other end's system has not acknowledged (on a
 // Unix socket: that the other end has not read).
-func unacknowledged(nc net.Conn) (n int) {
+func unacknowledged(nc listen.Conn) (n int) {
 	control(nc, func(fd int) {
 		if got, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil {
 			n = got
@@ -23,40 +22,15 @@ func unacknowledged(nc net.Conn) (n int) {
 	return n
 }
 
-// setUserTimeout bounds how long written bytes may stay unacknowledged: keep-alive does not work while there
-// are any (tcp(7), TCP_USER_TIMEOUT).
-func setUserTimeout(nc net.Conn, d time.Duration) {
-	if _, ok := nc.(*net.TCPConn); !ok {
-		return
-	}
-	control(nc, func(fd int) {
-		// A system that refuses it keeps its own, longer timeout.
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
-	})
-}
-
-// peerUser returns the number of the user whose program is at the other end of a Unix socket; empty if that is not known.
-func peerUser(nc net.Conn) (user string) {
-	if _, ok := nc.(*net.UnixConn); !ok {
-		return ""
-	}
-	control(nc, func(fd int) {
-		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			user = strconv.FormatUint(uint64(cred.Uid), 10)
-		}
-	})
-	return user
-}
-
-func control(nc net.Conn, f func(fd int)) {
+func control(nc listen.Conn, f func(fd int)) {
 	if raw := rawConn(nc); raw != nil {
 		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
 	}
 }
 
-// rawConn returns the connection's socket, or nil if it is not one.
-func rawConn(nc net.Conn) syscall.RawConn {
-	if sc, ok := nc.(syscall.Conn); ok {
+// rawConn returns the connection's socket, or nil if there is none.
+func rawConn(nc listen.Conn) syscall.RawConn {
+	if sc := nc.Raw(); sc != nil {
 		if raw, err := sc.SyscallConn(); err == nil {
 			return raw
 		}
@@ -66,7 +40,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 
 // tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had. The function
 // returns only errors of the system, which tells each of them once. Others are met again by whoever writes next.
-func tryWriter(nc net.Conn) func([]byte) (int, error) {
+func tryWriter(nc listen.Conn) func([]byte) (int, error) {
 	raw := rawConn(nc)
 	if raw == nil {
 		return nil
@@ -93,7 +67,7 @@ type rawReader struct {
 }
 
 // newRawReader returns nil where there is no socket.
-func newRawReader(nc net.Conn) *rawReader {
+func newRawReader(nc listen.Conn) *rawReader {
 	raw := rawConn(nc)
 	if raw == nil {
 		return nil

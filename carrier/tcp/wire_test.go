@@ -367,7 +367,7 @@ func TestMaxClients(t *testing.T) {
 	h.speaker().hearEnd()
 	first.echoes()
 	_ = second.nc.Close()
-	if err := poll(h.ctx, func() bool { return len(h.door.all()) == 1 }); err != nil {
+	if err := poll(h.ctx, func() bool { return len(h.all()) == 1 }); err != nil {
 		t.Fatal(err)
 	}
 	h.greeted(Options{}).echoes()

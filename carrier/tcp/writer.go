@@ -3,8 +3,6 @@ package tcp
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,10 +10,8 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
-
-// maxWrite is how many bytes are written at a time: the write timeout is for each of these.
-const maxWrite = 64 << 10
 
 // keepBuffer is the capacity up to which a buffer is kept for reuse. It has some room beyond a peer's pending signals.
 const keepBuffer = 2 * carrier.PendingLimit
@@ -26,7 +22,7 @@ var errWriterClosed = errors.New("tcp: connection closed")
 // connection is idle; what is put while it is busy goes out together. Its goroutine exists only while there
 // is something to write.
 type writer struct {
-	nc         net.Conn
+	nc         listen.Conn
 	json       bool
 	connecting bool // this is the end that connects
 	timeout    time.Duration
@@ -261,29 +257,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 // for, but not for as long as it likes.
 const patience = 4
 
-func (w *writer) write(b []byte) error {
-	var end time.Time
-	for len(b) > 0 {
-		now := time.Now()
-		if end.IsZero() {
-			end = w.due(now)
-		}
-		by := now.Add(w.timeout)
-		if by.After(end) {
-			by = end
-		}
-		part := b[:min(len(b), maxWrite)]
-		if err := w.nc.SetWriteDeadline(by); err != nil {
-			return err
-		}
-		n, err := w.nc.Write(part)
-		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || by.Equal(end)) {
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
-}
+func (w *writer) write(b []byte) error { return w.nc.WriteWithin(b, w.timeout, w.due(time.Now())) }
 
 // due returns when a write must have ended that begins now. The packets for a legacy peer are written one by one: those that
 // waited at one time have one time together.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,8 +13,10 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/plain"
 	"sighub/internal/terminal"
 	"sighub/journal/folder"
+	"sighub/listen/keys"
 )
 
 type checkCommand struct {
@@ -79,6 +82,11 @@ func systemFindings(cfg *config.Config) (list []*config.Error) {
 		}
 	}
 	list = append(list, journalFindings(cfg)...)
+	if cfg.TLS.Certificate != "" {
+		if _, err := keys.Files(cfg.TLS.Certificate, cfg.TLS.Key, slog.New(slog.DiscardHandler)); err != nil {
+			list = append(list, cfg.Warn(config.TLSPlace, "%s", plain.Text(err.Error())))
+		}
+	}
 	for _, a := range cfg.Listen {
 		if err := tryAddress(a); err != nil {
 			list = append(list, cfg.Warn(config.AddressPlace(a.String()), "the hub cannot listen at %s: %v", a, err))

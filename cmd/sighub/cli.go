@@ -36,6 +36,7 @@ type commands struct {
 	History  historyCommand  `cmd:"" help:"Print what the hub has on record of a sender."`
 	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
 	Clients  clientsCommand  `cmd:"" help:"List the clients, and what the hub refused of them."`
+	Cert     certCommand     `cmd:"" help:"Print the hub's certificate for TLS, and the pin of its key."`
 	Cursors  cursorsCommand  `cmd:"" help:"List how far listeners have come, or forget it."`
 	Journal  journalCommand  `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
 	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`

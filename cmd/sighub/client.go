@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -12,14 +13,19 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/internal/address"
 	"sighub/internal/plain"
+	"sighub/listen/keys"
 )
 
 // hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
-	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port or unix:///path."`
+	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path."`
+	Pin string `env:"SIGHUB_PIN" placeholder:"PIN" help:"Over TLS: the pin of the hub's key, as sighub cert prints it there, if it is not in the address."`
+	CA  string `name:"ca" env:"SIGHUB_CA" placeholder:"FILE" help:"Over TLS, without a pin: the authorities that may vouch for the hub, in PEM. Default: the system's."`
+	Key string `env:"SIGHUB_KEY" placeholder:"FILE" help:"Over TLS: the file of a key by which the hub knows you; it is made if it is not there."`
 
 	legacy  bool // the server knows no hello; with sets it
 	lingers bool // the connection lasts until the command has ended, also if it is interrupted
@@ -36,9 +42,13 @@ const legacyAfter = 1500 * time.Millisecond
 // later, the user is told, and it is made again. A server that does not understand CBOR, such as the original pysig, is spoken to
 // in JSON.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
-	addr, err := address.Parse(f.Hub)
+	addr, err := address.ParseHub(f.Hub)
 	if err != nil {
 		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
+	}
+	secure, err := f.tls(&addr)
+	if err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -46,7 +56,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	if f.lingers {
 		connected = context.WithoutCancel(ctx)
 	}
-	first := newAttempt(connected, s, addr, name, carrier.CBOR)
+	first := newAttempt(connected, s, addr, secure, name, carrier.CBOR)
 	defer first.end()
 	firstFailed := first.failed
 	patience := time.NewTimer(legacyAfter)
@@ -55,7 +65,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-first.connected:
 		return withRemedy(use(ctx, first.router))
 	case err = <-firstFailed:
-		if isDialing(err) {
+		if isDialing(err) || errors.Is(err, tcp.ErrTLS) {
 			return unreachable(addr, err)
 		}
 		firstFailed = nil // somebody is there, who does not understand
@@ -64,7 +74,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-ctx.Done():
 		return becauseOf(ctx, nil)
 	}
-	second := newAttempt(connected, s, addr, name, carrier.JSON)
+	second := newAttempt(connected, s, addr, secure, name, carrier.JSON)
 	defer second.end()
 	secondFailed := second.failed
 	for firstFailed != nil || secondFailed != nil {
@@ -124,11 +134,12 @@ type attempt struct {
 	serving   sync.WaitGroup
 }
 
-func newAttempt(ctx context.Context, s *streams, addr address.Address, name string, codec carrier.Codec) *attempt {
+func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tcp.TLS, name string, codec carrier.Codec) *attempt {
 	a := &attempt{connected: make(chan struct{}), failed: make(chan error, 1)}
 	client := addr.Connect(address.ClientOptions{
 		Name:  name,
 		Codec: codec,
+		TLS:   secure,
 		Failed: func(err error) {
 			select {
 			case a.failed <- err:
@@ -213,7 +224,15 @@ func unreachable(addr address.Address, err error) error {
 		errno syscall.Errno
 		dns   *net.DNSError
 	)
+	closed := "check that a hub listens there"
+	if addr.Network == "tcp" {
+		closed += ", and whether it takes TLS only, at tls://" + addr.Addr
+	}
 	switch {
+	case errors.Is(err, keys.ErrPin):
+		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
+	case errors.Is(err, tcp.ErrTLS):
+		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, syscall.EACCES):
 		err, what = syscall.EACCES, "you may not write to the hub's socket: change its mode or group, or run this as the user that runs the hub"
 	case errors.As(err, &errno):
@@ -223,11 +242,48 @@ func unreachable(addr address.Address, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		err = errors.New("no answer in time")
 	case errors.Is(err, carrier.ErrClosed):
-		err, what = errors.New("it closes the connection"), "check that a hub listens there"
+		err, what = errors.New("it closes the connection"), closed
 	case errors.Is(err, carrier.ErrTimeout):
 		err, what = errors.New("it does not answer"), "check that a hub listens there"
 	default:
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
+}
+
+// tls returns what the flags say about TLS.
+func (f *hubFlags) tls(addr *address.Address) (o tcp.TLS, err error) {
+	switch {
+	case addr.Network == "tls":
+	case f.Pin != "" || f.CA != "":
+		return o, usageError{fmt.Errorf("--pin and --ca are for TLS, and %s is clear text: write --hub tls://%s", addr, addr.Addr)}
+	default: // a key is shown where it can be
+		return o, nil
+	}
+	if f.Pin != "" {
+		pin, err := keys.ParsePin(f.Pin)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--pin: %s", plain.Text(err.Error()))}
+		}
+		if !addr.Pin.IsZero() && addr.Pin != pin {
+			return o, usageError{fmt.Errorf("--pin and the pin in --hub %s are not the same: leave one of them out", f.Hub)}
+		}
+		addr.Pin = pin
+	}
+	if f.CA != "" {
+		data, err := os.ReadFile(f.CA)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--ca: %w", err)}
+		}
+		o.Authorities = x509.NewCertPool()
+		if !o.Authorities.AppendCertsFromPEM(data) {
+			return o, usageError{fmt.Errorf("--ca: %s has no certificate in PEM", f.CA)}
+		}
+	}
+	if f.Key != "" {
+		if o.Key, err = keys.Client(f.Key); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }

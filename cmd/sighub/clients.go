@@ -29,6 +29,7 @@ holds for it. REFUSED counts what the hub refused of it, and MISSED the events t
     size, malformed   a message that is too large, or that is not a message
     limit, busy       it has as much as it may have
     denied            it may not do that
+    stranger, tls     of others: it spoke what nobody speaks here, or its TLS failed, or it came in clear text where it must not
     slow, refused     events that were missed: the client did not keep up, or refused them
 
 Examples:

@@ -16,6 +16,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/listen/keys"
 )
 
 type runCommand struct {
@@ -78,7 +79,11 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	budget := carrier.NewBudget(int64(cfg.Limits.Memory))
 	var opened closers // until they are served
-	carriers, err := listen(cfg, budget, log, &opened)
+	certificate, err := openCertificate(cfg, log)
+	if err != nil {
+		return err
+	}
+	carriers, err := listen(cfg, budget, certificate, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -87,7 +92,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router := newRouter(cfg, budget, log, kept, kept.methods(portMethods(ports)))
+	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -260,29 +265,33 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, opened *closers) (carriers []carrier.Carrier, err error) {
-	for _, addr := range cfg.Listen {
-		server, err := addr.Listen(address.Options{
-			Version:        version(),
-			MaxClients:     cfg.Limits.Clients,
-			MaxPerAddress:  cfg.Limits.AddressClients,
-			Window:         cfg.Limits.Outstanding,
-			MaxMessage:     cfg.Limits.MessageSize,
-			HelloTimeout:   cfg.Limits.HelloTimeout,
-			MessageTimeout: cfg.Limits.MessageTimeout,
-			WriteTimeout:   cfg.Limits.WriteTimeout,
-			Budget:         budget,
-			Logger:         log,
-		})
-		if err != nil {
-			return nil, err
-		}
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, log *slog.Logger, opened *closers) (
+	carriers []carrier.Carrier, err error,
+) {
+	list, err := address.Listen(cfg.Listen, address.Options{
+		Version:        version(),
+		MaxClients:     cfg.Limits.Clients,
+		MaxPerAddress:  cfg.Limits.AddressClients,
+		Window:         cfg.Limits.Outstanding,
+		MaxMessage:     cfg.Limits.MessageSize,
+		HelloTimeout:   cfg.Limits.HelloTimeout,
+		MessageTimeout: cfg.Limits.MessageTimeout,
+		WriteTimeout:   cfg.Limits.WriteTimeout,
+		Budget:         budget,
+		Certificate:    certificate,
+		Logger:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, server := range list {
 		*opened = append(*opened, server)
 		carriers = append(carriers, server)
-		log.Info("listening", "addr", server.Addr())
-		if !addr.Local() {
-			log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust",
-				"addr", server.Addr())
+		for _, addr := range server.Addrs() {
+			log.Info("listening", "addr", addr)
+			if a, err := address.Parse(addr); err == nil && !a.Local() {
+				log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust", "addr", addr)
+			}
 		}
 	}
 	return carriers, nil

@@ -8,24 +8,32 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
+	"sighub/listen/keys"
 )
 
 // An Address is where a hub listens and where its clients find it.
 type Address struct {
-	Network string // the scheme: "tcp" or "unix"
+	Network string // the scheme: "tcp", "tls" or "unix"
 	Addr    string // host:port, or the path of a socket
 
-	// Of a socket: who may connect. They are no part of the address as it is written. Zero: the carrier's default.
+	// The following are no part of the address as it is written. Zero: the carrier's default.
+
+	// Of a socket where a hub listens: who may connect.
 	Mode  fs.FileMode
 	Group string
+
+	// Of every address where a hub listens: whether TLS is spoken there, "offered", "required" or "off"; and which protocols,
+	// joined by commas.
+	TLS    string `json:",omitempty"`
+	Speaks string `json:",omitempty"`
+
+	// Of a tls:// address of a hub elsewhere: the pin of its key.
+	Pin keys.Pin `json:"-"`
 }
 
 // A scheme is what stands before :// in an address.
@@ -33,14 +41,20 @@ type scheme struct {
 	name, form string
 	parse      func(a *Address, rest string) error // sets all but Network
 	local      func(addr string) bool              // only this machine reaches it
-	listen     func(a Address, o Options) (Listener, error)
-	connect    func(addr string, o ClientOptions) carrier.Carrier
+	medium     *medium
+	connect    func(a Address, o ClientOptions) carrier.Carrier
+}
+
+// A medium listens at all of its addresses together, so that clients are bounded wherever they come from.
+type medium struct {
+	listen func(list []Address, o Options) (Listener, error)
 }
 
 // schemes lists them; the first is that of an address without one.
 var schemes = []scheme{
-	{"tcp", "tcp://host:port", parseTCP, isLoopback, listenTCP, connectTCP},
-	{"unix", "unix:///path", parseUnix, func(string) bool { return true }, listenTCP, connectTCP},
+	{"tcp", "tcp://host:port", parseTCP, isLoopback, streams, connectTCP},
+	{"tls", "tls://host:port", parseTLS, isLoopback, streams, connectTCP},
+	{"unix", "unix:///path", parseUnix, func(string) bool { return true }, streams, connectTCP},
 }
 
 // Options are what a hub says to a carrier that listens. Zero values are the carrier's defaults.
@@ -54,6 +68,7 @@ type Options struct {
 	MessageTimeout time.Duration
 	WriteTimeout   time.Duration
 	Budget         *carrier.Budget // of memory
+	Certificate    *keys.Certificate
 	Logger         *slog.Logger
 }
 
@@ -62,20 +77,42 @@ type ClientOptions struct {
 	Name   string      // what the program calls itself
 	Failed func(error) // is told of each try that failed
 	Codec  carrier.Codec
+	TLS    tcp.TLS // of tls:// addresses: beside the pin in the address
 }
 
-// A Listener is a carrier that listens at an address.
+// A Listener is a carrier that listens at addresses.
 type Listener interface {
 	carrier.Carrier
-	Addr() string // with the port that was taken
-	Close() error // ends one that is not served
+	Addrs() []string // with the ports that were taken
+	Close() error    // ends one that is not served
 }
 
-// Listen returns a carrier that listens at the address.
-func (a Address) Listen(o Options) (Listener, error) { return a.scheme().listen(a, o) }
+// Listen returns carriers that listen at the addresses: at all of them, or at none.
+func Listen(list []Address, o Options) (carriers []Listener, err error) {
+	media := make(map[*medium][]Address)
+	var order []*medium
+	for _, a := range list {
+		m := a.scheme().medium
+		if media[m] == nil {
+			order = append(order, m)
+		}
+		media[m] = append(media[m], a)
+	}
+	for _, m := range order {
+		l, err := m.listen(media[m], o)
+		if err != nil {
+			for _, l := range carriers {
+				err = errors.Join(err, l.Close())
+			}
+			return nil, err
+		}
+		carriers = append(carriers, l)
+	}
+	return carriers, nil
+}
 
 // Connect returns a carrier that connects to the hub at the address when it is served.
-func (a Address) Connect(o ClientOptions) carrier.Carrier { return a.scheme().connect(a.String(), o) }
+func (a Address) Connect(o ClientOptions) carrier.Carrier { return a.scheme().connect(a, o) }
 
 // Same reports whether the two are the same place, whoever may connect.
 func (a Address) Same(b Address) bool { return a.Network == b.Network && a.Addr == b.Addr }
@@ -98,8 +135,30 @@ func find(name string) *scheme {
 	return nil
 }
 
-// Parse reads an address: tcp://host:port, host:port or unix:///path, which may have options, as in
-// unix:///path?mode=0660&group=dialout. The error says what to write instead.
+// ParseListen reads an address where a hub listens; tls:// is a tcp:// address where TLS is required.
+func ParseListen(text string) (Address, error) {
+	a, err := Parse(text)
+	if err == nil && !a.Pin.IsZero() {
+		a, err = Address{}, errors.New("a pin is for those who connect: leave it out where the hub listens")
+	}
+	if err != nil || a.Network != "tls" {
+		return a, err
+	}
+	a.Network = "tcp"
+	return a, a.Set("tls", required)
+}
+
+// ParseHub reads the address of a hub, for those who connect to it.
+func ParseHub(text string) (Address, error) {
+	a, err := Parse(text)
+	if err == nil && (a.TLS != "" || a.Speaks != "") {
+		return Address{}, errors.New("tls and speaks are said where the hub listens: write tls://host:port to connect over TLS")
+	}
+	return a, err
+}
+
+// Parse reads an address: tcp://host:port, host:port, tls://host:port/PIN or unix:///path. It may have options, as in
+// unix:///path?mode=0660&group=dialout or tcp://host:port?tls=required. The error says what to write instead.
 func Parse(text string) (Address, error) {
 	if text == "" {
 		return Address{}, errors.New("the address is empty: write " + forms())
@@ -113,8 +172,18 @@ func Parse(text string) (Address, error) {
 		return Address{}, fmt.Errorf("%s:// is not known: write %s", name, forms())
 	}
 	a := Address{Network: name}
+	rest, query, _ := strings.Cut(rest, "?")
 	if err := s.parse(&a, rest); err != nil {
 		return Address{}, err
+	}
+	if query == "" {
+		return a, nil
+	}
+	for option := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(option, "=")
+		if err := a.Set(key, value); err != nil {
+			return Address{}, err
+		}
 	}
 	return a, nil
 }
@@ -125,94 +194,6 @@ func forms() string {
 	for i, s := range schemes {
 		list[i] = s.form
 	}
-	return strings.Join(list, " or ")
-}
-
-// maxSocketPath is how long the path of a Unix socket may be on Linux: sun_path has 108 bytes, one for the end.
-const maxSocketPath = 107
-
-func parseUnix(a *Address, rest string) error {
-	path, query, _ := strings.Cut(rest, "?")
-	switch {
-	case strings.HasPrefix(path, "@"):
-		return fmt.Errorf("%q is an abstract socket, to which everybody may connect: write the path of a file instead", path)
-	case !filepath.IsAbs(path):
-		return fmt.Errorf("%q is not an absolute path: write unix:// and a path that starts with /", path)
-	case strings.ContainsRune(path, 0):
-		return fmt.Errorf("%q is not a path", path)
-	case len(path) > maxSocketPath:
-		return fmt.Errorf("the socket's path has %d bytes: use a shorter one, of %d at the most", len(path), maxSocketPath)
-	}
-	a.Addr = filepath.Clean(path)
-	if query == "" {
-		return nil
-	}
-	for option := range strings.SplitSeq(query, "&") {
-		key, value, _ := strings.Cut(option, "=")
-		if err := a.Set(key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Set sets an option of a socket: mode, who may connect, as in 0660; or group, whose members the middle digit is for.
-func (a *Address) Set(key, value string) error {
-	switch {
-	case a.Network != "unix":
-		return fmt.Errorf("%s has no meaning for %s: only a unix:// socket has one", key, a)
-	case key == "mode":
-		mode, err := strconv.ParseUint(strings.TrimPrefix(value, "0o"), 8, 32)
-		if err != nil || mode&^0o666 != 0 || mode&0o600 != 0o600 {
-			return fmt.Errorf("mode %q is not understood: write 0600 (this user), 0660 (a group, too) or 0666 (everybody)", value)
-		}
-		a.Mode = fs.FileMode(mode)
-	case key == "group" && value == "":
-		return errors.New("the group is empty: write its name, such as group=dialout")
-	case key == "group":
-		a.Group = value
-	default:
-		return fmt.Errorf("%q is not known: write mode or group, as in unix:///run/hub.sock?mode=0660&group=dialout", key)
-	}
-	return nil
-}
-
-func parseTCP(a *Address, hostPort string) error {
-	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		if !strings.Contains(hostPort, ":") {
-			return fmt.Errorf("the port is missing: write %s:3000", hostPort)
-		}
-		return fmt.Errorf("%q is not host:port: write 127.0.0.1:3000, or [::1]:3000 with an IPv6 address", hostPort)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return fmt.Errorf("%q is not a port: write a number from 0 (any that is free) to 65535", port)
-	}
-	if strings.ContainsAny(host, "/?# \t") {
-		return fmt.Errorf("%q is not a host: write a name or an IP address", host)
-	}
-	a.Addr = net.JoinHostPort(host, strconv.FormatUint(n, 10))
-	return nil
-}
-
-func isLoopback(hostPort string) bool {
-	host, _, err := net.SplitHostPort(hostPort)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
-}
-
-func listenTCP(a Address, o Options) (Listener, error) {
-	return tcp.Listen(a.String(), tcp.Options{
-		Version: o.Version, MaxClients: o.MaxClients, MaxPerAddress: o.MaxPerAddress, Budget: o.Budget, Logger: o.Logger,
-		SocketMode: a.Mode, SocketGroup: a.Group,
-		Limits: tcp.Limits{
-			Window: o.Window, MaxMessage: o.MaxMessage,
-			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
-		},
-	})
-}
-
-func connectTCP(addr string, o ClientOptions) carrier.Carrier {
-	return tcp.NewClient(addr, tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec})
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " or " + list[last]
 }

@@ -63,8 +63,8 @@ func TestParseOptions(t *testing.T) {
 // TestParseErrors: the error of anything else says what to write.
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                     "the address is empty: write tcp://host:port or unix:///path",
-		"udp://127.0.0.1:3000": "udp:// is not known: write tcp://host:port or unix:///path",
+		"":                     "the address is empty: write tcp://host:port, tls://host:port or unix:///path",
+		"udp://127.0.0.1:3000": "udp:// is not known: write tcp://host:port, tls://host:port or unix:///path",
 		"127.0.0.1":            "the port is missing: write 127.0.0.1:3000",
 		"::1:3000":             `"::1:3000" is not host:port`,
 		"localhost:http":       `"http" is not a port: write a number`,
@@ -87,26 +87,56 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestListen: every scheme has a carrier that listens, and one that connects.
+// TestTLS: whether TLS is spoken is said where a hub listens, and the pin of its key where others connect.
+func TestTLS(t *testing.T) {
+	a, err := ParseHub("tls://pi.local:3000/aaaa-bbbb-cccc-dddd")
+	if err != nil || a.String() != "tls://pi.local:3000" || a.Pin.String() != "AAAA-BBBB-CCCC-DDDD" || a.Local() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for text, want := range map[string]Address{
+		"tls://0.0.0.0:3000":                          {Network: "tcp", Addr: "0.0.0.0:3000", TLS: "required"},
+		"tcp://0.0.0.0:3000?tls=off&speaks=cbor,http": {Network: "tcp", Addr: "0.0.0.0:3000", TLS: "off", Speaks: "cbor,http"},
+		"unix:///hub?speaks=json&mode=0666":           {Network: "unix", Addr: "/hub", Speaks: "json", Mode: 0o666},
+	} {
+		if a, err := ParseListen(text); err != nil || a != want {
+			t.Errorf("%s: %+v, %v", text, a, err)
+		}
+		if a, err := ParseHub(text); (err == nil) != strings.HasPrefix(text, "tls") {
+			t.Errorf("a hub at %s: %+v, %v", text, a, err)
+		}
+	}
+	for _, text := range []string{"tls://pi:3000/AAAA-BBBB-CCCC-DDDD", "tls://pi", "tls://pi:3000/AAAA", "pi:3000?tls=on", "pi:3000?speaks=", "pi:3000?mode=0600"} {
+		if a, err := ParseListen(text); err == nil || a != (Address{}) {
+			t.Errorf("%s: %+v, %v", text, a, err)
+		}
+	}
+}
+
+// TestListen: all addresses are listened at together, and every scheme has a carrier that connects.
 func TestListen(t *testing.T) {
+	var list []Address
 	for _, text := range []string{"tcp://127.0.0.1:0", "unix://" + t.TempDir() + "/hub.sock"} {
 		a, err := Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		server, err := a.Listen(Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found, err := Parse(server.Addr()); err != nil || found.Network != a.Network {
-			t.Errorf("%s listens at %s, %v", text, server.Addr(), err)
-		}
+		list = append(list, a)
 		client := a.Connect(ClientOptions{})
 		if err := client.Transmit(context.Background(), 1, new(carrier.Message), nil); !errors.Is(err, carrier.ErrNoClient) {
 			t.Errorf("%s: a client that is not served: %v", text, err)
 		}
-		if err := server.Close(); err != nil {
-			t.Errorf("%s: %v", text, err)
+	}
+	servers, err := Listen(list, Options{})
+	if err != nil || len(servers) != 1 {
+		t.Fatal(servers, err)
+	}
+	defer func() { _ = servers[0].Close() }()
+	for i, addr := range servers[0].Addrs() {
+		if found, err := Parse(addr); err != nil || found.Network != list[i].Network {
+			t.Errorf("%s listens at %s, %v", list[i], addr, err)
 		}
+	}
+	if again, err := Listen(append(list[:1:1], list[1]), Options{}); err == nil {
+		t.Errorf("a socket is taken by two: %v", again)
 	}
 }

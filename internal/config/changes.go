@@ -14,6 +14,7 @@ func (c *Config) Changes(other *Config) (keys []string) {
 		{"pins", c.Sensing.Pins, other.Sensing.Pins},
 		{"thresholds", c.Sensing.Thresholds, other.Sensing.Thresholds},
 		{"state", c.State, other.State},
+		{"tls", c.TLS, other.TLS},
 		{"journal", c.Journal, other.Journal},
 		{"limits", c.Limits, other.Limits},
 		{"log.level", c.Log.Level, other.Log.Level},

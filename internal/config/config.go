@@ -18,6 +18,7 @@ type Config struct {
 	Listen []address.Address
 	Serial []Port // empty: none at all
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
+	TLS    TLS    `json:",omitzero"`
 	Limits Limits
 	Log    Log
 
@@ -30,6 +31,11 @@ type Config struct {
 	file     string
 	lines    map[string]int // of parts in the file: see Warn
 	warnings []*Error
+}
+
+// TLS says which certificate is shown in TLS. If it is zero, the hub makes its own.
+type TLS struct {
+	Certificate, Key string // files in PEM
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.
@@ -152,7 +158,7 @@ func (c *Config) Add(listen, serial []string) error {
 		c.Listen = nil
 	}
 	for _, text := range listen {
-		a, err := address.Parse(text)
+		a, err := address.ParseListen(text)
 		if err == nil && listed(a, c.Listen) {
 			err = fmt.Errorf("%s is given twice: remove one of them", a)
 		}

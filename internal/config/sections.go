@@ -2,6 +2,7 @@ package config
 
 import (
 	"runtime"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -21,6 +22,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 				d.seen[StatePlace], _ = yamlfile.Place(n.GetToken())
 			}
 		}),
+		yamlfile.Key("tls", func(n ast.Node) { d.tls(n, &c.TLS) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
 		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
@@ -49,7 +51,7 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 	parse := func(n ast.Node) {
 		if text, isText := d.Text(n, "an address"); isText {
 			var err error
-			a, err = address.Parse(text)
+			a, err = address.ParseListen(text)
 			ok = d.Check(n, err)
 		}
 	}
@@ -72,7 +74,29 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 			}
 		})
 	}
-	d.Mapping(n, "an address", yamlfile.Key("address", parse), option("mode"), option("group"))
+	var speaks []string
+	d.Mapping(n, "an address", yamlfile.Key("address", parse), option("mode"), option("group"),
+		yamlfile.Key("tls", func(n ast.Node) {
+			if text, ok := d.word(n, "tls"); ok {
+				options = append(options, func() { d.Check(n, a.Set("tls", text)) })
+			}
+		}),
+		yamlfile.Key("speaks", func(n ast.Node) {
+			one := func(n ast.Node) {
+				if text, ok := d.word(n, "a protocol"); ok {
+					speaks = append(speaks, text)
+				}
+			}
+			if _, single := n.(*ast.StringNode); single {
+				one(n)
+			} else {
+				d.Items(n, "speaks", one)
+			}
+			if len(speaks) > 0 {
+				options = append(options, func() { d.Check(n, a.Set("speaks", strings.Join(speaks, ","))) })
+			}
+		}),
+	)
 	if a.Addr == "" && d.Found() == before {
 		d.Fail(n, "this entry names no address: write one, such as address: unix:///run/sighub/hub.sock")
 	}
@@ -82,6 +106,31 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 		}
 	}
 	return a, ok
+}
+
+func (d *decoder) tls(n ast.Node, t *TLS) {
+	if yamlfile.IsNull(n) {
+		return
+	}
+	before := d.Found()
+	file := func(key string, v *string) yamlfile.Field {
+		return yamlfile.Key(key, func(n ast.Node) {
+			if text, ok := d.Text(n, key); ok && strings.HasPrefix(text, "~") {
+				d.Fail(n, "%s %s: ~ has no meaning here: write the full path", key, text)
+			} else if ok {
+				*v = text
+			}
+		})
+	}
+	d.Mapping(n, "tls", file("certificate", &t.Certificate), file("key", &t.Key))
+	d.seen[TLSPlace], _ = yamlfile.Place(n.GetToken())
+	switch {
+	case d.Found() > before:
+	case t.Certificate == "":
+		d.Fail(n, "tls has no certificate: write certificate: and key:, or leave tls out, and the hub makes its own")
+	case t.Key == "":
+		d.Fail(n, "tls has no key: write key: and the file of the certificate's private key")
+	}
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {

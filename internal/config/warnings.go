@@ -25,6 +25,9 @@ func (c *Config) Warn(place, format string, args ...any) *Error {
 // StatePlace is the place of state in a file.
 const StatePlace = "state"
 
+// TLSPlace is the place of tls in a file.
+const TLSPlace = "tls"
+
 // JournalPlace is the place of journal in a file.
 const JournalPlace = "journal"
 

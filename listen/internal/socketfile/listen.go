@@ -15,8 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"sighub/carrier"
 )
 
 const (
@@ -141,8 +139,10 @@ func (s *socket) removeOwn() {
 	}
 }
 
-// lockTime bounds how long another hub is waited for that makes or removes its socket in the same folder.
-const lockTime = 2 * time.Second
+const (
+	lockTime  = 2 * time.Second      // bounds the wait for another hub that makes or removes its socket in the same folder
+	lockPause = 5 * time.Millisecond // between two looks whether it has
+)
 
 // lockFolder locks a folder and returns what unlocks it. If that does not work, because the system has no locks, or the folder
 // may not be read, or somebody keeps it locked, two hubs that are started at once may not find each other, and that is all.
@@ -151,10 +151,17 @@ func lockFolder(folder string) (unlock func()) {
 	if err != nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
-	defer cancel()
-	pause := carrier.Backoff{Min: 2 * time.Millisecond, Max: 50 * time.Millisecond}
-	for errors.Is(tryLock(f), syscall.EWOULDBLOCK) && pause.Wait(ctx) == nil { //nolint:revive // the condition does it
+	late := time.NewTimer(lockTime)
+	defer late.Stop()
+	again := time.NewTicker(lockPause)
+	defer again.Stop()
+	for errors.Is(tryLock(f), syscall.EWOULDBLOCK) {
+		select {
+		case <-again.C:
+			continue
+		case <-late.C:
+		}
+		break
 	}
 	return func() { _ = f.Close() } // which unlocks it
 }

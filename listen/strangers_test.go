@@ -1,12 +1,6 @@
-package tcp
+package listen
 
-import (
-	"bufio"
-	"io"
-	"net/http"
-	"strings"
-	"testing"
-)
+import "testing"
 
 // TestStrangers: programs that speak another protocol are told apart by what they say first.
 func TestStrangers(t *testing.T) {
@@ -33,27 +27,5 @@ func TestStrangers(t *testing.T) {
 		if got := protocolOf([]byte(first)); got != want {
 			t.Errorf("%q: %s, not %s", first, got, want)
 		}
-	}
-}
-
-// TestHTTP: a browser learns what the port is. It is counted, and logged by its protocol.
-func TestHTTP(t *testing.T) {
-	h := serveHub(t, loopback, Options{}, nil)
-	s := h.speaker()
-	s.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	r, err := http.ReadResponse(bufio.NewReader(s.nc), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = r.Body.Close() }()
-	body, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusBadRequest || !r.Close || !strings.Contains(string(body), "a port of a sighub") {
-		t.Errorf("%s, %q, %v", r.Status, body, err)
-	}
-	tls := h.speaker()
-	tls.say("\x16\x03\x01\x02\x00\x01\x00")
-	tls.hearEnd()
-	if err := poll(h.ctx, func() bool { return h.Stats().Refused["stranger"] == 2 }); err != nil {
-		t.Errorf("counted: %v", h.Stats().Refused)
 	}
 }

@@ -1,7 +1,7 @@
-package tcp
+package listen
 
 import (
-	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -52,21 +52,21 @@ func protocolOf(first []byte) string {
 	return "unknown, text"
 }
 
-const (
-	httpAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
-	notHTTP    = "This is a port of a sighub, which does not speak HTTP. On the command line, `sighub senders` shows what there is.\n"
+// wholeTime is how long the first bytes of a stranger may take that is told what it speaks, and nothing else.
+const wholeTime = 200 * time.Millisecond
 
-	strangerTime = time.Second // for a stranger to take its answer
-)
+// dismiss deals with a stranger in whose protocol nobody here takes part.
+func (s *Server) dismiss(c *conn) error {
+	first := make([]byte, firstBytes)
+	_ = c.SetReadDeadline(time.Now().Add(wholeTime)) // fails only when it is closed already
+	n, _ := io.ReadFull(c, first)                    // what has come is enough
+	return s.tellStranger(c, first[:n])
+}
 
-// dismiss deals with a stranger, of whose connection nothing else comes. A person with a browser learns what the port is.
-func (c *conn) dismiss(first []byte) error {
+// tellStranger logs what a stranger seems to speak.
+func (s *Server) tellStranger(c *conn, first []byte) error {
 	first = first[:min(len(first), firstBytes)]
-	protocol := protocolOf(first)
-	if protocol == "HTTP" && c.nc.SetWriteDeadline(time.Now().Add(strangerTime)) == nil {
-		_, _ = fmt.Fprintf(c.nc, httpAnswer, len(notHTTP), notHTTP) // if that fails, there is no other way to tell
-		c.told = true
-	}
-	c.peers.log.Warn("connection closed: it speaks another protocol", "client", c.addr, "protocol", protocol, "begins", string(first))
-	return fmt.Errorf("%w: it speaks another protocol (%s)", errStranger, protocol)
+	s.options.Logger.Warn("connection closed: it speaks another protocol", "client", c.peer.Addr, "protocol", protocolOf(first),
+		"begins", string(first))
+	return errStranger
 }
