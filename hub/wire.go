@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/fair"
 )
 
 // The methods of the protocol. A ServerRouter has all of them, a client the last two.
@@ -204,7 +205,7 @@ func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 // if that is longer, the hub's own deadline, because senders may not wait any longer.
 const (
 	maxDeadline     = 60_000
-	longestDeadline = 5 * time.Second
+	longestDeadline = fair.Longest
 )
 
 // info is a signal's info in transit. Its time is written as RFC 3339 text in JSON, and in CBOR as nanoseconds since the Unix

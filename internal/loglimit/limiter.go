@@ -24,7 +24,7 @@ const (
 	// that it has a hundred records at most, a window has 45, with the errors, which pass beyond the total, and those that tell
 	// what the window before left out.
 	networkTotal = 30
-	localTotal   = 36
+	localTotal   = 30
 	// With any message, from all sources on this machine: thirty devices may start, and print, at once.
 	allLocal   = 1000
 	moreErrors = 8

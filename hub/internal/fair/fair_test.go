@@ -211,10 +211,10 @@ func TestPlacesAreForgotten(t *testing.T) {
 		if n := len(ps.known); n == 0 || n > 100 {
 			t.Errorf("%d places are known", n)
 		}
-		time.Sleep(Recovery)
+		time.Sleep(PlaceRecovery)
 		ps.Leave(func() string { ps.Enter("here"); return "here" }())
 		if n := len(ps.known); n != 0 {
-			t.Errorf("after a minute, %d places are known", n)
+			t.Errorf("after ten minutes, %d places are known", n)
 		}
 	})
 }

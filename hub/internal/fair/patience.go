@@ -1,23 +1,30 @@
 package fair
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A Patience is how long senders wait for one client that is slow: in all its listeners and all their events together, for no
-// longer than a deadline. It comes back slowly, a whole deadline within [Recovery].
+// longer than a deadline. It comes back slowly, a whole deadline within [Recovery], or within [PlaceRecovery] for all of a place.
 //
 // An event that gets through pays for [Grace] of the wait. So a client that takes events as fast as programs usually send them
 // holds a faster sender up for as long as it likes, and one that takes fewer does not.
 //
 // The zero Patience is unspent. The lock of whoever owns it guards it.
 type Patience struct {
-	spent   time.Duration
-	at      time.Time // up to when spent is reckoned; zero: nothing is spent
-	holding bool      // senders are held up since then
+	spent    time.Duration
+	at       time.Time     // up to when spent is reckoned; zero: nothing is spent
+	holding  bool          // senders are held up since then
+	recovery time.Duration // zero: Recovery
 }
 
 const (
-	// Recovery is how long a spent patience takes to come back.
+	// Recovery is how long a spent patience with one client takes to come back.
 	Recovery = time.Minute
+	// PlaceRecovery is how long that with all clients of a place takes. It is long, so that whoever comes back as a new client each
+	// time gains nothing by that.
+	PlaceRecovery = 10 * time.Minute
 	// Grace is how long a sender may be held up for each of its events at no cost: 10,000 events a second are not slow.
 	Grace = 100 * time.Microsecond
 )
@@ -64,7 +71,8 @@ func (p *Patience) Spent(now time.Time, deadline time.Duration) time.Duration {
 
 // recover reckons what has come back since nobody was held up any more.
 func (p *Patience) recover(now time.Time, deadline time.Duration) {
-	since := min(now.Sub(p.at), Recovery) // of the zero time, too
-	p.spent = max(p.spent-time.Duration(float64(deadline)*float64(since)/float64(Recovery)), 0)
+	recovery := cmp.Or(p.recovery, Recovery)
+	since := min(now.Sub(p.at), recovery) // of the zero time, too
+	p.spent = max(p.spent-time.Duration(float64(deadline)*float64(since)/float64(recovery)), 0)
 	p.at = now
 }

@@ -17,11 +17,11 @@ type Places struct {
 const sweepEvery = time.Second
 
 // A Place is where clients are that may be one. Senders wait for all of them together, one after the other, no longer than for two
-// of them. It is safe for concurrent use, and nothing is locked under its lock.
+// of them, or than for one whose deadline is Longest or more. It is safe for concurrent use, and nothing is locked under its lock.
 type Place struct {
 	mu       sync.Mutex
 	patience Patience
-	deadline time.Duration // the longest of a client, twice
+	deadline time.Duration // of all together
 	holding  int           // clients that hold senders up
 	clients  int           // under the lock of Places
 }
@@ -36,7 +36,7 @@ func (ps *Places) Enter(name string) *Place {
 		if ps.known == nil {
 			ps.known = make(map[string]*Place)
 		}
-		p = new(Place)
+		p = &Place{patience: Patience{recovery: PlaceRecovery}}
 		ps.known[name] = p
 	}
 	p.clients++
@@ -65,11 +65,14 @@ func (ps *Places) Leave(name string) {
 	}
 }
 
+// Longest is how long senders wait for all clients of a place together, unless one of them alone has a longer deadline.
+const Longest = 5 * time.Second
+
 // Hold notes that a client with this deadline holds senders up, until Release.
 func (p *Place) Hold(now time.Time, deadline time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.deadline = max(p.deadline, 2*deadline)
+	p.deadline = max(p.deadline, deadline, min(2*deadline, Longest))
 	p.patience.Hold(now, p.deadline)
 	p.holding++
 }
