@@ -37,7 +37,9 @@ type outbox struct {
 	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	patience    fair.Patience
 	place       *fair.Place
-	passed      int           // events that were queued since senders are held up
+	mark        time.Duration // of the place, since senders are held up
+	owed        time.Duration // what the client has spent of the place's patience, and has not paid back
+	paid        time.Duration // what it has, and the place does not know yet
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was queued last
@@ -156,8 +158,10 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 	}
 	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest { // for all its listeners, it is one event
 		o.latest = key
-		o.passed++
 		o.patience.Pass(1)
+		pay := min(fair.Grace, o.owed)
+		o.owed -= pay
+		o.paid += pay
 	}
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)

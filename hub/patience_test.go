@@ -155,7 +155,7 @@ func TestBusyListener(t *testing.T) {
 // TestFastListenerIsWaitedFor: a listener that is only a little slower than its sender loses nothing, however long it takes.
 func TestFastListenerIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const each, events = 90 * time.Microsecond, 100_000
+		const each, events = 90 * time.Microsecond, 200_000
 		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: time.Second}})
 		c := w.tardy(t, 1, func(n int) time.Duration {
 			if n%100 == 0 {

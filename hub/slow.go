@@ -64,9 +64,10 @@ func (o *outbox) hold() {
 	defer o.mu.Unlock()
 	if o.state == following && o.full() && !o.patience.Holding() {
 		now := time.Now()
-		o.passed = 0
 		o.patience.Hold(now, o.deadline)
-		o.place.Hold(now, o.deadline)
+		o.place.Pay(o.paid)
+		o.paid = 0
+		o.mark = o.place.Hold(now, o.deadline)
 	}
 }
 
@@ -76,7 +77,7 @@ func (o *outbox) release() {
 	if o.patience.Holding() {
 		now := time.Now()
 		o.patience.Release(now)
-		o.place.Release(now, o.passed)
+		o.owed += o.place.Release(now, o.mark)
 	}
 }
 

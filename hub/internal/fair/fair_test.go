@@ -218,3 +218,32 @@ func TestPlacesAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestPlaceIsPaidBack: what a client has spent alone it may pay back, and what several have spent at a time nobody may.
+func TestPlaceIsPaidBack(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	p := &Place{patience: Patience{recovery: PlaceRecovery}}
+	first := p.Hold(at, deadline)
+	at = at.Add(300 * time.Millisecond)
+	second := p.Hold(at, deadline)
+	at = at.Add(400 * time.Millisecond)
+	if alone := p.Release(at, first); alone != 300*time.Millisecond {
+		t.Errorf("the first one has spent %s alone", alone)
+	}
+	at = at.Add(500 * time.Millisecond)
+	if alone := p.Release(at, second); alone != 500*time.Millisecond {
+		t.Errorf("the second one has spent %s alone", alone)
+	}
+	if left := p.Left(at); left != 2*deadline-1200*time.Millisecond {
+		t.Errorf("%s is left", left)
+	}
+	p.Pay(800 * time.Millisecond)
+	if left := p.Left(at); left != 2*deadline-400*time.Millisecond {
+		t.Errorf("%s is left after some was paid back", left)
+	}
+	p.Pay(time.Hour)
+	if left := p.Left(at); left != 2*deadline {
+		t.Errorf("%s is left after all was paid back", left)
+	}
+}

@@ -23,6 +23,8 @@ type Place struct {
 	patience Patience
 	deadline time.Duration // of all together
 	holding  int           // clients that hold senders up
+	alone    time.Duration // in which one of them did, and no other
+	changed  time.Time     // up to when alone is reckoned
 	clients  int           // under the lock of Places
 }
 
@@ -68,23 +70,42 @@ func (ps *Places) Leave(name string) {
 // Longest is how long senders wait for all clients of a place together, unless one of them alone has a longer deadline.
 const Longest = 5 * time.Second
 
-// Hold notes that a client with this deadline holds senders up, until Release.
-func (p *Place) Hold(now time.Time, deadline time.Duration) {
+// Hold notes that a client with this deadline holds senders up, until Release, which is told the mark.
+func (p *Place) Hold(now time.Time, deadline time.Duration) (mark time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reckon(now)
 	p.deadline = max(p.deadline, deadline, min(2*deadline, Longest))
 	p.patience.Hold(now, p.deadline)
 	p.holding++
+	return p.alone
 }
 
-// Release notes that a client no longer holds senders up, and how many events got through since it began to.
-func (p *Place) Release(now time.Time, passed int) {
+// Release notes that a client no longer holds senders up. What it alone has spent is what it may pay back: see Pay. Otherwise, a fast
+// client could pay for a slow one beside it.
+func (p *Place) Release(now time.Time, mark time.Duration) (alone time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reckon(now)
 	if p.holding--; p.holding == 0 {
 		p.patience.Release(now)
 	}
-	p.patience.Pass(passed)
+	return p.alone - mark
+}
+
+// Pay gives back some of what a client has spent alone, because events got through: see [Grace].
+func (p *Place) Pay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.patience.spent = max(p.patience.spent-d, 0)
+}
+
+// reckon brings alone up to date. The lock is held.
+func (p *Place) reckon(now time.Time) {
+	if p.holding == 1 {
+		p.alone += now.Sub(p.changed)
+	}
+	p.changed = now
 }
 
 // Left returns how much longer senders wait for the clients there.
