@@ -56,6 +56,9 @@ func toConvert(size int) (done func()) {
 	return func() { <-converting }
 }
 
+// NeedsTurn reports whether whoever goes through this many bytes may have to wait for a turn: see [TakeTurn].
+func NeedsTurn(size int) bool { return size >= largeTurn }
+
 func noTurn() {}
 
 // turns is how many goroutines go through something large at a time: one for every two that may compute.
@@ -71,7 +74,7 @@ const largeTurn = 16 << 10
 // is not behind them in the scheduler's queue. While there is a queue, the scheduler also looks for what has arrived from the
 // network only every 10 ms.
 func TakeTurn(size int) (done func()) {
-	if size < largeTurn {
+	if !NeedsTurn(size) {
 		return noTurn
 	}
 	turnsTaken.Add(1)

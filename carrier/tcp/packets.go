@@ -70,6 +70,7 @@ func (c *conn) receive(f frame) error {
 		return c.signal(f.data)
 	}
 	c.deliverSignals() // they came before it
+	c.endLarge(f.data)
 	var p carrier.Packet
 	err := f.err
 	if err == nil {

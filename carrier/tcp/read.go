@@ -160,6 +160,13 @@ func (c *conn) waitUntil(cond func() bool) {
 	c.together.Begin()
 }
 
+// endLarge has what was handled so far have its effect before a packet is handled that is so large that it may wait for its turn.
+func (c *conn) endLarge(packet []byte) {
+	if carrier.NeedsTurn(len(packet)) {
+		c.together.End()
+	}
+}
+
 // ending reports whether there is a reason already for reading to end.
 func (c *conn) ending() bool {
 	c.mu.Lock()

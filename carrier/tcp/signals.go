@@ -62,6 +62,7 @@ func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
 // signal takes one packet. A malformed one is fatal: what later packets mean depends on it.
 func (c *conn) signal(packet []byte) error {
 	s := &c.signals
+	c.endLarge(packet)
 	in := s.slot()
 	if err := s.in.UnpackTo(c.codec, packet, in, &s.packet); err != nil {
 		c.peers.malformed.Add(1)

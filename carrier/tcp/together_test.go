@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -99,4 +101,27 @@ func TestSignalsHoldNothingBack(t *testing.T) {
 	from.say(`{"id":2,"method":"pass","params":1}[[0,"s","e"],1]`)
 	to.hear(`{"id":1,"method":"echo","params":1}` + "\n")
 	close(h.gate)
+}
+
+// TestTurnsHoldNothingBack: what was passed on is written although a large message that came with it waits for its turn to be gone
+// through.
+func TestTurnsHoldNothingBack(t *testing.T) {
+	_, from, to := servePassing(t, Limits{})
+	const large = 20 << 10 // needs a turn
+	var turns []func()
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		turns = append(turns, carrier.TakeTurn(large))
+	}
+	free := sync.OnceFunc(func() {
+		for _, done := range turns {
+			done()
+		}
+	})
+	defer free()
+	// The first message fills the usual buffer, so that what follows is read at once.
+	first, last := strings.Repeat("a", smallRead-len(`{"id":1,"method":"pass","params":""}`)), strings.Repeat("b", large)
+	from.say(`{"id":1,"method":"pass","params":"` + first + `"}{"id":2,"method":"pass","params":2}{"id":3,"method":"pass","params":"` + last + `"}`)
+	to.hear(`{"id":1,"method":"echo","params":"` + first + `"}` + "\n" + `{"id":2,"method":"echo","params":2}` + "\n")
+	free()
+	to.hear(`{"id":3,"method":"echo","params":"` + last + `"}` + "\n")
 }
