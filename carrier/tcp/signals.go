@@ -203,7 +203,10 @@ func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, e
 		if !known {
 			s.out.Undo(r)
 		}
-		*s.staged = b[:start]
+		if *s.staged = b[:start]; start == 0 { // perhaps nothing is submitted for long
+			c.peers.buffers.put(s.staged)
+			s.staged = nil
+		}
 		return s.before + start, fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, size, c.addr, c.peerMax)
 	case json:
 		b = append(b, '\n')

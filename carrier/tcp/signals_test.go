@@ -260,6 +260,9 @@ func TestPutLimits(t *testing.T) {
 	if _, err := e.toHub.Signals.Put(r, &p); !errors.Is(err, carrier.ErrTooLarge) {
 		t.Error(err)
 	}
+	if c, ok := e.toHub.Signals.(*conn); !ok || c.signals.staged != nil {
+		t.Error("the memory of what is too large is kept")
+	}
 	if err := p.Pack(carrier.CBOR, &carrier.Signal{Data: carrier.ValueOf(strings.Repeat("x", 1<<19))}); err != nil {
 		t.Fatal(err)
 	}
