@@ -81,7 +81,7 @@ type ListenerOptions struct {
 	// last. The listener goes on there, also after its program or the hub was started again. It hears events when they are on
 	// disk, in the order of the journal, each with its Position. After a crash it may hear the latest of them again, with the
 	// same positions. A cursor has one listener at a time. While the former one is there, it is refused, with ErrCursor. One whose
-	// machine has vanished is found within some seconds: try again.
+	// machine has vanished is found within some seconds, or half a minute or so if events were on their way to it: try again.
 	Cursor string
 	// Manual leaves it to [ClientRouter.Acknowledge] to move the cursor.
 	Manual bool

@@ -67,6 +67,10 @@ type Conn interface {
 	// system knows at once, as on a Unix socket.
 	KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool
 
+	// Unacknowledged reports whether the other end's system has not acknowledged all that was written. It reports false where that
+	// is not known.
+	Unacknowledged() bool
+
 	// Admit records that the peer is no stranger any more, so the bounds for strangers end. The deadline of reading, which is
 	// when a stranger's time is over, stays until the caller sets another. In an error, which wraps [ErrMadeWay] or
 	// [ErrLate], the connection was closed meanwhile.
@@ -163,6 +167,9 @@ func (c *conn) CloseWrite() error {
 func (c *conn) KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool {
 	return watch(c.socket, idle, sent)
 }
+
+// Unacknowledged implements [Conn].
+func (c *conn) Unacknowledged() bool { return unacknowledged(c.socket) }
 
 func watch(nc net.Conn, idle net.KeepAliveConfig, sent time.Duration) bool {
 	tc, ok := nc.(*net.TCPConn)

@@ -39,6 +39,8 @@ func (p *plain) CloseWrite() error { return closeWrite(p.Conn) }
 func (p *plain) Admit() error      { return nil }
 func (p *plain) Abort()            { abort(p.socket) }
 
+func (p *plain) Unacknowledged() bool { return unacknowledged(p.socket) }
+
 func (p *plain) KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool {
 	return watch(p.socket, idle, sent)
 }

@@ -26,6 +26,18 @@ func setUserTimeout(nc net.Conn, d time.Duration) {
 	})
 }
 
+// unacknowledged reports whether some of what was written to a TCP connection is not acknowledged (tcp(7), SIOCOUTQ).
+func unacknowledged(nc net.Conn) (waits bool) {
+	if _, ok := nc.(*net.TCPConn); !ok {
+		return false
+	}
+	control(nc, func(fd int) {
+		n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		waits = err == nil && n > 0
+	})
+	return waits
+}
+
 // credentials returns the user whose program is at the other end of a Unix socket, and the groups of that program when it
 // connected (unix(7), SO_PEERCRED; socket(7), SO_PEERGROUPS). ok is false if the system does not tell: the user that stands for
 // all whom this container does not know is nobody.

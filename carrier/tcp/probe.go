@@ -30,9 +30,14 @@ func (c *conn) probe() {
 	if c.why != nil || c.probed != nil {
 		return
 	}
-	// With a user timeout, a single question without an answer would be enough after a long silence. What was written is
-	// acknowledged, or has its time again when the timeout is set again.
-	if !c.nc.KeepAlive(probing, 0) {
+	// With a user timeout, a single question without an answer would be enough after a long silence. But nothing is asked while
+	// something that was written is not acknowledged, so that keeps its time: else a peer that has vanished would stay for as long
+	// as it is probed again and again.
+	var sent time.Duration
+	if c.nc.Unacknowledged() {
+		sent = c.limits.WriteTimeout
+	}
+	if !c.nc.KeepAlive(probing, sent) {
 		return
 	}
 	c.timers.Add(1)

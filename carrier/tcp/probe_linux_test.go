@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,6 +73,19 @@ func TestProbe(t *testing.T) {
 		check("afterwards", [4]int{30_000, 15, 5, 3})
 		server.Probe(cl.ID)
 		check("again", [4]int{0, 1, 1, 5})
+		if network == "tcp" {
+			c.mu.Lock()
+			c.probed.Reset(0)
+			c.mu.Unlock()
+			c.timers.Wait()
+			// The other end reads nothing, so not all of this is acknowledged.
+			_ = c.nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			for err == nil {
+				_, err = c.nc.Write(make([]byte, 1<<20))
+			}
+			server.Probe(cl.ID)
+			check("while something is not acknowledged", [4]int{30_000, 1, 1, 5})
+		}
 		_ = nc.Close()
 		if _, err := rec.Gone(t.Context(), cl.ID); err != nil {
 			t.Error(err)
