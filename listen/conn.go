@@ -67,8 +67,8 @@ type Conn interface {
 	// system knows at once, as on a Unix socket.
 	KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool
 
-	// Unacknowledged reports whether the other end's system has not acknowledged all that was written. It reports false where that
-	// is not known.
+	// Unacknowledged reports whether the other end's system has not acknowledged all that was written or, on a Unix socket, the other
+	// end has not read all of it. It reports false where that is not known.
 	Unacknowledged() bool
 
 	// Admit records that the peer is no stranger any more, so the bounds for strangers end. The deadline of reading, which is

@@ -26,11 +26,8 @@ func setUserTimeout(nc net.Conn, d time.Duration) {
 	})
 }
 
-// unacknowledged reports whether some of what was written to a TCP connection is not acknowledged (tcp(7), SIOCOUTQ).
+// unacknowledged reports whether some of what was written is not acknowledged (tcp(7), SIOCOUTQ).
 func unacknowledged(nc net.Conn) (waits bool) {
-	if _, ok := nc.(*net.TCPConn); !ok {
-		return false
-	}
 	control(nc, func(fd int) {
 		n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 		waits = err == nil && n > 0

@@ -89,7 +89,7 @@ func (w *writer) awaitPace() {
 	for w.pace != nil && w.err == nil && !p.read && !p.last.IsZero() {
 		now := time.Now()
 		if !now.Before(next) {
-			if unacknowledged(w.nc) == 0 {
+			if !w.nc.Unacknowledged() { // where that is not known, the pause must do
 				return
 			}
 			if now.Sub(p.last) > w.timeout {

@@ -43,9 +43,9 @@ func TestProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		options := func() (list [4]int) {
-			control(c.nc, func(fd int) {
+			_ = rawConn(c.nc).Control(func(fd uintptr) {
 				for i, o := range []int{unix.TCP_USER_TIMEOUT, unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL, unix.TCP_KEEPCNT} {
-					list[i], _ = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, o)
+					list[i], _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, o)
 				}
 			})
 			return list

@@ -11,24 +11,7 @@ import (
 	"sighub/listen"
 )
 
-// unacknowledged returns how many bytes were written that the other end's system has not acknowledged (on a
-// Unix socket: that the other end has not read).
-func unacknowledged(nc listen.Conn) (n int) {
-	control(nc, func(fd int) {
-		if got, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil {
-			n = got
-		}
-	})
-	return n
-}
-
-func control(nc listen.Conn, f func(fd int)) {
-	if raw := rawConn(nc); raw != nil {
-		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only when the connection is closed
-	}
-}
-
-// rawConn returns the connection's socket, or nil if there is none.
+// rawConn returns the socket of a connection that has one of its own; otherwise nil.
 func rawConn(nc listen.Conn) syscall.RawConn {
 	if sc := nc.Raw(); sc != nil {
 		if raw, err := sc.SyscallConn(); err == nil {

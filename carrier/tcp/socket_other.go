@@ -4,9 +4,6 @@ package tcp
 
 import "sighub/listen"
 
-// unacknowledged is not known here: the pause between two writes must do.
-func unacknowledged(listen.Conn) int { return 0 }
-
 func tryWriter(listen.Conn) func([]byte) (int, error) { return nil }
 
 // A rawReader is not available.
