@@ -59,7 +59,7 @@ const (
 	Administrator = "admin"
 )
 
-// builtIn returns what a role that is built in allows; nil if it is none.
+// builtIn returns what a built-in role allows; nil for any other name.
 func builtIn(role string) []verb.Verb {
 	switch role {
 	case Viewer:

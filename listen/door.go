@@ -109,7 +109,7 @@ func (d *door) admit(c *conn) (out *conn, again bool, err error) {
 	return out, false, nil
 }
 
-// mostWaiting returns the place from where most strangers are; nil if there are none. The lock is held.
+// mostWaiting returns the place from where most strangers are; nil if nobody waits. The lock is held.
 func (h *hall) mostWaiting() (most *entrance) {
 	for e := range h.places {
 		if most == nil || e.waiting.Len() > most.waiting.Len() {

@@ -95,7 +95,7 @@ func readHead(r *bufio.Reader) (html, understood bool, err error) {
 	}
 }
 
-// requestLine takes the first line of a request apart. The version is empty if it is none.
+// requestLine takes the first line of a request apart. The version is empty if the line is not that of a request.
 func requestLine(line string) (method, target, version string) {
 	method, rest, ok1 := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 	target, version, ok2 := strings.Cut(rest, " ")

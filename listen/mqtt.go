@@ -42,7 +42,7 @@ func (s *Server) answerMQTT(c *conn) error {
 }
 
 // readConnect reads what a CONNECT begins with: the fixed header, the name of the protocol and its level, which is the version;
-// 0 if it is none.
+// 0 if it is not a CONNECT.
 func readConnect(r *bufio.Reader) (head []byte, version byte, err error) {
 	next := func(n int) bool {
 		for range n {

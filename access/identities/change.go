@@ -68,7 +68,7 @@ func (s *Store) add(name string, roles []string, c Credential) error {
 	})
 }
 
-// identity returns the identity of a name, which it makes if there is none.
+// identity returns the identity of a name, and makes it if the name is new.
 func (s *state) identity(name string, roles []string, now time.Time) (*Identity, error) {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
 	id := s.find(name)

@@ -22,7 +22,7 @@ const (
 
 // The errors of [Pairings.Try]. They are for the hub's owner: the other machine is told only that it did not work, whichever it is.
 var (
-	ErrNone    = errors.New("pairing: there is none with this id: it was used, or replaced, or never begun")
+	ErrNone    = errors.New("pairing: this id is not open: it was used, or replaced, or never begun")
 	ErrExpired = errors.New("pairing: its time is over: begin another one")
 	ErrWrong   = errors.New("pairing: the proof is wrong")
 	ErrGuessed = errors.New("pairing: the proof was wrong too often, so it is over: begin another one, and see who has tried")

@@ -70,10 +70,17 @@ func TestCauseOfDisconnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := carriertest.NewRecorder(t, "hub")
-	full := make(chan struct{}, 100)
+	const messages = 12
+	full := make(chan struct{})
+	var answers []func(carrier.Reply)
 	rec.Handle = func(_ carrier.ClientID, _ *carrier.Message, respond func(carrier.Reply)) {
-		respond(carrier.Done(strings.Repeat("x", 900_000)))
-		full <- struct{}{}
+		// They are answered together: the time to read them begins with the first answer.
+		if answers = append(answers, respond); len(answers) == messages {
+			for _, respond := range answers {
+				respond(carrier.Done(strings.Repeat("x", 900_000)))
+			}
+			close(full)
+		}
 	}
 	serveCarrier(t, server, rec)
 	nc, err := net.Dial("tcp", strings.TrimPrefix(server.Addr(), "tcp://"))
@@ -86,13 +93,10 @@ func TestCauseOfDisconnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const messages = 12
 	for i := range messages {
 		fmt.Fprintf(nc, `{"id":%d,"method":"m"}`, i)
 	}
-	for range messages {
-		<-full
-	}
+	<-full
 	server.Disconnect(c.ID, fmt.Errorf("the operator says so: %w", carrier.ErrClosed))
 	cause, err := rec.Gone(t.Context(), c.ID)
 	if err != nil || !errors.Is(cause, carrier.ErrClosed) || !strings.Contains(cause.Error(), "the operator") {

@@ -26,7 +26,7 @@ type signals struct {
 
 	// Of whoever puts signals, one at a time.
 	out    carrier.Routes
-	staged *[]byte // packets that are not submitted, framed; nil if there are none
+	staged *[]byte // framed packets that are not submitted; nil: all are
 	put    int     // how many they are
 	before int     // bytes of signals that waited to be written when some were submitted last
 }

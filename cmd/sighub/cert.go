@@ -154,7 +154,7 @@ func openCertificate(cfg *config.Config, log *slog.Logger) (*keys.Certificate, e
 		}
 	}
 	if !wanted {
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil //nolint:nilnil // without a certificate, TLS is not spoken
 	}
 	dir, err := cfg.State, error(nil)
 	if dir == "" {
@@ -170,5 +170,5 @@ func openCertificate(cfg *config.Config, log *slog.Logger) (*keys.Certificate, e
 		return nil, fmt.Errorf("%s takes TLS only, and the hub has no certificate: %w", required, err)
 	}
 	log.Warn("TLS is not offered: the hub has no certificate", "folder", dir, "error", err)
-	return nil, nil //nolint:nilnil // there is none
+	return nil, nil //nolint:nilnil // without a certificate, TLS is not spoken
 }

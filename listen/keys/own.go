@@ -36,9 +36,9 @@ const (
 // the time, and an earlier date than this was never right.
 func begin() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// Own returns the certificate of a hub that vouches for itself. Its key, ECDSA with P-256, is made when there is none, and stays
-// the same: it is in a file of the folder that only the user of this program may read. The certificate is renewed with the same
-// key in the year before it ends.
+// Own returns the certificate of a hub that vouches for itself. Its key, ECDSA with P-256, is made once, and stays the same: it is in
+// a file of the folder that only the user of this program may read. The certificate is renewed with the same key in the year before
+// it ends.
 func Own(folder string, log *slog.Logger) (*Certificate, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
@@ -95,7 +95,8 @@ func readOwn(folder string, key crypto.Signer) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// renew makes a certificate if there is none, or if it ends soon. One that cannot be kept is used until the program ends.
+// renew makes a certificate if the hub has not had one, or if the one it has ends soon. One that cannot be kept is used until the
+// program ends.
 func (c *Certificate) renew(folder string, key crypto.Signer, now time.Time) {
 	if has := c.current.Load(); has != nil && now.Before(has.Leaf.NotAfter.AddDate(-renewal, 0, 0)) {
 		return

@@ -93,7 +93,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 		if strings.Contains(want, "no such file") && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%v does not say that there is none", err)
+			t.Errorf("%v does not say that the file is missing", err)
 		}
 	}
 }
