@@ -246,19 +246,9 @@ func setInteger(v any, negative bool, n uint64) bool {
 }
 
 func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error {
-	rest, err := skipInTurn(data, messageDepth) // its values go on to others undecoded
+	n, rest, err := enterCBOR(data, CBORMap, "map") // its values go on to others undecoded
 	if err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return errors.New("cbor: bytes follow the value")
-	}
-	major, n, rest, err := CBORHead(data)
-	if err != nil {
-		return err
-	}
-	if major != CBORMap {
-		return errors.New("cbor: not a map")
 	}
 	indefinite := n == CBORIndefinite
 	for ; indefinite || n > 0; n-- {
@@ -288,19 +278,9 @@ func (c cborCodec) Fields(data []byte, f func(key string, v Value) error) error 
 
 // items calls f for each item of a list.
 func (c cborCodec) items(data []byte, f func(v Value) error) error {
-	rest, err := skipInTurn(data, messageDepth)
+	n, rest, err := enterCBOR(data, CBORArray, "list")
 	if err != nil {
 		return err
-	}
-	if len(rest) > 0 {
-		return errors.New("cbor: bytes follow the value")
-	}
-	major, n, rest, err := CBORHead(data)
-	if err != nil {
-		return err
-	}
-	if major != CBORArray {
-		return errors.New("cbor: not a list")
 	}
 	indefinite := n == CBORIndefinite
 	for ; indefinite || n > 0; n-- {
@@ -318,6 +298,22 @@ func (c cborCodec) items(data []byte, f func(v Value) error) error {
 		rest = after
 	}
 	return nil
+}
+
+// enterCBOR checks that data is one well-formed item of this major type, and returns its argument and what its head precedes.
+func enterCBOR(data []byte, want byte, what string) (n uint64, rest []byte, err error) {
+	after, err := skipInTurn(data, messageDepth)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(after) > 0 {
+		return 0, nil, errors.New("cbor: bytes follow the value")
+	}
+	major, n, rest, err := CBORHead(data)
+	if err == nil && major != want {
+		err = fmt.Errorf("cbor: not a %s", what)
+	}
+	return n, rest, err
 }
 
 func skipInTurn(data []byte, depth int) ([]byte, error) {
