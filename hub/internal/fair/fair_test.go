@@ -247,3 +247,17 @@ func TestPlaceIsPaidBack(t *testing.T) {
 		t.Errorf("%s is left after all was paid back", left)
 	}
 }
+
+// TestDeadlineOfAPlace: all clients of a place have two deadlines, but not more than Longest, unless one of them has more alone.
+func TestDeadlineOfAPlace(t *testing.T) {
+	for deadline, want := range map[time.Duration]time.Duration{
+		time.Second: 2 * time.Second, 2 * time.Second: 4 * time.Second, 4 * time.Second: Longest, Longest: Longest, time.Minute: time.Minute,
+	} {
+		var p Place
+		at := time.Unix(1e9, 0)
+		p.Release(at, p.Hold(at, deadline))
+		if got := p.Left(at); got != want {
+			t.Errorf("with deadlines of %s, a place has %s, not %s", deadline, got, want)
+		}
+	}
+}
