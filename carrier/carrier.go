@@ -95,6 +95,10 @@ type Client struct {
 	// when it has none. Two clients that are connected at the same time never share one.
 	UID string
 
+	// Identity says who the client has proven to be, for rules about what it may do; the program that runs the hub knows its
+	// forms. Empty: nobody that is known.
+	Identity string
+
 	// Addr is where the client is, for people to read: "tcp://127.0.0.1:53124", "serial:///dev/ttyUSB0".
 	Addr string
 

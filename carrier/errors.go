@@ -32,16 +32,20 @@ var (
 	ErrTimeout = errors.New("carrier: timeout")
 	// ErrReset: the client was restarted.
 	ErrReset = errors.New("carrier: client was reset")
+	// ErrRevoked: the client lost the right to be connected, or its sender the right to be there.
+	ErrRevoked = errors.New("carrier: the right to it was revoked")
 	// ErrShutdown: this end is shutting down.
 	ErrShutdown = errors.New("carrier: shutting down")
 )
 
 // Reason says in one word why a client was disconnected, from the cause given to ClientDisconnected:
-// "closed", "unplugged", "timeout", "reset" or "shutdown".
+// "closed", "unplugged", "timeout", "reset", "revoked" or "shutdown".
 func Reason(cause error) string {
 	switch {
 	case errors.Is(cause, ErrShutdown):
 		return "shutdown"
+	case errors.Is(cause, ErrRevoked):
+		return "revoked"
 	case errors.Is(cause, ErrReset):
 		return "reset"
 	case errors.Is(cause, ErrTimeout), errors.Is(cause, context.DeadlineExceeded):

@@ -100,11 +100,12 @@ const (
 	StatusMalformed    Status = -4 // what arrived is not a message
 	StatusTooLarge     Status = -5 // the message, or the answer to it, is larger than a limit
 	StatusLimit        Status = -6 // the client has reached a limit of clients, senders, listeners or messages
+	StatusDenied       Status = -7 // the client is not allowed to do this
 )
 
 // statusTexts has the text of each status, at the place of the status without its sign.
 var statusTexts = [...]string{
-	"done", "no such method", "failed", "no method in the message", "malformed message", "message too large", "limit reached",
+	"done", "no such method", "failed", "no method in the message", "malformed message", "message too large", "limit reached", "not allowed",
 }
 
 // String returns the status in words.
@@ -119,7 +120,7 @@ func (s Status) String() string {
 var statusErrors = []struct {
 	status Status
 	kind   *RefusalError
-}{{StatusMalformed, ErrMalformed}, {StatusTooLarge, ErrTooLarge}, {StatusLimit, ErrLimit}}
+}{{StatusMalformed, ErrMalformed}, {StatusTooLarge, ErrTooLarge}, {StatusLimit, ErrLimit}, {StatusDenied, ErrDenied}}
 
 // A StatusError is the error of a message that was not done.
 type StatusError struct {
@@ -163,7 +164,7 @@ func (r Reply) Err() error {
 func Done(response any) Reply { return Reply{Response: ValueOf(response)} }
 
 // Failed is the reply to a message that was not done because of err. A [*StatusError] passes its status on;
-// [ErrMalformed], [ErrTooLarge] and [ErrLimit] have theirs; any other error is [StatusFailed].
+// [ErrMalformed], [ErrTooLarge], [ErrLimit] and [ErrDenied] have theirs; any other error is [StatusFailed].
 func Failed(err error) Reply {
 	r := Reply{Status: StatusFailed, Exception: err.Error(), cause: Cause(err)}
 	if e, ok := errors.AsType[*StatusError](err); ok {

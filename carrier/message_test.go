@@ -187,6 +187,7 @@ func TestFailed(t *testing.T) {
 		{fmt.Errorf("reading: %w", ErrMalformed), StatusMalformed, "reading: carrier: malformed message"},
 		{fmt.Errorf("%w: 5 bytes", ErrTooLarge), StatusTooLarge, "carrier: message too large: 5 bytes"},
 		{ErrLimit, StatusLimit, "carrier: limit reached"},
+		{ErrDenied, StatusDenied, "carrier: not allowed"},
 		{context.DeadlineExceeded, StatusFailed, "context deadline exceeded"},
 	} {
 		if r := Failed(c.err); r.Status != c.status || r.Exception != c.exception {
@@ -223,7 +224,7 @@ func TestReplyErr(t *testing.T) {
 
 func TestStatusTexts(t *testing.T) {
 	seen := make(map[string]Status)
-	for s := StatusDone; s >= StatusLimit; s-- {
+	for s := StatusDone; s >= StatusDenied; s-- {
 		text := s.String()
 		if other, ok := seen[text]; ok || strings.HasPrefix(text, "status") {
 			t.Errorf("status %d has the text %q of status %d", s, text, other)
@@ -238,6 +239,7 @@ func TestReason(t *testing.T) {
 		"unplugged": {ErrUnplugged, fmt.Errorf("%w: %w", ErrGone, ErrUnplugged)},
 		"timeout":   {ErrTimeout, context.DeadlineExceeded},
 		"reset":     {fmt.Errorf("device 7: %w", ErrReset)},
+		"revoked":   {ErrRevoked, fmt.Errorf("%w: alice", ErrRevoked)},
 		"shutdown":  {ErrShutdown, errors.Join(ErrClosed, ErrShutdown)},
 	} {
 		for _, err := range errs {

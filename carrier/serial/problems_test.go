@@ -137,7 +137,7 @@ func TestRefusedMessagesStand(t *testing.T) {
 	awaitProblems(t, b.hub, `the hub refuses the sender "taken\x1b": hub: sender is already connected (and 1 more)`)
 	ask(methodRemoveSender, "taken too", carrier.StatusDone)
 	awaitProblems(t, b.hub, `the hub refuses the sender "taken\x1b": hub: sender is already connected`)
-	ask("add_listener", "x", carrier.StatusFailed)
+	ask("add_listener", "x", carrier.StatusDenied)
 	if r := b.hub.Ports()[0].Device.LatestRefusal; r == nil || r.Cause != "denied" {
 		t.Errorf("%+v", r)
 	}
