@@ -16,6 +16,7 @@ type entry struct {
 	at       time.Time // when it was queued, if its listener wants the latest
 	next     uint64    // number of the next entry of the same kind; 0 if it is the last
 	gap      bool      // it tells of a gap
+	final    bool      // it tells the listener, which was removed, that it was
 	number   uint64    // of a replay's event in the flight, as counted from 1; 0: it is none
 }
 

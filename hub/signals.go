@@ -3,12 +3,15 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
+	"sighub/hub/internal/rights"
 	"sighub/hub/internal/runner"
+	"sighub/hub/verb"
 	"sighub/internal/lockrank"
 	"sighub/journal"
 )
@@ -294,7 +297,13 @@ func (c *client) find(r *carrier.Route) (*Signal, error) {
 	defer c.mu.Unlock()
 	s, err := c.own(r.Sender)
 	if err != nil {
+		if name := c.name(r.Sender); !c.server.policy.Load().May(c.identity, verb.Trigger, name, r.Event) {
+			err = rights.Denied(verb.Trigger, name, r.Event) // if the sender was there, it was revoked
+		}
 		return nil, err
+	}
+	if r.Event == Gap && !isReporter(c.carrier) {
+		return nil, fmt.Errorf("%w: %s is an event of the hub itself, which no client triggers", carrier.ErrDenied, Gap)
 	}
 	return s.Signal(r.Event)
 }
