@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -424,7 +425,7 @@ func TestNamesOfDevices(t *testing.T) {
 // TestRevokeAmidTraffic: while events, requests and registrations are under way, nothing is put after SetPolicy has returned that it
 // denies, and all that is left is in order.
 func TestRevokeAmidTraffic(t *testing.T) {
-	const clients, rounds, registrations = 8, 30, 1000
+	const clients, rounds, registrations, again = 3, 10, 1000, 30
 	w := newPolicyWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 64, Policy: Latest}})
 	open := fakePolicy(append(all("bob"), all("ann")...))
 	closed := fakePolicy(append(all("bob"), grant{"ann", verb.Listen, "s", "e"}, grant{"ann", verb.Request, "none", "none"}))
@@ -433,6 +434,10 @@ func TestRevokeAmidTraffic(t *testing.T) {
 	s, err := w.AddSender("s", SenderOptions{Events: []string{"e", "secret"}, Default: answer})
 	if err != nil {
 		t.Fatal(err)
+	}
+	many := w.connect("ann", &noteSink{})
+	for i := range registrations {
+		w.listen(many, "s", fmt.Sprint("secret", i))
 	}
 	var denied atomic.Bool
 	var traffic sync.WaitGroup
@@ -449,6 +454,7 @@ func TestRevokeAmidTraffic(t *testing.T) {
 			for n := 0; !stop.Load(); n++ {
 				sinks[i].full.Store(n%3 == 0)
 				w.handler.SignalsAnswered(c.id, len(sinks[i].take()), nil)
+				runtime.Gosched()
 			}
 			sinks[i].full.Store(false)
 		})
@@ -476,6 +482,7 @@ func TestRevokeAmidTraffic(t *testing.T) {
 		traffic.Go(func() {
 			for n := 0; !stop.Load(); n++ {
 				_ = g.Trigger(context.Background(), n*i)
+				runtime.Gosched()
 			}
 		})
 	}
@@ -487,11 +494,10 @@ func TestRevokeAmidTraffic(t *testing.T) {
 			w.done(b, "remove_sender", `{"sender":"t"}`)
 		}
 	})
-	many := w.connect("ann", &noteSink{})
-	for i := range registrations {
-		w.listen(many, "s", fmt.Sprint("secret", i))
-	}
-	for range rounds {
+	for round := range rounds {
+		if round == rounds/2 {
+			stop.Store(true) // the rest is quiet
+		}
 		w.SetPolicy(closed)
 		denied.Store(true)
 		many.mu.Lock()
@@ -502,8 +508,10 @@ func TestRevokeAmidTraffic(t *testing.T) {
 		}
 		denied.Store(false)
 		w.SetPolicy(open)
+		for i := range again {
+			w.listen(many, "s", fmt.Sprint("secret", i))
+		}
 	}
-	stop.Store(true)
 	traffic.Wait()
 	w.end()
 }
