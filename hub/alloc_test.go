@@ -44,7 +44,9 @@ func (a *countedAnswers) Fail(carrier.Reply) { a.failed++ }
 // force.
 func TestFastPathAllocatesNothing(t *testing.T) {
 	t.Run("without a policy", func(t *testing.T) { testFastPath(t, nil) })
-	t.Run("with a policy", func(t *testing.T) { testFastPath(t, fakePolicy(append(all("ann"), grant{"bob", verb.Request, "x", "x"}))) })
+	t.Run("with a policy", func(t *testing.T) {
+		testFastPath(t, fakePolicy(append(all("ann"), grant{"bob", verb.Request, "x", "x"})))
+	})
 }
 
 func testFastPath(t *testing.T, policy AccessPolicy) {
