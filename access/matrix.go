@@ -103,7 +103,7 @@ func rank(key string) int {
 	return slices.Index([]string{inIdentities, inUsers, inGroups, inAddresses, inDevices}, section)
 }
 
-// bindings returns the bindings by section and name.
+// bindings returns the bindings that somebody has, by section and name.
 func (p *Policy) bindings() map[string]*binding {
 	found := make(map[string]*binding)
 	if p == nil {
@@ -111,7 +111,7 @@ func (p *Policy) bindings() map[string]*binding {
 	}
 	for _, b := range p.all {
 		key := b.section + " " + b.who
-		if found[key] == nil {
+		if found[key] == nil && !b.idle {
 			found[key] = b
 		}
 	}
