@@ -315,7 +315,7 @@ func TestRandomWorlds(t *testing.T) {
 		// Whoever may do something under one of them alone gains or loses it. The same name is bound under both, or it is somebody new.
 		changes := p.Diff(next)
 		for identity, key := range map[string]string{
-			"alice": "identities alice", "bob": "identities bob", "carol": "identities carol",
+			"alice": "identities alice", "bob": "identities bob", "carol": "identities carol", "address:192.168.1.40": "addresses 192.168.1.40/32",
 		} {
 			i := slices.IndexFunc(changes, func(c Change) bool { return c.Section+" "+c.Who == key })
 			if p.bindings()[key] == nil && next.bindings()[key] == nil {
