@@ -47,6 +47,11 @@ func Own(folder string, log *slog.Logger) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if mode := exposed(filepath.Join(folder, keyFile), groupAndOthers); mode != 0 {
+		err := os.Chmod(filepath.Join(folder, keyFile), secretMode)
+		log.Warn("others could read the hub's key: if somebody has done so, move it away, so that the hub makes another, and tell those who pin it",
+			"folder", folder, "mode", fmt.Sprintf("%04o", mode), "taken_from_them", err == nil)
+	}
 	c := &Certificate{log: log, every: lookAtDate}
 	c.look = func() { c.renew(folder, key, time.Now()) }
 	current, err := readOwn(folder, key)
