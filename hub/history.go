@@ -42,8 +42,14 @@ func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: from: %w", ErrArguments, err)
 	}
 	until, err := past.ReadFrom(a.value("to"), now)
-	if err != nil || until.After != (journal.Position{}) {
+	switch {
+	case err != nil || until.Since.IsZero() && until.Start != journal.FromEnd():
 		return nil, fmt.Errorf("%w: to: it must be a time (RFC 3339), an age such as \"2h\", or \"now\"", ErrArguments)
+	case every.IsNull():
+	case from.Start == journal.FromEnd():
+		from.Since = now
+	case from.Since.IsZero() && from.Start != journal.FromOldest() || !a.value("after").IsNull():
+		return nil, fmt.Errorf("%w: every is for a span of time: from must be a time, an age, \"start\" or \"now\", and after must be missing", ErrArguments)
 	}
 	if err := k.enter(c.ctx); err != nil {
 		return nil, err

@@ -144,6 +144,20 @@ func TestBuckets(t *testing.T) {
 				t.Errorf("every %v: %v", every, err)
 			}
 		}
+		for key, bad := range map[string]any{"from": []int{1, 5}, "to": "start", "after": []int{1, 5}} {
+			_, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", key: bad})
+			if !errors.Is(err, hub.ErrArguments) {
+				t.Errorf("%s %v: %v", key, bad, err)
+			}
+		}
+		for _, bad := range []any{"start", []int{0, 0}, []int{1, 5}} {
+			if _, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "to": bad}); !errors.Is(err, hub.ErrArguments) {
+				t.Errorf("to %v: %v", bad, err)
+			}
+		}
+		if v, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", "from": "now"}); err != nil || v.String() != `{"buckets":[],"next":null}` {
+			t.Errorf("from now: %s, %v", v, err)
+		}
 		v, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", "limit": 2})
 		if err != nil {
 			t.Fatal(err)
