@@ -310,6 +310,18 @@ func TestRollupLostTail(t *testing.T) {
 	})
 }
 
+// TestRollupLarge: the largest numbers have a sum, which is a number.
+func TestRollupLarge(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 1.7e308", "s n: 1.7e308", "s n: -1.7e308", "s n: -1.7e308", "s n: -1.7e308")
+		synctest.Wait()
+		got, err := w.j.Rollup("s", "n", time.Now().Add(-time.Hour), time.Now().Add(time.Hour), time.Minute)
+		if err != nil || len(got) != 1 || got[0].Min != -1.7e308 || got[0].Max != 1.7e308 || math.IsInf(got[0].Sum, 0) || math.IsNaN(got[0].Sum) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 // TestRollupQuery: in whichever order sums come, the first buckets are right, and not many more are held.
 func TestRollupQuery(t *testing.T) {
 	for seed := range uint64(200) {

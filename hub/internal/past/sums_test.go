@@ -3,6 +3,7 @@ package past_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -90,5 +91,36 @@ func checkSums(t *testing.T, begin time.Time, each time.Duration) {
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMean: a mean is never below all numbers, or above them, however the sum is rounded or however large it is.
+func TestMean(t *testing.T) {
+	tenth, large := 0.1, math.MaxFloat64
+	at := time.Unix(1.8e9, 0)
+	answer := past.NewBuckets([]journal.Bucket{
+		{Start: at, Min: tenth, Max: tenth, Sum: tenth + tenth + tenth, Last: tenth, Count: 3},
+		{Start: at, Min: -tenth, Max: -tenth, Sum: -tenth - tenth - tenth, Last: -tenth, Count: 3},
+		{Start: at, Min: large, Max: large, Sum: large, Last: large, Count: 2}, // the sum has no room for more
+		{Start: at, Min: 1, Max: 4, Sum: 5, Last: 4, Count: 2},
+	}, time.Time{})
+	for _, c := range []carrier.Codec{carrier.JSON, carrier.CBOR} {
+		raw, err := answer.AppendTo(nil, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := past.ReadPage(carrier.RawValue(c, raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := page.Buckets()
+		if err != nil || len(list) != 4 {
+			t.Fatal(list, err)
+		}
+		for i, want := range []float64{tenth, -tenth, large, 2.5} {
+			if list[i].Mean != want {
+				t.Errorf("%s: the mean is %v, want %v", c.Name(), list[i].Mean, want)
+			}
+		}
 	}
 }
