@@ -85,18 +85,20 @@ type historyPage struct {
 	size   int
 }
 
-// read reads events until there are enough of them, or time is over. It reads those of all senders, so that it can end at any.
+// read reads events until there are enough of them, or time is over. It reads those of all senders, so that it can end at any. A part
+// of the journal in which nothing is of the time that is asked for may take long as well: so the reader ends between two of its files.
 func (h *historyPage) read(ctx context.Context) (any, error) {
-	began := time.Now()
+	short, stop := context.WithTimeout(ctx, historyTime)
+	defer stop()
 	reader := h.journal.Read(journal.Query{Start: h.from.Start, Until: h.to, Bounded: true})
 	defer reader.Close() //nolint:errcheck // nothing was written
 	var batch [batchSize]journal.Entry
 	for {
-		n, err := reader.Next(ctx, batch[:])
-		if errors.Is(err, io.EOF) {
+		n, err := reader.Next(short, batch[:])
+		switch {
+		case errors.Is(err, io.EOF):
 			return historyAnswer{h.list, nil}, nil
-		}
-		if err != nil {
+		case err != nil && (short.Err() == nil || ctx.Err() != nil):
 			return nil, err
 		}
 		for i := range batch[:n] {
@@ -106,7 +108,7 @@ func (h *historyPage) read(ctx context.Context) (any, error) {
 				return historyAnswer{h.list, &before}, nil
 			}
 		}
-		if time.Since(began) > historyTime {
+		if short.Err() != nil {
 			next := Position(reader.Position())
 			next.Sequence--
 			return historyAnswer{h.list, &next}, nil
