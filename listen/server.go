@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/internal/lockrank"
+	"sighub/internal/steady"
 )
 
 // A Server listens at its addresses, and hands connections on to protocols.
@@ -202,6 +203,7 @@ func passing(err error) bool {
 func (s *Server) admit(nc net.Conn, l *socket) {
 	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr), by: time.Now().Add(s.options.StrangerTime)}
 	c.raw, _ = nc.(syscall.Conn)
+	c.try = steady.Try(nc)
 	out, again, err := s.door.admit(c)
 	if out != nil {
 		out.end()
