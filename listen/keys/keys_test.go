@@ -127,6 +127,18 @@ func TestOwn(t *testing.T) {
 	}
 }
 
+// TestCommonName: whatever a host is called, a certificate can be made for it.
+func TestCommonName(t *testing.T) {
+	for host, want := range map[string]string{
+		"pi": "sighub on pi", strings.Repeat("ü", 40): "sighub on " + strings.Repeat("ü", 27), "a" + strings.Repeat("ü", 40): "sighub on a" + strings.Repeat("ü", 26),
+		"k\xfcche": "sighub on kche",
+	} {
+		if got := commonName(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
+	}
+}
+
 // TestOwnAtOnce: of hubs that start at once with one folder, all have the same key.
 func TestOwnAtOnce(t *testing.T) {
 	folder := t.TempDir()
