@@ -73,6 +73,11 @@ func (s *Store) CheckNew(name string, roles []string) error {
 	if err := errors.Join(naming.Check(name), checkRoles(roles)); err != nil {
 		return err
 	}
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
 	_, err := s.state.Load().clone().identity(name, roles, time.Time{})
 	return err
 }
