@@ -24,6 +24,9 @@ func FuzzModelJSON(f *testing.F) {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
 	}
+	for _, number := range []string{"18446744073709551615", "18446744073709551616", "-18446744073709551616", "-18446744073709551617", largest} {
+		f.Add([]byte(strings.Repeat("[", MaxDepth)+number+strings.Repeat("]", MaxDepth)), false)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, legacy bool) {
 		c := JSON
 		if legacy {
