@@ -290,7 +290,9 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, methods map[string]hub.Method) *hub.ServerRouter {
+func newRouter(
+	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, methods map[string]hub.Method,
+) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
