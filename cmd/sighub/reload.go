@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"sighub/internal/config"
+	"sighub/internal/service"
 )
 
 // A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log.
@@ -18,6 +19,7 @@ import (
 type reloader struct {
 	command *runCommand
 	log     *programLog
+	told    *service.Service
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -39,7 +41,7 @@ func (r *reloader) during(ctx context.Context, hangups <-chan os.Signal, f func(
 		for {
 			select {
 			case <-hangups:
-				r.reload(watching)
+				r.told.Reload(func() { r.reload(watching) })
 			case <-watching.Done():
 				return
 			}
