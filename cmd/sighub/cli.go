@@ -44,6 +44,7 @@ type commands struct {
 	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`
 	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
+	Config   configCommand   `cmd:"" help:"Explain the configuration, or print an example of it."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
