@@ -3,7 +3,7 @@
 # its own, which is made once, with debootstrap, and kept in a cache. Nothing on this machine is changed.
 #
 #   scripts/package-test.sh           everything but a start of the service
-#   scripts/package-test.sh --boot    as well: Debian boots in QEMU, with the package, and a device at a USB adapter; see packaging/lab
+#   scripts/package-test.sh --boot    as well: Debian boots in QEMU, with the package, and a device at a USB adapter; see scripts/packagelab
 #
 # It needs Linux, Go and root (sudo without a password will do). It installs missing tools with apt, or names them if it may not.
 # PACKAGE_ROOT=DIR is another Debian to test in. Exits with 1 if anything is wrong.
@@ -90,5 +90,5 @@ done
 "${as_root[@]}" unshare --mount --pid --fork packaging/debian-test.sh "$debian" "$tmp" "$own"
 
 if $boot; then
-	packaging/lab/run.sh "$debian" "$tmp/sighub_1.0_$own.deb" "$tmp/sighub_1.1_$own.deb"
+	scripts/packagelab/run.sh "$debian" "$tmp/sighub_1.0_$own.deb" "$tmp/sighub_1.1_$own.deb"
 fi
