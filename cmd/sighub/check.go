@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -101,8 +100,7 @@ func (c *configCommand) Run(s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	_, err = io.WriteString(s.out, text) // our own text: nothing in it needs to be made harmless
-	return err
+	return terminal.Own(s.out, text)
 }
 
 // systemFindings returns what the hub would not find, or could not do, on this machine now.

@@ -157,8 +157,7 @@ func (c *completionCommand) Run(k *kong.Context, s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	_, err = io.WriteString(s.out, text)
-	return err
+	return terminal.Own(s.out, text)
 }
 
 type manualCommand struct {
