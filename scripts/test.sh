@@ -179,6 +179,7 @@ step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
 step siege scripts/siege.sh --quick
 step lab scripts/lab/run.sh
+step package scripts/package-test.sh
 step powercut scripts/powercut.sh --quick
 
 ((failed == 0)) || echo "the full logs are in $logs"

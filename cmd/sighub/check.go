@@ -15,6 +15,7 @@ import (
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/internal/plain"
+	"sighub/internal/reference"
 	"sighub/internal/terminal"
 	"sighub/journal/folder"
 	"sighub/listen/keys"
@@ -75,6 +76,35 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 		ok = fmt.Sprintf("ok, with %d warnings", len(warnings))
 	}
 	return terminal.Line(s.out, "%s: %s: %s", file, ok, cfg.Summary())
+}
+
+type configCommand struct {
+	Section string `arg:"" optional:"" help:"One section alone, such as serial."`
+	Example bool   `help:"Print a file with examples, each behind a #, to begin with."`
+}
+
+// Help implements kong.HelpProvider.
+func (*configCommand) Help() string {
+	return `It prints what a configuration may say: every key, its default and what it means. It asks no hub.
+
+Examples:
+
+    sighub config | less
+    sighub config sensors
+    sighub config --example >sighub.yaml`
+}
+
+// Run prints the page, or the example.
+func (c *configCommand) Run(s *streams) error {
+	show := reference.Page
+	if c.Example {
+		show = reference.Example
+	}
+	text, err := show(c.Section)
+	if err != nil {
+		return usageError{err}
+	}
+	return terminal.Own(s.out, text)
 }
 
 // systemFindings returns what the hub would not find, or could not do, on this machine now.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"sighub/internal/arguments"
+	"sighub/internal/manual"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
@@ -44,7 +47,11 @@ type commands struct {
 	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`
 	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
 	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
+	Config   configCommand   `cmd:"" help:"Explain the configuration, or print an example of it."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what a shell needs to complete commands."`
+	Manual     manualCommand     `cmd:"" hidden:"" help:"Write the man pages into a folder."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
@@ -131,6 +138,41 @@ func parts(err error) (list []error) {
 	return list
 }
 
+type completionCommand struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+// Help implements kong.HelpProvider.
+func (*completionCommand) Help() string {
+	return `The package for Debian installs all of them. Without it:
+
+    source <(sighub completion bash)
+    source <(sighub completion zsh)
+    sighub completion fish | source`
+}
+
+// Run prints the completion.
+func (c *completionCommand) Run(k *kong.Context, s *streams) error {
+	text, err := manual.Completion(k.Model, c.Shell)
+	if err != nil {
+		return usageError{err}
+	}
+	return terminal.Own(s.out, text)
+}
+
+type manualCommand struct {
+	Folder string `arg:"" help:"It must be there."`
+	Date   string `help:"Of the pages."`
+}
+
+// Run writes the pages.
+func (c *manualCommand) Run(k *kong.Context) (err error) {
+	for _, page := range manual.Pages(k.Model, version(), c.Date) {
+		err = errors.Join(err, os.WriteFile(filepath.Join(c.Folder, page.Name), []byte(page.Text), 0o644))
+	}
+	return err
+}
+
 type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
@@ -142,10 +184,16 @@ func versionText() string {
 	return fmt.Sprintf("sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version returns the module's version, else the revision it was built from, else "devel".
+// release is the version of a package: the linker sets it.
+var release string
+
+// version returns the version of the package or of the module, else the revision it was built from, else "devel".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	switch {
+	case release != "":
+		return release
+	case !ok:
 		return "devel"
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {

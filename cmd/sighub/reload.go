@@ -12,6 +12,7 @@ import (
 
 	"sighub/internal/config"
 	"sighub/internal/guard"
+	"sighub/internal/service"
 )
 
 // A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log, and the
@@ -20,6 +21,7 @@ type reloader struct {
 	command *runCommand
 	log     *programLog
 	guard   *guard.Guard
+	told    *service.Service
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -41,7 +43,7 @@ func (r *reloader) during(ctx context.Context, hangups <-chan os.Signal, f func(
 		for {
 			select {
 			case <-hangups:
-				r.reload(watching)
+				r.told.Reload(func() { r.reload(watching) })
 			case <-watching.Done():
 				return
 			}

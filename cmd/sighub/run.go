@@ -20,6 +20,8 @@ import (
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/internal/guard"
+	"sighub/internal/service"
+	"sighub/internal/systemd"
 	"sighub/listen/keys"
 )
 
@@ -115,7 +117,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
-	reload := &reloader{command: c, log: all, guard: doors, begun: cfg, level: cfg.Log.Level}
+	notifier, err := systemd.FromEnvironment(os.Getenv, os.Getpid())
+	if err != nil {
+		log.Warn("systemd is not told how the hub is", "error", err)
+	}
+	told := service.New(notifier, log)
+	reload := &reloader{command: c, log: all, guard: doors, told: told, begun: cfg, level: cfg.Log.Level}
 	opened = nil
 	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
@@ -126,7 +133,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
 		limiting.Go(func() { spareProcessors(ctx) })
 		return doors.During(ctx, func(ctx context.Context) error {
-			return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+			return own.During(ctx, func(ctx context.Context) error {
+				status := func() string { return status(carriers, ports) }
+				return told.During(ctx, router.Router, status, func(ctx context.Context) error {
+					return router.Serve(ctx, told.Carriers(append(carriers, ports)...)...)
+				})
+			})
 		})
 	})
 	if err == nil {
@@ -220,12 +232,7 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
 	for now, crowd := int64(0), false; ; {
-		connections := int64(0)
-		for _, c := range carriers {
-			if c, ok := c.(interface{ Connections() int }); ok {
-				connections += int64(c.Connections())
-			}
-		}
+		connections := int64(connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
@@ -243,6 +250,16 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 		case <-tick.C:
 		}
 	}
+}
+
+// connections counts those of carriers that have some.
+func connections(carriers []carrier.Carrier) (n int) {
+	for _, c := range carriers {
+		if c, ok := c.(interface{ Connections() int }); ok {
+			n += c.Connections()
+		}
+	}
+	return n
 }
 
 // processors is how many goroutines run at a time while nothing is large: one for each core that the program may use.
