@@ -71,13 +71,18 @@ func serveIdentified(t *testing.T, o hub.ServerOptions) (*world, *identified) {
 	return w, h
 }
 
+// policyOf returns the policy of a file, at a hub that knows ann and some whose names begin with r.
 func policyOf(t *testing.T, format string, args ...any) *access.Policy {
 	t.Helper()
 	rules, err := access.Parse("access.yaml", fmt.Appendf(nil, format, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := access.Compile(rules, nil, access.System{})
+	members := []access.Member{{Name: "ann"}}
+	for i := range 20 {
+		members = append(members, access.Member{Name: fmt.Sprint("r", i)})
+	}
+	p, err := access.Compile(rules, members, access.System{})
 	if err != nil {
 		t.Fatal(err)
 	}
