@@ -11,13 +11,14 @@ import (
 	"syscall"
 
 	"sighub/internal/config"
+	"sighub/internal/loglimit"
 )
 
 // A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log.
 // It tells what else has changed, and never ends the hub.
 type reloader struct {
 	command *runCommand
-	log     *programLog
+	log     *loglimit.Log
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -81,8 +82,8 @@ func (r *reloader) reload(ctx context.Context) {
 func (r *reloader) changeLevel(ctx context.Context) {
 	before := r.log.Enabled(ctx, slog.LevelWarn)
 	if !before {
-		r.log.setLevel(r.level)
+		r.log.SetLevel(r.level)
 	}
 	r.log.Warn("SIGHUP: the level of the log is changed", "level", r.level)
-	r.log.setLevel(r.level)
+	r.log.SetLevel(r.level)
 }

@@ -16,6 +16,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/loglimit"
 	"sighub/listen/keys"
 )
 
@@ -67,7 +68,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	case err != nil:
 		return usageError{err}
 	}
-	all := newLog(s.err, cfg.Log)
+	all := loglimit.Open(s.err, cfg.Log.Level, cfg.Log.Format)
 	defer all.Close()
 	log := all.Logger
 	for _, w := range cfg.Warnings() {
