@@ -157,11 +157,13 @@ func (c *Control) Pending() string {
 	return first + "; what was loaded before is in force"
 }
 
+var errNoStore = errors.New("access: this hub keeps no identities: give it a state folder")
+
 // Change changes the identities by a function, and puts that into force: also if the function fails, because a revocation holds even if
 // it cannot be written. what says for the audit what is done.
 func (c *Control) Change(by Actor, what string, f func(*identities.Store) error) error {
 	if c.o.Store == nil {
-		return errors.New("access: this hub keeps no identities: give it a state folder")
+		return errNoStore
 	}
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
@@ -192,37 +194,6 @@ func (c *Control) Revoke(by Actor, name, id string) (n int, err error) {
 		return err
 	})
 	return n, err
-}
-
-// Invite begins a pairing, and returns the invitation. hubKey is the SHA-256 of the hub's SubjectPublicKeyInfo. Without roles the
-// identity has those that it has already.
-func (c *Control) Invite(by Actor, address string, hubKey [32]byte, g pairing.Grant) (*pairing.Invitation, error) {
-	in, err := c.invite(address, hubKey, g)
-	r := audit.Record{Event: audit.Pairing, Verdict: audit.Allowed, Cause: "invited", Detail: "for " + g.Name + ", " + or(strings.Join(g.Roles, ", "), "with the roles that it has")}
-	if err != nil {
-		r.Verdict, r.Detail = audit.Refused, r.Detail+": "+err.Error()
-	}
-	c.record(by, r)
-	return in, err
-}
-
-func (c *Control) invite(address string, hubKey [32]byte, g pairing.Grant) (*pairing.Invitation, error) {
-	rules := c.inForce.Load().rules
-	if rules == nil {
-		return nil, fmt.Errorf("nobody can be let in while %s has a fault: mend it, and reload it", c.o.File)
-	}
-	for _, role := range g.Roles {
-		if err := rules.CheckRole(role); err != nil {
-			return nil, err
-		}
-	}
-	if c.o.Store == nil {
-		return nil, errors.New("access: this hub keeps no identities: give it a state folder")
-	}
-	if id, ok := c.o.Store.Find(g.Name); len(g.Roles) == 0 && (!ok || !id.Active()) {
-		return nil, fmt.Errorf("nobody is called %s: say which role to give: %s", g.Name, yamlfile.OrList(rules.Roles()))
-	}
-	return c.pairings.Start(address, hubKey, g)
 }
 
 // Pairings returns the pairings that are open.
