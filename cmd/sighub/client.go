@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -22,13 +21,14 @@ import (
 
 // hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
-	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path."`
+	Hub string `env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path. Default: the socket of a hub on this machine, else the hub that was joined, else tcp://127.0.0.1:3000."`
 	Pin string `env:"SIGHUB_PIN" placeholder:"PIN" help:"Over TLS: the pin of the hub's key, as sighub cert prints it there, if it is not in the address."`
 	CA  string `name:"ca" env:"SIGHUB_CA" placeholder:"FILE" help:"Over TLS, without a pin: the authorities that may vouch for the hub, in PEM. Default: the system's."`
 	Key string `env:"SIGHUB_KEY" placeholder:"FILE" help:"Over TLS: the file of a key by which the hub knows you; it is made if it is not there."`
 
-	legacy  bool // the server knows no hello; with sets it
-	lingers bool // the connection lasts until the command has ended, also if it is interrupted
+	wants   string // what is wanted of the hub, as sighub can takes it: "request pump on"; empty: to see what concerns the hub itself
+	legacy  bool   // the server knows no hello; with sets it
+	lingers bool   // the connection lasts until the command has ended, also if it is interrupted
 }
 
 // answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
@@ -42,11 +42,7 @@ const legacyAfter = 1500 * time.Millisecond
 // later, the user is told, and it is made again. A server that does not understand CBOR, such as the original pysig, is spoken to
 // in JSON.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
-	addr, err := address.ParseHub(f.Hub)
-	if err != nil {
-		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
-	}
-	secure, err := f.tls(&addr)
+	addr, secure, err := f.place()
 	if err != nil {
 		return err
 	}
@@ -63,7 +59,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	defer patience.Stop()
 	select {
 	case <-first.connected:
-		return withRemedy(use(ctx, first.router))
+		return f.withRemedy(ctx, first.router, use(ctx, first.router))
 	case err = <-firstFailed:
 		if isDialing(err) || errors.Is(err, tcp.ErrTLS) {
 			return unreachable(addr, err)
@@ -81,7 +77,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		select {
 		case <-first.connected:
 			second.end()
-			return withRemedy(use(ctx, first.router))
+			return f.withRemedy(ctx, first.router, use(ctx, first.router))
 		case <-second.connected:
 			first.end()
 			if f.legacy = !second.hello.Load(); f.legacy {
@@ -92,7 +88,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
 				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
 			}
-			return withRemedy(err)
+			return f.withRemedy(ctx, second.router, err)
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()
@@ -110,7 +106,8 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 }
 
 // withRemedy adds what to do to an error of the hub that does not say so.
-func withRemedy(err error) error {
+func (f *hubFlags) withRemedy(ctx context.Context, r *hub.ClientRouter, err error) error {
+	err = f.explainDenied(ctx, r, err)
 	if errors.Is(err, hub.ErrNoJournal) {
 		return fmt.Errorf("%w: it is configured so, or cannot use its folder (`sighub journal info`)", err)
 	}
@@ -249,41 +246,4 @@ func unreachable(addr address.Address, err error) error {
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
-}
-
-// tls returns what the flags say about TLS.
-func (f *hubFlags) tls(addr *address.Address) (o tcp.TLS, err error) {
-	switch {
-	case addr.Network == "tls":
-	case f.Pin != "" || f.CA != "":
-		return o, usageError{fmt.Errorf("--pin and --ca are for TLS, and %s is clear text: write --hub tls://%s", addr, addr.Addr)}
-	default: // a key is shown where it can be
-		return o, nil
-	}
-	if f.Pin != "" {
-		pin, err := keys.ParsePin(f.Pin)
-		if err != nil {
-			return o, usageError{fmt.Errorf("--pin: %s", plain.Text(err.Error()))}
-		}
-		if !addr.Pin.IsZero() && addr.Pin != pin {
-			return o, usageError{fmt.Errorf("--pin and the pin in --hub %s are not the same: leave one of them out", f.Hub)}
-		}
-		addr.Pin = pin
-	}
-	if f.CA != "" {
-		data, err := os.ReadFile(f.CA)
-		if err != nil {
-			return o, usageError{fmt.Errorf("--ca: %w", err)}
-		}
-		o.Authorities = x509.NewCertPool()
-		if !o.Authorities.AppendCertsFromPEM(data) {
-			return o, usageError{fmt.Errorf("--ca: %s has no certificate in PEM", f.CA)}
-		}
-	}
-	if f.Key != "" {
-		if o.Key, err = keys.Client(f.Key); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
 }
