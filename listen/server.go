@@ -198,8 +198,12 @@ func passing(err error) bool {
 
 // admit begins to meet a stranger, unless there are too many.
 func (s *Server) admit(nc net.Conn, l *socket) {
-	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr), by: time.Now().Add(s.options.StrangerTime)}
+	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr)}
+	c.peer.ByAddress = l.address.ByAddress
 	c.raw, _ = nc.(syscall.Conn)
+	if !c.peer.ByAddress {
+		c.hurry()
+	}
 	out, again, err := s.door.admit(c)
 	if out != nil {
 		out.end(ErrMadeWay)
@@ -214,8 +218,14 @@ func (s *Server) admit(nc net.Conn, l *socket) {
 		return
 	}
 	setUserTimeout(nc, s.options.WriteTimeout)
-	_ = nc.SetReadDeadline(c.by) // fails only when it is closed already
 	s.meeting.Go(func() { s.meet(c) })
+}
+
+// hurry begins the time of a stranger.
+func (c *conn) hurry() {
+	by := time.Now().Add(c.server.options.StrangerTime)
+	c.server.door.begin(c, by)
+	_ = c.socket.SetReadDeadline(by) // fails only when it is closed already
 }
 
 // count counts a connection that was refused, or that was ended while it was a stranger's.
