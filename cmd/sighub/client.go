@@ -59,7 +59,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	defer patience.Stop()
 	select {
 	case <-first.connected:
-		return f.withRemedy(ctx, first.router, use(ctx, first.router))
+		return withRemedy(f.explainDenied(ctx, first.router, use(ctx, first.router)))
 	case err = <-firstFailed:
 		if isDialing(err) || errors.Is(err, tcp.ErrTLS) {
 			return unreachable(addr, err)
@@ -77,7 +77,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 		select {
 		case <-first.connected:
 			second.end()
-			return f.withRemedy(ctx, first.router, use(ctx, first.router))
+			return withRemedy(f.explainDenied(ctx, first.router, use(ctx, first.router)))
 		case <-second.connected:
 			first.end()
 			if f.legacy = !second.hello.Load(); f.legacy {
@@ -88,7 +88,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
 				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
 			}
-			return f.withRemedy(ctx, second.router, err)
+			return withRemedy(f.explainDenied(ctx, second.router, err))
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()
@@ -106,8 +106,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 }
 
 // withRemedy adds what to do to an error of the hub that does not say so.
-func (f *hubFlags) withRemedy(ctx context.Context, r *hub.ClientRouter, err error) error {
-	err = f.explainDenied(ctx, r, err)
+func withRemedy(err error) error {
 	if errors.Is(err, hub.ErrNoJournal) {
 		return fmt.Errorf("%w: it is configured so, or cannot use its folder (`sighub journal info`)", err)
 	}
