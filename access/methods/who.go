@@ -58,17 +58,14 @@ func (m *methods) resolve(by access.Actor, who string) (string, error) {
 func systemUser(name string) (string, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		if _, notNumber := strconv.Atoi(name); notNumber != nil {
-			return "", fmt.Errorf("the hub's machine has no user \"%s\"", safetext.Short(name, 64))
-		}
-		if u, err = user.LookupId(name); err != nil { // nobody has the number yet: that is no mistake
-			uid, _ := strconv.Atoi(name)
-			return access.User(uid, nil), nil
-		}
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		u = &user.User{Uid: name} // to have a number that nobody has yet is no mistake
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
-		return "", fmt.Errorf("the user %s has no number on this system", name)
+		return "", fmt.Errorf("the hub's machine has no user \"%s\"", safetext.Short(name, 64))
 	}
 	ids, _ := u.GroupIds() // those that cannot be read, the user is not in
 	var groups []int

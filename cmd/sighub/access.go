@@ -178,14 +178,14 @@ func (f *hubFlags) explainDenied(ctx context.Context, r *hub.ClientRouter, err e
 
 // wanted returns what is wanted of a hub, as people type it behind sighub can WHO.
 func wanted(v verb.Verb, names ...string) string {
-	text := v.String()
+	words := []string{v.String()}
 	for _, name := range names {
 		if name == "" || strings.ContainsAny(name, "*?") {
 			break // any
 		}
-		text += " " + shellWord(name)
+		words = append(words, shellWord(name))
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // shellWord returns a text as a shell takes it for one word.

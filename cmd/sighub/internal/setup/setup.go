@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sighub/access"
@@ -132,9 +133,8 @@ func (p *Plan) folder(path, what string, owner *User, mode fs.FileMode) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return err
 		}
-		for i := len(missing) - 1; i >= 0; i-- {
-			p.record.Folders = append(p.record.Folders, missing[i])
-		}
+		slices.Reverse(missing)
+		p.record.Folders = append(p.record.Folders, missing...)
 		return errors.Join(os.Chmod(path, mode), give(path, owner))
 	})
 }
@@ -262,15 +262,13 @@ func (p *Plan) config(ctx context.Context) error {
 	parts := []struct{ key, text string }{
 		{"state", "state: " + p.o.State() + "\n"},
 		{"access", "access: " + p.o.Rules() + "\n"},
-		{"listen", fmt.Sprintf("listen:\n  - {address: \"unix://%s\", mode: \"0666\"}   # for this machine\n  - {address: \"%s\", tls: required}   # for others\n",
-			p.o.Socket(), p.o.Listen)},
+		{"listen", fmt.Sprintf("listen:\n  - {address: %q, mode: \"0666\"}   # for this machine\n  - {address: %q, tls: required}   # for others\n",
+			"unix://"+p.o.Socket(), p.o.Listen)},
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		text := "# The configuration of the hub: docs/configuration.md. After a change: sighub check " + path + "\n"
-		for _, part := range parts {
-			text += part.text
-		}
+		text := "# The configuration of the hub: docs/configuration.md. After a change: sighub check " + path + "\n" +
+			parts[0].text + parts[1].text + parts[2].text
 		if _, err := config.Parse(path, []byte(text)); err != nil {
 			return err // such as a path that is too long for a socket
 		}
