@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"sighub/access/attempts"
 	"sighub/access/audit"
@@ -23,6 +24,8 @@ type Options struct {
 	Store     *identities.Store // whom the hub knows; nil: nobody
 	Directory Directory         // of users and groups: System by default
 	Audit     *audit.Log        // nil: nothing is recorded
+	// Now tells the time for invitations and failed logins, by a clock that is never set: time.Now by default.
+	Now func() time.Time
 	// Apply puts a Policy into force at the hub. It is called with each new one, one after the other. It may not change anything in the
 	// Control. nil: nothing is called.
 	Apply func(*Policy)
@@ -52,6 +55,7 @@ func Open(o Options) (*Control, error) {
 		o.Directory = System{}
 	}
 	c := &Control{o: o, turn: make(chan struct{}, 1)}
+	c.attempts.Now, c.pairings.Now = o.Now, o.Now
 	g, err := c.load()
 	if err != nil {
 		g = &generation{policy: new(Policy), fault: err}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"sighub/access"
 	"sighub/access/identities"
@@ -132,7 +131,7 @@ func (m *methods) identities(access.Actor, struct{}) (any, error) {
 	}
 	var invited []Opening
 	for _, o := range m.Control.Pairings().Open() {
-		invited = append(invited, Opening{o.Name, (pairing.Valid - time.Since(o.Begun)).Seconds(), o.Failed})
+		invited = append(invited, Opening{o.Name, o.Left.Seconds(), o.Failed})
 	}
 	return Everybody{list, invited}, nil
 }
