@@ -30,6 +30,16 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
+	if ev.variants != nil && o.standing.Confined {
+		f.packed.Reset()
+		o.put(l, ev.public(), f)
+		f.packed.Reset()
+		return
+	}
+	o.put(l, ev, f)
+}
+
+func (o *outbox) put(l *Listener, ev *Event, f *fanout) {
 	if o.feed.sink == nil {
 		o.sentLive()
 		o.hand(entry{listener: l, event: *ev})
