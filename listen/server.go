@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/internal/lockrank"
+	"sighub/internal/steady"
 )
 
 // A Server listens at its addresses, and hands connections on to protocols.
@@ -201,6 +202,7 @@ func (s *Server) admit(nc net.Conn, l *socket) {
 	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr)}
 	c.peer.ByAddress = l.address.ByAddress
 	c.raw, _ = nc.(syscall.Conn)
+	c.try = steady.Try(nc)
 	if !c.peer.ByAddress {
 		c.hurry()
 	}

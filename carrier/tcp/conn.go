@@ -88,7 +88,6 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}
-	c.writer.try = tryWriter(nc)
 	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }

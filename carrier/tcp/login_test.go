@@ -293,7 +293,9 @@ func TestManyFailedLogins(t *testing.T) {
 			t.Fatal(c, err)
 		}
 		heard := l.dial("198.51.100.1")
-		go func() { _, _ = io.WriteString(heard, `{"id":0,"method":"hello","params":{"protocol":1,"token":"`+testToken+`"}}`) }()
+		go func() {
+			_, _ = io.WriteString(heard, `{"id":0,"method":"hello","params":{"protocol":1,"token":"`+testToken+`"}}`)
+		}()
 		if told, _ := io.ReadAll(heard); string(told) != `{"id":0,"status":-7,"exception":"not over clear text"}`+"\n" {
 			t.Errorf("told %q", told)
 		}
