@@ -4,6 +4,7 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -40,6 +41,8 @@ type Options struct {
 type Plan struct {
 	o       Options
 	record  record
+	before  *config.Config // nil: there is no configuration yet
+	file    string         // with the rules
 	Actions []Action
 	There   []Action // which need nothing
 	Notes   []string // for people: what setup leaves to them
@@ -78,15 +81,21 @@ func (o *Options) Socket() string { return o.at(runDir, "hub.sock") }
 
 // New looks what there is to do. It changes nothing.
 func New(ctx context.Context, o Options) (*Plan, error) {
-	p := &Plan{o: o}
+	p := &Plan{o: o, file: o.Rules()}
 	if err := p.record.load(o.recordFile()); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(o.Config()); !errors.Is(err, fs.ErrNotExist) {
+		if p.before, err = config.Load(ctx, o.Config(), nil); err != nil {
+			return nil, fmt.Errorf("the configuration has a mistake, which is to be mended first: %w", err)
+		}
+		p.file = cmp.Or(p.before.Access.Rules, p.file)
+	}
 	p.folder(o.State(), "the folder for what the hub remembers", o.Owner, 0o755)
 	p.key()
-	p.folder(filepath.Dir(o.Rules()), "the folder for what you write", nil, 0o755)
+	p.folder(filepath.Dir(o.Config()), "the folder for what you write", nil, 0o755)
 	p.rules()
-	if err := p.config(ctx); err != nil {
+	if err := p.config(); err != nil {
 		return nil, err
 	}
 	if !o.Unit {
@@ -219,12 +228,12 @@ func (p *Plan) rules() {
 	}
 	b.WriteString("devices: any\n")
 	text := b.String()
-	if _, err := access.Parse(p.o.Rules(), []byte(text)); err != nil {
+	if _, err := access.Parse(p.file, []byte(text)); err != nil {
 		panic(err) // the text above is wrong
 	}
-	p.write(p.o.Rules(), what+"; all devices may report", text)
-	if data, err := os.ReadFile(p.o.Rules()); err == nil && p.o.Admin != nil && !bytes.Contains(data, []byte(yamlName(p.o.Admin)+":")) {
-		p.Notes = append(p.Notes, fmt.Sprintf("%s does not name %s: to make %s an admin, write there, below users:, %s: admin", p.o.Rules(), p.o.Admin.Name,
+	p.write(p.file, what+"; all devices may report", text)
+	if data, err := os.ReadFile(p.file); err == nil && p.o.Admin != nil && !bytes.Contains(data, []byte(yamlName(p.o.Admin)+":")) {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s does not name %s: to make %s an admin, write there, below users:, %s: admin", p.file, p.o.Admin.Name,
 			p.o.Admin.Name, yamlName(p.o.Admin)))
 	}
 }
@@ -257,7 +266,7 @@ const (
 )
 
 // config makes the configuration, or adds to the one that is there.
-func (p *Plan) config(ctx context.Context) error {
+func (p *Plan) config() error {
 	path := p.o.Config()
 	parts := []struct{ key, text string }{
 		{"state", "state: " + p.o.State() + "\n"},
@@ -265,8 +274,7 @@ func (p *Plan) config(ctx context.Context) error {
 		{"listen", fmt.Sprintf("listen:\n  - {address: %q, mode: \"0666\"}   # for this machine\n  - {address: %q, tls: required}   # for others\n",
 			"unix://"+p.o.Socket(), p.o.Listen)},
 	}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if p.before == nil {
 		text := "# The configuration of the hub: docs/configuration.md. After a change: sighub check " + path + "\n" +
 			parts[0].text + parts[1].text + parts[2].text
 		if _, err := config.Parse(path, []byte(text)); err != nil {
@@ -275,19 +283,14 @@ func (p *Plan) config(ctx context.Context) error {
 		p.write(path, "the configuration: TLS at "+p.o.Listen+" for other machines, a socket for this one", text)
 		return nil
 	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if _, err := config.Load(ctx, path, nil); err != nil {
-		return fmt.Errorf("the configuration has a mistake, which is to be mended first: %w", err)
-	}
+	p.lookAtListen()
 	block, keys := blockBegins+"\n", []string(nil)
 	for _, part := range parts {
 		if hasKey(data, part.key) {
-			if part.key == "listen" && !bytes.Contains(data, []byte(blockBegins)) {
-				p.Notes = append(p.Notes, fmt.Sprintf("%s says already where the hub listens: see that it has a unix:// address for this machine, and one for others, such as\n"+
-					"  - {address: \"%s\", tls: required}", path, p.o.Listen))
-			}
 			continue
 		}
 		block += part.text
@@ -318,6 +321,20 @@ func (p *Plan) config(ctx context.Context) error {
 		return nil
 	}})
 	return nil
+}
+
+// lookAtListen notes what the configuration that is there lacks, if it says where the hub listens.
+func (p *Plan) lookAtListen() {
+	local, others := false, false
+	for _, a := range p.before.Listen {
+		local = local || a.Network == "unix"
+		others = others || !a.Local() && a.TLS != "off"
+	}
+	data, _ := os.ReadFile(p.o.Config()) // it was read before
+	if hasKey(data, "listen") && (!local || !others) {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s says already where the hub listens; it needs an address for this machine, {address: %q, mode: \"0666\"}, "+
+			"and one for others, {address: %q, tls: required}", p.o.Config(), "unix://"+p.o.Socket(), p.o.Listen))
+	}
 }
 
 // hasKey reports whether a configuration in YAML has a key at its top.
