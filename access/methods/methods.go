@@ -22,6 +22,8 @@ type Options struct {
 	Caller func(context.Context) access.Actor
 	// HubKey is the SHA-256 of the hub's public key. The zero hash: the hub has none, so nobody can be invited.
 	HubKey func() [32]byte
+	// Expel disconnects the clients of an identity of which something was revoked. Whoever has something else may come back.
+	Expel func(identity string)
 	// Address returns where others reach the hub over TLS: host:port. The error says why they do not.
 	Address func() (string, error)
 }
@@ -250,6 +252,7 @@ func (m *methods) revoke(by access.Actor, r Revocation) (any, error) {
 		return out, nil
 	}
 	_, err := m.Control.Revoke(by, r.Name, r.Credential)
+	m.Expel(r.Name)
 	if errors.Is(err, identities.ErrUnknown) {
 		return nil, fmt.Errorf("nobody is called %q, or has no credential %q: `sighub identities` shows whom the hub knows", r.Name, r.Credential)
 	}

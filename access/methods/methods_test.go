@@ -34,6 +34,7 @@ type site struct {
 	caller  access.Actor
 	address string // where the hub is reached; empty: nowhere
 	audit   func() string
+	gone    []string // who was disconnected
 }
 
 const rules = `roles:
@@ -68,6 +69,7 @@ func newSite(t *testing.T, open bool) *site {
 	o := methods.Options{
 		Control: s.control,
 		Caller:  func(context.Context) access.Actor { return s.caller },
+		Expel:   func(who string) { s.gone = append(s.gone, who) },
 		HubKey:  func() [32]byte { return hubKey },
 		Address: func() (string, error) {
 			if s.address == "" {
@@ -289,6 +291,9 @@ func TestTokensDevicesRevocation(t *testing.T) {
 	}
 	if _, err := s.control.Login(ctx, access.Peer{Secure: true}, access.Secret{Token: made.Token}); err == nil {
 		t.Error("a token that is revoked lets in")
+	}
+	if !slices.Equal(s.gone, []string{"ha"}) { // it may have come by that, and comes back by the other one
+		t.Errorf("disconnected: %q", s.gone)
 	}
 	rest, err := s.Revoke(ctx, methods.Revocation{Name: "ha"})
 	if err != nil || len(rest.Credentials) != 1 || rest.Left != 0 {
