@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/hub/verb"
+	"sighub/internal/address"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
@@ -169,11 +171,42 @@ func (f *hubFlags) explainDenied(ctx context.Context, r *hub.ClientRouter, err e
 	if whoErr != nil || self.Open {
 		return err
 	}
-	wants := f.wants
-	if wants == "" {
-		wants = verb.Admin.String()
+	role := "without a role"
+	if len(self.Roles) > 0 {
+		role = strings.Join(self.Roles, ", ")
 	}
-	return fmt.Errorf("%w: %s; an admin sees why with `sighub can %s %s`, and changes it in %s", err, sayWho(&self), self.Who, wants, self.File)
+	return deniedError{fmt.Sprintf("%s (%s) %s: an admin sees why with `sighub can %s %s`, and changes it in %s", self.Text, role, deniedWhat(err), self.Who,
+		cmp.Or(f.wants, verb.Admin.String()), self.File), err}
+}
+
+// A deniedError is of the kind carrier.ErrDenied, in words of its own.
+type deniedError struct {
+	text string
+	err  error
+}
+
+func (e deniedError) Error() string { return e.text }
+func (e deniedError) Unwrap() error { return e.err }
+
+// deniedWhat returns what somebody may not do, in the words of the hub, without those about the client and the remedy.
+func deniedWhat(err error) string {
+	_, text, ok := strings.Cut(err.Error(), "this client may not ")
+	if !ok {
+		return "may not do that (" + plain.Text(err.Error()) + ")"
+	}
+	if i := strings.LastIndex(text, ": a rule "); i >= 0 {
+		text = text[:i]
+	}
+	return "may not " + text
+}
+
+// deniedLogin returns the error of a hub that does not let this client in, in the words that are meant for it.
+func deniedLogin(addr address.Address, err error) error {
+	text := err.Error()
+	if _, told, ok := strings.Cut(text, carrier.ErrDenied.Error()+": "); ok {
+		text = told
+	}
+	return deniedError{fmt.Sprintf("the hub at %s does not let you in: %s", addr, plain.Text(text)), err}
 }
 
 // wanted returns what is wanted of a hub, as people type it behind sighub can WHO.

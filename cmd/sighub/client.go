@@ -46,13 +46,13 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	connected := ctx
 	if f.lingers {
 		connected = context.WithoutCancel(ctx)
 	}
-	first := newAttempt(connected, s, addr, secure, name, carrier.CBOR)
+	first := newAttempt(connected, stop, s, addr, secure, name, carrier.CBOR)
 	defer first.end()
 	firstFailed := first.failed
 	patience := time.NewTimer(legacyAfter)
@@ -61,7 +61,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-first.connected:
 		return withRemedy(f.explainDenied(ctx, first.router, use(ctx, first.router)))
 	case err = <-firstFailed:
-		if isDialing(err) || errors.Is(err, tcp.ErrTLS) {
+		if isDialing(err) || isAny(err, tcp.ErrTLS, carrier.ErrDenied, tcp.ErrClearText) {
 			return unreachable(addr, err)
 		}
 		firstFailed = nil // somebody is there, who does not understand
@@ -70,7 +70,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-ctx.Done():
 		return becauseOf(ctx, nil)
 	}
-	second := newAttempt(connected, s, addr, secure, name, carrier.JSON)
+	second := newAttempt(connected, stop, s, addr, secure, name, carrier.JSON)
 	defer second.end()
 	secondFailed := second.failed
 	for firstFailed != nil || secondFailed != nil {
@@ -130,7 +130,8 @@ type attempt struct {
 	serving   sync.WaitGroup
 }
 
-func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tcp.TLS, name string, codec carrier.Codec) *attempt {
+// newAttempt begins to connect. refused is told if the hub does not let the client in when it comes back.
+func newAttempt(ctx context.Context, refused func(error), s *streams, addr address.Address, secure tcp.TLS, name string, codec carrier.Codec) *attempt {
 	a := &attempt{connected: make(chan struct{}), failed: make(chan error, 1)}
 	client := addr.Connect(address.ClientOptions{
 		Name:  name,
@@ -140,6 +141,13 @@ func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tc
 			select {
 			case a.failed <- err:
 			default: // only the first error is of interest
+			}
+			select {
+			case <-a.connected:
+				if errors.Is(err, carrier.ErrDenied) {
+					refused(deniedLogin(addr, err))
+				}
+			default:
 			}
 		},
 	})
@@ -202,7 +210,7 @@ func becauseOf(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
 		return err
-	case errors.Is(cause, errInTime):
+	case isAny(cause, errInTime, carrier.ErrDenied):
 		return cause
 	case err != nil && !errors.Is(err, context.Canceled):
 		return errors.Join(err, errInterrupted)
@@ -225,6 +233,8 @@ func unreachable(addr address.Address, err error) error {
 		closed += ", and whether it takes TLS only, at tls://" + addr.Addr
 	}
 	switch {
+	case errors.Is(err, carrier.ErrDenied):
+		return deniedLogin(addr, err)
 	case errors.Is(err, keys.ErrPin):
 		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
 	case errors.Is(err, tcp.ErrTLS):

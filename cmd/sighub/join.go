@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sighub/access/pairing"
-	"sighub/carrier"
 	"sighub/carrier/tcp"
 	"sighub/cmd/sighub/internal/joined"
 	"sighub/internal/address"
@@ -187,8 +186,6 @@ func (c *joinCommand) Run(ctx context.Context, s *streams) error {
 	case err == nil:
 	case ctx.Err() != nil:
 		return errInterrupted
-	case errors.Is(err, carrier.ErrDenied):
-		return err
 	default:
 		return unreachable(address.Address{Network: "tls", Addr: in.Address}, err)
 	}
