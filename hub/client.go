@@ -27,12 +27,12 @@ type client struct {
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is removed
 
-	id     carrier.ClientID // unique within its carrier
-	info   ClientInfo
+	id   carrier.ClientID // unique within its carrier
+	info ClientInfo
 	// identity is who the client has proven to be, for the policy.
 	identity string
 	hello    bool
-	naming string
+	naming   string
 
 	since      time.Time
 	refusals   refusals

@@ -33,7 +33,8 @@ type Listener struct {
 
 	out outRoutes // of a client's listener; under its outbox's lock
 
-	at *connection // where it was registered last, as id; under ClientRouter.mu
+	at      *connection // where it was registered last, as id; under ClientRouter.mu
+	endedAt *connection // where the hub has removed it; likewise
 
 	// Of a listener that stands in a ServerRouter elsewhere.
 	heard past.Heard // of whoever calls callbacks

@@ -33,7 +33,7 @@ type replay struct {
 	before time.Time // of the latest event that was told
 	lasts  bool      // those that are told now are last values
 	sight  rights.Sight
-	since  int64     // events of an earlier time are left out, before until
+	since  int64 // events of an earlier time are left out, before until
 	until  uint64
 
 	// Under the outbox's lock.

@@ -65,6 +65,8 @@ type Sender struct {
 	producing string      // the name by which the hub remembers the numbers of a remote sender's events; empty: there are none
 	at        *connection // where it was registered last; under ClientRouter.mu, as next
 	next      uint64      // number after the last one that the hub had on record by then
+	deniedAt  *connection // where the hub has denied it last; under ClientRouter.mu, as denied
+	denied    error
 
 	refused carrier.Refusals // signals of its events, by cause
 

@@ -69,6 +69,9 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	case err != nil:
 		return usageError{err}
 	}
+	if err := cfg.CheckExposed(); err != nil {
+		return usageError{err}
+	}
 	if file == config.Stdin {
 		file = "standard input"
 	}
