@@ -137,6 +137,7 @@ func newAttempt(ctx context.Context, refused func(error), s *streams, addr addre
 		Name:  name,
 		Codec: codec,
 		TLS:   secure,
+		Token: os.Getenv("SIGHUB_TOKEN"), // not a flag, because others see the command line
 		Failed: func(err error) {
 			select {
 			case a.failed <- err:
@@ -235,6 +236,8 @@ func unreachable(addr address.Address, err error) error {
 	switch {
 	case errors.Is(err, carrier.ErrDenied):
 		return deniedLogin(addr, err)
+	case errors.Is(err, tcp.ErrClearText):
+		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, keys.ErrPin):
 		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
 	case errors.Is(err, tcp.ErrTLS):
