@@ -13,6 +13,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/guard"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 	"sighub/journal/folder"
@@ -50,7 +51,7 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	case c.Access != "":
 		folder := ""
 		if c.State != "" {
-			folder = identitiesFolder(c.State)
+			folder = guard.Folder(c.State)
 		}
 		return checkAccess(s, c.Access, folder)
 	case c.State != "":

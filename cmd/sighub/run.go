@@ -12,8 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"sighub/access"
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
@@ -101,7 +103,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	desk := &ownerDesk{guard: doors, certificate: certificate, carriers: carriers}
+	router := newRouter(cfg, budget, log, kept, doors, desk, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	doors.Enforce(func(p *access.Policy) {
+		router.SetPolicy(p)
+		ports.Review()
+	})
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -285,7 +292,9 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, methods map[string]hub.Method) *hub.ServerRouter {
+func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, desk *ownerDesk,
+	methods map[string]hub.Method,
+) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
@@ -298,9 +307,13 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
 		Methods:        methods,
+		Needs:          map[string]verb.Verb{methodCertificate: 0}, // it is shown to everybody who connects
+		Denied:         func(d hub.Denial) { doors.Denied(d.Identity, d.Client.Addr, d.Verb.String(), d.Sender, d.Name) },
 	}
 	kept.apply(&o)
-	return hub.NewServerRouter(o)
+	desk.apply(&o)
+	desk.router = hub.NewServerRouter(o)
+	return desk.router
 }
 
 // listen listens at every address, and adds what it opens to opened.

@@ -107,7 +107,7 @@ func (g *Guard) changed(p *access.Policy) {
 // Denied records that a client that was let in may not do something. from is its address.
 func (g *Guard) Denied(identity, from, verb, sender, name string) {
 	if g != nil {
-		g.control.Denied(access.Actor{Who: identity, From: place(from)}, verb, sender, name)
+		g.control.Denied(access.Actor{Who: identity, From: Place(from)}, verb, sender, name)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sighub/access/identities"
+	"sighub/internal/guard"
 )
 
 // A record is what was made, in the order in which it was made.
@@ -92,7 +93,7 @@ func Undo(o Options, dry bool) (list []Undone, err error) {
 }
 
 // Identities returns the folder in which the hub keeps whom it knows.
-func (o *Options) Identities() string { return filepath.Join(o.State(), "access") }
+func (o *Options) Identities() string { return guard.Folder(o.State()) }
 
 type undoing struct {
 	dry     bool
