@@ -45,7 +45,8 @@ func (c *compiler) identities(members []Member) {
 	for _, b := range r.identities {
 		p.named[b.who] = c.bind(inIdentities, b.who, b.roles, r.at(b.line))
 	}
-	known := make(map[string]bool, len(members))
+	p.members = make(map[string]bool, len(members))
+	known := p.members
 	for _, m := range members {
 		known[m.Name] = true
 		b := p.named[m.Name]

@@ -227,6 +227,7 @@ func (c *conn) linger() {
 	}
 	// Many may wait here, so they have no buffers while nothing comes.
 	r := c.newReader()
+	r.known()
 	defer r.release()
 	for left := 1 << 20; left > 0; { // until the peer closes, too
 		data, err := r.read()

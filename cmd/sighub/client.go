@@ -167,6 +167,9 @@ func newAttempt(ctx context.Context, refused func(error), s *streams, addr addre
 			}
 			s.note("the hub at %s is back", addr)
 		},
+		Denied: func(_ *hub.Sender, _ *hub.Listener, err error) {
+			s.note("the hub at %s does not allow this any more: %s", addr, plain.Text(err.Error()))
+		},
 		Disconnected: func(cause error) {
 			if !errors.Is(cause, carrier.ErrShutdown) || a.stopped.Err() == nil {
 				s.note("the connection to the hub at %s is lost (%s): connecting again", addr, carrier.Reason(cause))
@@ -236,11 +239,9 @@ func unreachable(addr address.Address, err error) error {
 	switch {
 	case errors.Is(err, carrier.ErrDenied):
 		return deniedLogin(addr, err)
-	case errors.Is(err, tcp.ErrClearText):
-		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, keys.ErrPin):
 		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
-	case errors.Is(err, tcp.ErrTLS):
+	case isAny(err, tcp.ErrTLS, tcp.ErrClearText):
 		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, syscall.EACCES):
 		err, what = syscall.EACCES, "you may not write to the hub's socket: change its mode or group, or run this as the user that runs the hub"
