@@ -15,10 +15,8 @@ import (
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
-	"sighub/internal/guard"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
-	"sighub/listen/keys"
 )
 
 // owner connects to the hub and calls use with the methods by which its owner sees and changes who may do what.
@@ -312,49 +310,4 @@ func checkAccess(s *streams, file, folder string) error {
 		s.note("%s: warning: %s", w.Place(), w.Message)
 	}
 	return printMatrix(s, policy.Matrix())
-}
-
-// An ownerDesk is where the owner of a hub that runs sees and changes who may do what.
-type ownerDesk struct {
-	guard       *guard.Guard      // nil: the hub has no rules
-	certificate *keys.Certificate // nil: TLS is not spoken
-	carriers    []carrier.Carrier
-	router      *hub.ServerRouter // set before anybody is served
-}
-
-// apply adds the methods to a hub's options.
-func (d *ownerDesk) apply(o *hub.ServerOptions) {
-	for name, m := range methods.New(methods.Options{
-		Control: d.guard.Control(), Caller: caller, HubKey: d.hubKey, Address: d.address,
-		Expel: func(identity string) { d.router.Expel(identity) },
-	}) {
-		o.Methods[name], o.Needs[name] = m.Call, m.Needs
-	}
-}
-
-// caller returns who calls a method, for the audit.
-func caller(ctx context.Context) access.Actor {
-	info, identity, _ := hub.Caller(ctx)
-	if strings.HasPrefix(info.Addr, "unix:") {
-		return access.Actor{Who: identity, From: access.Describe(identity)} // the uid, as for logins
-	}
-	return access.Actor{Who: identity, From: guard.Place(info.Addr)}
-}
-
-func (d *ownerDesk) hubKey() (hash [32]byte) {
-	if d.certificate != nil {
-		hash = d.certificate.Hash()
-	}
-	return hash
-}
-
-// address returns where others reach the hub.
-func (d *ownerDesk) address() (string, error) {
-	var addrs []string
-	for _, c := range d.carriers {
-		if l, ok := c.(address.Listener); ok {
-			addrs = append(addrs, l.Addrs()...)
-		}
-	}
-	return methods.ThisMachine().Reach(addrs)
 }

@@ -14,6 +14,7 @@ import (
 
 	"sighub/access"
 	"sighub/carrier"
+	"sighub/cmd/sighub/internal/desk"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
@@ -103,8 +104,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	desk := &ownerDesk{guard: doors, certificate: certificate, carriers: carriers}
-	router := newRouter(cfg, budget, log, kept, doors, desk, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
+	router := newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -292,7 +293,7 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, desk *ownerDesk,
+func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, owner *desk.Desk,
 	methods map[string]hub.Method,
 ) *hub.ServerRouter {
 	o := hub.ServerOptions{
@@ -311,9 +312,9 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 		Denied:         func(d hub.Denial) { doors.Denied(d.Identity, d.Client.Addr, d.Verb.String(), d.Sender, d.Name) },
 	}
 	kept.apply(&o)
-	desk.apply(&o)
-	desk.router = hub.NewServerRouter(o)
-	return desk.router
+	owner.Apply(&o)
+	owner.Router = hub.NewServerRouter(o)
+	return owner.Router
 }
 
 // listen listens at every address, and adds what it opens to opened.
