@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/access/methods"
+	"sighub/internal/address"
 	"sighub/internal/safetext"
 	"sighub/internal/terminal"
 )
@@ -53,6 +54,9 @@ func (c *pairCommand) Run(ctx context.Context, s *streams) error {
 			done methods.Invited
 			err  error
 		)
+		if a, wrong := address.ParseHub(c.Hub); wrong == nil && c.Address == "" && a.Network != "unix" && !a.Local() {
+			g.Address = a.Addr // it is reached there
+		}
 		switch {
 		case c.Cancel && c.DryRun:
 			return usageError{errors.New("there is nothing to try about --cancel: leave out one of them")}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"sighub/access"
 	"sighub/access/audit"
@@ -23,6 +24,7 @@ type Options struct {
 	Quiet  bool   // nothing is written into the audit
 
 	Directory access.Directory // of users and groups; nil: this machine's
+	Now       func() time.Time // of invitations and failed logins, by a clock that is never set; nil: time.Now
 	Logger    *slog.Logger
 }
 
@@ -70,7 +72,7 @@ func Open(o Options) (*Guard, error) {
 		}
 	}
 	g.watch.begin(o.Rules) // before it is read
-	g.control, err = access.Open(access.Options{File: o.Rules, Store: g.store, Directory: o.Directory, Audit: g.audit, Apply: g.changed})
+	g.control, err = access.Open(access.Options{File: o.Rules, Store: g.store, Directory: o.Directory, Now: o.Now, Audit: g.audit, Apply: g.changed})
 	if err != nil {
 		g.logFaults("nobody may do anything: the rules cannot be used; mend the file, then `sighub reload`", err)
 	} else {
