@@ -327,7 +327,11 @@ func TestRevoked(t *testing.T) {
 			must(t, err)
 		}
 	}
-	<-lost
+	select {
+	case <-lost:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it is not disconnected")
+	}
 	if err := <-denied; !errors.Is(err, carrier.ErrDenied) {
 		t.Errorf("it comes back: %v", err)
 	}
