@@ -87,9 +87,7 @@ func (c *Control) members() (list []Member) {
 		return nil
 	}
 	for _, id := range c.o.Store.List() {
-		if id.Active() {
-			list = append(list, Member{Name: id.Name, Roles: id.Roles, Devices: id.Devices()})
-		}
+		list = append(list, Member{Name: id.Name, Roles: id.Roles, Devices: id.Devices(), Gone: !id.Active(), Revoked: id.RevokedDevices()})
 	}
 	return list
 }
@@ -161,8 +159,6 @@ func (c *Control) Pending() string {
 	return first + "; what was loaded before is in force"
 }
 
-var errNoStore = errors.New("access: this hub keeps no identities: give it a state folder")
-
 // Change changes the identities by a function, and puts that into force: also if the function fails, because a revocation holds even if
 // it cannot be written. what says for the audit what is done.
 func (c *Control) Change(by Actor, what string, f func(*identities.Store) error) error {
@@ -171,6 +167,13 @@ func (c *Control) Change(by Actor, what string, f func(*identities.Store) error)
 	}
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
+	return c.change(by, what, f)
+}
+
+var errNoStore = errors.New("access: this hub keeps no identities: give it a state folder")
+
+// change is Change for who has the turn.
+func (c *Control) change(by Actor, what string, f func(*identities.Store) error) error {
 	err := f(c.o.Store)
 	detail := what
 	if in := c.inForce.Load(); in.rules != nil {
@@ -191,9 +194,12 @@ func (c *Control) Change(by Actor, what string, f func(*identities.Store) error)
 	return err
 }
 
-// Revoke revokes an identity, or one credential of it, if id is not empty.
+// Revoke revokes an identity, or one credential of it, if id is not empty. With the identity goes an invitation to its name.
 func (c *Control) Revoke(by Actor, name, id string) (n int, err error) {
 	err = c.Change(by, "revoke "+strings.TrimSpace(name+" "+id), func(s *identities.Store) error {
+		if id == "" { // also who was not paired yet
+			c.pairings.Cancel(name)
+		}
 		n, err = s.Revoke(name, id)
 		return err
 	})
@@ -212,12 +218,14 @@ func (c *Control) Pair(_ context.Context, p Peer, id pairing.ID, proof pairing.P
 	if wait > 0 {
 		return "", c.refuse(p, audit.Pairing, "", slow(wait))
 	}
+	c.turn <- struct{}{} // so that no revocation comes between
+	defer func() { <-c.turn }()
 	g, err := c.pairings.Try(id, proof, hubKey, p.Key)
 	if err != nil {
 		return "", c.refuse(p, audit.Pairing, "", &LoginError{Public: "this invitation is not valid, or not any more: ask for another one", Cause: pairCause(err), Err: err})
 	}
 	at.Succeeded()
-	err = c.Change(Actor{Who: g.Name, From: p.from()}, "pair "+g.Name, func(s *identities.Store) error { return s.AddKey(g.Name, g.Roles, p.Key, label) })
+	err = c.change(Actor{Who: g.Name, From: p.from()}, "pair "+g.Name, func(s *identities.Store) error { return s.AddKey(g.Name, g.Roles, p.Key, label) })
 	if err != nil {
 		return "", c.refuse(p, audit.Pairing, g.Name, &LoginError{Public: "the hub could not keep the key: its owner finds the reason in its log; then ask for another invitation", Cause: "store", Err: err})
 	}

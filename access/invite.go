@@ -3,7 +3,6 @@ package access
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"sighub/access/audit"
@@ -45,15 +44,10 @@ func (c *Control) checkGrant(g pairing.Grant) error {
 	if c.o.Store == nil {
 		return errNoStore
 	}
-	id, known := c.o.Store.Find(g.Name)
-	known = known && id.Active()
-	switch {
-	case len(g.Roles) == 0 && !known:
+	if id, ok := c.o.Store.Find(g.Name); len(g.Roles) == 0 && (!ok || !id.Active()) {
 		return fmt.Errorf("nobody is called %s: say which role to give: %s", g.Name, yamlfile.OrList(rules.Roles()))
-	case len(g.Roles) > 0 && known && !slices.Equal(id.Roles, slices.Compact(slices.Sorted(slices.Values(g.Roles)))):
-		return fmt.Errorf("%s has the role %s already: leave out the role, choose another name, or revoke %s first", g.Name, strings.Join(id.Roles, ", "), g.Name)
 	}
-	return nil
+	return c.o.Store.CheckNew(g.Name, g.Roles) // else nobody could use the invitation
 }
 
 // CheckGrant says why nobody can be let in as that: a role that is not there, or another one than the identity has.

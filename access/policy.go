@@ -17,6 +17,8 @@ type Member struct {
 	Name    string
 	Roles   []string
 	Devices []string // uids
+	Gone    bool     // all was revoked: nobody comes under this name any more
+	Revoked []string // uids of devices that were revoked
 }
 
 // A Policy decides. It never changes; its methods may be called from any goroutine. The zero Policy, and nil, deny everything.
@@ -24,11 +26,10 @@ type Policy struct {
 	rules *Rules
 
 	named     map[string]*binding
-	members   map[string]bool // of named: whom the hub knows by something that is not revoked
 	users     map[int]*binding
-	groups    []*binding // in the order of the file
-	prefixes  []*binding // the longest first
-	devices   map[string]*binding
+	groups    []*binding          // in the order of the file
+	prefixes  []*binding          // the longest first
+	devices   map[string]*binding // nil: the device was revoked
 	anyDevice *binding
 
 	all     []*binding // in the order in which people read them
@@ -47,6 +48,7 @@ type binding struct {
 	id      int    // of a user or a group
 	prefix  netip.Prefix
 	grant   *grant
+	idle    bool // nobody has it: the hub, or the machine, does not know who it is for
 }
 
 // A grant is what roles allow together.
@@ -167,8 +169,7 @@ func isOwn(event string) bool {
 // Known reports whether an identity is bound to roles, and whether the hub knows it, if it is a name: a line in the file alone lets nobody
 // in, nor stay whose last key, token or password was revoked. One that is not known has no business at the hub.
 func (p *Policy) Known(identity string) bool {
-	b := p.find(identity)
-	return b != nil && (b.section != inIdentities || p.members[b.who])
+	return p.find(identity) != nil
 }
 
 // Class returns the class of an identity: those who may hear the same have the same. 0 is the class of those who hear nothing.
@@ -189,7 +190,7 @@ func (p *Policy) find(identity string) *binding {
 		return p.findUser(rest)
 	}
 	if uid, ok := strings.CutPrefix(identity, deviceMark); ok {
-		if b := p.devices[uid]; b != nil {
+		if b, known := p.devices[uid]; known {
 			return b
 		}
 		return p.anyDevice

@@ -42,6 +42,7 @@ const rules = `roles:
     - listen: {sender: "green*", event: "*"}
 identities:
   alice: gardener
+  bob: viewer
 users:
   root: admin
 devices: known
@@ -121,6 +122,7 @@ func fails(t *testing.T, err error, want string) {
 
 func TestExplain(t *testing.T) {
 	s := newSite(t, false)
+	must(t, second(s.MakeToken(t.Context(), methods.Grant{Name: "alice"})))
 	ctx := t.Context()
 	for q, want := range map[methods.Question]string{
 		{Who: "alice", Verb: "listen", Sender: "greenhouse", Name: "lux"}: "alice may listen to lux of greenhouse: " + s.file + ":3, with the role gardener",
@@ -134,6 +136,7 @@ func TestExplain(t *testing.T) {
 		{Who: "uid:4711", Verb: "listen"}:                                 "uid 4711 may not listen",
 		{Who: "192.168.1.9", Verb: "listen"}:                              "address 192.168.1.9 may not listen",
 		{Who: "address:192.168.1.9", Verb: "listen"}:                      "address 192.168.1.9 may not listen",
+		{Who: "bob", Verb: "listen"}:                                      "bob may not listen to any event of any sender: it has its roles (viewer) by " + s.file + ":6, but the hub knows no key",
 		{Who: "device:f300", Verb: "add", Sender: "light"}:                "device f300 may not add light",
 	} {
 		a, err := s.Explain(ctx, q)
@@ -167,6 +170,7 @@ func TestExplain(t *testing.T) {
 
 func TestWhoAmI(t *testing.T) {
 	s := newSite(t, false)
+	must(t, second(s.MakeToken(t.Context(), methods.Grant{Name: "alice"})))
 	s.caller.Who = "alice"
 	self, err := s.WhoAmI(t.Context())
 	if err != nil || self.Text != "alice" || self.Who != "alice" || !slices.Equal(self.Roles, []string{"gardener"}) || self.Place != s.file+":5" {
@@ -237,7 +241,7 @@ func TestInvite(t *testing.T) {
 	fails(t, err, "king")
 	_, err = s.Invite(ctx, methods.Grant{Name: "Bob"})
 	fails(t, err, "Bob")
-	_, err = s.Invite(ctx, methods.Grant{Name: "bob", Address: "nowhere"})
+	_, err = s.Invite(ctx, methods.Grant{Name: "eve", Address: "nowhere"})
 	fails(t, err, `"nowhere" is not an address`)
 	_, err = s.Invite(ctx, methods.Grant{Name: "bob", Address: "nowhere", DryRun: true})
 	fails(t, err, `"nowhere" is not an address`)
@@ -321,6 +325,7 @@ func second[T any](_ T, err error) error { return err }
 
 func TestReload(t *testing.T) {
 	s := newSite(t, false)
+	must(t, second(s.MakeToken(t.Context(), methods.Grant{Name: "alice"})))
 	ctx := t.Context()
 	s.write(t, strings.Replace(rules, "alice: gardener", "alice: operator", 1))
 	table, err := s.Matrix(ctx)

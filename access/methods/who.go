@@ -10,6 +10,7 @@ import (
 
 	"sighub/access"
 	"sighub/access/identities"
+	"sighub/hub/verb"
 	"sighub/internal/safetext"
 )
 
@@ -41,7 +42,7 @@ func (m *methods) resolve(by access.Actor, who string) (string, error) {
 	}
 	known := slices.ContainsFunc(m.Control.Identities(), func(id identities.Identity) bool { return id.Name == who })
 	switch {
-	case known || m.Control.Policy().Known(who):
+	case known || m.Control.Policy().Explain(who, verb.Listen, "", "").Place != "": // also one whom only the file names
 		return who, nil
 	case who == wordForCaller:
 		return by.Who, nil
