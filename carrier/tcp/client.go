@@ -46,6 +46,7 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 		case ctx.Err() == nil:
 			if errors.Is(err, carrier.ErrDenied) {
 				pause = &refused
+				c.tellRefused(h, err)
 				c.peers.log.Warn("the hub does not let this client in: the next try is later", "pause", c.options.RefusedPause, "error", err)
 			}
 			c.options.Failed(err)
@@ -55,6 +56,13 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 	lockrank.MustBeFree("a handler is called")
 	h.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
+}
+
+func (c *Client) tellRefused(h carrier.Handler, err error) {
+	if r, ok := h.(carrier.RefusedHandler); ok {
+		lockrank.MustBeFree("a handler is called")
+		r.ClientRefused(err)
+	}
 }
 
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,

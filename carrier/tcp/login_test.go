@@ -108,7 +108,7 @@ func TestLogin(t *testing.T) {
 				t.Fatalf("the client is %+v, %v", client, err)
 			}
 			s.say(`{"id":8,"method":"echo","params":2}`)
-			s.nc.(interface{ CloseWrite() error }).CloseWrite()
+			_ = s.nc.(interface{ CloseWrite() error }).CloseWrite()
 			s.hearEnd(c.hear, `{"id":8,"status":0,"response":2}`)
 			if asked.Load() != 1 {
 				t.Errorf("asked %d times", asked.Load())
@@ -460,8 +460,8 @@ func TestPair(t *testing.T) {
 	if _, err := Pair(h.ctx, strings.TrimPrefix(open.Addr(), "tcp://"), in); err == nil || !strings.Contains(err.Error(), "lets everybody in") {
 		t.Errorf("a hub without logins: %v", err)
 	}
-	clear := serveHub(t, loopback, Options{Login: knows}, nil)
-	if _, err := Pair(h.ctx, clear.Addr(), in); !errors.Is(err, ErrTLS) {
+	plain := serveHub(t, loopback, Options{Login: knows}, nil)
+	if _, err := Pair(h.ctx, plain.Addr(), in); !errors.Is(err, ErrTLS) {
 		t.Errorf("a hub without TLS: %v", err)
 	}
 	if _, err := Pair(h.ctx, addr, Invitation{}); err == nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sighub/access"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
@@ -105,6 +106,11 @@ func systemFindings(cfg *config.Config) (list []*config.Error) {
 	if cfg.TLS.Certificate != "" {
 		if _, err := keys.Files(cfg.TLS.Certificate, cfg.TLS.Key, slog.New(slog.DiscardHandler)); err != nil {
 			list = append(list, cfg.Warn(config.TLSPlace, "%s", plain.Text(err.Error())))
+		}
+	}
+	if rules := cfg.Access.Rules; rules != "" {
+		if _, err := access.Load(rules); err != nil {
+			list = append(list, cfg.Warn(config.AccessPlace, "nobody could do anything, because the rules cannot be used: %s", plain.Text(err.Error())))
 		}
 	}
 	for _, a := range cfg.Listen {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -74,7 +75,9 @@ func Open(o Options) (*Guard, error) {
 	g.watch.begin(o.Rules) // before it is read
 	g.control, err = access.Open(access.Options{File: o.Rules, Store: g.store, Directory: o.Directory, Now: o.Now, Audit: g.audit, Apply: g.changed})
 	if err != nil {
-		g.logFaults("nobody may do anything: the rules cannot be used; mend the file, then `sighub reload`", err)
+		for fault, n := range faults(err) {
+			g.log.Error("nobody may do anything: the rules cannot be used; mend the file, then `sighub reload`", "error", fault, "mistakes", n)
+		}
 	} else {
 		g.log.Info("who may do what is written in a file", "rules", o.Rules, "identities", o.Folder)
 	}
@@ -121,7 +124,9 @@ func (g *Guard) Reload(who string) {
 	}
 	changes, err := g.control.Reload(access.Actor{Who: who})
 	if err != nil {
-		g.logFaults("the rules cannot be used, and those before stay in force", err)
+		for fault, n := range faults(err) {
+			g.log.Error("the rules cannot be used, and those before stay in force", "error", fault, "mistakes", n)
+		}
 		return
 	}
 	g.log.Info("the rules were read again, and are in force", "rules", g.options.Rules, "changed", len(changes))
@@ -134,10 +139,15 @@ func (g *Guard) Reload(who string) {
 // maxTold is how many mistakes or changes are logged.
 const maxTold = 10
 
-func (g *Guard) logFaults(what string, err error) {
-	list := parts(err)
-	for _, fault := range list[:min(len(list), maxTold)] {
-		g.log.Error(what, "error", plain.Text(fault.Error()), "mistakes", len(list))
+// faults yields the first mistakes that are joined in an error, as people read them, and how many there are.
+func faults(err error) iter.Seq2[string, int] {
+	return func(yield func(string, int) bool) {
+		list := parts(err)
+		for _, fault := range list[:min(len(list), maxTold)] {
+			if !yield(plain.Text(fault.Error()), len(list)) {
+				return
+			}
+		}
 	}
 }
 
@@ -150,7 +160,7 @@ func (g *Guard) logWarnings() {
 
 // parts returns the errors that are joined in err.
 func parts(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost one
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}
