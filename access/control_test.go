@@ -485,15 +485,3 @@ func TestAtOnce(t *testing.T) {
 	}
 	s.records()
 }
-
-// TestRevokedInFile: who has a line in the file, and nothing any more by which the hub could know who it is, is not known.
-func TestRevokedInFile(t *testing.T) {
-	r, err := Parse("access.yaml", []byte("identities: {alice: viewer, bob: admin}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := Compile(r, []Member{{Name: "alice"}}, System{})
-	if err != nil || !p.Known("alice") || p.Known("bob") || p.Known("carol") {
-		t.Errorf("%v: alice %v, bob %v, carol %v", err, p.Known("alice"), p.Known("bob"), p.Known("carol"))
-	}
-}

@@ -166,11 +166,8 @@ func isOwn(event string) bool {
 	return event == "#connect" || event == "#disconnect" || event == "#gap"
 }
 
-// Known reports whether an identity is bound to roles, and whether the hub knows it, if it is a name: a line in the file alone lets nobody
-// in, nor stay whose last key, token or password was revoked. One that is not known has no business at the hub.
-func (p *Policy) Known(identity string) bool {
-	return p.find(identity) != nil
-}
+// Known reports whether an identity is bound to roles. One that is not has no business at the hub.
+func (p *Policy) Known(identity string) bool { return p.find(identity) != nil }
 
 // Class returns the class of an identity: those who may hear the same have the same. 0 is the class of those who hear nothing.
 // The classes of another Policy have other numbers.

@@ -128,7 +128,8 @@ type conn struct {
 	closed   atomic.Bool
 
 	waiting *list.Element // under the door's lock: its place among the strangers
-	by      time.Time     // the same: when its time as a stranger is over; zero: it has not begun
+	by      time.Time     // the same: when its time as a stranger is over
+	patient bool          // the same: that time has not begun
 }
 
 // Peer implements [Conn].

@@ -154,7 +154,7 @@ func (e *entrance) know(c *conn) {
 func (d *door) begin(c *conn, by time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c.by = by
+	c.by, c.patient = by, false
 }
 
 // leave records that a connection has ended.
@@ -198,7 +198,7 @@ func (d *door) overdue(t time.Time) (list []*conn) {
 	for _, h := range []*hall{&d.here, &d.others} {
 		for e := range h.places {
 			for s := e.waiting.Front(); s != nil; s = s.Next() {
-				if c, _ := s.Value.(*conn); !c.by.IsZero() && c.by.Before(t) {
+				if c, _ := s.Value.(*conn); !c.patient && c.by.Before(t) {
 					list = append(list, c)
 				}
 			}

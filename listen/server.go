@@ -201,13 +201,10 @@ func passing(err error) bool {
 
 // admit begins to meet a stranger, unless there are too many.
 func (s *Server) admit(nc net.Conn, l *socket) {
-	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr)}
-	c.peer.ByAddress = l.address.ByAddress
+	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr), by: time.Now().Add(s.options.StrangerTime)}
+	c.peer.ByAddress, c.patient = l.address.ByAddress, l.address.ByAddress
 	c.raw, _ = nc.(syscall.Conn)
 	c.try = steady.Try(nc)
-	if !c.peer.ByAddress {
-		c.hurry()
-	}
 	out, again, err := s.door.admit(c)
 	if out != nil {
 		out.end()
@@ -222,10 +219,13 @@ func (s *Server) admit(nc net.Conn, l *socket) {
 		return
 	}
 	setUserTimeout(nc, s.options.WriteTimeout)
+	if !c.peer.ByAddress {
+		_ = nc.SetReadDeadline(c.by) // fails only when it is closed already
+	}
 	s.meeting.Go(func() { s.meet(c) })
 }
 
-// hurry begins the time of a stranger.
+// hurry begins the time of a stranger that could be patient.
 func (c *conn) hurry() {
 	by := time.Now().Add(c.server.options.StrangerTime)
 	c.server.door.begin(c, by)

@@ -153,7 +153,8 @@ func (c *conn) announce(name string) {
 	if c.writer.json {
 		codec = carrier.JSON
 	}
-	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
+	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Addr: c.addr,
+		Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
 		Refused: &c.refusals}
 	if c.signals.window > 0 {
 		client.Signals = c

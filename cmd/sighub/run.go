@@ -293,8 +293,8 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, owner *desk.Desk,
-	methods map[string]hub.Method,
+func newRouter(
+	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, owner *desk.Desk, methods map[string]hub.Method,
 ) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},

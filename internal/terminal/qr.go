@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"fmt"
-	"strings"
 
 	"rsc.io/qr"
 )
@@ -21,23 +20,21 @@ func QR(text string) (lines []string, width int, err error) {
 	width = code.Size + 2*quiet
 	light := func(x, y int) bool { return !code.Black(x-quiet, y-quiet) } // outside, nothing is black
 	for y := 0; y < width; y += 2 {
-		var b strings.Builder
-		b.WriteString("\x1b[40;37;1m") // bright white on black
+		line := []rune("\x1b[40;37;1m") // bright white on black
 		for x := range width {
 			upper, lower := light(x, y), light(x, y+1) && y+1 < width
 			switch {
 			case upper && lower:
-				b.WriteRune('█')
+				line = append(line, '█')
 			case upper:
-				b.WriteRune('▀')
+				line = append(line, '▀')
 			case lower:
-				b.WriteRune('▄')
+				line = append(line, '▄')
 			default:
-				b.WriteByte(' ')
+				line = append(line, ' ')
 			}
 		}
-		b.WriteString("\x1b[0m")
-		lines = append(lines, b.String())
+		lines = append(lines, string(line)+"\x1b[0m")
 	}
 	return lines, width, nil
 }
