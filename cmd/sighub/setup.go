@@ -105,6 +105,9 @@ func (c *setupCommand) next(s *streams, o *setup.Options) error {
 	if leaf, err := keys.ReadOwn(o.State() + "/tls"); err == nil {
 		pin = keys.PinOf(keys.Hash(leaf)).Short().String()
 	}
+	if err := terminal.Line(s.out, ""); err != nil {
+		return err
+	}
 	for _, line := range [][2]string{
 		{"start the hub", start},
 		{"let another machine in", "sighub pair laptop" + hub},
