@@ -18,10 +18,7 @@ var pi = &User{Name: "pi", UID: 1000, GID: 1000}
 
 func options(t *testing.T) Options {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sighub-setup-") // short enough for a socket
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return Options{Root: dir, Listen: "tcp://0.0.0.0:3000", Admin: pi}
+	return Options{Root: t.TempDir(), Listen: "tcp://0.0.0.0:3000", Admin: pi}
 }
 
 func must(t *testing.T, err error) {
