@@ -14,6 +14,7 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/guard"
 	"sighub/internal/plain"
 	"sighub/internal/reference"
 	"sighub/internal/terminal"
@@ -24,6 +25,8 @@ import (
 type checkCommand struct {
 	File   string `arg:"" optional:"" help:"The configuration file to check; - is standard input."`
 	Config string `short:"c" placeholder:"FILE" help:"The same, as run has it."`
+	Access string `placeholder:"FILE" help:"Check the rules in this file instead, which say who may do what, and print what everybody could do by them."`
+	State  string `placeholder:"DIR" help:"With --access: the folder that the hub was given with --state, for those whom it knows."`
 }
 
 // Help implements kong.HelpProvider.
@@ -31,9 +34,13 @@ func (*checkCommand) Help() string {
 	return `It prints every mistake with its line, and exits with 2 if there are any. It warns of what run would not find on this machine now:
 a bus, a sensor of the kernel, a folder, an address. It starts nothing, and exits with 0 in spite of warnings.
 
+With --access it does so with the file that says who may do what, before it is in force. It asks no hub: what is in force there,
+` + "`sighub can --all`" + ` prints.
+
 Examples:
 
     sighub check /etc/sighub/sighub.yaml
+    sighub check --access /etc/sighub/access.yaml
     sed s/3000/3001/ sighub.yaml | sighub check -`
 }
 
@@ -41,6 +48,16 @@ Examples:
 func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	file := c.File
 	switch {
+	case c.Access != "" && (file != "" || c.Config != ""):
+		return usageError{errors.New("two files are given: check one after the other")}
+	case c.Access != "":
+		folder := ""
+		if c.State != "" {
+			folder = guard.Folder(c.State)
+		}
+		return checkAccess(s, c.Access, folder)
+	case c.State != "":
+		return usageError{errors.New("--state is for --access: add that, or leave it out")}
 	case file == "" && c.Config == "":
 		return usageError{errors.New("the file is missing: write sighub check FILE, or - for standard input")}
 	case file != "" && c.Config != "":

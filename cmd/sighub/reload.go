@@ -12,6 +12,7 @@ import (
 
 	"sighub/internal/config"
 	"sighub/internal/guard"
+	"sighub/internal/loglimit"
 	"sighub/internal/service"
 )
 
@@ -19,9 +20,9 @@ import (
 // rules of who may do what. It tells what else has changed, and never ends the hub.
 type reloader struct {
 	command *runCommand
-	log     *programLog
 	guard   *guard.Guard
 	told    *service.Service
+	log     *loglimit.Log
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -86,8 +87,8 @@ func (r *reloader) reload(ctx context.Context) {
 func (r *reloader) changeLevel(ctx context.Context) {
 	before := r.log.Enabled(ctx, slog.LevelWarn)
 	if !before {
-		r.log.setLevel(r.level)
+		r.log.SetLevel(r.level)
 	}
 	r.log.Warn("SIGHUP: the level of the log is changed", "level", r.level)
-	r.log.setLevel(r.level)
+	r.log.SetLevel(r.level)
 }

@@ -14,12 +14,14 @@ import (
 
 	"sighub/access"
 	"sighub/carrier"
+	"sighub/cmd/sighub/internal/desk"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/internal/guard"
+	"sighub/internal/loglimit"
 	"sighub/internal/service"
 	"sighub/internal/systemd"
 	"sighub/listen/keys"
@@ -74,7 +76,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	case err != nil:
 		return usageError{err}
 	}
-	all := newLog(s.err, cfg.Log)
+	all := loglimit.Open(s.err, cfg.Log.Level, cfg.Log.Format)
 	defer all.Close()
 	log := all.Logger
 	for _, w := range cfg.Warnings() {
@@ -104,7 +106,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router := newRouter(cfg, budget, log, kept, doors, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
+	router := newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -308,7 +311,7 @@ func spareProcessors(ctx context.Context) {
 }
 
 func newRouter(
-	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, methods map[string]hub.Method,
+	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, owner *desk.Desk, methods map[string]hub.Method,
 ) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
@@ -326,7 +329,9 @@ func newRouter(
 		Denied:         func(d hub.Denial) { doors.Denied(d.Identity, d.Client.Addr, d.Verb.String(), d.Sender, d.Name) },
 	}
 	kept.apply(&o)
-	return hub.NewServerRouter(o)
+	owner.Apply(&o)
+	owner.Router = hub.NewServerRouter(o)
+	return owner.Router
 }
 
 // listen listens at every address, and adds what it opens to opened.

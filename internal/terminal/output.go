@@ -88,6 +88,12 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
+// Drawing prints lines that this package has drawn, as they are.
+func Drawing(out io.Writer, lines []string) error {
+	_, err := io.WriteString(out, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
 // AtOnce prints everything with a single call of Write, so that a screen does not flicker. If screen is true, it clears the
 // screen first.
 func AtOnce(out io.Writer, screen bool, content func(io.Writer) error) error {

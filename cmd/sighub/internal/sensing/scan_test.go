@@ -1,8 +1,9 @@
-package main
+package sensing
 
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,8 +29,8 @@ func TestScanOfTheKernel(t *testing.T) {
 		{true, `{"kernel":"cpu","kind":"thermal","path":"`},
 	} {
 		var out, errs bytes.Buffer
-		c := scan{s: &streams{out: &out, err: &errs}, json: test.json, sys: sys}
-		err := c.run(t.Context(), nil)
+		c := Scan{Out: &out, Note: func(format string, args ...any) { fmt.Fprintf(&errs, format+"\n", args...) }, JSON: test.json, Sys: sys}
+		err := c.Run(t.Context(), nil)
 		// A machine may have buses that this user may not open.
 		if text := out.String(); !strings.Contains(text, test.want) || err != nil && !strings.Contains(err.Error(), "/dev/i2c-") {
 			t.Errorf("%s\n%s%v", text, &errs, err)

@@ -1,9 +1,11 @@
-package main
+// Package sensing prints which sensors a gateway can have of its own: the drivers that there are, and what is found on the machine.
+package sensing
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -14,11 +16,12 @@ import (
 	"sighub/sensors/kernel"
 )
 
-// A scan looks for sensors and prints them.
-type scan struct {
-	s    *streams
-	json bool
-	sys  string // where the kernel's sensors are
+// A Scan looks for sensors and prints them.
+type Scan struct {
+	Out  io.Writer
+	Note func(format string, args ...any) // is told what is no result
+	JSON bool
+	Sys  string // where the kernel's sensors are
 	rows []foundSensor
 }
 
@@ -34,11 +37,11 @@ type foundSensor struct {
 	Measures []quantityInfo `json:"measures,omitempty"`
 }
 
-// run looks for sensors on these buses. Without any, it looks among the kernel's sensors and on every I2C bus. If a bus fails,
+// Run looks for sensors on these buses. Without any, it looks among the kernel's sensors and on every I2C bus. If a bus fails,
 // it still looks on the others.
-func (c *scan) run(ctx context.Context, list []config.Bus) error {
+func (c *Scan) Run(ctx context.Context, list []config.Bus) error {
 	if len(list) == 0 {
-		for _, f := range kernel.Scan(kernel.Options{Root: c.sys}) {
+		for _, f := range kernel.Scan(kernel.Options{Root: c.Sys}) {
 			c.rows = append(c.rows, foundSensor{Kernel: f.Name, Kind: f.Kind, Path: f.Path, Sure: true,
 				Measures: quantityInfos(f.Quantities)})
 		}
@@ -47,7 +50,7 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 			return err
 		}
 		if len(list) == 0 {
-			c.s.note("there is no I2C bus: on a Raspberry Pi, switch it on with dtparam=i2c_arm=on in config.txt")
+			c.Note("there is no I2C bus: on a Raspberry Pi, switch it on with dtparam=i2c_arm=on in config.txt")
 		}
 	}
 	var failed error
@@ -55,12 +58,12 @@ func (c *scan) run(ctx context.Context, list []config.Bus) error {
 		failed = errors.Join(failed, c.bus(ctx, bus))
 	}
 	if len(c.rows) == 0 && failed == nil {
-		c.s.note("no sensor was found")
+		c.Note("no sensor was found")
 	}
 	return errors.Join(c.print(), failed)
 }
 
-func (c *scan) bus(ctx context.Context, bus config.Bus) error {
+func (c *Scan) bus(ctx context.Context, bus config.Bus) error {
 	found, err := gateway.Scan(ctx, bus)
 	for _, f := range found {
 		row := foundSensor{Bus: bus.String(), Address: fmt.Sprintf("%#x", f.Addr), Drivers: f.Drivers, Sure: f.Sure}
@@ -74,9 +77,9 @@ func (c *scan) bus(ctx context.Context, bus config.Bus) error {
 	return err
 }
 
-func (c *scan) print() error {
-	if c.json {
-		return terminal.JSON(c.s.out, c.rows)
+func (c *Scan) print() error {
+	if c.JSON {
+		return terminal.JSON(c.Out, c.rows)
 	}
 	if len(c.rows) == 0 {
 		return nil
@@ -85,7 +88,7 @@ func (c *scan) print() error {
 	for i := range c.rows {
 		rows[i] = c.rows[i].cells()
 	}
-	return terminal.Table(c.s.out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
+	return terminal.Table(c.Out, "PLACE\tADDRESS\tSENSOR\tMEASURES\tIN THE CONFIGURATION", rows)
 }
 
 func (f *foundSensor) cells() []string {
