@@ -21,6 +21,8 @@ type Options struct {
 	MaxMessage int
 	// Window is how many messages each end may leave unanswered; 0 stands for 64.
 	Window int
+	// Identity says who the peers are, for the hub's policy: see [carrier.Client].
+	Identity string
 	// Backoff paces a peer's tries to connect; the zero value waits from 1 ms to 100 ms.
 	Backoff carrier.Backoff
 	// Logger is told of replies that nobody waited for and the like; nil discards.
@@ -102,7 +104,7 @@ func (h *Hub) connect(p *Peer) (*end, error) {
 	l := newLink(h.o)
 	hub, peer := &l.ends[0], &l.ends[1]
 	c := h.client(p.name, p.addr)
-	c.ID = h.clients.Add(hub)
+	c.ID, c.Identity = h.clients.Add(hub), h.o.Identity
 	h.serving.Go(func() { hub.serve(c, handler, &h.clients) })
 	return peer, nil
 }

@@ -47,7 +47,7 @@ func New(n *systemd.Notifier, log *slog.Logger) *Service {
 }
 
 func newService(tell func(...string) error, watchdog time.Duration, log *slog.Logger) *Service {
-	s := &Service{tell: tell, interval: often, watched: watchdog > 0, log: log, carrier: local.NewHub(local.Options{})}
+	s := &Service{tell: tell, interval: often, watched: watchdog > 0, log: log, carrier: local.NewHub(local.Options{Identity: carrier.OwnIdentity})}
 	if s.watched {
 		s.interval = min(often, watchdog/3) // one may be late, and one may fail
 	}
