@@ -15,6 +15,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,6 +94,30 @@ func TestLife(t *testing.T) {
 		if heard := m.all(); !slices.Equal(heard, want) {
 			t.Errorf("%q, want %q", heard, want)
 		}
+	})
+}
+
+// nobodyMay denies everything to everybody.
+type nobodyMay struct{}
+
+func (nobodyMay) May(string, verb.Verb, string, string) (bool, string) { return false, "" }
+func (nobodyMay) Class(string) uint16                                  { return 0 }
+func (nobodyMay) Hears(string, string) []uint64                        { return nil }
+func (nobodyMay) Known(string) bool                                    { return false }
+
+// TestUnderPolicy: no policy keeps the hub from asking itself whether it is alive.
+func TestUnderPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := new(manager)
+		_, stop := run(t, m, 30*time.Second, func(ctx context.Context, r *hub.ServerRouter, s *Service) error {
+			r.SetPolicy(nobodyMay{})
+			return serve(ctx, r, s)
+		})
+		time.Sleep(time.Minute)
+		if m.signs() < 2 {
+			t.Errorf("it is not alive: %q", m.all())
+		}
+		stop()
 	})
 }
 
