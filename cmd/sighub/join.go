@@ -166,7 +166,7 @@ func (c *joinCommand) Run(ctx context.Context, s *streams) error {
 		return fmt.Errorf("the hub at %s was joined before, and only one can be: `sighub leave` forgets it, or --force does so now", before.Address)
 	}
 	if c.DryRun {
-		return terminal.Line(s.out, "the invitation has no mistake; %s would get a key, if there is none, and remember the hub at %s", folder, in.Address)
+		return terminal.Line(s.out, "the invitation has no mistake; without --dry-run, a key is made in %s unless it has one, and the hub at %s is remembered", folder, in.Address)
 	}
 	key, err := keys.Client(joined.KeyFile(folder))
 	if err != nil {

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 			// Short enough for a socket's path, wherever the tests run.
 			env.Setenv("SIGHUB_HUB", "unix://"+t.TempDir()+"/hub.sock")
 			env.Setenv("STATE_DIRECTORY", env.WorkDir+"/state")
-			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir+"/run") // what runs on this machine is none of the tests' business
+			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir+"/run") // the tests must not find a hub that runs on this machine
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv("TZ", "UTC")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each process takes a second to end, under the race detector

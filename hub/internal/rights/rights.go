@@ -16,13 +16,13 @@ type Policy interface {
 	Hears(sender, event string) (classes []uint64)
 }
 
-// An InForce is a policy from when it is put into force until another one is. Nil is none: everything is allowed.
+// An InForce is a policy from when it is put into force until another one is. A nil InForce allows everything.
 type InForce struct {
 	policy Policy
 	known  func(identity string) bool
 }
 
-// PutInForce returns a policy as it is put into force; nil if there is none.
+// PutInForce returns a policy as it is put into force; nil if p is nil.
 func PutInForce(p Policy) *InForce {
 	if p == nil {
 		return nil

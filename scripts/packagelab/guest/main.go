@@ -10,7 +10,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
-	"unsafe"
+
+	"sighub/scripts/internal/module"
 )
 
 // patience is how long the disk may take to be there.
@@ -35,7 +36,7 @@ func begin() error {
 	}
 	slices.Sort(modules)
 	for _, path := range modules {
-		if err := load(path); err != nil {
+		if err := module.Load(path); err != nil {
 			return fmt.Errorf("load %s: %w", path, err)
 		}
 	}
@@ -65,18 +66,4 @@ func begin() error {
 		return err
 	}
 	return syscall.Exec("/sbin/init", []string{"/sbin/init"}, []string{"TERM=dumb"})
-}
-
-func load(path string) error {
-	image, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	params := []byte{0}
-	_, _, errno := syscall.Syscall(syscall.SYS_INIT_MODULE, uintptr(unsafe.Pointer(&image[0])), uintptr(len(image)),
-		uintptr(unsafe.Pointer(&params[0])))
-	if errno != 0 && errno != syscall.EEXIST {
-		return errno
-	}
-	return nil
 }

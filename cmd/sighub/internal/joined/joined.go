@@ -46,7 +46,7 @@ func KeyFile(folder string) string { return filepath.Join(folder, keyFile) }
 // maxFile is the size of the largest file that is read, in bytes.
 const maxFile = 64 << 10
 
-// Load returns the hub that was joined, or nil if there is none.
+// Load returns the hub that was joined, or nil if no hub was joined.
 func Load(folder string) (*Hub, error) {
 	file := filepath.Join(folder, hubFile)
 	info, err := os.Stat(file)
