@@ -102,7 +102,7 @@ type Hearing struct {
 // while no policy is in force.
 func (h *Hearing) Has(s *Standing) (ok, tells bool) {
 	if h == nil {
-		return true, s.In == nil
+		return s.In == nil, s.In == nil
 	}
 	if h.in != s.In {
 		return false, false
