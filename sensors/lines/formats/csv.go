@@ -77,6 +77,16 @@ func (p *csvParser) Parse(list []Event, line string, _ time.Time) ([]Event, erro
 	return list, failed
 }
 
+// Family implements [Vocabulary].
+func (p *csvParser) Family(Event) (list []Event) {
+	for _, name := range p.columns {
+		if name != noColumn {
+			list = append(list, Event{Name: name})
+		}
+	}
+	return list
+}
+
 // header reports whether the fields are a header, and takes their names for the columns, unless these are given.
 func (p *csvParser) header() bool {
 	if p.fixed {

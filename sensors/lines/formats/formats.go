@@ -140,7 +140,7 @@ func New(o Options) (Parser, error) {
 	case MySensors:
 		return mySensorsParser{}, nil
 	case DSMR:
-		return &dsmrParser{unchecked: o.Unchecked}, nil
+		return &dsmrParser{unchecked: o.Unchecked, lost: true}, nil // a port may be opened amid a telegram
 	case Pattern:
 		return newPattern(o.Pattern, n)
 	case "":
@@ -228,6 +228,16 @@ func (p *patternParser) Parse(list []Event, line string, _ time.Time) ([]Event, 
 		}
 	}
 	return list, nil
+}
+
+// Family implements [Vocabulary].
+func (p *patternParser) Family(Event) (list []Event) {
+	for _, name := range p.names {
+		if name != "" {
+			list = append(list, Event{Name: name})
+		}
+	}
+	return list
 }
 
 // numberParser takes a line for one number.

@@ -170,6 +170,8 @@ func Payload(event string, value any) (kind int, payload string, err error) {
 		}
 	case float64:
 		payload = strconv.FormatFloat(v, 'f', -1, 64)
+	case int:
+		payload = strconv.Itoa(v)
 	case int64:
 		payload = strconv.FormatInt(v, 10)
 	case uint64:
