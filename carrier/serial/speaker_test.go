@@ -116,7 +116,10 @@ func TestSpeaker(t *testing.T) {
 	if _, err := io.WriteString(device, "hello\n"); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { i := state(); return i.State == PortConnected && i.Spoken != nil && i.Spoken.Lines == 1 && i.Baud == 300 })
+	await(t, func() bool {
+		i := state()
+		return i.State == PortConnected && i.Spoken != nil && i.Spoken.Lines == 1 && i.Baud == 300
+	})
 	pty.Cut()
 	await(t, func() bool { i := state(); return i.State == PortAbsent && i.Spoken != nil })
 	if err := pty.Restore(); err != nil {

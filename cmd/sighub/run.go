@@ -73,7 +73,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	for _, w := range cfg.Warnings() {
 		log.Warn("the configuration is doubtful", "place", w.Place(), "why", w.Message)
 	}
-	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), log)
+	var router *hub.ServerRouter
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), func() *hub.Router { return router.Router }, log)
 	if err != nil {
 		return err
 	}
@@ -92,12 +93,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	router = newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	router.Reserve(own.Senders()...)
+	router.Reserve(append(own.Senders(), gateway.LineSenders(cfg)...)...)
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}

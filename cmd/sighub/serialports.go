@@ -6,26 +6,19 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
-	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/internal/gateway"
 )
 
 // serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
-// dictionaries in dir, if that is not empty.
-func serialPorts(cfg *config.Config, dir string, log *slog.Logger) (*serial.Server, error) {
-	o := serial.Options{Dir: dir, MaxSenders: cfg.Limits.Senders, Logger: log}
-	for _, p := range cfg.Serial {
-		opener, err := port.NewOpener(p.Opener)
-		if err != nil {
-			return nil, err
-		}
-		o.Ports = append(o.Ports, serial.PortOptions{
-			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff,
-			May: p.May,
-		})
+// dictionaries in dir, if that is not empty. The router is that of the senders that print lines.
+func serialPorts(cfg *config.Config, dir string, router func() *hub.Router, log *slog.Logger) (*serial.Server, error) {
+	ports, err := gateway.Ports(cfg, router, log)
+	if err != nil {
+		return nil, err
 	}
-	return serial.Listen(o)
+	return serial.Listen(serial.Options{Ports: ports, Dir: dir, MaxSenders: cfg.Limits.Senders, Recognize: gateway.Recognize, Logger: log})
 }
 
 // methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.

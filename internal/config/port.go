@@ -14,6 +14,7 @@ import (
 	"sighub/carrier"
 	"sighub/internal/safetext"
 	"sighub/internal/yamlfile"
+	"sighub/sensors/lines"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
@@ -27,18 +28,29 @@ func ParsePort(text string) (Port, error) {
 	if err := checkPort(port); err != nil {
 		return p, err
 	}
+	var l lines.Options
+	var named []string
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(value) // not QueryUnescape: a + is a +
-		if err == nil {
+		if err == nil && slices.Contains(queryKeys(), key) {
+			named = append(named, key)
+			err = setLines(&l, key, value)
+		} else if err == nil {
 			err = p.set(key, value)
 		}
 		if err != nil {
 			return p, err
 		}
+	}
+	if p.Lines != nil {
+		p.Lines = &l
+	}
+	if err := p.checkSpeaks(named); err != nil {
+		return p, err
 	}
 	return p, p.suits(runtime.GOOS)
 }
@@ -64,7 +76,7 @@ func checkPort(port string) error {
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.
 func portKeys() []string {
-	return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}
+	return slices.Concat([]string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}, settingKeys(), linesKeys())
 }
 
 func (p *Port) set(key, value string) error {
@@ -84,10 +96,10 @@ func (p *Port) set(key, value string) error {
 		return checkNaming(value)
 	case "dtr":
 		p.DTROff = strings.EqualFold(value, lineOff)
-		return checkOneOf("dtr", strings.ToLower(value), lineLevels())
+		return checkOneOf("dtr", strings.ToLower(value), onOff())
 	case "rts":
 		p.RTSOff = strings.EqualFold(value, lineOff)
-		return checkOneOf("rts", strings.ToLower(value), lineLevels())
+		return checkOneOf("rts", strings.ToLower(value), onOff())
 	case "may":
 		for word := range strings.SplitSeq(value, ",") {
 			word = strings.ToLower(strings.TrimSpace(word))
@@ -99,7 +111,11 @@ func (p *Port) set(key, value string) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(portKeys()[1:]))
+		if slices.Contains(settingKeys(), key) {
+			return p.setSetting(key, value)
+		}
+		known := slices.Concat(portKeys()[1:8], settingKeys(), queryKeys())
+		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(known))
 	}
 }
 

@@ -30,13 +30,13 @@ func TestRequest(t *testing.T) {
 			if line := b.readRaw(7); line != "AT+CSQ\r" {
 				t.Errorf("%q", line)
 			}
-			b.device.Write([]byte("temp:21\r+CSQ: 17,99\rOK\r"))
+			b.writeRaw("temp:21\r+CSQ: 17,99\rOK\r")
 		})
 		if got != `{"ber":99,"rssi":17}` {
 			t.Error(got)
 		}
 		b.expect("kitchen #disconnect changed", "kitchen #connect temp", "kitchen.temp = 21")
-		if got := b.request("kitchen", "identify", nil, func() { b.readRaw(6); b.device.Write([]byte("ACME 1.0\r")) }); got != `"ACME 1.0"` {
+		if got := b.request("kitchen", "identify", nil, func() { b.readRaw(6); b.writeRaw("ACME 1.0\r") }); got != `"ACME 1.0"` {
 			t.Error(got)
 		}
 		if got := b.request("kitchen", "identify", nil, func() { b.readRaw(6) }); !strings.Contains(got, "has not answered within 1s") {
@@ -65,6 +65,14 @@ func TestRequest(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// writeRaw has the device write bytes.
+func (b *bench) writeRaw(text string) {
+	b.t.Helper()
+	if _, err := b.device.Write([]byte(text)); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // readRaw reads so many bytes that the Speaker writes.

@@ -61,7 +61,7 @@ func TestAutoBaud(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		b.stop(nil)
-		<-b.ended
+		_ = <-b.ended
 		p = b.again(57600)
 		p.text <- "temp:21.5,hum:40\n"
 		synctest.Wait()
@@ -69,7 +69,7 @@ func TestAutoBaud(t *testing.T) {
 			t.Errorf("tried %d, want %d", p.tried, want)
 		}
 		b.stop(nil)
-		<-b.ended
+		_ = <-b.ended
 	})
 }
 

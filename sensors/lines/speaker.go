@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -103,55 +102,12 @@ type session struct {
 
 // read reads the port until it is lost.
 func (l *session) read(opened time.Time) error {
-	splitter := formats.Splitter{End: l.options.End}
-	buffer := make([]byte, 4096)
-	first, half := true, false
-	setter, settable := l.port.(port.RateSetter)
-	find := l.rates != nil && settable
-	if find {
-		if err := l.setRate(setter); err != nil {
-			return err
-		}
-	}
-	for {
-		n, err := l.port.Read(buffer)
-		now := time.Now()
-		if data := buffer[:n]; n > 0 {
-			if first { // a line that comes after silence is whole
-				first, half = false, now.Sub(opened) < wholeAfter
-			}
-			if find && l.rates.note(data, now) {
-				if err := l.setRate(setter); err != nil {
-					return err
-				}
-				splitter.Reset()
-				half = true
-				continue
-			}
-			long := splitter.Long
-			splitter.Feed(data, now, func(line []byte, at time.Time) {
-				l.queue.put(item{text: string(line), at: at, half: half})
-				half = false
-			})
-			if splitter.Long > long {
-				l.queue.tooLong(splitter.Long - long)
-			}
-		}
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the line was hung up")
-			}
-			return err
-		}
-	}
+	r := reader{port: l.port, end: l.options.End, rates: l.rates, put: l.queue.put, long: l.queue.tooLong, setRate: l.setRate}
+	return r.run(opened)
 }
 
-// wholeAfter is the silence after which the first line is taken for a whole one.
-const wholeAfter = 100 * time.Millisecond
-
-// setRate sets the rate that the finder tries.
-func (l *session) setRate(p port.RateSetter) error {
-	rate := l.rates.rate()
+// setRate sets the rate that the finder tries, while nobody writes.
+func (l *session) setRate(p port.RateSetter, rate int) error {
 	select {
 	case <-l.free:
 	case <-l.ended:
@@ -159,7 +115,6 @@ func (l *session) setRate(p port.RateSetter) error {
 	}
 	err := p.SetBaud(rate)
 	l.free <- struct{}{}
-	l.rates.begin(time.Now())
 	l.tally.mu.Lock()
 	l.tally.baud = rate
 	l.tally.mu.Unlock()

@@ -100,7 +100,7 @@ func (p *dsmrParser) check(sum string) error {
 	if err != nil || len(sum) != 4 {
 		return fmt.Errorf("%w: it is no number of four digits", ErrDamaged)
 	}
-	if uint16(want) != p.crc {
+	if want != uint64(p.crc) {
 		return fmt.Errorf("%w: it is %04X, and should be %04X", ErrDamaged, want, p.crc)
 	}
 	return nil

@@ -155,7 +155,7 @@ func New(o Options) (Parser, error) {
 func CheckName(name string) error {
 	switch err := safetext.CheckName(name); {
 	case err != nil:
-		return fmt.Errorf("%w: %s", ErrName, err)
+		return fmt.Errorf("%w: %w", ErrName, err)
 	case name[0] == '#':
 		return fmt.Errorf("%w: it begins with #", ErrName)
 	case len(name) > maxName:

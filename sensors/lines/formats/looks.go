@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func looksLike(o Options, lines []string) (look Look, ok bool) {
 			if e.Of != "" {
 				name = e.Of
 			}
-			if len(look.Events) < maxValues && !contains(look.Events, name) {
+			if len(look.Events) < maxValues && !slices.Contains(look.Events, name) {
 				look.Events = append(look.Events, name)
 			}
 		}
@@ -96,15 +97,6 @@ func columnsOf(lines []string) (Look, bool) {
 		}
 	}
 	return Look{}, false
-}
-
-func contains(list []string, name string) bool {
-	for _, n := range list {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // Lines returns the lines of a text, without empty ones.

@@ -135,7 +135,7 @@ func (v variableKind) value(payload string) (any, error) {
 	payload = strings.TrimSpace(payload)
 	if v.text {
 		if err := safetext.Check(payload); err != nil {
-			return nil, fmt.Errorf("%w: %s", ErrForm, err)
+			return nil, fmt.Errorf("%w: %w", ErrForm, err)
 		}
 		return payload, nil
 	}

@@ -37,8 +37,9 @@ func (p *dsmrParser) events(list []Event) ([]Event, error) {
 		var err error
 		switch {
 		case o.medium == 1 && electricity[o.code].event != "":
-			kind, text := electricity[o.code], ""
-			if text, _ = o.value(-1); text == "" {
+			kind := electricity[o.code]
+			text, _ := o.value(-1)
+			if text == "" {
 				continue
 			}
 			var v float64
