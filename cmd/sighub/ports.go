@@ -10,11 +10,21 @@ import (
 	"strings"
 	"time"
 
+	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
+
+// methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.
+const methodListPorts = "list_ports"
+
+func portMethods(ports *serial.Server) map[string]hub.Method {
+	return map[string]hub.Method{
+		methodListPorts: func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
+	}
+}
 
 type portsCommand struct {
 	hubFlags

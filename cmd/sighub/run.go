@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/internal/address"
 	"sighub/internal/config"
@@ -118,6 +119,16 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		log.Info("shut down")
 	}
 	return err
+}
+
+// serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
+// dictionaries in dir, if that is not empty. The router is that of the senders that print lines.
+func serialPorts(cfg *config.Config, dir string, router func() *hub.Router, log *slog.Logger) (*serial.Server, error) {
+	ports, err := gateway.Ports(cfg, router, log)
+	if err != nil {
+		return nil, err
+	}
+	return serial.Listen(serial.Options{Ports: ports, Dir: dir, MaxSenders: cfg.Limits.Senders, Recognize: gateway.Recognize, Logger: log})
 }
 
 // closers are what was opened and is closed together.

@@ -26,7 +26,7 @@ type simulatedLine struct {
 // line returns the line that the command line names, and sets its rate in o.
 func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine, error) {
 	if c.Pty {
-		return ptyLine(s)
+		return ptyLine(s, c.Speaks)
 	}
 	settings, err := config.ParsePort(c.Port)
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simulatedLine
 // ptyLine makes a pseudo terminal for a simulator and prints its path. The path is a link that is removed when the simulator
 // ends. The terminal's own name is soon given to another terminal, and a hub that opens it again would mistake that terminal
 // for the device.
-func ptyLine(s *streams) (*simulatedLine, error) {
+func ptyLine(s *streams, speaks string) (*simulatedLine, error) {
 	dir, err := os.MkdirTemp("", "sighub-")
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a folder for the pseudo terminal: %w", err)
@@ -78,7 +78,11 @@ func ptyLine(s *streams) (*simulatedLine, error) {
 	if err := terminal.Line(s.out, "%s", pty.Path()); err != nil {
 		return nil, errors.Join(err, line.close())
 	}
-	s.note("to serve this device, run `sighub run --serial %s`", pty.Path())
+	serve := pty.Path()
+	if speaks != "" {
+		serve = "'" + serve + "?speaks=lines&format=" + speaks + "&sender=simulated'"
+	}
+	s.note("to serve this device, run `sighub run --serial %s`", serve)
 	return line, nil
 }
 

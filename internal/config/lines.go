@@ -346,3 +346,25 @@ func (d *decoder) rs485(n ast.Node, p *Port) {
 	)
 	p.Settings.RS485 = r
 }
+
+// ParseTrial parses a port as [ParsePort] does, with the rate and the format of a command line, if these are not empty. The lines need
+// neither a sender nor a format.
+func ParseTrial(text, baud, format string) (Port, error) {
+	join := "?"
+	if _, query := splitQuery(text); query != "" {
+		join = "&"
+	}
+	known := format != "" || strings.Contains(text, "format=")
+	if format != "" {
+		text += join + "format=" + format
+		join = "&"
+	}
+	if known {
+		text += join + "speaks=lines&sender=trial"
+		join = "&"
+	}
+	if baud != "" && !strings.Contains(text, "baud=") {
+		text += join + "baud=" + baud
+	}
+	return ParsePort(text)
+}

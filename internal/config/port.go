@@ -20,10 +20,7 @@ import (
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
 // example /dev/ttyUSB0?baud=250000&name=greenhouse. A ? that no key follows is part of a pattern.
 func ParsePort(text string) (Port, error) {
-	port, query := text, ""
-	if i := strings.LastIndexByte(text, '?'); i >= 0 && strings.Contains(text[i:], "=") {
-		port, query = text[:i], text[i+1:]
-	}
+	port, query := splitQuery(text)
 	p := Port{Port: port, Baud: DefaultBaud, Naming: DefaultNaming}
 	if err := checkPort(port); err != nil {
 		return p, err
@@ -53,6 +50,28 @@ func ParsePort(text string) (Port, error) {
 		return p, err
 	}
 	return p, p.suits(runtime.GOOS)
+}
+
+// splitQuery splits a port from the keys behind it. The first ? that a known key follows parts them, for there may be others in both;
+// else the last one that something like a key follows.
+func splitQuery(text string) (port, query string) {
+	last := -1
+	for i := range len(text) {
+		if text[i] != '?' {
+			continue
+		}
+		key, _, ok := strings.Cut(text[i+1:], "=")
+		if ok && slices.Contains(portKeys(), key) {
+			return text[:i], text[i+1:]
+		}
+		if ok {
+			last = i
+		}
+	}
+	if last < 0 {
+		return text, ""
+	}
+	return text[:last], text[last+1:]
 }
 
 func checkPort(port string) error {

@@ -33,6 +33,7 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 			if err := p.Lines.Check(); err != nil {
 				return nil, fmt.Errorf("the port %s: %w", p.Port, err)
 			}
+			o.Settings.Fresh = true // lines have the time at which they come
 			o.Speaker = func(at discovery.Port) serial.Speaker {
 				place := lines.Place{Path: at.Path, Router: router, Logger: log}
 				if at.USB != nil {

@@ -44,6 +44,9 @@ func openBugst(path string, s Settings) (Port, error) {
 		_ = p.SetDTR(true) // some ports do not have these lines
 		_ = p.SetRTS(true)
 	}
+	if s.Fresh {
+		_ = p.ResetInputBuffer()
+	}
 	mode.InitialStatusBits = nil
 	return &settablePort{newPolledPort(bugstPort{p}), p, *mode}, nil
 }

@@ -148,6 +148,9 @@ func setUp(fd int, settings Settings, set func(fd int, request uint, bits int) e
 	// Pseudo terminals and some adapters have no modem lines.
 	_ = set(fd, unix.TIOCMBIS, up)
 	hasten(fd)
+	if settings.Fresh {
+		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
+	}
 	if settings.RS485 != nil {
 		return settings.RS485.apply(fd)
 	}

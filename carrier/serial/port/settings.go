@@ -15,6 +15,8 @@ type Settings struct {
 	Flow   Flow     // empty: none
 	// DTROff and RTSOff keep these modem lines down: see [ModemOpener].
 	DTROff, RTSOff bool
+	// Fresh means that bytes which arrived before, for somebody else, are dropped as far as the system has them.
+	Fresh bool
 	// RS485 has the port's driver switch the direction of a line on which both sides share the wires. Nil: it does not.
 	RS485 *RS485
 }

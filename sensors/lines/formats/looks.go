@@ -27,7 +27,24 @@ func Looks(lines []string) (look Look, ok bool) {
 			return look, true
 		}
 	}
+	if look, ok := partOfTelegram(lines); ok {
+		return look, true
+	}
 	return columnsOf(lines)
+}
+
+// partOfTelegram recognises a part of a smart meter's telegram: lines with codes and values in brackets.
+func partOfTelegram(lines []string) (look Look, ok bool) {
+	look.Format = DSMR
+	const enough = 3
+	objects := 0
+	for _, line := range lines {
+		if _, object := parseObject(line); object {
+			objects++
+		}
+		look.Unchecked = look.Unchecked || line == "!"
+	}
+	return look, objects >= enough && objects*2 > len(lines)
 }
 
 // looksLike reports whether most lines are of a format, and returns what came of them.

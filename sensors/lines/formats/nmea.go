@@ -121,7 +121,8 @@ func (s *sentenceEvents) number(field int, name, unit string, v, low, high float
 	case !(v >= low && v <= high):
 		s.err = fmt.Errorf("%w: %s is %v, but can only be %v to %v", ErrRange, name, v, low, high)
 	default:
-		s.list = append(s.list, Event{Name: name, Unit: unit, Value: v})
+		const digits = 1e4 // more than an instrument has, and less than a conversion makes
+		s.list = append(s.list, Event{Name: name, Unit: unit, Value: math.Round(v*digits) / digits})
 	}
 }
 
