@@ -118,6 +118,8 @@ func (l *line) info(now time.Time) PortInfo {
 	case l.port.err != nil:
 		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
 		i.NextTry = new(l.port.next.UTC())
+	case l.port.state != PortOpening && l.speaker != nil:
+		i.Baud = l.baud()
 	case l.port.state != PortOpening:
 		i.Baud = l.end.CurrentBaud()
 	}

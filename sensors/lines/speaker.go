@@ -73,6 +73,7 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 	all.Wait()
 	line.giveUp(errGone)
 	s.station.disconnect(reason(ctx))
+	s.tally.closed(time.Now())
 	return err
 }
 

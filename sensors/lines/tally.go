@@ -55,6 +55,14 @@ func (t *tally) opened(now time.Time) {
 	t.senders, t.trouble = make(map[string]bool), make(map[string]serial.Problem)
 }
 
+// closed notes that the port is not open any more.
+func (t *tally) closed(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state, t.since, t.recent = serial.PortWaiting, now, nil
+	t.trouble = make(map[string]serial.Problem)
+}
+
 // enter changes the state.
 func (t *tally) enter(now time.Time, state serial.PortState) {
 	t.mu.Lock()
