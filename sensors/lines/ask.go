@@ -4,26 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"sighub/carrier"
-	"sighub/hub"
-	"sighub/internal/safetext"
-	"sighub/sensors/lines/formats"
+	"sighub/internal/lockrank"
 )
 
 // An ask is a request to a sender whose line is to be written, and perhaps answered.
 type ask struct {
 	line    string
-	timeout time.Duration
-	// match says whether a line is the answer, and what the response is. A line that is an event as well is not consumed. Nil: no
+	timeout time.Duration // from its turn on
+	// match says whether a line is the answer, and what the response is. A line that is also something else is not consumed. Nil: no
 	// answer is expected.
-	match    func(line string) (response any, ok, consumed bool)
-	done     chan outcome // has room for the one outcome
-	deadline time.Time
+	match func(line string) (response any, ok, consumed bool)
+
+	turn chan struct{} // closed when its line is on its way
+	done chan outcome  // has room for the one outcome
 }
 
 type outcome struct {
@@ -31,301 +28,126 @@ type outcome struct {
 	err      error
 }
 
-const (
-	maxWrites  = 16 // lines that wait to be written
-	maxWaiting = 16 // requests that wait for their turn
-)
+// asks are the requests to one device, which are done one after another. They do not need the goroutine that tells listeners of events,
+// for it may be a listener who asks.
+type asks struct {
+	mu      lockrank.Mutex[lockrank.Leaf]
+	send    func(line string) error // has a line written, without waiting; nil: the port is not open
+	waiting []*ask                  // the first one has its turn
+}
+
+// maxWaiting is how many requests may wait.
+const maxWaiting = 16
 
 // The reasons for which a request fails.
 var (
-	errGone    = errors.New("the port has gone")
-	errBusy    = errors.New("too many requests wait for this device")
-	errStalled = errors.New("the device does not take what is written: check its flow control")
+	errGone = errors.New("the port has gone")
+	errBusy = errors.New("too many requests wait for this device")
 )
 
-// write writes lines until the session ends.
-func (l *session) write() {
-	for {
-		select {
-		case <-l.ended:
-			return
-		case line := <-l.writes:
-			select {
-			case <-l.free:
-			case <-l.ended:
-				return
-			}
-			_, err := l.port.Write([]byte(line)) // closing the port ends it
-			l.free <- struct{}{}
-			if err != nil {
-				return // the reader notices, too
-			}
-		}
-	}
+// open begins to take requests.
+func (q *asks) open(send func(line string) error) {
+	q.mu.Lock()
+	q.send = send
+	q.mu.Unlock()
 }
 
-// send has a line written.
-func (l *session) send(line string) error {
-	end := string(l.options.End)
-	if end == "" {
-		end = string(formats.LF)
+// close ends all requests.
+func (q *asks) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, a := range q.waiting {
+		a.done <- outcome{err: errGone}
+	}
+	q.send, q.waiting = nil, nil
+}
+
+// ask does a request.
+func (q *asks) ask(ctx context.Context, a *ask) (any, error) {
+	a.turn, a.done = make(chan struct{}), make(chan outcome, 1)
+	if err := q.begin(a); err != nil {
+		return nil, err
 	}
 	select {
-	case l.writes <- line + end:
-		return nil
-	default:
-		return errStalled
-	}
-}
-
-// start writes what is to be written at the start, and connects a sender that answers requests: it may have no events at all.
-func (l *session) start(ctx context.Context) {
-	now := time.Now()
-	l.schedule = make([]time.Time, len(l.options.Send))
-	for i := range l.options.Send {
-		s := &l.options.Send[i]
-		if s.Start {
-			l.sendNow(s.Line)
-		}
-		if s.Every > 0 {
-			l.schedule[i] = now
-			if s.Start {
-				l.schedule[i] = now.Add(s.Every)
-			}
-		}
-	}
-	if l.options.Format == formats.MySensors {
-		l.greet()
-	}
-	if p := l.station.place(""); len(p.requests()) > 0 && p.connect(now) {
-		p.last = now
-	}
-	_ = ctx
-}
-
-func (l *session) sendNow(line string) {
-	if err := l.send(line); err != nil {
-		l.log.Warn("a line cannot be written", "text", safetext.Short(line, shownLine), "error", err)
-	}
-}
-
-// due does what is due: lines that are written every so often, and a request that nobody has answered in time.
-func (l *session) due(now time.Time) {
-	for i, at := range l.schedule {
-		if at.IsZero() || now.Before(at) {
-			continue
-		}
-		s := &l.options.Send[i]
-		l.sendNow(s.Line)
-		if l.schedule[i] = at.Add(s.Every); l.schedule[i].Before(now) { // after a pause there is no need to make up for it
-			l.schedule[i] = now.Add(s.Every)
-		}
-	}
-	if len(l.waiting) > 0 && !now.Before(l.waiting[0].deadline) {
-		a := l.waiting[0]
-		l.finish(outcome{err: fmt.Errorf("%w: the device has not answered within %v", carrier.ErrTimeout, a.timeout)})
-	}
-}
-
-// begin takes a request, which has its turn when those before it have ended.
-func (l *session) begin(a *ask) {
-	if len(l.waiting) >= maxWaiting {
-		a.done <- outcome{err: errBusy}
-		return
-	}
-	l.waiting = append(l.waiting, a)
-	if len(l.waiting) == 1 {
-		l.turn()
-	}
-}
-
-// turn gives the first request that waits its turn.
-func (l *session) turn() {
-	for len(l.waiting) > 0 {
-		a := l.waiting[0]
-		a.deadline = time.Now().Add(a.timeout)
-		err := l.send(a.line)
-		if err == nil && a.match != nil {
-			return
-		}
-		a.done <- outcome{err: err}
-		l.waiting = l.waiting[1:]
-	}
-}
-
-// finish ends the request that has its turn.
-func (l *session) finish(o outcome) {
-	l.waiting[0].done <- o
-	l.waiting = l.waiting[1:]
-	l.turn()
-}
-
-// answers reports whether a line is nothing but the answer to the request that has its turn, which it ends.
-func (l *session) answers(i *item) bool {
-	if len(l.waiting) == 0 || i.half {
-		return false
-	}
-	response, ok, consumed := l.waiting[0].match(i.text)
-	if ok {
-		l.finish(outcome{response: response})
-	}
-	return ok && consumed
-}
-
-// giveUp ends all requests.
-func (l *session) giveUp(err error) {
-	for _, a := range l.waiting {
-		a.done <- outcome{err: err}
-	}
-	l.waiting = nil
-}
-
-// ask has a session do a request, and waits for its outcome.
-func (s *Speaker) ask(ctx context.Context, a *ask) (any, error) {
-	a.done = make(chan outcome, 1)
-	select {
-	case s.asks <- a:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	select {
+	case <-a.turn:
 	case o := <-a.done:
 		return o.response, o.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		q.end(a, outcome{err: context.Cause(ctx)})
 	}
+	timer := time.NewTimer(a.timeout)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		q.end(a, outcome{err: fmt.Errorf("%w: the device has not answered within %v", carrier.ErrTimeout, a.timeout)})
+	case <-ctx.Done():
+		q.end(a, outcome{err: context.Cause(ctx)})
+	case o := <-a.done:
+		return o.response, o.err
+	}
+	o := <-a.done // there is one: that of end, or the answer that has come first
+	return o.response, o.err
 }
 
-// requests returns the requests that a sender answers; nil if there are none.
-func (p *place) requests() map[string]hub.RequestHandler {
-	s := p.station.speaker
-	if p.of != "" {
-		return s.nodeRequests(p)
+func (q *asks) begin(a *ask) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.send == nil:
+		return errGone
+	case len(q.waiting) >= maxWaiting:
+		return errBusy
 	}
-	var all map[string]hub.RequestHandler
-	for i := range s.options.Send {
-		if send := &s.options.Send[i]; send.Request != "" {
-			if all == nil {
-				all = make(map[string]hub.RequestHandler)
-			}
-			all[send.Request] = s.request(send)
+	q.waiting = append(q.waiting, a)
+	if len(q.waiting) == 1 {
+		q.next()
+	}
+	return nil
+}
+
+// next gives the first request its turn. The lock is held.
+func (q *asks) next() {
+	for len(q.waiting) > 0 {
+		a := q.waiting[0]
+		err := q.send(a.line)
+		if err == nil && a.match != nil {
+			close(a.turn)
+			return
 		}
-	}
-	return all
-}
-
-// request returns what answers a request that the options describe.
-func (s *Speaker) request(send *Send) hub.RequestHandler {
-	timeout := send.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	var match func(line string) (any, bool, bool)
-	if send.Answer != "" {
-		answer := regexp.MustCompile(send.Answer) // Check has compiled it
-		match = func(line string) (any, bool, bool) { return matchAnswer(answer, line) }
-	}
-	return func(ctx context.Context, _ string, params carrier.Value) (any, error) {
-		line, err := fill(send.Line, params)
-		if err != nil {
-			return nil, err
-		}
-		return s.ask(ctx, &ask{line: line, timeout: timeout, match: match})
+		a.done <- outcome{err: err}
+		q.waiting = q.waiting[1:]
 	}
 }
 
-// matchAnswer returns the named groups of an answer or, without any, the whole line.
-func matchAnswer(answer *regexp.Regexp, line string) (response any, ok, consumed bool) {
-	text, err := formats.Text(line)
-	if err != nil {
-		return nil, false, false
+// end ends a request, unless it has ended.
+func (q *asks) end(a *ask, o outcome) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, a)
+	if i < 0 {
+		return
 	}
-	found := answer.FindStringSubmatch(text)
-	if found == nil {
-		return nil, false, false
+	a.done <- o
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	if i == 0 {
+		q.next()
 	}
-	groups := make(map[string]any)
-	for i, name := range answer.SubexpNames() {
-		if name != "" && found[i] != "" {
-			groups[name] = plainValue(found[i])
-		}
-	}
-	if len(groups) == 0 {
-		return text, true, true
-	}
-	return groups, true, true
 }
 
-// plainValue returns a number if a text is one, else the text.
-func plainValue(text string) any {
-	if v, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789+-.eE") == "" {
-		return v
+// answers reports whether a line is nothing but the answer to the request that has its turn, which it ends.
+func (q *asks) answers(line string) bool {
+	q.mu.Lock()
+	var a *ask
+	if len(q.waiting) > 0 {
+		a = q.waiting[0]
 	}
-	return text
-}
-
-// fill puts the parameters of a request into its line.
-func fill(line string, params carrier.Value) (string, error) {
-	var given any
-	if err := params.Decode(&given); err != nil && !params.IsNull() {
-		return "", err
+	q.mu.Unlock()
+	if a == nil {
+		return false
 	}
-	var failed error
-	filled := placeholder.ReplaceAllStringFunc(line, func(hole string) string {
-		name := hole[1 : len(hole)-1]
-		v, ok := parameter(given, name)
-		if !ok {
-			failed = fmt.Errorf("the parameter %s is missing", name)
-			return ""
-		}
-		text, err := printable(v)
-		if err != nil {
-			failed = fmt.Errorf("the parameter %s %w", name, err)
-		}
-		return text
-	})
-	if failed == nil && len(filled) > 2*maxSendLine {
-		failed = fmt.Errorf("the line would have %d bytes: shorten the parameters", len(filled))
+	response, ok, consumed := a.match(line)
+	if ok {
+		q.end(a, outcome{response: response})
 	}
-	return filled, failed
-}
-
-// parameter returns a parameter by its name. A value that is no map is the parameter value.
-func parameter(given any, name string) (any, bool) {
-	switch m := given.(type) {
-	case map[string]any:
-		v, ok := m[name]
-		return v, ok
-	case map[any]any:
-		v, ok := m[name]
-		return v, ok
-	case nil:
-		return nil, false
-	}
-	return given, name == "value"
-}
-
-// printable returns a parameter as it is written. What would end the line, or do something else to the device, is refused.
-func printable(v any) (string, error) {
-	var text string
-	switch v := v.(type) {
-	case string:
-		text = v
-	case bool:
-		text = strconv.FormatBool(v)
-	case float64:
-		text = strconv.FormatFloat(v, 'f', -1, 64)
-	case int:
-		text = strconv.Itoa(v)
-	case int64:
-		text = strconv.FormatInt(v, 10)
-	case uint64:
-		text = strconv.FormatUint(v, 10)
-	default:
-		return "", fmt.Errorf("is a %T: give a number, a text, true or false", v)
-	}
-	if err := safetext.Check(text); err != nil {
-		return "", fmt.Errorf("cannot be written: %w", err)
-	}
-	return text, nil
+	return ok && consumed
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sighub/hub"
 	"sighub/sensors/lines/formats"
 )
 
@@ -129,6 +130,26 @@ func TestRequestsInOrder(t *testing.T) {
 		}
 		if counts["busy"] != 20-maxWaiting || counts["answered"] != maxWaiting-1 || counts["gone"] != 1 {
 			t.Errorf("%v %q", counts, answers)
+		}
+	})
+}
+
+// TestAskedByListener: a listener may ask the sender that it hears, and wait for the answer.
+func TestAskedByListener(t *testing.T) {
+	o := options(formats.Number)
+	o.Send = []Send{{Request: "ask", Line: "?", Answer: `^=(?P<answer>.*)`}}
+	newBench(t, o, func(b *bench) {
+		var got string
+		if _, err := b.router.AddListener("kitchen", "value", func(hub.Event) { got = b.request("kitchen", "ask", nil, func() {}) }); err != nil {
+			t.Fatal(err)
+		}
+		b.print("1")
+		if line := b.read(); line != "?" {
+			t.Errorf("%q", line)
+		}
+		b.print("=2")
+		if got != `{"answer":2}` {
+			t.Error(got)
 		}
 	})
 }

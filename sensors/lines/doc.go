@@ -18,5 +18,6 @@
 //
 // # Locks
 //
-// The only lock is that of a Speaker's tally, of rank lockrank.Leaf. Senders and what is asked belong to the goroutine of Speak.
+// A Speaker's tally, its queue and what is asked of its device have locks of rank lockrank.Leaf. Senders belong to the goroutine of
+// Speak.
 package lines

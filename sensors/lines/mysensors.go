@@ -142,9 +142,9 @@ func (s *Speaker) setVariables(ctx context.Context, to formats.Message, params c
 	for _, m := range messages {
 		echo := func(line string) (any, bool, bool) {
 			got, err := formats.ParseMessage(line)
-			return nil, err == nil && got == m, true
+			return nil, err == nil && got == m, false
 		}
-		if _, err := s.ask(ctx, &ask{line: m.String(), timeout: defaultTimeout, match: echo}); err != nil {
+		if _, err := s.asked.ask(ctx, &ask{line: m.String(), timeout: defaultTimeout, match: echo}); err != nil {
 			return nil, fmt.Errorf("set %s: %w", m.Sender(), err)
 		}
 	}
@@ -175,5 +175,5 @@ func (s *Speaker) requestVariable(ctx context.Context, to formats.Message, only 
 		}
 		return list[0].Value, true, false
 	}
-	return s.ask(ctx, &ask{line: m.String(), timeout: defaultTimeout, match: value})
+	return s.asked.ask(ctx, &ask{line: m.String(), timeout: defaultTimeout, match: value})
 }

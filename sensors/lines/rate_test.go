@@ -61,7 +61,9 @@ func TestAutoBaud(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		b.stop(nil)
-		_ = <-b.ended
+		if err := <-b.ended; err == nil {
+			t.Error("no error")
+		}
 		p = b.again(57600)
 		p.text <- "temp:21.5,hum:40\n"
 		synctest.Wait()
@@ -69,7 +71,9 @@ func TestAutoBaud(t *testing.T) {
 			t.Errorf("tried %d, want %d", p.tried, want)
 		}
 		b.stop(nil)
-		_ = <-b.ended
+		if err := <-b.ended; err == nil {
+			t.Error("no error")
+		}
 	})
 }
 

@@ -19,7 +19,7 @@ type Speaker struct {
 	options Options
 	place   Place
 	log     *slog.Logger
-	asks    chan *ask
+	asked   asks
 	tally   tally
 
 	// Only Speak uses what follows.
@@ -37,7 +37,7 @@ func New(o Options, p Place) (*Speaker, error) {
 	if p.Logger == nil {
 		p.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Speaker{options: o, place: p, log: p.Logger.With("port", p.Path), asks: make(chan *ask)}
+	s := &Speaker{options: o, place: p, log: p.Logger.With("port", p.Path)}
 	s.station = newStation(s)
 	if o.Baud == 0 {
 		s.rates = &rateFinder{rates: usualRates(o.Format)}
@@ -63,6 +63,7 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 		return err
 	}
 	line.parser = parser
+	s.asked.open(line.send)
 	var all sync.WaitGroup
 	lost := make(chan error, 1)
 	all.Go(func() { lost <- line.read(now) })
@@ -71,7 +72,7 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 	close(line.ended)
 	_ = p.Close()
 	all.Wait()
-	line.giveUp(errGone)
+	s.asked.close()
 	s.station.disconnect(reason(ctx))
 	s.tally.closed(time.Now())
 	return err
@@ -97,14 +98,22 @@ type session struct {
 
 	spare    []item
 	list     []formats.Event
-	waiting  []*ask      // for their turn; the first one has it
 	schedule []time.Time // when each line of Send is due; zero: never by itself
 }
 
 // read reads the port until it is lost.
 func (l *session) read(opened time.Time) error {
-	r := reader{port: l.port, end: l.options.End, rates: l.rates, put: l.queue.put, long: l.queue.tooLong, setRate: l.setRate}
+	r := reader{port: l.port, end: l.options.End, rates: l.rates, put: l.arrived, long: l.queue.tooLong, setRate: l.setRate}
 	return r.run(opened)
+}
+
+// arrived takes a line from the reader: it is an answer, or goes on to listeners.
+func (l *session) arrived(i item) {
+	if !i.half && l.asked.answers(i.text) {
+		l.tally.line(i.text, i.at, nil)
+		return
+	}
+	l.queue.put(i)
 }
 
 // setRate sets the rate that the finder tries, while nobody writes.
@@ -124,7 +133,7 @@ func (l *session) setRate(p port.RateSetter, rate int) error {
 
 // run takes what arrives and sends what is due until the port is lost or ctx is done.
 func (l *session) run(ctx context.Context, lost <-chan error) error {
-	l.start(ctx)
+	l.start()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -137,8 +146,6 @@ func (l *session) run(ctx context.Context, lost <-chan error) error {
 			return err
 		case <-l.queue.ready:
 			l.take(ctx)
-		case a := <-l.asks:
-			l.begin(a)
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -157,9 +164,6 @@ func (l *session) next() time.Time {
 	}
 	for _, t := range l.schedule {
 		sooner(t)
-	}
-	if len(l.waiting) > 0 {
-		sooner(l.waiting[0].deadline)
 	}
 	sooner(l.station.deadline())
 	return next
@@ -192,10 +196,6 @@ func (l *session) line(ctx context.Context, i *item) {
 	}
 	if l.options.Format == formats.MySensors {
 		l.mySensors(i)
-	}
-	if l.answers(i) {
-		l.tally.line(i.text, i.at, nil)
-		return
 	}
 	var err error
 	l.list, err = l.parser.Parse(l.list[:0], i.text, i.at)

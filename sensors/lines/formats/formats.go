@@ -94,7 +94,8 @@ type Parser interface {
 // A Vocabulary is a Parser that knows beforehand which events there may be.
 type Vocabulary interface {
 	Parser
-	// Family returns the events that usually come together with this one, with their units.
+	// Family returns the events that usually come together with this one, with their units. For an event without a name it
+	// returns those that come in any case.
 	Family(e Event) []Event
 }
 
@@ -261,5 +262,8 @@ func (p numberParser) Parse(list []Event, line string, _ time.Time) ([]Event, er
 	}
 	return append(list, Event{Name: p.name, Unit: unit, Value: value}), nil
 }
+
+// Family implements [Vocabulary].
+func (p numberParser) Family(Event) []Event { return []Event{{Name: p.name}} }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
