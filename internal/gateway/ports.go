@@ -78,11 +78,7 @@ func Entry(path string, baud int, look formats.Look) string {
 	}
 	text += ", speaks: lines, format: " + look.Format
 	if look.Columns > 0 {
-		columns := make([]string, look.Columns)
-		for i := range columns {
-			columns[i] = fmt.Sprintf("value%d", i+1)
-		}
-		text += ", columns: [" + strings.Join(columns, ", ") + "]"
+		text += ", columns: [" + strings.Join(columns(look), ", ") + "]"
 	}
 	if look.Comma {
 		text += ", decimal: comma"
@@ -91,4 +87,12 @@ func Entry(path string, baud int, look formats.Look) string {
 		text += ", checksum: off"
 	}
 	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+}
+
+// columns returns names for columns that have none.
+func columns(look formats.Look) (names []string) {
+	for i := range look.Columns {
+		names = append(names, fmt.Sprintf("value%d", i+1))
+	}
+	return names
 }

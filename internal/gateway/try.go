@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,13 @@ type Trial struct {
 	Port   config.Port       // with what is known; its Lines may be nil
 	Count  int               // lines after which it ends; 0: it goes on
 	Report func(line string) // is called with what people are to read
-	open   func() (port.Port, error)
-	sample []string
-	baud   int
-	lines  int
+
+	open    func() (port.Port, error) // for tests
+	watcher lines.Watcher
+	parsed  bool     // there is a format
+	sample  []string // of text whose format is not known
+	baud    int
+	lines   int
 }
 
 // A sample of fewLines may show what text looks like, and else one of manyLines.
@@ -33,31 +37,33 @@ const (
 
 // Run tries until it has read Count lines, the port is lost or ctx is done.
 func (t *Trial) Run(ctx context.Context) error {
+	var end formats.End
+	if l := t.Port.Lines; l != nil {
+		if err := t.use(l.Options); err != nil {
+			return err
+		}
+		end = l.End
+	}
+	p, err := t.openPort(t.Port.Baud)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	o := lines.Options{Baud: t.Port.Baud}
-	if t.Port.Lines != nil {
-		o = *t.Port.Lines
-		o.Baud = t.Port.Baud
-	}
-	for {
-		p, err := t.openPort(o.Baud)
-		if err != nil {
-			return err
+	t.watcher.Tell = func(h lines.Heard) {
+		if t.Count == 0 || t.lines < t.Count {
+			t.heard(h)
 		}
-		looked, again := context.WithCancel(ctx)
-		err = lines.Watch(looked, p, o, func(h lines.Heard) {
-			t.heard(h, &o, again)
-			if t.Count > 0 && t.lines >= t.Count {
-				stop()
-			}
-		})
-		again()
-		if ctx.Err() != nil || err != nil {
-			return err
+		if t.Count > 0 && t.lines >= t.Count {
+			stop()
 		}
-		o.Baud = t.baud // it was found
 	}
+	return t.watcher.Watch(ctx, p, t.Port.Baud, end)
+}
+
+func (t *Trial) use(o formats.Options) error {
+	t.parsed = true
+	return t.watcher.Use(o)
 }
 
 func (t *Trial) openPort(baud int) (port.Port, error) {
@@ -84,42 +90,39 @@ func (t *Trial) openPort(baud int) (port.Port, error) {
 	return p, nil
 }
 
-// heard tells of a line. If no format is given, the one that lines look like is found, and again is called to read on with it.
-func (t *Trial) heard(h lines.Heard, o *lines.Options, again func()) {
+// heard tells of a line. If no format is given, the one that lines look like is found, and used from then on.
+func (t *Trial) heard(h lines.Heard) {
 	if h.Baud > 0 {
-		t.baud = h.Baud
-		t.sample = nil
+		t.baud, t.sample = h.Baud, nil
 		t.Report("trying " + strconv.Itoa(h.Baud) + " baud")
 		return
 	}
 	t.lines++
-	t.Report(tell(h, o.Format != ""))
-	if o.Format != "" || h.Half {
-		return
+	t.Report(tell(h, t.parsed))
+	if !t.parsed && !h.Half {
+		t.look(h.Line)
 	}
-	if t.sample = append(t.sample, h.Line); len(t.sample)%fewLines != 0 {
+}
+
+func (t *Trial) look(line string) {
+	if t.sample = append(t.sample, line); len(t.sample)%fewLines != 0 {
 		return
 	}
 	look, ok := formats.Looks(t.sample)
 	if !ok && len(t.sample) < manyLines {
 		return
 	}
+	t.sample = nil
 	if !ok {
 		t.Report("this looks like none of " + strings.Join(formats.Names(), ", ") + ": try a format with --format")
-		t.sample = t.sample[:0]
 		return
 	}
-	baud := t.Port.Baud
-	if baud == 0 {
-		baud = t.baud
-	}
 	t.Report("looks like " + described(look) + "; to serve it, write under serial:")
-	t.Report("  - " + Entry(t.Port.Port, baud, look))
-	o.Format, o.Comma, o.Unchecked = look.Format, look.Comma, look.Unchecked
-	for i := range look.Columns {
-		o.Columns = append(o.Columns, fmt.Sprintf("value%d", i+1))
+	t.Report("  - " + Entry(t.Port.Port, cmp.Or(t.Port.Baud, t.baud), look))
+	o := formats.Options{Format: look.Format, Comma: look.Comma, Unchecked: look.Unchecked, Columns: columns(look)}
+	if err := t.use(o); err != nil {
+		t.Report(err.Error()) // what it looks like can be used
 	}
-	again()
 }
 
 func described(l formats.Look) string {

@@ -8,7 +8,7 @@ import (
 	"sighub/sensors/lines/formats"
 )
 
-// Heard is what [Watch] has heard: a line, or that the rate of the port has changed.
+// Heard is what a [Watcher] has heard: a line, or that the rate of the port has changed.
 type Heard struct {
 	Line   string
 	At     time.Time // when its first byte came
@@ -18,37 +18,44 @@ type Heard struct {
 	Baud   int   // the rate that is tried now, if there is no line
 }
 
-// Watch reads lines from a port until it is lost or ctx is done, closes it, and tells what a format makes of each line. It writes
-// nothing. Without a format, lines are told as they are. The rate is found if it is 0 in the options.
-func Watch(ctx context.Context, p port.Port, o Options, tell func(Heard)) error {
-	var parser formats.Parser
-	if o.Format != "" {
-		var err error
-		if parser, err = formats.New(o.Options); err != nil {
-			_ = p.Close()
-			return err
-		}
-	}
+// A Watcher watches what a port brings.
+type Watcher struct {
+	// Tell is called with what is heard, by the goroutine of Watch.
+	Tell   func(Heard)
+	parser formats.Parser
+	dsmr   bool
+}
+
+// Use has the format of the lines that follow changed. Only Tell may call it while Watch runs.
+func (w *Watcher) Use(o formats.Options) (err error) {
+	w.parser, err = formats.New(o)
+	w.dsmr = o.Format == formats.DSMR
+	return err
+}
+
+// Watch reads lines from a port until it is lost or ctx is done, closes it, and tells what the format that is used makes of each line.
+// It writes nothing. Without a format, lines are told as they are. The rate is found if baud is 0, and told.
+func (w *Watcher) Watch(ctx context.Context, p port.Port, baud int, end formats.End) error {
 	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
 	defer stop()
 	defer func() { _ = p.Close() }()
 	r := reader{
-		port: p, end: o.End,
+		port: p, end: end,
 		put: func(i item) {
 			h := Heard{Line: i.text, At: i.at, Half: i.half}
-			if parser != nil && !(blank(i.text) && o.Format != formats.DSMR) {
-				h.Events, h.Err = parser.Parse(nil, i.text, i.at)
+			if w.parser != nil && (w.dsmr || !blank(i.text)) {
+				h.Events, h.Err = w.parser.Parse(nil, i.text, i.at)
 			}
-			tell(h)
+			w.Tell(h)
 		},
-		long: func(uint64) { tell(Heard{Err: formats.ErrLong, At: time.Now()}) },
+		long: func(uint64) { w.Tell(Heard{Err: formats.ErrLong, At: time.Now()}) },
 		setRate: func(p port.RateSetter, rate int) error {
-			tell(Heard{Baud: rate})
+			w.Tell(Heard{Baud: rate})
 			return p.SetBaud(rate)
 		},
 	}
-	if o.Baud == 0 {
-		r.rates = &rateFinder{rates: usualRates(o.Format)}
+	if baud == 0 {
+		r.rates = &rateFinder{rates: usualRates("")}
 	}
 	err := r.run(time.Now())
 	if ctx.Err() != nil {
