@@ -243,16 +243,70 @@ func TestPosition(t *testing.T) {
 	})
 }
 
-// TestOverrun: lines for which there is no room are counted, and what is kept is bounded.
+// TestOverrun: lines for which there is no room wait for some, for a while. Then they are counted, and what is kept is bounded.
 func TestOverrun(t *testing.T) {
-	q := newQueue()
-	for range 1000 {
-		q.put(item{text: strings.Repeat("x", 1000)})
-	}
-	items, lost, _ := q.take(nil)
-	if len(items)*(1000+itemCost) > maxQueued || uint64(len(items))+lost != 1000 || lost == 0 {
-		t.Errorf("%d kept, %d lost", len(items), lost)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(make(chan struct{}))
+		line := item{text: strings.Repeat("x", 1000)}
+		begun := time.Now()
+		for range 1000 {
+			q.put(line)
+		}
+		if took := time.Since(begun); took != maxWait {
+			t.Errorf("it waits %v in all", took)
+		}
+		items, lost, _ := q.take(nil)
+		if len(items)*(1000+itemCost) > maxQueued || uint64(len(items))+lost != 1000 || lost == 0 {
+			t.Errorf("%d kept, %d lost", len(items), lost)
+		}
+		room := len(items)
+		for range room {
+			q.put(line)
+		}
+		go func() {
+			time.Sleep(maxWait / 2)
+			q.take(nil)
+		}()
+		q.put(line)
+		if items, lost, _ := q.take(nil); len(items) != 1 || lost != 0 {
+			t.Errorf("%d kept, %d lost: a line that has waited should be kept", len(items), lost)
+		}
+		for range room {
+			q.put(line)
+		}
+		go func() { close(q.ended) }()
+		q.put(line) // it does not wait for ever
+	})
+}
+
+// TestSlowListener: what listeners do not take is told, when they take something again.
+func TestSlowListener(t *testing.T) {
+	newBench(t, options(formats.Number), func(b *bench) {
+		let := make(chan struct{})
+		heard := 0
+		if _, err := b.router.AddListener("kitchen", "value", func(hub.Event) { heard++; <-let }); err != nil {
+			t.Fatal(err)
+		}
+		const n = 4000
+		for i := range n {
+			if _, err := fmt.Fprintf(b.device, "%d\n", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		close(let)
+		b.print("1")
+		synctest.Wait()
+		s := b.speaker.Spoken(time.Now())
+		if s.Refused["slow"] == 0 || uint64(heard)+s.Refused["slow"] != n+1 {
+			t.Errorf("%d heard, %v", heard, s.Refused)
+		}
+		b.print("2")
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if want := fmt.Sprintf("kitchen #gap %d  slow", s.Refused["slow"]); !strings.Contains(strings.Join(b.heard, "\n"), want) {
+			t.Errorf("no %q", want)
+		}
+	})
 }
 
 // TestReason: a port that is served in another way is unplugged for its listeners.

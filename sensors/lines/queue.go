@@ -17,10 +17,13 @@ type item struct {
 // wait for listeners.
 type queue struct {
 	ready chan struct{} // has a token while there may be something
+	room  chan struct{} // has a token when something was taken
+	ended chan struct{} // closed when nothing is taken any more
 
 	mu    lockrank.Mutex[lockrank.Leaf]
 	items []item
 	bytes int
+	full  bool   // it was full for maxWait, and nothing was taken since
 	lost  uint64 // lines for which there was no room
 	long  uint64 // lines that were too long
 }
@@ -31,19 +34,54 @@ const maxQueued = 128 << 10
 // itemCost is what an item takes beside its text, in bytes.
 const itemCost = 64
 
-func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
+// maxWait is how long the reader waits for room. Meanwhile the system has room for some more, and tells a device that knows flow control
+// to wait.
+const maxWait = time.Second
 
-// put adds a line, or counts it as lost.
+func newQueue(ended chan struct{}) *queue {
+	return &queue{ready: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: ended}
+}
+
+// put adds a line. If there is no room, it waits for some, and then counts the line as lost.
 func (q *queue) put(i item) {
+	defer q.wake()
+	if q.tryPut(i, false) {
+		return
+	}
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-q.room:
+			if q.tryPut(i, false) {
+				return
+			}
+		case <-timer.C:
+			q.tryPut(i, true)
+			return
+		case <-q.ended:
+			return
+		}
+	}
+}
+
+// tryPut adds a line, or reports that there is no room. If it is the last try, or if an earlier line has waited in vain, the line is
+// lost.
+func (q *queue) tryPut(i item, last bool) (done bool) {
 	q.mu.Lock()
-	if cost := len(i.text) + itemCost; q.bytes+cost > maxQueued {
-		q.lost++
-	} else {
+	defer q.mu.Unlock()
+	cost := len(i.text) + itemCost
+	switch {
+	case q.bytes+cost <= maxQueued:
 		q.bytes += cost
 		q.items = append(q.items, i)
+		return true
+	case last || q.full:
+		q.full = true
+		q.lost++
+		return true
 	}
-	q.mu.Unlock()
-	q.wake()
+	return false
 }
 
 // tooLong counts lines that were too long.
@@ -67,6 +105,10 @@ func (q *queue) take(spare []item) (items []item, lost, long uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items, lost, long = q.items, q.lost, q.long
-	q.items, q.bytes, q.lost, q.long = spare[:0], 0, 0, 0
+	q.items, q.bytes, q.lost, q.long, q.full = spare[:0], 0, 0, 0, false
+	select {
+	case q.room <- struct{}{}:
+	default:
+	}
 	return items, lost, long
 }

@@ -52,9 +52,9 @@ func (s *Speaker) Spoken(now time.Time) serial.Spoken { return s.tally.spoken(no
 func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 	now := time.Now()
 	s.tally.opened(now)
+	ended := make(chan struct{})
 	line := &session{
-		Speaker: s, port: p, queue: newQueue(), writes: make(chan string, maxWrites), ended: make(chan struct{}),
-		free: make(chan struct{}, 1),
+		Speaker: s, port: p, queue: newQueue(ended), writes: make(chan string, maxWrites), ended: ended, free: make(chan struct{}, 1),
 	}
 	line.free <- struct{}{}
 	parser, err := formats.New(s.options.Options)
