@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
@@ -43,8 +44,9 @@ func Example() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	var once sync.Once // it goes on printing
 	_, err = router.AddListener("kitchen", "temp", func(ev hub.Event) {
-		fmt.Println(ev.Sender, ev.Name, ev.Data)
+		once.Do(func() { fmt.Println(ev.Sender, ev.Name, ev.Data) })
 		stop()
 	})
 	if err != nil {

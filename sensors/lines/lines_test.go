@@ -124,6 +124,14 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// TestUnits: an instrument that changes its range, and so its unit, does not mix volts with millivolts.
+func TestUnits(t *testing.T) {
+	newBench(t, options(formats.Pairs), func(b *bench) {
+		b.print("U:1.2V", "U:900mV", "U:1.1V", "U:1.3")
+		b.expect("kitchen #connect U V", "kitchen.U = 1.2", "kitchen #gap 1 U unit", "kitchen.U = 1.1", "kitchen.U = 1.3")
+	})
+}
+
 // TestLongLines: a line of 4 KiB is a line; what is longer is counted and skipped to the next one.
 func TestLongLines(t *testing.T) {
 	newBench(t, options(formats.JSON), func(b *bench) {

@@ -32,6 +32,7 @@ type place struct {
 // An eventState is what is known of one event.
 type eventState struct {
 	unit   string
+	given  string // the unit that the lines give, which may be another one
 	kind   kind
 	odd    int // values of another kind that came in a row
 	signal *hub.Signal
@@ -78,6 +79,9 @@ const (
 	manyOdd   = 3   // values of another kind in a row mean that the event has changed
 	retryName = 5 * time.Second
 )
+
+// errUnit is the kind of refusals of a value whose unit is not that of its event, which listeners were told when it connected.
+var errUnit = carrier.NewRefusal("a value in another unit", "unit")
 
 // errKind is the kind of refusals of a value whose kind is not that of its event: where there is no checksum, it was damaged.
 var errKind = carrier.NewRefusal("a value of another kind", "kind")
@@ -273,8 +277,13 @@ func (p *place) report(ctx context.Context, e *formats.Event, at time.Time, line
 	s.tally.read(time.Now())
 }
 
-// fits returns an error unless a value is of its event's kind.
+// fits returns an error unless a value is of its event's kind and unit.
 func (e *eventState) fits(event *formats.Event) error {
+	if e.given == "" {
+		e.given = event.Unit
+	} else if event.Unit != "" && event.Unit != e.given {
+		return &formats.ValueError{Of: event.Of, Event: event.Name, Err: fmt.Errorf("%w: it is in %s, and was in %s before", errUnit, event.Unit, e.given)}
+	}
 	k := kindOf(event.Value)
 	if e.kind == unknownKind {
 		e.kind = k
