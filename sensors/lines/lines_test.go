@@ -228,6 +228,26 @@ func TestMisfit(t *testing.T) {
 	})
 }
 
+// TestEndless: a device that never ends a line is told from a silent one.
+func TestEndless(t *testing.T) {
+	newBench(t, options(formats.Number), func(b *bench) {
+		for range 50 {
+			if _, err := b.device.Write([]byte("21.5 ")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		s := b.speaker.Spoken(time.Now())
+		if len(s.Problems) != 1 || s.Problems[0].What != "250 bytes have arrived, and no line has ended" {
+			t.Errorf("%+v", s.Problems)
+		}
+		b.print("", "21.5")
+		if s := b.speaker.Spoken(time.Now()); len(s.Problems) != 0 {
+			t.Errorf("%+v", s.Problems)
+		}
+	})
+}
+
 // TestMeter: a damaged telegram is told as a gap of its sender; the time of the gas meter is its own.
 func TestMeter(t *testing.T) {
 	o := options(formats.DSMR)

@@ -16,6 +16,7 @@ type reader struct {
 	rates   *rateFinder // nil: the rate is known
 	put     func(item)
 	long    func(n uint64) // lines that were too long
+	count   func(bytes int, at time.Time)
 	setRate func(p port.RateSetter, rate int) error
 }
 
@@ -38,6 +39,7 @@ func (r *reader) run(opened time.Time) error {
 		n, err := r.port.Read(buffer)
 		now := time.Now()
 		if data := buffer[:n]; n > 0 {
+			r.count(n, now)
 			if first { // a line that comes after silence is whole
 				first, half = false, now.Sub(opened) < wholeAfter
 			}

@@ -103,7 +103,7 @@ type session struct {
 
 // read reads the port until it is lost.
 func (l *session) read(opened time.Time) error {
-	r := reader{port: l.port, end: l.options.End, rates: l.rates, put: l.arrived, long: l.queue.tooLong, setRate: l.setRate}
+	r := reader{port: l.port, end: l.options.End, rates: l.rates, put: l.arrived, long: l.queue.tooLong, count: l.tally.addBytes, setRate: l.setRate}
 	return r.run(opened)
 }
 

@@ -23,6 +23,9 @@ type tally struct {
 	since    time.Time
 	baud     int
 	lines    uint64
+	bytes    uint64    // since the port was opened
+	bytesAt  time.Time // of the latest of them
+	endless  bool      // none of these ended a line
 	half     uint64
 	readings uint64
 	speed    speed
@@ -51,7 +54,8 @@ func quote(line string) string { return `"` + safetext.Short(line, shownLine) + 
 func (t *tally) opened(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.state, t.since, t.good, t.recent, t.strange = serial.PortWaiting, now, 0, nil, time.Time{}
+	t.state, t.since, t.good, t.recent, t.strange, t.bytes = serial.PortWaiting, now, 0, nil, time.Time{}, 0
+	t.endless = true
 	t.senders, t.trouble = make(map[string]bool), make(map[string]serial.Problem)
 }
 
@@ -77,6 +81,7 @@ func (t *tally) line(line string, at time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines++
+	t.endless = false
 	t.latest, t.latestAt = line, at
 	if err == nil {
 		t.good++
@@ -91,8 +96,17 @@ func (t *tally) line(line string, at time.Time, err error) {
 	}
 }
 
+// addBytes counts bytes that have arrived.
+func (t *tally) addBytes(n int, now time.Time) {
+	t.mu.Lock()
+	t.bytes += uint64(n)
+	t.bytesAt = now
+	t.mu.Unlock()
+}
+
 func (t *tally) addHalf() {
 	t.mu.Lock()
+	t.endless = false
 	t.half++
 	t.mu.Unlock()
 }
@@ -151,6 +165,9 @@ func (t *tally) disconnected(name string) {
 // stillStrange is how long lines that nobody understands are shown as a problem after the latest of them.
 const stillStrange = time.Minute
 
+// manyBytes are more than the first line of most devices has.
+const manyBytes = 200
+
 // spoken returns what is known of a port whose lines are of a format.
 func (t *tally) spoken(now time.Time, o *Options) serial.Spoken {
 	t.mu.Lock()
@@ -165,6 +182,10 @@ func (t *tally) spoken(now time.Time, o *Options) serial.Spoken {
 		s.Latest, s.LatestAt = quote(t.latest), new(t.latestAt.UTC())
 	}
 	recent, strange := slices.Clone(t.recent), t.strange
+	if t.endless && t.bytes >= manyBytes && now.Sub(t.bytesAt) < stillStrange {
+		s.Problems = append(s.Problems, serial.Problem{What: fmt.Sprintf("%d bytes have arrived, and no line has ended", t.bytes), Since: t.since.UTC(),
+			Remedy: "check the baud, and line_end"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(t.trouble)) {
 		s.Problems = append(s.Problems, t.trouble[name])
 	}

@@ -48,7 +48,8 @@ func (w *Watcher) Watch(ctx context.Context, p port.Port, baud int, end formats.
 			}
 			w.Tell(h)
 		},
-		long: func(uint64) { w.Tell(Heard{Err: formats.ErrLong, At: time.Now()}) },
+		count: func(int, time.Time) {},
+		long:  func(uint64) { w.Tell(Heard{Err: formats.ErrLong, At: time.Now()}) },
 		setRate: func(p port.RateSetter, rate int) error {
 			w.Tell(Heard{Baud: rate})
 			return p.SetBaud(rate)

@@ -310,6 +310,7 @@ func lookText(l Look, ok bool) string {
 func TestText(t *testing.T) {
 	for line, want := range map[string]string{
 		"a\xb0C": "a°C", "\x00a": "a", "a\x00\x00": "a", "  a\t": "a", "K\xfcche hat": "Küche hat", "ü": "ü", "": "!", "a\x01": "!", "\x85abcdefgh": "!", "\xfc\xfc\xfc": "!", "\ufeffa": "a",
+		"\x1b[0;32mtemp:1\x1b[0m": "temp:1", "\x1b[2Ja": "!", "\x1b[": "!", "a\x1b[1": "!", "\x1b[m": "!",
 	} {
 		got, err := Text(line)
 		if (err != nil) != (want == "!") || err == nil && got != want || err != nil && !errors.Is(err, ErrNoise) {

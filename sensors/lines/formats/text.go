@@ -6,9 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns a line as text in UTF-8, without white space around it. A line in Latin-1 is converted. The error wraps [ErrNoise] if
+// Text returns a line as text in UTF-8, without white space around it and without the colours of a terminal. A line in Latin-1 is
+// converted. The error wraps [ErrNoise] if
 // the line has control characters, as noise and a wrong baud give, or nothing at all.
 func Text(line string) (string, error) {
+	if strings.Contains(line, colour) {
+		line = uncoloured(line)
+	}
 	ascii := true
 	for i := range len(line) {
 		switch c := line[i]; {
@@ -31,6 +35,27 @@ func Text(line string) (string, error) {
 		return strings.TrimPrefix(line, "\ufeff"), nil
 	}
 	return latin1(line)
+}
+
+// colour begins what sets a colour on a terminal, as the logs of many boards have it: ESC, [, numbers with semicolons, m (ECMA-48, SGR).
+const colour = "\x1b["
+
+func uncoloured(line string) string {
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(line, colour)
+		b.WriteString(text)
+		if !found {
+			return b.String()
+		}
+		end := len(rest) - len(strings.TrimLeft(rest, "0123456789;"))
+		if end == len(rest) || rest[end] != 'm' {
+			b.WriteString(colour) // something else, which is no text
+			line = rest
+			continue
+		}
+		line = rest[end+1:]
+	}
 }
 
 // latin1 converts a line whose upper half can only be that of Latin-1: letters and signs, few of them, and no C1 control characters.
