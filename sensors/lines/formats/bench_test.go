@@ -24,7 +24,7 @@ func BenchmarkLines(b *testing.B) {
 		bench(b, Options{Format: Pattern, Pattern: meterPattern}, []string{"1-0:1.8.0(000123.4*kWh)"})
 	})
 	b.Run(DSMR, func(b *testing.B) {
-		data, err := os.ReadFile("testdata/dsmr-off.txt")
+		data, err := os.ReadFile("testdata/dsmr-off.bin")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -40,14 +40,14 @@ func newParser(t testing.TB, o Options) Parser {
 	return p
 }
 
-// TestGolden reads each testdata/*.txt as it would come from a device; the .want beside it has what each line becomes.
+// TestGolden reads each testdata/*.bin, byte for byte as it would come from a device; the .want beside it has what each line becomes.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
+	files, err := filepath.Glob("testdata/*.bin")
 	if err != nil || len(files) != len(corpora) {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		name := strings.TrimSuffix(filepath.Base(file), ".bin")
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -60,7 +60,7 @@ func TestGolden(t *testing.T) {
 				list, err := p.Parse(nil, string(line), at)
 				tell(&got, string(line), list, err)
 			})
-			golden := strings.TrimSuffix(file, ".txt") + ".want"
+			golden := strings.TrimSuffix(file, ".bin") + ".want"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
 					t.Fatal(err)
@@ -127,7 +127,7 @@ func checkEvents(t *testing.T, list []Event, err error) {
 
 func fuzz(f *testing.F, names ...string) {
 	for _, name := range names {
-		data, err := os.ReadFile("testdata/" + name + ".txt")
+		data, err := os.ReadFile("testdata/" + name + ".bin")
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -281,7 +281,7 @@ func TestLooks(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{"nmea": "nmea fix", "dsmr-off": "dsmr import_1"} {
-		data, err := os.ReadFile("testdata/" + file + ".txt")
+		data, err := os.ReadFile("testdata/" + file + ".bin")
 		if err != nil {
 			t.Fatal(err)
 		}
