@@ -46,13 +46,15 @@ tell what was before.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
 naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
-reporting and answering requests).
+reporting and answering requests). A port whose device prints text has speaks=lines, format, sender, and what else
+docs/configuration.md lists; ` + "`sighub try PORT`" + ` says what to write.
 
 Examples:
 
     sighub run
     sighub run --serial '/dev/ttyACM*' --serial 0403:6001
     sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --listen tcp://0.0.0.0:3000
+    sighub run --serial '/dev/ttyUSB0?speaks=lines&format=pairs&sender=kitchen'
     sighub run --sensors auto
     sighub run --config /etc/sighub/sighub.yaml`
 }
