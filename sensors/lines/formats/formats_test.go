@@ -273,7 +273,7 @@ func TestLooks(t *testing.T) {
 	for name, want := range map[string]string{
 		"temp:21.5 hum:40": "pairs temp,hum", "5 hum:4\ntemp:21.5 hum:40\ntemp:21.6": "pairs temp,hum",
 		"512\n513": "number value", "21.5,40\n22,41": "csv 2", "21,5;40\n22,5;41": "csv 2 comma", "a,b\n1,2": "csv a,b", "1.5,40\n21.5,40,3\n22.5,41,4": "csv 3",
-		`{"temp":1}`: "json temp", "12;6;1;0;0;36.5": "mysensors 12.6", "hello\nworld": "", "": "", "Booting ...\ntemp:21.5\ntemp:22\ntemp:23": "pairs temp",
+		`{"temp":1}`: "json temp", "12;6;1;0;0;36.5": "mysensors 12.6", "hello\nworld": "", "": "", "one thing\nand another\nis not\nlike\ntemp:1": "", "Booting ...\ntemp:21.5\ntemp:22\ntemp:23": "pairs temp",
 		"\xff\xfe\x80": "", "1-0:1.8.1(000001.000*kWh)\n1-0:1.8.2(000001.000*kWh)\n1-0:1.7.0(01.000*kW)\n!": "dsmr ",
 	} {
 		if got := lookText(Looks(Lines(name))); got != want {
