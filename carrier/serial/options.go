@@ -49,6 +49,11 @@ type Options struct {
 	// it looks like nothing that is known. The rate is 0 if it does not matter. Nil: nothing is known.
 	Recognize func(path string, baud int, text string) (looks, remedy string, ok bool)
 
+	// Login returns the identity of a device with a uid that says HELLO on a port, or why it is not let in, which [PortInfo] shows for as
+	// long as the device says HELLO. It is called for each HELLO, under a lock, so it neither waits nor logs. Nil: every device is let
+	// in, without an identity.
+	Login func(uid, port string) (identity string, err error)
+
 	// Logger gets what happens to ports and devices, and the text that devices print. Nil: nothing is logged.
 	Logger *slog.Logger
 }

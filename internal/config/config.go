@@ -21,6 +21,7 @@ type Config struct {
 	Serial []Port // empty: none at all
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	TLS    TLS    `json:",omitzero"`
+	Access Access `json:",omitzero"`
 	Limits Limits
 	Log    Log
 
