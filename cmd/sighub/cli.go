@@ -51,6 +51,7 @@ type commands struct {
 	Cursors    cursorsCommand    `cmd:"" help:"List how far listeners have come, or forget it."`
 	Journal    journalCommand    `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
 	Ports      portsCommand      `cmd:"" help:"List the hub's serial ports and the devices on them."`
+	Try        tryCommand        `cmd:"" help:"Show what a format makes of what a device prints on a serial port."`
 	Sensors    sensorsCommand    `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
 	Simulate   simulateCommand   `cmd:"" help:"Be a simulated device on a serial line."`
 	Demo       demoCommand       `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`

@@ -15,6 +15,7 @@ import (
 	"sighub/access"
 	"sighub/carrier"
 	"sighub/cmd/sighub/internal/desk"
+	"sighub/carrier/serial"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
@@ -54,13 +55,15 @@ tell what was before.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
 naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
-reporting and answering requests).
+reporting and answering requests). A port whose device prints text has speaks=lines, format, sender, and what else
+docs/configuration.md lists; ` + "`sighub try PORT`" + ` says what to write.
 
 Examples:
 
     sighub run
     sighub run --serial '/dev/ttyACM*' --serial 0403:6001
     sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --sensors auto
+    sighub run --serial '/dev/ttyUSB0?speaks=lines&format=pairs&sender=kitchen'
     sighub run --access /etc/sighub/access.yaml --listen tls://0.0.0.0:3000 --listen 'unix:///run/sighub/hub.sock?mode=0666'
     sighub run --config /etc/sighub/sighub.yaml`
 }
@@ -87,7 +90,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	defer closeGuard(doors, log)
-	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), doors, log)
+	var router *hub.ServerRouter
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), func() *hub.Router { return router.Router }, doors, log)
 	if err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	opened = append(opened, kept)
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
-	router := newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -116,7 +120,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	router.Reserve(own.Senders()...)
+	router.Reserve(append(own.Senders(), gateway.LineSenders(cfg)...)...)
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
@@ -148,6 +152,20 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		log.Info("shut down")
 	}
 	return err
+}
+
+// serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
+// dictionaries in dir, if that is not empty. The router is that of the senders that print lines.
+func serialPorts(cfg *config.Config, dir string, router func() *hub.Router, doors *guard.Guard, log *slog.Logger) (
+	*serial.Server, error,
+) {
+	ports, err := gateway.Ports(cfg, router, log)
+	if err != nil {
+		return nil, err
+	}
+	return serial.Listen(serial.Options{
+		Ports: ports, Dir: dir, MaxSenders: cfg.Limits.Senders, Recognize: gateway.Recognize, Login: doors.Device, Logger: log,
+	})
 }
 
 // closers are what was opened and is closed together.

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/address"
+	"sighub/sensors/lines"
 )
 
 // A Config is a complete configuration: what the file does not say has its default.
@@ -49,6 +51,10 @@ type Port struct {
 	DTROff bool
 	RTSOff bool
 	May    carrier.Rights `json:",omitempty"` // of its devices
+
+	Settings port.Settings  `json:",omitzero"`  // beside the rate and the modem lines
+	Lines    *lines.Options `json:",omitempty"` // nil: it speaks sighub's own protocol
+	Exclude  bool           `json:",omitempty"` // it is left alone
 }
 
 // Limits bound what clients may use.
@@ -103,7 +109,6 @@ const (
 )
 
 // The values that some keys accept.
-func lineLevels() []string { return []string{"on", lineOff} }
 func openers() []string    { return []string{"native", "bugst", "tarm"} }
 func logLevels() []string  { return []string{"debug", "info", "warn", "error"} }
 func logFormats() []string { return []string{"text", "json"} }

@@ -2,12 +2,14 @@ package config
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"sighub/internal/address"
 	"sighub/internal/yamlfile"
+	"sighub/sensors/lines"
 )
 
 func (d *decoder) config(n ast.Node, c *Config) {
@@ -153,9 +155,17 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 		}
 		return
 	}
-	lines := make(map[string]int)
+	lines, senders := make(map[string]int), make(map[string]int)
 	d.Items(n, "serial", func(n ast.Node) {
 		p, ok := d.port(n)
+		if ok && p.Lines != nil {
+			name := p.Lines.Sender
+			if at := senders[name]; at > 0 && !strings.Contains(name, "{") {
+				d.Fail(n, "the port on line %d has the sender %s, too: give each its own", at, name)
+				return
+			}
+			senders[name], _ = yamlfile.Place(n.GetToken())
+		}
 		switch {
 		case !ok:
 		case lines[p.Port] > 0:
@@ -191,7 +201,9 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		})
 	}
-	d.Mapping(n, "a serial port",
+	var l lines.Options
+	var named []string
+	d.Mapping(n, "a serial port", slices.Concat([]yamlfile.Field{
 		yamlfile.Key("port", func(n ast.Node) {
 			if text, ok := d.Text(n, "port"); ok && d.Check(n, checkPort(text)) {
 				p.Port = text
@@ -210,9 +222,14 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 			d.Items(n, "may", asInQuery("may").Decode)
 		}),
-	)
+	}, d.linesFields(&p, &l, &named))...)
+	if p.Lines != nil {
+		p.Lines = &l
+	}
 	switch {
 	case d.Found() > before:
+	case !d.Check(n, onlyEvent(&l)):
+	case !d.Check(n, p.checkSpeaks(named)):
 	case p.Port == "":
 		d.Fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
 	case d.Check(n, p.suits(runtime.GOOS)):
