@@ -88,7 +88,7 @@ function stored() {
 
 function Foot() {
 	const hello = hub.link.state.hello;
-	useTick(() => Math.floor(hub.heard / 100) + " " + hub.skipped, 4);
+	useTick(() => hub.heard + " " + hub.skipped, 4);
 	return <footer class="foot">
 		<span>{hello && <><Name>{hello.name}</Name> <Name>{hello.version}</Name></>}</span>
 		<span>{group(hub.heard)} events heard{hub.skipped > 0 && <>, <a href="#/losses" class="skipped">{group(hub.skipped)} left out for this page</a></>}</span>
@@ -122,7 +122,10 @@ function App() {
 	const [path, ...args] = parts();
 	const view = path === "device" ? Device : (views.find((v) => v[2] === path) || [])[1];
 	const name = path === "device" ? "Devices" : (views.find((v) => v[2] === path) || ["Not found"])[0];
-	useEffect(() => { document.title = name + " · sighub"; }, [name]);
+	useEffect(() => {
+		document.title = name + " · sighub";
+		document.querySelector("nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "nearest"});
+	}, [name]);
 	const View = view || (() => <><h1>Not found</h1><p>There is no such view. <a href="#/">All devices</a></p></>);
 	return <>
 		<a class="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>

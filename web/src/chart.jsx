@@ -75,8 +75,8 @@ export function Chart({hub, topic, win, onZoom, marks, height = 180}) {
 
 	useEffect(() => {
 		if (!series) return;
-		const width = () => Math.max(box.current.clientWidth, 100);
-		const u = new uPlot(options(width(), height, topic, shown, setCursor), series.columns(), box.current);
+		const place = box.current, width = () => Math.max(place.clientWidth, 100);
+		const u = new uPlot(options(width(), height, topic, shown, setCursor), series.columns(), place);
 		plot.current = u;
 		const bounds = () => {
 			const w = shown.current.win, end = w.to === Infinity ? now() : w.to;
@@ -94,9 +94,9 @@ export function Chart({hub, topic, win, onZoom, marks, height = 180}) {
 			u.setScale("x", b);
 		};
 		draw(true);
-		const timer = setInterval(() => !document.hidden && isNear(box.current) && draw(), drawEvery);
+		const timer = setInterval(() => !document.hidden && isNear(place) && draw(), drawEvery);
 		const resized = new ResizeObserver(() => u.setSize({width: width(), height}));
-		resized.observe(box.current);
+		resized.observe(place);
 		const themed = () => {
 			u.axes.forEach((a) => (a.stroke = () => css("--muted"), a.grid.stroke = () => css("--line")));
 			draw(true);
@@ -149,6 +149,7 @@ function options(width, height, topic, shown, setCursor) {
 		width, height,
 		cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 7}, y: false},
 		legend: {show: false},
+		padding: [8, 14, 0, 0],
 		scales: {x: {time: true, auto: false}, y: {range: yRange}},
 		series: [
 			{},
@@ -158,7 +159,8 @@ function options(width, height, topic, shown, setCursor) {
 		],
 		bands: [{series: [3, 2], fill: () => css("--band")}],
 		axes: [
-			{stroke: () => css("--muted"), grid: {stroke: () => css("--line"), width: 1}, ticks: {show: false}, font: "11px system-ui, sans-serif", size: 28},
+			{stroke: () => css("--muted"), grid: {stroke: () => css("--line"), width: 1}, ticks: {show: false}, font: "11px system-ui, sans-serif", size: 26, gap: 3,
+				space: 70, values: (u, list, axis, space, step) => list.map((t, i) => moment(t, step, i > 0 && list[i - 1]))},
 			{stroke: () => css("--muted"), grid: {stroke: () => css("--line"), width: 1}, ticks: {show: false}, font: "11px system-ui, sans-serif", size: axisSize,
 				values: (u, list) => list.map((v) => v === null ? "" : number(v))},
 		],
@@ -176,6 +178,17 @@ function options(width, height, topic, shown, setCursor) {
 			}],
 		},
 	};
+}
+
+const two = (n) => String(n).padStart(2, "0");
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+// moment writes a time below a chart, whose times are so many seconds apart: the day where a new one begins.
+function moment(t, step, before) {
+	const d = new Date(t * 1000);
+	if (step >= 86400 || before && new Date(before * 1000).getDate() !== d.getDate()) return d.getDate() + " " + months[d.getMonth()];
+	const time = two(d.getHours()) + ":" + two(d.getMinutes());
+	return step >= 60 ? time : time + ":" + two(d.getSeconds()) + (step < 1 ? "." + Math.floor(d.getMilliseconds() / 100) : "");
 }
 
 // lonely shows points where there are few, or where a gap on both sides would hide them.

@@ -4,8 +4,8 @@ import {age, counts, group, harmless, several} from "./text.js";
 
 const rates = [9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600];
 
-// enough is how many frames tell something about a line, and rare how many of them may be damaged.
-const enough = 200, rare = 1 / 1000;
+// enough is how many frames tell something about a line, or few in a minute; rare is what share of them may be damaged.
+const enough = 200, few = 20, rare = 1 / 1000, minute = 60000;
 
 // diagnose returns {level, text} of a port as list_ports tells it. before is what it told some time ago, or undefined; at is now, in ms.
 // The level is "good", "note", "bad" or "off".
@@ -29,7 +29,7 @@ export function diagnose(p, before, at) {
 			: "The port is open; the device has not said HELLO yet.");
 	}
 	if (problem) return say("bad", harmless(problem.what, 200) + ": " + problem.remedy);
-	const line = lineOf(p, before);
+	const line = lineOf(p, before, at);
 	if (line.share > rare && line.bad >= 3) {
 		const slower = rates.filter((r) => r < p.baud).at(-1);
 		return say(line.share > 1 / 100 ? "bad" : "note",
@@ -59,10 +59,11 @@ export function diagnose(p, before, at) {
 }
 
 // lineOf returns what share of the latest frames was damaged or sent again, or of all if there are too few latest ones.
-function lineOf(p, before) {
+function lineOf(p, before, at) {
 	const frames = p.frames + p.bad_frames, resent = again(p);
 	let n = frames, bad = p.bad_frames, sent = resent;
-	if (before && frames - before.frames - before.bad_frames >= enough) {
+	const latest = before ? frames - before.frames - before.bad_frames : 0;
+	if (latest >= enough || latest >= few && at - before.at >= minute) {
 		n = frames - before.frames - before.bad_frames;
 		bad = p.bad_frames - before.bad_frames;
 		sent = resent - again(before);

@@ -1,18 +1,19 @@
 // What the journal knows of a sender's comings, goings and losses.
 
 const mostPages = 40; // of each kind, for one chart
+const day = 86400000; // ms
 
 // past returns when a sender was away, {kind: "away", from, to, reason}, and what it lost, {kind: "lost", from, to, count, cause}.
 export async function past(hub, sender, from, to, stopped) {
-	const kinds = await Promise.all(["#connect", "#disconnect", "#gap"].map((event) => read(hub, sender, event, from, to, stopped)));
+	const early = from - Math.max((Math.min(to, Date.now()) - from), day); // it may have gone before
+	const kinds = await Promise.all(["#connect", "#disconnect", "#gap"].map((event) => read(hub, sender, event, event === "#gap" ? from : early, to, stopped)));
 	const moves = [...kinds[0], ...kinds[1]].sort((a, b) => a.t - b.t), marks = [];
 	let away = null;
 	for (const m of moves) {
 		if (m.event === "#disconnect") {
 			away ??= {kind: "away", from: m.t, to: Infinity, reason: m.data.reason};
 		} else {
-			if (away) marks.push({...away, to: m.t});
-			else if (marks.length === 0 && m === moves[0]) marks.push({kind: "away", from, to: m.t}); // it was away before
+			if (away && m.t > from) marks.push({...away, to: m.t});
 			away = null;
 		}
 	}

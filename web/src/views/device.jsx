@@ -73,7 +73,7 @@ function Curve({hub, topic, win, zoom, height}) {
 	return <>
 		<Chart hub={hub} topic={topic} win={win} onZoom={zoom} marks={marks} height={height} />
 		{marks.some((m) => m.kind === "lost") && <p class="legend"><i class="swatch lost" /> events lost: {marks.filter((m) => m.kind === "lost").slice(-3).map((m) => <span key={m.from}>{m.count || "an unknown number"} from {clock(m.from)} to {clock(m.to)}{m.cause && ` (${harmless(m.cause, 30)})`}</span>)}</p>}
-		{marks.some((m) => m.kind === "away") && <p class="legend"><i class="swatch away" /> the sender was away{marks.filter((m) => m.kind === "away").slice(-1).map((m) => <span key="r">, last {m.reason ? <>because of <Name most={60}>{m.reason}</Name> </> : ""}from {clock(m.from)}{m.to === Infinity ? " on" : ` to ${clock(m.to)}`}</span>)}</p>}
+		{marks.some((m) => m.kind === "away") && <p class="legend"><i class="swatch away" /> {marks.filter((m) => m.kind === "away").slice(-1).map((m) => <span key="r">{m.to === Infinity ? <>away since {clock(m.from)}</> : <>away from {clock(m.from)} to {clock(m.to)}</>}{m.reason && <>: <Name most={60}>{m.reason}</Name></>}</span>)}</p>}
 	</>;
 }
 

@@ -6,7 +6,7 @@ import {Command, Empty, Name, Pill, route, Since, Trouble, usePolled} from "../p
 import {age, ago, bytes, clock, counts, group, harmless, several} from "../text.js";
 import {now} from "../time.js";
 
-const pollEvery = 2000, samples = 150, compared = 30; // samples
+const pollEvery = 2000, samples = 150;
 
 const kinds = {connected: "good", waiting: "note", opening: "note", silent: "bad", failed: "bad", absent: "off"};
 
@@ -32,10 +32,10 @@ export function Line({port: p}) {
 	const seen = useRef([]), list = seen.current, d = p.device;
 	if (list.at(-1) !== p) {
 		if (list.length > 0 && p.frames < list.at(-1).frames) list.length = 0; // counted anew
-		list.push(p);
+		list.push(Object.assign(p, {at: now()}));
 		if (list.length > samples) list.shift();
 	}
-	const says = diagnose(p, list.length > 1 ? list[Math.max(list.length - compared, 0)] : undefined, now());
+	const says = diagnose(p, list.length > 1 ? list[0] : undefined, now());
 	const facts = [
 		["device", d && <a href={route("device", "uid:" + d.uid)}><Name>{d.name}</Name></a>],
 		["firmware", d && d.firmware && <Name>{d.firmware}</Name>],
@@ -58,7 +58,7 @@ export function Line({port: p}) {
 			<Steps name="bad frames" list={rates(list, (x) => x.bad_frames)} unit="/s" at={list} />
 			<Steps name="resent" list={rates(list, (x) => x.device ? x.device.resent + x.device.repeated : 0)} unit="/s" at={list} />
 			<Steps name="round trip" list={list.slice(1).map((x) => x.device && x.device.round_trip_ms || 0)} unit=" ms" at={list} />
-			<p class="muted">since this page looks at it, {age((list.length - 1) * pollEvery)}</p>
+			<p class="muted">in the {age(now() - list[0].at)} since this page has been looking</p>
 		</div>}
 		{p.prints && <p class="muted">It printed, {ago(now() - Date.parse(p.prints_at))}: <code>{harmless(p.prints, 160)}</code></p>}
 		{p.error && p.state !== "connected" && <p class="muted">The last error, at {clock(Date.parse(p.error_at))}: {harmless(p.error)}</p>}
