@@ -8,6 +8,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
 
 // A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
@@ -52,17 +53,13 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
-	to, err := parseTarget(c.addr, c.options.TLS)
-	if err != nil {
-		return false, err
-	}
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	nc, err := to.dial(dialing)
+	nc, shown, err := c.dial(dialing)
 	if err != nil {
 		return false, err
 	}
-	conn := newConn(c.peers, nc, to.shown, c.options.Limits)
+	conn := newConn(c.peers, nc, shown, c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true
@@ -73,9 +70,26 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	}
 	err = conn.run()
 	if conn.client == 0 {
-		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", to.shown, err)
+		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", shown, err)
 	}
 	return true, err
+}
+
+// dial returns a connection to the hub, and where that is, for people to read.
+func (c *Client) dial(ctx context.Context) (nc listen.Conn, shown string, err error) {
+	if c.options.Dial != nil {
+		other, err := c.options.Dial(ctx)
+		if err != nil {
+			return nil, c.addr, err
+		}
+		return listen.Plain(other), c.addr, nil
+	}
+	to, err := parseTarget(c.addr, c.options.TLS)
+	if err != nil {
+		return nil, c.addr, err
+	}
+	nc, err = to.dial(ctx)
+	return nc, to.shown, err
 }
 
 // sayHello says hello; the reply is dealt with when it comes.

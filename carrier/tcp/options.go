@@ -2,8 +2,10 @@ package tcp
 
 import (
 	"cmp"
+	"context"
 	"io/fs"
 	"log/slog"
+	"net"
 	"time"
 
 	"sighub/carrier"
@@ -133,6 +135,10 @@ type ClientOptions struct {
 
 	// TLS, if not nil, has the client speak TLS, as it does for every address that begins with tls://.
 	TLS *TLS
+
+	// Dial connects to the hub in another way than by the address, which is then only shown to people. What comes over the
+	// connection is what would come over TCP. Default: nil.
+	Dial func(ctx context.Context) (net.Conn, error)
 
 	// DialTimeout is how long one try to connect may take, including the answer to hello. Default 5 s.
 	DialTimeout time.Duration
