@@ -48,6 +48,9 @@ func open(t *testing.T, base, path string) *page {
 		}
 	}))
 	p.ctx = ctx
+	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the first context
+		t.Fatal(err)
+	}
 	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{})
 		return err

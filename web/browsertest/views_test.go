@@ -165,9 +165,6 @@ func TestRequests(t *testing.T) {
 	p.untilText("sighub request light read")
 	p.untilText("answered in")
 	p.untilText("All is well: none of") // the line of the device
-	r := s.client(t, "teacher")
-	r2 := addSender(t, r, "parrot", hub.SenderOptions{Requests: map[string]hub.RequestHandler{}})
-	_ = r2
 }
 
 // TestPorts: a port says how its line is, and what to do.
