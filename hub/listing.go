@@ -95,9 +95,9 @@ func sorted[V any](r *Router, n *sortedNames, m map[string]V) []string {
 	return list
 }
 
-// page lists senders in the order of their names: those after a given name, up to a given number and, about, to so many bytes,
-// but one at least. more reports whether there are others after these.
-func (r *Router) page(after string, most uint64, bytes int) (list []SenderInfo, more bool) {
+// page lists senders in the order of their names: those after a given name that are seen, up to a given number and, about, to so many
+// bytes, but one at least. more reports whether there are others after these.
+func (r *Router) page(who *eyes, after string, most uint64, bytes int) (list []SenderInfo, more bool) {
 	names := sorted(r, &r.names, r.topics)
 	i, found := slices.BinarySearch(names, after)
 	if found {
@@ -111,7 +111,13 @@ func (r *Router) page(after string, most uint64, bytes int) (list []SenderInfo, 
 			continue
 		}
 		info := t.info()
+		if !info.Connected && who != nil {
+			info.Events = slices.Clone(t.offered)
+		}
 		r.mu.Unlock()
+		if !who.see(&info) {
+			continue
+		}
 		bytes -= info.size()
 		if uint64(len(list)) >= most || len(list) > 0 && bytes < 0 {
 			return list, true
@@ -177,7 +183,8 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if c.ctx.Err() != nil {
 		return nil, carrier.ErrGone // nobody reads the answer
 	}
-	page, more := c.server.page(after, most, pageBytes)
+	who := c.eyes()
+	page, more := c.server.page(who, after, most, pageBytes)
 	if more && !c.hello && uint64(len(page)) < most {
 		return nil, fmt.Errorf("%w: the list of senders: ask for parts of it, with limit and after", carrier.ErrTooLarge)
 	}
@@ -197,7 +204,7 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	anySender := listedSender{Connected: true}
 	if withEvents {
-		anySender.Events = listedEvents(firstNames(c.server.Channels()))
+		anySender.Events = listedEvents(firstNames(c.server.channelsFor(who)))
 	}
 	return append(list, anySender), nil
 }

@@ -31,6 +31,8 @@ func settings(o *options) map[string]string {
 		"rounds":          fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
 		peerHub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
 		peerHubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
+		peerHubTLS:        "as sighub, over TLS 1.3, with the hub's own certificate",
+		peerNATSTLS:       "as nats, over TLS 1.3, with a certificate of the same kind",
 		peerJournal:       "as sighub, and what is acknowledged is synced; listeners hear at once",
 		peerSlowDisk:      fmt.Sprintf("as sighub-journal, each sync %s slower", slowDiskBy),
 		peerMosquittoDisk: "as mosquitto, with sessions that it saves each second; syncs nothing that it acknowledges",

@@ -43,7 +43,8 @@ func brokers() []string { return []string{peerHub, peerMosquitto, peerNATS, peer
 
 // allCases lists the cases in the order in which they run.
 func allCases() []benchCase {
-	dialects := []string{peerHub, peerHubJSON, peerMosquitto, peerNATS, peerMochi, peerRelay}
+	dialects := []string{peerHub, peerHubJSON, peerHubTLS, peerMosquitto, peerNATS, peerNATSTLS, peerMochi, peerRelay}
+	withTLS := append(brokers(), peerHubTLS, peerNATSTLS)
 	keepers := []string{peerJournal, peerMosquittoDisk, peerJetStream, peerJetStreamSync}
 	withKeepers := slices.Concat(dialects, keepers)
 	return []benchCase{
@@ -51,14 +52,14 @@ func allCases() []benchCase {
 		{"one-to-10", "1 sender, 10 listeners", withKeepers, fan{1, 10, 0}.run},
 		{"100-to-10", "100 senders, 10 listeners that hear everything", brokers(), fan{100, 10, 10_000}.run},
 		{"one-to-1000", "1 sender, 1,000 listeners", brokers(), fan{1, 1000, 64}.run},
-		{"request-1", "round trips, one at a time", brokers(), requests{1}.run},
-		{"request-64", "round trips, 64 at a time over one connection", brokers(), requests{64}.run},
+		{"request-1", "round trips, one at a time", withTLS, requests{1}.run},
+		{"request-64", "round trips, 64 at a time over one connection", withTLS, requests{64}.run},
 		{"latency", "1 sender, 1 listener, 1,000 events/s", withKeepers, latency},
 		{"ack-one", "1 event at a time: until it is acknowledged", slices.Concat([]string{peerHub}, keepers), ackOne},
 		{"devices", "200 devices on 200 PTYs, 20 readings/s each, to 1 listener", []string{peerHub}, devices},
 		{"slow-listener", "1 of 101 listeners stops reading for good", []string{peerHub}, slowListener},
 		{"replay", "what a hub has kept, to 1 listener", []string{peerJournal}, replay},
-		{"idle", "10,000 listeners that hear nothing", brokers(), idle},
+		{"idle", "10,000 listeners that hear nothing", withTLS, idle},
 		{"startup", "from the start of the program to the first connection, and its memory", append(brokers(), peerJournal), startup},
 		{"in-process", "hub.Router alone, local listeners", []string{peerHub}, inProcess},
 	}

@@ -15,6 +15,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/listen/keys"
 )
 
 // hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
@@ -22,12 +23,14 @@ import (
 type hubPeer struct {
 	process
 	json        bool          // its clients speak JSON, with hello
+	tls         bool          // its clients speak TLS
 	journal     bool          // it keeps a journal
 	journalSize string        // empty: journalSize
 	slower      time.Duration // each sync of its files takes so much longer
 	policy      hub.Policy    // of slow listeners
 	serial      []string      // ports
 	profiled    bool          // cmd/hub instead of the real binary: see profile.go
+	state       string        // its folder; set by command
 }
 
 // hubWindow is how many messages each end may have unanswered.
@@ -68,7 +71,8 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	if p.journal {
 		journal = fmt.Sprintf("{folder: %q, size: %s}", filepath.Join(e.disk, "journal"), cmp.Or(p.journalSize, journalSize))
 	}
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), journal, hubWindow, hubWindow*max(1, e.senders), limits)
+	p.state = filepath.Join(e.tmp, "state")
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), p.state, journal, hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
 	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
 	for _, path := range p.serial {
@@ -106,9 +110,17 @@ func (p *hubPeer) connect(ctx context.Context, prepare func(*hubClient) error) (
 	if p.json {
 		c.codec = carrier.JSON
 	}
+	o := tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}}
+	if p.tls {
+		certificate, err := keys.ReadOwn(filepath.Join(p.state, "tls"))
+		if err != nil {
+			return nil, err
+		}
+		o.TLS = &tcp.TLS{Pin: keys.PinOf(keys.Hash(certificate))}
+	}
 	var serving context.Context
 	serving, c.stop = context.WithCancel(context.Background())
-	tc := tcp.NewClient("tcp://"+p.addr, tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}})
+	tc := tcp.NewClient("tcp://"+p.addr, o)
 	c.serving.Go(func() { _ = c.Serve(serving, tc) }) // a client carrier never fails for good
 	connecting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -2,27 +2,45 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"path/filepath"
 
 	"github.com/nats-io/nats.go"
+
+	"sighub/listen/keys"
 )
 
 // natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is disconnected. Its clients use its own
 // library.
-type natsPeer struct{ process }
+type natsPeer struct {
+	process
+	tls bool // its clients speak TLS, 1.3 as those of sighub do
+}
 
 func (*natsPeer) acknowledged() bool { return false }
 func (*natsPeer) ahead() int         { return 0 }
 
-func (*natsPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
-	return []string{filepath.Join(e.bin, "nats-server"), "-a", addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}, nil
+func (p *natsPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+	command := []string{filepath.Join(e.bin, "nats-server"), "-a", addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}
+	if p.tls { // with a certificate of the same kind as sighub's
+		if _, err := keys.Own(e.tmp, slog.New(slog.DiscardHandler)); err != nil {
+			return nil, err
+		}
+		command = append(command, "--tls", "--tlscert", filepath.Join(e.tmp, "hub.crt"), "--tlskey", filepath.Join(e.tmp, "hub.key"))
+	}
+	return command, nil
 }
 
 func (p *natsPeer) connect() (*nats.Conn, error) {
-	c, err := nats.Connect("nats://"+p.addr, nats.Timeout(patience))
+	o := []nats.Option{nats.Timeout(patience)}
+	if p.tls {
+		o = append(o, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})) //nolint:gosec // it is this machine's own
+	}
+	c, err := nats.Connect("nats://"+p.addr, o...)
 	if err != nil {
 		return nil, fmt.Errorf("nats: %w", err)
 	}

@@ -61,11 +61,13 @@ const patience = 30 * time.Second
 const (
 	peerHub           = "sighub"
 	peerHubJSON       = "sighub-json"
+	peerHubTLS        = "sighub-tls"
 	peerJournal       = "sighub-journal"
 	peerSlowDisk      = "sighub-slow-disk"
 	peerMosquitto     = "mosquitto"
 	peerMosquittoDisk = "mosquitto-disk"
 	peerNATS          = "nats"
+	peerNATSTLS       = "nats-tls"
 	peerJetStream     = "nats-js"
 	peerJetStreamSync = "nats-js-sync"
 	peerMochi         = "mochi"
@@ -78,8 +80,8 @@ const slowDiskBy = 10 * time.Millisecond
 // peerNames lists them.
 func peerNames() []string {
 	return []string{
-		peerHub, peerHubJSON, peerJournal, peerSlowDisk, peerMosquitto, peerMosquittoDisk, peerNATS, peerJetStream, peerJetStreamSync,
-		peerMochi, peerRelay,
+		peerHub, peerHubJSON, peerHubTLS, peerJournal, peerSlowDisk, peerMosquitto, peerMosquittoDisk, peerNATS, peerNATSTLS, peerJetStream,
+		peerJetStreamSync, peerMochi, peerRelay,
 	}
 }
 
@@ -88,11 +90,13 @@ func newPeer(name string) (peer, error) {
 	p := map[string]peer{
 		peerHub:           new(hubPeer),
 		peerHubJSON:       &hubPeer{json: true},
+		peerHubTLS:        &hubPeer{tls: true},
 		peerJournal:       &hubPeer{journal: true},
 		peerMosquitto:     new(mosquittoPeer),
 		peerSlowDisk:      &hubPeer{journal: true, slower: slowDiskBy},
 		peerMosquittoDisk: &mosquittoPeer{disk: true},
 		peerNATS:          new(natsPeer),
+		peerNATSTLS:       &natsPeer{tls: true},
 		peerJetStream:     new(jetStreamPeer),
 		peerJetStreamSync: &jetStreamPeer{sync: "always"},
 		peerMochi:         new(mochiPeer),
