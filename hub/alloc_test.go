@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/verb"
 )
 
 // A countingSink takes every signal at once and keeps nothing of it.
@@ -39,22 +40,43 @@ func (a *countedAnswers) Done(n int)         { a.done += n }
 func (a *countedAnswers) Fail(carrier.Reply) { a.failed++ }
 
 // TestFastPathAllocatesNothing holds the promise of the fast path: an event of a local sender, and a batch of a client's
-// signals, reach local callbacks and remote listeners without an allocation, and so do answers to them.
+// signals, reach local callbacks and remote listeners without an allocation, and so do answers to them; also while a policy is in
+// force.
 func TestFastPathAllocatesNothing(t *testing.T) {
+	t.Run("without a policy", func(t *testing.T) { testFastPath(t, nil) })
+	t.Run("with a policy", func(t *testing.T) {
+		testFastPath(t, fakePolicy(append(all("ann"), grant{"bob", verb.Request, "x", "x"})))
+	})
+}
+
+func testFastPath(t *testing.T, policy AccessPolicy) {
 	const listeners, batch, runs = 10, 64, 100
 	s := NewServerRouter(ServerOptions{})
+	s.SetPolicy(policy)
 	var tasks sync.WaitGroup
 	d := &carrierHandler{server: s, serving: context.Background(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
 	sinks := make([]*countingSink, listeners)
 	for i := range sinks {
 		sinks[i] = new(countingSink)
 		id := carrier.ClientID(i + 1)
-		d.ClientConnected(carrier.Client{ID: id, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sinks[i]})
+		d.ClientConnected(carrier.Client{ID: id, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: sinks[i], Identity: "ann"})
 		c := d.client(id)
 		l := &Listener{sender: "light", event: "lux", router: s.Router, client: c, policy: Block}
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}
+	}
+	deaf := new(countingSink)
+	if policy != nil { // it hears nothing, which costs nothing
+		d.ClientConnected(carrier.Client{ID: 99, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: deaf, Identity: "bob"})
+		if err := s.listen(&Listener{router: s.Router, client: d.client(99), policy: Block}, false); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if deaf.put > 0 {
+				t.Errorf("%d signals are put that are denied", deaf.put)
+			}
+		}()
 	}
 	zero := func(what string, f func()) {
 		t.Helper()
@@ -65,7 +87,7 @@ func TestFastPathAllocatesNothing(t *testing.T) {
 	}
 
 	// A client reports.
-	d.ClientConnected(carrier.Client{ID: 100, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: new(countingSink)})
+	d.ClientConnected(carrier.Client{ID: 100, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: new(countingSink), Identity: "ann"})
 	sender, err := newSender("light", SenderOptions{Events: []string{"lux"}})
 	if err != nil {
 		t.Fatal(err)

@@ -27,10 +27,12 @@ type client struct {
 	cancel  context.CancelCauseFunc
 	left    chan struct{} // closed when it has gone and what it registered is removed
 
-	id     carrier.ClientID // unique within its carrier
-	info   ClientInfo
-	hello  bool
-	naming string
+	id   carrier.ClientID // unique within its carrier
+	info ClientInfo
+	// identity is who the client has proven to be, for the policy.
+	identity string
+	hello    bool
+	naming   string
 
 	since      time.Time
 	refusals   refusals
@@ -54,6 +56,7 @@ type client struct {
 	replays  atomic.Int64  // its listeners that are fed from the journal
 
 	mu        lockrank.Mutex[lockrank.Leaf]
+	asks      *asking            // the latest of its requests that are not answered yet
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
 	equal     map[subscription]int // how many of them are equal
@@ -183,6 +186,7 @@ var methods = map[string]method{
 	methodRequest:        (*client).request,
 	methodListClients:    (*client).listClients,
 	methodHistory:        (*client).history,
+	methodLasts:          (*client).lastEvents,
 	methodPosition:       (*client).position,
 	methodListCursors:    (*client).listCursors,
 	methodRemoveCursor:   (*client).removeCursor,
@@ -237,7 +241,12 @@ func (c *client) callNow(method method, m *carrier.Message, respond func(carrier
 		err = c.allowed(m.Method)
 	}
 	if err == nil {
+		in := c.server.policy.Load()
 		response, err = method(c, a, respond)
+		for now := c.server.policy.Load(); now != in && looks[m.Method]; now = c.server.policy.Load() { // it may have seen too much
+			in = now
+			response, err = method(c, a, respond)
+		}
 	}
 	switch {
 	case err != nil:
@@ -319,6 +328,10 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, err
 	}
 	s.owner, s.given = c, given
+	offered := s.events
+	if err := c.mayOffer(s.name, offered); err != nil {
+		return nil, err
+	}
 
 	c.mu.Lock()
 	if c.senders[given] == nil && len(c.senders) >= c.server.opts.MaxSenders {
@@ -326,10 +339,8 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: a client may have %d senders", carrier.ErrLimit, c.server.opts.MaxSenders)
 	}
 	c.mu.Unlock()
-	if c.restricted {
-		if err := c.server.kept.Allows(s.name, c.info.asNamed(), c.server.now()); err != nil {
-			return nil, err
-		}
+	if err := c.mayTake(s.name); err != nil {
+		return nil, err
 	}
 	if err := c.account.Take(s.cost); err != nil {
 		return nil, fmt.Errorf("%w: sender %s", err, s.name)
@@ -353,6 +364,10 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	c.mu.Lock()
 	c.senders[given] = s
 	c.mu.Unlock()
+	if err := c.mayOffer(s.name, offered); err != nil { // another policy has come meanwhile, perhaps before it could find the sender
+		c.revokeSender(s)
+		return nil, err
+	}
 	return answer, nil
 }
 

@@ -24,6 +24,11 @@ type ClientOptions struct {
 	// on it. Disconnected is called each time such a connection is lost. Calls do not overlap.
 	Connected    func()
 	Disconnected func(cause error)
+
+	// Denied is called, likewise, when the hub does not allow a remote sender or listener any more, which it allowed before: on
+	// another connection, or because its rights were revoked. One of the two is nil. The hub is not asked again before the next
+	// connection. Events of such a sender fail with [carrier.ErrDenied].
+	Denied func(s *Sender, l *Listener, err error)
 }
 
 // A ClientRouter is a Router that also has remote senders and listeners. These belong to a ServerRouter elsewhere, which it
@@ -234,6 +239,9 @@ func (r *ClientRouter) forgetListener(l *Listener) (at *connection, id uint64, o
 		l.at.mu.Lock()
 		delete(l.at.listeners, l.id)
 		l.at.mu.Unlock()
+	}
+	if l.endedAt == l.at { // the hub has removed it already
+		return nil, 0, true
 	}
 	return l.at, l.id, true
 }

@@ -107,17 +107,17 @@ func (c *connection) restore() {
 	var all []registration
 	for _, s := range r.senders {
 		if s.at != nil { // one that is added for the first time waits for this connection by itself
-			all = append(all, registration{"sender " + s.name, func(ctx context.Context) error { return c.addSender(ctx, s) }})
+			all = append(all, registration{"sender " + s.name, s, nil, func(ctx context.Context) error { return c.addSender(ctx, s) }})
 		}
 	}
 	for _, l := range r.listeners {
 		if l.at != nil {
-			all = append(all, registration{fmt.Sprintf("listener %q %q", l.sender, l.event),
+			all = append(all, registration{fmt.Sprintf("listener %q %q", l.sender, l.event), nil, l,
 				func(ctx context.Context) error { return c.addListener(ctx, l, true) }})
 		}
 	}
 	r.mu.Unlock()
-	refused := slices.DeleteFunc(all, func(a registration) bool { return c.try(a.add) == nil })
+	refused := slices.DeleteFunc(all, func(a registration) bool { return c.settles(&a, c.try(a.add)) })
 	if !r.swapConnection(nil, c) {
 		return
 	}
@@ -126,10 +126,11 @@ func (c *connection) restore() {
 	for len(refused) > 0 && pause.Wait(c.ctx) == nil {
 		refused = slices.DeleteFunc(refused, func(a registration) bool {
 			err := c.try(a.add)
-			if err != nil {
-				r.log.Warn("the hub refuses to register again; it is asked again", "what", a.name, "error", err)
+			if c.settles(&a, err) {
+				return true
 			}
-			return err == nil
+			r.log.Warn("the hub refuses to register again; it is asked again", "what", a.name, "error", err)
+			return false
 		})
 	}
 	r.mu.Lock()
@@ -148,8 +149,53 @@ func (c *connection) restore() {
 
 // A registration is what restore does for one sender or listener.
 type registration struct {
-	name string
-	add  func(context.Context) error
+	name     string
+	sender   *Sender
+	listener *Listener // one of the two is nil
+	add      func(context.Context) error
+}
+
+// settles reports whether the hub is not asked again on this connection: it has accepted, or does not allow it.
+func (c *connection) settles(a *registration, err error) bool {
+	if !errors.Is(err, carrier.ErrDenied) {
+		return err == nil
+	}
+	if s := a.sender; s != nil {
+		c.router.mu.Lock()
+		s.deniedAt, s.denied = c, err
+		c.router.changed.wake()
+		c.router.mu.Unlock()
+	}
+	c.tellDenied(a, err)
+	return true
+}
+
+// tellDenied tells the application what the hub does not allow.
+func (c *connection) tellDenied(a *registration, err error) {
+	r := c.router
+	c.handler.news.Do(func() {
+		r.log.Warn("the hub does not allow this any more", "what", a.name, "error", err)
+		if r.opts.Denied != nil {
+			r.opts.Denied(a.sender, a.listener, err)
+		}
+	})
+}
+
+// ended notes that the hub has removed a listener, because it may hear nothing any more.
+func (c *connection) ended(l *Listener) {
+	c.router.mu.Lock()
+	there := l.at == c && l.endedAt != c && !l.removed.Load()
+	if there {
+		l.endedAt = c
+		c.mu.Lock()
+		delete(c.listeners, l.id)
+		c.mu.Unlock()
+	}
+	c.router.mu.Unlock()
+	if there {
+		c.tellDenied(&registration{name: fmt.Sprintf("listener %q %q", l.sender, l.event), listener: l},
+			fmt.Errorf("%w: the hub has revoked the right to listen to event %q of sender %q", carrier.ErrDenied, l.event, l.sender))
+	}
 }
 
 func (c *connection) try(add func(context.Context) error) error {

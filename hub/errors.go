@@ -120,6 +120,8 @@ const (
 	causeSlow    = "slow"    // the listener did not keep up
 	causeRefused = "refused" // the listener's client answered with an error
 	causeJournal = "journal" // the journal had no room for it, or has it no more
+	causeDenied  = "denied"  // the client may not hear it any more
+	causeRevoked = "revoked" // the same, and the listener has ended
 	causeSeveral = "several" // of a loss: there were several
 )
 
@@ -156,10 +158,12 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 	c.refuse(s.Route.Sender+" "+s.Route.Event, err)
 	c.mu.Lock()
 	sender, ownErr := c.own(s.Route.Sender)
-	c.mu.Unlock()
 	if ownErr != nil || !isLost(err) {
+		c.mu.Unlock()
 		return
 	}
+	gap := sender.gapOf(s.Route.Event) // under the lock, for the sender may be emptied
+	c.mu.Unlock()
 	cause := carrier.Cause(err)
 	sender.refused.Add(cause, 1)
 	loss, taken := Loss{Event: s.Route.Event}, at
@@ -169,7 +173,7 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 	loss.add(taken, cause)
 	d := delivery{
 		event:  Event{Sender: sender.name, Name: Gap, Time: at, Data: carrier.ValueOf(loss)},
-		signal: sender.gapOf(s.Route.Event), borrowed: reading, grouped: true, fanout: &c.signals.fanout,
+		signal: gap, borrowed: reading, grouped: true, fanout: &c.signals.fanout,
 	}
 	_ = sender.topic.trigger(c.ctx, &d) // it fails if the sender has gone, which its listeners are told
 	c.signals.fanout.forget()
@@ -181,11 +185,16 @@ func isLost(err error) bool {
 }
 
 // gapOf returns the handle that tells of lost events to those who listen to gaps and to those who listen to the event, of this
-// sender or any.
+// sender or any. They are told if they may hear the event.
 func (s *Sender) gapOf(event string) *Signal {
-	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes, kept: s.signals[Gap].kept}
-	if lost := s.signals[event]; lost != nil && event != Gap {
-		g.routes[ofLost], g.routes[ofLostChannel] = lost.routes[ofEvent], lost.routes[ofChannel]
+	g := &Signal{sender: s, event: Gap, routes: s.signals[Gap].routes, kept: s.signals[Gap].kept, lost: s.signals[event]}
+	g.hears.Store(s.signals[Gap].hears.Load())
+	switch {
+	case g.lost == nil: // the sender does not offer it
+		g.lost = &Signal{sender: s, event: event}
+		hear(s.topic.router.policy.Load(), []*Signal{g.lost})
+	case event != Gap:
+		g.routes[ofLost], g.routes[ofLostChannel] = g.lost.routes[ofEvent], g.lost.routes[ofChannel]
 	}
 	return g
 }
@@ -321,8 +330,15 @@ var rightFor = map[string]carrier.Rights{
 	methodRequest:        carrier.RightRequest,
 }
 
-// allowed returns an error unless the client may call a method.
+// allowed returns an error unless the client may call a method, whatever its params are.
 func (c *client) allowed(method string) error {
+	if c.server.policy.Load() != nil {
+		if v := c.server.needs(method); v != 0 {
+			if err := c.permit(v, "", method); err != nil {
+				return err
+			}
+		}
+	}
 	if !c.restricted {
 		return nil
 	}

@@ -39,8 +39,8 @@ type Event struct {
 
 	Data carrier.Value
 
-	// legacy replaces Data for a legacy client, where it differs.
-	legacy *legacyData
+	// variants replace Data for some clients; nil: none do.
+	variants *variants
 }
 
 // A Position is the place of an event in a hub's journal. In messages it is a list of its two numbers.
@@ -83,16 +83,41 @@ func (p *Position) unmarshal(c carrier.Codec, data []byte) error {
 	return nil
 }
 
-// legacyData is what a legacy client is told, and how many bytes that and the data for others take, which do not come encoded.
-type legacyData struct {
-	value  carrier.Value
+// variants are what some clients are told instead of an event's data, and how many bytes that and the data take, which do not come
+// encoded.
+type variants struct {
+	legacy carrier.Value // for legacy clients
+	public carrier.Value // for others that may not know where clients are
 	weight int
+}
+
+// public returns the event for a client that may not know where clients are.
+func (ev *Event) public() *Event {
+	public := *ev
+	public.Data = ev.variants.public
+	return &public
+}
+
+// publicOf returns an event's data of the past for a client that may not know where clients are.
+func publicOf(event string, data carrier.Value) carrier.Value {
+	if event != Connect && event != Disconnect {
+		return data
+	}
+	var c Connection
+	if data.Decode(&c) != nil {
+		return carrier.Value{}
+	}
+	if c.Client == nil || c.Client.Addr == "" {
+		return data
+	}
+	c.Client = c.Client.public()
+	return carrier.ValueOf(c).Shared()
 }
 
 // size returns how many bytes the data takes.
 func (ev *Event) size() int {
-	if ev.legacy != nil {
-		return ev.legacy.weight
+	if ev.variants != nil {
+		return ev.variants.weight
 	}
 	return ev.Data.Size()
 }
@@ -102,10 +127,10 @@ type Connection struct {
 	Events   []string          `json:"events"`          // the sender's own and the built-in ones
 	Units    map[string]string `json:"units,omitempty"` // of events, where known
 	Requests []*string         `json:"requests"`        // nil if it answers none; a nil name stands for its default handler
-	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset or shutdown. For a sensor of the
+	// Reason says why the sender has gone: removed, closed, unplugged, timeout, reset, revoked or shutdown. For a sensor of the
 	// gateway's own that no longer answers, it is "failed: " and what went wrong.
 	Reason string      `json:"reason,omitempty"`
-	Client *ClientInfo `json:"client,omitempty"` // whose sender it is; nil for the hub's own
+	Client *ClientInfo `json:"client,omitempty"` // whose sender it is, its Addr for admins alone; nil for the hub's own
 	Time   time.Time   `json:"time"`
 }
 
@@ -121,6 +146,13 @@ type ClientInfo struct {
 	Name string `json:"name,omitempty"`
 	UID  string `json:"uid,omitempty"`
 	Addr string `json:"addr,omitempty"`
+}
+
+// public returns what everybody may know.
+func (c *ClientInfo) public() *ClientInfo {
+	public := *c
+	public.Addr = ""
+	return &public
 }
 
 // String returns the client's name and address.
@@ -141,7 +173,8 @@ type Loss struct {
 	Event string    `json:"event,omitempty"` // the event that was lost; empty: any
 	// Cause says in one word why: slow (the listener did not keep up), size (too large for it), value or time (refused, see
 	// docs/protocol.md), event (its sender does not offer it), refused, failed (a sensor gave no reading that can be true),
-	// journal (the hub's journal has them no more), or several. Empty: the device had no room for it.
+	// journal (the hub's journal has them no more), denied (the client may not hear them any more), revoked (the same, and it was
+	// the end of this listener), or several. Empty: the device had no room for it.
 	Cause string `json:"cause,omitempty"`
 	// From and To are the positions of the first and the last event that the journal has no more. They may have been those of
 	// any sender, so the gap's own sender is empty for a listener to all of them.

@@ -30,6 +30,11 @@ func (f *feed) inHand() bool { return f.hand.listener != nil }
 
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
+	public := ev.variants != nil && o.standing.Confined
+	if public {
+		f.packed.Reset() // it is of what others are told
+		ev = ev.public()
+	}
 	if o.feed.sink == nil {
 		o.sentLive()
 		o.hand(entry{listener: l, event: *ev})
@@ -38,6 +43,9 @@ func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 	p, err := f.pack(ev, o.feed.codec)
 	if err == nil {
 		o.feed.pending, err = o.feed.sink.Put(l.out.of(l, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch), p)
+	}
+	if public {
+		f.packed.Reset()
 	}
 	if err != nil {
 		o.unsent(l, ev, err)

@@ -103,6 +103,9 @@ func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrie
 			if !l.hasHeard(&ev) {
 				l.call(&ev)
 				l.hears(&ev)
+				if ev.Name == Gap && isEnd(&ev) {
+					c.ended(l)
+				}
 			}
 		}
 		done++
@@ -147,6 +150,12 @@ func isReset(ev *Event) bool {
 	}
 	var loss Loss
 	return ev.Data.Decode(&loss) == nil && loss.Cause == causeJournal && loss.From == nil
+}
+
+// isEnd reports whether an event tells that the hub has removed the listener.
+func isEnd(ev *Event) bool {
+	var loss Loss
+	return ev.Seq == 0 && ev.Connection == 0 && ev.Data.Decode(&loss) == nil && loss.Cause == causeRevoked
 }
 
 // followEvery is how often a ClientRouter asks up to which position its listeners have heard everything.

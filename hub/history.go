@@ -11,6 +11,8 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/past"
+	"sighub/hub/internal/rights"
+	"sighub/hub/verb"
 	"sighub/journal"
 )
 
@@ -29,6 +31,9 @@ func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
 	every := a.value("every")
 	if a.err != nil {
 		return nil, a.err
+	}
+	if err := c.permit(verb.Listen, sender, event); err != nil {
+		return nil, err
 	}
 	if k == nil {
 		return nil, ErrNoJournal
@@ -52,7 +57,8 @@ func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if !every.IsNull() {
 		return k.buckets(sender, event, from.Since, until.Since, every, int(min(limit, historyBuckets)))
 	}
-	h := historyPage{journal: k.Journal, sender: sender, event: event, from: from, to: until.Since, events: historyEvents, now: now, before: now}
+	h := historyPage{journal: k.Journal, sender: sender, event: event, from: from, to: until.Since, events: historyEvents, now: now, before: now,
+		policy: c.server.policy.Load(), identity: c.identity, confined: !c.isAdmin()}
 	if limit > 0 {
 		h.events = int(min(limit, historyEvents))
 	}
@@ -73,6 +79,11 @@ type historyPage struct {
 	to            time.Time
 	events        int // at most
 	now           time.Time
+
+	policy   *rights.InForce
+	identity string
+	confined bool // it may not know where clients are
+	sight    rights.Sight
 
 	before time.Time // of the event in front
 	list   past.List[*signalParams]
@@ -116,10 +127,14 @@ func (h *historyPage) add(e *journal.Entry) bool {
 		return true
 	case e.Lost > 0:
 		ev = gapOf(h.sender, e, h.before, h.now)
-	case e.Sender != h.sender || h.event != "" && e.Topic.Event != h.event || !h.from.Since.IsZero() && e.Time < h.from.Since.UnixNano():
+	case e.Sender != h.sender || h.event != "" && e.Topic.Event != h.event || !h.from.Since.IsZero() && e.Time < h.from.Since.UnixNano() ||
+		!mayHear(&h.sight, h.policy, h.identity, e):
 		return true
 	default:
 		ev = eventOf(e)
+		if h.confined {
+			ev.Data = publicOf(ev.Name, ev.Data)
+		}
 		ev.Data = ev.Data.Clone()
 		h.before = ev.Time
 	}

@@ -245,6 +245,7 @@ func (k *keeping) settled(ctx context.Context) error {
 // tellLasts tells the last event of each sender and event, if its sequence is below the given one.
 func (r *replay) tellLasts(below uint64) error {
 	l := r.listener
+	in := l.router.policy.Load()
 	r.lasts = true
 	defer func() { r.lasts = false }()
 	for after, more := (journal.Topic{}), true; more; {
@@ -256,7 +257,8 @@ func (r *replay) tellLasts(below uint64) error {
 		}
 		err := r.keeping.Last(func(t journal.Topic) bool {
 			return (l.sender == "" || l.sender == t.Sender) && (l.event == "" || l.event == t.Event) &&
-				(t.Sender > after.Sender || t.Sender == after.Sender && t.Event > after.Event)
+				(t.Sender > after.Sender || t.Sender == after.Sender && t.Event > after.Event) &&
+				r.sight.Hears(in, l.client.identity, t.Sender, t.Event)
 		}, func(e *journal.Entry) error {
 			if size > lastsAtATime {
 				more = true
@@ -447,6 +449,9 @@ func (r *replay) takeCursor(name string, at journal.Position) (c *past.Cursor, b
 			return c, before, known, err
 		}
 		if o, ok := cursors.Owner(name).(cursorOwner); ok && !client.outlives(o.client) {
+			if !client.isAdmin() { // the text says whose it is
+				err = fmt.Errorf("%w: %s", past.ErrTaken, name)
+			}
 			return c, before, known, err
 		}
 	}

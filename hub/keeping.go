@@ -381,7 +381,11 @@ func (c *client) produce(name string) (*producer, error) {
 			return p, err
 		}
 		if !c.outlives(owner) {
-			return nil, fmt.Errorf("%w: producer %s, by %s", ErrExists, name, owner.info)
+			err := fmt.Errorf("%w: producer %s", ErrExists, name)
+			if c.isAdmin() {
+				err = fmt.Errorf("%w, by %s", err, owner.info)
+			}
+			return nil, err
 		}
 	}
 }

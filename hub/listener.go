@@ -9,6 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/past"
+	"sighub/hub/verb"
 	"sighub/internal/lockrank"
 )
 
@@ -32,7 +33,8 @@ type Listener struct {
 
 	out outRoutes // of a client's listener; under its outbox's lock
 
-	at *connection // where it was registered last, as id; under ClientRouter.mu
+	at      *connection // where it was registered last, as id; under ClientRouter.mu
+	endedAt *connection // where the hub has removed it; likewise
 
 	// Of a listener that stands in a ServerRouter elsewhere.
 	heard past.Heard // of whoever calls callbacks
@@ -249,6 +251,10 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	if a.err != nil {
 		return nil, a.err
 	}
+	in := c.server.policy.Load()
+	if err := c.permit(verb.Listen, l.sender, l.event); err != nil {
+		return nil, err
+	}
 	key := subscription{l.sender, l.event}
 	c.mu.Lock()
 	n, equal := len(c.listeners), c.equal[key]
@@ -273,11 +279,32 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	c.listeners[l.id] = l
 	c.equal[key]++
 	c.mu.Unlock()
-	respond(carrier.Done(answer))
+	if c.server.policy.Load() != in { // another one may have looked for what it denies before the listener was there
+		if err = c.permit(verb.Listen, l.sender, l.event); err != nil && c.takeListener(l) {
+			c.dropListener(l)
+		}
+	}
+	if err == nil {
+		respond(carrier.Done(answer))
+	}
 	if l.replay != nil {
 		c.tasks.Go(l.replay.run)
 	}
+	if err != nil {
+		return nil, err
+	}
 	return deferred, nil
+}
+
+// takeListener takes a listener off the client's list, and reports whether it was there.
+func (c *client) takeListener(l *Listener) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := c.listeners[l.id] == l
+	if there {
+		delete(c.listeners, l.id)
+	}
+	return there
 }
 
 // listen has a listener hear events at once, or has it fed from the journal, as it asks for. It returns the answer.
@@ -344,7 +371,8 @@ func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error
 
 // dropListener removes a listener of the client's, and gives back what it took.
 func (c *client) dropListener(l *Listener) {
-	l.Remove()
+	l.removed.Store(true)
+	l.router.unlisten(l)
 	if l.replay != nil {
 		l.replay.stop()
 	}

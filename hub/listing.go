@@ -10,6 +10,10 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/hub/internal/past"
+	"sighub/hub/internal/rights"
+	"sighub/hub/verb"
+	"sighub/journal"
 )
 
 // SenderInfo describes one sender, connected or awaited.
@@ -95,9 +99,9 @@ func sorted[V any](r *Router, n *sortedNames, m map[string]V) []string {
 	return list
 }
 
-// page lists senders in the order of their names: those after a given name, up to a given number and, about, to so many bytes,
-// but one at least. more reports whether there are others after these.
-func (r *Router) page(after string, most uint64, bytes int) (list []SenderInfo, more bool) {
+// page lists senders in the order of their names: those after a given name that are seen, up to a given number and, about, to so many
+// bytes, but one at least. more reports whether there are others after these.
+func (r *Router) page(who *eyes, after string, most uint64, bytes int) (list []SenderInfo, more bool) {
 	names := sorted(r, &r.names, r.topics)
 	i, found := slices.BinarySearch(names, after)
 	if found {
@@ -111,7 +115,13 @@ func (r *Router) page(after string, most uint64, bytes int) (list []SenderInfo, 
 			continue
 		}
 		info := t.info()
+		if !info.Connected && who != nil {
+			info.Events = slices.Clone(t.offered)
+		}
 		r.mu.Unlock()
+		if !who.see(&info) {
+			continue
+		}
 		bytes -= info.size()
 		if uint64(len(list)) >= most || len(list) > 0 && bytes < 0 {
 			return list, true
@@ -177,7 +187,8 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if c.ctx.Err() != nil {
 		return nil, carrier.ErrGone // nobody reads the answer
 	}
-	page, more := c.server.page(after, most, pageBytes)
+	who := c.eyes()
+	page, more := c.server.page(who, after, most, pageBytes)
 	if more && !c.hello && uint64(len(page)) < most {
 		return nil, fmt.Errorf("%w: the list of senders: ask for parts of it, with limit and after", carrier.ErrTooLarge)
 	}
@@ -197,7 +208,7 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	anySender := listedSender{Connected: true}
 	if withEvents {
-		anySender.Events = listedEvents(firstNames(c.server.Channels()))
+		anySender.Events = listedEvents(firstNames(c.server.channelsFor(who)))
 	}
 	return append(list, anySender), nil
 }
@@ -278,4 +289,78 @@ func (r *ClientRouter) RemoteClients(ctx context.Context) (ClientList, error) {
 		}
 		after = page.Clients[len(page.Clients)-1].ID
 	}
+}
+
+// lastEvents lists the last event of each sender and event, in the order of their names: of one sender or all, of one event or all,
+// behind a given name, up to a given number or a page.
+func (c *client) lastEvents(a *arguments, _ func(carrier.Reply)) (any, error) {
+	k := c.server.journal
+	sender, event, limit := a.optionalText("sender"), a.optionalText("event"), a.optionalNumber("limit")
+	var after []string
+	if v := a.value("after"); !v.IsNull() && (v.Decode(&after) != nil || len(after) != 2) {
+		a.fail("after must be a list of a sender and an event")
+	}
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case k == nil:
+		return nil, ErrNoJournal
+	}
+	if err := c.permit(verb.Listen, sender, event); err != nil {
+		return nil, err
+	}
+	if limit == 0 || limit > historyEvents {
+		limit = historyEvents
+	}
+	if after == nil {
+		after = []string{"", ""}
+	}
+	if err := k.enter(c.ctx); err != nil {
+		return nil, err
+	}
+	defer k.leave()
+	var (
+		page   lastsAnswer
+		sight  rights.Sight
+		size   int
+		policy = c.server.policy.Load()
+		admin  = c.isAdmin()
+	)
+	err := k.Last(func(t journal.Topic) bool {
+		return (sender == "" || t.Sender == sender) && (event == "" || t.Event == event) &&
+			(t.Sender > after[0] || t.Sender == after[0] && t.Event > after[1])
+	}, func(e *journal.Entry) error {
+		if len(e.Data) == 0 || !mayHear(&sight, policy, c.identity, e) {
+			return nil
+		}
+		if size += entryCost + len(e.Data); uint64(len(page.events)) >= limit || len(page.events) > 0 && size > pageBytes {
+			page.more = true
+			return errStalled
+		}
+		ev := eventOf(e)
+		if !admin {
+			ev.Data = publicOf(ev.Name, ev.Data)
+		}
+		ev.Data = ev.Data.Clone()
+		page.events = append(page.events, &signalParams{info: infoOf(&ev), data: ev.Data})
+		return nil
+	})
+	if err != nil && !page.more {
+		return nil, err
+	}
+	return page, nil
+}
+
+// A lastsAnswer is an answer to last_events. There are more behind the last one of it, if more is set.
+type lastsAnswer struct {
+	events past.List[*signalParams]
+	more   bool
+}
+
+// AppendTo implements carrier.Appender.
+func (l lastsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, past.WithTexts(c), 2)
+	w.Any("events", l.events)
+	w.Any("more", l.more)
+	return w.End()
 }

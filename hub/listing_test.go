@@ -159,7 +159,7 @@ func TestSortedNames(t *testing.T) {
 			want = append(want, name)
 		}
 		slices.Sort(want)
-		page, more := r.page("", 1000, 1<<20)
+		page, more := r.page(nil, "", 1000, 1<<20)
 		var got []string
 		for _, s := range page {
 			got = append(got, s.Name)

@@ -8,6 +8,7 @@ import (
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
+	"sighub/hub/internal/rights"
 	"sighub/internal/lockrank"
 )
 
@@ -30,6 +31,7 @@ type outbox struct {
 
 	mu          lockrank.Mutex[lockrank.Outbox]
 	state       outboxState
+	standing    rights.Standing // by the policy in force
 	queue       queue
 	bytes       int // of the data of queue
 	gaps        gaps
@@ -111,7 +113,7 @@ func requestWindow(window int) int {
 func (o *outbox) push(l *Listener, d *delivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.takes() {
+	if !o.takes() || !o.hears(d.signal) || d.signal.event == Gap && !o.hearsOf(d) {
 		return
 	}
 	if o.queue.len() == 0 && o.gaps.len() == 0 && o.paused == 0 && o.open() && !o.yields() {
@@ -284,7 +286,7 @@ func (o *outbox) dropped(e *entry) {
 func (o *outbox) fill() {
 	var f *fanout // lends its packing, and gets nothing to flush
 	for e, ok := o.next(); ok; e, ok = o.next() {
-		if e.listener.removed.Load() {
+		if e.listener.removed.Load() && !e.final {
 			continue
 		}
 		if f == nil {

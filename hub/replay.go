@@ -7,6 +7,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/past"
+	"sighub/hub/internal/rights"
 	"sighub/journal"
 )
 
@@ -31,7 +32,8 @@ type replay struct {
 	packed carrier.PackedSignal
 	before time.Time // of the latest event that was told
 	lasts  bool      // those that are told now are last values
-	since  int64     // events of an earlier time are left out, before until
+	sight  rights.Sight
+	since  int64 // events of an earlier time are left out, before until
 	until  uint64
 
 	// Under the outbox's lock.
@@ -166,10 +168,11 @@ func (r *replay) read() (int, error) {
 // sift moves those entries of the batch to its front that the listener may hear, and returns how many.
 func (r *replay) sift(n int) (kept int) {
 	l := r.listener
+	in := l.router.policy.Load()
 	for i := range r.batch[:n] {
 		e := &r.batch[i]
 		if e.Lost > 0 || e.Back > 0 || (l.sender == "" || l.sender == e.Sender) &&
-			(l.event == "" || l.event == e.Topic.Event || e.Topic.Event == Gap) {
+			(l.event == "" || l.event == e.Topic.Event || e.Topic.Event == Gap) && r.mayHear(in, e) {
 			if kept < i {
 				r.batch[kept] = *e
 			}
@@ -244,10 +247,10 @@ func (r *replay) putOne(e *journal.Entry) {
 	case e.Lost > 0 || e.Back > 0:
 		ev := r.gap(e)
 		r.pass(&ev, journal.Position{Epoch: e.Epoch, Sequence: ev.Position.Sequence})
-	case r.skips(e):
+	case r.skips(e) || !r.mayHear(r.outbox.standing.In, e):
 	case r.outbox.feed.sink == nil:
 		ev := eventOf(e)
-		ev.Data, ev.Last = ev.Data.Clone().Shared(), r.lasts
+		ev.Data, ev.Last = r.data(e).Clone().Shared(), r.lasts
 		r.pass(&ev, e.Position)
 	default:
 		r.signal(e)
@@ -271,12 +274,45 @@ func (r *replay) skips(e *journal.Entry) bool {
 	return ok && (e.Connection > f.Connection || e.Connection == f.Connection && e.Seq >= f.Seq)
 }
 
+// mayHear reports whether the listener may hear an event of the past by a policy.
+func (r *replay) mayHear(in *rights.InForce, e *journal.Entry) bool {
+	return mayHear(&r.sight, in, r.listener.client.identity, e)
+}
+
+// mayHear reports whether an identity may hear an event of the past, and the event that was lost if it is a gap.
+func mayHear(sight *rights.Sight, in *rights.InForce, identity string, e *journal.Entry) bool {
+	if in == nil {
+		return true
+	}
+	if !sight.Hears(in, identity, e.Sender, e.Topic.Event) {
+		return false
+	}
+	if e.Topic.Event != Gap {
+		return true
+	}
+	return mayHearOf(sight, in, identity, e.Sender, valueOf(e))
+}
+
+// mayHearOf reports whether an identity may hear of a loss, whose data this is.
+func mayHearOf(sight *rights.Sight, in *rights.InForce, identity, sender string, data carrier.Value) bool {
+	var loss Loss
+	return in == nil || data.Decode(&loss) == nil && (loss.Event == "" || sight.Hears(in, identity, sender, loss.Event))
+}
+
 // valueOf returns the data of an event of the journal.
 func valueOf(e *journal.Entry) carrier.Value {
 	if e.JSON {
 		return carrier.RawValue(carrier.JSON, e.Data)
 	}
 	return carrier.RawValue(carrier.CBOR, e.Data)
+}
+
+// data returns the data of an event as the client may know it. The lock of the outbox is held.
+func (r *replay) data(e *journal.Entry) carrier.Value {
+	if r.outbox.standing.Confined {
+		return publicOf(e.Topic.Event, valueOf(e))
+	}
+	return valueOf(e)
 }
 
 // eventOf returns an event of the journal, whose data is not the event's own.
@@ -295,7 +331,7 @@ func eventOf(e *journal.Entry) Event {
 func (r *replay) signal(e *journal.Entry) {
 	o := r.outbox
 	s := carrier.Signal{
-		Time: max(e.Time, 0), Uncertainty: e.Uncertainty, Seq: e.Seq, Sequence: e.Sequence, Last: r.lasts, Data: valueOf(e),
+		Time: max(e.Time, 0), Uncertainty: e.Uncertainty, Seq: e.Seq, Sequence: e.Sequence, Last: r.lasts, Data: r.data(e),
 	}
 	err := r.packed.Pack(o.feed.codec, &s)
 	if err == nil {

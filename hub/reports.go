@@ -182,7 +182,7 @@ type Production struct {
 }
 
 // Produce returns how the sender is registered now, waiting for a connection if there is none, and for the hub to accept the
-// sender there.
+// sender there. It fails with [carrier.ErrDenied] if the hub does not allow the sender there.
 func (s *Sender) Produce(ctx context.Context) (*Production, error) {
 	r := s.clientRouter
 	if r == nil || s.producing == "" {
@@ -196,10 +196,13 @@ func (s *Sender) Produce(ctx context.Context) (*Production, error) {
 		r.mu.Lock()
 		p := &Production{sender: s, at: s.at, next: s.next}
 		wanted, registered, changed := r.senders[s.name] == s, s.at == c, r.changed.wait()
+		deniedAt, denied := s.deniedAt, s.denied
 		r.mu.Unlock()
 		switch {
 		case !wanted:
 			return nil, s.errGone()
+		case deniedAt == c:
+			return nil, denied
 		case registered:
 			return p, nil
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/verb"
 	"sighub/internal/lockrank"
 )
 
@@ -20,24 +22,84 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 	if err := params.Check("params"); err != nil {
 		return nil, err
 	}
+	in := c.server.policy.Load()
+	if err := c.permit(verb.Request, sender, method); err != nil {
+		return nil, err
+	}
 	s, handle, err := c.server.findRequest(sender, method)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := c.begin(a)
-	if err != nil {
+	q := &asking{client: c, sender: sender, method: method, size: requestCost + a.size + a.id}
+	var f *forwarded
+	if s.owner == nil {
+		q.ctx, q.stop = context.WithCancelCause(c.ctx)
+		respond = q.once(respond)
+	} else {
+		f = s.forwarded(method, params, q.pass(s, respond))
+		q.stop = func(err error) { f.end(carrier.Reply{}, err) }
+	}
+	if err := q.begin(); err != nil {
 		return nil, err
 	}
-	if s.owner == nil {
+	if c.server.policy.Load() != in { // another one may have looked for what it denies before the request was there
+		if err := c.permit(verb.Request, sender, method); err != nil {
+			c.refuse(methodRequest, err)
+			q.stop(err)
+			if f == nil {
+				q.ended()
+			}
+			return deferred, nil
+		}
+	}
+	if f == nil {
 		c.tasks.Go(func() {
-			defer ended()
-			respond(s.answer(c.ctx, handle, method, params))
+			defer q.ended()
+			defer q.stop(nil)
+			respond(s.answer(q.ctx, handle, method, params))
 		})
 		return deferred, nil
 	}
-	s.owner.forward(s, method, params, a.together, func(r carrier.Reply, err error) {
-		defer ended()
+	f.send(a.together)
+	return deferred, nil
+}
+
+// An asking is a request of a client's own that is not answered yet.
+type asking struct {
+	client         *client
+	sender, method string
+	size           int             // what it costs
+	ctx            context.Context // of one that is answered in this process
+	stop           func(error)     // ends it
+
+	before, after *asking // in the client's list; under the client's lock
+}
+
+// once has a request answered once: by its handler, or because it is stopped.
+func (q *asking) once(respond func(carrier.Reply)) func(carrier.Reply) {
+	var answered atomic.Bool
+	answer := func(r carrier.Reply) {
+		if !answered.Swap(true) {
+			respond(r)
+		}
+	}
+	cancel := q.stop
+	q.stop = func(err error) {
+		cancel(err)
+		if err != nil {
+			answer(carrier.Failed(err))
+		}
+	}
+	return answer
+}
+
+// pass passes the answer of another client on.
+func (q *asking) pass(s *Sender, respond func(carrier.Reply)) func(carrier.Reply, error) {
+	return func(r carrier.Reply, err error) {
+		defer q.ended()
 		switch {
+		case errors.Is(err, carrier.ErrGone) && !q.client.isAdmin(): // why it has gone says where it was
+			respond(carrier.Failed(fmt.Errorf("hub: sender %s went away before it answered %s: %w", s.name, q.method, carrier.ErrGone)))
 		case err != nil:
 			respond(carrier.Failed(err))
 		case r.Status != carrier.StatusDone:
@@ -46,40 +108,60 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		default:
 			respond(carrier.Reply{Response: r.Response, Together: r.Together})
 		}
-	})
-	return deferred, nil
+	}
 }
 
 // maxPending is how many requests of one client may be unanswered. A sender that answers slowly can then be asked by others, too.
 const maxPending = 512
 
-// begin counts a request that is about to be made, with its message, until the function that it returns is called. That may be
-// when the client has long gone.
-func (c *client) begin(a *arguments) (ended func(), err error) {
-	size := requestCost + a.size + a.id
-	if err := c.account.Take(size); err != nil {
-		return nil, err
+// begin counts a request that is about to be made, with its message, until it has ended. That may be when the client has long gone.
+func (q *asking) begin() error {
+	c := q.client
+	if err := c.account.Take(q.size); err != nil {
+		return err
 	}
 	if c.pending.Add(1) > maxPending {
 		c.pending.Add(-1)
-		c.account.Give(size)
-		return nil, fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
+		c.account.Give(q.size)
+		return fmt.Errorf("%w: a client may have %d requests that are not answered yet", carrier.ErrLimit, maxPending)
 	}
 	c.account.Share()
-	return func() {
-		c.pending.Add(-1)
-		c.account.Give(size)
-		c.account.Close()
-	}, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.before = c.asks; q.before != nil {
+		q.before.after = q
+	}
+	c.asks = q
+	return nil
 }
 
-// forward sends a request to one of the client's senders, with what it arrived with. done is called exactly once.
-func (c *client) forward(s *Sender, method string, params carrier.Value, with *carrier.Together, done func(carrier.Reply, error)) {
-	if err := params.Check("params"); err != nil {
-		done(carrier.Reply{}, err)
-		return
+func (q *asking) ended() {
+	c := q.client
+	c.mu.Lock()
+	if q.before != nil {
+		q.before.after = q.after
 	}
-	f := &forwarded{to: c, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
+	if q.after != nil {
+		q.after.before = q.before
+	} else {
+		c.asks = q.before
+	}
+	q.before, q.after = nil, nil
+	c.mu.Unlock()
+	c.pending.Add(-1)
+	c.account.Give(q.size)
+	c.account.Close()
+}
+
+// forwarded returns a request to a client's sender that is not sent yet. Its params are checked. done is called exactly once, after it
+// was sent or when it is ended.
+func (s *Sender) forwarded(method string, params carrier.Value, done func(carrier.Reply, error)) *forwarded {
+	return &forwarded{to: s.owner, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
+}
+
+// send sends the request, with what it arrived with.
+func (f *forwarded) send(with *carrier.Together) {
+	c := f.to
 	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
 	switch {
 	case with != nil && c.requests.Idle() && f.try(with):
@@ -88,7 +170,7 @@ func (c *client) forward(s *Sender, method string, params carrier.Value, with *c
 		f.answered(carrier.Reply{}, context.Cause(c.ctx))
 	default:
 		f.timer.Stop()
-		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for %s", ErrBusy, c.info))
+		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for the client of sender %s", ErrBusy, f.sender.name))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/rights"
 	"sighub/internal/lockrank"
 )
 
@@ -42,6 +43,7 @@ type Router struct {
 	closed      bool   // no sender may connect any more
 
 	journal *keeping // nil if there is none
+	policy  atomic.Pointer[rights.InForce]
 
 	names, channelNames sortedNames // of topics and channels
 
@@ -125,7 +127,7 @@ func (r *Router) listenFor(l *Listener, early bool) error {
 	default:
 		if t := r.topics[l.sender]; !early && t != nil && t.conn != nil && !t.conn.offers(l.event) {
 			return fmt.Errorf("%w: sender %s has no event %s, only %s",
-				ErrNoEvent, l.sender, l.event, strings.Join(t.conn.eventNames(), ", "))
+				ErrNoEvent, l.sender, l.event, strings.Join(l.mayName(t.conn.eventNames()), ", "))
 		}
 		t := r.topic(l.sender)
 		t.listening++
@@ -261,9 +263,11 @@ func (r *Router) Request(ctx context.Context, sender, method string, params any)
 		err   error
 	}
 	ch := make(chan result, 1)
-	s.owner.forward(s, method, carrier.ValueOf(params), nil, func(reply carrier.Reply, err error) {
-		ch <- result{reply, err}
-	})
+	p := carrier.ValueOf(params)
+	if err := p.Check("params"); err != nil {
+		return carrier.Value{}, err
+	}
+	s.forwarded(method, p, func(reply carrier.Reply, err error) { ch <- result{reply, err} }).send(nil)
 	select {
 	case res := <-ch:
 		return res.reply.Response, answerError(res.reply, res.err)

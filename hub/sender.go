@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/rights"
 	"sighub/internal/lockrank"
 	"sighub/internal/safetext"
 )
@@ -64,6 +65,8 @@ type Sender struct {
 	producing string      // the name by which the hub remembers the numbers of a remote sender's events; empty: there are none
 	at        *connection // where it was registered last; under ClientRouter.mu, as next
 	next      uint64      // number after the last one that the hub had on record by then
+	deniedAt  *connection // where the hub has denied it last; under ClientRouter.mu, as denied
+	denied    error
 
 	refused carrier.Refusals // signals of its events, by cause
 
@@ -83,6 +86,9 @@ type Signal struct {
 	event  string
 	routes routes
 	kept   bool // in the journal
+
+	hears atomic.Pointer[rights.Hearing] // by the policy in force
+	lost  *Signal                        // of a gap: the event that was lost; nil: any, or it is no gap
 
 	route atomic.Pointer[reportRoute] // of a remote sender's event
 }
@@ -179,7 +185,12 @@ func (r *Router) AddSender(name string, o SenderOptions) (*Sender, error) {
 }
 
 func (r *Router) connect(s *Sender) error {
+	in := r.policy.Load()
+	hear(in, slices.Collect(maps.Values(s.signals)))
 	r.mu.Lock()
+	if now := r.policy.Load(); now != in { // seldom, or it would not be done under the lock
+		hear(now, slices.Collect(maps.Values(s.signals)))
+	}
 	if r.closed {
 		r.mu.Unlock()
 		return fmt.Errorf("%w: the hub is shutting down", ErrNotConnected)
@@ -221,7 +232,7 @@ func (r *Router) ownerOf(name string) (owner *client, taken bool) {
 
 func (r *Router) taken(conn, s *Sender) error {
 	err := fmt.Errorf("%w: %s", ErrExists, s.name)
-	if conn.owner != nil {
+	if conn.owner != nil && (s.owner == nil || s.owner.isAdmin()) {
 		err = fmt.Errorf("%w, by %s", err, conn.owner.info)
 	}
 	if s.owner != nil && s.owner.info.UID != "" {
@@ -257,14 +268,20 @@ func (r *Router) disconnect(s *Sender, reason string) {
 // announcement makes the sender's [Connect] or [Disconnect].
 func (s *Sender) announcement(event, reason string, now time.Time) delivery {
 	legacy := legacyConnection{Events: s.eventNames(), Requests: s.methods}
+	all := Connection{
+		Events: legacy.Events, Units: s.units, Requests: legacy.Requests, Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
+	}
+	public := all
+	if all.Client != nil {
+		public.Client = all.Client.public()
+	}
 	return delivery{
 		event: Event{
-			Sender: s.name, Name: event, Time: now,
-			Data: carrier.ValueOf(Connection{
-				Events: legacy.Events, Units: s.units, Requests: legacy.Requests,
-				Reason: reason, Client: s.clientInfo(), Time: now.UTC(),
-			}),
-			legacy: &legacyData{value: carrier.ValueOf(legacy).Shared(), weight: 2 * s.names}, // in two codecs
+			Sender: s.name, Name: event, Time: now, Data: carrier.ValueOf(all),
+			variants: &variants{
+				legacy: carrier.ValueOf(legacy).Shared(), public: carrier.ValueOf(public).Shared(),
+				weight: 3 * s.names, // the larger two in two codecs
+			},
 		},
 		signal: s.signals[event],
 	}

@@ -16,6 +16,7 @@ import (
 	"sighub/hub/internal/flow"
 	"sighub/hub/internal/names"
 	"sighub/hub/internal/runner"
+	"sighub/hub/verb"
 	"sighub/internal/lockrank"
 	"sighub/journal"
 )
@@ -46,6 +47,12 @@ type ServerOptions struct {
 	// Methods are further methods that any client may call, by name. They cannot replace a method that every hub has.
 	// Their responses are encoded in the client's codec.
 	Methods map[string]Method
+	// Needs says which right a method of Methods needs, if a policy is in force: see [ServerRouter.SetPolicy]. 0: none, because the
+	// method looks at [Caller] itself. A method that is not named here needs [verb.Admin].
+	Needs map[string]verb.Verb
+	// Denied is told what the policy in force did not allow, after the client is. It is called on the client's goroutine, and must
+	// not take long. Nil: nobody is told.
+	Denied func(Denial)
 
 	// Grace is how long Serve, when it ends, waits for clients to read what it has sent: 1 s by default.
 	Grace time.Duration
@@ -88,6 +95,8 @@ type ServerRouter struct {
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
 	carriers  []carrier.Carrier // that are served
+
+	enforcing lockrank.Mutex[lockrank.Policy]
 }
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
@@ -248,7 +257,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
-		restricted: cl.Restricted, may: cl.May,
+		identity: cl.Identity, restricted: cl.Restricted, may: cl.May,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
@@ -269,7 +278,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.place = c.account.Place() // one machine may have many addresses, which the carrier knows
 	c.backlog.account = c.account
-	c.ctx, c.cancel = context.WithCancelCause(d.serving)
+	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(d.serving, callerKey{}, c))
 	c.calling = c.ctx
 	if isReporter(d.carrier) {
 		c.calling = d.serving
@@ -285,7 +294,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.outbox = outbox{
 		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
-		flow: flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec},
+		flow: flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec}, standing: s.policy.Load().Standing(c.identity),
 	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
@@ -294,6 +303,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s.clients[c] = struct{}{}
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
+	s.receive(c)
 }
 
 // handler returns what the carrier is served with.

@@ -19,6 +19,7 @@ const (
 	methodRemoveListener = "remove_listener"
 	methodListClients    = "list_clients"
 	methodHistory        = "history"
+	methodLasts          = "last_events"
 	methodPosition       = "get_position"
 	methodListCursors    = "list_cursors"
 	methodRemoveCursor   = "remove_cursor"
@@ -312,8 +313,8 @@ func signalMessage(l *Listener, ev *Event, hello bool) *carrier.Message {
 	p := &signalParams{listener: l.id, info: info{sender: ev.Sender, event: ev.Name}, data: ev.Data}
 	if hello {
 		p.info = infoOf(ev)
-	} else if ev.legacy != nil {
-		p.data = ev.legacy.value
+	} else if ev.variants != nil {
+		p.data = ev.variants.legacy
 	}
 	return &carrier.Message{Method: methodSignal, Params: carrier.ValueOf(p)}
 }

@@ -88,7 +88,9 @@ func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
 	}
 	peer := b.Peer()
 	peer.Addr = u.Redacted()
-	return newSocket(b, ws, peer), nil
+	s := newSocket(b, ws, peer)
+	s.begun = true
+	return s, nil
 }
 
 // secure begins TLS.

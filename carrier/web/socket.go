@@ -40,7 +40,7 @@ type socket struct {
 	peer        listen.Peer
 	message     io.Reader // that is being read; nil: none
 
-	begun   bool // reading has
+	begun   bool // reading has, or whoever connects reads: the hub does not mark its CBOR
 	writing atomic.Bool
 	pinging sync.WaitGroup
 

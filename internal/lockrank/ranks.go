@@ -11,6 +11,8 @@ type (
 	ClientRouter struct{}
 	// Connection guards the listeners of one connection of a hub.ClientRouter.
 	Connection struct{}
+	// Policy is held while a hub.ServerRouter puts a policy into force.
+	Policy struct{}
 	// Router guards the senders, listeners and topics of a hub.Router.
 	Router struct{}
 	// Topic guards the events of one sender that wait to be delivered.
@@ -31,6 +33,7 @@ type (
 
 func (ClientRouter) rank() int { return 10 }
 func (Connection) rank() int   { return 20 }
+func (Policy) rank() int       { return 25 }
 func (Router) rank() int       { return 30 }
 func (Topic) rank() int        { return 40 }
 func (Outbox) rank() int       { return 50 }

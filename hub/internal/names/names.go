@@ -109,6 +109,20 @@ func (k *Kept) Allows(name string, c Client, now time.Time) error {
 	return nil
 }
 
+// Belongs returns an error if the name is the hub's own, or that of a device that is away, for however long: as long as there is room
+// to remember it.
+func (k *Kept) Belongs(name string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.own[name] {
+		return fmt.Errorf("%w: the sender %s is one of the hub's own", carrier.ErrDenied, name)
+	}
+	if _, known := k.devices.byName[name]; known {
+		return fmt.Errorf("%w: the sender %s is that of a device, for which its name is kept: only an admin may take it", carrier.ErrDenied, name)
+	}
+	return nil
+}
+
 // Reserve keeps names for the hub itself.
 func (k *Kept) Reserve(names ...string) {
 	k.mu.Lock()
