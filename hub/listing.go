@@ -39,6 +39,18 @@ func (r *Router) Senders() []SenderInfo {
 	return list
 }
 
+// CountSenders returns how many senders are connected, and how many Senders would list.
+func (r *Router) CountSenders() (connected, all int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.topics {
+		if t.conn != nil {
+			connected++
+		}
+	}
+	return connected, len(r.topics)
+}
+
 // info describes the sender. Router.mu is held.
 func (t *topic) info() SenderInfo {
 	if t.conn == nil {

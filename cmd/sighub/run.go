@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,6 +18,8 @@ import (
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/listen/keys"
+	"sighub/web"
+	"sighub/web/metrics"
 )
 
 type runCommand struct {
@@ -83,7 +86,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	carriers, err := listen(cfg, budget, certificate, log, &opened)
+	site, numbers := newSite(cfg, budget, log)
+	carriers, err := listen(cfg, budget, certificate, site, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -92,7 +96,10 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
+	numbers.Journal, numbers.Ports = kept.Journal, ports.Ports
 	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	count(numbers, router, carriers)
+	carriers = append(carriers, site)
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -117,6 +124,46 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		log.Info("shut down")
 	}
 	return err
+}
+
+// newSite returns what the hub says over HTTP, and the numbers in it, whose sources are to be added before it is served.
+func newSite(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (*web.Site, *metrics.Hub) {
+	numbers := &metrics.Hub{Version: version(), Started: time.Now(), Budget: budget}
+	site := web.New(web.Options{
+		Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log,
+		Metrics: numbers.Write,
+		Ready: func() error {
+			if numbers.Journal == nil {
+				return nil
+			}
+			return numbers.Journal.Health().Err
+		},
+	})
+	return site, numbers
+}
+
+// count adds a router and its carriers to the sources of numbers.
+func count(numbers *metrics.Hub, router *hub.ServerRouter, carriers []carrier.Carrier) {
+	numbers.Senders, numbers.Clients = router.CountSenders, router.CountClients
+	numbers.Connections = func() (all int) {
+		for _, c := range carriers {
+			if c, ok := c.(interface{ Connections() int }); ok {
+				all += c.Connections()
+			}
+		}
+		return all
+	}
+	numbers.Refused = func() map[string]uint64 {
+		all := make(map[string]uint64)
+		for _, c := range carriers {
+			if c, ok := c.(hub.Refuser); ok {
+				for cause, n := range c.Refused() {
+					all[cause] += n
+				}
+			}
+		}
+		return all
+	}
 }
 
 // closers are what was opened and is closed together.
@@ -265,7 +312,7 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, site http.Handler, log *slog.Logger, opened *closers) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -280,6 +327,8 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Budget:         budget,
 		Certificate:    certificate,
 		Logger:         log,
+		HTTP:           site,
+		Hosts:          cfg.HTTP.Hosts,
 	})
 	if err != nil {
 		return nil, err
