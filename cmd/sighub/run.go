@@ -20,6 +20,7 @@ import (
 	"sighub/listen/keys"
 	"sighub/web"
 	"sighub/web/metrics"
+	"sighub/web/page"
 )
 
 type runCommand struct {
@@ -130,6 +131,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 func newSite(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (*web.Site, *metrics.Hub) {
 	numbers := &metrics.Hub{Version: version(), Started: time.Now(), Budget: budget}
 	site := web.New(web.Options{
+		Page:    page.New(),
 		Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log,
 		Metrics: numbers.Write,
 		Ready: func() error {

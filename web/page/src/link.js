@@ -89,8 +89,8 @@ export class Link {
 		this.call("get_version", undefined, helloTimeout).catch((err) => !(err instanceof Refused) && this.#fail(socket, "the hub does not answer"));
 	}
 
-	// call calls a method of the hub.
-	call(method, params, timeout = callTimeout) {
+	// call calls a method of the hub. at is called with the answer before anything is received that follows it.
+	call(method, params, timeout = callTimeout, at = () => {}) {
 		return new Promise((resolve, reject) => {
 			if (!this.socket || this.socket.readyState !== WebSocket.OPEN) {
 				reject(new Lost("the hub is not connected"));
@@ -102,7 +102,7 @@ export class Link {
 				reject(new Error("no answer in " + timeout / 1000 + " s"));
 			}, timeout);
 			this.calls.set(id, {
-				done: (v) => (clearTimeout(timer), resolve(v)),
+				done: (v) => (clearTimeout(timer), at(v), resolve(v)),
 				fail: (err) => (clearTimeout(timer), reject(err)),
 			});
 			this.#send(params === undefined ? {id, method} : {id, method, params});

@@ -1,8 +1,8 @@
 // Command build bundles the page: the scripts and styles in ../src with the libraries in ../libraries become a few packed files in
-// ../dist, which the package web embeds. It needs no network and no Node.
+// ../dist, which the package page embeds. It needs no network and no Node.
 //
-//	go generate ./web             builds the page
-//	go -C web/build run . -check  says whether ../dist is what ../src makes
+//	go generate ./web/page             builds the page
+//	go -C web/page/build run . -check  says whether ../dist is what ../src makes
 package main
 
 import (
@@ -30,7 +30,7 @@ const most = 60 << 10
 
 func main() {
 	check := flag.Bool("check", false, "compare, and write nothing")
-	root := flag.String("root", "..", "the folder web")
+	root := flag.String("root", "..", "the folder web/page")
 	flag.Parse()
 	if err := run(*root, *check, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
@@ -202,7 +202,7 @@ func write(dir string, files map[string][]byte) error {
 
 // compare returns an error unless dir has these files, packed in whatever way: another version of Go may pack them better.
 func compare(dir string, files map[string][]byte) error {
-	const remedy = ": run `go generate ./web`, and commit web/dist"
+	const remedy = ": run `go generate ./web/page`, and commit web/page/dist"
 	there, err := os.ReadDir(dir)
 	if err != nil {
 		return err

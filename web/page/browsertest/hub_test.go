@@ -66,7 +66,7 @@ var listening = regexp.MustCompile(`listening addr=tcp://(\S+)`)
 func (s *server) start() {
 	s.t.Helper()
 	args := append([]string{"run", "--listen", "tcp://" + s.addr, "--state", s.dir}, s.args...)
-	if !strings.Contains(strings.Join(s.args, " "), "--serial") {
+	if all := strings.Join(s.args, " "); !strings.Contains(all, "--serial") && !strings.Contains(all, "--config") {
 		args = append(args, "--serial", "none")
 	}
 	s.log = &syncBuffer{}

@@ -37,11 +37,11 @@ function useLedger(hub, from) {
 			if (list.length > mostLosses) list.shift();
 			show();
 		};
-		hub.call("add_listener", {sender: null, event: "#gap", from}).then((answer) => {
+		hub.call("add_listener", {sender: null, event: "#gap", from}, undefined, (answer) => {
 			id = answer.listener_id;
 			if (ended) hub.call("remove_listener", {listener_id: id}).catch(() => {});
 			else hub.lossListeners.set(id, hear), show();
-		}, (err) => !ended && set({rows, list, error: err.message}));
+		}).catch((err) => !ended && set({rows, list, error: err.message}));
 		set({rows, list});
 		return () => {
 			ended = true;
@@ -64,7 +64,7 @@ export function Losses({hub}) {
 		const all = [];
 		for (const s of hub.senders.values()) {
 			const p = past.rows.get(s.name), live = s.losses;
-			const causes = p ? p.causes : live.reduce((m, l) => m.set(l.cause, (m.get(l.cause) || 0) + (l.count || 0)), new Map());
+			const causes = p ? p.causes : from !== null ? new Map() : live.reduce((m, l) => m.set(l.cause, (m.get(l.cause) || 0) + (l.count || 0)), new Map());
 			all.push({name: s.name, connected: s.connected, seq: s.seq, lost: p ? p.lost : from === null ? s.lost : 0, gaps: p ? p.gaps : from === null ? live.length : 0, causes, last: p ? p.last : live.at(-1), refused: s.refused});
 		}
 		for (const [name, p] of past.rows) if (!hub.senders.has(name)) all.push({name: name || "(any sender)", connected: false, seq: 0, lost: p.lost, gaps: p.gaps, causes: p.causes, last: p.last});

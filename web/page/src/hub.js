@@ -89,7 +89,7 @@ export class Hub {
 		setInterval(() => this.listening && !document.hidden && this.list().catch(() => {}), 60000);
 	}
 
-	call(method, params, timeout) { return this.link.call(method, params, timeout); }
+	call(method, params, timeout, at) { return this.link.call(method, params, timeout, at); }
 
 	touch() {
 		this.version++;
@@ -118,16 +118,15 @@ export class Hub {
 			} else if (!this.listening) {
 				this.listening = -1; // soon
 				const p = {sender: null, event: null, policy: "latest"};
-				let answer;
+				const at = (answer) => { this.listening = answer.listener_id; };
 				try {
-					answer = await this.call("add_listener", {...p, last: true});
-					this.journal = this.journal || {};
+					await this.call("add_listener", {...p, last: true}, undefined, at);
+					this.journal = true;
 				} catch (err) {
 					if (!(err instanceof Refused)) throw err;
 					this.journal = null; // no journal, so no last values
-					answer = await this.call("add_listener", p);
+					await this.call("add_listener", p, undefined, at);
 				}
-				this.listening = answer.listener_id;
 				await this.list();
 				if (document.hidden) this.#follow();
 			}
@@ -201,9 +200,10 @@ export class Hub {
 	#signal(listener, name, event, data, time, info) {
 		const past = this.lossListeners.get(listener);
 		if (past) {
-			past({sender: name, data, time, position: info.position});
+			past({sender: name, data, time});
 			return;
 		}
+		if (listener !== this.listening) return; // of a listener that was removed
 		const t = time ? typeof time === "number" ? time : Date.parse(time) : now();
 		this.heard += info.last ? 0 : 1;
 		if (event === "#gap" && data) {

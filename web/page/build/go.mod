@@ -1,4 +1,4 @@
-module sighub/web/build
+module sighub/web/page/build
 
 go 1.26.0
 

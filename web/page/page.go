@@ -1,10 +1,10 @@
-// Package web has the page that a browser shows at the hub's address: one HTML file, a script, a style sheet, an icon and the licences of
-// the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web` makes dist of it, as
+// Package page is the page that a browser shows at the hub's address: one HTML file, a script, a style sheet, an icon and the licences of
+// the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web/page` makes dist of it, as
 // the command in build says, without Node and without a network.
 //
 // The page is static. What it shows, it asks the hub for over the WebSocket at api/v1/socket, with the protocol that all clients speak. All
 // its addresses are relative, so it may lie below any path.
-package web
+package page
 
 import (
 	"bytes"
@@ -57,7 +57,7 @@ func New() *Page {
 		}
 		plain, err := unpack(packed)
 		if err != nil {
-			panic(fmt.Sprintf("web: dist/%s: %v", entry.Name(), err))
+			panic(fmt.Sprintf("page: dist/%s: %v", entry.Name(), err))
 		}
 		name := strings.TrimSuffix(entry.Name(), ".gz")
 		sum := sha256.Sum256(plain)

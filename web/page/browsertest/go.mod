@@ -1,4 +1,4 @@
-module sighub/web/browsertest
+module sighub/web/page/browsertest
 
 go 1.26.0
 
@@ -20,4 +20,4 @@ require (
 	periph.io/x/conn/v3 v3.7.2 // indirect
 )
 
-replace sighub => ../..
+replace sighub => ../../..

@@ -1,4 +1,4 @@
-package web_test
+package page_test
 
 import (
 	"compress/gzip"
@@ -11,11 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"sighub/web"
+	"sighub/web/page"
 )
 
 func Example() {
-	server := httptest.NewServer(web.New())
+	server := httptest.NewServer(page.New())
 	defer server.Close()
 	answer, err := http.Get(server.URL + "/")
 	if err != nil {
@@ -34,7 +34,7 @@ func ask(t *testing.T, method, path string, header ...string) *httptest.Response
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	web.New().ServeHTTP(w, r)
+	page.New().ServeHTTP(w, r)
 	return w
 }
 
@@ -107,7 +107,7 @@ func TestOthers(t *testing.T) {
 		status       int
 	}{
 		{"HEAD", "/", http.StatusOK}, {"POST", "/", http.StatusMethodNotAllowed}, {"GET", "/index.html", http.StatusNotFound},
-		{"GET", "/app.js", http.StatusNotFound}, {"GET", "/../web.go", http.StatusNotFound}, {"GET", "//", http.StatusNotFound},
+		{"GET", "/app.js", http.StatusNotFound}, {"GET", "/../page.go", http.StatusNotFound}, {"GET", "//", http.StatusNotFound},
 	} {
 		w := ask(t, c.method, c.path)
 		if w.Code != c.status || c.method == "HEAD" && w.Body.Len() > 0 {
@@ -119,7 +119,7 @@ func TestOthers(t *testing.T) {
 			t.Errorf("Accept-Encoding %q: %q", accept, got)
 		}
 	}
-	if p := web.New(); !p.Has("/") || p.Has("/api/v1/senders") {
+	if p := page.New(); !p.Has("/") || p.Has("/api/v1/senders") {
 		t.Error("it does not know what it has")
 	}
 }
