@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -177,6 +178,22 @@ func (p *page) untilText(text string) {
 func (p *page) keys(keys string, options ...chromedp.KeyOption) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(keys, options...))
+}
+
+// slash presses the key / as a keyboard does: whoever takes the key takes the character as well.
+func (p *page) slash() {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		press := input.DispatchKeyEventParams{
+			Type: input.DispatchKeyEventTypeKeyDown, Text: "/", UnmodifiedText: "/", Code: "Slash", Key: "/", WindowsVirtualKeyCode: 191,
+		}
+		if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, press); err != nil {
+			return err
+		}
+		press.Type, press.Text, press.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
+		_, err := cdp.Call(ctx, t, input.DispatchKeyEvent, press)
+		return err
+	}))
 }
 
 func (p *page) key(key string) {
