@@ -34,7 +34,7 @@ type page struct {
 func TestEvents(t *testing.T) {
 	h := newHouse(t, true, Options{})
 	h.do("POST", "/api/v1/senders/kitchen/events/temperature", "21.5", 204, nil)
-	h.do("POST", "/api/v1/senders/kitchen/events/temperature?time=2001-01-01T10:00:00Z", "20.5", 422, nil)
+	h.do("POST", "/api/v1/senders/attic/events/temperature?time=2001-01-01T10:00:00Z", "20.5", 422, nil)
 	h.do("POST", "/api/v1/senders/kitchen/events/temperature", "22.5", 204, nil)
 	h.do("POST", "/api/v1/senders/kitchen/events/light", `"on"`, 204, nil)
 

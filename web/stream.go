@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -44,6 +45,9 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		f := &feed{w: w, rc: http.NewResponseController(w), session: c, live: l.from == ""}
+		if l.filters() {
+			f.only = l.event
+		}
 		f.run(r.Context())
 		return nil
 	})
@@ -61,7 +65,7 @@ func (l *listener) params() carrier.Object {
 	if l.sender != "" {
 		o[0].Value = l.sender
 	}
-	if l.event != "" {
+	if l.event != "" && !l.filters() {
 		o[1].Value = l.event
 	}
 	switch {
@@ -74,12 +78,19 @@ func (l *listener) params() carrier.Object {
 	}
 }
 
+// filters reports whether the hub tells more than is asked for: it tells of a channel, or of everything, to who asks for an event of
+// any sender.
+func (l *listener) filters() bool {
+	return l.sender == "" && l.event != "" && !strings.HasPrefix(l.event, "#")
+}
+
 // A feed writes what a session hears.
 type feed struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	session *session
-	live    bool // it hears events at once; their places in the journal are known only later
+	only    string // the event that is told, with gaps; empty: all
+	live    bool   // it hears events at once; their places in the journal are known only later
 	out     bytes.Buffer
 	unread  []func(carrier.Reply) // of the events in out
 
@@ -164,6 +175,9 @@ func (f *feed) tell(h heard) {
 	var e event
 	if decode(h.message.Params, &e) != nil {
 		return // the hub tells what can be read
+	}
+	if f.only != "" && e.Event != f.only && e.Event != "#gap" {
+		return
 	}
 	if e.Position != nil && !e.Last && !f.live {
 		f.marked = e.Position.String()
