@@ -148,9 +148,9 @@ func TestRequests(t *testing.T) {
 	h.get("/api/v1/senders/lamp%2F1/history", 501, nil)
 	h.get("/api/v1/events?from=start", 501, nil)
 
-	r, _ := http.NewRequest("POST", h.url+"/api/v1/senders/lamp%2F1/requests/double", strings.NewReader("21"))
+	r, _ := http.NewRequest(http.MethodPost, h.url+"/api/v1/senders/lamp%2F1/requests/double", strings.NewReader("21"))
 	r.Header.Set("Content-Type", "text/plain")
-	if answer, err := h.client.Do(r); err != nil || answer.StatusCode != 415 {
+	if answer, err := h.client.Do(r); err != nil || answer.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("text is taken: %v, %v", answer, err)
 	} else {
 		_ = answer.Body.Close()
@@ -161,7 +161,7 @@ func TestRequests(t *testing.T) {
 func TestPaths(t *testing.T) {
 	h := newHouse(t, false, Options{Version: "1.2"})
 	for path, want := range map[string]int{
-		"/nothing": 404, "/api": 404, "/api/v2/senders": 404, "/-/nothing": 404, "/metrics": 501, "/api/v1/socket": 426, "/api/v1/ports": 501,
+		"/nothing": 404, "/api": 404, "/api/v2/senders": 404, "/-/nothing": 404, "/metrics": 501, "/api/v1/socket": 426, "/api/v1/ports": 200,
 		"/api/v1/senders?limit=0": 400, "/api/v1/senders?limit=x": 400, "/api/v1/senders?limit=9999": 400, "/api/v1/senders?limt=1": 400,
 		"/api/v1/senders?after=": 400, "/api/v1/senders?after=a&after=b": 400, "/api/v1/senders?after=%ff": 400, "/api/v1/senders/%00": 400,
 		"/api/v1/senders/nobody": 404, "/api/v1/events?policy=disconnect": 400, "/api/v1/events?after=x": 400, "/api/v1/events?last=yes": 400,
@@ -172,6 +172,12 @@ func TestPaths(t *testing.T) {
 	head := h.do("POST", "/api/v1/senders", "", 405, nil)
 	if head.Get("Allow") != "GET" {
 		t.Errorf("allowed: %v", head)
+	}
+	for _, path := range []string{"/api/v1/events", "/api/v1/senders", "/metrics", "/"} {
+		answer, err := h.client.Head(h.url + path)
+		if err != nil || answer.Header.Get("Content-Type") == "" {
+			t.Errorf("the head of %s: %v, %v", path, answer, err)
+		}
 	}
 	h.do("DELETE", "/api/v1/senders/a/events/b", "", 405, nil)
 	h.do("PUT", "/", "", 405, nil)
@@ -212,7 +218,7 @@ func TestManySenders(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	var text string
-	r, _ := http.NewRequest("GET", h.url, nil)
+	r, _ := http.NewRequest(http.MethodGet, h.url, nil)
 	r.Header.Set("Accept", "text/html")
 	answer, err := h.client.Do(r)
 	if err != nil {
@@ -221,7 +227,7 @@ func TestManySenders(t *testing.T) {
 	defer answer.Body.Close()
 	b := make([]byte, 1<<20)
 	n, _ := answer.Body.Read(b)
-	if text = string(b[:n]); len(text) > 200<<10 || answer.StatusCode != 200 {
+	if text = string(b[:n]); len(text) > 200<<10 || answer.StatusCode != http.StatusOK {
 		t.Errorf("the overview has %d bytes", len(text))
 	}
 }
@@ -241,7 +247,7 @@ func TestBefore(t *testing.T) {
 func TestOverview(t *testing.T) {
 	h := newHouse(t, true, Options{Version: "<v>"})
 	h.do("POST", "/api/v1/senders/"+url.PathEscape("<script>alert(1)</script>")+"/events/"+url.PathEscape(`"><img src=x>`), `"<b onclick='x'>&"`, 204, nil)
-	r, _ := http.NewRequest("GET", h.url+"/", nil)
+	r, _ := http.NewRequest(http.MethodGet, h.url+"/", nil)
 	r.Header.Set("Accept", "text/html,*/*")
 	answer, err := h.client.Do(r)
 	if err != nil {

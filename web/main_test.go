@@ -41,7 +41,11 @@ func newHouse(t testing.TB, keep bool, o Options) *house {
 	h := &house{t: t, local: local.NewHub(local.Options{})}
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	h.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
-	options := hub.ServerOptions{Grace: 100 * time.Millisecond}
+	options := hub.ServerOptions{Grace: 100 * time.Millisecond, Methods: map[string]hub.Method{
+		"list_ports": func(context.Context, carrier.Value) (any, error) {
+			return []map[string]string{{"port": "/dev/ttyUSB0", "state": "absent"}}, nil
+		},
+	}}
 	if keep {
 		j, err := journal.Open(t.TempDir(), journal.Options{})
 		if err != nil {
@@ -95,7 +99,7 @@ func (h *house) do(method, path, body string, want int, into any) http.Header {
 		h.t.Fatalf("%s %s: %s, not %d; %v: %s", method, path, answer.Status, want, err, text)
 	}
 	if want >= 400 {
-		var p Problem
+		var p problemError
 		if json.Unmarshal(text, &p) != nil || p.Status != want || p.Cause == "" || p.Detail == "" ||
 			answer.Header.Get("Content-Type") != "application/problem+json" {
 			h.t.Errorf("%s %s: not a problem: %s", method, path, text)
@@ -157,7 +161,7 @@ type listening struct {
 // listen opens a stream.
 func (h *house) listen(query, lastID string) *listening {
 	h.t.Helper()
-	r, err := http.NewRequestWithContext(h.t.Context(), "GET", h.url+"/api/v1/events"+query, nil)
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, h.url+"/api/v1/events"+query, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -170,7 +174,7 @@ func (h *house) listen(query, lastID string) *listening {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" {
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
 		h.t.Fatalf("%s: %s", query, answer.Status)
 	}
 	l := &listening{h: h, body: answer.Body, lines: bufio.NewScanner(answer.Body)}

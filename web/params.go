@@ -18,7 +18,7 @@ type params struct {
 	r     *http.Request
 	query url.Values
 	known []string
-	err   *Problem
+	err   *problemError
 }
 
 func newParams(r *http.Request) *params {

@@ -13,6 +13,8 @@ import (
 	"sighub/carrier"
 )
 
+const eventStream = "text/event-stream"
+
 const (
 	aliveEvery  = 15 * time.Second // so that proxies, and both ends, know that the other end is there
 	readWithin  = 30 * time.Second // for what was written
@@ -38,6 +40,10 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := p.end(); err != nil {
 		return err
+	}
+	if r.Method == http.MethodHead { // who asks for the head alone would wait for the end of a body
+		w.Header().Set("Content-Type", eventStream)
+		return nil
 	}
 	return s.within(r, func(c *session) error {
 		c.dirty = true
@@ -101,7 +107,7 @@ type feed struct {
 // run writes until who reads has gone, or the hub ends.
 func (f *feed) run(ctx context.Context) {
 	h := f.w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", eventStream)
 	h.Set("X-Accel-Buffering", "no") // proxies should not wait for more
 	_ = f.rc.SetReadDeadline(time.Time{})
 	f.out.WriteString("retry: " + strconv.Itoa(reconnectIn) + "\n\n")

@@ -311,7 +311,9 @@ func TestOnePort(t *testing.T) {
 			t.Errorf("%s: not connected", name)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	transport := &http.Transport{TLSClientConfig: pinned(pin)}
 	defer transport.CloseIdleConnections()
@@ -322,7 +324,7 @@ func TestOnePort(t *testing.T) {
 			continue
 		}
 		_ = r.Body.Close()
-		if r.StatusCode != 200 || r.ProtoMajor != 1 {
+		if r.StatusCode != http.StatusOK || r.ProtoMajor != 1 {
 			t.Errorf("%s: %s %s", url, r.Proto, r.Status)
 		}
 	}
