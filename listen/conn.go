@@ -59,6 +59,11 @@ type Conn interface {
 	// [os.ErrDeadlineExceeded], and nothing more can be written.
 	WriteWithin(b []byte, idle time.Duration, end time.Time) error
 
+	// TryWrite writes what the system takes of b without waiting: n bytes. all reports whether nothing is left to be sent, neither of
+	// b nor of what TLS made of it. If something is, WriteWithin must follow, with the rest of b, which may be nothing. Where no system
+	// can be asked, nothing is taken. No other write may go on meanwhile.
+	TryWrite(b []byte) (n int, all bool, err error)
+
 	// CloseWrite says that nothing more follows.
 	CloseWrite() error
 
@@ -99,8 +104,9 @@ var (
 type conn struct {
 	net.Conn // what its protocol reads and writes: a peeker over what is below, or over TLS
 	socket   net.Conn
-	raw      syscall.Conn // nil over TLS
-	tls      *steady.TLS  // nil in clear text
+	try      func([]byte) (int, error) // at the socket; nil: not available
+	raw      syscall.Conn              // nil over TLS
+	tls      *steady.TLS               // nil in clear text
 	server   *Server
 	socketAt *socket
 	peer     Peer
@@ -128,6 +134,22 @@ func (c *conn) WriteWithin(b []byte, idle time.Duration, end time.Time) error {
 	}
 	_, err := steady.Write(c.socket, b, idle, end)
 	return err
+}
+
+// TryWrite implements [Conn].
+func (c *conn) TryWrite(b []byte) (n int, all bool, err error) {
+	if c.tls != nil {
+		return c.tls.TryWrite(b)
+	}
+	return tryWrite(c.try, b)
+}
+
+func tryWrite(try func([]byte) (int, error), b []byte) (n int, all bool, err error) {
+	if try == nil {
+		return 0, false, nil
+	}
+	n, err = try(b)
+	return n, n == len(b) && err == nil, err
 }
 
 // Write implements [net.Conn].
@@ -221,12 +243,8 @@ func abort(nc net.Conn) {
 	_ = nc.Close() // nobody is left to be told
 }
 
-// end closes the connection of a stranger, for a reason that its protocol is told.
-func (c *conn) end(why error) {
-	c.why.CompareAndSwap(nil, &why)
-	c.server.door.leave(c)
-	_ = c.socket.Close() // it may be closed already
-}
+// end closes the connection of a stranger that was evicted.
+func (c *conn) end() { _ = c.socket.Close() } // it may be closed already
 
 // A bounded is what is below everything else of a conn. It bounds what is read from a stranger.
 type bounded struct {

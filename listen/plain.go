@@ -20,6 +20,7 @@ func Plain(nc net.Conn) Conn {
 		p.tls, p.socket = over, over.Below()
 	} else {
 		p.raw, _ = nc.(syscall.Conn)
+		p.try = steady.Try(nc)
 	}
 	return p
 }
@@ -29,6 +30,7 @@ type plain struct {
 	peer Peer
 	tls  *steady.TLS
 	raw  syscall.Conn
+	try  func([]byte) (int, error) // at the socket; nil: not available
 
 	socket net.Conn // below TLS
 }
@@ -43,6 +45,13 @@ func (p *plain) Unacknowledged() bool { return unacknowledged(p.socket) }
 
 func (p *plain) KeepAlive(idle net.KeepAliveConfig, sent time.Duration) bool {
 	return watch(p.socket, idle, sent)
+}
+
+func (p *plain) TryWrite(b []byte) (n int, all bool, err error) {
+	if p.tls != nil {
+		return p.tls.TryWrite(b)
+	}
+	return tryWrite(p.try, b)
 }
 
 func (p *plain) WriteWithin(b []byte, idle time.Duration, end time.Time) error {

@@ -82,7 +82,7 @@ func (c *conn) startTLS() error {
 		},
 	}
 	below := c.Conn
-	over := steady.NewTLS(below, func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) })
+	over := steady.NewTLS(below, c.socket, func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) })
 	if err := over.Handshake(); err != nil {
 		return fmt.Errorf("%w: %w", errTLS, err)
 	}

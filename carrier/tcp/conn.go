@@ -87,7 +87,6 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}
-	c.writer.try = tryWriter(nc)
 	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }
@@ -227,6 +226,7 @@ func (c *conn) linger() {
 	}
 	// Many may wait here, so they have no buffers while nothing comes.
 	r := c.newReader()
+	r.known()
 	defer r.release()
 	for left := 1 << 20; left > 0; { // until the peer closes, too
 		data, err := r.read()

@@ -84,7 +84,7 @@ func (t *target) dial(ctx context.Context) (listen.Conn, error) {
 	if host, _, err := net.SplitHostPort(t.where); err == nil && name == "" {
 		name = host
 	}
-	over := steady.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tls.config(name)) })
+	over := steady.NewTLS(nc, nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tls.config(name)) })
 	if err := over.HandshakeContext(ctx); err != nil {
 		_ = nc.Close() // the other error matters
 		return nil, fmt.Errorf("%w with %s: %w: %s", ErrTLS, t.shown, err, tlsHint(err))

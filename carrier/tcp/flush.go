@@ -18,7 +18,7 @@ func (w *writer) FlushNow() {
 		w.mu.Unlock()
 		return
 	}
-	if w.try == nil || w.pace != nil {
+	if w.pace != nil {
 		w.start()
 		w.mu.Unlock()
 		return
@@ -36,8 +36,8 @@ func (w *writer) writeNow() {
 		w.buffers.put(out)
 		return
 	}
-	n, err := w.try(*out)
-	if err != nil || n < len(*out) {
+	n, all, err := w.nc.TryWrite(*out)
+	if err != nil || !all {
 		go w.goOn(out, n, replies, err)
 		return
 	}
@@ -87,7 +87,7 @@ func (w *writer) unlockAndWrite(with *carrier.Together) {
 	switch {
 	case w.running.Load() || w.idle() || with.Join(w):
 		w.mu.Unlock()
-	case w.connecting && w.try != nil && w.pace == nil:
+	case w.connecting && w.pace == nil:
 		// Callers wait for answers, each on a goroutine of its own. Those that are about to put something do so first.
 		w.running.Store(true)
 		w.mu.Unlock()

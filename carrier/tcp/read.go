@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	smallRead = 4 << 10  // the usual buffer
+	firstRead = 512      // the buffer for a stranger, who may say nothing for long
+	smallRead = 4 << 10  // the usual one
 	largeRead = 64 << 10 // used while small ones are filled
 )
 
@@ -26,6 +27,7 @@ type reader struct {
 	large *bufferPool // of largeRead bytes
 	buf   *[]byte     // nil: none is lent
 	more  bool        // the next one shall be large
+	first bool        // the peer is a stranger
 
 	account *carrier.Account // of large ones
 }
@@ -46,7 +48,12 @@ func (r *reader) read() (data []byte, err error) {
 
 // lend returns a buffer.
 func (r *reader) lend() []byte {
-	if r.buf == nil {
+	switch {
+	case r.buf != nil:
+	case r.first:
+		b := make([]byte, firstRead)
+		r.buf = &b
+	default:
 		pool, size := r.small, smallRead
 		if r.more && r.account.Take(largeRead) == nil {
 			pool, size = r.large, largeRead
@@ -62,6 +69,7 @@ func (r *reader) release() {
 	switch {
 	case r.buf == nil:
 		return
+	case len(*r.buf) == firstRead:
 	case len(*r.buf) == largeRead:
 		r.large.put(r.buf)
 		r.account.Give(largeRead)
@@ -80,7 +88,17 @@ func (r *reader) enlarge(more bool) {
 }
 
 func (c *conn) newReader() *reader {
-	return &reader{nc: c.nc, small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account}
+	r := &reader{nc: c.nc, small: &c.peers.smallReads, large: &c.peers.largeReads, account: c.account, first: true}
+	if !c.accepted {
+		r.known()
+	}
+	return r
+}
+
+// known notes that the peer is no stranger any more.
+func (r *reader) known() {
+	r.release()
+	r.first, r.raw = false, newRawReader(r.nc)
 }
 
 // read reads until the connection ends, and returns why it did.
@@ -88,8 +106,8 @@ func (c *conn) read() error {
 	r := c.newReader()
 	defer r.release()
 	for !c.closing.Load() {
-		if r.raw == nil && (c.client != 0 || !c.accepted) {
-			r.raw = newRawReader(c.nc)
+		if r.first && c.client != 0 {
+			r.known()
 		}
 		c.setDeadline()
 		data, err := r.read()

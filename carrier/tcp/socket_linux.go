@@ -21,25 +21,6 @@ func rawConn(nc listen.Conn) syscall.RawConn {
 	return nil
 }
 
-// tryWriter returns a function that writes what the system takes without waiting; nil where that cannot be had. The function
-// returns only errors of the system, which tells each of them once. Others are met again by whoever writes next.
-func tryWriter(nc listen.Conn) func([]byte) (int, error) {
-	raw := rawConn(nc)
-	if raw == nil {
-		return nil
-	}
-	return func(b []byte) (n int, err error) {
-		_ = raw.Write(func(fd uintptr) bool {
-			n, err = unix.Write(int(fd), b)
-			return true // whatever came of it: no waiting
-		})
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			err = nil
-		}
-		return max(n, 0), err
-	}
-}
-
 // A rawReader waits until something can be read, and only then borrows a buffer for it.
 type rawReader struct {
 	raw syscall.RawConn

@@ -4,8 +4,6 @@ package tcp
 
 import "sighub/listen"
 
-func tryWriter(listen.Conn) func([]byte) (int, error) { return nil }
-
 // A rawReader is not available.
 type rawReader struct{}
 

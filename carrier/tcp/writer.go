@@ -27,9 +27,8 @@ type writer struct {
 	connecting bool // this is the end that connects
 	timeout    time.Duration
 	buffers    *bufferPool
-	failed     func(error)               // called once with the error of a failed write, without a lock held
-	sent       func(id uint64)           // called before a message is written to a legacy peer
-	try        func([]byte) (int, error) // writes what it can without waiting; nil: not available
+	failed     func(error)     // called once with the error of a failed write, without a lock held
+	sent       func(id uint64) // called before a message is written to a legacy peer
 
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do

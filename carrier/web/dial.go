@@ -103,7 +103,7 @@ func (d Dialer) secure(ctx context.Context, nc net.Conn, addr string) (net.Conn,
 		config.ServerName, _, _ = net.SplitHostPort(addr)
 	}
 	config.NextProtos = []string{ALPN}
-	over := steady.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) })
+	over := steady.NewTLS(nc, nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) })
 	if err := over.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS has failed: %w", err)
 	}

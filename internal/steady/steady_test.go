@@ -39,7 +39,7 @@ func pair(t *testing.T) (near *TLS, far *tls.Conn, below net.Conn) {
 	t.Helper()
 	a, b := net.Pipe()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}, SessionTicketsDisabled: true, MinVersion: tls.VersionTLS13}
-	near = NewTLS(a, func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) })
+	near = NewTLS(a, a, func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) })
 	far = tls.Client(b, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}) //nolint:gosec // the other end is the test's own
 	done := make(chan error, 1)
 	go func() { done <- near.Handshake() }()
