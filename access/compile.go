@@ -42,12 +42,25 @@ func (c *compiler) bind(section, who string, roles []string, place string) *bind
 // identities binds those whom the hub knows. What the file says of one counts instead of what it was given when it was paired.
 func (c *compiler) identities(members []Member) {
 	r, p := c.policy.rules, c.policy
-	for _, b := range r.identities {
-		p.named[b.who] = c.bind(inIdentities, b.who, b.roles, r.at(b.line))
-	}
 	known := make(map[string]bool, len(members))
 	for _, m := range members {
-		known[m.Name] = true
+		known[m.Name] = !m.Gone
+	}
+	for _, b := range r.identities {
+		bound := c.bind(inIdentities, b.who, b.roles, r.at(b.line))
+		if bound.idle = !known[b.who]; bound.idle { // else it would have these roles even after it was revoked
+			c.warn(b.line, "the hub knows no key, token or password of %s: nobody can come under this name", b.who)
+			continue
+		}
+		p.named[b.who] = bound
+	}
+	for _, m := range members {
+		for _, uid := range m.Revoked {
+			p.devices[uid] = nil
+		}
+		if m.Gone {
+			continue
+		}
 		b := p.named[m.Name]
 		if b == nil {
 			for _, role := range m.Roles {
@@ -60,11 +73,6 @@ func (c *compiler) identities(members []Member) {
 		}
 		for _, uid := range m.Devices {
 			p.devices[uid] = b
-		}
-	}
-	for _, b := range r.identities {
-		if !known[b.who] {
-			c.warn(b.line, "the hub knows no key, token or password of %s: nobody can come under this name", b.who)
 		}
 	}
 }
@@ -89,7 +97,7 @@ func (c *compiler) system(dir Directory) {
 	for _, b := range r.users {
 		id, ok := number(b, "user", dir.UserID)
 		bound := c.bind(inUsers, b.who, b.roles, r.at(b.line))
-		bound.id = id
+		bound.id, bound.idle = id, true
 		if !ok {
 			bound.id = nobodyID
 			continue
@@ -98,6 +106,7 @@ func (c *compiler) system(dir Directory) {
 			c.warn(b.line, "%s and %s are the same user: %s counts", other.who, b.who, other.place)
 			continue
 		}
+		bound.idle = false
 		p.users[id] = bound
 	}
 	if p.users[0] == nil {
@@ -106,7 +115,7 @@ func (c *compiler) system(dir Directory) {
 	for _, b := range r.groups {
 		id, ok := number(b, "group", dir.GroupID)
 		bound := c.bind(inGroups, b.who, b.roles, r.at(b.line))
-		bound.id = id
+		bound.id, bound.idle = id, !ok
 		if !ok {
 			bound.id = nobodyID
 			continue

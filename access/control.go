@@ -83,9 +83,7 @@ func (c *Control) members() (list []Member) {
 		return nil
 	}
 	for _, id := range c.o.Store.List() {
-		if id.Active() {
-			list = append(list, Member{Name: id.Name, Roles: id.Roles, Devices: id.Devices()})
-		}
+		list = append(list, Member{Name: id.Name, Roles: id.Roles, Devices: id.Devices(), Gone: !id.Active(), Revoked: id.RevokedDevices()})
 	}
 	return list
 }
@@ -161,10 +159,17 @@ func (c *Control) Pending() string {
 // it cannot be written. what says for the audit what is done.
 func (c *Control) Change(by Actor, what string, f func(*identities.Store) error) error {
 	if c.o.Store == nil {
-		return errors.New("access: this hub keeps no identities: give it a state folder")
+		return errNoStore
 	}
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
+	return c.change(by, what, f)
+}
+
+var errNoStore = errors.New("access: this hub keeps no identities: give it a state folder")
+
+// change is Change for who has the turn.
+func (c *Control) change(by Actor, what string, f func(*identities.Store) error) error {
 	err := f(c.o.Store)
 	detail := what
 	if in := c.inForce.Load(); in.rules != nil {
@@ -185,9 +190,12 @@ func (c *Control) Change(by Actor, what string, f func(*identities.Store) error)
 	return err
 }
 
-// Revoke revokes an identity, or one credential of it, if id is not empty.
+// Revoke revokes an identity, or one credential of it, if id is not empty. With the identity goes an invitation to its name.
 func (c *Control) Revoke(by Actor, name, id string) (n int, err error) {
 	err = c.Change(by, "revoke "+strings.TrimSpace(name+" "+id), func(s *identities.Store) error {
+		if id == "" { // also who was not paired yet
+			c.pairings.Cancel(name)
+		}
 		n, err = s.Revoke(name, id)
 		return err
 	})
@@ -217,10 +225,13 @@ func (c *Control) invite(address string, hubKey [32]byte, g pairing.Grant) (*pai
 		}
 	}
 	if c.o.Store == nil {
-		return nil, errors.New("access: this hub keeps no identities: give it a state folder")
+		return nil, errNoStore
 	}
 	if id, ok := c.o.Store.Find(g.Name); len(g.Roles) == 0 && (!ok || !id.Active()) {
 		return nil, fmt.Errorf("nobody is called %s: say which role to give: %s", g.Name, yamlfile.OrList(rules.Roles()))
+	}
+	if err := c.o.Store.CheckNew(g.Name, g.Roles); err != nil { // else nobody could use the invitation
+		return nil, err
 	}
 	return c.pairings.Start(address, hubKey, g)
 }
@@ -237,12 +248,14 @@ func (c *Control) Pair(_ context.Context, p Peer, id pairing.ID, proof pairing.P
 	if wait > 0 {
 		return "", c.refuse(p, audit.Pairing, "", slow(wait))
 	}
+	c.turn <- struct{}{} // so that no revocation comes between
+	defer func() { <-c.turn }()
 	g, err := c.pairings.Try(id, proof, hubKey, p.Key)
 	if err != nil {
 		return "", c.refuse(p, audit.Pairing, "", &LoginError{Public: "this invitation is not valid, or not any more: ask for another one", Cause: pairCause(err), Err: err})
 	}
 	at.Succeeded()
-	err = c.Change(Actor{Who: g.Name, From: p.from()}, "pair "+g.Name, func(s *identities.Store) error { return s.AddKey(g.Name, g.Roles, p.Key, label) })
+	err = c.change(Actor{Who: g.Name, From: p.from()}, "pair "+g.Name, func(s *identities.Store) error { return s.AddKey(g.Name, g.Roles, p.Key, label) })
 	if err != nil {
 		return "", c.refuse(p, audit.Pairing, g.Name, &LoginError{Public: "the hub could not keep the key: its owner finds the reason in its log; then ask for another invitation", Cause: "store", Err: err})
 	}

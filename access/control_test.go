@@ -182,6 +182,60 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestRevokedForGood: who is revoked has nothing any more, also if a line of the file or the default for devices would give something; an
+// invitation to the same name is over; and a pairing that begins anew brings back what the file says.
+func TestRevokedForGood(t *testing.T) {
+	s, err := newSite(t, "identities: {alice: operator}\n")
+	must(t, err)
+	must(t, s.Change(root, "add", func(st *identities.Store) error { return st.AddDevice("node", []string{"viewer"}, "30:AE") }))
+	if ok, _ := s.Policy().May("alice", verb.Request, "pump", "on"); !ok {
+		t.Fatal("the line of the file has no effect")
+	}
+	in, err := s.Invite(root, "pi:3000", hubKey, pairing.Grant{Name: "alice", Roles: []string{"viewer"}})
+	must(t, err)
+	for _, name := range []string{"alice", "node"} {
+		if _, err := s.Revoke(root, name, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, identity := range []string{"alice", "node", Device("30:AE")} {
+		if s.Policy().Known(identity) {
+			t.Errorf("%s is known", identity)
+		}
+	}
+	if !s.Policy().Known(Device("30:AF")) {
+		t.Error("no other device is let in")
+	}
+	e := s.Policy().Explain("alice", verb.Listen, "light", "lux")
+	if want := "alice may not listen to lux of light: it has its roles (operator) by " + s.file + ":1, but the hub knows no key, token or password of it"; e.String() != want {
+		t.Errorf("%s, want %s", e, want)
+	}
+	guest := Peer{Addr: home.Addr, Secure: true, Key: [32]byte{2}}
+	join := func(in *pairing.Invitation) error {
+		proof, err := in.Proof(hubKey, guest.Key)
+		must(t, err)
+		_, err = s.Pair(t.Context(), guest, in.ID(), proof, hubKey, "")
+		return err
+	}
+	if join(in) == nil {
+		t.Error("an invitation from before the revocation lets her in")
+	}
+	in, err = s.Invite(root, "pi:3000", hubKey, pairing.Grant{Name: "alice", Roles: []string{"viewer"}})
+	must(t, err)
+	must(t, join(in))
+	if ok, _ := s.Policy().May("alice", verb.Request, "pump", "on"); !ok {
+		t.Error("the line of the file has no effect any more")
+	}
+	if _, err := s.Invite(root, "pi:3000", hubKey, pairing.Grant{Name: "alice", Roles: []string{"admin"}}); err == nil || !strings.Contains(err.Error(), "has the role viewer already") {
+		t.Errorf("an invitation that nobody can use: %v", err)
+	}
+	for _, r := range s.records() {
+		if r.Event == audit.Policy && strings.HasPrefix(r.Detail, "revoke alice") && !strings.Contains(r.Detail, "alice loses listen all, request all") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // TestReload: a fault keeps the old policy; a change is told before it is in force, and who gains and loses what.
 func TestReload(t *testing.T) {
 	s, err := newSite(t, siteRules)

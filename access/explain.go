@@ -21,6 +21,7 @@ type Explanation struct {
 	Roles []string `json:"roles,omitempty"` // of the identity
 	Place string   `json:"place,omitempty"` // where the identity has its roles from
 	Own   bool     `json:"own,omitempty"`   // it is an event of the hub, which nobody may trigger
+	Idle  bool     `json:"idle,omitempty"`  // the roles are those of an identity that the hub does not know, or that was revoked
 	Near  []string `json:"near,omitempty"`  // what the identity may do with the same verb
 }
 
@@ -32,6 +33,9 @@ func (p *Policy) Explain(identity string, v verb.Verb, sender, name string) Expl
 	e := Explanation{Identity: identity, Verb: v.String(), Sender: sender, Name: name, Own: v == verb.Trigger && isOwn(name)}
 	b := p.find(identity)
 	if b == nil {
+		if b = p.idle(identity); b != nil {
+			e.Roles, e.Place, e.Idle = b.roles, b.place, true
+		}
 		return e
 	}
 	e.Roles, e.Place = b.roles, b.place
@@ -50,6 +54,19 @@ func (p *Policy) Explain(identity string, v verb.Verb, sender, name string) Expl
 		}
 	}
 	return e
+}
+
+// idle returns what the file says of an identity that the hub does not know; nil: nothing.
+func (p *Policy) idle(identity string) *binding {
+	if p == nil {
+		return nil
+	}
+	for _, b := range p.all {
+		if b.idle && b.section == inIdentities && b.who == identity {
+			return b
+		}
+	}
+	return nil
 }
 
 // words returns what an allowance is for.
@@ -77,6 +94,8 @@ func (e Explanation) String() string {
 		fmt.Fprintf(&b, ": %s, with the role %s", e.Rule, e.Role)
 	case e.Own:
 		fmt.Fprintf(&b, ": %s is an event of the hub itself", e.Name)
+	case e.Idle:
+		fmt.Fprintf(&b, ": it has its roles (%s) by %s, but the hub knows no key, token or password of it", strings.Join(e.Roles, ", "), e.Place)
 	case e.Place == "":
 		b.WriteString(": nothing binds it to a role")
 	case len(e.Roles) == 0:

@@ -278,6 +278,10 @@ func sample(section string) string {
 // parsePrefix reads an address, or a prefix, which stands for all addresses that begin with it.
 func parsePrefix(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
+		const mapped = 96 // bits before an IPv4 address that is written as one of IPv6
+		if p.Addr().Is4In6() && p.Bits() >= mapped {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+		}
 		return p.Masked(), nil
 	}
 	a, err := netip.ParseAddr(text)

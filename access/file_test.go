@@ -87,6 +87,7 @@ groups:
 addresses:
   192.168.1.40: sender
   2001:db8::/64: viewer
+  "::ffff:10.1.0.0/112": viewer
 `, Member{Name: "alice"}, Member{Name: "bob"}, Member{Name: "carol"})
 	for _, test := range []struct {
 		who    string
@@ -109,6 +110,8 @@ addresses:
 		{Device("x"), verb.Add, "a", "", ""},
 		{"address:192.168.1.40", verb.Add, "a", "", "access.yaml:14 (sender)"},
 		{"address:2001:db8::5", verb.Listen, "a", "b", "access.yaml:15 (viewer)"},
+		{"address:10.1.2.3", verb.Listen, "a", "b", "access.yaml:16 (viewer)"},
+		{"address:10.2.2.3", verb.Listen, "a", "b", ""},
 	} {
 		if ok, rule := p.May(test.who, test.v, test.sender, test.name); rule != test.want || ok != (test.want != "") {
 			t.Errorf("%s %s %s %s: %v by %q, want %q", test.who, test.v, test.sender, test.name, ok, rule, test.want)

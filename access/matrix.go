@@ -87,6 +87,12 @@ func (p *Policy) Diff(next *Policy) []Change {
 	var changes []Change
 	for _, key := range order {
 		a, b := was[key], is[key]
+		switch {
+		case a == nil:
+			a = p.wider(b)
+		case b == nil:
+			b = next.wider(a)
+		}
 		c := Change{Gains: missing(a, b), Loses: missing(b, a)}
 		if len(c.Gains)+len(c.Loses) == 0 {
 			continue
@@ -103,7 +109,21 @@ func rank(key string) int {
 	return slices.Index([]string{inIdentities, inUsers, inGroups, inAddresses, inDevices}, section)
 }
 
-// bindings returns the bindings by section and name.
+// wider returns what addresses have where they have no line of their own: that of the longest prefix that has all of them. It
+// returns nil for what is no address.
+func (p *Policy) wider(b *binding) *binding {
+	if p == nil || b.section != inAddresses {
+		return nil
+	}
+	for _, other := range p.prefixes {
+		if other.prefix.Bits() <= b.prefix.Bits() && other.prefix.Contains(b.prefix.Addr()) {
+			return other
+		}
+	}
+	return nil
+}
+
+// bindings returns the bindings that somebody has, by section and name.
 func (p *Policy) bindings() map[string]*binding {
 	found := make(map[string]*binding)
 	if p == nil {
@@ -111,7 +131,7 @@ func (p *Policy) bindings() map[string]*binding {
 	}
 	for _, b := range p.all {
 		key := b.section + " " + b.who
-		if found[key] == nil {
+		if found[key] == nil && !b.idle {
 			found[key] = b
 		}
 	}

@@ -17,6 +17,8 @@ type Member struct {
 	Name    string
 	Roles   []string
 	Devices []string // uids
+	Gone    bool     // all was revoked: nobody comes under this name any more
+	Revoked []string // uids of devices that were revoked
 }
 
 // A Policy decides. It never changes; its methods may be called from any goroutine. The zero Policy, and nil, deny everything.
@@ -25,9 +27,9 @@ type Policy struct {
 
 	named     map[string]*binding
 	users     map[int]*binding
-	groups    []*binding // in the order of the file
-	prefixes  []*binding // the longest first
-	devices   map[string]*binding
+	groups    []*binding          // in the order of the file
+	prefixes  []*binding          // the longest first
+	devices   map[string]*binding // nil: the device was revoked
 	anyDevice *binding
 
 	all     []*binding // in the order in which people read them
@@ -46,6 +48,7 @@ type binding struct {
 	id      int    // of a user or a group
 	prefix  netip.Prefix
 	grant   *grant
+	idle    bool // nobody has it: the hub, or the machine, does not know who it is for
 }
 
 // A grant is what roles allow together.
@@ -184,7 +187,7 @@ func (p *Policy) find(identity string) *binding {
 		return p.findUser(rest)
 	}
 	if uid, ok := strings.CutPrefix(identity, deviceMark); ok {
-		if b := p.devices[uid]; b != nil {
+		if b, known := p.devices[uid]; known {
 			return b
 		}
 		return p.anyDevice

@@ -23,7 +23,10 @@ func skipCBOR(data []byte, depth int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n == CBORIndefinite && first&31 != 31 && CBORBytes <= major && major <= CBORMap {
+	switch indefinite := first&31 == 31; {
+	case indefinite && (major < CBORBytes || major > CBORMap):
+		return nil, fmt.Errorf("cbor: %#02x cannot stand here", first)
+	case n == CBORIndefinite && !indefinite && CBORBytes <= major && major <= CBORMap:
 		return nil, errCBOREnd // a definite length of 2^64-1
 	}
 	switch major {
@@ -44,12 +47,8 @@ func skipCBOR(data []byte, depth int) ([]byte, error) {
 		}
 		return skipInner(data, major, n, depth-1)
 	case CBORSimple:
-		if first == 0xff || first == 0xf8 && n < 32 {
+		if first == 0xf8 && n < 32 {
 			return nil, fmt.Errorf("cbor: %#02x cannot stand here", first)
-		}
-	default:
-		if n == CBORIndefinite && first&31 == 31 {
-			return nil, fmt.Errorf("cbor: reserved head %#02x", first)
 		}
 	}
 	return data, nil
@@ -62,9 +61,6 @@ func skipInner(data []byte, major byte, n uint64, depth int) ([]byte, error) {
 	case major == CBORMap:
 		each = 2
 	case major == CBORTag:
-		if n == CBORIndefinite {
-			return nil, errors.New("cbor: a tag must have a number")
-		}
 		n = 1
 	}
 	indefinite := n == CBORIndefinite

@@ -24,6 +24,9 @@ func FuzzModelJSON(f *testing.F) {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
 	}
+	for _, number := range []string{"18446744073709551615", "18446744073709551616", "-18446744073709551616", "-18446744073709551617", largest} {
+		f.Add([]byte(strings.Repeat("[", MaxDepth)+number+strings.Repeat("]", MaxDepth)), false)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, legacy bool) {
 		c := JSON
 		if legacy {
@@ -45,13 +48,17 @@ func FuzzModelCBOR(f *testing.F) {
 	for _, seed := range []string{
 		"a2006178f97e00", "bf6174f9463c61688101ff", "c249010000000000000000", "c48221 19086d", "c5822003", "c11a6b080320", "c074323031332d30332d32315432303a30343a30305a",
 		"a201616161316162", "a241410a414214", "d9d9f7 d820 43010203", "3bffffffffffffffff", "1bffffffffffffffff", "f98000", "fa3dcccccd", "f7", "f863", "7f6161 6162ff",
-		"a1d8206178 01", "82c24105c340", "9fff", "5fff", "c1fb41dac200c8400000", "f90001", "fc00", "63eda080", "a13bffffffffffffffff00",
+		"a1d8206178 01", "82c24105c340", "dbffffffffffffffff 01", "a1dbffffffffffffffff 6161 02", "cd82 3030", "d9d9f7 bf6161 01ff",
+		"9fff", "5fff", "c1fb41dac200c8400000", "f90001", "fc00", "63eda080", "a13bffffffffffffffff00",
 	} {
 		data, err := hex.DecodeString(strings.ReplaceAll(seed, " ", ""))
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data)
+	}
+	for _, lists := range []int{MaxDepth - 2, MaxDepth - 1} { // around a decimal fraction, which is a tag and an array
+		f.Add(append(bytes.Repeat([]byte{0x81}, lists), 0xc4, 0x82, 0x20, 0x05))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v := RawValue(CBOR, data)
@@ -61,6 +68,17 @@ func FuzzModelCBOR(f *testing.F) {
 		}
 		if err := cborDec.Wellformed(data); err != nil {
 			t.Fatalf("%x is taken: %v", data, err)
+		}
+		if rest, err := SkipCBOR(data); err != nil || len(rest) > 0 { // a listener reads it in this way
+			t.Fatalf("%x is taken, but %d bytes of it are skipped: %v", data, len(data)-len(rest), err)
+		}
+		items, fields := 0, v.Fields(func(string, Value) error { return nil })
+		err := v.Items(func(Value) error { items++; return nil })
+		if list, ok := a.([]any); ok && data[0]>>5 == CBORArray && (err != nil || items != len(list)) {
+			t.Fatalf("%x has %d items: %d, %v", data, len(list), items, err)
+		}
+		if data[0]>>5 == CBORMap && fields != nil {
+			t.Fatalf("%x is a map: %v", data, fields)
 		}
 		roundTrip(t, v, a)
 	})

@@ -231,8 +231,11 @@ func cborKind(major, first byte) string {
 }
 
 func (k *checker) cborTag(data []byte, tag uint64, depth int) ([]byte, error) {
-	if tag > tagBigfloat {
+	switch {
+	case tag > tagBigfloat:
 		return k.cbor(data, depth)
+	case tag >= tagDecimal && depth == 0: // it holds an array
+		return nil, refuse("nested deeper than %d", MaxDepth)
 	}
 	_, rest, err := cborTagged(tag, data)
 	return rest, err

@@ -40,7 +40,14 @@ func (k *checker) json(c jsonCodec, data []byte, depth int) ([]byte, error) {
 		}
 		return nil, malformed(err)
 	}
-	return rest, checkNumber(data[:len(data)-len(rest)])
+	number := data[:len(data)-len(rest)]
+	if err := checkNumber(number); err != nil {
+		return nil, err
+	}
+	if depth == 0 && isBignum(number) { // in CBOR, a tag is around it
+		return nil, refuse("nested deeper than %d", MaxDepth)
+	}
+	return rest, nil
 }
 
 func malformed(err error) error {
@@ -159,6 +166,16 @@ func jsonKey(quoted []byte) ([]byte, error) {
 
 // isInteger reports whether a number has neither a fraction nor an exponent.
 func isInteger(number []byte) bool { return !bytes.ContainsAny(number, ".eEaI") }
+
+// isBignum reports whether a number is an integer beyond those that CBOR has without a tag: from -2^64 to 2^64-1.
+func isBignum(number []byte) bool {
+	whole, negative := bytes.CutPrefix(number, []byte("-"))
+	most := "18446744073709551615"
+	if negative {
+		most = "18446744073709551616"
+	}
+	return isInteger(number) && (len(whole) > len(most) || len(whole) == len(most) && string(whole) > most)
+}
 
 // The largest integers of maxInteger bytes, and how many digits they have.
 const (

@@ -128,6 +128,7 @@ type policyWorld struct {
 	t       reporter
 	carrier messageCarrier
 	gone    chan carrier.ClientID
+	went    sync.Map
 	handler *carrierHandler
 	tasks   sync.WaitGroup
 	clients carrier.ClientID
@@ -135,8 +136,15 @@ type policyWorld struct {
 
 // Disconnect makes the carrier a carrier.Disconnecter.
 func (w *policyWorld) Disconnect(id carrier.ClientID, cause error) {
-	w.handler.ClientDisconnected(id, cause)
+	w.goes(id, cause)
 	w.gone <- id
+}
+
+// goes has a client go, once.
+func (w *policyWorld) goes(id carrier.ClientID, cause error) {
+	if _, gone := w.went.LoadOrStore(id, true); !gone {
+		w.handler.ClientDisconnected(id, cause)
+	}
 }
 
 type policyCarrier struct {
@@ -224,7 +232,7 @@ func (w *policyWorld) end() {
 	w.t.Helper()
 	for id := range w.clients {
 		if c := w.handler.client(id + 1); c != nil {
-			w.handler.ClientDisconnected(id+1, carrier.ErrClosed)
+			w.goes(id+1, carrier.ErrClosed)
 		}
 	}
 	for _, m := range w.carrier.take() {

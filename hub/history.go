@@ -47,8 +47,14 @@ func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, fmt.Errorf("%w: from: %w", ErrArguments, err)
 	}
 	until, err := past.ReadFrom(a.value("to"), now)
-	if err != nil || until.After != (journal.Position{}) {
+	switch {
+	case err != nil || until.Since.IsZero() && until.Start != journal.FromEnd():
 		return nil, fmt.Errorf("%w: to: it must be a time (RFC 3339), an age such as \"2h\", or \"now\"", ErrArguments)
+	case every.IsNull():
+	case from.Start == journal.FromEnd():
+		from.Since = now
+	case from.Since.IsZero() && from.Start != journal.FromOldest() || !a.value("after").IsNull():
+		return nil, fmt.Errorf("%w: every is for a span of time: from must be a time, an age, \"start\" or \"now\", and after must be missing", ErrArguments)
 	}
 	if err := k.enter(c.ctx); err != nil {
 		return nil, err
@@ -90,18 +96,20 @@ type historyPage struct {
 	size   int
 }
 
-// read reads events until there are enough of them, or time is over. It reads those of all senders, so that it can end at any.
+// read reads events until there are enough of them, or time is over. It reads those of all senders, so that it can end at any. A part
+// of the journal in which nothing is of the time that is asked for may take long as well: so the reader ends between two of its files.
 func (h *historyPage) read(ctx context.Context) (any, error) {
-	began := time.Now()
+	short, stop := context.WithTimeout(ctx, historyTime)
+	defer stop()
 	reader := h.journal.Read(journal.Query{Start: h.from.Start, Until: h.to, Bounded: true})
 	defer reader.Close() //nolint:errcheck // nothing was written
 	var batch [batchSize]journal.Entry
 	for {
-		n, err := reader.Next(ctx, batch[:])
-		if errors.Is(err, io.EOF) {
+		n, err := reader.Next(short, batch[:])
+		switch {
+		case errors.Is(err, io.EOF):
 			return historyAnswer{h.list, nil}, nil
-		}
-		if err != nil {
+		case err != nil && (short.Err() == nil || ctx.Err() != nil):
 			return nil, err
 		}
 		for i := range batch[:n] {
@@ -111,7 +119,7 @@ func (h *historyPage) read(ctx context.Context) (any, error) {
 				return historyAnswer{h.list, &before}, nil
 			}
 		}
-		if time.Since(began) > historyTime {
+		if short.Err() != nil {
 			next := Position(reader.Position())
 			next.Sequence--
 			return historyAnswer{h.list, &next}, nil

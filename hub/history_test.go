@@ -11,6 +11,9 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/journal"
+	"sighub/journal/folder"
+	"sighub/journal/journaltest"
 )
 
 // history collects what History yields.
@@ -144,6 +147,20 @@ func TestBuckets(t *testing.T) {
 				t.Errorf("every %v: %v", every, err)
 			}
 		}
+		for key, bad := range map[string]any{"from": []int{1, 5}, "to": "start", "after": []int{1, 5}} {
+			_, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", key: bad})
+			if !errors.Is(err, hub.ErrArguments) {
+				t.Errorf("%s %v: %v", key, bad, err)
+			}
+		}
+		for _, bad := range []any{"start", []int{0, 0}, []int{1, 5}} {
+			if _, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "to": bad}); !errors.Is(err, hub.ErrArguments) {
+				t.Errorf("to %v: %v", bad, err)
+			}
+		}
+		if v, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", "from": "now"}); err != nil || v.String() != `{"buckets":[],"next":null}` {
+			t.Errorf("from now: %s, %v", v, err)
+		}
 		v, err := r.Call(k.ctx, "history", map[string]any{"sender": "s", "event": "n", "every": "1h", "limit": 2})
 		if err != nil {
 			t.Fatal(err)
@@ -181,5 +198,61 @@ func TestNoJournal(t *testing.T) {
 	}
 	if _, err := r.AddRemoteListener(n.ctx, "s", "n", func(hub.Event) {}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A slowFolder takes its time for each read.
+type slowFolder struct{ folder.Folder }
+
+type slowFile struct{ folder.File }
+
+func (f slowFolder) Open(name string) (folder.File, error) {
+	file, err := f.Folder.Open(name)
+	return slowFile{file}, err
+}
+
+func (f slowFile) ReadAt(p []byte, off int64) (int, error) {
+	time.Sleep(5 * time.Millisecond)
+	return f.File.ReadAt(p, off)
+}
+
+// TestHistoryInParts: a client that asks for a time from which there is nothing does not make the hub read all of a large journal at
+// once; and it comes to the end of it.
+func TestHistoryInParts(t *testing.T) {
+	disk := journaltest.NewFolder(1)
+	j, err := journal.OpenFolder(slowFolder{disk}, journal.Options{Size: 16 << 20, Segment: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 800 { // a clock that was not set is in each frame
+		g := j.NewGroup()
+		for _, at := range []time.Time{time.Unix(1, 0), time.Now()} {
+			g.Add(journal.Event{Topic: journal.Topic{Sender: "s", Event: "n"}, Connection: 1, Seq: uint64(i + 1), Time: at.UnixNano(), Data: make([]byte, 5<<10)})
+		}
+		g.Append(0)
+	}
+	n := serveNetwork(t, hub.ServerOptions{Journal: j})
+	r, leave := n.client(carrier.CBOR)
+	defer leave()
+	if err := j.Sync(n.ctx); err != nil {
+		t.Fatal(err)
+	}
+	before := disk.Reads()
+	params := carrier.Object{{Key: "sender", Value: "s"}, {Key: "from", Value: "1980-01-01T00:00:00Z"}, {Key: "to", Value: "1981-01-01T00:00:00Z"}}
+	pages, most := 0, 0
+	for next := any(nil); pages == 0 || next != nil; pages++ {
+		at := disk.Reads()
+		v, err := r.Call(n.ctx, "history", append(params, carrier.Field{Key: "after", Value: next}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer map[string]any
+		if err := v.Decode(&answer); err != nil || len(answer["events"].([]any)) > 0 {
+			t.Fatal(answer, err)
+		}
+		most, next = max(most, disk.Reads()-at), answer["next"]
+	}
+	if all := disk.Reads() - before; most > 10 || all < 25 || pages < 3 {
+		t.Errorf("%d pages have read %d times, one of them %d times", pages, all, most)
 	}
 }

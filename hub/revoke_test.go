@@ -334,7 +334,7 @@ func TestRevokeSenders(t *testing.T) {
 	if want := []string{"two revoked", "one revoked"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q", reasons)
 	}
-	if r := w.call(c, "signal", `{"info":{"sender":"two","event":"e"},"data":1}`); !errors.Is(r.Err(), carrier.ErrDenied) && !strings.Contains(fmt.Sprint(r.Err()), ErrNotYours.Error()) {
+	if r := w.call(c, "signal", `{"info":{"sender":"two","event":"e"},"data":1}`); r.Status == carrier.StatusDone {
 		t.Error(r.Err())
 	}
 	w.SetPolicy(fakePolicy{{"bob", verb.Listen, "x", "x"}})
@@ -404,7 +404,7 @@ func TestNamesOfDevices(t *testing.T) {
 		w.SetPolicy(fakePolicy(append(append(all("device"), all("ann")...), append(all("zoe"), grant{"zoe", verb.Admin, "", ""})...)))
 		d := device()
 		w.done(d, "add_sender", `{"sender":"light","events":[]}`)
-		w.handler.ClientDisconnected(d.id, carrier.ErrUnplugged)
+		w.goes(d.id, carrier.ErrUnplugged)
 		<-d.left
 		ann := w.connect("ann", new(noteSink))
 		time.Sleep(time.Hour) // in the bubble
@@ -514,4 +514,41 @@ func TestRevokeAmidTraffic(t *testing.T) {
 	}
 	traffic.Wait()
 	w.end()
+}
+
+// TestGapOfDenied: a gap is told to whoever may hear what was lost, whoever tells of it.
+func TestGapOfDenied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+		w := newPolicyWorld(t, ServerOptions{Options: Options{Now: now}})
+		defer w.end()
+		w.SetPolicy(fakePolicy(append(append(all("bob"), all("ann")...), grant{"zoe", verb.Listen, "*", "e"})))
+		ann, zoe := new(noteSink), new(noteSink)
+		w.listen(w.connect("ann", ann), "s", "")
+		w.listen(w.connect("zoe", zoe), "s", "")
+		c := w.connect("bob", new(noteSink))
+		w.done(c, "add_sender", `{"sender":"s","events":["e","f"]}`)
+		synctest.Wait()
+		ann.take()
+		zoe.take()
+		lose := func(event string, told bool) {
+			t.Helper()
+			synctest.Wait()
+			if a, z := len(ann.take()), len(zoe.take()); a != 1 || (z == 1) != told {
+				t.Errorf("of a loss of %q, %d and %d are told", event, a, z)
+			}
+		}
+		for event, told := range map[string]bool{"e": true, "f": false, "unknown": false} {
+			data := `{"info":{"sender":"s","event":%q,"time":"1980-01-01T00:00:00Z"},"data":1}` // a time that is refused
+			if r := w.call(c, "signal", fmt.Sprintf(data, event)); r.Status == carrier.StatusDone {
+				t.Error("it is not refused")
+			}
+			lose(event, told)
+		}
+		c.carrier = reportingCarrier{c.carrier}
+		for event, told := range map[string]bool{"": true, "e": true, "f": false} {
+			w.done(c, "signal", fmt.Sprintf(`{"info":{"sender":"s","event":"#gap"},"data":{"count":1,"event":%q}}`, event))
+			lose(event, told)
+		}
+	})
 }

@@ -297,7 +297,8 @@ func (c *client) find(r *carrier.Route) (*Signal, error) {
 	defer c.mu.Unlock()
 	s, err := c.own(r.Sender)
 	if err != nil {
-		if name := c.name(r.Sender); !c.server.policy.Load().May(c.identity, verb.Trigger, name, r.Event) {
+		name := c.name(r.Sender)
+		if ok, _ := c.server.policy.Load().MayOffer(c.identity, name, []string{r.Event}); !ok && !isBuiltIn(r.Event) {
 			err = rights.Denied(verb.Trigger, name, r.Event) // if the sender was there, it was revoked
 		}
 		return nil, err

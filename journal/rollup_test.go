@@ -232,6 +232,7 @@ func TestRollupFolds(t *testing.T) {
 			if older < 20 {
 				t.Errorf("only %d hours are kept longer than their events", older)
 			}
+			w.checkPages(Topic{"a", "x"}, got)
 			if h := w.j.Health(); h.Bytes > o.Size || len(w.rollupNames()) > 60 {
 				t.Errorf("%d bytes in all, %d files of sums", h.Bytes, len(w.rollupNames()))
 			}
@@ -240,6 +241,41 @@ func TestRollupFolds(t *testing.T) {
 		}
 		w.stop()
 	})
+}
+
+// checkPages asks for minutes page by page: each sum is on one of them. A page may begin in an hour of which only one sum is left.
+func (w *rollupWorld) checkPages(topic Topic, hours []Bucket) {
+	w.t.Helper()
+	from, to, most := time.Unix(-1e6, 0), w.now.Add(time.Hour), 7
+	want, err := w.j.Rollup(topic.Sender, topic.Event, from, to, time.Minute)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all, counted uint64
+	for _, b := range hours {
+		all += b.Count
+	}
+	for _, b := range want {
+		counted += b.Count
+	}
+	if all != counted {
+		w.t.Errorf("%d numbers are in the minutes, and %d in the hours", counted, all)
+	}
+	var got []Bucket
+	for pages := 0; pages <= len(want); pages++ {
+		list, err := w.j.RollupFirst(most+1, topic.Sender, topic.Event, from, to, time.Minute)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		got = append(got, list[:min(len(list), most)]...)
+		if len(list) <= most {
+			break
+		}
+		from = list[most].Start
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("there are %d sums on pages, want %d", len(got), len(want))
+	}
 }
 
 // TestRollupLostTail: sums of events that the disk has lost are not told, and their file goes.
@@ -271,6 +307,18 @@ func TestRollupLostTail(t *testing.T) {
 			w.stop()
 		}
 		w.start(small)
+	})
+}
+
+// TestRollupLarge: the largest numbers have a sum, which is a number.
+func TestRollupLarge(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		w.add("s n: 1.7e308", "s n: 1.7e308", "s n: -1.7e308", "s n: -1.7e308", "s n: -1.7e308")
+		synctest.Wait()
+		got, err := w.j.Rollup("s", "n", time.Now().Add(-time.Hour), time.Now().Add(time.Hour), time.Minute)
+		if err != nil || len(got) != 1 || got[0].Min != -1.7e308 || got[0].Max != 1.7e308 || math.IsInf(got[0].Sum, 0) || math.IsNaN(got[0].Sum) {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 }
 

@@ -243,12 +243,8 @@ func abort(nc net.Conn) {
 	_ = nc.Close() // nobody is left to be told
 }
 
-// end closes the connection of a stranger, for a reason that its protocol is told.
-func (c *conn) end(why error) {
-	c.why.CompareAndSwap(nil, &why)
-	c.server.door.leave(c)
-	_ = c.socket.Close() // it may be closed already
-}
+// end closes the connection of a stranger that was evicted.
+func (c *conn) end() { _ = c.socket.Close() } // it may be closed already
 
 // A bounded is what is below everything else of a conn. It bounds what is read from a stranger.
 type bounded struct {

@@ -92,8 +92,8 @@ func (d *door) admit(c *conn) (out *conn, again bool, err error) {
 		err = fmt.Errorf("%w: there are %d", ErrFull, len(d.open))
 	}
 	if from != nil && from.waiting.Len() > 0 {
-		out, err = from.waiting.Front().Value.(*conn), nil
-		d.remove(out)
+		out, err = from.oldest(), nil
+		d.evict(out, ErrMadeWay)
 	}
 	again, d.full = d.full, err != nil
 	if err != nil {
@@ -109,14 +109,21 @@ func (d *door) admit(c *conn) (out *conn, again bool, err error) {
 	return out, false, nil
 }
 
-// mostWaiting returns the place from where most strangers are; nil if nobody waits. The lock is held.
+// mostWaiting returns the place from where most strangers are, or of several the one where somebody has waited longest; nil if nobody
+// waits. The lock is held.
 func (h *hall) mostWaiting() (most *entrance) {
 	for e := range h.places {
-		if most == nil || e.waiting.Len() > most.waiting.Len() {
+		if most == nil || e.waiting.Len() > most.waiting.Len() || e.waiting.Len() == most.waiting.Len() && e.oldest().by.Before(most.oldest().by) {
 			most = e
 		}
 	}
 	return most
+}
+
+// oldest returns the stranger who has waited longest; there is one. The lock is held.
+func (e *entrance) oldest() *conn {
+	c, _ := e.waiting.Front().Value.(*conn)
+	return c
 }
 
 // known records that a connection is no stranger's any more. It reports whether the connection is still there.
@@ -171,7 +178,13 @@ func (d *door) count() (open, strangers int) {
 	return len(d.open), d.here.waiting + d.others.waiting
 }
 
-// overdue returns the strangers whose time was over before t.
+// evict removes a stranger, so that it cannot be admitted any more, and is told why. The lock is held.
+func (d *door) evict(c *conn, why error) {
+	c.why.CompareAndSwap(nil, &why)
+	d.remove(c)
+}
+
+// overdue removes the strangers whose time was over before t, and returns them.
 func (d *door) overdue(t time.Time) (list []*conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,6 +198,9 @@ func (d *door) overdue(t time.Time) (list []*conn) {
 				list = append(list, c)
 			}
 		}
+	}
+	for _, c := range list {
+		d.evict(c, ErrLate)
 	}
 	return list
 }

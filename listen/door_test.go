@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"syscall"
 	"testing"
+	"time"
 )
 
 type fakeConn struct {
@@ -120,6 +123,46 @@ func TestDoorLocal(t *testing.T) {
 	}
 }
 
+// TestDoorTies: among strangers from many places, the oldest makes way, and not one that has just come.
+func TestDoorTies(t *testing.T) {
+	d := newDoor(Options{}.withDefaults())
+	begin := time.Now()
+	var all []*conn
+	for i := range 1000 {
+		c := &conn{peer: Peer{Place: fmt.Sprint(i)}, by: begin.Add(time.Duration(i))}
+		out, _, err := d.admit(c)
+		all = append(all, c)
+		if err != nil || (out != nil) != (i >= 256) || out != nil && out != all[i-256] {
+			t.Fatalf("%d: %v, %v", i, out, err)
+		}
+	}
+}
+
+// TestEvicted: who is to make way, or is late, is not admitted any more from that moment on, and is told why.
+func TestEvicted(t *testing.T) {
+	d := newDoor(Options{MaxConns: 2}.withDefaults())
+	s := &Server{door: d}
+	enter := func() (c, out *conn) {
+		c = &conn{peer: Peer{Place: "a"}, server: s}
+		out, _, err := d.admit(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, out
+	}
+	first, _ := enter()
+	late, out := enter()
+	if err := first.Admit(); out != first || !errors.Is(err, ErrMadeWay) {
+		t.Errorf("who has made way: %v", err)
+	}
+	if list := d.overdue(late.by.Add(1)); len(list) != 1 || list[0] != late {
+		t.Errorf("%v are late", list)
+	}
+	if err := late.Admit(); !errors.Is(err, ErrLate) {
+		t.Errorf("who is late: %v", err)
+	}
+}
+
 // TestDoorStrangers: strangers from elsewhere are few, in all and from one place, and never keep out the next one; the oldest
 // goes that is where most are. Those of this machine do not count among them.
 func TestDoorStrangers(t *testing.T) {
@@ -154,5 +197,16 @@ func TestDoorStrangers(t *testing.T) {
 	}
 	if _, strangers := d.count(); strangers != 1000+256-1 {
 		t.Errorf("%d strangers", strangers)
+	}
+}
+
+// TestPassing: what is wrong with one connection does not end a Server.
+func TestPassing(t *testing.T) {
+	for err, want := range map[error]bool{
+		syscall.EMFILE: true, syscall.ECONNABORTED: true, syscall.EPERM: true, syscall.EHOSTUNREACH: true, syscall.EBADF: false, syscall.EINVAL: false,
+	} {
+		if passing(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}) != want {
+			t.Errorf("%v may pass: %v", err, !want)
+		}
 	}
 }

@@ -130,7 +130,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 		case now := <-tick.C:
 			for _, c := range s.door.overdue(now.Add(-strangerGrace)) {
-				c.end(ErrLate)
+				c.end()
 				s.count("timeout")
 			}
 		}
@@ -190,10 +190,12 @@ func (s *Server) accept(ctx context.Context, l *socket) error {
 	return nil
 }
 
-// passing reports whether accepting may work again later.
+// passing reports whether accepting may work again later: there is no room at the moment, or something is wrong with one connection,
+// or with its network, which Linux tells in this way (accept(2)).
 func passing(err error) bool {
 	return slices.ContainsFunc([]error{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.ECONNRESET, syscall.EPERM,
+		syscall.EPROTO, syscall.ENOPROTOOPT, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ETIMEDOUT,
 	}, func(e error) bool { return errors.Is(err, e) })
 }
 
@@ -204,7 +206,7 @@ func (s *Server) admit(nc net.Conn, l *socket) {
 	c.try = steady.Try(nc)
 	out, again, err := s.door.admit(c)
 	if out != nil {
-		out.end(ErrMadeWay)
+		out.end()
 		s.count("limit")
 	}
 	if err != nil {

@@ -139,6 +139,9 @@ func (s *Site) download(w http.ResponseWriter, r *http.Request, q *question, lim
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", `attachment; filename="sighub.csv"`)
 	rows := csv.NewWriter(w)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	head := []string{"time", "sender", "event", "data", "uncertainty", "seq", "connection", "position"}
 	if q.every != "" {
 		head = []string{"time", "sender", "event", "min", "max", "mean", "last", "count"}
@@ -159,8 +162,8 @@ func (s *Site) download(w http.ResponseWriter, r *http.Request, q *question, lim
 			limit--
 		}
 		rows.Flush()
-		if rows.Error() != nil || rc.Flush() != nil || page.Next == "" || limit == 0 {
-			return nil // or nobody reads any more
+		if read := rows.Error() == nil && rc.Flush() == nil; !read || page.Next == "" || limit == 0 {
+			return nil
 		}
 		q.goOn(page.Next)
 		_ = rc.SetWriteDeadline(time.Now().Add(pageTime)) // fails only when it is closed already

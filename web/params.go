@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,7 +18,7 @@ type params struct {
 	r     *http.Request
 	query url.Values
 	known []string
-	err   *Problem
+	err   *problemError
 }
 
 func newParams(r *http.Request) *params {
@@ -154,6 +155,8 @@ func parsePosition(text string) (at position, ok bool) {
 	return position{uint32(e), s}, err1 == nil && err2 == nil && e > 0
 }
 
+var errPosition = errors.New("this is not a position")
+
 // String returns the position as it is told in HTTP.
 func (at position) String() string {
 	return strconv.FormatUint(uint64(at.epoch), 10) + "-" + strconv.FormatUint(at.sequence, 10)
@@ -164,8 +167,16 @@ func (at position) value() carrier.Value {
 	return carrier.ValueOf([]uint64{uint64(at.epoch), at.sequence})
 }
 
-// UnmarshalJSON reads a position as the protocol has it.
-func (at *position) UnmarshalJSON(b []byte) error {
+// UnmarshalJSON reads a position as the protocol has it, or as it is told in HTTP.
+func (at *position) UnmarshalJSON(b []byte) (err error) {
+	var text string
+	if unmarshal(b, &text) == nil {
+		var ok bool
+		if *at, ok = parsePosition(text); !ok {
+			err = errPosition
+		}
+		return err
+	}
 	var list [2]uint64
 	if err := unmarshal(b, &list); err != nil {
 		return err

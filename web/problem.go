@@ -13,9 +13,9 @@ import (
 	"sighub/internal/safetext"
 )
 
-// A Problem is why a request was not done, as RFC 9457 has it. Cause is one word that programs may go by, the same as in the
+// A problemError is why a request was not done, as RFC 9457 has it. Cause is one word that programs may go by, the same as in the
 // protocol; Remedy says what to do.
-type Problem struct {
+type problemError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -25,17 +25,17 @@ type Problem struct {
 }
 
 // Error implements error.
-func (p *Problem) Error() string { return p.Detail }
+func (p *problemError) Error() string { return p.Detail }
 
-func problem(status int, cause, remedy, format string, args ...any) *Problem {
-	return &Problem{Status: status, Cause: cause, Remedy: remedy, Detail: fmt.Sprintf(format, args...)}
+func problem(status int, cause, remedy, format string, args ...any) *problemError {
+	return &problemError{Status: status, Cause: cause, Remedy: remedy, Detail: fmt.Sprintf(format, args...)}
 }
 
 // longestDetail bounds what is told of an error, in bytes: it may contain what a stranger wrote.
 const longestDetail = 500
 
 // write answers with the problem.
-func (p *Problem) write(w http.ResponseWriter) {
+func (p *problemError) write(w http.ResponseWriter) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	p.Detail = safetext.Short(p.Detail, longestDetail)
 	h := w.Header()
@@ -75,8 +75,8 @@ var kinds = []struct {
 }
 
 // problemOf says what is wrong, for who asks over HTTP.
-func problemOf(err error) *Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
+func problemOf(err error) *problemError {
+	if p, ok := errors.AsType[*problemError](err); ok {
 		return p
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"sighub/carrier"
 )
+
+const eventStream = "text/event-stream"
 
 const (
 	aliveEvery  = 15 * time.Second // so that proxies, and both ends, know that the other end is there
@@ -38,12 +41,19 @@ func (s *Site) stream(w http.ResponseWriter, r *http.Request) error {
 	if err := p.end(); err != nil {
 		return err
 	}
+	if r.Method == http.MethodHead { // who asks for the head alone would wait for the end of a body
+		w.Header().Set("Content-Type", eventStream)
+		return nil
+	}
 	return s.within(r, func(c *session) error {
 		c.dirty = true
 		if _, err := c.call(r.Context(), "add_listener", l.params()); err != nil {
 			return err
 		}
 		f := &feed{w: w, rc: http.NewResponseController(w), session: c, live: l.from == ""}
+		if l.filters() {
+			f.only = l.event
+		}
 		f.run(r.Context())
 		return nil
 	})
@@ -61,7 +71,7 @@ func (l *listener) params() carrier.Object {
 	if l.sender != "" {
 		o[0].Value = l.sender
 	}
-	if l.event != "" {
+	if l.event != "" && !l.filters() {
 		o[1].Value = l.event
 	}
 	switch {
@@ -74,12 +84,19 @@ func (l *listener) params() carrier.Object {
 	}
 }
 
+// filters reports whether the hub tells more than is asked for: it tells of a channel, or of everything, to who asks for an event of
+// any sender.
+func (l *listener) filters() bool {
+	return l.sender == "" && l.event != "" && !strings.HasPrefix(l.event, "#")
+}
+
 // A feed writes what a session hears.
 type feed struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	session *session
-	live    bool // it hears events at once; their places in the journal are known only later
+	only    string // the event that is told, with gaps; empty: all
+	live    bool   // it hears events at once; their places in the journal are known only later
 	out     bytes.Buffer
 	unread  []func(carrier.Reply) // of the events in out
 
@@ -90,7 +107,7 @@ type feed struct {
 // run writes until who reads has gone, or the hub ends.
 func (f *feed) run(ctx context.Context) {
 	h := f.w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", eventStream)
 	h.Set("X-Accel-Buffering", "no") // proxies should not wait for more
 	_ = f.rc.SetReadDeadline(time.Time{})
 	f.out.WriteString("retry: " + strconv.Itoa(reconnectIn) + "\n\n")
@@ -164,6 +181,9 @@ func (f *feed) tell(h heard) {
 	var e event
 	if decode(h.message.Params, &e) != nil {
 		return // the hub tells what can be read
+	}
+	if f.only != "" && e.Event != f.only && e.Event != "#gap" {
+		return
 	}
 	if e.Position != nil && !e.Last && !f.live {
 		f.marked = e.Position.String()

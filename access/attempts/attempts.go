@@ -168,7 +168,11 @@ func (l *Limiter) now() time.Time {
 func (l *Limiter) record(addr netip.Addr, now time.Time) *record {
 	if e := l.byAddr[addr]; e != nil {
 		l.recent.MoveToFront(e)
-		return e.Value.(*record)
+		r := e.Value.(*record)
+		if now.Sub(r.last) >= Forget { // forget has not come to it yet
+			*r = record{addr: addr, full: now, pause: Interval}
+		}
+		return r
 	}
 	most := l.Addresses
 	if most <= 0 {

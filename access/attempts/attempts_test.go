@@ -65,6 +65,29 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestManyForgotten: each of many is as good as new after an hour, whoever of them comes first.
+func TestManyForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l Limiter
+		const many = 20
+		for n := range many {
+			for range Burst {
+				begin(&l, addr(n))
+			}
+			time.Sleep(Interval)
+		}
+		for range 100 {
+			l.Failed(addr(many - 1))
+		}
+		time.Sleep(Forget)
+		for i := range Burst {
+			if wait := begin(&l, addr(many-1)); wait != 0 {
+				t.Fatalf("attempt %d waits %s", i, wait)
+			}
+		}
+	})
+}
+
 // TestSlowAttempts: who fails five times a minute is not slowed down.
 func TestSlowAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

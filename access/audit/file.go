@@ -64,20 +64,24 @@ func (o *file) open() error {
 	}
 	if last[0] != '\n' {
 		n, err := f.Write([]byte{'\n'})
-		o.size += int64(n)
-		return err
+		if o.size += int64(n); err != nil { // else the next line would be behind what is left of this one
+			return errors.Join(err, o.Close())
+		}
 	}
 	return nil
 }
 
 // Write implements sink.
 func (o *file) Write(line []byte) (int, error) {
-	if o.f != nil && o.size > 0 && o.size+int64(len(line)) > o.most {
-		if err := o.turn(); err != nil {
+	if o.f == nil {
+		if err := o.open(); err != nil {
 			return 0, err
 		}
 	}
-	if o.f == nil {
+	if o.size > 0 && o.size+int64(len(line)) > o.most {
+		if err := o.turn(); err != nil {
+			return 0, err
+		}
 		if err := o.open(); err != nil {
 			return 0, err
 		}
@@ -90,7 +94,8 @@ func (o *file) Write(line []byte) (int, error) {
 	return n, err
 }
 
-// turn gives each file the next number, and removes the oldest.
+// turn gives each file the next number, and removes the oldest. If one cannot be renamed, the newer ones stay where they are: else
+// the one before it would be lost.
 func (o *file) turn() error {
 	err := errors.Join(o.f.Sync(), o.Close())
 	for i := o.files - 1; i >= 1; i-- {
@@ -99,7 +104,7 @@ func (o *file) turn() error {
 			from = fmt.Sprintf("%s.%d", o.name, i-1)
 		}
 		if renamed := os.Rename(from, fmt.Sprintf("%s.%d", o.name, i)); renamed != nil && !errors.Is(renamed, fs.ErrNotExist) {
-			err = errors.Join(err, renamed)
+			return errors.Join(err, renamed)
 		}
 	}
 	if o.files == 1 {

@@ -144,10 +144,10 @@ func (l *Log) run() {
 	tick := time.NewTicker(window)
 	defer tick.Stop()
 	var told time.Time
-	write := func(line []byte) {
+	write := func(line []byte, times int) {
 		if _, err := l.out.Write(line); err != nil {
 			l.mu.Lock()
-			l.lost++
+			l.lost += times
 			l.mu.Unlock()
 			if now := time.Now(); l.failed != nil && (told.IsZero() || now.Sub(told) >= window) {
 				told = now
@@ -155,46 +155,44 @@ func (l *Log) run() {
 			}
 		}
 	}
+	tell := func() {
+		for _, r := range l.missing() {
+			if line, err := r.line(); err == nil {
+				write(line, r.Times)
+			}
+		}
+	}
 	for {
 		select {
 		case line, ok := <-l.queue:
 			if !ok {
-				for _, line := range l.missing() {
-					write(line)
-				}
+				tell()
 				return
 			}
-			write(line)
+			write(line, 1)
 		case <-tick.C:
-			for _, line := range l.missing() {
-				write(line)
-			}
+			tell()
 		}
 	}
 }
 
-// missing returns the lines about what was left out, and begins to count anew.
-func (l *Log) missing() (lines [][]byte) {
+// missing returns the records about what was left out, and begins to count anew.
+func (l *Log) missing() (list []Record) {
 	l.mu.Lock()
 	counts, lost := l.counts, l.lost
 	l.counts, l.lost = make(map[counted]*count), 0
 	l.mu.Unlock()
-	add := func(r Record) {
-		r.Time = time.Now()
-		if line, err := r.line(); err == nil {
-			lines = append(lines, line)
-		}
-	}
+	now := time.Now()
 	for key, c := range counts {
 		if c.left > 0 {
-			add(Record{Event: Missing, Verdict: key.verdict, From: c.from, Cause: key.cause, Times: c.left,
+			list = append(list, Record{Time: now, Event: Missing, Verdict: key.verdict, From: c.from, Cause: key.cause, Times: c.left,
 				Detail: "left out of " + string(key.event) + ", because there was too much of it; the last was from this source"})
 		}
 	}
 	if lost > 0 {
-		add(Record{Event: Missing, Cause: "lost", Times: lost, Detail: "these could not be written"})
+		list = append(list, Record{Time: now, Event: Missing, Cause: "lost", Times: lost, Detail: "these could not be written"})
 	}
-	return lines
+	return list
 }
 
 // Close writes what is queued, and ends the Log. Records that come later are not taken.

@@ -68,6 +68,20 @@ func (s *Store) add(name string, roles []string, c Credential) error {
 	})
 }
 
+// CheckNew says why an identity cannot be given a credential with these roles; nil: those that it has.
+func (s *Store) CheckNew(name string, roles []string) error {
+	if err := errors.Join(naming.Check(name), checkRoles(roles)); err != nil {
+		return err
+	}
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	_, err := s.state.Load().clone().identity(name, roles, time.Time{})
+	return err
+}
+
 // identity returns the identity of a name, and makes it if the name is new.
 func (s *state) identity(name string, roles []string, now time.Time) (*Identity, error) {
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))

@@ -40,6 +40,9 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("%s: a %s is let in: %v", name, what, err)
 			}
 		}
+		if err := s.CheckNew("bob", viewer); !errors.Is(err, error(d)) {
+			t.Errorf("%s: %v", name, err)
+		}
 		if err := s.AddKey("bob", viewer, hashOf(2), ""); !errors.Is(err, error(d)) {
 			t.Errorf("%s: %v", name, err)
 		}

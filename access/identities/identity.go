@@ -48,9 +48,14 @@ type Identity struct {
 func (id *Identity) Active() bool { return slices.ContainsFunc(id.Credentials, Credential.Active) }
 
 // Devices returns the uids of devices that are not revoked.
-func (id *Identity) Devices() (uids []string) {
+func (id *Identity) Devices() []string { return id.devices(true) }
+
+// RevokedDevices returns the uids of devices that are revoked.
+func (id *Identity) RevokedDevices() []string { return id.devices(false) }
+
+func (id *Identity) devices(active bool) (uids []string) {
 	for _, c := range id.Credentials {
-		if c.Kind == Device && c.Active() {
+		if c.Kind == Device && c.Active() == active {
 			uids = append(uids, c.proof)
 		}
 	}

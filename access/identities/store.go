@@ -162,6 +162,15 @@ func (s *Store) usable() error {
 
 // save writes a state. Whoever calls holds the lock.
 func (s *Store) save(st *state) error {
+	s.unsaved.Store(false) // before it is packed: what is used from here on is unsaved
+	err := s.write(st)
+	if err != nil {
+		s.unsaved.Store(true)
+	}
+	return err
+}
+
+func (s *Store) write(st *state) error {
 	data, err := st.pack()
 	if err != nil {
 		return err
@@ -169,9 +178,7 @@ func (s *Store) save(st *state) error {
 	if len(data) > maxFile {
 		return fmt.Errorf("%s would have more than %d bytes: remove identities that are revoked", s.file, maxFile)
 	}
-	s.unsaved.Store(false) // before: what is used from here on is unsaved
 	if err := replace(s.file, data); err != nil {
-		s.unsaved.Store(true)
 		return fmt.Errorf("the identities cannot be written: %w", err)
 	}
 	return nil

@@ -110,13 +110,6 @@ func (r *rooms) state(nc net.Conn, state http.ConnState) {
 	c.waits, c.since = state == http.StateNew || state == http.StateIdle, time.Now()
 }
 
-// count returns how many connections are open.
-func (r *rooms) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.open)
-}
-
 // Close implements [net.Conn].
 func (c *guest) Close() error {
 	c.rooms.mu.Lock()

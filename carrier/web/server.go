@@ -23,6 +23,7 @@ type Server struct {
 	sockets     *sockets
 	hosts       hosts
 	handling    sync.WaitGroup
+	refused     carrier.Refusals
 }
 
 // On returns a Server for the clients of HTTP of all addresses of a [listen.Server], which somebody else serves and closes.
@@ -47,6 +48,19 @@ func (s *Server) Close() error { return errors.Join(s.sockets.Close(), s.rooms.C
 
 // Connections returns how many connections are open that a [listen.Server] does not count: none.
 func (s *Server) Connections() int { return 0 }
+
+// Refused returns what was refused of strangers so far, which never became clients, by cause: beside what package tcp counts, "host"
+// and "origin" for requests that came under another name, or from a page of somebody else.
+func (s *Server) Refused() map[string]uint64 {
+	all := s.refused.Counts()
+	for cause, n := range s.Server.Refused() {
+		if all == nil {
+			all = make(map[string]uint64)
+		}
+		all[cause] += n
+	}
+	return all
+}
 
 // Serve implements [carrier.Carrier]. Requests of HTTP are answered for as long as it runs; those that are being answered when
 // ctx is done have a second.
@@ -115,8 +129,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // it is not one of our connections
 	}
 	setHeaders(w.Header())
+	if r.ProtoMajor != 1 { // the preface of HTTP/2 looks like a request
+		w.WriteHeader(http.StatusHTTPVersionNotSupported)
+		return
+	}
 	if problem := s.hosts.check(r, c.Peer()); problem != nil {
-		s.options.Streams.Logger.Warn("a request is refused", "client", c.Peer().Addr, "cause", "host", "error", problem)
+		s.refused.Add(problem.cause, 1)
+		s.options.Streams.Logger.Warn("a request is refused", "client", c.Peer().Addr, "cause", problem.cause, "error", problem)
 		problem.write(w)
 		return
 	}

@@ -150,6 +150,9 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TryWrite implements [listen.Conn]. A frame that was taken in part could not go on, so nothing is.
+func (s *socket) TryWrite([]byte) (n int, all bool, err error) { return 0, false, nil }
+
 // WriteWithin implements [listen.Conn].
 func (s *socket) WriteWithin(p []byte, idle time.Duration, end time.Time) error {
 	s.writing.Store(true)

@@ -63,6 +63,9 @@ func Files(certificate, key string, log *slog.Logger) (*Certificate, error) {
 		return nil, err
 	}
 	f.used = f.seen
+	if mode := exposed(key, allOthers); mode != 0 {
+		log.Warn("every user of this machine may read the key of the certificate: chmod o-rwx it", "file", key, "mode", fmt.Sprintf("%04o", mode))
+	}
 	c := &Certificate{log: log, every: lookAtFiles}
 	c.look = func() { c.reload(f) }
 	c.use(current)
@@ -72,7 +75,7 @@ func Files(certificate, key string, log *slog.Logger) (*Certificate, error) {
 // files are those that a certificate is read from.
 type files struct {
 	certificate, key string
-	seen, used       [2]fileState // when they were looked at last, and read last
+	seen, used, told [2]fileState // when they were looked at last, were read last, and could not be used last
 }
 
 type fileState struct {
@@ -107,13 +110,16 @@ func (c *Certificate) reload(f *files) {
 	if !settled || now == f.used {
 		return
 	}
-	f.used = now
 	fresh, err := f.load()
-	if err != nil {
-		c.log.Error("the files of the certificate have changed, and cannot be used: the one before stays in use", "error", err,
-			"valid_until", c.Leaf().NotAfter.Format(time.DateTime))
+	if err != nil { // it is tried again: what is in the way may go without a change of the files, such as their modes
+		if f.told != now {
+			f.told = now
+			c.log.Error("the files of the certificate have changed, and cannot be used: the one before stays in use", "error", err,
+				"valid_until", c.Leaf().NotAfter.Format(time.DateTime))
+		}
 		return
 	}
+	f.used = now
 	before := c.Pin()
 	c.use(fresh)
 	if pin := c.Pin(); pin != before {

@@ -13,7 +13,7 @@ import (
 )
 
 // Client returns a client's own key, which is in a file that only the user of this program may read. If there is no file, the key
-// is made, and the folders that the file is in. The certificate around it says nothing: hubs know a client by its key alone, by
+// is made, and the folders that the file is in. A file that others may read is an error. The certificate around it says nothing: hubs know a client by its key alone, by
 // the hash that [Hash] returns.
 func Client(file string) (*tls.Certificate, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -22,6 +22,10 @@ func Client(file string) (*tls.Certificate, error) {
 	key, _, err := readOrMakeKey(file)
 	if err != nil {
 		return nil, fmt.Errorf("keys: the client's key cannot be had: %w", err)
+	}
+	if mode := exposed(file, groupAndOthers); mode != 0 {
+		return nil, fmt.Errorf("keys: others may read the client's key in %s (mode %04o): chmod 600 it; if somebody has read it, move it away, and have a new one let in",
+			file, mode)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a client of sighub"},

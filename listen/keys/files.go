@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 const (
@@ -42,7 +43,7 @@ func readOrMakeKey(file string) (key crypto.Signer, made bool, err error) {
 	return fresh, err == nil, err
 }
 
-// readKey reads a private key. A file that others may read is taken from them.
+// readKey reads a private key.
 func readKey(file string) (crypto.Signer, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -61,11 +62,24 @@ func readKey(file string) (crypto.Signer, error) {
 	if !ok {
 		return nil, fmt.Errorf("keys: the key in %s cannot sign", file)
 	}
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-		_ = os.Chmod(file, secretMode) // if it may not be changed, whoever owns it wants it so
-	}
 	return key, nil
 }
+
+// exposed returns the mode of a file if it lets others than its user read or write it, and if it lets those do so whom a mask has; 0: it
+// does not, or that is not known.
+func exposed(file string, mask fs.FileMode) fs.FileMode {
+	info, err := os.Stat(file)
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&mask == 0 { // modes say nothing there
+		return 0
+	}
+	return info.Mode().Perm()
+}
+
+// Whom a mode is for.
+const (
+	groupAndOthers = 0o077
+	allOthers      = 0o007
+)
 
 // write writes a file so that a loss of power leaves the old one or the new one. put gives the finished file its name:
 // [os.Rename] replaces another one, and [os.Link] is an error if there is one.

@@ -93,9 +93,10 @@ func TestOwn(t *testing.T) {
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	own(t, folder, quiet())
-	if runtime.GOOS != "windows" && mode(key) != 0o600 {
-		t.Errorf("others may read the key: %v", mode(key))
+	var log lockedText
+	own(t, folder, slog.New(slog.NewTextHandler(&log, nil)))
+	if runtime.GOOS != "windows" && (mode(key) != 0o600 || !strings.Contains(log.String(), "others could read the hub's key") || !strings.Contains(log.String(), "mode=0644")) {
+		t.Errorf("others may read the key: %v, %s", mode(key), &log)
 	}
 	for _, bad := range []string{"", "half", string(first.PEM()[:200]), string(own(t, t.TempDir(), quiet()).PEM())} {
 		if err := os.WriteFile(certificate, []byte(bad), 0o644); err != nil {
@@ -123,6 +124,18 @@ func TestOwn(t *testing.T) {
 	entries, err := os.ReadDir(folder)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left over: %v, %v", entries, err)
+	}
+}
+
+// TestCommonName: whatever a host is called, a certificate can be made for it.
+func TestCommonName(t *testing.T) {
+	for host, want := range map[string]string{
+		"pi": "sighub on pi", strings.Repeat("ü", 40): "sighub on " + strings.Repeat("ü", 27), "a" + strings.Repeat("ü", 40): "sighub on a" + strings.Repeat("ü", 26),
+		"k\xfcche": "sighub on kche",
+	} {
+		if got := commonName(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
+		}
 	}
 }
 
@@ -236,6 +249,18 @@ func TestFiles(t *testing.T) {
 		if c.Pin() != second || strings.Count(log.String(), "level=ERROR") != 1 {
 			t.Errorf("a certificate that cannot be used: %s", &log)
 		}
+		for _, pem := range [][]byte{make([]byte, len(pem1)), pem1} { // what is in the way goes, and the file looks the same
+			put(certificate, pem)
+			put(key, key1)
+			if err := errors.Join(os.Chtimes(certificate, time.Time{}, time.Unix(1, 0)), os.Chtimes(key, time.Time{}, time.Unix(1, 0))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(4 * lookAtFiles)
+			synctest.Wait()
+		}
+		if c.Pin() != first || strings.Count(log.String(), "level=ERROR") != 2 {
+			t.Errorf("a certificate that can be used again: %s", &log)
+		}
 		stop()
 		keeping.Wait()
 	})
@@ -254,6 +279,15 @@ func TestClient(t *testing.T) {
 	}
 	if info, err := os.Stat(file); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Client(file); err == nil || !strings.Contains(err.Error(), "others may read the client's key in "+file+" (mode 0640): chmod 600 it") {
+		t.Errorf("a key that others may read: %v", err)
 	}
 }
 

@@ -47,6 +47,11 @@ func Own(folder string, log *slog.Logger) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	if mode := exposed(filepath.Join(folder, keyFile), groupAndOthers); mode != 0 {
+		err := os.Chmod(filepath.Join(folder, keyFile), secretMode)
+		log.Warn("others could read the hub's key: if somebody has done so, move it away, so that the hub makes another, and tell those who pin it",
+			"folder", folder, "mode", fmt.Sprintf("%04o", mode), "taken_from_them", err == nil)
+	}
 	c := &Certificate{log: log, every: lookAtDate}
 	c.look = func() { c.renew(folder, key, time.Now()) }
 	current, err := readOwn(folder, key)
@@ -133,7 +138,7 @@ func issue(key crypto.Signer, now time.Time) (*tls.Certificate, error) {
 	host, names, ips := ownNames()
 	template := &x509.Certificate{
 		SerialNumber: serial.Add(serial, big.NewInt(1)),
-		Subject:      pkix.Name{CommonName: "sighub on " + host},
+		Subject:      pkix.Name{CommonName: commonName(host)},
 		NotBefore:    begin(),
 		NotAfter:     now.AddDate(lifetime, 0, 0),
 		DNSNames:     names,
@@ -153,8 +158,12 @@ func issue(key crypto.Signer, now time.Time) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// maxHost is how long a common name may be (RFC 5280, ub-common-name), without the words in front of it here.
-const maxHost = 64 - len("sighub on ")
+// commonName returns what a certificate is called, in UTF-8: names of hosts may have any bytes.
+func commonName(host string) string {
+	const longest = 64 // RFC 5280, ub-common-name
+	name := "sighub on " + strings.ToValidUTF8(host, "")
+	return strings.ToValidUTF8(name[:min(len(name), longest)], "")
+}
 
 // ownNames returns what this machine is called, by those who do not pin.
 func ownNames() (host string, names []string, ips []net.IP) {
@@ -175,7 +184,7 @@ func ownNames() (host string, names []string, ips []net.IP) {
 			ips = append(ips, n.IP)
 		}
 	}
-	return host[:min(len(host), maxHost)], names, ips
+	return host, names, ips
 }
 
 func encode(c *tls.Certificate) (text []byte) {

@@ -138,7 +138,7 @@ func measureSize(_ context.Context, b *bench, t *table) error {
 	if err != nil {
 		return err
 	}
-	t.row("the program for arm64, stripped", float64(info.Size())/1e6, "MB", 12)
+	t.row("the program for arm64, stripped", float64(info.Size())/1e6, "MB", 15)
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (h *Hub) routing(w *writer) {
 // byCause writes what was counted by cause.
 func byCause(w *writer, counts map[string]uint64, labels ...label) {
 	for _, cause := range slices.Sorted(maps.Keys(counts)) {
-		w.value(float64(counts[cause]), append(labels[:len(labels):len(labels)], label{"cause", cause})...)
+		w.value(float64(counts[cause]), append(slices.Clip(labels), label{"cause", cause})...)
 	}
 }
 

@@ -27,7 +27,8 @@ func NewBuckets(sums []journal.Bucket, next time.Time) Buckets {
 	b := Buckets{make(List[Bucket], len(sums)), next}
 	for i := range sums {
 		s := &sums[i]
-		b.List[i] = Bucket{s.Start, s.Min, s.Max, s.Sum / float64(s.Count), s.Last, s.Count}
+		mean := max(s.Min, min(s.Max, s.Sum/float64(s.Count))) // a sum is rounded
+		b.List[i] = Bucket{s.Start, s.Min, s.Max, mean, s.Last, s.Count}
 	}
 	return b
 }

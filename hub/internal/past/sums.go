@@ -57,8 +57,11 @@ func pageEnd(from time.Time, step time.Duration, steps int) time.Time {
 		align += int64(step)
 	}
 	end := from.UnixNano() + int64(steps)*int64(step)
-	if rest := end % align; rest > 0 {
+	switch rest := end % align; {
+	case rest > 0:
 		end += align - rest
+	case rest < 0: // before 1970
+		end -= rest
 	}
 	return time.Unix(0, end)
 }

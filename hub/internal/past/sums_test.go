@@ -3,6 +3,7 @@ package past_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +32,14 @@ func TestReadStep(t *testing.T) {
 
 // Pages together have each sum once, however large they are.
 func TestSums(t *testing.T) {
+	for _, begin := range []time.Time{time.Date(2026, 3, 1, 10, 25, 0, 0, time.UTC), time.Date(1969, 12, 1, 10, 25, 0, 0, time.UTC)} {
+		for _, each := range []time.Duration{7 * time.Minute, 50 * time.Minute} {
+			t.Run(fmt.Sprint(begin.Year(), ", each ", each), func(t *testing.T) { checkSums(t, begin, each) })
+		}
+	}
+}
+
+func checkSums(t *testing.T, begin time.Time, each time.Duration) {
 	j, err := journal.OpenFolder(journaltest.NewFolder(1), journal.Options{Size: 4 << 20, Segment: 512 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -39,10 +48,9 @@ func TestSums(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- j.Serve(ctx, func(journal.Ticket, bool) {}) }()
 	topic := journal.Topic{Sender: "meter", Event: "power"}
-	begin := time.Date(2026, 3, 1, 10, 25, 0, 0, time.UTC)
 	g := j.NewGroup()
 	for i := range 300 {
-		at := begin.Add(time.Duration(i) * 7 * time.Minute)
+		at := begin.Add(time.Duration(i) * each)
 		if i >= 150 { // there is nothing for a month
 			at = at.Add(30 * 24 * time.Hour)
 		}
@@ -64,7 +72,7 @@ func TestSums(t *testing.T) {
 					var got []journal.Bucket
 					for pages := 0; ; pages++ {
 						list, next, err := past.Sums(j, topic, from, to, step, steps)
-						if err != nil || len(list) > steps || pages > 1000 {
+						if err != nil || len(list) > steps || pages > 2000 {
 							t.Fatalf("page %d has %d sums: %v", pages, len(list), err)
 						}
 						got = append(got, list...)
@@ -83,5 +91,36 @@ func TestSums(t *testing.T) {
 	stop()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMean: a mean is never below all numbers, or above them, however the sum is rounded or however large it is.
+func TestMean(t *testing.T) {
+	tenth, large := 0.1, math.MaxFloat64
+	at := time.Unix(1.8e9, 0)
+	answer := past.NewBuckets([]journal.Bucket{
+		{Start: at, Min: tenth, Max: tenth, Sum: tenth + tenth + tenth, Last: tenth, Count: 3},
+		{Start: at, Min: -tenth, Max: -tenth, Sum: -tenth - tenth - tenth, Last: -tenth, Count: 3},
+		{Start: at, Min: large, Max: large, Sum: large, Last: large, Count: 2}, // the sum has no room for more
+		{Start: at, Min: 1, Max: 4, Sum: 5, Last: 4, Count: 2},
+	}, time.Time{})
+	for _, c := range []carrier.Codec{carrier.JSON, carrier.CBOR} {
+		raw, err := answer.AppendTo(nil, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := past.ReadPage(carrier.RawValue(c, raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := page.Buckets()
+		if err != nil || len(list) != 4 {
+			t.Fatal(list, err)
+		}
+		for i, want := range []float64{tenth, -tenth, large, 2.5} {
+			if list[i].Mean != want {
+				t.Errorf("%s: the mean is %v, want %v", c.Name(), list[i].Mean, want)
+			}
+		}
 	}
 }

@@ -213,7 +213,7 @@ func (o *openRun) block(at, length uint32) (Topic, *decoder, error) {
 // Query gives the sums of a topic that start between two times to visit: those of hours if they will do and are there, else of
 // minutes, else of hours.
 func (r *Run) Query(dir folder.Folder, t Topic, from, to int64, hours bool, visit func(*Sum)) (err error) {
-	low, high := Floor(from, Hour)/Minute, to/Minute // a sum of an hour may begin before
+	low, high := Floor(from, Minute)/Minute, to/Minute
 	if r.entries == 0 || r.max < low || r.min > high {
 		return nil
 	}
@@ -250,7 +250,7 @@ func (r *Run) Query(dir folder.Folder, t Topic, from, to int64, hours bool, visi
 			continue
 		}
 		return d.sums(step, func(s *Sum) {
-			if s.Start >= Floor(from, step) && s.Start < to {
+			if s.Start >= from && s.Start < to { // else a sum that begins before would be on two pages
 				visit(s)
 			}
 		})

@@ -36,10 +36,19 @@ func One(start, time int64, n float64) Sum {
 
 // Add adds what was recorded later, whatever its times are.
 func (s *Sum) Add(later *Sum) {
-	s.Min, s.Max, s.Total, s.Count = min(s.Min, later.Min), max(s.Max, later.Max), s.Total+later.Total, s.Count+later.Count
+	s.Min, s.Max, s.Total, s.Count = min(s.Min, later.Min), max(s.Max, later.Max), total(s.Total, later.Total), s.Count+later.Count
 	if later.LastTime >= s.LastTime {
 		s.Last, s.LastTime = later.Last, later.LastTime
 	}
+}
+
+// total returns the sum of two numbers, or the largest number if that is less: of what is infinite nothing can be taken away again.
+func total(a, b float64) float64 {
+	sum := a + b
+	if math.IsInf(sum, 0) {
+		return math.Copysign(math.MaxFloat64, sum)
+	}
+	return sum
 }
 
 // Floor returns the greatest multiple of step that is not above t, or the smallest number if that is less.

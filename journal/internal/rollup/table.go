@@ -42,7 +42,7 @@ func (s *Series) Add(time int64, n float64) {
 	start := Floor(time, Minute)
 	if last := len(s.sums) - 1; last >= 0 && s.sums[last].Start == start {
 		sum := &s.sums[last]
-		sum.Min, sum.Max, sum.Total = min(sum.Min, n), max(sum.Max, n), sum.Total+n
+		sum.Min, sum.Max, sum.Total = min(sum.Min, n), max(sum.Max, n), total(sum.Total, n)
 		if sum.Count++; time >= sum.LastTime {
 			sum.Last, sum.LastTime = n, time
 		}
