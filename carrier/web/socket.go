@@ -162,9 +162,6 @@ func (s *socket) WriteWithin(p []byte, idle time.Duration, end time.Time) error 
 	return s.ws.Write(context.Background(), s.kind, p)
 }
 
-// TryWrite implements [listen.Conn]. It takes nothing: what is written to the socket below would not be in frames.
-func (s *socket) TryWrite([]byte) (n int, all bool, err error) { return 0, false, nil }
-
 // CloseWrite implements [listen.Conn]. Nothing can be read after it, since both ends close a WebSocket together.
 func (s *socket) CloseWrite() error {
 	if s.writing.Load() {
