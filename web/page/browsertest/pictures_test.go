@@ -21,7 +21,7 @@ func TestPictures(t *testing.T) {
 	if *pictures == "" {
 		t.Skip("no folder for pictures is given")
 	}
-	greenhouse, cellar := plug(t, "greenhouse", 4, "light:lux", "temperature:celsius"), plug(t, "cellar", 1, "temperature:celsius", "humidity:%RH")
+	greenhouse, cellar := plug(t, "greenhouse", 4, "light:lux", "temperature:celsius"), plug(t, "cellar", 1, "temperature:celsius", "lamp:lux")
 	s := serve(t, "--config", configure(t, `
 serial:
   - {port: %s, naming: "{device}.{sender}"}

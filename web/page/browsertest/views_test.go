@@ -137,6 +137,9 @@ func TestHistory(t *testing.T) {
 		p.until(`document.querySelector(".chart").dataset.step > 0 && !document.querySelector(".legend").innerText.includes("reading")`)
 		says(legend(low, sum/float64(n), high))
 	}
+	p.show("device", "name:lab", "probe", "depth")
+	p.untilText("sighub history --from 15m probe depth")
+	says(legend(low, sum/float64(n), high))
 	put(time.Now(), -3)
 	says(legend(low, sum/float64(n), high))
 

@@ -96,13 +96,12 @@ export function clock(t, now = Date.now()) {
 
 // quote writes an argument for a shell.
 export function quote(text) {
-	return text !== "" && /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : "'" + text.replaceAll("'", `'\\''`) + "'";
+	return text !== "" && /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : "'" + text.replaceAll("'", `'\\''`) + "'";
 }
 
-// command writes a command line of sighub.
-export function command(...args) {
-	const dashed = args.findIndex((a, i) => i > 0 && a.startsWith("-"));
-	return "sighub " + [...args.slice(0, 1), ...(dashed > 0 ? ["--"] : []), ...args.slice(1)].map((a) => a === "--" ? a : quote(a)).join(" ");
+// command writes a command line of sighub: a command, which may have options, and its arguments.
+export function command(name, ...args) {
+	return ["sighub", name, ...(args.some((a) => a.startsWith("-")) ? ["--"] : []), ...args.map(quote)].join(" ");
 }
 
 // counts writes numbers by cause: "3 value, 1 name".

@@ -64,7 +64,7 @@ function Panel({hub, device, topic, win, zoom, tall}) {
 			{topic.lateBy > 0 && <span class="late">arrived {age(topic.lateBy)} late</span>}
 		</header>
 		{!was ? <div class="chart waiting" /> : numeric ? <Curve hub={hub} topic={topic} win={win} zoom={zoom} height={tall ? 320 : 170} /> : <Entries hub={hub} topic={topic} win={win} />}
-		{tall && <Command>{command("history", topic.sender.name, topic.event, "--from", win.to === Infinity ? Math.round(win.span / minute) + "m" : new Date(win.from).toISOString())}</Command>}
+		{tall && <Command>{command("history --from " + (win.to !== Infinity ? new Date(win.from).toISOString() : win.span >= day ? Math.round(win.span / day) + "d" : Math.round(win.span / minute) + "m"), topic.sender.name, topic.event)}</Command>}
 	</section>;
 }
 
