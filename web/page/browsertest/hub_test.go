@@ -192,7 +192,7 @@ func (b *board) mend() {
 }
 
 // patience is for what happens on a busy machine.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()

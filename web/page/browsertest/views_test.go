@@ -3,6 +3,7 @@ package browsertest
 import (
 	"fmt"
 	"math"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -188,6 +189,40 @@ func TestPorts(t *testing.T) {
 	p.until(`[...document.querySelectorAll(".card .pill")].some(x => /^(absent|failed) for/.test(x.innerText))`)
 	b.mend()
 	p.until(`[...document.querySelectorAll(".card .pill")].some(x => x.innerText.startsWith("connected for"))`)
+}
+
+// TestDoctor: of a line that damages frames, the page says so, and what to do.
+func TestDoctor(t *testing.T) {
+	bad := exec.Command(program, "simulate", "--pty", "--name", "shaky", "--rate", "20", "--fault", "to-hub.flip=4e-4,seed=7")
+	said := &syncBuffer{}
+	bad.Stdout = said
+	if err := bad.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = bad.Process.Signal(syscall.SIGTERM)
+		_ = bad.Wait()
+	}()
+	eventually(t, "the device has a port", func() bool { return strings.Contains(said.String(), "/device\n") })
+	s := serve(t, "--serial", strings.TrimSpace(said.String()))
+	p := open(t, s.url(), "ports")
+	p.until(`/^1 frame in \d+ is damaged: a shorter or shielded cable, or 57600 baud\. Nothing is lost/.test(document.querySelector(".doctor")?.innerText)`)
+	share := eval[float64](p, `Number(document.querySelector(".doctor").innerText.match(/in (\d+)/)[1])`)
+	ports := eval[string](p, `document.querySelector(".facts.grid").innerText`)
+	var frames, damaged float64
+	lines := strings.Split(ports, "\n")
+	for i, line := range lines[:len(lines)-1] {
+		n, _ := strconv.ParseFloat(strings.ReplaceAll(lines[i+1], ",", ""), 64)
+		switch line {
+		case "frames":
+			frames = n
+		case "bad frames":
+			damaged = n
+		}
+	}
+	if damaged == 0 || share < (frames+damaged)/damaged/3 || share > (frames+damaged)/damaged*3 {
+		t.Errorf("1 in %v, with %v frames and %v damaged", share, frames, damaged)
+	}
 }
 
 // TestLosses: the ledger has each loss, with its number, cause and time.
