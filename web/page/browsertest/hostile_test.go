@@ -22,11 +22,12 @@ func TestHostile(t *testing.T) {
 	}
 	for _, name := range names {
 		x := addSender(t, r, name, hub.SenderOptions{
-			Events: []string{evil, "toString", "n"}, Units: map[string]string{"n": `<i>m</i>`}, Requests: map[string]hub.RequestHandler{},
+			Events: []string{evil, "toString", "n", "turn"}, Units: map[string]string{"n": `<i>m</i>`}, Requests: map[string]hub.RequestHandler{},
 		})
 		x.send(evil, evil)
 		x.send("toString", map[string]any{"__proto__": map[string]any{"harmed": 1}, "constructor": evil, "\u202eabc": "\u0000\u001b[31m"})
 		x.send("n", 1e308)
+		x.send("turn", "\u202eabc\u001b[31m\u0000\u200b")
 	}
 	big := addSender(t, s.client(t, "mill"), "big", hub.SenderOptions{Events: []string{"text", "list"}})
 	p := open(t, s.url(), "")
@@ -47,6 +48,7 @@ func TestHostile(t *testing.T) {
 		}
 	}
 	p.untilText(`<img src=x onerror="window.harmed=1">`)
+	p.untilText(`\u202eabc\u001b[31m\u0000\u200b`)
 	unharmed()
 	for _, name := range names {
 		p.show("device", `name:<b onclick=alert(1)>"mallory"</b>`, name, evil)

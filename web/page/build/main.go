@@ -142,7 +142,7 @@ func bundle(root string) (map[string][]byte, error) {
 var (
 	foreign = regexp.MustCompile(`(?i)(https?|wss?):\\?/\\?/[a-z0-9.]+`)
 	evals   = regexp.MustCompile(`\beval\(|\bnew Function\b`)
-	markup  = regexp.MustCompile(`(?i)\b(inner|outer)HTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc`)
+	markup  = regexp.MustCompile(`(?i)(inner|outer)HTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc`)
 )
 
 // harmless returns an error if a file of the page names another machine, or makes code of text. The page must work without either: it
