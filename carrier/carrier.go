@@ -142,6 +142,14 @@ type Disconnecter interface {
 	Disconnect(id ClientID, cause error)
 }
 
+// A RefusedHandler is a Handler that is told, at the end that connects, when the hub does not let this end in.
+type RefusedHandler interface {
+	Handler
+	// ClientRefused reports that the hub does not let this end in, in its own words; the error wraps [ErrDenied]. The carrier tries
+	// again later.
+	ClientRefused(err error)
+}
+
 // A Trier is a Carrier that can transmit without ever waiting, so that this needs no goroutine of its own.
 type Trier interface {
 	// TryTransmit is Transmit if that would not wait. Otherwise it does nothing and returns false. The message is written with

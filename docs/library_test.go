@@ -125,7 +125,7 @@ func requests(ctx context.Context, router *hub.Router) error {
 }
 
 // The following need the port 3000 or a sensor: they are compiled, and not run.
-var _ = []any{aHub, aSecureHub, aClient, aSensor}
+var _ = []any{aHub, aSecureHub, aHubThatAsks, aClient, aSensor}
 
 func aHub(ctx context.Context) error {
 	server, err := tcp.Listen("tcp://127.0.0.1:3000", tcp.Options{})
@@ -150,6 +150,20 @@ func aSecureHub(ctx context.Context, logger *slog.Logger) error {
 	}
 	fmt.Println("pin:", certificate.Pin().Short())
 	return hub.NewServerRouter(hub.ServerOptions{}).Serve(ctx, tcp.On(below, tcp.Options{}))
+}
+
+func aHubThatAsks(ctx context.Context) error {
+	login := func(ctx context.Context, p listen.Peer, s listen.Secret) (identity string, err error) {
+		if p.Unix && p.UID == os.Getuid() {
+			return "me", nil
+		}
+		return "", &listen.LoginError{Public: "connect to the Unix socket, as the user of the hub", Cause: "unknown"}
+	}
+	server, err := tcp.Listen("unix:///run/myhub.sock", tcp.Options{Login: login, SocketMode: 0o666})
+	if err != nil {
+		return err
+	}
+	return hub.NewServerRouter(hub.ServerOptions{}).Serve(ctx, server)
 }
 
 func aClient(ctx context.Context) error {

@@ -40,6 +40,7 @@ type ClientRouter struct {
 
 	mu         lockrank.Mutex[lockrank.ClientRouter]
 	connection *connection   // nil while there is none
+	refused    error         // why the hub does not let this client in; nil once it does
 	changed    waiters       // for another connection
 	ended      chan struct{} // closed when Serve is told to end
 	senders    map[string]*Sender
@@ -79,14 +80,17 @@ func (r *ClientRouter) WaitConnected(ctx context.Context) error {
 	return err
 }
 
-// current returns the connection to the hub, once there is one.
+// current returns the connection to the hub, once there is one. It does not wait while the hub does not let this client in.
 func (r *ClientRouter) current(ctx context.Context) (*connection, error) {
 	for {
 		r.mu.Lock()
-		c, changed := r.connection, r.changed.wait()
+		c, refused, changed := r.connection, r.refused, r.changed.wait()
 		r.mu.Unlock()
-		if c != nil {
+		switch {
+		case c != nil:
 			return c, nil
+		case refused != nil:
+			return nil, fmt.Errorf("%w: %w", ErrNotConnected, refused)
 		}
 		select {
 		case <-changed:
@@ -107,6 +111,9 @@ func (r *ClientRouter) swapConnection(before, after *connection) bool {
 		return false
 	}
 	r.connection = after
+	if after != nil {
+		r.refused = nil
+	}
 	r.changed.wake()
 	return true
 }

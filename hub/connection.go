@@ -97,6 +97,15 @@ func (h *connectionHandler) ClientDisconnected(_ carrier.ClientID, cause error) 
 	})
 }
 
+// ClientRefused implements carrier.RefusedHandler.
+func (h *connectionHandler) ClientRefused(err error) {
+	r := h.router
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = err
+	r.changed.wake()
+}
+
 // AllClientsDisconnected implements carrier.Handler.
 func (h *connectionHandler) AllClientsDisconnected(error) {}
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,6 +23,9 @@ type Peer struct {
 	// household or machine has, a user of this machine, or all of this machine.
 	Place string
 
+	// IP is the address of the other end, without a zone. It is not valid for a Unix socket.
+	IP netip.Addr
+
 	// Local is set for a Unix socket and for loopback: the other end is on this machine.
 	Local bool
 
@@ -37,6 +41,12 @@ type Peer struct {
 	// KeyHash is the SHA-256 of the client's public key (its SubjectPublicKeyInfo), if the client has shown one: then it has
 	// proven that it has the private key. Whose key it is, is not known here. All zeros: none.
 	KeyHash [32]byte
+
+	// OwnKey is the SHA-256 of the public key that this end has shown. All zeros: none.
+	OwnKey [32]byte
+
+	// ByAddress is set if the listener takes an address for an identity: see [Address].
+	ByAddress bool
 
 	// ALPN is the protocol that was agreed on in TLS; empty if none was.
 	ALPN string
@@ -110,7 +120,6 @@ type conn struct {
 	server   *Server
 	socketAt *socket
 	peer     Peer
-	by       time.Time // when its time as a stranger is over
 
 	heard    atomic.Int64 // bytes, while it is a stranger
 	admitted atomic.Bool
@@ -119,6 +128,8 @@ type conn struct {
 	closed   atomic.Bool
 
 	waiting *list.Element // under the door's lock: its place among the strangers
+	by      time.Time     // the same: when its time as a stranger is over
+	patient bool          // the same: that time has not begun
 }
 
 // Peer implements [Conn].

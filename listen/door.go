@@ -150,6 +150,13 @@ func (e *entrance) know(c *conn) {
 	}
 }
 
+// begin records that the time of a stranger has begun, and when it is over.
+func (d *door) begin(c *conn, by time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c.by, c.patient = by, false
+}
+
 // leave records that a connection has ended.
 func (d *door) leave(c *conn) {
 	d.mu.Lock()
@@ -191,11 +198,9 @@ func (d *door) overdue(t time.Time) (list []*conn) {
 	for _, h := range []*hall{&d.here, &d.others} {
 		for e := range h.places {
 			for s := e.waiting.Front(); s != nil; s = s.Next() {
-				c, _ := s.Value.(*conn)
-				if !c.by.Before(t) {
-					break // the others have come later
+				if c, _ := s.Value.(*conn); !c.patient && c.by.Before(t) {
+					list = append(list, c)
 				}
-				list = append(list, c)
 			}
 		}
 	}

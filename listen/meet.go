@@ -49,6 +49,9 @@ func (s *Server) introduce(c *conn) error {
 	if err != nil {
 		return err
 	}
+	if c.peer.ByAddress { // until now it could be a silent one
+		c.hurry()
+	}
 	if first == handshake && s.options.Certificate != nil && c.socketAt.address.TLS != Off {
 		if err := c.startTLS(); err != nil {
 			return err

@@ -73,6 +73,11 @@ type Address struct {
 
 	// Speaks are the names of the protocols that are spoken here. Default: all.
 	Speaks []string
+
+	// ByAddress says that old programs may connect here that cannot say who they are, so an address is taken for an identity. Such
+	// programs may also be silent for as long as they like before they say something: only from then on is the time of a stranger
+	// bounded here.
+	ByAddress bool
 }
 
 func (o Options) withDefaults() Options {

@@ -16,6 +16,7 @@ func peerOf(nc net.Conn, own string) Peer {
 	case *net.TCPAddr:
 		p.Addr = "tcp://" + a.String()
 		ip := a.AddrPort().Addr().Unmap().WithZone("")
+		p.IP = ip
 		switch {
 		case ip.IsLoopback():
 			p.Local = true

@@ -202,6 +202,7 @@ func passing(err error) bool {
 // admit begins to meet a stranger, unless there are too many.
 func (s *Server) admit(nc net.Conn, l *socket) {
 	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr), by: time.Now().Add(s.options.StrangerTime)}
+	c.peer.ByAddress, c.patient = l.address.ByAddress, l.address.ByAddress
 	c.raw, _ = nc.(syscall.Conn)
 	c.try = steady.Try(nc)
 	out, again, err := s.door.admit(c)
@@ -218,8 +219,17 @@ func (s *Server) admit(nc net.Conn, l *socket) {
 		return
 	}
 	setUserTimeout(nc, s.options.WriteTimeout)
-	_ = nc.SetReadDeadline(c.by) // fails only when it is closed already
+	if !c.peer.ByAddress {
+		_ = nc.SetReadDeadline(c.by) // fails only when it is closed already
+	}
 	s.meeting.Go(func() { s.meet(c) })
+}
+
+// hurry begins the time of a stranger that could be patient.
+func (c *conn) hurry() {
+	by := time.Now().Add(c.server.options.StrangerTime)
+	c.server.door.begin(c, by)
+	_ = c.socket.SetReadDeadline(by) // fails only when it is closed already
 }
 
 // count counts a connection that was refused, or that was ended while it was a stranger's.

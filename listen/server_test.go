@@ -96,6 +96,13 @@ func echo(l net.Listener) {
 // serve serves a Server, and a protocol that echoes, until the test ends.
 func serve(t testing.TB, o Options, bytes string) *Server {
 	t.Helper()
+	s := open(t, o)
+	run(t, s, bytes)
+	return s
+}
+
+func open(t testing.TB, o Options) *Server {
+	t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
@@ -103,6 +110,11 @@ func serve(t testing.TB, o Options, bytes string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func run(t testing.TB, s *Server, bytes string) {
+	t.Helper()
 	l := s.Protocol(Protocol{Name: "echo", ALPN: "echo", Begins: begins(bytes)})
 	ctx, stop := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -116,7 +128,6 @@ func serve(t testing.TB, o Options, bytes string) *Server {
 		stop()
 		all.Wait()
 	})
-	return s
 }
 
 type testLog struct{ t testing.TB }

@@ -40,11 +40,11 @@ const (
 // config returns what TLS needs for one client at an address. Whoever names protocols must name one that is spoken there: TLS
 // fails otherwise. Certificates are asked of those alone who name a protocol that wants them, since a browser would ask the person
 // in front of it.
-func (s *Server) config(l *socket, names []string) *tls.Config {
+func (s *Server) config(l *socket, own *tls.Certificate, names []string) *tls.Config {
 	c := &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		SessionTicketsDisabled: true, // one that is resumed proves nothing anew
-		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.options.Certificate.Get(), nil },
+		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own, nil },
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if state.DidResume {
 				return errResumed
@@ -75,10 +75,11 @@ func (s *Server) config(l *socket, names []string) *tls.Config {
 
 // startTLS begins TLS with a stranger, who has begun with it.
 func (c *conn) startTLS() error {
+	own := c.server.options.Certificate.Get() // it may be another one meanwhile
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			return c.server.config(c.socketAt, hello.SupportedProtos), nil
+			return c.server.config(c.socketAt, own, hello.SupportedProtos), nil
 		},
 	}
 	below := c.Conn
@@ -88,7 +89,7 @@ func (c *conn) startTLS() error {
 	}
 	state := over.ConnectionState()
 	c.tls, c.raw, c.Conn = over, nil, &peeker{Conn: over}
-	c.peer.Secure, c.peer.ALPN = true, state.NegotiatedProtocol
+	c.peer.Secure, c.peer.ALPN, c.peer.OwnKey = true, state.NegotiatedProtocol, keys.Hash(own.Leaf)
 	if a, ok := c.socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer.Addr = "tls://" + a.String()
 	}

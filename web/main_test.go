@@ -75,8 +75,24 @@ func newHouse(t testing.TB, keep bool, o Options) *house {
 		transport.CloseIdleConnections()
 	})
 	t.Cleanup(h.stop)
-	h.get("/-/healthy", 200, nil)
+	deadline := time.Now().Add(20 * time.Second)
+	for !h.served() {
+		if time.Now().After(deadline) {
+			t.Fatal("the hub is not served")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	return h
+}
+
+// served reports whether the hub answers.
+func (h *house) served() bool {
+	answer, err := h.client.Get(h.url + "/api/v1/version")
+	if err != nil {
+		return false
+	}
+	_ = answer.Body.Close()
+	return true
 }
 
 // do asks, and reads the answer as JSON into the last argument, unless that is nil or a *string.

@@ -26,12 +26,15 @@ type Options struct {
 	// MaxMessage is the size in bytes of the largest value. Default 1 MiB.
 	MaxMessage int
 
-	// Identify returns the identity of who asks, as the hub's policy knows it. Its error is answered with 401. Default: nobody that
-	// is known.
+	// Identify returns the identity of who asks, as the hub's policy knows it. Its error is answered with 401. Default: what
+	// [listen.IdentityOf] the request's context tells.
 	Identify func(r *http.Request) (identity string, err error)
 
 	// Metrics writes the numbers of the hub; openMetrics chooses between two forms of the same text. Default: there are none.
 	Metrics func(w http.ResponseWriter, openMetrics bool)
+
+	// Alive returns when the hub works; it does not return while the hub hangs. Default: it works.
+	Alive func()
 
 	// Ready says why the hub cannot do what it is for; nil if it can. Default: it can.
 	Ready func() error
@@ -62,7 +65,10 @@ func New(o Options) *Site {
 	o.Version = cmp.Or(o.Version, "devel")
 	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))
 	if o.Identify == nil {
-		o.Identify = func(*http.Request) (string, error) { return "", nil }
+		o.Identify = func(r *http.Request) (string, error) { return listen.IdentityOf(r.Context()), nil }
+	}
+	if o.Alive == nil {
+		o.Alive = func() {}
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }

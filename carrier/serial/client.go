@@ -25,6 +25,7 @@ type client struct {
 	since        time.Time
 	window       int
 	line         *line
+	identity     string
 	id           carrier.ClientID // 0 until the handler is to be told
 	dict         *wire.Dictionary
 	predecessors []*client // the handler must know of their end first
@@ -64,6 +65,7 @@ func newClient(s *Server, d *link.Device, r *deviceRecord, l *line) *client {
 		since:     time.Now(),
 		window:    d.Link.Window(),
 		line:      l,
+		identity:  l.identity,
 		ring:      newDeviceRing(),
 		senders:   newKnownSenders(s.options.MaxSenders),
 		routes:    make(map[wire.EventName]*carrier.Route),
@@ -135,7 +137,7 @@ func (c *client) run() {
 	lockrank.MustBeFree("a handler is told of a client")
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.name(), UID: c.device.ID, Addr: "serial://" + c.line.path,
+		ID: c.id, Name: c.name(), UID: c.device.ID, Identity: c.identity, Addr: "serial://" + c.line.path,
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
 		Restricted: true, May: c.line.options.May,
 		Refused: &c.record.refused.Refusals,

@@ -30,6 +30,7 @@ type line struct {
 	end      *link.HubEnd
 	port     portState
 	client   *client // the latest
+	identity string  // of the device that was let in last
 	usb      *discovery.USB
 	heard    overheard
 	readings uint64  // that were taken
@@ -41,7 +42,7 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 	l.end = link.NewHubEnd(link.HubConfig{
 		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
-		Log: s.log,
+		Admit: l.admit, Log: s.log,
 	}, &s.devices, l)
 	if o.DTROff != o.RTSOff {
 		s.options.Logger.Warn("only one of DTR and RTS is off: boards with the usual circuit of an ESP32 stay in reset or in their loader, so turn off both or none",
@@ -169,6 +170,24 @@ func (l *line) enter(state PortState, err error) {
 	l.server.mu.Lock()
 	defer l.server.mu.Unlock()
 	l.port.enter(time.Now(), state, err)
+}
+
+// admit finds out who a device is. The server's lock is held.
+func (l *line) admit(uid string) (err error) {
+	l.identity = ""
+	if login := l.server.options.Login; login != nil {
+		l.identity, err = login(uid, l.path)
+	}
+	return err
+}
+
+// review ends the connection of a device that is not let in any more. The server's lock is held.
+func (l *line) review(now time.Time) {
+	if c := l.client; c != nil && c.cause == nil {
+		if err := l.admit(c.device.ID); err != nil {
+			l.end.Refuse(now, c.device.Hello, err)
+		}
+	}
 }
 
 // Connected begins a client. Like the methods below it implements [link.HubOwner], and the server's lock is held.

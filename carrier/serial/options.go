@@ -45,6 +45,11 @@ type Options struct {
 	// starts anew. It is made if it does not exist. Empty: they are remembered in memory only.
 	Dir string
 
+	// Login returns the identity of a device with a uid that says HELLO on a port, or why it is not let in, which [PortInfo] shows for as
+	// long as the device says HELLO. It is called for each HELLO, under a lock, so it neither waits nor logs. Nil: every device is let
+	// in, without an identity.
+	Login func(uid, port string) (identity string, err error)
+
 	// Logger gets what happens to ports and devices, and the text that devices print. Nil: nothing is logged.
 	Logger *slog.Logger
 }

@@ -99,6 +99,19 @@ func (s *Server) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	return c.Messenger.Transmit(ctx, payload, done)
 }
 
+// Review asks [Options].Login again for each device that is connected, and ends the connections of those that are not let in any more, with
+// the cause [carrier.ErrRevoked]. Such a device is told nothing: to it, the hub is gone.
+func (s *Server) Review() {
+	if s.options.Login == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lines {
+		l.review(time.Now())
+	}
+}
+
 // A deviceRecord is what the server keeps of a device from one connection to the next, and over resets.
 type deviceRecord struct {
 	device    *link.Device // another one after a reset in which the device lost its memory

@@ -17,7 +17,7 @@ var errStranger = carrier.NewRefusal("tcp: not a client", "stranger")
 func cause(err error) error {
 	switch {
 	case errors.Is(err, carrier.ErrMalformed), errors.Is(err, errStranger),
-		errors.Is(err, carrier.ErrLimit), errors.Is(err, carrier.ErrTimeout),
+		errors.Is(err, carrier.ErrLimit), errors.Is(err, carrier.ErrTimeout), errors.Is(err, carrier.ErrDenied),
 		errors.Is(err, carrier.ErrShutdown), errors.Is(err, carrier.ErrClosed):
 		return err
 	case errors.Is(err, listen.ErrMadeWay), errors.Is(err, listen.ErrTooMuch):

@@ -17,6 +17,7 @@ type Client struct {
 	peers   *peers
 	options ClientOptions
 	addr    string
+	pairing *pairing // nil, unless the client is not known yet
 }
 
 // NewClient returns a Client of the hub at addr, which is as in [Listen], or "tls://HOST:PORT" for TLS, to which "/PIN" may be
@@ -31,16 +32,24 @@ func NewClient(addr string, o ClientOptions) *Client {
 }
 
 // Serve implements [carrier.Carrier]. The hub is connected once it has answered hello. If the hub does not know hello and
-// answers [carrier.StatusNoSuchMethod], the Client keeps to the rules for legacy clients.
+// answers [carrier.StatusNoSuchMethod], the Client keeps to the rules for legacy clients. If the hub refuses to let the Client in, the
+// error wraps [carrier.ErrDenied]; it is logged, and the Client tries again after [ClientOptions].RefusedPause.
 func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 	c.peers.serve(h)
-	pause := c.options.Backoff
+	usual := c.options.Backoff
+	refused := carrier.Backoff{Min: c.options.RefusedPause, Max: c.options.RefusedPause}
 	for ctx.Err() == nil {
 		connected, err := c.connect(ctx)
+		pause := &usual
 		switch {
 		case connected:
-			pause.Reset()
+			usual.Reset()
 		case ctx.Err() == nil:
+			if errors.Is(err, carrier.ErrDenied) {
+				pause = &refused
+				c.tellRefused(h, err)
+				c.peers.log.Warn("the hub does not let this client in: the next try is later", "pause", c.options.RefusedPause, "error", err)
+			}
 			c.options.Failed(err)
 		}
 		_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
@@ -50,14 +59,25 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
+func (c *Client) tellRefused(h carrier.Handler, err error) {
+	if r, ok := h.(carrier.RefusedHandler); ok {
+		lockrank.MustBeFree("a handler is called")
+		r.ClientRefused(err)
+	}
+}
+
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	nc, shown, err := c.dial(dialing)
+	nc, shown, secure, err := c.dial(dialing)
 	if err != nil {
 		return false, err
+	}
+	if c.options.Token != "" && !secure {
+		_ = nc.Close() // nothing was said
+		return false, fmt.Errorf("%w, in place of %s", ErrClearText, shown)
 	}
 	conn := newConn(c.peers, nc, shown, c.options.Limits)
 	conn.speak(c.options.Codec)
@@ -69,27 +89,34 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 		conn.fail(err)
 	}
 	err = conn.run()
-	if conn.client == 0 {
+	switch {
+	case conn.client != 0:
+	case errors.Is(err, carrier.ErrDenied):
+		return false, fmt.Errorf("tcp: the hub at %s does not let this client in: %w", shown, err)
+	default:
 		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", shown, err)
 	}
 	return true, err
 }
 
-// dial returns a connection to the hub, and where that is, for people to read.
-func (c *Client) dial(ctx context.Context) (nc listen.Conn, shown string, err error) {
+// dial returns a connection to the hub, where that is, for people to read, and whether secrets may be said on it.
+func (c *Client) dial(ctx context.Context) (nc listen.Conn, shown string, secure bool, err error) {
 	if c.options.Dial != nil {
 		other, err := c.options.Dial(ctx)
 		if err != nil {
-			return nil, c.addr, err
+			return nil, c.addr, false, err
 		}
-		return listen.Plain(other), c.addr, nil
+		nc = listen.Plain(other)
+		return nc, c.addr, nc.Peer().Secure, nil
 	}
 	to, err := parseTarget(c.addr, c.options.TLS)
 	if err != nil {
-		return nil, c.addr, err
+		return nil, c.addr, false, err
 	}
-	nc, err = to.dial(ctx)
-	return nc, to.shown, err
+	if nc, err = to.dial(ctx); err != nil {
+		return nil, to.shown, false, err
+	}
+	return nc, to.shown, to.secure(nc.Peer()), nil
 }
 
 // sayHello says hello; the reply is dealt with when it comes.
@@ -103,10 +130,16 @@ func (c *Client) sayHello(dialing context.Context, conn *conn) error {
 	if c.peers.signals != nil {
 		params = append(params, carrier.Field{Key: "signals", Value: conn.limits.Signals})
 	}
+	if c.options.Token != "" {
+		params = append(params, carrier.Field{Key: "token", Value: c.options.Token})
+	}
+	if c.pairing != nil {
+		params = append(params, c.pairing.field())
+	}
 	m := &carrier.Message{Method: methodHello, Params: carrier.ValueOf(params)}
 	return conn.transmit(dialing, m, func(r carrier.Reply, err error) {
 		if err == nil {
-			err = conn.welcome(r)
+			err = conn.welcome(r, c.pairing)
 		}
 		switch {
 		case err == nil:
@@ -119,7 +152,7 @@ func (c *Client) sayHello(dialing context.Context, conn *conn) error {
 }
 
 // welcome deals with the hub's answer to hello.
-func (c *conn) welcome(r carrier.Reply) error {
+func (c *conn) welcome(r carrier.Reply, p *pairing) error {
 	if r.Status == carrier.StatusNoSuchMethod {
 		c.announce("")
 		return nil
@@ -132,6 +165,9 @@ func (c *conn) welcome(r carrier.Reply) error {
 		return err
 	}
 	c.agree(h)
+	if p != nil {
+		p.identity = h.identity
+	}
 	c.announce(h.name)
 	return nil
 }

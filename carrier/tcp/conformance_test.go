@@ -15,7 +15,6 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
 	"sighub/listen"
-	"sighub/listen/keys"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,19 +44,20 @@ func TestConformance(t *testing.T) {
 }
 
 func connect(t testing.TB, addr string, codec carrier.Codec) *carriertest.Pair {
-	return connectTLS(t, addr, codec, nil, nil)
+	return connectTLS(t, addr, codec, Options{}, ClientOptions{})
 }
 
 // connectTLS connects over TLS if there is a certificate.
-func connectTLS(t testing.TB, addr string, codec carrier.Codec, certificate *keys.Certificate, o *TLS) *carriertest.Pair {
+func connectTLS(t testing.TB, addr string, codec carrier.Codec, o Options, client ClientOptions) *carriertest.Pair {
 	dialRaw := dialRaw
-	if certificate != nil {
+	if o.Certificate != nil {
 		dialRaw = dialTLS
 	}
 	limits := Limits{MaxMessage: 64 << 10}
 	limits.WriteTimeout = time.Second
 	limits.Signals = 300 // so that windows are filled again and again
-	hub, err := Listen(addr, Options{Limits: limits, Certificate: certificate})
+	o.Limits = limits
+	hub, err := Listen(addr, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,8 @@ func connectTLS(t testing.TB, addr string, codec carrier.Codec, certificate *key
 	line := newCable(t, hub.Addr())
 	var failed atomic.Int64
 	dial := func() carrier.Carrier {
-		return NewClient(line.addr, ClientOptions{Name: "peer", Codec: codec, Limits: limits, TLS: o, Failed: func(error) { failed.Add(1) }})
+		client.Name, client.Codec, client.Limits, client.Failed = "peer", codec, limits, func(error) { failed.Add(1) }
+		return NewClient(line.addr, client)
 	}
 	raw := func(b string) {
 		nc := dialRaw(t, hub.Addr())

@@ -23,6 +23,9 @@
 // max_message. From then on each end may have as many messages unanswered as the window says, each at most as
 // large as the other end's max_message.
 //
+// A hub may ask who a client is, see [Options].Login. A client says so in hello, by a token or what it was invited with, or its connection
+// tells it. Whoever may not come in is told so with [carrier.StatusDenied]. See also [Pair].
+//
 // Both may also have signals, the number of signals that may be unanswered. Signals then travel as streams of their own,
 // if the handlers of both ends are [carrier.SignalHandler]s. The packets are in carrier/signalpack.go.
 //

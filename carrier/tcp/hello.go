@@ -1,11 +1,13 @@
 package tcp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"sighub/carrier"
 	"sighub/internal/safetext"
+	"sighub/listen"
 )
 
 const methodHello = "hello"
@@ -22,6 +24,9 @@ type hello struct {
 	window     int
 	maxMessage int
 	signals    int // unanswered signals that it takes; 0: no stream of them
+
+	secret   listen.Secret // of a client
+	identity string        // that the hub has given to the client; what a client says here is the secret's Name
 }
 
 func parseHello(v carrier.Value) (h hello, err error) {
@@ -30,8 +35,12 @@ func parseHello(v carrier.Value) (h hello, err error) {
 	}
 	fields := map[string]any{
 		"protocol": &h.protocol, "name": &h.name, "window": &h.window, "max_message": &h.maxMessage, "signals": &h.signals,
+		"identity": &h.identity,
 	}
 	err = v.Fields(func(key string, v carrier.Value) error {
+		if secret, err := h.parseSecret(key, v); secret {
+			return err
+		}
 		field := fields[key]
 		if field == nil || v.IsNull() {
 			return nil
@@ -58,12 +67,12 @@ func parseHello(v carrier.Value) (h hello, err error) {
 }
 
 // greet deals with what a client says first.
-func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
+func (s *Server) greet(ctx context.Context, c *conn, m *carrier.Message, packed []byte, held int) {
 	if c.codec.Name() == carrier.CBOR.Name() {
 		c.codec = keyStyle(packed)
 	}
 	if m.Method != methodHello {
-		if !c.letIn(m, held) {
+		if !s.letIn(ctx, c, m, listen.Secret{}, held) {
 			return
 		}
 		c.announce("")
@@ -78,7 +87,8 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 		c.reply(m.ID, carrier.Failed(err), held)
 		return
 	}
-	if !c.letIn(m, held) { // before it is told that it is welcome
+	h.secret.Name = h.identity
+	if !s.letIn(ctx, c, m, h.secret, held) { // before it is told that it is welcome
 		return
 	}
 	c.agree(h)
@@ -92,18 +102,11 @@ func (s *Server) greet(c *conn, m *carrier.Message, packed []byte, held int) {
 	if c.signals.window > 0 {
 		welcome = append(welcome, carrier.Field{Key: "signals", Value: c.limits.Signals})
 	}
+	if c.identity != "" {
+		welcome = append(welcome, carrier.Field{Key: "identity", Value: c.identity})
+	}
 	c.reply(m.ID, carrier.Done(welcome), held)
 	c.announce(h.name)
-}
-
-// letIn ends that the client is a stranger. It reports false if the client has gone meanwhile.
-func (c *conn) letIn(m *carrier.Message, held int) bool {
-	err := c.nc.Admit()
-	if err != nil {
-		c.reply(m.ID, carrier.Failed(err), held)
-		c.fail(cause(err))
-	}
-	return err == nil
 }
 
 // agree applies what the two ends have told each other.

@@ -10,6 +10,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 	"sighub/listen/keys"
 )
 
@@ -101,6 +102,14 @@ type Options struct {
 	// Certificate is what is shown in TLS, which clients may speak then, at the same address. Default: they may not.
 	Certificate *keys.Certificate
 
+	// Login says who a client is, which its [carrier.Client].Identity tells then, and refuses those who may not come in. It is
+	// asked once for each connection: when the client says hello, or says something else first. Default: everybody may come in,
+	// and nobody's identity is known.
+	Login listen.Login
+
+	// ByAddress says that an address is taken for an identity by Login, for old programs: see [listen.Address].
+	ByAddress bool
+
 	Limits Limits
 
 	// Budget bounds the memory of what is held for all clients: messages that are not complete or not answered, and what
@@ -140,6 +149,12 @@ type ClientOptions struct {
 	// connection is what would come over TCP. Default: nil.
 	Dial func(ctx context.Context) (net.Conn, error)
 
+	// Token, if not empty, proves to the hub who the client is. It is said over TLS, to this machine, or not at all.
+	Token string
+
+	// RefusedPause is how long the next try waits after the hub has refused to let the client in. Default 1 minute.
+	RefusedPause time.Duration
+
 	// DialTimeout is how long one try to connect may take, including the answer to hello. Default 5 s.
 	DialTimeout time.Duration
 
@@ -158,6 +173,7 @@ type ClientOptions struct {
 
 func (o ClientOptions) withDefaults() ClientOptions {
 	setDefault(&o.DialTimeout, 5*time.Second)
+	setDefault(&o.RefusedPause, time.Minute)
 	o.Codec = cmp.Or(o.Codec, carrier.CBOR)
 	if o.Failed == nil {
 		o.Failed = func(error) {}

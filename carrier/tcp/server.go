@@ -30,12 +30,13 @@ type Server struct {
 func Listen(addr string, o Options) (*Server, error) {
 	o = o.withDefaults()
 	below, err := listen.Open(listen.Options{
-		Addresses:     []listen.Address{{At: addr, Mode: o.SocketMode, Group: o.SocketGroup}},
+		Addresses:     []listen.Address{{At: addr, Mode: o.SocketMode, Group: o.SocketGroup, ByAddress: o.ByAddress}},
 		MaxConns:      o.MaxClients,
 		MaxPerAddress: o.MaxPerAddress,
 		StrangerTime:  o.Limits.HelloTimeout,
 		WriteTimeout:  o.Limits.WriteTimeout,
 		Certificate:   o.Certificate,
+		Strict:        o.Login != nil,
 		Logger:        o.Logger,
 	})
 	if err != nil {
@@ -119,6 +120,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 
 // accept serves each connection on a goroutine of its own, until ctx is done or accepting fails.
 func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
+	greet := func(c *conn, m *carrier.Message, packed []byte, held int) { s.greet(ctx, c, m, packed, held) }
 	for {
 		nc, err := s.listener.Accept()
 		if ctx.Err() != nil || s.below != nil && errors.Is(err, net.ErrClosed) {
@@ -130,15 +132,15 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 		if err != nil {
 			return fmt.Errorf("tcp: no client can be accepted any more: %w", err)
 		}
-		c := s.meet(listen.Plain(nc))
+		c := s.meet(listen.Plain(nc), greet)
 		conns.Go(func() { s.serve(c) })
 	}
 }
 
 // meet returns the connection, which counts from now on.
-func (s *Server) meet(nc listen.Conn) *conn {
+func (s *Server) meet(nc listen.Conn, greet func(*conn, *carrier.Message, []byte, int)) *conn {
 	c := newConn(s.peers, nc, nc.Peer().Addr, s.options.Limits)
-	c.greet, c.accepted = s.greet, true
+	c.greet, c.accepted = greet, true
 	c.charge(s.options.Budget.Open(nc.Peer().Place))
 	s.mu.Lock()
 	defer s.mu.Unlock()

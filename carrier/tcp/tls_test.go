@@ -36,7 +36,7 @@ func TestConformanceTLS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return connectTLS(t, "tcp://127.0.0.1:0", codec, certificate, &TLS{Pin: certificate.Pin(), Key: key})
+				return connectTLS(t, loopback, codec, Options{Certificate: certificate}, ClientOptions{TLS: &TLS{Pin: certificate.Pin(), Key: key}})
 			})
 		})
 	}

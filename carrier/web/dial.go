@@ -87,7 +87,7 @@ func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("web: %s does not speak %s", u.Redacted(), subprotocol)
 	}
 	peer := b.Peer()
-	peer.Addr = u.Redacted()
+	peer.Addr, peer.Secure = u.Redacted(), peer.Secure || u.Scheme == "wss"
 	s := newSocket(b, ws, peer)
 	s.begun = true
 	return s, nil

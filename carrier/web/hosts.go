@@ -112,6 +112,9 @@ func (p *refusal) Error() string { return p.text + ": " + p.remedy }
 func (p *refusal) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Connection", "close")
+	if p.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="sighub"`)
+	}
 	w.WriteHeader(p.status)
 	_ = json.NewEncoder(w).Encode(map[string]any{ // whoever does not read it does not want it
 		"type": "about:blank", "title": http.StatusText(p.status), "status": p.status,

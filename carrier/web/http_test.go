@@ -376,3 +376,88 @@ func pinned(pin keys.Pin) *tls.Config {
 		},
 	}
 }
+
+// TestLogin: who asks has to say who they are, once for each connection, where nobody else hears it; and what is public needs nobody.
+func TestLogin(t *testing.T) {
+	asked := make(chan string, 100)
+	login := func(_ context.Context, _ listen.Peer, s listen.Secret) (string, error) {
+		asked <- s.Token + s.Name + s.Password
+		switch {
+		case s.Token == "right", s.Name == "ann" && s.Password == "secret":
+			return "ann", nil
+		}
+		return "", &listen.LoginError{Public: "nobody is known here by that", Cause: "unknown"}
+	}
+	p := serve(t, listen.Options{Strict: true}, Options{
+		Streams: tcp.Options{Login: login},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "<"+listen.IdentityOf(r.Context())+">")
+		}),
+	})
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	defer client.CloseIdleConnections()
+	get := func(path, header string) (int, string) {
+		r, err := http.NewRequest(http.MethodGet, "http://"+p.addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(answer.Body)
+		if answer.StatusCode == http.StatusUnauthorized && answer.Header.Get("WWW-Authenticate") == "" {
+			t.Error("it is not said how to log in")
+		}
+		return answer.StatusCode, string(text)
+	}
+	for _, c := range []struct {
+		path, header string
+		status       int
+		text         string
+		asked        int
+	}{
+		{"/", "", 401, "nobody is known", 1},
+		{"/", "Bearer wrong", 401, "nobody is known", 1},
+		{"/", "Bearer right", 200, "<ann>", 1},
+		{"/", "bearer right", 200, "<ann>", 1}, // it is another text
+		{"/", "bearer right", 200, "<ann>", 0},
+		{"/", "Bearer wrong", 401, "nobody is known", 1}, // on the same connection
+		{"/", "Basic YW5uOnNlY3JldA==", 200, "<ann>", 1},
+		{"/", "Nonsense", 401, "not understood", 0},
+		{"/", "Bearer ", 401, "not understood", 0},
+		{"/-/healthy", "", 200, "<>", 0},
+		{"/x/-/", "", 401, "nobody is known", 1},
+	} {
+		status, text := get(c.path, c.header)
+		if n := len(asked); status != c.status || !strings.Contains(text, c.text) || n != c.asked {
+			t.Errorf("%s with %q: %d %s, asked %d times", c.path, c.header, status, text, n)
+		}
+		for len(asked) > 0 {
+			<-asked
+		}
+	}
+	ws := dialRaw(t, p.addr, JSON)
+	defer func() { _ = ws.CloseNow() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := ws.Write(ctx, websocket.MessageText, []byte(`{"id":1,"method":"hello","params":{"protocol":1,"token":"wrong"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := ws.Read(ctx); !strings.Contains(string(text), `"status":-7`) {
+		t.Errorf("the WebSocket answers %s, %v", text, err)
+	}
+	secret := &http.Request{Header: http.Header{"Authorization": {"Bearer right"}}}
+	if identity, refused := p.web.login(secret.WithContext(ctx), &guest{Conn: far{}}); refused == nil || identity != "" {
+		t.Errorf("a secret is taken that was said in clear text: %s", identity)
+	}
+}
+
+// A far is a connection in clear text to another machine.
+type far struct{ listen.Conn }
+
+func (far) Peer() listen.Peer { return listen.Peer{Addr: "tcp://192.0.2.7:1"} }

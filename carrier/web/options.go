@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"sighub/carrier/tcp"
@@ -21,13 +22,18 @@ const (
 
 // Options are a [Server]'s. The zero value is usable.
 type Options struct {
-	// Streams are those of the streams that WebSockets carry: limits, budget and names. Its Logger receives what no client can be
-	// told.
+	// Streams are those of the streams that WebSockets carry: limits, budget, names and logins. Its Logger receives what no client
+	// can be told. Its Login is asked who asks over HTTP as well: by a token or a password in the header Authorization, and by the
+	// connection. [listen.IdentityOf] the request's context tells the Handler.
 	Streams tcp.Options
 
 	// Handler answers what does not ask for a WebSocket. Its requests come from hosts and origins that may ask. Default: it is
 	// not found.
 	Handler http.Handler
+
+	// Public reports whether somebody may be answered whom nobody knows. Default: where the path begins with /-/, since that tells
+	// only whether the hub works.
+	Public func(r *http.Request) bool
 
 	// Hosts are names under which the hub is reached, beside its IP addresses, localhost and the names of this machine: those of a
 	// router's DNS, or of a proxy. Pages that come from them may use the hub. A name that begins with a dot is that of all names
@@ -63,6 +69,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RequestTime, 30*time.Second)
 	setDefault(&o.IdleTime, 75*time.Second)
 	setDefault(&o.Streams.Limits.HelloTimeout, 10*time.Second)
+	if o.Public == nil {
+		o.Public = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/-/") }
+	}
 	if o.Handler == nil {
 		o.Handler = http.NotFoundHandler()
 	}

@@ -29,6 +29,7 @@ type rooms struct {
 type guest struct {
 	listen.Conn
 	rooms *rooms
+	known known
 
 	// Under the lock of rooms.
 	waits bool // nothing is being asked

@@ -143,8 +143,19 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		s.upgrade(w, r, c)
 		return
 	}
-	if err := c.Admit(); err != nil {
-		panic(http.ErrAbortHandler) // it was closed meanwhile
+	if s.options.Public(r) {
+		w.Header().Set("Connection", "close") // it stays a stranger's
+	} else {
+		identity, refused := s.login(r, c)
+		if refused != nil {
+			s.refused.Add(refused.cause, 1)
+			refused.write(w)
+			return
+		}
+		if err := c.Admit(); err != nil {
+			panic(http.ErrAbortHandler) // it was closed meanwhile
+		}
+		r = r.WithContext(listen.WithIdentity(r.Context(), identity))
 	}
 	rc := http.NewResponseController(w)
 	if ExtendWrite(rc, s.options.RequestTime) != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sighub/access"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
@@ -53,6 +54,9 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	case err != nil:
 		return usageError{err}
 	}
+	if err := cfg.CheckExposed(); err != nil {
+		return usageError{err}
+	}
 	if file == config.Stdin {
 		file = "standard input"
 	}
@@ -85,6 +89,11 @@ func systemFindings(cfg *config.Config) (list []*config.Error) {
 	if cfg.TLS.Certificate != "" {
 		if _, err := keys.Files(cfg.TLS.Certificate, cfg.TLS.Key, slog.New(slog.DiscardHandler)); err != nil {
 			list = append(list, cfg.Warn(config.TLSPlace, "%s", plain.Text(err.Error())))
+		}
+	}
+	if rules := cfg.Access.Rules; rules != "" {
+		if _, err := access.Load(rules); err != nil {
+			list = append(list, cfg.Warn(config.AccessPlace, "nobody could do anything, because the rules cannot be used: %s", plain.Text(err.Error())))
 		}
 	}
 	for _, a := range cfg.Listen {

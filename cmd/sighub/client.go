@@ -65,7 +65,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-first.connected:
 		return withRemedy(use(ctx, first.router))
 	case err = <-firstFailed:
-		if isDialing(err) || errors.Is(err, tcp.ErrTLS) {
+		if isDialing(err) || isAny(err, tcp.ErrTLS, tcp.ErrClearText, carrier.ErrDenied) {
 			return unreachable(addr, err)
 		}
 		firstFailed = nil // somebody is there, who does not understand
@@ -140,6 +140,7 @@ func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tc
 		Name:  name,
 		Codec: codec,
 		TLS:   secure,
+		Token: os.Getenv("SIGHUB_TOKEN"), // not a flag, because others see the command line
 		Failed: func(err error) {
 			select {
 			case a.failed <- err:
@@ -161,6 +162,9 @@ func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tc
 				return
 			}
 			s.note("the hub at %s is back", addr)
+		},
+		Denied: func(_ *hub.Sender, _ *hub.Listener, err error) {
+			s.note("the hub at %s does not allow this any more: %s", addr, plain.Text(err.Error()))
 		},
 		Disconnected: func(cause error) {
 			if !errors.Is(cause, carrier.ErrShutdown) || a.stopped.Err() == nil {
@@ -231,7 +235,9 @@ func unreachable(addr address.Address, err error) error {
 	switch {
 	case errors.Is(err, keys.ErrPin):
 		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
-	case errors.Is(err, tcp.ErrTLS):
+	case errors.Is(err, carrier.ErrDenied):
+		return fmt.Errorf("the hub at %s does not let this in: %w", addr, reason(err))
+	case isAny(err, tcp.ErrTLS, tcp.ErrClearText):
 		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, syscall.EACCES):
 		err, what = syscall.EACCES, "you may not write to the hub's socket: change its mode or group, or run this as the user that runs the hub"
@@ -249,6 +255,14 @@ func unreachable(addr address.Address, err error) error {
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
+}
+
+// reason returns the hub's own answer that an error wraps.
+func reason(err error) error {
+	if answer, ok := errors.AsType[*carrier.StatusError](err); ok {
+		return answer
+	}
+	return err
 }
 
 // tls returns what the flags say about TLS.

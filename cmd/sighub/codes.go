@@ -63,6 +63,8 @@ func exitCode(err error) int {
 		return exitTimeout
 	case isAny(err, hub.ErrNoSender, hub.ErrNoEvent, hub.ErrNoRequest, hub.ErrNoCursor):
 		return exitNothing
+	case errors.Is(err, carrier.ErrDenied):
+		return exitRefused
 	case errors.Is(err, hub.ErrNotConnected): // a sender is not connected to the hub, or this program is not
 		if _, answered := errors.AsType[*carrier.StatusError](err); answered {
 			return exitNothing

@@ -11,13 +11,15 @@ import (
 	"syscall"
 
 	"sighub/internal/config"
+	"sighub/internal/guard"
 )
 
-// A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log.
-// It tells what else has changed, and never ends the hub.
+// A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log, and the
+// rules of who may do what. It tells what else has changed, and never ends the hub.
 type reloader struct {
 	command *runCommand
 	log     *programLog
+	guard   *guard.Guard
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -52,6 +54,7 @@ func (r *reloader) during(ctx context.Context, hangups <-chan os.Signal, f func(
 const maxToldMistakes = 10
 
 func (r *reloader) reload(ctx context.Context) {
+	r.guard.Reload("SIGHUP")
 	if r.command.Config == "" || r.command.Config == config.Stdin {
 		r.log.Info("SIGHUP: there is no configuration file to read again")
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,11 +13,14 @@ import (
 	"sync"
 	"time"
 
+	"sighub/access"
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/guard"
 	"sighub/listen/keys"
 	"sighub/web"
 	"sighub/web/metrics"
@@ -25,9 +29,10 @@ import (
 
 type runCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
+	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. Without --access, one that other machines reach needs ?insecure=true. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
 	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
+	Access  string   `placeholder:"FILE" help:"The file that says who may do what. Replaces the one of the configuration. Default: everybody may do everything who reaches the hub, so it listens on this machine only."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
 	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
@@ -35,8 +40,8 @@ type runCommand struct {
 // Help implements kong.HelpProvider.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
-On SIGHUP it reads the configuration file again and applies the level of the log; the log says what else has changed, and needs a
-new start.
+On SIGHUP it reads the configuration and the rules of --access again, and applies the rules and the level of the log; the log says what
+else has changed, and needs a new start.
 
 With --serial auto it serves every USB serial adapter as soon as it is plugged in. ` + "`sighub ports`" + ` shows them. A device is
 known by its uid, wherever it is plugged in.
@@ -55,8 +60,8 @@ Examples:
 
     sighub run
     sighub run --serial '/dev/ttyACM*' --serial 0403:6001
-    sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --listen tcp://0.0.0.0:3000
-    sighub run --sensors auto
+    sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --sensors auto
+    sighub run --access /etc/sighub/access.yaml --listen tls://0.0.0.0:3000 --listen 'unix:///run/sighub/hub.sock?mode=0666'
     sighub run --config /etc/sighub/sighub.yaml`
 }
 
@@ -77,7 +82,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	for _, w := range cfg.Warnings() {
 		log.Warn("the configuration is doubtful", "place", w.Place(), "why", w.Message)
 	}
-	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), log)
+	doors, err := openGuard(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeGuard(doors, log)
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), doors, log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +98,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	site, numbers := newSite(cfg, budget, log)
-	carriers, err := listen(cfg, budget, certificate, site, log, &opened)
+	carriers, err := listen(cfg, budget, certificate, doors, site, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -98,9 +108,13 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	opened = append(opened, kept)
 	numbers.Journal, numbers.Ports = kept.Journal, ports.Ports
-	router := newRouter(cfg, budget, log, kept, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	router := newRouter(cfg, budget, log, kept, doors, certificateMethod(certificate, kept.methods(portMethods(ports))))
 	count(numbers, router, carriers)
 	carriers = append(carriers, site)
+	doors.Enforce(func(p *access.Policy) {
+		router.SetPolicy(p)
+		ports.Review()
+	})
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -109,7 +123,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
-	reload := &reloader{command: c, log: all, begun: cfg, level: cfg.Log.Level}
+	reload := &reloader{command: c, log: all, guard: doors, begun: cfg, level: cfg.Log.Level}
 	opened = nil
 	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
@@ -119,7 +133,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		defer done()
 		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
 		limiting.Go(func() { spareProcessors(ctx) })
-		return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+		return doors.During(ctx, func(ctx context.Context) error {
+			return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+		})
 	})
 	if err == nil {
 		log.Info("shut down")
@@ -134,6 +150,11 @@ func newSite(cfg *config.Config, budget *carrier.Budget, log *slog.Logger) (*web
 		Page:    page.New(),
 		Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log,
 		Metrics: numbers.Write,
+		Alive: func() {
+			if numbers.Senders != nil {
+				numbers.Senders()
+			}
+		},
 		Ready: func() error {
 			if numbers.Journal == nil {
 				return nil
@@ -191,8 +212,36 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 	if c.State != "" {
 		cfg.State = c.State
 	}
+	if c.Access != "" {
+		cfg.Access.Rules = c.Access
+	}
 	cfg.SetJournal(c.Journal)
-	return cfg, errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors))
+	if err := errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors)); err != nil {
+		return nil, err
+	}
+	return cfg, cfg.CheckExposed()
+}
+
+// openGuard returns who lets clients and devices in, by the rules of a configuration.
+func openGuard(cfg *config.Config, log *slog.Logger) (*guard.Guard, error) {
+	a := &cfg.Access
+	if a.Rules == "" {
+		return nil, nil //nolint:nilnil // without rules, everybody may come in
+	}
+	state, err := cfg.State, error(nil)
+	if state == "" {
+		state, err = usualState()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the hub has no folder for those whom it knows: %w: choose one with --state", err)
+	}
+	return guard.Open(guard.Options{Rules: a.Rules, Folder: guard.Folder(state), Audit: a.Audit, Quiet: a.Quiet, Logger: log})
+}
+
+func closeGuard(g *guard.Guard, log *slog.Logger) {
+	if err := g.Close(); err != nil {
+		log.Error("whom the hub knows could not be written at the end", "error", err)
+	}
 }
 
 // What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
@@ -295,7 +344,9 @@ func spareProcessors(ctx context.Context) {
 	}
 }
 
-func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, methods map[string]hub.Method) *hub.ServerRouter {
+func newRouter(
+	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, methods map[string]hub.Method,
+) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
 		Outbox: hub.OutboxOptions{
@@ -308,13 +359,15 @@ func newRouter(cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kep
 		MaxListeners:   cfg.Limits.Listeners,
 		RequestTimeout: cfg.Limits.RequestTimeout,
 		Methods:        methods,
+		Needs:          map[string]verb.Verb{methodCertificate: 0}, // it is shown to everybody who connects
+		Denied:         func(d hub.Denial) { doors.Denied(d.Identity, d.Client.Addr, d.Verb.String(), d.Sender, d.Name) },
 	}
 	kept.apply(&o)
 	return hub.NewServerRouter(o)
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, site http.Handler, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, site http.Handler, log *slog.Logger, opened *closers) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -328,6 +381,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		WriteTimeout:   cfg.Limits.WriteTimeout,
 		Budget:         budget,
 		Certificate:    certificate,
+		Login:          doors.Login(),
 		Logger:         log,
 		HTTP:           site,
 		Hosts:          cfg.HTTP.Hosts,
@@ -340,7 +394,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		carriers = append(carriers, server)
 		for _, addr := range server.Addrs() {
 			log.Info("listening", "addr", addr)
-			if a, err := address.Parse(addr); err == nil && !a.Local() {
+			if a, err := address.Parse(addr); err == nil && !a.Local() && doors == nil {
 				log.Warn("anyone who can reach this address can read and send: keep it inside a network that you trust", "addr", addr)
 			}
 		}

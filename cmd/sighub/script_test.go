@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -11,6 +13,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sighub/access/identities"
+	"sighub/internal/guard"
 )
 
 // patience bounds every wait of the scripts: much longer than anything takes on a busy machine.
@@ -35,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"terminate": sends(syscall.SIGTERM),
 			"hangup":    sends(syscall.SIGHUP),
 			"kill9":     sends(syscall.SIGKILL),
+			"token":     makeToken,
 		},
 	})
 }
@@ -72,6 +78,17 @@ func command(ctx context.Context, ts *testscript.TestScript, args []string) ([]b
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	return out.Bytes(), err
+}
+
+// makeToken lets the hub that will have a state folder know somebody by a token, and writes it into a file: token STATE NAME ROLE FILE
+func makeToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: token STATE NAME ROLE FILE")
+	}
+	store, err := identities.Open(guard.Folder(ts.MkAbs(args[0])), identities.Options{})
+	ts.Check(err)
+	text, err := store.AddToken(args[1], []string{args[2]}, "of a test")
+	ts.Check(errors.Join(err, store.Close(), os.WriteFile(ts.MkAbs(args[3]), []byte(text+"\n"), 0o600)))
 }
 
 // readenv sets a variable to the first line of a file: readenv NAME FILE

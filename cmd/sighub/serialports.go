@@ -9,12 +9,13 @@ import (
 	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/config"
+	"sighub/internal/guard"
 )
 
 // serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
 // dictionaries in dir, if that is not empty.
-func serialPorts(cfg *config.Config, dir string, log *slog.Logger) (*serial.Server, error) {
-	o := serial.Options{Dir: dir, MaxSenders: cfg.Limits.Senders, Logger: log}
+func serialPorts(cfg *config.Config, dir string, doors *guard.Guard, log *slog.Logger) (*serial.Server, error) {
+	o := serial.Options{Dir: dir, MaxSenders: cfg.Limits.Senders, Login: doors.Device, Logger: log}
 	for _, p := range cfg.Serial {
 		opener, err := port.NewOpener(p.Opener)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
+	"sighub/listen"
 	"sighub/listen/keys"
 )
 
@@ -32,6 +33,11 @@ type Address struct {
 	// joined by commas.
 	TLS    string `json:",omitempty"`
 	Speaks string `json:",omitempty"`
+
+	// Of an address where a hub listens: Insecure says that everybody may come in there although other machines reach it, and
+	// ByAddress that old programs may connect there, for which an address is an identity.
+	Insecure  bool `json:",omitempty"`
+	ByAddress bool `json:",omitempty"`
 
 	// Of a tls:// address of a hub elsewhere: the pin of its key.
 	Pin keys.Pin `json:"-"`
@@ -70,6 +76,7 @@ type Options struct {
 	WriteTimeout   time.Duration
 	Budget         *carrier.Budget // of memory
 	Certificate    *keys.Certificate
+	Login          listen.Login // who is let in; nil: everybody
 	Logger         *slog.Logger
 
 	// HTTP answers what is asked over HTTP, beside WebSockets. Nil: HTTP is not spoken.
@@ -83,6 +90,7 @@ type ClientOptions struct {
 	Failed func(error) // is told of each try that failed
 	Codec  carrier.Codec
 	TLS    tcp.TLS // of tls:// addresses: beside the pin in the address
+	Token  string  // by which the hub knows the program; it is not said over clear text to another machine
 }
 
 // A Listener is a carrier that listens at addresses.
@@ -156,8 +164,8 @@ func ParseListen(text string) (Address, error) {
 // ParseHub reads the address of a hub, for those who connect to it.
 func ParseHub(text string) (Address, error) {
 	a, err := Parse(text)
-	if err == nil && (a.TLS != "" || a.Speaks != "") {
-		return Address{}, errors.New("tls and speaks are said where the hub listens: write tls://host:port to connect over TLS")
+	if err == nil && (a.TLS != "" || a.Speaks != "" || a.Insecure || a.ByAddress) {
+		return Address{}, errors.New("these options are said where the hub listens: write tls://host:port to connect over TLS")
 	}
 	return a, err
 }

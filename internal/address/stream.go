@@ -49,7 +49,7 @@ func uses() map[string]listen.TLS {
 // protocols are what an option speaks may name.
 func protocols() []string { return []string{"cbor", "json", "http", "mqtt"} }
 
-// Set sets an option of an address where a hub listens: tls and speaks; and of a socket: mode, who may connect, as in 0660, or
+// Set sets an option of an address where a hub listens: tls, speaks, and insecure or by_address, which are true; and of a socket: mode, who may connect, as in 0660, or
 // group, whose members the middle digit is for.
 func (a *Address) Set(key, value string) error {
 	switch key {
@@ -67,14 +67,30 @@ func (a *Address) Set(key, value string) error {
 		}
 		a.Speaks = value
 		return nil
+	case "insecure", "by_address":
+		return a.setTruth(key, value)
 	}
 	return a.setSocket(key, value)
+}
+
+func (a *Address) setTruth(key, value string) error {
+	switch {
+	case a.Network == "unix":
+		return fmt.Errorf("%s has no meaning for %s: who connects there is known", key, a)
+	case value != "true":
+		return fmt.Errorf("%s %q is not understood: write true, or leave it out", key, value)
+	case key == "insecure":
+		a.Insecure = true
+	default:
+		a.ByAddress = true
+	}
+	return nil
 }
 
 func (a *Address) setSocket(key, value string) error {
 	switch {
 	case a.Network != "unix" && key != "mode" && key != "group":
-		return fmt.Errorf("%q is not known: write tls or speaks, as in tcp://0.0.0.0:3000?tls=required&speaks=cbor,http", key)
+		return fmt.Errorf("%q is not known: write tls, speaks, insecure or by_address, as in tcp://0.0.0.0:3000?tls=required&speaks=cbor,http", key)
 	case a.Network != "unix":
 		return fmt.Errorf("%s has no meaning for %s: only a unix:// socket has one", key, a)
 	case key == "mode":
@@ -141,10 +157,10 @@ func (s streamListener) Addrs() []string { return s.below.Addrs() }
 func listenStreams(list []Address, o Options) ([]Listener, error) {
 	below := listen.Options{
 		MaxConns: o.MaxClients, MaxPerAddress: o.MaxPerAddress, StrangerTime: o.HelloTimeout, WriteTimeout: o.WriteTimeout, Logger: o.Logger,
-		Certificate: o.Certificate,
+		Certificate: o.Certificate, Strict: o.Login != nil,
 	}
 	for _, a := range list {
-		at := listen.Address{At: a.String(), Mode: a.Mode, Group: a.Group, TLS: uses()[a.TLS]}
+		at := listen.Address{At: a.String(), Mode: a.Mode, Group: a.Group, TLS: uses()[a.TLS], ByAddress: a.ByAddress}
 		if a.Speaks != "" {
 			at.Speaks = strings.Split(a.Speaks, ",")
 		}
@@ -155,7 +171,7 @@ func listenStreams(list []Address, o Options) ([]Listener, error) {
 		return nil, err
 	}
 	streams := tcp.Options{
-		Version: o.Version, Budget: o.Budget, Logger: o.Logger,
+		Version: o.Version, Budget: o.Budget, Login: o.Login, Logger: o.Logger,
 		Limits: tcp.Limits{
 			Window: o.Window, MaxMessage: o.MaxMessage,
 			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
@@ -169,7 +185,7 @@ func listenStreams(list []Address, o Options) ([]Listener, error) {
 }
 
 func connectTCP(a Address, o ClientOptions) carrier.Carrier {
-	options := tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec}
+	options := tcp.ClientOptions{Name: o.Name, Failed: o.Failed, Codec: o.Codec, Token: o.Token}
 	if a.Network == "tls" {
 		options.TLS = &o.TLS
 		if !a.Pin.IsZero() {

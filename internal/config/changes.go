@@ -16,6 +16,7 @@ func (c *Config) Changes(other *Config) (keys []string) {
 		{"state", c.State, other.State},
 		{"tls", c.TLS, other.TLS},
 		{"http", c.HTTP, other.HTTP},
+		{"access", c.Access, other.Access},
 		{"journal", c.Journal, other.Journal},
 		{"limits", c.Limits, other.Limits},
 		{"log.level", c.Log.Level, other.Log.Level},

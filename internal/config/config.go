@@ -20,6 +20,7 @@ type Config struct {
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	TLS    TLS    `json:",omitzero"`
 	HTTP   HTTP   `json:",omitzero"`
+	Access Access `json:",omitzero"`
 	Limits Limits
 	Log    Log
 

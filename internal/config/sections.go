@@ -24,6 +24,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 		}),
 		yamlfile.Key("tls", func(n ast.Node) { d.tls(n, &c.TLS) }),
 		yamlfile.Key("http", func(n ast.Node) { d.http(n, &c.HTTP) }),
+		yamlfile.Key("access", func(n ast.Node) { d.access(n, &c.Access) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
 		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
@@ -76,7 +77,15 @@ func (d *decoder) listenAddress(n ast.Node) (a address.Address, ok bool) {
 		})
 	}
 	var speaks []string
-	d.Mapping(n, "an address", yamlfile.Key("address", parse), option("mode"), option("group"),
+	truth := func(key string) yamlfile.Field {
+		return yamlfile.Key(key, func(n ast.Node) {
+			var is bool
+			if d.boolean(n, key, &is); is {
+				options = append(options, func() { d.Check(n, a.Set(key, "true")) })
+			}
+		})
+	}
+	d.Mapping(n, "an address", yamlfile.Key("address", parse), option("mode"), option("group"), truth("insecure"), truth("by_address"),
 		yamlfile.Key("tls", func(n ast.Node) {
 			if text, ok := d.word(n, "tls"); ok {
 				options = append(options, func() { d.Check(n, a.Set("tls", text)) })

@@ -95,7 +95,7 @@ func (b *bench) bootAndCut(ctx context.Context, s *system, around *world, curren
 	before := around.acks
 	around.mu.Unlock()
 	current.Store(d)
-	m, err := s.boot(d, dir, tcpPort, socket, "run", "--listen", fmt.Sprintf("tcp://0.0.0.0:%d", guestPort),
+	m, err := s.boot(d, dir, tcpPort, socket, "run", "--listen", fmt.Sprintf("tcp://0.0.0.0:%d?insecure=true", guestPort),
 		"--serial", "/dev/ttyS1?baud=115200", "--state", "/data", "--journal", "/data/journal")
 	if err != nil {
 		return nil, err

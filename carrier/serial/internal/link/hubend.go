@@ -40,7 +40,7 @@ type HubEnd struct {
 	badInRow       int
 	badHelloLogged time.Time // when a HELLO that cannot be read was last logged
 	lastMet        time.Time // when the latest device appeared or was started
-	refusedUID     string    // the uid last logged as connected on another port
+	refusedUID     string    // the uid last logged as refused, or as connected on another port
 	rates          hubRates
 	Stats          LineStats
 	LastError      LastError
@@ -57,7 +57,9 @@ type HubConfig struct {
 	Timeout  time.Duration // silence after which the device is gone
 	Random   func() uint16
 	Wake     func() // called when there is something to write
-	Log      *slog.Logger
+	// Admit returns an error if a device may not come in. It neither waits nor logs. Nil: all may.
+	Admit func(id string) error
+	Log   *slog.Logger
 }
 
 // NewHubEnd returns the hub's end of a line. All lines of a hub share its devices.
@@ -276,7 +278,9 @@ func (l *HubEnd) hello(now time.Time, payload []byte) {
 	case l.device.Hello.Boot != h.Boot:
 		l.Drop(fmt.Errorf("%w, reset cause %d", carrier.ErrReset, h.ResetCause))
 	}
-	l.refusedUID = ""
+	if l.refusedUID != "" {
+		l.refusedUID, l.LastError.Remedy = "", "" // whatever it was, it is over
+	}
 	l.rates.toBase()
 	l.devices.recall(now, h, l.Log)
 	d := l.devices.meet(now, h)
@@ -306,6 +310,12 @@ func (l *HubEnd) admits(now time.Time, h wire.Hello) bool {
 		}
 		l.lastMet = now
 	}
+	if l.Admit != nil {
+		if err := l.Admit(h.ID()); err != nil {
+			l.Refuse(now, h, err)
+			return false
+		}
+	}
 	known := l.devices.byID[h.ID()]
 	if known == nil || known.end == nil || known.end == l {
 		return true
@@ -323,6 +333,19 @@ func (l *HubEnd) admits(now time.Time, h wire.Hello) bool {
 			"port", l.Name, "uid", h.ID(), "other", other.Name)
 	}
 	return false
+}
+
+// Refuse does not let a device in, and ends its connection if it was let in before.
+func (l *HubEnd) Refuse(now time.Time, h wire.Hello, why error) {
+	remedy := fmt.Sprintf("let it in with `sighub pair NAME --device %s`, or unplug it", h.ID())
+	if d := l.device; d != nil && d.ID == h.ID() {
+		l.Drop(fmt.Errorf("%w: %w", carrier.ErrRevoked, why))
+	}
+	l.LastError = LastError{fmt.Errorf("serial: the device %s (%s) is not let in: %w", h.Title(), h.ID(), why), now, remedy}
+	if l.refusedUID != h.ID() {
+		l.refusedUID = h.ID()
+		l.Log.Warn("a device is not let in", "port", l.Name, "device", h.Title(), "uid", h.ID(), "error", why, "remedy", remedy)
+	}
 }
 
 // beginSession begins the session that the answer to a device's HELLO announces. It is the same as before if nothing was
