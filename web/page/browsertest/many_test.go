@@ -46,9 +46,11 @@ func TestMany(t *testing.T) {
 				case <-ctx.Done():
 					return
 				case <-tick.C:
-					if signal.Trigger(ctx, float64(n%1000)/10) == nil {
-						sent.Add(1)
-					}
+					_ = signal.TriggerAsync(ctx, float64(n%1000)/10, func(err error) {
+						if err == nil {
+							sent.Add(1)
+						}
+					})
 				}
 			}
 		})
@@ -102,6 +104,9 @@ func TestMany(t *testing.T) {
 	after, toldAfter, sentAfter := heap(), told(), sent.Load()
 	passed := time.Since(began).Seconds()
 	t.Logf("%.0f events a second sent, %.0f told; heap %.1f MB, then %.1f MB", float64(sentAfter-sentBefore)/passed, float64(toldAfter-toldBefore)/passed, before/1e6, after/1e6)
+	if rate := float64(sentAfter-sentBefore) / passed; rate < manyDevices*manyRate*0.6 {
+		t.Errorf("only %.0f events a second were sent: this machine is too busy for the test", rate)
+	}
 	// A small chart has up to 60 points, and each may be new: that much may still come.
 	if grown := after - before; grown > 4e6 {
 		t.Errorf("in %.0f s the heap has grown by %.1f MB", passed, grown/1e6)

@@ -76,7 +76,7 @@ thresholds:
 	p.look(390, 760, "dark")
 	cellar.cut()
 	p.show("")
-	p.until(card("cellar") + `.querySelector(".pill").innerText.startsWith("away")`)
+	p.until(card("cellar") + `?.querySelector(".pill").innerText.startsWith("away")`)
 	picture("phone")
 	if size > 600_000 {
 		t.Errorf("the pictures have %d bytes together", size)
