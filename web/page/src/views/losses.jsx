@@ -78,7 +78,7 @@ export function Losses({hub}) {
 		<div class="ranges" role="group" aria-label="the time that the ledger covers">
 			{spans.filter(([, f]) => f === null || hub.journal).map(([name, f]) => <button type="button" key={name} aria-pressed={f === from} onClick={() => setFrom(f)}>{name}</button>)}
 		</div>
-		<p class={"ledger " + (lost === 0 ? "good" : "bad")}><b class="lostcount">{group(lost)}</b> {onRecord !== null ? <>of <b>{group(onRecord)}</b> events on record</> : from === null ? <>of <b>{group(hub.heard)}</b> events heard since the page was opened</> : <>events</>} lost{from !== null && from !== "start" && " in " + spans.find(([, f]) => f === from)[0]}</p>
+		<p class={"ledger " + (lost === 0 ? "good" : "bad")}><b class="lostcount">{group(lost)}</b> {onRecord !== null ? <>of <b>{group(onRecord)}</b> events on record</> : from === null ? <>of <b>{group(hub.heard)}</b> events</> : <>events</>} lost{from === null && " since the page was opened"}{from !== null && from !== "start" && " in " + spans.find(([, f]) => f === from)[0]}</p>
 		<p class="muted">On the way to this page, {hub.skipped === 0 ? "nothing was left out." : <><b class="skipped">{group(hub.skipped)}</b> values were left out, because newer ones of the same event were there. The journal has them, and so have other listeners.</>}</p>
 		<Trouble error={past.error} />
 		<div class="scroll"><table class="list stack"><thead><tr><th>sender</th><th class="n">events, this connection</th><th class="n">lost</th><th>why</th><th>the latest</th></tr></thead><tbody>
