@@ -117,8 +117,10 @@ func TestPeerAs(t *testing.T) {
 	defer account.Close()
 	peer := hub.NewPeerAs(carrier.Client{Name: "n", Addr: "http://192.0.2.7", Identity: "ann", Account: account, Window: 99, ID: 12})
 	known := make(chan carrier.Client, 1)
-	serve(t, hub, &carriertest.Recorder{Connected: func(c carrier.Client) { known <- c }})
-	serve(t, peer, &carriertest.Recorder{})
+	atHub := carriertest.NewRecorder(t, "hub")
+	atHub.Connected = func(c carrier.Client) { known <- c }
+	serve(t, hub, atHub)
+	serve(t, peer, carriertest.NewRecorder(t, "peer"))
 	c := <-known
 	if c.Identity != "ann" || c.Addr != "http://192.0.2.7" || c.Name != "n" || c.Account != account || c.Window != 7 || c.ID != 1 || !c.Hello {
 		t.Errorf("%+v", c)
