@@ -342,7 +342,7 @@ func (s *Server) removeCursors(ctx context.Context) {
 		}, func(r carrier.Reply) { answered <- r })
 		select {
 		case r := <-answered:
-			if r.Status != carrier.StatusDone && strings.Contains(r.Exception, "taken") {
+			if r.Status != carrier.StatusDone && strings.Contains(r.Exception, "in use") {
 				again = append(again, cursor) // its client is just going
 			}
 		case <-ctx.Done():

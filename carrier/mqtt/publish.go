@@ -240,7 +240,11 @@ func (c *session) refusePublish(l *link, reason packet.Reason, err error) error 
 	if in.QoS > 0 && l.version != packet.V5 {
 		return &packet.Error{Reason: reason, Text: err.Error()}
 	}
-	c.refuse("publish", err)
+	if carrier.Cause(err) == carrier.CauseOther {
+		c.refuse("publish", &packet.Error{Reason: reason, Text: err.Error()})
+	} else {
+		c.refuse("publish", err)
+	}
 	if in.QoS > 0 {
 		text := ""
 		if l.problems {

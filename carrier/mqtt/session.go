@@ -131,7 +131,9 @@ func (c *session) disconnect(cause error) {
 		return
 	}
 	c.mu.Lock()
-	c.queue.keep = -1
+	if c.queue != nil { // a session without a connection has one
+		c.queue.keep = -1
+	}
 	c.mu.Unlock()
 	c.server.kept.rouse()
 }

@@ -166,6 +166,13 @@ func (w *writer) end(err error) {
 	w.notify()
 }
 
+// Err returns why nothing is written any more.
+func (w *writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
 func (w *writer) notify() {
 	if w.changed != nil {
 		close(w.changed)
