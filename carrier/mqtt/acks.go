@@ -19,6 +19,7 @@ type acks struct {
 type ack struct {
 	id     uint16 // 0: the message had QoS 0, or its connection has ended
 	signal bool   // the hub has to answer first
+	own    *ownSender
 	reason packet.Reason
 	text   string
 }
@@ -119,6 +120,9 @@ func (c *session) Fail(r carrier.Reply) {
 	var old *link
 	if c.acks.len() > 0 {
 		one := c.acks.pop()
+		if one.own != nil && one.own.refused != nil { // that says more than that there is no such sender
+			r = *one.own.refused
+		}
 		one.reason = reasonOf(r)
 		l := c.link
 		if l != nil && l.problems {

@@ -94,7 +94,7 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 	if refused := c.offer(r, r.Name.Name); refused != nil {
 		return c.refusePublish(l, reasonOf(*refused), refused.Err())
 	}
-	c.acks.push(&c.writer, ack{id: in.ID, signal: true})
+	c.acks.push(&c.writer, ack{id: in.ID, signal: true, own: r.own})
 	s := carrier.Signal{Route: &r.route, Data: c.value(in.Payload)}
 	for _, u := range in.Properties.User {
 		if string(u.Name) == "time" {

@@ -96,6 +96,8 @@ func (f *Filter) resolve() error {
 		return err
 	}
 	switch {
+	case n == 1:
+		f.Kind = Nothing // no event has such a topic
 	case !known:
 		return nil // the hub has no listeners to an event of any sender
 	case sender == "" || name == "":
