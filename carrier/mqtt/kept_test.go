@@ -50,7 +50,7 @@ func TestKeptInJournal(t *testing.T) {
 		}
 		publish(0, 10)
 		sub.numbers(0, 10)
-		sub.ping()
+		sub.ping2()
 		_ = sub.Close()
 		publish(10, 2000)
 		w.until("the position is saved", func() bool { return true })
@@ -59,7 +59,7 @@ func TestKeptInJournal(t *testing.T) {
 			t.Error("the session is not said to be there")
 		}
 		sub.numbers(10, 1990)
-		sub.ping()
+		sub.ping2()
 		_ = sub.Close()
 		publish(2000, 2010)
 		w.end()

@@ -254,7 +254,8 @@ func (p *peer) suback() []byte {
 	}
 	body = body[2:]
 	if p.v == 5 {
-		body = body[1+int(body[0]):]
+		n, size := binary.Uvarint(body) // it is the same
+		body = body[size+int(n):]
 	}
 	return body
 }

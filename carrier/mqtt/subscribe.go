@@ -152,9 +152,8 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 	c.mu.Unlock()
 	tell := retain == 0 || retain == 1 && old == nil
 	if old != nil && c.kept != nil {
-		// The cursor has one listener at a time, and knows what comes in between.
-		sub.cursors = old.cursors
-		c.stopListening(old.listeners, nil)
+		c.goOn(old, sub, tell, result)
+		return
 	}
 	switch {
 	case sub.filter.Kind == topic.Request:
@@ -168,12 +167,25 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 		c.began(sub, old, carrier.Reply{}, false, result)
 		return
 	}
-	if c.kept != nil && sub.cursors == nil {
+	if c.kept != nil {
 		sub.cursors = c.newCursors(sub)
 	}
 	c.listen(sub, tell && c.server.keeper != nil && sub.filter.Kind == topic.Event, func(r carrier.Reply) {
 		c.began(sub, old, r, tell && sub.filter.States, result)
 	})
+}
+
+// goOn changes what a subscription of a kept session says. Its listeners stay: its client misses nothing, and hears nothing twice. So it
+// needs no last values, either.
+func (c *session) goOn(old, sub *subscription, tell bool, result func(packet.Reason, error)) {
+	c.account.Give(sub.cost())
+	c.mu.Lock()
+	old.qos, old.noLocal, old.retainAsPublished, old.id = sub.qos, sub.noLocal, sub.retainAsPublished, sub.id
+	c.changes++
+	c.mu.Unlock()
+	c.server.kept.changed(c)
+	c.later(func() { c.tellStates(old) }, tell && old.filter.States)
+	result(packet.Reason(old.qos), nil)
 }
 
 // listen has the hub tell of all targets of a subscription, and calls respond with its answer: that to the first one that it refuses.
@@ -251,9 +263,7 @@ func (c *session) began(sub, old *subscription, r carrier.Reply, states bool, re
 	if done {
 		c.subs[sub.filter.String()] = sub
 		if ids = nil; old != nil {
-			if c.kept == nil {
-				ids = old.listeners
-			}
+			ids = old.listeners
 			c.account.Give(old.cost())
 		}
 	} else {
