@@ -240,16 +240,21 @@ func (c *session) resume(*link) {
 			c.refuse("resume", err)
 			return
 		}
+		c.mu.Lock()
+		c.subs[f.String()] = sub // a SUBSCRIBE of the same may follow at once
+		c.changes++
+		c.mu.Unlock()
 		refused := func(r carrier.Reply) {
-			if r.Status != carrier.StatusDone {
-				c.account.Give(sub.cost())
-				c.refuse("resume", r.Err())
+			if r.Status == carrier.StatusDone {
 				return
 			}
 			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.subs[f.String()] = sub
-			c.changes++
+			if c.subs[f.String()] == sub {
+				delete(c.subs, f.String())
+				c.account.Give(sub.cost())
+			}
+			c.mu.Unlock()
+			c.refuse("resume", r.Err())
 		}
 		switch f.Kind {
 		case topic.Request:
