@@ -10,6 +10,7 @@ type flight struct {
 	slots   []slot // a ring; its size is a power of two
 	head    uint64 // the oldest that is not answered
 	tail    uint64 // behind the newest
+	taken   uint64 // those before it were taken to be written: the client may have read them
 	written uint64 // those before it were written
 	failed  map[uint64]carrier.Reply
 }
@@ -45,11 +46,11 @@ func (f *flight) at(n uint64) *slot { return &f.slots[n&uint64(len(f.slots)-1)] 
 // waiting returns how many are not answered.
 func (f *flight) waiting() int { return int(f.tail - f.head) }
 
-// acknowledged notes the client's answer to a message, and reports whether there is one that was written and not answered.
+// acknowledged notes the client's answer to a message, and reports whether there is one that it may have read and that is not answered.
 func (f *flight) acknowledged(id uint16, failed *carrier.Reply) bool {
 	behind := (uint64(id) - 1 + ids - f.head%ids) % ids
 	n := f.head + behind
-	if id == 0 || n >= f.written || *f.at(n) != inTransit {
+	if id == 0 || n >= f.taken || *f.at(n) != inTransit {
 		return false
 	}
 	*f.at(n) = landed
