@@ -60,6 +60,7 @@ func (s *Server) open(l *link, key sessionKey) *session {
 	c.publishing.init()
 	c.asking.init()
 	c.writer.buffers, c.writer.timeout = &s.buffers, s.options.Limits.WriteTimeout
+	c.writer.taken = func(n uint64) { c.flight.taken = n }
 	c.writer.failed, c.writer.written = c.writeFailed, c.wrote
 	return c
 }

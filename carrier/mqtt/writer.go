@@ -27,13 +27,14 @@ type writer struct {
 	nc      listen.Conn
 	timeout time.Duration
 	buffers *bufferPool
+	taken   func(n uint64)            // called with the lock, when what was put up to a mark is about to be written
 	failed  func(error)               // called once with the error of a failed write, without a lock
 	written func(n uint64, bytes int) // called when what was put up to a mark was written, without a lock
 
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte
-	replies int // bytes of it that are no signals
-	mark    uint64
+	replies int         // bytes of it that are no signals
+	mark    uint64      // what was put last
 	running atomic.Bool // somebody writes; set under the lock
 	holding bool        // what is read is being handled; whoever does so flushes then
 	err     error       // nothing is written any more
@@ -132,6 +133,7 @@ func (w *writer) take() (out *[]byte, mark uint64, ok bool) {
 	}
 	out, w.pending = w.pending, nil
 	w.queued, w.writing, w.replies = 0, w.queued, 0
+	w.taken(w.mark)
 	return out, w.mark, true
 }
 
