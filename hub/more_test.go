@@ -34,7 +34,9 @@ func TestMore(t *testing.T) {
 	defer func() {
 		stop()
 		for range 3 {
-			<-ended
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		}
 	}()
 	heard := make(chan string, 100)

@@ -12,6 +12,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/mqtt/internal/packet"
 	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/safetext"
 )
 
 // requestPlaces is how many requests of others a client may leave unanswered.
@@ -196,7 +197,7 @@ func (c *session) publishAnswer(l *link, r *inRoute) error {
 }
 
 // publishRequest handles a request of the client's to a sender.
-func (c *session) publishRequest(l *link, r *inRoute) error {
+func (c *session) publishRequest(r *inRoute) error {
 	in := &c.publishing.in
 	answers := string(in.Properties.ResponseTopic)
 	switch {
@@ -233,23 +234,27 @@ func (c *session) answer(text string, correlation []byte, has bool, reply carrie
 	c.flush()
 }
 
+// longestError is how many bytes of an error a client is told.
+const longestError = 1024
+
 var errNoAnswer = errors.New("mqtt: the client has not subscribed to the topic of the answer")
 
 // putAnswer puts an answer. The lock is held.
 func (c *session) putAnswer(text string, correlation []byte, has bool, reply *carrier.Reply, payload []byte) error {
 	sub := c.find(text)
 	switch {
-	case c.closed || c.err != nil:
+	case c.closed || c.ended.Load():
 		return nil // it has gone
 	case sub == nil:
 		return fmt.Errorf("%w: %s", errNoAnswer, text)
 	case c.replies > 4*maxReplies:
 		return fmt.Errorf("%w: it does not read what waits for it", carrier.ErrLimit)
 	}
-	h := packet.Head{Version: c.version, Topic: []byte(text)}
+	h, why := packet.Head{Version: c.version, Topic: []byte(text)}, ""
 	for {
 		if reply.Status != carrier.StatusDone {
-			payload, _ = carrier.JSON.Append(nil, map[string]any{"status": int(reply.Status), "error": reply.Err().Error()})
+			why = safetext.Short(reply.Err().Error(), longestError)
+			payload, _ = carrier.JSON.Append(nil, map[string]any{"status": int(reply.Status), "error": why})
 		}
 		if c.version == packet.V5 {
 			h.Properties = nil
@@ -258,7 +263,7 @@ func (c *session) putAnswer(text string, correlation []byte, has bool, reply *ca
 			}
 			if reply.Status != carrier.StatusDone {
 				h.Properties = packet.AppendUser(h.Properties, "status", strconv.Itoa(int(reply.Status)))
-				h.Properties = packet.AppendUser(h.Properties, "error", reply.Err().Error())
+				h.Properties = packet.AppendUser(h.Properties, "error", why)
 			}
 			h.Properties = withID(h.Properties, sub)
 		}

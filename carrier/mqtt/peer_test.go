@@ -82,8 +82,11 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		}
 		stopNear()
 		stopBelow()
-		<-served
-		<-served
+		for range 2 {
+			if err := <-served; err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		}
 	}()
 	w := &world{t: t, addr: strings.TrimPrefix(below.Addrs()[0], "tcp://"), router: router, server: server, near: cr}
 	w.end = func() {

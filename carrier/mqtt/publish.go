@@ -87,7 +87,7 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 	case in.Properties.PayloadFormat == 1 && !utf8.Valid(in.Payload):
 		return c.refusePublish(l, packet.BadPayload, fmt.Errorf("%w: the payload is said to be UTF-8 and is not", carrier.ErrValue))
 	case r.Kind == topic.Request:
-		return c.publishRequest(l, r)
+		return c.publishRequest(r)
 	case r.Kind == topic.Answer:
 		return c.publishAnswer(l, r)
 	}

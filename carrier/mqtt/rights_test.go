@@ -30,8 +30,8 @@ func (r rules) May(identity string, v verb.Verb, sender, name string) (ok bool, 
 	for _, rule := range r[identity] {
 		f := strings.Fields(rule)
 		fits := func(pattern, text string) bool {
-			begin, any := strings.CutSuffix(pattern, "*")
-			return text == "" || text == pattern || any && strings.HasPrefix(text, begin)
+			begin, more := strings.CutSuffix(pattern, "*")
+			return text == "" || text == pattern || more && strings.HasPrefix(text, begin)
 		}
 		if f[0] == verbs[v] && fits(f[1], sender) && fits(f[2], name) {
 			return true, rule

@@ -74,7 +74,7 @@ func (c *session) pass() {
 type message struct {
 	topic, payload, properties []byte
 	qos                        byte
-	retain, dup                bool
+	retain                     bool
 	sub                        uint32 // the Subscription Identifier; 0: none
 }
 

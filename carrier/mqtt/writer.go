@@ -54,16 +54,15 @@ func (w *writer) buffer() *[]byte {
 	return w.pending
 }
 
-// reply puts a packet that is no signal; pack appends it. It reports false if nothing is written any more. The lock is held.
-func (w *writer) reply(pack func(dst []byte) []byte) bool {
+// reply puts a packet that is no signal, unless nothing is written any more; pack appends it. The lock is held.
+func (w *writer) reply(pack func(dst []byte) []byte) {
 	if w.err != nil {
-		return false
+		return
 	}
 	b := w.buffer()
 	before := len(*b)
 	*b = pack(*b)
 	w.replies += len(*b) - before
-	return true
 }
 
 // count counts what waits in the total of all connections, in steps. The lock is held.

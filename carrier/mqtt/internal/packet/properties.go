@@ -119,13 +119,13 @@ func (r *reader) property(p *Properties, id byte) {
 	case PropRequestResponse:
 		p.RequestResponse = r.flag(what)
 	case PropMessageExpiry:
-		p.MessageExpiry = r.uint32(what)
+		p.MessageExpiry = r.uint32()
 	case PropSessionExpiry:
-		p.SessionExpiry = r.uint32(what)
+		p.SessionExpiry = r.uint32()
 	case PropWillDelay:
-		p.WillDelay = r.uint32(what)
+		p.WillDelay = r.uint32()
 	case PropMaxPacket:
-		if p.MaxPacket = r.uint32(what); p.MaxPacket == 0 && r.err == nil {
+		if p.MaxPacket = r.uint32(); p.MaxPacket == 0 && r.err == nil {
 			r.fail(protocolError("the Maximum Packet Size must not be 0"))
 		}
 	case PropSubscriptionID:

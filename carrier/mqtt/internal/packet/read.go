@@ -90,9 +90,9 @@ func (r *reader) uint16(what string) uint16 {
 	return n
 }
 
-func (r *reader) uint32(what string) uint32 {
+func (r *reader) uint32() uint32 {
 	if len(r.data) < 4 {
-		r.fail(malformed("it ends before its %s", what))
+		r.fail(malformed("it ends within a property"))
 		return 0
 	}
 	n := binary.BigEndian.Uint32(r.data)

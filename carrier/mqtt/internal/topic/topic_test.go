@@ -81,12 +81,12 @@ func TestFilters(t *testing.T) {
 		if f.Kind != c.kind || f.Sender != c.sender || f.Name.Name != c.name {
 			t.Errorf("%s is %+v", c.filter, f.Name)
 		}
-		for _, topic := range strings.Fields(c.yes) {
+		for topic := range strings.FieldsSeq(c.yes) {
 			if !f.Matches(topic) {
 				t.Errorf("%s has not %s", c.filter, topic)
 			}
 		}
-		for _, topic := range strings.Fields(c.no) {
+		for topic := range strings.FieldsSeq(c.no) {
 			if f.Matches(topic) {
 				t.Errorf("%s has %s", c.filter, topic)
 			}
