@@ -230,3 +230,46 @@ func TestFlowControl(t *testing.T) {
 		t.Errorf("heard %v", g)
 	}
 }
+
+// TestOptions: what a subscription of MQTT 5 may ask for, and its end.
+func TestOptions(t *testing.T) {
+	w := newWorld(t, worldOptions{})
+	p, _ := w.connect(5, hello{id: "p"})
+	p.send(p.subscribePacket(7, 1, []byte{packet.PropSubscriptionID, 1}, "pump/n"))
+	p.suback()
+	p.send(p.subscribePacket(7, 1|4|8, []byte{packet.PropSubscriptionID, 2}, "+/n")) // No Local, Retain As Published
+	p.suback()
+	p.send(p.subscribePacket(7, 2, []byte{packet.PropSubscriptionID, 3}, "+/n/x", "#"))
+	if got := p.suback(); string(got) != "\x01\x01" {
+		t.Errorf("QoS 2 is granted as % x", got)
+	}
+	hear := func(want map[uint32]bool) { // by identifier, whether it is said to be retained
+		t.Helper()
+		got := map[uint32]bool{}
+		for len(got) < len(want) {
+			g := p.event()
+			got[g.props.SubscriptionID] = g.retain
+		}
+		p.ping2()
+		for id, retain := range want {
+			if r, ok := got[id]; !ok || r != retain {
+				t.Errorf("heard by subscriptions %v, want %v", got, want)
+			}
+		}
+	}
+	p.send(p.publishPacket("pump/n", "1", 0))
+	hear(map[uint32]bool{1: false, 3: false})
+	other, _ := w.connect(5, hello{id: "other"})
+	other.publish("fan/n", "1")
+	hear(map[uint32]bool{2: true, 3: false})
+	p.send(p.subscribePacket(7, 0, []byte{packet.PropSubscriptionID, 9}, "+/n")) // in the place of the one before
+	p.suback()
+	other.publish("fan/n", "2")
+	hear(map[uint32]bool{9: false, 3: false})
+	p.send(p.unsubscribePacket(8, "#", "+/n", "pump/n", "nothing/x"))
+	if body := p.expect(packet.Unsuback); string(body[3:]) != "\x00\x00\x00\x11" {
+		t.Errorf("UNSUBACK % x", body)
+	}
+	other.publish("fan/n", "3")
+	p.ping()
+}
