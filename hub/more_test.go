@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestMore(t *testing.T) {
 	do("signal", `{"info":{"sender":"pump","event":"a"},"data":3}`)
 	do("signal", `{"info":{"sender":"pump","event":"#alarm"},"data":4}`)
 	do("remove_sender", `{"sender":"pump"}`)
-	expect("#connect a", "a 1", "#connect a b #alarm", "b 2", "a 3", "#alarm 4", "channel 4", "#disconnect a b #alarm")
+	expect("#connect a m", "a 1", "#connect a b #alarm m n", "b 2", "a 3", "#alarm 4", "channel 4", "#disconnect a b #alarm m n")
 	do("add_sender", `{"sender":"pump","events":["a"],"requests":null}`)
 	expect("#connect a")
 	for _, c := range []struct {
@@ -97,7 +98,7 @@ func TestMore(t *testing.T) {
 
 // shortly returns the events that a connection offers, or else the data.
 func shortly(e hub.Event) string {
-	var c struct{ Events []string }
+	var c struct{ Events, Requests []string }
 	if e.Name != hub.Connect && e.Name != hub.Disconnect || e.Data.Decode(&c) != nil {
 		return e.Data.String()
 	}
@@ -107,5 +108,6 @@ func shortly(e hub.Event) string {
 			own = append(own, event)
 		}
 	}
-	return strings.Join(own, " ")
+	slices.Sort(c.Requests)
+	return strings.Join(append(own, c.Requests...), " ")
 }

@@ -300,7 +300,6 @@ func (l *link) goodbye(p *packet.Raw) error {
 		c := l.session
 		c.sendWill(l.will)
 	}
-	l.will = nil
 	return errGoodbye
 }
 

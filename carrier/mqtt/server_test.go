@@ -79,6 +79,7 @@ func TestMoreEvents(t *testing.T) {
 	sub.subscribe(0, "#")
 	pub, _ := w.connect(5, hello{id: "pub"})
 	var list []string
+	seen, latest := map[string]bool{}, ""
 	for _, event := range []string{"a", "b", "c", "a"} {
 		if r := pub.publish("pump/"+event, "1"); r != 0 {
 			t.Fatal(r)
@@ -86,6 +87,16 @@ func TestMoreEvents(t *testing.T) {
 		for {
 			g := sub.take()
 			list = append(list, g.topic)
+			if at := g.user["connection"]; g.topic == "pump/_state" {
+				latest = at
+			} else if at != latest {
+				t.Errorf("%v is of connection %s, the latest is %s", g, at, latest)
+			}
+			if one := g.user["connection"] + " " + g.user["seq"]; seen[one] || g.user["time"] == "" {
+				t.Errorf("%v has the number %s, like another one; properties: %v", g, one, g.user)
+			} else {
+				seen[one] = true
+			}
 			if g.topic == "pump/"+event {
 				break
 			}
