@@ -99,11 +99,6 @@ func (r *Request) Same(o *Request) bool {
 	return r.Function == o.Function && r.Address == o.Address && r.Count == o.Count
 }
 
-// Alike reports whether the answer to one request could be taken for that to the other one, because both read as much in the same way.
-func (r *Request) Alike(o *Request) bool {
-	return r.Function.Reads() && r.Function == o.Function && r.AnswerSize() == o.AnswerSize()
-}
-
 // coil is how function 5 writes a bit.
 func coil(on bool) uint16 {
 	if on {
@@ -209,7 +204,9 @@ func ParseRequest(pdu []byte) (r Request, err error) {
 	return r, nil
 }
 
-func (f Function) known() bool { return f.Reads() || f >= WriteCoil && f <= WriteRegister || f == WriteCoils || f == WriteRegisters }
+func (f Function) known() bool {
+	return f.Reads() || f >= WriteCoil && f <= WriteRegister || f == WriteCoils || f == WriteRegisters
+}
 
 // requestSize returns the length of the request that begins with b; ok is false if that is not known, or not yet.
 func requestSize(b []byte) (size int, ok bool) {
