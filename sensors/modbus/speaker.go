@@ -80,15 +80,8 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 
 // open returns a session on a port.
 func (s *Speaker) open(p port.Port) *session {
-	t := s.options.timing()
-	l := &session{Speaker: s, in: newInbox(), bus: newBus(t), written: make(chan *device, 2*maxWaiting)}
-	count := func(kind error) { s.tally.refuse(kind, time.Now()) }
-	if s.options.TCP {
-		l.bus.link = &tcp{timing: t, port: p, in: l.in, count: count}
-	} else {
-		echoes := s.options.Settings.RS485 != nil && s.options.Settings.RS485.Echo
-		l.bus.link = &rtu{timing: t, port: p, in: l.in, count: count, doubts: l.bus.doubted, echoes: echoes}
-	}
+	l := &session{Speaker: s, written: make(chan *device, 2*maxWaiting)}
+	l.bus, l.in = s.options.bus(p, func(kind error) { s.tally.refuse(kind, time.Now()) })
 	units := make(map[int]*unit)
 	now := time.Now()
 	for i := range s.options.Devices {
@@ -99,6 +92,19 @@ func (s *Speaker) open(p port.Port) *session {
 		l.devices = append(l.devices, newDevice(l, d, units[d.ID], now))
 	}
 	return l
+}
+
+// bus returns the bus at a port, and what has arrived there. count is called with what is no answer.
+func (o *Options) bus(p port.Port, count func(kind error)) (*bus, *inbox) {
+	t, in := o.timing(), newInbox()
+	b := newBus(t)
+	if o.TCP {
+		b.link = &tcp{timing: t, port: p, in: in, count: count}
+	} else {
+		echoes := o.Settings.RS485 != nil && o.Settings.RS485.Echo
+		b.link = &rtu{timing: t, port: p, in: in, count: count, doubts: b.doubted, echoes: echoes}
+	}
+	return b, in
 }
 
 func (s *Speaker) setSession(l *session) {
