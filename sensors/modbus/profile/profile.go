@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -128,4 +129,34 @@ func (l Library) All() (names []string, list []*Profile) {
 		return err != nil
 	})
 	return names, list
+}
+
+// With returns the profile with what own says instead, as far as it says anything, and only with these events; none: with all. A register
+// of own takes the place of one with the same event.
+func (p *Profile) With(own *Profile, events []string) (Profile, error) {
+	all := *p
+	all.Interval = cmp.Or(own.Interval, p.Interval, DefaultInterval)
+	all.Most, all.Gap = cmp.Or(own.Most, p.Most), cmp.Or(own.Gap, p.Gap)
+	all.Registers = slices.Clone(p.Registers)
+	for _, r := range own.Registers {
+		if before := all.Find(r.Event); before != nil {
+			*before = r
+		} else {
+			all.Registers = append(all.Registers, r)
+		}
+	}
+	for _, event := range events {
+		if all.Find(event) == nil {
+			var known []string
+			for _, r := range all.Registers {
+				known = append(known, r.Event)
+			}
+			return all, fmt.Errorf("events: there is no %q: it has %s", safetext.Short(event, 64), safetext.Short(strings.Join(known, ", "), 200))
+		}
+	}
+	if len(events) > 0 {
+		all.Registers = slices.DeleteFunc(all.Registers, func(r Register) bool { return !slices.Contains(events, r.Event) })
+	}
+	all.settle()
+	return all, nil
 }
