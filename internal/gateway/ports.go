@@ -50,8 +50,9 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 				return nil, fmt.Errorf("the port %s: %w", p.Port, err)
 			}
 			o.Settings.Fresh = true // an answer from before answers nothing
-			if !p.Modbus.TCP {
-				o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
+			o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
+			if o.Opener, err = modbusOpener(p); err != nil {
+				return nil, err
 			}
 			o.Speaker = func(at discovery.Port) serial.Speaker {
 				place := modbus.Place{Path: at.Path, Router: router, Logger: log}
@@ -98,10 +99,7 @@ func Recognize(path string, baud int, text string) (looks, remedy string, ok boo
 
 // Entry returns the entry of serial for a device whose text has been looked at. The rate is 0 if it is not known.
 func Entry(path string, baud int, look formats.Look) string {
-	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
-		path = strconv.Quote(path)
-	}
-	text := "{port: " + path
+	text := "{port: " + Quoted(path)
 	if baud > 0 {
 		text += ", baud: " + strconv.Itoa(baud)
 	}
@@ -116,6 +114,14 @@ func Entry(path string, baud int, look formats.Look) string {
 		text += ", checksum: off"
 	}
 	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+}
+
+// Quoted returns a path as YAML has it.
+func Quoted(path string) string {
+	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 // columns returns names for columns that have none.

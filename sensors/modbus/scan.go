@@ -128,20 +128,23 @@ func (s *Scan) probe(ctx context.Context, b *bus, id int) (f Found, ok bool, err
 		return f, false, err
 	}
 	names, profiles := s.Library.All()
+	words, most := make([]int, len(profiles)), 0
 	for i, p := range profiles {
-		fits, err := s.fits(ctx, b, id, p)
-		if err != nil {
+		if words[i], err = s.fits(ctx, b, id, p); err != nil {
 			return f, true, err
 		}
-		if fits {
+		most = max(most, words[i])
+	}
+	for i, n := range words {
+		if 2*n > most { // one that fits on half as many words fits by chance: any number may be a temperature
 			f.Profiles = append(f.Profiles, names[i])
 		}
 	}
 	return f, true, nil
 }
 
-// fits reports whether a unit has what a profile says is typical.
-func (s *Scan) fits(ctx context.Context, b *bus, id int, p *profile.Profile) (bool, error) {
+// fits returns on how many words a unit has what a profile says is typical; 0: it has not.
+func (s *Scan) fits(ctx context.Context, b *bus, id int, p *profile.Profile) (words int, err error) {
 	for _, event := range p.Identify {
 		r := p.Find(event)
 		q := r.Request()
@@ -154,14 +157,15 @@ func (s *Scan) fits(ctx context.Context, b *bus, id int, p *profile.Profile) (bo
 			a, err = b.ask(ctx, byte(id), &q)
 		}
 		if _, refused := errors.AsType[*frame.Exception](err); refused || errors.Is(err, errSilent) || errors.Is(err, errDamaged) {
-			return false, nil
+			return 0, nil
 		}
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		if _, err := r.Value(a.data); err != nil {
-			return false, nil //nolint:nilerr // such a value is none of this kind of device
+			return 0, nil //nolint:nilerr // such a value is none of this kind of device
 		}
+		words += r.Words()
 	}
-	return len(p.Identify) > 0, nil
+	return words, nil
 }
