@@ -135,6 +135,8 @@ func (d *device) missed(b *block, err error, now time.Time) {
 	reason, what := "failed: "+err.Error(), short(err)
 	if errors.Is(err, errSilent) {
 		reason, what = "timeout", "it does not answer"
+	} else if e, ok := errors.AsType[*frame.Exception](err); ok {
+		what = e.Code.String()
 	}
 	for _, other := range l.devices {
 		if other.unit == u {

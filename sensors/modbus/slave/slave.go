@@ -147,7 +147,7 @@ type Bus struct {
 	Units map[byte]Unit
 	// Heard is called for each frame of RTU that has arrived whole, if it is not nil, with the time of its first byte.
 	Heard func(unit byte, at time.Time)
-	// Said is called after each answer was written.
+	// Said is called before each answer is written, if it is not nil.
 	Said func(unit byte, at time.Time)
 }
 
@@ -203,10 +203,10 @@ func (b *Bus) reply(line io.Writer, unit byte, pdu []byte) error {
 	if said == nil {
 		return nil
 	}
-	_, err := line.Write(frame.AppendRTU(nil, unit, said))
 	if b.Said != nil {
 		b.Said(unit, time.Now())
 	}
+	_, err := line.Write(frame.AppendRTU(nil, unit, said))
 	return err
 }
 
