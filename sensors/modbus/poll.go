@@ -122,7 +122,10 @@ func (d *device) missed(b *block, err error, now time.Time) {
 	l.tally.refuse(fmt.Errorf("unit %d: %w", u.id, err), now)
 	d.loseAll(b, err, now)
 	u.failures++
-	u.retry = now.Add(max(d.shortest(), l.bus.timeout))
+	u.retry = now.Add(d.shortest())
+	if errors.Is(err, errSilent) {
+		u.retry = now.Add(max(d.shortest(), l.bus.timeout))
+	}
 	if u.failures < manyFailures {
 		return
 	}

@@ -66,7 +66,7 @@ func TestScan(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
-		want := []string{"1 illegal data address (2)[xy-md02]", "17 illegal data address (2)[sdm630]", "40 illegal data address (2)[pzem-004t-v3]",
+		want := []string{"1 illegal data address (2)[xy-md02]", "17 illegal data address (2)[sdm120 sdm630]", "40 illegal data address (2)[pzem-004t-v3]",
 			"247 illegal data address (2)[]"}
 		if !slices.Equal(found, want) {
 			t.Errorf("found %q", found)

@@ -268,7 +268,7 @@ func wholeField(d *yamlfile.Decoder, key string, v *int, least, most int) yamlfi
 func decodeWhole(d *yamlfile.Decoder, n ast.Node, what string, least, most int) (int, bool) {
 	v, ok := n.(*ast.IntegerNode)
 	if !ok {
-		d.Fail(n, "%s must be a whole number, not %s", what, yamlfile.Describe(n))
+		d.Fail(n, "%s must be a whole number, not %s", what, describe(n))
 		return 0, false
 	}
 	i, err := strconv.ParseInt(fmt.Sprint(v.Value), 10, 64) // it is an int64 or a uint64
@@ -287,8 +287,16 @@ func decodeNumber(d *yamlfile.Decoder, n ast.Node, what string) (float64, bool) 
 		f, err := strconv.ParseFloat(fmt.Sprint(v.Value), 64)
 		return f, err == nil
 	}
-	d.Fail(n, "%s must be a number, not %s", what, yamlfile.Describe(n))
+	d.Fail(n, "%s must be a number, not %s", what, describe(n))
 	return 0, false
+}
+
+// describe returns what a node is: a text as it is written.
+func describe(n ast.Node) string {
+	if s, ok := n.(*ast.StringNode); ok {
+		return strconv.Quote(safetext.Short(s.Value, 32))
+	}
+	return yamlfile.Describe(n)
 }
 
 func choiceField(d *yamlfile.Decoder, key string, v *string, list []string) yamlfile.Field {
