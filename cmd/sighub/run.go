@@ -40,7 +40,7 @@ type runCommand struct {
 	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
 On SIGHUP it reads the configuration and the rules of --access again, and applies the rules and the level of the log; the log says what

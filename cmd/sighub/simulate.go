@@ -29,7 +29,7 @@ type simulateCommand struct {
 	Day    time.Duration `default:"10m" placeholder:"D" help:"The length of a day for drift. Default: 10m."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*simulateCommand) Help() string {
 	return `It speaks the protocol of a real device. At the end it prints how many readings were sent, acknowledged and sent
 again. It exits with 0 if all of them were acknowledged. Its senders answer the request "read" with their latest values.
