@@ -17,7 +17,7 @@ type Unit interface {
 }
 
 // ErrSilent is returned by a unit that does not answer.
-var ErrSilent = errors.New("slave: no answer")
+var ErrSilent = errors.New("modbus: no answer")
 
 // Bank is a [Unit] with registers and bits that are read and written.
 type Bank struct {
