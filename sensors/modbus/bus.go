@@ -148,6 +148,6 @@ func answered(err error) bool {
 	if err == nil {
 		return true
 	}
-	e, ok := errors.AsType[*frame.Exception](err)
+	e, ok := errors.AsType[*frame.ExceptionError](err)
 	return ok && !e.Unreached()
 }

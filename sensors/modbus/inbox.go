@@ -3,6 +3,7 @@ package modbus
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"sighub/carrier/serial/port"
@@ -62,7 +63,7 @@ func (i *inbox) fill(p port.Port) error {
 func (i *inbox) look() (bytes []byte, first, last time.Time, lost error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.bytes[:len(i.bytes):len(i.bytes)], i.first, i.last, i.lost
+	return slices.Clip(i.bytes), i.first, i.last, i.lost
 }
 
 // take returns what has arrived, and forgets it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,10 +58,10 @@ func TestLate(t *testing.T) {
 // done is told, and a unit that refuses everything is gone.
 func TestExceptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := false
+		var all atomic.Bool
 		w := newWire(t, func(request []byte, _ int) []part {
 			r, _ := frame.ParseRequest(request[1 : len(request)-2])
-			if r.Count > 1 || r.Address == 2 || all {
+			if r.Count > 1 || r.Address == 2 || all.Load() {
 				return []part{{0, frame.AppendRTU(nil, 1, []byte{0x83, 2})}}
 			}
 			return []part{{0, answerOf(request, nil)}}
@@ -68,7 +69,7 @@ func TestExceptions(t *testing.T) {
 		b := start(t, Options{Devices: []Device{thing(1, "one", word("a", 1, time.Second), word("b", 2, time.Second), word("c", 3, time.Second))}}, w)
 		time.Sleep(time.Minute - time.Millisecond)
 		spoken := b.Spoken(time.Now())
-		all = true
+		all.Store(true)
 		time.Sleep(time.Minute)
 		b.stop()
 		if len(spoken.Problems) != 1 || spoken.Problems[0].What != "unit 1 (one) refuses b: illegal data address (2)" ||

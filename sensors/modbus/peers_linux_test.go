@@ -43,17 +43,20 @@ func python(t *testing.T, args ...string) (finished func() string) {
 		stop()
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- c.Wait() }()
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		failed = c.Wait()
+	}()
 	t.Cleanup(func() {
 		stop()
 		<-done
 	})
 	return func() string {
-		err := <-done
-		done <- err
-		if err != nil {
-			t.Errorf("%v: %v\n%s", args, err, &out)
+		<-done
+		if failed != nil {
+			t.Errorf("%v: %v\n%s", args, failed, &out)
 		}
 		return out.String()
 	}
@@ -83,7 +86,7 @@ func join(t *testing.T) (one, other string) {
 	}
 	t.Cleanup(func() {
 		for i := range 2 {
-			ptys[i].Close()
+			_ = ptys[i].Close()
 		}
 		<-done
 		<-done
@@ -220,10 +223,13 @@ func serveRTU(t *testing.T) (path string, unit *slave.Bank) {
 		t.Fatal(err)
 	}
 	unit = ourUnit()
-	done := make(chan error, 1)
-	go func() { done <- (&slave.Bus{Units: map[byte]slave.Unit{7: unit}}).ServeRTU(end) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = (&slave.Bus{Units: map[byte]slave.Unit{7: unit}}).ServeRTU(end)
+	}()
 	t.Cleanup(func() {
-		pty.Close()
+		_ = pty.Close()
 		<-done
 	})
 	return pty.Path(), unit

@@ -26,8 +26,8 @@ type unit struct {
 type block struct {
 	profile.Block
 	due     time.Time
-	refused *frame.Exception // the unit's latest answer; nil: it had values
-	wait    time.Duration    // how long it is left alone after the next refusal that lasts
+	refused *frame.ExceptionError // the unit's latest answer; nil: it had values
+	wait    time.Duration         // how long it is left alone after the next refusal that lasts
 }
 
 const (
@@ -62,7 +62,7 @@ func (l *session) poll(ctx context.Context, d *device, b *block) error {
 		d.unit.retry = w.until
 		return nil
 	}
-	refused, _ := errors.AsType[*frame.Exception](err)
+	refused, _ := errors.AsType[*frame.ExceptionError](err)
 	switch {
 	case err == nil:
 		l.tally.answered()
@@ -76,7 +76,7 @@ func (l *session) poll(ctx context.Context, d *device, b *block) error {
 		return nil
 	case refused != nil, errors.Is(err, errSilent), errors.Is(err, errDamaged), errors.Is(err, errNoise):
 		d.missed(b, err, now)
-		return nil
+		return nil //nolint:nilerr // it is dealt with
 	default:
 		return err
 	}
@@ -109,11 +109,21 @@ func (d *device) answered(now time.Time) {
 	if u.failures > 0 || u.gone {
 		for _, other := range d.session.devices {
 			if other.unit == u {
-				d.session.tally.well(other.config.Sender)
+				other.renew(now)
 			}
 		}
 	}
 	u.failures, u.gone, u.wait, u.retry = 0, false, 0, time.Time{}
+}
+
+// renew has the device polled anew, from now on.
+func (d *device) renew(now time.Time) {
+	d.session.tally.well(d.config.Sender)
+	for _, b := range d.blocks {
+		if b.due.Before(now) {
+			b.due = now
+		}
+	}
 }
 
 // missed notes that the unit has not answered.
@@ -138,7 +148,7 @@ func (d *device) missed(b *block, err error, now time.Time) {
 	reason, what := "failed: "+err.Error(), short(err)
 	if errors.Is(err, errSilent) {
 		reason, what = "timeout", "it does not answer"
-	} else if e, ok := errors.AsType[*frame.Exception](err); ok {
+	} else if e, ok := errors.AsType[*frame.ExceptionError](err); ok {
 		what = e.Code.String()
 	}
 	for _, other := range l.devices {
@@ -151,7 +161,7 @@ func (d *device) missed(b *block, err error, now time.Time) {
 
 // remedyOf says what can be done about a unit that does not answer.
 func remedyOf(err error) string {
-	if e, ok := errors.AsType[*frame.Exception](err); ok {
+	if e, ok := errors.AsType[*frame.ExceptionError](err); ok {
 		return e.Code.Remedy()
 	}
 	if errors.Is(err, errDamaged) || errors.Is(err, errNoise) {
@@ -170,7 +180,7 @@ func (d *device) shortest() time.Duration {
 }
 
 // refused notes that the unit refuses a block. If it refuses several registers at once for good, each is asked for alone from then on.
-func (d *device) refused(b *block, e *frame.Exception, now time.Time) {
+func (d *device) refused(b *block, e *frame.ExceptionError, now time.Time) {
 	l := d.session
 	parts := b.Split()
 	if e.Lasting() && len(parts) > 1 {
@@ -189,8 +199,8 @@ func (d *device) refused(b *block, e *frame.Exception, now time.Time) {
 			"count", b.Request.Count, "why", e.Code.String())
 		return
 	}
-	l.tally.refuse(fmt.Errorf("unit %d: %w", d.unit.id, exceptionError{e}), now)
-	d.loseAll(b, exceptionError{e}, now)
+	l.tally.refuse(fmt.Errorf("unit %d: %w", d.unit.id, refusalError{e}), now)
+	d.loseAll(b, refusalError{e}, now)
 	if b.refused == nil || b.refused.Code != e.Code {
 		l.log.Log(context.Background(), slog.LevelWarn, "the unit refuses to be read", "unit", d.unit.id, "event", b.Registers[0].Event,
 			"why", e.Code.String(), "remedy", e.Code.Remedy())
@@ -211,12 +221,12 @@ func (d *device) refused(b *block, e *frame.Exception, now time.Time) {
 	d.disconnect("failed: " + e.Error())
 }
 
-// An exceptionError is a refusal that is counted as one.
-type exceptionError struct{ *frame.Exception }
+// An refusalError is a refusal that is counted as one.
+type refusalError struct{ *frame.ExceptionError }
 
 var errException = carrier.NewRefusal("the unit refuses", "exception")
 
-func (e exceptionError) Unwrap() []error { return []error{e.Exception, errException} }
+func (e refusalError) Unwrap() []error { return []error{e.ExceptionError, errException} }
 
 // again has a device's blocks polled at once that may have other values now.
 func (d *device) again(now time.Time) {

@@ -1,9 +1,11 @@
 package modbus
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,9 +102,9 @@ func TestGap(t *testing.T) {
 // itself.
 func TestDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		alive := false
+		var alive atomic.Bool
 		w := newWire(t, func(request []byte, _ int) []part {
-			if request[0] == 3 && !alive {
+			if request[0] == 3 && !alive.Load() {
 				return nil
 			}
 			return []part{{10 * time.Millisecond, answerOf(request, nil)}}
@@ -136,9 +138,9 @@ func TestDead(t *testing.T) {
 		if len(spoken.Problems) != 1 || spoken.Problems[0].What != "unit 3 (u3): it does not answer" || spoken.Refused["timeout"] != uint64(len(dead)) {
 			t.Errorf("%+v", spoken)
 		}
-		alive = true
+		alive.Store(true)
 		time.Sleep(2 * maxRetry)
-		alive = false
+		alive.Store(false)
 		time.Sleep(20 * time.Second)
 		spoken = b.Spoken(time.Now())
 		b.stop()
@@ -268,7 +270,7 @@ func TestRequests(t *testing.T) {
 		if values[3] != 215 {
 			t.Errorf("%v", values)
 		}
-		if _, err := b.read(t.Context(), &b.options.Devices[0], carrier.ValueOf("plain")); err != errGone {
+		if _, err := b.read(t.Context(), &b.options.Devices[0], carrier.ValueOf("plain")); !errors.Is(err, errGone) {
 			t.Error(err)
 		}
 	})

@@ -124,7 +124,7 @@ func together(list []frame.Request) (joined []frame.Request) {
 
 // explain adds to the error of a request what can be done.
 func explain(err error) error {
-	if e, ok := errors.AsType[*frame.Exception](err); ok {
+	if e, ok := errors.AsType[*frame.ExceptionError](err); ok {
 		return fmt.Errorf("%w: %s", err, e.Code.Remedy())
 	}
 	return err

@@ -33,7 +33,7 @@ type answer struct {
 
 // A link moves one request and its answer at a time.
 type link interface {
-	// exchange sends a request and waits for its answer. The error is an [*frame.Exception], wraps errSilent, errDamaged or errNoise, or
+	// exchange sends a request and waits for its answer. The error is an [*frame.ExceptionError], wraps errSilent, errDamaged or errNoise, or
 	// says that the port is lost. asked is valid beside each error but the last.
 	exchange(unit byte, r *frame.Request) (answer, error)
 }

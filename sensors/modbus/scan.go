@@ -115,7 +115,7 @@ func (s *Scan) try(ctx context.Context, settings port.Settings) (found bool, err
 func (s *Scan) probe(ctx context.Context, b *bus, id int) (f Found, ok bool, err error) {
 	f.ID = id
 	_, err = b.ask(ctx, byte(id), &frame.Request{Function: frame.ReadHolding, Count: 1})
-	refused, _ := errors.AsType[*frame.Exception](err)
+	refused, _ := errors.AsType[*frame.ExceptionError](err)
 	switch {
 	case refused != nil && refused.Unreached(), errors.Is(err, errSilent), errors.Is(err, errNoise):
 		return f, false, nil
@@ -156,7 +156,7 @@ func (s *Scan) fits(ctx context.Context, b *bus, id int, p *profile.Profile) (wo
 			}
 			a, err = b.ask(ctx, byte(id), &q)
 		}
-		if _, refused := errors.AsType[*frame.Exception](err); refused || errors.Is(err, errSilent) || errors.Is(err, errDamaged) {
+		if _, refused := errors.AsType[*frame.ExceptionError](err); refused || errors.Is(err, errSilent) || errors.Is(err, errDamaged) {
 			return 0, nil
 		}
 		if err != nil {

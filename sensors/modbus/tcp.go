@@ -74,7 +74,7 @@ func (l *tcp) exchange(unit byte, r *frame.Request) (answer, error) {
 
 // damaged returns an error of an answer as [link] has it.
 func damaged(err error) error {
-	if _, refused := err.(*frame.Exception); err == nil || refused { //nolint:errorlint // it is not wrapped
+	if _, refused := err.(*frame.ExceptionError); err == nil || refused { //nolint:errorlint // it is not wrapped
 		return err
 	}
 	return fmt.Errorf("%w: %w", errDamaged, err)

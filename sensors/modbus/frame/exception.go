@@ -49,22 +49,24 @@ func (c Code) Remedy() string {
 	return "look the code up in the manual of the unit"
 }
 
-// An Exception is a unit's refusal of a request.
-type Exception struct {
+// An ExceptionError is a unit's refusal of a request.
+type ExceptionError struct {
 	Function Function
 	Code     Code
 }
 
 // Error implements error.
-func (e *Exception) Error() string { return "modbus: the unit refuses: " + e.Code.String() }
+func (e *ExceptionError) Error() string { return "modbus: the unit refuses: " + e.Code.String() }
 
 // Unreached reports whether the refusal comes from a gateway that did not reach the unit.
-func (e *Exception) Unreached() bool { return e.Code == NoPath || e.Code == NoResponse }
+func (e *ExceptionError) Unreached() bool { return e.Code == NoPath || e.Code == NoResponse }
 
 // Lasting reports whether the same request would be refused again.
-func (e *Exception) Lasting() bool {
+func (e *ExceptionError) Lasting() bool {
 	return e.Code == IllegalFunction || e.Code == IllegalAddress || e.Code == IllegalValue
 }
 
 // Append appends the exception as a message, without address and checksum.
-func (e *Exception) Append(b []byte) []byte { return append(b, byte(e.Function)|failed, byte(e.Code)) }
+func (e *ExceptionError) Append(b []byte) []byte {
+	return append(b, byte(e.Function)|failed, byte(e.Code))
+}

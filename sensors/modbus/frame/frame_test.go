@@ -93,7 +93,7 @@ func TestRequestCheck(t *testing.T) {
 		"10 0000 0002 04 0001": IllegalValue, "10 0000 0002 02 0001": IllegalValue, "03 ffff 0002": IllegalValue,
 	} {
 		_, err := ParseRequest(unhex(t, pdu))
-		if e, ok := errors.AsType[*Exception](err); !ok || e.Code != code {
+		if e, ok := errors.AsType[*ExceptionError](err); !ok || e.Code != code {
 			t.Errorf("%s: %v", pdu, err)
 		}
 	}

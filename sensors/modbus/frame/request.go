@@ -135,11 +135,11 @@ func (r *Request) AnswerSize() int {
 	return 5
 }
 
-// Answer returns what was read, which is within pdu. If the unit refuses the request, the error is an [*Exception]. If the message is not
+// Answer returns what was read, which is within pdu. If the unit refuses the request, the error is an [*ExceptionError]. If the message is not
 // its answer, the error wraps [ErrAnswer].
 func (r *Request) Answer(pdu []byte) ([]byte, error) {
 	if len(pdu) == 2 && pdu[0] == byte(r.Function)|failed {
-		return nil, &Exception{r.Function, Code(pdu[1])}
+		return nil, &ExceptionError{r.Function, Code(pdu[1])}
 	}
 	if len(pdu) != r.AnswerSize() || pdu[0] != byte(r.Function) {
 		return nil, fmt.Errorf("%w: %d bytes that begin with %x", ErrAnswer, len(pdu), pdu[:min(len(pdu), 4)])
@@ -166,13 +166,13 @@ func (r *Request) Answer(pdu []byte) ([]byte, error) {
 // Bit returns a bit of what was read or is to be written.
 func Bit(data []byte, i int) bool { return data[i/8]>>(i%8)&1 != 0 }
 
-// ParseRequest reads a message as a unit gets it. The error is an [*Exception] with which the unit answers. The request's data is within pdu.
+// ParseRequest reads a message as a unit gets it. The error is an [*ExceptionError] with which the unit answers. The request's data is within pdu.
 func ParseRequest(pdu []byte) (r Request, err error) {
 	if len(pdu) == 0 {
 		return r, ErrRequest
 	}
 	r.Function = Function(pdu[0])
-	refuse := func(c Code) (Request, error) { return r, &Exception{r.Function, c} }
+	refuse := func(c Code) (Request, error) { return r, &ExceptionError{r.Function, c} }
 	size, ok := requestSize(pdu)
 	switch {
 	case !ok && len(pdu) < 7:

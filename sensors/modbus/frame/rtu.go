@@ -47,7 +47,7 @@ func holds(frame []byte) bool {
 // A Found is an answer among bytes from a serial line.
 type Found struct {
 	Data   []byte // what was read
-	Err    error  // an *Exception
+	Err    error  // an *ExceptionError
 	Before int    // bytes that came before it
 	After  int    // and after it
 	Echo   bool   // the line has returned the request
@@ -75,7 +75,7 @@ func FindAnswer(b []byte, unit byte, r *Request, echoes bool) (f Found, ok bool)
 				continue
 			}
 			data, err := r.Answer(b[i+1 : i+size-2])
-			if _, refused := err.(*Exception); err != nil && !refused { //nolint:errorlint // Answer does not wrap it
+			if _, refused := err.(*ExceptionError); err != nil && !refused { //nolint:errorlint // Answer does not wrap it
 				continue
 			}
 			f.Data, f.Err, f.After = data, err, len(b)-i-size

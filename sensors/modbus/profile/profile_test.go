@@ -232,10 +232,8 @@ func TestLibrary(t *testing.T) {
 		"empty": "the file is empty", "none": "no registers", "big": "beyond its first", "./modbus": "is no file",
 	} {
 		p, err := l.Find(name)
-		got := ""
-		if err != nil {
-			got = err.Error()
-		} else {
+		got := fmt.Sprint(err)
+		if err == nil {
 			got = p.Name
 		}
 		if !strings.Contains(got, want) {

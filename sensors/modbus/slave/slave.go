@@ -10,7 +10,7 @@ import (
 	"sighub/sensors/modbus/frame"
 )
 
-// A Unit answers requests. Refuse it by an [*frame.Exception]; another error means that it says nothing. Data of a read is as in an
+// A Unit answers requests. Refuse it by an [*frame.ExceptionError]; another error means that it says nothing. Data of a read is as in an
 // answer.
 type Unit interface {
 	Serve(r frame.Request) (data []byte, err error)
@@ -84,7 +84,7 @@ func (b *Bank) Serve(r frame.Request) ([]byte, error) {
 		_, word := b.words[k]
 		_, bit := b.bits[k]
 		if !word && !bit {
-			return nil, &frame.Exception{Function: r.Function, Code: frame.IllegalAddress}
+			return nil, &frame.ExceptionError{Function: r.Function, Code: frame.IllegalAddress}
 		}
 	}
 	b.reads[r.Function]++
@@ -130,7 +130,7 @@ func answer(u Unit, pdu []byte) []byte {
 	if err == nil {
 		data, err = u.Serve(r)
 	}
-	if e, ok := errors.AsType[*frame.Exception](err); ok {
+	if e, ok := errors.AsType[*frame.ExceptionError](err); ok {
 		return e.Append(nil)
 	}
 	if err != nil {
@@ -225,7 +225,7 @@ func (b *Bus) ServeTCP(connection io.ReadWriter) error {
 			if size == 0 {
 				break
 			}
-			said := (&frame.Exception{Function: frame.Function(m.PDU[0]), Code: frame.NoResponse}).Append(nil)
+			said := (&frame.ExceptionError{Function: frame.Function(m.PDU[0]), Code: frame.NoResponse}).Append(nil)
 			if u := b.Units[m.Unit]; u != nil {
 				said = answer(u, m.PDU)
 			}

@@ -115,17 +115,18 @@ func (c *Modbus) print() error {
 
 // printEntry prints what to write into the configuration.
 func (c *Modbus) printEntry() error {
-	settings := ""
+	var settings []string
 	for _, f := range c.found {
 		if !f.Damaged && f.Settings.Baud > 0 {
-			settings = fmt.Sprintf("    baud: %d\n", f.Settings.Baud)
+			settings = append(settings, fmt.Sprintf("    baud: %d", f.Settings.Baud))
 			if parity(f.Settings) != string(port.NoParity) {
-				settings += "    parity: " + parity(f.Settings) + "\n"
+				settings = append(settings, "    parity: "+parity(f.Settings))
 			}
 			break
 		}
 	}
-	text := "serial:\n  - port: " + gateway.Quoted(c.Port.Port) + "\n" + settings + "    speaks: modbus\n    devices:\n"
+	lines := []string{"", "In the configuration:", "", "serial:", "  - port: " + gateway.Quoted(c.Port.Port)}
+	lines = append(append(lines, settings...), "    speaks: modbus", "    devices:")
 	for _, f := range c.found {
 		if f.Damaged {
 			continue
@@ -134,10 +135,10 @@ func (c *Modbus) printEntry() error {
 		if len(f.Profiles) == 1 {
 			profile = f.Profiles[0]
 		}
-		text += fmt.Sprintf("      - {id: %d, profile: %s, sender: unit%d}\n", f.ID, profile, f.ID)
+		lines = append(lines, fmt.Sprintf("      - {id: %d, profile: %s, sender: unit%d}", f.ID, profile, f.ID))
 	}
-	for line := range strings.Lines("\nIn the configuration:\n\n" + text) {
-		if err := terminal.Line(c.Out, "%s", strings.TrimSuffix(line, "\n")); err != nil {
+	for _, line := range lines {
+		if err := terminal.Line(c.Out, "%s", line); err != nil {
 			return err
 		}
 	}
