@@ -22,7 +22,11 @@ func (l *link) read() error {
 		}
 		if err := l.fill(); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) && !l.closing.Load() && c.Err() == nil {
-				return &packet.Error{Reason: packet.KeepAliveTimeout, Text: "nothing was heard for one and a half times the keep alive"}
+				text := "nothing was heard for one and a half times the keep alive"
+				if len(l.buf) > 0 {
+					text = "a packet was not complete in time"
+				}
+				return &packet.Error{Reason: packet.KeepAliveTimeout, Text: text}
 			}
 			return err
 		}
