@@ -47,13 +47,6 @@ func (b *block) at(u *unit) time.Time {
 	return b.due
 }
 
-// before reports whether a block is to be polled before another one. Of two blocks of a unit that has not answered, the one comes first
-// that was not answered.
-func (b *block) before(u *unit, other *block, otherUnit *unit) bool {
-	c := b.at(u).Compare(other.at(otherUnit))
-	return c < 0 || c == 0 && b.due.Before(other.due)
-}
-
 // poll asks for a block and takes the answer. The error says that the port is lost or the end has come.
 func (l *session) poll(ctx context.Context, d *device, b *block) error {
 	a, err := l.bus.ask(ctx, d.unit.id, &b.Request)

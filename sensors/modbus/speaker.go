@@ -179,7 +179,7 @@ func (l *session) run(ctx context.Context) error {
 func (l *session) next() (first *device, block *block) {
 	for _, d := range l.devices {
 		for _, b := range d.blocks {
-			if block == nil || b.before(d.unit, block, first.unit) {
+			if block == nil || b.at(d.unit).Before(block.at(first.unit)) {
 				first, block = d, b
 			}
 		}
