@@ -88,11 +88,11 @@ func (b *bus) exchange(unit byte, r *frame.Request) (answer, error) {
 	}
 	begun := time.Now()
 	a, err := b.link.exchange(unit, r)
-	if errors.Is(err, errDamaged) && time.Since(begun) < b.timeout { // once more: a spark on the line is no reason to wait for the next round
-		b.doubt(unit, r, a.asked) // perhaps it was somebody else who was damaged
+	again := errors.Is(err, errDamaged) && time.Since(begun) < b.timeout
+	if again { // a spark on the line is no reason to wait for the next round
 		a, err = b.link.exchange(unit, r)
 	}
-	if errors.Is(err, errSilent) || errors.Is(err, errDamaged) {
+	if again || errors.Is(err, errSilent) || errors.Is(err, errDamaged) { // one answer is still to come, as far as is known
 		b.doubt(unit, r, a.asked)
 	}
 	return a, err
