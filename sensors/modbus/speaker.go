@@ -67,7 +67,9 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 	s.setSession(l)
 	var reading sync.WaitGroup
 	reading.Go(func() { _ = l.in.fill(p) })
+	stop := context.AfterFunc(ctx, func() { _ = p.Close() }) // nobody waits for an answer at the end
 	err := l.run(ctx)
+	stop()
 	s.setSession(nil)
 	_ = p.Close()
 	reading.Wait()
