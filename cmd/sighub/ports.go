@@ -229,6 +229,9 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		silent := "no device has said HELLO: check that it runs sighub's firmware, and at which baud"
 		if p.Spoken != nil {
 			silent = "no line has arrived: check that the device prints something, and at which baud"
+			if p.Spoken.Speaks == "modbus" {
+				silent = "no unit has answered yet: check power and wires, and at which baud"
+			}
 		}
 		lines = append(lines, silent)
 	}
