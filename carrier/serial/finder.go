@@ -125,6 +125,9 @@ func (f *finder) retry(l *line, p discovery.Port, told bool) {
 	defer f.server.mu.Unlock()
 	l.usb = p.USB
 	state := l.port.state
+	if l.options.pattern.Remote() {
+		return // the system knows nothing of it
+	}
 	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.options.pattern.Exact() {
 		l.wanted.Give()
 	}

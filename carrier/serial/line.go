@@ -14,7 +14,12 @@ import (
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 )
+
+// remoteSlower is how many times longer at most the hub waits between two tries of a port elsewhere: nothing tells when it is there
+// again, and each try is an attempt to connect at somebody's machine.
+const remoteSlower = 5
 
 // A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens the port, and opens it
 // again when it is lost.
@@ -30,8 +35,9 @@ type line struct {
 	// The server's lock guards what follows, and all of end.
 	end      *link.HubEnd
 	port     portState
-	client   *client // the latest
-	identity string  // of the device that was let in last
+	remote   remote.Describer // nil: it is not open, or a port of this machine
+	client   *client          // the latest
+	identity string           // of the device that was let in last
 	usb      *discovery.USB
 	heard    overheard
 	readings uint64  // that were taken
@@ -61,9 +67,15 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 func (l *line) run(ctx context.Context) {
 	const steady = time.Second // a port that was open for so long works
 	backoff, log := l.server.options.Backoff, l.server.options.Logger
+	if l.options.pattern.Remote() {
+		backoff.Max *= remoteSlower
+	}
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
-		p, err := l.open()
+		p, err := l.open(ctx)
+		if err != nil && ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			state := PortFailed
 			if port.Gone(err) {
@@ -77,7 +89,9 @@ func (l *line) run(ctx context.Context) {
 		l.enter(PortWaiting, nil)
 		log.Info("port open", "port", l.path, "baud", l.baud())
 		opened := time.Now()
+		l.describe(p)
 		err = l.serve(ctx, p)
+		l.describe(nil)
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
@@ -89,14 +103,24 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
+// describe notes which port is open; nil: none.
+func (l *line) describe(p port.Port) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.remote, _ = p.(remote.Describer)
+}
+
 // baud returns the rate at which the port is opened.
 func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 
 // open opens the port, with its modem lines as the options say.
-func (l *line) open() (port.Port, error) {
+func (l *line) open(ctx context.Context) (port.Port, error) {
 	o := l.options
-	settings := o.Settings
-	settings.Baud, settings.DTROff, settings.RTSOff = l.baud(), o.DTROff, o.RTSOff
+	settings := o.settings()
+	settings.Baud = l.baud()
+	if c, ok := o.Opener.(port.ContextOpener); ok {
+		return c.OpenContext(ctx, l.path, settings)
+	}
 	if s, ok := o.Opener.(port.SettingsOpener); ok {
 		return s.OpenWith(l.path, settings)
 	}
