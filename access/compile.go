@@ -68,7 +68,7 @@ func (c *compiler) identities(members []Member) {
 					c.warn(0, "%s was given the role %s, which is not in the file: add it to roles, or write %s below identities", m.Name, role, m.Name)
 				}
 			}
-			b = c.bind(inIdentities, m.Name, m.Roles, "given to "+m.Name)
+			b = c.bind(inIdentities, m.Name, m.Roles, "the pairing of "+m.Name)
 			p.named[m.Name] = b
 		}
 		for _, uid := range m.Devices {
@@ -110,7 +110,7 @@ func (c *compiler) system(dir Directory) {
 		p.users[id] = bound
 	}
 	if p.users[0] == nil {
-		p.users[0] = c.bind(inUsers, "root", []string{Administrator}, "no line of "+r.File+" about root")
+		p.users[0] = c.bind(inUsers, "root", []string{Administrator}, r.File+", without a line about root")
 	}
 	for _, b := range r.groups {
 		id, ok := number(b, "group", dir.GroupID)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"sighub/access/attempts"
 	"sighub/access/audit"
@@ -23,6 +24,8 @@ type Options struct {
 	Store     *identities.Store // whom the hub knows; nil: nobody
 	Directory Directory         // of users and groups: System by default
 	Audit     *audit.Log        // nil: nothing is recorded
+	// Now tells the time for invitations and failed logins, by a clock that is never set: time.Now by default.
+	Now func() time.Time
 	// Apply puts a Policy into force at the hub. It is called with each new one, one after the other. It may not change anything in the
 	// Control. nil: nothing is called.
 	Apply func(*Policy)
@@ -52,6 +55,7 @@ func Open(o Options) (*Control, error) {
 		o.Directory = System{}
 	}
 	c := &Control{o: o, turn: make(chan struct{}, 1)}
+	c.attempts.Now, c.pairings.Now = o.Now, o.Now
 	g, err := c.load()
 	if err != nil {
 		g = &generation{policy: new(Policy), fault: err}
@@ -200,40 +204,6 @@ func (c *Control) Revoke(by Actor, name, id string) (n int, err error) {
 		return err
 	})
 	return n, err
-}
-
-// Invite begins a pairing, and returns the invitation. hubKey is the SHA-256 of the hub's SubjectPublicKeyInfo. Without roles the
-// identity has those that it has already.
-func (c *Control) Invite(by Actor, address string, hubKey [32]byte, g pairing.Grant) (*pairing.Invitation, error) {
-	in, err := c.invite(address, hubKey, g)
-	r := audit.Record{Event: audit.Pairing, Verdict: audit.Allowed, Cause: "invited", Detail: "for " + g.Name + ", " + or(strings.Join(g.Roles, ", "), "with the roles that it has")}
-	if err != nil {
-		r.Verdict, r.Detail = audit.Refused, r.Detail+": "+err.Error()
-	}
-	c.record(by, r)
-	return in, err
-}
-
-func (c *Control) invite(address string, hubKey [32]byte, g pairing.Grant) (*pairing.Invitation, error) {
-	rules := c.inForce.Load().rules
-	if rules == nil {
-		return nil, fmt.Errorf("nobody can be let in while %s has a fault: mend it, and reload it", c.o.File)
-	}
-	for _, role := range g.Roles {
-		if err := rules.CheckRole(role); err != nil {
-			return nil, err
-		}
-	}
-	if c.o.Store == nil {
-		return nil, errNoStore
-	}
-	if id, ok := c.o.Store.Find(g.Name); len(g.Roles) == 0 && (!ok || !id.Active()) {
-		return nil, fmt.Errorf("nobody is called %s: say which role to give: %s", g.Name, yamlfile.OrList(rules.Roles()))
-	}
-	if err := c.o.Store.CheckNew(g.Name, g.Roles); err != nil { // else nobody could use the invitation
-		return nil, err
-	}
-	return c.pairings.Start(address, hubKey, g)
 }
 
 // Pairings returns the pairings that are open.

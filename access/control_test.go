@@ -155,7 +155,7 @@ func TestLogin(t *testing.T) {
 func TestRevoked(t *testing.T) {
 	s, err := newSite(t, siteRules)
 	must(t, err)
-	if ok, rule := s.Policy().May("alice", verb.Listen, "light", "lux"); !ok || rule != "given to alice (viewer)" {
+	if ok, rule := s.Policy().May("alice", verb.Listen, "light", "lux"); !ok || rule != "the pairing of alice (viewer)" {
 		t.Error(ok, rule)
 	}
 	if n, err := s.Revoke(root, "alice", ""); n != 1 || err != nil {

@@ -106,7 +106,7 @@ addresses:
 		{User(1000, nil), verb.Admin, "", "", "access.yaml:4 (admin)"},
 		{User(1234, nil), verb.Listen, "a", "b", "access.yaml:4 (viewer)"},
 		{User(1235, nil), verb.Listen, "a", "b", "access.yaml:4 (viewer)"},
-		{User(0, nil), verb.Admin, "", "", "no line of access.yaml about root (admin)"},
+		{User(0, nil), verb.Admin, "", "", "access.yaml, without a line about root (admin)"},
 		{Device("x"), verb.Add, "a", "", ""},
 		{"address:192.168.1.40", verb.Add, "a", "", "access.yaml:14 (sender)"},
 		{"address:2001:db8::5", verb.Listen, "a", "b", "access.yaml:15 (viewer)"},

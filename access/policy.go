@@ -92,7 +92,7 @@ func Compile(r *Rules, members []Member, dir Directory) (*Policy, error) {
 		p.prefixes = append(p.prefixes, b)
 	}
 	if !r.known {
-		place := "no line of " + r.File + " about devices"
+		place := r.File + ", without a line about devices"
 		if r.devices > 0 {
 			place = r.at(r.devices)
 		}

@@ -38,13 +38,13 @@ func TestExplain(t *testing.T) {
 		{"alice", verb.Add, "light", "", "alice may not add light: no rule about add is in its roles (gardener), which it has by access.yaml:7"},
 		{"alice", verb.Request, "pump", "", "alice may request any method of pump: access.yaml:5, with the role gardener"},
 		{"alice", verb.Admin, "", "", "alice may not administer the hub: no rule about admin is in its roles (gardener), which it has by access.yaml:7"},
-		{"bob", verb.Listen, "", "", "bob may listen to any event of any sender: given to bob (viewer), with the role viewer"},
+		{"bob", verb.Listen, "", "", "bob may listen to any event of any sender: the pairing of bob (viewer), with the role viewer"},
 		{"carol", verb.Listen, "", "#dark", "carol may not listen to #dark of any sender: nothing binds it to a role"},
 		{User(0, nil), verb.Trigger, "light", "#gap", "uid 0 may not trigger #gap of light: #gap is an event of the hub itself"},
 		{User(7, []int{20}), verb.Listen, "light", "lux", "uid 7 may not listen to lux of light: it has no role, by access.yaml:12"},
 		{User(7, []int{27, 20}), verb.Listen, "light", "lux", "uid 7 may listen to lux of light: access.yaml:11 (operator), with the role operator"},
 		{Address(netip.MustParseAddr("192.168.1.9")), verb.Add, "x", "", "address 192.168.1.9 may add x: access.yaml:14 (sender), with the role sender"},
-		{Device("30:AE\x1b[2J"), verb.Listen, "\u202e", "b", `device 30:AE\x1b[2J may not listen to b of \u202e: no rule about listen is in its roles (sender), which it has by no line of access.yaml about devices`},
+		{Device("30:AE\x1b[2J"), verb.Listen, "\u202e", "b", `device 30:AE\x1b[2J may not listen to b of \u202e: no rule about listen is in its roles (sender), which it has by access.yaml, without a line about devices`},
 		{"", verb.Listen, "a", "b", "nobody may not listen to b of a: nothing binds it to a role"},
 	} {
 		if got := p.Explain(test.who, test.v, test.sender, test.name).String(); got != test.want {
@@ -57,13 +57,13 @@ func TestMatrixText(t *testing.T) {
 	p := compile(t, textRules, Member{Name: "alice"}, Member{Name: "bob", Roles: []string{"viewer"}})
 	want := `            who             roles           add  trigger  listen    request  admin  by
 identities  alice           gardener        -    -        green* *  pump on  -      access.yaml:7
-identities  bob             viewer          -    -        all       -        -      given to bob
+identities  bob             viewer          -    -        all       -        -      the pairing of bob
 users       pi              viewer, sender  all  all      all       -        -      access.yaml:9
-users       root            admin           all  all      all       all      all    no line of access.yaml about root
+users       root            admin           all  all      all       all      all    access.yaml, without a line about root
 groups      sighub          operator        -    -        all       all      -      access.yaml:11
 groups      dialout                         -    -        -         -        -      access.yaml:12
 addresses   192.168.1.0/24  sender          all  all      -         -        -      access.yaml:14
-devices     any             sender          all  all      -         -        -      no line of access.yaml about devices
+devices     any             sender          all  all      -         -        -      access.yaml, without a line about devices
 `
 	if got := MatrixText(p.Matrix()); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

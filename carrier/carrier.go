@@ -84,6 +84,9 @@ type Handler interface {
 // ClientID names a client among all that a carrier has had; it is never used again for another.
 type ClientID uint64
 
+// OwnIdentity is the identity of a client that is part of the program that runs the hub, such as its watchdog. Nobody can log in as it.
+const OwnIdentity = "the hub itself"
+
 // A Client is one peer of a carrier: a TCP connection, or one device on one serial line.
 type Client struct {
 	ID ClientID

@@ -202,6 +202,7 @@ func (s *Sender) gapOf(event string) *Signal {
 // A ClientStatus says how a client of a ServerRouter is.
 type ClientStatus struct {
 	ClientInfo
+	Identity  string    `json:"identity,omitempty"` // that the client has proven
 	Hello     bool      `json:"hello"`
 	Since     time.Time `json:"since"`
 	Senders   int       `json:"senders"`
@@ -220,7 +221,7 @@ type ClientStatus struct {
 // status says how the client is.
 func (c *client) status() ClientStatus {
 	st := ClientStatus{
-		ClientInfo: c.info, Hello: c.hello, Since: c.since.UTC(), Held: c.account.Used(),
+		ClientInfo: c.info, Identity: c.identity, Hello: c.hello, Since: c.since.UTC(), Held: c.account.Used(),
 		Refused: c.refusals.all.Counts(), Missed: c.refusals.missed.Counts(),
 	}
 	c.mu.Lock()

@@ -225,6 +225,29 @@ func (s *ServerRouter) remotes() []*client {
 	return list
 }
 
+// Expel disconnects the clients of an identity with [carrier.ErrRevoked], and returns how many there were. Whoever can still prove to have
+// the identity may come back: so it is for a key or a token that was revoked, by which one of them may have come.
+func (s *ServerRouter) Expel(identity string) (n int) {
+	for _, c := range s.remotes() {
+		if c.identity != identity || identity == "" {
+			continue
+		}
+		n++
+		c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked", "client", c.info.String(), "identity", identity)
+		c.outbox.mu.Lock()
+		c.outbox.leave(fmt.Errorf("%w: %s", carrier.ErrRevoked, identity))
+		c.outbox.mu.Unlock()
+	}
+	return n
+}
+
+// CountClients returns how many clients are connected.
+func (s *ServerRouter) CountClients() int {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	return len(s.clients)
+}
+
 // Clients lists the connected clients in the order in which they connected.
 func (s *ServerRouter) Clients() []ClientInfo {
 	list := []ClientInfo{}

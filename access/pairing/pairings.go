@@ -31,6 +31,9 @@ var (
 // Pairings are those of a hub that are open. The zero Pairings is ready. Its methods may be called from any goroutine.
 // They are in memory only: a hub that starts again has none.
 type Pairings struct {
+	// Now tells the time, by a clock that is never set: time.Now by default.
+	Now func() time.Time
+
 	mu   lockrank.Mutex[lockrank.Leaf]
 	open []*open
 }
@@ -55,7 +58,8 @@ type Grant struct {
 type Status struct {
 	Name   string
 	Begun  time.Time
-	Failed int // tries
+	Left   time.Duration // in which it can be used
+	Failed int           // tries
 }
 
 // Start begins a pairing, and returns the invitation to it. One of the same name that is open is over.
@@ -66,7 +70,7 @@ func (p *Pairings) Start(address string, hubKey [32]byte, g Grant) (*Invitation,
 	if hubKey == ([32]byte{}) {
 		return nil, errors.New("the hub has no key to pair with: give it one")
 	}
-	o := &open{grant: Grant{g.Name, slices.Clone(g.Roles)}, begun: time.Now()}
+	o := &open{grant: Grant{g.Name, slices.Clone(g.Roles)}, begun: p.now()}
 	random(o.secret[:])
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,7 +108,7 @@ func (p *Pairings) Try(id ID, proof Proof, hubKey, clientKey [32]byte) (Grant, e
 		return Grant{}, ErrNone
 	case o.over != nil:
 		return Grant{}, o.over
-	case time.Since(o.begun) >= Valid:
+	case p.now().Sub(o.begun) >= Valid:
 		o.over = ErrExpired
 		return Grant{}, ErrExpired
 	}
@@ -135,11 +139,18 @@ func (p *Pairings) Open() (list []Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.open {
-		if o.over == nil && time.Since(o.begun) < Valid {
-			list = append(list, Status{o.grant.Name, o.begun, o.failed})
+		if o.over == nil && p.now().Sub(o.begun) < Valid {
+			list = append(list, Status{o.grant.Name, o.begun, Valid - p.now().Sub(o.begun), o.failed})
 		}
 	}
 	return list
+}
+
+func (p *Pairings) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
 }
 
 func (p *Pairings) find(id ID) *open {
@@ -153,5 +164,5 @@ func (p *Pairings) find(id ID) *open {
 
 // tidy removes pairings whose time is over. Those that were guessed at stay until then, so that who comes late learns why.
 func (p *Pairings) tidy() {
-	p.open = slices.DeleteFunc(p.open, func(o *open) bool { return time.Since(o.begun) >= Valid })
+	p.open = slices.DeleteFunc(p.open, func(o *open) bool { return p.now().Sub(o.begun) >= Valid })
 }

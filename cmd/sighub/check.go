@@ -14,7 +14,9 @@ import (
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
+	"sighub/internal/guard"
 	"sighub/internal/plain"
+	"sighub/internal/reference"
 	"sighub/internal/terminal"
 	"sighub/journal/folder"
 	"sighub/listen/keys"
@@ -23,6 +25,8 @@ import (
 type checkCommand struct {
 	File   string `arg:"" optional:"" help:"The configuration file to check; - is standard input."`
 	Config string `short:"c" placeholder:"FILE" help:"The same, as run has it."`
+	Access string `placeholder:"FILE" help:"Check the rules in this file instead, which say who may do what, and print what everybody could do by them."`
+	State  string `placeholder:"DIR" help:"With --access: the folder that the hub was given with --state, for those whom it knows."`
 }
 
 // Help implements kong.HelpProvider.
@@ -30,9 +34,13 @@ func (*checkCommand) Help() string {
 	return `It prints every mistake with its line, and exits with 2 if there are any. It warns of what run would not find on this machine now:
 a bus, a sensor of the kernel, a folder, an address. It starts nothing, and exits with 0 in spite of warnings.
 
+With --access it does so with the file that says who may do what, before it is in force. It asks no hub: what is in force there,
+` + "`sighub can --all`" + ` prints.
+
 Examples:
 
     sighub check /etc/sighub/sighub.yaml
+    sighub check --access /etc/sighub/access.yaml
     sed s/3000/3001/ sighub.yaml | sighub check -`
 }
 
@@ -40,6 +48,16 @@ Examples:
 func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 	file := c.File
 	switch {
+	case c.Access != "" && (file != "" || c.Config != ""):
+		return usageError{errors.New("two files are given: check one after the other")}
+	case c.Access != "":
+		folder := ""
+		if c.State != "" {
+			folder = guard.Folder(c.State)
+		}
+		return checkAccess(s, c.Access, folder)
+	case c.State != "":
+		return usageError{errors.New("--state is for --access: add that, or leave it out")}
 	case file == "" && c.Config == "":
 		return usageError{errors.New("the file is missing: write sighub check FILE, or - for standard input")}
 	case file != "" && c.Config != "":
@@ -75,6 +93,35 @@ func (c *checkCommand) Run(ctx context.Context, s *streams) error {
 		ok = fmt.Sprintf("ok, with %d warnings", len(warnings))
 	}
 	return terminal.Line(s.out, "%s: %s: %s", file, ok, cfg.Summary())
+}
+
+type configCommand struct {
+	Section string `arg:"" optional:"" help:"One section alone, such as serial."`
+	Example bool   `help:"Print a file with examples, each behind a #, to begin with."`
+}
+
+// Help implements kong.HelpProvider.
+func (*configCommand) Help() string {
+	return `It prints what a configuration may say: every key, its default and what it means. It asks no hub.
+
+Examples:
+
+    sighub config | less
+    sighub config sensors
+    sighub config --example >sighub.yaml`
+}
+
+// Run prints the page, or the example.
+func (c *configCommand) Run(s *streams) error {
+	show := reference.Page
+	if c.Example {
+		show = reference.Example
+	}
+	text, err := show(c.Section)
+	if err != nil {
+		return usageError{err}
+	}
+	return terminal.Own(s.out, text)
 }
 
 // systemFindings returns what the hub would not find, or could not do, on this machine now.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"sighub/internal/arguments"
+	"sighub/internal/manual"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
@@ -29,23 +32,35 @@ func (s *streams) note(format string, args ...any) {
 }
 
 type commands struct {
-	Run      runCommand      `cmd:"" help:"Be the hub: serve clients and serial ports."`
-	Listen   listenCommand   `cmd:"" help:"Print events as they happen."`
-	Send     sendCommand     `cmd:"" help:"Send events to the hub."`
-	Request  requestCommand  `cmd:"" help:"Send a request to a sender and print its answer."`
-	History  historyCommand  `cmd:"" help:"Print what the hub has on record of a sender."`
-	Senders  sendersCommand  `cmd:"" help:"List the senders, their events and their requests."`
-	Clients  clientsCommand  `cmd:"" help:"List the clients, and what the hub refused of them."`
-	Cert     certCommand     `cmd:"" help:"Print the hub's certificate for TLS, and the pin of its key."`
-	Cursors  cursorsCommand  `cmd:"" help:"List how far listeners have come, or forget it."`
-	Journal  journalCommand  `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
-	Ports    portsCommand    `cmd:"" help:"List the hub's serial ports and the devices on them."`
-	Try      tryCommand      `cmd:"" help:"Show what a format makes of what a device prints on a serial port."`
-	Sensors  sensorsCommand  `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
-	Simulate simulateCommand `cmd:"" help:"Be a simulated device on a serial line."`
-	Demo     demoCommand     `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
-	Check    checkCommand    `cmd:"" help:"Check a configuration file."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Run        runCommand        `cmd:"" help:"Be the hub: serve clients and serial ports."`
+	Listen     listenCommand     `cmd:"" help:"Print events as they happen."`
+	Send       sendCommand       `cmd:"" help:"Send events to the hub."`
+	Request    requestCommand    `cmd:"" help:"Send a request to a sender and print its answer."`
+	History    historyCommand    `cmd:"" help:"Print what the hub has on record of a sender."`
+	Senders    sendersCommand    `cmd:"" help:"List the senders, their events and their requests."`
+	Clients    clientsCommand    `cmd:"" help:"List the clients, and what the hub refused of them."`
+	Identities identitiesCommand `cmd:"" help:"List whom the hub knows by a key, a token, a password or a device, and who is invited."`
+	Can        canCommand        `cmd:"" help:"Say whether somebody may do something, and why; or who you are."`
+	Pair       pairCommand       `cmd:"" help:"Invite another machine or somebody, or make a token."`
+	Join       joinCommand       `cmd:"" help:"Accept an invitation: from then on, the commands of this user ask that hub."`
+	Leave      leaveCommand      `cmd:"" help:"Forget the hub that was joined."`
+	Revoke     revokeCommand     `cmd:"" help:"Take back what sighub pair has given."`
+	Reload     reloadCommand     `cmd:"" help:"Put the rules of the file into force that says who may do what."`
+	Setup      setupCommand      `cmd:"" help:"Set up a hub on this machine: its key, who may do what, where it listens."`
+	Cert       certCommand       `cmd:"" help:"Print the hub's certificate for TLS, and the pin of its key."`
+	Cursors    cursorsCommand    `cmd:"" help:"List how far listeners have come, or forget it."`
+	Journal    journalCommand    `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
+	Ports      portsCommand      `cmd:"" help:"List the hub's serial ports and the devices on them."`
+	Try        tryCommand        `cmd:"" help:"Show what a format makes of what a device prints on a serial port."`
+	Sensors    sensorsCommand    `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
+	Simulate   simulateCommand   `cmd:"" help:"Be a simulated device on a serial line."`
+	Demo       demoCommand       `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
+	Check      checkCommand      `cmd:"" help:"Check a configuration file."`
+	Config     configCommand     `cmd:"" help:"Explain the configuration, or print an example of it."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what a shell needs to complete commands."`
+	Manual     manualCommand     `cmd:"" hidden:"" help:"Write the man pages into a folder."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
@@ -101,7 +116,7 @@ func wrongUsage(args []string, err error) error {
 // report prints an error, a joined one on several lines, and returns the exit code.
 func (s *streams) report(err error) int {
 	code := exitCode(err)
-	if code != exitDone {
+	if code != exitDone && !errors.Is(err, errNo) {
 		s.complain(err)
 	}
 	return code
@@ -132,6 +147,41 @@ func parts(err error) (list []error) {
 	return list
 }
 
+type completionCommand struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+// Help implements kong.HelpProvider.
+func (*completionCommand) Help() string {
+	return `The package for Debian installs all of them. Without it:
+
+    source <(sighub completion bash)
+    source <(sighub completion zsh)
+    sighub completion fish | source`
+}
+
+// Run prints the completion.
+func (c *completionCommand) Run(k *kong.Context, s *streams) error {
+	text, err := manual.Completion(k.Model, c.Shell)
+	if err != nil {
+		return usageError{err}
+	}
+	return terminal.Own(s.out, text)
+}
+
+type manualCommand struct {
+	Folder string `arg:"" help:"It must be there."`
+	Date   string `help:"Of the pages."`
+}
+
+// Run writes the pages.
+func (c *manualCommand) Run(k *kong.Context) (err error) {
+	for _, page := range manual.Pages(k.Model, version(), c.Date) {
+		err = errors.Join(err, os.WriteFile(filepath.Join(c.Folder, page.Name), []byte(page.Text), 0o644))
+	}
+	return err
+}
+
 type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
@@ -143,10 +193,16 @@ func versionText() string {
 	return fmt.Sprintf("sighub %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version returns the module's version, else the revision it was built from, else "devel".
+// release is the version of a package: the linker sets it.
+var release string
+
+// version returns the version of the package or of the module, else the revision it was built from, else "devel".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	switch {
+	case release != "":
+		return release
+	case !ok:
 		return "devel"
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -22,13 +21,14 @@ import (
 
 // hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
-	Hub string `default:"tcp://127.0.0.1:3000" env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path."`
+	Hub string `env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path. Default: the socket of a hub on this machine, else the hub that was joined, else tcp://127.0.0.1:3000."`
 	Pin string `env:"SIGHUB_PIN" placeholder:"PIN" help:"Over TLS: the pin of the hub's key, as sighub cert prints it there, if it is not in the address."`
 	CA  string `name:"ca" env:"SIGHUB_CA" placeholder:"FILE" help:"Over TLS, without a pin: the authorities that may vouch for the hub, in PEM. Default: the system's."`
 	Key string `env:"SIGHUB_KEY" placeholder:"FILE" help:"Over TLS: the file of a key by which the hub knows you; it is made if it is not there."`
 
-	legacy  bool // the server knows no hello; with sets it
-	lingers bool // the connection lasts until the command has ended, also if it is interrupted
+	wants   string // what is wanted of the hub, as sighub can takes it: "request pump on"; empty: to see what concerns the hub itself
+	legacy  bool   // the server knows no hello; with sets it
+	lingers bool   // the connection lasts until the command has ended, also if it is interrupted
 }
 
 // answerTime bounds the wait for an answer of the hub. It is longer than the hub waits for a sender, so that the user gets
@@ -42,30 +42,26 @@ const legacyAfter = 1500 * time.Millisecond
 // later, the user is told, and it is made again. A server that does not understand CBOR, such as the original pysig, is spoken to
 // in JSON.
 func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(context.Context, *hub.ClientRouter) error) error {
-	addr, err := address.ParseHub(f.Hub)
-	if err != nil {
-		return usageError{fmt.Errorf("--hub %s: %w", f.Hub, err)}
-	}
-	secure, err := f.tls(&addr)
+	addr, secure, err := f.place()
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	connected := ctx
 	if f.lingers {
 		connected = context.WithoutCancel(ctx)
 	}
-	first := newAttempt(connected, s, addr, secure, name, carrier.CBOR)
+	first := newAttempt(connected, stop, s, addr, secure, name, carrier.CBOR)
 	defer first.end()
 	firstFailed := first.failed
 	patience := time.NewTimer(legacyAfter)
 	defer patience.Stop()
 	select {
 	case <-first.connected:
-		return withRemedy(use(ctx, first.router))
+		return withRemedy(f.explainDenied(ctx, first.router, use(ctx, first.router)))
 	case err = <-firstFailed:
-		if isDialing(err) || isAny(err, tcp.ErrTLS, tcp.ErrClearText, carrier.ErrDenied) {
+		if isDialing(err) || isAny(err, tcp.ErrTLS, carrier.ErrDenied, tcp.ErrClearText) {
 			return unreachable(addr, err)
 		}
 		firstFailed = nil // somebody is there, who does not understand
@@ -74,14 +70,14 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 	case <-ctx.Done():
 		return becauseOf(ctx, nil)
 	}
-	second := newAttempt(connected, s, addr, secure, name, carrier.JSON)
+	second := newAttempt(connected, stop, s, addr, secure, name, carrier.JSON)
 	defer second.end()
 	secondFailed := second.failed
 	for firstFailed != nil || secondFailed != nil {
 		select {
 		case <-first.connected:
 			second.end()
-			return withRemedy(use(ctx, first.router))
+			return withRemedy(f.explainDenied(ctx, first.router, use(ctx, first.router)))
 		case <-second.connected:
 			first.end()
 			if f.legacy = !second.hello.Load(); f.legacy {
@@ -92,7 +88,7 @@ func (f *hubFlags) with(ctx context.Context, s *streams, name string, use func(c
 			if refusal, ok := errors.AsType[*carrier.StatusError](err); ok && f.legacy && refusal.Status == carrier.StatusNoSuchMethod {
 				err = fmt.Errorf("the server at %s cannot do this: it is not a sighub hub", addr)
 			}
-			return withRemedy(err)
+			return withRemedy(f.explainDenied(ctx, second.router, err))
 		case err = <-firstFailed:
 			firstFailed = nil
 			first.end()
@@ -134,7 +130,8 @@ type attempt struct {
 	serving   sync.WaitGroup
 }
 
-func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tcp.TLS, name string, codec carrier.Codec) *attempt {
+// newAttempt begins to connect. refused is told if the hub does not let the client in when it comes back.
+func newAttempt(ctx context.Context, refused func(error), s *streams, addr address.Address, secure tcp.TLS, name string, codec carrier.Codec) *attempt {
 	a := &attempt{connected: make(chan struct{}), failed: make(chan error, 1)}
 	client := addr.Connect(address.ClientOptions{
 		Name:  name,
@@ -145,6 +142,13 @@ func newAttempt(ctx context.Context, s *streams, addr address.Address, secure tc
 			select {
 			case a.failed <- err:
 			default: // only the first error is of interest
+			}
+			select {
+			case <-a.connected:
+				if errors.Is(err, carrier.ErrDenied) {
+					refused(deniedLogin(addr, err))
+				}
+			default:
 			}
 		},
 	})
@@ -210,7 +214,7 @@ func becauseOf(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
 		return err
-	case errors.Is(cause, errInTime):
+	case isAny(cause, errInTime, carrier.ErrDenied):
 		return cause
 	case err != nil && !errors.Is(err, context.Canceled):
 		return errors.Join(err, errInterrupted)
@@ -233,10 +237,10 @@ func unreachable(addr address.Address, err error) error {
 		closed += ", and whether it takes TLS only, at tls://" + addr.Addr
 	}
 	switch {
+	case errors.Is(err, carrier.ErrDenied):
+		return deniedLogin(addr, err)
 	case errors.Is(err, keys.ErrPin):
 		return unreachableError{fmt.Errorf("cannot reach the hub at %s: %s", addr, plain.Text(keys.ErrPin.Error()))}
-	case errors.Is(err, carrier.ErrDenied):
-		return fmt.Errorf("the hub at %s does not let this in: %w", addr, reason(err))
 	case isAny(err, tcp.ErrTLS, tcp.ErrClearText):
 		return unreachableError{errors.New(plain.Text(err.Error()))}
 	case errors.Is(err, syscall.EACCES):
@@ -255,49 +259,4 @@ func unreachable(addr address.Address, err error) error {
 		err, what = errors.New(plain.Text(err.Error())), "check that a hub listens there"
 	}
 	return unreachableError{fmt.Errorf("cannot reach the hub at %s: %w: %s", addr, err, what)}
-}
-
-// reason returns the hub's own answer that an error wraps.
-func reason(err error) error {
-	if answer, ok := errors.AsType[*carrier.StatusError](err); ok {
-		return answer
-	}
-	return err
-}
-
-// tls returns what the flags say about TLS.
-func (f *hubFlags) tls(addr *address.Address) (o tcp.TLS, err error) {
-	switch {
-	case addr.Network == "tls":
-	case f.Pin != "" || f.CA != "":
-		return o, usageError{fmt.Errorf("--pin and --ca are for TLS, and %s is clear text: write --hub tls://%s", addr, addr.Addr)}
-	default: // a key is shown where it can be
-		return o, nil
-	}
-	if f.Pin != "" {
-		pin, err := keys.ParsePin(f.Pin)
-		if err != nil {
-			return o, usageError{fmt.Errorf("--pin: %s", plain.Text(err.Error()))}
-		}
-		if !addr.Pin.IsZero() && addr.Pin != pin {
-			return o, usageError{fmt.Errorf("--pin and the pin in --hub %s are not the same: leave one of them out", f.Hub)}
-		}
-		addr.Pin = pin
-	}
-	if f.CA != "" {
-		data, err := os.ReadFile(f.CA)
-		if err != nil {
-			return o, usageError{fmt.Errorf("--ca: %w", err)}
-		}
-		o.Authorities = x509.NewCertPool()
-		if !o.Authorities.AppendCertsFromPEM(data) {
-			return o, usageError{fmt.Errorf("--ca: %s has no certificate in PEM", f.CA)}
-		}
-	}
-	if f.Key != "" {
-		if o.Key, err = keys.Client(f.Key); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
 }

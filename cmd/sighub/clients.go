@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sighub/access"
 	"sighub/hub"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
@@ -21,7 +22,7 @@ type clientsCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*clientsCommand) Help() string {
-	return `A device is a client, too. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub
+	return `A device is a client, too. IDENTITY is who it has proven to be, if the hub has rules that say who may do what. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub
 holds for it. REFUSED counts what the hub refused of it, and MISSED the events that its listeners were not told, each by cause:
 
     arguments, event, exists, listener, method, name, owner, request, sender   it asked for what does not fit
@@ -53,7 +54,14 @@ func (c *clientsCommand) Run(ctx context.Context, s *streams) error {
 			return terminal.JSON(s.out, list.Clients)
 		}
 		now := time.Now()
-		if err := terminal.Table(s.out, "ID\tCLIENT\tSINCE\tSENDERS\tLISTENERS\tWAITING\tHELD\tREFUSED\tMISSED", clientRows(list.Clients, now)); err != nil {
+		header, rows := "ID\tCLIENT\tIDENTITY\tSINCE\tSENDERS\tLISTENERS\tWAITING\tHELD\tREFUSED\tMISSED", clientRows(list.Clients, now)
+		if !slices.ContainsFunc(list.Clients, func(c hub.ClientStatus) bool { return c.Identity != "" }) { // a hub without rules
+			header = strings.Replace(header, "IDENTITY\t", "", 1)
+			for i, row := range rows {
+				rows[i] = slices.Delete(row, 2, 3)
+			}
+		}
+		if err := terminal.Table(s.out, header, rows); err != nil {
 			return err
 		}
 		for _, c := range list.Clients {
@@ -81,7 +89,7 @@ func clientRows(list []hub.ClientStatus, now time.Time) (rows [][]string) {
 		if c.Behind {
 			waiting += ", behind"
 		}
-		rows = append(rows, []string{strconv.FormatUint(c.ID, 10), client, age(now.Sub(c.Since)), strconv.Itoa(c.Senders),
+		rows = append(rows, []string{strconv.FormatUint(c.ID, 10), client, access.Describe(c.Identity), age(now.Sub(c.Since)), strconv.Itoa(c.Senders),
 			strconv.Itoa(c.Listeners), waiting, fmt.Sprintf("%.1f KB", float64(c.Held)/1000), counts(c.Refused), counts(c.Missed)})
 	}
 	return rows

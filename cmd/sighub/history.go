@@ -9,6 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/arguments"
 	"sighub/internal/terminal"
 )
@@ -51,6 +52,7 @@ func (c *historyCommand) Run(ctx context.Context, s *streams) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, lateError{fmt.Errorf("not done within %s", c.Timeout)})
 		defer cancel()
 	}
+	c.wants = wanted(verb.Listen, c.Sender, c.Event)
 	return c.with(ctx, s, "sighub history", func(ctx context.Context, r *hub.ClientRouter) error {
 		h := historian{command: c, s: s, printer: terminal.NewPrinter(s.out, c.Output)}
 		h.printer.UTC, h.printer.Date = c.UTC, true

@@ -9,6 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/arguments"
 	"sighub/internal/terminal"
 )
@@ -74,6 +75,7 @@ func (c *listenCommand) Run(ctx context.Context, s *streams) error {
 		in.Unite() // what is told from the journal has one order, and a cursor has one listener
 	}
 	c.lingers = c.Cursor != "" // what was printed is acknowledged
+	c.wants = wanted(verb.Listen, c.Sender, c.Event)
 	return c.with(ctx, s, "sighub listen", func(ctx context.Context, r *hub.ClientRouter) error {
 		return c.listen(ctx, s, r, in, o)
 	})

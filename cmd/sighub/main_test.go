@@ -18,7 +18,7 @@ type checked struct{ *testing.M }
 func (c checked) Run() int {
 	dir, err := os.MkdirTemp("", "sighub-test-")
 	if err == nil {
-		err = os.Setenv("STATE_DIRECTORY", dir) // the user's own state is none of the tests' business
+		err = os.Setenv("STATE_DIRECTORY", dir) // the tests must not use the state of whoever runs them
 	}
 	if err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")

@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
@@ -24,6 +25,17 @@ func portMethods(ports *serial.Server) map[string]hub.Method {
 	return map[string]hub.Method{
 		methodListPorts: func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
 	}
+}
+
+// status says in a few words what the hub serves: for `systemctl status`.
+func status(carriers []carrier.Carrier, ports *serial.Server) string {
+	devices := 0
+	for _, p := range ports.Ports() {
+		if p.State == serial.PortConnected {
+			devices++
+		}
+	}
+	return fmt.Sprintf("devices: %d, connections: %d", devices, site.Connections(carriers))
 }
 
 type portsCommand struct {

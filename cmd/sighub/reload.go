@@ -12,14 +12,17 @@ import (
 
 	"sighub/internal/config"
 	"sighub/internal/guard"
+	"sighub/internal/loglimit"
+	"sighub/internal/service"
 )
 
 // A reloader reads the configuration again on SIGHUP, and applies what can be changed while the hub runs: the level of the log, and the
 // rules of who may do what. It tells what else has changed, and never ends the hub.
 type reloader struct {
 	command *runCommand
-	log     *programLog
 	guard   *guard.Guard
+	told    *service.Service
+	log     *loglimit.Log
 	begun   *config.Config // what the hub began with, which is in use until the next start
 	level   string         // the level of the log in use
 }
@@ -41,7 +44,7 @@ func (r *reloader) during(ctx context.Context, hangups <-chan os.Signal, f func(
 		for {
 			select {
 			case <-hangups:
-				r.reload(watching)
+				r.told.Reload(func() { r.reload(watching) })
 			case <-watching.Done():
 				return
 			}
@@ -84,8 +87,8 @@ func (r *reloader) reload(ctx context.Context) {
 func (r *reloader) changeLevel(ctx context.Context) {
 	before := r.log.Enabled(ctx, slog.LevelWarn)
 	if !before {
-		r.log.setLevel(r.level)
+		r.log.SetLevel(r.level)
 	}
 	r.log.Warn("SIGHUP: the level of the log is changed", "level", r.level)
-	r.log.setLevel(r.level)
+	r.log.SetLevel(r.level)
 }

@@ -7,6 +7,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/arguments"
 	"sighub/internal/terminal"
 )
@@ -43,6 +44,7 @@ func (c *requestCommand) Run(ctx context.Context, s *streams) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, lateError{fmt.Errorf("no answer from %s within %s", c.Sender, c.Timeout)})
 	defer cancel()
+	c.wants = wanted(verb.Request, c.Sender, c.Method)
 	return c.with(ctx, s, "sighub request", func(ctx context.Context, r *hub.ClientRouter) error {
 		response, err := r.RemoteRequest(ctx, c.Sender, c.Method, params)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,12 +16,17 @@ import (
 	"sighub/access"
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/cmd/sighub/internal/desk"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
 	"sighub/internal/config"
 	"sighub/internal/gateway"
 	"sighub/internal/guard"
+	"sighub/internal/loglimit"
+	"sighub/internal/service"
+	"sighub/internal/systemd"
 	"sighub/listen/keys"
 )
 
@@ -75,7 +81,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	case err != nil:
 		return usageError{err}
 	}
-	all := newLog(s.err, cfg.Log)
+	all := loglimit.Open(s.err, cfg.Log.Level, cfg.Log.Format)
 	defer all.Close()
 	log := all.Logger
 	for _, w := range cfg.Warnings() {
@@ -97,7 +103,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	carriers, err := listen(cfg, budget, certificate, doors, log, &opened)
+	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log})
+	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -106,7 +113,10 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	router = newRouter(cfg, budget, log, kept, doors, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
+	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
+	carriers = append(carriers, pages)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -119,7 +129,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
-	reload := &reloader{command: c, log: all, guard: doors, begun: cfg, level: cfg.Log.Level}
+	notifier, err := systemd.FromEnvironment(os.Getenv, os.Getpid())
+	if err != nil {
+		log.Warn("systemd is not told how the hub is", "error", err)
+	}
+	told := service.New(notifier, log)
+	reload := &reloader{command: c, log: all, guard: doors, told: told, begun: cfg, level: cfg.Log.Level}
 	opened = nil
 	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
@@ -130,7 +145,12 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
 		limiting.Go(func() { spareProcessors(ctx) })
 		return doors.During(ctx, func(ctx context.Context) error {
-			return own.During(ctx, func(ctx context.Context) error { return router.Serve(ctx, append(carriers, ports)...) })
+			return own.During(ctx, func(ctx context.Context) error {
+				status := func() string { return status(carriers, ports) }
+				return told.During(ctx, router.Router, status, func(ctx context.Context) error {
+					return router.Serve(ctx, told.Carriers(append(carriers, ports)...)...)
+				})
+			})
 		})
 	})
 	if err == nil {
@@ -238,12 +258,7 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
 	for now, crowd := int64(0), false; ; {
-		connections := int64(0)
-		for _, c := range carriers {
-			if c, ok := c.(interface{ Connections() int }); ok {
-				connections += int64(c.Connections())
-			}
-		}
+		connections := int64(site.Connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
@@ -309,7 +324,7 @@ func spareProcessors(ctx context.Context) {
 }
 
 func newRouter(
-	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, methods map[string]hub.Method,
+	cfg *config.Config, budget *carrier.Budget, log *slog.Logger, kept *keeper, doors *guard.Guard, owner *desk.Desk, methods map[string]hub.Method,
 ) *hub.ServerRouter {
 	o := hub.ServerOptions{
 		Options: hub.Options{Logger: log, Times: cfg.Limits.Times()},
@@ -327,11 +342,13 @@ func newRouter(
 		Denied:         func(d hub.Denial) { doors.Denied(d.Identity, d.Client.Addr, d.Verb.String(), d.Sender, d.Name) },
 	}
 	kept.apply(&o)
-	return hub.NewServerRouter(o)
+	owner.Apply(&o)
+	owner.Router = hub.NewServerRouter(o)
+	return owner.Router
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, log *slog.Logger, opened *closers) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -347,6 +364,8 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Certificate:    certificate,
 		Login:          doors.Login(),
 		Logger:         log,
+		HTTP:           pages,
+		Hosts:          cfg.HTTP.Hosts,
 	})
 	if err != nil {
 		return nil, err

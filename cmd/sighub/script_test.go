@@ -30,6 +30,8 @@ func TestScripts(t *testing.T) {
 			// Short enough for a socket's path, wherever the tests run.
 			env.Setenv("SIGHUB_HUB", "unix://"+t.TempDir()+"/hub.sock")
 			env.Setenv("STATE_DIRECTORY", env.WorkDir+"/state")
+			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir+"/run") // the tests must not find a hub that runs on this machine
+			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv("TZ", "UTC")
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each process takes a second to end, under the race detector
 			return nil
@@ -71,7 +73,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 func command(ctx context.Context, ts *testscript.TestScript, args []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, key := range []string{"PATH", "SIGHUB_HUB", "STATE_DIRECTORY", "HOME", "TMPDIR", "TZ", "GORACE"} {
+	for _, key := range []string{"PATH", "SIGHUB_HUB", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "HOME", "TMPDIR", "TZ", "GORACE"} {
 		cmd.Env = append(cmd.Env, key+"="+ts.Getenv(key))
 	}
 	var out bytes.Buffer

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/hub/verb"
 	"sighub/internal/arguments"
 	"sighub/internal/pipe"
 )
@@ -70,6 +72,7 @@ func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Timeout, late)
 		defer cancel()
 	}
+	c.wants = wanted(verb.Trigger, c.Sender, c.Event)
 	return c.with(ctx, s, "sighub send", func(ctx context.Context, r *hub.ClientRouter) error {
 		register := r.AddRemoteSender
 		if c.ID != "" {
@@ -79,6 +82,9 @@ func (c *sendCommand) Run(ctx context.Context, s *streams) error {
 		}
 		sender, err := register(ctx, c.Sender, hub.SenderOptions{Events: []string{c.Event}, Producer: c.ID})
 		if err != nil {
+			if errors.Is(err, carrier.ErrDenied) && strings.Contains(err.Error(), " may not add ") {
+				c.wants = wanted(verb.Add, c.Sender)
+			}
 			return becauseOf(ctx, err)
 		}
 		signal, err := sender.Signal(c.Event)

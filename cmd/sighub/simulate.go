@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"sighub/carrier/serial/fault"
+	"sighub/cmd/sighub/internal/simline"
 	"sighub/internal/plain"
 	"sighub/internal/simulator"
 	"sighub/internal/terminal"
@@ -66,11 +68,11 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	if cable != nil {
-		line = line.through(cable)
+		line = line.Through(cable)
 	}
-	sim, err := simulator.New(o, line.open)
+	sim, err := simulator.New(o, line.Open)
 	if err != nil {
-		return errors.Join(usageError{err}, line.close())
+		return errors.Join(usageError{err}, line.Close())
 	}
 	err = sim.Run(ctx)
 	sent, acknowledged := sim.Counts()
@@ -78,7 +80,44 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	if cable != nil && printed == nil {
 		printed = terminal.Line(s.out, "harm done: %s", cable.Stats())
 	}
-	return errors.Join(err, printed, line.close())
+	return errors.Join(err, printed, line.Close())
+}
+
+// line returns the line that the command line names, and sets its rate in o. It prints the path of a pseudo terminal.
+func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simline.Line, error) {
+	if !c.Pty {
+		line, err := simline.Port(c.Port, o, func(err error) { s.note("%s: trying again until the port can be opened", err) })
+		if err != nil {
+			err = usageError{err}
+		}
+		return line, err
+	}
+	line, path, err := simline.Pty()
+	if err != nil {
+		return nil, err
+	}
+	if err := terminal.Line(s.out, "%s", path); err != nil {
+		return nil, errors.Join(err, line.Close())
+	}
+	serve := path
+	if c.Speaks != "" {
+		serve = "'" + serve + "?speaks=lines&format=" + c.Speaks + "&sender=simulated'"
+	}
+	s.note("to serve this device, run `sighub run --serial %s`", serve)
+	return line, nil
+}
+
+// cable returns the cable that --fault describes, or nil without --fault.
+func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
+	if c.Fault == "" {
+		return nil, nil
+	}
+	harm, err := fault.Parse(c.Fault)
+	if err != nil {
+		return nil, fmt.Errorf("--fault: %s", plain.Text(err.Error()))
+	}
+	o.Baud = harm.ToHub.Baud
+	return fault.New(harm)
 }
 
 // printLines is a device that prints lines.
@@ -99,10 +138,10 @@ func (c *simulateCommand) printLines(ctx context.Context, o *simulator.Options, 
 		return err
 	}
 	if cable != nil {
-		line = line.through(cable)
+		line = line.Through(cable)
 	}
-	err = printer.Run(ctx, line.open)
-	return errors.Join(err, terminal.Line(s.out, "printed %d times", printer.Printed()), line.close())
+	err = printer.Run(ctx, line.Open)
+	return errors.Join(err, terminal.Line(s.out, "printed %d times", printer.Printed()), line.Close())
 }
 
 // maxRate is more readings per second than any line can carry.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"sighub/access"
 	"sighub/access/audit"
@@ -24,6 +25,7 @@ type Options struct {
 	Quiet  bool   // nothing is written into the audit
 
 	Directory access.Directory // of users and groups; nil: this machine's
+	Now       func() time.Time // of invitations and failed logins, by a clock that is never set; nil: time.Now
 	Logger    *slog.Logger
 }
 
@@ -71,7 +73,7 @@ func Open(o Options) (*Guard, error) {
 		}
 	}
 	g.watch.begin(o.Rules) // before it is read
-	g.control, err = access.Open(access.Options{File: o.Rules, Store: g.store, Directory: o.Directory, Audit: g.audit, Apply: g.changed})
+	g.control, err = access.Open(access.Options{File: o.Rules, Store: g.store, Directory: o.Directory, Now: o.Now, Audit: g.audit, Apply: g.changed})
 	if err != nil {
 		for fault, n := range faults(err) {
 			g.log.Error("nobody may do anything: the rules cannot be used; mend the file, then `sighub reload`", "error", fault, "mistakes", n)
@@ -110,7 +112,7 @@ func (g *Guard) changed(p *access.Policy) {
 // Denied records that a client that was let in may not do something. from is its address.
 func (g *Guard) Denied(identity, from, verb, sender, name string) {
 	if g != nil {
-		g.control.Denied(access.Actor{Who: identity, From: place(from)}, verb, sender, name)
+		g.control.Denied(access.Actor{Who: identity, From: Place(from)}, verb, sender, name)
 	}
 }
 

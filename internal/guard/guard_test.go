@@ -379,7 +379,7 @@ func TestPlace(t *testing.T) {
 		"tcp://192.0.2.7:50000": "192.0.2.7", "tls://[2001:db8::1]:7": "2001:db8::1", "unix:///run/hub.sock": "/run/hub.sock",
 		"serial:///dev/ttyUSB0": "/dev/ttyUSB0", "local": "local", "": "",
 	} {
-		if got := place(addr); got != want {
+		if got := Place(addr); got != want {
 			t.Errorf("%s: %s", addr, got)
 		}
 	}

@@ -87,8 +87,8 @@ func (v *verdicts) news(who string, let bool) bool {
 	return true
 }
 
-// place returns an address for people without its scheme and port: where a client is, whichever of its connections it is.
-func place(addr string) string {
+// Place returns an address for people without its scheme and port: where a client is, whichever of its connections it is.
+func Place(addr string) string {
 	scheme, rest, ok := strings.Cut(addr, "://")
 	if !ok {
 		return addr

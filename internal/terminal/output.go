@@ -22,6 +22,12 @@ func Line(out io.Writer, format string, args ...any) error {
 	return err
 }
 
+// Own prints text of the program itself, as it is, such as a page of its documentation. Nothing of a stranger's may be in it.
+func Own(out io.Writer, text string) error {
+	_, err := io.WriteString(out, text)
+	return err
+}
+
 // maxCell is how much of a cell is shown, in bytes: one that is longer would move all columns out of sight. Names are shorter.
 const maxCell = 320
 
@@ -80,6 +86,12 @@ func CSV(out io.Writer, cells ...string) error {
 func isNumber(text string) bool {
 	_, err := strconv.ParseFloat(text, 64)
 	return err == nil
+}
+
+// Drawing prints lines that this package has drawn, as they are.
+func Drawing(out io.Writer, lines []string) error {
+	_, err := io.WriteString(out, strings.Join(lines, "\n")+"\n")
+	return err
 }
 
 // AtOnce prints everything with a single call of Write, so that a screen does not flicker. If screen is true, it clears the

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"sighub/scripts/internal/module"
 )
 
 // boot sets up a Linux system on the bare kernel.
@@ -34,25 +36,11 @@ func boot() error {
 	}
 	slices.Sort(modules)
 	for _, path := range modules {
-		if err := load(path); err != nil {
+		if err := module.Load(path); err != nil {
 			return fmt.Errorf("load %s: %w", path, err)
 		}
 	}
 	return loopbackUp()
-}
-
-func load(path string) error {
-	image, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	params := []byte{0}
-	_, _, errno := syscall.Syscall(syscall.SYS_INIT_MODULE, uintptr(unsafe.Pointer(&image[0])), uintptr(len(image)),
-		uintptr(unsafe.Pointer(&params[0])))
-	if errno != 0 && errno != syscall.EEXIST {
-		return errno
-	}
-	return nil
 }
 
 // loopbackUp switches the loopback interface on.

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"sighub/scripts/internal/module"
 )
 
 // The machine's addresses, as QEMU's network has them.
@@ -44,7 +46,7 @@ func run() error {
 	}
 	slices.Sort(modules)
 	for _, path := range modules {
-		if err := load(path); err != nil {
+		if err := module.Load(path); err != nil {
 			return fmt.Errorf("load %s: %w", path, err)
 		}
 	}
@@ -58,20 +60,6 @@ func run() error {
 	}
 	fmt.Fprintln(os.Stderr, "guest: becomes", os.Args[1:])
 	return syscall.Exec("/bin/sighub", append([]string{"sighub"}, os.Args[1:]...), []string{"HOME=/tmp", "PATH=/bin"})
-}
-
-func load(path string) error {
-	image, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	parameters := []byte{0}
-	_, _, errno := syscall.Syscall(syscall.SYS_INIT_MODULE, uintptr(unsafe.Pointer(&image[0])), uintptr(len(image)),
-		uintptr(unsafe.Pointer(&parameters[0])))
-	if errno != 0 && errno != syscall.EEXIST {
-		return errno
-	}
-	return nil
 }
 
 // mountDisk mounts the disk, which its driver finds a moment after it is loaded.
