@@ -110,6 +110,14 @@ func (l *line) describe(p port.Port) {
 	l.remote, _ = p.(remote.Describer)
 }
 
+// address returns the line's address for people to read.
+func (l *line) address() string {
+	if l.options.pattern.Remote() {
+		return l.path
+	}
+	return "serial://" + l.path
+}
+
 // baud returns the rate at which the port is opened.
 func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 

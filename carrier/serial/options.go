@@ -144,14 +144,15 @@ func (o Options) withDefaults() (Options, error) {
 
 // findOpener finds the opener if none is given.
 func (o *PortOptions) findOpener() error {
-	if o.Opener != nil {
-		return nil
-	}
 	if !o.pattern.Remote() {
-		o.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
+		if o.Opener == nil {
+			o.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
+		}
 		return nil
 	}
-	o.Opener = remote.Opener{}
+	if o.Opener == nil {
+		o.Opener = remote.Opener{}
+	}
 	scheme, _, err := remote.Split(o.Port)
 	if err != nil {
 		return err

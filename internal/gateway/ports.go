@@ -3,13 +3,13 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"sighub/carrier/serial"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 	"sighub/hub"
 	"sighub/internal/config"
 	"sighub/sensors/lines"
@@ -21,7 +21,7 @@ import (
 func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (list []serial.PortOptions, err error) {
 	for i := range cfg.Serial {
 		p := &cfg.Serial[i]
-		opener, err := port.NewOpener(p.Opener)
+		opener, err := openerOf(p)
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +46,14 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 		list = append(list, o)
 	}
 	return list, nil
+}
+
+// openerOf returns what opens a port.
+func openerOf(p *config.Port) (port.Opener, error) {
+	if remote.Is(p.Port) {
+		return remote.Opener{}, nil
+	}
+	return port.NewOpener(p.Opener)
 }
 
 // LineSenders returns the names of senders that print lines, as far as they are known before their ports are.
@@ -86,7 +94,7 @@ func Entry(path string, baud int, look formats.Look) string {
 	if look.Unchecked {
 		text += ", checksum: off"
 	}
-	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+	return text + ", sender: " + remote.Base(strings.Trim(path, `"`)) + "}"
 }
 
 // columns returns names for columns that have none.

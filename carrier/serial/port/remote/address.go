@@ -3,6 +3,7 @@ package remote
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -45,8 +46,12 @@ func Split(path string) (scheme, address string, err error) {
 	return scheme, address, nil
 }
 
-// Base returns a short name for a port elsewhere: its host and its number, without what no name should have.
+// Base returns a short name for a port: the last part of its path or, if it is elsewhere, its host and its number, without what no
+// name should have.
 func Base(path string) string {
+	if !Is(path) {
+		return filepath.Base(path)
+	}
 	_, address, _ := strings.Cut(path, mark)
 	return strings.Map(func(r rune) rune {
 		switch r {

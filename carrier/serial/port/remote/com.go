@@ -39,6 +39,12 @@ const (
 	controlRTSOff   = 12
 )
 
+// answers reports whether a value of comControl answers another one. A line that was asserted when the port was opened may be told of
+// late, so only the very value answers for a line.
+func answers(value, asked byte) bool {
+	return value == asked || asked <= controlHardware && value <= controlHardware
+}
+
 // purgeReceived is the value of comPurge that drops what has arrived at the server.
 const purgeReceived = 1
 

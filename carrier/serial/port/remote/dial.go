@@ -55,6 +55,9 @@ func (Opener) OpenContext(ctx context.Context, path string, s port.Settings) (po
 		return nil, err
 	}
 	conn, err := dial(ctx, address)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "connect to", Path: path, Err: err}
 	}

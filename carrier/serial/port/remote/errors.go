@@ -72,12 +72,19 @@ func lostError(err error) error {
 	return err
 }
 
+// isLost reports whether the other end has ended the connection.
+func isLost(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 // inUse matches what servers say to the second one who connects.
 var inUse = regexp.MustCompile(`(?i)in use|busy|already|occupied|another|too many|denied|refused`)
 
 // sentAway words that a server has closed a connection that had just begun, with what it said.
 func sentAway(said []byte, err error) error {
 	const most = 80 // bytes that are shown
+	d := decoder{negotiated: func(byte, byte) {}, sub: func(byte, []byte) {}}
+	said = d.feed(nil, said) // it may be a server of Telnet
 	text := strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return ' '

@@ -33,7 +33,7 @@ type comPort struct {
 	err     error  // why nothing more is read
 	shut    bool   // Close was called
 	asked   int    // the command whose answer is waited for; -1: none
-	answer  []byte // to it
+	answer  []byte // to it; before it has come, what it is about
 	got     bool   // it has come
 	held    bool   // the server wants nothing more to be written
 	baud    int
@@ -72,9 +72,14 @@ func openCOM(conn net.Conn, address string, s port.Settings) (port.Port, error) 
 	if err == nil {
 		return p, nil
 	}
-	said, lost := p.take()
+	p.mu.Lock()
+	if isLost(err) { // then the reader notices, too, behind what the server has said
+		p.await(answerTimeout, func() bool { return false })
+	}
+	said, lost := p.data, p.err
+	p.mu.Unlock()
 	_ = p.Close()
-	if lost != nil && !errors.Is(lost, errFlood) {
+	if isLost(lost) {
 		return nil, sentAway(said, lost)
 	}
 	return nil, err
@@ -99,12 +104,11 @@ func (p *comPort) setUp(hello []byte, address string, s port.Settings) error {
 			return err
 		}
 	}
-	for _, c := range last {
-		if err := p.set(c); err != nil && !errors.Is(err, port.ErrNoModem) { // pseudo terminals and some adapters have no such lines
-			return err
-		}
+	var ask []byte
+	for _, c := range last { // some ports have no such lines, and some servers then answer nothing
+		ask = appendSub(ask, optCOM, c.code, c.value)
 	}
-	ask := appendSub(nil, optCOM, comLineMask, lineMask)
+	ask = appendSub(ask, optCOM, comLineMask, lineMask)
 	ask = appendSub(ask, optCOM, comModemMask, 0xff)
 	ask = appendSub(ask, optCOM, comSignature)
 	if s.Fresh {
@@ -114,7 +118,7 @@ func (p *comPort) setUp(hello []byte, address string, s port.Settings) error {
 		return err
 	}
 	if s.Fresh {
-		_, _ = p.take()
+		p.drop()
 	}
 	return p.conn.SetWriteDeadline(time.Time{})
 }
@@ -173,7 +177,7 @@ func (p *comPort) ask(what string, code byte, value ...byte) ([]byte, error) {
 	p.asking.Lock()
 	defer p.asking.Unlock()
 	p.mu.Lock()
-	p.asked, p.got, p.answer = int(code), false, nil
+	p.asked, p.got, p.answer = int(code), false, value[:1]
 	p.mu.Unlock()
 	if err := p.write(appendSub(nil, optCOM, append([]byte{code}, value...)...)); err != nil {
 		return nil, err
@@ -258,14 +262,12 @@ func (p *comPort) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// take takes all that was read, and returns why nothing more is.
-func (p *comPort) take() (data []byte, lost error) {
+// drop drops all that was read.
+func (p *comPort) drop() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	data, lost = p.data, p.err
 	p.data = nil
+	p.mu.Unlock()
 	p.changed.Broadcast()
-	return data, lost
 }
 
 // Write implements [port.Port]. It waits while the server wants nothing more.
@@ -420,7 +422,7 @@ func (p *comPort) told(option byte, body []byte) {
 		return
 	}
 	code, value := int(body[0])-fromServer, body[1:]
-	if code == p.asked && !p.got {
+	if code == p.asked && !p.got && (code != comControl || len(value) != 1 || answers(value[0], p.answer[0])) {
 		p.answer, p.got = append([]byte(nil), value...), true
 	}
 	switch code {

@@ -160,28 +160,28 @@ func TestMisbehaving(t *testing.T) {
 	full := port.Settings{Baud: 9600, Data: 7, Parity: port.EvenParity}
 	for _, test := range []struct {
 		name     string
-		server   fakeServer
+		server   *fakeServer
 		settings port.Settings
 		is       error
 		what     string
 		remedy   string
 	}{
-		{"refuses", fakeServer{refuse: true}, full, ErrNotRFC2217, "this is not RFC 2217: the server speaks Telnet and refuses", "or write tcp://127.0.0.1:"},
-		{"raw", fakeServer{deaf: true, greeting: []byte("temp:21\r\n")}, full, ErrNotRFC2217, "the server does not answer as Telnet does", "or write tcp://"},
-		{"other baud", fakeServer{answer: except(comBaud, baudValue(19200))}, full, port.ErrSettings, "does not take 9600 baud, and says that it has 19200", "change what the configuration says"},
-		{"odd answer", fakeServer{answer: except(comBaud, []byte{1})}, full, port.ErrSettings, "does not take 9600 baud", ""},
-		{"other size", fakeServer{answer: except(comData, []byte{8})}, full, port.ErrSettings, "does not take 7 data bits", ""},
-		{"no parity", fakeServer{answer: except(comParity, []byte{})}, full, port.ErrSettings, "does not take the parity even", ""},
-		{"silent", fakeServer{answer: except(comStop, nil)}, full, os.ErrDeadlineExceeded, "has not answered within 2s when it was to set 1 stop bits", "tried again"},
-		{"no DTR", fakeServer{answer: except(comControl, []byte{controlDTROn})}, port.Settings{Baud: 9600, DTROff: true}, port.ErrNoModem, "does not set DTR", "leave dtr and rts as they are"},
-		{"busy", fakeServer{greeting: []byte("Port already in use\r\n"), deaf: true, hangUp: 255}, full, syscall.EBUSY, `somebody else is connected: the server says "Port already in use"`, "close the other connection"},
-		{"closes", fakeServer{hangUp: comBaud}, full, io.EOF, "closes the connection at once", "somebody else"},
-		{"floods", fakeServer{greeting: bytes.Repeat([]byte{iac, will, 99}, 1<<20)}, full, nil, "", ""},
-		{"endless", fakeServer{greeting: append([]byte{iac, sb, optCOM}, bytes.Repeat([]byte{7}, 1<<20)...)}, full, nil, "", ""},
+		{"refuses", &fakeServer{refuse: true}, full, ErrNotRFC2217, "this is not RFC 2217: the server speaks Telnet and refuses", "or write tcp://127.0.0.1:"},
+		{"raw", &fakeServer{deaf: true, greeting: []byte("temp:21\r\n")}, full, ErrNotRFC2217, "the server does not answer as Telnet does", "or write tcp://"},
+		{"other baud", &fakeServer{answer: except(comBaud, baudValue(19200))}, full, port.ErrSettings, "does not take 9600 baud, and says that it has 19200", "change what the configuration says"},
+		{"odd answer", &fakeServer{answer: except(comBaud, []byte{1})}, full, port.ErrSettings, "does not take 9600 baud", ""},
+		{"other size", &fakeServer{answer: except(comData, []byte{8})}, full, port.ErrSettings, "does not take 7 data bits", ""},
+		{"no parity", &fakeServer{answer: except(comParity, []byte{})}, full, port.ErrSettings, "does not take the parity even", ""},
+		{"silent", &fakeServer{answer: except(comStop, nil)}, full, os.ErrDeadlineExceeded, "has not answered within 2s when it was to set 1 stop bits", "tried again"},
+		{"no DTR", &fakeServer{answer: except(comControl, []byte{controlDTROn})}, port.Settings{Baud: 9600, DTROff: true}, port.ErrNoModem, "does not set DTR", "leave dtr and rts as they are"},
+		{"busy", &fakeServer{greeting: []byte("Port already in use\r\n"), deaf: true, hangUp: 255}, full, syscall.EBUSY, `somebody else is connected: the server says "Port already in use"`, "close the other connection"},
+		{"closes", &fakeServer{hangUp: comBaud}, full, io.EOF, "closes the connection at once", "somebody else"},
+		{"floods", &fakeServer{greeting: bytes.Repeat([]byte{iac, will, 99}, 1<<20)}, full, nil, "", ""},
+		{"endless", &fakeServer{greeting: append([]byte{iac, sb, optCOM}, bytes.Repeat([]byte{7}, 1<<20)...)}, full, nil, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &test.server
+			s := test.server
 			if test.name == "busy" {
 				s.greeting = append(s.greeting, 0)
 			}
