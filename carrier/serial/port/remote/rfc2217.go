@@ -127,18 +127,17 @@ func (p *comPort) setUp(hello []byte, address string, s port.Settings) error {
 func (p *comPort) agree(address string) error {
 	p.mu.Lock()
 	p.await(optionTimeout, func() bool { return p.decided })
-	on, err := p.options.us[optCOM] == sideOn, p.err
-	spoke := p.decided || p.options.us[optBinary] != sideAsked || p.options.them[optBinary] != sideAsked
+	on, decided, err := p.options.us[optCOM] == sideOn, p.decided, p.err
 	p.mu.Unlock()
 	switch {
 	case on:
 		return nil
 	case err != nil:
 		return err
-	case spoke:
+	case decided:
 		return notRFC2217("the server speaks Telnet and refuses the option for serial ports", address)
 	}
-	return notRFC2217("the server does not answer as Telnet does", address)
+	return notRFC2217("the server does not answer as such a server does", address)
 }
 
 // await waits until done returns true, the port is lost, or a time has passed. The lock is held, also while done is called.

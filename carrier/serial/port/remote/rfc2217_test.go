@@ -167,7 +167,7 @@ func TestMisbehaving(t *testing.T) {
 		remedy   string
 	}{
 		{"refuses", &fakeServer{refuse: true}, full, ErrNotRFC2217, "this is not RFC 2217: the server speaks Telnet and refuses", "or write tcp://127.0.0.1:"},
-		{"raw", &fakeServer{deaf: true, greeting: []byte("temp:21\r\n")}, full, ErrNotRFC2217, "the server does not answer as Telnet does", "or write tcp://"},
+		{"raw", &fakeServer{deaf: true, greeting: []byte("temp:21\r\n")}, full, ErrNotRFC2217, "the server does not answer as such a server does", "or write tcp://"},
 		{"other baud", &fakeServer{answer: except(comBaud, baudValue(19200))}, full, port.ErrSettings, "does not take 9600 baud, and says that it has 19200", "change what the configuration says"},
 		{"odd answer", &fakeServer{answer: except(comBaud, []byte{1})}, full, port.ErrSettings, "does not take 9600 baud", ""},
 		{"other size", &fakeServer{answer: except(comData, []byte{8})}, full, port.ErrSettings, "does not take 7 data bits", ""},

@@ -148,8 +148,10 @@ type options struct {
 	us, them map[byte]side
 }
 
-// known reports whether an option may be on.
-func known(option byte) bool { return option == optBinary || option == optGoAhead || option == optCOM }
+// taken reports whether an option may be on at us, or at the other end. A server that offers what only clients offer is an echo.
+func taken(option byte, us bool) bool {
+	return option == optBinary || option == optGoAhead || option == optCOM && us
+}
 
 // start returns what is said first: what is offered, and what is asked for.
 func (o *options) start() (say []byte) {
@@ -178,7 +180,7 @@ func (o *options) answer(verb, option byte) (say []byte) {
 		if before == sideOn {
 			return []byte{iac, no, option}
 		}
-	case !known(option):
+	case !taken(option, verb == do):
 		return []byte{iac, no, option}
 	default:
 		sides[option] = sideOn

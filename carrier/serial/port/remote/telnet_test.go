@@ -118,7 +118,7 @@ func TestNegotiation(t *testing.T) {
 		{wont, 3, nil}, {wont, 3, nil}, {will, 3, []byte{iac, do, 3}}, {will, 3, nil},
 		{will, 1, []byte{iac, dont, 1}}, {do, 1, []byte{iac, wont, 1}}, {dont, 1, nil}, {wont, 1, nil},
 		{dont, 0, []byte{iac, wont, 0}}, {dont, 0, nil}, {do, 0, []byte{iac, will, 0}},
-		{will, 44, []byte{iac, do, 44}},
+		{will, 44, []byte{iac, dont, 44}},
 	} {
 		if say := o.answer(step.verb, step.option); !bytes.Equal(say, step.say) {
 			t.Errorf("%d %d: % d, want % d", step.verb, step.option, say, step.say)
