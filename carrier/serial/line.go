@@ -40,8 +40,12 @@ type line struct {
 	identity string           // of the device that was let in last
 	usb      *discovery.USB
 	heard    overheard
-	readings uint64  // that were taken
-	average  average // of readings
+	openedAt time.Time
+	release  func()     // lets go of the port
+	left     *leftError // why it was let go; nil: it was not
+	stamp    string     // of the port when it was let go
+	readings uint64     // that were taken
+	average  average    // of readings
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
@@ -49,7 +53,7 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 	l.end = link.NewHubEnd(link.HubConfig{
 		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
-		Admit: l.admit, Log: s.log,
+		Admit: l.admit, Log: s.log, Quiet: l.polite(),
 	}, &s.devices, l)
 	if o.DTROff != o.RTSOff {
 		s.options.Logger.Warn("only one of DTR and RTS is off: boards with the usual circuit of an ESP32 stay in reset or in their loader, so turn off both or none",
@@ -83,6 +87,10 @@ func (l *line) run(ctx context.Context) {
 				backoff.Reset() // the next one is another port
 			}
 			l.fail(state, err)
+			if l.busyFor(time.Now(), err) {
+				l.stayAway(ctx)
+				continue
+			}
 			l.awaitRetry(ctx, backoff.Next())
 			continue
 		}
@@ -92,6 +100,10 @@ func (l *line) run(ctx context.Context) {
 		l.describe(p)
 		err = l.serve(ctx, p)
 		l.describe(nil)
+		if l.isLeft() && ctx.Err() == nil {
+			l.stayAway(ctx)
+			continue
+		}
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
@@ -158,17 +170,26 @@ func (l *line) open(ctx context.Context) (port.Port, error) {
 	return p, nil
 }
 
-// serve moves bytes until the port is lost, and returns why.
+func (l *line) isLeft() bool {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.left != nil
+}
+
+// serve moves bytes until the port is lost or let go, and returns why.
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
+	ctx, release := context.WithCancel(ctx)
+	defer release()
 	if l.speaker != nil {
 		return l.speaker.Speak(ctx, p)
 	}
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
+	l.openedAt, l.release = time.Now(), release
 	l.end.Opened(settable && l.options.Baud == 0)
 	l.heard.opened(l.end.Stats.Echoes)
 	l.server.mu.Unlock()
-	endpoint.Pump(ctx, p, listeningEnd{l.end, &l.heard}, &l.server.mu, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, consideringEnd{listeningEnd{l.end, &l.heard}, l}, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {

@@ -40,6 +40,10 @@ type Options struct {
 	// 5 s.
 	Retry time.Duration
 
+	// Look is how long a port that only [discovery.Auto] names is looked at for a device of the hub's, before it is let go. Nothing is
+	// written to it meanwhile. It is a third of that if what is there is known. Default 30 s.
+	Look time.Duration
+
 	// Backoff paces the tries to open a port. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
@@ -89,7 +93,8 @@ type PortOptions struct {
 	// Speaker makes what serves a port on which something else is spoken. It is called once for each port. Nil: the port is
 	// that of the hub's own devices.
 	Speaker func(p discovery.Port) Speaker
-	// Exclude means that these ports are left alone, whatever other options match them.
+	// Exclude means that these ports are left alone. One that is excluded by path is never served; one that is excluded by a
+	// pattern is served if other options give its path.
 	Exclude bool
 
 	pattern discovery.Pattern
@@ -102,6 +107,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Window = cmp.Or(o.Window, wire.MaxWindow)
 	o.MaxSenders = cmp.Or(o.MaxSenders, 256)
 	o.Retry = cmp.Or(o.Retry, 5*time.Second)
+	o.Look = cmp.Or(o.Look, 30*time.Second)
 	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
 	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
 	if o.Logger == nil {

@@ -93,6 +93,9 @@ func (s *Server) Ports() []PortInfo {
 		if p.text != "" && s.options.Recognize != nil {
 			p.recognize(s.options.Recognize)
 		}
+		if p.State == PortLeft {
+			p.Baud = 0
+		}
 	}
 	slices.SortFunc(list, func(a, b PortInfo) int {
 		return cmp.Or(cmp.Compare(len(a.Port), len(b.Port)), cmp.Compare(a.Port, b.Port)) // ttyUSB9 before ttyUSB10
@@ -107,6 +110,7 @@ func (s *Server) ports(now time.Time) []PortInfo {
 	for _, l := range s.lines {
 		list = append(list, l.info(now))
 	}
+	list = append(list, s.aside...)
 	for o, since := range s.unmatched {
 		list = append(list, PortInfo{Port: o.Port, State: PortAbsent, Since: since.UTC(),
 			Reason: "no such port is there", Remedy: "plug the device in: it is found by itself"})
@@ -124,7 +128,9 @@ func (l *line) info(now time.Time) PortInfo {
 	switch {
 	case l.port.err != nil:
 		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
-		i.NextTry = new(l.port.next.UTC())
+		if l.port.state != PortLeft {
+			i.NextTry = new(l.port.next.UTC())
+		}
 	case l.options.passive():
 	case l.port.state != PortOpening && l.speaker != nil:
 		i.Baud = l.baud()
@@ -136,6 +142,10 @@ func (l *line) info(now time.Time) PortInfo {
 	}
 	if l.end.LastError.Err != nil {
 		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), new(l.end.LastError.At.UTC())
+	}
+	if l.port.state == PortLeft {
+		i.Baud, i.text = l.baud(), string(l.heard.sample)
+		return i
 	}
 	i.Problems = l.problems(now)
 	if slices.ContainsFunc(i.Problems, func(p Problem) bool { return p.cause == causeText }) {
@@ -153,6 +163,11 @@ func (l *line) info(now time.Time) PortInfo {
 
 // recognize says of text that arrives instead of frames what it looks like.
 func (i *PortInfo) recognize(recognize func(path string, baud int, text string) (looks, remedy string, ok bool)) {
+	if i.State == PortLeft {
+		if looks, remedy, ok := recognize(i.Port, i.Baud, i.text); ok {
+			i.Reason, i.Remedy = i.Reason+"; looks like "+looks, remedy
+		}
+	}
 	for n := range i.Problems {
 		p := &i.Problems[n]
 		if p.cause != causeText {

@@ -55,6 +55,7 @@ type HubConfig struct {
 	Window   int
 	Ask      time.Duration // silence after which to send a PING
 	Timeout  time.Duration // silence after which the device is gone
+	Quiet    bool          // nothing is written until a device has said HELLO: the port may be that of something else
 	Random   func() uint16
 	Wake     func() // called when there is something to write
 	// Admit returns an error if a device may not come in. It neither waits nor logs. Nil: all may.
@@ -243,6 +244,9 @@ func (l *HubEnd) noise(now time.Time, err error) {
 
 // askForHello asks the device for HELLO, unless it did so a moment ago.
 func (l *HubEnd) askForHello(now time.Time) {
+	if l.Quiet && l.Stats.Frames == 0 {
+		return
+	}
 	if l.welcome == nil && now.Sub(l.helloAsked) >= askEvery {
 		l.askHello, l.helloAsked, l.badInRow = true, now, 0
 	}
