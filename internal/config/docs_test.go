@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"sighub/sensors/modbus/profile"
 )
 
 // TestDocumentation: the examples of the pages are right. That docs/configuration.md has every key, internal/reference tests.
@@ -22,6 +24,15 @@ func TestDocumentation(t *testing.T) {
 	for _, section := range append(pages, sections...) {
 		if _, err := Parse("the page", []byte(section)); err != nil {
 			t.Errorf("%v in\n%s", err, section)
+		}
+	}
+	for _, block := range yamlOf(readPage(t, "../../docs/modbus.md")) {
+		_, err := Parse("the page", []byte(block))
+		if strings.Contains(block, "# modbus/") {
+			_, err = profile.Parse("the page", []byte(block))
+		}
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
 		}
 	}
 	if limits := sections[len(sections)-1]; !strings.HasPrefix(limits, "limits:") {

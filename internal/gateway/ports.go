@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"sighub/internal/config"
 	"sighub/sensors/lines"
 	"sighub/sensors/lines/formats"
+	"sighub/sensors/modbus"
 )
 
 // Ports returns the serial ports of a configuration. Those on which lines are spoken have senders of their own on the router, which
@@ -43,11 +45,30 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 				return speaker
 			}
 		}
+		if p.Modbus != nil {
+			if err := p.Modbus.Check(); err != nil {
+				return nil, fmt.Errorf("the port %s: %w", p.Port, err)
+			}
+			o.Settings.Fresh = true // an answer from before answers nothing
+			o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
+			if o.Opener, err = modbusOpener(p); err != nil {
+				return nil, err
+			}
+			o.Speaker = func(at discovery.Port) serial.Speaker {
+				place := modbus.Place{Path: at.Path, Router: router, Logger: log}
+				if at.USB != nil {
+					place.SerialNumber = at.USB.Serial
+				}
+				speaker, _ := modbus.New(*p.Modbus, place) // its options were checked
+				return speaker
+			}
+		}
 		list = append(list, o)
 	}
 	return list, nil
 }
 
+<<<<<<< HEAD
 // openerOf returns what opens a port.
 func openerOf(p *config.Port) (port.Opener, error) {
 	if remote.Is(p.Port) {
@@ -57,10 +78,23 @@ func openerOf(p *config.Port) (port.Opener, error) {
 }
 
 // LineSenders returns the names of senders that print lines, as far as they are known before their ports are.
+=======
+// LineSenders returns the names of senders that print lines, or are on a bus of Modbus, as far as they are known before their ports are.
+>>>>>>> main
 func LineSenders(cfg *config.Config) (names []string) {
+	add := func(name string) {
+		if !strings.Contains(name, "{") {
+			names = append(names, name)
+		}
+	}
 	for _, p := range cfg.Serial {
-		if p.Lines != nil && !strings.Contains(p.Lines.Sender, "{") {
-			names = append(names, p.Lines.Sender)
+		if p.Lines != nil {
+			add(p.Lines.Sender)
+		}
+		if p.Modbus != nil {
+			for i := range p.Modbus.Devices {
+				add(p.Modbus.Devices[i].Sender)
+			}
 		}
 	}
 	return names
@@ -77,10 +111,7 @@ func Recognize(path string, baud int, text string) (looks, remedy string, ok boo
 
 // Entry returns the entry of serial for a device whose text has been looked at. The rate is 0 if it is not known.
 func Entry(path string, baud int, look formats.Look) string {
-	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
-		path = strconv.Quote(path)
-	}
-	text := "{port: " + path
+	text := "{port: " + Quoted(path)
 	if baud > 0 {
 		text += ", baud: " + strconv.Itoa(baud)
 	}
@@ -95,6 +126,14 @@ func Entry(path string, baud int, look formats.Look) string {
 		text += ", checksum: off"
 	}
 	return text + ", sender: " + remote.Base(strings.Trim(path, `"`)) + "}"
+}
+
+// Quoted returns a path as YAML has it.
+func Quoted(path string) string {
+	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 // columns returns names for columns that have none.
