@@ -14,7 +14,7 @@ func TestDocumentation(t *testing.T) {
 	page := readPage(t, "../../docs/configuration.md")
 	sections := yamlOf(page)
 	whole, err := Parse("docs/configuration.md", []byte(strings.Join(sections, "")))
-	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 8 {
+	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 9 {
 		t.Errorf("all sections together: %v", err)
 	}
 	var pages []string

@@ -118,7 +118,7 @@ func (p *Port) checkElsewhere(settings port.Settings) error {
 		return fmt.Errorf("exclude is for ports of this machine: leave the entry of %s out", p.Port)
 	case p.Opener != "":
 		return errors.New("opener is for ports of this machine: leave it out")
-	case scheme == remote.TCP && p.Baud != DefaultBaud:
+	case scheme == remote.TCP && p.Baud != DefaultBaud && p.Modbus == nil: // there, frames are timed by it
 		return fmt.Errorf("over tcp:// the rate is that of the server: leave baud out, or write rfc2217://%s if the server knows that", address)
 	}
 	return remote.CheckSettings(scheme, settings)

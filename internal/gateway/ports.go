@@ -51,9 +51,6 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 			}
 			o.Settings.Fresh = true // an answer from before answers nothing
 			o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
-			if o.Opener, err = modbusOpener(p); err != nil {
-				return nil, err
-			}
 			o.Speaker = func(at discovery.Port) serial.Speaker {
 				place := modbus.Place{Path: at.Path, Router: router, Logger: log}
 				if at.USB != nil {
@@ -68,7 +65,6 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 	return list, nil
 }
 
-<<<<<<< HEAD
 // openerOf returns what opens a port.
 func openerOf(p *config.Port) (port.Opener, error) {
 	if remote.Is(p.Port) {
@@ -77,10 +73,7 @@ func openerOf(p *config.Port) (port.Opener, error) {
 	return port.NewOpener(p.Opener)
 }
 
-// LineSenders returns the names of senders that print lines, as far as they are known before their ports are.
-=======
 // LineSenders returns the names of senders that print lines, or are on a bus of Modbus, as far as they are known before their ports are.
->>>>>>> main
 func LineSenders(cfg *config.Config) (names []string) {
 	add := func(name string) {
 		if !strings.Contains(name, "{") {
