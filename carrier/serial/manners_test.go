@@ -223,7 +223,7 @@ func TestNotLetGo(t *testing.T) {
 // TestLeftAlone: what is known by its USB id, and what is excluded, is not opened, and is listed with the reason and what to do.
 func TestLeftAlone(t *testing.T) {
 	r := politeMachine(t, time.Minute,
-		PortOptions{Port: "auto"}, PortOptions{Port: "*:*:KEEP"}, PortOptions{Port: "0403:6001", Exclude: true}, PortOptions{Port: "*:*:SECRET", Exclude: true},
+		PortOptions{Port: "auto"}, PortOptions{Port: "/dev/ttyUSB2"}, PortOptions{Port: "*:*:KEEP"}, PortOptions{Port: "0403:6001", Exclude: true}, PortOptions{Port: "*:*:SECRET", Exclude: true},
 		PortOptions{Port: "/dev/by-id/other", Exclude: true}, PortOptions{Port: "/dev/ttyUSB5", Exclude: true}, PortOptions{Port: "/dev/ttyUSB6"})
 	paths := make(map[string]string)
 	for name, attributes := range map[string][]string{
@@ -237,12 +237,6 @@ func TestLeftAlone(t *testing.T) {
 	}
 	must(t, os.MkdirAll(r.root+"/dev/by-id", 0o755))
 	must(t, os.Symlink("../ttyUSB2", r.root+"/dev/by-id/other"))
-	for i := range r.hub.options.Ports { // as System.Root has it
-		p := &r.hub.options.Ports[i]
-		if p.pattern.Exact() {
-			p.pattern, _ = discovery.Parse(p.Port)
-		}
-	}
 	serve(t, r.hub, r.atHub)
 	for path, want := range map[string]string{
 		"/dev/ttyACM0": "its USB id 1cf1:0030 is that of a radio for Zigbee or Thread", "/dev/ttyACM1": "is that of a radio for Zigbee",

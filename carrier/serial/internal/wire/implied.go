@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // crcInverse has, for each byte, the place in crcTable of the CRC whose low byte it is: no two have the same.
 var crcInverse = func() (t [256]byte) {
 	for i, c := range crcTable {
@@ -17,9 +19,9 @@ func ImpliedSession(chunk []byte, from End) (session uint16, ok bool) {
 		return 0, false
 	}
 	crc := crcResidue[from]
-	for i := len(raw) - 1; i >= 0; i-- { // what it was before each byte
+	for _, b := range slices.Backward(raw) { // what it was before each byte
 		at := crcInverse[byte(crc)]
-		crc = uint16(at^raw[i])<<8 | (crc^crcTable[at])>>8
+		crc = uint16(at^b)<<8 | (crc^crcTable[at])>>8
 	}
 	return crc, true
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -106,13 +107,13 @@ func (p *comPort) setUp(hello []byte, address string, s port.Settings) error {
 	}
 	var ask []byte
 	for _, c := range last { // some ports have no such lines, and some servers then answer nothing
-		ask = appendSub(ask, optCOM, c.code, c.value)
+		ask = appendSub(ask, c.code, c.value)
 	}
-	ask = appendSub(ask, optCOM, comLineMask, lineMask)
-	ask = appendSub(ask, optCOM, comModemMask, 0xff)
-	ask = appendSub(ask, optCOM, comSignature)
+	ask = appendSub(ask, comLineMask, lineMask)
+	ask = appendSub(ask, comModemMask, 0xff)
+	ask = appendSub(ask, comSignature)
 	if s.Fresh {
-		ask = appendSub(ask, optCOM, comPurge, purgeReceived)
+		ask = appendSub(ask, comPurge, purgeReceived)
 	}
 	if err := p.write(ask); err != nil {
 		return err
@@ -178,7 +179,7 @@ func (p *comPort) ask(what string, code byte, value ...byte) ([]byte, error) {
 	p.mu.Lock()
 	p.asked, p.got, p.answer = int(code), false, value[:1]
 	p.mu.Unlock()
-	if err := p.write(appendSub(nil, optCOM, append([]byte{code}, value...)...)); err != nil {
+	if err := p.write(appendSub(nil, append([]byte{code}, value...)...)); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -335,10 +336,7 @@ func (p *comPort) Info() Info {
 		i.Modem = modemNames(*p.modem)
 	}
 	if len(p.info.Errors) > 0 {
-		i.Errors = make(map[string]uint64, len(p.info.Errors))
-		for name, n := range p.info.Errors {
-			i.Errors[name] = n
-		}
+		i.Errors = maps.Clone(p.info.Errors)
 	}
 	return i
 }
@@ -427,7 +425,7 @@ func (p *comPort) told(option byte, body []byte) {
 	switch code {
 	case comSignature:
 		if len(value) == 0 { // it asks for ours
-			p.say(appendSub(nil, optCOM, append([]byte{comSignature}, "sighub"...)...))
+			p.say(appendSub(nil, append([]byte{comSignature}, "sighub"...)...))
 			return
 		}
 		p.info.Server = printable(value)

@@ -111,7 +111,7 @@ func (s *fakeServer) serve(conn net.Conn) {
 					return
 				}
 			}
-			s.send(conn, appendSub(nil, optCOM, append([]byte{code + fromServer}, value...)...))
+			s.send(conn, appendSub(nil, append([]byte{code + fromServer}, value...)...))
 		},
 	}
 	buf := make([]byte, 512)

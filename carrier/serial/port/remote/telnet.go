@@ -128,9 +128,9 @@ func appendData(dst, data []byte, text bool) []byte {
 	return dst
 }
 
-// appendSub appends a subnegotiation.
-func appendSub(dst []byte, option byte, body ...byte) []byte {
-	dst = append(dst, iac, sb, option)
+// appendSub appends a subnegotiation of RFC 2217's option.
+func appendSub(dst []byte, body ...byte) []byte {
+	dst = append(dst, iac, sb, optCOM)
 	return append(appendData(dst, body, false), iac, se)
 }
 
