@@ -362,12 +362,17 @@ func TestPatientAnswers(t *testing.T) {
 		done(ackMost) // too many
 		time.Sleep(ackPause / 2)
 		done(1)
+		time.Sleep(ackLate) // the timer, which was set when the first one waited, writes the last one
+		done(1)
+		done(1)
 		w.flush(time.Now().Add(time.Second)) // the end
 		_ = near.Close()
 		w.close()
 		<-reading
 		s, p := time.Second, ackPause
-		want := []time.Duration{s, s + p, s + 2*p, s + 3*p, s + 3*p + p/2, s + 4*p}
+		want := []time.Duration{
+			s, s + p, s + 2*p, s + 3*p + p/2, s + 3*p + p/2, s + p/4 + ackLate, s + 4*p + ackLate, s + 4*p + ackLate,
+		}
 		if !slices.Equal(wrote, want) {
 			t.Errorf("written at %v, not %v", wrote, want)
 		}
