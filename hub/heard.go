@@ -31,7 +31,7 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 		batch = new([]carrier.Signal)
 	}
 	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
-	ok = h.callbacks.Do(func() {
+	ok = h.callbacks.DoBy(c.lend, func() {
 		c.hear(*batch, time.Time{}, answers)
 		clear(*batch)
 		h.batches.Put(batch)
@@ -67,7 +67,7 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		},
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
-	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+	if !c.handler.callbacks.DoBy(c.lend, func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
 	}
 }
