@@ -26,8 +26,8 @@ type acks struct {
 }
 
 const (
-	ackPause = 2 * time.Millisecond  // after the latest write, in which the answers of the end that connects wait
-	ackLate  = 10 * time.Millisecond // the longest wait, if no other signal is answered
+	ackPause = 5 * time.Millisecond  // after the latest write, in which the answers of the end that connects wait
+	ackLate  = 20 * time.Millisecond // the longest wait, if no other signal is answered
 	ackMost  = 1024                  // signals that are answered without waiting, or a quarter of a window that is small
 )
 

@@ -389,7 +389,7 @@ func TestPatienceEnds(t *testing.T) {
 		w.mu.Lock()
 		w.wrote = time.Now()
 		w.signalsDone(1)
-		time.Sleep(ackPause) // the timer's function waits for the lock
+		time.Sleep(ackLate) // the timer's function waits for the lock
 		w.wrote = time.Now()
 		w.signalsDone(ackMost)
 		w.acks.done = 0 // they were written
