@@ -352,7 +352,8 @@ func TestPatientAnswers(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Second)
-		done(1) // nothing was written lately
+		done(1)                  // nothing was written lately
+		time.Sleep(ackPause / 8) // from here on, nothing happens at the moment at which a timer runs out
 		for range 10 {
 			time.Sleep(ackPause / 4)
 			done(1)
@@ -371,7 +372,7 @@ func TestPatientAnswers(t *testing.T) {
 		<-reading
 		s, p := time.Second, ackPause
 		want := []time.Duration{
-			s, s + p, s + 2*p, s + 3*p + p/2, s + 3*p + p/2, s + p/4 + ackLate, s + 4*p + ackLate, s + 4*p + ackLate,
+			s, s + 9*p/8, s + 17*p/8, s + 29*p/8, s + 29*p/8, s + 3*p/8 + ackLate, s + 33*p/8 + ackLate, s + 33*p/8 + ackLate,
 		}
 		if !slices.Equal(wrote, want) {
 			t.Errorf("written at %v, not %v", wrote, want)
