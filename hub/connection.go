@@ -239,6 +239,9 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 		reply carrier.Reply
 		err   error
 	}
+	if ctx.Err() != nil {
+		return carrier.Value{}, context.Cause(ctx)
+	}
 	ch := make(chan result, 1)
 	end := func(r carrier.Reply, err error) {
 		select {
@@ -246,18 +249,16 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 		default: // it has ended
 		}
 	}
-	sent, err := c.trySend(ctx, method, params, func(r carrier.Reply, err error) { end(r, answerError(r, err)) })
-	switch {
-	case err != nil:
-		return carrier.Value{}, err
-	case !sent:
+	done := func(r carrier.Reply, err error) { end(r, answerError(r, err)) }
+	sent, err := c.trySend(method, params, done)
+	if !sent {
 		var cancel context.CancelFunc
 		ctx, cancel = c.router.bounded(ctx)
 		defer cancel()
-		err := c.send(ctx, method, params, func(r carrier.Reply, err error) { end(r, answerError(r, err)) })
-		if err != nil {
-			return carrier.Value{}, err
-		}
+		err = c.send(ctx, method, params, done)
+	}
+	if err != nil {
+		return carrier.Value{}, err
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		w := deadline.Wait{Expired: func() { end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, method)) }}
@@ -277,11 +278,11 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 	return res.reply.Response, res.err
 }
 
-// trySend transmits a message if that need not wait, and reports whether it did. The caller watches ctx: for the carrier to do so
-// would cost as much as the rest.
-func (c *connection) trySend(ctx context.Context, method string, params any, done func(carrier.Reply, error)) (ok bool, err error) {
+// trySend transmits a message if that need not wait, and reports whether it did. The caller watches its context: for the carrier to do
+// so would cost as much as the rest.
+func (c *connection) trySend(method string, params any, done func(carrier.Reply, error)) (ok bool, err error) {
 	t, ok := c.handler.carrier.(carrier.Trier)
-	if !ok || ctx.Err() != nil {
+	if !ok {
 		return false, nil
 	}
 	lockrank.MustBeFree("a message is transmitted")
@@ -458,37 +459,6 @@ func (c *connection) lost() bool { return c.ctx.Err() != nil }
 func senderParams(s *Sender) carrier.Object { return carrier.Object{{Key: "sender", Value: s.name}} }
 
 func listenerParams(id uint64) carrier.Object { return carrier.Object{{Key: "listener_id", Value: id}} }
-
-// asked handles a request to one of the remote senders.
-func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
-	a := parseArguments(m.Params)
-	name, method := a.text("sender"), a.text("method")
-	if a.err != nil {
-		respond(carrier.Failed(a.err))
-		return
-	}
-	c.router.mu.Lock()
-	s := c.router.senders[name]
-	c.router.mu.Unlock()
-	if s == nil {
-		respond(carrier.Failed(fmt.Errorf("%w: %s", ErrNoSender, name)))
-		return
-	}
-	handle, err := s.handler(method)
-	if err != nil {
-		respond(carrier.Failed(err))
-		return
-	}
-	params := a.value("params")
-	answer := func() {
-		r := s.answer(c.ctx, handle, method, params)
-		r.Together = m.Together
-		respond(r)
-	}
-	if !c.lend(answer) {
-		c.handler.tasks.Go(answer)
-	}
-}
 
 // SignalsAnswered implements carrier.SignalHandler.
 func (h *connectionHandler) SignalsAnswered(_ carrier.ClientID, n int, failed *carrier.Reply) {

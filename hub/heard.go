@@ -72,6 +72,37 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 }
 
+// asked handles a request to one of the remote senders.
+func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
+	a := parseArguments(m.Params)
+	name, method := a.text("sender"), a.text("method")
+	if a.err != nil {
+		respond(carrier.Failed(a.err))
+		return
+	}
+	c.router.mu.Lock()
+	s := c.router.senders[name]
+	c.router.mu.Unlock()
+	if s == nil {
+		respond(carrier.Failed(fmt.Errorf("%w: %s", ErrNoSender, name)))
+		return
+	}
+	handle, err := s.handler(method)
+	if err != nil {
+		respond(carrier.Failed(err))
+		return
+	}
+	params := a.value("params")
+	answer := func() {
+		r := s.answer(c.ctx, handle, method, params)
+		r.Together = m.Together
+		respond(r)
+	}
+	if !c.lend(answer) {
+		c.handler.tasks.Go(answer)
+	}
+}
+
 // hear calls the callbacks of events, and acknowledges those that have returned. at is the time of signals that do not
 // tell theirs; the zero time is now.
 func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrier.Answers) {

@@ -147,7 +147,7 @@ func TestRest(t *testing.T) {
 		if r.Give(func() {}) {
 			t.Error("an errand is taken too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.give(t, &left, 2)
 		r.Run()
 		wantInts(t, left, 1, 2)
