@@ -265,6 +265,11 @@ func (m *methods) reload(by access.Actor, r Reloading) (any, error) {
 	if r.DryRun {
 		changes, warnings, failed := m.Control.DryRun()
 		out.Changes, out.Warnings, err = changes, texts(warnings), failed
+		var rows []access.Row
+		for _, c := range changes {
+			rows = append(rows, access.Row{Section: c.Section, Who: c.Who})
+		}
+		out.Unknown = access.Unknown(rows)
 	} else {
 		out.Changes, err = m.Control.Reload(by)
 		out.Warnings = texts(m.Control.Policy().Warnings())

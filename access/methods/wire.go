@@ -135,5 +135,6 @@ type Reloaded struct {
 	File     string          `json:"file"`
 	Changes  []access.Change `json:"changes,omitempty"`
 	Warnings []string        `json:"warnings,omitempty"`
+	Unknown  []string        `json:"unknown,omitempty"` // what a dry run does not tell
 	Faults   []string        `json:"faults,omitempty"`
 }

@@ -235,7 +235,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.has(t, "the identities are damaged, so nobody is let in by key, token or password")
+	l.has(t, "the identities cannot be used, so nobody is let in by key, token or password", "pair everybody again")
 	if identity, err := damaged.Login()(t.Context(), near, listen.Secret{Token: token}); err == nil {
 		t.Errorf("%s is let in", identity)
 	}
