@@ -252,6 +252,13 @@ func (c *client) expel() {
 	c.outbox.mu.Unlock()
 }
 
+// CountClients returns how many clients are connected.
+func (s *ServerRouter) CountClients() int {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	return len(s.clients)
+}
+
 // Clients lists the connected clients in the order in which they connected.
 func (s *ServerRouter) Clients() []ClientInfo {
 	list := []ClientInfo{}

@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
@@ -34,7 +35,7 @@ func status(carriers []carrier.Carrier, ports *serial.Server) string {
 			devices++
 		}
 	}
-	return fmt.Sprintf("devices: %d, connections: %d", devices, connections(carriers))
+	return fmt.Sprintf("devices: %d, connections: %d", devices, site.Connections(carriers))
 }
 
 type portsCommand struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -14,8 +15,9 @@ import (
 
 	"sighub/access"
 	"sighub/carrier"
-	"sighub/cmd/sighub/internal/desk"
 	"sighub/carrier/serial"
+	"sighub/cmd/sighub/internal/desk"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
@@ -101,7 +103,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	carriers, err := listen(cfg, budget, certificate, doors, log, &opened)
+	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log})
+	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -112,6 +115,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	opened = append(opened, kept)
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
 	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
+	carriers = append(carriers, pages)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -253,7 +258,7 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
 	for now, crowd := int64(0), false; ; {
-		connections := int64(connections(carriers))
+		connections := int64(site.Connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
@@ -271,16 +276,6 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 		case <-tick.C:
 		}
 	}
-}
-
-// connections counts those of carriers that have some.
-func connections(carriers []carrier.Carrier) (n int) {
-	for _, c := range carriers {
-		if c, ok := c.(interface{ Connections() int }); ok {
-			n += c.Connections()
-		}
-	}
-	return n
 }
 
 // processors is how many goroutines run at a time while nothing is large: one for each core that the program may use.
@@ -353,7 +348,7 @@ func newRouter(
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, log *slog.Logger, opened *closers) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -369,6 +364,8 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Certificate:    certificate,
 		Login:          doors.Login(),
 		Logger:         log,
+		HTTP:           pages,
+		Hosts:          cfg.HTTP.Hosts,
 	})
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ type Config struct {
 	Serial []Port // empty: none at all
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	TLS    TLS    `json:",omitzero"`
+	HTTP   HTTP   `json:",omitzero"`
 	Access Access `json:",omitzero"`
 	Limits Limits
 	Log    Log
@@ -39,6 +40,11 @@ type Config struct {
 // TLS says which certificate is shown in TLS. If it is zero, the hub makes its own.
 type TLS struct {
 	Certificate, Key string // files in PEM
+}
+
+// HTTP says who may ask over HTTP.
+type HTTP struct {
+	Hosts []string // names of the hub, beside its own, whose pages may ask
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.

@@ -25,6 +25,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 			}
 		}),
 		yamlfile.Key("tls", func(n ast.Node) { d.tls(n, &c.TLS) }),
+		yamlfile.Key("http", func(n ast.Node) { d.http(n, &c.HTTP) }),
 		yamlfile.Key("access", func(n ast.Node) { d.access(n, &c.Access) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
@@ -142,6 +143,24 @@ func (d *decoder) tls(n ast.Node, t *TLS) {
 	case t.Key == "":
 		d.Fail(n, "tls has no key: write key: and the file of the certificate's private key")
 	}
+}
+
+func (d *decoder) http(n ast.Node, h *HTTP) {
+	if yamlfile.IsNull(n) {
+		return
+	}
+	d.Mapping(n, "http", yamlfile.Key("hosts", func(n ast.Node) {
+		d.Items(n, "hosts", func(n ast.Node) {
+			text, ok := d.Text(n, "a host")
+			switch {
+			case !ok:
+			case strings.ContainsAny(text, ":/*[]@ "), strings.Trim(text, ".") == "":
+				d.Fail(n, "%q is not the name of a host: write it without scheme and port, such as hub.example.org, or .example.org for all names that end so", text)
+			default:
+				h.Hosts = append(h.Hosts, text)
+			}
+		})
+	}))
 }
 
 func (d *decoder) serial(n ast.Node, c *Config) {
