@@ -44,6 +44,7 @@ type commands struct {
 	Pair       pairCommand       `cmd:"" help:"Invite another machine or somebody, or make a token."`
 	Join       joinCommand       `cmd:"" help:"Accept an invitation: from then on, the commands of this user ask that hub."`
 	Leave      leaveCommand      `cmd:"" help:"Forget the hub that was joined."`
+	Password   passwordCommand   `cmd:"" help:"Give somebody a password, such as for the page."`
 	Revoke     revokeCommand     `cmd:"" help:"Take back what sighub pair has given."`
 	Reload     reloadCommand     `cmd:"" help:"Put the rules of the file into force that says who may do what."`
 	Setup      setupCommand      `cmd:"" help:"Set up a hub on this machine: its key, who may do what, where it listens."`
