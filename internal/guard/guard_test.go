@@ -377,7 +377,7 @@ func TestFlush(t *testing.T) {
 func TestPlace(t *testing.T) {
 	for addr, want := range map[string]string{
 		"tcp://192.0.2.7:50000": "192.0.2.7", "tls://[2001:db8::1]:7": "2001:db8::1", "unix:///run/hub.sock": "/run/hub.sock",
-		"serial:///dev/ttyUSB0": "/dev/ttyUSB0", "local": "local", "": "",
+		"serial:///dev/ttyUSB0": "/dev/ttyUSB0", "local": "local", "": "", "wss://192.0.2.7:50001": "192.0.2.7", "ws://192.0.2.7:3": "192.0.2.7",
 	} {
 		if got := Place(addr); got != want {
 			t.Errorf("%s: %s", addr, got)
