@@ -96,6 +96,39 @@ step='install again'
 package --install "/sighub_1.1_$arch.deb"
 same
 
+# Set up without a question, and a laptop joins: another user, who does not find the hub's socket.
+step=setup
+inside sighub setup --listen tcp://127.0.0.1:0 </dev/null >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup fails'; }
+is test -e "$root/etc/sighub/access.yaml"
+inside install --directory --owner sighub --group sighub /run/sighub
+inside install --directory --owner 4711 --group 4711 /tmp/laptop
+laptop() { inside setpriv --reuid 4711 --regid 4711 --clear-groups env HOME=/tmp/laptop RUNTIME_DIRECTORY=/nowhere "$@"; }
+as_service timeout 60 sighub run --serial none --config /etc/sighub/sighub.yaml >"$packages/log" 2>&1 &
+hub=$!
+for _ in {1..300}; do
+	! inside sighub can >/dev/null 2>&1 || break
+	sleep 0.1
+done
+address=$(sed -n 's/.*addr=tcp:..//p' "$packages/log" | head -n 1)
+read -ra join < <(inside sighub pair laptop --address "$address" 2>/dev/null) || { cat "$packages/log" >&2; fail 'a laptop cannot be invited'; }
+is laptop "${join[@]}"
+laptop timeout 30 sighub listen light lux --count 1 --timeout 30s >"$packages/heard" 2>&1 &
+listener=$!
+for _ in {1..300}; do
+	! inside sighub clients | grep -q laptop || break
+	sleep 0.1
+done
+is inside sighub send light lux 7
+wait "$listener" || { cat "$packages/heard" >&2; fail 'the laptop hears nothing'; }
+isnt laptop sighub pair other --address "$address"
+is inside sighub revoke laptop
+isnt laptop sighub senders
+kill "$hub"
+wait "$hub" || true
+inside sighub setup --undo >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup cannot be taken back'; }
+isnt test -e "$root/etc/sighub/access.yaml"
+same
+
 step='a choice of the administrator'
 inside /usr/bin/systemctl disable sighub.service >/dev/null 2>&1
 rm -f "$root/run/active"
