@@ -31,7 +31,7 @@ var (
 	matrixMethods = []string{"on", "off"}
 )
 
-// matrixRoles returns roles: one for each verb and pair of patterns, and those that come with access.
+// matrixRoles returns roles: each verb with each pair of patterns, some verbs alone, and the roles that come with access.
 func matrixRoles() (names []string, text string) {
 	var b strings.Builder
 	add := func(rules ...string) {
@@ -42,16 +42,18 @@ func matrixRoles() (names []string, text string) {
 			fmt.Fprintf(&b, "    - %s\n", rule)
 		}
 	}
-	for _, sender := range []string{"*", "green*", "green1"} {
-		add(fmt.Sprintf("add: {sender: %q}", sender))
-		for _, event := range []string{"*", "lux", "#*"} {
-			add(fmt.Sprintf("listen: {sender: %q, event: %q}", sender, event))
-			add(`add: {sender: "*"}`, fmt.Sprintf("trigger: {sender: %q, event: %q}", sender, event))
-		}
-		for _, method := range []string{"*", "on"} {
-			add(fmt.Sprintf("request: {sender: %q, method: %q}", sender, method))
-		}
+	senders, events, methods := []string{"*", "green*", "green1"}, []string{"*", "lux", "#*"}, []string{"*", "on"}
+	for i := range len(senders) * len(events) { // each verb with other patterns, so that none is taken for another
+		sender := func(k int) string { return senders[(i+k)%len(senders)] }
+		event := func(k int) string { return events[(i/len(senders)+k)%len(events)] }
+		listen, trigger := fmt.Sprintf("listen: {sender: %q, event: %q}", sender(0), event(0)), fmt.Sprintf("trigger: {sender: %q, event: %q}", sender(1), event(1))
+		request := fmt.Sprintf("request: {sender: %q, method: %q}", sender(2), methods[i%len(methods)])
+		add(fmt.Sprintf("add: {sender: %q}", sender(2*i)), listen, trigger, request)
 	}
+	add(`add: {sender: "green*"}`)
+	add(`add: {sender: "*"}`, `trigger: {sender: "*", event: "#*"}`)
+	add(`listen: {sender: "green*", event: lux}`)
+	add(`request: {sender: "*", method: "o*"}`)
 	add("admin")
 	add(`listen: {sender: bed, event: "*"}`, `request: {sender: "green*", method: off}`, `trigger: {sender: "*", event: lux}`)
 	return append(names, access.Viewer, access.Operator, access.Sender, "admin"), b.String()
