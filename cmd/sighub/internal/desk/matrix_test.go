@@ -171,7 +171,7 @@ func (m *market) want(i int, p *protocol) map[string]bool {
 		if !p.rest {
 			cells["add "+s] = may(verb.Add, s+"x", "")
 		}
-		any := false
+		hearsAny := false
 		for _, e := range matrixEvents {
 			cells["trigger "+s+" "+e] = may(verb.Add, s+"x", "") && may(verb.Trigger, s+"x", e)
 			hears := may(verb.Listen, s, e)
@@ -181,9 +181,9 @@ func (m *market) want(i int, p *protocol) map[string]bool {
 			if !p.rest {
 				cells["heard "+s+" "+e] = hears
 			}
-			any = any || hears
+			hearsAny = hearsAny || hears
 		}
-		cells["history "+s] = any
+		cells["history "+s] = hearsAny
 		for _, r := range matrixMethods {
 			cells["request "+s+" "+r] = may(verb.Request, s, r)
 		}
