@@ -99,7 +99,8 @@ same
 
 # Set up without a question, and a laptop joins: another user, who does not find the hub's socket.
 step=setup
-inside sighub setup --listen tcp://127.0.0.1:0 </dev/null >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup fails'; }
+address=127.0.0.1:30987
+inside sighub setup --listen "tcp://$address" </dev/null >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup fails'; }
 is test -e "$root/etc/sighub/access.yaml"
 inside install --directory --owner sighub --group sighub /run/sighub
 inside install --directory --owner 4711 --group 4711 /tmp/laptop
@@ -110,8 +111,8 @@ for _ in {1..300}; do
 	! inside sighub can >/dev/null 2>&1 || break
 	sleep 0.1
 done
-address=$(sed -n 's/.*addr=tcp:..//p' "$packages/log" | head -n 1)
-read -ra join < <(inside sighub pair laptop --address "$address" 2>/dev/null) || { cat "$packages/log" >&2; fail 'a laptop cannot be invited'; }
+inside sighub pair laptop --address "$address" >"$packages/line" 2>"$packages/join" || { cat "$packages/log" >&2; cat "$packages/join" >&2; fail "a laptop cannot be invited to $address"; }
+read -ra join <"$packages/line"
 is laptop "${join[@]}"
 laptop timeout 30 sighub listen light lux --count 1 --timeout 30s >"$packages/heard" 2>&1 &
 listener=$!
