@@ -204,6 +204,7 @@ step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
 step siege scripts/siege.sh --quick
+step siege-access scripts/siege.sh --quick --access all
 step lab scripts/lab/run.sh
 step package scripts/package-test.sh
 step powercut scripts/powercut.sh --quick
