@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,6 +66,17 @@ func (c *Control) AddToken(by Actor, g pairing.Grant, label string) (token strin
 		return err
 	})
 	return token, err
+}
+
+// SetPassword gives an identity a password, in place of the one that it has, whose sessions end.
+func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, password string) error {
+	if err := c.CheckGrant(g); err != nil {
+		return err
+	}
+	return c.Change(by, "set the password of "+g.Name, func(s *identities.Store) error {
+		defer func() { c.sessions.revoke(g.Name, c.now()) }()
+		return s.SetPassword(ctx, g.Name, g.Roles, password)
+	})
 }
 
 // AddDevice makes a device known by its uid.

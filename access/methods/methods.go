@@ -41,6 +41,10 @@ func New(o Options) map[string]Method {
 	m := &methods{o}
 	return map[string]Method{
 		WhoAmI:       {0, m.whoAmI},
+		BeginSession: {0, m.beginSession},
+		EndSession:   {0, m.endSession},
+		SetPassword:  {verb.Admin, m.setPassword},
+		DrawQR:       admin(m, m.drawQR),
 		Explain:      admin(m, m.explain),
 		Matrix:       admin(m, m.matrix),
 		Identities:   admin(m, m.identities),
@@ -78,7 +82,13 @@ func (m *methods) whoAmI(ctx context.Context, _ carrier.Value) (any, error) {
 	}
 	who := m.Caller(ctx).Who
 	e := m.Control.Policy().Explain(who, verb.Listen, "", "")
-	return Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File()}, nil
+	self := Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File()}
+	for _, v := range verb.All() {
+		if ok, _ := m.Control.Policy().May(who, v, "", ""); ok {
+			self.May = append(self.May, v.String())
+		}
+	}
+	return self, nil
 }
 
 func (m *methods) explain(by access.Actor, q Question) (any, error) {

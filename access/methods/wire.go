@@ -18,6 +18,10 @@ const (
 	AddDevice     = "know_device"
 	Revoke        = "revoke"
 	Reload        = "reload_access"
+	SetPassword   = "set_password"
+	BeginSession  = "begin_session"
+	EndSession    = "end_session"
+	DrawQR        = "draw_qr"
 	wordForCaller = "me"
 )
 
@@ -30,6 +34,18 @@ type Self struct {
 	Roles    []string `json:"roles,omitempty"` // that the identity has
 	Place    string   `json:"place,omitempty"` // where it has them from: a file and a line
 	File     string   `json:"file,omitempty"`  // with the rules
+	May      []string `json:"may,omitempty"`   // the verbs of which it may do something
+}
+
+// A Session is a login that goes on.
+type Session struct {
+	Token string `json:"token"` // is said in place of a token
+}
+
+// A Drawing is a text as a QR code: a row for each line of modules, in which # is black. The margin is not in it.
+type Drawing struct {
+	Text string   `json:"text,omitempty"` // of the question
+	Rows []string `json:"rows,omitempty"`
 }
 
 // A Question asks whether somebody may do something.
@@ -96,6 +112,7 @@ type Grant struct {
 	Address string   `json:"address,omitempty"` // of an invitation: host:port by which the hub is reached; empty: what the hub finds
 	Label   string   `json:"label,omitempty"`   // of a token: where it is used
 	UID     string   `json:"uid,omitempty"`     // of a device
+	Secret  string   `json:"password,omitempty"`
 	DryRun  bool     `json:"dry_run,omitempty"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -452,7 +453,7 @@ func TestLogin(t *testing.T) {
 		t.Errorf("the WebSocket answers %s, %v", text, err)
 	}
 	secret := &http.Request{Header: http.Header{"Authorization": {"Bearer right"}}}
-	if identity, refused := p.web.login(secret.WithContext(ctx), &guest{Conn: far{}}); refused == nil || identity != "" {
+	if identity, refused := p.web.login(secret.WithContext(ctx), &guest{Conn: far{}, rooms: p.web.rooms}); refused == nil || identity != "" {
 		t.Errorf("a secret is taken that was said in clear text: %s", identity)
 	}
 }
@@ -461,3 +462,64 @@ func TestLogin(t *testing.T) {
 type far struct{ listen.Conn }
 
 func (far) Peer() listen.Peer { return listen.Peer{Addr: "tcp://192.0.2.7:1"} }
+
+// TestExpel: who was expelled is asked again, on a new connection, and by what it says then.
+func TestExpel(t *testing.T) {
+	var revoked atomic.Bool
+	login := func(_ context.Context, _ listen.Peer, s listen.Secret) (string, error) {
+		if s.Token == "old" && revoked.Load() {
+			return "", &listen.LoginError{Public: "this login was revoked", Cause: "revoked"}
+		}
+		return "ann", nil
+	}
+	streaming := make(chan struct{})
+	p := serve(t, listen.Options{Strict: true}, Options{
+		Streams: tcp.Options{Login: login},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stream" {
+				close(streaming)
+				<-r.Context().Done()
+			}
+		}),
+	})
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	defer client.CloseIdleConnections()
+	get := func(path, token string) int {
+		r, err := http.NewRequest(http.MethodGet, "http://"+p.addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := client.Do(r)
+		if err != nil {
+			return 0
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	if got := get("/", "old"); got != 200 {
+		t.Fatal(got)
+	}
+	ended := make(chan int)
+	go func() { ended <- get("/stream", "old") }()
+	<-streaming
+	if got := get("/", "old"); got != 200 { // on another connection
+		t.Fatal(got)
+	}
+	revoked.Store(true)
+	p.web.Expel("bob")
+	if got := get("/", "old"); got != 200 {
+		t.Errorf("somebody else was expelled, and ann gets %d", got)
+	}
+	p.web.Expel("ann")
+	if got := <-ended; got == 200 {
+		t.Errorf("what is being answered ends with %d", got)
+	}
+	if got := get("/", "old"); got != 401 {
+		t.Errorf("what was revoked gets %d", got)
+	}
+	if got := get("/", "new"); got != 200 {
+		t.Errorf("another token gets %d", got)
+	}
+}

@@ -47,11 +47,12 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 			http.StatusUnauthorized, "denied", "A secret was said where others may have heard it", "use https, and get yourself another secret",
 		}
 	}
+	expelled := c.rooms.asks(c)
 	ctx, cancel := context.WithTimeout(r.Context(), loginTime)
 	defer cancel()
 	identity, err := login(ctx, c.Peer(), secret)
 	if err == nil {
-		c.known = known{said, identity, true}
+		c.known = known{said, identity, c.rooms.belongs(c, identity, expelled)}
 		return identity, nil
 	}
 	c.known = known{}

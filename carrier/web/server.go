@@ -62,6 +62,10 @@ func (s *Server) Refused() map[string]uint64 {
 	return all
 }
 
+// Expel closes the connections of HTTP by which an identity asks, so that who comes back has to prove again who it is. WebSockets
+// are clients of the hub, which disconnects them itself.
+func (s *Server) Expel(identity string) { s.rooms.expel(identity) }
+
 // Serve implements [carrier.Carrier]. Requests of HTTP are answered for as long as it runs; those that are being answered when
 // ctx is done have a second.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {

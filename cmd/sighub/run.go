@@ -103,7 +103,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log})
+	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log, Guard: doors})
 	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())

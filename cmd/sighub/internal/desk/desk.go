@@ -26,10 +26,20 @@ type Desk struct {
 func (d *Desk) Apply(o *hub.ServerOptions) {
 	for name, m := range methods.New(methods.Options{
 		Control: d.Guard.Control(), Caller: caller, HubKey: d.hubKey, Address: d.address,
-		Expel: func(identity string) { d.Router.Expel(identity) },
+		Expel: d.expel,
 	}) {
 		o.Methods[name], o.Needs[name] = m.Call, m.Needs
 	}
+}
+
+// expel disconnects the clients of an identity, and has who asks over HTTP log in again.
+func (d *Desk) expel(identity string) {
+	for _, c := range d.Carriers {
+		if c, ok := c.(interface{ Expel(identity string) }); ok {
+			c.Expel(identity)
+		}
+	}
+	d.Router.Expel(identity)
 }
 
 // caller returns who calls a method, for the audit.
