@@ -75,9 +75,8 @@ func (c Client) Reload(ctx context.Context, r Reloading) (Reloaded, error) {
 }
 
 // SetPassword gives an identity a password.
-func (c Client) SetPassword(ctx context.Context, g Grant) error {
-	_, err := c.Call(ctx, SetPassword, g)
-	return err
+func (c Client) SetPassword(ctx context.Context, g Grant) (Invited, error) {
+	return call[Invited](ctx, c, SetPassword, g)
 }
 
 // BeginSession returns what the client can say in place of a token from now on.

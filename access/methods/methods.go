@@ -215,6 +215,7 @@ func (m *methods) makeToken(by access.Actor, g Grant) (any, error) {
 		return out, err
 	}
 	out.Token, err = m.Control.AddToken(by, grant, g.Label)
+	out.Address, _ = m.Address() // where it may be said, if others reach the hub
 	return out, err
 }
 

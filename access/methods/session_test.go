@@ -11,8 +11,15 @@ import (
 // TestPassword: an owner gives somebody a password, who then goes on by a session.
 func TestPassword(t *testing.T) {
 	s := newSite(t, false)
-	must(t, s.SetPassword(t.Context(), methods.Grant{Name: "carl", Roles: []string{"operator"}, Secret: "correct horse"}))
-	if err := s.SetPassword(t.Context(), methods.Grant{Name: "carl", Secret: "short"}); err == nil || strings.Contains(err.Error(), "short\"") {
+	set := func(name, role, password string) {
+		t.Helper()
+		got, err := s.SetPassword(t.Context(), methods.Grant{Name: name, Roles: []string{role}, Secret: password})
+		if err != nil || got.Name != name || got.Roles[0] != role {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	set("carl", "operator", "correct horse")
+	if _, err := s.SetPassword(t.Context(), methods.Grant{Name: "carl", Secret: "short"}); err == nil || strings.Contains(err.Error(), "short\"") {
 		t.Errorf("a short password: %v", err)
 	}
 	home := access.Peer{Secure: true}
@@ -24,7 +31,7 @@ func TestPassword(t *testing.T) {
 		t.Error("the user of a socket has a session")
 	}
 	s.caller.Who = "dora"
-	must(t, s.SetPassword(t.Context(), methods.Grant{Name: "dora", Roles: []string{"viewer"}, Secret: "battery staple"}))
+	set("dora", "viewer", "battery staple")
 	if _, err := s.BeginSession(t.Context()); err == nil {
 		t.Error("there is a session for who is about to be disconnected")
 	}

@@ -16,15 +16,16 @@ import (
 
 type pairCommand struct {
 	hubFlags
-	Name    string   `arg:"" help:"How the hub is to call it: small letters, digits, and - _ . within."`
-	Role    []string `short:"r" placeholder:"ROLE" help:"What it may do: viewer, operator, sender, admin, or a role of the rules. May be repeated. Default: what the rules say of the name, else viewer."`
-	Token   bool     `xor:"kind" help:"Make a token instead, for scripts and other programs, and print it."`
-	Device  string   `xor:"kind" placeholder:"UID" help:"Let a device in instead, if the rules say devices: known."`
-	Cancel  bool     `xor:"kind" help:"Take the invitation back."`
-	Label   string   `placeholder:"TEXT" help:"With --token: where it is used, for people to read."`
-	Address string   `placeholder:"HOST:PORT" help:"How the other machine reaches the hub. Default: what the hub finds."`
-	DryRun  bool     `short:"n" help:"Only check whether it could be done, and say what would be."`
-	Output  string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
+	Name     string   `arg:"" help:"How the hub is to call it: small letters, digits, and - _ . within."`
+	Role     []string `short:"r" placeholder:"ROLE" help:"What it may do: viewer, operator, sender, admin, or a role of the rules. May be repeated. Default: what the rules say of the name, else viewer."`
+	Token    bool     `xor:"kind" help:"Make a token instead, for scripts and other programs, and print it."`
+	Device   string   `xor:"kind" placeholder:"UID" help:"Let a device in instead, if the rules say devices: known."`
+	Password bool     `xor:"kind" help:"Give somebody a password instead, for the page of the hub: it is read from standard input."`
+	Cancel   bool     `xor:"kind" help:"Take the invitation back."`
+	Label    string   `placeholder:"TEXT" help:"With --token: where it is used, for people to read."`
+	Address  string   `placeholder:"HOST:PORT" help:"How the other machine reaches the hub. Default: what the hub finds."`
+	DryRun   bool     `short:"n" help:"Only check whether it could be done, and say what would be."`
+	Output   string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
 }
 
 // Help implements kong.HelpProvider.
@@ -40,6 +41,7 @@ Examples:
     sighub pair alice --role operator
     sighub pair laptop --cancel
     sighub pair homeassistant --token --role viewer
+    sighub pair anna --password --role operator
     sighub pair greenhouse --device f300f10844ecfc75`
 }
 
@@ -65,6 +67,11 @@ func (c *pairCommand) Run(ctx context.Context, s *streams) error {
 				return err
 			}
 			return terminal.Line(s.out, "the invitation of %s is taken back", c.Name)
+		case c.Password:
+			if g.Secret, err = terminal.Secret(s.in, s.err, "the password of "+c.Name); err != nil {
+				return err
+			}
+			done, err = m.SetPassword(ctx, g)
 		case c.Token:
 			done, err = m.MakeToken(ctx, g)
 		case c.Device != "":
@@ -90,6 +97,10 @@ func (c *pairCommand) print(s *streams, done *methods.Invited) error {
 	switch {
 	case c.DryRun && c.Device != "":
 		return terminal.Line(s.out, "%s could be let in as the device %s, %s", done.Name, c.Device, as)
+	case c.DryRun && c.Password:
+		return terminal.Line(s.out, "%s could have a password, %s", done.Name, as)
+	case c.Password:
+		return terminal.Line(s.out, "%s logs in on the page by a password, %s", done.Name, as)
 	case c.DryRun && c.Token:
 		return terminal.Line(s.out, "%s could have a token, %s", done.Name, as)
 	case c.DryRun:
