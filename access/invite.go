@@ -74,8 +74,14 @@ func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, pa
 		return err
 	}
 	return c.Change(by, "set the password of "+g.Name, func(s *identities.Store) error {
-		defer func() { c.sessions.revoke(g.Name, c.now()) }()
-		return s.SetPassword(ctx, g.Name, g.Roles, password)
+		before, ok := s.Find(g.Name)
+		if err := s.SetPassword(ctx, g.Name, g.Roles, password); err != nil {
+			return err
+		}
+		if ok && before.Active() { // somebody may be there by the old one
+			c.sessions.revoke(g.Name, c.now())
+		}
+		return nil
 	})
 }
 

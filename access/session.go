@@ -17,7 +17,7 @@ const (
 	sessionTime = 30 * 24 * time.Hour     // that a session lasts without being used
 	maxSessions = 512                     // of all; the one that was used longest ago makes way
 	maxOfOne    = 16                      // of one identity
-	settle      = 10 * time.Second        // after a revocation, by when its clients are gone
+	settle      = 5 * time.Second         // after a revocation, by when its clients are gone
 	secretBytes = len(SessionMark) + 2*26 // rand.Text returns 26 letters, 130 bits
 )
 
@@ -36,7 +36,7 @@ type session struct {
 
 var (
 	errNoSession = errors.New("a session is for who has logged in by a token or a password")
-	errSettling  = errors.New("something of this login was just revoked: log in again")
+	errSettling  = errors.New("something of this login was just revoked: try again in 5 s")
 )
 
 // begin returns the secret of a new session.

@@ -82,7 +82,7 @@ func (m *methods) whoAmI(ctx context.Context, _ carrier.Value) (any, error) {
 	}
 	who := m.Caller(ctx).Who
 	e := m.Control.Policy().Explain(who, verb.Listen, "", "")
-	self := Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File()}
+	self := Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File(), Rights: m.Control.Policy().Digest(who)}
 	for _, v := range verb.All() {
 		if ok, _ := m.Control.Policy().May(who, v, "", ""); ok {
 			self.May = append(self.May, v.String())

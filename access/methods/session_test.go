@@ -32,6 +32,10 @@ func TestPassword(t *testing.T) {
 	}
 	s.caller.Who = "dora"
 	set("dora", "viewer", "battery staple")
+	if secret, err := s.BeginSession(t.Context()); err != nil || !strings.HasPrefix(secret, access.SessionMark) {
+		t.Errorf("%s, %v", secret, err)
+	}
+	set("dora", "viewer", "staple battery")
 	if _, err := s.BeginSession(t.Context()); err == nil {
 		t.Error("there is a session for who is about to be disconnected")
 	}
@@ -42,7 +46,7 @@ func TestPassword(t *testing.T) {
 		t.Error("alice has no credential that is valid, and a session lets in")
 	}
 	must(t, s.EndSession(t.Context(), secret))
-	if len(s.gone) != 2 || s.gone[0] != "carl" || s.gone[1] != "dora" {
+	if len(s.gone) != 3 || s.gone[0] != "carl" || s.gone[1] != "dora" {
 		t.Errorf("disconnected: %v", s.gone)
 	}
 	if text := s.audit(); strings.Contains(text, "horse") || strings.Contains(text, "staple") || strings.Contains(text, access.SessionMark) {
@@ -70,6 +74,13 @@ func TestMay(t *testing.T) {
 	self, err := s.WhoAmI(t.Context())
 	if err != nil || strings.Join(self.May, " ") != "add trigger listen request admin" {
 		t.Errorf("root may %v, %v", self.May, err)
+	}
+	s.write(t, strings.Replace(rules, "root: admin", "root: [admin, gardener]", 1))
+	if _, err := s.Reload(t.Context(), methods.Reloading{}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.WhoAmI(t.Context()); err != nil || again.Rights == self.Rights || len(self.Rights) != 16 {
+		t.Errorf("the rights %s become %s, %v", self.Rights, again.Rights, err)
 	}
 	s.caller.Who = access.Device("01")
 	if self, err = s.WhoAmI(t.Context()); err != nil || len(self.May) != 0 {

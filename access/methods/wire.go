@@ -29,12 +29,13 @@ const (
 type Self struct {
 	Open     bool     `json:"open,omitempty"` // the hub has no access: everybody may do everything
 	Identity string   `json:"identity,omitempty"`
-	Text     string   `json:"text,omitempty"`  // the identity in words
-	Who      string   `json:"who,omitempty"`   // the identity as [Question] takes it
-	Roles    []string `json:"roles,omitempty"` // that the identity has
-	Place    string   `json:"place,omitempty"` // where it has them from: a file and a line
-	File     string   `json:"file,omitempty"`  // with the rules
-	May      []string `json:"may,omitempty"`   // the verbs of which it may do something
+	Text     string   `json:"text,omitempty"`   // the identity in words
+	Who      string   `json:"who,omitempty"`    // the identity as [Question] takes it
+	Roles    []string `json:"roles,omitempty"`  // that the identity has
+	Place    string   `json:"place,omitempty"`  // where it has them from: a file and a line
+	File     string   `json:"file,omitempty"`   // with the rules
+	May      []string `json:"may,omitempty"`    // the verbs of which it may do something
+	Rights   string   `json:"rights,omitempty"` // changes whenever what it may do does
 }
 
 // A Session is a login that goes on.

@@ -46,7 +46,7 @@ export function Device({hub, args: [key, senderName, event]}) {
 		{topics.map((t) => <Panel key={t.sender.name + "\n" + t.event} hub={hub} device={device} topic={t} win={win} zoom={zoom} tall={Boolean(only && event)} />)}
 		{topics.length === 0 && <p class="muted">It has no events.</p>}
 		<LinkOf hub={hub} device={device} />
-		<Requests hub={hub} senders={only ? [only] : device.senders} />
+		{hub.may("request") && <Requests hub={hub} senders={only ? [only] : device.senders} />}
 		<Losses senders={only ? [only] : device.senders} />
 	</>;
 }
@@ -129,7 +129,7 @@ function Entries({hub, topic, win}) {
 
 // LinkOf shows the serial line of a device.
 function LinkOf({hub, device}) {
-	const {value: ports} = usePolled(hub, () => hub.call("list_ports"), 2000);
+	const {value: ports} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_ports") : [], 2000);
 	const uid = device.client && device.client.uid;
 	const port = (ports || []).find((p) => p.device && uid && p.device.uid === uid);
 	return port ? <section class="panel"><header><h2>Its line</h2></header><Line hub={hub} port={port} /></section> : null;

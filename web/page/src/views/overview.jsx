@@ -107,7 +107,7 @@ export function Overview({hub}) {
 
 // Nothing says what to do when nothing is there.
 function Nothing({hub}) {
-	const {value: ports} = usePolled(hub, () => hub.call("list_ports"), 3000);
+	const {value: ports} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_ports") : null, 3000);
 	return <Empty title="Nothing is here yet">
 		<p>Plug in a board that runs sighub's firmware: it is found by itself. Without a board, let one be simulated on the hub's machine, and start the hub with the port that is printed:</p>
 		<Command>sighub simulate --pty</Command>
