@@ -16,6 +16,7 @@ var (
 	program = "" // the path of sighub
 	browser context.Context
 
+	shots    = flag.String("shots", "", "the folder for a picture of each view in each size and colour, to be looked at; empty: none are made")
 	pictures = flag.String("pictures", "", "the folder for the pictures of the documentation; empty: none are drawn")
 )
 

@@ -130,7 +130,7 @@ function App() {
 		document.querySelector("nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "nearest"});
 	}, [name]);
 	if (hub.link.state.phase === "denied" || !hub.self && hub.link.secret && hub.link.secret.password) {
-		return <><header class="head"><span class="brand"><img src={document.querySelector("link[rel=icon]").href} alt="" width="26" height="26" />sighub</span><nav /><Connection /><Theme /></header><Login hub={hub} /></>;
+		return <><header class="head"><span class="brand"><img src={document.querySelector("link[rel=icon]").href} alt="" width="26" height="26" />sighub</span><span class="grow" /><Connection /><Theme /></header><Login hub={hub} /></>;
 	}
 	const View = view || (() => !hub.self ? <p class="muted">asking the hub…</p> : <><h1>Not found</h1><p>There is no such view. <a href="#/">All devices</a></p></>);
 	return <>
@@ -139,7 +139,7 @@ function App() {
 			<a class="brand" href="#/"><img src={document.querySelector("link[rel=icon]").href} alt="" width="26" height="26" />sighub</a>
 			<nav aria-label="views">{views.map(([n, , p]) => <a key={p} href={"#/" + p} aria-current={n === name ? "page" : undefined}>{n}</a>)}</nav>
 			<Search hub={hub} views={views} input={search} />
-			<Connection />{hub.link.secret && hub.self && <button type="button" class="quiet" title={"log out " + harmless(hub.self.text || "", 80)} onClick={() => hub.logout()}><Name most={24}>{hub.self.who || ""}</Name> ⏏<span class="hidden"> log out</span></button>}<Theme />
+			<Connection />{hub.link.secret && hub.self && <button type="button" class="quiet" title={"log out " + harmless(hub.self.text || "", 80)} onClick={() => hub.logout()}><span class="who"><Name most={24}>{hub.self.who || ""}</Name> </span>⏏<span class="hidden"> log out</span></button>}<Theme />
 		</header>
 		<Outage />
 		<main id="main" ref={main} tabIndex={-1}><View hub={hub} key={path + "\n" + args.join("\n")} args={args} /></main>
