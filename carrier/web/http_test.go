@@ -523,3 +523,37 @@ func TestExpel(t *testing.T) {
 		t.Errorf("another token gets %d", got)
 	}
 }
+
+// TestBase: everything is also below a path that a proxy passes on.
+func TestBase(t *testing.T) {
+	p := serve(t, listen.Options{}, Options{Base: "/house/hub", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.URL.Path+" "+r.URL.EscapedPath())
+	})})
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for path, want := range map[string]string{
+		"/": "/ /", "/house/hub/": "/ /", "/house/hub/api/v1/senders/a%2Fb": "/api/v1/senders/a/b /api/v1/senders/a%2Fb", "/house/hubs": "/house/hubs /house/hubs",
+		"/house/hub/house/hub/x": "/house/hub/x /house/hub/x", "/house/hub": "-> hub/",
+	} {
+		answer, err := client.Get("http://" + p.addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		got := string(text)
+		if answer.StatusCode == http.StatusMovedPermanently {
+			got = "-> " + answer.Header.Get("Location")
+		}
+		if got != want {
+			t.Errorf("%s is answered as %q, not %q", path, got, want)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	nc, err := Dialer{URL: "ws://" + p.addr + "/house/hub" + Path}.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = nc.Close()
+}

@@ -40,6 +40,9 @@ type Options struct {
 	// that end with it.
 	Hosts []string
 
+	// Base is a path under which everything is, too, for a proxy that passes its own path on: "/house/hub". Empty: none.
+	Base string
+
 	// MaxConns is how many connections of HTTP may be open at once, WebSockets included, and MaxPerPlace how many of them from one
 	// place: see [listen.Peer]. One on which nothing is asked makes way for the next one. Defaults 512, and half of it.
 	MaxConns, MaxPerPlace int

@@ -369,6 +369,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Logger:         log,
 		HTTP:           pages,
 		Hosts:          cfg.HTTP.Hosts,
+		Base:           cfg.HTTP.Base,
 	})
 	if err != nil {
 		return nil, err
