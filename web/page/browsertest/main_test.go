@@ -47,7 +47,8 @@ func run(m *testing.M) (int, error) {
 			return 0, fmt.Errorf("sighub cannot be built: %w\n%s", err, out)
 		}
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium),
+		chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1")) // as who rebinds a name says
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to have one for root
 	}

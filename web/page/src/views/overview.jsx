@@ -52,10 +52,11 @@ function Row({device, topic, seen}) {
 	const s = topic.sender;
 	const key = () => seen.current ? `${topic.version} ${topic.time ? age(now() - topic.time) : ""} ${s.connected}` : null;
 	useTick(() => key() ?? "");
+	const wide = typeof topic.data === "string" || typeof topic.data === "object"; // nothing to draw
 	return <tr class={s.connected ? "" : "away"}>
 		<th scope="row"><a href={route("device", device.key, s.name, topic.event)}><Name most={40}>{shortName(device, s)}</Name> <span class="event"><Name most={40}>{topic.event}</Name></span></a></th>
-		<td class="sparkcell"><Spark list={topic.spark} /></td>
-		<td class="valuecell"><Value topic={topic} /></td>
+		{!wide && <td class="sparkcell"><Spark list={topic.spark} /></td>}
+		<td class="valuecell" colSpan={wide ? 2 : 1}><Value topic={topic} /></td>
 		<td class="age">{topic.time ? age(now() - topic.time) : "–"}{topic.lateBy > 0 && <span class="late" title={`it arrived ${age(topic.lateBy)} after it was measured`}> late</span>}</td>
 	</tr>;
 }
