@@ -78,6 +78,7 @@ export class Hub {
 		this.lossListeners = new Map(); // by listener id: functions that hear of losses of the past
 		this.link = new Link(address, kept(), () => this.#linkChanged(), (...s) => this.#signal(...s));
 		this.listening = 0; // the id of the listener
+		this.turn = 0; // counts listeners: what has happened before the latest one, only the journal knows
 		document.addEventListener("visibilitychange", () => this.#follow());
 	}
 
@@ -191,7 +192,7 @@ export class Hub {
 			} else if (!this.listening) {
 				this.listening = -1; // soon
 				const p = {sender: null, event: null, policy: "latest"};
-				const at = (answer) => { this.listening = answer.listener_id; };
+				const at = (answer) => { this.listening = answer.listener_id, this.turn++; };
 				try {
 					await this.call("add_listener", {...p, last: true}, undefined, at);
 					this.journal = true;

@@ -80,14 +80,13 @@ function Curve({hub, topic, win, zoom, height}) {
 // useMarks returns when a sender was away and what it lost, as the journal and this page know it.
 function useMarks(hub, sender, win) {
 	const [old, setOld] = useState([]);
-	const open = hub.link.state.phase === "open";
 	useEffect(() => {
-		if (!open || hub.journal === null) return;
+		if (!hub.turn || hub.journal === null) return;
 		let stopped = false;
 		const from = win.to === Infinity ? now() - win.span : win.from;
 		past(hub, sender.name, from, win.to, () => stopped).then((list) => !stopped && setOld(list), () => {});
 		return () => { stopped = true; };
-	}, [hub, sender, win.from, win.to, win.span, open, sender.since, sender.losses.length]);
+	}, [hub, sender, win.from, win.to, win.span, hub.turn, sender.since, sender.losses.length]);
 	return useMemo(() => {
 		const list = [...old];
 		if (!sender.connected && sender.since && !old.some((m) => m.kind === "away" && m.to === Infinity)) {
