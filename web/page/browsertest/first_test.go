@@ -24,14 +24,19 @@ func TestFirstView(t *testing.T) {
 		x.send("lux", i)
 	}
 	best := time.Hour
-	for range 6 { // the machine does other things, too
-		link := slow(t, s.addr, rate, travel)
-		began := time.Now()
-		p := open(t, "http://"+link+"/", "")
-		p.until(row("porch", "light 10 lux") + `?.querySelector(".value").innerText.startsWith("10")`)
-		took := time.Since(began)
-		t.Logf("the first view is there after %v, a tab included", took.Round(time.Millisecond))
-		if best = min(best, took); best <= most {
+	for n := range 6 { // the machine does other things, too
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			link := slow(t, s.addr, rate, travel)
+			p := open(t, "http://"+link+"/", "")
+			p.until("document.body")
+			took := time.Duration(eval[float64](p, `new Promise((done) => {
+				const look = () => `+row("porch", "light 10 lux")+`?.querySelector(".value").innerText.startsWith("10") ? done(performance.now()) : requestAnimationFrame(look);
+				look();
+			})`) * float64(time.Millisecond))
+			t.Logf("the first view is there after %v", took.Round(time.Millisecond))
+			best = min(best, took)
+		})
+		if best <= most {
 			break
 		}
 	}

@@ -16,6 +16,7 @@ var (
 	program = "" // the path of sighub
 	browser context.Context
 
+	report   = flag.Duration("report", 0, "for how long what the page bears is measured; 0: for as short as it is a test")
 	shots    = flag.String("shots", "", "the folder for a picture of each view in each size and colour, to be looked at; empty: none are made")
 	pictures = flag.String("pictures", "", "the folder for the pictures of the documentation; empty: none are drawn")
 )
