@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/adrianmo/go-nmea v1.10.0
-	github.com/alecthomas/kong v1.17.0
 	github.com/coder/websocket v1.8.15
 	github.com/creack/pty v1.1.24
 	github.com/fsnotify/fsnotify v1.10.1

@@ -29,7 +29,7 @@ type demoCommand struct {
 	For time.Duration `default:"20s" placeholder:"D" help:"How long the demo takes. Default: 20s."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*demoCommand) Help() string {
 	return `A simulated device reports light and temperature over a pseudo terminal, the hub passes the readings on, and a listener
 that is connected to the hub over TCP prints them. A browser shows them as well, at the address that is printed: --for 10m gives

@@ -72,7 +72,7 @@ type portsCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*portsCommand) Help() string {
 	return `A port is absent, opening, waiting (open, but no device has said HELLO, or no line was understood), connected, silent (the device does not answer)
 or failed (the hub tries it again). RESENT counts the frames that the hub sent again, plus those that the device did. RTT is

@@ -17,6 +17,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/cmd/sighub/internal/desk"
+	"sighub/cmd/sighub/internal/lean"
 	"sighub/cmd/sighub/internal/linepast"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
@@ -41,7 +42,7 @@ type runCommand struct {
 	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
 On SIGHUP it reads the configuration and the rules of --access again, and applies the rules and the level of the log; the log says what
@@ -138,7 +139,6 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	told := service.New(notifier, log)
 	reload := &reloader{command: c, log: all, guard: doors, told: told, begun: cfg, level: cfg.Log.Level}
 	opened = nil
-	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
 		var limiting sync.WaitGroup
 		defer limiting.Wait()
@@ -244,6 +244,9 @@ const (
 	crowdPercent    = 40
 )
 
+// settled is when what the start took, to read the configuration and the journal, is given back: it would stay for long on an idle hub.
+const settled = 2 * time.Second
+
 // lookAtConnections is how often connections are counted.
 const lookAtConnections = time.Second
 
@@ -260,6 +263,8 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	defer debug.SetGCPercent(percent)
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
+	begun := time.AfterFunc(settled, lean.GiveBack)
+	defer begun.Stop()
 	for now, crowd := int64(0), false; ; {
 		connections := int64(site.Connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment

@@ -16,7 +16,7 @@ type tryCommand struct {
 	Count  int    `short:"n" placeholder:"N" help:"End after N lines."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*tryCommand) Help() string {
 	return `It prints each line that a device prints, and what a format makes of it, until it is interrupted. It writes nothing to the device,
 and tells what to write into the configuration file, once it knows what the lines look like. A port that a hub serves is busy: stop the hub

@@ -173,7 +173,10 @@ func TestManyLines(t *testing.T) {
 		want = append(want, fmt.Sprintf("s.n = %d", i))
 	}
 	g.expect(want...)
-	if i := g.state(serial.PortConnected); i.Spoken.Refused["size"] != n/50 || i.Spoken.Readings != n {
-		t.Errorf("%+v", i.Spoken)
+	counted := func(i serial.PortInfo) bool { return i.Spoken.Refused["size"] == n/50 && i.Spoken.Readings == n }
+	for deadline := time.Now().Add(watchdog); !counted(g.state(serial.PortConnected)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) { // the counts are told after the events
+			t.Fatalf("%+v", g.state(serial.PortConnected).Spoken)
+		}
 	}
 }

@@ -43,7 +43,7 @@ const unreadable = `(() => {
 
 // nameless returns what can be used and has no name for who does not see it.
 const nameless = `[...document.querySelectorAll("a, button, input, textarea, select, [role=img], nav, [role=group]")].filter((e) => e.checkVisibility())
-	.filter((e) => !(e.getAttribute("aria-label") || e.title || e.innerText.trim() || e.labels && e.labels.length || e.querySelector("img[alt]:not([alt=''])")))
+	.filter((e) => !(e.getAttribute("aria-label") || e.title || e.textContent.trim() || e.labels && e.labels.length || e.querySelector("img[alt]:not([alt=''])")))
 	.map((e) => e.outerHTML.slice(0, 100))`
 
 // TestLooks: on a phone and on a desk, light and dark, all text of all views can be read, nothing is cut off, and what can be used has a

@@ -43,7 +43,8 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	if program = os.Getenv("SIGHUB_PROGRAM"); program == "" {
 		program = filepath.Join(dir, "sighub")
-		build := exec.Command("go", "build", "-o", program, "sighub/cmd/sighub")
+		build := exec.Command("go", "build", "-o", program, "./cmd/sighub")
+		build.Dir = "../../.." // the module of sighub
 		if out, err := build.CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("sighub cannot be built: %w\n%s", err, out)
 		}
