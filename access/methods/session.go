@@ -46,7 +46,7 @@ func (m *methods) setPassword(ctx context.Context, v carrier.Value) (any, error)
 	if err != nil || g.DryRun {
 		return out, err
 	}
-	if err = m.Control.SetPassword(ctx, m.Caller(ctx), grant, g.Secret); err != nil {
+	if err := m.Control.SetPassword(ctx, m.Caller(ctx), grant, g.Secret); err != nil {
 		return nil, err
 	}
 	m.Expel(g.Name) // who is connected by the old one

@@ -3,12 +3,13 @@ package terminal
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
 
 	"golang.org/x/term"
+
+	"sighub/internal/safetext"
 )
 
 // mostSecret is how many bytes a line with a secret may have.
@@ -38,10 +39,10 @@ func Secret(in io.Reader, out io.Writer, prompt string) (string, error) {
 }
 
 func typed(f *os.File, out io.Writer, prompt string) (string, error) {
-	if _, err := fmt.Fprint(out, prompt); err != nil {
+	if err := Own(out, safetext.Line(prompt)); err != nil {
 		return "", err
 	}
 	b, err := term.ReadPassword(int(f.Fd()))
-	_, _ = fmt.Fprintln(out) // what was typed has shown no end of the line
+	_ = Own(out, "\n") // what was typed has shown no end of the line
 	return string(b), err
 }
