@@ -260,7 +260,7 @@ func TestLosses(t *testing.T) {
 	r := s.client(t, "clock")
 	tick := addSender(t, r, "tick", hub.SenderOptions{Events: []string{"n"}})
 	p := open(t, s.url(), "losses")
-	p.until(`document.querySelector(".lostcount").innerText === "0"`)
+	p.until(`document.querySelector(".lostcount")?.innerText === "0" && document.querySelector("tbody tr")`) // it listens
 	for i := range 7 {
 		tick.send("n", i)
 	}
