@@ -36,6 +36,7 @@ type Control struct {
 	o        Options
 	attempts attempts.Limiter
 	pairings pairing.Pairings
+	sessions sessions
 	inForce  atomic.Pointer[generation]
 	turn     chan struct{} // has room for one: whoever changes the Policy
 }
@@ -194,13 +195,15 @@ func (c *Control) change(by Actor, what string, f func(*identities.Store) error)
 	return err
 }
 
-// Revoke revokes an identity, or one credential of it, if id is not empty. With the identity goes an invitation to its name.
+// Revoke revokes an identity, or one credential of it, if id is not empty. With the identity goes an invitation to its name, and with
+// either its sessions.
 func (c *Control) Revoke(by Actor, name, id string) (n int, err error) {
 	err = c.Change(by, "revoke "+strings.TrimSpace(name+" "+id), func(s *identities.Store) error {
 		if id == "" { // also who was not paired yet
 			c.pairings.Cancel(name)
 		}
 		n, err = s.Revoke(name, id)
+		c.sessions.revoke(name, c.now())
 		return err
 	})
 	return n, err

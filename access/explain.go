@@ -1,6 +1,8 @@
 package access
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -54,6 +56,19 @@ func (p *Policy) Explain(identity string, v verb.Verb, sender, name string) Expl
 		}
 	}
 	return e
+}
+
+// Digest returns a short text that differs between policies in which an identity may do different things.
+func (p *Policy) Digest(identity string) string {
+	h := sha256.New()
+	if b := p.find(identity); b != nil {
+		for v := verb.Add; v <= verb.Admin; v++ {
+			for i := range b.grant.by[v].list {
+				fmt.Fprintf(h, "%d %q\n", v, b.grant.by[v].list[i].words())
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // idle returns what the file says of an identity that the hub does not know; nil: nothing.

@@ -68,15 +68,7 @@ func (c *Control) AddToken(by Actor, g pairing.Grant, label string) (token strin
 	return token, err
 }
 
-// AddDevice makes a device known by its uid.
-func (c *Control) AddDevice(by Actor, g pairing.Grant, uid string) error {
-	if err := c.CheckGrant(g); err != nil {
-		return err
-	}
-	return c.Change(by, "know the device "+uid+" as "+g.Name, func(s *identities.Store) error { return s.AddDevice(g.Name, g.Roles, uid) })
-}
-
-// SetPassword gives an identity a password, in place of the one that it has.
+// SetPassword gives an identity a password, in place of the one that it has, whose sessions end.
 func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, password string) error {
 	if err := c.CheckGrant(g); err != nil {
 		return err
@@ -84,7 +76,24 @@ func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, pa
 	if err := identities.CheckPassword(g.Name, password); err != nil {
 		return err
 	}
-	return c.Change(by, "set a password of "+g.Name, func(s *identities.Store) error { return s.SetPassword(ctx, g.Name, g.Roles, password) })
+	return c.Change(by, "set a password of "+g.Name, func(s *identities.Store) error {
+		before, ok := s.Find(g.Name)
+		if err := s.SetPassword(ctx, g.Name, g.Roles, password); err != nil {
+			return err
+		}
+		if ok && before.Active() { // somebody may be there by the old one
+			c.sessions.revoke(g.Name, c.now())
+		}
+		return nil
+	})
+}
+
+// AddDevice makes a device known by its uid.
+func (c *Control) AddDevice(by Actor, g pairing.Grant, uid string) error {
+	if err := c.CheckGrant(g); err != nil {
+		return err
+	}
+	return c.Change(by, "know the device "+uid+" as "+g.Name, func(s *identities.Store) error { return s.AddDevice(g.Name, g.Roles, uid) })
 }
 
 // Cancel ends the pairing of a name that is open. It reports whether one was.

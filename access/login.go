@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"sighub/access/audit"
@@ -103,6 +104,9 @@ func (c *Control) login(ctx context.Context, p Peer, s Secret) (identity, how st
 		s.Token, s.Password = s.Password, ""
 	}
 	switch {
+	case strings.HasPrefix(s.Token, SessionMark):
+		identity, err = c.session(p, s)
+		return identity, "session", err
 	case s.Token != "":
 		identity, err = c.token(p, s)
 		return identity, "token", err
@@ -133,6 +137,18 @@ func (c *Control) token(p Peer, s Secret) (string, error) {
 	}
 	if err != nil {
 		return "", c.failed(p, err)
+	}
+	return name, nil
+}
+
+func (c *Control) session(p Peer, s Secret) (string, error) {
+	name, ok := c.sessions.find(s.Token, c.now())
+	switch {
+	case !p.Secure:
+		c.sessions.end(s.Token) // whoever listens has heard it
+		return name, &LoginError{Public: "a session does not go on over clear text from another machine: connect with TLS, and log in again", Cause: "insecure"}
+	case !ok:
+		return "", &LoginError{Public: "you are logged in no more: log in again", Cause: "over"}
 	}
 	return name, nil
 }

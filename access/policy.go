@@ -134,6 +134,12 @@ func (p *Policy) May(identity string, v verb.Verb, sender, name string) (ok bool
 	return true, b.cite(a)
 }
 
+// MayAll reports whether one rule allows an identity everything that a verb is for.
+func (p *Policy) MayAll(identity string, v verb.Verb) bool {
+	b := p.find(identity)
+	return b != nil && v >= verb.Add && v <= verb.Admin && slices.ContainsFunc(b.grant.by[v].list, func(a allowance) bool { return a.all() })
+}
+
 // cite returns where it is said that an allowance of the binding holds.
 func (b *binding) cite(a *allowance) string {
 	if a.place != "" {

@@ -325,8 +325,12 @@ func (s *Site) socket(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Site) metrics(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.visitor(r); err != nil {
+	v, err := s.visitor(r)
+	switch {
+	case err != nil:
 		return err
+	case !s.options.MayMetrics(v.identity):
+		return problem(http.StatusForbidden, "denied", "ask whoever runs the hub for the role viewer", "the metrics are for who may listen to everything")
 	}
 	if s.options.Metrics == nil {
 		return problem(http.StatusNotImplemented, "method", "", "this hub has no metrics")

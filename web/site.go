@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -39,7 +40,11 @@ type Options struct {
 	// Ready says why the hub cannot do what it is for; nil if it can. Default: it can.
 	Ready func() error
 
-	// Page answers what is neither under /api nor under /-, such as the files of a page. Default: an overview.
+	// MayMetrics reports whether an identity may read the Metrics. Default: everybody may who may ask.
+	MayMetrics func(identity string) bool
+
+	// Page answers what is neither under /api nor under /-, such as the files of a page. Default: an overview. If it has a method
+	// Has(path string) bool, then what it has is told to everybody, as a page is on which people log in.
 	Page http.Handler
 
 	Logger *slog.Logger
@@ -66,6 +71,9 @@ func New(o Options) *Site {
 	o.Logger = lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))
 	if o.Identify == nil {
 		o.Identify = func(r *http.Request) (string, error) { return listen.IdentityOf(r.Context()), nil }
+	}
+	if o.MayMetrics == nil {
+		o.MayMetrics = func(string) bool { return true }
 	}
 	if o.Alive == nil {
 		o.Alive = func() {}
@@ -144,6 +152,16 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const maxQuery = 8 << 10
+
+// Public reports whether everybody may ask something: whether the hub works, and for the files of the page, which tell nothing of
+// the hub.
+func (s *Site) Public(r *http.Request) bool {
+	if strings.HasPrefix(r.URL.Path, "/-/") {
+		return true
+	}
+	page, ok := s.options.Page.(interface{ Has(path string) bool })
+	return ok && page.Has(r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+}
 
 // unknown answers what is not there, or is there with other methods.
 func (s *Site) unknown(w http.ResponseWriter, r *http.Request) {

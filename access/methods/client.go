@@ -78,3 +78,21 @@ func (c Client) Revoke(ctx context.Context, r Revocation) (Revoked, error) {
 func (c Client) Reload(ctx context.Context, r Reloading) (Reloaded, error) {
 	return call[Reloaded](ctx, c, Reload, r)
 }
+
+// BeginSession returns what the client can say in place of a token from now on.
+func (c Client) BeginSession(ctx context.Context) (secret string, err error) {
+	s, err := call[Session](ctx, c, BeginSession, nil)
+	return s.Token, err
+}
+
+// EndSession ends a session.
+func (c Client) EndSession(ctx context.Context, secret string) error {
+	_, err := c.Call(ctx, EndSession, Session{secret})
+	return err
+}
+
+// DrawQR returns a text as a QR code.
+func (c Client) DrawQR(ctx context.Context, text string) (rows []string, err error) {
+	d, err := call[Drawing](ctx, c, DrawQR, Drawing{Text: text})
+	return d.Rows, err
+}

@@ -41,6 +41,9 @@ func New(o Options) map[string]Method {
 	m := &methods{o}
 	return map[string]Method{
 		WhoAmI:       {0, m.whoAmI},
+		BeginSession: {0, m.beginSession},
+		EndSession:   {0, m.endSession},
+		DrawQR:       admin(m, m.drawQR),
 		Explain:      admin(m, m.explain),
 		Matrix:       admin(m, m.matrix),
 		Identities:   admin(m, m.identities),
@@ -87,7 +90,13 @@ func (m *methods) whoAmI(ctx context.Context, _ carrier.Value) (any, error) {
 	}
 	who := m.Caller(ctx).Who
 	e := m.Control.Policy().Explain(who, verb.Listen, "", "")
-	return Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File()}, nil
+	self := Self{Identity: who, Text: describe(who), Who: spoken(who), Roles: e.Roles, Place: e.Place, File: m.Control.File(), Rights: m.Control.Policy().Digest(who)}
+	for _, v := range verb.All() {
+		if ok, _ := m.Control.Policy().May(who, v, "", ""); ok {
+			self.May = append(self.May, v.String())
+		}
+	}
+	return self, nil
 }
 
 func (m *methods) explain(by access.Actor, q Question) (any, error) {
@@ -214,6 +223,7 @@ func (m *methods) makeToken(by access.Actor, g Grant) (any, error) {
 		return out, err
 	}
 	out.Token, err = m.Control.AddToken(by, grant, g.Label)
+	out.Address, _ = m.Address() // where it may be said, if others reach the hub
 	return out, err
 }
 

@@ -16,9 +16,12 @@ const (
 	CancelInvite  = "cancel_invitation"
 	MakeToken     = "make_token"
 	AddDevice     = "know_device"
-	SetPassword   = "set_password"
 	Revoke        = "revoke"
 	Reload        = "reload_access"
+	SetPassword   = "set_password"
+	BeginSession  = "begin_session"
+	EndSession    = "end_session"
+	DrawQR        = "draw_qr"
 	wordForCaller = "me"
 )
 
@@ -26,11 +29,24 @@ const (
 type Self struct {
 	Open     bool     `json:"open,omitempty"` // the hub has no access: everybody may do everything
 	Identity string   `json:"identity,omitempty"`
-	Text     string   `json:"text,omitempty"`  // the identity in words
-	Who      string   `json:"who,omitempty"`   // the identity as [Question] takes it
-	Roles    []string `json:"roles,omitempty"` // that the identity has
-	Place    string   `json:"place,omitempty"` // where it has them from: a file and a line
-	File     string   `json:"file,omitempty"`  // with the rules
+	Text     string   `json:"text,omitempty"`   // the identity in words
+	Who      string   `json:"who,omitempty"`    // the identity as [Question] takes it
+	Roles    []string `json:"roles,omitempty"`  // that the identity has
+	Place    string   `json:"place,omitempty"`  // where it has them from: a file and a line
+	File     string   `json:"file,omitempty"`   // with the rules
+	May      []string `json:"may,omitempty"`    // the verbs of which it may do something
+	Rights   string   `json:"rights,omitempty"` // changes whenever what it may do does
+}
+
+// A Session is a login that goes on.
+type Session struct {
+	Token string `json:"token"` // is said in place of a token
+}
+
+// A Drawing is a text as a QR code: a row for each line of modules, in which # is black. The margin is not in it.
+type Drawing struct {
+	Text string   `json:"text,omitempty"` // of the question
+	Rows []string `json:"rows,omitempty"`
 }
 
 // A Question asks whether somebody may do something.

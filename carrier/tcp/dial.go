@@ -89,7 +89,7 @@ func (t *target) dial(ctx context.Context) (listen.Conn, error) {
 	if host, _, err := net.SplitHostPort(t.where); err == nil && name == "" {
 		name = host
 	}
-	over := steady.NewTLS(nc, nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tls.config(name)) })
+	over := steady.NewTLS(nc, nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tls.Config(name)) })
 	if err := over.HandshakeContext(ctx); err != nil {
 		_ = nc.Close() // the other error matters
 		return nil, fmt.Errorf("%w with %s: %w: %s", ErrTLS, t.shown, err, tlsHint(err))
@@ -97,7 +97,8 @@ func (t *target) dial(ctx context.Context) (listen.Conn, error) {
 	return listen.Plain(over), nil
 }
 
-func (o *TLS) config(name string) *tls.Config {
+// Config returns this for a connection to a hub that has this name in its certificate.
+func (o *TLS) Config(name string) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{ALPN}, ServerName: name, RootCAs: o.Authorities}
 	if o.Key != nil {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.Key, nil }

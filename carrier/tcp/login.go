@@ -20,13 +20,17 @@ const loginFailed = "the hub could not find out who this is: its owner finds the
 // parseSecret reads what proves who a client is, and reports whether that is what key is for. What is said there is in no error.
 func (h *hello) parseSecret(key string, v carrier.Value) (secret bool, err error) {
 	switch {
-	case key != "token" && key != "pair":
+	case key != "token" && key != "password" && key != "pair":
 		return false, nil
 	case v.IsNull():
 		return true, nil
-	case key == "token":
-		if v.Decode(&h.secret.Token) != nil {
-			return true, errors.New("token: it must be a text")
+	case key != "pair":
+		text := &h.secret.Token
+		if key == "password" {
+			text = &h.secret.Password
+		}
+		if v.Decode(text) != nil {
+			return true, errors.New(key + ": it must be a text")
 		}
 		return true, nil
 	}

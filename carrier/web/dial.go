@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp"
 	"sighub/internal/steady"
 	"sighub/listen"
 )
@@ -105,7 +106,7 @@ func (d Dialer) secure(ctx context.Context, nc net.Conn, addr string) (net.Conn,
 	config.NextProtos = []string{ALPN}
 	over := steady.NewTLS(nc, nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) })
 	if err := over.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS has failed: %w", err)
+		return nil, fmt.Errorf("%w: %w", tcp.ErrTLS, err)
 	}
 	return over, nil
 }

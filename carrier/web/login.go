@@ -21,12 +21,12 @@ type known struct {
 	said     [sha256.Size]byte
 	identity string
 	asked    time.Time // when who it is was asked
-	revoked  int64     // how often something had been revoked before
 	is       bool
 }
 
 // login returns the identity of who asks, or what to answer instead. It is found out once for each connection, as for all clients, and
-// again if something else is said, or if something was revoked.
+// again if something else is said. A connection whose identity
+// was expelled has ended.
 func (s *Server) login(r *http.Request, c *guest) (identity string, refused *refusal) {
 	login := s.options.Streams.Login
 	if login == nil {
@@ -34,8 +34,8 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	}
 	header := r.Header.Get("Authorization")
 	said := sha256.Sum256([]byte(header))
-	revoked, asked := s.revoked.Load(), time.Now()
-	if c.known.is && c.known.said == said && c.known.revoked == revoked {
+	asked := time.Now()
+	if c.known.is && c.known.said == said {
 		return c.known.identity, nil
 	}
 	secret, ok := secretIn(r, header)
@@ -50,11 +50,12 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 			http.StatusUnauthorized, "denied", "A secret was said where others may have heard it", "use https, and get yourself another secret",
 		}
 	}
+	expelled := c.rooms.asks(c)
 	ctx, cancel := context.WithTimeout(r.Context(), loginTime)
 	defer cancel()
 	identity, err := login(ctx, c.Peer(), secret)
 	if err == nil {
-		c.known = known{said, identity, asked, revoked, true}
+		c.known = known{said, identity, asked, c.rooms.belongs(c, identity, expelled)}
 		return identity, nil
 	}
 	c.known = known{}
@@ -65,9 +66,6 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	s.options.Streams.Logger.Warn("a login is refused", "client", c.Peer().Addr, "cause", why, "told", told, "error", err)
 	return "", &refusal{http.StatusUnauthorized, "denied", told, "say Authorization: Bearer and a token that the hub has given you" + later(wait)}
 }
-
-// Revoked has the server ask again who its connections come from, because something was revoked by which one may have proven it.
-func (s *Server) Revoked() { s.revoked.Add(1) }
 
 func later(wait time.Duration) string {
 	if wait <= 0 {

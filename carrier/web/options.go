@@ -31,14 +31,17 @@ type Options struct {
 	// not found.
 	Handler http.Handler
 
-	// Public reports whether somebody may be answered whom nobody knows. Default: where the path begins with /-/, since that tells
-	// only whether the hub works.
+	// Public reports whether somebody may be answered whom nobody knows. Default: what a method Public of the Handler says, if it has
+	// one, else where the path begins with /-/, since that tells only whether the hub works.
 	Public func(r *http.Request) bool
 
 	// Hosts are names under which the hub is reached, beside its IP addresses, localhost and the names of this machine: those of a
 	// router's DNS, or of a proxy. Pages that come from them may use the hub. A name that begins with a dot is that of all names
 	// that end with it.
 	Hosts []string
+
+	// Base is a path under which everything is, too, for a proxy that passes its own path on: "/house/hub". Empty: none.
+	Base string
 
 	// MaxConns is how many connections of HTTP may be open at once, WebSockets included, and MaxPerPlace how many of them from one
 	// place: see [listen.Peer]. One on which nothing is asked makes way for the next one. Defaults 512, and half of it.
@@ -69,6 +72,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RequestTime, 30*time.Second)
 	setDefault(&o.IdleTime, 75*time.Second)
 	setDefault(&o.Streams.Limits.HelloTimeout, 10*time.Second)
+	if p, ok := o.Handler.(interface{ Public(r *http.Request) bool }); ok && o.Public == nil {
+		o.Public = p.Public
+	}
 	if o.Public == nil {
 		o.Public = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/-/") }
 	}

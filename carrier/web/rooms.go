@@ -23,6 +23,8 @@ type rooms struct {
 	open   map[*guest]struct{}
 	places map[string]int
 	full   bool // the last connection was one too many
+
+	expelled uint64 // how often somebody was
 }
 
 // A guest is a connection of rooms.
@@ -34,6 +36,7 @@ type guest struct {
 	// Under the lock of rooms.
 	waits bool // nothing is being asked
 	since time.Time
+	who   string // whose it has proven to be
 }
 
 func newRooms(l net.Listener, most, fromPlace int, log *slog.Logger) *rooms {
@@ -97,6 +100,41 @@ func (r *rooms) leave(c *guest) {
 	place := c.Peer().Place
 	if r.places[place]--; r.places[place] == 0 {
 		delete(r.places, place)
+	}
+}
+
+// asks notes that it is being found out whose a connection is, and returns how often somebody was expelled so far.
+func (r *rooms) asks(c *guest) (expelled uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.who = ""
+	return r.expelled
+}
+
+// belongs notes whose a connection is. It reports false if somebody was expelled meanwhile, so that it has to be found out again.
+func (r *rooms) belongs(c *guest, identity string, expelled uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.expelled != expelled {
+		return false
+	}
+	c.who = identity
+	return true
+}
+
+// expel closes the connections of an identity. What is being answered ends, too: the server of HTTP learns of it.
+func (r *rooms) expel(identity string) {
+	var all []*guest
+	r.mu.Lock()
+	r.expelled++
+	for c := range r.open {
+		if c.who == identity {
+			all = append(all, c)
+		}
+	}
+	r.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close() // fails only when it is closed already
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -25,7 +24,6 @@ type Server struct {
 	hosts       hosts
 	handling    sync.WaitGroup
 	refused     carrier.Refusals
-	revoked     atomic.Int64 // how often something was
 }
 
 // On returns a Server for the clients of HTTP of all addresses of a [listen.Server], which somebody else serves and closes.
@@ -63,6 +61,10 @@ func (s *Server) Refused() map[string]uint64 {
 	}
 	return all
 }
+
+// Expel closes the connections of HTTP by which an identity asks, so that who comes back has to prove again who it is. WebSockets
+// are clients of the hub, which disconnects them itself.
+func (s *Server) Expel(identity string) { s.rooms.expel(identity) }
 
 // Serve implements [carrier.Carrier]. Requests of HTTP are answered for as long as it runs; those that are being answered when
 // ctx is done have a second.
@@ -141,6 +143,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		problem.write(w)
 		return
 	}
+	if r = s.below(w, r); r == nil {
+		return
+	}
 	if r.URL.Path == Path && wantsSocket(r) {
 		s.upgrade(w, r, c)
 		return
@@ -165,6 +170,25 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBody)
 	s.options.Handler.ServeHTTP(w, r)
+}
+
+// below returns a request without the path that a proxy has the hub under. It returns nil if it has answered that what is asked for is a
+// folder: addresses of the page are relative to it.
+func (s *Server) below(w http.ResponseWriter, r *http.Request) *http.Request {
+	base := s.options.Base
+	rest, ok := strings.CutPrefix(r.URL.Path, base)
+	switch {
+	case base == "" || !ok || rest != "" && rest[0] != '/':
+		return r
+	case rest == "":
+		w.Header().Set("Location", base[strings.LastIndexByte(base, '/')+1:]+"/") // relative: the proxy may have more in front
+		w.WriteHeader(http.StatusMovedPermanently)
+		return nil
+	}
+	below := r.Clone(r.Context())
+	below.URL.Path = rest
+	below.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, base)
+	return below
 }
 
 // wantsSocket reports whether a request asks for a WebSocket. One that does not is answered by the handler, which may say what is

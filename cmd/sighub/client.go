@@ -21,7 +21,7 @@ import (
 
 // hubFlags are the flags of every command that is a client of a hub.
 type hubFlags struct {
-	Hub string `env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN or unix:///path. Default: the socket of a hub on this machine, else the hub that was joined, else tcp://127.0.0.1:3000."`
+	Hub string `env:"SIGHUB_HUB" placeholder:"ADDR" help:"The hub's address: host:port, tcp://host:port, tls://host:port/PIN, unix:///path, or wss://host/path behind a proxy. Default: the socket of a hub on this machine, else the hub that was joined, else tcp://127.0.0.1:3000."`
 	Pin string `env:"SIGHUB_PIN" placeholder:"PIN" help:"Over TLS: the pin of the hub's key, as sighub cert prints it there, if it is not in the address."`
 	CA  string `name:"ca" env:"SIGHUB_CA" placeholder:"FILE" help:"Over TLS, without a pin: the authorities that may vouch for the hub, in PEM. Default: the system's."`
 	Key string `env:"SIGHUB_KEY" placeholder:"FILE" help:"Over TLS: the file of a key by which the hub knows you; it is made if it is not there."`

@@ -16,6 +16,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/carrier/tcp"
+	"sighub/cmd/sighub/internal/linepast"
 	"sighub/hub"
 	"sighub/internal/address"
 	"sighub/internal/simulator"
@@ -111,7 +112,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var hubs sync.WaitGroup
 	hubs.Go(func() {
-		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}, Methods: portMethods(ports)})
+		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}, Methods: portMethods(ports, linepast.New(ports.Ports), nil)})
 		_ = router.Serve(serving, append(carriers, ports)...) // if it failed, the listener would notice
 	})
 	defer hubs.Wait()

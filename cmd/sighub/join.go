@@ -90,7 +90,7 @@ func (f *hubFlags) useJoined(addr *address.Address) {
 // tls returns what the flags say about TLS.
 func (f *hubFlags) tls(addr *address.Address) (o tcp.TLS, err error) {
 	switch {
-	case addr.Network == "tls":
+	case addr.Network == "tls", addr.Network == "wss":
 	case f.Pin != "" || f.CA != "":
 		return o, usageError{fmt.Errorf("--pin and --ca are for TLS, and %s is clear text: write --hub tls://%s", addr, addr.Addr)}
 	default: // a key is shown where it can be

@@ -13,8 +13,10 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/carrier/serial/port/remote"
+	"sighub/cmd/sighub/internal/linepast"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
+	"sighub/internal/config"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
@@ -22,10 +24,36 @@ import (
 // methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.
 const methodListPorts = "list_ports"
 
-func portMethods(ports *serial.Server) map[string]hub.Method {
-	return map[string]hub.Method{
-		methodListPorts: func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
+// methodListThresholds is the method of the hub that returns its thresholds, as they are configured. It takes no parameters.
+const methodListThresholds = "list_thresholds"
+
+func portMethods(ports *serial.Server, past *linepast.Past, thresholds []config.Threshold) map[string]hub.Method {
+	return past.Methods(map[string]hub.Method{
+		methodListPorts:      func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
+		methodListThresholds: func(context.Context, carrier.Value) (any, error) { return limits(thresholds), nil },
+	})
+}
+
+// A limit is a threshold as it is told.
+type limit struct {
+	Sender string   `json:"sender"`
+	Event  string   `json:"event"`
+	Above  *float64 `json:"above,omitempty"` // or Below
+	Below  *float64 `json:"below,omitempty"`
+	Until  float64  `json:"until"`
+	Report string   `json:"report"`
+	As     string   `json:"as"` // the sender of the report
+}
+
+func limits(thresholds []config.Threshold) []limit {
+	list := make([]limit, len(thresholds))
+	for i, t := range thresholds {
+		list[i] = limit{Sender: t.Sender, Event: t.Event, Below: &t.Limit, Until: t.Until, Report: t.Report, As: t.As}
+		if t.Above {
+			list[i].Above, list[i].Below = list[i].Below, nil
+		}
 	}
+	return list
 }
 
 // status says in a few words what the hub serves: for `systemctl status`.

@@ -18,6 +18,7 @@ import (
 	"sighub/carrier/serial"
 	"sighub/cmd/sighub/internal/desk"
 	"sighub/cmd/sighub/internal/lean"
+	"sighub/cmd/sighub/internal/linepast"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/hub/verb"
@@ -104,7 +105,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log})
+	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log, Guard: doors})
 	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
@@ -114,8 +115,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
+	past := linepast.New(ports.Ports)
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
-	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports, past, cfg.Sensing.Thresholds))))
 	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
 	carriers = append(carriers, pages)
 	doors.Enforce(func(p *access.Policy) {
@@ -144,6 +146,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		defer done()
 		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
 		limiting.Go(func() { spareProcessors(ctx) })
+		limiting.Go(func() { past.Run(ctx) })
 		return doors.During(ctx, func(ctx context.Context) error {
 			return own.During(ctx, func(ctx context.Context) error {
 				status := func() string { return status(carriers, ports) }
@@ -371,6 +374,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Logger:         log,
 		HTTP:           pages,
 		Hosts:          cfg.HTTP.Hosts,
+		Base:           cfg.HTTP.Base,
 	})
 	if err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ import (
 
 // An Address is where a hub listens and where its clients find it.
 type Address struct {
-	Network string // the scheme: "tcp", "tls" or "unix"
-	Addr    string // host:port, or the path of a socket
+	Network string // the scheme: "tcp", "tls", "unix", "ws" or "wss"
+	Addr    string // host:port, the path of a socket, or host:port and the path that a proxy has the hub under
 
 	// The following are no part of the address as it is written. Zero: the carrier's default.
 
@@ -48,7 +48,7 @@ type scheme struct {
 	name, form string
 	parse      func(a *Address, rest string) error // sets all but Network
 	local      func(addr string) bool              // only this machine reaches it
-	medium     *medium
+	medium     *medium                             // nil: nobody listens there
 	connect    func(a Address, o ClientOptions) carrier.Carrier
 }
 
@@ -62,6 +62,8 @@ var schemes = []scheme{
 	{"tcp", "tcp://host:port", parseTCP, isLoopback, streams, connectTCP},
 	{"tls", "tls://host:port", parseTLS, isLoopback, streams, connectTCP},
 	{"unix", "unix:///path", parseUnix, func(string) bool { return true }, streams, connectTCP},
+	{"ws", "ws://host:port/path", socketParser("80"), isLoopbackSocket, nil, connectSocket},
+	{"wss", "wss://host:port/path", socketParser("443"), isLoopbackSocket, nil, connectSocket},
 }
 
 // Options are what a hub says to a carrier that listens. Zero values are the carrier's defaults.
@@ -81,6 +83,7 @@ type Options struct {
 
 	// HTTP answers what is asked over HTTP, beside WebSockets. Nil: HTTP is not spoken.
 	HTTP  http.Handler
+	Base  string   // a path under which it is asked, too
 	Hosts []string // names under which pages may ask: see package web
 }
 
@@ -151,6 +154,9 @@ func find(name string) *scheme {
 // ParseListen reads an address where a hub listens; tls:// is a tcp:// address where TLS is required.
 func ParseListen(text string) (Address, error) {
 	a, err := Parse(text)
+	if err == nil && a.scheme().medium == nil {
+		a, err = Address{}, errWebSocket
+	}
 	if err == nil && !a.Pin.IsZero() {
 		a, err = Address{}, errors.New("a pin is for those who connect: leave it out where the hub listens")
 	}
@@ -170,7 +176,7 @@ func ParseHub(text string) (Address, error) {
 	return a, err
 }
 
-// Parse reads an address: tcp://host:port, host:port, tls://host:port/PIN or unix:///path. It may have options, as in
+// Parse reads an address: tcp://host:port, host:port, tls://host:port/PIN, unix:///path, or wss://host:port/path. It may have options, as in
 // unix:///path?mode=0660&group=dialout or tcp://host:port?tls=required. The error says what to write instead.
 func Parse(text string) (Address, error) {
 	if text == "" {
@@ -203,9 +209,11 @@ func Parse(text string) (Address, error) {
 
 // forms lists what an address may look like.
 func forms() string {
-	list := make([]string, len(schemes))
-	for i, s := range schemes {
-		list[i] = s.form
+	var list []string
+	for _, s := range schemes {
+		if s.medium != nil { // those are enough to know
+			list = append(list, s.form)
+		}
 	}
 	last := len(list) - 1
 	return strings.Join(list[:last], ", ") + " or " + list[last]

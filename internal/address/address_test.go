@@ -3,10 +3,18 @@ package address
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"sighub/carrier"
+	"sighub/listen/keys"
 )
 
 // TestParse: an address is read in each of its forms, and is written in one.
@@ -22,6 +30,12 @@ func TestParse(t *testing.T) {
 		{":3000", "tcp://:3000", false},
 		{"tcp://192.0.2.1:65535", "tcp://192.0.2.1:65535", false},
 		{"tcp://gateway.example:3000", "tcp://gateway.example:3000", false},
+		{"ws://localhost:3000", "ws://localhost:3000", true},
+		{"ws://127.0.0.1:3000/api/v1/socket", "ws://127.0.0.1:3000", true},
+		{"wss://example.org", "wss://example.org:443", false},
+		{"wss://example.org/house/hub/", "wss://example.org:443/house/hub", false},
+		{"ws://[::1]/hub/api/v1/socket", "ws://[::1]:80/hub", true},
+		{"wss://[2001:db8::1]:3000", "wss://[2001:db8::1]:3000", false},
 		{"unix:///run/sighub/../hub.sock", "unix:///run/hub.sock", true},
 		{"unix:///" + strings.Repeat("a", maxSocketPath-1), "unix:///" + strings.Repeat("a", maxSocketPath-1), true},
 	} {
@@ -111,6 +125,88 @@ func TestTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestWebSocket: a client connects there, and no hub listens.
+func TestWebSocket(t *testing.T) {
+	for _, text := range []string{"ws://127.0.0.1:3000", "wss://127.0.0.1:3000"} {
+		if a, err := ParseListen(text); err == nil || a != (Address{}) {
+			t.Errorf("%s: %v", text, a)
+		}
+	}
+	for _, text := range []string{"ws://", "ws:///hub", "ws://host:x/", "ws://host:3000/a b", "wss://host:70000", "ws://a/b#c"} {
+		if a, err := ParseHub(text); err == nil {
+			t.Errorf("%s: %v", text, a)
+		}
+	}
+	hub, err := Parse("tcp://127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := keys.Own(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers, err := Listen([]Address{hub}, Options{HTTP: http.NotFoundHandler(), Certificate: certificate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = servers[0].Serve(ctx, nobody{}) })
+	serving.Go(func() { _ = servers[1].Serve(ctx, nobody{}) })
+	defer serving.Wait()
+	defer stop()
+	under := http.StripPrefix("/house/hub", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: strings.TrimPrefix(servers[0].Addrs()[0], "tcp://")})
+		r.Out.Host = r.In.Host
+	}})
+	proxy := httptest.NewServer(under)
+	defer proxy.Close()
+	at := strings.TrimPrefix(servers[0].Addrs()[0], "tcp://")
+	for text, pin := range map[string]keys.Pin{
+		"ws://" + at: {}, "wss://" + at: keys.PinOf(certificate.Hash()), "ws://" + strings.TrimPrefix(proxy.URL, "http://") + "/house/hub/": {},
+	} {
+		a, err := ParseHub(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Pin = pin
+		for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} {
+			connected := make(chan carrier.Client, 1)
+			ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+			c := a.Connect(ClientOptions{Name: "test", Codec: codec, Failed: func(err error) { t.Errorf("%s: %v", text, err) }})
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_ = c.Serve(ctx, nobody{connected})
+			}()
+			select {
+			case client := <-connected:
+				if !client.Hello {
+					t.Errorf("%s: %+v", text, client)
+				}
+			case <-ctx.Done():
+				t.Errorf("%s is not reached", text)
+			}
+			stop()
+			<-ended
+		}
+	}
+}
+
+// nobody handles nothing, and tells who is connected.
+type nobody struct{ connected chan carrier.Client }
+
+func (n nobody) ClientConnected(c carrier.Client) {
+	if n.connected != nil {
+		n.connected <- c
+	}
+}
+func (nobody) HandleMessage(_ carrier.ClientID, _ *carrier.Message, respond func(carrier.Reply)) {
+	respond(carrier.Done(nil))
+}
+func (nobody) ClientDisconnected(carrier.ClientID, error) {}
+func (nobody) AllClientsDisconnected(error)               {}
 
 // TestListen: all addresses are listened at together, and every scheme has a carrier that connects.
 func TestListen(t *testing.T) {

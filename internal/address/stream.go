@@ -180,7 +180,7 @@ func listenStreams(list []Address, o Options) ([]Listener, error) {
 	}
 	carriers := []Listener{streamListener{tcp.On(server, streams), server}}
 	if o.HTTP != nil {
-		carriers = append(carriers, web.On(server, web.Options{Streams: streams, Handler: o.HTTP, Hosts: o.Hosts, MaxBody: int64(o.MaxMessage)}))
+		carriers = append(carriers, web.On(server, web.Options{Streams: streams, Handler: o.HTTP, Hosts: o.Hosts, Base: o.Base, MaxBody: int64(o.MaxMessage)}))
 	}
 	return append(carriers, mqtt.On(server, mqtt.Options{
 		Budget: o.Budget, Login: o.Login, Logger: o.Logger,

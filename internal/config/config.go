@@ -46,6 +46,7 @@ type TLS struct {
 // HTTP says who may ask over HTTP.
 type HTTP struct {
 	Hosts []string // names of the hub, beside its own, whose pages may ask
+	Base  string   `json:",omitempty"` // the path of a proxy that passes it on
 }
 
 // A Port is one serial port with a device on it, or every port that matches a pattern.

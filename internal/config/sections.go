@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -149,7 +150,16 @@ func (d *decoder) http(n ast.Node, h *HTTP) {
 	if yamlfile.IsNull(n) {
 		return
 	}
-	d.Mapping(n, "http", yamlfile.Key("hosts", func(n ast.Node) {
+	d.Mapping(n, "http", yamlfile.Key("base", func(n ast.Node) {
+		text, ok := d.Text(n, "a path")
+		switch {
+		case !ok:
+		case !strings.HasPrefix(text, "/") || path.Clean(text) != text || text == "/" || strings.ContainsAny(text, "?#% \\"):
+			d.Fail(n, "%q is not a path that a proxy may have the hub under: write it as in /house/hub", text)
+		default:
+			h.Base = text
+		}
+	}), yamlfile.Key("hosts", func(n ast.Node) {
 		d.Items(n, "hosts", func(n ast.Node) {
 			text, ok := d.Text(n, "a host")
 			switch {

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -72,9 +73,9 @@ func TestHostile(t *testing.T) {
 	unharmed()
 }
 
-// TestBasePath: the page works below a path of a proxy.
+// TestBasePath: the page works below a path of a proxy, whether that takes the path away or passes it on.
 func TestBasePath(t *testing.T) {
-	s := serve(t)
+	s := serve(t, "--config", configure(t, "serial: none\nhttp: {base: /cellar/hub}\n"))
 	x := addSender(t, s.client(t, "far"), "pump", hub.SenderOptions{Events: []string{"rpm"}})
 	x.send("rpm", 2900)
 	hubURL, err := url.Parse(s.url())
@@ -86,8 +87,12 @@ func TestBasePath(t *testing.T) {
 		r.Out.Host = r.In.Host
 	}}))
 	defer proxy.Close()
-	p := open(t, proxy.URL+"/house/hub/", "")
-	p.until(row("far", "pump rpm") + `?.querySelector(".value").innerText === "2,900"`)
-	x.send("rpm", 3000)
-	p.until(row("far", "pump rpm") + `?.querySelector(".value").innerText === "3,000"`)
+	rpm := 2900
+	for _, base := range []string{proxy.URL + "/house/hub/", s.url() + "cellar/hub/", s.url() + "cellar/hub"} {
+		p := open(t, base, "")
+		p.until(row("far", "pump rpm") + fmt.Sprintf(`?.querySelector(".value").innerText === "2,%d"`, rpm-2000))
+		rpm++
+		x.send("rpm", rpm)
+		p.until(row("far", "pump rpm") + fmt.Sprintf(`?.querySelector(".value").innerText === "2,%d"`, rpm-2000))
+	}
 }

@@ -1,10 +1,18 @@
 package browsertest
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	cdpage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 
 	"sighub/hub"
 )
@@ -34,7 +42,7 @@ const unreadable = `(() => {
 })()`
 
 // nameless returns what can be used and has no name for who does not see it.
-const nameless = `[...document.querySelectorAll("a, button, input, textarea, [role=img], nav, [role=group]")].filter((e) => e.checkVisibility())
+const nameless = `[...document.querySelectorAll("a, button, input, textarea, select, [role=img], nav, [role=group]")].filter((e) => e.checkVisibility())
 	.filter((e) => !(e.getAttribute("aria-label") || e.title || e.textContent.trim() || e.labels && e.labels.length || e.querySelector("img[alt]:not([alt=''])")))
 	.map((e) => e.outerHTML.slice(0, 100))`
 
@@ -61,12 +69,23 @@ thresholds:
 	p := open(t, s.url(), "")
 	p.until(card("orchard"))
 	device := strings.TrimPrefix(eval[string](p, `document.querySelector(".card.device h3 a").hash`), "#/")
+	p.looks(t, "", device, "ports", "losses", "thresholds", "journal", "clients", "access", "send")
+	p.click("header button.quiet") // light, whatever the system has
+	if got := eval[string](p, "getComputedStyle(document.body).backgroundColor"); got != "rgb(246, 245, 241)" {
+		t.Errorf("after a click the page is %s", got)
+	}
+}
+
+// looks looks at views in all sizes and colours.
+func (p *page) looks(t *testing.T, views ...string) {
+	t.Helper()
 	for _, size := range [][2]int64{{390, 844}, {1280, 900}, {768, 1024}} {
 		for _, scheme := range []string{"light", "dark"} {
 			p.look(size[0], size[1], scheme)
-			for _, view := range []string{"", device, "ports", "losses", "thresholds", "journal", "clients", "send"} {
+			for _, view := range views {
 				eval[any](p, fmt.Sprintf("location.hash = %q, null", "#/"+view))
 				p.until(`document.querySelector("h1, .empty h2") && !document.body.innerText.includes("asking the hub")`)
+				p.shot(fmt.Sprintf("%s-%s-%d-%s", t.Name(), cmp.Or(strings.Trim(strings.Map(letter, view), "-"), "overview"), size[0], scheme))
 				where := fmt.Sprintf("%q, %d wide, %s", view, size[0], scheme)
 				if bad := eval[[]string](p, unreadable); len(bad) > 0 {
 					t.Errorf("%s: hard to read: %s", where, strings.Join(bad, "; "))
@@ -81,10 +100,50 @@ thresholds:
 			}
 		}
 	}
-	p.click("header button.quiet") // light, whatever the system has
-	if got := eval[string](p, "getComputedStyle(document.body).backgroundColor"); got != "rgb(246, 245, 241)" {
-		t.Errorf("after a click the page is %s", got)
+}
+
+func letter(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+		return r
 	}
+	return '-'
+}
+
+// shot makes a picture of the whole view, if pictures are wanted.
+func (p *page) shot(name string) {
+	p.t.Helper()
+	if *shots == "" {
+		return
+	}
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		shot, err := cdp.Call(ctx, target, cdpage.CaptureScreenshot, cdpage.CaptureScreenshotParams{Format: cdpage.CaptureScreenshotFormatPng})
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(*shots, name+".png"), shot.Data, 0o644)
+	}))
+}
+
+// TestLooksGuarded: so it is where people log in, and for who may do everything.
+func TestLooksGuarded(t *testing.T) {
+	g := guard(t, houseRules)
+	g.owner(t, "", "pair", "visitor", "--token")
+	g.owner(t, "correct horse\n", "pair", "carl", "--password", "--role", "cook")
+	token := g.owner(t, "", "pair", "boss", "--token", "--role", "admin")
+	p := open(t, g.url(), "")
+	p.untilText("Log in at this hub")
+	p.looks(t, "log-in")
+	p.show("")
+	p.logIn("token", "", token)
+	p.live()
+	p.show("access")
+	p.until(`document.querySelector("form.row input")`)
+	eval[any](p, `document.querySelector("form.row input").focus(), null`)
+	p.keys("phone")
+	p.key("enter")
+	p.until(`document.querySelector(".qr")`)
+	p.shot("TestLooksGuarded-qr")
+	p.looks(t, "access", "")
 }
 
 // TestKeyboard: everything can be done with keys alone.

@@ -16,6 +16,8 @@ var (
 	program = "" // the path of sighub
 	browser context.Context
 
+	report   = flag.Duration("report", 0, "for how long what the page bears is measured; 0: for as short as it is a test")
+	shots    = flag.String("shots", "", "the folder for a picture of each view in each size and colour, to be looked at; empty: none are made")
 	pictures = flag.String("pictures", "", "the folder for the pictures of the documentation; empty: none are drawn")
 )
 
@@ -47,7 +49,8 @@ func run(m *testing.M) (int, error) {
 			return 0, fmt.Errorf("sighub cannot be built: %w\n%s", err, out)
 		}
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium),
+		chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1")) // as who rebinds a name says
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to have one for root
 	}

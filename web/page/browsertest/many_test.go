@@ -55,6 +55,8 @@ func TestMany(t *testing.T) {
 			}
 		})
 	}
+	listener := listen(t, s)
+	listener.over(t, "without a page, another listener hears", max(*report/20, 3*time.Second))
 	p := open(t, s.url(), "")
 	p.until(fmt.Sprintf(`document.querySelectorAll(".card.device").length === %d`, manyDevices))
 	told := func() int {
@@ -100,7 +102,7 @@ func TestMany(t *testing.T) {
 	at("overview")
 	time.Sleep(65 * time.Second / 5) // the small charts have not filled yet
 	before, toldBefore, sentBefore, began := heap(), told(), sent.Load(), time.Now()
-	time.Sleep(20 * time.Second)
+	listener.over(t, "with a page, another listener hears", max(*report, 20*time.Second))
 	after, toldAfter, sentAfter := heap(), told(), sent.Load()
 	passed := time.Since(began).Seconds()
 	t.Logf("%.0f events a second sent, %.0f told; heap %.1f MB, then %.1f MB", float64(sentAfter-sentBefore)/passed, float64(toldAfter-toldBefore)/passed, before/1e6, after/1e6)

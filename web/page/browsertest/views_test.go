@@ -191,20 +191,49 @@ func TestPorts(t *testing.T) {
 	p.until(`[...document.querySelectorAll(".card .pill")].some(x => x.innerText.startsWith("connected for"))`)
 }
 
-// TestDoctor: of a line that damages frames, the page says so, and what to do.
-func TestDoctor(t *testing.T) {
-	bad := exec.Command(program, "simulate", "--pty", "--name", "shaky", "--rate", "20", "--fault", "to-hub.flip=4e-4,seed=7")
+// simulate runs a simulated device until the test ends, and returns the path of its port.
+func simulate(t *testing.T, args ...string) string {
+	t.Helper()
+	device := exec.Command(program, append([]string{"simulate", "--pty"}, args...)...)
 	said := &syncBuffer{}
-	bad.Stdout = said
-	if err := bad.Start(); err != nil {
+	device.Stdout = said
+	if err := device.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		_ = bad.Process.Signal(syscall.SIGTERM)
-		_ = bad.Wait()
-	}()
+	t.Cleanup(func() {
+		_ = device.Process.Signal(syscall.SIGTERM)
+		_ = device.Wait()
+	})
 	eventually(t, "the device has a port", func() bool { return strings.Contains(said.String(), "/device\n") })
-	s := serve(t, "--serial", strings.TrimSpace(said.String()))
+	return strings.TrimSpace(said.String())
+}
+
+// TestPrints: of a device that prints text, the page says what to write to serve it; and what it says is right.
+func TestPrints(t *testing.T) {
+	path := simulate(t, "--speaks", "pairs", "--rate", "5")
+	s := serve(t, "--serial", path)
+	p := open(t, s.url(), "ports")
+	p.untilText("looks like pairs")
+	eval[any](p, `document.querySelector(".doctor input").focus(), null`)
+	p.keys("shed, {#} ")
+	p.untilText("sender: shed}")
+	entry := eval[string](p, `document.querySelector(".doctor .command code").innerText`)
+	if !strings.Contains(entry, "port: auto") || !strings.Contains(entry, path) {
+		t.Errorf("the page says to write %q", entry)
+	}
+	s.stop(syscall.SIGTERM)
+	p.expect("WebSocket")
+	p.expect("net::ERR_")
+	s.args = []string{"--config", configure(t, "%s", strings.Replace(entry, "port: auto", "port: /nothing*", 1))}
+	s.start()
+	p.show("")
+	p.untilText("shed")
+	p.until(`document.querySelector(".card.device .value.number")`)
+}
+
+// TestDoctor: of a line that damages frames, the page says so, and what to do.
+func TestDoctor(t *testing.T) {
+	s := serve(t, "--serial", simulate(t, "--name", "shaky", "--rate", "20", "--fault", "to-hub.flip=4e-4,seed=7"))
 	p := open(t, s.url(), "ports")
 	p.until(`/^1 frame in \d+ is damaged: a shorter or shielded cable, or 57600 baud\. Nothing is lost/.test(document.querySelector(".doctor")?.innerText)`)
 	share := eval[float64](p, `Number(document.querySelector(".doctor").innerText.match(/in (\d+)/)[1])`)
@@ -231,7 +260,7 @@ func TestLosses(t *testing.T) {
 	r := s.client(t, "clock")
 	tick := addSender(t, r, "tick", hub.SenderOptions{Events: []string{"n"}})
 	p := open(t, s.url(), "losses")
-	p.until(`document.querySelector(".lostcount").innerText === "0"`)
+	p.until(`document.querySelector(".lostcount")?.innerText === "0" && document.querySelector("tbody tr")`) // it listens
 	for i := range 7 {
 		tick.send("n", i)
 	}
@@ -266,6 +295,7 @@ thresholds:
 	light.send("lux", 100)
 	p := open(t, s.url(), "thresholds")
 	p.untilText("none is crossed")
+	p.until(`document.querySelector("td[data-name=limit]").innerText === "light lux below 10 until 15" && document.querySelector("td[data-name=now]").innerText === "100"`)
 	light.send("lux", 5)
 	p.untilText("1 threshold crossed")
 	light.send("lux", 20)

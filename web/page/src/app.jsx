@@ -6,9 +6,11 @@ import {Hub} from "./hub.js";
 import {Name, useChanges, useTick} from "./parts.jsx";
 import {age, ago, clock, group, harmless} from "./text.js";
 import {learn, now, skew} from "./time.js";
+import {Access} from "./views/access.jsx";
 import {Clients} from "./views/clients.jsx";
 import {Device} from "./views/device.jsx";
 import {Journal} from "./views/journal.jsx";
+import {Login} from "./views/login.jsx";
 import {Losses} from "./views/losses.jsx";
 import {Overview} from "./views/overview.jsx";
 import {Ports} from "./views/ports.jsx";
@@ -16,10 +18,10 @@ import {Search} from "./views/search.jsx";
 import {Send} from "./views/send.jsx";
 import {Thresholds} from "./views/thresholds.jsx";
 
-// views are the parts of the page: name, what shows it, path. Those of people and rights will be further ones.
-const views = [
-	["Devices", Overview, ""], ["Ports", Ports, "ports"], ["Losses", Losses, "losses"], ["Thresholds", Thresholds, "thresholds"],
-	["Journal", Journal, "journal"], ["Clients", Clients, "clients"], ["Send", Send, "send"],
+// allViews are the parts of the page: name, what shows it, path, and what one must be allowed to see it.
+const allViews = [
+	["Devices", Overview, ""], ["Ports", Ports, "ports", "admin"], ["Losses", Losses, "losses"], ["Thresholds", Thresholds, "thresholds"],
+	["Journal", Journal, "journal", "admin"], ["Clients", Clients, "clients", "admin"], ["Access", Access, "access", "admin"], ["Send", Send, "send", "add"],
 ];
 
 // Everything is found relative to where the page is, so that it can be below a path of a proxy.
@@ -40,7 +42,7 @@ function Connection() {
 	const {phase, why, since, nextTry} = hub.link.state;
 	useTick(() => phase + Math.ceil(((nextTry || 0) - Date.now()) / 1000) + (phase === "open" ? "" : age(Date.now() - since)));
 	if (phase === "open") return <span class="connection good" title={`connected since ${clock(since)}`}><i aria-hidden="true" />live</span>;
-	return <span class="connection bad"><i aria-hidden="true" />{phase === "connecting" ? "connecting…" : "no connection"}</span>;
+	return <span class="connection bad"><i aria-hidden="true" />{{connecting: "connecting…", denied: "not logged in"}[phase] || "no connection"}</span>;
 }
 
 // Outage says that what is shown is old.
@@ -105,7 +107,7 @@ function App() {
 		const moved = () => {
 			again();
 			scrollTo(0, 0);
-			main.current.focus({preventScroll: true});
+			main.current?.focus({preventScroll: true});
 		};
 		const key = (e) => {
 			if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
@@ -119,6 +121,7 @@ function App() {
 			removeEventListener("keydown", key);
 		};
 	}, []);
+	const views = allViews.filter((v) => !v[3] || hub.may(v[3]));
 	const [path, ...args] = parts();
 	const view = path === "device" ? Device : (views.find((v) => v[2] === path) || [])[1];
 	const name = path === "device" ? "Devices" : (views.find((v) => v[2] === path) || ["Not found"])[0];
@@ -126,14 +129,17 @@ function App() {
 		document.title = name + " · sighub";
 		document.querySelector("nav [aria-current]")?.scrollIntoView({block: "nearest", inline: "nearest"});
 	}, [name]);
-	const View = view || (() => <><h1>Not found</h1><p>There is no such view. <a href="#/">All devices</a></p></>);
+	if (hub.link.state.phase === "denied" || !hub.self && hub.link.secret && hub.link.secret.password) {
+		return <><header class="head"><span class="brand"><img src={document.querySelector("link[rel=icon]").href} alt="" width="26" height="26" />sighub</span><span class="grow" /><Connection /><Theme /></header><Login hub={hub} /></>;
+	}
+	const View = view || (() => !hub.self ? <p class="muted">asking the hub…</p> : <><h1>Not found</h1><p>There is no such view. <a href="#/">All devices</a></p></>);
 	return <>
 		<a class="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>
 		<header class="head">
 			<a class="brand" href="#/"><img src={document.querySelector("link[rel=icon]").href} alt="" width="26" height="26" />sighub</a>
 			<nav aria-label="views">{views.map(([n, , p]) => <a key={p} href={"#/" + p} aria-current={n === name ? "page" : undefined}>{n}</a>)}</nav>
 			<Search hub={hub} views={views} input={search} />
-			<Connection /><Theme />
+			<Connection />{hub.link.secret && hub.self && <button type="button" class="quiet" title={"log out " + harmless(hub.self.text || "", 80)} onClick={() => hub.logout()}><span class="who"><Name most={24}>{hub.self.who || ""}</Name> </span>⏏<span class="hidden"> log out</span></button>}<Theme />
 		</header>
 		<Outage />
 		<main id="main" ref={main} tabIndex={-1}><View hub={hub} key={path + "\n" + args.join("\n")} args={args} /></main>

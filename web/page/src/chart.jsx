@@ -14,9 +14,9 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 // useSeries keeps the series of a topic for a window of time: {from, to} or, if to is Infinity, the latest span.
 function useSeries(hub, topic, win) {
 	const [state, set] = useState({loading: true});
-	const open = hub.link.state.phase === "open";
+	const turn = hub.journal === null ? Math.min(hub.turn, 1) : hub.turn; // begin again when something was missed that can be had
 	useEffect(() => {
-		if (!open) return;
+		if (!turn) return;
 		let stopped = false;
 		const span = win.span, t = now(), live = win.to === Infinity;
 		let step = stepFor(span);
@@ -63,7 +63,7 @@ function useSeries(hub, topic, win) {
 			stopped = true;
 			topic.followers.delete(follow);
 		};
-	}, [hub, topic, win.from, win.to, win.span, open]);
+	}, [hub, topic, win.from, win.to, win.span, turn]);
 	return state;
 }
 

@@ -1,7 +1,8 @@
 // The Hub is what the page knows of the hub: senders, their events with the latest values, losses. It hears everything that happens
 // while the page is seen, and nothing while it is hidden.
 
-import {Link, Lost, Refused} from "./link.js";
+import {Link, Lost, Refused, denied} from "./link.js";
+import {forget, keep, kept} from "./login.js";
 import {copyOf} from "./text.js";
 import {now} from "./time.js";
 import {numberOf} from "./series.js";
@@ -70,23 +71,51 @@ export function deviceOf(sender) {
 
 export class Hub {
 	constructor(address) {
-		this.senders = new Map();
 		this.version = 0; // of what is there: senders and their states, and not values
+		this.#clear();
+		this.changed = new Set(); // functions that are called when what is there changes
+		this.journal = undefined; // null: the hub keeps none
+		this.lossListeners = new Map(); // by listener id: functions that hear of losses of the past
+		this.link = new Link(address, kept(), () => this.#linkChanged(), (...s) => this.#signal(...s));
+		this.listening = 0; // the id of the listener
+		this.turn = 0; // counts listeners: what has happened before the latest one, only the journal knows
+		document.addEventListener("visibilitychange", () => this.#follow());
+	}
+
+	// #clear forgets what others may not see.
+	#clear() {
+		this.senders = new Map();
 		this.heard = 0; // events, by this page
 		this.skipped = 0; // events that the hub left out for this page
 		this.skips = []; // the latest of them
 		this.overflow = false; // there are more senders than the page shows
-		this.changed = new Set(); // functions that are called when what is there changes
-		this.journal = undefined; // null: the hub keeps none
-		this.lossListeners = new Map(); // by listener id: functions that hear of losses of the past
-		this.link = new Link(address, () => this.#linkChanged(), (...s) => this.#signal(...s));
-		this.listening = 0; // the id of the listener
-		document.addEventListener("visibilitychange", () => this.#follow());
+		this.listedOnce = false;
+		this.self = null; // who is there for the hub
+		this.trouble = "";
 	}
+
+	// login connects as somebody: by a token, which is kept, or by a password, in whose place the secret of a session is.
+	login(secret, long) {
+		this.link.secret = secret;
+		this.long = long;
+		if (secret.token) keep(secret.token, long);
+		this.link.connect();
+	}
+
+	async logout() {
+		const token = this.link.secret && this.link.secret.token;
+		forget();
+		if (token && token.startsWith("sgs_")) await this.call("end_session", {token}).catch(() => {});
+		this.link.leave("");
+	}
+
+	// may reports whether there is anything that this page may do of a kind.
+	may(verb) { return Boolean(this.self) && (this.self.open || (this.self.may || []).includes(verb)); }
 
 	start() {
 		this.link.connect();
 		setInterval(() => this.listening && !document.hidden && this.list().catch(() => {}), 60000);
+		setInterval(() => this.#look().catch(() => {}), 5000);
 	}
 
 	call(method, params, timeout, at) { return this.link.call(method, params, timeout, at); }
@@ -102,9 +131,54 @@ export class Hub {
 	}
 
 	#linkChanged() {
-		if (this.link.state.phase !== "open") this.listening = 0;
-		else this.#follow();
+		const phase = this.link.state.phase;
+		if (phase !== "open") this.listening = 0;
+		if (phase === "denied") {
+			forget();
+			this.#clear();
+		} else if (phase === "open") {
+			this.#enter();
+		}
 		for (const f of this.changed) f();
+	}
+
+	// #enter asks who is there for the hub, and begins to listen.
+	async #enter() {
+		try {
+			this.self = await this.call("whoami");
+			const secret = this.link.secret;
+			if (secret && secret.password) this.#begin(secret);
+		} catch (err) {
+			if (err instanceof Lost) return;
+			this.self ??= {open: true}; // a hub that knows no rights
+		}
+		this.touch();
+		this.#follow();
+	}
+
+	// #look begins anew when this page may see other things than before.
+	async #look() {
+		const before = this.self;
+		if (this.link.state.phase !== "open" || document.hidden || !before || before.open) return;
+		const self = await this.call("whoami");
+		if (this.self === before && self.rights !== before.rights) this.#anew();
+	}
+
+	#anew() {
+		this.#clear();
+		this.link.again("what this login may do has changed");
+	}
+
+	// #begin has a session take the place of a password. Just after something was revoked, the hub begins none.
+	async #begin(secret, tries = 4) {
+		try {
+			const session = await this.call("begin_session");
+			if (this.link.secret !== secret) return;
+			this.link.secret = session;
+			keep(session.token, this.long);
+		} catch (err) {
+			if (err instanceof Refused && tries > 0) setTimeout(() => this.link.secret === secret && this.#begin(secret, tries - 1), 3000);
+		}
 	}
 
 	// #follow has the hub tell the page everything while it is seen, and nothing while it is hidden.
@@ -118,16 +192,17 @@ export class Hub {
 			} else if (!this.listening) {
 				this.listening = -1; // soon
 				const p = {sender: null, event: null, policy: "latest"};
-				const at = (answer) => { this.listening = answer.listener_id; };
+				const at = (answer) => { this.listening = answer.listener_id, this.turn++; };
 				try {
 					await this.call("add_listener", {...p, last: true}, undefined, at);
 					this.journal = true;
 				} catch (err) {
-					if (!(err instanceof Refused)) throw err;
+					if (!(err instanceof Refused) || err.status === denied) throw err;
 					this.journal = null; // no journal, so no last values
 					await this.call("add_listener", p, undefined, at);
 				}
 				await this.list();
+				this.trouble = "";
 				if (document.hidden) this.#follow();
 			}
 		} catch (err) {
@@ -279,6 +354,10 @@ export class Hub {
 
 	#gap(name, data, t) {
 		const loss = {sender: name, count: data.count, first: Date.parse(data.first), last: Date.parse(data.last), event: data.event, cause: data.cause || "", time: t};
+		if (loss.cause === "revoked" || loss.cause === "denied") { // what is shown may not be seen any more
+			this.#anew();
+			return;
+		}
 		if (loss.cause === "slow") { // on the way to this page alone
 			this.skipped += data.count || 0;
 			this.skips.push(loss);

@@ -14,13 +14,18 @@ export class Refused extends Error {
 	}
 }
 
+// denied is the status of what is not allowed.
+export const denied = -7;
+
 // A Lost is the error of calls whose connection was lost. What they asked for may have been done.
 export class Lost extends Error {}
 
 export class Link {
 	// onState is told of each change of state; onSignal of each signal, as {listener, sender, event, data, time, seq, ...}.
-	constructor(address, onState, onSignal) {
+	// secret is what is said to prove who is there, or null.
+	constructor(address, secret, onState, onSignal) {
 		this.address = address;
+		this.secret = secret;
 		this.onState = onState;
 		this.onSignal = onSignal;
 		this.state = {phase: "connecting", since: Date.now(), tries: 0};
@@ -54,13 +59,19 @@ export class Link {
 		this.socket = socket;
 		this.timer = setTimeout(() => this.#fail(socket, "the hub does not answer"), helloTimeout);
 		socket.onopen = () => {
-			this.call("hello", {protocol: 1, name: "page", window: 256, signals: signalsAtOnce}).then((hello) => {
+			this.call("hello", {protocol: 1, name: "page", window: 256, signals: signalsAtOnce, ...this.secret}).then((hello) => {
 				clearTimeout(this.timer);
 				this.#become("open", {since: Date.now(), tries: 0, hello, why: ""});
-			}, (err) => this.#fail(socket, err.message));
+			}, (err) => err instanceof Refused && err.status === denied ? this.leave(err.message) : this.#fail(socket, err.message));
 		};
 		socket.onmessage = (m) => this.socket === socket && this.#receive(m.data);
 		socket.onclose = (c) => this.#fail(socket, c.reason || "the connection to the hub is lost");
+	}
+
+	// again connects anew.
+	again(why) {
+		this.#fail(this.socket, why);
+		this.connect();
 	}
 
 	#fail(socket, why) {
@@ -71,15 +82,32 @@ export class Link {
 		this.#lost(why);
 	}
 
-	#lost(why) {
+	// leave ends the connection until somebody has logged in. why is what the hub says.
+	leave(why) {
+		const socket = this.socket, said = Boolean(this.secret) && why !== "";
+		this.socket = this.secret = null;
+		if (socket) {
+			socket.onclose = socket.onmessage = null;
+			socket.close();
+		}
+		this.#end(why);
 		clearTimeout(this.timer);
+		this.#become("denied", {why, said, tries: 0});
+	}
+
+	#end(why) {
 		const calls = [...this.calls.values()];
 		this.calls.clear();
+		for (const c of calls) c.fail(new Lost(why));
+	}
+
+	#lost(why) {
+		clearTimeout(this.timer);
 		const lostNow = this.state.phase === "open";
 		const pause = Math.min(firstPause * 2 ** Math.max(this.state.tries - 1, 0), longestPause) * (0.8 + Math.random() * 0.4);
 		this.timer = setTimeout(this.connect, pause);
 		this.#become("waiting", {why, nextTry: Date.now() + pause, ...(lostNow && {since: Date.now()})});
-		for (const c of calls) c.fail(new Lost(why));
+		this.#end(why);
 	}
 
 	// #probe asks something of a hub that has long been silent: a browser does not notice that the machine behind it has vanished.

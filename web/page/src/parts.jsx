@@ -29,7 +29,7 @@ export function useTick(key, every = 1) {
 }
 
 // usePolled asks again and again while the page is seen: {value, error, at}.
-export function usePolled(hub, ask, every) {
+export function usePolled(hub, ask, every, turn) {
 	const [state, set] = useState({});
 	useEffect(() => {
 		let timer, ended = false;
@@ -49,7 +49,7 @@ export function usePolled(hub, ask, every) {
 			ended = true;
 			clearTimeout(timer);
 		};
-	}, []);
+	}, [turn]);
 	return state;
 }
 

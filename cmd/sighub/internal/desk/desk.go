@@ -32,6 +32,16 @@ func (d *Desk) Apply(o *hub.ServerOptions) {
 	}
 }
 
+// expel disconnects the clients of an identity, and has who asks over HTTP log in again.
+func (d *Desk) expel(identity string) {
+	for _, c := range d.Carriers {
+		if c, ok := c.(interface{ Expel(identity string) }); ok {
+			c.Expel(identity)
+		}
+	}
+	d.Router.Expel(identity)
+}
+
 // caller returns who calls a method, for the audit.
 func caller(ctx context.Context) access.Actor {
 	info, identity, _ := hub.Caller(ctx)
@@ -39,16 +49,6 @@ func caller(ctx context.Context) access.Actor {
 		return access.Actor{Who: identity, From: access.Describe(identity)} // the uid, as for logins
 	}
 	return access.Actor{Who: identity, From: guard.Place(info.Addr)}
-}
-
-// expel ends the connections of an identity of which something was revoked.
-func (d *Desk) expel(identity string) {
-	for _, c := range d.Carriers { // first, so that who asks over HTTP and is let in from here on has something else
-		if r, ok := c.(interface{ Revoked() }); ok {
-			r.Revoked()
-		}
-	}
-	d.Router.Expel(identity)
 }
 
 func (d *Desk) hubKey() (hash [32]byte) {

@@ -8,6 +8,8 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
+	"sighub/hub/verb"
+	"sighub/internal/guard"
 	"sighub/journal"
 	"sighub/web"
 	"sighub/web/metrics"
@@ -20,6 +22,7 @@ type Options struct {
 	Budget     *carrier.Budget
 	MaxMessage int // bytes
 	Logger     *slog.Logger
+	Guard      *guard.Guard // nil: the hub has no rules
 }
 
 // A Site is what the hub says over HTTP.
@@ -33,6 +36,9 @@ func New(o Options) *Site {
 	s := &Site{numbers: metrics.Hub{Version: o.Version, Started: time.Now(), Budget: o.Budget}}
 	s.Site = web.New(web.Options{
 		Page: page.New(), Version: o.Version, Budget: o.Budget, MaxMessage: o.MaxMessage, Logger: o.Logger,
+		MayMetrics: func(identity string) bool {
+			return o.Guard == nil || o.Guard.Control().Policy().MayAll(identity, verb.Listen)
+		},
 		Metrics: s.numbers.Write, Alive: s.alive, Ready: s.ready,
 	})
 	return s

@@ -46,7 +46,7 @@ export function Device({hub, args: [key, senderName, event]}) {
 		{topics.map((t) => <Panel key={t.sender.name + "\n" + t.event} hub={hub} device={device} topic={t} win={win} zoom={zoom} tall={Boolean(only && event)} />)}
 		{topics.length === 0 && <p class="muted">It has no events.</p>}
 		<LinkOf hub={hub} device={device} />
-		<Requests hub={hub} senders={only ? [only] : device.senders} />
+		{hub.may("request") && <Requests hub={hub} senders={only ? [only] : device.senders} />}
 		<Losses senders={only ? [only] : device.senders} />
 	</>;
 }
@@ -80,14 +80,13 @@ function Curve({hub, topic, win, zoom, height}) {
 // useMarks returns when a sender was away and what it lost, as the journal and this page know it.
 function useMarks(hub, sender, win) {
 	const [old, setOld] = useState([]);
-	const open = hub.link.state.phase === "open";
 	useEffect(() => {
-		if (!open || hub.journal === null) return;
+		if (!hub.turn || hub.journal === null) return;
 		let stopped = false;
 		const from = win.to === Infinity ? now() - win.span : win.from;
 		past(hub, sender.name, from, win.to, () => stopped).then((list) => !stopped && setOld(list), () => {});
 		return () => { stopped = true; };
-	}, [hub, sender, win.from, win.to, win.span, open, sender.since, sender.losses.length]);
+	}, [hub, sender, win.from, win.to, win.span, hub.turn, sender.since, sender.losses.length]);
 	return useMemo(() => {
 		const list = [...old];
 		if (!sender.connected && sender.since && !old.some((m) => m.kind === "away" && m.to === Infinity)) {
@@ -129,7 +128,7 @@ function Entries({hub, topic, win}) {
 
 // LinkOf shows the serial line of a device.
 function LinkOf({hub, device}) {
-	const {value: ports} = usePolled(hub, () => hub.call("list_ports"), 2000);
+	const {value: ports} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_ports") : [], 2000);
 	const uid = device.client && device.client.uid;
 	const port = (ports || []).find((p) => p.device && uid && p.device.uid === uid);
 	return port ? <section class="panel"><header><h2>Its line</h2></header><Line hub={hub} port={port} /></section> : null;

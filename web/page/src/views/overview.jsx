@@ -52,10 +52,11 @@ function Row({device, topic, seen}) {
 	const s = topic.sender;
 	const key = () => seen.current ? `${topic.version} ${topic.time ? age(now() - topic.time) : ""} ${s.connected}` : null;
 	useTick(() => key() ?? "");
+	const wide = typeof topic.data === "string" || typeof topic.data === "object"; // nothing to draw
 	return <tr class={s.connected ? "" : "away"}>
 		<th scope="row"><a href={route("device", device.key, s.name, topic.event)}><Name most={40}>{shortName(device, s)}</Name> <span class="event"><Name most={40}>{topic.event}</Name></span></a></th>
-		<td class="sparkcell"><Spark list={topic.spark} /></td>
-		<td class="valuecell"><Value topic={topic} /></td>
+		{!wide && <td class="sparkcell"><Spark list={topic.spark} /></td>}
+		<td class="valuecell" colSpan={wide ? 2 : 1}><Value topic={topic} /></td>
 		<td class="age">{topic.time ? age(now() - topic.time) : "–"}{topic.lateBy > 0 && <span class="late" title={`it arrived ${age(topic.lateBy)} after it was measured`}> late</span>}</td>
 	</tr>;
 }
@@ -107,7 +108,7 @@ export function Overview({hub}) {
 
 // Nothing says what to do when nothing is there.
 function Nothing({hub}) {
-	const {value: ports} = usePolled(hub, () => hub.call("list_ports"), 3000);
+	const {value: ports} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_ports") : null, 3000);
 	return <Empty title="Nothing is here yet">
 		<p>Plug in a board that runs sighub's firmware: it is found by itself. Without a board, let one be simulated on the hub's machine, and start the hub with the port that is printed:</p>
 		<Command>sighub simulate --pty</Command>
