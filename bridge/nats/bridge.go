@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,8 @@ type Bridge struct {
 	o       Options
 	feed    *bridge.Feed // nil: nothing goes up
 	journal string       // its name
+	boot    string       // of this run
+	ending  atomic.Bool  // the hub stops
 	far     far
 }
 
@@ -31,7 +34,7 @@ func New(o Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bridge{o: o, State: bridge.NewState(o.Name, "nats", where(o.URL))}
+	b := &Bridge{o: o, boot: newBoot(), State: bridge.NewState(o.Name, "nats", where(o.URL))}
 	b.far.init(b)
 	return b, nil
 }
@@ -62,7 +65,9 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	if b.feed != nil {
 		defer b.feed.Close() //nolint:errcheck // nothing was written
 	}
-	b.far.begin(h)
+	var others sync.WaitGroup
+	others.Go(func() { b.far.run(ctx, h) })
+	defer context.AfterFunc(ctx, func() { b.ending.Store(true) })()
 	pause := carrier.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
 	for ctx.Err() == nil {
 		err := b.session(ctx, pause.Reset)
@@ -71,9 +76,9 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 			break
 		}
 		b.failed(err)
-		_ = b.far.wait(ctx, pause.Next()) // the loop looks at ctx
+		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
-	b.far.end(carrier.ErrShutdown)
+	others.Wait()
 	h.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil
 }
@@ -119,7 +124,11 @@ func (b *Bridge) session(ctx context.Context, connected func()) error {
 		}
 		part(func(ctx context.Context) error { return b.goUp(ctx, conn, st, b.feed) })
 	}
+	b.far.conn.Store(conn)
+	defer b.far.conn.Store(nil)
 	part(func(ctx context.Context) error { return b.beat(ctx, conn) })
+	part(func(ctx context.Context) error { return b.answerAsks(ctx, conn) })
+	part(func(ctx context.Context) error { return b.goDown(ctx, st) })
 	<-ctx.Done()
 	parts.Wait()
 	return context.Cause(ctx)
