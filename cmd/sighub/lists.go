@@ -16,7 +16,7 @@ type sendersCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*sendersCommand) Help() string {
 	return `The state of a sender is connected, or awaited: it is not connected, but somebody listens to it.
 Names that look alike are told below the table.
@@ -116,7 +116,7 @@ type cursorsCommand struct {
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*cursorsCommand) Help() string {
 	return `A cursor is a name under which the hub remembers how far a listener has come: see ` + "`sighub listen --cursor`" + `. BEHIND counts the
 events after that, of all senders. A cursor keeps nothing from being removed when it is too old: its listener is then told what it

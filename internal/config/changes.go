@@ -15,6 +15,7 @@ func (c *Config) Changes(other *Config) (keys []string) {
 		{"thresholds", c.Sensing.Thresholds, other.Sensing.Thresholds},
 		{"state", c.State, other.State},
 		{"tls", c.TLS, other.TLS},
+		{"http", c.HTTP, other.HTTP},
 		{"access", c.Access, other.Access},
 		{"journal", c.Journal, other.Journal},
 		{"limits", c.Limits, other.Limits},
