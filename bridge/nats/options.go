@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/hub"
 	"sighub/journal"
 )
 
-// Options are those of a Bridge. Zero values are defaults, but for URL, Hub, Router and Journal.
+// Options are those of a Bridge. Zero values are defaults, but for URL, Hub and Journal.
 type Options struct {
 	// URL is where the server is: nats://host:4222, tls://host:4222, or several of them, joined by commas.
 	URL string
@@ -33,9 +32,6 @@ type Options struct {
 
 	// Takes says which events go up. Nil: all that the journal keeps.
 	Takes func(sender, event string) bool
-	// First says which senders go first when many events wait. Their events overtake those of others; the order of each sender's own
-	// events stays. Nil: none.
-	First func(sender string) bool
 	// Rate is how many events a second go up at the most; 0: as many as there are.
 	Rate float64
 	// Quiet has no events go up.
@@ -56,7 +52,6 @@ type Options struct {
 	// Timeout is how long the server may take to answer: 5 s by default.
 	Timeout time.Duration
 
-	Router  *hub.ServerRouter
 	Journal *journal.Journal // the hub's; nil: no events go up
 	Start   journal.Start    // of a new cursor
 	Logger  *slog.Logger

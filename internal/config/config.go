@@ -27,6 +27,7 @@ type Config struct {
 	Log    Log
 
 	Journal Journal
+	Bridges Bridges `json:",omitzero"`
 
 	Sensing Sensing
 
