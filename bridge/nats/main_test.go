@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	serverProgram.dir = dir
+	if arguments := os.Getenv(childVariable); arguments != "" {
+		child(arguments)
+	}
 	code := m.Run()
 	if err := errors.Join(goleak.Find(), os.RemoveAll(dir)); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,6 +71,7 @@ type broker struct {
 	port   int
 	folder string
 	more   string // of its configuration
+	limit  string // of JetStream
 	run    *exec.Cmd
 }
 
@@ -89,7 +93,7 @@ func (b *broker) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.port
 func (b *broker) start() {
 	b.t.Helper()
 	config := filepath.Join(b.folder, "server.conf")
-	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), filepath.Join(b.folder, "log"), b.more)
+	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
@@ -246,7 +250,7 @@ func (b *broker) read(filter string) (list []message) {
 		b.t.Fatal(err)
 	}
 	for left := c.CachedInfo().NumPending; left > 0; {
-		some, err := c.Fetch(500)
+		some, err := c.Fetch(int(min(left, 500)))
 		if err != nil {
 			b.t.Fatal(err)
 		}
