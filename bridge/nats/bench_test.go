@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,12 +39,26 @@ func BenchmarkUp(b *testing.B) {
 			}
 			server.start()
 			until(b, "the bridge is connected", func() bool { return h.bridge.Status().Sent > 0 })
-			before, begun := h.bridge.Status().Sent, time.Now()
+			before, begun, used := h.bridge.Status().Sent, time.Now(), processorTime(b)
 			b.ResetTimer()
 			for h.bridge.Status().Lag > 0 {
 				time.Sleep(time.Millisecond)
 			}
-			b.ReportMetric(float64(h.bridge.Status().Sent-before)/time.Since(begun).Seconds(), "events/s")
+			n := float64(h.bridge.Status().Sent - before)
+			b.ReportMetric(n/time.Since(begun).Seconds(), "events/s")
+			b.ReportMetric(float64(processorTime(b)-used)/n, "hub-cpu-ns/event")
+			server.kill()
+			b.ReportMetric(float64(server.used)/n, "server-cpu-ns/event")
 		})
 	}
+}
+
+// processorTime returns how much time of processors this process has used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }

@@ -73,6 +73,7 @@ type broker struct {
 	more   string // of its configuration
 	limit  string // of JetStream
 	run    *exec.Cmd
+	used   time.Duration // of processors, by the run that was killed last
 }
 
 func newBroker(t testing.TB, more string) *broker {
@@ -119,6 +120,7 @@ func (b *broker) kill() {
 	}
 	_ = b.run.Process.Kill()
 	_ = b.run.Wait()
+	b.used = b.run.ProcessState.UserTime() + b.run.ProcessState.SystemTime()
 	b.run = nil
 }
 
@@ -153,7 +155,18 @@ func logger() *slog.Logger {
 
 func openHouse(t testing.TB, dir string, o nats.Options) *house {
 	t.Helper()
-	j, err := journal.Open(dir, journal.Options{Logger: logger()})
+	return openHouseWith(t, dir, o, journal.Options{Logger: logger()})
+}
+
+// openSmallHouse has little on disk, so that there can be many.
+func openSmallHouse(t testing.TB, dir string, o nats.Options) *house {
+	t.Helper()
+	return openHouseWith(t, dir, o, journal.Options{Logger: logger(), Size: 4 << 20, Segment: 256 << 10})
+}
+
+func openHouseWith(t testing.TB, dir string, o nats.Options, options journal.Options) *house {
+	t.Helper()
+	j, err := journal.Open(dir, options)
 	if err != nil {
 		t.Fatal(err)
 	}
