@@ -217,6 +217,10 @@ func (f *far) takeOne(h *farHub, t *told) {
 	}
 	switch t.event {
 	case hub.Connect, hub.Disconnect:
+		if s.at == t.number && s.registered == s.connected { // it was learned before
+			f.track.finish(t.entry)
+			return
+		}
 		f.flush(h)
 		if s.at <= t.number || s.at == 0 { // else the latest is known already, and this one was before
 			s.at, s.connected = t.number, t.event == hub.Connect
