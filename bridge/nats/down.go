@@ -47,7 +47,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	}
 	if missed > 0 {
 		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
-		if err := f.do(ctx, func() { f.missed(missed) }); err != nil {
+		if err := f.do(ctx, func() { f.missed() }); err != nil {
 			return err
 		}
 	}
@@ -275,7 +275,7 @@ func (f *far) gapOfAll(h *farHub, t *told) {
 }
 
 // missed tells the listeners of all senders that are there that the stream has messages no more.
-func (f *far) missed(count uint64) {
+func (f *far) missed() {
 	now := time.Now().UTC()
 	data, err := carrier.ValueOf(hub.Loss{First: now, Last: now, Cause: "journal"}).AppendTo(nil, carrier.JSON)
 	if err != nil {
