@@ -83,6 +83,7 @@ func complete(t *testing.T, list []message, senders int, n int) {
 // TestServerKilled: the server is killed again and again while events go up. Each is in the stream once.
 func TestServerKilled(t *testing.T) {
 	b := newBroker(t, "")
+	b.forgetful()
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
 	const senders, rounds, each = 3, 6, 2000
 	var all []*hub.Sender
