@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -158,13 +159,12 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 ) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stored := false
+	var stored atomic.Bool // the last answers may come while this ends
 	p, err := newPublisher(conn, func(upTo hub.Position, n int) {
-		stored = stored || n > 0
 		f.Acknowledge(upTo)
 		b.State.Sent(n)
-		if n > 0 {
-			b.State.Connected()
+		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
+			b.State.Connected() // what was wrong with the stream is over
 		}
 	}, cancel)
 	if err != nil {
@@ -194,7 +194,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		err = context.Cause(ctx)
 	}
-	return stored, p.untouched(), err
+	return stored.Load(), p.untouched(), err
 }
 
 // longest returns how many bytes a message may have, with its headers.
