@@ -72,6 +72,7 @@ func newProgram() *commandline.Command {
 				newCommand("export", "Print the events of a journal, oldest first.", new(journalExportCommand)),
 			}},
 			newCommand("ports", "List the hub's serial ports and the devices on them.", new(portsCommand)),
+			newCommand("bridges", "List where events go beside the hub's clients, and how far they have come.", new(bridgesCommand)),
 			newCommand("try", "Show what a format makes of what a device prints on a serial port.", new(tryCommand)),
 			newCommand("sensors", "List the drivers for sensors of the gateway itself, or look for such sensors.", new(sensorsCommand)),
 			newCommand("simulate", "Be a simulated device on a serial line.", new(simulateCommand)),

@@ -19,6 +19,7 @@ import (
 	"sighub/cmd/sighub/internal/desk"
 	"sighub/cmd/sighub/internal/lean"
 	"sighub/cmd/sighub/internal/linepast"
+	"sighub/cmd/sighub/internal/onward"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/hub/verb"
@@ -39,6 +40,7 @@ type runCommand struct {
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	Access  string   `placeholder:"FILE" help:"The file that says who may do what. Replaces the one of the configuration. Default: everybody may do everything who reaches the hub, so it listens on this machine only."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
+	Join    string   `placeholder:"ADDR" help:"A NATS server with JetStream, as nats://host:4222, where the hub takes part in a stream of many hubs: see docs/many-hubs.md. It may be followed by ? and keys of the configuration file, joined by &: hub, hear, send, may, stream, creds, nkey, token, ca, from. Replaces bridges.nats of the file."`
 	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
 
@@ -115,11 +117,19 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
+	bridges, err := onward.Open(cfg, kept.Journal, log)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
 	past := linepast.New(ports.Ports)
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
-	router = newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports, past, cfg.Sensing.Thresholds))))
-	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
-	carriers = append(carriers, pages)
+	asked := certificateMethod(certificate, kept.methods(portMethods(ports, past, cfg.Sensing.Thresholds)))
+	router = newRouter(cfg, budget, log, kept, doors, owner, bridges.Methods(asked))
+	if err := bridges.Attach(router); err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports, Bridges: bridges.Statuses})
+	carriers = append(append(carriers, pages), bridges.Carriers()...)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -203,7 +213,7 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 		cfg.Access.Rules = c.Access
 	}
 	cfg.SetJournal(c.Journal)
-	if err := errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors)); err != nil {
+	if err := errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors), cfg.Join(c.Join)); err != nil {
 		return nil, err
 	}
 	return cfg, cfg.CheckExposed()

@@ -18,6 +18,7 @@ func (c *Config) Changes(other *Config) (keys []string) {
 		{"http", c.HTTP, other.HTTP},
 		{"access", c.Access, other.Access},
 		{"journal", c.Journal, other.Journal},
+		{"bridges", c.Bridges, other.Bridges},
 		{"limits", c.Limits, other.Limits},
 		{"log.level", c.Log.Level, other.Log.Level},
 		{"log.format", c.Log.Format, other.Log.Format},

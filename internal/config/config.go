@@ -28,6 +28,7 @@ type Config struct {
 	Log    Log
 
 	Journal Journal
+	Bridges Bridges `json:",omitzero"`
 
 	Sensing Sensing
 

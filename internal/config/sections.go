@@ -29,6 +29,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 		yamlfile.Key("http", func(n ast.Node) { d.http(n, &c.HTTP) }),
 		yamlfile.Key("access", func(n ast.Node) { d.access(n, &c.Access) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
+		yamlfile.Key("bridges", func(n ast.Node) { d.bridges(n, &c.Bridges) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
 		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
 	)...)
