@@ -310,6 +310,51 @@ func (r *ClientRouter) Acknowledge(ctx context.Context, cursor string, at Positi
 	return err
 }
 
+// An OwnCursor is a cursor of the program that runs the hub, which reads the journal itself: for events that go elsewhere and are
+// acknowledged there, later than they are read. Its methods may be called from any goroutine.
+type OwnCursor struct{ *past.Cursor }
+
+// TakeCursor gives a cursor to a part of the program, which a client's listener then cannot have. A cursor that is new is where start
+// is. owner says who has it, for people to read. Release gives it back.
+func (s *ServerRouter) TakeCursor(name, owner string, start journal.Start) (*OwnCursor, error) {
+	k := s.journal
+	if k == nil {
+		return nil, ErrNoJournal
+	}
+	if err := checkName("cursor", name); err != nil {
+		return nil, err
+	}
+	r := k.Read(journal.Query{Start: start})
+	at := k.before(r.Position().Sequence)
+	if err := r.Close(); err != nil {
+		return nil, err
+	}
+	c, _, _, err := k.cursors.Take(name, ownOwner(owner), at)
+	if err != nil {
+		return nil, err
+	}
+	return &OwnCursor{c}, nil
+}
+
+// At returns the position of the last event that was acknowledged.
+func (c *OwnCursor) At() Position { return Position(c.Cursor.At()) }
+
+// Move acknowledges the events up to a position, of which there are so many. It is on disk a little later: what was moved over last may
+// be read again after a loss of power.
+func (c *OwnCursor) Move(to Position, events int) { c.Cursor.Move(journal.Position(to), events) }
+
+// An ownOwner is a part of the program that has a cursor.
+type ownOwner string
+
+// Gone implements past.Owner.
+func (ownOwner) Gone() bool { return false }
+
+// Left implements past.Owner.
+func (ownOwner) Left() bool { return false }
+
+// String implements past.Owner.
+func (o ownOwner) String() string { return string(o) }
+
 // A HistoryQuery says what of the past is asked for. Times are RFC 3339 texts or ages such as "2h" or "7d".
 type HistoryQuery struct {
 	Sender string

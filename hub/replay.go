@@ -315,6 +315,15 @@ func (r *replay) data(e *journal.Entry) carrier.Value {
 	return valueOf(e)
 }
 
+// EventOf returns what an entry of a journal tells: an event, whose data is the entry's own; or a [Gap] without a sender, of events
+// that are not there. They happened after the one in front of the entry, whose time is before, and before now.
+func EventOf(e *journal.Entry, before, now time.Time) Event {
+	if e.Lost > 0 || e.Back > 0 {
+		return gapOf("", e, before, now)
+	}
+	return eventOf(e)
+}
+
 // eventOf returns an event of the journal, whose data is not the event's own.
 func eventOf(e *journal.Entry) Event {
 	ev := Event{

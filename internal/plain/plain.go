@@ -5,7 +5,7 @@ import "strings"
 
 // packages are those whose errors begin with their names; a test keeps the list complete.
 var packages = []string{
-	"access", "carrier", "cbor", "device", "drivers", "fault", "hub", "identities", "journal", "json", "kernel", "keys", "listen", "local",
+	"access", "bridge", "carrier", "cbor", "device", "drivers", "fault", "hub", "identities", "journal", "json", "kernel", "keys", "listen", "local",
 	"pairing", "pins", "port", "rollup", "sensors", "serial", "simulated", "steady", "tcp", "threshold",
 }
 
