@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -271,6 +270,3 @@ func words(name string) string {
 
 // leastExpire is for how long a state counts at least: the way to the broker may be slow for a moment.
 const leastExpire = 10 * time.Second
-
-// sortedKeys returns the keys of a map in their order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
