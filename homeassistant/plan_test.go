@@ -298,7 +298,7 @@ func TestEntities(t *testing.T) {
 // TestNames: no name of a stranger makes an announcement that is refused, or takes another's place.
 func TestNames(t *testing.T) {
 	names := []string{"a", "A", "a_b", "a-b", "a b", "a/b", "+", "#", "#alarm", "%2F", "_state", "$SYS", "ä", "日本", "\"", "{{ 1 }}", "--", "-2d", "a--b",
-		strings.Repeat("x", 255), strings.Repeat("/", 255), "_request"}
+		strings.Repeat("x", 255), strings.Repeat("/", 255), "_request", "a/_b"}
 	var d Device
 	d.UID = "10/ä--"
 	for _, name := range names {
@@ -324,25 +324,26 @@ func TestNames(t *testing.T) {
 // TestTopics: names come back, and no two have one topic.
 func TestTopics(t *testing.T) {
 	p := Topics{Prefix: "x/"}
-	for _, name := range []string{"a", "a/b", "%", "%2F", "#", "+a+", "_state", "_", "$SYS", "a_$", "日本"} {
-		if back, ok := Name(Level(name)); !ok || back != name {
-			t.Errorf("%q is %q, and then %q", name, Level(name), back)
-		}
-		if strings.ContainsAny(Level(name), "/+#") {
-			t.Errorf("%q is %q", name, Level(name))
-		}
-		if s, r, ok := p.ParseRequest(p.Request(name, name)); !ok || s != name || r != name {
-			t.Errorf("%q: %q, %q, %t", name, s, r, ok)
-		}
-	}
-	for _, level := range []string{"", "%", "%2", "%2f", "%41", "_state", "$a", "a/b", "+"} {
-		if name, ok := Name(level); ok {
-			t.Errorf("level %q is the name %q", level, name)
+	had := make(map[string]bool)
+	names := []string{"a", "a/b", "a/_b", "%", "%2F", "#", "+a+", "_state", "_request", "_", "$SYS", "a_$", "a/", "/a", "日本", "a/b/c/d"}
+	for _, sender := range names {
+		for _, name := range names {
+			topic := p.Event(sender, name)
+			if had[topic] || strings.ContainsAny(topic, "+#") || strings.Contains(strings.TrimPrefix(topic, "x/"), "/_") {
+				t.Errorf("%q of %q is %q", name, sender, topic)
+			}
+			had[topic] = true
+			if s, r, ok := p.ParseRequest(p.Request(sender, name)); !ok || s != sender || r != name {
+				t.Errorf("%q: %q, %q, %t", p.Request(sender, name), s, r, ok)
+			}
 		}
 	}
-	for _, topic := range []string{"", "x/", "x/a/b", "x/a/_request", "x/a/_request/", "a/_request/b", "x/a/_request/b/c", "x/a/_state/b", "x//_request/b"} {
-		if _, _, ok := p.ParseRequest(topic); ok {
-			t.Errorf("%q is a request", topic)
+	for _, topic := range []string{
+		"", "x/", "x/a/b", "x/a/_request", "x/a/_request/", "a/_request/b", "x/a/_request/b/c", "x/a/_state/b", "x//_request/b/", "x/_request/b",
+		"x/a/_request/%", "x/a/_request/%2", "x/a/_request/%2f", "x/a/_request/%41", "x/_a/_request/b", "x/a/_request/+", "x/#/_request/b",
+	} {
+		if s, r, ok := p.ParseRequest(topic); ok {
+			t.Errorf("%q is the request %q of %q", topic, r, s)
 		}
 	}
 }

@@ -221,5 +221,5 @@ func text(c object, key string) string {
 
 // goodTopic reports whether something can be published to a topic. To subscribe, neither needs wildcards.
 func goodTopic(topic string, _ bool) bool {
-	return topic != "" && len(topic) < 65536 && !strings.ContainsAny(topic, "+#\x00") && !strings.HasPrefix(topic, "$")
+	return topic != "" && len(topic) < 65536 && !strings.ContainsAny(topic, "+#\x00") && !strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "_")
 }

@@ -9,95 +9,93 @@ import "strings"
 //	<prefix><sender>/<event>            the latest data of an event, in JSON
 //	<prefix><sender>/_request/<name>    whatever is published there is sent as a request, with the payload as its parameters, in JSON
 //
-// Names are written by [Level].
+// A sender whose name has slashes takes as many levels. What a name has that a topic cannot say is escaped, as % and two hexadecimal
+// digits: %, + and # anywhere, / in an event or a request, _ where a level begins, and $ where a topic does.
 type Topics struct {
 	// Prefix is in front of all topics. If it is not empty, it ends with a slash.
 	Prefix string
 }
 
+// The words that stand where a name could be.
+const (
+	stateWord   = "_state"
+	requestWord = "_request"
+)
+
+// maxLevels is how many levels the name of a sender may have whose requests are heard.
+const maxLevels = 8
+
 // Hub returns the topic that says whether the hub is there.
-func (t Topics) Hub() string { return t.Prefix + stateLevel }
+func (t Topics) Hub() string { return t.Prefix + stateWord }
 
 // State returns the topic that says whether a sender is connected.
-func (t Topics) State(sender string) string { return t.Prefix + Level(sender) + "/" + stateLevel }
+func (t Topics) State(sender string) string { return t.sender(sender) + stateWord }
 
 // Event returns the topic of an event's latest data.
-func (t Topics) Event(sender, event string) string {
-	return t.Prefix + Level(sender) + "/" + Level(event)
-}
+func (t Topics) Event(sender, event string) string { return t.sender(sender) + Level(event) }
 
 // Request returns the topic of a request.
 func (t Topics) Request(sender, name string) string {
-	return t.Prefix + Level(sender) + "/" + requestLevel + "/" + Level(name)
+	return t.sender(sender) + requestWord + "/" + Level(name)
 }
 
-// Requests returns the filter of all requests.
-func (t Topics) Requests() string { return t.Prefix + "+/" + requestLevel + "/+" }
+func (t Topics) sender(name string) string { return t.Prefix + Path(name) + "/" }
+
+// Requests returns the filters of all requests.
+func (t Topics) Requests() (list []string) {
+	for n := range maxLevels {
+		list = append(list, t.Prefix+strings.Repeat("+/", n+1)+requestWord+"/+")
+	}
+	return list
+}
 
 // ParseRequest returns whose request is sent to a topic.
 func (t Topics) ParseRequest(topic string) (sender, name string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, t.Prefix)
-	levels := strings.Split(rest, "/")
-	if !ok || len(levels) != 3 || levels[1] != requestLevel {
+	i := strings.LastIndex(rest, "/"+requestWord+"/")
+	if !ok || i < 0 {
 		return "", "", false
 	}
-	sender, ok = Name(levels[0])
-	if !ok {
-		return "", "", false
-	}
-	name, ok = Name(levels[2])
-	return sender, name, ok
+	sender, name = unescape(rest[:i]), unescape(rest[i+len("/"+requestWord+"/"):])
+	return sender, name, sender != "" && name != "" && t.Request(sender, name) == topic
 }
 
-// The levels that are no names.
-const (
-	stateLevel   = "_state"
-	requestLevel = "_request"
-)
+// Path writes the name of a sender as the beginning of a topic.
+func Path(name string) string { return escape(name, false) }
 
-// Level writes a name as one level of a topic. The characters that mean something in topics, / + # and %, and a _ or $ at the
-// beginning are written as in URLs: a/b is a%2Fb.
-func Level(name string) string {
-	if name != "" && (name[0] == '_' || name[0] == '$') || strings.ContainsAny(name, "/+#%") {
-		var b strings.Builder
-		for i := range len(name) {
-			c := name[i]
-			if strings.IndexByte("/+#%", c) >= 0 || i == 0 && (c == '_' || c == '$') {
-				const digits = "0123456789ABCDEF"
-				b.WriteByte('%')
-				b.WriteByte(digits[c>>4])
-				b.WriteByte(digits[c&15])
-				continue
-			}
+// Level writes the name of an event or a request as one level of a topic.
+func Level(name string) string { return escape(name, true) }
+
+func escape(name string, level bool) string {
+	if !strings.ContainsAny(name, "%+#/_$") {
+		return name
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		begins := i == 0 || name[i-1] == '/' && !level
+		switch {
+		case c == '%', c == '+', c == '#', c == '/' && level, c == '_' && begins, c == '$' && i == 0 && !level:
+			const digits = "0123456789ABCDEF"
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		default:
 			b.WriteByte(c)
 		}
-		return b.String()
 	}
-	return name
+	return b.String()
 }
 
-// Name returns the name that a level stands for. It fails if no name is written in that way.
-func Name(level string) (string, bool) {
-	name := level
-	if strings.Contains(level, "%") {
-		var b strings.Builder
-		for i := 0; i < len(level); i++ {
-			c := level[i]
-			if c != '%' {
-				b.WriteByte(c)
-				continue
-			}
-			if i+2 >= len(level) {
-				return "", false
-			}
-			high, low := strings.IndexByte("0123456789ABCDEF", level[i+1]), strings.IndexByte("0123456789ABCDEF", level[i+2])
-			if high < 0 || low < 0 {
-				return "", false
-			}
-			b.WriteByte(byte(high<<4 | low))
-			i += 2
+// unescape returns what was escaped; something else if nothing was escaped to that.
+func unescape(text string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "%")
+		b.WriteString(before)
+		if !found || len(rest) < 2 {
+			return b.String()
 		}
-		name = b.String()
+		high, low := strings.IndexByte("0123456789ABCDEF", rest[0]), strings.IndexByte("0123456789ABCDEF", rest[1])
+		b.WriteByte(byte(high<<4 | low&15))
+		text = rest[2:]
 	}
-	return name, name != "" && Level(name) == level
 }
