@@ -70,8 +70,8 @@ type Broker interface {
 // maxGone is how many parts of a device that were removed are told in each of its announcements.
 const maxGone = 64
 
-// batch is how long a change waits for others, so that a device that registers is announced once.
-const batch = 500 * time.Millisecond
+// Batch is how long a change waits for others, so that a device that registers is announced once.
+const Batch = 500 * time.Millisecond
 
 // NewAnnouncer returns an Announcer that knows what one before it has left in the file.
 func NewAnnouncer(o AnnouncerOptions) (*Announcer, error) {
@@ -192,7 +192,7 @@ func knownOf(name string, events []string, units map[string]string, requests []*
 // Online notes that Home Assistant has started, so that it is told everything again.
 func (a *Announcer) Online() {
 	a.mu.Lock()
-	a.again = a.o.Now().Add(batch + rand.N(a.o.Jitter))
+	a.again = a.o.Now().Add(Batch + rand.N(a.o.Jitter))
 	a.mu.Unlock()
 	a.change()
 }
@@ -204,6 +204,13 @@ func (a *Announcer) Announced(sender, event string) bool {
 	defer a.mu.Unlock()
 	s := a.roster.senders[sender]
 	return s != nil && a.announced[sender] && (event == "" || s.event(event) != nil)
+}
+
+// Known returns the topics of all that may be announced.
+func (a *Announcer) Known() map[string]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.roster.topics(a.o.Plan.Topics)
 }
 
 // Senders returns whether each sender is connected that is announced.
@@ -276,7 +283,7 @@ func (a *Announcer) round(everything bool) *round {
 	}
 	r := &round{announce: make(map[string][]byte), next: make(map[string]*published), retained: a.roster.topics(a.o.Plan.Topics), wait: time.Hour}
 	if !next.IsZero() {
-		r.wait = max(next.Sub(now), batch)
+		r.wait = max(next.Sub(now), Batch)
 	}
 	for _, d := range a.roster.devices(a.o.Interval) {
 		ann := a.o.Plan.Announce(&d)
@@ -380,3 +387,9 @@ func hash(data []byte) string {
 	h.Write(data) //nolint:errcheck,gosec // it never fails
 	return strconv.FormatUint(h.Sum64(), 16)
 }
+
+// Status returns the topic on which Home Assistant says "online" when it has started.
+func (a *Announcer) Status() string { return a.o.Plan.Status() }
+
+// Announces reports whether something may be announced, since an Announcer before this one.
+func (a *Announcer) Announces() bool { return len(a.published) > 0 || len(a.retained) > 0 }

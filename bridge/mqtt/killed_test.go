@@ -1,0 +1,5 @@
+package mqtt
+
+const victimFolder = "SIGHUB_MQTT_VICTIM"
+
+func victim(string) {}
