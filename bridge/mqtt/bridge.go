@@ -12,6 +12,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/bridge"
@@ -37,6 +38,9 @@ type Bridge struct {
 
 	mu   lockrank.Mutex[lockrank.Leaf]
 	feed *bridge.Feed // nil: there is none
+
+	trail    *trail      // of the feed
+	unmarked atomic.Bool // the broker keeps no mark
 }
 
 // New returns a Bridge. The hub must serve [Bridge.Carrier] while it runs.
@@ -126,6 +130,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 			return err
 		}
 		defer feed.Close() //nolint:errcheck // nothing was written
+		if b.trail, err = b.openTrail(); err != nil {
+			return err
+		}
+		defer b.trail.cursor.Release()
 		b.mu.Lock()
 		b.feed = feed
 		b.mu.Unlock()
@@ -249,12 +257,10 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) error {
 	if b.newest != nil {
 		return b.sayNewest(ctx, c)
 	}
-	b.begin(b.feed, in.mark)
+	b.begin(b.feed, in.mark, in.isHere())
 	s := &stream{b: b, c: c, feed: b.feed, sent: b.feed.At()}
 	return s.run(ctx)
 }
-
-func (b *Bridge) markTopic() string { return b.o.Prefix + "_bridge/" + homeassistant.Level(b.o.Name) }
 
 // remedy returns what can be done about an error.
 func remedy(err error) string {

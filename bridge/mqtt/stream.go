@@ -2,10 +2,8 @@ package mqtt
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
-	"time"
 
 	"sighub/bridge"
 	"sighub/bridge/mqtt/internal/client"
@@ -21,7 +19,7 @@ type stream struct {
 
 	sending sync.Mutex // what is sent stays in its order; it is held while a message is written, so it is no lockrank.Mutex
 	sent    hub.Position
-	marked  hub.Position
+	marked  hub.Position // what the latest mark says
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	waiting []sentEvent // in the order in which they were sent
@@ -33,9 +31,6 @@ type sentEvent struct {
 	at    hub.Position
 	acked bool
 }
-
-// markEvery is how often the mark is moved at the broker, at most.
-const markEvery = time.Second
 
 // run passes events on until ctx is done or the connection ends. The feed is at the first of them.
 func (s *stream) run(ctx context.Context) error {
@@ -123,66 +118,6 @@ func (s *stream) acked(number uint64) {
 	if n > 0 {
 		s.feed.Acknowledge(at)
 	}
-}
-
-// A mark is what the broker keeps to say how far the events have come. It is published among them, so what the broker has of them is
-// never less, whatever it forgets.
-type mark struct {
-	Position hub.Position `json:"position"`
-}
-
-// mark moves the mark now and then, until ctx is done or the connection ends.
-func (s *stream) mark(ctx context.Context) error {
-	tick := time.NewTicker(markEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-s.c.Done():
-			return s.c.Err()
-		case <-ctx.Done():
-			return nil //nolint:nilerr // it is the end
-		}
-		if err := s.moveMark(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *stream) moveMark(ctx context.Context) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	if s.sent == s.marked {
-		return nil
-	}
-	at := s.sent
-	data, err := json.Marshal(mark{at})
-	if err != nil {
-		return err
-	}
-	err = s.c.Publish(ctx, &client.Message{Topic: s.b.markTopic(), Payload: data, Retain: true}, func(err error) {
-		if err != nil {
-			s.b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged", "error", err)
-		}
-	})
-	if err == nil {
-		s.marked = at
-		err = s.c.Flush()
-	}
-	return err
-}
-
-// begin has the feed begin where the broker has the events, if that is before what it has acknowledged: it was killed, and has forgotten
-// the rest.
-func (b *Bridge) begin(feed *bridge.Feed, kept []byte) {
-	var m mark
-	if len(kept) > 0 && json.Unmarshal(kept, &m) == nil && !m.Position.IsZero() && m.Position.Before(feed.At()) {
-		b.log.Warn("the broker has forgotten events that it had acknowledged: they are sent again", "bridge", b.o.Name, "from", m.Position.Sequence,
-			"to", feed.At().Sequence)
-		feed.RewindTo(m.Position)
-		return
-	}
-	feed.Rewind()
 }
 
 // refused reports whether the broker will never take an event, so that it is passed over. It counts it then, and logs it.

@@ -100,6 +100,7 @@ func TestCutLines(t *testing.T) {
 		}()
 		switch i % 3 {
 		case 0:
+			l.wait(fmt.Sprintf("sighub/light/lux %d", each*i+100), 1)
 			w.cut()
 		case 1:
 			w.standStill(true)
