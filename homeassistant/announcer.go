@@ -26,6 +26,8 @@ type AnnouncerOptions struct {
 	Own []string
 	// Takes says which events are announced. Nil: all.
 	Takes func(sender, event string) bool
+	// Silent has nothing announced: only the states of what there is are known, and cleared.
+	Silent bool
 	// Interval says how often an event comes at least; 0: that is not known. Nil: it is known of none.
 	Interval func(sender, event string) time.Duration
 	// Forget is after what time without a sender it is removed: 30 days by default.
@@ -285,7 +287,11 @@ func (a *Announcer) round(everything bool) *round {
 	if !next.IsZero() {
 		r.wait = max(next.Sub(now), Batch)
 	}
-	for _, d := range a.roster.devices(a.o.Interval) {
+	var devices []Device
+	if !a.o.Silent {
+		devices = a.roster.devices(a.o.Interval)
+	}
+	for _, d := range devices {
 		ann := a.o.Plan.Announce(&d)
 		before := a.published[ann.Topic]
 		gone := before.gone(ann.Components)
@@ -341,9 +347,12 @@ func (p *published) gone(now map[string]string) map[string]string {
 	return all
 }
 
-// Clear removes everything that was announced, and forgets it.
+// Clear removes everything that was announced, and forgets it. The state of the hub stays: the bridge goes on.
 func (a *Announcer) Clear(ctx context.Context, b Broker) error {
 	for _, topic := range append(sortedKeys(a.published), sortedKeys(a.retained)...) {
+		if topic == a.o.Plan.Topics.Hub() {
+			continue
+		}
 		if err := b.Retain(ctx, topic, nil); err != nil {
 			return fmt.Errorf("homeassistant: cannot clear %s: %w", topic, err)
 		}

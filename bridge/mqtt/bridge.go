@@ -83,7 +83,7 @@ func (b *Bridge) prepareNewest() error {
 	if b.o.HomeAssistant != nil {
 		o = *b.o.HomeAssistant
 	}
-	o.Plan.Topics, o.Takes = b.topics(), b.o.Takes
+	o.Plan.Topics, o.Takes, o.Silent = b.topics(), b.o.Takes, b.o.HomeAssistant == nil
 	o.Logger = b.log
 	a, err := homeassistant.NewAnnouncer(o)
 	if err != nil {

@@ -136,6 +136,7 @@ type house struct {
 	hub     *hub.ServerRouter
 	journal *journal.Journal
 	local   *local.Hub
+	more    []carrier.Carrier // that are served too
 	log     *testLog
 	stops   []func()
 }
@@ -159,7 +160,7 @@ func newHouse(t testing.TB, dir string) *house {
 func (h *house) serve(list ...*Bridge) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	carriers := []carrier.Carrier{h.local}
+	carriers := append([]carrier.Carrier{h.local}, h.more...)
 	for _, b := range list {
 		carriers = append(carriers, b.Carrier())
 	}

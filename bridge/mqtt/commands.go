@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/eclipse/paho.golang/packets"
-
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/carrier"
 )
@@ -58,7 +56,7 @@ func (b *Bridge) ask(ctx context.Context, c *client.Client, m *client.Message) {
 	payload, err := answer.AppendTo(nil, carrier.JSON)
 	if err == nil {
 		err = c.Say(ctx, &client.Message{
-			Topic: m.ResponseTopic, Payload: payload, CorrelationData: m.CorrelationData, User: []packets.User{{Key: "status", Value: status}},
+			Topic: m.ResponseTopic, Payload: payload, CorrelationData: m.CorrelationData, User: []user{{Key: "status", Value: status}},
 		})
 	}
 	if err != nil && ctx.Err() == nil {

@@ -86,7 +86,7 @@ func (in *inbox) commands(ctx context.Context, c *client.Client) error {
 			filters = append(filters, client.Filter{Topics: topics, QoS: 1})
 		}
 	}
-	if b.o.HomeAssistant != nil {
+	if b.announces() {
 		filters = append(filters, client.Filter{Topics: b.statusTopic(), QoS: 1})
 	}
 	if len(filters) == 0 {
@@ -94,6 +94,9 @@ func (in *inbox) commands(ctx context.Context, c *client.Client) error {
 	}
 	return c.Subscribe(ctx, filters...)
 }
+
+// announces reports whether devices are announced to Home Assistant.
+func (b *Bridge) announces() bool { return b.newest != nil && b.o.HomeAssistant != nil }
 
 func (b *Bridge) statusTopic() string { return b.newest.announcer.Status() }
 
@@ -121,7 +124,7 @@ func (in *inbox) handle(m *client.Message) {
 		return
 	}
 	in.mu.Unlock()
-	if b.o.HomeAssistant != nil && m.Topic == b.statusTopic() {
+	if b.announces() && m.Topic == b.statusTopic() {
 		if string(m.Payload) == "online" {
 			b.newest.announcer.Online()
 		}

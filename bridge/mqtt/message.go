@@ -45,8 +45,8 @@ func (b *Bridge) message(ev *bridge.Event) (*client.Message, error) {
 const maxTopic = 65535
 
 // properties are the user properties of an event: its id, by which one that comes twice is known, and when it happened.
-func properties(ev *bridge.Event) []packets.User {
-	list := []packets.User{{Key: "id", Value: ev.ID()}, {Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)}}
+func properties(ev *bridge.Event) []user {
+	list := []user{{Key: "id", Value: ev.ID()}, {Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)}}
 	if ev.Uncertainty > 0 {
 		list = append(list, packets.User{Key: "uncertainty", Value: strconv.FormatFloat(ev.Uncertainty.Seconds(), 'f', -1, 64)})
 	}
@@ -76,3 +76,6 @@ func stateOf(connected bool, connection carrier.Value, at time.Time) carrier.Obj
 	}
 	return append(o, carrier.Field{Key: "time", Value: at.UTC().Format(time.RFC3339Nano)})
 }
+
+// user is a user property.
+type user = packets.User

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eclipse/paho.golang/packets"
-
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/carrier"
 	"sighub/homeassistant"
@@ -33,7 +31,7 @@ type state struct {
 	topic         string
 	payload       []byte
 	time          time.Time // of the event
-	user          []packets.User
+	user          []user
 	due           bool      // it is in order
 	said          time.Time // when it was said last on this connection
 }
@@ -87,7 +85,7 @@ func (s *state) take(ev *hub.Event, data []byte, now time.Time) bool {
 		return false
 	}
 	s.payload, s.time = data, ev.Time
-	s.user = []packets.User{{Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)}}
+	s.user = []user{{Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)}}
 	return true
 }
 

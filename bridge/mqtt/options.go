@@ -45,7 +45,8 @@ type Options struct {
 	Newest bool
 	// Every is how often the state of an event changes at the most: 1 s by default.
 	Every time.Duration
-	// HomeAssistant says how to announce devices; nil: they are not announced. It needs Newest. Its Topics are set by the Bridge.
+	// HomeAssistant says how to announce devices; nil: they are not announced. Its Topics are set by the Bridge. Without Newest, nothing is
+	// announced, and what was announced before is cleared.
 	HomeAssistant *homeassistant.AnnouncerOptions
 	// Commands has requests taken from the broker. Whoever may publish there may send them.
 	Commands bool
