@@ -334,6 +334,11 @@ func (f *Feed) keep(events int) {
 	}
 }
 
+// Waiting reports whether there is more to read at once. It is for the goroutine of Next.
+func (f *Feed) Waiting() bool {
+	return hub.Position(f.reader.Position()).Sequence < f.o.Journal.End().Sequence
+}
+
 // Close lets go of the cursor. Next must not be running.
 func (f *Feed) Close() error {
 	f.cursor.Release()

@@ -356,7 +356,8 @@ func (s *ServerRouter) needs(method string) verb.Verb {
 }
 
 // looks are the methods that look at what is there and change nothing.
-var looks = map[string]bool{methodListSenders: true, methodListClients: true, methodHistory: true, methodListCursors: true}
+var looks = map[string]bool{methodListSenders: true, methodListClients: true, methodHistory: true, methodLasts: true,
+	methodListCursors: true}
 
 type callerKey struct{}
 

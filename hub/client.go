@@ -186,6 +186,7 @@ var methods = map[string]method{
 	methodRequest:        (*client).request,
 	methodListClients:    (*client).listClients,
 	methodHistory:        (*client).history,
+	methodLasts:          (*client).lastEvents,
 	methodPosition:       (*client).position,
 	methodListCursors:    (*client).listCursors,
 	methodRemoveCursor:   (*client).removeCursor,

@@ -324,6 +324,7 @@ var rightFor = map[string]carrier.Rights{
 	methodAddListener:    carrier.RightListen,
 	methodRemoveListener: carrier.RightListen,
 	methodHistory:        carrier.RightListen,
+	methodLasts:          carrier.RightListen,
 	methodPosition:       carrier.RightListen,
 	methodListCursors:    carrier.RightListen,
 	methodRemoveCursor:   carrier.RightListen,

@@ -248,6 +248,7 @@ func TestMatrix(t *testing.T) {
 						}
 					}
 					compare("past", past)
+					compare("last of each", lastOfEach(t, l.r, may))
 					list, err := l.r.RemoteSenders(ctx)
 					if err != nil {
 						t.Fatal(err)
@@ -373,4 +374,44 @@ identities: {ann: few}
 	if err := g.Trigger(ctx, 1); err != nil {
 		t.Error(err)
 	}
+}
+
+// lastOfEach asks for the last events, a few at a time.
+func lastOfEach(t *testing.T, r *hub.ClientRouter, may func(sender, event string) bool) (got []string) {
+	t.Helper()
+	after := []string{"", ""}
+	for more := true; more; {
+		v, err := r.Call(t.Context(), "last_events", map[string]any{"limit": 3, "after": after})
+		if err != nil {
+			if !errors.Is(err, carrier.ErrDenied) {
+				t.Error(err)
+			}
+			return got
+		}
+		var page struct {
+			Events []struct {
+				Info struct{ Sender, Event string }
+				Data any
+			}
+			More bool
+		}
+		if err := v.Decode(&page); err != nil || len(page.Events) > 3 {
+			t.Fatalf("%v: %s", err, v)
+		}
+		for _, e := range page.Events {
+			after = []string{e.Info.Sender, e.Info.Event}
+			switch {
+			case !strings.HasSuffix(e.Info.Event, "connect"):
+				if e.Info.Sender != "mark" {
+					got = append(got, e.Info.Sender+" "+e.Info.Event)
+				}
+			case !may(e.Info.Sender, e.Info.Event) && e.Info.Sender != "mark":
+				t.Errorf("%s of %s is told", e.Info.Event, e.Info.Sender)
+			case strings.Contains(fmt.Sprint(e.Data), "local:"):
+				t.Errorf("it is told where a client is: %v", e.Data)
+			}
+		}
+		more = page.More
+	}
+	return got
 }

@@ -10,6 +10,10 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/hub/internal/past"
+	"sighub/hub/internal/rights"
+	"sighub/hub/verb"
+	"sighub/journal"
 )
 
 // SenderInfo describes one sender, connected or awaited.
@@ -33,6 +37,18 @@ func (r *Router) Senders() []SenderInfo {
 	}
 	slices.SortFunc(list, func(a, b SenderInfo) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// CountSenders returns how many senders are connected, and how many Senders would list.
+func (r *Router) CountSenders() (connected, all int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.topics {
+		if t.conn != nil {
+			connected++
+		}
+	}
+	return connected, len(r.topics)
 }
 
 // info describes the sender. Router.mu is held.
@@ -285,4 +301,78 @@ func (r *ClientRouter) RemoteClients(ctx context.Context) (ClientList, error) {
 		}
 		after = page.Clients[len(page.Clients)-1].ID
 	}
+}
+
+// lastEvents lists the last event of each sender and event, in the order of their names: of one sender or all, of one event or all,
+// behind a given name, up to a given number or a page.
+func (c *client) lastEvents(a *arguments, _ func(carrier.Reply)) (any, error) {
+	k := c.server.journal
+	sender, event, limit := a.optionalText("sender"), a.optionalText("event"), a.optionalNumber("limit")
+	var after []string
+	if v := a.value("after"); !v.IsNull() && (v.Decode(&after) != nil || len(after) != 2) {
+		a.fail("after must be a list of a sender and an event")
+	}
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case k == nil:
+		return nil, ErrNoJournal
+	}
+	if err := c.permit(verb.Listen, sender, event); err != nil {
+		return nil, err
+	}
+	if limit == 0 || limit > historyEvents {
+		limit = historyEvents
+	}
+	if after == nil {
+		after = []string{"", ""}
+	}
+	if err := k.enter(c.ctx); err != nil {
+		return nil, err
+	}
+	defer k.leave()
+	var (
+		page   lastsAnswer
+		sight  rights.Sight
+		size   int
+		policy = c.server.policy.Load()
+		admin  = c.isAdmin()
+	)
+	err := k.Last(func(t journal.Topic) bool {
+		return (sender == "" || t.Sender == sender) && (event == "" || t.Event == event) &&
+			(t.Sender > after[0] || t.Sender == after[0] && t.Event > after[1])
+	}, func(e *journal.Entry) error {
+		if len(e.Data) == 0 || !mayHear(&sight, policy, c.identity, e) {
+			return nil
+		}
+		if size += entryCost + len(e.Data); uint64(len(page.events)) >= limit || len(page.events) > 0 && size > pageBytes {
+			page.more = true
+			return errStalled
+		}
+		ev := eventOf(e)
+		if !admin {
+			ev.Data = publicOf(ev.Name, ev.Data)
+		}
+		ev.Data = ev.Data.Clone()
+		page.events = append(page.events, &signalParams{info: infoOf(&ev), data: ev.Data})
+		return nil
+	})
+	if err != nil && !page.more {
+		return nil, err
+	}
+	return page, nil
+}
+
+// A lastsAnswer is an answer to last_events. There are more behind the last one of it, if more is set.
+type lastsAnswer struct {
+	events past.List[*signalParams]
+	more   bool
+}
+
+// AppendTo implements carrier.Appender.
+func (l lastsAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
+	w := carrier.NewMapWriter(dst, past.WithTexts(c), 2)
+	w.Any("events", l.events)
+	w.Any("more", l.more)
+	return w.End()
 }

@@ -241,6 +241,13 @@ func (s *ServerRouter) Expel(identity string) (n int) {
 	return n
 }
 
+// CountClients returns how many clients are connected.
+func (s *ServerRouter) CountClients() int {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	return len(s.clients)
+}
+
 // Clients lists the connected clients in the order in which they connected.
 func (s *ServerRouter) Clients() []ClientInfo {
 	list := []ClientInfo{}

@@ -19,6 +19,7 @@ const (
 	methodRemoveListener = "remove_listener"
 	methodListClients    = "list_clients"
 	methodHistory        = "history"
+	methodLasts          = "last_events"
 	methodPosition       = "get_position"
 	methodListCursors    = "list_cursors"
 	methodRemoveCursor   = "remove_cursor"

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// beginsHTTP reports whether a method of HTTP may begin with this letter: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE,
+// BeginsHTTP reports whether a method of HTTP may begin with this letter: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE,
 // CONNECT, and PRI of HTTP/2.
-func beginsHTTP(first byte) bool { return strings.IndexByte("GHPDOTC", first) >= 0 }
+func BeginsHTTP(first byte) bool { return strings.IndexByte("GHPDOTC", first) >= 0 }
 
 // An answer is what HTTP gets as long as no protocol is there for it.
 type answer struct {

@@ -67,7 +67,7 @@ func (s *Server) introduce(c *conn) error {
 		return nil
 	}
 	switch {
-	case beginsHTTP(first) && c.socketAt.speaks("http") && c.agreed(alpnHTTP):
+	case BeginsHTTP(first) && c.socketAt.speaks("http") && c.agreed(alpnHTTP):
 		return s.answerHTTP(c)
 	case beginsMQTT(first) && c.socketAt.speaks("mqtt") && c.agreed(alpnMQTT) && !c.clear():
 		return s.answerMQTT(c)

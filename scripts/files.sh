@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 max_lines=500
 # Binary files. Inputs of fuzzers and golden files may also contain any bytes.
-binary='\.(bin|cbor|png|jpe?g|gif|pdf|gz|zip)$|(^|/)testdata/fuzz/'
+binary='\.(bin|cbor|png|webp|jpe?g|gif|pdf|gz|zip)$|(^|/)testdata/fuzz/'
 
 list() { # every file that is, or could be, committed
 	if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then

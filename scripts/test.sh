@@ -69,6 +69,7 @@ tools() {
 		{ echo "this is $version: install Go $go_needed or later, see go.dev/dl"; return 1; }
 
 	command -v socat >/dev/null || missing+=(socat)
+	command -v curl >/dev/null || missing+=(curl)
 	# The race detector links with the C library; the tests of the firmware are C programs with sanitizers.
 	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)
 	command -v make >/dev/null || missing+=(make)
@@ -86,6 +87,8 @@ tools() {
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
 	command -v xz >/dev/null || missing+=(xz-utils)
+	# A browser, for the page.
+	command -v chromium >/dev/null || missing+=(chromium)
 	# Disks whose power is cut.
 	command -v qemu-storage-daemon >/dev/null || missing+=(qemu-system-common qemu-utils)
 	[[ -x /sbin/mkfs.ext4 ]] || command -v mkfs.ext4 >/dev/null || missing+=(e2fsprogs)
@@ -137,6 +140,18 @@ bench() {
 	go -C scripts/bench test ./...
 }
 
+# The page is committed as it is bundled. What bundles it, and what drives the browser, are modules of their own. Both work without a
+# network once their modules are there.
+page() {
+	go -C web/page/build vet ./...
+	go -C web/page/build run . -check
+}
+
+browser() {
+	go -C web/page/browsertest vet ./...
+	go -C web/page/browsertest test -timeout 10m .
+}
+
 cross() {
 	local system os arch arm
 	GOARCH=386 go vet ./... # tests must also compile where an int has 32 bits, as on many Raspberry Pis
@@ -167,12 +182,14 @@ step modules modules
 step build go build ./...
 step vet go vet ./...
 step bench bench
+step page page
 $quick || step cross cross
 $quick || step static scripts/static.sh
 step lint lint
 step test tests
 step allocs allocations
 $quick || step fuzz scripts/fuzz.sh
+step browser browser
 step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh

@@ -21,7 +21,7 @@ type Options struct {
 	MaxMessage int
 	// Window is how many messages each end may leave unanswered; 0 stands for 64.
 	Window int
-	// Identity says who the peers are, for the hub's policy: see [carrier.Client].
+	// Identity says who the peers of NewPeer are, for the hub's policy: see [carrier.Client].
 	Identity string
 	// Backoff paces a peer's tries to connect; the zero value waits from 1 ms to 100 ms.
 	Backoff carrier.Backoff
@@ -103,15 +103,11 @@ func (h *Hub) connect(p *Peer) (*end, error) {
 	}
 	l := newLink(h.o)
 	hub, peer := &l.ends[0], &l.ends[1]
-	c := h.client(p.name, p.addr)
-	c.ID, c.Identity = h.clients.Add(hub), h.o.Identity
+	c := p.as
+	c.Codec, c.Hello, c.Window = h.o.Codec, true, h.o.Window
+	c.ID = h.clients.Add(hub)
 	h.serving.Go(func() { hub.serve(c, handler, &h.clients) })
 	return peer, nil
-}
-
-// client returns what an end knows of the one at the other side.
-func (h *Hub) client(name, addr string) carrier.Client {
-	return carrier.Client{Name: name, Addr: addr, Codec: h.o.Codec, Hello: true, Window: h.o.Window}
 }
 
 // NewPeer returns one more peer of the hub, which connects to it for as long as both are served. The name is
@@ -120,14 +116,19 @@ func (h *Hub) NewPeer(name string) *Peer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.peers++
-	return &Peer{hub: h, name: name, addr: fmt.Sprintf("local://%d", h.peers)}
+	return h.NewPeerAs(carrier.Client{Name: name, Addr: fmt.Sprintf("local://%d", h.peers), Identity: h.o.Identity})
 }
+
+// NewPeerAs is NewPeer for one that acts for somebody else: the hub knows it as c says. The Hub sets what it knows better: the id,
+// the codec, the window and that the peer understands everything. An account is the caller's to close, when the peer is served no
+// more.
+func (h *Hub) NewPeerAs(c carrier.Client) *Peer { return &Peer{hub: h, as: c} }
 
 // A Peer is a connecting end: a carrier whose one client is the hub. Make one with [Hub.NewPeer].
 type Peer struct {
-	hub        *Hub
-	name, addr string
-	clients    carrier.Clients[*end]
+	hub     *Hub
+	as      carrier.Client
+	clients carrier.Clients[*end]
 }
 
 // Serve implements [carrier.Carrier].
@@ -140,7 +141,7 @@ func (p *Peer) Serve(ctx context.Context, handler carrier.Handler) error {
 			continue
 		}
 		backoff.Reset()
-		c := p.hub.client("sighub", "local://hub")
+		c := carrier.Client{Name: "sighub", Addr: "local://hub", Codec: p.hub.o.Codec, Hello: true, Window: p.hub.o.Window}
 		c.ID = p.clients.Add(e)
 		stop := context.AfterFunc(ctx, func() { e.link.cut(e, carrier.ErrShutdown, carrier.ErrClosed) })
 		e.serve(c, handler, &p.clients)

@@ -109,3 +109,20 @@ func TestWhatCannotBePacked(t *testing.T) {
 		t.Errorf("the reply is %+v", r)
 	}
 }
+
+// TestPeerAs: the hub knows a peer that acts for somebody else as that one.
+func TestPeerAs(t *testing.T) {
+	hub := local.NewHub(local.Options{Window: 7})
+	account := carrier.NewBudget(0).Open("there")
+	defer account.Close()
+	peer := hub.NewPeerAs(carrier.Client{Name: "n", Addr: "http://192.0.2.7", Identity: "ann", Account: account, Window: 99, ID: 12})
+	known := make(chan carrier.Client, 1)
+	atHub := carriertest.NewRecorder(t, "hub")
+	atHub.Connected = func(c carrier.Client) { known <- c }
+	serve(t, hub, atHub)
+	serve(t, peer, carriertest.NewRecorder(t, "peer"))
+	c := <-known
+	if c.Identity != "ann" || c.Addr != "http://192.0.2.7" || c.Name != "n" || c.Account != account || c.Window != 7 || c.ID != 1 || !c.Hello {
+		t.Errorf("%+v", c)
+	}
+}

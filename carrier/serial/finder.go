@@ -20,6 +20,8 @@ type finder struct {
 	server  *Server
 	running sync.WaitGroup // lines
 	logged  string         // the latest error, as logged
+
+	alone map[string]string // why ports are left alone, by their paths
 }
 
 // A claim says which options a port belongs to.
@@ -65,7 +67,7 @@ func (f *finder) look(ctx context.Context, told bool) {
 		f.retry(l, c.port, told)
 	}
 	for _, c := range claims {
-		if !c.served {
+		if !c.served && !c.options.Exclude {
 			f.begin(ctx, c.options, c.port)
 		}
 	}
@@ -86,6 +88,10 @@ func (f *finder) claims() (claims map[string]*claim, realPaths map[string]string
 			f.noteError(err)
 			f.notePattern(o, len(ports))
 			for _, p := range ports {
+				if why := discovery.Foreign(p); o.Port == discovery.Auto && why != "" {
+					f.leaveAlone(p, why)
+					continue
+				}
 				path := discovery.Real(p.Path)
 				if realPaths[p.Path] = path; claims[path] == nil {
 					claims[path] = &claim{options: o, port: p}
@@ -154,11 +160,23 @@ func (f *finder) notePattern(o *PortOptions, found int) {
 	defer s.mu.Unlock()
 	_, known := s.unmatched[o]
 	switch {
+	case o.Exclude:
 	case found > 0:
 		delete(s.unmatched, o)
 	case !known:
 		s.unmatched[o] = time.Now()
 		s.log.Info("no port yet: one is opened as soon as it appears", "port", o.Port)
+	}
+}
+
+// leaveAlone logs once that a port is left alone though it matches.
+func (f *finder) leaveAlone(p discovery.Port, why string) {
+	if f.alone == nil {
+		f.alone = make(map[string]string)
+	}
+	if f.alone[p.Path] != why && len(f.alone) < maxAbsent {
+		f.alone[p.Path] = why
+		f.server.options.Logger.Info("a USB adapter is left alone: to serve it, name its port", "port", p.Path, "why", why)
 	}
 }
 

@@ -24,6 +24,7 @@ type line struct {
 	path    string
 	wanted  endpoint.Notice // the port may be there or free now: try again
 	wake    endpoint.Notice // there is something to write
+	speaker Speaker         // nil: the hub's own devices are here
 	stop    context.CancelCauseFunc
 
 	// The server's lock guards what follows, and all of end.
@@ -47,6 +48,9 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 	if o.DTROff != o.RTSOff {
 		s.options.Logger.Warn("only one of DTR and RTS is off: boards with the usual circuit of an ESP32 stay in reset or in their loader, so turn off both or none",
 			"port", p.Path, "dtr", !o.DTROff, "rts", !o.RTSOff)
+	}
+	if o.Speaker != nil {
+		l.speaker = o.Speaker(p)
 	}
 	l.heard = overheard{port: p.Path, log: s.log}
 	l.port.enter(time.Now(), PortOpening, nil)
@@ -91,6 +95,14 @@ func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 // open opens the port, with its modem lines as the options say.
 func (l *line) open() (port.Port, error) {
 	o := l.options
+	settings := o.Settings
+	settings.Baud, settings.DTROff, settings.RTSOff = l.baud(), o.DTROff, o.RTSOff
+	if s, ok := o.Opener.(port.SettingsOpener); ok {
+		return s.OpenWith(l.path, settings)
+	}
+	if !settings.Usual() {
+		return nil, fmt.Errorf("%w: use the native opener", port.ErrSettings)
+	}
 	if !o.DTROff && !o.RTSOff {
 		return o.Opener.Open(l.path, l.baud())
 	}
@@ -116,6 +128,9 @@ func (l *line) open() (port.Port, error) {
 
 // serve moves bytes until the port is lost, and returns why.
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
+	if l.speaker != nil {
+		return l.speaker.Speak(ctx, p)
+	}
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
 	l.end.Opened(settable && l.options.Baud == 0)

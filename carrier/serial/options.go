@@ -45,6 +45,10 @@ type Options struct {
 	// starts anew. It is made if it does not exist. Empty: they are remembered in memory only.
 	Dir string
 
+	// Recognize says what the text that arrives at a port of devices looks like, and what can be done about it; ok is false if
+	// it looks like nothing that is known. The rate is 0 if it does not matter. Nil: nothing is known.
+	Recognize func(path string, baud int, text string) (looks, remedy string, ok bool)
+
 	// Login returns the identity of a device with a uid that says HELLO on a port, or why it is not let in, which [PortInfo] shows for as
 	// long as the device says HELLO. It is called for each HELLO, under a lock, so it neither waits nor logs. Nil: every device is let
 	// in, without an identity.
@@ -77,6 +81,14 @@ type PortOptions struct {
 	May carrier.Rights
 	// Naming is copied to [carrier.Client].
 	Naming string
+	// Settings are those of the port beside its rate and its modem lines, which are above. The opener must be a
+	// [port.SettingsOpener] unless they are usual.
+	Settings port.Settings
+	// Speaker makes what serves a port on which something else is spoken. It is called once for each port. Nil: the port is
+	// that of the hub's own devices.
+	Speaker func(p discovery.Port) Speaker
+	// Exclude means that these ports are left alone, whatever other options match them.
+	Exclude bool
 
 	pattern discovery.Pattern
 }
@@ -118,6 +130,8 @@ func (o Options) withDefaults() (Options, error) {
 		switch {
 		case seen[p.Port]:
 			return o, fmt.Errorf("serial: the port %s is given twice: leave one out", p.Port)
+		case p.Settings.Check() != nil:
+			return o, fmt.Errorf("serial: the port %s: %w", p.Port, p.Settings.Check())
 		case p.Baud < 0 || p.MaxBaud < 0:
 			return o, fmt.Errorf("serial: the rate of %s must not be negative: %d", p.Port, min(p.Baud, p.MaxBaud))
 		}

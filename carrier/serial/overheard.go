@@ -34,6 +34,8 @@ type overheard struct {
 	log  *slog.Logger
 	tail []byte // the latest bytes since the latest frame
 
+	sample []byte // of text, in which its format may be seen
+
 	text, noise           string // the latest of each, in a form that is harmless to print
 	textSince, noiseSince time.Time
 	textAt, noiseAt       time.Time
@@ -46,6 +48,7 @@ type overheard struct {
 
 const (
 	tailLength  = 256                    // bytes
+	sampleSize  = 2048                   // bytes
 	shownTail   = 16                     // bytes that are shown of noise
 	shownLine   = 200                    // bytes that are shown of a line of text
 	fewBytes    = 4                      // that are not told apart
@@ -94,6 +97,8 @@ func (o *overheard) note(now time.Time, data []byte, frames bool) {
 	switch {
 	case len(o.tail) < fewBytes:
 	case looksLikeText(o.tail):
+		o.sample = append(o.sample, data...)
+		o.sample = append(o.sample[:0], o.sample[max(0, len(o.sample)-sampleSize):]...)
 		if o.textAt = now; o.textSince.IsZero() {
 			o.textSince = now
 		}
@@ -115,11 +120,17 @@ func (o *overheard) isText(now time.Time) bool {
 	return o.lines || !o.textSince.IsZero() && now.Sub(o.textSince) >= soonText
 }
 
+// The words for text, by which [PortInfo.recognize] finds it.
+const (
+	textInstead = "text arrives instead of frames: "
+	causeText   = "text"
+)
+
 // problem returns what is wrong with what arrives; nil if nothing is.
 func (o *overheard) problem(now time.Time) *Problem {
 	switch {
 	case o.isText(now) && now.Sub(o.textAt) < stillOfText:
-		return &Problem{What: "text arrives instead of frames: " + o.text, Since: o.textSince.UTC(),
+		return &Problem{What: textInstead + o.text, Since: o.textSince.UTC(), cause: causeText,
 			Remedy: "give the device a program that uses sighub's library, or leave this port to the program that reads the text"}
 	case !o.noiseAt.IsZero() && now.Sub(o.noiseAt) < stillOfText && now.Sub(o.noiseSince) >= soonNoise:
 		return &Problem{What: "bytes arrive that are neither frames nor text: " + o.noise, Since: o.noiseSince.UTC(),

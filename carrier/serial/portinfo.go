@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"sighub/carrier/serial/port"
@@ -26,6 +27,8 @@ type PortInfo struct {
 
 	Device *DeviceInfo `json:"device,omitempty"` // that is connected, else the latest one
 
+	Spoken *Spoken `json:"spoken,omitempty"` // of a port on which something else is spoken
+
 	// Problems are what is wrong now, with what can be done about it.
 	Problems []Problem `json:"problems,omitempty"`
 	// Prints is the latest line of text that arrived outside frames, quoted; PrintsAt is when it did.
@@ -37,6 +40,9 @@ type PortInfo struct {
 	Echoes    uint64     `json:"echoes"`          // the hub's own frames, which the line has returned
 	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
+
+	speaker Speaker
+	text    string // a sample of what arrives instead of frames
 }
 
 // A DeviceInfo describes a device.
@@ -71,6 +77,23 @@ type ClockInfo struct {
 // left, unless it is on another port now; and the patterns that match no port. It is safe for concurrent use.
 func (s *Server) Ports() []PortInfo {
 	now := time.Now()
+	list := s.ports(now)
+	for i := range list { // without the lock
+		p := &list[i]
+		if p.speaker != nil {
+			p.report(p.speaker.Spoken(now))
+		}
+		if p.text != "" && s.options.Recognize != nil {
+			p.recognize(s.options.Recognize)
+		}
+	}
+	slices.SortFunc(list, func(a, b PortInfo) int {
+		return cmp.Or(cmp.Compare(len(a.Port), len(b.Port)), cmp.Compare(a.Port, b.Port)) // ttyUSB9 before ttyUSB10
+	})
+	return list
+}
+
+func (s *Server) ports(now time.Time) []PortInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := make([]PortInfo, 0, len(s.lines)+len(s.unmatched))
@@ -81,22 +104,22 @@ func (s *Server) Ports() []PortInfo {
 		list = append(list, PortInfo{Port: o.Port, State: PortAbsent, Since: since.UTC(),
 			Reason: "no such port is there", Remedy: "plug the device in: it is found by itself"})
 	}
-	slices.SortFunc(list, func(a, b PortInfo) int {
-		return cmp.Or(cmp.Compare(len(a.Port), len(b.Port)), cmp.Compare(a.Port, b.Port)) // ttyUSB9 before ttyUSB10
-	})
 	return list
 }
 
 // info describes the port; the server's lock is held.
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
-		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
+		speaker: l.speaker,
+		Port:    l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
 		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames, Echoes: l.end.Stats.Echoes,
 	}
 	switch {
 	case l.port.err != nil:
 		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
 		i.NextTry = new(l.port.next.UTC())
+	case l.port.state != PortOpening && l.speaker != nil:
+		i.Baud = l.baud()
 	case l.port.state != PortOpening:
 		i.Baud = l.end.CurrentBaud()
 	}
@@ -107,6 +130,9 @@ func (l *line) info(now time.Time) PortInfo {
 		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), new(l.end.LastError.At.UTC())
 	}
 	i.Problems = l.problems(now)
+	if slices.ContainsFunc(i.Problems, func(p Problem) bool { return p.cause == causeText }) {
+		i.text = string(l.heard.sample)
+	}
 	if text, at := l.end.Printed(); text != "" {
 		i.Prints, i.PrintsAt = text, new(at.UTC())
 	}
@@ -115,6 +141,19 @@ func (l *line) info(now time.Time) PortInfo {
 		i.Device.Readings, i.Device.PerSecond = l.readings, l.average.rate(now)
 	}
 	return i
+}
+
+// recognize says of text that arrives instead of frames what it looks like.
+func (i *PortInfo) recognize(recognize func(path string, baud int, text string) (looks, remedy string, ok bool)) {
+	for n := range i.Problems {
+		p := &i.Problems[n]
+		if p.cause != causeText {
+			continue
+		}
+		if looks, remedy, ok := recognize(i.Port, i.Baud, i.text); ok {
+			p.What, p.Remedy = "prints text: "+strings.TrimPrefix(p.What, textInstead)+"; looks like "+looks, remedy
+		}
+	}
 }
 
 // reason returns an error's text without the path, which [PortInfo] has.

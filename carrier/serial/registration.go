@@ -59,16 +59,27 @@ func (r *registrations) offer() {
 		e.pending = true
 		r.pending++
 		events := make([]string, len(e.sender.Events))
+		var units map[string]string
 		for i, ev := range e.sender.Events {
 			events[i] = ev.Name
+			if ev.Unit != "" {
+				if units == nil {
+					units = make(map[string]string)
+				}
+				units[ev.Name] = ev.Unit
+			}
 		}
 		var requests any
 		if e.sender.Requests != nil {
 			requests = e.sender.Requests
 		}
-		m := &carrier.Message{Method: methodAddSender, Params: carrier.ValueOf(carrier.Object{
+		params := carrier.Object{
 			{Key: "sender", Value: e.sender.Name}, {Key: "events", Value: events}, {Key: "requests", Value: requests},
-		})}
+		}
+		if units != nil {
+			params = append(params, carrier.Field{Key: "units", Value: units})
+		}
+		m := &carrier.Message{Method: methodAddSender, Params: carrier.ValueOf(params)}
 		lockrank.MustBeFree("a handler gets a message")
 		a := &carrier.Answer{Send: func(_ carrier.Value, reply carrier.Reply) { r.client.queue.Put(event{registered: e, reply: reply}) }}
 		r.client.server.handler.HandleMessage(r.client.id, m, a.Respond)

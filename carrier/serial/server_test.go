@@ -119,8 +119,8 @@ func TestDeviceOnALine(t *testing.T) {
 	}
 	b.atHub.wait(t, "add_sender", 2)
 	for i, want := range []string{
-		`{"sender":"light","events":["lux","dark"],"requests":["led"]}`,
-		`{"sender":"warmth","events":["celsius"],"requests":null}`,
+		`{"sender":"light","events":["lux","dark"],"requests":["led"],"units":{"lux":"lx"}}`,
+		`{"sender":"warmth","events":["celsius"],"requests":null,"units":{"celsius":"Cel"}}`,
 	} {
 		if got := b.atHub.all("add_sender")[i].message.Params.String(); got != want {
 			t.Errorf("add_sender %s, want %s", got, want)

@@ -8,6 +8,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
+	"sighub/listen"
 )
 
 // A Client is the end that connects to a hub, and comes back by itself when the connection is lost. It is a
@@ -68,21 +69,17 @@ func (c *Client) tellRefused(h carrier.Handler, err error) {
 // connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
-	to, err := parseTarget(c.addr, c.options.TLS)
-	if err != nil {
-		return false, err
-	}
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	nc, err := to.dial(dialing)
+	nc, shown, secure, err := c.dial(dialing)
 	if err != nil {
 		return false, err
 	}
-	if c.options.Token != "" && !to.secure(nc.Peer()) {
+	if c.options.Token != "" && !secure {
 		_ = nc.Close() // nothing was said
-		return false, fmt.Errorf("%w, in place of %s", ErrClearText, to.shown)
+		return false, fmt.Errorf("%w, in place of %s", ErrClearText, shown)
 	}
-	conn := newConn(c.peers, nc, to.shown, c.options.Limits)
+	conn := newConn(c.peers, nc, shown, c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true
@@ -95,11 +92,31 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	switch {
 	case conn.client != 0:
 	case errors.Is(err, carrier.ErrDenied):
-		return false, fmt.Errorf("tcp: the hub at %s does not let this client in: %w", to.shown, err)
+		return false, fmt.Errorf("tcp: the hub at %s does not let this client in: %w", shown, err)
 	default:
-		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", to.shown, err)
+		return false, fmt.Errorf("tcp: %s does not answer as a hub does: %w", shown, err)
 	}
 	return true, err
+}
+
+// dial returns a connection to the hub, where that is, for people to read, and whether secrets may be said on it.
+func (c *Client) dial(ctx context.Context) (nc listen.Conn, shown string, secure bool, err error) {
+	if c.options.Dial != nil {
+		other, err := c.options.Dial(ctx)
+		if err != nil {
+			return nil, c.addr, false, err
+		}
+		nc = listen.Plain(other)
+		return nc, c.addr, nc.Peer().Secure, nil
+	}
+	to, err := parseTarget(c.addr, c.options.TLS)
+	if err != nil {
+		return nil, c.addr, false, err
+	}
+	if nc, err = to.dial(ctx); err != nil {
+		return nil, to.shown, false, err
+	}
+	return nc, to.shown, to.secure(nc.Peer()), nil
 }
 
 // sayHello says hello; the reply is dealt with when it comes.

@@ -2,8 +2,10 @@ package tcp
 
 import (
 	"cmp"
+	"context"
 	"io/fs"
 	"log/slog"
+	"net"
 	"time"
 
 	"sighub/carrier"
@@ -142,6 +144,10 @@ type ClientOptions struct {
 
 	// TLS, if not nil, has the client speak TLS, as it does for every address that begins with tls://.
 	TLS *TLS
+
+	// Dial connects to the hub in another way than by the address, which is then only shown to people. What comes over the
+	// connection is what would come over TCP. Default: nil.
+	Dial func(ctx context.Context) (net.Conn, error)
 
 	// Token, if not empty, proves to the hub who the client is. It is said over TLS, to this machine, or not at all.
 	Token string

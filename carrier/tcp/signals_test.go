@@ -352,7 +352,8 @@ func TestPatientAnswers(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Second)
-		done(1) // nothing was written lately
+		done(1)                  // nothing was written lately
+		time.Sleep(ackPause / 8) // from here on, nothing happens at the moment at which a timer runs out
 		for range 10 {
 			time.Sleep(ackPause / 4)
 			done(1)
@@ -367,7 +368,7 @@ func TestPatientAnswers(t *testing.T) {
 		w.close()
 		<-reading
 		s, p := time.Second, ackPause
-		want := []time.Duration{s, s + p, s + 2*p, s + 3*p, s + 3*p + p/2, s + 4*p}
+		want := []time.Duration{s, s + p, s + 2*p, s + 3*p, s + 3*p + 5*p/8, s + 4*p + p/8}
 		if !slices.Equal(wrote, want) {
 			t.Errorf("written at %v, not %v", wrote, want)
 		}

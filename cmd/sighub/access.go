@@ -34,7 +34,7 @@ type canCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*canCommand) Help() string {
 	return `It asks the hub, by the rules that are in force there, and names the file and the line that decide. It exits with 0 if the answer is yes,
 and with 1 if it is no. What a file would allow that is not in force yet, ` + "`sighub check --access FILE`" + ` says.
@@ -234,7 +234,7 @@ type reloadCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*reloadCommand) Help() string {
 	return `The hub reads the file with the rules again, and puts them into force at once: who loses something is cut off from it. It prints
 who gains (+) and who loses (-) what. If the file has a fault, what was in force stays in force, and it exits with 1.

@@ -29,7 +29,7 @@ type certCommand struct {
 	Output string `short:"o" enum:"text,json,pin" default:"text" help:"text; json: one object; or pin: the pin alone."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*certCommand) Help() string {
 	return `The pin is the beginning of the SHA-256 of the hub's key. Whoever connects with it, as in tls://host:port/PIN, cannot be deceived by
 anybody in between. So ask for it on the machine of the hub itself. The lines before the certificate, which begin with #, do no harm to

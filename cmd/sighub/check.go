@@ -29,7 +29,7 @@ type checkCommand struct {
 	State  string `placeholder:"DIR" help:"With --access: the folder that the hub was given with --state, for those whom it knows."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*checkCommand) Help() string {
 	return `It prints every mistake with its line, and exits with 2 if there are any. It warns of what run would not find on this machine now:
 a bus, a sensor of the kernel, a folder, an address. It starts nothing, and exits with 0 in spite of warnings.
@@ -100,7 +100,7 @@ type configCommand struct {
 	Example bool   `help:"Print a file with examples, each behind a #, to begin with."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*configCommand) Help() string {
 	return `It prints what a configuration may say: every key, its default and what it means. It asks no hub.
 
@@ -112,7 +112,7 @@ Examples:
 }
 
 // Run prints the page, or the example.
-func (c *configCommand) Run(s *streams) error {
+func (c *configCommand) Run(_ context.Context, s *streams) error {
 	show := reference.Page
 	if c.Example {
 		show = reference.Example

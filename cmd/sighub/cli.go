@@ -11,9 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
-	"sighub/internal/arguments"
+	"sighub/internal/commandline"
 	"sighub/internal/manual"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
@@ -31,85 +29,77 @@ func (s *streams) note(format string, args ...any) {
 	_ = terminal.Line(s.err, "sighub: "+format, args...) // there is nowhere left to complain to
 }
 
-type commands struct {
-	Run        runCommand        `cmd:"" help:"Be the hub: serve clients and serial ports."`
-	Listen     listenCommand     `cmd:"" help:"Print events as they happen."`
-	Send       sendCommand       `cmd:"" help:"Send events to the hub."`
-	Request    requestCommand    `cmd:"" help:"Send a request to a sender and print its answer."`
-	History    historyCommand    `cmd:"" help:"Print what the hub has on record of a sender."`
-	Senders    sendersCommand    `cmd:"" help:"List the senders, their events and their requests."`
-	Clients    clientsCommand    `cmd:"" help:"List the clients, and what the hub refused of them."`
-	Identities identitiesCommand `cmd:"" help:"List whom the hub knows by a key, a token, a password or a device, and who is invited."`
-	Can        canCommand        `cmd:"" help:"Say whether somebody may do something, and why; or who you are."`
-	Pair       pairCommand       `cmd:"" help:"Invite another machine or somebody, or make a token."`
-	Join       joinCommand       `cmd:"" help:"Accept an invitation: from then on, the commands of this user ask that hub."`
-	Leave      leaveCommand      `cmd:"" help:"Forget the hub that was joined."`
-	Revoke     revokeCommand     `cmd:"" help:"Take back what sighub pair has given."`
-	Reload     reloadCommand     `cmd:"" help:"Put the rules of the file into force that says who may do what."`
-	Setup      setupCommand      `cmd:"" help:"Set up a hub on this machine: its key, who may do what, where it listens."`
-	Cert       certCommand       `cmd:"" help:"Print the hub's certificate for TLS, and the pin of its key."`
-	Cursors    cursorsCommand    `cmd:"" help:"List how far listeners have come, or forget it."`
-	Journal    journalCommand    `cmd:"" help:"What the hub keeps on disk: what is there, whether it is sound, all of it."`
-	Ports      portsCommand      `cmd:"" help:"List the hub's serial ports and the devices on them."`
-	Sensors    sensorsCommand    `cmd:"" help:"List the drivers for sensors of the gateway itself, or look for such sensors."`
-	Simulate   simulateCommand   `cmd:"" help:"Be a simulated device on a serial line."`
-	Demo       demoCommand       `cmd:"" help:"Show a hub, a device and a listener at work, without hardware."`
-	Check      checkCommand      `cmd:"" help:"Check a configuration file."`
-	Config     configCommand     `cmd:"" help:"Explain the configuration, or print an example of it."`
-	Version    versionCommand    `cmd:"" help:"Print the version."`
-
-	Completion completionCommand `cmd:"" help:"Print what a shell needs to complete commands."`
-	Manual     manualCommand     `cmd:"" hidden:"" help:"Write the man pages into a folder."`
-
-	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
+// A runner is a command with its flags and arguments.
+type runner interface {
+	Run(ctx context.Context, s *streams) error
 }
 
-// exitRequest is what a call of kong's to exit panics with, so that execute returns instead.
-type exitRequest int
+func newCommand(name, help string, of runner) *commandline.Command {
+	return &commandline.Command{Name: name, Help: help, Of: of}
+}
+
+// newProgram returns the command line of sighub.
+func newProgram() *commandline.Command {
+	var program *commandline.Command
+	manual := newCommand("manual", "Write the man pages into a folder.", &manualCommand{program: func() *commandline.Command { return program }})
+	manual.Hidden = true
+	program = commandline.Prepare(&commandline.Command{
+		Name: "sighub",
+		Help: "A sensor and IoT edge hub: sensors on serial lines, listeners over TCP and Unix sockets. " +
+			"`sighub demo` shows it at work.\n\n" + strings.ReplaceAll(exitCodes, "\n", " "),
+		Commands: []*commandline.Command{
+			newCommand("run", "Be the hub: serve clients and serial ports.", new(runCommand)),
+			newCommand("listen", "Print events as they happen.", new(listenCommand)),
+			newCommand("send", "Send events to the hub.", new(sendCommand)),
+			newCommand("request", "Send a request to a sender and print its answer.", new(requestCommand)),
+			newCommand("history", "Print what the hub has on record of a sender.", new(historyCommand)),
+			newCommand("senders", "List the senders, their events and their requests.", new(sendersCommand)),
+			newCommand("clients", "List the clients, and what the hub refused of them.", new(clientsCommand)),
+			newCommand("identities", "List whom the hub knows by a key, a token, a password or a device, and who is invited.", new(identitiesCommand)),
+			newCommand("can", "Say whether somebody may do something, and why; or who you are.", new(canCommand)),
+			newCommand("pair", "Invite another machine or somebody, or make a token.", new(pairCommand)),
+			newCommand("join", "Accept an invitation: from then on, the commands of this user ask that hub.", new(joinCommand)),
+			newCommand("leave", "Forget the hub that was joined.", new(leaveCommand)),
+			newCommand("revoke", "Take back what sighub pair has given.", new(revokeCommand)),
+			newCommand("reload", "Put the rules of the file into force that says who may do what.", new(reloadCommand)),
+			newCommand("setup", "Set up a hub on this machine: its key, who may do what, where it listens.", new(setupCommand)),
+			newCommand("cert", "Print the hub's certificate for TLS, and the pin of its key.", new(certCommand)),
+			newCommand("cursors", "List how far listeners have come, or forget it.", new(cursorsCommand)),
+			{Name: "journal", Help: "What the hub keeps on disk: what is there, whether it is sound, all of it.", Commands: []*commandline.Command{
+				newCommand("info", "Say what the hub keeps, and whether it can.", new(journalInfoCommand)),
+				newCommand("verify", "Read everything in a journal, and say what cannot be read.", new(journalVerifyCommand)),
+				newCommand("export", "Print the events of a journal, oldest first.", new(journalExportCommand)),
+			}},
+			newCommand("ports", "List the hub's serial ports and the devices on them.", new(portsCommand)),
+			newCommand("bridges", "List where events go beside the hub's clients, and how far they have come.", new(bridgesCommand)),
+			newCommand("try", "Show what a format makes of what a device prints on a serial port.", new(tryCommand)),
+			newCommand("sensors", "List the drivers for sensors of the gateway itself, or look for such sensors.", new(sensorsCommand)),
+			newCommand("simulate", "Be a simulated device on a serial line.", new(simulateCommand)),
+			newCommand("demo", "Show a hub, a device and a listener at work, without hardware.", new(demoCommand)),
+			newCommand("check", "Check a configuration file.", new(checkCommand)),
+			newCommand("config", "Explain the configuration, or print an example of it.", new(configCommand)),
+			newCommand("version", "Print the version.", new(versionCommand)),
+			newCommand("completion", "Print what a shell needs to complete commands.", &completionCommand{program: func() *commandline.Command { return program }}),
+			manual,
+		},
+	})
+	return program
+}
 
 // execute runs one command line and returns the exit code of the process.
-func execute(ctx context.Context, args []string, s *streams) (code int) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case exitRequest:
-			code = int(p)
-		default:
-			panic(p)
-		}
-	}()
-	parser, err := kong.New(new(commands),
-		kong.Name("sighub"),
-		kong.Description("A sensor and IoT edge hub: sensors on serial lines, listeners over TCP and Unix sockets. "+
-			"`sighub demo` shows it at work.\n\n"+strings.ReplaceAll(exitCodes, "\n", " ")),
-		kong.Vars{"version": versionText()},
-		kong.Writers(s.out, s.err),
-		kong.Exit(func(code int) { panic(exitRequest(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(s),
-	)
-	if err != nil {
-		panic(err) // the struct tags above are wrong
+func execute(ctx context.Context, args []string, s *streams) int {
+	command, err := newProgram().Parse(args)
+	switch {
+	case errors.Is(err, commandline.ErrHelp):
+		return s.report(terminal.Own(s.out, command.Usage(terminal.Width(s.out))))
+	case errors.Is(err, commandline.ErrVersion):
+		return s.report(terminal.Line(s.out, "%s", versionText()))
+	case err != nil && len(args) == 0:
+		return s.report(usageError{errors.New("a command is missing: try `sighub demo`, or see `sighub --help`")})
+	case err != nil:
+		return s.report(usageError{fmt.Errorf("%w: see `%s --help`", err, command.Path())})
 	}
-	command, err := parser.Parse(arguments.MarkNegatives(args))
-	if err != nil {
-		return s.report(usageError{wrongUsage(args, err)})
-	}
-	return s.report(command.Run())
-}
-
-// wrongUsage adds where to read on to an error in the command line.
-func wrongUsage(args []string, err error) error {
-	help := "sighub --help"
-	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		help = parse.Context.Selected().FullPath() + " --help"
-	}
-	if len(args) == 0 {
-		return fmt.Errorf("a command is missing: try `sighub demo`, or see `%s`", help)
-	}
-	return fmt.Errorf("%w: see `%s`", err, help)
+	return s.report(command.Of.(runner).Run(ctx, s)) //nolint:forcetypeassert // all are made by newCommand
 }
 
 // report prints an error, a joined one on several lines, and returns the exit code.
@@ -147,10 +137,12 @@ func parts(err error) (list []error) {
 }
 
 type completionCommand struct {
+	program func() *commandline.Command
+
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*completionCommand) Help() string {
 	return `The package for Debian installs all of them. Without it:
 
@@ -160,8 +152,8 @@ func (*completionCommand) Help() string {
 }
 
 // Run prints the completion.
-func (c *completionCommand) Run(k *kong.Context, s *streams) error {
-	text, err := manual.Completion(k.Model, c.Shell)
+func (c *completionCommand) Run(_ context.Context, s *streams) error {
+	text, err := manual.Completion(c.program(), c.Shell)
 	if err != nil {
 		return usageError{err}
 	}
@@ -169,13 +161,15 @@ func (c *completionCommand) Run(k *kong.Context, s *streams) error {
 }
 
 type manualCommand struct {
+	program func() *commandline.Command
+
 	Folder string `arg:"" help:"It must be there."`
 	Date   string `help:"Of the pages."`
 }
 
 // Run writes the pages.
-func (c *manualCommand) Run(k *kong.Context) (err error) {
-	for _, page := range manual.Pages(k.Model, version(), c.Date) {
+func (c *manualCommand) Run(context.Context, *streams) (err error) {
+	for _, page := range manual.Pages(c.program(), version(), c.Date) {
 		err = errors.Join(err, os.WriteFile(filepath.Join(c.Folder, page.Name), []byte(page.Text), 0o644))
 	}
 	return err
@@ -184,7 +178,7 @@ func (c *manualCommand) Run(k *kong.Context) (err error) {
 type versionCommand struct{}
 
 // Run prints the version, the version of Go, and the platform.
-func (versionCommand) Run(s *streams) error {
+func (versionCommand) Run(_ context.Context, s *streams) error {
 	return terminal.Line(s.out, "%s", versionText())
 }
 

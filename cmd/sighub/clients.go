@@ -20,7 +20,7 @@ type clientsCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*clientsCommand) Help() string {
 	return `A device is a client, too. IDENTITY is who it has proven to be, if the hub has rules that say who may do what. WAITING counts the events that wait to be sent to the client, and HELD is the memory that the hub
 holds for it. REFUSED counts what the hub refused of it, and MISSED the events that its listeners were not told, each by cause:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,18 +17,22 @@ import (
 	"sighub/carrier/serial"
 	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/internal/address"
 	"sighub/internal/simulator"
 	"sighub/internal/terminal"
+	"sighub/web"
+	"sighub/web/page"
 )
 
 type demoCommand struct {
 	For time.Duration `default:"20s" placeholder:"D" help:"How long the demo takes. Default: 20s."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*demoCommand) Help() string {
 	return `A simulated device reports light and temperature over a pseudo terminal, the hub passes the readings on, and a listener
-that is connected to the hub over TCP prints them. After a third of the time the line is cut; after another third it is
+that is connected to the hub over TCP prints them. A browser shows them as well, at the address that is printed: --for 10m gives
+you time to look. After a third of the time the line is cut; after another third it is
 repaired. The demo needs no hardware and no other program, and leaves no files behind.`
 }
 
@@ -80,28 +85,40 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := tcp.Listen("tcp://127.0.0.1:0", tcp.Options{Version: version()})
+	site := web.New(web.Options{Page: page.New(), Version: version()})
+	listeners, err := address.Listen([]address.Address{{Network: "tcp", Addr: "127.0.0.1:0"}}, address.Options{Version: version(), HTTP: site})
 	if err != nil {
 		return err
+	}
+	carriers, addr := []carrier.Carrier{site}, ""
+	for _, l := range listeners {
+		carriers = append(carriers, l)
+		for _, a := range l.Addrs() {
+			addr = cmp.Or(addr, a)
+		}
 	}
 	ports, err := serial.Listen(serial.Options{
 		Ports:   []serial.PortOptions{{Port: line.Path()}},
 		Backoff: carrier.Backoff{Min: 50 * time.Millisecond, Max: 250 * time.Millisecond},
 	})
 	if err != nil {
-		return errors.Join(err, server.Close())
+		for _, l := range listeners {
+			err = errors.Join(err, l.Close())
+		}
+		return err
 	}
 
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var hubs sync.WaitGroup
 	hubs.Go(func() {
-		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}})
-		_ = router.Serve(serving, server, ports) // if it failed, the listener would notice
+		router := hub.NewServerRouter(hub.ServerOptions{Options: hub.Options{Logger: slog.New(slog.DiscardHandler)}, Methods: portMethods(ports)})
+		_ = router.Serve(serving, append(carriers, ports)...) // if it failed, the listener would notice
 	})
 	defer hubs.Wait()
 	defer stop()
-	d.say("a hub listens at %s, a simulated device is on %s", server.Addr(), line.Path())
-	return d.listen(ctx, server.Addr(), func(ctx context.Context) error { return d.play(ctx, line, sim) })
+	d.say("a hub listens at %s, a simulated device is on %s", addr, line.Path())
+	d.say("its page is at http://%s/ for as long as the demo takes", strings.TrimPrefix(addr, "tcp://"))
+	return d.listen(ctx, addr, func(ctx context.Context) error { return d.play(ctx, line, sim) })
 }
 
 // listen runs f while a listener over TCP prints what it hears.

@@ -27,7 +27,7 @@ type historyCommand struct {
 	UTC     bool          `name:"utc" help:"Print times in UTC. JSON and CSV always have them so."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*historyCommand) Help() string {
 	return `It prints what the hub has on record of a sender, oldest first. What it has lost is told as #gap. Sums of numbers are kept longer than
 the events themselves.

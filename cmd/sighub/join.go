@@ -131,7 +131,7 @@ type joinCommand struct {
 	DryRun     bool     `short:"n" help:"Only check the invitation, and say what would be done. The hub is not asked."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*joinCommand) Help() string {
 	return `It makes sure that it has reached the hub of the invitation before it says anything, lets the hub know a key of this user, and remembers
 the hub. From then on, commands without --hub ask that hub, unless SIGHUB_HUB names one, or there is one on this machine.
@@ -215,7 +215,7 @@ type leaveCommand struct {
 	DryRun bool `short:"n" help:"Only say what would be removed."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*leaveCommand) Help() string {
 	return `It removes this user's key, and what was remembered of the hub. The hub still knows the key, which nobody has any more, until its owner
 types ` + "`sighub revoke NAME`" + `.
@@ -226,7 +226,7 @@ Example:
 }
 
 // Run forgets the hub that was joined.
-func (c *leaveCommand) Run(s *streams) error {
+func (c *leaveCommand) Run(_ context.Context, s *streams) error {
 	folder, err := joined.Folder()
 	if err != nil {
 		return err

@@ -19,12 +19,6 @@ import (
 	"sighub/journal"
 )
 
-type journalCommand struct {
-	Info   journalInfoCommand   `cmd:"" help:"Say what the hub keeps, and whether it can."`
-	Verify journalVerifyCommand `cmd:"" help:"Read everything in a journal, and say what cannot be read."`
-	Export journalExportCommand `cmd:"" help:"Print the events of a journal, oldest first."`
-}
-
 // journalFlags say which journal is meant.
 type journalFlags struct {
 	hubFlags
@@ -146,7 +140,7 @@ type journalInfoCommand struct {
 	UTC    bool   `name:"utc" help:"Print times in UTC. JSON always has them so."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*journalInfoCommand) Help() string {
 	return `With --dir it reads a folder, also one of a hub that does not run.
 
@@ -230,7 +224,7 @@ type journalVerifyCommand struct {
 	UTC    bool   `name:"utc" help:"Print times in UTC. JSON always has them so."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*journalVerifyCommand) Help() string {
 	return `It changes nothing, and may run beside the hub. It exits with 1 if something cannot be read.
 
@@ -339,7 +333,7 @@ type journalExportCommand struct {
 	Output string `short:"o" enum:"json,csv" default:"json" help:"json: one object a line, {time, sender, event, data, position}; or csv."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*journalExportCommand) Help() string {
 	return `It reads the folder, and changes nothing. It may run beside the hub, and then prints what is on disk by now. Events that are not
 there any more are told on standard error, and in JSON as {"position", "lost"}.

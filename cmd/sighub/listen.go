@@ -22,7 +22,7 @@ type listenCommand struct {
 	Count   int           `short:"n" placeholder:"N" help:"End after N events."`
 	Policy  hub.Policy    `enum:",block,latest,disconnect" default:"" help:"What the hub does when this listener cannot keep up: block (delay the sender for a while), latest (keep only the newest value of each event) or disconnect. A #gap event counts what is lost. Default: the policy of the hub's configuration."`
 	Timeout time.Duration `placeholder:"D" help:"Fail when there is no event for this long, as in 5s."`
-	Pattern []string      `short:"p" sep:"none" placeholder:"P" help:"Listen to this, too: SENDER or SENDER:EVENT. May be repeated."`
+	Pattern []string      `short:"p" placeholder:"P" help:"Listen to this, too: SENDER or SENDER:EVENT. May be repeated."`
 	Cursor  string        `placeholder:"NAME" help:"Go on where the listener of that name has come to, and let the hub remember how far this one comes: an event counts when it is printed."`
 	From    string        `placeholder:"WHEN" help:"Tell what was before, too: start, how long ago (2h, 7d), a time, or behind a position (3/4711). With --cursor, only if the cursor is new."`
 	Last    bool          `help:"Tell the last event of each kind first, marked as such."`
@@ -30,7 +30,7 @@ type listenCommand struct {
 	Date    bool          `help:"Print the date before the time."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*listenCommand) Help() string {
 	return `It prints events until it is interrupted. If the connection to the hub is lost, it connects again, and tells what it missed
 meanwhile, if the hub keeps a journal. What is not there any more is told as #gap.

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
+	"sighub/bridge"
+	"sighub/cmd/sighub/internal/onward"
 	"sighub/hub"
 	"sighub/internal/safetext"
 	"sighub/internal/terminal"
@@ -16,7 +19,7 @@ type sendersCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*sendersCommand) Help() string {
 	return `The state of a sender is connected, or awaited: it is not connected, but somebody listens to it.
 Names that look alike are told below the table.
@@ -116,7 +119,7 @@ type cursorsCommand struct {
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*cursorsCommand) Help() string {
 	return `A cursor is a name under which the hub remembers how far a listener has come: see ` + "`sighub listen --cursor`" + `. BEHIND counts the
 events after that, of all senders. A cursor keeps nothing from being removed when it is too old: its listener is then told what it
@@ -165,3 +168,44 @@ func (c *cursorsCommand) Run(ctx context.Context, s *streams) error {
 
 // position returns a position as --from takes it.
 func position(p hub.Position) string { return fmt.Sprintf("%d/%d", p.Epoch, p.Sequence) }
+
+type bridgesCommand struct {
+	hubFlags
+	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
+}
+
+// Help is what --help says in full.
+func (*bridgesCommand) Help() string {
+	return `SENT counts what the other side has acknowledged since the hub was started. WAITING are events of the journal that it has not, OLDEST is
+the age of the oldest of them, and ROOM FOR says for how long the journal still keeps it, if as much goes on being reported. REFUSED are
+events that the other side does not take, and LOST those that the journal had no more; both are told there as a gap. What is wrong stands
+below the table, and what to do about it.
+
+Examples:
+
+    sighub bridges
+    sighub bridges --output json | jq 'select(.connected | not)'`
+}
+
+// Run lists the hub's bridges by name.
+func (c *bridgesCommand) Run(ctx context.Context, s *streams) error {
+	return c.with(ctx, s, "sighub bridges", func(ctx context.Context, r *hub.ClientRouter) error {
+		v, err := r.Call(ctx, bridge.MethodBridges, nil)
+		if err != nil {
+			return err
+		}
+		var list []bridge.Status
+		if err := v.Decode(&list); err != nil {
+			return fmt.Errorf("cannot read the hub's list of bridges; the hub may be of another version: %w", err)
+		}
+		tellTrouble(ctx, s, r)
+		if c.Output == "json" {
+			return terminal.JSON(s.out, list)
+		}
+		if len(list) == 0 {
+			s.note("the hub has no bridge: add one with `sighub run --join`, or see `sighub config bridges`")
+			return nil
+		}
+		return onward.Table(s.out, list, time.Now(), age)
+	})
+}

@@ -27,7 +27,7 @@ type pairCommand struct {
 	Output  string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*pairCommand) Help() string {
 	return `It prints one line to type on the other machine, and the same as a QR code on a terminal. The line is a secret: whoever types it first is
 let in. It is good for 10 minutes, for 5 tries, and once. Another one for the same name takes its place.
@@ -116,7 +116,7 @@ type identitiesCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*identitiesCommand) Help() string {
 	return `Each line is one way in which somebody proves to be somebody: a key, a token, a password or a device. PROOF is the beginning of the
 SHA-256 of a public key, or the uid of a device. Who is invited and has not come yet stands below the table.
@@ -195,7 +195,7 @@ type revokeCommand struct {
 	Output     string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*revokeCommand) Help() string {
 	return `It holds at once: who is connected by it is disconnected. What is revoked stays revoked: to undo it, pair the name again, which lets in
 only what is paired then.

@@ -10,11 +10,33 @@ import (
 	"strings"
 	"time"
 
+	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/internal/plain"
 	"sighub/internal/terminal"
 )
+
+// methodListPorts is the method of the hub that returns a list of serial.PortInfo. It takes no parameters.
+const methodListPorts = "list_ports"
+
+func portMethods(ports *serial.Server) map[string]hub.Method {
+	return map[string]hub.Method{
+		methodListPorts: func(context.Context, carrier.Value) (any, error) { return ports.Ports(), nil },
+	}
+}
+
+// status says in a few words what the hub serves: for `systemctl status`.
+func status(carriers []carrier.Carrier, ports *serial.Server) string {
+	devices := 0
+	for _, p := range ports.Ports() {
+		if p.State == serial.PortConnected {
+			devices++
+		}
+	}
+	return fmt.Sprintf("devices: %d, connections: %d", devices, site.Connections(carriers))
+}
 
 type portsCommand struct {
 	hubFlags
@@ -22,13 +44,13 @@ type portsCommand struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*portsCommand) Help() string {
-	return `A port is absent, opening, waiting (open, but no device has said HELLO), connected, silent (the device does not answer)
+	return `A port is absent, opening, waiting (open, but no device has said HELLO, or no line was understood), connected, silent (the device does not answer)
 or failed (the hub tries it again). RESENT counts the frames that the hub sent again, plus those that the device did. RTT is
 the time from a frame to its answer. READINGS counts those that the hub has taken. What it has refused of a device, what is wrong
 at a port and what can be done about it, and the latest text that the device has printed, stand below the table. CLOCK is the uncertainty of the time of a reading, and by how many parts per million the
-device's clock is slow.
+device's clock is slow. Of a port that speaks lines, FRAMES counts lines, and BAD what was refused.
 
 With --watch and --output json, a port is printed whenever its state, device, reason or problems change.
 
@@ -154,7 +176,11 @@ func portsTable(out io.Writer, list []serial.PortInfo, now time.Time) error {
 	for _, p := range list {
 		row := []string{p.Port, string(p.State), age(now.Sub(p.Since)), "-", "-", dash(p.Baud), "-",
 			strconv.FormatUint(p.Frames, 10), strconv.FormatUint(p.BadFrames, 10), "-", "-", "-"}
-		if d := p.Device; d != nil {
+		if h := p.Spoken; h != nil {
+			row[3] = h.Speaks + "/" + h.Format + " " + strings.Join(h.Senders[:min(len(h.Senders), 3)], ",")
+			row[6] = fmt.Sprintf("%d (%.3g/s)", h.Readings, h.PerSecond)
+			row[7], row[8] = strconv.FormatUint(h.Lines, 10), strconv.FormatUint(total(h.Refused), 10)
+		} else if d := p.Device; d != nil {
 			row[3], row[4] = deviceName(d), cmp.Or(d.Firmware, "-")
 			row[6] = strconv.FormatUint(d.Readings, 10)
 			if p.State == serial.PortConnected {
@@ -200,7 +226,21 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, plain.Text(problem.What)+": "+problem.Remedy)
 	}
 	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second && len(p.Problems) == 0 {
-		lines = append(lines, "no device has said HELLO: check that it runs sighub's firmware, and at which baud")
+		silent := "no device has said HELLO: check that it runs sighub's firmware, and at which baud"
+		if p.Spoken != nil {
+			silent = "no line has arrived: check that the device prints something, and at which baud"
+		}
+		lines = append(lines, silent)
+	}
+	if h := p.Spoken; h != nil && len(h.Refused) > 0 {
+		line := "refused, by cause: " + counts(h.Refused)
+		if l := h.LatestRefusal; l != nil {
+			line += fmt.Sprintf("; the latest, %s ago: %s", age(now.Sub(l.At)), plain.Text(l.Error))
+		}
+		lines = append(lines, line)
+	}
+	if h := p.Spoken; h != nil && h.LatestAt != nil {
+		lines = append(lines, fmt.Sprintf("the latest line, %s ago: %s", age(now.Sub(*h.LatestAt)), h.Latest))
 	}
 	standing := slices.ContainsFunc(p.Problems, func(problem serial.Problem) bool { return problem.What == p.Error })
 	if p.Error != "" && p.ErrorAt != nil && p.State != serial.PortConnected && p.Error != p.Reason && !standing {
@@ -217,6 +257,13 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, fmt.Sprintf("the device printed, %s ago: %s", age(now.Sub(*p.PrintsAt)), p.Prints))
 	}
 	return lines
+}
+
+func total(counts map[string]uint64) (sum uint64) {
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
 }
 
 // remedies returns what of problems tells whether they have changed. What is wrong may be in other words each time.

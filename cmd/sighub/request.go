@@ -20,7 +20,7 @@ type requestCommand struct {
 	Timeout time.Duration `default:"15s" placeholder:"D" help:"How long to wait for the answer, from the start on. The hub itself waits for a sender for 10s, unless it is configured otherwise."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*requestCommand) Help() string {
 	return `It prints the answer as one line of JSON.
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -14,7 +15,10 @@ import (
 
 	"sighub/access"
 	"sighub/carrier"
+	"sighub/carrier/serial"
 	"sighub/cmd/sighub/internal/desk"
+	"sighub/cmd/sighub/internal/onward"
+	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/address"
@@ -34,10 +38,11 @@ type runCommand struct {
 	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	Access  string   `placeholder:"FILE" help:"The file that says who may do what. Replaces the one of the configuration. Default: everybody may do everything who reaches the hub, so it listens on this machine only."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
+	Join    string   `placeholder:"ADDR" help:"A NATS server with JetStream, as nats://host:4222, where the hub takes part in a stream of many hubs: see docs/many-hubs.md. It may be followed by ? and keys of the configuration file, joined by &: hub, hear, send, may, stream, creds, nkey, token, ca, from. Replaces bridges.nats of the file."`
 	Journal string   `placeholder:"DIR|off" help:"The folder where the hub keeps what it acknowledges, so that it survives a loss of power and can be heard again; off: keep nothing. Replaces the one of the file. Default: journal in the folder of --state."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*runCommand) Help() string {
 	return `The hub runs until SIGINT or SIGTERM. Then it tells its clients, and exits with 0. It logs to standard error.
 On SIGHUP it reads the configuration and the rules of --access again, and applies the rules and the level of the log; the log says what
@@ -54,13 +59,15 @@ tell what was before.
 
 A port may be followed by ? and keys of the configuration file, joined by &: baud, opener (native, bugst or tarm), name,
 naming, dtr and rts (on or off), and may (listen, request, list or all, joined by commas: what the devices there may do beside
-reporting and answering requests).
+reporting and answering requests). A port whose device prints text has speaks=lines, format, sender, and what else
+docs/configuration.md lists; ` + "`sighub try PORT`" + ` says what to write.
 
 Examples:
 
     sighub run
     sighub run --serial '/dev/ttyACM*' --serial 0403:6001
     sighub run --serial '/dev/ttyUSB0?baud=250000&naming={device}.{sender}' --sensors auto
+    sighub run --serial '/dev/ttyUSB0?speaks=lines&format=pairs&sender=kitchen'
     sighub run --access /etc/sighub/access.yaml --listen tls://0.0.0.0:3000 --listen 'unix:///run/sighub/hub.sock?mode=0666'
     sighub run --config /etc/sighub/sighub.yaml`
 }
@@ -87,7 +94,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	defer closeGuard(doors, log)
-	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), doors, log)
+	var router *hub.ServerRouter
+	ports, err := serialPorts(cfg, stateFolder(cfg.State, "dictionaries", log), func() *hub.Router { return router.Router }, doors, log)
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	carriers, err := listen(cfg, budget, certificate, doors, log, &opened)
+	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log})
+	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -106,8 +115,17 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
+	bridges, err := onward.Open(cfg, kept.Journal, log)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
-	router := newRouter(cfg, budget, log, kept, doors, owner, certificateMethod(certificate, kept.methods(portMethods(ports))))
+	router = newRouter(cfg, budget, log, kept, doors, owner, bridges.Methods(certificateMethod(certificate, kept.methods(portMethods(ports)))))
+	if err := bridges.Attach(router); err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
+	carriers = append(append(carriers, pages), bridges.Carriers()...)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
 		ports.Review()
@@ -116,7 +134,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	router.Reserve(own.Senders()...)
+	router.Reserve(append(own.Senders(), gateway.LineSenders(cfg)...)...)
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
@@ -150,6 +168,20 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	return err
 }
 
+// serialPorts returns the carrier for the serial ports of a configuration. It opens them when it is served. It remembers
+// dictionaries in dir, if that is not empty. The router is that of the senders that print lines.
+func serialPorts(cfg *config.Config, dir string, router func() *hub.Router, doors *guard.Guard, log *slog.Logger) (
+	*serial.Server, error,
+) {
+	ports, err := gateway.Ports(cfg, router, log)
+	if err != nil {
+		return nil, err
+	}
+	return serial.Listen(serial.Options{
+		Ports: ports, Dir: dir, MaxSenders: cfg.Limits.Senders, Recognize: gateway.Recognize, Login: doors.Device, Logger: log,
+	})
+}
+
 // closers are what was opened and is closed together.
 type closers []io.Closer
 
@@ -177,7 +209,7 @@ func (c *runCommand) config(ctx context.Context, stdin io.Reader) (*config.Confi
 		cfg.Access.Rules = c.Access
 	}
 	cfg.SetJournal(c.Journal)
-	if err := errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors)); err != nil {
+	if err := errors.Join(cfg.Add(c.Listen, c.Serial), cfg.AddSensors(ctx, c.Sensors), cfg.Join(c.Join)); err != nil {
 		return nil, err
 	}
 	return cfg, cfg.CheckExposed()
@@ -235,7 +267,7 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
 	for now, crowd := int64(0), false; ; {
-		connections := int64(connections(carriers))
+		connections := int64(site.Connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
@@ -253,16 +285,6 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 		case <-tick.C:
 		}
 	}
-}
-
-// connections counts those of carriers that have some.
-func connections(carriers []carrier.Carrier) (n int) {
-	for _, c := range carriers {
-		if c, ok := c.(interface{ Connections() int }); ok {
-			n += c.Connections()
-		}
-	}
-	return n
 }
 
 // processors is how many goroutines run at a time while nothing is large: one for each core that the program may use.
@@ -335,7 +357,7 @@ func newRouter(
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, log *slog.Logger, opened *closers) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -351,6 +373,8 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Certificate:    certificate,
 		Login:          doors.Login(),
 		Logger:         log,
+		HTTP:           pages,
+		Hosts:          cfg.HTTP.Hosts,
 	})
 	if err != nil {
 		return nil, err

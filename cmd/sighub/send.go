@@ -25,7 +25,7 @@ type sendCommand struct {
 	Time    string        `placeholder:"TIME" help:"When it happened: RFC 3339, as in 2026-06-21T10:30:05Z, or seconds, milliseconds, microseconds or nanoseconds since 1970. Default: now."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*sendCommand) Help() string {
 	return `It exits with 0 once the hub has acknowledged every event. If a line cannot be sent, it reports that line and sends the
 others.

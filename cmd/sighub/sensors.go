@@ -15,7 +15,7 @@ type sensorsCommand struct {
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*sensorsCommand) Help() string {
 	return `It lists the drivers for sensors of the gateway itself, what they measure, and their options in the configuration.
 

@@ -24,7 +24,7 @@ type setupCommand struct {
 	Undo   bool   `help:"Take back what was set up, except for what was changed since."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*setupCommand) Help() string {
 	return `It makes the hub's key and certificate, a file that says who may do what, in which you are an admin, and a configuration: a socket for
 this machine, and TLS at port 3000 for others, whom ` + "`sighub pair`" + ` lets in. What is there already stays as it is; so it may run twice.

@@ -17,6 +17,7 @@ import (
 type simulateCommand struct {
 	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, such as /dev/ttyUSB1?baud=115200."`
 	Pty    bool          `xor:"line" required:"" help:"Make a pseudo terminal, print the path of its other end, and be a device on it."`
+	Speaks string        `placeholder:"FORMAT" help:"Print lines instead, as other devices do: json, pairs, csv, number, nmea, mysensors, dsmr or pattern."`
 	Name   string        `placeholder:"NAME" help:"The name of the device. Its uid depends on the name, so the same name is the same device; without a name, each run is another device."`
 	Sender []string      `sep:"none" placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
 	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature change as over a day. counter: each event counts 0, 1, 2, ..., which shows every lost or doubled reading."`
@@ -26,7 +27,7 @@ type simulateCommand struct {
 	Day    time.Duration `default:"10m" placeholder:"D" help:"The length of a day for drift. Default: 10m."`
 }
 
-// Help implements kong.HelpProvider.
+// Help is what --help says in full.
 func (*simulateCommand) Help() string {
 	return `It speaks the protocol of a real device. At the end it prints how many readings were sent, acknowledged and sent
 again. It exits with 0 if all of them were acknowledged. Its senders answer the request "read" with their latest values.
@@ -36,10 +37,14 @@ With --fault the line misbehaves, in the same way for the same seed. At the end 
 to everything. cut is the mean time between cuts, and away is how long each lasts. boot=esp32 prints what such a board prints
 when it starts. The prefix to-hub. or to-device. limits a fault to one direction.
 
+With --speaks it is a device that knows nothing of sighub and prints light, temperature and humidity in one of these formats, --rate
+times per second, --count times; nmea is a receiver on a boat, dsmr a smart meter. For pattern it prints T=21.5 H=40.
+
 Examples:
 
     sighub simulate --pty
     sighub simulate --port /dev/ttyUSB1 --sender light:lux --rate 10
+    sighub simulate --pty --speaks pairs
     sighub simulate --pty --values counter --rate 0 --count 10000
     sighub simulate --pty --fault flip=1e-4,drop=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7`
 }
@@ -49,6 +54,9 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	o, err := c.options()
 	if err != nil {
 		return usageError{err}
+	}
+	if c.Speaks != "" {
+		return c.printLines(ctx, &o, s)
 	}
 	o.Refused = func(err error) { s.note("the hub refuses readings: %s", plain.Text(err.Error())) }
 	cable, err := c.cable(&o)
@@ -91,7 +99,11 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simline.Line,
 	if err := terminal.Line(s.out, "%s", path); err != nil {
 		return nil, errors.Join(err, line.Close())
 	}
-	s.note("to serve this device, run `sighub run --serial %s`", path)
+	serve := path
+	if c.Speaks != "" {
+		serve = "'" + serve + "?speaks=lines&format=" + c.Speaks + "&sender=simulated'"
+	}
+	s.note("to serve this device, run `sighub run --serial %s`", serve)
 	return line, nil
 }
 
@@ -106,6 +118,30 @@ func (c *simulateCommand) cable(o *simulator.Options) (*fault.Cable, error) {
 	}
 	o.Baud = harm.ToHub.Baud
 	return fault.New(harm)
+}
+
+// printLines is a device that prints lines.
+func (c *simulateCommand) printLines(ctx context.Context, o *simulator.Options, s *streams) error {
+	printer, err := simulator.NewLinePrinter(simulator.LinesOptions{Format: c.Speaks, Rate: c.Rate, Count: c.Count, Day: c.Day})
+	if err != nil {
+		return usageError{fmt.Errorf("--speaks: %w", err)}
+	}
+	if c.Name != "" || len(c.Sender) > 0 {
+		return usageError{errors.New("a device that prints lines says no names: leave --name and --sender out")}
+	}
+	cable, err := c.cable(o)
+	if err != nil {
+		return usageError{err}
+	}
+	line, err := c.line(o, s)
+	if err != nil {
+		return err
+	}
+	if cable != nil {
+		line = line.Through(cable)
+	}
+	err = printer.Run(ctx, line.Open)
+	return errors.Join(err, terminal.Line(s.out, "printed %d times", printer.Printed()), line.Close())
 }
 
 // maxRate is more readings per second than any line can carry.

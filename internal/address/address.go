@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ type scheme struct {
 
 // A medium listens at all of its addresses together, so that clients are bounded wherever they come from.
 type medium struct {
-	listen func(list []Address, o Options) (Listener, error)
+	listen func(list []Address, o Options) ([]Listener, error)
 }
 
 // schemes lists them; the first is that of an address without one.
@@ -77,6 +78,10 @@ type Options struct {
 	Certificate    *keys.Certificate
 	Login          listen.Login // who is let in; nil: everybody
 	Logger         *slog.Logger
+
+	// HTTP answers what is asked over HTTP, beside WebSockets. Nil: HTTP is not spoken.
+	HTTP  http.Handler
+	Hosts []string // names under which pages may ask: see package web
 }
 
 // ClientOptions are what a program says to a carrier that connects.
@@ -91,7 +96,7 @@ type ClientOptions struct {
 // A Listener is a carrier that listens at addresses.
 type Listener interface {
 	carrier.Carrier
-	Addrs() []string // with the ports that were taken
+	Addrs() []string // with the ports that were taken; none if another Listener has them
 	Close() error    // ends one that is not served
 }
 
@@ -107,14 +112,14 @@ func Listen(list []Address, o Options) (carriers []Listener, err error) {
 		media[m] = append(media[m], a)
 	}
 	for _, m := range order {
-		l, err := m.listen(media[m], o)
+		more, err := m.listen(media[m], o)
 		if err != nil {
 			for _, l := range carriers {
 				err = errors.Join(err, l.Close())
 			}
 			return nil, err
 		}
-		carriers = append(carriers, l)
+		carriers = append(carriers, more...)
 	}
 	return carriers, nil
 }

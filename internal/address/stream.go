@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
+	"sighub/carrier/web"
 	"sighub/listen"
 	"sighub/listen/keys"
 )
@@ -153,7 +154,7 @@ type streamListener struct {
 // Addrs implements [Listener].
 func (s streamListener) Addrs() []string { return s.below.Addrs() }
 
-func listenStreams(list []Address, o Options) (Listener, error) {
+func listenStreams(list []Address, o Options) ([]Listener, error) {
 	below := listen.Options{
 		MaxConns: o.MaxClients, MaxPerAddress: o.MaxPerAddress, StrangerTime: o.HelloTimeout, WriteTimeout: o.WriteTimeout, Logger: o.Logger,
 		Certificate: o.Certificate, Strict: o.Login != nil,
@@ -169,13 +170,18 @@ func listenStreams(list []Address, o Options) (Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return streamListener{tcp.On(server, tcp.Options{
+	streams := tcp.Options{
 		Version: o.Version, Budget: o.Budget, Login: o.Login, Logger: o.Logger,
 		Limits: tcp.Limits{
 			Window: o.Window, MaxMessage: o.MaxMessage,
 			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
 		},
-	}), server}, nil
+	}
+	carriers := []Listener{streamListener{tcp.On(server, streams), server}}
+	if o.HTTP != nil {
+		carriers = append(carriers, web.On(server, web.Options{Streams: streams, Handler: o.HTTP, Hosts: o.Hosts, MaxBody: int64(o.MaxMessage)}))
+	}
+	return carriers, nil
 }
 
 func connectTCP(a Address, o ClientOptions) carrier.Carrier {

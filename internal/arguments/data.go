@@ -92,7 +92,6 @@ func latin1(text string) string {
 
 // Data returns the value of an argument. One that looks as if something else was meant is an error.
 func Data(text string) (carrier.Value, error) {
-	text = Unmark(text)
 	v, odd := ParseData(text)
 	quoted, _ := json.Marshal(text) // a string can be marshalled
 	asText := fmt.Sprintf("or '%s' to send it as a text", quoted)

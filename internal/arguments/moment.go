@@ -21,7 +21,6 @@ type Moment struct {
 // ParseMoment reads a moment: start, a duration before now such as 2h or 7d, a position EPOCH/SEQUENCE as commands print it, a date,
 // with a time of day or without, or what [ParseTime] reads. Dates are in the time zone of now. Empty text is the zero Moment.
 func ParseMoment(text string, now time.Time) (Moment, error) {
-	text = Unmark(text)
 	switch text {
 	case "":
 		return Moment{}, nil

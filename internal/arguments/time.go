@@ -9,7 +9,6 @@ import (
 
 // ParseTime reads a time: RFC 3339, or a number since 1970, whose size tells its unit. Empty text is the zero time.
 func ParseTime(text string) (time.Time, error) {
-	text = Unmark(text)
 	if text == "" {
 		return time.Time{}, nil
 	}

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/address"
+	"sighub/sensors/lines"
 )
 
 // A Config is a complete configuration: what the file does not say has its default.
@@ -19,11 +21,13 @@ type Config struct {
 	Serial []Port // empty: none at all
 	State  string // the folder for what the hub remembers between runs; empty: the system's usual place
 	TLS    TLS    `json:",omitzero"`
+	HTTP   HTTP   `json:",omitzero"`
 	Access Access `json:",omitzero"`
 	Limits Limits
 	Log    Log
 
 	Journal Journal
+	Bridges Bridges `json:",omitzero"`
 
 	Sensing Sensing
 
@@ -39,6 +43,11 @@ type TLS struct {
 	Certificate, Key string // files in PEM
 }
 
+// HTTP says who may ask over HTTP.
+type HTTP struct {
+	Hosts []string // names of the hub, beside its own, whose pages may ask
+}
+
 // A Port is one serial port with a device on it, or every port that matches a pattern.
 type Port struct {
 	Port   string // a path or a pattern
@@ -49,6 +58,10 @@ type Port struct {
 	DTROff bool
 	RTSOff bool
 	May    carrier.Rights `json:",omitempty"` // of its devices
+
+	Settings port.Settings  `json:",omitzero"`  // beside the rate and the modem lines
+	Lines    *lines.Options `json:",omitempty"` // nil: it speaks sighub's own protocol
+	Exclude  bool           `json:",omitempty"` // it is left alone
 }
 
 // Limits bound what clients may use.
@@ -103,7 +116,6 @@ const (
 )
 
 // The values that some keys accept.
-func lineLevels() []string { return []string{"on", lineOff} }
 func openers() []string    { return []string{"native", "bugst", "tarm"} }
 func logLevels() []string  { return []string{"debug", "info", "warn", "error"} }
 func logFormats() []string { return []string{"text", "json"} }

@@ -103,7 +103,7 @@ func TestAdd(t *testing.T) {
 		{"no path", nil, []string{"?baud=1"}, "the port is missing", "", 0},
 		{"bad baud", nil, []string{"/dev/x?baud=1"}, "--serial /dev/x?baud=1: baud 1 is out of range", "", 0},
 		{"no number", nil, []string{"/dev/x?baud=fast"}, `baud "fast" is not a whole number`, "", 0},
-		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr, rts or may`, "", 0},
+		{"unknown key", nil, []string{"/dev/x?speed=1"}, `"speed" is not known: write baud, opener, name, naming, dtr, rts, may, data,`, "", 0},
 		{"patterns", nil, []string{"/dev/ttyUSB?", "/dev/ttyACM??dtr=off", "0403:6001:A1?rts=off", "auto"}, "", "", 6},
 		{"malformed pattern", nil, []string{"/dev/tty[A"}, "/dev/tty[A is malformed", "", 0},
 		{"no port at all", nil, []string{"none"}, "", "", 0},
@@ -139,7 +139,7 @@ func TestAdd(t *testing.T) {
 		})
 	}
 	p, err := ParsePort("/dev/x?baud=9600&name=a+b%26c&naming={device}/{sender}&opener=tarm")
-	if want := (Port{"/dev/x", 9600, "tarm", "a+b&c", "{device}/{sender}", false, false, 0}); err != nil || p != want {
+	if want := (Port{Port: "/dev/x", Baud: 9600, Opener: "tarm", Name: "a+b&c", Naming: "{device}/{sender}"}); err != nil || p != want {
 		t.Error(p, err)
 	}
 	if p, err := ParsePort("/dev/ttyACM??dtr=off&rts=on"); err != nil || p.Port != "/dev/ttyACM?" || !p.DTROff || p.RTSOff {

@@ -12,10 +12,11 @@ func TestDocumentation(t *testing.T) {
 	page := readPage(t, "../../docs/configuration.md")
 	sections := yamlOf(page)
 	whole, err := Parse("docs/configuration.md", []byte(strings.Join(sections, "")))
-	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 4 {
+	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 7 {
 		t.Errorf("all sections together: %v", err)
 	}
-	for _, section := range append(sections, yamlOf(readPage(t, "../../docs/gateway.md"))...) {
+	pages := append(yamlOf(readPage(t, "../../docs/gateway.md")), yamlOf(readPage(t, "../../docs/devices.md"))...)
+	for _, section := range append(pages, sections...) {
 		if _, err := Parse("the page", []byte(section)); err != nil {
 			t.Errorf("%v in\n%s", err, section)
 		}

@@ -14,33 +14,64 @@ import (
 	"sighub/carrier"
 	"sighub/internal/safetext"
 	"sighub/internal/yamlfile"
+	"sighub/sensors/lines"
 )
 
 // ParsePort parses a serial port as the command line has it: PORT, then optionally a ? and keys of the file joined by &, for
 // example /dev/ttyUSB0?baud=250000&name=greenhouse. A ? that no key follows is part of a pattern.
 func ParsePort(text string) (Port, error) {
-	port, query := text, ""
-	if i := strings.LastIndexByte(text, '?'); i >= 0 && strings.Contains(text[i:], "=") {
-		port, query = text[:i], text[i+1:]
-	}
+	port, query := splitQuery(text)
 	p := Port{Port: port, Baud: DefaultBaud, Naming: DefaultNaming}
 	if err := checkPort(port); err != nil {
 		return p, err
 	}
+	var l lines.Options
+	var named []string
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
 		value, err := url.PathUnescape(value) // not QueryUnescape: a + is a +
-		if err == nil {
+		if err == nil && slices.Contains(queryKeys(), key) {
+			named = append(named, key)
+			err = setLines(&l, key, value)
+		} else if err == nil {
 			err = p.set(key, value)
 		}
 		if err != nil {
 			return p, err
 		}
 	}
+	if p.Lines != nil {
+		p.Lines = &l
+	}
+	if err := p.checkSpeaks(named); err != nil {
+		return p, err
+	}
 	return p, p.suits(runtime.GOOS)
+}
+
+// splitQuery splits a port from the keys behind it. The first ? that a known key follows parts them, for there may be others in both;
+// else the last one that something like a key follows.
+func splitQuery(text string) (port, query string) {
+	last := -1
+	for i := range len(text) {
+		if text[i] != '?' {
+			continue
+		}
+		key, _, ok := strings.Cut(text[i+1:], "=")
+		if ok && slices.Contains(portKeys(), key) {
+			return text[:i], text[i+1:]
+		}
+		if ok {
+			last = i
+		}
+	}
+	if last < 0 {
+		return text, ""
+	}
+	return text[:last], text[last+1:]
 }
 
 func checkPort(port string) error {
@@ -64,7 +95,7 @@ func checkPort(port string) error {
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.
 func portKeys() []string {
-	return []string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}
+	return slices.Concat([]string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}, settingKeys(), linesKeys())
 }
 
 func (p *Port) set(key, value string) error {
@@ -84,10 +115,10 @@ func (p *Port) set(key, value string) error {
 		return checkNaming(value)
 	case "dtr":
 		p.DTROff = strings.EqualFold(value, lineOff)
-		return checkOneOf("dtr", strings.ToLower(value), lineLevels())
+		return checkOneOf("dtr", strings.ToLower(value), onOff())
 	case "rts":
 		p.RTSOff = strings.EqualFold(value, lineOff)
-		return checkOneOf("rts", strings.ToLower(value), lineLevels())
+		return checkOneOf("rts", strings.ToLower(value), onOff())
 	case "may":
 		for word := range strings.SplitSeq(value, ",") {
 			word = strings.ToLower(strings.TrimSpace(word))
@@ -99,7 +130,11 @@ func (p *Port) set(key, value string) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(portKeys()[1:]))
+		if slices.Contains(settingKeys(), key) {
+			return p.setSetting(key, value)
+		}
+		known := slices.Concat(portKeys()[1:8], settingKeys(), queryKeys())
+		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(known))
 	}
 }
 

@@ -2,12 +2,14 @@ package config
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"sighub/internal/address"
 	"sighub/internal/yamlfile"
+	"sighub/sensors/lines"
 )
 
 func (d *decoder) config(n ast.Node, c *Config) {
@@ -23,8 +25,10 @@ func (d *decoder) config(n ast.Node, c *Config) {
 			}
 		}),
 		yamlfile.Key("tls", func(n ast.Node) { d.tls(n, &c.TLS) }),
+		yamlfile.Key("http", func(n ast.Node) { d.http(n, &c.HTTP) }),
 		yamlfile.Key("access", func(n ast.Node) { d.access(n, &c.Access) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
+		yamlfile.Key("bridges", func(n ast.Node) { d.bridges(n, &c.Bridges) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
 		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
 	)...)
@@ -142,6 +146,24 @@ func (d *decoder) tls(n ast.Node, t *TLS) {
 	}
 }
 
+func (d *decoder) http(n ast.Node, h *HTTP) {
+	if yamlfile.IsNull(n) {
+		return
+	}
+	d.Mapping(n, "http", yamlfile.Key("hosts", func(n ast.Node) {
+		d.Items(n, "hosts", func(n ast.Node) {
+			text, ok := d.Text(n, "a host")
+			switch {
+			case !ok:
+			case strings.ContainsAny(text, ":/*[]@ "), strings.Trim(text, ".") == "":
+				d.Fail(n, "%q is not the name of a host: write it without scheme and port, such as hub.example.org, or .example.org for all names that end so", text)
+			default:
+				h.Hosts = append(h.Hosts, text)
+			}
+		})
+	}))
+}
+
 func (d *decoder) serial(n ast.Node, c *Config) {
 	c.portsGiven = !yamlfile.IsNull(n) // a key without entries stands for the default, as with listen
 	if s, ok := n.(*ast.StringNode); ok {
@@ -153,9 +175,17 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 		}
 		return
 	}
-	lines := make(map[string]int)
+	lines, senders := make(map[string]int), make(map[string]int)
 	d.Items(n, "serial", func(n ast.Node) {
 		p, ok := d.port(n)
+		if ok && p.Lines != nil {
+			name := p.Lines.Sender
+			if at := senders[name]; at > 0 && !strings.Contains(name, "{") {
+				d.Fail(n, "the port on line %d has the sender %s, too: give each its own", at, name)
+				return
+			}
+			senders[name], _ = yamlfile.Place(n.GetToken())
+		}
 		switch {
 		case !ok:
 		case lines[p.Port] > 0:
@@ -191,7 +221,9 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 		})
 	}
-	d.Mapping(n, "a serial port",
+	var l lines.Options
+	var named []string
+	d.Mapping(n, "a serial port", slices.Concat([]yamlfile.Field{
 		yamlfile.Key("port", func(n ast.Node) {
 			if text, ok := d.Text(n, "port"); ok && d.Check(n, checkPort(text)) {
 				p.Port = text
@@ -210,9 +242,14 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 			d.Items(n, "may", asInQuery("may").Decode)
 		}),
-	)
+	}, d.linesFields(&p, &l, &named))...)
+	if p.Lines != nil {
+		p.Lines = &l
+	}
 	switch {
 	case d.Found() > before:
+	case !d.Check(n, onlyEvent(&l)):
+	case !d.Check(n, p.checkSpeaks(named)):
 	case p.Port == "":
 		d.Fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")
 	case d.Check(n, p.suits(runtime.GOOS)):

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"sighub/internal/commandline"
 )
 
 // A Page is one man page.
@@ -15,8 +15,8 @@ type Page struct {
 
 // Pages returns a page for the program and for each of its commands that is not hidden. The version and the date (2026-01-31) are
 // those of the program.
-func Pages(app *kong.Application, version, date string) (pages []Page) {
-	root := newCommand(app.Node, nil)
+func Pages(program *commandline.Command, version, date string) (pages []Page) {
+	root := newCommand(program, nil)
 	root.all(func(c *command) {
 		pages = append(pages, Page{Name: strings.Join(c.words, "-") + ".1", Text: c.page(root, version, date)})
 	})

@@ -6,17 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
+	"sighub/internal/commandline"
 )
-
-type grammar struct {
-	Listen listenCommand `cmd:"" help:"Print events. As they happen."`
-	Box    struct {
-		Open openCommand `cmd:"" help:"Open a box."`
-		Shut struct{}    `cmd:"" help:"Shut it."`
-	} `cmd:"" help:"Boxes."`
-	Secret struct{} `cmd:"" hidden:"" help:"Nobody sees it."`
-}
 
 type listenCommand struct {
 	Sender string   `arg:"" optional:"" help:"Whom."`
@@ -35,18 +26,23 @@ type openCommand struct {
 	File  []string `arg:"" optional:"" help:"What goes into it."`
 }
 
-func model(t *testing.T) *kong.Application {
-	t.Helper()
-	k, err := kong.New(new(grammar), kong.Name("prog"), kong.Description("It does things. And more.\n\nMuch more."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k.Model
+func model() *commandline.Command {
+	return commandline.Prepare(&commandline.Command{
+		Name: "prog", Help: "It does things. And more.\n\nMuch more.",
+		Commands: []*commandline.Command{
+			{Name: "listen", Help: "Print events. As they happen.", Of: new(listenCommand)},
+			{Name: "box", Help: "Boxes.", Commands: []*commandline.Command{
+				{Name: "open", Help: "Open a box.", Of: new(openCommand)},
+				{Name: "shut", Help: "Shut it."},
+			}},
+			{Name: "secret", Help: "Nobody sees it.", Hidden: true},
+		},
+	})
 }
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	pages := Pages(model(t), "1.2", "2026-01-31")
+	pages := Pages(model(), "1.2", "2026-01-31")
 	var names []string
 	for _, p := range pages {
 		names = append(names, p.Name)
@@ -77,15 +73,15 @@ func TestPages(t *testing.T) {
 // TestBash completes command lines as bash does.
 func TestBash(t *testing.T) {
 	t.Parallel()
-	script, err := Completion(model(t), "bash")
+	script, err := Completion(model(), "bash")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ line, want string }{
-		{"prog ", "listen box --help"},
+		{"prog ", "listen box --help --version"},
 		{"prog l", "listen"},
 		{"prog sec", ""},
-		{"prog box ", "open shut --help"},
+		{"prog box ", "open shut --help --version"},
 		{"prog box o", "open"},
 		{"prog listen --l", "--last"},
 		{"prog listen --output ", "text json"},
@@ -119,7 +115,7 @@ func TestShells(t *testing.T) {
 			"--condition '__prog_within listen' --long-option output --short-option o --arguments 'text json' --require-parameter",
 			"--condition '__prog_within box open' --arguments 'round square'\n", "--long-option key --force-files"},
 	} {
-		script, err := Completion(model(t), shell)
+		script, err := Completion(model(), shell)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +128,7 @@ func TestShells(t *testing.T) {
 			t.Errorf("%s tells of a hidden command", shell)
 		}
 	}
-	if _, err := Completion(model(t), "csh"); err == nil || !strings.Contains(err.Error(), "bash, zsh, fish") {
+	if _, err := Completion(model(), "csh"); err == nil || !strings.Contains(err.Error(), "bash, zsh, fish") {
 		t.Error(err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"sighub/internal/commandline"
 )
 
 // A command is the program, a group of its commands, or one of these.
@@ -41,20 +41,18 @@ func (c *command) all(f func(*command)) {
 	}
 }
 
-// newCommand returns what a node of the parser says.
-func newCommand(n *kong.Node, above []string) *command {
-	c := &command{words: append(slices.Clone(above), n.Name), help: n.Help, detail: n.Detail}
-	for _, group := range n.AllFlags(true) {
-		for _, f := range group {
-			c.flags = append(c.flags, newFlag(f))
-		}
+// newCommand returns what the command line says of a command.
+func newCommand(from *commandline.Command, above []string) *command {
+	c := &command{words: append(slices.Clone(above), from.Name), help: from.Help, detail: from.Detail}
+	for _, f := range from.Flags {
+		c.flags = append(c.flags, newFlag(f))
 	}
-	for _, p := range n.Positional {
-		v := newValue(p)
-		v.stands = strings.ToUpper(p.Name)
+	for _, a := range from.Arguments {
+		v := newValue(a)
+		v.stands = strings.ToUpper(a.Stands)
 		c.values = append(c.values, v)
 	}
-	for _, child := range n.Children {
+	for _, child := range from.Commands {
 		if !child.Hidden {
 			c.children = append(c.children, newCommand(child, c.words))
 		}
@@ -62,31 +60,22 @@ func newCommand(n *kong.Node, above []string) *command {
 	return c
 }
 
-func newFlag(f *kong.Flag) value {
-	v := newValue(f.Value)
-	if f.Short != 0 {
-		v.short = string(f.Short)
-	}
-	if !f.IsBool() {
-		v.stands = f.PlaceHolder
-		if v.stands == "" {
-			v.stands = strings.ToUpper(f.Name)
-		}
+func newFlag(f *commandline.Value) value {
+	v := newValue(f)
+	v.short, v.stands = f.Short, f.Stands
+	v.files = isFile(v.stands)
+	if v.stands != "" {
 		v.preset = f.Default
 	}
-	v.files = v.files || isFile(v.stands)
-	for _, env := range f.Envs {
-		v.help += " ($" + env + ")"
+	if f.Env != "" {
+		v.help += " ($" + f.Env + ")"
 	}
 	return v
 }
 
-func newValue(k *kong.Value) value {
-	v := value{name: k.Name, help: k.Help, files: isFile(strings.ToUpper(k.Name)), repeated: k.IsCumulative(), optional: !k.Required}
-	if k.Enum != "" {
-		v.words = slices.DeleteFunc(k.EnumSlice(), func(word string) bool { return word == "" })
-	}
-	return v
+func newValue(from *commandline.Value) value {
+	return value{name: from.Name, help: from.Help, words: from.Words, files: isFile(strings.ToUpper(from.Stands)), repeated: from.Repeated,
+		optional: from.Optional}
 }
 
 // isFile reports whether what is to be written is the name of a file or a folder.

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"sighub/internal/commandline"
 )
 
 // Shells returns the shells that [Completion] knows.
 func Shells() []string { return []string{"bash", "zsh", "fish"} }
 
 // Completion returns the program by which a shell completes commands.
-func Completion(app *kong.Application, shell string) (string, error) {
-	root := newCommand(app.Node, nil)
+func Completion(program *commandline.Command, shell string) (string, error) {
+	root := newCommand(program, nil)
 	switch shell {
 	case "bash":
 		return bash(root), nil

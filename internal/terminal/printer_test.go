@@ -77,7 +77,7 @@ func TestDataOf(t *testing.T) {
 		"512": "512", "-5": "-5", `{"a":[1,null]}`: `{"a":[1,null]}`, "hello": `"hello"`, `"hello"`: `"hello"`,
 		"": `""`, "NaN": `"NaN"`, "1 2": `"1 2"`, "true": "true", "-5 degrees": `"-5 degrees"`,
 	} {
-		if got, err := arguments.Data(arguments.MarkNegatives([]string{text})[0]); err != nil || got.String() != want {
+		if got, err := arguments.Data(text); err != nil || got.String() != want {
 			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
 		}
 	}

@@ -41,14 +41,14 @@ func TestModemBits(t *testing.T) {
 			}
 			return nil
 		}
-		must(t, setUp(int(f.Fd()), 9600, test.dtr, test.rts, set))
+		must(t, setUp(int(f.Fd()), Settings{Baud: 9600, DTROff: !test.dtr, RTSOff: !test.rts}, set))
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("dtr %t, rts %t: %q, want %q", test.dtr, test.rts, got, test.want)
 		}
 		other, err := os.OpenFile(pty.Path(), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 		if err == nil { // root can open it in any case
 			got = nil
-			if err := setUp(int(other.Fd()), 9600, false, false, set); !errors.Is(err, unix.EBUSY) || got != nil {
+			if err := setUp(int(other.Fd()), Settings{Baud: 9600, DTROff: true, RTSOff: true}, set); !errors.Is(err, unix.EBUSY) || got != nil {
 				t.Errorf("a port in use: %v, %q", err, got)
 			}
 			must(t, other.Close())

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,16 @@ import (
 // pollEvery is how often a Read that cannot be woken checks whether the port was closed.
 const pollEvery = 100 * time.Millisecond
 
-func openBugst(path string, baud int, dtr, rts bool) (Port, error) {
-	mode := &bugst.Mode{BaudRate: baud}
+func openBugst(path string, s Settings) (Port, error) {
+	if s.RS485 != nil || s.Flow != "" && s.Flow != NoFlow {
+		return nil, fmt.Errorf("%w: only the native opener of Linux knows flow control and RS-485", ErrSettings)
+	}
+	dtr, rts := !s.DTROff, !s.RTSOff
+	mode := &bugst.Mode{
+		BaudRate: s.Baud, DataBits: cmp.Or(s.Data, 8),
+		Parity:   map[Parity]bugst.Parity{EvenParity: bugst.EvenParity, OddParity: bugst.OddParity, MarkParity: bugst.MarkParity, SpaceParity: bugst.SpaceParity}[s.Parity],
+		StopBits: map[StopBits]bugst.StopBits{OneHalfStop: bugst.OnePointFiveStopBits, TwoStop: bugst.TwoStopBits}[s.Stop],
+	}
 	if !dtr || !rts { // else the port need not have these lines
 		mode.InitialStatusBits = &bugst.ModemOutputBits{DTR: dtr, RTS: rts}
 	}
@@ -35,13 +44,18 @@ func openBugst(path string, baud int, dtr, rts bool) (Port, error) {
 		_ = p.SetDTR(true) // some ports do not have these lines
 		_ = p.SetRTS(true)
 	}
-	return &settablePort{newPolledPort(bugstPort{p}), p}, nil
+	if s.Fresh {
+		_ = p.ResetInputBuffer()
+	}
+	mode.InitialStatusBits = nil
+	return &settablePort{newPolledPort(bugstPort{p}), p, *mode}, nil
 }
 
 // A settablePort is a polledPort whose rate and modem lines can be set.
 type settablePort struct {
 	*polledPort
 	port bugst.Port
+	mode bugst.Mode
 }
 
 // SetBaud implements [RateSetter].
@@ -53,7 +67,9 @@ func (p *settablePort) SetBaud(rate int) error {
 	if err := p.port.Drain(); err != nil {
 		return bugstError(err)
 	}
-	return bugstError(p.port.SetMode(&bugst.Mode{BaudRate: rate}))
+	mode := p.mode
+	mode.BaudRate = rate
+	return bugstError(p.port.SetMode(&mode))
 }
 
 // SetModem implements [ModemSetter].

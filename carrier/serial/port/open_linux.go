@@ -15,12 +15,12 @@ import (
 
 // openNative opens a port with Linux's own calls. The runtime's poller waits for the port, so Close wakes Read and Write, and
 // Read notices a hang-up at once.
-func openNative(path string, baud int, dtr, rts bool) (Port, error) {
+func openNative(path string, settings Settings) (Port, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := control(f, func(fd int) error { return setUp(fd, baud, dtr, rts, setModemBits) }); err != nil {
+	if err := control(f, func(fd int) error { return setUp(fd, settings, setModemBits) }); err != nil {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "set up", Path: path, Err: err}
 	}
@@ -109,13 +109,13 @@ func (p *nativePort) Close() error {
 	return p.err
 }
 
-func setUp(fd, baud int, dtr, rts bool, set func(fd int, request uint, bits int) error) error {
+func setUp(fd int, settings Settings, set func(fd int, request uint, bits int) error) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return unix.EBUSY // the kernel's error for a port in exclusive use
 	}
 	// The kernel asserts both lines when it opens a port, whatever a program does. So those that are to stay down come first,
 	// once it is sure that no other program has the port.
-	up, down := modemBits(dtr, rts)
+	up, down := modemBits(!settings.DTROff, !settings.RTSOff)
 	cannot := set(fd, unix.TIOCMBIC, down)
 	t, err := readTermios(fd)
 	if errors.Is(err, unix.ENOTTY) {
@@ -131,16 +131,29 @@ func setUp(fd, baud int, dtr, rts bool, set func(fd int, request uint, bits int)
 	// Without HUPCL, closing the port leaves DTR asserted, so that boards whose reset is DTR keep running.
 	t.Cflag = t.Cflag&^unix.HUPCL | unix.CLOCAL
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-	if err := applyTermios(fd, t, baud, false); err != nil {
-		return fmt.Errorf("%d baud: %w", baud, err)
+	settings.settle(t)
+	if err := applyTermios(fd, t, settings.Baud, false); err != nil {
+		return fmt.Errorf("%d baud: %w", settings.Baud, err)
+	}
+	if err := settings.took(fd, t); err != nil {
+		return err
 	}
 	// Nobody else can open the port. Root can in any case, and is kept out by the lock.
 	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
 		return fmt.Errorf("exclusive use: %w", err)
 	}
+	if settings.Flow == RTSCTS {
+		up &^= unix.TIOCM_RTS // the driver raises it while there is room
+	}
 	// Pseudo terminals and some adapters have no modem lines.
 	_ = set(fd, unix.TIOCMBIS, up)
 	hasten(fd)
+	if settings.Fresh {
+		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
+	}
+	if settings.RS485 != nil {
+		return settings.RS485.apply(fd)
+	}
 	return nil
 }
 

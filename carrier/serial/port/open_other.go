@@ -3,6 +3,6 @@
 package port
 
 // openNative opens a port: on this system, as go.bug.st/serial does.
-func openNative(path string, baud int, dtr, rts bool) (Port, error) {
-	return openBugst(path, baud, dtr, rts)
+func openNative(path string, s Settings) (Port, error) {
+	return openBugst(path, s)
 }

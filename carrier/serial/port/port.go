@@ -47,17 +47,6 @@ type ModemOpener interface {
 	OpenModem(path string, baud int, dtr, rts bool) (Port, error)
 }
 
-// modemOpenerFunc is a function that is a ModemOpener.
-type modemOpenerFunc func(path string, baud int, dtr, rts bool) (Port, error)
-
-// Open implements [Opener].
-func (f modemOpenerFunc) Open(path string, baud int) (Port, error) { return f(path, baud, true, true) }
-
-// OpenModem implements [ModemOpener].
-func (f modemOpenerFunc) OpenModem(path string, baud int, dtr, rts bool) (Port, error) {
-	return f(path, baud, dtr, rts)
-}
-
 // OpenerFunc is a function that is an Opener.
 type OpenerFunc func(path string, baud int) (Port, error)
 
@@ -78,9 +67,9 @@ func Openers() []string { return []string{OpenerNative, OpenerBugst, OpenerTarm}
 func NewOpener(name string) (Opener, error) {
 	switch name {
 	case "", OpenerNative:
-		return modemOpenerFunc(openNative), nil
+		return openerFunc(openNative), nil
 	case OpenerBugst:
-		return modemOpenerFunc(openBugst), nil
+		return openerFunc(openBugst), nil
 	case OpenerTarm:
 		return OpenerFunc(openTarm), nil
 	default:
@@ -89,7 +78,7 @@ func NewOpener(name string) (Opener, error) {
 }
 
 // Open opens a port with the native opener of this system. Both DTR and RTS are asserted.
-func Open(path string, baud int) (Port, error) { return openNative(path, baud, true, true) }
+func Open(path string, baud int) (Port, error) { return openNative(path, Settings{Baud: baud}) }
 
 // Remedy returns what a user can do about an error of Open or SetModem.
 func Remedy(err error) string {
@@ -105,6 +94,8 @@ func Remedy(err error) string {
 		return "another program has it open: close that one"
 	case errors.Is(err, errNotTerminal):
 		return "give the path of a serial port"
+	case errors.Is(err, ErrSettings):
+		return "change what the configuration says of this port"
 	case errors.Is(err, ErrNoModem):
 		return "leave dtr and rts as they are"
 	default:

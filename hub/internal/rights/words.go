@@ -12,7 +12,8 @@ import (
 // had a right, or they look at what they are asked for, and answer with what the client may know.
 var free = map[string]bool{
 	"get_version": true, "list_senders": true, "add_sender": true, "remove_sender": true, "add_listener": true,
-	"remove_listener": true, "signal": true, "request": true, "history": true, "get_position": true, "acknowledge": true,
+	"remove_listener": true, "signal": true, "request": true, "history": true, "last_events": true, "get_position": true,
+	"acknowledge": true,
 }
 
 // ForMethod returns the verb that a method of the protocol needs, whatever its params are; 0: none. All others concern the hub.

@@ -1,0 +1,293 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sighub/hub"
+	"sighub/internal/lockrank"
+)
+
+// A batch of the kind that the server calls fast is a row of messages that have numbers. The server stores each only behind the one before
+// it, and acknowledges many of them at a time. What a message is in its batch stands in its reply subject:
+//
+//	<inbox>.<batch>.<messages for each acknowledgement>.fail.<number>.<operation>.$FI
+//
+// The source is "Fast-ingest batch publishing", ADR-50 of github.com/nats-io/nats-architecture-and-design.
+
+// Operations of messages.
+const (
+	opStart  = "0"
+	opAppend = "1"
+	opCommit = "2" // the last message, which is stored
+	opEnd    = "3" // behind the last message
+	opPing   = "4" // asks for acknowledgements again
+)
+
+// How many messages may be on their way: some for the server to begin with, and then a multiple of what it acknowledges at a time.
+const (
+	firstWindow   = 200
+	windowOf      = 4
+	acknowledgeAt = "500"
+)
+
+// How long nothing may be heard before the server is asked, and before it is taken to be gone.
+const (
+	askAfter  = 2 * time.Second
+	goneAfter = 15 * time.Second
+)
+
+// An answer is what the server says of a batch.
+type answer struct {
+	Type     string              `json:"type"` // ack, gap, err; empty: the end of the batch, or its failure
+	Sequence uint64              `json:"seq"`
+	Messages uint64              `json:"msgs"`
+	Count    uint64              `json:"count"`
+	Error    *jetstream.APIError `json:"error"`
+}
+
+// errHole: the server has not stored a message, and so none behind it.
+var errHole = errors.New("nats: the server has lost messages of a batch")
+
+// A publisher publishes in batches, one at a time. Its methods are for one goroutine, but for answered and look.
+type publisher struct {
+	conn         *nats.Conn
+	inbox        string
+	sub          *nats.Subscription
+	acknowledged func(upTo hub.Position, events int)
+	fail         func(error)
+
+	id    string // of the batch that is open; empty: none is
+	reply []byte // the beginning of its reply subjects
+
+	mu     lockrank.Mutex[lockrank.Leaf]
+	batch  string // the id of the batch that answers are for
+	about  string // the subject of a message of it
+	sent   uint64 // messages of it
+	acked  uint64
+	window uint64
+	ending bool // its last message was sent
+	err    error
+	heard  time.Time // when something was heard, or nothing was awaited
+	queue  []waiting // in order
+	change chan struct{}
+}
+
+// A waiting is an event that is not acknowledged.
+type waiting struct {
+	number uint64 // acknowledged with this message
+	at     hub.Position
+	stored bool // it was sent
+}
+
+func newPublisher(conn *nats.Conn, acknowledged func(hub.Position, int), fail func(error)) (*publisher, error) {
+	p := &publisher{conn: conn, inbox: nats.NewInbox(), acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
+	var err error
+	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
+	return p, err
+}
+
+func (p *publisher) close() { _ = p.sub.Unsubscribe() } // it may be closed already
+
+// pass notes an event that need not be sent.
+func (p *publisher) pass(at hub.Position) {
+	p.mu.Lock()
+	p.queue = append(p.queue, waiting{p.sent, at, false})
+	upTo, n := p.done()
+	p.mu.Unlock()
+	p.tell(upTo, n)
+}
+
+// done takes what is acknowledged off the queue. The lock is held.
+func (p *publisher) done() (upTo hub.Position, events int) {
+	i := 0
+	for ; i < len(p.queue) && p.queue[i].number <= p.acked; i++ {
+		if upTo = p.queue[i].at; p.queue[i].stored {
+			events++
+		}
+	}
+	if p.queue = p.queue[i:]; len(p.queue) == 0 {
+		p.queue = nil
+	}
+	return upTo, events
+}
+
+func (p *publisher) tell(upTo hub.Position, events int) {
+	if !upTo.IsZero() {
+		p.acknowledged(upTo, events)
+	}
+}
+
+// publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
+func (p *publisher) publish(ctx context.Context, m *nats.Msg, at hub.Position, last bool) error {
+	if p.id == "" {
+		if err := p.begin(ctx, m.Subject); err != nil {
+			return err
+		}
+	}
+	number, err := p.room(ctx, at)
+	if err != nil {
+		return err
+	}
+	op := opAppend
+	switch {
+	case last:
+		op = opCommit
+	case number == 1:
+		op = opStart
+	}
+	return p.send(m, number, op)
+}
+
+// send sends a message as the one of that number.
+func (p *publisher) send(m *nats.Msg, number uint64, op string) error {
+	n := len(p.reply)
+	p.reply = append(strconv.AppendUint(p.reply, number, 10), '.')
+	p.reply = append(append(p.reply, op...), ".$FI"...)
+	m.Reply = string(p.reply)
+	p.reply = p.reply[:n]
+	if op == opCommit || op == opEnd {
+		p.id = ""
+		p.mu.Lock()
+		p.ending = true
+		p.mu.Unlock()
+	}
+	return p.conn.PublishMsg(m)
+}
+
+// begin begins a batch, when the one before it has ended.
+func (p *publisher) begin(ctx context.Context, about string) error {
+	if err := p.await(ctx, func() bool { return !p.ending }); err != nil {
+		return err
+	}
+	p.id = nats.NewInbox()[len(nats.InboxPrefix):]
+	p.reply = append(p.reply[:0], p.inbox+"."+p.id+"."+acknowledgeAt+".fail."...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.batch, p.about, p.sent, p.acked, p.window, p.heard = p.id, about, 0, 0, firstWindow, time.Now()
+	return p.err
+}
+
+// room waits until one more message may be on its way, and returns its number.
+func (p *publisher) room(ctx context.Context, at hub.Position) (number uint64, err error) {
+	err = p.await(ctx, func() bool {
+		if p.sent-p.acked >= p.window {
+			return false
+		}
+		if p.sent == p.acked {
+			p.heard = time.Now()
+		}
+		p.sent++
+		p.queue = append(p.queue, waiting{p.sent, at, true})
+		number = p.sent
+		return true
+	})
+	return number, err
+}
+
+// await waits until something is so, which is looked at under the lock.
+func (p *publisher) await(ctx context.Context, is func() bool) error {
+	for {
+		p.mu.Lock()
+		err := p.err
+		ok := err == nil && is()
+		p.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-p.change:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// end ends the batch that is open, if there is one.
+func (p *publisher) end() error {
+	if p.id == "" {
+		return nil
+	}
+	p.mu.Lock()
+	number, about := p.sent+1, p.about
+	p.mu.Unlock()
+	return p.send(&nats.Msg{Subject: about}, number, opEnd)
+}
+
+// answered takes an answer of the server.
+func (p *publisher) answered(subject string, data []byte) {
+	var a answer
+	if len(data) == 0 {
+		return
+	}
+	if err := json.Unmarshal(data, &a); err != nil {
+		p.fail(fmt.Errorf("nats: the server's answer is not understood: %w", err))
+		return
+	}
+	p.mu.Lock()
+	if len(subject) < len(p.inbox)+1+len(p.batch) || subject[len(p.inbox)+1:][:len(p.batch)] != p.batch || p.batch == "" {
+		p.mu.Unlock()
+		return // of a batch before
+	}
+	p.heard = time.Now()
+	failed := p.err
+	switch {
+	case a.Type == "ack":
+		p.acked = max(p.acked, min(a.Sequence, p.sent))
+		if a.Messages > 0 {
+			p.window = max(a.Messages*windowOf, 2)
+		}
+	case a.Error != nil && p.err == nil:
+		p.err = a.Error
+	case a.Type == "gap" && p.err == nil:
+		p.err = errHole
+	case a.Type == "":
+		p.acked = max(p.acked, min(a.Count, p.sent))
+		if p.acked < p.sent && p.err == nil {
+			p.err = errHole
+		}
+		p.ending = false
+	}
+	upTo, n := p.done()
+	err := p.err
+	p.mu.Unlock()
+	p.tell(upTo, n)
+	if err != nil && failed == nil {
+		p.fail(err)
+	}
+	select {
+	case p.change <- struct{}{}:
+	default:
+	}
+}
+
+// untouched reports whether the batch has failed before anything of it was stored.
+func (p *publisher) untouched() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.acked == 0
+}
+
+// look asks the server again if it has said nothing for a while, and gives up after a longer one.
+func (p *publisher) look(now time.Time) error {
+	p.mu.Lock()
+	waits, silent := p.sent > p.acked || p.ending, now.Sub(p.heard)
+	batch, about, known := p.batch, p.about, max(p.acked, 1) // what is on its way may be behind the question
+	p.mu.Unlock()
+	switch {
+	case !waits || silent < askAfter:
+		return nil
+	case silent > goneAfter:
+		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", goneAfter, nats.ErrTimeout)
+	}
+	return p.conn.PublishMsg(&nats.Msg{
+		Subject: about, Reply: p.inbox + "." + batch + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",
+	})
+}

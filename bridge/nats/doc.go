@@ -1,0 +1,24 @@
+// Package nats passes a hub's events on to a stream of NATS JetStream, and brings the senders of other hubs from there.
+//
+// # Up
+//
+// Each event of the hub's journal becomes a message with the subject
+//
+//	sighub.<hub>.<device>.<sender>.<event>
+//
+// whose data is JSON, and whose headers have the rest: see [Header]. The events of a sender are in the stream once and in their order,
+// however long the server, the line or the hub was away, provided that the hub alone writes there. This is how:
+//
+//   - A connection that is lost is not continued. Everything begins again, as at the start of the program: the bridge asks the stream for
+//     the last message of each sender, and goes on behind it.
+//   - Events are published in batches of the server's kind that it calls fast, of which there is one at a time. The server takes each
+//     message of a batch only behind the one before it. So there is never a hole, as there would be if one of many messages on their
+//     way were refused and a later one taken.
+//   - The journal's cursor moves on what the server acknowledges, and on nothing else.
+//
+// # Down
+//
+// For each other hub that is heard, this hub has a client whose senders are the senders of that hub: see [Options.Hear]. Each hub says
+// every few seconds that it is there. If it does not for a while, its senders are disconnected here, with the reason timeout. Requests go
+// to far senders by NATS's request and reply.
+package nats

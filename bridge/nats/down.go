@@ -1,0 +1,301 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// A told is an event of another hub.
+type told struct {
+	place
+	*entry
+	data              []byte
+	time, uncertainty int64
+}
+
+// fetchAtATime is how many messages the stream is asked for at a time.
+const fetchAtATime = 500
+
+// goDown hears the stream until ctx is done or something fails.
+func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
+	if b.o.Hear == nil {
+		return nil
+	}
+	f := &b.far
+	info := st.CachedInfo()
+	id := strconv.FormatInt(info.Created.UnixNano(), 36)
+	from, missed := f.start(id, &info.State)
+	prefix := b.o.Prefix
+	err := b.lasts(ctx, st, []string{prefix + ".*.*.*." + hub.Connect, prefix + ".*.*.*." + hub.Disconnect}, false, func(m jetstream.Msg) error {
+		t, err := b.read(m)
+		if err != nil {
+			return nil //nolint:nilerr // somebody else's
+		}
+		return f.do(ctx, func() { f.learn(&t) })
+	})
+	if err != nil {
+		return err
+	}
+	if missed > 0 {
+		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
+		if err := f.do(ctx, func() { f.missed(missed) }); err != nil {
+			return err
+		}
+	}
+	c, err := st.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubjects: []string{prefix + ".*.*.*.*"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return fmt.Errorf("nats: the stream cannot be heard: %w", err)
+	}
+	messages, err := c.Messages(jetstream.PullMaxMessages(2*fetchAtATime), jetstream.PullHeartbeat(pingEach))
+	if err != nil {
+		return fmt.Errorf("nats: the stream cannot be heard: %w", err)
+	}
+	defer context.AfterFunc(ctx, messages.Stop)()
+	defer messages.Stop()
+	next := from
+	for {
+		batch, begun := make([]told, 0, 64), next+1
+		for more := true; more; {
+			m, err := messages.Next()
+			if err != nil {
+				f.track.undo(begun)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				return fmt.Errorf("nats: the stream is not heard any more: %w", err)
+			}
+			t, err := b.read(m)
+			meta, bad := m.Metadata()
+			if bad == nil && meta.Sequence.Stream <= next {
+				bad = errors.New("they are not in order")
+			}
+			if bad != nil {
+				f.track.undo(begun)
+				return fmt.Errorf("nats: the server's messages are not understood: %w", bad)
+			}
+			next = meta.Sequence.Stream
+			if t.entry, bad = f.track.add(ctx, next); bad != nil {
+				f.track.undo(begun)
+				return bad
+			}
+			if err != nil || t.hub == b.o.Hub {
+				f.track.finish(t.entry)
+			} else {
+				batch = append(batch, t)
+			}
+			more = meta.NumPending > 0 && len(batch) < fetchAtATime
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		if err := f.do(ctx, func() { f.take(batch) }); err != nil {
+			f.track.undo(begun)
+			return err
+		}
+	}
+}
+
+// start finds behind which message of the stream this hub goes on, and how many are missing there. What is under way since an earlier
+// connection goes on.
+func (f *far) start(id string, state *jetstream.StreamState) (from, missed uint64) {
+	known, _, last := f.track.at()
+	if known != id && f.keeper != nil {
+		if n, ok := parseMark(f.keeper.State(f.markKey("")), id); ok {
+			known, last = id, n
+			f.track.begin(id, n)
+		}
+	}
+	if known != id {
+		last = state.LastSeq
+		f.track.begin(id, last)
+	}
+	if first := state.FirstSeq; first > last+1 {
+		return first - 1, first - last - 1
+	}
+	return last, 0
+}
+
+// read reads a message of the stream.
+func (b *Bridge) read(m jetstream.Msg) (t told, err error) {
+	if t.place, err = parseSubject(b.o.Prefix, m.Subject()); err != nil {
+		return t, err
+	}
+	head := m.Headers()
+	if at, err := time.Parse(time.RFC3339Nano, head.Get(HeaderTime)); err == nil {
+		if t.time = at.UnixNano(); !carrier.Tellable(at) {
+			t.time = 0
+		}
+	}
+	if n, err := strconv.ParseInt(head.Get(HeaderUncertainty), 10, 64); err == nil {
+		t.uncertainty = max(n, 0)
+	}
+	t.data = m.Data()
+	if meta, err := m.Metadata(); err == nil {
+		t.entry = &entry{number: meta.Sequence.Stream}
+	}
+	return t, nil
+}
+
+// learn takes what the stream says last of a sender, before anything else of it is heard.
+func (f *far) learn(t *told) {
+	h := f.find(t.hub)
+	if h == nil || t.sender == "" {
+		return
+	}
+	s := h.sender(t.sender)
+	if s == nil || s.at >= t.number {
+		return
+	}
+	s.at, s.connected = t.number, t.event == hub.Connect
+	s.learn(t.data)
+	if h.id != 0 && s.connected && !s.registered {
+		f.register(h, t.sender, s)
+	}
+}
+
+// sender returns a sender of the hub; nil if there are too many.
+func (h *farHub) sender(name string) *farSender {
+	s := h.senders[name]
+	if s == nil && len(h.senders) < maxSenders {
+		s = new(farSender)
+		h.senders[name] = s
+	}
+	return s
+}
+
+// learn reads what a sender has told of itself.
+func (s *farSender) learn(data []byte) {
+	var c hub.Connection
+	if carrier.CheckValue(carrier.JSON, data) == nil && carrier.RawValue(carrier.JSON, data).Decode(&c) == nil {
+		s.Connection = c
+	}
+}
+
+// take takes events of other hubs.
+func (f *far) take(batch []told) {
+	var touched []*farHub
+	for i := range batch {
+		t := &batch[i]
+		h := f.find(t.hub)
+		if h == nil || t.number <= h.mark { // or an earlier run has them on record
+			f.track.finish(t.entry)
+			continue
+		}
+		f.alive(h)
+		if !slices.Contains(touched, h) {
+			touched = append(touched, h)
+		}
+		f.takeOne(h, t)
+	}
+	for _, h := range touched {
+		f.flush(h)
+	}
+}
+
+// takeOne takes an event of a hub that is there.
+func (f *far) takeOne(h *farHub, t *told) {
+	if t.sender == "" {
+		f.gapOfAll(h, t)
+		return
+	}
+	s := h.sender(t.sender)
+	if s == nil {
+		f.track.finish(t.entry)
+		return
+	}
+	switch t.event {
+	case hub.Connect, hub.Disconnect:
+		f.flush(h)
+		if s.at <= t.number || s.at == 0 { // else the latest is known already, and this one was before
+			s.at, s.connected = t.number, t.event == hub.Connect
+			s.learn(t.data)
+		}
+		f.unregister(h, t.sender, s)
+		if t.event == hub.Connect {
+			f.register(h, t.sender, s)
+		}
+		f.track.finish(t.entry)
+	default:
+		if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
+			f.flush(h)
+			f.unregister(h, t.sender, s)
+			s.Events = append(slices.Clone(s.Events), t.event)
+		}
+		if !s.registered {
+			f.register(h, t.sender, s)
+		}
+		h.add(t.sender, t.event, t)
+	}
+}
+
+// add adds a signal to those that the hub is given together.
+func (h *farHub) add(sender, event string, t *told) {
+	key := [2]string{sender, event}
+	route := h.routes[key]
+	if route == nil {
+		route = &carrier.Route{Sender: sender, Event: event}
+		h.routes[key] = route
+	}
+	s := carrier.Signal{Route: route, Time: t.time, Uncertainty: t.uncertainty, Data: carrier.RawValue(carrier.JSON, t.data)}
+	if err := carrier.CheckValue(carrier.JSON, t.data); err != nil {
+		s.Data, s.Err = carrier.Value{}, err
+	}
+	h.signals = append(h.signals, s)
+	h.entries = append(h.entries, t.entry)
+}
+
+// gapOfAll tells the listeners of all senders of a hub that events were lost, some of which may have been theirs.
+func (f *far) gapOfAll(h *farHub, t *told) {
+	n := 0
+	for name, s := range h.senders {
+		if s.registered {
+			h.add(name, hub.Gap, t)
+			n++
+		}
+	}
+	if n == 0 {
+		f.track.finish(t.entry)
+	}
+}
+
+// missed tells the listeners of all senders that are there that the stream has messages no more.
+func (f *far) missed(count uint64) {
+	now := time.Now().UTC()
+	data, err := carrier.ValueOf(hub.Loss{First: now, Last: now, Cause: "journal"}).AppendTo(nil, carrier.JSON)
+	if err != nil {
+		return // it can always be told
+	}
+	for _, h := range f.hubs {
+		if h.id == 0 {
+			continue
+		}
+		f.gapOfAll(h, &told{entry: new(entry), data: data, time: now.UnixNano()})
+		f.flush(h)
+	}
+}
+
+// flush gives the hub the signals of another one that came together.
+func (f *far) flush(h *farHub) {
+	if len(h.signals) == 0 {
+		return
+	}
+	signals, entries := h.signals, h.entries
+	h.signals, h.entries = nil, nil
+	for _, e := range entries {
+		h.mark = max(h.mark, e.number)
+	}
+	fr := &frame{far: f, entries: entries, left: len(signals), key: f.markKey(h.name), state: formatMark(f.track.stream(), h.mark)}
+	f.handler.HandleSignals(h.id, signals, fr)
+}

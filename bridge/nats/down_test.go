@@ -1,0 +1,177 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sighub/bridge/nats"
+	"sighub/carrier"
+	"sighub/hub"
+)
+
+// A log remembers what a listener hears.
+type heard struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *heard) add(ev hub.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := ev.Sender + ":" + ev.Name
+	switch ev.Name {
+	case hub.Disconnect:
+		var c hub.Connection
+		_ = ev.Data.Decode(&c)
+		text += " " + c.Reason
+	case hub.Connect, hub.Gap:
+	default:
+		text += " " + ev.Data.String()
+	}
+	l.list = append(l.list, text)
+}
+
+func (l *heard) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.list, "\n")
+}
+
+func (l *heard) has(text string) func() bool {
+	return func() bool { return strings.Contains(l.all(), text) }
+}
+
+func everybody(string) bool { return true }
+
+func (h *house) listen(l *heard) {
+	h.t.Helper()
+	if _, err := h.hub.AddListener("", "", l.add); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestFarSenders: what happens at one hub is heard at another one; requests reach it, and its end is told.
+func TestFarSenders(t *testing.T) {
+	b := newBroker(t, "")
+	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond}
+	near := o
+	near.Hub, near.Hear = "near", everybody
+	var l heard
+	n := openHouse(t, t.TempDir(), near)
+	n.listen(&l)
+	far := o
+	far.Hub, far.May = "kitchen", carrier.RightRequest
+	f := openHouse(t, t.TempDir(), far)
+	s := f.sender("pump", hub.SenderOptions{
+		Events: []string{"on"}, Units: map[string]string{"on": "1"},
+		Requests: map[string]hub.RequestHandler{
+			"add": func(_ context.Context, _ string, params carrier.Value) (any, error) {
+				var list []int
+				if err := params.Decode(&list); err != nil {
+					return nil, err
+				}
+				return list[0] + list[1], nil
+			},
+			"fail": func(context.Context, string, carrier.Value) (any, error) { return nil, errors.New("no water") },
+		},
+	})
+	f.report(s, "on", 1, 3)
+	defer func() {
+		if t.Failed() {
+			t.Logf("heard:\n%s", l.all())
+		}
+	}()
+	until(t, "the far events are heard", l.has("kitchen.pump:#connect\nkitchen.pump:on 1\nkitchen.pump:on 2\nkitchen.pump:on 3"))
+	v, err := n.hub.Request(t.Context(), "kitchen.pump", "add", []int{2, 3})
+	if err != nil || v.String() != "5" {
+		t.Errorf("the far sender answers %v, %v", v, err)
+	}
+	if _, err = n.hub.Request(t.Context(), "kitchen.pump", "fail", nil); err == nil || !strings.Contains(err.Error(), "no water") {
+		t.Errorf("the far sender fails with %v", err)
+	}
+	if _, err = n.hub.Request(t.Context(), "kitchen.pump", "nothing", nil); err == nil {
+		t.Error("a method that is not there answers")
+	}
+	if list := b.read("sighub.near.>"); len(list) > 0 {
+		t.Errorf("what comes from the stream goes up again: %+v", list[0])
+	}
+	f.stop()
+	until(t, "the end is told", l.has("kitchen.pump:#disconnect"))
+}
+
+// TestNoRequests: a hub that allows no requests is asked for nothing.
+func TestNoRequests(t *testing.T) {
+	b := newBroker(t, "")
+	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond}
+	near, far := o, o
+	near.Hub, near.Hear = "near", everybody
+	far.Hub = "kitchen"
+	var l heard
+	n := openHouse(t, t.TempDir(), near)
+	n.listen(&l)
+	f := openHouse(t, t.TempDir(), far)
+	f.sender("pump", hub.SenderOptions{Requests: map[string]hub.RequestHandler{
+		"add": func(context.Context, string, carrier.Value) (any, error) { return 1, nil },
+	}})
+	until(t, "the sender is there", l.has("kitchen.pump:#connect"))
+	if _, err := n.hub.Request(t.Context(), "kitchen.pump", "add", nil); err == nil || !strings.Contains(err.Error(), "takes no requests") {
+		t.Errorf("the answer is %v", err)
+	}
+}
+
+// TestFarTimeout: a hub that vanishes without a word is disconnected in time, and is there again when it comes back. The hub that hears
+// it is started again meanwhile, and hears each event once.
+func TestFarTimeout(t *testing.T) {
+	b := newBroker(t, "")
+	o := nats.Options{URL: b.url(), Beat: 300 * time.Millisecond}
+	near, far := o, o
+	near.Hub, near.Hear = "near", everybody
+	far.Hub = "kitchen"
+	var l heard
+	dir := t.TempDir()
+	n := openHouse(t, dir, near)
+	n.listen(&l)
+	f := openHouse(t, t.TempDir(), far)
+	s := f.sender("pump", hub.SenderOptions{Events: []string{"on"}})
+	f.report(s, "on", 1, 3)
+	until(t, "the far events are heard", l.has("kitchen.pump:on 3"))
+	b.kill()
+	until(t, "the far sender is gone", l.has("kitchen.pump:#disconnect timeout"))
+	f.report(s, "on", 4, 3)
+	n.stop()
+	var l2 heard
+	n = openHouse(t, dir, near)
+	n.listen(&l2)
+	b.start()
+	defer func() {
+		if t.Failed() {
+			t.Logf("heard:\n%s\nthen:\n%s", l.all(), l2.all())
+		}
+	}()
+	until(t, "the far events are heard", l2.has("kitchen.pump:on 6"))
+	var list []string
+	for _, text := range strings.Split(l.all()+"\n"+l2.all(), "\n") {
+		if strings.Contains(text, ":on ") {
+			list = append(list, text)
+		}
+	}
+	if got := fmt.Sprint(list); got != "[kitchen.pump:on 1 kitchen.pump:on 2 kitchen.pump:on 3 kitchen.pump:on 4 kitchen.pump:on 5 kitchen.pump:on 6]" {
+		t.Errorf("heard %s", got)
+	}
+}
+
+// TestTwins: two hubs of one name are told so.
+func TestTwins(t *testing.T) {
+	b := newBroker(t, "")
+	o := nats.Options{URL: b.url(), Hub: "kitchen", Beat: 100 * time.Millisecond}
+	one := openHouse(t, t.TempDir(), o)
+	two := openHouse(t, t.TempDir(), o)
+	until(t, "somebody complains", func() bool {
+		return strings.Contains(one.bridge.Status().Error+two.bridge.Status().Error, "same name")
+	})
+}

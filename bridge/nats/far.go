@@ -1,0 +1,304 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"sighub/carrier"
+	"sighub/hub"
+	"sighub/internal/lockrank"
+)
+
+// A far has the other hubs, each of which is a client of this one. What it does with them, it does on one goroutine.
+type far struct {
+	b       *Bridge
+	handler carrier.SignalHandler
+	keeper  carrier.Keeper // nil: nothing is remembered
+	in      chan func()    // what is to be done on that goroutine
+	done    chan struct{}  // closed when it has ended
+	track   tracker
+	conn    atomic.Pointer[nats.Conn] // nil: there is no connection
+
+	hubs map[string]*farHub
+	keep time.Time // when the floor was looked at
+	kept uint64    // it was this one
+
+	mu   lockrank.Mutex[lockrank.Leaf]
+	byID map[carrier.ClientID]*farHub
+	next carrier.ClientID
+
+	asker carrier.ClientID // of requests from other hubs; 0: not connected
+}
+
+// Bounds of what is remembered of other hubs.
+const (
+	maxHubs    = 10_000
+	maxSenders = 1024 // of each
+)
+
+// A farHub is another hub.
+type farHub struct {
+	name    string
+	id      carrier.ClientID // 0: it is not there
+	here    context.Context  // done when it has gone
+	gone    context.CancelCauseFunc
+	senders map[string]*farSender
+	until   time.Time     // then it is taken to be gone
+	beat    time.Duration // how often it says that it is there
+	boot    string        // which of its runs says so
+	told    bool          // a refusal was logged
+	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
+
+	signals []carrier.Signal
+	entries []*entry
+	routes  map[[2]string]*carrier.Route
+}
+
+// A farSender is a sender of another hub.
+type farSender struct {
+	hub.Connection
+	connected  bool
+	registered bool
+	at         uint64 // the number of the message that told it
+}
+
+func (f *far) init(b *Bridge) {
+	f.b, f.in, f.done = b, make(chan func(), 64), make(chan struct{})
+	f.hubs, f.byID = make(map[string]*farHub), make(map[carrier.ClientID]*farHub)
+	f.track.change = make(chan struct{}, 1)
+}
+
+// run does what is to be done until ctx is done, and then takes leave of all hubs.
+func (f *far) run(ctx context.Context, h carrier.Handler) {
+	defer close(f.done)
+	f.handler = carrier.AsSignalHandler(h)
+	f.keeper, _ = h.(carrier.Keeper)
+	tick := time.NewTicker(f.b.o.Beat / 5)
+	defer tick.Stop()
+	for {
+		lockrank.MustBeFree("a handler is called")
+		select {
+		case do := <-f.in:
+			do()
+		case now := <-tick.C:
+			f.expire(now)
+		case <-ctx.Done():
+			for _, h := range f.hubs {
+				f.leave(h, carrier.ErrShutdown)
+			}
+			f.leaveAsker(carrier.ErrShutdown)
+			f.keepFloor()
+			return
+		}
+	}
+}
+
+// do has something done in its turn. It fails when ctx is done first.
+func (f *far) do(ctx context.Context, what func()) error {
+	select {
+	case f.in <- what:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-f.done:
+		return carrier.ErrShutdown
+	}
+}
+
+// find returns a hub by its name; nil if it is not to be heard, or there are too many.
+func (f *far) find(name string) *farHub {
+	h := f.hubs[name]
+	if h != nil || name == f.b.o.Hub || f.b.o.Hear == nil || CheckHub(name) != nil || !f.b.o.Hear(name) || len(f.hubs) >= maxHubs {
+		return h
+	}
+	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), beat: f.b.o.Beat}
+	if f.keeper != nil {
+		h.mark, _ = parseMark(f.keeper.State(f.markKey(name)), f.track.stream())
+	}
+	f.hubs[name] = h
+	return h
+}
+
+// beatsLost is after how many beats that were not heard a hub is taken to be gone.
+const beatsLost = 3
+
+// alive notes that something was heard of a hub.
+func (f *far) alive(h *farHub) {
+	h.until = time.Now().Add(beatsLost * h.beat)
+	if h.id != 0 {
+		return
+	}
+	h.here, h.gone = context.WithCancelCause(context.Background())
+	f.mu.Lock()
+	f.next++
+	h.id = f.next
+	f.byID[h.id] = h
+	f.mu.Unlock()
+	clear(h.routes)
+	f.handler.ClientConnected(f.client(h.id, h.name))
+	for name, s := range h.senders {
+		if s.registered = false; s.connected {
+			f.register(h, name, s)
+		}
+	}
+}
+
+// client returns what the hub knows of a client of the bridge.
+func (f *far) client(id carrier.ClientID, name string) carrier.Client {
+	o := &f.b.o
+	return carrier.Client{
+		ID: id, Name: name, Addr: scheme + name, Identity: o.Identity, Codec: carrier.JSON, Hello: true, Window: maxAsks,
+		Restricted: true, Naming: o.Naming,
+	}
+}
+
+// leave takes leave of a hub, if it is there.
+func (f *far) leave(h *farHub, cause error) {
+	if h.id == 0 {
+		return
+	}
+	h.gone(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
+	f.mu.Lock()
+	delete(f.byID, h.id)
+	f.mu.Unlock()
+	f.handler.ClientDisconnected(h.id, cause)
+	h.id = 0
+}
+
+// expire takes leave of hubs of which nothing was heard for too long.
+func (f *far) expire(now time.Time) {
+	for _, h := range f.hubs {
+		if h.id != 0 && now.After(h.until) {
+			f.leave(h, carrier.ErrTimeout)
+		}
+	}
+	if now.Sub(f.keep) > keepFloorEach {
+		f.keep = now
+		f.keepFloor()
+	}
+}
+
+// heard takes a beat of a hub.
+func (f *far) heard(name string, beat pulse) {
+	h := f.find(name)
+	if h == nil {
+		return
+	}
+	if beat.Gone {
+		if beat.Boot == h.boot || h.boot == "" {
+			f.leave(h, carrier.ErrShutdown)
+		}
+		return
+	}
+	if h.boot != "" && h.boot != beat.Boot {
+		f.leave(h, carrier.ErrReset)
+	}
+	h.boot, h.beat = beat.Boot, min(max(time.Duration(beat.Beat)*time.Millisecond, shortestBeat), longestBeat)
+	f.alive(h)
+}
+
+// register adds a sender of a hub that is there.
+func (f *far) register(h *farHub, name string, s *farSender) {
+	s.registered = true
+	events := slices.DeleteFunc(slices.Clone(s.Events), func(event string) bool {
+		return event == hub.Connect || event == hub.Disconnect || event == hub.Gap
+	})
+	params := carrier.Object{{Key: "sender", Value: name}, {Key: "events", Value: events}}
+	if s.Requests != nil {
+		params = append(params, carrier.Field{Key: "requests", Value: s.Requests})
+	}
+	if len(s.Units) > 0 {
+		params = append(params, carrier.Field{Key: "units", Value: s.Units})
+	}
+	f.call(h, "add_sender", params, func(r carrier.Reply) {
+		err := r.Err()
+		if err == nil {
+			return
+		}
+		_ = f.do(h.here, func() {
+			if !h.told {
+				h.told = true
+				f.b.o.Logger.Error("the hub refuses a sender of another hub", "bridge", f.b.o.Name, "hub", h.name, "sender", name, "error", err)
+			}
+		})
+	})
+}
+
+// unregister removes a sender.
+func (f *far) unregister(h *farHub, name string, s *farSender) {
+	if s.registered && h.id != 0 {
+		f.call(h, "remove_sender", carrier.Object{{Key: "sender", Value: name}}, func(carrier.Reply) {})
+	}
+	s.registered = false
+}
+
+// call has the hub handle a message of another one. The answer comes on a goroutine of its own, which may wait.
+func (f *far) call(h *farHub, method string, params any, answered func(carrier.Reply)) {
+	var once sync.Once
+	v := carrier.ValueOf(params)
+	data, err := v.AppendTo(nil, carrier.JSON)
+	if err != nil {
+		return // it was JSON
+	}
+	f.handler.HandleMessage(h.id, &carrier.Message{Method: method, Params: carrier.RawValue(carrier.JSON, data)}, func(r carrier.Reply) {
+		once.Do(func() {
+			if r.Err() != nil {
+				go answered(r)
+			}
+		})
+	})
+}
+
+// Transmit implements [carrier.Carrier]. It passes a request on to another hub.
+func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	f := &b.far
+	f.mu.Lock()
+	h := f.byID[id]
+	known := id <= f.next
+	f.mu.Unlock()
+	conn := f.conn.Load()
+	switch {
+	case !known:
+		return carrier.ErrNoClient
+	case h == nil:
+		return carrier.ErrGone
+	case conn == nil:
+		return fmt.Errorf("%w: the bridge has no connection at the moment", carrier.ErrGone)
+	case m.Method != methodRequest:
+		return fmt.Errorf("nats: another hub is only sent requests, and no %s", m.Method)
+	}
+	data, err := m.Params.AppendTo(nil, carrier.JSON)
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) > conn.MaxPayload() {
+		return fmt.Errorf("%w: the request has %d bytes, and the server takes %d", carrier.ErrTooLarge, len(data), conn.MaxPayload())
+	}
+	go b.ask(ctx, conn, h, data, done)
+	return nil
+}
+
+// ask sends a request to another hub, and waits for the answer.
+func (b *Bridge) ask(ctx context.Context, conn *nats.Conn, h *farHub, data []byte, done func(carrier.Reply, error)) {
+	ctx, cancel := context.WithTimeout(ctx, longestAsk)
+	defer cancel()
+	defer context.AfterFunc(h.here, cancel)()
+	m, err := conn.RequestWithContext(ctx, b.o.Prefix+askSuffix+token(h.name), data)
+	switch {
+	case h.here.Err() != nil:
+		done(carrier.Reply{}, context.Cause(h.here))
+	case errors.Is(err, nats.ErrNoResponders):
+		done(carrier.Reply{Status: carrier.StatusFailed, Exception: "nats: the hub " + h.name + " takes no requests from other hubs"}, nil)
+	case err != nil:
+		done(carrier.Reply{}, fmt.Errorf("%w: the hub %s has not answered: %w", carrier.ErrTimeout, h.name, err))
+	default:
+		done(readReply(m.Data), nil)
+	}
+}

@@ -1,0 +1,126 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"sighub/carrier"
+	"sighub/internal/lockrank"
+)
+
+// A tracker knows which messages of the stream are dealt with.
+type tracker struct {
+	mu     lockrank.Mutex[lockrank.Leaf]
+	id     string   // of the stream
+	floor  uint64   // everything up to this number is dealt with
+	last   uint64   // the latest number
+	queue  []*entry // what is behind it, in order
+	change chan struct{}
+}
+
+// An entry is a message of the stream.
+type entry struct {
+	number uint64
+	done   atomic.Bool
+}
+
+// maxTracked is how many messages may be under way.
+const maxTracked = 8192
+
+// begin begins behind a message of a stream. What was under way is forgotten.
+func (t *tracker) begin(id string, floor uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.id, t.floor, t.last, t.queue = id, floor, floor, nil
+}
+
+// undo takes back the latest messages, from a number on: they are read again.
+func (t *tracker) undo(from uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n := len(t.queue); n > 0 && t.queue[n-1].number >= from; n-- {
+		t.queue = t.queue[:n-1]
+	}
+	t.last = max(min(t.last, from-1), t.floor)
+}
+
+func (t *tracker) stream() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.id
+}
+
+// at returns the stream, up to where everything of it is dealt with, and the latest message.
+func (t *tracker) at() (id string, floor, last uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.id, t.floor, t.last
+}
+
+// add adds a message, when there is room for it.
+func (t *tracker) add(ctx context.Context, number uint64) (*entry, error) {
+	e := &entry{number: number}
+	for {
+		t.mu.Lock()
+		room := len(t.queue) < maxTracked
+		if room {
+			t.queue, t.last = append(t.queue, e), number
+		}
+		t.mu.Unlock()
+		if room {
+			return e, nil
+		}
+		select {
+		case <-t.change:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// finish notes that messages are dealt with.
+func (t *tracker) finish(list ...*entry) {
+	for _, e := range list {
+		e.done.Store(true)
+	}
+	t.mu.Lock()
+	for len(t.queue) > 0 && t.queue[0].done.Load() {
+		t.floor, t.queue = t.queue[0].number, t.queue[1:]
+	}
+	t.mu.Unlock()
+	select {
+	case t.change <- struct{}{}:
+	default:
+	}
+}
+
+// keepFloorEach is how often it is kept up to where the stream is dealt with.
+const keepFloorEach = 5 * time.Second
+
+func (f *far) markKey(hub string) string { return "nats/" + f.b.o.Name + "/" + hub }
+
+// A mark says which message of which stream.
+func formatMark(stream string, number uint64) []byte {
+	return fmt.Appendf(nil, "%s %d", stream, number)
+}
+
+// parseMark returns the number of a mark; 0 if it is of another stream.
+func parseMark(mark []byte, stream string) (number uint64, ok bool) {
+	var id string
+	if _, err := fmt.Sscanf(string(mark), "%s %d", &id, &number); err != nil || id != stream {
+		return 0, false
+	}
+	return number, true
+}
+
+// keepFloor keeps up to where the stream is dealt with, so that the next run begins there.
+func (f *far) keepFloor() {
+	id, floor, _ := f.track.at()
+	if f.keeper == nil || id == "" || f.kept == floor {
+		return
+	}
+	f.kept = floor
+	f.keeper.Keep(0, carrier.Mark{Key: f.markKey(""), State: formatMark(id, floor)}, func() {})
+}

@@ -1,0 +1,292 @@
+package nats
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sighub/bridge"
+	"sighub/carrier"
+	"sighub/hub"
+	"sighub/journal"
+)
+
+// scheme begins the addresses of far hubs. What comes from there does not go up again.
+const scheme = "nats://"
+
+// markJournal is the key under which the journal keeps a name of its own.
+const markJournal = "bridge/journal"
+
+// nameJournal returns the name of a journal, which it gets once. By it, positions in another journal are told from those in this one.
+func nameJournal(ctx context.Context, j *journal.Journal) (string, error) {
+	if name := j.State(markJournal); name != nil {
+		return string(name), nil
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	name := hex.EncodeToString(random[:])
+	group := j.NewGroup()
+	group.Mark(markJournal, []byte(name))
+	group.Append(0)
+	if err := j.Sync(ctx); err != nil {
+		return "", fmt.Errorf("nats: the journal cannot be written, so nothing goes up yet: %w", err)
+	}
+	return name, nil
+}
+
+// maxStored bounds for how many senders it is remembered how far they are in the stream.
+const maxStored = 1 << 20
+
+// stored asks the stream for the last message of each sender, and returns their positions in this journal.
+func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (map[string]hub.Position, error) {
+	all := make(map[string]hub.Position)
+	err := b.lasts(ctx, st, []string{b.o.Prefix + "." + token(b.o.Hub) + ".>"}, true, func(m jetstream.Msg) error {
+		if m.Headers().Get(HeaderJournal) != b.journal {
+			return nil
+		}
+		p, err := parseSubject(b.o.Prefix, m.Subject())
+		if err != nil {
+			return nil //nolint:nilerr // somebody else's
+		}
+		at, err := parsePosition(m.Headers().Get(HeaderPosition))
+		if err != nil {
+			return nil //nolint:nilerr // somebody else's
+		}
+		if len(all) < maxStored && all[p.sender].Before(at) {
+			all[p.sender] = at
+		}
+		return nil
+	})
+	return all, err
+}
+
+// lasts visits the last message of each subject that matches one of the filters.
+func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []string, headers bool, visit func(jetstream.Msg) error) error {
+	asking, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
+	c, err := st.CreateConsumer(asking, jetstream.ConsumerConfig{
+		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy, HeadersOnly: headers,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return fmt.Errorf("nats: the stream does not say what it has: %w", err)
+	}
+	name := c.CachedInfo().Name
+	defer func() {
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = st.DeleteConsumer(asking, name) // else the server does, a minute later
+	}()
+	for left := c.CachedInfo().NumPending; left > 0; {
+		some, err := c.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(b.o.Timeout))
+		if err != nil {
+			return fmt.Errorf("nats: the stream does not say what it has: %w", err)
+		}
+		n := 0
+		for m := range some.Messages() {
+			if err := visit(m); err != nil {
+				return err
+			}
+			n++
+			left = 0
+			if meta, err := m.Metadata(); err == nil {
+				left = meta.NumPending
+			}
+		}
+		if err := some.Error(); err != nil && n == 0 {
+			return fmt.Errorf("nats: the stream does not say what it has: %w", err)
+		}
+		if n == 0 {
+			return fmt.Errorf("nats: the stream does not say what it has: %w", nats.ErrTimeout)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// errAgain: it can be tried again on the same connection.
+var errAgain = errors.New("nats: again")
+
+// goUp passes events on until ctx is done or the connection is lost. What fails at the stream alone is tried again.
+func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
+	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
+	var known map[string]hub.Position
+	for {
+		if known == nil {
+			var err error
+			if known, err = b.stored(ctx, st); err != nil {
+				return err
+			}
+		}
+		sent, untouched, err := b.publish(ctx, conn, st, f, known)
+		var api *jetstream.APIError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !errors.As(err, &api) && !errors.Is(err, errHole):
+			return err
+		}
+		if sent {
+			pause.Reset()
+		}
+		busy := api != nil && api.ErrorCode == codeTooManyAtOnce
+		if !busy || !untouched {
+			known = nil
+		}
+		if !busy && (api == nil || api.ErrorCode != codeUnknownBatch) {
+			b.failed(err)
+		}
+		if err := pause.Wait(ctx); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// idle is how long a batch stays open while nothing comes.
+const idle = 50 * time.Millisecond
+
+// publish publishes events until something fails. It reports whether anything was stored, and whether of the last batch nothing was.
+func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, known map[string]hub.Position) (
+	sent, untouched bool, err error,
+) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stored := false
+	p, err := newPublisher(conn, func(upTo hub.Position, n int) {
+		stored = stored || n > 0
+		f.Acknowledge(upTo)
+		b.State.Sent(n)
+		if n > 0 {
+			b.State.Connected()
+		}
+	}, cancel)
+	if err != nil {
+		return false, false, err
+	}
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				if err := p.look(now); err != nil {
+					cancel(err)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	f.Rewind()
+	u := upward{b: b, p: p, f: f, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
+	err = u.run(ctx)
+	cancel(err)
+	looking.Wait()
+	p.close()
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = context.Cause(ctx)
+	}
+	return stored, p.untouched(), err
+}
+
+// longest returns how many bytes a message may have, with its headers.
+func (b *Bridge) longest(conn *nats.Conn, st jetstream.Stream) int {
+	most := int(conn.MaxPayload())
+	if size := st.CachedInfo().Config.MaxMsgSize; size > 0 {
+		most = min(most, int(size))
+	}
+	return most
+}
+
+// An upward is what publishes events with one publisher.
+type upward struct {
+	b     *Bridge
+	p     *publisher
+	f     *bridge.Feed
+	known map[string]hub.Position
+	w     *writer
+	most  int
+
+	list [256]bridge.Event
+}
+
+func (u *upward) run(ctx context.Context) error {
+	for {
+		n, err := u.next(ctx)
+		if err != nil {
+			return err
+		}
+		last := -1
+		for i := range u.list[:n] {
+			if !u.skips(&u.list[i]) {
+				last = i
+			}
+		}
+		more := u.f.Waiting()
+		for i := range u.list[:n] {
+			ev := &u.list[i]
+			if u.skips(ev) {
+				u.p.pass(ev.Position)
+				continue
+			}
+			m, err := u.message(ev)
+			if err != nil {
+				return err
+			}
+			if err := u.p.publish(ctx, m, ev.Position, i == last && !more); err != nil {
+				return err
+			}
+		}
+		clear(u.list[:n])
+	}
+}
+
+// next reads some events. While a batch is open, it waits for a moment only; then it ends the batch, so that all of it is acknowledged.
+func (u *upward) next(ctx context.Context) (int, error) {
+	if u.p.id == "" {
+		return u.f.Next(ctx, u.list[:])
+	}
+	short, cancel := context.WithTimeout(ctx, idle)
+	n, err := u.f.Next(short, u.list[:])
+	cancel()
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return n, err
+	}
+	if err := u.p.end(); err != nil {
+		return 0, err
+	}
+	return u.f.Next(ctx, u.list[:])
+}
+
+// skips reports whether an event is in the stream already, or comes from there.
+func (u *upward) skips(ev *bridge.Event) bool {
+	return !u.known[ev.Sender].Before(ev.Position) || ev.Client != nil && strings.HasPrefix(ev.Client.Addr, scheme)
+}
+
+// message returns the message of an event; that of a gap if the server would not take the event.
+func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
+	m, err := u.w.message(ev)
+	cause := "value"
+	if err == nil {
+		if u.w.size() <= u.most {
+			return m, nil
+		}
+		cause = "size"
+	}
+	u.b.refused(ev, cause)
+	gap := *ev
+	gap.Name = hub.Gap
+	gap.Data = carrier.ValueOf(hub.Loss{Count: 1, First: ev.Time.UTC(), Last: ev.Time.UTC(), Event: ev.Name, Cause: cause})
+	return u.w.message(&gap)
+}

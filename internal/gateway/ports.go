@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/discovery"
+	"sighub/hub"
+	"sighub/internal/config"
+	"sighub/sensors/lines"
+	"sighub/sensors/lines/formats"
+)
+
+// Ports returns the serial ports of a configuration. Those on which lines are spoken have senders of their own on the router, which
+// must be there when a port is opened.
+func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (list []serial.PortOptions, err error) {
+	for i := range cfg.Serial {
+		p := &cfg.Serial[i]
+		opener, err := port.NewOpener(p.Opener)
+		if err != nil {
+			return nil, err
+		}
+		o := serial.PortOptions{
+			Port: p.Port, Baud: p.Baud, Opener: opener, Name: p.Name, Naming: p.Naming, DTROff: p.DTROff, RTSOff: p.RTSOff, May: p.May,
+			Settings: p.Settings, Exclude: p.Exclude,
+		}
+		if p.Lines != nil {
+			if err := p.Lines.Check(); err != nil {
+				return nil, fmt.Errorf("the port %s: %w", p.Port, err)
+			}
+			o.Settings.Fresh = true // lines have the time at which they come
+			o.Speaker = func(at discovery.Port) serial.Speaker {
+				place := lines.Place{Path: at.Path, Router: router, Logger: log}
+				if at.USB != nil {
+					place.SerialNumber = at.USB.Serial
+				}
+				speaker, _ := lines.New(*p.Lines, place) // its options were checked
+				return speaker
+			}
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// LineSenders returns the names of senders that print lines, as far as they are known before their ports are.
+func LineSenders(cfg *config.Config) (names []string) {
+	for _, p := range cfg.Serial {
+		if p.Lines != nil && !strings.Contains(p.Lines.Sender, "{") {
+			names = append(names, p.Lines.Sender)
+		}
+	}
+	return names
+}
+
+// Recognize says what text from a port looks like, and what to write into the configuration to serve it.
+func Recognize(path string, baud int, text string) (looks, remedy string, ok bool) {
+	look, ok := formats.Looks(formats.Lines(text))
+	if !ok {
+		return "", "", false
+	}
+	return look.Format, "to serve it, write under serial: " + Entry(path, baud, look), true
+}
+
+// Entry returns the entry of serial for a device whose text has been looked at. The rate is 0 if it is not known.
+func Entry(path string, baud int, look formats.Look) string {
+	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
+		path = strconv.Quote(path)
+	}
+	text := "{port: " + path
+	if baud > 0 {
+		text += ", baud: " + strconv.Itoa(baud)
+	}
+	text += ", speaks: lines, format: " + look.Format
+	if look.Columns > 0 {
+		text += ", columns: [" + strings.Join(columns(look), ", ") + "]"
+	}
+	if look.Comma {
+		text += ", decimal: comma"
+	}
+	if look.Unchecked {
+		text += ", checksum: off"
+	}
+	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+}
+
+// columns returns names for columns that have none.
+func columns(look formats.Look) (names []string) {
+	for i := range look.Columns {
+		names = append(names, fmt.Sprintf("value%d", i+1))
+	}
+	return names
+}

@@ -1,0 +1,30 @@
+package listen
+
+import "context"
+
+type (
+	peerKey     struct{}
+	identityKey struct{}
+)
+
+// WithPeer returns a context that tells who is at the other end of the connection that it is of.
+func WithPeer(ctx context.Context, p Peer) context.Context {
+	return context.WithValue(ctx, peerKey{}, p)
+}
+
+// PeerOf returns who is at the other end of the connection that a context is of, and whether it tells.
+func PeerOf(ctx context.Context) (p Peer, ok bool) {
+	p, ok = ctx.Value(peerKey{}).(Peer)
+	return p, ok
+}
+
+// WithIdentity returns a context that tells the identity of whoever has asked for what it is for, as a [Login] has returned it.
+func WithIdentity(ctx context.Context, identity string) context.Context {
+	return context.WithValue(ctx, identityKey{}, identity)
+}
+
+// IdentityOf returns the identity that a context tells; empty: it tells none.
+func IdentityOf(ctx context.Context) string {
+	identity, _ := ctx.Value(identityKey{}).(string)
+	return identity
+}
