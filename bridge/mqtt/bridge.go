@@ -36,14 +36,12 @@ type Bridge struct {
 	local *local.Hub
 	hub   *hub.ClientRouter // for commands and newest states
 
-	mu   lockrank.Mutex[lockrank.Leaf]
-	feed *bridge.Feed // nil: there is none
-
-	trail    *trail      // of the feed
-	unmarked atomic.Bool // the broker keeps no mark
+	feed     *bridge.Feed // nil: there is none
+	trail    *trail       // of the feed
+	unmarked atomic.Bool  // the broker keeps no mark
 }
 
-// New returns a Bridge. The hub must serve [Bridge.Carrier] while it runs.
+// New returns a Bridge. It is a carrier, which the hub serves after [Bridge.Attach].
 func New(o Options) (*Bridge, error) {
 	o.HubName, o.Prefix = cmp.Or(o.HubName, "sighub"), cmp.Or(o.Prefix, "sighub/")
 	o.Topic, o.Payload = cmp.Or(o.Topic, o.Prefix+"{sender}/{event}"), cmp.Or(o.Payload, Data)
@@ -98,23 +96,50 @@ func (b *Bridge) prepareNewest() error {
 	return nil
 }
 
-// Carrier returns the carrier through which the bridge is a client of the hub.
-func (b *Bridge) Carrier() carrier.Carrier { return b.local }
-
-// Status implements [bridge.Bridge].
-func (b *Bridge) Status() bridge.Status {
-	b.mu.Lock()
-	feed := b.feed
-	b.mu.Unlock()
-	return b.state.Status(feed)
+// Attach gives the bridge its hub, before that serves it.
+func (b *Bridge) Attach(router *hub.ServerRouter) (err error) {
+	if b.newest != nil {
+		return nil
+	}
+	b.feed, err = bridge.Open(bridge.Options{
+		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, Rate: b.o.Rate,
+	})
+	if err == nil {
+		b.trail, err = openTrail(router, b.o.Name, b.o.Start)
+	}
+	return err
 }
 
-// Run passes on until ctx is done.
-func (b *Bridge) Run(ctx context.Context) error {
+// Status implements [bridge.Bridge].
+func (b *Bridge) Status() bridge.Status { return b.state.Status(b.feed) }
+
+// Serve implements [carrier.Carrier]: the bridge is a client of the hub, and passes on meanwhile.
+func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := b.run(ctx); err != nil {
+			b.state.Failed(err, "start the hub again")
+			b.log.Error("a bridge has ended", "bridge", b.o.Name, "error", err)
+		}
+	})
+	err := b.local.Serve(ctx, h)
+	running.Wait()
+	return err
+}
+
+// Transmit implements [carrier.Carrier].
+func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return b.local.Transmit(ctx, id, m, done)
+}
+
+// run passes on until ctx is done.
+func (b *Bridge) run(ctx context.Context) error {
+	if b.feed != nil {
+		defer b.feed.Close() //nolint:errcheck // nothing was written
+		defer b.trail.cursor.Release()
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	if b.newest != nil || b.o.Commands {
 		running.Go(func() { _ = b.hub.Serve(ctx, b.local.NewPeer(b.o.Name)) }) // it ends with ctx
 	}
@@ -122,23 +147,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 		if err := b.listen(ctx); err != nil {
 			return endOf(ctx, err)
 		}
-	} else {
-		feed, err := bridge.Open(bridge.Options{
-			Hub: b.o.Hub, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, Rate: b.o.Rate,
-		})
-		if err != nil {
-			return err
-		}
-		defer feed.Close() //nolint:errcheck // nothing was written
-		if b.trail, err = b.openTrail(); err != nil {
-			return err
-		}
-		defer b.trail.cursor.Release()
-		b.mu.Lock()
-		b.feed = feed
-		b.mu.Unlock()
 	}
-	pause := carrier.Backoff{Min: time.Second, Max: b.o.Retry}
+	pause := carrier.Backoff{Min: min(time.Second, b.o.Retry), Max: b.o.Retry}
 	for ctx.Err() == nil {
 		begun := time.Now()
 		err := b.connect(ctx)
@@ -152,9 +162,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		if time.Since(begun) > b.o.Retry {
 			pause.Reset()
 		}
-		if pause.Wait(ctx) != nil {
-			break
-		}
+		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	return nil
 }
@@ -237,6 +245,11 @@ func (b *Bridge) connect(ctx context.Context) error {
 func (b *Bridge) goodbye(c *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	if b.feed != nil {
+		if m, err := b.markAt(b.feed.At()); err == nil {
+			_ = c.Say(ctx, m) // else some events are sent again
+		}
+	}
 	_ = c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true}) // else the will says so
 	c.Close(true)
 }

@@ -156,33 +156,24 @@ func newHouse(t testing.TB, dir string) *house {
 	return h
 }
 
-// serve serves the hub, with bridges. They run until stop.
+// serve serves the hub, with bridges, until stop.
 func (h *house) serve(list ...*Bridge) {
+	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
 	carriers := append([]carrier.Carrier{h.local}, h.more...)
 	for _, b := range list {
-		carriers = append(carriers, b.Carrier())
+		if err := b.Attach(h.hub); err != nil {
+			h.t.Fatal(err)
+		}
+		carriers = append(carriers, b)
 	}
-	running.Go(func() {
-		if err := h.hub.Serve(ctx, carriers...); err != nil {
+	served := make(chan error, 1)
+	go func() { served <- h.hub.Serve(ctx, carriers...) }()
+	h.stops = append(h.stops, func() {
+		cancel()
+		if err := <-served; err != nil {
 			h.t.Error(err)
 		}
-	})
-	bridges, stop := context.WithCancel(context.Background())
-	var crossing sync.WaitGroup
-	for _, b := range list {
-		crossing.Go(func() {
-			if err := b.Run(bridges); err != nil {
-				h.t.Error(err)
-			}
-		})
-	}
-	h.stops = append(h.stops, func() {
-		stop()
-		crossing.Wait()
-		cancel()
-		running.Wait()
 	})
 }
 
@@ -195,7 +186,7 @@ func (h *house) stop() {
 
 func (h *house) bridge(o Options) *Bridge {
 	h.t.Helper()
-	o.Hub, o.Journal = h.hub, h.journal
+	o.Journal = h.journal
 	if o.Name == "" {
 		o.Name = "up"
 	}

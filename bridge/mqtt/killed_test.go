@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"sighub/carrier/local"
 	"sighub/hub"
 	"sighub/journal"
 )
@@ -36,10 +35,10 @@ func victim(dir string) {
 	fail(err)
 	next := lastNumber(j) + 1
 	router := hub.NewServerRouter(hub.ServerOptions{Journal: j})
-	b, err := New(Options{Name: "up", Addr: os.Getenv(victimBroker), Hub: router, Journal: j, Retry: time.Second})
+	b, err := New(Options{Name: "up", Addr: os.Getenv(victimBroker), Journal: j, Retry: time.Second})
 	fail(err)
-	go func() { fail(router.Serve(context.Background(), local.NewHub(local.Options{}), b.Carrier())) }()
-	go func() { fail(b.Run(context.Background())) }()
+	fail(b.Attach(router))
+	go func() { fail(router.Serve(context.Background(), b)) }()
 	s, err := router.AddSender("light", hub.SenderOptions{Events: []string{"lux"}})
 	fail(err)
 	g, err := s.Signal("lux")

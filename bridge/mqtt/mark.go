@@ -10,6 +10,7 @@ import (
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/homeassistant"
 	"sighub/hub"
+	"sighub/journal"
 )
 
 // A mark is what the broker keeps to say how far the events have come. It is published among them, so what the broker has of them is
@@ -39,9 +40,8 @@ type passed struct {
 	when time.Time
 }
 
-func (b *Bridge) openTrail() (*trail, error) {
-	name := b.o.Name + " before"
-	c, err := b.o.Hub.TakeCursor(name, "the bridge "+b.o.Name, b.o.Start)
+func openTrail(router *hub.ServerRouter, bridge string, start journal.Start) (*trail, error) {
+	c, err := router.TakeCursor(bridge+" before", "the bridge "+bridge, start)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: cannot remember how far the events had come: %w", err)
 	}
@@ -102,11 +102,11 @@ func (s *stream) moveMark(ctx context.Context) error {
 		return nil
 	}
 	at := s.sent
-	data, err := json.Marshal(mark{at})
+	m, err := s.b.markAt(at)
 	if err != nil {
 		return err
 	}
-	err = s.c.Publish(ctx, &client.Message{Topic: s.b.markTopic(), Payload: data, Retain: true}, func(err error) {
+	err = s.c.Publish(ctx, m, func(err error) {
 		if err != nil && !s.b.unmarked.Swap(true) {
 			s.b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged: allow this user "+
 				"to publish to the topic", "bridge", s.b.o.Name, "topic", s.b.markTopic(), "error", err)
@@ -118,4 +118,10 @@ func (s *stream) moveMark(ctx context.Context) error {
 		err = s.c.Flush()
 	}
 	return err
+}
+
+// markAt returns the message that says that the events have come to a position.
+func (b *Bridge) markAt(at hub.Position) (*client.Message, error) {
+	data, err := json.Marshal(mark{at})
+	return &client.Message{Topic: b.markTopic(), Payload: data, Retain: true}, err
 }

@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"sighub/homeassistant"
-	"sighub/hub"
 	"sighub/journal"
 )
 
-// Options are those of a Bridge. Zero values are defaults, but for Name, Addr, Hub and, to pass on every event, Journal.
+// Options are those of a Bridge. Zero values are defaults, but for Name, Addr and, to pass on every event, Journal.
 type Options struct {
 	Name string // of the bridge, and of its cursor
 	Addr string // host:port
@@ -21,7 +20,6 @@ type Options struct {
 	// Login returns the user and the password, for each connection; nil: none.
 	Login func() (user string, password []byte, err error)
 
-	Hub      *hub.ServerRouter
 	Journal  *journal.Journal // the hub's; nil: it keeps none
 	HubName  string           // what {hub} in a topic stands for; "sighub" by default
 	Identity string           // as whom commands are sent to the hub; empty: as the hub itself, which may do everything
