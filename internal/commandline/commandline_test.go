@@ -216,7 +216,7 @@ Run "prog <command> --help" for more about a command.
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzCommandLine(f *testing.F) {
 	for _, line := range []string{"send a b", "send -nqc5 --tag=x a", "box pick --pty -- -x", "send -\xff", "box pick --port"} {
 		f.Add(line)
 	}

@@ -24,6 +24,7 @@ import (
 // A Gateway makes the gateway's own sensors, pins and thresholds senders of its hub.
 type Gateway struct {
 	poller     *sensors.Poller
+	later      *later // nil without auto
 	pins       *pins.Watcher
 	thresholds *threshold.Watcher
 	senders    []string
@@ -37,12 +38,15 @@ func (g *Gateway) Senders() []string { return g.senders }
 func New(c *config.Sensing, router *hub.Router, sys string, log *slog.Logger) (*Gateway, error) {
 	g := new(Gateway)
 	var err error
-	list := sources(c, kernel.Options{Root: sys, Logger: log}, log)
+	list, found := sources(c, kernel.Options{Root: sys, Logger: log}, log)
 	if g.poller, err = sensors.NewPoller(sensors.OnRouter(router), list, sensors.PollerOptions{Logger: log}); err != nil {
 		return nil, err
 	}
 	for _, s := range list {
 		g.senders = append(g.senders, s.Sender)
+	}
+	if c.Auto {
+		g.later = &later{config: c, kernel: kernel.Options{Root: sys, Logger: log}, known: found, router: router, log: log}
 	}
 	var watched []pins.Pin
 	for _, p := range c.Pins {
@@ -73,20 +77,23 @@ func (g *Gateway) During(ctx context.Context, serve func(context.Context) error)
 	var failed error
 	all.Go(func() { failed = g.poller.Run(sensing) })
 	all.Go(func() { g.pins.Run(sensing) })
+	var failedLater error
+	if g.later != nil {
+		all.Go(func() { failedLater = g.later.run(sensing) })
+	}
 	err := serve(ctx)
 	stop()
 	all.Wait()
-	return errors.Join(err, failed)
+	return errors.Join(err, failed, failedLater)
 }
 
-// sources returns the sensors to poll: those that the configuration names and, with auto, the other sensors of the kernel.
-func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.Source {
-	var found []kernel.Found
+// sources returns the sensors to poll: those that the configuration names and, with auto, the other sensors of the kernel. It also
+// returns all of the kernel's that it has found.
+func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) (list []sensors.Source, found []kernel.Found) {
 	if c.Auto || slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Kernel != "" }) {
 		found = kernel.Scan(o)
 	}
 	shared := newBuses()
-	var list []sensors.Source
 	for i := range c.Sensors {
 		s := &c.Sensors[i]
 		source := s.Source()
@@ -101,18 +108,23 @@ func sources(c *config.Sensing, o kernel.Options, log *slog.Logger) []sensors.So
 		list = append(list, source)
 	}
 	if c.Auto {
-		list = append(list, autoSources(c, found, log)...)
+		list = append(list, autoSources(c, found, found, log)...)
+		if len(found) == 0 {
+			log.Warn("the kernel knows no sensor on this machine: auto finds nothing yet")
+		}
 	}
-	return list
+	return list, found
 }
 
-func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []sensors.Source {
+// autoSources returns those of the kernel's sensors to poll of which the configuration says nothing; unpolled are those of
+// found that are not polled yet.
+func autoSources(c *config.Sensing, found, unpolled []kernel.Found, log *slog.Logger) []sensors.Source {
 	taken := func(name string) bool {
 		return slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return s.Sender == name }) ||
 			slices.ContainsFunc(c.Pins, func(p config.Pin) bool { return p.Sender == name })
 	}
 	var list []sensors.Source
-	for _, f := range found {
+	for _, f := range unpolled {
 		switch {
 		case slices.ContainsFunc(c.Sensors, func(s config.Sensor) bool { return means(found, s.Kernel, f) }):
 		case taken(f.Name):
@@ -121,9 +133,6 @@ func autoSources(c *config.Sensing, found []kernel.Found, log *slog.Logger) []se
 		default:
 			list = append(list, sensors.Source{Sender: f.Name, Bus: f.Bus, Open: f.Open})
 		}
-	}
-	if len(found) == 0 {
-		log.Warn("the kernel knows no sensor on this machine: auto finds nothing")
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"sighub/sensors"
 )
@@ -48,6 +49,9 @@ func hwmonDevice(o *Options, dir string) (*device, error) {
 	for _, entry := range entries {
 		m := pattern.FindStringSubmatch(entry.Name())
 		if m == nil {
+			if input, ok := strings.CutSuffix(entry.Name(), "_input"); ok {
+				d.unknown = append(d.unknown, input)
+			}
 			continue
 		}
 		if m[3] == "average" && (m[1] != "power" || exists(dir, m[1]+m[2]+"_input")) {

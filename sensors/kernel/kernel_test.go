@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func read(ctx context.Context, f Found) ([]float64, error) {
 
 // TestTrees: what is found in recorded trees, and what it reads.
 func TestTrees(t *testing.T) {
-	for _, name := range []string{"pi", "pc", "malformed"} {
+	for _, name := range []string{"pi", "pc", "kinds", "malformed"} {
 		t.Run(name, func(t *testing.T) {
 			var got strings.Builder
 			root := tree(t, name+".txtar")
@@ -126,6 +127,21 @@ func TestTrees(t *testing.T) {
 				t.Errorf("found\n%s\nwant\n%s", got.String(), want)
 			}
 		})
+	}
+}
+
+// TestLeftovers: what is there and not understood is told, whether the rest of its device is or not.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	var got []string
+	root := tree(t, "kinds.txtar")
+	write(t, root, "devices/platform/soc/0000:0000/iio:device17/in_rot_from_north_true_mean_raw", "90")
+	for _, l := range Leftovers(Options{Root: root}) {
+		got = append(got, fmt.Sprint(l.Kind, " ", l.Name, " ", l.Values, " ", filepath.Base(l.Path)))
+	}
+	want := []string{"iio rotation-alone [in_rot_from_north_true] iio:device17", "iio dev_rotation [in_rot_quaternion in_velocity_sqrt(x^2+y^2+z^2)] iio:device16"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
 	}
 }
 

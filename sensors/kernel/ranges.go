@@ -21,6 +21,13 @@ var spans = map[string]span{
 	"current":  {-10_000, 10_000},
 	"power":    {-1e6, 1e6},
 	"energy":   {0, math.MaxUint64 * 1e-6}, // a counter of microjoules in 64 bits
+
+	"resistance": {0, 1e12}, "capacitance": {-1, 1}, "conductivity": {0, 1e8}, // of silver: 6.3e7
+	"ph": {-2, 16}, "uv-index": {0, 100}, // 43 were measured in the Andes
+	"concentration": {0, 1e6}, "co2": {0, 1e6}, "voc": {0, 1e6}, "ethanol": {0, 1e6}, "h2": {0, 1e6}, "o2": {0, 100},
+	"dust": {0, 1e6}, "pm1": {0, 1e6}, "pm25": {0, 1e6}, "pm4": {0, 1e6}, "pm10": {0, 1e6},
+	"acceleration": {-1e5, 1e5}, "gravity": {-100, 100}, "rotation": {-1e4, 1e4}, "angle": {-1e6, 1e6}, "inclination": {-360, 360},
+	"field": {-100, 100}, "distance": {0, 1e6}, "proximity": {0, 1e6},
 }
 
 var (

@@ -50,6 +50,28 @@ type Found struct {
 
 	names   []string // all that mean it
 	numbers []string // those with a number of the kernel's
+	device  *device
+}
+
+// Same reports whether f and g are the same sensor, found at different times.
+func (f *Found) Same(g *Found) bool { return f.device.same(g.device) }
+
+// A Leftover is a device with values that this package does not understand, maybe beside others that it does.
+type Leftover struct {
+	Kind, Path string
+	Name       string   // the kernel's
+	Values     []string // the files of the values, without their endings: in_rot_quaternion
+}
+
+// Leftovers finds what Scan leaves out because it is not understood, sorted by path.
+func Leftovers(o Options) (list []Leftover) {
+	for _, d := range look(&o) {
+		if len(d.unknown) > 0 {
+			list = append(list, Leftover{Kind: d.kind, Path: d.dir, Name: d.name, Values: d.unknown})
+		}
+	}
+	slices.SortFunc(list, func(a, b Leftover) int { return cmp.Compare(a.Path, b.Path) })
+	return list
 }
 
 // Is reports whether name means this sensor, and whether that is because of a number of the kernel's, such as in hwmon3 or
@@ -76,6 +98,7 @@ type device struct {
 	nth      int    // of those with the same name and the same serial number or place
 	dir      string // without symbolic links
 	channels []channel
+	unknown  []string // see Leftover
 
 	names   []string // see names
 	counted bool     // the name has a number of the kernel's
@@ -97,7 +120,7 @@ func Scan(o Options) []Found {
 	for i, name := range names(devices) {
 		d := devices[i]
 		found[i] = Found{Name: name, Counted: d.counted, Kind: d.kind, Path: d.dir, Quantities: quantities(d.channels),
-			Open: d.reopen(o), names: d.names, numbers: d.numbers()}
+			Open: d.reopen(o), names: d.names, numbers: d.numbers(), device: d}
 		if d.kind == OneWire {
 			// Its bus is slow, and the kernel reads one thermometer after another anyway.
 			found[i].Bus = filepath.Base(filepath.Dir(d.dir))
@@ -107,19 +130,9 @@ func Scan(o Options) []Found {
 	return found
 }
 
-// scan returns each device once, although the kernel also shows thermal zones and 1-Wire thermometers as hwmon.
+// scan returns the devices that can be read.
 func scan(o *Options) []*device {
-	o.Root = cmp.Or(o.Root, "/sys")
-	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
-	if root, err := filepath.EvalSymlinks(o.Root); err == nil {
-		o.Root = root // places are below it
-	}
-	all := slices.Concat(
-		o.in("bus/iio/devices", "iio:device", iioDevice),
-		o.in("class/hwmon", "hwmon", hwmonDevice),
-		o.in("class/thermal", "thermal_zone", thermalDevice),
-		o.in("bus/w1/devices", "", oneWireDevice),
-	)
+	all := slices.DeleteFunc(look(o), func(d *device) bool { return len(d.channels) == 0 })
 	slices.SortStableFunc(all, func(a, b *device) int {
 		return cmp.Or(a.compare(b), cmp.Compare(a.place, b.place), cmp.Compare(len(a.base), len(b.base)), cmp.Compare(a.base, b.base)) // hwmon9, hwmon10
 	})
@@ -129,6 +142,21 @@ func scan(o *Options) []*device {
 		}
 	}
 	return all
+}
+
+// look returns each device once, although the kernel also shows thermal zones and 1-Wire thermometers as hwmon.
+func look(o *Options) []*device {
+	o.Root = cmp.Or(o.Root, "/sys")
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	if root, err := filepath.EvalSymlinks(o.Root); err == nil {
+		o.Root = root // places are below it
+	}
+	return slices.Concat(
+		o.in("bus/iio/devices", "iio:device", iioDevice),
+		o.in("class/hwmon", "hwmon", hwmonDevice),
+		o.in("class/thermal", "thermal_zone", thermalDevice),
+		o.in("bus/w1/devices", "", oneWireDevice),
+	)
 }
 
 // numbers returns the names of a device with the kernel's numbers, by its directory and by what it is connected to.
@@ -159,7 +187,7 @@ func (o *Options) in(class, prefix string, look func(o *Options, dir string) (*d
 			o.Logger.Debug("a sensor cannot be used", "path", path, "error", err)
 			continue
 		}
-		if d != nil && len(d.channels) > 0 {
+		if d != nil {
 			d.dir, d.base = dir, filepath.Base(path)
 			devices = append(devices, d)
 		}

@@ -35,6 +35,7 @@ type foundSensor struct {
 	Drivers  []string       `json:"drivers,omitempty"` // those that may fit
 	Sure     bool           `json:"sure"`              // the device has identified itself
 	Measures []quantityInfo `json:"measures,omitempty"`
+	Unknown  []string       `json:"unknown,omitempty"` // values that are there and not understood
 }
 
 // Run looks for sensors on these buses. Without any, it looks among the kernel's sensors and on every I2C bus. If a bus fails,
@@ -44,6 +45,9 @@ func (c *Scan) Run(ctx context.Context, list []config.Bus) error {
 		for _, f := range kernel.Scan(kernel.Options{Root: c.Sys}) {
 			c.rows = append(c.rows, foundSensor{Kernel: f.Name, Kind: f.Kind, Path: f.Path, Sure: true,
 				Measures: quantityInfos(f.Quantities)})
+		}
+		for _, l := range kernel.Leftovers(kernel.Options{Root: c.Sys}) {
+			c.rows = append(c.rows, foundSensor{Kernel: l.Name, Kind: l.Kind, Path: l.Path, Unknown: l.Values})
 		}
 		var err error
 		if list, err = gateway.I2CBuses("/dev"); err != nil {
@@ -95,6 +99,9 @@ func (f *foundSensor) cells() []string {
 	var names []string
 	for _, q := range f.Measures {
 		names = append(names, q.Name)
+	}
+	if len(f.Unknown) > 0 {
+		return []string{"kernel", "-", f.Kernel + " (" + f.Kind + ")", "not understood: " + strings.Join(f.Unknown, ", "), "-"}
 	}
 	if f.Kernel != "" {
 		return []string{"kernel", "-", f.Kernel + " (" + f.Kind + ")", orDash(names), "{kernel: " + f.Kernel + "}"}

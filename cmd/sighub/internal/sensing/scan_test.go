@@ -14,6 +14,7 @@ func TestScanOfTheKernel(t *testing.T) {
 	sys := t.TempDir()
 	for name, text := range map[string]string{
 		"class/thermal/thermal_zone0/type": "cpu-thermal\n", "class/thermal/thermal_zone0/temp": "48686\n",
+		"bus/iio/devices/iio:device0/name": "compass\n", "bus/iio/devices/iio:device0/in_rot_raw": "90\n",
 		"class/hwmon/hwmon0/name": "rpi_volt\n", "class/hwmon/hwmon0/in0_input": "1250\n",
 	} {
 		path := filepath.Join(sys, name)
@@ -25,7 +26,9 @@ func TestScanOfTheKernel(t *testing.T) {
 		json bool
 		want string
 	}{
-		{false, "kernel  -        cpu (thermal)     temp      {kernel: cpu}\n"},
+		{false, "kernel  -        cpu (thermal)     temp                    {kernel: cpu}\n"},
+		{false, "kernel  -        compass (iio)     not understood: in_rot  -\n"},
+		{true, `"kind":"iio","path":"`},
 		{true, `{"kernel":"cpu","kind":"thermal","path":"`},
 	} {
 		var out, errs bytes.Buffer
