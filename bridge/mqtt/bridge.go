@@ -245,12 +245,12 @@ func (b *Bridge) connect(ctx context.Context) error {
 func (b *Bridge) goodbye(c *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if b.feed != nil {
+	_ = c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true}) // else the will says so
+	if b.feed != nil { // all that was sent is acknowledged now
 		if m, err := b.markAt(b.feed.At()); err == nil {
 			_ = c.Say(ctx, m) // else some events are sent again
 		}
 	}
-	_ = c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true}) // else the will says so
 	c.Close(true)
 }
 
