@@ -17,6 +17,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/cmd/sighub/internal/desk"
+	"sighub/cmd/sighub/internal/lean"
 	"sighub/cmd/sighub/internal/onward"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
@@ -145,7 +146,6 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	told := service.New(notifier, log)
 	reload := &reloader{command: c, log: all, guard: doors, told: told, begun: cfg, level: cfg.Log.Level}
 	opened = nil
-	debug.FreeOSMemory() // most of what the start took, to read the configuration and the journal: it would stay for long on an idle hub
 	err = reload.during(ctx, hangups, func(ctx context.Context) error {
 		var limiting sync.WaitGroup
 		defer limiting.Wait()
@@ -250,6 +250,9 @@ const (
 	crowdPercent    = 40
 )
 
+// settled is when what the start took, to read the configuration and the journal, is given back: it would stay for long on an idle hub.
+const settled = 2 * time.Second
+
 // lookAtConnections is how often connections are counted.
 const lookAtConnections = time.Second
 
@@ -266,6 +269,8 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	defer debug.SetGCPercent(percent)
 	tick := time.NewTicker(lookAtConnections)
 	defer tick.Stop()
+	begun := time.AfterFunc(settled, lean.GiveBack)
+	defer begun.Stop()
 	for now, crowd := int64(0), false; ; {
 		connections := int64(site.Connections(carriers))
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
