@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"sighub/hub"
@@ -48,10 +49,18 @@ func (e *Event) Device() string {
 // ID names the event for ever, in a journal: by its sender, the number of the sender's connection, and its number in that. A gap of the
 // journal has no sender; its ID has its position instead.
 func (e *Event) ID() string {
-	if e.Sender == "" {
-		return fmt.Sprintf("%s/%d/%d", e.Name, e.Position.Epoch, e.Position.Sequence)
+	var buf [128]byte
+	return string(e.AppendID(buf[:0]))
+}
+
+// AppendID appends the ID to dst.
+func (e *Event) AppendID(dst []byte) []byte {
+	name, first, second := e.Sender, e.Connection, e.Seq
+	if name == "" {
+		name, first, second = e.Name, uint64(e.Position.Epoch), e.Position.Sequence
 	}
-	return fmt.Sprintf("%s/%d/%d", e.Sender, e.Connection, e.Seq)
+	dst = strconv.AppendUint(append(append(dst, name...), '/'), first, 10)
+	return strconv.AppendUint(append(dst, '/'), second, 10)
 }
 
 // A Feed reads the events of a hub from its journal, for a bridge. [Feed.Next] and [Feed.Rewind] are for one goroutine; the others may be

@@ -61,7 +61,7 @@ func (w *writer) message(ev *bridge.Event) (*nats.Msg, error) {
 	}
 	w.m.Subject = subject
 	var buf [128]byte
-	w.values[0][0] = w.hub + "/" + ev.ID()
+	w.values[0][0] = string(ev.AppendID(append(append(buf[:0], w.hub...), '/')))
 	w.values[1][0] = string(ev.Time.UTC().AppendFormat(buf[:0], time.RFC3339Nano))
 	w.values[2][0] = strconv.FormatUint(ev.Connection, 10)
 	w.values[3][0] = strconv.FormatUint(ev.Seq, 10)

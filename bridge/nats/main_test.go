@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	serverProgram.dir = dir
+	if arguments := os.Getenv(childVariable); arguments != "" {
+		child(arguments)
+	}
 	code := m.Run()
 	if err := errors.Join(goleak.Find(), os.RemoveAll(dir)); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,7 +71,9 @@ type broker struct {
 	port   int
 	folder string
 	more   string // of its configuration
+	limit  string // of JetStream
 	run    *exec.Cmd
+	used   time.Duration // of processors, by the run that was killed last
 }
 
 func newBroker(t testing.TB, more string) *broker {
@@ -89,7 +94,7 @@ func (b *broker) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.port
 func (b *broker) start() {
 	b.t.Helper()
 	config := filepath.Join(b.folder, "server.conf")
-	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), filepath.Join(b.folder, "log"), b.more)
+	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
@@ -115,6 +120,7 @@ func (b *broker) kill() {
 	}
 	_ = b.run.Process.Kill()
 	_ = b.run.Wait()
+	b.used = b.run.ProcessState.UserTime() + b.run.ProcessState.SystemTime()
 	b.run = nil
 }
 
@@ -149,7 +155,18 @@ func logger() *slog.Logger {
 
 func openHouse(t testing.TB, dir string, o nats.Options) *house {
 	t.Helper()
-	j, err := journal.Open(dir, journal.Options{Logger: logger()})
+	return openHouseWith(t, dir, o, journal.Options{Logger: logger()})
+}
+
+// openSmallHouse has little on disk, so that there can be many.
+func openSmallHouse(t testing.TB, dir string, o nats.Options) *house {
+	t.Helper()
+	return openHouseWith(t, dir, o, journal.Options{Logger: logger(), Size: 4 << 20, Segment: 256 << 10})
+}
+
+func openHouseWith(t testing.TB, dir string, o nats.Options, options journal.Options) *house {
+	t.Helper()
+	j, err := journal.Open(dir, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +263,7 @@ func (b *broker) read(filter string) (list []message) {
 		b.t.Fatal(err)
 	}
 	for left := c.CachedInfo().NumPending; left > 0; {
-		some, err := c.Fetch(500)
+		some, err := c.Fetch(int(min(left, 500)))
 		if err != nil {
 			b.t.Fatal(err)
 		}
