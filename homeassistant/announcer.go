@@ -22,8 +22,6 @@ type AnnouncerOptions struct {
 	Plan Plan
 	// File is where it is remembered what was announced, between runs of the hub; empty: nowhere, so it is never cleared.
 	File string
-	// Own are the senders that the hub itself can have, as it is configured. Others that it had before are removed. Nil: nobody knows.
-	Own []string
 	// Takes says which events are announced. Nil: all.
 	Takes func(sender, event string) bool
 	// Silent has nothing announced: only the states of what there is are known, and cleared.
@@ -93,7 +91,7 @@ func NewAnnouncer(o AnnouncerOptions) (*Announcer, error) {
 	for _, topic := range m.Retained {
 		a.retained[topic] = true
 	}
-	a.roster = roster{senders: make(map[string]*known), plan: &rosterOptions{own: o.Own, takes: o.Takes, forget: o.Forget}}
+	a.roster = roster{senders: make(map[string]*known), plan: &rosterOptions{takes: o.Takes, forget: o.Forget}}
 	for _, s := range m.Senders {
 		if o.Takes != nil {
 			s.Events = slices.DeleteFunc(s.Events, func(e knownEvent) bool { return !o.Takes(s.Name, e.Name) })
@@ -104,6 +102,14 @@ func NewAnnouncer(o AnnouncerOptions) (*Announcer, error) {
 	}
 	a.roster.tidy(o.Now())
 	return a, nil
+}
+
+// Own says which senders the hub itself is configured to have. Others that it had before are removed, unless they come soon.
+func (a *Announcer) Own(senders []string) {
+	a.mu.Lock()
+	a.roster.plan.own = append([]string{}, senders...)
+	a.mu.Unlock()
+	a.change()
 }
 
 // Changed is sent to when something is to be published.

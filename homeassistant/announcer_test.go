@@ -79,9 +79,9 @@ func (s *shelf) states(a *Announcer) {
 	}
 }
 
-func newAnnouncer(t *testing.T, file string, own ...string) *Announcer {
+func newAnnouncer(t *testing.T, file string) *Announcer {
 	t.Helper()
-	a, err := NewAnnouncer(AnnouncerOptions{Plan: *testPlan(), File: file, Own: own})
+	a, err := NewAnnouncer(AnnouncerOptions{Plan: *testPlan(), File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +196,10 @@ func TestAnnouncer(t *testing.T) {
 
 // TestConfigurationChanges: what is no longer configured is cleared: a sensor of the hub's own, an event, a prefix.
 func TestConfigurationChanges(t *testing.T) {
+	synctest.Test(t, testConfigurationChanges)
+}
+
+func testConfigurationChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ha.json")
 	a, s := newAnnouncer(t, file), new(shelf)
 	connect(a, "cpu", "-", "", nil, "temp")
@@ -205,13 +209,16 @@ func TestConfigurationChanges(t *testing.T) {
 	publish(t, a, s, true)
 	s.states(a)
 
-	o := AnnouncerOptions{Plan: *testPlan(), File: file, Own: []string{"disk"}, Takes: func(_, event string) bool { return event != "secret" }}
+	o := AnnouncerOptions{Plan: *testPlan(), File: file, Takes: func(_, event string) bool { return event != "secret" }}
 	o.Plan.Prefix, o.Plan.Topics.Prefix = "ha", "barn/"
 	a, err := NewAnnouncer(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Own([]string{"disk"})
 	publish(t, a, s, true)
+	time.Sleep(settle)
+	publish(t, a, s, false)
 	expect(t, s, "Barn sensor--disk--temp", "attic sensor--air--temp")
 	for topic := range s.kept {
 		if !strings.HasPrefix(topic, "ha/") && !strings.HasPrefix(topic, "barn/") {

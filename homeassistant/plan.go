@@ -2,6 +2,7 @@ package homeassistant
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"strings"
@@ -21,6 +22,14 @@ type Plan struct {
 
 // DefaultPrefix is the prefix of announcements that Home Assistant has by default.
 const DefaultPrefix = "homeassistant"
+
+// CheckPrefix returns an error unless a text can be the prefix of announcements.
+func CheckPrefix(text string) error {
+	if text == "" || strings.ContainsAny(text, "+#\x00") || strings.HasPrefix(text, "$") || strings.HasPrefix(text, "/") || strings.HasSuffix(text, "/") {
+		return fmt.Errorf("prefix %q is not that of a topic: write one without + and #, and without / at its ends, such as %s", text, DefaultPrefix)
+	}
+	return nil
+}
 
 // Status returns the topic on which Home Assistant says "online" when it has started.
 func (p *Plan) Status() string { return p.Prefix + "/status" }

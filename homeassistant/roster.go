@@ -174,7 +174,12 @@ func (r *roster) tidy(now time.Time) (next time.Time) {
 		switch {
 		case s.connected:
 			s.leaving = time.Time{}
-		case s.Own && r.plan.own != nil && !slices.Contains(r.plan.own, name), !end.After(now):
+		case s.Own && r.plan.own != nil && s.leaving.IsZero() && !slices.Contains(r.plan.own, name):
+			s.leaving = now.Add(settle)
+			if next.IsZero() || s.leaving.Before(next) {
+				next = s.leaving
+			}
+		case !end.After(now):
 			delete(r.senders, name)
 		case next.IsZero() || end.Before(next):
 			next = end

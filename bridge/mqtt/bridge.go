@@ -81,7 +81,7 @@ func (b *Bridge) prepareNewest() error {
 	if b.o.HomeAssistant != nil {
 		o = *b.o.HomeAssistant
 	}
-	o.Plan.Topics, o.Takes, o.Silent = b.topics(), b.o.Takes, b.o.HomeAssistant == nil
+	o.Plan.Topics, o.Takes, o.Silent = b.topics(), b.o.Takes, b.o.Silent || b.o.HomeAssistant == nil
 	o.Logger = b.log
 	a, err := homeassistant.NewAnnouncer(o)
 	if err != nil {
@@ -94,6 +94,13 @@ func (b *Bridge) prepareNewest() error {
 		b.clears = a
 	}
 	return nil
+}
+
+// Own tells which senders of its own the hub is configured to have, so that others are announced no more.
+func (b *Bridge) Own(senders []string) {
+	if b.newest != nil {
+		b.newest.announcer.Own(senders)
+	}
 }
 
 // Attach gives the bridge its hub, before that serves it.
@@ -246,7 +253,7 @@ func (b *Bridge) goodbye(c *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true}) // else the will says so
-	if b.feed != nil { // all that was sent is acknowledged now
+	if b.feed != nil {                                                                      // all that was sent is acknowledged now
 		if m, err := b.markAt(b.feed.At()); err == nil {
 			_ = c.Say(ctx, m) // else some events are sent again
 		}

@@ -96,7 +96,7 @@ func (in *inbox) commands(ctx context.Context, c *client.Client) error {
 }
 
 // announces reports whether devices are announced to Home Assistant.
-func (b *Bridge) announces() bool { return b.newest != nil && b.o.HomeAssistant != nil }
+func (b *Bridge) announces() bool { return b.newest != nil && b.o.HomeAssistant != nil && !b.o.Silent }
 
 func (b *Bridge) statusTopic() string { return b.newest.announcer.Status() }
 

@@ -43,9 +43,10 @@ type Options struct {
 	Newest bool
 	// Every is how often the state of an event changes at the most: 1 s by default.
 	Every time.Duration
-	// HomeAssistant says how to announce devices; nil: they are not announced. Its Topics are set by the Bridge. Without Newest, nothing is
-	// announced, and what was announced before is cleared.
+	// HomeAssistant says how to announce devices, and where that is remembered. Its Topics are set by the Bridge. With Silent, or without
+	// Newest, nothing is announced, and what was announced before is cleared. Nil: nothing is announced, and nothing remembered.
 	HomeAssistant *homeassistant.AnnouncerOptions
+	Silent bool
 	// Commands has requests taken from the broker. Whoever may publish there may send them.
 	Commands bool
 
