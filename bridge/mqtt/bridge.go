@@ -47,6 +47,7 @@ func New(o Options) (*Bridge, error) {
 	o.Topic, o.Payload = cmp.Or(o.Topic, o.Prefix+"{sender}/{event}"), cmp.Or(o.Payload, Data)
 	o.ClientID = cmp.Or(o.ClientID, "sighub-"+o.HubName+"-"+o.Name)
 	o.Alive, o.Retry = cmp.Or(max(o.Alive, 0), 10*time.Second), cmp.Or(max(o.Retry, 0), 30*time.Second)
+	o.Identity = cmp.Or(o.Identity, carrier.OwnIdentity)
 	o.Every, o.Window = cmp.Or(max(o.Every, 0), time.Second), cmp.Or(max(o.Window, 0), 1000)
 	b := &Bridge{o: o, log: lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))}
 	scheme := "mqtt://"
@@ -67,8 +68,7 @@ func New(o Options) (*Bridge, error) {
 	if err := b.prepareNewest(); err != nil {
 		return nil, err
 	}
-	identity := cmp.Or(o.Identity, carrier.OwnIdentity)
-	b.local = local.NewHub(local.Options{Identity: identity, Logger: b.log})
+	b.local = local.NewHub(local.Options{Identity: b.o.Identity, Logger: b.log})
 	b.hub = hub.NewClientRouter(hub.ClientOptions{Options: hub.Options{Logger: b.log}})
 	return b, nil
 }
@@ -123,12 +123,7 @@ func (b *Bridge) Status() bridge.Status { return b.state.Status(b.feed) }
 // Serve implements [carrier.Carrier]: the bridge is a client of the hub, and passes on meanwhile.
 func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	var running sync.WaitGroup
-	running.Go(func() {
-		if err := b.run(ctx); err != nil {
-			b.state.Failed(err, "start the hub again")
-			b.log.Error("a bridge has ended", "bridge", b.o.Name, "error", err)
-		}
-	})
+	running.Go(func() { b.run(ctx) })
 	err := b.local.Serve(ctx, h)
 	running.Wait()
 	return err
@@ -140,7 +135,7 @@ func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 }
 
 // run passes on until ctx is done.
-func (b *Bridge) run(ctx context.Context) error {
+func (b *Bridge) run(ctx context.Context) {
 	if b.feed != nil {
 		defer b.feed.Close() //nolint:errcheck // nothing was written
 		defer b.trail.cursor.Release()
@@ -150,12 +145,18 @@ func (b *Bridge) run(ctx context.Context) error {
 	if b.newest != nil || b.o.Commands {
 		running.Go(func() { _ = b.hub.Serve(ctx, b.local.NewPeer(b.o.Name)) }) // it ends with ctx
 	}
-	if b.newest != nil {
-		if err := b.listen(ctx); err != nil {
-			return endOf(ctx, err)
-		}
-	}
 	pause := carrier.Backoff{Min: min(time.Second, b.o.Retry), Max: b.o.Retry}
+	for b.newest != nil && ctx.Err() == nil {
+		err := b.listen(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil && b.state.Failed(err, "allow the identity "+b.o.Identity+" to listen and to list, in the rules of access") {
+			b.log.Error("a bridge cannot hear the hub, and tries again", "bridge", b.o.Name, "identity", b.o.Identity, "error", err)
+		}
+		_ = pause.Wait(ctx) // the loop looks at ctx
+	}
+	pause.Reset()
 	for ctx.Err() == nil {
 		begun := time.Now()
 		err := b.connect(ctx)
@@ -171,15 +172,6 @@ func (b *Bridge) run(ctx context.Context) error {
 		}
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
-	return nil
-}
-
-// endOf returns nil for an error that is the end of ctx.
-func endOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // as it says
-	}
-	return err
 }
 
 // listen hears the hub, for the newest states.
@@ -187,11 +179,13 @@ func (b *Bridge) listen(ctx context.Context) error {
 	n := b.newest
 	n.announcer.Listing()
 	o := hub.ListenerOptions{Policy: hub.Latest, Last: b.o.Journal != nil}
-	if _, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.heard); err != nil {
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.heard)
+	if err != nil {
 		return fmt.Errorf("mqtt: the hub cannot be heard: %w", err)
 	}
 	list, err := b.hub.RemoteSenders(ctx)
 	if err != nil {
+		l.Remove()
 		return fmt.Errorf("mqtt: the hub does not say what it has: %w", err)
 	}
 	n.announcer.Listed(list)

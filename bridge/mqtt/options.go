@@ -46,7 +46,7 @@ type Options struct {
 	// HomeAssistant says how to announce devices, and where that is remembered. Its Topics are set by the Bridge. With Silent, or without
 	// Newest, nothing is announced, and what was announced before is cleared. Nil: nothing is announced, and nothing remembered.
 	HomeAssistant *homeassistant.AnnouncerOptions
-	Silent bool
+	Silent        bool
 	// Commands has requests taken from the broker. Whoever may publish there may send them.
 	Commands bool
 

@@ -64,18 +64,20 @@ func (b *Bridges) openMQTT(cfg *config.Config, m *config.MQTT, j *journal.Journa
 		return nil
 	}
 	o.HomeAssistant = &homeassistant.AnnouncerOptions{}
-	if folder := at.Folder("homeassistant"); folder != "" {
+	folder := at.Folder("homeassistant")
+	if folder != "" {
 		o.HomeAssistant.File = filepath.Join(folder, homeassistant.Level(m.Name)+".json")
-		name, err := hubID(filepath.Join(folder, "hub-id"), name)
-		if err != nil {
-			return err
-		}
-		o.HomeAssistant.Plan.Hub.ID = name
 	}
 	if h := m.HomeAssistant; h != nil {
 		o.HomeAssistant.Plan.Prefix, o.HomeAssistant.Plan.Requests, o.HomeAssistant.Forget = h.Prefix, h.Requests, h.Forget
 		o.HomeAssistant.Plan.Hub.Name, o.HomeAssistant.Plan.Hub.Version = name, at.Version
-		o.HomeAssistant.Plan.Hub.ID = cmp.Or(o.HomeAssistant.Plan.Hub.ID, name)
+		o.HomeAssistant.Plan.Hub.ID = name
+		if folder != "" {
+			var err error
+			if o.HomeAssistant.Plan.Hub.ID, err = hubID(filepath.Join(folder, "hub-id"), name); err != nil {
+				return err
+			}
+		}
 		o.HomeAssistant.Interval = intervals(&cfg.Sensing)
 	}
 	o.Silent = m.HomeAssistant == nil
