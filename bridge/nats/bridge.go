@@ -66,7 +66,8 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 		defer b.feed.Close() //nolint:errcheck // nothing was written
 	}
 	var others sync.WaitGroup
-	others.Go(func() { b.far.run(ctx, h) })
+	b.far.serve(h)
+	others.Go(func() { b.far.run(ctx) })
 	defer context.AfterFunc(ctx, func() { b.ending.Store(true) })()
 	pause := carrier.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
 	for ctx.Err() == nil {

@@ -47,7 +47,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	}
 	if missed > 0 {
 		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
-		if err := f.do(ctx, func() { f.missed(missed) }); err != nil {
+		if err := f.do(ctx, func() { f.missed() }); err != nil {
 			return err
 		}
 	}
@@ -217,6 +217,10 @@ func (f *far) takeOne(h *farHub, t *told) {
 	}
 	switch t.event {
 	case hub.Connect, hub.Disconnect:
+		if s.at == t.number && s.registered == s.connected { // it was learned before
+			f.track.finish(t.entry)
+			return
+		}
 		f.flush(h)
 		if s.at <= t.number || s.at == 0 { // else the latest is known already, and this one was before
 			s.at, s.connected = t.number, t.event == hub.Connect
@@ -271,7 +275,7 @@ func (f *far) gapOfAll(h *farHub, t *told) {
 }
 
 // missed tells the listeners of all senders that are there that the stream has messages no more.
-func (f *far) missed(count uint64) {
+func (f *far) missed() {
 	now := time.Now().UTC()
 	data, err := carrier.ValueOf(hub.Loss{First: now, Last: now, Cause: "journal"}).AppendTo(nil, carrier.JSON)
 	if err != nil {

@@ -155,7 +155,7 @@ func TestFarTimeout(t *testing.T) {
 	}()
 	until(t, "the far events are heard", l2.has("kitchen.pump:on 6"))
 	var list []string
-	for _, text := range strings.Split(l.all()+"\n"+l2.all(), "\n") {
+	for text := range strings.SplitSeq(l.all()+"\n"+l2.all(), "\n") {
 		if strings.Contains(text, ":on ") {
 			list = append(list, text)
 		}

@@ -31,7 +31,7 @@ type far struct {
 	kept uint64    // it was this one
 
 	mu   lockrank.Mutex[lockrank.Leaf]
-	byID map[carrier.ClientID]*farHub
+	byID map[carrier.ClientID]farClient
 	next carrier.ClientID
 
 	asker carrier.ClientID // of requests from other hubs; 0: not connected
@@ -43,11 +43,17 @@ const (
 	maxSenders = 1024 // of each
 )
 
+// A farClient is a hub that is there, for those who ask it.
+type farClient struct {
+	name string
+	here context.Context //nolint:containedctx // it is that of a connection, which is done when the hub has gone
+}
+
 // A farHub is another hub.
 type farHub struct {
 	name    string
 	id      carrier.ClientID // 0: it is not there
-	here    context.Context  // done when it has gone
+	here    context.Context  //nolint:containedctx // done when it has gone
 	gone    context.CancelCauseFunc
 	senders map[string]*farSender
 	until   time.Time     // then it is taken to be gone
@@ -71,15 +77,19 @@ type farSender struct {
 
 func (f *far) init(b *Bridge) {
 	f.b, f.in, f.done = b, make(chan func(), 64), make(chan struct{})
-	f.hubs, f.byID = make(map[string]*farHub), make(map[carrier.ClientID]*farHub)
+	f.hubs, f.byID = make(map[string]*farHub), make(map[carrier.ClientID]farClient)
 	f.track.change = make(chan struct{}, 1)
 }
 
-// run does what is to be done until ctx is done, and then takes leave of all hubs.
-func (f *far) run(ctx context.Context, h carrier.Handler) {
-	defer close(f.done)
+// serve says whom the hubs are clients of, before run.
+func (f *far) serve(h carrier.Handler) {
 	f.handler = carrier.AsSignalHandler(h)
 	f.keeper, _ = h.(carrier.Keeper)
+}
+
+// run does what is to be done until ctx is done, and then takes leave of all hubs.
+func (f *far) run(ctx context.Context) {
+	defer close(f.done)
 	tick := time.NewTicker(f.b.o.Beat / 5)
 	defer tick.Stop()
 	for {
@@ -139,7 +149,7 @@ func (f *far) alive(h *farHub) {
 	f.mu.Lock()
 	f.next++
 	h.id = f.next
-	f.byID[h.id] = h
+	f.byID[h.id] = farClient{h.name, h.here}
 	f.mu.Unlock()
 	clear(h.routes)
 	f.handler.ClientConnected(f.client(h.id, h.name))
@@ -217,12 +227,13 @@ func (f *far) register(h *farHub, name string, s *farSender) {
 	if len(s.Units) > 0 {
 		params = append(params, carrier.Field{Key: "units", Value: s.Units})
 	}
+	here := h.here
 	f.call(h, "add_sender", params, func(r carrier.Reply) {
 		err := r.Err()
 		if err == nil {
 			return
 		}
-		_ = f.do(h.here, func() {
+		_ = f.do(here, func() {
 			if !h.told {
 				h.told = true
 				f.b.o.Logger.Error("the hub refuses a sender of another hub", "bridge", f.b.o.Name, "hub", h.name, "sender", name, "error", err)
@@ -260,14 +271,14 @@ func (f *far) call(h *farHub, method string, params any, answered func(carrier.R
 func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
 	f := &b.far
 	f.mu.Lock()
-	h := f.byID[id]
+	to, there := f.byID[id]
 	known := id <= f.next
 	f.mu.Unlock()
 	conn := f.conn.Load()
 	switch {
 	case !known:
 		return carrier.ErrNoClient
-	case h == nil:
+	case !there:
 		return carrier.ErrGone
 	case conn == nil:
 		return fmt.Errorf("%w: the bridge has no connection at the moment", carrier.ErrGone)
@@ -281,23 +292,23 @@ func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.M
 	if int64(len(data)) > conn.MaxPayload() {
 		return fmt.Errorf("%w: the request has %d bytes, and the server takes %d", carrier.ErrTooLarge, len(data), conn.MaxPayload())
 	}
-	go b.ask(ctx, conn, h, data, done)
+	go b.ask(ctx, conn, to, data, done)
 	return nil
 }
 
 // ask sends a request to another hub, and waits for the answer.
-func (b *Bridge) ask(ctx context.Context, conn *nats.Conn, h *farHub, data []byte, done func(carrier.Reply, error)) {
+func (b *Bridge) ask(ctx context.Context, conn *nats.Conn, to farClient, data []byte, done func(carrier.Reply, error)) {
 	ctx, cancel := context.WithTimeout(ctx, longestAsk)
 	defer cancel()
-	defer context.AfterFunc(h.here, cancel)()
-	m, err := conn.RequestWithContext(ctx, b.o.Prefix+askSuffix+token(h.name), data)
+	defer context.AfterFunc(to.here, cancel)()
+	m, err := conn.RequestWithContext(ctx, b.o.Prefix+askSuffix+token(to.name), data)
 	switch {
-	case h.here.Err() != nil:
-		done(carrier.Reply{}, context.Cause(h.here))
+	case to.here.Err() != nil:
+		done(carrier.Reply{}, context.Cause(to.here))
 	case errors.Is(err, nats.ErrNoResponders):
-		done(carrier.Reply{Status: carrier.StatusFailed, Exception: "nats: the hub " + h.name + " takes no requests from other hubs"}, nil)
+		done(carrier.Reply{Status: carrier.StatusFailed, Exception: "nats: the hub " + to.name + " takes no requests from other hubs"}, nil)
 	case err != nil:
-		done(carrier.Reply{}, fmt.Errorf("%w: the hub %s has not answered: %w", carrier.ErrTimeout, h.name, err))
+		done(carrier.Reply{}, fmt.Errorf("%w: the hub %s has not answered: %w", carrier.ErrTimeout, to.name, err))
 	default:
 		done(readReply(m.Data), nil)
 	}

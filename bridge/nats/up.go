@@ -114,9 +114,6 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 	return nil
 }
 
-// errAgain: it can be tried again on the same connection.
-var errAgain = errors.New("nats: again")
-
 // goUp passes events on until ctx is done or the connection is lost. What fails at the stream alone is tried again.
 func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
 	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}

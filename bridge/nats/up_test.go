@@ -1,13 +1,20 @@
 package nats_test
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"sighub/bridge/nats"
+	"sighub/carrier"
 	"sighub/hub"
 )
 
@@ -106,4 +113,87 @@ func (h *house) drainedNot(t *testing.T) {
 		st := h.bridge.Status()
 		return !st.Connected && st.Error != "" && st.Remedy != "" && st.Lag > 0 && st.Oldest != nil
 	})
+}
+
+// TestRights: the rights that the documents list are enough, for a hub that sends and one that hears and asks.
+func TestRights(t *testing.T) {
+	b := newBroker(t, `authorization {
+		users = [
+			{user: kitchen, password: secret, permissions: {
+				publish: ["sighub.kitchen.>", "sighub-alive.kitchen", "$JS.API.STREAM.INFO.sighub", "$JS.API.CONSUMER.CREATE.sighub.>",
+					"$JS.API.CONSUMER.MSG.NEXT.sighub.>", "$JS.API.CONSUMER.DELETE.sighub.>", "_INBOX.>"]
+				subscribe: ["_INBOX.>", "sighub-alive.kitchen", "sighub-ask.kitchen"]}},
+			{user: near, password: secret, permissions: {
+				publish: ["sighub.near.>", "sighub-alive.near", "$JS.API.STREAM.INFO.sighub", "$JS.API.CONSUMER.CREATE.sighub.>",
+					"$JS.API.CONSUMER.MSG.NEXT.sighub.>", "$JS.API.CONSUMER.DELETE.sighub.>", "$JS.API.STREAM.CREATE.sighub", "sighub-ask.*"]
+				subscribe: ["_INBOX.>", "sighub-alive.near", "sighub-alive.*"]}},
+		]
+	}`)
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond, Credentials: nats.Credentials{Password: password}}
+	near, far := o, o
+	near.Hub, near.Credentials.User, near.Hear = "near", "near", everybody
+	far.Hub, far.Credentials.User, far.May = "kitchen", "kitchen", carrier.RightRequest
+	n := openHouse(t, t.TempDir(), near)
+	var l heard
+	n.listen(&l)
+	until(t, "the stream is made", func() bool { return n.bridge.Status().Connected })
+	f := openHouse(t, t.TempDir(), far)
+	s := f.sender("pump", hub.SenderOptions{Events: []string{"on"}, Requests: map[string]hub.RequestHandler{
+		"add": func(context.Context, string, carrier.Value) (any, error) { return 5, nil },
+	}})
+	f.report(s, "on", 1, 1)
+	until(t, "the far event is heard", l.has("kitchen.pump:on 1"))
+	if v, err := n.hub.Request(t.Context(), "kitchen.pump", "add", nil); err != nil || v.String() != "5" {
+		t.Errorf("the answer is %v, %v", v, err)
+	}
+	for _, h := range []*house{n, f} {
+		if st := h.bridge.Status(); st.Error != "" {
+			t.Errorf("%+v", st)
+		}
+	}
+
+	wrong := o
+	wrong.Hub, wrong.Credentials.User = "porch", "porch"
+	p := openHouse(t, t.TempDir(), wrong)
+	until(t, "a wrong password is told", func() bool {
+		st := p.bridge.Status()
+		return strings.Contains(strings.ToLower(st.Error), "authorization") && strings.Contains(st.Remedy, "credentials")
+	})
+}
+
+// TestWrongStream: a stream that would lose events is refused, and it is said why.
+func TestWrongStream(t *testing.T) {
+	b := newBroker(t, "")
+	conn, err := natsgo.Connect(b.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]jetstream.StreamConfig{
+		"drops what is read": {Subjects: []string{"sighub.>"}, Retention: jetstream.WorkQueuePolicy},
+		"acknowledges":       {Subjects: []string{"sighub.>"}, NoAck: true},
+		"does not take":      {Subjects: []string{"other.>"}},
+	} {
+		c.Name = "sighub"
+		if _, err := js.CreateStream(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
+		until(t, name, func() bool {
+			st := h.bridge.Status()
+			return strings.Contains(st.Error, name) && strings.Contains(st.Remedy, "nats stream edit")
+		})
+		h.stop()
+		if err := js.DeleteStream(t.Context(), "sighub"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -127,7 +127,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err := bridges.Attach(router); err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports})
+	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports, Bridges: bridges.Statuses})
 	carriers = append(append(carriers, pages), bridges.Carriers()...)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)

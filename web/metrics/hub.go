@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/journal"
@@ -25,6 +26,7 @@ type Hub struct {
 	Refused func() map[string]uint64
 	Journal *journal.Journal
 	Ports   func() []serial.PortInfo
+	Bridges func() []bridge.Status
 }
 
 // Write answers with the numbers.
@@ -43,6 +45,7 @@ func (h *Hub) text(openMetrics bool) []byte {
 	h.routing(w)
 	h.kept(w)
 	h.ports(w)
+	h.bridges(w)
 	return w.end()
 }
 

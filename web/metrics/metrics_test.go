@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/journal"
@@ -198,6 +199,24 @@ func TestDashboard(t *testing.T) {
 		check(r.Alert, r.Expr)
 		if r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
 			t.Errorf("%s says too little: %+v", r.Alert, r)
+		}
+	}
+}
+
+// TestBridges: what is not known of a bridge is not told.
+func TestBridges(t *testing.T) {
+	at, left := time.Unix(1_790_000_000, 0), 0.5
+	h := Hub{Bridges: func() []bridge.Status {
+		return []bridge.Status{{Name: "a", Kind: "nats", Connected: true, Since: at}, {Name: "b", Kind: "mqtt", Since: at, Lag: 7, Oldest: &at, Left: &left, Sent: 3}}
+	}}
+	text := string(h.text(true))
+	names := families(t, text, true)
+	if names["sighub_bridge_up"] != 2 || names["sighub_bridge_oldest_waiting_timestamp_seconds"] != 1 || names["sighub_bridge_sent_events_total"] != 2 {
+		t.Errorf("%v", names)
+	}
+	for _, want := range []string{`sighub_bridge_up{bridge="a",kind="nats"} 1`, `sighub_bridge_waiting_events{bridge="b",kind="mqtt"} 7`, `sighub_bridge_room_seconds{bridge="b",kind="mqtt"} 1800`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is missing in\n%s", want, text)
 		}
 	}
 }

@@ -5,7 +5,7 @@
 //
 // The names follow the conventions of Prometheus: the prefix sighub_, base units (seconds, bytes), _total for what counts up, _info
 // for what is told in labels, and times instead of ages, so that what did not happen does not look as if it did. Labels are bounded:
-// they name ports, devices on them, and causes; no client, no sender and no event is one.
+// they name ports, devices on them, bridges, and causes; no client, no sender and no event is one.
 package metrics
 
 import (

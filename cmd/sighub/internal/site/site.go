@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/carrier/serial"
 	"sighub/hub"
@@ -44,12 +45,13 @@ type Hub struct {
 	Carriers []carrier.Carrier
 	Journal  *journal.Journal
 	Ports    func() []serial.PortInfo
+	Bridges  func() []bridge.Status
 }
 
 // Tell makes the hub known to the site.
 func (s *Site) Tell(h Hub) {
 	n := &s.numbers
-	n.Senders, n.Clients, n.Journal, n.Ports = h.Router.CountSenders, h.Router.CountClients, h.Journal, h.Ports
+	n.Senders, n.Clients, n.Journal, n.Ports, n.Bridges = h.Router.CountSenders, h.Router.CountClients, h.Journal, h.Ports, h.Bridges
 	n.Connections = func() int { return Connections(h.Carriers) }
 	n.Refused = func() map[string]uint64 {
 		all := make(map[string]uint64)
