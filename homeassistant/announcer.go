@@ -353,12 +353,9 @@ func (p *published) gone(now map[string]string) map[string]string {
 	return all
 }
 
-// Clear removes everything that was announced, and forgets it. The state of the hub stays: the bridge goes on.
+// Clear removes everything that was announced, and forgets it.
 func (a *Announcer) Clear(ctx context.Context, b Broker) error {
 	for _, topic := range append(sortedKeys(a.published), sortedKeys(a.retained)...) {
-		if topic == a.o.Plan.Topics.Hub() {
-			continue
-		}
 		if err := b.Retain(ctx, topic, nil); err != nil {
 			return fmt.Errorf("homeassistant: cannot clear %s: %w", topic, err)
 		}

@@ -69,11 +69,20 @@ func New(o Options) (*Bridge, error) {
 		return nil, err
 	}
 	b.local = local.NewHub(local.Options{Identity: b.o.Identity, Logger: b.log})
-	b.hub = hub.NewClientRouter(hub.ClientOptions{Options: hub.Options{Logger: b.log}})
+	b.hub = hub.NewClientRouter(hub.ClientOptions{})
 	return b, nil
 }
 
 func (b *Bridge) topics() homeassistant.Topics { return homeassistant.Topics{Prefix: b.o.Prefix} }
+
+// hubTopic is where the broker has whether the hub is there: if it gets every event, for this bridge alone, as there may be others with
+// the same prefix.
+func (b *Bridge) hubTopic() string {
+	if b.newest == nil {
+		return b.markTopic() + "/_state"
+	}
+	return b.topics().Hub()
+}
 
 // prepareNewest prepares what newest states need; or, without them, what is left of former announcements.
 func (b *Bridge) prepareNewest() error {
@@ -208,7 +217,7 @@ func presentSince(at time.Time) []byte {
 func (b *Bridge) connect(ctx context.Context) error {
 	o := client.Options{
 		Addr: b.o.Addr, ClientID: b.o.ClientID, Alive: b.o.Alive, Window: b.o.Window, Dial: b.o.Dial,
-		Will: &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true},
+		Will: &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true},
 	}
 	var err error
 	if b.o.TLS != nil {
@@ -246,8 +255,8 @@ func (b *Bridge) connect(ctx context.Context) error {
 func (b *Bridge) goodbye(c *client.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_ = c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: absent, Retain: true}) // else the will says so
-	if b.feed != nil {                                                                      // all that was sent is acknowledged now
+	_ = c.Say(ctx, &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true}) // else the will says so
+	if b.feed != nil {                                                                  // all that was sent is acknowledged now
 		if m, err := b.markAt(b.feed.At()); err == nil {
 			_ = c.Say(ctx, m) // else some events are sent again
 		}

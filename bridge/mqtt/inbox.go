@@ -43,7 +43,7 @@ func (in *inbox) begin(ctx context.Context, c *client.Client) error {
 	in.mu.Lock()
 	in.hello = presentSince(time.Now())
 	in.mu.Unlock()
-	filters := []client.Filter{{Topics: b.topics().Hub(), QoS: 1}}
+	filters := []client.Filter{{Topics: b.hubTopic(), QoS: 1}}
 	if b.newest != nil {
 		filters = append(filters, client.Filter{Topics: b.o.Prefix + "#", Kept: true, QoS: 1})
 	} else {
@@ -52,7 +52,7 @@ func (in *inbox) begin(ctx context.Context, c *client.Client) error {
 	if err := c.Subscribe(ctx, filters...); err != nil {
 		return err
 	}
-	if err := c.Say(ctx, &client.Message{Topic: b.topics().Hub(), Payload: in.hello, Retain: true}); err != nil {
+	if err := c.Say(ctx, &client.Message{Topic: b.hubTopic(), Payload: in.hello, Retain: true}); err != nil {
 		return err
 	}
 	timer := time.NewTimer(echoTimeout)
@@ -107,7 +107,7 @@ func (in *inbox) handle(m *client.Message) {
 	ctx, c := in.ctx, in.client
 	if ctx == nil {
 		switch {
-		case m.Topic == b.topics().Hub():
+		case m.Topic == b.hubTopic():
 			if bytes.Equal(m.Payload, in.hello) && !in.isHere() {
 				close(in.here)
 			}

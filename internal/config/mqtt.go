@@ -61,8 +61,14 @@ func (d *decoder) mqttBridges(n ast.Node) (list []*MQTT) {
 	} else {
 		one(n)
 	}
-	names := make(map[string]bool)
+	names, kept := make(map[string]bool), make(map[string]bool)
 	for _, m := range list {
+		if place := m.Addr + "/" + m.Prefix; m.Newest || m.HomeAssistant != nil {
+			if kept[place] {
+				d.Fail(n, "the newest states are kept twice at %s: give one of the entries another prefix", m.Addr)
+			}
+			kept[place] = true
+		}
 		if names[m.Name] {
 			d.Fail(n, "two brokers have the name %s: give each a name of its own, with name", m.Name)
 		}
