@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -394,38 +395,42 @@ func reasonOf(p *packets.Properties) string {
 
 // readPacket reads a packet of at most maxPacket bytes.
 func readPacket(r *bufio.Reader) (p *packets.ControlPacket, err error) {
-	if err := checkHead(r); err != nil {
+	size, err := sizeOfNext(r)
+	if err != nil {
 		return nil, err
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, readError(err)
 	}
 	defer func() {
 		if recover() != nil { // the parser trusts some lengths where an int has 32 bits
 			p, err = nil, fmt.Errorf("%w: a packet that is malformed", ErrProtocol)
 		}
 	}()
-	p, err = packets.ReadPacket(r)
-	if err != nil {
-		return nil, readError(err)
+	if p, err = packets.ReadPacket(bytes.NewReader(data)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return p, nil
 }
 
-// checkHead looks at the type and the length of the next packet, and takes nothing.
-func checkHead(r *bufio.Reader) error {
+// sizeOfNext looks at the type and the length of the next packet, and returns how many bytes it has.
+func sizeOfNext(r *bufio.Reader) (int, error) {
 	length := 0
 	for n := 2; ; n++ {
 		head, err := r.Peek(n)
 		if err != nil {
-			return readError(err)
+			return 0, readError(err)
 		}
-		b := head[n-1]
+		b, kind := head[n-1], head[0]>>4
 		length |= int(b&0x7f) << (7 * (n - 2))
 		switch {
+		case kind == 0 || kind == packets.CONNECT || kind == packets.AUTH || kind != packets.PUBLISH && head[0]&0x0f != 0:
+			return 0, fmt.Errorf("%w: a packet that begins with 0x%02x", ErrProtocol, head[0])
 		case n > 5 || length > maxPacket:
-			return fmt.Errorf("%w: a packet of more than %d bytes", ErrProtocol, maxPacket)
-		case b < 0x80 && (head[0]>>4 == 0 || head[0]>>4 == packets.CONNECT || head[0]>>4 == packets.AUTH):
-			return fmt.Errorf("%w: a packet of type %d", ErrProtocol, head[0]>>4)
+			return 0, fmt.Errorf("%w: a packet of more than %d bytes", ErrProtocol, maxPacket)
 		case b < 0x80:
-			return nil
+			return n + length, nil
 		}
 	}
 }
