@@ -288,11 +288,12 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) error {
 // remedy returns what can be done about an error.
 func remedy(err error) string {
 	if r, is := errors.AsType[*client.RefusedError](err); is {
+		if r.What == client.Hello && (r.Code == codeNotAuthorized || r.Code == codeBadLogin) {
+			return "correct user and password, or allow this user to come in at the broker"
+		}
 		switch r.Code {
 		case codeUnsupported:
 			return "use a broker that speaks MQTT 5, such as mosquitto 1.6 or later"
-		case codeBadLogin:
-			return "correct user and password_file"
 		case codeNotAuthorized:
 			return "allow this user to publish and subscribe there, in the broker's access list"
 		case codeTakenOver:
@@ -305,10 +306,10 @@ func remedy(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var host *net.DNSError
 	switch {
+	case errors.As(err, new(x509.HostnameError)):
+		return "write the name into url that is in the broker's certificate"
 	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, &certificate):
 		return "name the authority of the broker's certificate with ca"
-	case errors.As(err, new(x509.HostnameError)):
-		return "use the name that is in the broker's certificate"
 	case errors.As(err, &host):
 		return "correct the broker's address, or see whether names are resolved here"
 	case errors.Is(err, client.ErrSilent):

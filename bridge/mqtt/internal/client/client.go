@@ -44,9 +44,12 @@ var (
 	ErrClosed   = errors.New("mqtt: the connection was closed")
 )
 
+// Hello is what a broker refuses that takes no connection.
+const Hello = "let the hub in"
+
 // A RefusedError is a reason code of a broker that says no: see MQTT 5.0, table 2-6.
 type RefusedError struct {
-	What   string // "connect", "publish to …", "subscribe to …", "disconnect"
+	What   string // Hello, or something else in words
 	Code   byte
 	Reason string // of the broker, for people; may be empty
 }

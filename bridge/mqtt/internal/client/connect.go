@@ -93,9 +93,9 @@ func hello(conn net.Conn, o *Options) (*Client, error) {
 	case !ok:
 		return nil, fmt.Errorf("%w: a packet %s in answer to CONNECT", ErrProtocol, p.PacketType())
 	case ack.ReasonCode == 1: // MQTT 3.1.1, table 3.1: a version that is not supported
-		return nil, &RefusedError{What: "let the hub in", Code: 0x84}
+		return nil, &RefusedError{What: Hello, Code: 0x84}
 	case ack.ReasonCode != 0:
-		return nil, &RefusedError{What: "let the hub in", Code: ack.ReasonCode, Reason: reasonOf(ack.Properties)}
+		return nil, &RefusedError{What: Hello, Code: ack.ReasonCode, Reason: reasonOf(ack.Properties)}
 	}
 	window := cmp.Or(o.Window, 1000)
 	if props := ack.Properties; props != nil {
