@@ -161,7 +161,7 @@ func (a *Announcer) Heard(ev *hub.Event, data []byte) {
 	}
 	now := a.o.Now()
 	a.mu.Lock()
-	changed := false
+	var changed bool
 	if a.heard != nil && (ev.Name == hub.Connect || ev.Name == hub.Disconnect) {
 		a.heard[ev.Sender] = true
 	}
@@ -396,7 +396,7 @@ var errMemory = errors.New("homeassistant: what is announced cannot be remembere
 
 func hash(data []byte) string {
 	h := fnv.New64a()
-	h.Write(data) //nolint:errcheck,gosec // it never fails
+	_, _ = h.Write(data) // it never fails
 	return strconv.FormatUint(h.Sum64(), 16)
 }
 

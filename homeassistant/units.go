@@ -2,6 +2,7 @@ package homeassistant
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -201,10 +202,8 @@ var fineDust = strings.NewReplacer("pm2.5", "pm25", "pm2_5", "pm25", "pm1.0", "p
 func hasWord(name string, words []string) bool {
 	name = fineDust.Replace(strings.ToLower(name))
 	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-		for _, w := range words {
-			if word == w {
-				return true
-			}
+		if slices.Contains(words, word) {
+			return true
 		}
 	}
 	return false

@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -340,10 +339,9 @@ type wire struct {
 	l    net.Listener
 	run  sync.WaitGroup
 
-	mu      sync.Mutex
-	conns   []net.Conn
-	still   chan struct{} // nil: what comes is passed on
-	passing bool
+	mu    sync.Mutex
+	conns []net.Conn
+	still chan struct{} // nil: what comes is passed on
 }
 
 func newWire(t testing.TB, to string) *wire {
@@ -425,5 +423,3 @@ func (w *wire) standStill(still bool) {
 		w.still = nil
 	}
 }
-
-var _ io.Writer = (*testLog)(nil)

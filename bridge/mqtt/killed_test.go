@@ -151,7 +151,7 @@ func TestKilled(t *testing.T) {
 	for lines.Scan() {
 		props, number, _ := strings.Cut(lines.Text(), "|")
 		var id string
-		for _, p := range strings.Fields(props) {
+		for p := range strings.FieldsSeq(props) {
 			if v, is := strings.CutPrefix(p, "id:"); is {
 				id = v
 			}

@@ -76,7 +76,6 @@ type Client struct {
 
 	writing sync.Mutex // of w; it is held while a packet is written, so it is no lockrank.Mutex
 	w       *bufio.Writer
-	last    time.Time // when something was written
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	err     error // why the connection has ended
@@ -125,7 +124,7 @@ func (c *Client) end(err error) {
 func (c *Client) Close(inOrder bool) {
 	if inOrder && c.Err() == nil {
 		_ = c.conn.SetDeadline(time.Now().Add(time.Second))
-		_ = c.write(packets.NewControlPacket(packets.DISCONNECT), true)
+		_ = c.write(packets.NewControlPacket(packets.DISCONNECT))
 	}
 	c.end(ErrClosed)
 	c.running.Wait()
@@ -159,7 +158,7 @@ func (c *Client) Publish(ctx context.Context, m *Message, done func(error)) erro
 		Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, QoS: 1, PacketID: id,
 		Properties: &packets.Properties{User: m.User, ResponseTopic: m.ResponseTopic, CorrelationData: m.CorrelationData},
 	}
-	return c.writeLocked(p.ToControlPacket(), false)
+	return c.put(p.ToControlPacket())
 }
 
 // Say publishes a message and waits until the broker has acknowledged it.
@@ -249,7 +248,7 @@ func (c *Client) Unsubscribe(ctx context.Context, topics string) error {
 func (c *Client) ask(ctx context.Context, packet func(id uint16) *packets.ControlPacket) ([]byte, error) {
 	answered := make(chan []byte, 1)
 	id := c.register(flight{answered: answered})
-	if err := c.write(packet(id), true); err != nil {
+	if err := c.write(packet(id)); err != nil {
 		return nil, err
 	}
 	select {
@@ -285,14 +284,18 @@ func (c *Client) land(id uint16) (f flight, there bool) {
 	return f, there
 }
 
-func (c *Client) write(p *packets.ControlPacket, now bool) error {
+// write sends a packet, and all before it.
+func (c *Client) write(p *packets.ControlPacket) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	return c.writeLocked(p, now)
+	if err := c.put(p); err != nil {
+		return err
+	}
+	return c.flush()
 }
 
-// writeLocked writes a packet; now: it leaves at once, with all before it. The lock is held.
-func (c *Client) writeLocked(p *packets.ControlPacket, now bool) error {
+// put writes a packet, which leaves with the next flush. The lock is held.
+func (c *Client) put(p *packets.ControlPacket) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
@@ -300,10 +303,6 @@ func (c *Client) writeLocked(p *packets.ControlPacket, now bool) error {
 	if _, err := p.WriteTo(c.w); err != nil {
 		c.end(fmt.Errorf("%w: %w", ErrSilent, err))
 		return c.Err()
-	}
-	c.last = time.Now()
-	if now {
-		return c.flush()
 	}
 	return nil
 }
@@ -315,7 +314,7 @@ func (c *Client) ping() {
 	for {
 		select {
 		case <-tick.C:
-			if c.write(packets.NewControlPacket(packets.PINGREQ), true) != nil {
+			if c.write(packets.NewControlPacket(packets.PINGREQ)) != nil {
 				return
 			}
 		case <-c.done:
@@ -369,7 +368,7 @@ func (c *Client) take(p *packets.ControlPacket) error {
 		if content.QoS == 1 {
 			ack := packets.NewControlPacket(packets.PUBACK)
 			ack.Content.(*packets.Puback).PacketID = content.PacketID
-			return c.write(ack, true)
+			return c.write(ack)
 		}
 	case *packets.Disconnect:
 		return &RefusedError{What: "go on", Code: content.ReasonCode, Reason: reasonOf(content.Properties)}
