@@ -74,6 +74,9 @@ tools() {
 	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)
 	command -v make >/dev/null || missing+=(make)
 	command -v python3 >/dev/null || missing+=(python3)
+	# Others' masters and slaves of Modbus.
+	command -v mbpoll >/dev/null || missing+=(mbpoll)
+	/usr/bin/python3 -c 'import pymodbus, serial, serial_asyncio' 2>/dev/null || missing+=(python3-pymodbus python3-serial-asyncio)
 	# Microcontrollers: compilers and simulators.
 	command -v avr-gcc >/dev/null || missing+=(gcc-avr)
 	[[ -e /usr/lib/avr/include/avr/io.h ]] || missing+=(avr-libc)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"sighub/carrier/serial/fault"
@@ -17,7 +18,8 @@ import (
 type simulateCommand struct {
 	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, such as /dev/ttyUSB1?baud=115200."`
 	Pty    bool          `xor:"line" required:"" help:"Make a pseudo terminal, print the path of its other end, and be a device on it."`
-	Speaks string        `placeholder:"FORMAT" help:"Print lines instead, as other devices do: json, pairs, csv, number, nmea, mysensors, dsmr or pattern."`
+	Speaks string        `placeholder:"FORMAT" help:"Print lines instead, as other devices do: json, pairs, csv, number, nmea, mysensors, dsmr or pattern; or answer on a bus: modbus."`
+	Unit   []string      `sep:"none" placeholder:"ID:PROFILE" help:"With --speaks modbus, a unit on the bus, and the profile of what it is. May be repeated. Default: 1:xy-md02, 2:sdm120 and 3:relay-8."`
 	Name   string        `placeholder:"NAME" help:"The name of the device. Its uid depends on the name, so the same name is the same device; without a name, each run is another device."`
 	Sender []string      `sep:"none" placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
 	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature change as over a day. counter: each event counts 0, 1, 2, ..., which shows every lost or doubled reading."`
@@ -38,13 +40,15 @@ to everything. cut is the mean time between cuts, and away is how long each last
 when it starts. The prefix to-hub. or to-device. limits a fault to one direction.
 
 With --speaks it is a device that knows nothing of sighub and prints light, temperature and humidity in one of these formats, --rate
-times per second, --count times; nmea is a receiver on a boat, dsmr a smart meter. For pattern it prints T=21.5 H=40.
+times per second, --count times; nmea is a receiver on a boat, dsmr a smart meter. For pattern it prints T=21.5 H=40. With --speaks
+modbus it is the units of a bus, which answer what they are asked.
 
 Examples:
 
     sighub simulate --pty
     sighub simulate --port /dev/ttyUSB1 --sender light:lux --rate 10
     sighub simulate --pty --speaks pairs
+    sighub simulate --pty --speaks modbus --unit 7:pzem-004t-v3
     sighub simulate --pty --values counter --rate 0 --count 10000
     sighub simulate --pty --fault flip=1e-4,drop=1%,delay=2ms..20ms,baud=115200,cut=30s,away=5s,boot=esp32,seed=7`
 }
@@ -55,7 +59,12 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if c.Speaks != "" {
+	switch {
+	case c.Speaks == simulator.Modbus:
+		return c.answerModbus(ctx, &o, s)
+	case len(c.Unit) > 0:
+		return usageError{errors.New("--unit is for a bus of Modbus: add --speaks modbus")}
+	case c.Speaks != "":
 		return c.printLines(ctx, &o, s)
 	}
 	o.Refused = func(err error) { s.note("the hub refuses readings: %s", plain.Text(err.Error())) }
@@ -103,6 +112,10 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simline.Line,
 	if c.Speaks != "" {
 		serve = "'" + serve + "?speaks=lines&format=" + c.Speaks + "&sender=simulated'"
 	}
+	if c.Speaks == simulator.Modbus {
+		id, profile, _ := strings.Cut(c.units()[0], ":")
+		serve = "'" + path + "?speaks=modbus&id=" + id + "&profile=" + profile + "&sender=simulated'"
+	}
 	s.note("to serve this device, run `sighub run --serial %s`", serve)
 	return line, nil
 }
@@ -142,6 +155,38 @@ func (c *simulateCommand) printLines(ctx context.Context, o *simulator.Options, 
 	}
 	err = printer.Run(ctx, line.Open)
 	return errors.Join(err, terminal.Line(s.out, "printed %d times", printer.Printed()), line.Close())
+}
+
+// units returns the units of a bus.
+func (c *simulateCommand) units() []string {
+	if len(c.Unit) > 0 {
+		return c.Unit
+	}
+	return simulator.DefaultUnits()
+}
+
+// answerModbus is the units of a bus.
+func (c *simulateCommand) answerModbus(ctx context.Context, o *simulator.Options, s *streams) error {
+	bus, err := simulator.NewModbusBus(c.units(), c.Day)
+	if err != nil {
+		return usageError{fmt.Errorf("--unit: %w", err)}
+	}
+	if c.Name != "" || len(c.Sender) > 0 || c.Count > 0 {
+		return usageError{errors.New("units of Modbus have no names, and speak when they are asked: leave --name, --sender and --count out")}
+	}
+	cable, err := c.cable(o)
+	if err != nil {
+		return usageError{err}
+	}
+	line, err := c.line(o, s)
+	if err != nil {
+		return err
+	}
+	if cable != nil {
+		line = line.Through(cable)
+	}
+	err = bus.Run(ctx, line.Open)
+	return errors.Join(err, terminal.Line(s.out, "answered %d times", bus.Answered()), line.Close())
 }
 
 // maxRate is more readings per second than any line can carry.

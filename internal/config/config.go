@@ -13,6 +13,7 @@ import (
 	"sighub/hub"
 	"sighub/internal/address"
 	"sighub/sensors/lines"
+	"sighub/sensors/modbus"
 )
 
 // A Config is a complete configuration: what the file does not say has its default.
@@ -59,9 +60,10 @@ type Port struct {
 	RTSOff bool
 	May    carrier.Rights `json:",omitempty"` // of its devices
 
-	Settings port.Settings  `json:",omitzero"`  // beside the rate and the modem lines
-	Lines    *lines.Options `json:",omitempty"` // nil: it speaks sighub's own protocol
-	Exclude  bool           `json:",omitempty"` // it is left alone
+	Settings port.Settings   `json:",omitzero"`  // beside the rate and the modem lines
+	Lines    *lines.Options  `json:",omitempty"` // not nil: it prints lines
+	Modbus   *modbus.Options `json:",omitempty"` // not nil: it is a bus of Modbus
+	Exclude  bool            `json:",omitempty"` // it is left alone
 }
 
 // Limits bound what clients may use.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"sighub/internal/yamlfile"
+	"sighub/sensors/modbus/profile"
 )
 
 // An Error is one mistake in a file.
@@ -26,10 +27,11 @@ func Parse(file string, data []byte) (*Config, error) {
 // A decoder decodes what a configuration has, beyond what every file of YAML has.
 type decoder struct {
 	*yamlfile.Decoder
+	library profile.Library
 	seen    map[string]int // by name: the line of what may appear only once
 	watched []watch
 }
 
 func newDecoder(file string) *decoder {
-	return &decoder{Decoder: yamlfile.New(file), seen: make(map[string]int)}
+	return &decoder{Decoder: yamlfile.New(file), library: libraryFor(file), seen: make(map[string]int)}
 }

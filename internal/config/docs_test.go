@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"sighub/sensors/modbus/profile"
 )
 
 // TestDocumentation: the examples of the pages are right. That docs/configuration.md has every key, internal/reference tests.
@@ -12,13 +14,22 @@ func TestDocumentation(t *testing.T) {
 	page := readPage(t, "../../docs/configuration.md")
 	sections := yamlOf(page)
 	whole, err := Parse("docs/configuration.md", []byte(strings.Join(sections, "")))
-	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 7 {
+	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 8 {
 		t.Errorf("all sections together: %v", err)
 	}
 	pages := append(yamlOf(readPage(t, "../../docs/gateway.md")), yamlOf(readPage(t, "../../docs/devices.md"))...)
 	for _, section := range append(pages, sections...) {
 		if _, err := Parse("the page", []byte(section)); err != nil {
 			t.Errorf("%v in\n%s", err, section)
+		}
+	}
+	for _, block := range yamlOf(readPage(t, "../../docs/modbus.md")) {
+		_, err := Parse("the page", []byte(block))
+		if strings.Contains(block, "# modbus/") {
+			_, err = profile.Parse("the page", []byte(block))
+		}
+		if err != nil {
+			t.Errorf("%v in\n%s", err, block)
 		}
 	}
 	if limits := sections[len(sections)-1]; !strings.HasPrefix(limits, "limits:") {

@@ -14,6 +14,7 @@ import (
 	"sighub/internal/yamlfile"
 	"sighub/sensors/lines"
 	"sighub/sensors/lines/formats"
+	"sighub/sensors/modbus"
 )
 
 // What a port may speak.
@@ -22,7 +23,7 @@ const (
 	speaksLines  = "lines"
 )
 
-func protocols() []string { return []string{speaksLines, speaksSighub} }
+func protocols() []string { return []string{speaksLines, speaksModbus, speaksSighub} }
 func lineEnds() []string  { return []string{"any", "lf", "cr", "crlf"} }
 func onOff() []string     { return []string{"on", lineOff} }
 func parities() []string  { return []string{"none", "even", "odd", "mark", "space"} }
@@ -75,8 +76,11 @@ func (p *Port) setSetting(key, value string) error {
 		p.Exclude = word == "true"
 		return checkOneOf("exclude", word, []string{"true", "false"})
 	case "speaks":
-		if word == speaksLines {
+		switch word {
+		case speaksLines:
 			p.lines()
+		case speaksModbus:
+			p.Modbus = new(modbus.Options)
 		}
 		return checkOneOf("speaks", word, protocols())
 	}
@@ -148,6 +152,9 @@ func (p *Port) checkSpeaks(named []string) error {
 	settings.DTROff, settings.RTSOff = p.DTROff, p.RTSOff
 	if err := settings.Check(); err != nil {
 		return err
+	}
+	if p.Modbus != nil {
+		return nil // see modbusEntry.finish
 	}
 	if p.Lines == nil {
 		switch {

@@ -27,6 +27,7 @@ func ParsePort(text string) (Port, error) {
 	}
 	var l lines.Options
 	var named []string
+	var m modbusEntry
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
@@ -36,6 +37,8 @@ func ParsePort(text string) (Port, error) {
 		if err == nil && slices.Contains(queryKeys(), key) {
 			named = append(named, key)
 			err = setLines(&l, key, value)
+		} else if err == nil && slices.Contains(modbusQueryKeys(), key) {
+			err = m.set(key, value)
 		} else if err == nil {
 			err = p.set(key, value)
 		}
@@ -45,6 +48,9 @@ func ParsePort(text string) (Port, error) {
 	}
 	if p.Lines != nil {
 		p.Lines = &l
+	}
+	if err := m.finish(&p, l.Sender, l.Events, named); err != nil {
+		return p, err
 	}
 	if err := p.checkSpeaks(named); err != nil {
 		return p, err
@@ -95,7 +101,7 @@ func checkPort(port string) error {
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.
 func portKeys() []string {
-	return slices.Concat([]string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}, settingKeys(), linesKeys())
+	return slices.Concat([]string{"port", "baud", "opener", "name", "naming", "dtr", "rts", "may"}, settingKeys(), linesKeys(), modbusKeys())
 }
 
 func (p *Port) set(key, value string) error {
@@ -133,7 +139,7 @@ func (p *Port) set(key, value string) error {
 		if slices.Contains(settingKeys(), key) {
 			return p.setSetting(key, value)
 		}
-		known := slices.Concat(portKeys()[1:8], settingKeys(), queryKeys())
+		known := slices.Concat(portKeys()[1:8], settingKeys(), queryKeys(), modbusQueryKeys())
 		return fmt.Errorf("%q is not known: write %s", key, yamlfile.OrList(known))
 	}
 }

@@ -178,13 +178,17 @@ func (d *decoder) serial(n ast.Node, c *Config) {
 	lines, senders := make(map[string]int), make(map[string]int)
 	d.Items(n, "serial", func(n ast.Node) {
 		p, ok := d.port(n)
-		if ok && p.Lines != nil {
-			name := p.Lines.Sender
-			if at := senders[name]; at > 0 && !strings.Contains(name, "{") {
+		names := p.modbusSenders()
+		if p.Lines != nil {
+			names = []string{p.Lines.Sender}
+		}
+		for _, name := range names {
+			line, _ := yamlfile.Place(n.GetToken())
+			if at := senders[name]; ok && at > 0 && at != line && !strings.Contains(name, "{") {
 				d.Fail(n, "the port on line %d has the sender %s, too: give each its own", at, name)
 				return
 			}
-			senders[name], _ = yamlfile.Place(n.GetToken())
+			senders[name] = line
 		}
 		switch {
 		case !ok:
@@ -223,6 +227,7 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 	}
 	var l lines.Options
 	var named []string
+	m := modbusEntry{library: d.library}
 	d.Mapping(n, "a serial port", slices.Concat([]yamlfile.Field{
 		yamlfile.Key("port", func(n ast.Node) {
 			if text, ok := d.Text(n, "port"); ok && d.Check(n, checkPort(text)) {
@@ -242,13 +247,14 @@ func (d *decoder) port(n ast.Node) (Port, bool) {
 			}
 			d.Items(n, "may", asInQuery("may").Decode)
 		}),
-	}, d.linesFields(&p, &l, &named))...)
+	}, d.linesFields(&p, &l, &named), m.fields(d))...)
 	if p.Lines != nil {
 		p.Lines = &l
 	}
 	switch {
 	case d.Found() > before:
 	case !d.Check(n, onlyEvent(&l)):
+	case !d.Check(n, m.finish(&p, l.Sender, l.Events, named)):
 	case !d.Check(n, p.checkSpeaks(named)):
 	case p.Port == "":
 		d.Fail(n, "this entry names no port: write one, such as port: /dev/ttyUSB0 or port: auto")

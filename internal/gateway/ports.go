@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"sighub/internal/config"
 	"sighub/sensors/lines"
 	"sighub/sensors/lines/formats"
+	"sighub/sensors/modbus"
 )
 
 // Ports returns the serial ports of a configuration. Those on which lines are spoken have senders of their own on the router, which
@@ -43,16 +45,44 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 				return speaker
 			}
 		}
+		if p.Modbus != nil {
+			if err := p.Modbus.Check(); err != nil {
+				return nil, fmt.Errorf("the port %s: %w", p.Port, err)
+			}
+			o.Settings.Fresh = true // an answer from before answers nothing
+			o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
+			if o.Opener, err = modbusOpener(p); err != nil {
+				return nil, err
+			}
+			o.Speaker = func(at discovery.Port) serial.Speaker {
+				place := modbus.Place{Path: at.Path, Router: router, Logger: log}
+				if at.USB != nil {
+					place.SerialNumber = at.USB.Serial
+				}
+				speaker, _ := modbus.New(*p.Modbus, place) // its options were checked
+				return speaker
+			}
+		}
 		list = append(list, o)
 	}
 	return list, nil
 }
 
-// LineSenders returns the names of senders that print lines, as far as they are known before their ports are.
+// LineSenders returns the names of senders that print lines, or are on a bus of Modbus, as far as they are known before their ports are.
 func LineSenders(cfg *config.Config) (names []string) {
+	add := func(name string) {
+		if !strings.Contains(name, "{") {
+			names = append(names, name)
+		}
+	}
 	for _, p := range cfg.Serial {
-		if p.Lines != nil && !strings.Contains(p.Lines.Sender, "{") {
-			names = append(names, p.Lines.Sender)
+		if p.Lines != nil {
+			add(p.Lines.Sender)
+		}
+		if p.Modbus != nil {
+			for i := range p.Modbus.Devices {
+				add(p.Modbus.Devices[i].Sender)
+			}
 		}
 	}
 	return names
@@ -69,10 +99,7 @@ func Recognize(path string, baud int, text string) (looks, remedy string, ok boo
 
 // Entry returns the entry of serial for a device whose text has been looked at. The rate is 0 if it is not known.
 func Entry(path string, baud int, look formats.Look) string {
-	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
-		path = strconv.Quote(path)
-	}
-	text := "{port: " + path
+	text := "{port: " + Quoted(path)
 	if baud > 0 {
 		text += ", baud: " + strconv.Itoa(baud)
 	}
@@ -87,6 +114,14 @@ func Entry(path string, baud int, look formats.Look) string {
 		text += ", checksum: off"
 	}
 	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+}
+
+// Quoted returns a path as YAML has it.
+func Quoted(path string) string {
+	if strings.ContainsAny(path, ",{}[]#&*!|>'\"%@` ") {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 // columns returns names for columns that have none.

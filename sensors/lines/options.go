@@ -93,6 +93,9 @@ func (o *Options) Check() error {
 	if o.Unchecked && o.Format != formats.DSMR {
 		return errors.New("only telegrams of dsmr can do without a checksum: leave checksum out")
 	}
+	if len(o.Events) > 0 && o.Format == formats.Number {
+		return fmt.Errorf("number has one event: write event: %s instead of events", safetext.Short(o.Events[0], 64))
+	}
 	for _, event := range slices.Concat(o.Events, slices.Collect(maps.Keys(o.Units)), slices.Collect(maps.Keys(o.Min)), slices.Collect(maps.Keys(o.Max))) {
 		if err := formats.CheckName(event); err != nil {
 			return fmt.Errorf("event %q: %w", safetext.Short(event, 64), err)
