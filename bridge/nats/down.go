@@ -34,6 +34,9 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	info := st.CachedInfo()
 	id := strconv.FormatInt(info.Created.UnixNano(), 36)
 	from, missed := f.start(id, &info.State)
+	if err := f.do(ctx, f.keepFloor); err != nil { // else the first run of all would leave no trace if it is short
+		return err
+	}
 	prefix := b.o.Prefix
 	err := b.lasts(ctx, st, []string{prefix + ".*.*.*." + hub.Connect, prefix + ".*.*.*." + hub.Disconnect}, false, func(m jetstream.Msg) error {
 		t, err := b.read(m)

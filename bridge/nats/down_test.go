@@ -175,3 +175,44 @@ func TestTwins(t *testing.T) {
 		return strings.Contains(one.bridge.Status().Error+two.bridge.Status().Error, "same name")
 	})
 }
+
+// TestNearAway: what happens at another hub while this one is away is heard when it is back, and not again.
+func TestNearAway(t *testing.T) {
+	b := newBroker(t, "")
+	o := nats.Options{URL: b.url(), Beat: 300 * time.Millisecond}
+	near, far := o, o
+	near.Hub, near.Hear = "near", everybody
+	far.Hub = "kitchen"
+	dir := t.TempDir()
+	f := openHouse(t, t.TempDir(), far)
+	s := f.sender("pump", hub.SenderOptions{Events: []string{"on"}})
+	var runs [3]heard
+	for i := range runs {
+		n := openHouse(t, dir, near)
+		n.listen(&runs[i])
+		if i == 0 {
+			until(t, "the far sender is there", runs[0].has("kitchen.pump:#connect"))
+			f.report(s, "on", 1, 3)
+		}
+		if i == 2 {
+			f.report(s, "on", 7, 1)
+		}
+		until(t, "the far events are heard", runs[i].has(fmt.Sprint("kitchen.pump:on ", min(3*i+3, 7))))
+		n.stop()
+		if i == 0 {
+			f.report(s, "on", 4, 3)
+			f.drained()
+		}
+	}
+	for i, want := range []string{"[1 2 3]", "[4 5 6]", "[7]"} {
+		var got []string
+		for text := range strings.SplitSeq(runs[i].all(), "\n") {
+			if number, ok := strings.CutPrefix(text, "kitchen.pump:on "); ok {
+				got = append(got, number)
+			}
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("run %d hears %s, want %s:\n%s", i, got, want, runs[i].all())
+		}
+	}
+}

@@ -28,7 +28,7 @@ type far struct {
 
 	hubs map[string]*farHub
 	keep time.Time // when the floor was looked at
-	kept uint64    // it was this one
+	kept string    // the latest mark of it
 
 	mu   lockrank.Mutex[lockrank.Leaf]
 	byID map[carrier.ClientID]farClient

@@ -124,6 +124,26 @@ func (b *broker) kill() {
 	b.run = nil
 }
 
+// forgetful makes a stream in which the server soon forgets the ids of messages, as after a long outage.
+func (b *broker) forgetful() {
+	b.t.Helper()
+	conn, err := natsgo.Connect(b.url())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{
+		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: 200 * time.Millisecond,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // until waits until something is so.
 func until(t testing.TB, what string, is func() bool) {
 	t.Helper()

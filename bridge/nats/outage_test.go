@@ -179,6 +179,7 @@ func outages(t *testing.T) int {
 // that is on record is in the stream once, in order.
 func TestOutages(t *testing.T) {
 	b := newBroker(t, "")
+	b.forgetful()
 	p := newLine(t, b.url()[len("nats://"):])
 	dir := filepath.Join(t.TempDir(), "journal")
 	seed := uint64(time.Now().UnixNano())

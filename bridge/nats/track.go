@@ -118,9 +118,13 @@ func parseMark(mark []byte, stream string) (number uint64, ok bool) {
 // keepFloor keeps up to where the stream is dealt with, so that the next run begins there.
 func (f *far) keepFloor() {
 	id, floor, _ := f.track.at()
-	if f.keeper == nil || id == "" || f.kept == floor {
+	if f.keeper == nil || id == "" {
 		return
 	}
-	f.kept = floor
-	f.keeper.Keep(0, carrier.Mark{Key: f.markKey(""), State: formatMark(id, floor)}, func() {})
+	state := formatMark(id, floor)
+	if string(state) == f.kept {
+		return
+	}
+	f.kept = string(state)
+	f.keeper.Keep(0, carrier.Mark{Key: f.markKey(""), State: state}, func() {})
 }

@@ -83,6 +83,7 @@ func complete(t *testing.T, list []message, senders int, n int) {
 // TestServerKilled: the server is killed again and again while events go up. Each is in the stream once.
 func TestServerKilled(t *testing.T) {
 	b := newBroker(t, "")
+	b.forgetful()
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
 	const senders, rounds, each = 3, 6, 2000
 	var all []*hub.Sender
@@ -196,4 +197,24 @@ func TestWrongStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestKilledWhileDraining: the server is killed again and again while all that it can take is on its way.
+func TestKilledWhileDraining(t *testing.T) {
+	b := newBroker(t, "")
+	b.forgetful()
+	b.kill()
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
+	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
+	const n = 60_000
+	h.report(s, "n", 1, n)
+	for range 5 {
+		b.start()
+		before := h.bridge.Status().Sent
+		until(t, "something goes up", func() bool { st := h.bridge.Status(); return st.Sent > before+500 || st.Lag == 0 })
+		b.kill()
+	}
+	b.start()
+	h.drained()
+	complete(t, b.read(""), 1, n)
 }
