@@ -93,9 +93,11 @@ func TestWindow(t *testing.T) {
 		published <- c.Flush()
 	}()
 	first, second := s.next(packets.PUBLISH), s.next(packets.PUBLISH)
-	if len(published) > 0 {
-		t.Error("a third message is on its way")
+	_ = s.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if b, err := s.r.ReadByte(); err == nil {
+		t.Errorf("0x%02x: a third message is on its way", b)
 	}
+	_ = s.conn.SetReadDeadline(time.Time{})
 	s.ack(first.PacketID(), 0)
 	third := s.next(packets.PUBLISH)
 	if err := <-published; err != nil {
@@ -151,8 +153,12 @@ func TestSilence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	begun := time.Now()
 	s.next(packets.PINGREQ)
 	<-c.Done()
+	if took := time.Since(begun); took > writeTimeout/2 {
+		t.Errorf("that took %s", took)
+	}
 	if !errors.Is(c.Err(), ErrSilent) {
 		t.Error(c.Err())
 	}
