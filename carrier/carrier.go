@@ -125,6 +125,9 @@ type Client struct {
 	// Signals takes signals to the client as a stream: see [SignalHandler]. Nil: they travel as messages.
 	Signals SignalSink
 
+	// Reader lends the goroutine that reads from the client. Nil: it cannot be lent.
+	Reader Reader
+
 	// Account bounds what the client makes the program hold: the carrier's part and the hub's. The carrier opens and closes
 	// it; the hub shares it for as long as it holds something. Nil: the carrier counts nothing, and the hub makes an account of
 	// its own.
@@ -136,6 +139,21 @@ type Client struct {
 	// Naming says what the hub calls the client's senders: a text in which {sender} stands for the name the
 	// client gave and {device} for the client's Name. Empty means "{sender}".
 	Naming string
+}
+
+// A Reader is the goroutine that reads from a client. Between two reads it can do what the first one has led to, so that no other
+// goroutine need be woken for that.
+type Reader interface {
+	// Lend has f called by the goroutine that reads, when all that has arrived together is handled. It is called by a method of the
+	// handler. f may wait for anything: if it takes longer than some milliseconds, another goroutine reads on. Lend returns false, and
+	// f is not called, where a goroutine of its own is better: while others wait for answers of the client, and for some time after such
+	// functions have taken long. Functions run in the order in which they were lent the goroutine, or on
+	// goroutines of their own if those before them take long. Serve returns when all have returned.
+	Lend(f func()) bool
+
+	// Resume has another goroutine read on, if the one that reads is in such an f. Whoever is about to wait for something that the
+	// client sends, and has asked for it, calls Resume; f may lead there.
+	Resume()
 }
 
 // A Disconnecter is a Carrier that can end a client's connection: an ability that not every medium has.

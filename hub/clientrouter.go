@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/deadline"
 	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
@@ -36,7 +37,8 @@ type ClientOptions struct {
 // ClientRouter registers its remote senders and listeners again.
 type ClientRouter struct {
 	*Router
-	opts ClientOptions
+	opts      ClientOptions
+	deadlines deadline.Queue // of calls whose contexts have none
 
 	mu         lockrank.Mutex[lockrank.ClientRouter]
 	connection *connection   // nil while there is none
@@ -53,10 +55,11 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 		o.RequestTimeout = 10 * time.Second
 	}
 	return &ClientRouter{
-		Router:  NewRouter(o.Options),
-		opts:    o,
-		ended:   make(chan struct{}),
-		senders: make(map[string]*Sender),
+		Router:    NewRouter(o.Options),
+		opts:      o,
+		deadlines: deadline.Queue{After: o.RequestTimeout},
+		ended:     make(chan struct{}),
+		senders:   make(map[string]*Sender),
 	}
 }
 
@@ -127,11 +130,17 @@ func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.Ca
 
 // Call calls a method of the hub, one of [ServerOptions.Methods], waiting for a connection if there is none.
 func (r *ClientRouter) Call(ctx context.Context, method string, params any) (carrier.Value, error) {
-	ctx, cancel := r.bounded(ctx)
-	defer cancel()
-	c, err := r.current(ctx)
-	if err != nil {
-		return carrier.Value{}, err
+	r.mu.Lock()
+	c := r.connection
+	r.mu.Unlock()
+	if c == nil {
+		var cancel context.CancelFunc
+		var err error
+		ctx, cancel = r.bounded(ctx)
+		defer cancel()
+		if c, err = r.current(ctx); err != nil {
+			return carrier.Value{}, err
+		}
 	}
 	return c.call(ctx, method, params)
 }
@@ -357,13 +366,14 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	if err := c.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty, now: true}, func(err error) { ended <- err }); err != nil {
 		return err
 	}
+	c.resume()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) { // a message ends with it as well
-		err = errNoAnswer(ctx, methodSignal)
+		err = errNoAnswer(context.Cause(ctx), methodSignal)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/hub/internal/deadline"
 	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
@@ -20,8 +21,9 @@ type connectionHandler struct {
 	tasks   sync.WaitGroup
 	news    runner.Runner // tells the log and the application of connections made and lost
 
-	// callbacks run on a goroutine of their own, so that they may ask the hub and wait for its answer. There is one for
-	// all connections, so that callbacks of the next connection wait for those of the last.
+	// callbacks run on the goroutine that reads, which another one replaces if they take long, or on one of their own: so they may ask
+	// the hub and wait for its answer. They run one after the other for all connections, so that callbacks of the next connection wait
+	// for those of the last.
 	callbacks runner.Runner
 	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
 
@@ -34,6 +36,7 @@ type connection struct {
 	handler *connectionHandler
 	router  *ClientRouter
 	id      carrier.ClientID
+	reader  carrier.Reader  // nil: it cannot be lent
 	ctx     context.Context // done when the connection is lost
 	cancel  context.CancelFunc
 
@@ -54,6 +57,7 @@ const callbackLimit = 1 << 16
 func (h *connectionHandler) ClientConnected(cl carrier.Client) {
 	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner.Runner{Tasks: &h.tasks}}
 	c.reports.sink, c.reports.codec = cl.Signals, cl.Codec
+	c.reader, c.reports.resume = cl.Reader, c.resume
 	c.ctx, c.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
 	h.connection = c
@@ -219,29 +223,75 @@ func (c *connection) send(ctx context.Context, method string, params any, done f
 	return c.handler.carrier.Transmit(ctx, c.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, done)
 }
 
-// call transmits a message and waits for the answer.
+// lend has f called by the goroutine that reads, if it can be lent.
+func (c *connection) lend(f func()) bool { return c.reader != nil && c.reader.Lend(f) }
+
+// resume says that the caller is about to wait for an answer of the hub.
+func (c *connection) resume() {
+	if c.reader != nil {
+		c.reader.Resume()
+	}
+}
+
+// call transmits a message and waits for the answer: if ctx has no deadline, for as long as requests may take.
 func (c *connection) call(ctx context.Context, method string, params any) (carrier.Value, error) {
 	type result struct {
 		reply carrier.Reply
 		err   error
 	}
+	if ctx.Err() != nil {
+		return carrier.Value{}, context.Cause(ctx)
+	}
 	ch := make(chan result, 1)
-	err := c.send(ctx, method, params, func(r carrier.Reply, err error) {
-		ch <- result{r, answerError(r, err)}
-	})
+	end := func(r carrier.Reply, err error) {
+		select {
+		case ch <- result{r, err}:
+		default: // it has ended
+		}
+	}
+	done := func(r carrier.Reply, err error) { end(r, answerError(r, err)) }
+	sent, err := c.trySend(method, params, done)
+	if !sent {
+		var cancel context.CancelFunc
+		ctx, cancel = c.router.bounded(ctx)
+		defer cancel()
+		err = c.send(ctx, method, params, done)
+	}
 	if err != nil {
 		return carrier.Value{}, err
 	}
-	res := <-ch // it comes when ctx is done at the latest
+	if _, ok := ctx.Deadline(); !ok {
+		w := deadline.Wait{Expired: func() { end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, method)) }}
+		c.router.deadlines.Begin(&w)
+		defer c.router.deadlines.End(&w)
+	}
+	c.resume()
+	var res result
+	select {
+	case res = <-ch:
+	case <-ctx.Done():
+		res.err = context.Cause(ctx)
+	}
 	if ctx.Err() != nil && errors.Is(res.err, context.DeadlineExceeded) {
-		res.err = errNoAnswer(ctx, method)
+		res.err = errNoAnswer(context.Cause(ctx), method)
 	}
 	return res.reply.Response, res.err
 }
 
-// errNoAnswer returns the error of a call that the hub has not answered by the end of ctx.
-func errNoAnswer(ctx context.Context, method string) error {
-	return fmt.Errorf("hub: no answer to %s in time: %w", method, context.Cause(ctx))
+// trySend transmits a message if that need not wait, and reports whether it did. The caller watches its context: for the carrier to do
+// so would cost as much as the rest.
+func (c *connection) trySend(method string, params any, done func(carrier.Reply, error)) (ok bool, err error) {
+	t, ok := c.handler.carrier.(carrier.Trier)
+	if !ok {
+		return false, nil
+	}
+	lockrank.MustBeFree("a message is transmitted")
+	return t.TryTransmit(c.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, done)
+}
+
+// errNoAnswer returns the error of a call that the hub has not answered by then, for a cause.
+func errNoAnswer(cause error, method string) error {
+	return fmt.Errorf("hub: no answer to %s in time: %w", method, cause)
 }
 
 // add registers something with the hub. accept is called with the answer before anything that arrives later is handled, even
@@ -259,11 +309,12 @@ func (c *connection) add(ctx context.Context, method string, params any, accept 
 		}
 		ch <- err
 	})
+	c.resume()
 	select {
 	case err := <-ch:
 		return err
 	case <-ctx.Done():
-		return errNoAnswer(ctx, method)
+		return errNoAnswer(context.Cause(ctx), method)
 	}
 }
 
@@ -408,29 +459,6 @@ func (c *connection) lost() bool { return c.ctx.Err() != nil }
 func senderParams(s *Sender) carrier.Object { return carrier.Object{{Key: "sender", Value: s.name}} }
 
 func listenerParams(id uint64) carrier.Object { return carrier.Object{{Key: "listener_id", Value: id}} }
-
-// asked handles a request to one of the remote senders.
-func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
-	a := parseArguments(m.Params)
-	name, method := a.text("sender"), a.text("method")
-	if a.err != nil {
-		respond(carrier.Failed(a.err))
-		return
-	}
-	c.router.mu.Lock()
-	s := c.router.senders[name]
-	c.router.mu.Unlock()
-	if s == nil {
-		respond(carrier.Failed(fmt.Errorf("%w: %s", ErrNoSender, name)))
-		return
-	}
-	handle, err := s.handler(method)
-	if err != nil {
-		respond(carrier.Failed(err))
-		return
-	}
-	c.handler.tasks.Go(func() { respond(s.answer(c.ctx, handle, method, a.value("params"))) })
-}
 
 // SignalsAnswered implements carrier.SignalHandler.
 func (h *connectionHandler) SignalsAnswered(_ carrier.ClientID, n int, failed *carrier.Reply) {

@@ -31,7 +31,7 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 		batch = new([]carrier.Signal)
 	}
 	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
-	ok = h.callbacks.Do(func() {
+	ok = h.callbacks.DoBy(c.lend, func() {
 		c.hear(*batch, time.Time{}, answers)
 		clear(*batch)
 		h.batches.Put(batch)
@@ -67,8 +67,39 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		},
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
-	if !c.handler.callbacks.Do(func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+	if !c.handler.callbacks.DoBy(c.lend, func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
 		respond(carrier.Failed(ErrBusy))
+	}
+}
+
+// asked handles a request to one of the remote senders.
+func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
+	a := parseArguments(m.Params)
+	name, method := a.text("sender"), a.text("method")
+	if a.err != nil {
+		respond(carrier.Failed(a.err))
+		return
+	}
+	c.router.mu.Lock()
+	s := c.router.senders[name]
+	c.router.mu.Unlock()
+	if s == nil {
+		respond(carrier.Failed(fmt.Errorf("%w: %s", ErrNoSender, name)))
+		return
+	}
+	handle, err := s.handler(method)
+	if err != nil {
+		respond(carrier.Failed(err))
+		return
+	}
+	params := a.value("params")
+	answer := func() {
+		r := s.answer(c.ctx, handle, method, params)
+		r.Together = m.Together
+		respond(r)
+	}
+	if !c.lend(answer) {
+		c.handler.tasks.Go(answer)
 	}
 }
 

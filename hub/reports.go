@@ -12,8 +12,9 @@ import (
 // reports are the events of one connection on their way to the hub, as a stream of signals or, if the carrier has none, as
 // messages.
 type reports struct {
-	sink  carrier.SignalSink // nil: events travel as messages
-	codec carrier.Codec
+	sink   carrier.SignalSink // nil: events travel as messages
+	codec  carrier.Codec
+	resume func() // says that somebody is about to wait for the hub; nil: nobody need know
 
 	mu      lockrank.Mutex[lockrank.Reports]
 	packed  carrier.PackedSignal
@@ -105,6 +106,9 @@ func (rs *reports) wait(ctx context.Context) error {
 	room := rs.room.wait()
 	rs.mu.Unlock()
 	defer rs.mu.Lock()
+	if rs.resume != nil {
+		rs.resume()
+	}
 	select {
 	case <-room:
 		return nil

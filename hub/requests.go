@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/deadline"
 	"sighub/hub/verb"
 	"sighub/internal/lockrank"
 )
@@ -162,14 +162,15 @@ func (s *Sender) forwarded(method string, params carrier.Value, done func(carrie
 // send sends the request, with what it arrived with.
 func (f *forwarded) send(with *carrier.Together) {
 	c := f.to
-	f.timer = time.AfterFunc(c.server.opts.RequestTimeout, f.expire)
+	f.wait.Expired = f.expire
+	c.server.deadlines.Begin(&f.wait)
 	switch {
 	case with != nil && c.requests.Idle() && f.try(with):
 	case c.requests.Do(f.transmit):
 	case c.ctx.Err() != nil:
 		f.answered(carrier.Reply{}, context.Cause(c.ctx))
 	default:
-		f.timer.Stop()
+		c.server.deadlines.End(&f.wait)
 		f.end(carrier.Reply{}, fmt.Errorf("%w: too many requests wait for the client of sender %s", ErrBusy, f.sender.name))
 	}
 }
@@ -181,7 +182,7 @@ type forwarded struct {
 	sender *Sender
 	method string
 	params carrier.Value
-	timer  *time.Timer
+	wait   deadline.Wait
 
 	over chan struct{} // closed when it has ended
 
@@ -229,7 +230,7 @@ func (f *forwarded) try(with *carrier.Together) bool {
 
 func (f *forwarded) answered(r carrier.Reply, err error) {
 	c := f.to
-	f.timer.Stop()
+	c.server.deadlines.End(&f.wait)
 	c.asked()
 	if c.ctx.Err() != nil && err != nil { // the client has gone: its cause says more
 		err = context.Cause(c.ctx)

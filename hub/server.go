@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/deadline"
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
 	"sighub/hub/internal/names"
@@ -91,6 +92,8 @@ type ServerRouter struct {
 	pace   fair.Pace    // of the work of listing and registering
 	places fair.Places
 
+	deadlines deadline.Queue // of requests to clients' senders
+
 	kept      names.Kept
 	clientsMu lockrank.Mutex[lockrank.Leaf]
 	clients   map[*client]struct{}
@@ -106,6 +109,7 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 		opts:    o.withDefaults(),
 		clients: make(map[*client]struct{}),
 	}
+	s.deadlines.After = s.opts.RequestTimeout
 	if s.journal = newKeeping(&o); s.journal != nil {
 		s.connections = s.journal.LatestConnection()
 	}

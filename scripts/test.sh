@@ -69,6 +69,9 @@ tools() {
 		{ echo "this is $version: install Go $go_needed or later, see go.dev/dl"; return 1; }
 
 	command -v socat >/dev/null || missing+=(socat)
+	# A server of serial ports, and what a program asks of the system.
+	[[ -x /usr/sbin/ser2net ]] || missing+=(ser2net)
+	command -v strace >/dev/null || missing+=(strace)
 	command -v curl >/dev/null || missing+=(curl)
 	# The race detector links with the C library; the tests of the firmware are C programs with sanitizers.
 	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)

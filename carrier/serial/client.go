@@ -137,7 +137,7 @@ func (c *client) run() {
 	lockrank.MustBeFree("a handler is told of a client")
 	h := c.server.handler
 	h.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.name(), UID: c.device.ID, Identity: c.identity, Addr: "serial://" + c.line.path,
+		ID: c.id, Name: c.name(), UID: c.device.ID, Identity: c.identity, Addr: c.line.address(),
 		Codec: carrier.CBORText, Hello: true, Window: c.window, Naming: c.line.options.Naming,
 		Restricted: true, May: c.line.options.May,
 		Refused: &c.record.refused.Refusals,

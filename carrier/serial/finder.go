@@ -21,7 +21,7 @@ type finder struct {
 	running sync.WaitGroup // lines
 	logged  string         // the latest error, as logged
 
-	alone map[string]string // why ports are left alone, by their paths
+	aside []PortInfo // ports that are there and not opened, as they are found
 }
 
 // A claim says which options a port belongs to.
@@ -44,9 +44,11 @@ func (f *finder) run(ctx context.Context) {
 // look begins lines for new ports, has lines try ports again that may be there now, and ends lines. It is told if the system
 // has reported a change.
 func (f *finder) look(ctx context.Context, told bool) {
+	f.aside = nil
 	claims, realPaths := f.claims()
 	s := f.server
 	s.mu.Lock()
+	s.aside = f.aside
 	lines := slices.Clone(s.lines)
 	s.mu.Unlock()
 	for _, l := range lines {
@@ -56,6 +58,9 @@ func (f *finder) look(ctx context.Context, told bool) {
 		}
 		c := claims[path]
 		switch {
+		case c == nil && f.isLeft(l): // nobody would notice
+			f.end(l, carrier.ErrUnplugged)
+			continue
 		case c == nil: // the port has gone, or the line is about to notice
 			continue
 		case c.options != l.options || c.port.Path != l.path:
@@ -75,26 +80,32 @@ func (f *finder) look(ctx context.Context, told bool) {
 }
 
 // claims returns the ports that are there or are named by path, by their real paths; and the real paths by the ports' paths.
-// A port belongs to the options that name its path, else to the first whose pattern matches it.
+// A port belongs to the options of the lowest rank that name it, and to the first of these.
 func (f *finder) claims() (claims map[string]*claim, realPaths map[string]string) {
 	claims, realPaths = make(map[string]*claim), make(map[string]string)
-	for _, exact := range []bool{true, false} {
+	foreign := make(map[string]bool)
+	for r := range ranks {
 		for i := range f.server.options.Ports {
 			o := &f.server.options.Ports[i]
-			if o.pattern.Exact() != exact {
+			if rank(o) != r {
 				continue
 			}
 			ports, err := f.server.options.System.Find(o.pattern)
 			f.noteError(err)
 			f.notePattern(o, len(ports))
 			for _, p := range ports {
-				if why := discovery.Foreign(p); o.Port == discovery.Auto && why != "" {
-					f.leaveAlone(p, why)
+				path := discovery.Real(p.Path)
+				if realPaths[p.Path] = path; claims[path] != nil || foreign[path] {
 					continue
 				}
-				path := discovery.Real(p.Path)
-				if realPaths[p.Path] = path; claims[path] == nil {
-					claims[path] = &claim{options: o, port: p}
+				if what := discovery.Foreign(p); o.Port == discovery.Auto && what != "" {
+					foreign[path] = true
+					f.leaveForeign(p, what)
+					continue
+				}
+				claims[path] = &claim{options: o, port: p}
+				if o.Exclude && discovery.Stamp(p.Path) != "" {
+					f.putAside(p, "it is excluded in the configuration", "to serve it, take its exclude out")
 				}
 			}
 		}
@@ -125,6 +136,15 @@ func (f *finder) retry(l *line, p discovery.Port, told bool) {
 	defer f.server.mu.Unlock()
 	l.usb = p.USB
 	state := l.port.state
+	if state == PortLeft {
+		if discovery.Stamp(l.path) != l.stamp {
+			l.wanted.Give()
+		}
+		return
+	}
+	if l.options.pattern.Remote() {
+		return // the system knows nothing of it
+	}
 	if told && (state == PortAbsent || state == PortFailed) || state == PortAbsent && !l.options.pattern.Exact() {
 		l.wanted.Give()
 	}
@@ -169,15 +189,10 @@ func (f *finder) notePattern(o *PortOptions, found int) {
 	}
 }
 
-// leaveAlone logs once that a port is left alone though it matches.
-func (f *finder) leaveAlone(p discovery.Port, why string) {
-	if f.alone == nil {
-		f.alone = make(map[string]string)
-	}
-	if f.alone[p.Path] != why && len(f.alone) < maxAbsent {
-		f.alone[p.Path] = why
-		f.server.options.Logger.Info("a USB adapter is left alone: to serve it, name its port", "port", p.Path, "why", why)
-	}
+func (f *finder) isLeft(l *line) bool {
+	f.server.mu.Lock()
+	defer f.server.mu.Unlock()
+	return l.port.state == PortLeft
 }
 
 // noteError logs each reason once for which ports cannot be listed.

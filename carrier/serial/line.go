@@ -14,7 +14,12 @@ import (
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 )
+
+// remoteSlower is how many times longer at most the hub waits between two tries of a port elsewhere: nothing tells when it is there
+// again, and each try is an attempt to connect at somebody's machine.
+const remoteSlower = 5
 
 // A line is one port of a server, for as long as the server knows of it. One goroutine, run, opens the port, and opens it
 // again when it is lost.
@@ -30,12 +35,17 @@ type line struct {
 	// The server's lock guards what follows, and all of end.
 	end      *link.HubEnd
 	port     portState
-	client   *client // the latest
-	identity string  // of the device that was let in last
+	remote   remote.Describer // nil: it is not open, or a port of this machine
+	client   *client          // the latest
+	identity string           // of the device that was let in last
 	usb      *discovery.USB
 	heard    overheard
-	readings uint64  // that were taken
-	average  average // of readings
+	openedAt time.Time
+	release  func()     // lets go of the port
+	left     *leftError // why it was let go; nil: it was not
+	stamp    string     // of the port when it was let go
+	readings uint64     // that were taken
+	average  average    // of readings
 }
 
 func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
@@ -43,7 +53,7 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 	l.end = link.NewHubEnd(link.HubConfig{
 		Name: p.Path, Baud: l.baud(), MaxBaud: o.MaxBaud, MaxFrame: s.options.MaxFrame, Window: s.options.Window,
 		Ask: s.options.Ask, Timeout: s.options.Timeout, Random: func() uint16 { return uint16(rand.Uint32()) }, Wake: l.wake.Give,
-		Admit: l.admit, Log: s.log,
+		Admit: l.admit, Log: s.log, Quiet: l.polite(),
 	}, &s.devices, l)
 	if o.DTROff != o.RTSOff {
 		s.options.Logger.Warn("only one of DTR and RTS is off: boards with the usual circuit of an ESP32 stay in reset or in their loader, so turn off both or none",
@@ -61,9 +71,15 @@ func newLine(s *Server, o *PortOptions, p discovery.Port) *line {
 func (l *line) run(ctx context.Context) {
 	const steady = time.Second // a port that was open for so long works
 	backoff, log := l.server.options.Backoff, l.server.options.Logger
+	if l.options.pattern.Remote() {
+		backoff.Max *= remoteSlower
+	}
 	for ctx.Err() == nil {
 		l.enter(PortOpening, nil)
-		p, err := l.open()
+		p, err := l.open(ctx)
+		if err != nil && ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			state := PortFailed
 			if port.Gone(err) {
@@ -71,13 +87,23 @@ func (l *line) run(ctx context.Context) {
 				backoff.Reset() // the next one is another port
 			}
 			l.fail(state, err)
+			if l.busyFor(time.Now(), err) {
+				l.stayAway(ctx)
+				continue
+			}
 			l.awaitRetry(ctx, backoff.Next())
 			continue
 		}
 		l.enter(PortWaiting, nil)
 		log.Info("port open", "port", l.path, "baud", l.baud())
 		opened := time.Now()
+		l.describe(p)
 		err = l.serve(ctx, p)
+		l.describe(nil)
+		if l.isLeft() && ctx.Err() == nil {
+			l.stayAway(ctx)
+			continue
+		}
 		if time.Since(opened) >= steady {
 			backoff.Reset()
 		}
@@ -89,14 +115,32 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
+// describe notes which port is open; nil: none.
+func (l *line) describe(p port.Port) {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	l.remote, _ = p.(remote.Describer)
+}
+
+// address returns the line's address for people to read.
+func (l *line) address() string {
+	if l.options.pattern.Remote() {
+		return l.path
+	}
+	return "serial://" + l.path
+}
+
 // baud returns the rate at which the port is opened.
 func (l *line) baud() int { return cmp.Or(l.options.Baud, wire.DefaultBaud) }
 
 // open opens the port, with its modem lines as the options say.
-func (l *line) open() (port.Port, error) {
+func (l *line) open(ctx context.Context) (port.Port, error) {
 	o := l.options
-	settings := o.Settings
-	settings.Baud, settings.DTROff, settings.RTSOff = l.baud(), o.DTROff, o.RTSOff
+	settings := o.settings()
+	settings.Baud = l.baud()
+	if c, ok := o.Opener.(port.ContextOpener); ok {
+		return c.OpenContext(ctx, l.path, settings)
+	}
 	if s, ok := o.Opener.(port.SettingsOpener); ok {
 		return s.OpenWith(l.path, settings)
 	}
@@ -126,17 +170,26 @@ func (l *line) open() (port.Port, error) {
 	return p, nil
 }
 
-// serve moves bytes until the port is lost, and returns why.
+func (l *line) isLeft() bool {
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	return l.left != nil
+}
+
+// serve moves bytes until the port is lost or let go, and returns why.
 func (l *line) serve(ctx context.Context, p port.Port) (lost error) {
+	ctx, release := context.WithCancel(ctx)
+	defer release()
 	if l.speaker != nil {
 		return l.speaker.Speak(ctx, p)
 	}
 	_, settable := p.(port.RateSetter)
 	l.server.mu.Lock()
+	l.openedAt, l.release = time.Now(), release
 	l.end.Opened(settable && l.options.Baud == 0)
 	l.heard.opened(l.end.Stats.Echoes)
 	l.server.mu.Unlock()
-	endpoint.Pump(ctx, p, listeningEnd{l.end, &l.heard}, &l.server.mu, l.wake, func(err error) {
+	endpoint.Pump(ctx, p, consideringEnd{listeningEnd{l.end, &l.heard}, l}, &l.server.mu, l.wake, func(err error) {
 		lost = err
 		cause := fmt.Errorf("%w: %s: %w", carrier.ErrUnplugged, l.path, err)
 		if ctx.Err() != nil {

@@ -26,7 +26,7 @@ func TestModemLines(t *testing.T) {
 	} {
 		p := &modemPort{}
 		test.o.Opener = port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })
-		got, err := (&line{options: &test.o}).open()
+		got, err := (&line{options: &test.o}).open(t.Context())
 		if err != nil || got != p || p.set != test.want {
 			t.Errorf("%+v: %q, %v", test.o, p.set, err)
 		}
@@ -36,7 +36,7 @@ func TestModemLines(t *testing.T) {
 		closings() int
 	}{&modemPort{err: syscall.EINVAL}, &plainPort{}} {
 		o := PortOptions{RTSOff: true, Opener: port.OpenerFunc(func(string, int) (port.Port, error) { return p, nil })}
-		if _, err := (&line{options: &o}).open(); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
+		if _, err := (&line{options: &o}).open(t.Context()); !errors.Is(err, port.ErrNoModem) || p.closings() != 1 || port.Remedy(err) != "leave dtr and rts as they are" {
 			t.Errorf("%v, %d", err, p.closings())
 		}
 	}
@@ -59,7 +59,7 @@ func TestModemOpener(t *testing.T) {
 		s, err := Listen(Options{Logger: slog.New(slog.NewTextHandler(log, nil)),
 			Ports: []PortOptions{{Port: "x", Opener: o, DTROff: test.dtrOff, RTSOff: test.rtsOff}}})
 		must(t, err)
-		if _, err := newLine(s, &s.options.Ports[0], discovery.Port{Path: "x"}).open(); err != nil || o.did != test.want {
+		if _, err := newLine(s, &s.options.Ports[0], discovery.Port{Path: "x"}).open(t.Context()); err != nil || o.did != test.want {
 			t.Errorf("%+v: %q, %v", test, o.did, err)
 		}
 		if warns := strings.Contains(log.String(), "only one of DTR and RTS is off"); warns != test.warns {

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"sighub/carrier"
 	"sighub/carrier/serial/internal/wire"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 )
 
 // Options configure a [Server]. The zero value of each field stands for its default.
@@ -38,6 +40,10 @@ type Options struct {
 	// 5 s.
 	Retry time.Duration
 
+	// Look is how long a port that only [discovery.Auto] names is looked at for a device of the hub's, before it is let go. Nothing is
+	// written to it meanwhile. It is a third of that if what is there is known. Default 30 s.
+	Look time.Duration
+
 	// Backoff paces the tries to open a port. Default 100 ms to 2 s.
 	Backoff carrier.Backoff
 
@@ -61,14 +67,14 @@ type Options struct {
 // PortOptions describe one serial port, or those that a pattern names.
 type PortOptions struct {
 	// Port is the path of a port, as in "/dev/ttyUSB0", or a pattern that names any number of ports: see
-	// [discovery.Parse].
+	// [discovery.Parse]. A port elsewhere is a path as in package remote.
 	Port string
 	// Baud is the fixed rate in bits per second. 0: the rate is found. The hub then begins at 115200, tries other usual
 	// rates if it hears only noise, and offers faster ones to a device that can do them.
 	Baud int
 	// MaxBaud is the fastest rate that is offered. Default 1,000,000.
 	MaxBaud int
-	// Opener opens the port. Nil: the native one of [port.NewOpener]. One that is no [port.ModemOpener] asserts both modem lines
+	// Opener opens the port. Nil: the native one of [port.NewOpener], and that of package remote for a port elsewhere. One that is no [port.ModemOpener] asserts both modem lines
 	// for a moment, even if they are to stay down.
 	Opener port.Opener
 	// Name replaces the device's own name. Empty: it keeps its name.
@@ -87,7 +93,8 @@ type PortOptions struct {
 	// Speaker makes what serves a port on which something else is spoken. It is called once for each port. Nil: the port is
 	// that of the hub's own devices.
 	Speaker func(p discovery.Port) Speaker
-	// Exclude means that these ports are left alone, whatever other options match them.
+	// Exclude means that these ports are left alone. One that is excluded by path is never served; one that is excluded by a
+	// pattern is served if other options give its path.
 	Exclude bool
 
 	pattern discovery.Pattern
@@ -100,6 +107,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Window = cmp.Or(o.Window, wire.MaxWindow)
 	o.MaxSenders = cmp.Or(o.MaxSenders, 256)
 	o.Retry = cmp.Or(o.Retry, 5*time.Second)
+	o.Look = cmp.Or(o.Look, 30*time.Second)
 	o.Backoff.Min = cmp.Or(o.Backoff.Min, 100*time.Millisecond)
 	o.Backoff.Max = cmp.Or(o.Backoff.Max, 2*time.Second)
 	if o.Logger == nil {
@@ -124,8 +132,8 @@ func (o Options) withDefaults() (Options, error) {
 		}
 		p.pattern = pattern
 		p.MaxBaud = cmp.Or(p.MaxBaud, 1_000_000)
-		if p.Opener == nil {
-			p.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
+		if err := p.findOpener(); err != nil {
+			return o, fmt.Errorf("serial: port %d: %w", i+1, err)
 		}
 		switch {
 		case seen[p.Port]:
@@ -139,3 +147,31 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	return o, nil
 }
+
+// findOpener finds the opener if none is given.
+func (o *PortOptions) findOpener() error {
+	if !o.pattern.Remote() {
+		if o.Opener == nil {
+			o.Opener, _ = port.NewOpener(port.OpenerNative) // which there is
+		}
+		return nil
+	}
+	if o.Opener == nil {
+		o.Opener = remote.Opener{}
+	}
+	scheme, _, err := remote.Split(o.Port)
+	if err != nil {
+		return err
+	}
+	return remote.CheckSettings(scheme, o.settings())
+}
+
+// settings returns all settings but the rate.
+func (o *PortOptions) settings() port.Settings {
+	s := o.Settings
+	s.DTROff, s.RTSOff = o.DTROff, o.RTSOff
+	return s
+}
+
+// passive reports whether the port's rate is somebody else's business: that of a server elsewhere that passes bytes.
+func (o *PortOptions) passive() bool { return strings.HasPrefix(o.Port, remote.TCP+"://") }

@@ -10,6 +10,7 @@ import (
 
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 )
 
 // A PortInfo describes a port of a [Server] at a moment. Times are in UTC.
@@ -27,6 +28,8 @@ type PortInfo struct {
 
 	Device *DeviceInfo `json:"device,omitempty"` // that is connected, else the latest one
 
+	Remote *remote.Info `json:"remote,omitempty"` // of a port elsewhere, while it is open
+
 	Spoken *Spoken `json:"spoken,omitempty"` // of a port on which something else is spoken
 
 	// Problems are what is wrong now, with what can be done about it.
@@ -41,8 +44,9 @@ type PortInfo struct {
 	Error     string     `json:"error,omitempty"` // the latest error, even if it no longer applies
 	ErrorAt   *time.Time `json:"error_at,omitempty"`
 
-	speaker Speaker
-	text    string // a sample of what arrives instead of frames
+	speaker   Speaker
+	describer remote.Describer
+	text      string // a sample of what arrives instead of frames
 }
 
 // A DeviceInfo describes a device.
@@ -80,11 +84,17 @@ func (s *Server) Ports() []PortInfo {
 	list := s.ports(now)
 	for i := range list { // without the lock
 		p := &list[i]
+		if p.describer != nil {
+			p.Remote = new(p.describer.Info())
+		}
 		if p.speaker != nil {
 			p.report(p.speaker.Spoken(now))
 		}
 		if p.text != "" && s.options.Recognize != nil {
 			p.recognize(s.options.Recognize)
+		}
+		if p.State == PortLeft {
+			p.Baud = 0
 		}
 	}
 	slices.SortFunc(list, func(a, b PortInfo) int {
@@ -100,6 +110,7 @@ func (s *Server) ports(now time.Time) []PortInfo {
 	for _, l := range s.lines {
 		list = append(list, l.info(now))
 	}
+	list = append(list, s.aside...)
 	for o, since := range s.unmatched {
 		list = append(list, PortInfo{Port: o.Port, State: PortAbsent, Since: since.UTC(),
 			Reason: "no such port is there", Remedy: "plug the device in: it is found by itself"})
@@ -110,14 +121,17 @@ func (s *Server) ports(now time.Time) []PortInfo {
 // info describes the port; the server's lock is held.
 func (l *line) info(now time.Time) PortInfo {
 	i := PortInfo{
-		speaker: l.speaker,
-		Port:    l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
+		speaker: l.speaker, describer: l.remote,
+		Port: l.path, State: l.port.state, Since: l.port.since.UTC(), USB: l.usb,
 		Frames: l.end.Stats.Frames, BadFrames: l.end.Stats.BadFrames, Echoes: l.end.Stats.Echoes,
 	}
 	switch {
 	case l.port.err != nil:
 		i.Reason, i.Remedy = reason(l.port.err), port.Remedy(l.port.err)
-		i.NextTry = new(l.port.next.UTC())
+		if l.port.state != PortLeft {
+			i.NextTry = new(l.port.next.UTC())
+		}
+	case l.options.passive():
 	case l.port.state != PortOpening && l.speaker != nil:
 		i.Baud = l.baud()
 	case l.port.state != PortOpening:
@@ -128,6 +142,10 @@ func (l *line) info(now time.Time) PortInfo {
 	}
 	if l.end.LastError.Err != nil {
 		i.Error, i.ErrorAt = l.end.LastError.Err.Error(), new(l.end.LastError.At.UTC())
+	}
+	if l.port.state == PortLeft {
+		i.Baud, i.text = l.baud(), string(l.heard.sample)
+		return i
 	}
 	i.Problems = l.problems(now)
 	if slices.ContainsFunc(i.Problems, func(p Problem) bool { return p.cause == causeText }) {
@@ -145,6 +163,11 @@ func (l *line) info(now time.Time) PortInfo {
 
 // recognize says of text that arrives instead of frames what it looks like.
 func (i *PortInfo) recognize(recognize func(path string, baud int, text string) (looks, remedy string, ok bool)) {
+	if i.State == PortLeft {
+		if looks, remedy, ok := recognize(i.Port, i.Baud, i.text); ok {
+			i.Reason, i.Remedy = i.Reason+"; looks like "+looks, remedy
+		}
+	}
 	for n := range i.Problems {
 		p := &i.Problems[n]
 		if p.cause != causeText {

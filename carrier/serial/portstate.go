@@ -23,6 +23,7 @@ const (
 	PortWaiting   PortState = "waiting"   // open; no device has said HELLO yet
 	PortConnected PortState = "connected" // to a device
 	PortSilent    PortState = "silent"    // the device does not answer, and will soon be gone
+	PortLeft      PortState = "left"      // it is left alone, for other programs
 	PortFailed    PortState = "failed"    // it could not be opened or was lost, and will be tried again
 )
 

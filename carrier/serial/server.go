@@ -26,6 +26,7 @@ type Server struct {
 	marked    markList
 	devices   link.Devices
 	lines     []*line
+	aside     []PortInfo                 // ports that are there and not opened
 	unmatched map[*PortOptions]time.Time // patterns that match no port, since when
 	records   map[string]*deviceRecord   // by the ID of the device
 	latest    map[string]*client         // by the ID of the device, until they have ended

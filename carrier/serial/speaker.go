@@ -29,7 +29,7 @@ type Spoken struct {
 	Since time.Time `json:"-"`
 	Baud  int       `json:"-"` // if the Speaker has found it; 0: as the port was opened
 
-	Lines     uint64  `json:"lines"`    // that arrived
+	Lines     uint64  `json:"lines"`    // that arrived, or answers
 	Readings  uint64  `json:"readings"` // that the hub has taken
 	PerSecond float64 `json:"readings_per_second"`
 	Half      uint64  `json:"half_lines,omitempty"` // that had begun before the port was open

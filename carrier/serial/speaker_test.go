@@ -126,7 +126,7 @@ func TestSpeaker(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.opens == 2 })
-	if ports := s.Ports(); len(ports) != 1 || made != pty.Path() {
+	if ports := s.Ports(); len(ports) != 2 || ports[1].State != PortLeft || made != pty.Path() { // and the one that is excluded
 		t.Errorf("%+v, made %s", ports, made)
 	}
 	stop()

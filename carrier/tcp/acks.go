@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -11,38 +12,47 @@ import (
 //
 // A sender waits for its answers, so the hub's end gives them at once. A listener's answers only tell the hub that there
 // is room for more. So the listener's end lets them wait for each other when signals come in quick succession: an answer for
-// each would cost both ends as much as the signal did.
+// each would cost both ends as much as the signal did. Whoever answers a signal then writes the answers that have waited; the
+// timer is for the last of them. It would else run out just when a sender that is as regular sends, and be in the way.
 type acks struct {
 	done    int  // signals to be answered
 	owed    int  // signals that have arrived, and are not answered
 	held    bool // unhold writes soon
-	waiting bool // they wait now, until timer fires
+	waiting bool // they wait now, until another is answered or the timer fires
+	most    int  // signals that are answered without waiting; 0: ackMost
+	armed   bool // the timer runs, perhaps for nothing
 	timer   *time.Timer
 	ending  sync.WaitGroup // timer's function, until it is stopped or has returned
 }
 
 const (
-	ackPause = 2 * time.Millisecond // after the latest write, in which the answers of the end that connects wait
-	ackMost  = 1024                 // signals that are answered without waiting
+	ackPause = 5 * time.Millisecond  // after the latest write, in which the answers of the end that connects wait
+	ackLate  = 20 * time.Millisecond // the longest wait, if no other signal is answered
+	ackMost  = 1024                  // signals that are answered without waiting, or a quarter of a window that is small
 )
 
 // due reports whether there are answers to be written now.
 func (a *acks) due() bool { return a.done > 0 && !a.waiting }
 
-func (a *acks) wait(d time.Duration, then func()) {
+// wait lets the answers wait, until then is called at the latest.
+func (a *acks) wait(then func()) {
 	a.waiting = true
 	switch {
+	case a.armed:
+		return
 	case a.timer == nil:
-		a.timer = time.AfterFunc(d, then)
-	case a.timer.Reset(d):
-		return // an earlier end of the waiting came late: this was begun by then
+		a.timer = time.AfterFunc(ackLate, then)
+	default:
+		a.timer.Reset(ackLate)
 	}
+	a.armed = true
 	a.ending.Add(1)
 }
 
 // stop ends the waiting. If the timer has run out already, its function finds nothing to do.
 func (a *acks) stop() {
-	if a.timer != nil && a.timer.Stop() {
+	if a.armed && a.timer.Stop() {
+		a.armed = false
 		a.ending.Done()
 	}
 	a.waiting = false
@@ -63,16 +73,11 @@ func (w *writer) signalsDone(n int) bool {
 	a := &w.acks
 	a.done += n
 	w.signalAnswered(n)
-	if w.connecting && a.done < ackMost {
-		if a.waiting {
-			return false
-		}
-		if pause := ackPause - time.Since(w.wrote); pause > 0 {
-			a.wait(pause, w.waited)
-			return false
-		}
+	if w.connecting && a.done < cmp.Or(a.most, ackMost) && time.Since(w.wrote) < ackPause {
+		a.wait(w.waited)
+		return false
 	}
-	a.stop()
+	a.waiting = false
 	return true
 }
 
@@ -81,7 +86,7 @@ func (w *writer) waited() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.acks.ending.Done()
-	w.acks.waiting = false
+	w.acks.waiting, w.acks.armed = false, false
 	if !w.idle() && !w.acks.held {
 		w.start()
 	}

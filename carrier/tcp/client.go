@@ -54,6 +54,7 @@ func (c *Client) Serve(ctx context.Context, h carrier.Handler) error {
 		}
 		_ = pause.Wait(ctx) // it fails when ctx is done, which ends the loop
 	}
+	c.peers.readers.Wait()
 	lockrank.MustBeFree("a handler is called")
 	h.AllClientsDisconnected(carrier.ErrShutdown)
 	return nil

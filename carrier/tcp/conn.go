@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/tcp/internal/errand"
 	"sighub/internal/lockrank"
 	"sighub/listen"
 )
@@ -20,8 +21,9 @@ const (
 	lingerTime = 200 * time.Millisecond // for the peer to read it
 )
 
-// A conn is one connection, at either end. One goroutine, run's, reads from it and makes every call for it on
-// the handler; a writer has another while there is something to write.
+// A conn is one connection, at either end. One goroutine at a time reads from it and makes every call for it on the handler but the
+// last: that is run's at the hub's end, and at the end that connects the one that has the role. A writer has another while there is
+// something to write.
 type conn struct {
 	peers    *peers
 	nc       listen.Conn
@@ -49,6 +51,9 @@ type conn struct {
 	signals        signals
 
 	// Of the reading goroutine.
+	errands  errand.Reader // at the end that connects
+	lends    bool          // what is handled may be followed by errands
+	readEnds chan error    // why, at the end that connects
 	together carrier.Together
 	frames   int // complete ones so far
 	awaited  int // the frame whose deadline is set; -1: none
@@ -88,6 +93,7 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}
+	c.errands.Tasks, c.errands.ReadOn = &p.readers, c.readOn
 	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }
@@ -110,7 +116,7 @@ func (c *conn) speak(codec carrier.Codec) {
 
 // run reads until the connection ends, and then ends it: it returns the cause when nothing of it is left.
 func (c *conn) run() error {
-	err := c.read()
+	err := c.readAll()
 	c.mu.Lock()
 	if c.broken != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = c.broken
@@ -156,6 +162,9 @@ func (c *conn) announce(name string) {
 	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Addr: c.addr,
 		Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
 		Refused: &c.refusals}
+	if c.peers.connecting {
+		client.Reader = c
+	}
 	if c.signals.window > 0 {
 		client.Signals = c
 	}
@@ -192,6 +201,7 @@ func (c *conn) end(cause error, by finder) {
 	c.closing.Store(true)
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only when it is closed already
 	c.writer.release()
+	c.errands.Resume() // whoever reads finds the end
 	lockrank.MustBeFree("what waits for replies is failed")
 	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	close(c.failed)

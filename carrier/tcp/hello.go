@@ -127,5 +127,5 @@ func (c *conn) agree(h hello) {
 		c.signals.window = min(h.signals, c.limits.Signals)
 		c.split.takeSignals()
 	}
-	c.writer.stream()
+	c.writer.stream(max(1, min(ackMost, c.limits.Signals/4)))
 }

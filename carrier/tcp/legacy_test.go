@@ -234,7 +234,7 @@ func TestPace(t *testing.T) {
 	if err := far.SetReadDeadline(time.Now().Add(watchdog)); err != nil {
 		t.Fatal(err)
 	}
-	w.stream()
+	w.stream(ackMost)
 	s.hear(`"third"`)
 }
 

@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -17,6 +18,7 @@ type peers struct {
 	buffers    bufferPool
 	smallReads bufferPool
 	largeReads bufferPool
+	readers    sync.WaitGroup // the goroutines that read, and those that did, at the end that connects
 
 	unexpected, malformed atomic.Uint64
 	refused               carrier.Refusals

@@ -101,6 +101,51 @@ func (r *reader) known() {
 	r.first, r.raw = false, newRawReader(r.nc)
 }
 
+// readAll reads until the connection ends, and returns why it did.
+func (c *conn) readAll() error {
+	if !c.peers.connecting {
+		return c.read()
+	}
+	c.readEnds = make(chan error, 1)
+	c.peers.readers.Go(c.readOn)
+	err := <-c.readEnds
+	c.errands.End()
+	return err
+}
+
+// readOn begins to read, or goes on when the goroutine that read has an errand which takes long.
+func (c *conn) readOn() {
+	c.together.End() // nothing that is ready to be written waits for that errand
+	if err := c.read(); !errors.Is(err, errElsewhere) {
+		c.readEnds <- err
+	}
+}
+
+// errElsewhere is the end of a goroutine's reading, because another one reads on.
+var errElsewhere = errors.New("tcp: another goroutine reads")
+
+// runErrands does the errands that the read has led to, and reports whether this goroutine is still the one that reads.
+func (c *conn) runErrands(r *reader) bool {
+	if !c.lends || !c.errands.Has() {
+		return true
+	}
+	r.release() // it may take long
+	c.together.Begin()
+	if !c.errands.Run() {
+		return false
+	}
+	c.together.End()
+	return true
+}
+
+// Lend implements [carrier.Reader].
+func (c *conn) Lend(f func()) bool {
+	return c.lends && c.calls.Outstanding() == 0 && c.writer.check(c.writer.signals.none) && c.errands.Give(f)
+}
+
+// Resume implements [carrier.Reader].
+func (c *conn) Resume() { c.errands.Resume() }
+
 // read reads until the connection ends, and returns why it did.
 func (c *conn) read() error {
 	r := c.newReader()
@@ -112,6 +157,7 @@ func (c *conn) read() error {
 		c.setDeadline()
 		data, err := r.read()
 		full := len(data) >= smallRead // so there may be more
+		c.lends = c.peers.connecting && err == nil
 		c.together.Begin()
 		failed := c.consume(data)
 		c.together.End()
@@ -125,6 +171,9 @@ func (c *conn) read() error {
 			return c.overdue(err)
 		case err != nil:
 			return err
+		}
+		if !c.runErrands(r) {
+			return errElsewhere
 		}
 		r.enlarge(full)
 		if full {
@@ -168,12 +217,13 @@ func (c *conn) await(d time.Duration) {
 }
 
 // waitUntil waits on the reading goroutine until cond, which is called with the writer's lock held, returns true or the connection
-// is closing. What was handled so far has its effect first.
+// is closing. What was handled so far has its effect first: it may be what cond waits for.
 func (c *conn) waitUntil(cond func() bool) {
 	if c.writer.check(cond) {
 		return
 	}
 	c.together.End()
+	c.errands.Spread()
 	c.writer.wait(nil, cond)
 	c.together.Begin()
 }

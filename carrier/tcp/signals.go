@@ -301,6 +301,9 @@ func (a *unwritten) add(signals, size int) {
 	a.count()
 }
 
+// none reports whether all are answered.
+func (a *unwritten) none() bool { return a.put == 0 }
+
 // take notes that all that is pending is about to be written.
 func (a *unwritten) take() { a.queued, a.writing, a.taken = 0, a.queued, a.put }
 

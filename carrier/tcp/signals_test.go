@@ -363,12 +363,17 @@ func TestPatientAnswers(t *testing.T) {
 		done(ackMost) // too many
 		time.Sleep(ackPause / 2)
 		done(1)
+		time.Sleep(ackLate) // the timer, which was set when the first one waited, writes the last one
+		done(1)
+		done(1)
 		w.flush(time.Now().Add(time.Second)) // the end
 		_ = near.Close()
 		w.close()
 		<-reading
 		s, p := time.Second, ackPause
-		want := []time.Duration{s, s + p, s + 2*p, s + 3*p, s + 3*p + 5*p/8, s + 4*p + p/8}
+		want := []time.Duration{
+			s, s + 9*p/8, s + 17*p/8, s + 29*p/8, s + 29*p/8, s + 3*p/8 + ackLate, s + 33*p/8 + ackLate, s + 33*p/8 + ackLate,
+		}
 		if !slices.Equal(wrote, want) {
 			t.Errorf("written at %v, not %v", wrote, want)
 		}
@@ -385,7 +390,7 @@ func TestPatienceEnds(t *testing.T) {
 		w.mu.Lock()
 		w.wrote = time.Now()
 		w.signalsDone(1)
-		time.Sleep(ackPause) // the timer's function waits for the lock
+		time.Sleep(ackLate) // the timer's function waits for the lock
 		w.wrote = time.Now()
 		w.signalsDone(ackMost)
 		w.acks.done = 0 // they were written

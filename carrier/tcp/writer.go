@@ -154,10 +154,11 @@ func (w *writer) start() {
 	}
 }
 
-// stream ends the legacy rules: the peer can split what arrives together.
-func (w *writer) stream() {
+// stream ends the legacy rules: the peer can split what arrives together. So many signals are answered without waiting.
+func (w *writer) stream(most int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.acks.most = most
 	w.pace = nil
 	w.notify()
 }

@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port/remote"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
 	"sighub/internal/plain"
@@ -225,10 +226,16 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	for _, problem := range p.Problems {
 		lines = append(lines, plain.Text(problem.What)+": "+problem.Remedy)
 	}
+	if r := p.Remote; r != nil {
+		lines = append(lines, elsewhere(r))
+	}
 	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second && len(p.Problems) == 0 {
 		silent := "no device has said HELLO: check that it runs sighub's firmware, and at which baud"
 		if p.Spoken != nil {
 			silent = "no line has arrived: check that the device prints something, and at which baud"
+			if p.Spoken.Speaks == "modbus" {
+				silent = "no unit has answered yet: check power and wires, and at which baud"
+			}
 		}
 		lines = append(lines, silent)
 	}
@@ -257,6 +264,21 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 		lines = append(lines, fmt.Sprintf("the device printed, %s ago: %s", age(now.Sub(*p.PrintsAt)), p.Prints))
 	}
 	return lines
+}
+
+// elsewhere tells of the server of a port elsewhere.
+func elsewhere(r *remote.Info) string {
+	line := "is at " + r.Address
+	if r.Server != "" {
+		line += ", served by " + strconv.Quote(r.Server)
+	}
+	if r.Modem != "" {
+		line += "; modem lines: " + r.Modem
+	}
+	if len(r.Errors) > 0 {
+		line += "; errors of its line: " + counts(r.Errors)
+	}
+	return line
 }
 
 func total(counts map[string]uint64) (sum uint64) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"hangup":    sends(syscall.SIGHUP),
 			"kill9":     sends(syscall.SIGKILL),
 			"token":     makeToken,
+			"freeport":  freePort,
 		},
 	})
 }
@@ -91,6 +94,19 @@ func makeToken(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	text, err := store.AddToken(args[1], []string{args[2]}, "of a test")
 	ts.Check(errors.Join(err, store.Close(), os.WriteFile(ts.MkAbs(args[3]), []byte(text+"\n"), 0o600)))
+}
+
+// freePort sets variables to addresses at which nobody listens: freeport NAME…
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: freeport NAME…")
+	}
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // so that no two are the same
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
 }
 
 // readenv sets a variable to the first line of a file: readenv NAME FILE

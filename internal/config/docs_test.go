@@ -14,10 +14,13 @@ func TestDocumentation(t *testing.T) {
 	page := readPage(t, "../../docs/configuration.md")
 	sections := yamlOf(page)
 	whole, err := Parse("docs/configuration.md", []byte(strings.Join(sections, "")))
-	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 8 {
+	if err != nil || len(whole.Sensing.Sensors) != 4 || len(whole.Serial) != 9 {
 		t.Errorf("all sections together: %v", err)
 	}
-	pages := append(yamlOf(readPage(t, "../../docs/gateway.md")), yamlOf(readPage(t, "../../docs/devices.md"))...)
+	var pages []string
+	for _, name := range []string{"gateway", "devices", "ports"} {
+		pages = append(pages, yamlOf(readPage(t, "../../docs/"+name+".md"))...)
+	}
 	for _, section := range append(pages, sections...) {
 		if _, err := Parse("the page", []byte(section)); err != nil {
 			t.Errorf("%v in\n%s", err, section)

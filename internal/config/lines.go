@@ -150,6 +150,9 @@ func setLines(l *lines.Options, key, value string) error {
 func (p *Port) checkSpeaks(named []string) error {
 	settings := p.Settings
 	settings.DTROff, settings.RTSOff = p.DTROff, p.RTSOff
+	if err := p.checkElsewhere(settings); err != nil {
+		return err
+	}
 	if err := settings.Check(); err != nil {
 		return err
 	}

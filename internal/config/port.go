@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/carrier/serial/port"
+	"sighub/carrier/serial/port/remote"
 	"sighub/internal/safetext"
 	"sighub/internal/yamlfile"
 	"sighub/sensors/lines"
@@ -90,6 +92,10 @@ func checkPort(port string) error {
 	if key, value, ok := strings.Cut(port, ":"); ok && value != "" && slices.Contains(portKeys(), key) {
 		return fmt.Errorf("%q is one word to YAML: write %s: %s, with a space after the colon", port, key, value)
 	}
+	if remote.Is(port) {
+		_, _, err := remote.Split(port)
+		return err
+	}
 	if strings.HasPrefix(port, "tty") {
 		return fmt.Errorf("%s is not a path: write /dev/%s", port, port)
 	}
@@ -97,6 +103,25 @@ func checkPort(port string) error {
 		return fmt.Errorf("the pattern %s is malformed: close its brackets", port)
 	}
 	return nil
+}
+
+// checkElsewhere returns what is wrong with the settings of a port elsewhere; nil if it is one of this machine.
+func (p *Port) checkElsewhere(settings port.Settings) error {
+	if !remote.Is(p.Port) {
+		return nil
+	}
+	scheme, address, err := remote.Split(p.Port)
+	switch {
+	case err != nil:
+		return err
+	case p.Exclude:
+		return fmt.Errorf("exclude is for ports of this machine: leave the entry of %s out", p.Port)
+	case p.Opener != "":
+		return errors.New("opener is for ports of this machine: leave it out")
+	case scheme == remote.TCP && p.Baud != DefaultBaud && p.Modbus == nil: // there, frames are timed by it
+		return fmt.Errorf("over tcp:// the rate is that of the server: leave baud out, or write rfc2217://%s if the server knows that", address)
+	}
+	return remote.CheckSettings(scheme, settings)
 }
 
 // portKeys returns the keys of an entry of serial, as in decoder.port.

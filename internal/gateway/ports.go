@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"sighub/carrier/serial"
 	"sighub/carrier/serial/port"
 	"sighub/carrier/serial/port/discovery"
+	"sighub/carrier/serial/port/remote"
 	"sighub/hub"
 	"sighub/internal/config"
 	"sighub/sensors/lines"
@@ -23,7 +23,7 @@ import (
 func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (list []serial.PortOptions, err error) {
 	for i := range cfg.Serial {
 		p := &cfg.Serial[i]
-		opener, err := port.NewOpener(p.Opener)
+		opener, err := openerOf(p)
 		if err != nil {
 			return nil, err
 		}
@@ -51,9 +51,6 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 			}
 			o.Settings.Fresh = true // an answer from before answers nothing
 			o.Baud = cmp.Or(p.Baud, config.DefaultModbusBaud)
-			if o.Opener, err = modbusOpener(p); err != nil {
-				return nil, err
-			}
 			o.Speaker = func(at discovery.Port) serial.Speaker {
 				place := modbus.Place{Path: at.Path, Router: router, Logger: log}
 				if at.USB != nil {
@@ -66,6 +63,14 @@ func Ports(cfg *config.Config, router func() *hub.Router, log *slog.Logger) (lis
 		list = append(list, o)
 	}
 	return list, nil
+}
+
+// openerOf returns what opens a port.
+func openerOf(p *config.Port) (port.Opener, error) {
+	if remote.Is(p.Port) {
+		return remote.Opener{}, nil
+	}
+	return port.NewOpener(p.Opener)
 }
 
 // LineSenders returns the names of senders that print lines, or are on a bus of Modbus, as far as they are known before their ports are.
@@ -113,7 +118,7 @@ func Entry(path string, baud int, look formats.Look) string {
 	if look.Unchecked {
 		text += ", checksum: off"
 	}
-	return text + ", sender: " + filepath.Base(strings.Trim(path, `"`)) + "}"
+	return text + ", sender: " + remote.Base(strings.Trim(path, `"`)) + "}"
 }
 
 // Quoted returns a path as YAML has it.

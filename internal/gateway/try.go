@@ -44,7 +44,7 @@ func (t *Trial) Run(ctx context.Context) error {
 		}
 		end = l.End
 	}
-	p, err := t.openPort(t.Port.Baud)
+	p, err := t.openPort(ctx, t.Port.Baud)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,11 @@ func (t *Trial) use(o formats.Options) error {
 	return t.watcher.Use(o)
 }
 
-func (t *Trial) openPort(baud int) (port.Port, error) {
+func (t *Trial) openPort(ctx context.Context, baud int) (port.Port, error) {
 	if t.open != nil {
 		return t.open()
 	}
-	opener, err := port.NewOpener(t.Port.Opener)
+	opener, err := openerOf(&t.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +79,15 @@ func (t *Trial) openPort(baud int) (port.Port, error) {
 	if s.Baud == 0 {
 		s.Baud = 9600 // the first one that is tried
 	}
-	full, ok := opener.(port.SettingsOpener)
-	if !ok {
+	var p port.Port
+	switch o := opener.(type) {
+	case port.ContextOpener:
+		p, err = o.OpenContext(ctx, t.Port.Port, s)
+	case port.SettingsOpener:
+		p, err = o.OpenWith(t.Port.Port, s)
+	default:
 		return nil, errors.New("this opener does not know all settings: leave opener out")
 	}
-	p, err := full.OpenWith(t.Port.Port, s)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, port.Remedy(err))
 	}

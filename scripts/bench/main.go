@@ -37,6 +37,7 @@ type options struct {
 	disk    string
 	peers   []string
 	profile string
+	compare string
 	cases   []benchCase
 }
 
@@ -53,6 +54,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	f.StringVar(&o.disk, "disk", "out/disk", "a folder on a disk, for what peers keep; run.sh says out/disk beside it")
 	f.StringVar(&peers, "peers", strings.Join(peerNames(), ","), "the peers to measure")
 	f.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the hub, which is then measured alone and once")
+	f.StringVar(&o.compare, "compare", "", "a folder of reports of two commits, to be compared; compare.sh makes them")
 	f.Usage = func() {
 		fmt.Fprintln(errs, "usage: run.sh [FLAG...] [CASE...]")
 		f.PrintDefaults()
@@ -96,6 +98,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	o, err := parse(args, errs)
 	if err != nil {
 		return err
+	}
+	if o.compare != "" {
+		return compare(o.compare, out)
 	}
 	if err := allowFiles(); err != nil {
 		return err

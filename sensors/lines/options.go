@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"sighub/carrier/serial/port/remote"
 	"sighub/hub"
 	"sighub/internal/safetext"
 	"sighub/sensors/lines/formats"
@@ -21,7 +21,7 @@ import (
 type Options struct {
 	formats.Options
 
-	// Sender is the sender's name. {port} stands for the last part of the port's path, and {serial} for the serial number of a USB
+	// Sender is the sender's name. {port} stands for the last part of the port's path, or for its host and number if it is elsewhere, and {serial} for the serial number of a USB
 	// adapter.
 	Sender string
 	// Events are the events that count. Others are passed over. Empty: all count.
@@ -178,7 +178,8 @@ func (s *Send) check() error {
 
 // SenderAt returns the name of the sender at a port.
 func (o *Options) SenderAt(path, serialNumber string) string {
-	return strings.NewReplacer("{port}", filepath.Base(path), "{serial}", cmp.Or(serialNumber, filepath.Base(path))).Replace(o.Sender)
+	base := remote.Base(path)
+	return strings.NewReplacer("{port}", base, "{serial}", cmp.Or(serialNumber, base)).Replace(o.Sender)
 }
 
 // A Place is where a Speaker's senders are to be.

@@ -12,10 +12,9 @@
 //
 // # What counts as an answer
 //
-// Nothing in a frame on a serial line says which request it answers. So after a time-out the same is asked again before anything is asked
-// of the unit whose answer looks alike, and after its answer the unit is left alone for another time-out: an answer that comes late is
-// either about the same registers, or comes while another unit is asked, and is counted as a stray one. On a network, answers have the
-// number of their request.
+// Nothing in a frame on a serial line says which request it answers. So a unit that has not answered is left alone until three time-outs
+// have passed since it was asked: an answer that comes late comes while nobody or another unit is asked, and is counted. On a network,
+// answers have the number of their request.
 //
 // # Locks
 //

@@ -78,7 +78,7 @@ func (i *inbox) take() []byte {
 // drop forgets the first n bytes.
 func (i *inbox) drop(n int) {
 	i.mu.Lock()
-	i.bytes = i.bytes[n:]
+	i.bytes = i.bytes[min(n, len(i.bytes)):] // fill may have dropped some
 	i.mu.Unlock()
 }
 

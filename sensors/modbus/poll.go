@@ -16,6 +16,7 @@ import (
 type unit struct {
 	id       byte
 	failures int           // in a row
+	known    bool          // it has answered in this session
 	gone     bool          // it has not answered often enough
 	since    time.Time     // when it became so, or began
 	retry    time.Time     // it is not asked before
@@ -45,13 +46,6 @@ func (b *block) at(u *unit) time.Time {
 		return u.retry
 	}
 	return b.due
-}
-
-// before reports whether a block is to be polled before another one. Of two blocks of a unit that has not answered, the one comes first
-// that was not answered.
-func (b *block) before(u *unit, other *block, otherUnit *unit) bool {
-	c := b.at(u).Compare(other.at(otherUnit))
-	return c < 0 || c == 0 && b.due.Before(other.due)
 }
 
 // poll asks for a block and takes the answer. The error says that the port is lost or the end has come.
@@ -113,7 +107,7 @@ func (d *device) answered(now time.Time) {
 			}
 		}
 	}
-	u.failures, u.gone, u.wait, u.retry = 0, false, 0, time.Time{}
+	u.failures, u.known, u.gone, u.wait, u.retry = 0, true, false, 0, time.Time{}
 }
 
 // renew has the device polled anew, from now on.
@@ -136,7 +130,7 @@ func (d *device) missed(b *block, err error, now time.Time) {
 	if errors.Is(err, errSilent) {
 		u.retry = now.Add(max(d.shortest(), l.bus.timeout))
 	}
-	if u.failures < manyFailures {
+	if u.known && u.failures < manyFailures {
 		return
 	}
 	u.wait = min(max(2*u.wait, minRetry), maxRetry)

@@ -179,13 +179,18 @@ func TestWrong(t *testing.T) {
 			}
 			return list
 		}, nil, true},
-		"noise before":  {func(r []byte) []part { return []part{{0, []byte{0, 0xff, 1}}, {0, good(r)}} }, map[string]uint64{"noise": 1}, true},
-		"echo":          {func(r []byte) []part { return []part{{0, r}, {time.Millisecond, good(r)}} }, nil, true},
-		"echo alone":    {func(r []byte) []part { return []part{{0, r}} }, map[string]uint64{"timeout": 1}, false},
-		"checksum":      {func(r []byte) []part { return []part{{0, damaged(r)}} }, map[string]uint64{"damaged": 1, "noise": 2}, false},
-		"short":         {func(r []byte) []part { return []part{{0, good(r)[:5]}} }, map[string]uint64{"damaged": 1, "noise": 1}, false},
-		"noise alone":   {func([]byte) []part { return []part{{0, []byte("garbage of some length")}} }, map[string]uint64{"damaged": 1, "noise": 2}, false},
-		"other unit":    {func(r []byte) []part { b := slices.Clone(r); b[0] = 9; return []part{{0, good(b)}} }, map[string]uint64{"timeout": 1, "stray": 1}, false},
+		"noise before": {func(r []byte) []part { return []part{{0, []byte{0, 0xff, 1}}, {0, good(r)}} }, map[string]uint64{"noise": 1}, true},
+		"echo":         {func(r []byte) []part { return []part{{0, r}, {time.Millisecond, good(r)}} }, nil, true},
+		"echo alone":   {func(r []byte) []part { return []part{{0, r}} }, map[string]uint64{"timeout": 1}, false},
+		"checksum":     {func(r []byte) []part { return []part{{0, damaged(r)}} }, map[string]uint64{"damaged": 1, "noise": 2}, false},
+		"short":        {func(r []byte) []part { return []part{{0, good(r)[:5]}} }, map[string]uint64{"damaged": 1, "noise": 1}, false},
+		"noise alone":  {func([]byte) []part { return []part{{0, []byte("garbage of some length")}} }, map[string]uint64{"damaged": 1, "noise": 2}, false},
+		"other unit":   {func(r []byte) []part { b := slices.Clone(r); b[0] = 9; return []part{{0, good(b)}} }, map[string]uint64{"timeout": 1, "stray": 1}, false},
+		"other unit, then it": {func(r []byte) []part {
+			b := slices.Clone(r)
+			b[0] = 9
+			return []part{{0, good(b)}, {200 * time.Millisecond, good(r)}}
+		}, map[string]uint64{"stray": 1}, true},
 		"function":      {func([]byte) []part { return []part{{0, frame.AppendRTU(nil, 5, []byte{4, 2, 0, 42})}} }, map[string]uint64{"timeout": 1, "stray": 1}, false},
 		"too many":      {func([]byte) []part { return []part{{0, frame.AppendRTU(nil, 5, []byte{3, 4, 0, 42, 0, 42})}} }, map[string]uint64{"timeout": 1, "stray": 1}, false},
 		"exception":     {func([]byte) []part { return []part{{0, frame.AppendRTU(nil, 5, []byte{0x83, 4})}} }, map[string]uint64{"exception": 1}, false},

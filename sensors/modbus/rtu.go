@@ -43,8 +43,8 @@ type rtu struct {
 	timing
 	port   port.Port
 	in     *inbox
-	count  func(kind error) // counts what is no answer
-	doubts func(unit byte) bool
+	count  func(kind error)          // counts what is no answer
+	doubts func(unit byte) time.Time // until when a late answer of a unit may come; zero: none does
 
 	free   time.Time // when the line was free after the latest frame
 	echoes bool      // the port hears what it sends
@@ -153,7 +153,7 @@ func (l *rtu) send(b []byte) (time.Time, error) {
 func (l *rtu) unasked(b []byte) {
 	list, noise := frame.Strays(b)
 	for _, s := range list {
-		if l.doubts(s.Unit) {
+		if !l.doubts(s.Unit).IsZero() {
 			l.count(errLate)
 		} else {
 			l.count(errStray)

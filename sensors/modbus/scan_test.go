@@ -44,6 +44,7 @@ func TestScan(t *testing.T) {
 			40:  likeA(t, "pzem-004t-v3", map[string]float64{"voltage": 231.5, "frequency": 50, "power_factor": 1}),
 			247: slave.NewBank(),
 		}
+		units[17].(*slave.Bank).Set(frame.ReadInput, 2, make([]byte, 4)) // so that it could also be a thermometer at 0 °C
 		var found []string
 		var tried []int
 		s := Scan{

@@ -67,7 +67,9 @@ func (s *Speaker) Speak(ctx context.Context, p port.Port) error {
 	s.setSession(l)
 	var reading sync.WaitGroup
 	reading.Go(func() { _ = l.in.fill(p) })
+	stop := context.AfterFunc(ctx, func() { _ = p.Close() }) // nobody waits for an answer at the end
 	err := l.run(ctx)
+	stop()
 	s.setSession(nil)
 	_ = p.Close()
 	reading.Wait()
@@ -179,7 +181,7 @@ func (l *session) run(ctx context.Context) error {
 func (l *session) next() (first *device, block *block) {
 	for _, d := range l.devices {
 		for _, b := range d.blocks {
-			if block == nil || b.before(d.unit, block, first.unit) {
+			if block == nil || b.at(d.unit).Before(block.at(first.unit)) {
 				first, block = d, b
 			}
 		}

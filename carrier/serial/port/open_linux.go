@@ -16,6 +16,9 @@ import (
 // openNative opens a port with Linux's own calls. The runtime's poller waits for the port, so Close wakes Read and Write, and
 // Read notices a hang-up at once.
 func openNative(path string, settings Settings) (Port, error) {
+	if err := checkFree(path); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -104,6 +107,7 @@ func (p *nativePort) Close() error {
 		if !p.drained.Load() {
 			_ = control(p.File, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH) })
 		}
+		_ = control(p.File, func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) }) // others may have it now
 		p.err = p.File.Close()
 	})
 	return p.err
@@ -112,6 +116,10 @@ func (p *nativePort) Close() error {
 func setUp(fd int, settings Settings, set func(fd int, request uint, bits int) error) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return unix.EBUSY // the kernel's error for a port in exclusive use
+	}
+	// Root may open such a port, too. A pseudo terminal stays as it is when a program is killed that had it.
+	if exclusive, err := unix.IoctlGetInt(fd, unix.TIOCGEXCL); err == nil && exclusive != 0 && !isPTY(fd) {
+		return unix.EBUSY
 	}
 	// The kernel asserts both lines when it opens a port, whatever a program does. So those that are to stay down come first,
 	// once it is sure that no other program has the port.

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,12 @@ type ModemOpener interface {
 	OpenModem(path string, baud int, dtr, rts bool) (Port, error)
 }
 
+// A ContextOpener is an Opener that may take long to open a port: it gives up when ctx is done.
+type ContextOpener interface {
+	Opener
+	OpenContext(ctx context.Context, path string, s Settings) (Port, error)
+}
+
 // OpenerFunc is a function that is an Opener.
 type OpenerFunc func(path string, baud int) (Port, error)
 
@@ -80,9 +87,18 @@ func NewOpener(name string) (Opener, error) {
 // Open opens a port with the native opener of this system. Both DTR and RTS are asserted.
 func Open(path string, baud int) (Port, error) { return openNative(path, Settings{Baud: baud}) }
 
-// Remedy returns what a user can do about an error of Open or SetModem.
+// A remedied is an error that knows what can be done about it.
+type remedied interface {
+	error
+	Remedy() string
+}
+
+// Remedy returns what a user can do about an error of Open or SetModem. An error with a method Remedy says it itself.
 func Remedy(err error) string {
+	own, ok := errors.AsType[remedied](err)
 	switch {
+	case ok:
+		return own.Remedy()
 	case errors.Is(err, fs.ErrNotExist):
 		return "is the device plugged in? the port is opened as soon as it is there"
 	case errors.Is(err, fs.ErrPermission):

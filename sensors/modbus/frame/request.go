@@ -94,7 +94,7 @@ func (r *Request) Check() error {
 // bytesOf returns how many bytes so many bits take.
 func bytesOf(bits uint16) int { return (int(bits) + 7) / 8 }
 
-// Same reports whether two requests are the same. Data is not compared, because only what reads can be mistaken for something else.
+// Same reports whether two requests are about the same registers. Data is not compared.
 func (r *Request) Same(o *Request) bool {
 	return r.Function == o.Function && r.Address == o.Address && r.Count == o.Count
 }

@@ -62,8 +62,6 @@ func FindAnswer(b []byte, unit byte, r *Request, echoes bool) (f Found, ok bool)
 		if i := bytes.Index(b, sent); i >= 0 { // the answer to what reads is never the same
 			f.Before, f.Echo = i, true
 			b = b[i+len(sent):]
-		} else if echoes {
-			return f, false
 		}
 	}
 	for i := range b {

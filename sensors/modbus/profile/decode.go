@@ -219,7 +219,7 @@ func decodeRegister(d *yamlfile.Decoder, n ast.Node, event string) (r Register, 
 // raw returns the bits of a number that a register has, without its scale. For a type with a sign, those without one do, too.
 func (r *Register) raw(v float64) (uint64, error) {
 	plain := *r
-	plain.Scale, plain.Offset, plain.Order = 1, 0, ABCD
+	plain.Scale, plain.Offset = 1, 0
 	if size := 16 * r.Words(); !r.Type.float() && v > 0 && v == math.Trunc(v) && v < math.Ldexp(1, size) {
 		return uint64(v), nil
 	}

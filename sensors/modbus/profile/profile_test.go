@@ -83,6 +83,8 @@ func TestValues(t *testing.T) {
 		{"{read: input, address: 0, type: i16, none: [-32768, 32767]}", []byte{0x80, 0}, "no reading"},
 		{"{read: input, address: 0, type: i16, none: 0x8000}", []byte{0x80, 0}, "no reading"},
 		{"{read: input, address: 0, type: i32, none: -1, order: CDAB}", []byte{0xff, 0xff, 0xff, 0xff}, "no reading"},
+		{"{read: input, address: 0, type: i16, scale: 0.1, none: -2}", []byte{0xff, 0xfe}, "no reading"},
+		{"{read: input, address: 0, type: i32, order: CDAB, none: -2}", []byte{0xff, 0xfe, 0xff, 0xff}, "no reading"},
 		{"{read: input, address: 0, type: f32, none: -999.0}", []byte{0xc4, 0x79, 0xc0, 0}, "no reading"},
 		{"{read: input, address: 0, min: 5}", []byte{0, 4}, "it is 4, but can only be 5 or more"},
 		{"{read: input, address: 0, max: 5, unit: V}", []byte{0, 6}, "it is 6 V, but can only be 5 V or less"},

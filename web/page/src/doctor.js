@@ -14,6 +14,8 @@ export function diagnose(p, before, at) {
 	const say = (level, text) => ({level, text});
 	const problem = (p.problems || [])[0];
 	switch (p.state) {
+	case "left":
+		return say("off", harmless(p.reason, 200) + ": " + p.remedy);
 	case "absent":
 		return say("off", (p.reason || "The port is not there") + ": " + (p.remedy || "plug the device in"));
 	case "failed":

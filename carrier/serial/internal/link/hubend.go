@@ -42,6 +42,7 @@ type HubEnd struct {
 	lastMet        time.Time // when the latest device appeared or was started
 	refusedUID     string    // the uid last logged as refused, or as connected on another port
 	rates          hubRates
+	known          recognizer
 	Stats          LineStats
 	LastError      LastError
 }
@@ -55,6 +56,7 @@ type HubConfig struct {
 	Window   int
 	Ask      time.Duration // silence after which to send a PING
 	Timeout  time.Duration // silence after which the device is gone
+	Quiet    bool          // nothing is written until it is known that a device is there: the port may be that of something else
 	Random   func() uint16
 	Wake     func() // called when there is something to write
 	// Admit returns an error if a device may not come in. It neither waits nor logs. Nil: all may.
@@ -165,6 +167,9 @@ func (l *HubEnd) Receive(now time.Time, data []byte) bool {
 // chunk takes the bytes between two zeros, or some of them if whole is false.
 func (l *HubEnd) chunk(now time.Time, chunk []byte, whole bool) {
 	text, pure := readable(chunk) // before ParseFrame overwrites it
+	if whole && !l.mayAsk() {
+		l.known.note(chunk)
+	}
 	var session uint16
 	if l.device != nil {
 		session = l.device.Link.session
@@ -243,7 +248,7 @@ func (l *HubEnd) noise(now time.Time, err error) {
 
 // askForHello asks the device for HELLO, unless it did so a moment ago.
 func (l *HubEnd) askForHello(now time.Time) {
-	if l.welcome == nil && now.Sub(l.helloAsked) >= askEvery {
+	if l.mayAsk() && l.welcome == nil && now.Sub(l.helloAsked) >= askEvery {
 		l.askHello, l.helloAsked, l.badInRow = true, now, 0
 	}
 }

@@ -11,6 +11,8 @@ func TestForeign(t *testing.T) {
 		{nil, false},
 		{&USB{}, false},
 		{&USB{Vendor: "1cf1", Product: "0030"}, true},
+		{&USB{Vendor: "2c99", Product: "0002", Name: "Prusa Research (prusa3d.com) Original Prusa i3 MK3"}, true},
+		{&USB{Vendor: "1d50", Product: "614e", Name: "Klipper stm32f446xx"}, true},
 		{&USB{Vendor: "1546", Product: "01a8"}, true},
 		{&USB{Vendor: "10c4", Product: "ea60", Name: "Silicon Labs CP2102 USB to UART Bridge Controller"}, false},
 		{&USB{Vendor: "10c4", Product: "ea60", Name: "Itead Sonoff Zigbee 3.0 USB Dongle Plus"}, true},

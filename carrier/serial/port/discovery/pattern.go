@@ -19,16 +19,20 @@ type Pattern struct {
 type kind int
 
 const (
-	exact kind = iota // one path, which may not be there
-	glob              // paths as in filepath.Match
-	usb               // USB adapters by their ids
-	auto              // all USB adapters
+	exact  kind = iota // one path, which may not be there
+	glob               // paths as in filepath.Match
+	usb                // USB adapters by their ids
+	auto               // all USB adapters
+	remote             // a port elsewhere, on the network
 )
 
 // Auto is the pattern of every USB adapter that is not the machine's console.
 const Auto = "auto"
 
-var usbID = regexp.MustCompile(`^([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4})(?::(.+))?$`)
+var usbID = regexp.MustCompile(`^([0-9A-Fa-f]{4}|\*):([0-9A-Fa-f]{4}|\*)(?::(.+))?$`)
+
+// anyID stands for every id of a vendor or a product.
+const anyID = "*"
 
 // Parse reads a pattern:
 //
@@ -36,7 +40,9 @@ var usbID = regexp.MustCompile(`^([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4})(?::(.+))?$`)
 //	/dev/ttyUSB*         the paths that match, as in filepath.Match
 //	0403:6001            USB adapters by the hexadecimal ids of vendor and product
 //	0403:6001:A10K5XQ1   the one among these with this serial number
+//	0403:*, *:*:A10K5XQ1 likewise, of any product, of any vendor
 //	/dev/ttyUSB0, COM3   the port of this path
+//	SCHEME://HOST:PORT   the port that is there on the network
 func Parse(text string) (Pattern, error) {
 	p := Pattern{text: text}
 	switch ids := usbID.FindStringSubmatch(text); {
@@ -44,6 +50,8 @@ func Parse(text string) (Pattern, error) {
 		return p, errors.New("a port must have a path, as in /dev/ttyUSB0, or be auto")
 	case text == Auto:
 		p.kind = auto
+	case strings.Contains(text, "://"):
+		p.kind = remote
 	case ids != nil:
 		p.kind = usb
 		p.vendor, p.product, p.serial = strings.ToLower(ids[1]), strings.ToLower(ids[2]), ids[3]
@@ -62,7 +70,10 @@ func Parse(text string) (Pattern, error) {
 func (p Pattern) String() string { return p.text }
 
 // Exact reports whether the pattern is the path of one port, which may not be there.
-func (p Pattern) Exact() bool { return p.kind == exact }
+func (p Pattern) Exact() bool { return p.kind == exact || p.kind == remote }
+
+// Remote reports whether the pattern is a port on the network, of which the system knows nothing.
+func (p Pattern) Remote() bool { return p.kind == remote }
 
 // folder returns the folder in which files appear whose names may match.
 func (p Pattern) folder() string {
@@ -89,6 +100,9 @@ var terminal = regexp.MustCompile(`^/dev/(tty\d*|console|ptmx)$`)
 // Find returns the ports that the pattern names, sorted by path. That of an exact pattern is always among them. Beside an error
 // it returns the ports that it could find.
 func (s System) Find(p Pattern) ([]Port, error) {
+	if p.kind == remote {
+		return []Port{{Path: p.text}}, nil
+	}
 	if p.kind == exact {
 		return []Port{{Path: s.Root + p.text}}, nil
 	}
@@ -116,7 +130,8 @@ func (p Pattern) takes(port Port) bool {
 	case port.USB == nil:
 		return false
 	case p.kind == usb:
-		return port.USB.Vendor == p.vendor && port.USB.Product == p.product && (p.serial == "" || port.USB.Serial == p.serial)
+		return (p.vendor == anyID || port.USB.Vendor == p.vendor) && (p.product == anyID || port.USB.Product == p.product) &&
+			(p.serial == "" || port.USB.Serial == p.serial)
 	default:
 		return true
 	}
@@ -142,6 +157,9 @@ func (s System) describe(path string, ports []Port) Port {
 // Real returns the path with all links resolved, which is the same for all paths of a port. A path that leads nowhere is
 // returned as it is.
 func Real(path string) string {
+	if strings.Contains(path, "://") {
+		return path
+	}
 	if bare, err := filepath.EvalSymlinks(path); err == nil {
 		return bare
 	}

@@ -25,6 +25,9 @@ const (
 func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, look func(told bool)) {
 	w := watcher{log: log}
 	for _, p := range patterns {
+		if p.kind == remote {
+			continue
+		}
 		if dir := s.Root + p.folder(); !slices.Contains(w.folders, dir) {
 			w.folders = append(w.folders, dir)
 		}

@@ -8,7 +8,7 @@ import {now} from "../time.js";
 
 const pollEvery = 2000, samples = 150;
 
-const kinds = {connected: "good", waiting: "note", opening: "note", silent: "bad", failed: "bad", absent: "off"};
+const kinds = {connected: "good", waiting: "note", opening: "note", silent: "bad", failed: "bad", absent: "off", left: "off"};
 
 export function Ports({hub}) {
 	const {value: ports, error} = usePolled(hub, () => hub.call("list_ports"), pollEvery);

@@ -1,0 +1,65 @@
+package port
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const straced = "SIGHUB_STRACED_PORT"
+
+// TestNeverRaised: what is asked of the kernel for a port with both lines off never raises one, and writes nothing. The kernel's view is
+// that of strace, in a process of its own.
+func TestNeverRaised(t *testing.T) {
+	if path := os.Getenv(straced); path != "" { // the process that is watched
+		p, err := openNative(path, Settings{Baud: 9600, DTROff: true, RTSOff: true, Fresh: true})
+		if err == nil {
+			must(t, p.Close())
+		}
+		p, err = openNative(path, Settings{Baud: 9600})
+		must(t, err)
+		must(t, p.Close())
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("strace is missing: install it, on Debian with: sudo apt-get install strace")
+	}
+	pty, err := NewPTY("")
+	must(t, err)
+	defer pty.Close()
+	trace := filepath.Join(t.TempDir(), "trace")
+	run := exec.Command(strace, "-f", "-o", trace, "-e", "trace=ioctl,write,openat,close", os.Args[0], "-test.run=^TestNeverRaised$")
+	run.Env = append(os.Environ(), straced+"="+pty.Path())
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	must(t, err)
+	var calls []string
+	fd := ""
+	for line := range strings.Lines(string(text)) {
+		if m := regexp.MustCompile(`openat\(.*"` + regexp.QuoteMeta(pty.Path()) + `".* = (\d+)`).FindStringSubmatch(line); m != nil {
+			fd = m[1]
+			calls = append(calls, "open")
+			continue
+		}
+		if m := regexp.MustCompile(`(ioctl|write|close)\((\d+)(?:, ([A-Z0-9]+))?(?:, \[?(TIOCM_[A-Z_|]+))?`).FindStringSubmatch(line); m != nil && m[2] == fd {
+			calls = append(calls, strings.TrimSpace(strings.Join([]string{m[1], m[3], m[4]}, " ")))
+			if m[1] == "close" {
+				fd = ""
+			}
+		}
+	}
+	before, after, _ := strings.Cut(strings.Join(calls, "\n"), "close")
+	if !strings.HasPrefix(before, "open\nioctl TIOCGEXCL\nioctl TIOCMBIC TIOCM_DTR|TIOCM_RTS") || strings.Contains(before, "TIOCMBIS") || strings.Contains(before, "TIOCMSET") ||
+		strings.Contains(before, "write") {
+		t.Errorf("with both lines off:\n%s", before)
+	}
+	if !strings.Contains(after, "TIOCMBIS TIOCM_DTR|TIOCM_RTS") { // or this test would see nothing
+		t.Errorf("with both lines on:\n%s", after)
+	}
+}
