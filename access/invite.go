@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,6 +74,17 @@ func (c *Control) AddDevice(by Actor, g pairing.Grant, uid string) error {
 		return err
 	}
 	return c.Change(by, "know the device "+uid+" as "+g.Name, func(s *identities.Store) error { return s.AddDevice(g.Name, g.Roles, uid) })
+}
+
+// SetPassword gives an identity a password, in place of the one that it has.
+func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, password string) error {
+	if err := c.CheckGrant(g); err != nil {
+		return err
+	}
+	if err := identities.CheckPassword(g.Name, password); err != nil {
+		return err
+	}
+	return c.Change(by, "set a password of "+g.Name, func(s *identities.Store) error { return s.SetPassword(ctx, g.Name, g.Roles, password) })
 }
 
 // Cancel ends the pairing of a name that is open. It reports whether one was.

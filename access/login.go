@@ -178,7 +178,9 @@ func (c *Control) password(ctx context.Context, p Peer, s Secret) (string, error
 		at.Succeeded() // it was not tried
 		return "", &LoginError{Public: "too many passwords wait to be checked: try again in a few seconds", Cause: "crowded", Wait: time.Second, Err: err}
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		at.Succeeded() // it was not tried
+		if errors.Is(err, context.DeadlineExceeded) {
+			at.Succeeded() // the hub was too slow; but who has gone had a place in the queue, and could have it again and again
+		}
 		return "", &LoginError{Public: "the login was interrupted: try again", Cause: "interrupted", Err: ctx.Err()}
 	}
 	return "", unknown(err)

@@ -10,6 +10,7 @@ import (
 
 	"sighub/hub/verb"
 	"sighub/internal/safetext"
+	"sighub/internal/yamlfile"
 )
 
 // A Row says what somebody may do.
@@ -37,6 +38,21 @@ func (p *Policy) Matrix() []Row {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// Unknown says what rows do not tell, in lines for people: it is decided when somebody connects.
+func Unknown(rows []Row) (lines []string) {
+	var groups []string
+	for _, r := range rows {
+		if r.Section == inGroups {
+			groups = append(groups, r.Who)
+		}
+	}
+	if len(groups) > 0 {
+		lines = append(lines, fmt.Sprintf("who is in the group %s is not known here: the system says it when somebody connects; a user with a line under users, "+
+			"or in a group further up, has that line's roles alone; `sighub can user:NAME` asks the hub about one", yamlfile.OrList(groups)))
+	}
+	return lines
 }
 
 // MatrixText returns rows as a table for people.

@@ -1,6 +1,9 @@
 package carrier
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Carrier moves messages between this process and its clients over one medium.
 //
@@ -101,6 +104,10 @@ type Client struct {
 	// Identity says who the client has proven to be, for rules about what it may do; the program that runs the hub knows its
 	// forms. Empty: nobody that is known.
 	Identity string
+	// Proven is a time before which the client had not proven it, by this machine's clock: when the carrier began to ask. A client is
+	// disconnected whose proof was revoked since then: see hub.ServerRouter.Expel. The zero Time: the proof is not one that can be
+	// revoked alone.
+	Proven time.Time
 
 	// Addr is where the client is, for people to read: "tcp://127.0.0.1:53124", "serial:///dev/ttyUSB0".
 	Addr string

@@ -33,6 +33,20 @@ type PackedSignal struct {
 	items int
 	tail  []byte
 	err   error
+
+	// What a carrier needs that packs signals in a way of its own.
+	dataStart, dataEnd int // in tail
+	parts              Signal
+
+	// Extra is for the carrier's own use, which may keep there what it has made of the signal for one client, for the next one. It is
+	// empty after Pack.
+	Extra []byte
+}
+
+// Parts returns what the signal says: its data, as it is packed, and the rest, without a route. The bytes of the data are those of p, and
+// change with it.
+func (p *PackedSignal) Parts() (s *Signal, data []byte) {
+	return &p.parts, p.tail[p.dataStart:p.dataEnd]
 }
 
 // Is reports whether p holds a signal in this codec.
@@ -50,6 +64,8 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	if err == nil {
 		err = check(c, s, b[start:])
 	}
+	p.dataStart, p.dataEnd, p.Extra = start, len(b), p.Extra[:0]
+	p.parts.Time, p.parts.Uncertainty, p.parts.Seq, p.parts.Sequence, p.parts.Last = s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last
 	switch {
 	case s.Last:
 		items = 7

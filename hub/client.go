@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -303,7 +305,7 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	o := SenderOptions{Units: a.units()}
+	o, more := SenderOptions{Units: a.units()}, a.flag("more")
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -321,6 +323,12 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 			} else {
 				o.Requests[*method] = forwardedRequest
 			}
+		}
+	}
+	var before *Sender
+	if more {
+		if before = c.extend(given, &o); before != nil && before.producer != nil {
+			return nil, fmt.Errorf("%w: more is not for a sender with a producer", ErrArguments)
 		}
 	}
 	s, err := newSender(c.name(given), o)
@@ -357,18 +365,52 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		}
 		answer = map[string]uint64{"next": s.producer.last + 1}
 	}
-	if err := c.connect(s); err != nil {
+	if before != nil {
+		err = c.server.replace(before, s)
+	} else {
+		err = c.connect(s)
+	}
+	if err != nil {
 		c.account.Give(s.cost)
 		return nil, err
 	}
 	c.mu.Lock()
 	c.senders[given] = s
+	if before != nil {
+		before.empty()
+		c.account.Give(before.cost)
+	}
 	c.mu.Unlock()
 	if err := c.mayOffer(s.name, offered); err != nil { // another policy has come meanwhile, perhaps before it could find the sender
 		c.revokeSender(s)
 		return nil, err
 	}
 	return answer, nil
+}
+
+// extend adds what a sender of the client's offers already to what it is to offer, and returns that sender; nil if there is none.
+func (c *client) extend(given string, o *SenderOptions) *Sender {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.senders[given]
+	if s == nil {
+		return nil
+	}
+	o.Events = append(slices.Clone(s.events), o.Events...)
+	if s.units != nil {
+		units := maps.Clone(s.units)
+		maps.Copy(units, o.Units)
+		o.Units = units
+	}
+	if o.Default == nil {
+		o.Default = s.fallback
+	}
+	if s.requests != nil {
+		requests := maps.Clone(s.requests)
+		maps.Copy(requests, o.Requests)
+		o.Requests = requests
+	}
+	return s
 }
 
 // forwardedRequest stands for the handlers of a client's sender, whose requests are forwarded to the client.

@@ -61,7 +61,7 @@ func (c *client) history(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	defer k.leave()
 	if !every.IsNull() {
-		return k.buckets(sender, event, from.Since, until.Since, every, int(min(limit, historyBuckets)))
+		return k.buckets(c.ctx, sender, event, from.Since, until.Since, every, int(min(limit, historyBuckets)))
 	}
 	h := historyPage{journal: k.Journal, sender: sender, event: event, from: from, to: until.Since, events: historyEvents, now: now, before: now,
 		policy: c.server.policy.Load(), identity: c.identity, confined: !c.isAdmin()}
@@ -168,7 +168,7 @@ func (h historyAnswer) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 }
 
 // buckets answers history with sums.
-func (k *keeping) buckets(sender, event string, from, to time.Time, every carrier.Value, limit int) (any, error) {
+func (k *keeping) buckets(ctx context.Context, sender, event string, from, to time.Time, every carrier.Value, limit int) (any, error) {
 	step, err := past.ReadStep(every)
 	switch {
 	case err != nil:
@@ -182,7 +182,7 @@ func (k *keeping) buckets(sender, event string, from, to time.Time, every carrie
 	if limit <= 0 {
 		limit = historyBuckets
 	}
-	list, next, err := past.Sums(k.Journal, journal.Topic{Sender: sender, Event: event}, from, to, step, limit)
+	list, next, err := past.Sums(ctx, k.Journal, journal.Topic{Sender: sender, Event: event}, from, to, step, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -201,6 +201,14 @@ func (r *Router) connect(s *Sender) error {
 		r.mu.Unlock()
 		return err
 	}
+	r.attach(t, s)
+	r.mu.Unlock()
+	t.flush()
+	return nil
+}
+
+// attach makes a sender the connection of a topic, and announces it. r.mu is held; whoever gives it up flushes the topic.
+func (r *Router) attach(t *topic, s *Sender) {
 	s.topic, t.conn, t.offered = t, s, nil
 	r.connections = max(r.connections+1, uint64(max(r.now().UnixMilli(), 0)))
 	s.connection = r.connections
@@ -214,9 +222,38 @@ func (r *Router) connect(s *Sender) error {
 		}
 	}
 	t.post(s.announcement(Connect, "", r.now()))
+}
+
+// replace puts a sender that offers more in the place of another one of its owner's. Its listeners hear a [Connect], and no [Disconnect].
+func (r *Router) replace(before, s *Sender) error {
+	in := r.policy.Load()
+	hear(in, slices.Collect(maps.Values(s.signals)))
+	r.mu.Lock()
+	if now := r.policy.Load(); now != in { // as in connect
+		hear(now, slices.Collect(maps.Values(s.signals)))
+	}
+	t := before.topic
+	if t.conn != before {
+		r.mu.Unlock()
+		return before.errGone()
+	}
+	before.gone.Store(true)
+	r.leaveChannels(before)
+	r.attach(t, s)
 	r.mu.Unlock()
 	t.flush()
 	return nil
+}
+
+// leaveChannels takes the events of a sender from those that channels offer. r.mu is held.
+func (r *Router) leaveChannels(s *Sender) {
+	for event := range s.signals {
+		if isChannel(event) {
+			c := r.channels[event]
+			c.offers--
+			r.tidyChannel(event, c)
+		}
+	}
 }
 
 // ownerOf returns the client whose sender has that name, or nil if the sender is this process's own, and whether the name is
@@ -253,13 +290,7 @@ func (r *Router) disconnect(s *Sender, reason string) {
 	if s.names <= offeredBytes {
 		t.offered = s.events
 	}
-	for event := range s.signals {
-		if isChannel(event) {
-			c := r.channels[event]
-			c.offers--
-			r.tidyChannel(event, c)
-		}
-	}
+	r.leaveChannels(s)
 	t.post(s.announcement(Disconnect, reason, r.now()))
 	r.mu.Unlock()
 	t.flush()

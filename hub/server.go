@@ -16,6 +16,7 @@ import (
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
 	"sighub/hub/internal/names"
+	"sighub/hub/internal/rights"
 	"sighub/hub/internal/runner"
 	"sighub/hub/verb"
 	"sighub/internal/lockrank"
@@ -100,6 +101,7 @@ type ServerRouter struct {
 	carriers  []carrier.Carrier // that are served
 
 	enforcing lockrank.Mutex[lockrank.Policy]
+	expelled  rights.Expelled
 }
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
@@ -230,19 +232,28 @@ func (s *ServerRouter) remotes() []*client {
 }
 
 // Expel disconnects the clients of an identity with [carrier.ErrRevoked], and returns how many there were. Whoever can still prove to have
-// the identity may come back: so it is for a key or a token that was revoked, by which one of them may have come.
+// the identity may come back: so it is for a key or a token that was revoked, by which one of them may have come. A client that was let in
+// before, and is not here yet, is disconnected as soon as it is: see [carrier.Client.Proven].
 func (s *ServerRouter) Expel(identity string) (n int) {
+	if identity == "" {
+		return 0
+	}
+	s.expelled.Note(identity, time.Now()) // before those who are here are looked through
 	for _, c := range s.remotes() {
-		if c.identity != identity || identity == "" {
-			continue
+		if c.identity == identity {
+			n++
+			c.expel()
 		}
-		n++
-		c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked", "client", c.info.String(), "identity", identity)
-		c.outbox.mu.Lock()
-		c.outbox.leave(fmt.Errorf("%w: %s", carrier.ErrRevoked, identity))
-		c.outbox.mu.Unlock()
 	}
 	return n
+}
+
+// expel disconnects the client, because something by which its identity is proven was revoked.
+func (c *client) expel() {
+	c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked", "client", c.info.String(), "identity", c.identity)
+	c.outbox.mu.Lock()
+	c.outbox.leave(fmt.Errorf("%w: %s", carrier.ErrRevoked, c.identity))
+	c.outbox.mu.Unlock()
 }
 
 // CountClients returns how many clients are connected.
@@ -331,6 +342,9 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
 	s.receive(c)
+	if s.expelled.Since(c.identity, cl.Proven) {
+		c.expel()
+	}
 }
 
 // handler returns what the carrier is served with.

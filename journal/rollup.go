@@ -28,21 +28,23 @@ type Bucket struct {
 //
 // Sums are kept longer than events. They are read from files of their own, and of the events only those that are not summed up yet.
 func (j *Journal) Rollup(sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
-	return j.RollupFirst(math.MaxInt/4, sender, event, from, to, step)
+	return j.RollupFirst(context.Background(), math.MaxInt/4, sender, event, from, to, step)
 }
 
-// RollupFirst returns the first n buckets of Rollup, and needs memory for some more only.
-func (j *Journal) RollupFirst(n int, sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
+// RollupFirst returns the first n buckets of Rollup, and needs memory for some more only. When ctx is done, it ends with its cause.
+func (j *Journal) RollupFirst(ctx context.Context, n int, sender, event string, from, to time.Time, step time.Duration) ([]Bucket, error) {
 	q := rollupQuery{topic: Topic{sender, event}, step: int64(max(step, time.Minute).Truncate(time.Minute)), most: max(n, 0)}
 	q.from, q.to = rollup.Floor(nanoseconds(from), q.step), rollup.Ceil(nanoseconds(to), q.step)
 	end := q.to
 	for again := 0; ; again++ {
 		q.to = end
 		q.sums, q.late = q.sums[:0], nil
-		run, err := j.rollup(&q)
+		run, err := j.rollup(ctx, &q)
 		switch {
 		case err == nil:
 			return q.buckets(), nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		case run == nil:
 			return nil, err
 		case again >= 3 || !errors.Is(err, fs.ErrNotExist): // else it was folded meanwhile
@@ -135,15 +137,15 @@ func (q *rollupQuery) buckets() []Bucket {
 }
 
 // rollup adds up what a query asks for, in the order of sequences. If a run cannot be read, it returns that.
-func (j *Journal) rollup(q *rollupQuery) (*rollup.Run, error) {
+func (j *Journal) rollup(ctx context.Context, q *rollupQuery) (*rollup.Run, error) {
 	topic := rollup.Topic(q.topic)
 	j.memMu.RLock()
 	runs, gaps := j.mem.runs, j.gaps()
 	frozen, table := j.mem.frozen.Sums(topic), j.mem.table.Sums(topic)
 	j.memMu.RUnlock()
-	for len(runs)+len(gaps) > 0 {
+	for len(runs)+len(gaps) > 0 && ctx.Err() == nil {
 		if len(runs) == 0 || len(gaps) > 0 && gaps[0].from < runs[0].From {
-			if err := j.sumUp(gaps[0], Only(q.topic.Sender, q.topic.Event), func(e *Entry, n float64) error {
+			if err := j.sumUp(ctx, gaps[0], Only(q.topic.Sender, q.topic.Event), func(e *Entry, n float64) error {
 				if e.Topic == q.topic && e.Time >= q.from && e.Time < q.to {
 					one := rollup.One(e.Time, e.Time, n)
 					q.add(&one)
@@ -159,6 +161,9 @@ func (j *Journal) rollup(q *rollupQuery) (*rollup.Run, error) {
 			return runs[0], err
 		}
 		runs = runs[1:]
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	for _, sums := range []rollup.Sums{frozen, table} {
 		for i := range sums {
@@ -194,13 +199,16 @@ func (j *Journal) gaps() (gaps []hole) {
 }
 
 // sumUp gives the events of a range whose data is a number to visit.
-func (j *Journal) sumUp(h hole, f Filter, visit func(*Entry, float64) error) error {
+func (j *Journal) sumUp(ctx context.Context, h hole, f Filter, visit func(*Entry, float64) error) error {
 	r := j.Read(Query{Bounded: true, Filter: f})
 	defer func() { _ = r.Close() }()
 	r.next, r.end = max(r.next, h.from), min(r.end, h.to)
 	some := make([]Entry, 64)
 	for {
-		n, err := r.Next(context.Background(), some)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := r.Next(ctx, some)
 		for i := range some[:n] {
 			e := &some[i]
 			if e.Lost > 0 || e.Sequence >= h.to { // a frame may go on behind the range

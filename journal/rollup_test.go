@@ -122,7 +122,7 @@ func (w *rollupWorld) check(steps ...time.Duration) {
 			w.t.Errorf("%v from %v to %v, each %v: %v", topic, from, to, step, err)
 		}
 		some := w.rng.IntN(40)
-		got, err = w.j.RollupFirst(some, topic.Sender, topic.Event, from, to, step)
+		got, err = w.j.RollupFirst(w.t.Context(), some, topic.Sender, topic.Event, from, to, step)
 		if err != nil || !slices.Equal(got, want[:min(some, len(want))]) {
 			w.t.Errorf("the first %d of %d: %d, %v", some, len(want), len(got), err)
 		}
@@ -263,7 +263,7 @@ func (w *rollupWorld) checkPages(topic Topic, hours []Bucket) {
 	}
 	var got []Bucket
 	for pages := 0; pages <= len(want); pages++ {
-		list, err := w.j.RollupFirst(most+1, topic.Sender, topic.Event, from, to, time.Minute)
+		list, err := w.j.RollupFirst(w.t.Context(), most+1, topic.Sender, topic.Event, from, to, time.Minute)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -307,6 +307,36 @@ func TestRollupLostTail(t *testing.T) {
 			w.stop()
 		}
 		w.start(small)
+	})
+}
+
+// TestRollupInterrupted: whoever does not want the sums any more does not wait for them.
+func TestRollupInterrupted(t *testing.T) {
+	inWorld(t, small, func(t *testing.T, w *world) {
+		for i := range 500 {
+			w.add(fmt.Sprint("s n: ", i))
+		}
+		synctest.Wait()
+		w.stop()
+		for _, name := range w.rollupNames() {
+			if err := w.c.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.start(small)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("nobody waits")
+		from, to := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		if _, err := w.j.RollupFirst(ctx, 10, "s", "n", from, to, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		cancel(why)
+		if list, err := w.j.RollupFirst(ctx, 10, "s", "n", from, to, time.Minute); !errors.Is(err, why) || list != nil {
+			t.Errorf("%v, %v", list, err)
+		}
+		if err := w.j.sumUp(ctx, hole{0, 100}, nil, func(*Entry, float64) error { t.Error("an event is added"); return nil }); !errors.Is(err, why) {
+			t.Errorf("of events: %v", err)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 
 	"sighub/journal/internal/rollup"
@@ -90,7 +91,7 @@ func (j *Journal) rebuild(h hole) error {
 		t = rollup.NewTable(to)
 		return nil
 	}
-	err := j.sumUp(h, nil, func(e *Entry, n float64) error {
+	err := j.sumUp(context.Background(), h, nil, func(e *Entry, n float64) error {
 		select {
 		case <-j.stopped:
 			return errStopped

@@ -1,10 +1,14 @@
 package listen
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 type (
 	peerKey     struct{}
 	identityKey struct{}
+	provenKey   struct{}
 )
 
 // WithPeer returns a context that tells who is at the other end of the connection that it is of.
@@ -27,4 +31,15 @@ func WithIdentity(ctx context.Context, identity string) context.Context {
 func IdentityOf(ctx context.Context) string {
 	identity, _ := ctx.Value(identityKey{}).(string)
 	return identity
+}
+
+// WithProven returns a context that tells a time before which the identity was not proven: see carrier.Client.
+func WithProven(ctx context.Context, t time.Time) context.Context {
+	return context.WithValue(ctx, provenKey{}, t)
+}
+
+// ProvenOf returns the time that [WithProven] was given; zero: the context tells none.
+func ProvenOf(ctx context.Context) time.Time {
+	t, _ := ctx.Value(provenKey{}).(time.Time)
+	return t
 }

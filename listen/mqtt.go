@@ -17,7 +17,7 @@ const (
 	mqttReason       = 0x1f // the property Reason String, MQTT 5.0, 3.2.2.3.9
 )
 
-const noMQTT = "this sighub does not speak MQTT yet"
+const noMQTT = "MQTT is not spoken at this address"
 
 // answerMQTT reads a CONNECT as far as its version, and refuses it. The error is errStranger if it is not MQTT after all.
 func (s *Server) answerMQTT(c *conn) error {

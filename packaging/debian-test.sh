@@ -64,14 +64,15 @@ exposure=$(inside systemd-analyze security --no-pager --offline=yes --threshold=
 
 # What the unit keeps and says is used by the program, as the user of the service.
 as_service() { inside setpriv --reuid sighub --regid sighub --init-groups env STATE_DIRECTORY=/var/lib/sighub "$@"; }
+# end ends a hub that was started in the background: what runs below the shell of a function, which it waits for.
+end() { kill $(cat "$root/proc/$1/task/$1/children") 2>/dev/null || true; wait "$1" 2>/dev/null || true; }
 as_service timeout 20 sighub run --serial none --config /etc/sighub/sighub.yaml --listen unix:///var/lib/sighub/hub.sock >"$packages/log" 2>&1 &
 hub=$!
 for _ in {1..200}; do
 	! as_service sighub send light lux 512 --hub unix:///var/lib/sighub/hub.sock >/dev/null 2>&1 || break
 	sleep 0.1
 done
-kill "$hub" 2>/dev/null || true
-wait "$hub" 2>/dev/null || true
+end "$hub"
 pin() { as_service sighub cert --state /var/lib/sighub --output pin; }
 before=$(pin) || { cat "$packages/log" >&2; fail 'the hub has no key'; }
 [[ -n $before ]] || fail 'the hub has no key'
@@ -94,6 +95,39 @@ same
 
 step='install again'
 package --install "/sighub_1.1_$arch.deb"
+same
+
+# Set up without a question, and a laptop joins: another user, who does not find the hub's socket.
+step=setup
+address=127.0.0.1:30987
+inside sighub setup --listen "tcp://$address" </dev/null >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup fails'; }
+is test -e "$root/etc/sighub/access.yaml"
+inside install --directory --owner sighub --group sighub /run/sighub
+inside install --directory --owner 4711 --group 4711 /tmp/laptop
+laptop() { inside setpriv --reuid 4711 --regid 4711 --clear-groups env HOME=/tmp/laptop RUNTIME_DIRECTORY=/nowhere "$@"; }
+as_service timeout 60 sighub run --serial none --config /etc/sighub/sighub.yaml >"$packages/log" 2>&1 &
+hub=$!
+for _ in {1..300}; do
+	! inside sighub can >/dev/null 2>&1 || break
+	sleep 0.1
+done
+inside sighub pair laptop --address "$address" >"$packages/line" 2>"$packages/join" || { cat "$packages/log" >&2; cat "$packages/join" >&2; fail "a laptop cannot be invited to $address"; }
+read -ra join <"$packages/line"
+is laptop "${join[@]}"
+laptop timeout 30 sighub listen light lux --count 1 --timeout 30s >"$packages/heard" 2>&1 &
+listener=$!
+for _ in {1..300}; do
+	! inside sighub clients | grep -q laptop || break
+	sleep 0.1
+done
+is inside sighub send light lux 7
+wait "$listener" || { cat "$packages/heard" >&2; fail 'the laptop hears nothing'; }
+isnt laptop sighub pair other --address "$address"
+is inside sighub revoke laptop
+isnt laptop sighub senders
+end "$hub"
+inside sighub setup --undo >"$packages/setup" || { cat "$packages/setup" >&2; fail 'setup cannot be taken back'; }
+isnt test -e "$root/etc/sighub/access.yaml"
 same
 
 step='a choice of the administrator'

@@ -76,6 +76,9 @@ tools() {
 	# The race detector links with the C library; the tests of the firmware are C programs with sanitizers.
 	has_header stdlib.h && has_header sanitizer/asan_interface.h || missing+=(gcc libc6-dev)
 	command -v make >/dev/null || missing+=(make)
+	# Programs that take the hub for a broker.
+	command -v mosquitto_rr >/dev/null || missing+=(mosquitto-clients)
+	/usr/bin/python3 -c 'import paho.mqtt' 2>/dev/null || missing+=(python3-paho-mqtt)
 	command -v python3 >/dev/null || missing+=(python3)
 	# Others' masters and slaves of Modbus.
 	command -v mbpoll >/dev/null || missing+=(mbpoll)
@@ -204,6 +207,7 @@ step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
 step arduino firmware/tests/arduino.sh
 step siege scripts/siege.sh --quick
+step siege-access scripts/siege.sh --quick --access all
 step lab scripts/lab/run.sh
 step package scripts/package-test.sh
 step powercut scripts/powercut.sh --quick

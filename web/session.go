@@ -143,8 +143,8 @@ const (
 // errClosed: the site answers no more.
 var errClosed = errEnding
 
-// take returns a session of a visitor.
-func (p *sessions) take(v visitor) (*session, error) {
+// take returns a session of a visitor, who has not proven the identity before a time.
+func (p *sessions) take(v visitor, proven time.Time) (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -160,7 +160,7 @@ func (p *sessions) take(v visitor) (*session, error) {
 	}
 	p.open.Add(1)
 	return begin(p.hub, carrier.Client{
-		Name: "http", Addr: v.addr, Identity: v.identity, Account: p.budget.Open(v.place),
+		Name: "http", Addr: v.addr, Identity: v.identity, Proven: proven, Account: p.budget.Open(v.place),
 	}), nil
 }
 

@@ -196,7 +196,7 @@ func (s *Site) within(r *http.Request, do func(c *session) error) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.sessions.take(v)
+	c, err := s.sessions.take(v, listen.ProvenOf(r.Context()))
 	if err != nil {
 		return err
 	}

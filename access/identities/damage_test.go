@@ -2,7 +2,9 @@ package identities
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -118,6 +120,57 @@ func FuzzFile(f *testing.F) {
 			t.Fatalf("%s\n%s", packed, repacked)
 		}
 	})
+}
+
+// copyFolder is where TestRootsCopy, started again as another user, finds the identities.
+const copyFolder = "SIGHUB_TEST_IDENTITIES"
+
+// TestRootsCopy: a copy that root has put back, and that is root's, is read and made the hub's own; if the hub may not read it, it is told
+// what to type.
+func TestRootsCopy(t *testing.T) {
+	if folder := os.Getenv(copyFolder); folder != "" { // as the user of the hub
+		s, err := Open(folder, Options{})
+		if err != nil {
+			fmt.Printf("error: %v\n", err)
+			return
+		}
+		_, err = s.Key(hashOf(1))
+		fmt.Println("key:", errors.Join(err, s.AddKey("bob", viewer, hashOf(2), ""), s.Close()))
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Log("only root can give files away: this is not tried")
+		return
+	}
+	const hub = 4711
+	program := filepath.Join(t.TempDir(), "program")
+	data, err := os.ReadFile(os.Args[0])
+	must(t, errors.Join(err, os.Chmod(filepath.Dir(filepath.Dir(program)), 0o755), os.WriteFile(program, data, 0o755)))
+	for _, test := range []struct {
+		mode  os.FileMode
+		owner int
+		want  string
+	}{
+		{0o644, 0, "key: <nil>"}, {0o600, hub, "key: <nil>"},
+		{0o600, 0, "cannot be used"}, {0o600, 0, "chown 4711 "}, {0o644, 4712, "chown 4711 "}, {0o666, hub, "chmod 600 "},
+	} {
+		folder := t.TempDir()
+		s := open(t, folder)
+		must(t, errors.Join(s.AddKey("alice", viewer, hashOf(1), ""), s.Close(), os.Remove(filepath.Join(folder, lockName))))
+		must(t, errors.Join(os.Chown(folder, hub, hub), os.Chown(s.file, test.owner, test.owner), os.Chmod(s.file, test.mode)))
+		again := exec.Command(program, "-test.run=^TestRootsCopy$")
+		again.Dir, again.Env = "/", append(os.Environ(), copyFolder+"="+folder)
+		again.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: hub, Gid: hub}}
+		said, err := again.CombinedOutput()
+		if err != nil || !strings.Contains(string(said), test.want) || strings.Contains(string(said), "damaged") {
+			t.Errorf("mode %04o of uid %d: %v, want %q:\n%s", test.mode, test.owner, err, test.want, said)
+		}
+		info, err := os.Stat(s.file)
+		must(t, err)
+		if took := test.want == "key: <nil>"; took && (info.Sys().(*syscall.Stat_t).Uid != hub || info.Mode().Perm() != 0o600) {
+			t.Errorf("mode %04o of uid %d becomes %v", test.mode, test.owner, info.Mode())
+		}
+	}
 }
 
 // TestRootBesideHub: what root writes while the hub, which is another user, is not running, the hub can read.

@@ -118,13 +118,15 @@ func (t turn) take(ctx context.Context) (done func(), err error) {
 	default:
 		return nil, ErrCrowded
 	}
-	select {
-	case t.running <- struct{}{}:
-		return func() { <-t.running; <-t.waiting }, nil
-	case <-ctx.Done():
-		<-t.waiting
-		return nil, ctx.Err()
+	if ctx.Err() == nil { // nothing is computed for who has gone
+		select {
+		case t.running <- struct{}{}:
+			return func() { <-t.running; <-t.waiting }, nil
+		case <-ctx.Done():
+		}
 	}
+	<-t.waiting
+	return nil, ctx.Err()
 }
 
 // hashOf returns what is kept of a password.

@@ -46,9 +46,27 @@ type DamagedError struct {
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s is damaged (%v), so nobody can log in by key, token or password: put back a copy of it, or move it away and pair everybody again",
-		e.File, e.Err)
+	what := "is damaged"
+	if e.mayBeWhole() {
+		what = "cannot be used"
+	}
+	return fmt.Sprintf("%s %s (%v), so nobody can log in by key, token or password: %s", e.File, what, e.Err, e.Remedy())
 }
+
+// Remedy says what to do about it.
+func (e *DamagedError) Remedy() string {
+	if e.mayBeWhole() {
+		user := os.Geteuid()
+		for _, owner := range ownersOf(filepath.Dir(e.File)) {
+			user = owner
+		}
+		return fmt.Sprintf("look whether it is right, then chown %d %s && chmod 600 %s, and start the hub again", user, e.File, e.File)
+	}
+	return "put back a copy of it, or move it away and pair everybody again"
+}
+
+// mayBeWhole reports whether the file could not be read, because of whom it belongs to, or who may change it.
+func (e *DamagedError) mayBeWhole() bool { return errors.Is(e.Err, fs.ErrPermission) }
 
 // Unwrap returns what is wrong with the file.
 func (e *DamagedError) Unwrap() error { return e.Err }
@@ -67,7 +85,7 @@ func Open(folder string, o Options) (*Store, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	st, err := read(s.file)
+	st, err := read(s.file, true)
 	if err != nil {
 		s.damage = &DamagedError{s.file, err}
 		st = new(state)
@@ -79,8 +97,8 @@ func Open(folder string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// read reads a file; one that is not there has nobody.
-func read(file string) (*state, error) {
+// read reads a file; one that is not there has nobody. One that others can read is made private by whoever writes it.
+func read(file string, writes bool) (*state, error) {
 	data, info, err := trusted.Read(file, maxFile, ownersOf(filepath.Dir(file))...)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -92,15 +110,17 @@ func read(file string) (*state, error) {
 		return nil, err
 	}
 	st, err := parse(data)
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = os.Chmod(file, 0o600) // what is in it is nobody else's business
+	if err == nil && writes && info.Mode().Perm()&0o077 != 0 {
+		if err = os.Chmod(file, 0o600); errors.Is(err, fs.ErrPermission) {
+			err = replace(file, data) // it is root's, who has put back a copy
+		}
 	}
 	return st, err
 }
 
 // Read returns the identities in a folder as they were last written. It needs no lock, so a hub may run.
 func Read(folder string) ([]Identity, error) {
-	st, err := read(filepath.Join(folder, FileName))
+	st, err := read(filepath.Join(folder, FileName), false)
 	if err != nil {
 		return nil, &DamagedError{filepath.Join(folder, FileName), err}
 	}

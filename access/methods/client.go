@@ -64,6 +64,11 @@ func (c Client) AddDevice(ctx context.Context, g Grant) (Invited, error) {
 	return call[Invited](ctx, c, AddDevice, g)
 }
 
+// SetPassword gives somebody a password, which is said to the hub: so the connection must be one that nobody else hears.
+func (c Client) SetPassword(ctx context.Context, g Grant) (Invited, error) {
+	return call[Invited](ctx, c, SetPassword, g)
+}
+
 // Revoke revokes an identity, or one of its credentials.
 func (c Client) Revoke(ctx context.Context, r Revocation) (Revoked, error) {
 	return call[Revoked](ctx, c, Revoke, r)

@@ -48,6 +48,7 @@ func New(o Options) map[string]Method {
 		CancelInvite: admin(m, m.cancel),
 		MakeToken:    admin(m, m.makeToken),
 		AddDevice:    admin(m, m.addDevice),
+		SetPassword:  {verb.Admin, m.setPassword},
 		Revoke:       admin(m, m.revoke),
 		Reload:       admin(m, m.reload),
 	}
@@ -59,17 +60,25 @@ var errNone = errors.New("this hub has no access control, so everybody who reach
 // admin makes a method of a function that is given what the client has sent.
 func admin[P any](m *methods, f func(by access.Actor, params P) (any, error)) Method {
 	return Method{verb.Admin, func(ctx context.Context, v carrier.Value) (any, error) {
-		if m.Control == nil {
-			return nil, errNone
-		}
-		var params P
-		if !v.IsNull() {
-			if err := v.Decode(&params); err != nil {
-				return nil, fmt.Errorf("the arguments are not understood: %w", err)
-			}
+		params, err := decode[P](m, v)
+		if err != nil {
+			return nil, err
 		}
 		return f(m.Caller(ctx), params)
 	}}
+}
+
+// decode returns what a client has sent to a hub that has access.
+func decode[P any](m *methods, v carrier.Value) (params P, err error) {
+	if m.Control == nil {
+		return params, errNone
+	}
+	if !v.IsNull() {
+		if err := v.Decode(&params); err != nil {
+			return params, fmt.Errorf("the arguments are not understood: %w", err)
+		}
+	}
+	return params, nil
 }
 
 func (m *methods) whoAmI(ctx context.Context, _ carrier.Value) (any, error) {
@@ -222,6 +231,44 @@ func (m *methods) addDevice(by access.Actor, g Grant) (any, error) {
 	return out, m.Control.AddDevice(by, grant, g.UID)
 }
 
+// setPassword gives an identity a password. The connections of one that has had another password end: they may have come by that.
+func (m *methods) setPassword(ctx context.Context, v carrier.Value) (any, error) {
+	g, err := decode[Grant](m, v)
+	if err != nil {
+		return nil, err
+	}
+	grant, out, err := m.grant(g)
+	if err != nil {
+		return nil, err
+	}
+	out.Replaced = m.passwordOf(g.Name) != ""
+	if g.DryRun {
+		if g.Password != "" {
+			err = identities.CheckPassword(g.Name, g.Password)
+		}
+		return out, err
+	}
+	if err := m.Control.SetPassword(ctx, m.Caller(ctx), grant, g.Password); err != nil {
+		return nil, err
+	}
+	if out.Credential = m.passwordOf(g.Name); out.Replaced {
+		m.Expel(g.Name)
+	}
+	return out, nil
+}
+
+// passwordOf returns the id of the password that an identity has; empty: it has none.
+func (m *methods) passwordOf(name string) string {
+	for _, id := range m.Control.Identities() {
+		for _, c := range id.Credentials {
+			if id.Name == name && c.Kind == identities.Password && c.Active() {
+				return c.ID
+			}
+		}
+	}
+	return ""
+}
+
 func (m *methods) revoke(by access.Actor, r Revocation) (any, error) {
 	list := m.Control.Identities()
 	i := slices.IndexFunc(list, func(id identities.Identity) bool { return id.Name == r.Name })
@@ -265,6 +312,11 @@ func (m *methods) reload(by access.Actor, r Reloading) (any, error) {
 	if r.DryRun {
 		changes, warnings, failed := m.Control.DryRun()
 		out.Changes, out.Warnings, err = changes, texts(warnings), failed
+		var rows []access.Row
+		for _, c := range changes {
+			rows = append(rows, access.Row{Section: c.Section, Who: c.Who})
+		}
+		out.Unknown = access.Unknown(rows)
 	} else {
 		out.Changes, err = m.Control.Reload(by)
 		out.Warnings = texts(m.Control.Policy().Warnings())

@@ -321,6 +321,48 @@ func TestTokensDevicesRevocation(t *testing.T) {
 	}
 }
 
+// TestSetPassword: whoever is given a password in place of another one is disconnected, and nobody else is; a dry run sets nothing.
+func TestSetPassword(t *testing.T) {
+	s := newSite(t, false)
+	ctx := t.Context()
+	g := methods.Grant{Name: "carol", Roles: []string{"operator"}, Password: "correct horse"}
+	dry := g
+	dry.DryRun = true
+	if done, err := s.SetPassword(ctx, dry); err != nil || done.Credential != "" || done.Replaced || len(s.control.Identities()) > 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	done, err := s.SetPassword(ctx, g)
+	if err != nil || done.Credential == "" || done.Replaced || len(s.gone) > 0 {
+		t.Errorf("%+v, %v, gone: %q", done, err, s.gone)
+	}
+	login := func(password string) bool {
+		who, err := s.control.Login(ctx, access.Peer{Secure: true}, access.Secret{Name: "carol", Password: password})
+		return err == nil && who == "carol"
+	}
+	if !login("correct horse") {
+		t.Error("the password is not taken")
+	}
+	again, err := s.SetPassword(ctx, methods.Grant{Name: "carol", Password: "battery staple"})
+	if err != nil || !again.Replaced || again.Credential == done.Credential || !slices.Equal(s.gone, []string{"carol"}) || !slices.Equal(again.Roles, []string{"operator"}) {
+		t.Errorf("%+v, %v, gone: %q", again, err, s.gone)
+	}
+	if login("correct horse") || !login("battery staple") {
+		t.Error("the old password is taken, or the new one is not")
+	}
+	for want, g := range map[string]methods.Grant{
+		"fewer than 8 letters": {Name: "carol", Password: "short"},
+		"is the name":          {Name: "dave-the-first", Password: "dave-the-first"},
+		"king":                 {Name: "dave", Roles: []string{"king"}, Password: "correct horse"},
+		"Dave":                 {Name: "Dave", Password: "correct horse"},
+	} {
+		_, err := s.SetPassword(ctx, g)
+		fails(t, err, want)
+	}
+	if text := s.audit(); strings.Contains(text, "horse") || strings.Contains(text, "staple") || strings.Count(text, "set a password of carol") != 2 {
+		t.Errorf("the audit is\n%s", text)
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func TestReload(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	CancelInvite  = "cancel_invitation"
 	MakeToken     = "make_token"
 	AddDevice     = "know_device"
+	SetPassword   = "set_password"
 	Revoke        = "revoke"
 	Reload        = "reload_access"
 	wordForCaller = "me"
@@ -96,7 +97,9 @@ type Grant struct {
 	Address string   `json:"address,omitempty"` // of an invitation: host:port by which the hub is reached; empty: what the hub finds
 	Label   string   `json:"label,omitempty"`   // of a token: where it is used
 	UID     string   `json:"uid,omitempty"`     // of a device
-	DryRun  bool     `json:"dry_run,omitempty"`
+	// Password is said to the hub in a message, over a connection that nobody else hears: it is nowhere else.
+	Password string `json:"password,omitempty"`
+	DryRun   bool   `json:"dry_run,omitempty"`
 }
 
 // An Invited is who was invited, and how. A secret is in it.
@@ -109,6 +112,8 @@ type Invited struct {
 	Seconds    int      `json:"seconds,omitempty"` // for which it is valid
 	Tries      int      `json:"tries,omitempty"`
 	Token      string   `json:"token,omitempty"`
+	Credential string   `json:"credential,omitempty"` // the id of a password, to revoke it
+	Replaced   bool     `json:"replaced,omitempty"`   // the identity had another password, which is not taken any more
 }
 
 // A Revocation says what to revoke.
@@ -135,5 +140,6 @@ type Reloaded struct {
 	File     string          `json:"file"`
 	Changes  []access.Change `json:"changes,omitempty"`
 	Warnings []string        `json:"warnings,omitempty"`
+	Unknown  []string        `json:"unknown,omitempty"` // what a dry run does not tell
 	Faults   []string        `json:"faults,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"sighub/carrier"
 	"sighub/listen"
@@ -76,9 +77,10 @@ func (s *Server) login(ctx context.Context, c *conn, secret listen.Secret) error
 	defer c.together.Begin()
 	ctx, cancel := context.WithTimeout(ctx, c.limits.HelloTimeout)
 	defer cancel()
+	asked := time.Now()
 	identity, err := s.options.Login(ctx, c.nc.Peer(), secret)
 	if err == nil {
-		c.identity = identity
+		c.identity, c.proven = identity, asked
 		return nil
 	}
 	told, why := loginFailed, "other"

@@ -90,10 +90,13 @@ func TestLogin(t *testing.T) {
 				c.addr = "unix://" + filepath.Join(t.TempDir(), "hub")
 			}
 			var asked atomic.Int64
+			var letIn time.Time // before whoever has been let in is told to the hub
 			h := serveHub(t, c.addr, Options{ByAddress: c.byAddress, Login: func(ctx context.Context, p listen.Peer, s listen.Secret) (string, error) {
 				asked.Add(1)
+				letIn = time.Now()
 				return knows(ctx, p, s)
 			}}, nil)
+			before := time.Now()
 			s := h.speaker()
 			s.say(c.say)
 			if c.identity == "" {
@@ -106,6 +109,9 @@ func TestLogin(t *testing.T) {
 			client, err := h.Client(h.ctx)
 			if err != nil || !strings.HasPrefix(client.Identity, c.identity) {
 				t.Fatalf("the client is %+v, %v", client, err)
+			}
+			if client.Proven.Before(before) || client.Proven.After(letIn) {
+				t.Errorf("it was asked who the client is at %v, not between %v and %v", client.Proven, before, letIn)
 			}
 			s.say(`{"id":8,"method":"echo","params":2}`)
 			_ = s.nc.(interface{ CloseWrite() error }).CloseWrite()

@@ -20,11 +20,13 @@ const loginTime = 10 * time.Second
 type known struct {
 	said     [sha256.Size]byte
 	identity string
+	asked    time.Time // when who it is was asked
+	revoked  int64     // how often something had been revoked before
 	is       bool
 }
 
 // login returns the identity of who asks, or what to answer instead. It is found out once for each connection, as for all clients, and
-// again if something else is said.
+// again if something else is said, or if something was revoked.
 func (s *Server) login(r *http.Request, c *guest) (identity string, refused *refusal) {
 	login := s.options.Streams.Login
 	if login == nil {
@@ -32,7 +34,8 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	}
 	header := r.Header.Get("Authorization")
 	said := sha256.Sum256([]byte(header))
-	if c.known.is && c.known.said == said {
+	revoked, asked := s.revoked.Load(), time.Now()
+	if c.known.is && c.known.said == said && c.known.revoked == revoked {
 		return c.known.identity, nil
 	}
 	secret, ok := secretIn(r, header)
@@ -51,7 +54,7 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	defer cancel()
 	identity, err := login(ctx, c.Peer(), secret)
 	if err == nil {
-		c.known = known{said, identity, true}
+		c.known = known{said, identity, asked, revoked, true}
 		return identity, nil
 	}
 	c.known = known{}
@@ -62,6 +65,9 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	s.options.Streams.Logger.Warn("a login is refused", "client", c.Peer().Addr, "cause", why, "told", told, "error", err)
 	return "", &refusal{http.StatusUnauthorized, "denied", told, "say Authorization: Bearer and a token that the hub has given you" + later(wait)}
 }
+
+// Revoked has the server ask again who its connections come from, because something was revoked by which one may have proven it.
+func (s *Server) Revoked() { s.revoked.Add(1) }
 
 func later(wait time.Duration) string {
 	if wait <= 0 {

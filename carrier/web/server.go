@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"sighub/carrier"
 	"sighub/carrier/tcp"
@@ -24,6 +25,7 @@ type Server struct {
 	hosts       hosts
 	handling    sync.WaitGroup
 	refused     carrier.Refusals
+	revoked     atomic.Int64 // how often something was
 }
 
 // On returns a Server for the clients of HTTP of all addresses of a [listen.Server], which somebody else serves and closes.
@@ -155,7 +157,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		if err := c.Admit(); err != nil {
 			panic(http.ErrAbortHandler) // it was closed meanwhile
 		}
-		r = r.WithContext(listen.WithIdentity(r.Context(), identity))
+		r = r.WithContext(listen.WithProven(listen.WithIdentity(r.Context(), identity), c.known.asked))
 	}
 	rc := http.NewResponseController(w)
 	if ExtendWrite(rc, s.options.RequestTime) != nil {

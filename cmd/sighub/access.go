@@ -270,6 +270,9 @@ func (c *reloadCommand) Run(ctx context.Context, s *streams) error {
 		for _, w := range r.Warnings {
 			s.note("warning: %s", w)
 		}
+		for _, line := range r.Unknown {
+			s.note("%s", line)
+		}
 		return printChanges(s, r.Changes)
 	})
 }
@@ -309,5 +312,12 @@ func checkAccess(s *streams, file, folder string) error {
 	for _, w := range append(rules.Warnings(), policy.Warnings()...) {
 		s.note("%s: warning: %s", w.Place(), w.Message)
 	}
-	return printMatrix(s, policy.Matrix())
+	rows := policy.Matrix()
+	for _, line := range access.Unknown(rows) {
+		s.note("%s", line)
+	}
+	if folder == "" {
+		s.note("whom the hub knows by a key, a token, a password or a device is not looked at: --state DIR names the folder of the hub")
+	}
+	return printMatrix(s, rows)
 }

@@ -60,6 +60,7 @@ func newProgram() *commandline.Command {
 			newCommand("pair", "Invite another machine or somebody, or make a token.", new(pairCommand)),
 			newCommand("join", "Accept an invitation: from then on, the commands of this user ask that hub.", new(joinCommand)),
 			newCommand("leave", "Forget the hub that was joined.", new(leaveCommand)),
+			newCommand("password", "Give somebody a password, such as for the page.", new(passwordCommand)),
 			newCommand("revoke", "Take back what sighub pair has given.", new(revokeCommand)),
 			newCommand("reload", "Put the rules of the file into force that says who may do what.", new(reloadCommand)),
 			newCommand("setup", "Set up a hub on this machine: its key, who may do what, where it listens.", new(setupCommand)),

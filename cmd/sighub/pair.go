@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
+	"sighub/access/identities"
 	"sighub/access/methods"
+	"sighub/cmd/sighub/internal/secret"
 	"sighub/internal/address"
 	"sighub/internal/safetext"
 	"sighub/internal/terminal"
@@ -109,6 +112,95 @@ func (c *pairCommand) print(s *streams, done *methods.Invited) error {
 		return nil //nolint:nilerr // the line says the same
 	}
 	return terminal.Drawing(s.out, code)
+}
+
+type passwordCommand struct {
+	hubFlags
+	Name   string   `arg:"" help:"Whose: small letters, digits, and - _ . within."`
+	Role   []string `short:"r" placeholder:"ROLE" help:"What a new name may do: viewer, operator, sender, admin, or a role of the rules. May be repeated. Default: what the rules say of the name, else viewer."`
+	File   string   `placeholder:"FILE" help:"Read the password from the only line of this file; -: from standard input. Default: from the terminal."`
+	DryRun bool     `short:"n" help:"Only check whether it could be set, and say what would be."`
+	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object."`
+}
+
+// Help is what --help says in full.
+func (*passwordCommand) Help() string {
+	return `It asks for the password twice, and does not show what is typed. The password is never on the command line, where every user of the
+machine could read it, and it is said to the hub only on this machine or over TLS. The hub keeps its argon2id, and nothing else of it.
+
+Another password of the name is not taken any more, and who is connected under the name is disconnected. ` + "`sighub revoke NAME --credential ID`" + `
+undoes it; a password that was there before does not come back.
+
+Examples:
+
+    sighub password alice --dry-run
+    sighub password alice --role operator
+    sighub password alice --file - <secret.txt`
+}
+
+// Run sets a password.
+func (c *passwordCommand) Run(ctx context.Context, s *streams) error {
+	if addr, _, err := c.place(); err == nil && addr.Network == "tcp" && !addr.Local() {
+		return usageError{fmt.Errorf("a password is not said over clear text to another machine, where others may hear it: write tls://%s", addr.Addr)}
+	}
+	g := methods.Grant{Name: c.Name, Roles: c.Role, DryRun: c.DryRun}
+	var err error
+	if !c.DryRun || c.File != "" {
+		if g.Password, err = c.read(s); err != nil {
+			return usageError{err}
+		}
+		if err := identities.CheckPassword(c.Name, g.Password); err != nil {
+			return usageError{err}
+		}
+	}
+	return c.owner(ctx, s, "sighub password", func(ctx context.Context, m methods.Client) error {
+		done, err := m.SetPassword(ctx, g)
+		if err != nil {
+			return err
+		}
+		if c.Output == "json" {
+			return terminal.JSON(s.out, []methods.Invited{done})
+		}
+		is, undo := "has", fmt.Sprintf("; undo: `sighub revoke %s --credential %s`", done.Name, done.Credential)
+		if c.DryRun {
+			is, undo = "could have", ""
+		}
+		replaced := ""
+		if done.Replaced {
+			replaced = ", in place of the one before"
+		}
+		as := strings.Join(done.Roles, ", ")
+		if done.Default {
+			as += " (another one: --role)"
+		}
+		return terminal.Line(s.out, "%s %s a password, with the role %s%s%s", done.Name, is, as, replaced, undo)
+	})
+}
+
+// read reads the password.
+func (c *passwordCommand) read(s *streams) (text string, err error) {
+	where := c.File
+	switch t := secret.Open(s.in, s.err); {
+	case where == "-":
+		where = "standard input"
+		text, err = secret.Read(s.in)
+	case where != "":
+		var f *os.File
+		if f, err = os.Open(where); err != nil {
+			return "", err
+		}
+		defer func() { _ = f.Close() }() // nothing was written
+		text, err = secret.Read(f)
+	case t == nil:
+		return "", errors.New("there is no terminal to type the password at: --file FILE reads it from a file, --file - from standard input")
+	default:
+		where = "the terminal"
+		text, err = secret.Ask(t, "the password of "+c.Name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the password cannot be read from %s: %w", where, err)
+	}
+	return text, nil
 }
 
 type identitiesCommand struct {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/carrier/mqtt"
 	"sighub/carrier/tcp"
 	"sighub/carrier/web"
 	"sighub/listen"
@@ -181,7 +182,13 @@ func listenStreams(list []Address, o Options) ([]Listener, error) {
 	if o.HTTP != nil {
 		carriers = append(carriers, web.On(server, web.Options{Streams: streams, Handler: o.HTTP, Hosts: o.Hosts, MaxBody: int64(o.MaxMessage)}))
 	}
-	return carriers, nil
+	return append(carriers, mqtt.On(server, mqtt.Options{
+		Budget: o.Budget, Login: o.Login, Logger: o.Logger,
+		Limits: mqtt.Limits{
+			Window: o.Window, MaxMessage: o.MaxMessage,
+			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,
+		},
+	})), nil
 }
 
 func connectTCP(a Address, o ClientOptions) carrier.Carrier {

@@ -57,8 +57,8 @@ func Open(o Options) (*Guard, error) {
 		if !isDamage {
 			return nil, fmt.Errorf("whom the hub knows cannot be kept in %s: %w: choose another folder with --state", o.Folder, err)
 		}
-		g.log.Error("the identities are damaged, so nobody is let in by key, token or password: put back a copy, or move the file away and pair everybody again",
-			"file", damaged.File, "error", plain.Text(damaged.Err.Error()))
+		g.log.Error("the identities cannot be used, so nobody is let in by key, token or password",
+			"file", damaged.File, "error", plain.Text(damaged.Err.Error()), "remedy", damaged.Remedy())
 	}
 	if !o.Quiet {
 		file := o.Audit

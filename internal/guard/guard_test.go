@@ -235,7 +235,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.has(t, "the identities are damaged, so nobody is let in by key, token or password")
+	l.has(t, "the identities cannot be used, so nobody is let in by key, token or password", "pair everybody again")
 	if identity, err := damaged.Login()(t.Context(), near, listen.Secret{Token: token}); err == nil {
 		t.Errorf("%s is let in", identity)
 	}
@@ -377,7 +377,7 @@ func TestFlush(t *testing.T) {
 func TestPlace(t *testing.T) {
 	for addr, want := range map[string]string{
 		"tcp://192.0.2.7:50000": "192.0.2.7", "tls://[2001:db8::1]:7": "2001:db8::1", "unix:///run/hub.sock": "/run/hub.sock",
-		"serial:///dev/ttyUSB0": "/dev/ttyUSB0", "local": "local", "": "",
+		"serial:///dev/ttyUSB0": "/dev/ttyUSB0", "local": "local", "": "", "wss://192.0.2.7:50001": "192.0.2.7", "ws://192.0.2.7:3": "192.0.2.7",
 	} {
 		if got := Place(addr); got != want {
 			t.Errorf("%s: %s", addr, got)

@@ -93,8 +93,12 @@ func Place(addr string) string {
 	if !ok {
 		return addr
 	}
-	if host, _, err := net.SplitHostPort(rest); err == nil && (scheme == "tcp" || scheme == "tls") {
-		return host
+	switch scheme {
+	case "unix", "ws+unix", "serial": // a path
+	default:
+		if host, _, err := net.SplitHostPort(rest); err == nil {
+			return host
+		}
 	}
 	return rest
 }

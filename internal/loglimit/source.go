@@ -38,11 +38,15 @@ func place(text string) (where string, network bool) {
 	if i := strings.LastIndexByte(text, '('); i >= 0 && strings.HasSuffix(text, ")") {
 		text = text[i+1 : len(text)-1]
 	}
-	if rest, ok := strings.CutPrefix(text, "tcp://"); ok {
+	scheme, rest, _ := strings.Cut(text, "://")
+	switch scheme {
+	case "tcp", "tls", "ws", "wss", "http", "https":
 		if host, _, err := net.SplitHostPort(rest); err == nil {
 			rest = host
 		}
-		return "tcp://" + short(subnet(rest)), true
+		return "tcp://" + short(subnet(rest)), true // it is one, whatever it speaks
+	case "ws+unix":
+		text = "unix://" + rest
 	}
 	return short(text), strings.HasPrefix(text, "unix://")
 }

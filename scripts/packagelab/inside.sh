@@ -62,6 +62,28 @@ check 'it is the next version' eval 'sighub version | grep -q "^sighub 1.1,"'
 check 'the device is connected after the upgrade' within 120 connected
 check 'the key is the same after the upgrade' test "$(pin)" = "$key"
 
+# As a new user would, without a question: set up, and a laptop joins, which is another user here, who does not find the hub's socket.
+laptop() { setpriv --reuid 4711 --regid 4711 --clear-groups env HOME=/tmp/laptop RUNTIME_DIRECTORY=/nowhere "$@"; }
+install --directory --owner 4711 --group 4711 /tmp/laptop
+check 'setup says first what it would do' eval 'sighub setup --dry-run </dev/null | grep -q "^would make:.*access.yaml"'
+check 'nothing is made by that' test ! -e /etc/sighub/access.yaml
+check 'it is set up' eval 'sighub setup </dev/null'
+check 'it starts with rules' systemctl restart sighub.service
+check 'root is its owner' within 60 eval 'sighub can | grep -q "^you are user root.*with the role admin"'
+check 'the key is the same with rules' test "$(pin)" = "$key"
+check 'the device is let in' within 120 connected
+check 'a laptop is invited' eval 'sighub pair laptop --address 127.0.0.1:3000 >/tmp/line'
+check 'it joins' eval 'laptop $(cat /tmp/line)'
+check 'it hears readings, over TLS' laptop timeout 90 sighub listen --count 5 --timeout 60s
+check 'it may do no more' eval '! laptop sighub pair other --address 127.0.0.1:3000'
+check 'somebody gets a password' eval 'echo "four words for alice" | sighub password alice --file -'
+check 'the audit has no secret' eval '! grep -rq "four words" /var/lib/sighub /var/log/journal /run/log/journal'
+check 'the laptop is revoked' sighub revoke laptop
+check 'it is not let in any more' eval '! laptop sighub senders'
+check 'what was set up is taken back' sighub setup --undo
+check 'it starts without rules' systemctl restart sighub.service
+check 'everybody of this machine may come in again' within 60 eval 'sighub can | grep -q "no access control"'
+
 check 'it stops in order' systemctl stop sighub.service
 check 'it has ended well' is Result success
 check 'the package is removed' dpkg --remove sighub

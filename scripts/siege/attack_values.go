@@ -99,7 +99,7 @@ func (t *target) helloCBOR(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hello := append([]byte(cborStart), cborMessage(1, "hello", cborObject("protocol", 1, "window", 64))...)
+	hello := append([]byte(cborStart), cborMessage(1, "hello", cborObject(t.who("protocol", 1, "window", 64)...))...)
 	if err := c.put(hello); err != nil {
 		c.Close()
 		return nil, err

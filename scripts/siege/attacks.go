@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ func attacks() []attack {
 		{name: "nesting", about: "deep, wide and repeated maps and lists", run: nesting},
 		{name: "slots", about: "connections that say nothing, or half a message, or half of TLS", run: slots},
 		{name: "churn", about: "connections with garbage, HTTP and TLS, as fast as possible", run: churn},
+		{name: "logins", about: "logins that fail, with tokens, passwords and invitations, from 10,000 addresses", run: logins},
+		{name: "slowloris", about: "connections of each protocol, byte by byte", run: slowloris},
 		{name: "leavers", about: "calls that list and register, and of no method, from clients that leave at once", run: leavers},
 		{name: "escapes", about: "long names and texts of escape sequences, most of them refused", run: escapes},
 		{name: "crowd", about: "4,096 equal listeners of one client that answer late", run: crowd},
@@ -67,6 +70,8 @@ func attacks() []attack {
 // A target is what is attacked.
 type target struct {
 	addr   string // of the hub, without a scheme
+	far    string // the same for who is on another machine, where TLS is required; empty: nobody is
+	token  string // by which the hub knows the attackers; empty: they are strangers
 	serial string // the path at which the hub expects a serial device
 	source byte   // the last byte of the address that attackers have
 
@@ -77,10 +82,10 @@ type target struct {
 type deed struct{ Connections, Messages, Bytes int64 }
 
 // attackAs is the role of an attacker: it attacks until its parent closes its standard input or sends a signal.
-func attackAs(ctx context.Context, name, addr, serial string, out io.Writer) error {
+func attackAs(ctx context.Context, name, addr, far, serial string, out io.Writer) error {
 	for _, a := range attacks() {
 		if a.name == name && a.run != nil {
-			t := &target{addr: addr, serial: serial, source: 66}
+			t := &target{addr: addr, far: far, serial: serial, source: 66, token: os.Getenv(tokenVariable)}
 			a.run(ctx, t)
 			return json.NewEncoder(out).Encode(deed{t.connections.Load(), t.messages.Load(), t.bytes.Load()})
 		}

@@ -80,11 +80,11 @@ func begin(ctx context.Context, o *options, name string) (*side, error) {
 		return nil, err
 	}
 	s := &side{hubProcess: h}
-	if s.pair, err = startRole(ctx, 0, rolePair, h.addr); err == nil {
+	if s.pair, err = startRole(ctx, 0, h.passes.well, rolePair, h.addr); err == nil {
 		_, err = s.pair.line(30 * time.Second)
 	}
 	if err == nil {
-		s.prey, err = startRole(ctx, 0, rolePrey, h.addr)
+		s.prey, err = startRole(ctx, 0, h.passes.well, rolePrey, h.addr)
 	}
 	if err == nil {
 		_, err = s.prey.line(30 * time.Second)
@@ -145,7 +145,7 @@ func one(ctx context.Context, o *options, a attack, peace *side) (v verdict, err
 		return v, err
 	}
 	start := time.Now()
-	attackers, err := startRole(ctx, attackersNice, roleAttack, a.name, h.addr, h.serial)
+	attackers, err := startAttackers(ctx, o, h, a)
 	if err != nil {
 		return v, err
 	}
@@ -186,16 +186,36 @@ type role struct {
 	lines   chan string
 }
 
-func startRole(ctx context.Context, nice int, args ...string) (*role, error) {
+// startAttackers starts those who attack a hub. Only attacks that come from many addresses come from elsewhere: the others need what
+// only the hub's own machine reaches, or count on it.
+func startAttackers(ctx context.Context, o *options, h *side, a attack) (*role, error) {
+	args := []string{roleAttack, a.name, h.addr, h.far, h.serial}
+	if h.far == "" || a.name != "logins" && a.name != "slowloris" {
+		args[3] = ""
+		return startRole(ctx, attackersNice, h.passes.few, args...)
+	}
+	return startRoleIn(ctx, o.from, attackersNice, h.passes.few, args...)
+}
+
+func startRole(ctx context.Context, nice int, token string, args ...string) (*role, error) {
+	return startRoleIn(ctx, "", nice, token, args...)
+}
+
+// startRoleIn starts a role in a network namespace, unless that is empty.
+func startRoleIn(ctx context.Context, namespace string, nice int, token string, args ...string) (*role, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	name, args := self, append([]string(nil), args...)
+	line := append([]string{self}, args...)
 	if nice > 0 {
-		name, args = "nice", append([]string{"-n", strconv.Itoa(nice), self}, args...)
+		line = append([]string{"nice", "-n", strconv.Itoa(nice)}, line...)
 	}
-	r := &role{command: exec.CommandContext(ctx, name, args...), lines: make(chan string, 4)}
+	if namespace != "" {
+		line = append([]string{"ip", "netns", "exec", namespace}, line...)
+	}
+	r := &role{command: exec.CommandContext(ctx, line[0], line[1:]...), lines: make(chan string, 4)}
+	r.command.Env = append(os.Environ(), tokenVariable+"="+token)
 	r.command.Stderr = os.Stderr
 	out, err := r.command.StdoutPipe()
 	if err == nil {

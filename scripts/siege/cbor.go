@@ -54,3 +54,11 @@ func cborMessage(id int, method string, params []byte) []byte {
 	m := cborObject("id", id, "method", method, "params", params)
 	return append(cborHead(cborBytes, len(m)), m...)
 }
+
+// who adds to the params of hello by which token the hub knows the attackers, if it does.
+func (t *target) who(params ...any) []any {
+	if t.token != "" {
+		params = append(params, "token", t.token)
+	}
+	return params
+}

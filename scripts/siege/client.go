@@ -107,6 +107,9 @@ func (t *target) hello(ctx context.Context, more object) (*client, error) {
 		return nil, err
 	}
 	params := object{"protocol": 1, "name": "siege", "window": 1024, "max_message": 1 << 20}
+	if t.token != "" {
+		params["token"] = t.token
+	}
 	maps.Copy(params, more)
 	r, err := c.call("hello", params)
 	if err == nil && *r.Status != 0 {

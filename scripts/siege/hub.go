@@ -23,11 +23,15 @@ import (
 type hubProcess struct {
 	command *exec.Cmd
 	addr    string // without a scheme
+	far     string // the same for other machines; empty: there are none
+	passes  passes
 	serial  string // the path at which it expects a serial device
 	dir     string
 	exited  chan struct{}
 
+	hasFar     bool
 	mu         sync.Mutex
+	found      bool // where it listens
 	lines      int
 	goroutines int // in the stack dump at its end
 	messages   counts
@@ -49,7 +53,7 @@ func startHub(ctx context.Context, o *options, name string) (*hubProcess, error)
 	if err != nil {
 		return nil, err
 	}
-	h := &hubProcess{dir: dir, serial: filepath.Join(dir, "device"), exited: make(chan struct{}), heard: make(chan struct{})}
+	h := &hubProcess{dir: dir, hasFar: o.hasFar(), serial: filepath.Join(dir, "device"), exited: make(chan struct{}), heard: make(chan struct{})}
 	limits := []byte("{}\n")
 	if o.config != "" {
 		if limits, err = os.ReadFile(o.config); err != nil {
@@ -60,9 +64,19 @@ func startHub(ctx context.Context, o *options, name string) (*hubProcess, error)
 	if err := os.WriteFile(file, limits, 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	guarded, passes, err := o.guard(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	h.passes = passes
+	if o.hasFar() {
+		guarded = append(guarded, "--listen", "tls://"+o.far+":0")
+	}
 	// Without a journal, because an acknowledgement that waits for the disk says nothing about neighbours.
-	h.command = exec.CommandContext(ctx, o.hub, "run", "--config", file, "--listen", "tcp://127.0.0.1:0", "--serial", h.serial,
-		"--state", filepath.Join(dir, "state"), "--journal", "off")
+	args := []string{
+		"run", "--config", file, "--listen", "tcp://127.0.0.1:0", "--serial", h.serial, "--state", filepath.Join(dir, "state"), "--journal", "off",
+	}
+	h.command = exec.CommandContext(ctx, o.hub, append(args, guarded...)...)
 	h.command.Env = append(os.Environ(), "GOTRACEBACK=all")
 	log, err := h.command.StderrPipe()
 	if err == nil {
@@ -112,9 +126,17 @@ func (h *hubProcess) read(log io.Reader, o *options, name string) {
 func (h *hubProcess) count(line []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m := listening.FindSubmatch(line); m != nil && h.addr == "" {
-		h.addr = string(m[1])
-		close(h.heard)
+	if m := listening.FindSubmatch(line); m != nil && h.far == "" {
+		switch at := string(m[1]); {
+		case strings.HasPrefix(at, "127."):
+			h.addr = at
+		default:
+			h.far = at
+		}
+		if h.addr != "" && (h.far != "") == h.hasFar && !h.found {
+			h.found = true
+			close(h.heard)
+		}
 	}
 	if stack.Match(line) {
 		h.goroutines++

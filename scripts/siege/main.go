@@ -28,6 +28,9 @@ type options struct {
 	held    time.Duration
 	lines   int // of log, in a minute
 	tries   int // as many as there are if a hub is only late
+	form    string
+	far     string // an address of this machine that the attackers reach from where they are; empty: they are on this machine
+	from    string // the network namespace that they are in
 	list    bool
 	verbose bool
 }
@@ -44,6 +47,9 @@ func main() {
 	flags.DurationVar(&o.held, "held", 5500*time.Millisecond, "how long all listeners of one client may hold up a sender, in total")
 	flags.IntVar(&o.lines, "lines", 100, "lines of log in a minute")
 	flags.IntVar(&o.tries, "tries", 1, "how often to try again if the pair is late and nothing else is wrong: the machine may be busy")
+	flags.StringVar(&o.form, "form", formOpen, "open: everybody may do everything; strangers: the attackers are not let in; members: they are, and may do little")
+	flags.StringVar(&o.far, "far", "", "an address of this machine that the attackers reach, over TLS, from the namespace of -from")
+	flags.StringVar(&o.from, "from", "", "the network namespace of the attackers, as ip-netns names it")
 	flags.BoolVar(&o.list, "list", false, "list the attacks")
 	flags.BoolVar(&o.verbose, "v", false, "print the hubs' logs")
 	flags.Usage = func() {
@@ -70,12 +76,14 @@ func run(ctx context.Context, o *options, args []string, out io.Writer) (ok bool
 	switch {
 	case o.list:
 		return true, list(out)
+	case !slices.Contains(forms(), o.form):
+		return false, fmt.Errorf("-form %s: write %s", o.form, strings.Join(forms(), ", "))
 	case len(args) == 2 && args[0] == rolePair:
 		return true, behave(ctx, args[1], os.Stdin, out, (*watch).pair)
 	case len(args) == 2 && args[0] == rolePrey:
 		return true, behave(ctx, args[1], os.Stdin, out, (*watch).bait)
-	case len(args) == 4 && args[0] == roleAttack:
-		return true, attackAs(ctx, args[1], args[2], args[3], out)
+	case len(args) == 5 && args[0] == roleAttack:
+		return true, attackAs(ctx, args[1], args[2], args[3], args[4], out)
 	}
 	chosen := attacks()
 	if len(args) > 0 {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -90,7 +91,7 @@ type clients struct {
 // connect connects one more.
 func (c *clients) connect(w *watch) (*hub.ClientRouter, error) {
 	r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: time.Minute, Disconnected: func(error) { w.cut(c.ctx) }})
-	to := tcp.NewClient("tcp://"+c.addr, tcp.ClientOptions{Name: "well", Codec: carrier.CBOR})
+	to := tcp.NewClient("tcp://"+c.addr, tcp.ClientOptions{Name: "well", Codec: carrier.CBOR, Token: os.Getenv(tokenVariable)})
 	c.Go(func() { _ = r.Serve(c.ctx, to) }) // it never fails for good
 	return r, r.WaitConnected(c.ctx)
 }
@@ -280,7 +281,7 @@ func (w *watch) hold(ctx context.Context, prey *hub.Signal) {
 
 // knock tries again and again whether a new client is served.
 func (w *watch) knock(ctx context.Context, addr string) {
-	t := &target{addr: addr, source: 1}
+	t := &target{addr: addr, source: 1, token: os.Getenv(tokenVariable)}
 	for ctx.Err() == nil {
 		wait(ctx, doorPeriod/10)
 		w.mu.Lock()

@@ -79,13 +79,13 @@ func check(path string, info fs.FileInfo, also []int) error {
 		what = "the link"
 	}
 	if self := uint32(os.Geteuid()); owner != 0 && owner != self && !slices.Contains(also, int(owner)) {
-		return refuse("%s: %s belongs to uid %d, who could change who may do what: chown it to root, or to the user of the hub (uid %d)", path, what, owner, self)
+		return untrusted("%s: %s belongs to uid %d, who could change who may do what: chown it to root, or to the user of the hub (uid %d)", path, what, owner, self)
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		return nil // its mode has no meaning
 	}
 	if info.Mode().Perm()&0o022 != 0 && (!info.IsDir() || info.Mode()&fs.ModeSticky == 0) {
-		return refuse("%s: others may write to %s (mode %04o), and so change who may do what: chmod go-w it", path, what, info.Mode().Perm())
+		return untrusted("%s: others may write to %s (mode %04o), and so change who may do what: chmod go-w it", path, what, info.Mode().Perm())
 	}
 	return nil
 }

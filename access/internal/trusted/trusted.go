@@ -14,8 +14,8 @@ import (
 	"os"
 )
 
-// Read reads a file of at most most bytes. It also takes what belongs to the users also. The error names the path and says what to do. It wraps fs.ErrNotExist if there is no such
-// file.
+// Read reads a file of at most most bytes. It also takes what belongs to the users also. The error names the path and says what to do. It
+// wraps fs.ErrNotExist if there is no such file, and fs.ErrPermission if the file may not be read, or others could have written it.
 func Read(path string, most int64, also ...int) ([]byte, fs.FileInfo, error) {
 	place, info, err := follow(path, also)
 	if err != nil {
@@ -47,11 +47,20 @@ func Read(path string, most int64, also ...int) ([]byte, fs.FileInfo, error) {
 }
 
 // A refusal says why a file is not trusted.
-type refusal struct{ text string }
+type refusal struct {
+	text string
+	kind error // nil: it is no file of the kind that is wanted
+}
 
 func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.kind }
 
-func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error { return &refusal{text: fmt.Sprintf(format, args...)} }
+
+// untrusted is refuse for a file that may be right, and belongs to the wrong user, or may be written by others.
+func untrusted(format string, args ...any) error {
+	return &refusal{fmt.Sprintf(format, args...), fs.ErrPermission}
+}
 
 func explain(path string, err error) error {
 	if r, ok := errors.AsType[*refusal](err); ok {

@@ -1,6 +1,7 @@
 package past
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -27,8 +28,10 @@ func ReadStep(v carrier.Value) (time.Duration, error) {
 
 // Sums returns sums of a span of time: of so many steps, or of more if those have no numbers. There may be more from next on, unless
 // that is zero: the next page looks there, so that nothing is added up twice. A zero from is the beginning of everything; then next is
-// where the step after the last sum begins.
-func Sums(j *journal.Journal, t journal.Topic, from, to time.Time, step time.Duration, steps int) (list []journal.Bucket, next time.Time, err error) {
+// where the step after the last sum begins. When ctx is done, it ends with its cause.
+func Sums(ctx context.Context, j *journal.Journal, t journal.Topic, from, to time.Time, step time.Duration, steps int) (
+	list []journal.Bucket, next time.Time, err error,
+) {
 	for most := steps; ; most *= 2 {
 		end := to
 		next = time.Time{}
@@ -37,7 +40,7 @@ func Sums(j *journal.Journal, t journal.Topic, from, to time.Time, step time.Dur
 				end, next = at, at
 			}
 		}
-		list, err = j.RollupFirst(steps+1, t.Sender, t.Event, from, end, step)
+		list, err = j.RollupFirst(ctx, steps+1, t.Sender, t.Event, from, end, step)
 		switch {
 		case err != nil:
 			return nil, next, err

@@ -71,7 +71,7 @@ func checkSums(t *testing.T, begin time.Time, each time.Duration) {
 				t.Run(fmt.Sprint(step, ", ", steps, " from ", name), func(t *testing.T) {
 					var got []journal.Bucket
 					for pages := 0; ; pages++ {
-						list, next, err := past.Sums(j, topic, from, to, step, steps)
+						list, next, err := past.Sums(t.Context(), j, topic, from, to, step, steps)
 						if err != nil || len(list) > steps || pages > 2000 {
 							t.Fatalf("page %d has %d sums: %v", pages, len(list), err)
 						}

@@ -9,21 +9,14 @@ import (
 	"sighub/hub/verb"
 )
 
-// A Policy decides. It never changes: see hub.AccessPolicy.
-type Policy interface {
-	May(identity string, v verb.Verb, sender, name string) (ok bool, rule string)
-	Class(identity string) uint16
-	Hears(sender, event string) (classes []uint64)
-}
-
 // An InForce is a policy from when it is put into force until another one is. A nil InForce allows everything.
 type InForce struct {
-	policy Policy
+	policy verb.Policy
 	known  func(identity string) bool
 }
 
 // PutInForce returns a policy as it is put into force; nil if p is nil.
-func PutInForce(p Policy) *InForce {
+func PutInForce(p verb.Policy) *InForce {
 	if p == nil {
 		return nil
 	}

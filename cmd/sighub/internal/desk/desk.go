@@ -26,7 +26,7 @@ type Desk struct {
 func (d *Desk) Apply(o *hub.ServerOptions) {
 	for name, m := range methods.New(methods.Options{
 		Control: d.Guard.Control(), Caller: caller, HubKey: d.hubKey, Address: d.address,
-		Expel: func(identity string) { d.Router.Expel(identity) },
+		Expel: d.expel,
 	}) {
 		o.Methods[name], o.Needs[name] = m.Call, m.Needs
 	}
@@ -39,6 +39,16 @@ func caller(ctx context.Context) access.Actor {
 		return access.Actor{Who: identity, From: access.Describe(identity)} // the uid, as for logins
 	}
 	return access.Actor{Who: identity, From: guard.Place(info.Addr)}
+}
+
+// expel ends the connections of an identity of which something was revoked.
+func (d *Desk) expel(identity string) {
+	for _, c := range d.Carriers { // first, so that who asks over HTTP and is let in from here on has something else
+		if r, ok := c.(interface{ Revoked() }); ok {
+			r.Revoked()
+		}
+	}
+	d.Router.Expel(identity)
 }
 
 func (d *Desk) hubKey() (hash [32]byte) {

@@ -1,0 +1,140 @@
+package mqtt
+
+import (
+	"fmt"
+
+	"sighub/carrier"
+	"sighub/carrier/mqtt/internal/packet"
+)
+
+// acks are the messages of a client that are not acknowledged, in their order: acknowledgements must have it, too. The session's lock
+// guards them.
+type acks struct {
+	list []ack
+	head int
+	qos1 int // how many of them are to be acknowledged
+}
+
+// An ack is one that is due.
+type ack struct {
+	id     uint16 // 0: the message had QoS 0, or its connection has ended
+	signal bool   // the hub has to answer first
+	own    *ownSender
+	reason packet.Reason
+	text   string
+}
+
+func (a *acks) len() int { return len(a.list) - a.head }
+
+// push adds one.
+func (a *acks) push(w *writer, one ack) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a.head > 1024 && a.head > len(a.list)/2 {
+		a.list = a.list[:copy(a.list, a.list[a.head:])]
+		a.head = 0
+	}
+	a.list = append(a.list, one)
+	if one.id != 0 {
+		a.qos1++
+	}
+}
+
+func (a *acks) pop() ack {
+	one := a.list[a.head]
+	a.list[a.head] = ack{}
+	if a.head++; a.head == len(a.list) {
+		a.list, a.head = a.list[:0], 0
+	}
+	if one.id != 0 {
+		a.qos1--
+	}
+	return one
+}
+
+// forget forgets that anything is to be acknowledged: the connection has ended.
+func (a *acks) forget() {
+	for i := a.head; i < len(a.list); i++ {
+		a.list[i].id = 0
+	}
+	a.qos1 = 0
+}
+
+// unacknowledged returns how many messages of the client are to be acknowledged.
+func (c *session) unacknowledged() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acks.qos1
+}
+
+// settleAcks acknowledges what need not wait any more.
+func (c *session) settleAcks() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settleReady()
+}
+
+// settleReady is settleAcks for whoever has the lock.
+func (c *session) settleReady() {
+	for c.acks.len() > 0 && !c.acks.list[c.acks.head].signal {
+		c.acknowledge(c.acks.pop())
+	}
+}
+
+// acknowledge writes a PUBACK. The lock is held.
+func (c *session) acknowledge(one ack) {
+	if one.id == 0 {
+		return
+	}
+	c.reply(func(b []byte) []byte { return packet.AppendAck(b, c.version, one.id, one.reason, one.text) })
+}
+
+// Done implements [carrier.Answers].
+func (c *session) Done(n int) {
+	c.mu.Lock()
+	for n > 0 && c.acks.len() > 0 {
+		one := c.acks.pop()
+		if one.signal {
+			n--
+		}
+		c.acknowledge(one)
+	}
+	c.settled()
+}
+
+// settled ends a change of acks, and gives up the lock.
+func (c *session) settled() {
+	c.settleReady()
+	c.notify()
+	now := !c.holding
+	c.mu.Unlock()
+	if now {
+		c.flush()
+	}
+}
+
+// Fail implements [carrier.Answers]. The hub has counted the refusal.
+func (c *session) Fail(r carrier.Reply) {
+	c.mu.Lock()
+	c.settleReady()
+	var old *link
+	if c.acks.len() > 0 {
+		one := c.acks.pop()
+		if one.own != nil && one.own.refused != nil { // that says more than that there is no such sender
+			r = *one.own.refused
+		}
+		one.reason = reasonOf(r)
+		l := c.link
+		if l != nil && l.problems {
+			one.text = r.Err().Error()
+		}
+		if one.id != 0 && l != nil && c.version != packet.V5 {
+			old, one.id = l, 0 // nothing but the end of its connection tells it
+		}
+		c.acknowledge(one)
+	}
+	c.settled()
+	if old != nil {
+		old.fail(fmt.Errorf("%w: a message is refused: %w", carrier.ErrClosed, r.Err()))
+	}
+}

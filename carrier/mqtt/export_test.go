@@ -1,0 +1,13 @@
+package mqtt
+
+// Away returns how many sessions are kept in memory whose clients are away.
+func (s *Server) Away() (n int) {
+	for _, c := range s.all() {
+		c.mu.Lock()
+		if c.link == nil && c.queue != nil && !c.queue.since.IsZero() {
+			n++
+		}
+		c.mu.Unlock()
+	}
+	return n
+}

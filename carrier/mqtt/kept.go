@@ -1,0 +1,365 @@
+package mqtt
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/lockrank"
+	"sighub/internal/safetext"
+)
+
+// keptSessions are the sessions that the hub's journal keeps: their subscriptions in a mark, and how far their clients have come in
+// cursors, one for each listener.
+type keptSessions struct {
+	keeper carrier.Keeper // nil: there is no journal
+	wake   chan struct{}  // something is to be saved or forgotten
+
+	mu      lockrank.Mutex[lockrank.Leaf]
+	list    map[sessionKey]*keptSession
+	dirty   bool
+	cursors []string // to be removed
+}
+
+// A keptSession is what is kept of a session.
+type keptSession struct {
+	Identity string    `json:"identity,omitempty"`
+	Client   string    `json:"client"`
+	Expiry   int64     `json:"expiry"`         // seconds
+	Left     int64     `json:"left,omitempty"` // when the client went, in seconds since 1970; 0: it is there
+	Subs     []keptSub `json:"subs,omitempty"`
+}
+
+// A keptSub is what is kept of a subscription.
+type keptSub struct {
+	Filter   string   `json:"filter"`
+	QoS      byte     `json:"qos,omitempty"`
+	NoLocal  bool     `json:"no_local,omitempty"`
+	Retain   bool     `json:"retain,omitempty"`
+	ID       uint32   `json:"id,omitempty"`
+	Policy   string   `json:"policy,omitempty"`
+	Deadline uint64   `json:"deadline,omitempty"`
+	Cursors  []string `json:"cursors,omitempty"`
+}
+
+// sessionsKey is the key of the mark.
+const sessionsKey = "mqtt/sessions"
+
+func (k *keptSession) key() sessionKey { return sessionKey{k.Identity, k.Client} }
+
+// over reports whether the time of a session is over whose client is away.
+func (k *keptSession) over(now time.Time) bool { return k.Left > 0 && now.Unix()-k.Left > k.Expiry }
+
+// load reads the sessions that are kept. Which clients were there when the hub ended is not known: they have gone now.
+func (k *keptSessions) load(s *Server) {
+	k.keeper, k.wake = s.keeper, make(chan struct{}, 1)
+	k.list = make(map[sessionKey]*keptSession)
+	if k.keeper == nil {
+		return
+	}
+	var list []*keptSession
+	if state := k.keeper.State(sessionsKey); len(state) > 0 {
+		if err := json.Unmarshal(state, &list); err != nil {
+			s.options.Logger.Error("the sessions of MQTT that were kept cannot be read: they are lost", "error", err)
+			return
+		}
+	}
+	now := time.Now().Unix()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, one := range list {
+		if one.Left == 0 {
+			one.Left = now
+		}
+		k.list[one.key()] = one
+	}
+}
+
+// begin decides what is kept of a session that begins, and reports whether there was one before.
+func (k *keptSessions) begin(c *session, l *link, clean bool) (present bool) {
+	if k.keeper == nil {
+		l.server.beginQueue(c, l)
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	one := k.list[c.key]
+	if one != nil && (clean || one.over(time.Now())) {
+		k.drop(one)
+		one = nil
+	}
+	present = one != nil
+	if one == nil {
+		if l.expiry <= 0 {
+			return false
+		}
+		if len(k.list) >= l.server.options.Limits.Sessions && !k.dropOldest() {
+			l.expiry = 0 // there is no room
+			return false
+		}
+		one = &keptSession{Identity: c.key.identity, Client: c.key.client}
+		k.list[c.key] = one
+	}
+	one.Left, one.Expiry = 0, int64(l.expiry/time.Second)
+	c.kept = one
+	k.save()
+	return present
+}
+
+// dropOldest makes room by dropping the session whose client has been away longest, and reports whether there was one. The lock is held.
+func (k *keptSessions) dropOldest() bool {
+	var oldest *keptSession
+	for _, one := range k.list {
+		if one.Left > 0 && (oldest == nil || one.Left < oldest.Left) {
+			oldest = one
+		}
+	}
+	if oldest != nil {
+		k.drop(oldest)
+	}
+	return oldest != nil
+}
+
+// drop forgets a session. The lock is held.
+func (k *keptSessions) drop(one *keptSession) {
+	if k.list[one.key()] == one {
+		delete(k.list, one.key())
+	}
+	for _, s := range one.Subs {
+		k.cursors = append(k.cursors, s.Cursors...)
+	}
+	k.save()
+}
+
+// save has everything saved soon. The lock is held.
+func (k *keptSessions) save() {
+	k.dirty = true
+	k.rouse()
+}
+
+// rouse has the goroutine look that sweeps.
+func (k *keptSessions) rouse() {
+	select {
+	case k.wake <- struct{}{}:
+	default: // it will
+	}
+}
+
+// forget has cursors removed soon.
+func (k *keptSessions) forget(cursors []string) {
+	if len(cursors) == 0 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cursors = append(k.cursors, cursors...)
+	k.save()
+}
+
+// changed notes the subscriptions of a session.
+func (k *keptSessions) changed(c *session) {
+	if c.kept == nil {
+		return
+	}
+	var subs []keptSub
+	c.mu.Lock()
+	for _, s := range c.subs {
+		subs = append(subs, keptSub{
+			Filter: s.filter.String(), QoS: s.qos, NoLocal: s.noLocal, Retain: s.retainAsPublished, ID: s.id,
+			Policy: s.policy, Deadline: s.deadline, Cursors: s.cursors,
+		})
+	}
+	c.mu.Unlock()
+	slices.SortFunc(subs, func(a, b keptSub) int { return cmp.Compare(a.Filter, b.Filter) })
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.list[c.key] == c.kept {
+		c.kept.Subs = subs
+		k.save()
+	}
+}
+
+// left notes that the client of a session has gone. keep is how long the session is kept; 0: it is not.
+func (k *keptSessions) left(c *session, keep time.Duration) {
+	if c.kept == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.list[c.key] != c.kept {
+		return
+	}
+	if keep <= 0 {
+		k.drop(c.kept)
+		return
+	}
+	c.kept.Left, c.kept.Expiry = time.Now().Unix(), int64(keep/time.Second)
+	k.save()
+}
+
+// newCursors returns the names of the cursors of a subscription, which no other one has had.
+func (c *session) newCursors(s *subscription) (list []string) {
+	for range s.targets() {
+		nonce := strings.ToLower(rand.Text()[:12])
+		name := "mqtt " + c.key.client + " " + s.filter.String() + " " + nonce
+		if len(name) > 255 || safetext.CheckName(name) != nil {
+			name = "mqtt " + nonce
+		}
+		list = append(list, name)
+	}
+	return list
+}
+
+// resume begins the subscriptions of a session that was kept in the journal. They go on where the client has acknowledged.
+func (c *session) resume(*link) {
+	if c.kept == nil {
+		return
+	}
+	k := &c.server.kept
+	k.mu.Lock()
+	subs := slices.Clone(c.kept.Subs)
+	k.mu.Unlock()
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	for _, s := range subs {
+		f, err := topic.ParseFilter(s.Filter)
+		if err != nil {
+			continue
+		}
+		sub := &subscription{
+			filter: f, qos: s.QoS, noLocal: s.NoLocal, retainAsPublished: s.Retain, id: s.ID, policy: s.Policy, deadline: s.Deadline,
+			cursors: s.Cursors,
+		}
+		if err := c.account.Take(sub.cost()); err != nil {
+			c.refuse("resume", err)
+			return
+		}
+		c.mu.Lock()
+		c.subs[f.String()] = sub // a SUBSCRIBE of the same may follow at once
+		c.changes++
+		c.mu.Unlock()
+		refused := func(r carrier.Reply) {
+			if r.Status == carrier.StatusDone {
+				return
+			}
+			c.mu.Lock()
+			if c.subs[f.String()] == sub {
+				delete(c.subs, f.String())
+				c.account.Give(sub.cost())
+			}
+			c.mu.Unlock()
+			c.refuse("resume", r.Err())
+		}
+		switch f.Kind {
+		case topic.Request:
+			var method *string
+			if m := f.Name.Name; m != "" {
+				method = &m
+			}
+			c.addSender(f.Sender, nil, []*string{method}, refused)
+		case topic.Answer, topic.Nothing:
+			refused(carrier.Reply{})
+		default:
+			c.listen(sub, false, refused)
+		}
+	}
+}
+
+const sweepEvery = time.Minute
+
+// sweep saves what has changed, and ends sessions whose time is over, until ctx is done.
+func (s *Server) sweep(ctx context.Context) {
+	k := &s.kept
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.wake:
+			s.sweepQueues(time.Now())
+		case now := <-tick.C:
+			s.sweepQueues(now)
+			k.mu.Lock()
+			for _, one := range k.list {
+				if one.over(now) {
+					k.drop(one)
+				}
+			}
+			k.mu.Unlock()
+		}
+		if k.keeper != nil {
+			k.write()
+			s.removeCursors(ctx)
+		}
+	}
+}
+
+// write gives what has changed to the journal.
+func (k *keptSessions) write() {
+	k.mu.Lock()
+	if !k.dirty {
+		k.mu.Unlock()
+		return
+	}
+	k.dirty = false
+	list := make([]*keptSession, 0, len(k.list))
+	for _, one := range k.list {
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b *keptSession) int {
+		return cmp.Or(cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Client, b.Client))
+	})
+	state, err := json.Marshal(list)
+	k.mu.Unlock()
+	if err == nil { // nothing in it cannot be marshaled
+		k.keeper.Keep(0, carrier.Mark{Key: sessionsKey, State: state}, func() {})
+	}
+}
+
+// removeCursors removes cursors that no session has any more. The hub is asked as by any client, which is not there for long.
+func (s *Server) removeCursors(ctx context.Context) {
+	k := &s.kept
+	k.mu.Lock()
+	cursors := k.cursors
+	k.cursors = nil
+	k.mu.Unlock()
+	if len(cursors) == 0 {
+		return
+	}
+	id := s.clients.Add(nil)
+	defer s.clients.Remove(id)
+	lockrank.MustBeFree("a handler is called")
+	s.handler.ClientConnected(carrier.Client{
+		ID: id, Name: "sessions of MQTT", Identity: carrier.OwnIdentity, Addr: "mqtt:", Codec: carrier.JSON, Hello: true, Window: 1,
+	})
+	var again []string
+	for _, cursor := range cursors {
+		answered := make(chan carrier.Reply, 1)
+		s.handler.HandleMessage(id, &carrier.Message{
+			Method: "remove_cursor", Params: carrier.ValueOf(carrier.Object{{Key: "cursor", Value: cursor}}),
+		}, func(r carrier.Reply) { answered <- r })
+		select {
+		case r := <-answered:
+			if r.Status != carrier.StatusDone && strings.Contains(r.Exception, "in use") {
+				again = append(again, cursor) // its client is just going
+			}
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	s.handler.ClientDisconnected(id, carrier.ErrClosed)
+	if len(again) > 0 {
+		k.mu.Lock()
+		k.cursors = append(k.cursors, again...)
+		k.mu.Unlock()
+	}
+}

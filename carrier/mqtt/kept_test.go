@@ -1,0 +1,196 @@
+package mqtt_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"sighub/carrier/mqtt"
+	"sighub/carrier/mqtt/internal/packet"
+)
+
+// expiry is a session that is kept for an hour, in MQTT 5.
+func kept(id string, v byte) hello {
+	h := hello{id: id, dirty: true}
+	if v == 5 {
+		h.props = packet.AppendUint32(nil, packet.PropSessionExpiry, 3600)
+	}
+	return h
+}
+
+// numbers reads events until n have come, each of which must follow the one before, from first on.
+func (p *peer) numbers(first, n int) {
+	p.t.Helper()
+	for i := first; i < first+n; i++ {
+		if g := p.event(); g.payload != fmt.Sprint(i) {
+			p.t.Fatalf("heard %v, want %d", g, i)
+		}
+	}
+}
+
+// TestKeptInJournal: a session goes on where its client has acknowledged, also with another hub, and misses nothing.
+func TestKeptInJournal(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		dir := t.TempDir()
+		w := newWorld(t, worldOptions{folder: dir})
+		sub, ack := w.connect(v, kept("sub", v))
+		if ack[0] != 0 {
+			t.Error("a new session is said to be there")
+		}
+		if got := sub.subscribe(1, "pump/n", "other/+", "pump/_state"); got[0] != 1 || got[1] != 1 || got[2] != 1 {
+			t.Fatalf("SUBACK: % x", got)
+		}
+		pub, _ := w.connect(v, hello{id: "pub"})
+		publish := func(from, to int) {
+			for i := from; i < to; i++ {
+				if r := pub.publish("pump/n", fmt.Sprint(i)); r != 0 {
+					t.Fatal(r)
+				}
+			}
+		}
+		publish(0, 10)
+		sub.numbers(0, 10)
+		sub.ping2()
+		_ = sub.Close()
+		publish(10, 2000)
+		w.until("the position is saved", func() bool { return true })
+		sub, ack = w.connect(v, kept("sub", v))
+		if ack[0] != 1 {
+			t.Error("the session is not said to be there")
+		}
+		sub.numbers(10, 1990)
+		sub.ping2()
+		_ = sub.Close()
+		publish(2000, 2010)
+		w.end()
+
+		w = newWorld(t, worldOptions{folder: dir})
+		pub, _ = w.connect(v, hello{id: "pub"})
+		publish(2010, 2020)
+		sub, ack = w.connect(v, kept("sub", v))
+		if ack[0] != 1 {
+			t.Error("the session has not outlived the hub")
+		}
+		sub.numbers(2000, 20)
+		sub.send(sub.unsubscribePacket(3, "pump/n"))
+		for {
+			typ, _, _, err := sub.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if typ == packet.Unsuback {
+				break
+			}
+		}
+		_ = sub.Close()
+		sub, ack = w.connect(v, hello{id: "sub"}) // a clean start
+		if ack[0] != 0 {
+			t.Error("the session is there after a clean start")
+		}
+		w.until("no cursor is left", func() bool {
+			list, err := w.near.Cursors(t.Context())
+			return err == nil && len(list) == 0
+		})
+		// retained: the last values
+		if got := sub.subscribe(1, "pump/n"); got[0] != 1 {
+			t.Fatalf("SUBACK: % x", got)
+		}
+		if g := sub.take(); g.payload != "2019" || !g.retain {
+			t.Errorf("heard %v", g)
+		}
+		if v == 5 {
+			sub.subscribe(1|2<<4, "pump/n") // not again
+			pub.publish("pump/n", "3")
+			if g := sub.take(); g.payload != "3" || g.retain {
+				t.Errorf("heard %v", g)
+			}
+		}
+	})
+}
+
+// TestKeptInMemory: without a journal, a session keeps the newest messages, and tells what it has lost.
+func TestKeptInMemory(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{Options: mqtt.Options{Limits: mqtt.Limits{Queue: 50}}})
+		sub, ack := w.connect(v, kept("sub", v))
+		if ack[0] != 0 {
+			t.Error("a new session is said to be there")
+		}
+		sub.subscribe(1, "pump/n", "pump/_gap")
+		pub, _ := w.connect(v, hello{id: "pub"})
+		publish := func(from, to int) {
+			for i := from; i < to; i++ {
+				if r := pub.publish("pump/n", fmt.Sprint(i)); r != 0 {
+					t.Fatal(r)
+				}
+			}
+		}
+		publish(0, 20)
+		sub.numbers(0, 10)
+		last := sub.message() // not acknowledged
+		sub.ping2()
+		_ = sub.Close()
+		w.until("the client has gone", func() bool { return w.server.Away() == 1 })
+		publish(20, 30)
+		sub, ack = w.connect(v, kept("sub", v))
+		if ack[0] != 1 {
+			t.Error("the session is not said to be there")
+		}
+		again := sub.take()
+		if again.payload != last.payload || again.id != last.id || !again.dup {
+			t.Errorf("heard %v (dup %t, %d), want %v again with the identifier %d", again, again.dup, again.id, last, last.id)
+		}
+		sub.numbers(11, 19)
+		sub.ping()
+		_ = sub.Close()
+		w.until("the client has gone", func() bool { return w.server.Away() == 1 })
+		publish(30, 130)
+		sub, _ = w.connect(v, kept("sub", v))
+		if g := sub.take(); g.topic != "pump/_gap" || !strings.Contains(g.payload, `"count":50`) {
+			t.Errorf("heard %v", g)
+		}
+		sub.numbers(80, 50)
+		_ = sub.Close()
+		_, ack = w.connect(v, hello{id: "sub"})
+		if ack[0] != 0 {
+			t.Error("the session is there after a clean start")
+		}
+	})
+}
+
+// ping2 waits for a PINGRESP, and takes no notice of messages before it.
+func (p *peer) ping2() {
+	p.t.Helper()
+	p.send(frame(packet.Pingreq, 0, nil))
+	for {
+		typ, _, _, err := p.next()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if typ == packet.Pingresp {
+			return
+		}
+	}
+}
+
+// TestStates: whoever subscribes is told who is connected, with retained messages.
+func TestStates(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{})
+		pub, _ := w.connect(v, hello{id: "pub"})
+		for i := range 3 {
+			pub.publish(fmt.Sprintf("pump%d/n", i), "1")
+		}
+		for filter, want := range map[string]int{"+/_state": 3, "#": 3, "pump1/+": 1, "pump2/_state": 1} {
+			sub, _ := w.connect(v, hello{})
+			sub.subscribe(0, filter)
+			for range want {
+				if g := sub.take(); !g.retain || !strings.HasPrefix(g.topic, "pump") || g.payload != `{"connected":true}` {
+					t.Errorf("%s: heard %v", filter, g)
+				}
+			}
+			sub.ping()
+			_ = sub.Close()
+		}
+	})
+}

@@ -1,0 +1,324 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"sighub/carrier"
+	"sighub/carrier/mqtt/internal/packet"
+	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/lockrank"
+)
+
+const (
+	maxBatch  = 1024 // signals that are handed on together
+	maxRoutes = 1024 // topics whose meaning is remembered
+	routeCost = 256  // bytes of one, beside its text
+	againTime = time.Second
+)
+
+// publishing is what a client publishes. It belongs to the goroutine that reads.
+type publishing struct {
+	in      packet.PublishPacket
+	batch   []carrier.Signal // received, and not handed on yet
+	scratch []byte           // of their data, where that is not in the buffer of reading
+	routes  map[string]*inRoute
+	cost    int
+	own     map[string]*ownSender // guarded by the session's lock, too
+}
+
+func (p *publishing) init() {
+	p.routes = make(map[string]*inRoute)
+	p.own = make(map[string]*ownSender)
+}
+
+// has reports whether a sender is the client's own. The session's lock is held.
+func (p *publishing) has(sender string) bool { return p.own[sender] != nil }
+
+// An inRoute is what a topic stands for.
+type inRoute struct {
+	topic.Name
+	route carrier.Route
+	own   *ownSender
+	bad   error // it stands for nothing
+}
+
+// An ownSender is a sender that the client has, or is about to have. The session's lock guards it.
+type ownSender struct {
+	events  map[string]bool
+	refused *carrier.Reply // of the last addition; nil: it was done, or is not answered yet
+	at      time.Time      // when it was refused
+}
+
+// A will is what is published when a client goes without a word.
+type will struct {
+	topic   string
+	payload []byte
+}
+
+// publish handles a PUBLISH.
+func (c *session) publish(l *link, p *packet.Raw) error {
+	in := &c.publishing.in
+	if err := packet.ParsePublish(l.version, p.Flags, p.Body, in); err != nil {
+		return err
+	}
+	switch {
+	case in.QoS == 2:
+		return &packet.Error{Reason: packet.NoQoS, Text: "the Maximum QoS is 1"}
+	case in.Properties.Has(packet.PropTopicAlias):
+		return &packet.Error{Reason: packet.BadAlias, Text: "the Topic Alias Maximum is 0"}
+	case len(in.Topic) == 0:
+		return &packet.Error{Reason: packet.ProtocolError, Text: "a PUBLISH has no topic"}
+	case l.version == packet.V5 && in.QoS > 0 && c.unacknowledged() >= l.server.options.Limits.Window:
+		return &packet.Error{Reason: packet.ReceiveMaximum, Text: "more messages are unacknowledged than the Receive Maximum says"}
+	}
+	r := c.publishing.routes[string(in.Topic)]
+	if r == nil {
+		if err := packet.ValidTopic(in.Topic); err != nil {
+			return err
+		}
+		r = c.newRoute(string(in.Topic))
+	}
+	switch {
+	case r.bad != nil:
+		return c.refusePublish(l, packet.BadTopic, r.bad)
+	case in.Properties.PayloadFormat == 1 && !utf8.Valid(in.Payload):
+		return c.refusePublish(l, packet.BadPayload, fmt.Errorf("%w: the payload is said to be UTF-8 and is not", carrier.ErrValue))
+	case r.Kind == topic.Request:
+		return c.publishRequest(r)
+	case r.Kind == topic.Answer:
+		return c.publishAnswer(l, r)
+	}
+	if refused := c.offer(r, r.Name.Name); refused != nil {
+		return c.refusePublish(l, reasonOf(*refused), refused.Err())
+	}
+	c.acks.push(&c.writer, ack{id: in.ID, signal: true, own: r.own})
+	s := carrier.Signal{Route: &r.route, Data: c.value(in.Payload)}
+	for _, u := range in.Properties.User {
+		if string(u.Name) == "time" {
+			s.Time, s.Err = timeOf(u.Value)
+		}
+	}
+	c.publishing.batch = append(c.publishing.batch, s)
+	if len(c.publishing.batch) >= maxBatch {
+		c.deliver()
+	}
+	return nil
+}
+
+// timeOf reads when an event happened.
+func timeOf(text []byte) (int64, error) {
+	v := carrier.ValueOf(string(text))
+	if len(text) > 0 && isNumber(text) {
+		v = carrier.RawValue(carrier.JSON, text)
+	}
+	t, err := carrier.ReadTime(v)
+	if err != nil {
+		return 0, err
+	}
+	if !carrier.Tellable(t) {
+		return 0, fmt.Errorf("%w: %s", carrier.ErrTime, text)
+	}
+	return t.UnixNano(), nil
+}
+
+// deliver hands on what was received. The turn is the caller's.
+func (c *session) deliver() {
+	p := &c.publishing
+	if len(p.batch) == 0 {
+		return
+	}
+	lockrank.MustBeFree("a handler is called")
+	c.server.handler.HandleSignals(c.id, p.batch, c)
+	clear(p.batch)
+	p.batch = p.batch[:0]
+	if cap(p.scratch) > largeRead {
+		p.scratch = nil
+	}
+	p.scratch = p.scratch[:0]
+}
+
+// newRoute finds out what a topic stands for.
+func (c *session) newRoute(text string) *inRoute {
+	p := &c.publishing
+	r := &inRoute{}
+	if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
+		r.bad = fmt.Errorf("%w: answers go to the topic that the request has named", carrier.ErrMalformed)
+	}
+	if r.bad == nil && r.Kind == topic.Event {
+		r.route = carrier.Route{Sender: r.Sender, Event: r.Name.Name}
+	}
+	size := routeCost + 3*len(text)
+	if len(p.routes) >= maxRoutes || c.account.Take(size) != nil {
+		clear(p.routes)
+		c.account.Give(p.cost)
+		if p.cost = 0; c.account.Take(size) != nil {
+			return r
+		}
+	}
+	p.routes[text] = r
+	p.cost += size
+	return r
+}
+
+// offer makes sure that the client has a sender with this event. It returns the hub's answer if that has refused it a moment ago.
+func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
+	c.mu.Lock()
+	own := r.own
+	if own == nil {
+		if own = c.publishing.own[r.Sender]; own == nil {
+			own = &ownSender{events: make(map[string]bool)}
+			c.publishing.own[r.Sender] = own
+		}
+		r.own = own
+	}
+	if own.events[event] {
+		c.mu.Unlock()
+		return nil
+	}
+	if own.refused != nil && time.Since(own.at) < againTime {
+		refused = own.refused
+		c.mu.Unlock()
+		return refused
+	}
+	own.events[event] = true
+	c.mu.Unlock()
+	c.deliver() // what came before goes first
+	c.addSender(r.Sender, []string{event}, nil, func(reply carrier.Reply) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if reply.Status != carrier.StatusDone {
+			delete(own.events, event)
+			own.refused, own.at = &reply, time.Now()
+			if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
+				delete(c.publishing.own, r.Sender) // its route knows the refusal
+			}
+			return
+		}
+		c.publishing.own[r.Sender] = own
+		own.refused = nil
+	})
+	return nil
+}
+
+// addSender adds a sender to the hub's, or something to one that the client has.
+func (c *session) addSender(sender string, events []string, requests any, respond func(carrier.Reply)) {
+	if events == nil {
+		events = []string{}
+	}
+	c.message("add_sender", carrier.Object{
+		{Key: "sender", Value: sender}, {Key: "events", Value: events}, {Key: "requests", Value: requests}, {Key: "more", Value: true},
+	}, respond)
+}
+
+// sendWill publishes a will. The turn is the caller's.
+func (c *session) sendWill(w *will) {
+	if w == nil {
+		return
+	}
+	name, err := topic.Parse(w.topic)
+	if err != nil {
+		return // it was checked
+	}
+	r := &inRoute{Name: name, route: carrier.Route{Sender: name.Sender, Event: name.Name}}
+	if refused := c.offer(r, name.Name); refused != nil {
+		c.refuse("will", refused.Err())
+		return
+	}
+	c.acks.push(&c.writer, ack{signal: true})
+	c.publishing.batch = append(c.publishing.batch, carrier.Signal{Route: &r.route, Data: c.value(w.payload)})
+	c.deliver()
+}
+
+// refusePublish refuses the message that is being read. In MQTT 5 the client is told, and goes on; in 3.1.1 nothing but the end of the
+// connection tells it, if it waits for an acknowledgement.
+func (c *session) refusePublish(l *link, reason packet.Reason, err error) error {
+	in := &c.publishing.in
+	c.deliver()
+	if in.QoS > 0 && l.version != packet.V5 {
+		return &packet.Error{Reason: reason, Text: err.Error()}
+	}
+	if carrier.Cause(err) == carrier.CauseOther {
+		c.refuse("publish", &packet.Error{Reason: reason, Text: err.Error()})
+	} else {
+		c.refuse("publish", err)
+	}
+	if in.QoS > 0 {
+		text := ""
+		if l.problems {
+			text = err.Error()
+		}
+		c.acks.push(&c.writer, ack{id: in.ID, reason: reason, text: text})
+		c.settleAcks()
+	}
+	return nil
+}
+
+// value returns the value that a payload stands for: JSON, or else a text, or else bytes. It may lie in the payload.
+func (c *session) value(payload []byte) carrier.Value {
+	if len(payload) == 0 {
+		return carrier.RawValue(carrier.JSON, nullValue)
+	}
+	if isNumber(payload) || mayBeJSON(payload[0]) && json.Valid(payload) {
+		return carrier.RawValue(carrier.JSON, payload)
+	}
+	p := &c.publishing
+	start := len(p.scratch)
+	if !utf8.Valid(payload) {
+		p.scratch = append(carrier.AppendCBORHead(p.scratch, carrier.CBORBytes, uint64(len(payload))), payload...)
+		return carrier.RawValue(carrier.CBOR, p.scratch[start:len(p.scratch):len(p.scratch)])
+	}
+	if plainText(payload) {
+		p.scratch = append(append(append(p.scratch, '"'), payload...), '"')
+	} else if b, err := carrier.JSON.Append(p.scratch, string(payload)); err == nil {
+		p.scratch = b
+	} else {
+		return carrier.ValueOf(string(payload))
+	}
+	return carrier.RawValue(carrier.JSON, p.scratch[start:len(p.scratch):len(p.scratch)])
+}
+
+var nullValue = []byte("null")
+
+func mayBeJSON(first byte) bool {
+	switch first {
+	case '{', '[', '"', '-', 't', 'f', 'n', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return '0' <= first && first <= '9'
+}
+
+// isNumber reports whether a payload is a decimal number of the usual kind, which is JSON.
+func isNumber(b []byte) bool {
+	if b[0] == '-' {
+		b = b[1:]
+	}
+	digits := func() (n int) {
+		for n < len(b) && '0' <= b[n] && b[n] <= '9' {
+			n++
+		}
+		b = b[n:]
+		return n
+	}
+	if len(b) == 0 || b[0] == '0' && len(b) > 1 && b[1] != '.' || digits() == 0 {
+		return false
+	}
+	if len(b) > 0 && b[0] == '.' {
+		if b = b[1:]; digits() == 0 {
+			return false
+		}
+	}
+	return len(b) == 0
+}
+
+// plainText reports whether a text stands in JSON as it is.
+func plainText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c == '"' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return true
+}

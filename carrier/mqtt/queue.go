@@ -1,0 +1,319 @@
+package mqtt
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"sighub/carrier"
+	"sighub/carrier/mqtt/internal/packet"
+	"sighub/carrier/mqtt/internal/topic"
+)
+
+// A queue is what a session keeps for its client in memory, because the hub keeps no journal: the messages that are not acknowledged, in
+// their order. When it is full, the oldest that was not sent makes way, and is told as lost. The session's lock guards it.
+type queue struct {
+	list  []queued
+	sent  int // how many of the first were sent
+	bytes int
+	next  uint16 // the latest packet identifier
+	lost  map[string]uint64
+	since time.Time // since when the client is away
+	keep  time.Duration
+	held  bool // the CONNACK goes first
+}
+
+// A queued message is one with bytes of its own.
+type queued struct {
+	message
+	id uint16 // once it was sent; 0 with QoS 0
+	n  uint64 // the signal's number in the flight, plus one; 0: the hub has its answer
+}
+
+const queuedCost = 192
+
+func (q *queued) size() int { return queuedCost + len(q.topic) + len(q.payload) + len(q.properties) }
+
+// maxLost is for how many senders it is counted what was lost.
+const maxLost = 64
+
+// beginQueue decides whether a session is kept in memory.
+func (s *Server) beginQueue(c *session, l *link) {
+	if l.expiry <= 0 {
+		return
+	}
+	kept := 0
+	for _, other := range s.all() {
+		other.mu.Lock()
+		if other.queue != nil {
+			kept++
+		}
+		other.mu.Unlock()
+	}
+	if kept >= s.options.Limits.Sessions {
+		l.expiry = 0
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue, c.window = &queue{}, s.options.Limits.Window
+}
+
+// enqueue keeps a message, and sends it if it is its turn. The lock is held.
+func (c *session) enqueue(m message) error {
+	q, limits := c.queue, &c.server.options.Limits
+	away := c.err != nil
+	if away && m.qos == 0 {
+		c.pass() // nobody waits for it
+		return nil
+	}
+	one := queued{message: m}
+	one.topic, one.payload, one.properties = m.topic, append([]byte(nil), m.payload...), append([]byte(nil), m.properties...)
+	size := one.size()
+	for len(q.list) > q.sent && (len(q.list) >= limits.Queue && away || q.bytes+size > limits.QueueBytes) {
+		c.loseOldest()
+	}
+	if err := c.account.Take(size); err != nil {
+		return err
+	}
+	q.bytes += size
+	if away {
+		c.pass()
+	} else {
+		one.n = c.flight.tail + 1
+		c.flight.put(inTransit)
+		c.mark = c.flight.tail
+	}
+	q.list = append(q.list, one)
+	c.pump()
+	return nil
+}
+
+// loseOldest drops the oldest message that was not sent. The lock is held.
+func (c *session) loseOldest() {
+	q := c.queue
+	one := &q.list[q.sent]
+	c.lose(one)
+	c.remove(q.sent)
+}
+
+// lose counts a message that is lost.
+func (c *session) lose(one *queued) {
+	q := c.queue
+	text := string(one.topic)
+	if n, err := topic.Parse(text); err == nil {
+		text = topic.Of(n.Sender, topic.Gap)
+	}
+	if q.lost == nil {
+		q.lost = make(map[string]uint64)
+	}
+	if _, known := q.lost[text]; known || len(q.lost) < maxLost {
+		q.lost[text]++
+	}
+}
+
+// remove takes a message out, whose signal is answered then. The lock is held.
+func (c *session) remove(i int) {
+	q := c.queue
+	one := q.list[i]
+	q.bytes -= one.size()
+	c.account.Give(one.size())
+	if one.n > 0 {
+		*c.flight.at(one.n - 1) = landed
+	}
+	if i == 0 {
+		q.list[0] = queued{}
+		q.list = q.list[1:]
+	} else {
+		q.list = append(q.list[:i], q.list[i+1:]...)
+	}
+	if i < q.sent {
+		q.sent--
+	}
+	if len(q.list) == 0 {
+		q.list = nil
+	}
+}
+
+// pump sends what the client takes. The lock is held.
+func (c *session) pump() {
+	q := c.queue
+	for c.err == nil && !q.held && q.sent < len(q.list) && q.sent < c.link.receiveMax && c.queued < carrier.PendingLimit {
+		one := &q.list[q.sent]
+		if one.qos > 0 {
+			q.next = q.next%ids + 1
+			one.id = q.next
+		}
+		switch sent := c.render(one, false); {
+		case !sent:
+			c.lose(one)
+			c.remove(q.sent)
+		case one.qos == 0:
+			c.remove(q.sent)
+		default:
+			q.sent++
+		}
+	}
+	c.collect()
+}
+
+// render puts a message, and reports false if it is too large for the client. The lock is held.
+func (c *session) render(one *queued, dup bool) bool {
+	h := packet.Head{Version: c.version, QoS: one.qos, Retain: one.retain, Dup: dup, ID: one.id, Topic: one.topic, Properties: one.properties}
+	if one.sub > 0 && c.version == packet.V5 {
+		h.More = packet.AppendVarint([]byte{packet.PropSubscriptionID}, int(one.sub))
+	}
+	if h.Size(len(one.payload)) > c.maxPacket {
+		return false
+	}
+	b := c.buffer()
+	before := len(*b)
+	*b = h.Append(*b, one.payload)
+	c.queued += len(*b) - before
+	c.count()
+	return true
+}
+
+// acknowledged notes the client's answer to a message, and reports whether there is one that was sent. The lock is held.
+func (c *session) acknowledged(id uint16, failed *carrier.Reply) bool {
+	q := c.queue
+	if q == nil {
+		return c.flight.acknowledged(id, failed)
+	}
+	for i := range q.sent {
+		if q.list[i].id == id {
+			c.remove(i)
+			c.pump()
+			return true
+		}
+	}
+	return false
+}
+
+// drop drops everything. The lock is held; q may be nil.
+func (q *queue) drop(a *carrier.Account) {
+	if q != nil {
+		a.Give(q.bytes)
+		q.list, q.sent, q.bytes = nil, 0, 0
+	}
+}
+
+// detach takes the connection from a session, which ends unless it is kept in memory.
+func (c *session) detach(l *link, why error) {
+	c.writer.close()
+	keep := l.expiry
+	if l.discard.Load() {
+		keep = 0
+	}
+	c.mu.Lock()
+	c.link = nil
+	c.acks.forget()
+	stays := c.queue != nil && keep > 0 && !errorIsFinal(why)
+	if stays {
+		q := c.queue
+		q.since, q.keep = time.Now(), keep
+		for i := range q.list {
+			if one := &q.list[i]; one.n > 0 {
+				*c.flight.at(one.n - 1), one.n = landed, 0 // it is the session's now
+			}
+		}
+		c.flight.written = c.flight.tail
+		c.collect()
+	}
+	c.mu.Unlock()
+	if stays {
+		c.failAsked(fmt.Errorf("%w: %w", carrier.ErrGone, why))
+		return
+	}
+	if errorIsFinal(why) && carrier.Reason(why) == "revoked" {
+		keep = 0
+	}
+	c.server.kept.left(c, keep)
+	c.end(why)
+}
+
+// errorIsFinal reports whether a session is not kept in memory after its connection has ended for this reason.
+func errorIsFinal(why error) bool {
+	reason := carrier.Reason(why)
+	return reason == "shutdown" || reason == "revoked"
+}
+
+// failAsked ends the requests that the client has not answered.
+func (c *session) failAsked(err error) {
+	c.mu.Lock()
+	var list []uint64
+	for id := range c.asking.waiting {
+		list = append(list, id)
+	}
+	c.mu.Unlock()
+	for _, id := range list {
+		if c.answered(id) {
+			c.calls.Cancel(id, err)
+		}
+	}
+}
+
+// reattach gives a session that is kept in memory another connection, and sends what was not acknowledged. It reports false if the
+// session has ended.
+func (c *session) reattach(l *link) bool {
+	c.mu.Lock()
+	if c.closed || c.link != nil {
+		c.mu.Unlock()
+		return false
+	}
+	q := c.queue
+	c.link, c.version, c.maxPacket = l, l.version, l.maxPacket
+	c.nc, c.err = l.nc, nil
+	c.ended.Store(false)
+	c.changes++
+	q.since = time.Time{}
+	q.held = true
+	c.mu.Unlock()
+	return true
+}
+
+// resend sends what was not acknowledged, after the CONNACK. The lock is held.
+func (c *session) resend() {
+	q := c.queue
+	q.held = false
+	for i := 0; i < q.sent; {
+		if c.render(&q.list[i], true) {
+			i++
+			continue
+		}
+		c.lose(&q.list[i])
+		c.remove(i)
+	}
+	for text, n := range q.lost {
+		if sub := c.find(text); sub != nil {
+			payload := fmt.Appendf(nil, `{"count":%d,"cause":"slow"}`, n)
+			h := packet.Head{Version: c.version, Topic: []byte(text)}
+			if c.version == packet.V5 {
+				h.Properties = withID(nil, sub)
+			}
+			c.reply(func(b []byte) []byte { return h.Append(b, payload) })
+		}
+	}
+	q.lost = nil
+	c.pump()
+}
+
+// all returns the sessions.
+func (s *Server) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.sessions))
+}
+
+// sweepQueues ends the sessions that were kept in memory for long enough.
+func (s *Server) sweepQueues(now time.Time) {
+	for _, c := range s.all() {
+		c.mu.Lock()
+		ends := c.link == nil && c.queue != nil && !c.queue.since.IsZero() && now.Sub(c.queue.since) > c.queue.keep
+		c.mu.Unlock()
+		if ends {
+			c.end(carrier.ErrTimeout)
+		}
+	}
+}

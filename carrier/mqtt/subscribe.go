@@ -1,0 +1,356 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"sighub/carrier"
+	"sighub/carrier/mqtt/internal/packet"
+	"sighub/carrier/mqtt/internal/topic"
+)
+
+const subscriptionCost = 512 // bytes of one, beside its text
+
+// A subscription is one filter of a client's. The session's lock guards what changes.
+type subscription struct {
+	filter            *topic.Filter
+	qos               byte
+	noLocal           bool
+	retainAsPublished bool
+	id                uint32 // the Subscription Identifier; 0: none
+	policy            string
+	deadline          uint64
+	cursors           []string // in the journal, one for each listener; none if the session is not kept there
+	listeners         []uint64 // the hub's numbers
+}
+
+// tells reports whether the client has asked for a topic.
+func (s *subscription) tells(text string) bool { return s.filter.Matches(text) }
+
+func (s *subscription) cost() int { return subscriptionCost + 2*len(s.filter.String()) }
+
+// targets returns the senders and events that the hub is to tell of; empty is any.
+func (s *subscription) targets() [][2]string {
+	f := s.filter
+	switch f.Kind {
+	case topic.Event:
+		return [][2]string{{f.Sender, f.Name.Name}}
+	case topic.State:
+		return [][2]string{{f.Sender, topic.Connect}, {f.Sender, topic.Disconnect}}
+	case topic.Lost:
+		return [][2]string{{f.Sender, topic.Gap}}
+	default:
+		return nil
+	}
+}
+
+// A suback collects what a SUBACK or an UNSUBACK says.
+type suback struct {
+	session *session
+	kind    packet.Type
+	id      uint16
+	reasons []packet.Reason
+	text    string // of the first refusal
+	left    atomic.Int32
+}
+
+// done notes one result less to wait for, and answers when there is none any more.
+func (a *suback) done() {
+	if a.left.Add(-1) > 0 {
+		return
+	}
+	c := a.session
+	c.mu.Lock()
+	text := a.text
+	if c.link == nil || !c.link.problems {
+		text = ""
+	}
+	c.reply(func(b []byte) []byte { return packet.AppendSuback(b, a.kind, c.version, a.id, a.reasons, text) })
+	now := !c.holding
+	c.mu.Unlock()
+	if now {
+		c.flush()
+	}
+}
+
+// result returns what notes the result for one filter.
+func (a *suback) result(i int) func(packet.Reason, error) {
+	return func(r packet.Reason, err error) {
+		a.session.mu.Lock()
+		a.reasons[i] = r
+		if err != nil && a.text == "" {
+			a.text = err.Error()
+		}
+		a.session.mu.Unlock()
+		a.done()
+	}
+}
+
+// subscribe handles a SUBSCRIBE. The turn is the caller's.
+func (c *session) subscribe(_ *link, p *packet.SubscribePacket) {
+	a := &suback{session: c, kind: packet.Suback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
+	a.left.Store(int32(len(p.Subscriptions)) + 1)
+	policy, deadline, err := policyOf(p.Properties.User)
+	for i := range p.Subscriptions {
+		s := &p.Subscriptions[i]
+		result := a.result(i)
+		sub, reason, wrong := c.read(s, err)
+		if wrong != nil {
+			c.refuse("subscribe", wrong)
+			result(reason, wrong)
+			continue
+		}
+		sub.id, sub.policy, sub.deadline = p.Properties.SubscriptionID, policy, deadline
+		c.begin(sub, s.RetainHandling, result)
+	}
+	a.done()
+}
+
+// policyOf reads what user properties say about a client that cannot keep up.
+func policyOf(list []packet.UserProperty) (policy string, deadline uint64, err error) {
+	for _, u := range list {
+		switch string(u.Name) {
+		case "policy":
+			policy = string(u.Value)
+		case "deadline":
+			if deadline, err = strconv.ParseUint(string(u.Value), 10, 32); err != nil {
+				err = fmt.Errorf("%w: deadline must be a number of milliseconds", carrier.ErrMalformed)
+			}
+		}
+	}
+	return policy, deadline, err
+}
+
+var errShared = &packet.Error{Reason: packet.NoShared, Text: "shared subscriptions are not available"}
+
+// read reads one filter of a SUBSCRIBE.
+func (c *session) read(s *packet.Subscription, before error) (sub *subscription, reason packet.Reason, err error) {
+	text := string(s.Filter)
+	if len(text) >= len(packet.Shared) && text[:len(packet.Shared)] == packet.Shared {
+		return nil, packet.NoShared, errShared
+	}
+	f, err := topic.ParseFilter(text)
+	switch {
+	case before != nil:
+		return nil, packet.Implementation, before
+	case err != nil:
+		return nil, packet.BadFilter, &packet.Error{Reason: packet.BadFilter, Text: err.Error()}
+	}
+	sub = &subscription{filter: f, qos: min(s.QoS, 1), noLocal: s.NoLocal, retainAsPublished: s.RetainAsPublished}
+	if err := c.account.Take(sub.cost()); err != nil {
+		return nil, packet.QuotaExceeded, err
+	}
+	return sub, 0, nil
+}
+
+// begin begins a subscription, in the place of one with the same filter.
+func (c *session) begin(sub *subscription, retain byte, result func(packet.Reason, error)) {
+	c.mu.Lock()
+	old := c.subs[sub.filter.String()]
+	c.mu.Unlock()
+	tell := retain == 0 || retain == 1 && old == nil
+	if old != nil && c.kept != nil {
+		c.goOn(old, sub, tell, result)
+		return
+	}
+	switch {
+	case sub.filter.Kind == topic.Request:
+		var method *string
+		if m := sub.filter.Name.Name; m != "" {
+			method = &m
+		}
+		c.addSender(sub.filter.Sender, nil, []*string{method}, func(r carrier.Reply) { c.began(sub, old, r, false, result) })
+		return
+	case sub.filter.Kind == topic.Answer || sub.filter.Kind == topic.Nothing:
+		c.began(sub, old, carrier.Reply{}, false, result)
+		return
+	}
+	if c.kept != nil {
+		sub.cursors = c.newCursors(sub)
+	}
+	c.listen(sub, tell && c.server.keeper != nil && sub.filter.Kind == topic.Event, func(r carrier.Reply) {
+		c.began(sub, old, r, tell && sub.filter.States, result)
+	})
+}
+
+// goOn changes what a subscription of a kept session says. Its listeners stay: its client misses nothing, and hears nothing twice. So it
+// needs no last values, either.
+func (c *session) goOn(old, sub *subscription, tell bool, result func(packet.Reason, error)) {
+	c.account.Give(sub.cost())
+	c.mu.Lock()
+	old.qos, old.noLocal, old.retainAsPublished, old.id = sub.qos, sub.noLocal, sub.retainAsPublished, sub.id
+	c.changes++
+	c.mu.Unlock()
+	c.server.kept.changed(c)
+	c.later(func() { c.tellStates(old) }, tell && old.filter.States)
+	result(packet.Reason(old.qos), nil)
+}
+
+// listen has the hub tell of all targets of a subscription, and calls respond with its answer: that to the first one that it refuses.
+func (c *session) listen(sub *subscription, last bool, respond func(carrier.Reply)) {
+	targets := sub.targets()
+	var failed atomic.Pointer[carrier.Reply]
+	var left atomic.Int32
+	left.Store(int32(len(targets)))
+	for i, t := range targets {
+		params := carrier.Object{
+			{Key: "sender", Value: nullIfEmpty(t[0])}, {Key: "event", Value: nullIfEmpty(t[1])}, {Key: "early", Value: true},
+			{Key: "policy", Value: nullIfEmpty(sub.policy)},
+		}
+		if sub.deadline > 0 {
+			params = append(params, carrier.Field{Key: "deadline", Value: sub.deadline})
+		}
+		if last {
+			params = append(params, carrier.Field{Key: "last", Value: true})
+		}
+		if sub.cursors != nil {
+			params = append(params, carrier.Field{Key: "cursor", Value: sub.cursors[i]})
+		}
+		c.message("add_listener", params, func(r carrier.Reply) {
+			if id, ok := listenerOf(&r); ok {
+				c.mu.Lock()
+				c.listeners[id] = sub
+				sub.listeners = append(sub.listeners, id)
+				c.changes++
+				c.mu.Unlock()
+			} else {
+				failed.CompareAndSwap(nil, &r)
+			}
+			if left.Add(-1) > 0 {
+				return
+			}
+			if f := failed.Load(); f != nil {
+				r = *f
+			}
+			respond(r)
+		})
+	}
+}
+
+func nullIfEmpty(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// listenerOf returns the number that the hub has given a listener.
+func listenerOf(r *carrier.Reply) (id uint64, ok bool) {
+	if r.Status != carrier.StatusDone {
+		return 0, false
+	}
+	err := r.Response.Fields(func(key string, v carrier.Value) error {
+		if key == "listener_id" {
+			ok = true
+			return v.Decode(&id)
+		}
+		return nil
+	})
+	if err != nil || !ok {
+		*r = carrier.Failed(errors.New("mqtt: the hub's answer has no listener_id"))
+	}
+	return id, ok && err == nil
+}
+
+// began notes that a subscription has begun, in the place of old, or that the hub has refused it. states: the client is to be told which
+// senders are connected.
+func (c *session) began(sub, old *subscription, r carrier.Reply, states bool, result func(packet.Reason, error)) {
+	c.mu.Lock()
+	ids := sub.listeners
+	done := r.Status == carrier.StatusDone
+	if done {
+		c.subs[sub.filter.String()] = sub
+		if ids = nil; old != nil {
+			ids = old.listeners
+			c.account.Give(old.cost())
+		}
+	} else {
+		c.account.Give(sub.cost())
+	}
+	c.changes++
+	c.mu.Unlock()
+	if done {
+		c.server.kept.changed(c)
+	}
+	c.later(func() {
+		c.stopListening(ids, nil)
+		if done && states {
+			c.tellStates(sub)
+		}
+	}, len(ids) > 0 || done && states)
+	if !done {
+		reason := reasonOf(r)
+		if reason == packet.BadTopic {
+			reason = packet.BadFilter
+		}
+		result(reason, r.Err())
+		return
+	}
+	result(packet.Reason(sub.qos), nil)
+}
+
+// later calls f, if there is something to do, on a goroutine of its own that has the turn.
+func (c *session) later(f func(), something bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !something || c.closed {
+		return
+	}
+	c.tasks.Go(func() {
+		c.turn.Lock()
+		defer c.turn.Unlock()
+		f()
+	})
+}
+
+// stopListening removes listeners, and then calls then, if it is not nil. The turn is the caller's.
+func (c *session) stopListening(ids []uint64, then func()) {
+	var left atomic.Int32
+	left.Store(int32(len(ids)) + 1)
+	done := func() {
+		if left.Add(-1) == 0 && then != nil {
+			then()
+		}
+	}
+	c.mu.Lock()
+	for _, id := range ids {
+		delete(c.listeners, id)
+	}
+	c.changes++
+	c.mu.Unlock()
+	for _, id := range ids {
+		c.message("remove_listener", carrier.Object{{Key: "listener_id", Value: id}}, func(carrier.Reply) { done() })
+	}
+	done()
+}
+
+// unsubscribe handles an UNSUBSCRIBE. The turn is the caller's.
+func (c *session) unsubscribe(_ *link, p *packet.SubscribePacket) {
+	a := &suback{session: c, kind: packet.Unsuback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
+	a.left.Store(int32(len(p.Subscriptions)) + 1)
+	for i := range p.Subscriptions {
+		result := a.result(i)
+		f, err := topic.ParseFilter(string(p.Subscriptions[i].Filter))
+		c.mu.Lock()
+		var sub *subscription
+		if err == nil {
+			sub = c.subs[f.String()]
+			delete(c.subs, f.String())
+			c.changes++
+		}
+		c.mu.Unlock()
+		if sub == nil {
+			result(packet.NoSubscription, nil)
+			continue
+		}
+		c.account.Give(sub.cost())
+		c.server.kept.changed(c)
+		c.stopListening(sub.listeners, func() {
+			c.server.kept.forget(sub.cursors)
+			result(packet.Success, nil)
+		})
+	}
+	a.done()
+}
