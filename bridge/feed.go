@@ -160,6 +160,24 @@ func (f *Feed) Rewind() {
 	f.reopen()
 }
 
+// RewindTo has Next begin again behind a position that is before what is acknowledged: when the other side has lost what it had. The
+// cursor stays where it is until that is passed again.
+func (f *Feed) RewindTo(at hub.Position) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at.Before(f.at) {
+		f.at = at
+	}
+	f.reopen()
+}
+
+// At returns the position up to which everything is acknowledged, or left out.
+func (f *Feed) At() hub.Position {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
+}
+
 // Next sets some events of dst, which is not empty, and returns how many. It waits for one at least, and for room in the window. The
 // events are the caller's to keep. The error is that of ctx, or that of a disk that cannot be read.
 func (f *Feed) Next(ctx context.Context, dst []Event) (int, error) {

@@ -96,6 +96,9 @@ tools() {
 	command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
 	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
 	command -v xz >/dev/null || missing+=(xz-utils)
+	# An MQTT broker, and its clients.
+	command -v mosquitto >/dev/null || [[ -x /usr/sbin/mosquitto ]] || missing+=(mosquitto)
+	command -v mosquitto_sub >/dev/null || missing+=(mosquitto-clients)
 	# A browser, for the page.
 	command -v chromium >/dev/null || missing+=(chromium)
 	# Disks whose power is cut.

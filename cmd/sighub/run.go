@@ -117,7 +117,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	bridges, err := onward.Open(cfg, kept.Journal, log)
+	bridges, err := onward.Open(cfg, kept.Journal, onward.Place{
+		Version: version(), Folder: func(name string) string { return stateFolder(cfg.State, name, log) },
+	}, log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -138,7 +140,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	router.Reserve(append(own.Senders(), gateway.LineSenders(cfg)...)...)
+	senders := append(own.Senders(), gateway.LineSenders(cfg)...)
+	router.Reserve(senders...)
+	bridges.Own(senders)
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}

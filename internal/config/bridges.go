@@ -17,7 +17,8 @@ import (
 
 // Bridges say where events go, beside the hub's own clients.
 type Bridges struct {
-	NATS *NATS `json:",omitempty"` // nil: there is none
+	NATS *NATS   `json:",omitempty"` // nil: there is none
+	MQTT []*MQTT `json:",omitempty"`
 }
 
 // NATS says how the hub takes part in a stream of many hubs.
@@ -62,7 +63,10 @@ func (d *decoder) bridges(n ast.Node, b *Bridges) {
 		return
 	}
 	d.seen[BridgesPlace], _ = yamlfile.Place(n.GetToken())
-	d.Mapping(n, "bridges", yamlfile.Key("nats", func(n ast.Node) { b.NATS = d.nats(n) }))
+	d.Mapping(n, "bridges",
+		yamlfile.Key("nats", func(n ast.Node) { b.NATS = d.nats(n) }),
+		yamlfile.Key("mqtt", func(n ast.Node) { b.MQTT = d.mqttBridges(n) }),
+	)
 }
 
 func (d *decoder) nats(n ast.Node) *NATS {

@@ -21,17 +21,30 @@ type Bridges struct {
 	all      []bridge.Bridge
 	carriers []carrier.Carrier
 	attach   []func(*hub.ServerRouter) error
+	own      []func(senders []string)
 }
 
 // Open makes the bridges of a configuration. The journal is nil if the hub keeps none.
-func Open(cfg *config.Config, j *journal.Journal, log *slog.Logger) (*Bridges, error) {
+func Open(cfg *config.Config, j *journal.Journal, at Place, log *slog.Logger) (*Bridges, error) {
 	b := new(Bridges)
 	if n := cfg.Bridges.NATS; n != nil {
 		if err := b.openNATS(n, j, log); err != nil {
 			return nil, err
 		}
 	}
+	for _, m := range cfg.Bridges.MQTT {
+		if err := b.openMQTT(cfg, m, j, at, log); err != nil {
+			return nil, err
+		}
+	}
 	return b, nil
+}
+
+// Own tells the bridges which senders of its own the hub is configured to have.
+func (b *Bridges) Own(senders []string) {
+	for _, own := range b.own {
+		own(senders)
+	}
 }
 
 // Identity is by what rules know other hubs that a bridge of this name brings.

@@ -1,0 +1,322 @@
+package mqtt
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sighub/bridge"
+	"sighub/bridge/mqtt/internal/client"
+	"sighub/carrier"
+	"sighub/carrier/local"
+	"sighub/homeassistant"
+	"sighub/hub"
+	"sighub/internal/lockrank"
+)
+
+// A Bridge is a connection between a hub and a broker. Make one with [New].
+type Bridge struct {
+	o        Options
+	log      *slog.Logger
+	template *template
+	state    *bridge.State
+	newest   *newest                  // nil: every event is passed on
+	clears   *homeassistant.Announcer // what was announced and is not to be any more; nil: nothing
+
+	local *local.Hub
+	hub   *hub.ClientRouter // for commands and newest states
+
+	feed     *bridge.Feed // nil: there is none
+	trail    *trail       // of the feed
+	unmarked atomic.Bool  // the broker keeps no mark
+}
+
+// New returns a Bridge. It is a carrier, which the hub serves after [Bridge.Attach].
+func New(o Options) (*Bridge, error) {
+	o.HubName, o.Prefix = cmp.Or(o.HubName, "sighub"), cmp.Or(o.Prefix, "sighub/")
+	o.Topic, o.Payload = cmp.Or(o.Topic, o.Prefix+"{sender}/{event}"), cmp.Or(o.Payload, Data)
+	o.ClientID = cmp.Or(o.ClientID, "sighub-"+o.HubName+"-"+o.Name)
+	o.Alive, o.Retry = cmp.Or(max(o.Alive, 0), 10*time.Second), cmp.Or(max(o.Retry, 0), 30*time.Second)
+	o.Identity = cmp.Or(o.Identity, carrier.OwnIdentity)
+	o.Every, o.Window = cmp.Or(max(o.Every, 0), time.Second), cmp.Or(max(o.Window, 0), 1000)
+	b := &Bridge{o: o, log: lockrank.Logger(cmp.Or(o.Logger, slog.New(slog.DiscardHandler)))}
+	scheme := "mqtt://"
+	if o.TLS != nil {
+		scheme = "mqtts://"
+	}
+	b.state = bridge.NewState(o.Name, "mqtt", scheme+o.Addr)
+	var err error
+	if b.template, err = parseTemplate(o.Topic, o.HubName); err != nil {
+		return nil, fmt.Errorf("mqtt: the topic %s: %w", o.Topic, err)
+	}
+	if !strings.HasSuffix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "+#\x00") || strings.HasPrefix(o.Prefix, "$") {
+		return nil, fmt.Errorf("mqtt: the prefix %s: it must end with / and must not have + or #, nor begin with $", o.Prefix)
+	}
+	if !o.Newest && o.Journal == nil {
+		return nil, fmt.Errorf("mqtt: every event is passed on from the journal: %w", hub.ErrNoJournal)
+	}
+	if err := b.prepareNewest(); err != nil {
+		return nil, err
+	}
+	b.local = local.NewHub(local.Options{Identity: b.o.Identity, Logger: b.log})
+	b.hub = hub.NewClientRouter(hub.ClientOptions{})
+	return b, nil
+}
+
+func (b *Bridge) topics() homeassistant.Topics { return homeassistant.Topics{Prefix: b.o.Prefix} }
+
+// hubTopic is where the broker has whether the hub is there: if it gets every event, for this bridge alone, as there may be others with
+// the same prefix.
+func (b *Bridge) hubTopic() string {
+	if b.newest == nil {
+		return b.markTopic() + "/_state"
+	}
+	return b.topics().Hub()
+}
+
+// prepareNewest prepares what newest states need; or, without them, what is left of former announcements.
+func (b *Bridge) prepareNewest() error {
+	o := homeassistant.AnnouncerOptions{}
+	if b.o.HomeAssistant != nil {
+		o = *b.o.HomeAssistant
+	}
+	o.Plan.Topics, o.Takes, o.Silent = b.topics(), b.o.Takes, b.o.Silent || b.o.HomeAssistant == nil
+	o.Logger = b.log
+	a, err := homeassistant.NewAnnouncer(o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.o.Newest:
+		b.newest = newNewest(a, b.topics(), b.o.Takes)
+	case a.Announces():
+		b.clears = a
+	}
+	return nil
+}
+
+// Own tells which senders of its own the hub is configured to have, so that others are announced no more.
+func (b *Bridge) Own(senders []string) {
+	if b.newest != nil {
+		b.newest.announcer.Own(senders)
+	}
+}
+
+// Attach gives the bridge its hub, before that serves it.
+func (b *Bridge) Attach(router *hub.ServerRouter) (err error) {
+	if b.newest != nil {
+		return nil
+	}
+	b.feed, err = bridge.Open(bridge.Options{
+		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, Rate: b.o.Rate,
+	})
+	if err == nil {
+		b.trail, err = openTrail(router, b.o.Name, b.o.Start)
+	}
+	return err
+}
+
+// Status implements [bridge.Bridge].
+func (b *Bridge) Status() bridge.Status { return b.state.Status(b.feed) }
+
+// Serve implements [carrier.Carrier]: the bridge is a client of the hub, and passes on meanwhile.
+func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
+	var running sync.WaitGroup
+	running.Go(func() { b.run(ctx) })
+	err := b.local.Serve(ctx, h)
+	running.Wait()
+	return err
+}
+
+// Transmit implements [carrier.Carrier].
+func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {
+	return b.local.Transmit(ctx, id, m, done)
+}
+
+// run passes on until ctx is done.
+func (b *Bridge) run(ctx context.Context) {
+	if b.feed != nil {
+		defer b.feed.Close() //nolint:errcheck // nothing was written
+		defer b.trail.cursor.Release()
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	if b.newest != nil || b.o.Commands {
+		running.Go(func() { _ = b.hub.Serve(ctx, b.local.NewPeer(b.o.Name)) }) // it ends with ctx
+	}
+	pause := carrier.Backoff{Min: min(time.Second, b.o.Retry), Max: b.o.Retry}
+	for b.newest != nil && ctx.Err() == nil {
+		err := b.listen(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() == nil && b.state.Failed(err, "allow the identity "+b.o.Identity+" to listen and to list, in the rules of access") {
+			b.log.Error("a bridge cannot hear the hub, and tries again", "bridge", b.o.Name, "identity", b.o.Identity, "error", err)
+		}
+		_ = pause.Wait(ctx) // the loop looks at ctx
+	}
+	pause.Reset()
+	for ctx.Err() == nil {
+		begun := time.Now()
+		err := b.connect(ctx)
+		b.state.Disconnected()
+		if ctx.Err() != nil {
+			break
+		}
+		if b.state.Failed(err, remedy(err)) {
+			b.log.Warn("a bridge has no connection, and tries again", "bridge", b.o.Name, "to", b.o.Addr, "error", err, "remedy", remedy(err))
+		}
+		if time.Since(begun) > b.o.Retry {
+			pause.Reset()
+		}
+		_ = pause.Wait(ctx) // the loop looks at ctx
+	}
+}
+
+// listen hears the hub, for the newest states.
+func (b *Bridge) listen(ctx context.Context) error {
+	n := b.newest
+	n.announcer.Listing()
+	o := hub.ListenerOptions{Policy: hub.Latest, Last: b.o.Journal != nil}
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.heard)
+	if err != nil {
+		return fmt.Errorf("mqtt: the hub cannot be heard: %w", err)
+	}
+	list, err := b.hub.RemoteSenders(ctx)
+	if err != nil {
+		l.Remove()
+		return fmt.Errorf("mqtt: the hub does not say what it has: %w", err)
+	}
+	n.announcer.Listed(list)
+	return nil
+}
+
+// present is what is said of the hub while it is there, and absent what the broker says when it has gone.
+var absent = []byte(`{"connected":false}`)
+
+// presentSince also tells one connection from another.
+func presentSince(at time.Time) []byte {
+	data, err := json.Marshal(map[string]any{"connected": true, "since": at.UTC().Format(time.RFC3339Nano)})
+	if err != nil {
+		panic(err) // a text and a boolean
+	}
+	return data
+}
+
+// connect connects to the broker and passes on until the connection ends.
+func (b *Bridge) connect(ctx context.Context) error {
+	o := client.Options{
+		Addr: b.o.Addr, ClientID: b.o.ClientID, Alive: b.o.Alive, Window: b.o.Window, Dial: b.o.Dial,
+		Will: &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true},
+	}
+	var err error
+	if b.o.TLS != nil {
+		if o.TLS, err = b.o.TLS(); err != nil {
+			return err
+		}
+	}
+	if b.o.Login != nil {
+		if o.User, o.Password, err = b.o.Login(); err != nil {
+			return err
+		}
+	}
+	in := newInbox(b)
+	o.Handle = in.handle
+	c, err := client.Connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	serving, cancel := context.WithCancelCause(ctx)
+	in.tasks.Go(func() { // when the client ends, so does everything that waits for it
+		<-c.Done()
+		cancel(c.Err())
+	})
+	err = b.serve(serving, c, in)
+	if ctx.Err() != nil {
+		b.goodbye(c)
+	}
+	cancel(err)
+	c.Close(false)
+	in.tasks.Wait()
+	return err
+}
+
+// goodbye says that the hub goes, in place of the will, and ends the connection in order.
+func (b *Bridge) goodbye(c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = c.Say(ctx, &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true}) // else the will says so
+	if b.feed != nil {                                                                  // all that was sent is acknowledged now
+		if m, err := b.markAt(b.feed.At()); err == nil {
+			_ = c.Say(ctx, m) // else some events are sent again
+		}
+	}
+	c.Close(true)
+}
+
+// serve does everything on a connection.
+func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) error {
+	if err := in.begin(ctx, c); err != nil {
+		return err
+	}
+	if b.clears != nil {
+		if err := b.clears.Clear(ctx, retainer{c}); err != nil {
+			return err
+		}
+		b.clears = nil
+	}
+	b.state.Connected()
+	b.log.Info("a bridge is connected", "bridge", b.o.Name, "to", b.o.Addr)
+	if b.newest != nil {
+		return b.sayNewest(ctx, c)
+	}
+	b.begin(b.feed, in.mark, in.isHere())
+	s := &stream{b: b, c: c, feed: b.feed, sent: b.feed.At()}
+	return s.run(ctx)
+}
+
+// remedy returns what can be done about an error.
+func remedy(err error) string {
+	if r, is := errors.AsType[*client.RefusedError](err); is {
+		if r.What == client.Hello && (r.Code == codeNotAuthorized || r.Code == codeBadLogin) {
+			return "correct user and password, or allow this user to come in at the broker"
+		}
+		switch r.Code {
+		case codeUnsupported:
+			return "use a broker that speaks MQTT 5, such as mosquitto 1.6 or later"
+		case codeNotAuthorized:
+			return "allow this user to publish and subscribe there, in the broker's access list"
+		case codeTakenOver:
+			return "give each hub, or bridge, a name of its own: another client has the same identifier"
+		case codeQuota:
+			return "make room at the broker, or raise its limits"
+		}
+		return "look into the broker's log"
+	}
+	var certificate *tls.CertificateVerificationError
+	var host *net.DNSError
+	switch {
+	case errors.As(err, new(x509.HostnameError)):
+		return "write the name into url that is in the broker's certificate"
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, &certificate):
+		return "name the authority of the broker's certificate with ca"
+	case errors.As(err, &host):
+		return "correct the broker's address, or see whether names are resolved here"
+	case errors.Is(err, client.ErrSilent):
+		return "see whether the network between the hub and the broker is up"
+	case errors.Is(err, client.ErrProtocol):
+		return "see whether it is an MQTT broker, and whether the port is that for TLS or not"
+	default:
+		return "see whether the broker runs, and listens at this address"
+	}
+}

@@ -1,0 +1,245 @@
+package mqtt
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sighub/bridge/mqtt/internal/client"
+	"sighub/hub"
+)
+
+func (l *testLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func numbers(first, n int) (list []any) {
+	for i := range n {
+		list = append(list, first+i)
+	}
+	return list
+}
+
+// TestEvents: every event is passed on in order, with an id of its own, and goes on where it was after both ends have stopped in order.
+func TestEvents(t *testing.T) {
+	broker, dir := startBroker(t), t.TempDir()
+	l := listen(t, broker.addr, "plant/#")
+	for run := range 3 {
+		h := newHouse(t, dir)
+		b := h.bridge(Options{Addr: broker.addr, Topic: "plant/{hub}/{device}/{sender}/{event}", HubName: "a/b"})
+		h.serve(b)
+		s := h.sender("sky/light", hub.SenderOptions{Events: []string{"lux", "#alarm"}})
+		h.report(s, "lux", numbers(100*run, 100)...)
+		h.report(s, "#alarm", "fire")
+		l.wait("plant/a%2Fb/_/sky/light/lux ", 100*(run+1))
+		l.wait("plant/a%2Fb/_/sky/light/%23alarm ", run+1)
+		eventually(t, "everything is acknowledged", func() bool { return b.Status().Lag == 0 })
+		if st := b.Status(); !st.Connected || st.Sent < 102 || st.Error != "" {
+			t.Errorf("%+v", st)
+		}
+		h.stop()
+	}
+	list := l.heard("plant/a%2Fb/_/sky/light/lux ")
+	for i, text := range list {
+		if want := fmt.Sprintf("plant/a%%2Fb/_/sky/light/lux %d", i); text != want {
+			t.Fatalf("event %d is %q", i, text)
+		}
+	}
+	ids := slices.Clone(l.ids)
+	slices.Sort(ids)
+	if n := len(slices.Compact(ids)); n != 309 {
+		t.Errorf("%d ids", n)
+	}
+	states := l.wait("plant/a%2Fb/_/sky/light/_state ", 5)
+	if !strings.Contains(states[0], `"connected":true`) || !strings.Contains(states[1], `"connected":false,"reason":"shutdown"`) {
+		t.Errorf("%q", states)
+	}
+}
+
+// TestEnvelope: the payload says all that is known of an event.
+func TestEnvelope(t *testing.T) {
+	broker := startBroker(t)
+	l := listen(t, broker.addr, "#")
+	h := newHouse(t, t.TempDir())
+	h.serve(h.bridge(Options{Addr: broker.addr, Payload: Envelope, Retain: true, Takes: func(_, event string) bool { return event == "lux" }}))
+	s := h.sender("light", hub.SenderOptions{Events: []string{"lux", "dark"}})
+	h.report(s, "dark", true)
+	h.report(s, "lux", map[string]any{"a": 1})
+	text := l.wait("sighub/light/lux ", 1)[0]
+	for _, want := range []string{`"id":"light/`, `"sender":"light","event":"lux","time":"20`, `"seq":3,"position":[`, `"data":{"a":1}`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	if list := l.heard("sighub/light/dark"); len(list) > 0 {
+		t.Errorf("%q", list)
+	}
+	if list := kept(t, broker.addr, "sighub/light/#"); !slices.Equal(list, []string{"sighub/light/lux"}) {
+		t.Errorf("kept is %q", list)
+	}
+}
+
+// TestCutLines: whatever happens to the line, each event comes at least once, its doubles have its id, and none overtakes another.
+func TestCutLines(t *testing.T) {
+	broker := startBroker(t)
+	w := newWire(t, broker.addr)
+	l := listen(t, broker.addr, "sighub/light/#")
+	h := newHouse(t, t.TempDir())
+	b := h.bridge(Options{Addr: w.addr, Alive: time.Second})
+	h.serve(b)
+	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
+	const rounds, each = 12, 500
+	connected := func() bool { return b.Status().Connected }
+	for i := range rounds {
+		eventually(t, "the bridge is connected", connected)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.report(s, "lux", numbers(each*i, each)...)
+		}()
+		switch i % 3 {
+		case 0:
+			l.wait(fmt.Sprintf("sighub/light/lux %d", each*i+100), 1)
+			w.cut()
+		case 1:
+			w.standStill(true)
+			eventually(t, "the bridge notices that nobody answers", func() bool { return !connected() })
+			w.standStill(false)
+		}
+		<-done
+	}
+	l.wait(fmt.Sprintf("sighub/light/lux %d", rounds*each-1), 1)
+	eventually(t, "everything is acknowledged", func() bool { return b.Status().Lag == 0 })
+	checkNumbers(t, l.heard("sighub/light/lux "), rounds*each)
+	if log := h.log.String(); !strings.Contains(log, "remedy=") {
+		t.Errorf("the log says\n%s", log)
+	}
+}
+
+// checkNumbers checks that texts end with the numbers from 0 to n-1: each comes, and what comes again does so in its order.
+func checkNumbers(t *testing.T, list []string, n int) {
+	t.Helper()
+	next, before, doubles := 0, -1, 0
+	for _, text := range list {
+		var k int
+		if _, err := fmt.Sscan(text[strings.LastIndexByte(text, ' ')+1:], &k); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case k == next:
+			next++
+		case k < next && (k == before+1 || k <= before):
+			doubles++
+		default:
+			t.Fatalf("%d comes after %d, and %d is missing", k, before, next)
+		}
+		before = k
+	}
+	if next != n {
+		t.Errorf("%d of %d have come", next, n)
+	}
+	t.Logf("%d events, %d doubles", next, doubles)
+}
+
+// TestOrderOfAcknowledgements: the cursor stays in front of an event that is not acknowledged, though later ones are.
+func TestOrderOfAcknowledgements(t *testing.T) {
+	h := newHouse(t, t.TempDir())
+	b := h.bridge(Options{Addr: "127.0.0.1:1"})
+	h.serve()
+	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
+	h.report(s, "lux", numbers(0, 3)...)
+	f := openFeed(t, h)
+	st := &stream{b: b, feed: f}
+	positions := readPositions(t, f, 4)
+	for _, p := range positions {
+		st.push(p)
+	}
+	for _, n := range []uint64{3, 1, 2} {
+		st.acked(n)
+		if at := f.At(); !at.Before(positions[0]) {
+			t.Fatalf("the cursor is at %v", at)
+		}
+	}
+	st.acked(0)
+	if at := f.At(); at != positions[3] {
+		t.Errorf("the cursor is at %v, not %v", at, positions[3])
+	}
+}
+
+// TestRefusals: what the broker will never take is passed over and counted; what it may take later is not.
+func TestRefusals(t *testing.T) {
+	broker := startBroker(t, "max_packet_size 2000")
+	l := listen(t, broker.addr, "sighub/light/#")
+	h := newHouse(t, t.TempDir())
+	b := h.bridge(Options{Addr: broker.addr})
+	h.serve(b)
+	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
+	h.report(s, "lux", 1, strings.Repeat("x", 3000), 2)
+	l.wait("sighub/light/lux 2", 1)
+	eventually(t, "the event is passed over", func() bool { st := b.Status(); return st.Lag == 0 && st.Refused == 1 })
+	if !strings.Contains(h.log.String(), "an event cannot be passed on") {
+		t.Error(h.log)
+	}
+}
+
+// TestForgetfulBroker: a broker that is killed has lost what it acknowledged last. It is sent again from where the broker's mark is.
+func TestForgetfulBroker(t *testing.T) {
+	broker := startBroker(t, "autosave_interval 100000")
+	h := newHouse(t, t.TempDir())
+	b := h.bridge(Options{Addr: broker.addr, Retain: true})
+	h.serve(b)
+	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
+	h.report(s, "lux", numbers(0, 10)...)
+	marked := func() bool { return len(kept(t, broker.addr, "sighub/_bridge/up")) == 1 }
+	eventually(t, "there is a mark", marked)
+	broker.stop() // all of it is on disk
+	broker.start()
+	eventually(t, "the bridge is connected again", func() bool { return b.Status().Connected })
+	l := listen(t, broker.addr, "sighub/light/lux")
+	h.report(s, "lux", numbers(10, 10)...)
+	l.wait("sighub/light/lux 19", 1)
+	eventually(t, "everything is acknowledged", func() bool { return b.Status().Lag == 0 })
+	broker.kill() // and forgets it
+	broker.start()
+	l = listen(t, broker.addr, "sighub/light/lux")
+	eventually(t, "the last one is there again", func() bool { return len(l.heard("sighub/light/lux 19")) > 0 })
+	list := l.heard("sighub/light/lux ")
+	if len(list) < 11 || !slices.Contains(list, "sighub/light/lux 10") {
+		t.Errorf("%q", list)
+	}
+	if !strings.Contains(h.log.String(), "forgotten") {
+		t.Error(h.log)
+	}
+	eventually(t, "everything is acknowledged again", func() bool { return b.Status().Lag == 0 })
+}
+
+// TestCommands: what is published to a request's topic is a request, and its answer goes to who asked.
+func TestCommands(t *testing.T) {
+	broker := startBroker(t)
+	h := newHouse(t, t.TempDir())
+	h.serve(h.bridge(Options{Addr: broker.addr, Commands: true}))
+	asked := make(chan string, 10)
+	h.sender("a/pump", hub.SenderOptions{Requests: map[string]hub.RequestHandler{"start": answering(asked)}})
+	l := listen(t, broker.addr, "answers", "sighub/_bridge/up/_state")
+	eventually(t, "the hub is there", func() bool { return len(l.heard(`sighub/_bridge/up/_state {"connected":true`)) > 0 })
+	answerTo := func(m *client.Message) { m.ResponseTopic, m.CorrelationData = "answers", []byte("x") }
+	var got []string
+	eventually(t, "a request is answered", func() bool { // it may come before the bridge has subscribed
+		l.say("sighub/a/pump/_request/start", `{"speed":3}`, answerTo)
+		got = l.heard("answers ")
+		return len(got) > 0
+	})
+	if got[0] != `answers {"was":{"speed":3}}` || <-asked != `{"speed":3}` {
+		t.Errorf("%q", got)
+	}
+	for _, row := range [][3]string{
+		{"start", "", `"was":null`}, {"start", "{", "not JSON"}, {"start", `"\ud800"`, "not JSON"}, {"nothing", "", "does not answer nothing"},
+	} {
+		n := len(l.heard("answers "))
+		l.say("sighub/a/pump/_request/"+row[0], row[1], answerTo)
+		eventually(t, row[2], func() bool {
+			return slices.ContainsFunc(l.heard("answers ")[n:], func(text string) bool { return strings.Contains(text, row[2]) })
+		})
+	}
+}

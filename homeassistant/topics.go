@@ -1,0 +1,101 @@
+package homeassistant
+
+import "strings"
+
+// Topics are where a hub's events are, and where its requests are sent to, at a broker or at the hub's own MQTT port.
+//
+//	<prefix>_state                      {"connected": true}: the hub
+//	<prefix><sender>/_state             {"connected": true}: a sender
+//	<prefix><sender>/<event>            the latest data of an event, in JSON
+//	<prefix><sender>/_request/<name>    whatever is published there is sent as a request, with the payload as its parameters, in JSON
+//
+// A sender whose name has slashes takes as many levels. What a name has that a topic cannot say is escaped, as % and two hexadecimal
+// digits: %, + and # anywhere, / in an event or a request, _ where a level begins, and $ where a topic does.
+type Topics struct {
+	// Prefix is in front of all topics. If it is not empty, it ends with a slash.
+	Prefix string
+}
+
+// The words that stand where a name could be.
+const (
+	stateWord   = "_state"
+	requestWord = "_request"
+)
+
+// maxLevels is how many levels the name of a sender may have whose requests are heard.
+const maxLevels = 8
+
+// Hub returns the topic that says whether the hub is there.
+func (t Topics) Hub() string { return t.Prefix + stateWord }
+
+// State returns the topic that says whether a sender is connected.
+func (t Topics) State(sender string) string { return t.sender(sender) + stateWord }
+
+// Event returns the topic of an event's latest data.
+func (t Topics) Event(sender, event string) string { return t.sender(sender) + Level(event) }
+
+// Request returns the topic of a request.
+func (t Topics) Request(sender, name string) string {
+	return t.sender(sender) + requestWord + "/" + Level(name)
+}
+
+func (t Topics) sender(name string) string { return t.Prefix + Path(name) + "/" }
+
+// Requests returns the filters of all requests.
+func (t Topics) Requests() (list []string) {
+	for n := range maxLevels {
+		list = append(list, t.Prefix+strings.Repeat("+/", n+1)+requestWord+"/+")
+	}
+	return list
+}
+
+// ParseRequest returns whose request is sent to a topic.
+func (t Topics) ParseRequest(topic string) (sender, name string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, t.Prefix)
+	i := strings.LastIndex(rest, "/"+requestWord+"/")
+	if !ok || i < 0 {
+		return "", "", false
+	}
+	sender, name = unescape(rest[:i]), unescape(rest[i+len("/"+requestWord+"/"):])
+	return sender, name, sender != "" && name != "" && t.Request(sender, name) == topic
+}
+
+// Path writes the name of a sender as the beginning of a topic.
+func Path(name string) string { return escape(name, false) }
+
+// Level writes the name of an event or a request as one level of a topic.
+func Level(name string) string { return escape(name, true) }
+
+func escape(name string, level bool) string {
+	if !strings.ContainsAny(name, "%+#/_$") {
+		return name
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		begins := i == 0 || name[i-1] == '/' && !level
+		switch {
+		case c == '%', c == '+', c == '#', c == '/' && level, c == '_' && begins, c == '$' && i == 0 && !level:
+			const digits = "0123456789ABCDEF"
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// unescape returns what was escaped; something else if nothing was escaped to that.
+func unescape(text string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "%")
+		b.WriteString(before)
+		if !found || len(rest) < 2 {
+			return b.String()
+		}
+		high, low := strings.IndexByte("0123456789ABCDEF", rest[0]), strings.IndexByte("0123456789ABCDEF", rest[1])
+		b.WriteByte(byte(high<<4 | low&15))
+		text = rest[2:]
+	}
+}
