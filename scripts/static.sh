@@ -15,7 +15,7 @@ readonly machines=(
 	"arm64 - qemu-aarch64 cortex-a53"
 	"amd64 - qemu-x86_64 qemu64"
 )
-readonly arm64_most=15000000 # bytes
+readonly arm64_most=16000000 # bytes; the hub speaks HTTP/1.1 alone, so HTTP/2 is left out
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -45,7 +45,7 @@ for machine in "${machines[@]}"; do
 	name=linux-$arch
 	[[ $arm == - ]] && arm='' || name+=v$arm
 	binary=$folder/sighub-$name
-	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build -trimpath -ldflags='-s -w' -o "$binary" ./cmd/sighub
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build -trimpath -tags nethttpomithttp2 -ldflags='-s -w' -o "$binary" ./cmd/sighub
 	# No interpreter: the kernel alone loads the binary, whatever C library the machine has.
 	if readelf --program-headers "$binary" | grep -q INTERP; then
 		say "the binary is not static"
