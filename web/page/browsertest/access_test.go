@@ -97,7 +97,7 @@ func (p *page) views() string {
 func TestLogIn(t *testing.T) {
 	g := guard(t, houseRules)
 	token := g.owner(t, "", "pair", "ann", "--token")
-	g.owner(t, "correct horse\n", "pair", "carl", "--password", "--role", "cook")
+	g.owner(t, "correct horse\n", "password", "carl", "--file", "-", "--role", "cook")
 	g.feed(t, "kitchen.oven", "celsius", "180")
 	g.feed(t, "bedroom", "lux", "7")
 
@@ -168,7 +168,7 @@ func TestLogIn(t *testing.T) {
 // TestRevoked: who loses a right while the page is open sees that at once, and nothing more of what may not be seen.
 func TestRevoked(t *testing.T) {
 	g := guard(t, houseRules)
-	g.owner(t, "correct horse\n", "pair", "carl", "--password", "--role", "viewer")
+	g.owner(t, "correct horse\n", "password", "carl", "--file", "-", "--role", "viewer")
 	g.feed(t, "kitchen.oven", "celsius", "180")
 	g.feed(t, "bedroom", "lux", "7")
 	p := open(t, g.url(), "")

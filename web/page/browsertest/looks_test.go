@@ -128,7 +128,7 @@ func (p *page) shot(name string) {
 func TestLooksGuarded(t *testing.T) {
 	g := guard(t, houseRules)
 	g.owner(t, "", "pair", "visitor", "--token")
-	g.owner(t, "correct horse\n", "pair", "carl", "--password", "--role", "cook")
+	g.owner(t, "correct horse\n", "password", "carl", "--file", "-", "--role", "cook")
 	token := g.owner(t, "", "pair", "boss", "--token", "--role", "admin")
 	p := open(t, g.url(), "")
 	p.untilText("Log in at this hub")
