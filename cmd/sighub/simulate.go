@@ -19,9 +19,9 @@ type simulateCommand struct {
 	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, such as /dev/ttyUSB1?baud=115200."`
 	Pty    bool          `xor:"line" required:"" help:"Make a pseudo terminal, print the path of its other end, and be a device on it."`
 	Speaks string        `placeholder:"FORMAT" help:"Print lines instead, as other devices do: json, pairs, csv, number, nmea, mysensors, dsmr or pattern; or answer on a bus: modbus."`
-	Unit   []string      `sep:"none" placeholder:"ID:PROFILE" help:"With --speaks modbus, a unit on the bus, and the profile of what it is. May be repeated. Default: 1:xy-md02, 2:sdm120 and 3:relay-8."`
+	Unit   []string      `placeholder:"ID:PROFILE" help:"With --speaks modbus, a unit on the bus, and the profile of what it is. May be repeated. Default: 1:xy-md02, 2:sdm120 and 3:relay-8."`
 	Name   string        `placeholder:"NAME" help:"The name of the device. Its uid depends on the name, so the same name is the same device; without a name, each run is another device."`
-	Sender []string      `sep:"none" placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
+	Sender []string      `placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
 	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature change as over a day. counter: each event counts 0, 1, 2, ..., which shows every lost or doubled reading."`
 	Rate   float64       `default:"1" placeholder:"HZ" help:"Readings of each event per second; 0: as many as the line can carry. Default: 1."`
 	Count  int           `short:"n" placeholder:"N" help:"End when N readings are acknowledged, of all events together."`
