@@ -102,7 +102,7 @@ func (q *queue) grow() {
 	q.entries = *q.memory
 }
 
-// release gives the memory of a queue back in which there is no entry.
+// release gives the memory of an empty queue back.
 func (q *queue) release() {
 	if q.memory != nil {
 		entryMemory.Put(q.memory)

@@ -36,7 +36,7 @@ type Invitation struct {
 // A Secret is the part of an Invitation that only the two machines know, and the person between them.
 type Secret [secretLetters]byte
 
-// An ID says which pairing is meant. It is no secret.
+// An ID says which pairing is meant. It is not secret.
 type ID [idLetters]byte
 
 // String returns the letters of an ID.
