@@ -341,6 +341,9 @@ func TestPairing(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+	if err := s.CheckGrant(pairing.Grant{Name: "Carol", Roles: []string{"viewer"}}); err == nil || strings.Count(err.Error(), "capitals") != 1 {
+		t.Errorf("a mistake is not told once: %v", err)
+	}
 	in, err := s.Invite(root, "pi:3000", hubKey, pairing.Grant{Name: "carol", Roles: []string{"gardener"}})
 	must(t, err)
 	guest := Peer{Addr: netip.MustParseAddr("192.168.1.9"), Secure: true, Key: [32]byte{2}}

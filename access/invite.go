@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -53,7 +52,10 @@ func (c *Control) checkGrant(g pairing.Grant) error {
 
 // CheckGrant says why nobody can be let in as that: a role that is not there, or another one than the identity has.
 func (c *Control) CheckGrant(g pairing.Grant) error {
-	return errors.Join(CheckName(g.Name), c.checkGrant(g))
+	if err := CheckName(g.Name); err != nil {
+		return err
+	}
+	return c.checkGrant(g)
 }
 
 // AddToken makes a token, and returns it. It is not kept, so it can be told only now.

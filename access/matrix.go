@@ -126,7 +126,7 @@ func rank(key string) int {
 }
 
 // wider returns what addresses have where they have no line of their own: that of the longest prefix that has all of them. It
-// returns nil for what is no address.
+// returns nil for what is not an address.
 func (p *Policy) wider(b *binding) *binding {
 	if p == nil || b.section != inAddresses {
 		return nil

@@ -109,7 +109,7 @@ func Compile(r *Rules, members []Member, dir Directory) (*Policy, error) {
 // at returns a place in the file.
 func (r *Rules) at(line int) string { return r.File + ":" + strconv.Itoa(line) }
 
-// Warnings returns what is no mistake, and is not likely to be wanted.
+// Warnings returns what is not a mistake, but is unlikely to be wanted.
 func (p *Policy) Warnings() []*yamlfile.Error {
 	if p == nil {
 		return nil

@@ -28,7 +28,7 @@ type Rules struct {
 	warnings []*yamlfile.Error
 }
 
-// Warnings returns what the file says that is no mistake, and that is not likely to work.
+// Warnings returns what the file says that is not a mistake, but is unlikely to work.
 func (r *Rules) Warnings() []*yamlfile.Error { return r.warnings }
 
 // A rule allows one thing.

@@ -109,7 +109,7 @@ func syncFolder(dir string) error {
 	return d.Close()
 }
 
-// remove removes the file, if there is one.
+// remove removes the file. A file that does not exist is not an error.
 func remove(file string) error {
 	if file == "" {
 		return nil

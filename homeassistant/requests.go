@@ -47,7 +47,7 @@ func buttonClass(name string) string {
 }
 
 // setter returns the request of a sender that sets what an event reports, by its name: set_lamp, set-lamp, setLamp or lamp for lamp. It
-// is empty if there is none.
+// is empty if no request does.
 func (p *Plan) setter(s *Sender, e *Event) string {
 	for _, name := range s.Requests {
 		if said := p.Requests[s.Name+"/"+name]; said == None || said == Button {

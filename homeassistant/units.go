@@ -212,7 +212,7 @@ func hasWord(name string, words []string) bool {
 // scaled reports whether values are not shown as they are.
 func (m *meaning) scaled() bool { return m.factor != 0 && m.factor != 1 || m.offset != 0 }
 
-// shown returns the template of a value's number, which is null if the value is no number.
+// shown returns the template of a value's number, which is null if the value is not a number.
 func (m *meaning) shown() string {
 	number := "value_json"
 	if m.factor != 0 && m.factor != 1 {

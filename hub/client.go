@@ -388,7 +388,8 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	return answer, nil
 }
 
-// extend adds what a sender of the client's offers already to what it is to offer, and returns that sender; nil if there is none.
+// extend adds what a sender of the client's offers already to what it is to offer. It returns that sender, or nil if the client has no
+// sender of that name.
 func (c *client) extend(given string, o *SenderOptions) *Sender {
 	c.mu.Lock()
 	defer c.mu.Unlock()

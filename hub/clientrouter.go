@@ -128,7 +128,7 @@ func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.Ca
 	return context.WithTimeout(ctx, r.opts.RequestTimeout)
 }
 
-// Call calls a method of the hub, one of [ServerOptions.Methods], waiting for a connection if there is none.
+// Call calls a method of the hub, one of [ServerOptions.Methods]. It waits until the hub is connected.
 func (r *ClientRouter) Call(ctx context.Context, method string, params any) (carrier.Value, error) {
 	r.mu.Lock()
 	c := r.connection
@@ -145,7 +145,7 @@ func (r *ClientRouter) Call(ctx context.Context, method string, params any) (car
 	return c.call(ctx, method, params)
 }
 
-// AddRemoteSender registers a sender with the hub, waiting for a connection if there is none. Its events are
+// AddRemoteSender registers a sender with the hub. It waits until the hub is connected. Its events are
 // triggered in the hub, its requests come from there. It is registered again after each loss of the connection,
 // until it is removed.
 func (r *ClientRouter) AddRemoteSender(ctx context.Context, name string, o SenderOptions) (*Sender, error) {

@@ -54,7 +54,7 @@ func (p Position) Before(other Position) bool {
 	return p.Epoch < other.Epoch || p.Epoch == other.Epoch && p.Sequence < other.Sequence
 }
 
-// IsZero reports whether p is no event's position.
+// IsZero reports whether p is the zero Position, which no event has.
 func (p Position) IsZero() bool { return p == Position{} }
 
 func (p Position) list() [2]uint64 { return [2]uint64{uint64(p.Epoch), p.Sequence} }
@@ -155,12 +155,16 @@ func (c *ClientInfo) public() *ClientInfo {
 	return &public
 }
 
-// String returns the client's name and address.
+// String returns the client's name and address, as far as they are known.
 func (c ClientInfo) String() string {
-	if c.Name == "" {
+	switch {
+	case c.Name == "":
 		return c.Addr
+	case c.Addr == "":
+		return c.Name
+	default:
+		return fmt.Sprintf("%s (%s)", c.Name, c.Addr)
 	}
-	return fmt.Sprintf("%s (%s)", c.Name, c.Addr)
 }
 
 // Loss is the data of [Gap]. It says how many events of a sender were lost on the way to this listener, and when the first

@@ -251,7 +251,7 @@ func (c *client) acknowledge(a *arguments, _ func(carrier.Reply)) (any, error) {
 	return nil, nil
 }
 
-// replayOf returns the replay of a listener of the client's with that cursor; nil if there is none.
+// replayOf returns the replay of a listener of the client's with that cursor, or nil if no listener has it.
 func (c *client) replayOf(cursor string) *replay {
 	c.mu.Lock()
 	defer c.mu.Unlock()

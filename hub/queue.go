@@ -102,7 +102,7 @@ func (q *queue) grow() {
 	q.entries = *q.memory
 }
 
-// release gives the memory of a queue back in which there is no entry.
+// release gives the memory of an empty queue back.
 func (q *queue) release() {
 	if q.memory != nil {
 		entryMemory.Put(q.memory)
@@ -151,7 +151,7 @@ func (q *queue) forget(e *entry) {
 	}
 }
 
-// drop removes the oldest entry of a kind or, if there is none, the oldest entry of any kind that may be dropped.
+// drop removes the oldest entry of a kind or, if the queue has none of that kind, the oldest entry of any kind that may be dropped.
 func (q *queue) drop(key entryKey) (old entry, ok bool) {
 	number := q.kinds[key].first
 	if number == 0 {

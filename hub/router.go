@@ -42,7 +42,7 @@ type Router struct {
 	connections uint64 // number of the latest
 	closed      bool   // no sender may connect any more
 
-	journal *keeping // nil if there is none
+	journal *keeping // nil: the hub keeps no journal
 	policy  atomic.Pointer[rights.InForce]
 
 	names, channelNames sortedNames // of topics and channels

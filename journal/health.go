@@ -12,7 +12,7 @@ type Health struct {
 	Segments int
 	Bytes    int64     // of all files
 	Size     int64     // that they may have
-	First    Position  // the oldest event that is there; zero if there is none
+	First    Position  // the oldest event that is there; zero: the journal is empty
 	Next     Position  // the place of the next event
 	Oldest   time.Time // between these lie the times of the events, as far as that is known; zero if there are none
 	Newest   time.Time

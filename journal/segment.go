@@ -138,7 +138,7 @@ type window struct {
 // windowSize is how much is read at a time.
 const windowSize = 256 << 10
 
-// at returns what lies at an offset: a whole frame, if there is one.
+// at returns what lies at an offset, which is a whole frame wherever a frame begins and the file has all of it.
 func (w *window) at(off int64) ([]byte, error) {
 	if err := w.fill(off, frameAlign); err != nil {
 		return nil, err

@@ -146,7 +146,7 @@ func (s *Source) Check() error {
 	return nil
 }
 
-// bus returns the bus of that name. It makes a new one if there is none, and always for an empty name.
+// bus returns the bus of that name. It makes a new one for a name that is not known yet, and always for an empty name.
 func (p *Poller) bus(name string) *bus {
 	for _, b := range p.buses {
 		if name != "" && b.name == name {

@@ -294,3 +294,12 @@ func TestIdentity(t *testing.T) {
 	h.get("/api/v1/events", 401, nil)
 	h.get("/metrics", 401, nil)
 }
+
+// TestProblemForPeople: what is told names no Go package.
+func TestProblemForPeople(t *testing.T) {
+	for text, want := range map[string]string{"carrier: not allowed: x": "not allowed: x", "hub: no such sender: x": "no such sender: x", "too hot": "too hot"} {
+		if got := problemOf(&carrier.StatusError{Status: carrier.StatusDenied, Exception: text}).Detail; got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

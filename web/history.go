@@ -55,7 +55,7 @@ func (n *next) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// MarshalJSON writes it; null if there is none.
+// MarshalJSON writes it, and null on the last page.
 func (n next) MarshalJSON() ([]byte, error) {
 	if n == "" {
 		return []byte("null"), nil

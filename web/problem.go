@@ -10,6 +10,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/internal/plain"
 	"sighub/internal/safetext"
 )
 
@@ -28,7 +29,7 @@ type problemError struct {
 func (p *problemError) Error() string { return p.Detail }
 
 func problem(status int, cause, remedy, format string, args ...any) *problemError {
-	return &problemError{Status: status, Cause: cause, Remedy: remedy, Detail: fmt.Sprintf(format, args...)}
+	return &problemError{Status: status, Cause: cause, Remedy: remedy, Detail: plain.Text(fmt.Sprintf(format, args...))}
 }
 
 // longestDetail bounds what is told of an error, in bytes: it may contain what a stranger wrote.

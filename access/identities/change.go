@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"sighub/access/internal/naming"
 )
 
 // AddKey lets an identity in who has the private key to a public one with this SHA-256. Roles are those of a new identity; nil: those
@@ -48,7 +45,7 @@ func (s *Store) AddDevice(name string, roles []string, uid string) error {
 
 // add gives an identity a credential.
 func (s *Store) add(name string, roles []string, c Credential) error {
-	if err := errors.Join(naming.Check(name), checkRoles(roles)); err != nil {
+	if err := checkNames(name, roles); err != nil {
 		return err
 	}
 	return s.change(func(next *state, now time.Time) error {
@@ -70,7 +67,7 @@ func (s *Store) add(name string, roles []string, c Credential) error {
 
 // CheckNew says why an identity cannot be given a credential with these roles; nil: those that it has.
 func (s *Store) CheckNew(name string, roles []string) error {
-	if err := errors.Join(naming.Check(name), checkRoles(roles)); err != nil {
+	if err := checkNames(name, roles); err != nil {
 		return err
 	}
 	s.changes.Lock()

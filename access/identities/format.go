@@ -119,7 +119,7 @@ func line(data []byte, offset int64) int {
 
 func (f *identityForm) identity() (*Identity, error) {
 	id := &Identity{Name: f.Name, Roles: f.Roles, Created: f.Created.UTC()}
-	if err := errors.Join(naming.Check(f.Name), checkRoles(f.Roles)); err != nil {
+	if err := checkNames(f.Name, f.Roles); err != nil {
 		return nil, err
 	}
 	for i := range f.Credentials {
@@ -132,7 +132,11 @@ func (f *identityForm) identity() (*Identity, error) {
 	return id, nil
 }
 
-func checkRoles(roles []string) error {
+// checkNames says what is wrong with the names of an identity and of its roles.
+func checkNames(name string, roles []string) error {
+	if err := naming.Check(name); err != nil {
+		return err
+	}
 	if len(roles) > maxRoles {
 		return fmt.Errorf("there are more than %d roles", maxRoles)
 	}

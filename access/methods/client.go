@@ -30,7 +30,7 @@ func call[R any](ctx context.Context, c Client, method string, params any) (resu
 // WhoAmI returns who the client is for the hub.
 func (c Client) WhoAmI(ctx context.Context) (Self, error) { return call[Self](ctx, c, WhoAmI, nil) }
 
-// Explain says whether somebody may do something, and why.
+// Explain returns whether somebody may do something, and why.
 func (c Client) Explain(ctx context.Context, q Question) (Answer, error) {
 	return call[Answer](ctx, c, Explain, q)
 }

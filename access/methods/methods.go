@@ -310,7 +310,10 @@ func (m *methods) revoke(by access.Actor, r Revocation) (any, error) {
 	}
 	_, err := m.Control.Revoke(by, r.Name, r.Credential)
 	m.Expel(r.Name)
-	if errors.Is(err, identities.ErrUnknown) {
+	switch {
+	case errors.Is(err, identities.ErrUnknown) && r.Credential == "":
+		return nil, fmt.Errorf("nobody is called %q: `sighub identities` shows whom the hub knows", r.Name)
+	case errors.Is(err, identities.ErrUnknown):
 		return nil, fmt.Errorf("nobody is called %q, or has no credential %q: `sighub identities` shows whom the hub knows", r.Name, r.Credential)
 	}
 	return out, err

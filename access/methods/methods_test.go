@@ -308,7 +308,7 @@ func TestTokensDevicesRevocation(t *testing.T) {
 		t.Errorf("%+v, %v", rest, err)
 	}
 	_, err = s.Revoke(ctx, methods.Revocation{Name: "mallory"})
-	fails(t, err, `nobody is called "mallory"`)
+	fails(t, err, `nobody is called "mallory": `)
 	_, err = s.Revoke(ctx, methods.Revocation{Name: "mallory", DryRun: true})
 	fails(t, err, `nobody is called "mallory"`)
 	_, err = s.Revoke(ctx, methods.Revocation{Name: "ha", Credential: "nonsense"})

@@ -62,7 +62,7 @@ func systemUser(name string) (string, error) {
 		u, err = user.LookupId(name)
 	}
 	if err != nil {
-		u = &user.User{Uid: name} // to have a number that nobody has yet is no mistake
+		u = &user.User{Uid: name} // a number that nobody has yet is not a mistake
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {

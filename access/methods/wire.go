@@ -87,7 +87,7 @@ type Credential struct {
 	ID      string     `json:"id"`
 	Kind    string     `json:"kind"`
 	Label   string     `json:"label,omitempty"`
-	Proof   string     `json:"proof,omitempty"` // what is no secret: the hash of a public key, or a uid
+	Proof   string     `json:"proof,omitempty"` // which is not secret: the hash of a public key, or a uid
 	Created time.Time  `json:"created"`
 	Used    *time.Time `json:"used,omitempty"`
 	Revoked *time.Time `json:"revoked,omitempty"`

@@ -36,7 +36,7 @@ type Invitation struct {
 // A Secret is the part of an Invitation that only the two machines know, and the person between them.
 type Secret [secretLetters]byte
 
-// An ID says which pairing is meant. It is no secret.
+// An ID says which pairing is meant. It is not secret.
 type ID [idLetters]byte
 
 // String returns the letters of an ID.
@@ -137,11 +137,11 @@ const maxText = 512
 func Parse(text string) (*Invitation, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > maxText {
-		return nil, fmt.Errorf("this is no invitation, because it has more than %d bytes: copy the line that sighub pair has printed", maxText)
+		return nil, fmt.Errorf("this is not an invitation, because it has more than %d bytes: copy the line that sighub pair has printed", maxText)
 	}
 	slash := strings.LastIndexByte(text, '/')
 	if slash < 0 {
-		return nil, errors.New("this is no invitation, because it has no /: copy the line that sighub pair has printed, from the address to the end")
+		return nil, errors.New("this is not an invitation, because it has no /: copy the line that sighub pair has printed, from the address to the end")
 	}
 	in := &Invitation{Address: text[:slash]}
 	if err := CheckAddress(in.Address); err != nil {

@@ -17,7 +17,7 @@ type stream struct {
 	c    *client.Client
 	feed *bridge.Feed
 
-	sending sync.Mutex // what is sent stays in its order; it is held while a message is written, so it is no lockrank.Mutex
+	sending sync.Mutex // what is sent stays in its order; it is held while a message is written, so it is not a lockrank.Mutex
 	sent    hub.Position
 	marked  hub.Position // what the latest mark says
 

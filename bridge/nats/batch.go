@@ -210,7 +210,7 @@ func (p *publisher) await(ctx context.Context, is func() bool) error {
 	}
 }
 
-// end ends the batch that is open, if there is one.
+// end ends the open batch. Without one it does nothing.
 func (p *publisher) end() error {
 	if p.id == "" {
 		return nil

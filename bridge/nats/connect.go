@@ -88,7 +88,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(d.ctx, network, address)
 }
 
-// option returns what nats.go is told; nil if there is nothing.
+// option returns what nats.go is told, or nil if it is told nothing.
 func (t *TLS) option(wanted bool) (nats.Option, error) {
 	if !wanted && *t == (TLS{}) {
 		return nil, nil //nolint:nilnil // there is nothing to tell
@@ -113,7 +113,7 @@ func (t *TLS) option(wanted bool) (nats.Option, error) {
 	return nats.Secure(c), nil
 }
 
-// option returns what nats.go is told; nil if there is nothing.
+// option returns what nats.go is told, or nil if it is told nothing.
 func (c *Credentials) option() (nats.Option, error) {
 	switch {
 	case c.Creds != "":

@@ -85,7 +85,7 @@ func (c *session) transmit(ctx context.Context, m *carrier.Message, done func(ca
 	return nil
 }
 
-// subscriptionFor returns a subscription that has a topic; nil if there is none.
+// subscriptionFor returns a subscription that has a topic, or nil if no subscription has it.
 func (c *session) subscriptionFor(text string) *subscription {
 	c.mu.Lock()
 	defer c.mu.Unlock()

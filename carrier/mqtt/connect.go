@@ -149,11 +149,9 @@ func (l *link) login(ctx context.Context, p *packet.ConnectPacket) (identity str
 	if login == nil {
 		return "", nil
 	}
-	secret := listen.Secret{Name: string(p.User)}
-	if password := string(p.Password); strings.HasPrefix(password, tokenSign) {
-		secret.Token = password
-	} else {
-		secret.Password = password
+	secret := listen.Secret{Name: string(p.User), Password: string(p.Password)}
+	if strings.HasPrefix(secret.Password, tokenSign) {
+		secret = listen.Secret{Token: secret.Password} // whatever the user name is: many programs want one
 	}
 	if !p.HasPassword {
 		secret = listen.Secret{} // a name alone proves nothing

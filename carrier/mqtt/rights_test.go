@@ -65,9 +65,9 @@ func (r rules) Hears(sender, event string) []uint64 {
 func TestRights(t *testing.T) {
 	login := func(_ context.Context, _ listen.Peer, s listen.Secret) (string, error) {
 		switch {
-		case s.Token == "sgh_view", s.Name == "viewer" && s.Password == "right":
+		case s == listen.Secret{Token: "sgh_view"}, s.Name == "viewer" && s.Password == "right":
 			return "viewer", nil
-		case s.Token == "sgh_make":
+		case s == listen.Secret{Token: "sgh_make"}:
 			return "maker", nil
 		case s == listen.Secret{}:
 			return "", nil

@@ -26,7 +26,7 @@ type session struct {
 	left     chan struct{} // closed when it has ended
 
 	// turn is had by whoever calls the handler for this client: the goroutine that reads, or one that tells the hub of messages that
-	// need no answer. It is no lock of the order in lockrank: nobody waits for it who holds one, or delivers events.
+	// need no answer. It has no rank in lockrank: nobody waits for it while holding a lock or delivering events.
 	turn  sync.Mutex
 	tasks sync.WaitGroup // goroutines of the session
 

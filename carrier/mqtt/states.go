@@ -110,7 +110,7 @@ func (c *session) tellPage(sub *subscription, r *carrier.Reply) (last string, mo
 	return last, !ended && last != "" && (exact == "" || last < exact)
 }
 
-// tellState tells whether a sender is connected.
+// tellState tells the client whether a sender is connected.
 func (c *session) tellState(sub *subscription, name string, connected bool) {
 	text := topic.Of(name, topic.Connect)
 	c.mu.Lock()

@@ -14,7 +14,7 @@ import (
 
 const (
 	keepBuffer = 2 * carrier.PendingLimit // the capacity up to which a buffer is kept for reuse
-	maxReplies = 256 << 10                // bytes of what is no signal that may wait to be written while the client is read from
+	maxReplies = 256 << 10                // bytes of packets other than signals that may wait to be written while the client is read from
 	countStep  = 16 << 10
 	patience   = 4 // write timeouts for what is written at a time
 )
@@ -54,7 +54,7 @@ func (w *writer) buffer() *[]byte {
 	return w.pending
 }
 
-// reply puts a packet that is no signal, unless nothing is written any more; pack appends it. The lock is held.
+// reply queues a packet that is not a signal, unless nothing is written any more; pack appends it. The lock is held.
 func (w *writer) reply(pack func(dst []byte) []byte) {
 	if w.err != nil {
 		return

@@ -40,7 +40,7 @@ func (ls *losses) reported(sender string, at time.Time, most int) {
 	}
 }
 
-// before returns the time of the latest reading of a sender, or at if there is none before it.
+// before returns the time of the latest reading of a sender, or at if that sender has no earlier reading.
 func (ls *losses) before(sender string, at time.Time) time.Time {
 	if last, ok := ls.last[sender]; ok && last.Before(at) {
 		return last

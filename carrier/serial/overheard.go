@@ -115,7 +115,7 @@ func (o *overheard) note(now time.Time, data []byte, frames bool) {
 	}
 }
 
-// isText reports whether what looks like text is no part of a frame.
+// isText reports whether what looks like text is not part of a frame.
 func (o *overheard) isText(now time.Time) bool {
 	return o.lines || !o.textSince.IsZero() && now.Sub(o.textSince) >= soonText
 }
@@ -154,7 +154,7 @@ func looksLikeText(b []byte) bool {
 	return printable*4 >= len(b)*3 || control == 0 && utf8.Valid(b)
 }
 
-// lastLine returns the latest whole line of a text or, if there is none, its end.
+// lastLine returns the latest whole line of a text, or the text's end if it has no whole line.
 func lastLine(text []byte) string {
 	lines := bytes.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == 0 })
 	if len(lines) == 0 {

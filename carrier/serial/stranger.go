@@ -2,7 +2,7 @@ package serial
 
 import "bytes"
 
-// stranger says what sends these bytes, if that is known and is no device of the hub's. Most such devices say something when they are
+// stranger says what sends these bytes, if that is known and is not a device of the hub's. Most such devices say something when they are
 // plugged in or reset, and nothing afterwards unless they are asked. Text that is not known here is looked at by [Options].Recognize.
 func stranger(b []byte) string {
 	for i := range b {

@@ -67,7 +67,7 @@ func (c *Client) tellRefused(h carrier.Handler, err error) {
 	}
 }
 
-// connect connects to the hub and serves the connection until it ends. It returns whether the hub answered,
+// connect connects to the hub and serves the connection until it ends. It reports whether the hub answered,
 // and why the connection ended or was not made.
 func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 	dialing, cancel := context.WithTimeout(ctx, c.options.DialTimeout)

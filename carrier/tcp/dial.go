@@ -19,7 +19,7 @@ import (
 
 // TLS says how a client knows its hub, and what it shows of itself, over TLS.
 type TLS struct {
-	// Pin, if there is one, is the hub's: whichever certificate has a key with this pin is taken, and nothing else in the
+	// Pin is the hub's, or the zero Pin: whichever certificate has a key with this pin is taken, and nothing else in the
 	// certificate matters. Otherwise an authority must vouch for the hub's name.
 	Pin keys.Pin
 

@@ -95,7 +95,7 @@ func (c *conn) newReader() *reader {
 	return r
 }
 
-// known notes that the peer is no stranger any more.
+// known notes that the peer is not a stranger any more.
 func (r *reader) known() {
 	r.release()
 	r.first, r.raw = false, newRawReader(r.nc)

@@ -119,7 +119,7 @@ func printMatrix(s *streams, rows []access.Row) error {
 	return terminal.Table(s.out, "WHO\tROLES\t"+strings.ToUpper(strings.Join(verb.Words(), "\t"))+"\tBY", cells)
 }
 
-// who returns somebody of a section of the rules, as sighub can takes it where there is one.
+// who returns somebody of a section of the rules, as sighub can takes it.
 func who(section, name string) string {
 	switch section {
 	case "users":

@@ -236,7 +236,7 @@ func tryAddress(a address.Address) error {
 	if ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
 		return nil
 	}
-	own, _ := net.InterfaceAddrs() // what is not known is no finding
+	own, _ := net.InterfaceAddrs() // what is not known is not a finding
 	has := func(o net.Addr) bool {
 		n, ok := o.(*net.IPNet)
 		return ok && n.IP.Equal(ip)

@@ -85,7 +85,7 @@ type journalTrouble struct {
 	told string // what of it the user knows
 }
 
-// tellTrouble tells the user of trouble, if there is any.
+// tellTrouble tells the user of trouble. Without trouble it prints nothing.
 func tellTrouble(ctx context.Context, s *streams, r *hub.ClientRouter) {
 	var t journalTrouble
 	t.ask(ctx, r)

@@ -115,7 +115,7 @@ func orDash(names []string) string {
 
 type cursorsCommand struct {
 	hubFlags
-	Remove []string `sep:"none" placeholder:"NAME" help:"Remove the cursor of this name, which no listener may have. May be repeated."`
+	Remove []string `placeholder:"NAME" help:"Remove the cursor of this name, which no listener may have. May be repeated."`
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 

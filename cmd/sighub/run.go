@@ -35,9 +35,9 @@ import (
 
 type runCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"The configuration file, in YAML."`
-	Listen  []string `sep:"none" placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. Without --access, one that other machines reach needs ?insecure=true. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
-	Serial  []string `sep:"none" placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
-	Sensors []string `sep:"none" placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
+	Listen  []string `placeholder:"ADDR" help:"An address where clients connect: tcp://host:port or unix:///path, to which ?mode=0660&group=NAME may be added. Without --access, one that other machines reach needs ?insecure=true. May be repeated. Replaces the addresses of the file. Default: tcp://127.0.0.1:3000."`
+	Serial  []string `placeholder:"PORT" help:"A serial port, or several: a path, a pattern such as '/dev/ttyUSB*', a USB adapter as vendor:product[:serial], auto or none. May be repeated. Adds to the ports of the file. Default: auto."`
+	Sensors []string `placeholder:"WHICH" help:"Sensors of the gateway itself: auto (all that the kernel knows), none, or a file with sensors, pins and thresholds in the form of the configuration. May be repeated. Adds to the sensors of the file. Default: none."`
 	Access  string   `placeholder:"FILE" help:"The file that says who may do what. Replaces the one of the configuration. Default: everybody may do everything who reaches the hub, so it listens on this machine only."`
 	State   string   `placeholder:"DIR" help:"The folder for what the hub remembers between runs. Replaces the one of the file. Default: the one that systemd gives, else the user's cache."`
 	Join    string   `placeholder:"ADDR" help:"A NATS server with JetStream, as nats://host:4222, where the hub takes part in a stream of many hubs: see docs/many-hubs.md. It may be followed by ? and keys of the configuration file, joined by &: hub, hear, send, may, stream, creds, nkey, token, ca, from. Replaces bridges.nats of the file."`

@@ -13,7 +13,7 @@ type sensorsCommand struct {
 	Scan   bool     `help:"Look for sensors instead."`
 	Modbus string   `placeholder:"PORT" help:"With --scan, look for units of Modbus on this bus: a serial port such as /dev/ttyUSB0, or a gateway such as tcp://10.0.0.5:502. Nothing is written to them. Do not scan while a hub, or anybody else, uses the bus."`
 	IDs    string   `name:"ids" default:"1-247" placeholder:"N-N" help:"The numbers of the units to be asked. Default: 1-247."`
-	Bus    []string `sep:"none" placeholder:"BUS" help:"Look only on this bus: I2C1, OneWire1 or sim. May be repeated. Default: the kernel's sensors and every I2C bus."`
+	Bus    []string `placeholder:"BUS" help:"Look only on this bus: I2C1, OneWire1 or sim. May be repeated. Default: the kernel's sensors and every I2C bus."`
 	Output string   `short:"o" enum:"text,json" default:"text" help:"text, or json: one object a line."`
 }
 

@@ -12,8 +12,38 @@ import (
 	"sighub/carrier/serial"
 	"sighub/carrier/serial/port"
 	"sighub/hub"
+	"sighub/internal/config"
 	"sighub/internal/simulator"
+	"sighub/sensors/lines/formats"
 )
+
+// TestForeignQueries: with what simulate says, run serves each device that knows nothing of sighub.
+func TestForeignQueries(t *testing.T) {
+	for _, format := range formats.Names() {
+		d, err := simulator.NewLinePrinter(simulator.LinesOptions{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := config.ParsePort("/dev/x?" + d.Query())
+		if err != nil || p.Lines == nil {
+			t.Errorf("%s: %v, %v", d.Query(), p.Lines, err)
+			continue
+		}
+		switch o := p.Lines.Options; {
+		case format == formats.CSV && len(o.Columns) != 3:
+			t.Errorf("%s: columns %q", d.Query(), o.Columns)
+		case format == formats.Pattern && o.Pattern != "T=(?P<temp>[-0-9.]+) H=(?P<hum>[0-9.]+)":
+			t.Errorf("%s: pattern %q", d.Query(), o.Pattern)
+		}
+	}
+	bus, err := simulator.NewModbusBus(simulator.DefaultUnits(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := config.ParsePort("/dev/x?" + bus.Query()); err != nil || p.Modbus == nil {
+		t.Errorf("%s: %v, %v", bus.Query(), p.Modbus, err)
+	}
+}
 
 // TestFaultyPort: the line of a serial port, too, does harm, keeps to its rate and loses nothing.
 func TestFaultyPort(t *testing.T) {

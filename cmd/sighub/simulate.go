@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"sighub/carrier/serial/fault"
+	"sighub/carrier/serial/port"
 	"sighub/cmd/sighub/internal/simline"
 	"sighub/internal/plain"
 	"sighub/internal/simulator"
@@ -19,9 +19,9 @@ type simulateCommand struct {
 	Port   string        `xor:"line" required:"" placeholder:"PATH" help:"The serial port to be a device on, such as /dev/ttyUSB1?baud=115200."`
 	Pty    bool          `xor:"line" required:"" help:"Make a pseudo terminal, print the path of its other end, and be a device on it."`
 	Speaks string        `placeholder:"FORMAT" help:"Print lines instead, as other devices do: json, pairs, csv, number, nmea, mysensors, dsmr or pattern; or answer on a bus: modbus."`
-	Unit   []string      `sep:"none" placeholder:"ID:PROFILE" help:"With --speaks modbus, a unit on the bus, and the profile of what it is. May be repeated. Default: 1:xy-md02, 2:sdm120 and 3:relay-8."`
+	Unit   []string      `placeholder:"ID:PROFILE" help:"With --speaks modbus, a unit on the bus, and the profile of what it is. May be repeated. Default: 1:xy-md02, 2:sdm120 and 3:relay-8."`
 	Name   string        `placeholder:"NAME" help:"The name of the device. Its uid depends on the name, so the same name is the same device; without a name, each run is another device."`
-	Sender []string      `sep:"none" placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
+	Sender []string      `placeholder:"NAME:EVENT,..." help:"A sender and its events. May be repeated. Default: light:lux and temperature:celsius."`
 	Values string        `enum:"drift,counter" default:"drift" help:"drift: light and temperature change as over a day. counter: each event counts 0, 1, 2, ..., which shows every lost or doubled reading."`
 	Rate   float64       `default:"1" placeholder:"HZ" help:"Readings of each event per second; 0: as many as the line can carry. Default: 1."`
 	Count  int           `short:"n" placeholder:"N" help:"End when N readings are acknowledged, of all events together."`
@@ -72,12 +72,9 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	line, err := c.line(&o, s)
+	line, err := c.line(&o, s, cable, "")
 	if err != nil {
 		return err
-	}
-	if cable != nil {
-		line = line.Through(cable)
 	}
 	sim, err := simulator.New(o, line.Open)
 	if err != nil {
@@ -92,8 +89,17 @@ func (c *simulateCommand) Run(ctx context.Context, s *streams) error {
 	return errors.Join(err, printed, line.Close())
 }
 
-// line returns the line that the command line names, and sets its rate in o. It prints the path of a pseudo terminal.
-func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simline.Line, error) {
+// line returns the line that the command line names, with the harm of cable, and sets its rate in o. It prints the path of a pseudo
+// terminal, and how to serve the device there; query is what the hub must know of the device.
+func (c *simulateCommand) line(o *simulator.Options, s *streams, cable *fault.Cable, query string) (*simline.Line, error) {
+	line, err := c.open(o, s, query)
+	if err == nil && cable != nil {
+		line = line.Through(cable)
+	}
+	return line, err
+}
+
+func (c *simulateCommand) open(o *simulator.Options, s *streams, query string) (*simline.Line, error) {
 	if !c.Pty {
 		line, err := simline.Port(c.Port, o, func(err error) { s.note("%s: trying again until the port can be opened", err) })
 		if err != nil {
@@ -109,12 +115,8 @@ func (c *simulateCommand) line(o *simulator.Options, s *streams) (*simline.Line,
 		return nil, errors.Join(err, line.Close())
 	}
 	serve := path
-	if c.Speaks != "" {
-		serve = "'" + serve + "?speaks=lines&format=" + c.Speaks + "&sender=simulated'"
-	}
-	if c.Speaks == simulator.Modbus {
-		id, profile, _ := strings.Cut(c.units()[0], ":")
-		serve = "'" + path + "?speaks=modbus&id=" + id + "&profile=" + profile + "&sender=simulated'"
+	if query != "" {
+		serve = "'" + path + "?" + query + "'"
 	}
 	s.note("to serve this device, run `sighub run --serial %s`", serve)
 	return line, nil
@@ -142,19 +144,7 @@ func (c *simulateCommand) printLines(ctx context.Context, o *simulator.Options, 
 	if c.Name != "" || len(c.Sender) > 0 {
 		return usageError{errors.New("a device that prints lines says no names: leave --name and --sender out")}
 	}
-	cable, err := c.cable(o)
-	if err != nil {
-		return usageError{err}
-	}
-	line, err := c.line(o, s)
-	if err != nil {
-		return err
-	}
-	if cable != nil {
-		line = line.Through(cable)
-	}
-	err = printer.Run(ctx, line.Open)
-	return errors.Join(err, terminal.Line(s.out, "printed %d times", printer.Printed()), line.Close())
+	return c.beForeign(ctx, o, s, printer, func() error { return terminal.Line(s.out, "printed %d times", printer.Printed()) })
 }
 
 // units returns the units of a bus.
@@ -174,19 +164,27 @@ func (c *simulateCommand) answerModbus(ctx context.Context, o *simulator.Options
 	if c.Name != "" || len(c.Sender) > 0 || c.Count > 0 {
 		return usageError{errors.New("units of Modbus have no names, and speak when they are asked: leave --name, --sender and --count out")}
 	}
+	return c.beForeign(ctx, o, s, bus, func() error { return terminal.Line(s.out, "answered %d times", bus.Answered()) })
+}
+
+// A foreignDevice knows nothing of sighub's protocol.
+type foreignDevice interface {
+	Query() string // what the hub must know of it
+	Run(ctx context.Context, open func(context.Context) (port.Port, error)) error
+}
+
+// beForeign is the device on the line of the command line until it has done enough or ctx is done. Then summary prints what it did.
+func (c *simulateCommand) beForeign(ctx context.Context, o *simulator.Options, s *streams, device foreignDevice, summary func() error) error {
 	cable, err := c.cable(o)
 	if err != nil {
 		return usageError{err}
 	}
-	line, err := c.line(o, s)
+	line, err := c.line(o, s, cable, device.Query())
 	if err != nil {
 		return err
 	}
-	if cable != nil {
-		line = line.Through(cable)
-	}
-	err = bus.Run(ctx, line.Open)
-	return errors.Join(err, terminal.Line(s.out, "answered %d times", bus.Answered()), line.Close())
+	err = device.Run(ctx, line.Open)
+	return errors.Join(err, summary(), line.Close())
 }
 
 // maxRate is more readings per second than any line can carry.

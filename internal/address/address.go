@@ -188,7 +188,7 @@ func Parse(text string) (Address, error) {
 	}
 	s := find(name)
 	if s == nil {
-		return Address{}, fmt.Errorf("%s:// is not known: write %s", name, forms())
+		return Address{}, fmt.Errorf("%s:// is not known: write %s", name, instead(name))
 	}
 	a := Address{Network: name}
 	rest, query, _ := strings.Cut(rest, "?")
@@ -205,6 +205,17 @@ func Parse(text string) (Address, error) {
 		}
 	}
 	return a, nil
+}
+
+// instead returns what to write instead of an unknown scheme.
+func instead(name string) string {
+	switch name {
+	case "http":
+		return "tcp://host:port, where HTTP is spoken, too; a hub behind a proxy is at ws://host:port/path"
+	case "https":
+		return "tls://host:port, where HTTP is spoken, too; a hub behind a proxy is at wss://host:port/path"
+	}
+	return forms()
 }
 
 // forms lists what an address may look like.

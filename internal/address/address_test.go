@@ -78,6 +78,8 @@ func TestParseOptions(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                     "the address is empty: write tcp://host:port, tls://host:port or unix:///path",
+		"http://pi:3000":       "http:// is not known: write tcp://host:port, where HTTP is spoken, too; a hub behind a proxy is at ws://host:port/path",
+		"https://pi/hub":       "https:// is not known: write tls://host:port, where HTTP is spoken, too; a hub behind a proxy is at wss://host:port/path",
 		"udp://127.0.0.1:3000": "udp:// is not known: write tcp://host:port, tls://host:port or unix:///path",
 		"127.0.0.1":            "the port is missing: write 127.0.0.1:3000",
 		"::1:3000":             `"::1:3000" is not host:port`,

@@ -22,7 +22,7 @@ const (
 	BrokenJSON Oddity = "begins like JSON and is not"
 	Comma      Oddity = "has a comma, where JSON has a point"
 	Zeros      Oddity = "begins with zeros, as no number in JSON does"
-	NoNumber   Oddity = "is no number that JSON has"
+	NoNumber   Oddity = "is not a number that JSON has"
 	Latin1     Oddity = "is not UTF-8, and is read as Latin-1"
 )
 

@@ -43,9 +43,9 @@ func TestDocumentation(t *testing.T) {
 	if j := whole.Journal; j.Size != Default().Journal.Size || j.Commit != Default().Journal.Commit || j.Ack != AckCommit || j.OnFailure != FailLive {
 		t.Errorf("the page calls other values of journal defaults than it has: %+v", j)
 	}
-	_, heredoc, _ := strings.Cut(readPage(t, "../../README.md"), "<<'YAML'\n")
+	_, heredoc, _ := strings.Cut(readPage(t, "../../docs/gateway.md"), "<<'YAML'\n")
 	gateway, _, _ := strings.Cut(heredoc, "YAML\n")
-	if c, err := Parse("README.md", []byte(gateway)); err != nil || len(c.Listen) != 1 || len(c.Serial) != 1 {
+	if c, err := Parse("gateway.md", []byte(gateway)); err != nil || len(c.Listen) != 1 || len(c.Serial) != 1 {
 		t.Errorf("%v in\n%s", err, gateway)
 	}
 }

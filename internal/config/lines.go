@@ -50,7 +50,7 @@ func (p *Port) setSetting(key, value string) error {
 	case "data":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 5 || n > 8 {
-			return fmt.Errorf("data %q is no number of data bits: write 5, 6, 7 or 8", value)
+			return fmt.Errorf("data %q is not a number of data bits: write 5, 6, 7 or 8", value)
 		}
 		p.Settings.Data = n
 	case "parity":

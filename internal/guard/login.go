@@ -29,7 +29,7 @@ func (g *Guard) login(ctx context.Context, p listen.Peer, s listen.Secret) (iden
 	if in := s.Pairing; in != nil {
 		id, parseErr := pairing.ParseID(in.ID)
 		if parseErr != nil {
-			return "", &listen.LoginError{Public: "this is no id of an invitation: copy the whole line", Cause: "malformed"}
+			return "", &listen.LoginError{Public: "this is not the id of an invitation: copy the whole line", Cause: "malformed"}
 		}
 		identity, err = g.control.Pair(ctx, peer, id, in.Proof, p.OwnKey, in.Label)
 	} else {

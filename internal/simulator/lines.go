@@ -42,6 +42,18 @@ func NewLinePrinter(o LinesOptions) (*LinePrinter, error) {
 	return &LinePrinter{opts: o, place: simulated.Drift{Day: o.Day, Start: time.Now().Add(-o.Day * 3 / 10)}}, nil
 }
 
+// Query returns what the hub must know of the device, as the query of its port.
+func (d *LinePrinter) Query() string {
+	query := "speaks=lines&format=" + d.opts.Format
+	switch d.opts.Format {
+	case formats.CSV:
+		query += "&columns=temp,hum,lux"
+	case formats.Pattern:
+		query += "&pattern=T=(?P<temp>[-0-9.]+) H=(?P<hum>[0-9.]+)"
+	}
+	return query + "&sender=simulated"
+}
+
 // Printed returns how often it has printed.
 func (d *LinePrinter) Printed() int {
 	d.mu.Lock()
@@ -134,7 +146,7 @@ func (d *LinePrinter) text(at time.Time) string {
 	case formats.DSMR:
 		return d.telegram(at, lux)
 	}
-	return "T=" + number(temp) + " H=" + number(hum) + "\r\n" // for a pattern such as T=(?P<temp>[-0-9.]+) H=(?P<hum>[0-9.]+)
+	return "T=" + number(temp) + " H=" + number(hum) + "\r\n" // for the pattern of Query
 }
 
 // fix is what a receiver prints on its way around a lake.

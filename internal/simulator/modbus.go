@@ -23,6 +23,7 @@ const Modbus = "modbus"
 // A ModbusBus has simulated units of Modbus. What is written to them stays.
 type ModbusBus struct {
 	bus     slave.Bus
+	query   string
 	place   simulated.Drift
 	answers atomic.Int64
 }
@@ -38,7 +39,7 @@ func NewModbusBus(units []string, day time.Duration) (*ModbusBus, error) {
 		id, name, ok := strings.Cut(text, ":")
 		n, err := strconv.Atoi(id)
 		if !ok || err != nil || n < 1 || n > frame.MaxUnit {
-			return nil, fmt.Errorf("%q is no unit: write ID:PROFILE, such as 1:xy-md02", text)
+			return nil, fmt.Errorf("%q is not a unit: write ID:PROFILE, such as 1:xy-md02", text)
 		}
 		if m.bus.Units[byte(n)] != nil {
 			return nil, fmt.Errorf("unit %d is given twice", n)
@@ -48,9 +49,15 @@ func NewModbusBus(units []string, day time.Duration) (*ModbusBus, error) {
 			return nil, err
 		}
 		m.bus.Units[byte(n)] = m.unit(p)
+		if m.query == "" {
+			m.query = "speaks=modbus&id=" + strconv.Itoa(n) + "&profile=" + name + "&sender=simulated"
+		}
 	}
 	return m, nil
 }
+
+// Query returns what the hub must know of the first unit, as the query of the port.
+func (m *ModbusBus) Query() string { return m.query }
 
 // Answered returns how many requests were served.
 func (m *ModbusBus) Answered() int64 { return m.answers.Load() }

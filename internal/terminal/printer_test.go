@@ -35,6 +35,9 @@ func TestPrint(t *testing.T) {
 		{"disconnect", hub.Event{Sender: "light", Name: hub.Disconnect, Data: carrier.ValueOf(hub.Connection{
 			Events: []string{"lux", hub.Disconnect, hub.Connect}, Reason: "unplugged", Client: client, Time: at})},
 			"light       #disconnect unplugged; on greenhouse (serial:///dev/ttyUSB0)", ""},
+		{"connect, to somebody who may not know where the client is", hub.Event{Sender: "light", Name: hub.Connect, Data: carrier.ValueOf(hub.Connection{
+			Events: []string{"lux"}, Client: &hub.ClientInfo{ID: 1, Name: "greenhouse"}, Time: at})},
+			"light       #connect    sends lux; on greenhouse", ""},
 		{"gap", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second)})},
 			"light       #gap        3 lost, taken from " + new(Printer).Clock(at) + " to " + new(Printer).Clock(at.Add(time.Second)), ""},
 		{"a gap of one event", hub.Event{Sender: "light", Name: hub.Gap, Data: carrier.ValueOf(hub.Loss{Count: 3, First: at, Last: at.Add(time.Second), Event: "lux"})},

@@ -276,35 +276,11 @@ func Describe(n ast.Node) string {
 // suggest returns what to write instead of an unknown key.
 func suggest(name string, keys []string) string {
 	for _, k := range keys {
-		if distance(name, k) <= 2 || strings.HasPrefix(name, k) {
+		if plain.Distance(name, k) <= 2 || strings.HasPrefix(name, k) {
 			return fmt.Sprintf("write %s", k)
 		}
 	}
 	return "it may have " + strings.Join(keys, ", ")
-}
-
-// distance returns how many letters must be changed, added or removed to turn a into b (Levenshtein).
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // OrList joins alternatives: "a, b or c".

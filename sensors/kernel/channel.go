@@ -49,7 +49,7 @@ func readText(dir, file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// textOr returns a short text, or "" if there is none.
+// textOr returns the short text in a file, or "" if it cannot be read.
 func textOr(dir, file string) string {
 	text, err := readText(dir, file)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // The reasons for which a request has no answer.
 var (
 	errSilent  = fmt.Errorf("%w: the unit does not answer", carrier.ErrTimeout)
-	errDamaged = carrier.NewRefusal("what arrived is no whole answer, or its checksum is wrong", "damaged")
+	errDamaged = carrier.NewRefusal("what arrived is not a whole answer, or its checksum is wrong", "damaged")
 	errNoise   = carrier.NewRefusal("the line is never quiet", "noise")
 )
 

@@ -76,7 +76,7 @@ func (b *Bus) Tx(addr uint16, w, r []byte) error {
 	return c.tx(w, r, b.opts.Now())
 }
 
-// newChip returns the chip at an address as it is after power-up, or nil if there is none.
+// newChip returns the chip at an address as it is after power-up, or nil if no chip has that address.
 func newChip(addr uint16, place Drift) chip {
 	switch addr {
 	case 0x23, 0x5c:

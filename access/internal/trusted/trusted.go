@@ -49,7 +49,7 @@ func Read(path string, most int64, also ...int) ([]byte, fs.FileInfo, error) {
 // A refusal says why a file is not trusted.
 type refusal struct {
 	text string
-	kind error // nil: it is no file of the kind that is wanted
+	kind error // nil: it is not a file of the kind that is wanted
 }
 
 func (r *refusal) Error() string { return r.text }

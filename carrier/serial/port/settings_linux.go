@@ -32,7 +32,7 @@ func (s *Settings) settle(t *unix.Termios) {
 		t.Cflag |= unix.PARENB | unix.CMSPAR
 	}
 	if t.Cflag&unix.PARENB != 0 {
-		t.Iflag |= unix.INPCK // a byte whose parity is wrong is read as 0, which is no text
+		t.Iflag |= unix.INPCK // a byte whose parity is wrong is read as 0, which is not text
 	}
 	if s.Stop == OneHalfStop || s.Stop == TwoStop {
 		t.Cflag |= unix.CSTOPB

@@ -70,7 +70,7 @@ func (f *Flight[L]) Next() (to L) {
 	return to
 }
 
-// slot returns the one after so many; nil if there is none.
+// slot returns slot i of those that wait, or nil if fewer wait.
 func (f *Flight[L]) slot(i int) *slot[L] {
 	if i < 0 || i >= f.n {
 		return nil

@@ -82,7 +82,7 @@ func (in *InForce) Hearing(sender, event string, before *Hearing) *Hearing {
 type Standing struct {
 	In       *InForce
 	Class    uint16 // of those who may hear the same
-	Confined bool   // it is no admin
+	Confined bool   // it is not an admin
 }
 
 // A Hearing says which classes may hear an event.

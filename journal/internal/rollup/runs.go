@@ -49,7 +49,7 @@ func Load(dir folder.Folder) (runs Runs, useless []string, errs []error) {
 	return runs, useless, errs
 }
 
-// End returns the sequence behind the last run; 0 if there is none.
+// End returns the sequence behind the last run, or 0 without any run.
 func (rs Runs) End() uint64 {
 	if len(rs) == 0 {
 		return 0

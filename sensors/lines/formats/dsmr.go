@@ -98,7 +98,7 @@ func (p *dsmrParser) check(sum string) error {
 	}
 	want, err := strconv.ParseUint(sum, 16, 16)
 	if err != nil || len(sum) != 4 {
-		return fmt.Errorf("%w: it is no number of four digits", ErrDamaged)
+		return fmt.Errorf("%w: it is not a number of four digits", ErrDamaged)
 	}
 	if want != uint64(p.crc) {
 		return fmt.Errorf("%w: it is %04X, and should be %04X", ErrDamaged, want, p.crc)
@@ -164,7 +164,7 @@ func (o *object) measured(text, unit string) (float64, error) {
 	v, err := numbers{}.number(number)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("%w: %s is no number, in %s", ErrForm, safetext.Short(text, 32), o.code)
+		return 0, fmt.Errorf("%w: %s is not a number, in %s", ErrForm, safetext.Short(text, 32), o.code)
 	case given != "" && !strings.EqualFold(given, unit):
 		return 0, fmt.Errorf("%w: %s is in %s, not in %s", ErrForm, o.code, safetext.Short(given, 32), unit)
 	}

@@ -40,7 +40,7 @@ var (
 	errNumber  = errors.New("not a number")                                          // of a text that may be something else
 	errNoValue = fmt.Errorf("%w: nan, inf or ovf instead of a number", ErrFailed)    // as Arduino prints them
 	errTooBig  = fmt.Errorf("%w: a number beyond what a double can hold", ErrRange)  //
-	errText    = fmt.Errorf("%w: a text that is no plain word", ErrForm)             //
+	errText    = fmt.Errorf("%w: a text that is not a plain word", ErrForm)          //
 	errLeft    = fmt.Errorf("%w: something stands between the pairs", ErrForm)       //
 	errHeader  = fmt.Errorf("%w: no header line has come: write columns", ErrForm)   //
 	errTwice   = fmt.Errorf("%w: the same name twice in a line", ErrForm)            //
@@ -255,7 +255,7 @@ func (p numberParser) Parse(list []Event, line string, _ time.Time) ([]Event, er
 	}
 	value, unit, err := p.numbers.measured(line)
 	if errors.Is(err, errNumber) {
-		err = fmt.Errorf("%w: it is no number", ErrForm)
+		err = fmt.Errorf("%w: it is not a number", ErrForm)
 	}
 	if err != nil {
 		return list, &ValueError{Event: p.name, Err: err}

@@ -23,7 +23,7 @@ func (jsonParser) Parse(list []Event, line string, _ time.Time) ([]Event, error)
 	case line[0] != '{':
 		return list, fmt.Errorf("%w: it is no JSON object", ErrForm)
 	case !json.Valid([]byte(line)):
-		return list, fmt.Errorf("%w: it is no whole JSON object", ErrForm)
+		return list, fmt.Errorf("%w: it is not a whole JSON object", ErrForm)
 	}
 	w := walker{rest: line, list: list, from: len(list)}
 	if err := w.value("", 0); err != nil {

@@ -80,7 +80,7 @@ func ParseMessage(line string) (m Message, err error) {
 		text, more, ok := strings.Cut(rest, ";")
 		n, err := strconv.Atoi(text)
 		if !ok || err != nil || n < 0 || n > field.most || len(text) > 3 {
-			return m, fmt.Errorf("%w: field %d of a message of MySensors is no number up to %d", ErrForm, i+1, field.most)
+			return m, fmt.Errorf("%w: field %d of a message of MySensors is not a number up to %d", ErrForm, i+1, field.most)
 		}
 		*field.value, rest = n, more
 	}
@@ -141,7 +141,7 @@ func (v variableKind) value(payload string) (any, error) {
 	}
 	n, err := numbers{}.number(payload)
 	if err == errNumber { //nolint:errorlint // it is never wrapped
-		err = fmt.Errorf("%w: %s is no number", ErrForm, safetext.Short(payload, 32))
+		err = fmt.Errorf("%w: %s is not a number", ErrForm, safetext.Short(payload, 32))
 	}
 	switch {
 	case err != nil:

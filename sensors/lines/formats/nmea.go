@@ -89,7 +89,7 @@ func checkNMEA(line string) error {
 	}
 	want, err := strconv.ParseUint(sum, 16, 8)
 	if err != nil || len(sum) != 2 {
-		return fmt.Errorf("%w: it is no number of two digits", ErrDamaged)
+		return fmt.Errorf("%w: it is not a number of two digits", ErrDamaged)
 	}
 	var have byte
 	for i := range len(body) {

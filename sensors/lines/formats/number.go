@@ -98,7 +98,7 @@ func (n numbers) value(s string) (any, error) {
 	return word(s)
 }
 
-// word reads a text that is no number: true or false, or what devices call their states.
+// word reads a text that is not a number: true or false, or what devices call their states.
 func word(s string) (any, error) {
 	switch strings.ToLower(s) {
 	case "true":

@@ -137,15 +137,12 @@ func pairName(name string) error {
 	words := 0
 	for word := range strings.FieldsSeq(name) {
 		words++
-		if !isLetter(word[0]) && word[0] != '_' && word[0] < 0x80 {
-			return fmt.Errorf("%w: %s is no name", ErrForm, safetext.Short(name, maxName))
-		}
-		if strings.ContainsAny(word, `"'()[]{}<>,;|&`) {
-			return fmt.Errorf("%w: %s is no name", ErrForm, safetext.Short(name, maxName))
+		if !isLetter(word[0]) && word[0] != '_' && word[0] < 0x80 || strings.ContainsAny(word, `"'()[]{}<>,;|&`) || words > maxWords {
+			return fmt.Errorf("%w: %s is not a name", ErrForm, safetext.Short(name, maxName))
 		}
 	}
-	if words == 0 || words > maxWords {
-		return fmt.Errorf("%w: %s is no name", ErrForm, safetext.Short(name, maxName))
+	if words == 0 {
+		return fmt.Errorf("%w: a name is missing", ErrForm)
 	}
 	return CheckName(name)
 }

@@ -117,7 +117,7 @@ func number(value any) (float64, error) {
 func (r *Register) encode(v float64) ([]byte, error) {
 	n := (v - r.Offset) / r.Scale
 	if !finite(n) {
-		return nil, fmt.Errorf("%w: %v is no number that it can have", ErrRange, v)
+		return nil, fmt.Errorf("%w: %v is not a number that it can have", ErrRange, v)
 	}
 	var raw uint64
 	switch size := 16 * r.Words(); {

@@ -34,7 +34,7 @@ type Profile struct {
 	Registers []Register
 }
 
-// Find returns a register by its event; nil if there is none.
+// Find returns the register of an event, or nil if no register has that event.
 func (p *Profile) Find(event string) *Register {
 	for i := range p.Registers {
 		if p.Registers[i].Event == event {

@@ -74,7 +74,7 @@ type Client struct {
 	done    chan struct{}
 	running sync.WaitGroup
 
-	writing sync.Mutex // of w; it is held while a packet is written, so it is no lockrank.Mutex
+	writing sync.Mutex // of w; it is held while a packet is written, so it is not a lockrank.Mutex
 	w       *bufio.Writer
 
 	mu      lockrank.Mutex[lockrank.Leaf]

@@ -47,7 +47,7 @@ func AppendUint32(dst []byte, id byte, n uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, id), n)
 }
 
-// AppendReasonText appends the property Reason String, if there is one to append.
+// AppendReasonText appends the property Reason String, unless the text is empty.
 func AppendReasonText(dst []byte, text string) []byte {
 	if text == "" {
 		return dst

@@ -89,7 +89,7 @@ func (d *Device) beginEra(now time.Time, h wire.Hello) {
 }
 
 // compareClock checks the clock against a HELLO that was said between two times, because readings may arrive before the
-// first PING is answered. A HELLO may have been on its way for long, so it only counts as a sample if there is none.
+// first PING is answered. A HELLO may have been on its way for long, so it only counts as a sample until a PING is answered.
 func (d *Device) compareClock(sent, now time.Time, h wire.Hello) {
 	late := 0.0
 	if d.Clock.Known() {

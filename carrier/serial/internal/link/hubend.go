@@ -109,7 +109,7 @@ func (l *HubEnd) Finish() bool {
 	return l.device == nil || !l.device.Link.in.unanswered()
 }
 
-// Drop ends the session and the device's connection, if there is one.
+// Drop ends the session and the device's connection. Without a session it does nothing.
 func (l *HubEnd) Drop(cause error) {
 	d := l.device
 	if d == nil {

@@ -63,7 +63,7 @@ func (b *inbox) ahead(number uint8) bool {
 	return news
 }
 
-// repeat makes the answer to a frame due again, if there is one. It reports whether the frame was taken.
+// repeat makes the answer to a frame due again if the frame was answered. It reports whether the frame was taken.
 func (b *inbox) repeat(number uint8) bool {
 	if back := (b.next - number) % wire.FrameNumbers; back == 0 || back > wire.MaxWindow {
 		return false

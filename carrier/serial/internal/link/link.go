@@ -220,7 +220,7 @@ func (l *Link) lineTime(n int) time.Duration {
 	return time.Duration(n) * 10 * time.Second / time.Duration(l.baud)
 }
 
-// pull appends the next frame to write, if there is one: answers first, then AGAIN and PING, then frames to be sent again,
+// pull appends the next frame to write, if any waits: answers first, then AGAIN and PING, then frames to be sent again,
 // then new ones.
 func (l *Link) pull(now time.Time, dst []byte) []byte {
 	if l.session == 0 {

@@ -27,7 +27,7 @@ import (
 // A Place is what a hub is beside its configuration.
 type Place struct {
 	Version string
-	// Folder makes a folder for what is remembered between runs, and returns it; "" if there is none.
+	// Folder makes a folder for what is remembered between runs, and returns its path, or "" if the hub has no state folder.
 	Folder func(name string) string
 }
 
@@ -104,7 +104,7 @@ func hubID(file, name string) (string, error) {
 	random := make([]byte, 6)
 	_, _ = rand.Read(random) // it never fails
 	id := hex.EncodeToString(random)
-	if err := os.WriteFile(file, []byte(id+"\n"), 0o644); err != nil { //nolint:gosec // it is no secret
+	if err := os.WriteFile(file, []byte(id+"\n"), 0o644); err != nil { //nolint:gosec // it is not secret
 		return name, nil //nolint:nilerr // a hub without such a file has its name
 	}
 	return id, nil

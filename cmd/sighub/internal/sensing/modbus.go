@@ -19,7 +19,7 @@ import (
 // A Modbus looks for units on a bus and prints them.
 type Modbus struct {
 	Out  io.Writer
-	Note func(format string, args ...any) // is told what is no result
+	Note func(format string, args ...any) // is told what is not a result
 	JSON bool
 	Port config.Port
 

@@ -19,7 +19,7 @@ import (
 // A Scan looks for sensors and prints them.
 type Scan struct {
 	Out  io.Writer
-	Note func(format string, args ...any) // is told what is no result
+	Note func(format string, args ...any) // is told what is not a result
 	JSON bool
 	Sys  string // where the kernel's sensors are
 	rows []foundSensor
