@@ -75,7 +75,7 @@ func TestPublic(t *testing.T) {
 		}
 	}
 	plain := New(Options{})
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	if plain.Public(r) {
 		t.Error("the overview, which tells what the hub has, is for everybody")
 	}

@@ -51,6 +51,9 @@ func TestLogin(t *testing.T) {
 		if answer.StatusCode == http.StatusUnauthorized && answer.Header.Get("WWW-Authenticate") == "" {
 			t.Error("it is not said how to log in")
 		}
+		if strings.HasPrefix(path, "/-/") && !answer.Close {
+			t.Error("a stranger keeps a connection")
+		}
 		return answer.StatusCode, string(text)
 	}
 	for _, c := range []struct {
