@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sighub/access/audit"
@@ -70,25 +71,30 @@ func (c *Control) AddToken(by Actor, g pairing.Grant, label string) (token strin
 	return token, err
 }
 
-// SetPassword gives an identity a password, in place of the one that it has, whose sessions end.
-func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, password string) error {
+// SetPassword gives an identity a password. It reports whether that is in place of another one, with which the sessions of the identity
+// end: somebody may be there by that.
+func (c *Control) SetPassword(ctx context.Context, by Actor, g pairing.Grant, password string) (replaced bool, err error) {
 	if err := c.CheckGrant(g); err != nil {
-		return err
+		return false, err
 	}
 	if err := identities.CheckPassword(g.Name, password); err != nil {
-		return err
+		return false, err
 	}
-	return c.Change(by, "set a password of "+g.Name, func(s *identities.Store) error {
-		before, ok := s.Find(g.Name)
+	err = c.Change(by, "set a password of "+g.Name, func(s *identities.Store) error {
+		before, _ := s.Find(g.Name)
 		if err := s.SetPassword(ctx, g.Name, g.Roles, password); err != nil {
 			return err
 		}
-		if ok && before.Active() { // somebody may be there by the old one
+		if replaced = slices.ContainsFunc(before.Credentials, isPassword); replaced {
 			c.sessions.revoke(g.Name, c.now())
 		}
 		return nil
 	})
+	return replaced, err
 }
+
+// isPassword reports whether a credential is a password that is taken.
+func isPassword(c identities.Credential) bool { return c.Kind == identities.Password && c.Active() }
 
 // AddDevice makes a device known by its uid.
 func (c *Control) AddDevice(by Actor, g pairing.Grant, uid string) error {

@@ -149,6 +149,8 @@ func (c *Control) session(p Peer, s Secret) (string, error) {
 		return name, &LoginError{Public: "a session does not go on over clear text from another machine: connect with TLS, and log in again", Cause: "insecure"}
 	case !ok:
 		return "", &LoginError{Public: "you are logged in no more: log in again", Cause: "over"}
+	case s.Name != "" && s.Name != name: // as with a token
+		return "", c.failed(p, identities.ErrUnknown)
 	}
 	return name, nil
 }

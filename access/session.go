@@ -81,11 +81,16 @@ func (s *sessions) find(secret string, now time.Time) (who string, ok bool) {
 	return one.who, true
 }
 
-// end ends a session.
-func (s *sessions) end(secret string) {
+// end ends a session, and returns whose it was; empty: there was none.
+func (s *sessions) end(secret string) (who string) {
+	sum := sha256.Sum256([]byte(secret))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, sha256.Sum256([]byte(secret)))
+	if one, ok := s.open[sum]; ok {
+		who = one.who
+		delete(s.open, sum)
+	}
+	return who
 }
 
 // revoke ends all sessions of an identity. Who is connected by then, and is about to be disconnected, cannot begin another one.
@@ -147,8 +152,8 @@ func (c *Control) BeginSession(identity string) (secret string, err error) {
 	return c.sessions.begin(identity, c.now())
 }
 
-// EndSession ends the session with a secret.
-func (c *Control) EndSession(secret string) { c.sessions.end(secret) }
+// EndSession ends the session with a secret, and returns whose it was; empty: there was none.
+func (c *Control) EndSession(secret string) (identity string) { return c.sessions.end(secret) }
 
 func (c *Control) now() time.Time {
 	if c.o.Now != nil {

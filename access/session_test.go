@@ -37,8 +37,17 @@ func TestSessions(t *testing.T) {
 				t.Errorf("%q lets in", wrong)
 			}
 		}
-		if s.EndSession(other); in(home, other) || !in(home, bob) {
-			t.Error("the other session has ended, or one that has ended goes on")
+		if who := s.EndSession(other); who != "bob" || in(home, other) || !in(home, bob) {
+			t.Errorf("the other session has ended, or one of %q that has ended goes on", who)
+		}
+		if who := s.EndSession(other); who != "" {
+			t.Errorf("a session of %s ends twice", who)
+		}
+		for name, want := range map[string]bool{"bob": true, "alice": false} {
+			who, err := s.Login(t.Context(), home, Secret{Token: bob, Name: name})
+			if (err == nil) != want || want && who != "bob" {
+				t.Errorf("a session of bob, as %s: %q, %v", name, who, err)
+			}
 		}
 		exposed := home
 		exposed.Secure = false

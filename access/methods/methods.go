@@ -24,6 +24,8 @@ type Options struct {
 	HubKey func() [32]byte
 	// Expel disconnects the clients of an identity of which something was revoked. Whoever has something else may come back.
 	Expel func(identity string)
+	// Doubt has who asks as an identity, without being a client for long, prove it again, because a session of it has ended.
+	Doubt func(identity string)
 	// Address returns where others reach the hub over TLS: host:port. The error says why they do not.
 	Address func() (string, error)
 }
@@ -251,19 +253,21 @@ func (m *methods) setPassword(ctx context.Context, v carrier.Value) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	out.Replaced = m.passwordOf(g.Name) != ""
 	if g.DryRun {
+		out.Replaced = m.passwordOf(g.Name) != ""
 		if g.Password != "" {
 			err = identities.CheckPassword(g.Name, g.Password)
 		}
 		return out, err
 	}
-	if err := m.Control.SetPassword(ctx, m.Caller(ctx), grant, g.Password); err != nil {
-		return nil, err
-	}
-	if out.Credential = m.passwordOf(g.Name); out.Replaced {
+	out.Replaced, err = m.Control.SetPassword(ctx, m.Caller(ctx), grant, g.Password)
+	if out.Replaced { // also if what follows from it has failed
 		m.Expel(g.Name)
 	}
+	if err != nil {
+		return nil, err
+	}
+	out.Credential = m.passwordOf(g.Name)
 	return out, nil
 }
 

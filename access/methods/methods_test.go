@@ -32,7 +32,8 @@ type site struct {
 	control *access.Control
 	file    string
 	caller  access.Actor
-	address string // where the hub is reached; empty: nowhere
+	address string   // where the hub is reached; empty: nowhere
+	doubted []string // of whom a session has ended
 	audit   func() string
 	gone    []string // who was disconnected
 }
@@ -71,6 +72,7 @@ func newSite(t *testing.T, open bool) *site {
 		Control: s.control,
 		Caller:  func(context.Context) access.Actor { return s.caller },
 		Expel:   func(who string) { s.gone = append(s.gone, who) },
+		Doubt:   func(who string) { s.doubted = append(s.doubted, who) },
 		HubKey:  func() [32]byte { return hubKey },
 		Address: func() (string, error) {
 			if s.address == "" {

@@ -30,8 +30,10 @@ func (m *methods) endSession(_ context.Context, v carrier.Value) (any, error) {
 	if err := v.Decode(&s); err != nil || s.Token == "" {
 		return nil, errors.New("the arguments are not understood: say token, which is that of the session")
 	}
-	m.Control.EndSession(s.Token) // whoever has the secret may
-	return nil, nil               //nolint:nilnil // there is nothing to say
+	if who := m.Control.EndSession(s.Token); who != "" { // whoever has the secret may
+		m.Doubt(who)
+	}
+	return nil, nil //nolint:nilnil // there is nothing to say
 }
 
 // mostQR is how many bytes a QR code on a screen may have: with more of them, a phone does not read it from an arm's length.

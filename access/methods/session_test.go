@@ -43,15 +43,42 @@ func TestPassword(t *testing.T) {
 	s.caller.Who = "alice"
 	secret, err := s.BeginSession(t.Context())
 	must(t, err)
+	must(t, s.EndSession(t.Context(), secret+"x"))
+	if len(s.doubted) > 0 {
+		t.Errorf("no session has ended, and %v is to log in again", s.doubted)
+	}
 	if _, err := s.control.Login(t.Context(), home, access.Secret{Token: secret}); err == nil {
 		t.Error("alice has no credential that is valid, and a session lets in")
 	}
 	must(t, s.EndSession(t.Context(), secret))
+	if !slices.Equal(s.doubted, []string{"alice"}) {
+		t.Errorf("a session of alice has ended, and %v is to log in again", s.doubted)
+	}
 	if !slices.Equal(s.gone, []string{"dora"}) {
 		t.Errorf("disconnected: %v", s.gone)
 	}
 	if text := s.audit(); strings.Contains(text, "horse") || strings.Contains(text, "staple") || strings.Contains(text, access.SessionMark) {
 		t.Error("a secret is in the audit")
+	}
+}
+
+// TestFirstPassword: who is given a password beside a token is not logged out.
+func TestFirstPassword(t *testing.T) {
+	s := newSite(t, false)
+	_, err := s.MakeToken(t.Context(), methods.Grant{Name: "carl", Roles: []string{"operator"}})
+	must(t, err)
+	secret, err := s.control.BeginSession("carl")
+	must(t, err)
+	in := func() bool {
+		_, err := s.control.Login(t.Context(), access.Peer{Secure: true}, access.Secret{Token: secret})
+		return err == nil
+	}
+	for _, password := range []string{"correct horse", "battery staple"} {
+		done, err := s.SetPassword(t.Context(), methods.Grant{Name: "carl", Password: password})
+		again := password == "battery staple"
+		if err != nil || done.Replaced != again || in() == again || len(s.gone) > 0 != again {
+			t.Errorf("%+v, %v; the session lets in: %v; disconnected: %v", done, err, in(), s.gone)
+		}
 	}
 }
 

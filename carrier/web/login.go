@@ -21,12 +21,10 @@ type known struct {
 	said     [sha256.Size]byte
 	identity string
 	asked    time.Time // when who it is was asked
-	is       bool
 }
 
 // login returns the identity of who asks, or what to answer instead. It is found out once for each connection, as for all clients, and
-// again if something else is said. A connection whose identity
-// was expelled has ended.
+// again if something else is said, or if what was said may have ended. A connection whose identity was expelled has ended.
 func (s *Server) login(r *http.Request, c *guest) (identity string, refused *refusal) {
 	login := s.options.Streams.Login
 	if login == nil {
@@ -35,30 +33,30 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 	header := r.Header.Get("Authorization")
 	said := sha256.Sum256([]byte(header))
 	asked := time.Now()
-	if c.known.is && c.known.said == said {
+	if c.known.said == said && c.rooms.stands(c) {
 		return c.known.identity, nil
 	}
 	secret, ok := secretIn(r, header)
-	switch {
-	case !ok:
+	if !ok {
 		return "", &refusal{
 			http.StatusUnauthorized, "denied", "The header Authorization is not understood",
 			"say Bearer and a token, or Basic and a name with its password",
 		}
-	case header != "" && !c.Peer().Secure:
+	}
+	doubts := c.rooms.asks(c)
+	ctx, cancel := context.WithTimeout(r.Context(), loginTime)
+	defer cancel()
+	identity, err := login(ctx, c.Peer(), secret) // also of what others may have heard: it may have to end
+	switch {
+	case err == nil && header != "" && !c.Peer().Secure:
 		return "", &refusal{
 			http.StatusUnauthorized, "denied", "A secret was said where others may have heard it", "use https, and get yourself another secret",
 		}
-	}
-	expelled := c.rooms.asks(c)
-	ctx, cancel := context.WithTimeout(r.Context(), loginTime)
-	defer cancel()
-	identity, err := login(ctx, c.Peer(), secret)
-	if err == nil {
-		c.known = known{said, identity, asked, c.rooms.belongs(c, identity, expelled)}
+	case err == nil:
+		c.known = known{said, identity, asked}
+		c.rooms.belongs(c, identity, doubts)
 		return identity, nil
 	}
-	c.known = known{}
 	told, why, wait := "who you are is not known", "other", time.Duration(0)
 	if e, ok := errors.AsType[*listen.LoginError](err); ok {
 		told, why, wait, err = e.Public, e.Cause, e.Wait, e.Err

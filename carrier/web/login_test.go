@@ -51,6 +51,9 @@ func TestLogin(t *testing.T) {
 		if answer.StatusCode == http.StatusUnauthorized && answer.Header.Get("WWW-Authenticate") == "" {
 			t.Error("it is not said how to log in")
 		}
+		if strings.HasPrefix(path, "/-/") && !answer.Close {
+			t.Error("a stranger keeps a connection")
+		}
 		return answer.StatusCode, string(text)
 	}
 	for _, c := range []struct {
@@ -89,9 +92,15 @@ func TestLogin(t *testing.T) {
 	if _, text, err := ws.Read(ctx); !strings.Contains(string(text), `"status":-7`) {
 		t.Errorf("the WebSocket answers %s, %v", text, err)
 	}
+	for len(asked) > 0 {
+		<-asked
+	}
 	secret := &http.Request{Header: http.Header{"Authorization": {"Bearer right"}}}
 	if identity, refused := p.web.login(secret.WithContext(ctx), &guest{Conn: far{}, rooms: p.web.rooms}); refused == nil || identity != "" {
 		t.Errorf("a secret is taken that was said in clear text: %s", identity)
+	}
+	if len(asked) != 1 {
+		t.Error("nobody learns that others may have heard a secret, which has to end then")
 	}
 }
 
@@ -138,7 +147,7 @@ func TestExpel(t *testing.T) {
 	if got := get("/", "old"); got != 200 {
 		t.Fatal(got)
 	}
-	ended := make(chan int)
+	ended := make(chan int, 1)
 	go func() { ended <- get("/stream", "old") }()
 	<-streaming
 	if got := get("/", "old"); got != 200 { // on another connection
@@ -150,8 +159,13 @@ func TestExpel(t *testing.T) {
 		t.Errorf("somebody else was expelled, and ann gets %d", got)
 	}
 	p.web.Expel("ann")
-	if got := <-ended; got == 200 {
-		t.Errorf("what is being answered ends with %d", got)
+	select {
+	case got := <-ended:
+		if got == 200 {
+			t.Errorf("what is being answered ends with %d", got)
+		}
+	case <-time.After(10 * time.Second): // half of the client's patience
+		t.Fatal("what is being answered goes on")
 	}
 	if got := get("/", "old"); got != 401 {
 		t.Errorf("what was revoked gets %d", got)
@@ -159,6 +173,58 @@ func TestExpel(t *testing.T) {
 	if got := get("/", "new"); got != 200 {
 		t.Errorf("another token gets %d", got)
 	}
+}
+
+// TestDoubt: who is doubted has to prove again who it is, on the connection that there is; and who is let in while somebody is doubted.
+func TestDoubt(t *testing.T) {
+	var asked atomic.Int32
+	over := make(map[string]bool)
+	var p *port
+	login := func(_ context.Context, _ listen.Peer, s listen.Secret) (string, error) {
+		asked.Add(1)
+		switch {
+		case s.Token == "slow":
+			p.web.Doubt("bob") // while it is being found out
+		case over[s.Token]:
+			return "", &listen.LoginError{Public: "you are logged in no more", Cause: "over"}
+		}
+		return "ann", nil
+	}
+	p = serve(t, listen.Options{Strict: true}, Options{Streams: tcp.Options{Login: login}, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	defer client.CloseIdleConnections()
+	get := func(token string, status, times int) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, "http://"+p.addr+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		asked.Store(0)
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		_ = answer.Body.Close()
+		if n := int(asked.Load()); answer.StatusCode != status || n != times {
+			t.Errorf("%s: %s, asked %d times; want %d, %d times", token, answer.Status, n, status, times)
+		}
+	}
+	get("one", 200, 1)
+	get("one", 200, 0)
+	p.web.Doubt("bob")
+	get("one", 200, 0)
+	p.web.Doubt("ann")
+	get("one", 200, 1)
+	get("one", 200, 0)
+	get("slow", 200, 1)
+	get("slow", 200, 1) // on the connection of one
+	get("one", 200, 1)
+	over["one"] = true
+	p.web.Doubt("ann")
+	get("one", 401, 1)
+	get("one", 401, 1)
 }
 
 // TestBase: everything is also below a path that a proxy passes on.

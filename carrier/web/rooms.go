@@ -24,7 +24,7 @@ type rooms struct {
 	places map[string]int
 	full   bool // the last connection was one too many
 
-	expelled uint64 // how often somebody was
+	doubts uint64 // how often what somebody has proven was doubted
 }
 
 // A guest is a connection of rooms.
@@ -37,6 +37,7 @@ type guest struct {
 	waits bool // nothing is being asked
 	since time.Time
 	who   string // whose it has proven to be
+	sure  bool   // that who is still right
 }
 
 func newRooms(l net.Listener, most, fromPlace int, log *slog.Logger) *rooms {
@@ -103,39 +104,51 @@ func (r *rooms) leave(c *guest) {
 	}
 }
 
-// asks notes that it is being found out whose a connection is, and returns how often somebody was expelled so far.
-func (r *rooms) asks(c *guest) (expelled uint64) {
+// asks notes that it is being found out whose a connection is, and returns how often somebody was doubted so far.
+func (r *rooms) asks(c *guest) (doubts uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.who = ""
-	return r.expelled
+	c.who, c.sure = "", false
+	return r.doubts
 }
 
-// belongs notes whose a connection is. It reports false if somebody was expelled meanwhile, so that it has to be found out again.
-func (r *rooms) belongs(c *guest, identity string, expelled uint64) bool {
+// belongs notes whose a connection is. If somebody was doubted meanwhile, it has to be found out again.
+func (r *rooms) belongs(c *guest, identity string, doubts uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.expelled != expelled {
-		return false
+	if r.doubts == doubts {
+		c.who, c.sure = identity, true
 	}
-	c.who = identity
-	return true
+}
+
+// stands reports whether it is still right whose a connection is.
+func (r *rooms) stands(c *guest) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.sure
+}
+
+// doubt has whose the connections of an identity are found out again, and returns them.
+func (r *rooms) doubt(identity string) (all []*guest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubts++
+	for c := range r.open {
+		if c.who == identity {
+			c.sure = false
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // expel closes the connections of an identity. What is being answered ends, too: the server of HTTP learns of it.
 func (r *rooms) expel(identity string) {
-	var all []*guest
-	r.mu.Lock()
-	r.expelled++
-	for c := range r.open {
-		if c.who == identity {
-			all = append(all, c)
-		}
+	var closing sync.WaitGroup
+	for _, c := range r.doubt(identity) { // all at once: one over TLS that reads nothing takes a while
+		closing.Go(func() { _ = c.Close() }) // fails only when it is closed already
 	}
-	r.mu.Unlock()
-	for _, c := range all {
-		_ = c.Close() // fails only when it is closed already
-	}
+	closing.Wait()
 }
 
 // state notes what the server of HTTP says of a connection.

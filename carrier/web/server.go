@@ -66,6 +66,9 @@ func (s *Server) Refused() map[string]uint64 {
 // are clients of the hub, which disconnects them itself.
 func (s *Server) Expel(identity string) { s.rooms.expel(identity) }
 
+// Doubt has who asks as an identity over HTTP prove it again with the next request, because something by which that is proven has ended.
+func (s *Server) Doubt(identity string) { s.rooms.doubt(identity) }
+
 // Serve implements [carrier.Carrier]. Requests of HTTP are answered for as long as it runs; those that are being answered when
 // ctx is done have a second.
 func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {

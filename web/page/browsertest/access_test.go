@@ -235,7 +235,10 @@ func TestAccess(t *testing.T) {
 	phone := open(t, g.url(), fragment)
 	phone.live()
 	eval[any](phone, "sessionStorage.clear(), location.reload(), null")
-	phone.live() // it stays logged in
+	phone.live()                                                        // it stays logged in
+	eval[any](phone, fmt.Sprintf(`location.hash = %q, null`, fragment)) // the same address, in the page that is open
+	phone.until(`!location.hash.includes("/in/")`)
+	phone.live()
 	if got := phone.views(); got != "Devices Losses Thresholds" {
 		t.Errorf("the phone sees %s", got)
 	}

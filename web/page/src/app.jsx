@@ -105,6 +105,10 @@ function App() {
 	const search = useRef(), main = useRef();
 	useEffect(() => {
 		const moved = () => {
+			if (parts()[0] === "in") { // somebody logs in by another address: as in a new tab, so that no secret stays in it
+				location.reload();
+				return;
+			}
 			again();
 			scrollTo(0, 0);
 			main.current?.focus({preventScroll: true});

@@ -26,13 +26,13 @@ type Desk struct {
 func (d *Desk) Apply(o *hub.ServerOptions) {
 	for name, m := range methods.New(methods.Options{
 		Control: d.Guard.Control(), Caller: caller, HubKey: d.hubKey, Address: d.address,
-		Expel: d.expel,
+		Expel: d.expel, Doubt: d.doubt,
 	}) {
 		o.Methods[name], o.Needs[name] = m.Call, m.Needs
 	}
 }
 
-// expel disconnects the clients of an identity, and has who asks over HTTP log in again.
+// expel disconnects the clients of an identity, and who asks as it over HTTP.
 func (d *Desk) expel(identity string) {
 	for _, c := range d.Carriers {
 		if c, ok := c.(interface{ Expel(identity string) }); ok {
@@ -40,6 +40,15 @@ func (d *Desk) expel(identity string) {
 		}
 	}
 	d.Router.Expel(identity)
+}
+
+// doubt has who asks as an identity over HTTP log in again.
+func (d *Desk) doubt(identity string) {
+	for _, c := range d.Carriers {
+		if c, ok := c.(interface{ Doubt(identity string) }); ok {
+			c.Doubt(identity)
+		}
+	}
 }
 
 // caller returns who calls a method, for the audit.
