@@ -198,10 +198,10 @@ func (c *session) pump() {
 }
 
 // head returns the head of the message. The lock is held.
-func (one *queued) head(c *session) packet.Head {
-	h := packet.Head{Version: c.version, QoS: one.qos, Retain: one.retain, ID: one.id, Topic: one.topic, Properties: one.properties}
-	if one.sub > 0 && c.version == packet.V5 {
-		h.More = packet.AppendVarint([]byte{packet.PropSubscriptionID}, int(one.sub))
+func (q *queued) head(c *session) packet.Head {
+	h := packet.Head{Version: c.version, QoS: q.qos, Retain: q.retain, ID: q.id, Topic: q.topic, Properties: q.properties}
+	if q.sub > 0 && c.version == packet.V5 {
+		h.More = packet.AppendVarint([]byte{packet.PropSubscriptionID}, int(q.sub))
 	}
 	return h
 }
