@@ -19,7 +19,7 @@ type acks struct {
 type ack struct {
 	id     uint16 // 0: the message had QoS 0, or its connection has ended
 	signal bool   // the hub has to answer first
-	own    *ownSender
+	route  *inRoute
 	reason packet.Reason
 	text   string
 }
@@ -86,7 +86,8 @@ func (c *session) acknowledge(one ack) {
 	if one.id == 0 {
 		return
 	}
-	c.reply(func(b []byte) []byte { return packet.AppendAck(b, c.version, one.id, one.reason, one.text) })
+	text := c.text(one.text, 0)
+	c.reply(func(b []byte) []byte { return packet.AppendAck(b, c.version, one.id, one.reason, text) })
 }
 
 // Done implements [carrier.Answers].
@@ -120,14 +121,12 @@ func (c *session) Fail(r carrier.Reply) {
 	var old *link
 	if c.acks.len() > 0 {
 		one := c.acks.pop()
-		if one.own != nil && one.own.refused != nil { // that says more than that there is no such sender
-			r = *one.own.refused
+		if one.route != nil && one.route.refused != nil { // that says more than that there is no such sender
+			r = *one.route.refused
 		}
 		one.reason = reasonOf(r)
 		l := c.link
-		if l != nil && l.problems {
-			one.text = r.Err().Error()
-		}
+		one.text = r.Err().Error()
 		if one.id != 0 && l != nil && c.version != packet.V5 {
 			old, one.id = l, 0 // nothing but the end of its connection tells it
 		}

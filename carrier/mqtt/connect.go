@@ -72,7 +72,7 @@ func (l *link) greet(ctx context.Context) error {
 	c.mu.Unlock()
 	c.flush()
 	if present {
-		c.resume(l)
+		c.resume()
 	}
 	return nil
 }
@@ -139,6 +139,9 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if err != nil {
 		return &packet.Error{Reason: packet.BadTopic, Text: "the topic of the will: " + err.Error()}
 	}
+	if err := l.account.Take(len(p.WillTopic) + len(p.WillPayload)); err != nil { // until the account is closed
+		return err
+	}
 	l.will = &will{topic: string(p.WillTopic), payload: append([]byte(nil), p.WillPayload...)}
 	return nil
 }
@@ -158,8 +161,10 @@ func (l *link) login(ctx context.Context, p *packet.ConnectPacket) (identity str
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.server.options.Limits.HelloTimeout)
 	defer cancel()
+	asked := time.Now()
 	identity, err = login(ctx, l.nc.Peer(), secret)
 	if err == nil {
+		l.proven = asked
 		return identity, nil
 	}
 	told, why := "the hub could not find out who this is: its owner finds the reason in its log", "other"
@@ -235,7 +240,7 @@ func (c *session) takeOver(l *link, clean bool) bool {
 			return false
 		}
 	}
-	if c.queue == nil || clean {
+	if c.queue == nil || clean || c.over() {
 		c.end(errTakenOver)
 		return false
 	}

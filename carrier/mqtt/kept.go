@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -112,11 +114,16 @@ func (k *keptSessions) begin(c *session, l *link, clean bool) (present bool) {
 	return present
 }
 
-// dropOldest makes room by dropping the session whose client has been away longest, and reports whether there was one. The lock is held.
+// dropOldest makes room by dropping the session whose client has been away longest, of the identity that has most sessions: who makes up
+// many names drives out their own. It reports whether there was one. The lock is held.
 func (k *keptSessions) dropOldest() bool {
+	has := make(map[string]int)
+	for key := range k.list {
+		has[key.identity]++
+	}
 	var oldest *keptSession
 	for _, one := range k.list {
-		if one.Left > 0 && (oldest == nil || one.Left < oldest.Left) {
+		if one.Left > 0 && (oldest == nil || cmp.Or(cmp.Compare(has[oldest.Identity], has[one.Identity]), cmp.Compare(one.Left, oldest.Left)) < 0) {
 			oldest = one
 		}
 	}
@@ -162,27 +169,62 @@ func (k *keptSessions) forget(cursors []string) {
 	k.save()
 }
 
-// changed notes the subscriptions of a session.
+// What is kept of one session at most: subscriptions, and bytes of their filters. It is on nobody's account while the client is away.
+const (
+	maxKeptSubs = 256
+	maxKeptText = 32 << 10
+)
+
+// fits returns an error if a session is kept and would have too many subscriptions with this one.
+func (k *keptSessions) fits(c *session, more *subscription) error {
+	if c.kept == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := len(more.filter.String())
+	for f := range c.subs {
+		text += len(f)
+	}
+	if len(c.subs) >= maxKeptSubs && c.subs[more.filter.String()] == nil || text > maxKeptText {
+		return fmt.Errorf("%w: a session that is kept may have %d subscriptions, and %d bytes of filters", carrier.ErrLimit, maxKeptSubs, maxKeptText)
+	}
+	return nil
+}
+
+// changed notes the subscriptions of a session, and has cursors removed that none of them has any more.
 func (k *keptSessions) changed(c *session) {
 	if c.kept == nil {
 		return
 	}
-	var subs []keptSub
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	subs := make([]keptSub, 0, len(c.subs))
+	has := make(map[string]bool)
 	for _, s := range c.subs {
+		for _, cursor := range s.cursors {
+			has[cursor] = true
+		}
 		subs = append(subs, keptSub{
 			Filter: s.filter.String(), QoS: s.qos, NoLocal: s.noLocal, Retain: s.retainAsPublished, ID: s.id,
 			Policy: s.policy, Deadline: s.deadline, Cursors: s.cursors,
 		})
 	}
-	c.mu.Unlock()
 	slices.SortFunc(subs, func(a, b keptSub) int { return cmp.Compare(a.Filter, b.Filter) })
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.list[c.key] == c.kept {
-		c.kept.Subs = subs
-		k.save()
+	if k.list[c.key] != c.kept {
+		return
 	}
+	for _, s := range c.kept.Subs {
+		for _, cursor := range s.Cursors {
+			if !has[cursor] {
+				k.cursors = append(k.cursors, cursor)
+			}
+		}
+	}
+	c.kept.Subs = subs
+	k.save()
 }
 
 // left notes that the client of a session has gone. keep is how long the session is kept; 0: it is not.
@@ -216,8 +258,10 @@ func (c *session) newCursors(s *subscription) (list []string) {
 	return list
 }
 
-// resume begins the subscriptions of a session that was kept in the journal. They go on where the client has acknowledged.
-func (c *session) resume(*link) {
+// resume begins the subscriptions of a session that was kept in the journal. They go on where the client has acknowledged. What the client
+// subscribes to meanwhile waits until all have begun. One that the rules do not allow any more is dropped; another one that is refused is
+// begun again when the client comes next, unless it subscribes itself.
+func (c *session) resume() {
 	if c.kept == nil {
 		return
 	}
@@ -227,6 +271,17 @@ func (c *session) resume(*link) {
 	k.mu.Unlock()
 	c.turn.Lock()
 	defer c.turn.Unlock()
+	c.mu.Lock()
+	c.orders.running = true
+	c.mu.Unlock()
+	var left atomic.Int32
+	left.Store(1)
+	done := func() {
+		if left.Add(-1) == 0 {
+			c.ordered()
+		}
+	}
+	defer done()
 	for _, s := range subs {
 		f, err := topic.ParseFilter(s.Filter)
 		if err != nil {
@@ -241,10 +296,12 @@ func (c *session) resume(*link) {
 			return
 		}
 		c.mu.Lock()
-		c.subs[f.String()] = sub // a SUBSCRIBE of the same may follow at once
+		c.subs[f.String()] = sub
 		c.changes++
 		c.mu.Unlock()
-		refused := func(r carrier.Reply) {
+		left.Add(1)
+		begun := func(r carrier.Reply) {
+			defer done()
 			if r.Status == carrier.StatusDone {
 				return
 			}
@@ -253,7 +310,13 @@ func (c *session) resume(*link) {
 				delete(c.subs, f.String())
 				c.account.Give(sub.cost())
 			}
+			ids := sub.listeners
+			c.changes++
 			c.mu.Unlock()
+			c.later(func() { c.stopListening(ids, nil) }, len(ids) > 0)
+			if r.Status == carrier.StatusDenied {
+				c.server.kept.changed(c)
+			}
 			c.refuse("resume", r.Err())
 		}
 		switch f.Kind {
@@ -262,11 +325,11 @@ func (c *session) resume(*link) {
 			if m := f.Name.Name; m != "" {
 				method = &m
 			}
-			c.addSender(f.Sender, nil, []*string{method}, refused)
+			c.addSender(f.Sender, nil, []*string{method}, begun)
 		case topic.Answer, topic.Nothing:
-			refused(carrier.Reply{})
+			begun(carrier.Reply{})
 		default:
-			c.listen(sub, false, refused)
+			c.listen(sub, false, begun)
 		}
 	}
 }

@@ -34,7 +34,8 @@ type link struct {
 	nc      listen.Conn
 	addr    string
 	account *carrier.Account
-	session *session // nil until the CONNECT is accepted
+	session *session  // nil until the CONNECT is accepted
+	proven  time.Time // see carrier.Client
 
 	version    byte
 	receiveMax int           // signals that the client takes unacknowledged
@@ -168,10 +169,8 @@ func (l *link) finish(err error) {
 		if refused {
 			reason, text = e.Reason, e.Text
 		}
-		if !l.problems {
-			text = ""
-		}
 		c.mu.Lock()
+		text = c.text(text, 0)
 		c.reply(func(b []byte) []byte { return packet.AppendDisconnect(b, reason, text) })
 		c.mu.Unlock()
 	}
@@ -259,18 +258,8 @@ func (l *link) handle(p *packet.Raw) error {
 	switch p.Type {
 	case packet.Puback:
 		return c.puback(l, p)
-	case packet.Subscribe:
-		s, err := packet.ParseSubscribe(l.version, p.Body)
-		if err == nil {
-			c.subscribe(l, s)
-		}
-		return err
-	case packet.Unsubscribe:
-		s, err := packet.ParseUnsubscribe(l.version, p.Body)
-		if err == nil {
-			c.unsubscribe(l, s)
-		}
-		return err
+	case packet.Subscribe, packet.Unsubscribe:
+		return c.order(l, p)
 	case packet.Pingreq:
 		c.mu.Lock()
 		defer c.mu.Unlock()

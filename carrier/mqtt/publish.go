@@ -43,13 +43,15 @@ type inRoute struct {
 	route carrier.Route
 	own   *ownSender
 	bad   error // it stands for nothing
+
+	// The session's lock guards these.
+	refused *carrier.Reply // of the last addition; nil: it was done, or is not answered yet
+	at      time.Time      // when it was refused
 }
 
 // An ownSender is a sender that the client has, or is about to have. The session's lock guards it.
 type ownSender struct {
-	events  map[string]bool
-	refused *carrier.Reply // of the last addition; nil: it was done, or is not answered yet
-	at      time.Time      // when it was refused
+	events map[string]bool
 }
 
 // A will is what is published when a client goes without a word.
@@ -94,7 +96,7 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 	if refused := c.offer(r, r.Name.Name); refused != nil {
 		return c.refusePublish(l, reasonOf(*refused), refused.Err())
 	}
-	c.acks.push(&c.writer, ack{id: in.ID, signal: true, own: r.own})
+	c.acks.push(&c.writer, ack{id: in.ID, signal: true, route: r})
 	s := carrier.Signal{Route: &r.route, Data: c.value(in.Payload)}
 	for _, u := range in.Properties.User {
 		if string(u.Name) == "time" {
@@ -178,8 +180,8 @@ func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
 		c.mu.Unlock()
 		return nil
 	}
-	if own.refused != nil && time.Since(own.at) < againTime {
-		refused = own.refused
+	if r.refused != nil && time.Since(r.at) < againTime {
+		refused = r.refused
 		c.mu.Unlock()
 		return refused
 	}
@@ -191,14 +193,14 @@ func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
 		defer c.mu.Unlock()
 		if reply.Status != carrier.StatusDone {
 			delete(own.events, event)
-			own.refused, own.at = &reply, time.Now()
+			r.refused, r.at = &reply, time.Now()
 			if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
 				delete(c.publishing.own, r.Sender) // its route knows the refusal
 			}
 			return
 		}
 		c.publishing.own[r.Sender] = own
-		own.refused = nil
+		r.refused = nil
 	})
 	return nil
 }
@@ -246,11 +248,7 @@ func (c *session) refusePublish(l *link, reason packet.Reason, err error) error 
 		c.refuse("publish", err)
 	}
 	if in.QoS > 0 {
-		text := ""
-		if l.problems {
-			text = err.Error()
-		}
-		c.acks.push(&c.writer, ack{id: in.ID, reason: reason, text: text})
+		c.acks.push(&c.writer, ack{id: in.ID, reason: reason, text: err.Error()})
 		c.settleAcks()
 	}
 	return nil

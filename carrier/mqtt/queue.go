@@ -12,11 +12,13 @@ import (
 )
 
 // A queue is what a session keeps for its client in memory, because the hub keeps no journal: the messages that are not acknowledged, in
-// their order. When it is full, the oldest that was not sent makes way, and is told as lost. The session's lock guards it.
+// their order. When it is full while the client is away, the oldest that was not sent makes way, and is told as lost. While the client is
+// there, the hub waits for it as for any other: what the queue has counts as pending. The session's lock guards it.
 type queue struct {
 	list  []queued
 	sent  int // how many of the first were sent
 	bytes int
+	wait  int    // bytes of those that were not sent
 	next  uint16 // the latest packet identifier
 	lost  map[string]uint64
 	since time.Time // since when the client is away
@@ -35,8 +37,8 @@ const queuedCost = 192
 
 func (q *queued) size() int { return queuedCost + len(q.topic) + len(q.payload) + len(q.properties) }
 
-// maxLost is for how many senders it is counted what was lost.
-const maxLost = 64
+// maxLost is for how many senders it is counted what was lost of each.
+const maxLost = 1000
 
 // beginQueue decides whether a session is kept in memory.
 func (s *Server) beginQueue(c *session, l *link) {
@@ -71,13 +73,20 @@ func (c *session) enqueue(m message) error {
 	one := queued{message: m}
 	one.topic, one.payload, one.properties = m.topic, append([]byte(nil), m.payload...), append([]byte(nil), m.properties...)
 	size := one.size()
-	for len(q.list) > q.sent && (len(q.list) >= limits.Queue && away || q.bytes+size > limits.QueueBytes) {
-		c.loseOldest()
+	for away && len(q.list) > q.sent && (len(q.list) >= limits.Queue || q.bytes+size > limits.QueueBytes) {
+		c.lose(q.sent)
+	}
+	if !away {
+		h := one.head(c)
+		if size := h.Size(len(one.payload)); size > c.maxPacket {
+			return fmt.Errorf("%w: it has %d bytes, and the client takes %d", carrier.ErrTooLarge, size, c.maxPacket)
+		}
 	}
 	if err := c.account.Take(size); err != nil {
 		return err
 	}
 	q.bytes += size
+	q.wait += size
 	if away {
 		c.pass()
 	} else {
@@ -90,27 +99,48 @@ func (c *session) enqueue(m message) error {
 	return nil
 }
 
-// loseOldest drops the oldest message that was not sent. The lock is held.
-func (c *session) loseOldest() {
+// lose drops a message, and counts it as lost. What was lost of many senders is told of none in particular. The lock is held.
+func (c *session) lose(i int) {
 	q := c.queue
-	one := &q.list[q.sent]
-	c.lose(one)
-	c.remove(q.sent)
-}
-
-// lose counts a message that is lost.
-func (c *session) lose(one *queued) {
-	q := c.queue
-	text := string(one.topic)
-	if n, err := topic.Parse(text); err == nil {
+	text := topic.Of("", topic.Gap)
+	if n, err := topic.Parse(string(q.list[i].topic)); err == nil {
 		text = topic.Of(n.Sender, topic.Gap)
 	}
 	if q.lost == nil {
 		q.lost = make(map[string]uint64)
 	}
-	if _, known := q.lost[text]; known || len(q.lost) < maxLost {
-		q.lost[text]++
+	if _, known := q.lost[text]; !known && (len(q.lost) >= maxLost || c.account.Take(lostCost(text)) != nil) {
+		text = topic.Of("", topic.Gap)
 	}
+	q.lost[text]++
+	c.remove(i)
+}
+
+// lostCost is what the count of a sender is on the account with; that of no sender in particular is on none.
+func lostCost(text string) int {
+	if text == topic.Of("", topic.Gap) {
+		return 0
+	}
+	return queuedCost + len(text)
+}
+
+// tellLost tells the client what was lost, if it has subscribed to that. The lock is held.
+func (c *session) tellLost() {
+	q := c.queue
+	for _, text := range slices.Sorted(maps.Keys(q.lost)) {
+		c.account.Give(lostCost(text))
+		if sub := c.find(text); sub != nil {
+			payload := fmt.Appendf(nil, `{"count":%d,"cause":"slow"}`, q.lost[text])
+			h := packet.Head{Version: c.version, Topic: []byte(text)}
+			if c.version == packet.V5 {
+				h.Properties = withID(nil, sub)
+			}
+			if h.Size(len(payload)) <= c.maxPacket {
+				c.reply(func(b []byte) []byte { return h.Append(b, payload) })
+			}
+		}
+	}
+	q.lost = nil
 }
 
 // remove takes a message out, whose signal is answered then. The lock is held.
@@ -130,40 +160,56 @@ func (c *session) remove(i int) {
 	}
 	if i < q.sent {
 		q.sent--
+	} else {
+		q.wait -= one.size()
 	}
 	if len(q.list) == 0 {
 		q.list = nil
 	}
 }
 
-// pump sends what the client takes. The lock is held.
+// pump sends what the client takes: what was sent to a connection before, again. The lock is held.
 func (c *session) pump() {
 	q := c.queue
-	for c.err == nil && !q.held && q.sent < len(q.list) && q.sent < c.link.receiveMax && c.queued < carrier.PendingLimit {
+	for c.err == nil && !q.held && (q.lost == nil || c.replies <= maxReplies) {
+		if q.lost != nil {
+			c.tellLost()
+		}
+		if q.sent == len(q.list) || q.sent >= c.link.receiveMax || c.queued >= carrier.PendingLimit {
+			break
+		}
 		one := &q.list[q.sent]
-		if one.qos > 0 {
+		again := one.id != 0
+		if one.qos > 0 && !again {
 			q.next = q.next%ids + 1
 			one.id = q.next
 		}
-		switch sent := c.render(one, false); {
+		switch sent := c.render(one, again); {
 		case !sent:
-			c.lose(one)
-			c.remove(q.sent)
+			c.lose(q.sent)
 		case one.qos == 0:
 			c.remove(q.sent)
 		default:
+			q.wait -= one.size()
 			q.sent++
 		}
 	}
 	c.collect()
 }
 
+// head returns the head of the message. The lock is held.
+func (q *queued) head(c *session) packet.Head {
+	h := packet.Head{Version: c.version, QoS: q.qos, Retain: q.retain, ID: q.id, Topic: q.topic, Properties: q.properties}
+	if q.sub > 0 && c.version == packet.V5 {
+		h.More = packet.AppendVarint([]byte{packet.PropSubscriptionID}, int(q.sub))
+	}
+	return h
+}
+
 // render puts a message, and reports false if it is too large for the client. The lock is held.
 func (c *session) render(one *queued, dup bool) bool {
-	h := packet.Head{Version: c.version, QoS: one.qos, Retain: one.retain, Dup: dup, ID: one.id, Topic: one.topic, Properties: one.properties}
-	if one.sub > 0 && c.version == packet.V5 {
-		h.More = packet.AppendVarint([]byte{packet.PropSubscriptionID}, int(one.sub))
-	}
+	h := one.head(c)
+	h.Dup = dup
 	if h.Size(len(one.payload)) > c.maxPacket {
 		return false
 	}
@@ -195,7 +241,10 @@ func (c *session) acknowledged(id uint16, failed *carrier.Reply) bool {
 func (q *queue) drop(a *carrier.Account) {
 	if q != nil {
 		a.Give(q.bytes)
-		q.list, q.sent, q.bytes = nil, 0, 0
+		for text := range q.lost {
+			a.Give(lostCost(text))
+		}
+		q.list, q.sent, q.bytes, q.wait, q.lost = nil, 0, 0, 0, nil
 	}
 }
 
@@ -209,7 +258,7 @@ func (c *session) detach(l *link, why error) {
 	c.mu.Lock()
 	c.link = nil
 	c.acks.forget()
-	stays := c.queue != nil && keep > 0 && !errorIsFinal(why)
+	stays := c.queue != nil && keep > 0 && !errorIsFinal(why) && !c.final
 	if stays {
 		q := c.queue
 		q.since, q.keep = time.Now(), keep
@@ -258,7 +307,7 @@ func (c *session) failAsked(err error) {
 // session has ended.
 func (c *session) reattach(l *link) bool {
 	c.mu.Lock()
-	if c.closed || c.link != nil {
+	if c.closed || c.final || c.link != nil {
 		c.mu.Unlock()
 		return false
 	}
@@ -276,26 +325,7 @@ func (c *session) reattach(l *link) bool {
 // resend sends what was not acknowledged, after the CONNACK. The lock is held.
 func (c *session) resend() {
 	q := c.queue
-	q.held = false
-	for i := 0; i < q.sent; {
-		if c.render(&q.list[i], true) {
-			i++
-			continue
-		}
-		c.lose(&q.list[i])
-		c.remove(i)
-	}
-	for text, n := range q.lost {
-		if sub := c.find(text); sub != nil {
-			payload := fmt.Appendf(nil, `{"count":%d,"cause":"slow"}`, n)
-			h := packet.Head{Version: c.version, Topic: []byte(text)}
-			if c.version == packet.V5 {
-				h.Properties = withID(nil, sub)
-			}
-			c.reply(func(b []byte) []byte { return h.Append(b, payload) })
-		}
-	}
-	q.lost = nil
+	q.held, q.sent, q.wait = false, 0, q.bytes
 	c.pump()
 }
 
@@ -310,7 +340,7 @@ func (s *Server) all() []*session {
 func (s *Server) sweepQueues(now time.Time) {
 	for _, c := range s.all() {
 		c.mu.Lock()
-		ends := c.link == nil && c.queue != nil && !c.queue.since.IsZero() && now.Sub(c.queue.since) > c.queue.keep
+		ends := c.link == nil && c.queue != nil && !c.queue.since.IsZero() && (c.final || now.Sub(c.queue.since) > c.queue.keep)
 		c.mu.Unlock()
 		if ends {
 			c.end(carrier.ErrTimeout)

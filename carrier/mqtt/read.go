@@ -172,7 +172,7 @@ func (l *link) awaitRoom() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	most := 4 * l.server.options.Limits.Window
-	for (c.acks.len() > most || c.replies > maxReplies) && c.err == nil && !l.closing.Load() {
+	for (c.acks.len() > most || c.replies > maxReplies || len(c.orders.waiting) > maxOrders) && c.err == nil && !l.closing.Load() {
 		t := time.NewTimer(lingerTime) // for closing
 		wait(&c.writer, t.C)
 		t.Stop()

@@ -32,6 +32,7 @@ type session struct {
 
 	publishing publishing
 	asking     asking
+	orders     orders
 
 	writer // its lock guards the following, too
 
@@ -47,6 +48,7 @@ type session struct {
 	changes   uint64                   // of subscriptions and versions: what is known of a route may be old
 	queue     *queue                   // nil, unless it is kept without a journal
 	kept      *keptSession             // nil, unless it is kept in the journal; of keptSessions
+	final     bool                     // it is not kept in memory any more
 	closed    bool
 	ending    atomic.Bool
 }
@@ -82,7 +84,7 @@ func (c *session) connect(l *link) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	c.server.handler.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.key.client, Identity: c.key.identity, Addr: l.addr, Codec: carrier.JSON, Hello: true,
+		ID: c.id, Name: c.key.client, Identity: c.key.identity, Proven: l.proven, Addr: l.addr, Codec: carrier.JSON, Hello: true,
 		Window: requestPlaces, Account: c.account, Refused: &c.refusals, Signals: c,
 	})
 }
@@ -93,7 +95,6 @@ func (c *session) end(cause error) {
 		<-c.left
 		return
 	}
-	c.server.leave(c)
 	c.mu.Lock()
 	c.closed = true
 	c.writer.end(errClosed)
@@ -110,6 +111,7 @@ func (c *session) end(cause error) {
 	c.queue.drop(c.account)
 	c.mu.Unlock()
 	c.account.Close()
+	c.server.leave(c) // last: whoever comes back finds everything free that was this one's
 	close(c.left)
 }
 
@@ -126,17 +128,20 @@ func (s *Server) leave(c *session) {
 func (c *session) disconnect(cause error) {
 	c.mu.Lock()
 	l := c.link
+	c.final = c.final || l == nil || errorIsFinal(cause)
 	c.mu.Unlock()
 	if l != nil {
 		l.fail(cause)
 		return
 	}
-	c.mu.Lock()
-	if c.queue != nil { // a session without a connection has one
-		c.queue.keep = -1
-	}
-	c.mu.Unlock()
 	c.server.kept.rouse()
+}
+
+// over reports whether a session is not to go on with another connection.
+func (c *session) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.final || c.closed
 }
 
 // message has the hub handle a message, and calls respond with the answer, or with the reason why there is none. The turn is the caller's.

@@ -58,7 +58,8 @@ func (c *session) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int
 		m.properties = p.Extra
 	}
 	if c.queue != nil {
-		return c.queued, c.enqueue(m)
+		err := c.enqueue(m)
+		return c.unsent(), err
 	}
 	return c.queued, c.put(&m)
 }
@@ -109,6 +110,14 @@ func (c *session) Submit() {}
 func (c *session) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.unsent()
+}
+
+// unsent returns how many bytes of signals wait. The lock is held.
+func (c *session) unsent() int {
+	if c.queue != nil && c.err == nil {
+		return c.queued + c.queue.wait
+	}
 	return c.queued
 }
 

@@ -49,6 +49,7 @@ func (s *subscription) targets() [][2]string {
 // A suback collects what a SUBACK or an UNSUBACK says.
 type suback struct {
 	session *session
+	link    *link // only its client is told
 	kind    packet.Type
 	id      uint16
 	reasons []packet.Reason
@@ -63,16 +64,16 @@ func (a *suback) done() {
 	}
 	c := a.session
 	c.mu.Lock()
-	text := a.text
-	if c.link == nil || !c.link.problems {
-		text = ""
+	if c.link == a.link {
+		text := c.text(a.text, len(a.reasons))
+		c.reply(func(b []byte) []byte { return packet.AppendSuback(b, a.kind, c.version, a.id, a.reasons, text) })
 	}
-	c.reply(func(b []byte) []byte { return packet.AppendSuback(b, a.kind, c.version, a.id, a.reasons, text) })
 	now := !c.holding
 	c.mu.Unlock()
 	if now {
 		c.flush()
 	}
+	c.ordered()
 }
 
 // result returns what notes the result for one filter.
@@ -89,8 +90,8 @@ func (a *suback) result(i int) func(packet.Reason, error) {
 }
 
 // subscribe handles a SUBSCRIBE. The turn is the caller's.
-func (c *session) subscribe(_ *link, p *packet.SubscribePacket) {
-	a := &suback{session: c, kind: packet.Suback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
+func (c *session) subscribe(l *link, p *packet.SubscribePacket) {
+	a := &suback{session: c, link: l, kind: packet.Suback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
 	a.left.Store(int32(len(p.Subscriptions)) + 1)
 	policy, deadline, err := policyOf(p.Properties.User)
 	for i := range p.Subscriptions {
@@ -139,6 +140,9 @@ func (c *session) read(s *packet.Subscription, before error) (sub *subscription,
 		return nil, packet.BadFilter, &packet.Error{Reason: packet.BadFilter, Text: err.Error()}
 	}
 	sub = &subscription{filter: f, qos: min(s.QoS, 1), noLocal: s.NoLocal, retainAsPublished: s.RetainAsPublished}
+	if err := c.server.kept.fits(c, sub); err != nil {
+		return nil, packet.QuotaExceeded, err
+	}
 	if err := c.account.Take(sub.cost()); err != nil {
 		return nil, packet.QuotaExceeded, err
 	}
@@ -161,17 +165,17 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 		if m := sub.filter.Name.Name; m != "" {
 			method = &m
 		}
-		c.addSender(sub.filter.Sender, nil, []*string{method}, func(r carrier.Reply) { c.began(sub, old, r, false, result) })
+		c.addSender(sub.filter.Sender, nil, []*string{method}, func(r carrier.Reply) { c.began(sub, r, false, result) })
 		return
 	case sub.filter.Kind == topic.Answer || sub.filter.Kind == topic.Nothing:
-		c.began(sub, old, carrier.Reply{}, false, result)
+		c.began(sub, carrier.Reply{}, false, result)
 		return
 	}
 	if c.kept != nil {
 		sub.cursors = c.newCursors(sub)
 	}
 	c.listen(sub, tell && c.server.keeper != nil && sub.filter.Kind == topic.Event, func(r carrier.Reply) {
-		c.began(sub, old, r, tell && sub.filter.States, result)
+		c.began(sub, r, tell && sub.filter.States, result)
 	})
 }
 
@@ -254,16 +258,17 @@ func listenerOf(r *carrier.Reply) (id uint64, ok bool) {
 	return id, ok && err == nil
 }
 
-// began notes that a subscription has begun, in the place of old, or that the hub has refused it. states: the client is to be told which
-// senders are connected.
-func (c *session) began(sub, old *subscription, r carrier.Reply, states bool, result func(packet.Reason, error)) {
+// began notes that a subscription has begun, in the place of one with the same filter, which may stand before it in the same packet; or
+// that the hub has refused it. states: the client is to be told which senders are connected.
+func (c *session) began(sub *subscription, r carrier.Reply, states bool, result func(packet.Reason, error)) {
 	c.mu.Lock()
-	ids := sub.listeners
+	old := c.subs[sub.filter.String()]
+	ids, cursors := sub.listeners, sub.cursors
 	done := r.Status == carrier.StatusDone
 	if done {
 		c.subs[sub.filter.String()] = sub
-		if ids = nil; old != nil {
-			ids = old.listeners
+		if ids, cursors = nil, nil; old != nil {
+			ids, cursors = old.listeners, old.cursors
 			c.account.Give(old.cost())
 		}
 	} else {
@@ -271,15 +276,15 @@ func (c *session) began(sub, old *subscription, r carrier.Reply, states bool, re
 	}
 	c.changes++
 	c.mu.Unlock()
-	if done {
-		c.server.kept.changed(c)
-	}
 	c.later(func() {
-		c.stopListening(ids, nil)
+		c.stopListening(ids, func() { c.server.kept.forget(cursors) })
 		if done && states {
 			c.tellStates(sub)
 		}
 	}, len(ids) > 0 || done && states)
+	if done {
+		c.server.kept.changed(c)
+	}
 	if !done {
 		reason := reasonOf(r)
 		if reason == packet.BadTopic {
@@ -327,8 +332,8 @@ func (c *session) stopListening(ids []uint64, then func()) {
 }
 
 // unsubscribe handles an UNSUBSCRIBE. The turn is the caller's.
-func (c *session) unsubscribe(_ *link, p *packet.SubscribePacket) {
-	a := &suback{session: c, kind: packet.Unsuback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
+func (c *session) unsubscribe(l *link, p *packet.SubscribePacket) {
+	a := &suback{session: c, link: l, kind: packet.Unsuback, id: p.ID, reasons: make([]packet.Reason, len(p.Subscriptions))}
 	a.left.Store(int32(len(p.Subscriptions)) + 1)
 	for i := range p.Subscriptions {
 		result := a.result(i)
@@ -346,9 +351,8 @@ func (c *session) unsubscribe(_ *link, p *packet.SubscribePacket) {
 			continue
 		}
 		c.account.Give(sub.cost())
-		c.server.kept.changed(c)
 		c.stopListening(sub.listeners, func() {
-			c.server.kept.forget(sub.cursors)
+			c.server.kept.changed(c)
 			result(packet.Success, nil)
 		})
 	}

@@ -47,15 +47,15 @@ func AppendUint32(dst []byte, id byte, n uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, id), n)
 }
 
+// ReasonSize returns how many bytes of a reason in words are told: a client may take little.
+func ReasonSize(text string) int { return min(len(text), 512) }
+
 // AppendReasonText appends the property Reason String, unless the text is empty.
 func AppendReasonText(dst []byte, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	const most = 512 // a client may take little
-	if len(text) > most {
-		text = text[:most]
-	}
+	text = text[:ReasonSize(text)]
 	return AppendText(append(dst, PropReasonText), bytes.ToValidUTF8([]byte(text), nil))
 }
 
