@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,9 +36,14 @@ func TestExpel(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 5)
 		go func() { served <- router.Serve(ctx, medium) }()
+		var mu sync.Mutex
 		lost := make(map[string][]error)
 		for _, name := range []string{"alice-1", "alice-2", "bob", ""} {
-			client := hub.NewClientRouter(hub.ClientOptions{Disconnected: func(err error) { lost[name] = append(lost[name], err) }})
+			client := hub.NewClientRouter(hub.ClientOptions{Disconnected: func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				lost[name] = append(lost[name], err)
+			}})
 			go func() { served <- client.Serve(ctx, medium.NewPeer(name)) }()
 		}
 		connected := func() int {

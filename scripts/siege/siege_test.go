@@ -167,12 +167,12 @@ func TestHang(t *testing.T) {
 
 // TestMistakes: an attack that is not there is an error.
 func TestMistakes(t *testing.T) {
-	if _, err := run(t.Context(), &options{hub: "/nonexistent"}, []string{"peace"}, io.Discard); err == nil ||
+	if _, err := run(t.Context(), &options{hub: "/nonexistent", form: formOpen}, []string{"peace"}, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), "--list") {
 		t.Error(err)
 	}
 	var out bytes.Buffer
-	if ok, err := run(t.Context(), &options{list: true}, nil, &out); !ok || err != nil || strings.Count(out.String(), "\n") != len(attacks()) {
+	if ok, err := run(t.Context(), &options{list: true, form: formOpen}, nil, &out); !ok || err != nil || strings.Count(out.String(), "\n") != len(attacks()) {
 		t.Errorf("%v, %v: %s", ok, err, &out)
 	}
 	seen := make(map[string]bool)

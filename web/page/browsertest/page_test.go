@@ -152,10 +152,11 @@ func eval[T any](p *page, expression string) T {
 	return v
 }
 
-// until waits until an expression is true.
+// until waits until an expression is true. What it looks at may not be there yet.
 func (p *page) until(expression string) {
 	p.t.Helper()
-	eventually(p.t, expression, func() bool { return eval[bool](p, "Boolean("+expression+")") })
+	whole := "(() => { try { return Boolean(" + expression + ") } catch { return false } })()"
+	eventually(p.t, expression, func() bool { return eval[bool](p, whole) })
 }
 
 // textNow returns all text of the page.
