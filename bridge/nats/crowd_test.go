@@ -65,7 +65,7 @@ func TestCrowd(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the one that hears is connected", func() bool { return near.bridge.Status().Connected }) // it hears what comes from then on
-	cable := newLine(t, b.url()[len("nats://"):]) // of the first one
+	cable := newLine(t, b.url()[len("nats://"):])                                                      // of the first one
 	all := make([]*house, hubs)
 	of := make([][]*hub.Sender, hubs)
 	for i := range all {
