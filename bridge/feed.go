@@ -161,14 +161,18 @@ func (f *Feed) Rewind() {
 }
 
 // RewindTo has Next begin again behind a position that is before what is acknowledged: when the other side has lost what it had. The
-// cursor stays where it is until that is passed again.
+// cursor goes back as well, so that the next run of the hub knows of it, whatever becomes of this one.
 func (f *Feed) RewindTo(at hub.Position) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if at.Before(f.at) {
-		f.at = at
+	back := at.Before(f.at)
+	if back {
+		f.at, f.kept = at, at
 	}
 	f.reopen()
+	f.mu.Unlock()
+	if back {
+		f.cursor.Move(at, 1)
+	}
 }
 
 // At returns the position up to which everything is acknowledged, or left out.

@@ -269,6 +269,28 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestRewindTo: what the other side has lost is read again, also by the next hub, though nothing of it was acknowledged again.
+func TestRewindTo(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir, journal.Options{})
+	h.report("lux", 1, 5)
+	f := h.feed(bridge.Options{})
+	list := read(t, f, 6)
+	f.Acknowledge(list[5].Position)
+	f.RewindTo(list[2].Position)
+	equal(t, read(t, f, 3), "lux 3", "lux 4", "lux 5")
+	f.RewindTo(list[4].Position) // it is not behind what is acknowledged now, so it changes nothing
+	equal(t, read(t, f, 3), "lux 3", "lux 4", "lux 5")
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	h = open(t, dir, journal.Options{})
+	f = h.feed(bridge.Options{})
+	defer f.Close()
+	equal(t, read(t, f, 3), "lux 3", "lux 4", "lux 5")
+}
+
 // TestPace: no more events are read than a rate allows.
 func TestPace(t *testing.T) {
 	h := open(t, t.TempDir(), journal.Options{})

@@ -36,9 +36,11 @@ type Bridge struct {
 	local *local.Hub
 	hub   *hub.ClientRouter // for commands and newest states
 
-	feed     *bridge.Feed // nil: there is none
-	trail    *trail       // of the feed
-	unmarked atomic.Bool  // the broker keeps no mark
+	feed   *bridge.Feed                 // nil: there is none
+	trail  *trail                       // of the feed
+	marked atomic.Pointer[hub.Position] // the latest mark that the broker has acknowledged in this run; nil: none
+	// unmarked says that the broker has refused a mark in this run. It is for the goroutine of connect.
+	unmarked bool
 }
 
 // New returns a Bridge. It is a carrier, which the hub serves after [Bridge.Attach].
@@ -243,7 +245,7 @@ func (b *Bridge) connect(ctx context.Context) error {
 	})
 	err = b.serve(serving, c, in)
 	if ctx.Err() != nil {
-		b.goodbye(c)
+		b.goodbye(c, in.marks)
 	}
 	cancel(err)
 	c.Close(false)
@@ -251,13 +253,13 @@ func (b *Bridge) connect(ctx context.Context) error {
 	return err
 }
 
-// goodbye says that the hub goes, in place of the will, and ends the connection in order.
-func (b *Bridge) goodbye(c *client.Client) {
+// goodbye says that the hub goes, in place of the will, and ends the connection in order. marks: the mark is moved.
+func (b *Bridge) goodbye(c *client.Client, marks bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_ = c.Say(ctx, &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true}) // else the will says so
-	if b.feed != nil {                                                                  // all that was sent is acknowledged now
-		if m, err := b.markAt(b.feed.At()); err == nil {
+	if marks {
+		if m, err := b.markAt(b.feed.At()); err == nil { // the broker has acknowledged everything up to there
 			_ = c.Say(ctx, m) // else some events are sent again
 		}
 	}
@@ -265,7 +267,7 @@ func (b *Bridge) goodbye(c *client.Client) {
 }
 
 // serve does everything on a connection.
-func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) error {
+func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) (err error) {
 	if err := in.begin(ctx, c); err != nil {
 		return err
 	}
@@ -280,8 +282,10 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) error {
 	if b.newest != nil {
 		return b.sayNewest(ctx, c)
 	}
-	b.begin(b.feed, in.mark, in.isHere())
-	s := &stream{b: b, c: c, feed: b.feed, sent: b.feed.At()}
+	if in.marks, err = b.begin(ctx, c, in); err != nil {
+		return err
+	}
+	s := &stream{b: b, c: c, feed: b.feed, sent: b.feed.At(), marks: in.marks}
 	return s.run(ctx)
 }
 

@@ -6,5 +6,5 @@
 //
 // The hub's cursor moves when the broker has acknowledged. A broker that is killed may still forget what it has acknowledged. So the Bridge
 // keeps a mark at the broker, which says how far the events there have come, and begins there again when the mark is older than the
-// cursor.
+// cursor. The mark moves only on a connection on which the Bridge has read it, and has begun there.
 package mqtt

@@ -15,6 +15,7 @@ type inbox struct {
 	b     *Bridge
 	tasks sync.WaitGroup  // requests
 	known map[string]bool // topics of newest states
+	marks bool            // the mark may be moved: see Bridge.begin; it is for the goroutine of Bridge.connect
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	ctx     context.Context // of requests; nil: they are not taken yet

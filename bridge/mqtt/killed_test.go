@@ -67,7 +67,7 @@ const kills = 16
 // TestKilled: the hub and the broker are killed at random, again and again. A listener that the broker knows hears every event that the hub
 // has on record, in order, and again only what has the same id.
 func TestKilled(t *testing.T) {
-	broker, dir := startBroker(t), t.TempDir()
+	broker, dir := startBroker(t, "log_type information", "log_type subscribe"), t.TempDir()
 	out, err := os.Create(filepath.Join(t.TempDir(), "heard"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestKilled(t *testing.T) {
 	}()
 	eventually(t, "the listener is known", func() bool {
 		log, _ := os.ReadFile(filepath.Join(broker.dir, "log"))
-		return strings.Contains(string(log), "as sub ")
+		return strings.Contains(string(log), "sub 1 sighub/light/lux") // it has subscribed: that it is connected is not enough
 	})
 	broker.stop() // so that the broker has the listener on disk
 	broker.start()

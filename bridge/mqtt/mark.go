@@ -3,10 +3,10 @@ package mqtt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
-	"sighub/bridge"
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/homeassistant"
 	"sighub/hub"
@@ -61,20 +61,44 @@ func (t *trail) add(at hub.Position, now time.Time) {
 	}
 }
 
-// begin has the feed begin where the broker has the events, if that is before what it has acknowledged: it was killed, and has forgotten
-// the rest. kept is the mark; read: the broker has said what it has.
-func (b *Bridge) begin(feed *bridge.Feed, kept []byte, read bool) {
+// begin has the feed begin where the broker has the events: at its mark, if that is before what it has acknowledged, for it may have been
+// killed, and have forgotten the rest. It reports whether the mark may be moved: not if the broker does not tell it, for then what it has
+// forgotten shows nowhere else, and not if it does not keep it.
+func (b *Bridge) begin(ctx context.Context, c *client.Client, in *inbox) (marks bool, err error) {
+	if !in.isHere() || b.unmarked {
+		b.feed.Rewind()
+		return false, nil
+	}
 	var m mark
-	if len(kept) == 0 || json.Unmarshal(kept, &m) != nil || m.Position.IsZero() {
+	if len(in.mark) == 0 || json.Unmarshal(in.mark, &m) != nil || m.Position.IsZero() {
 		m.Position = b.trail.cursor.At()
 	}
-	if at := feed.At(); read && !b.unmarked.Load() && m.Position.Before(at) {
+	again, err := b.markAt(m.Position)
+	if err != nil {
+		return false, err
+	}
+	err = c.Say(ctx, again) // which shows whether the broker keeps a mark, before it is taken to have forgotten one
+	if r, is := errors.AsType[*client.RefusedError](err); is && (r.Code == codeNotAuthorized || r.Code == codeBadTopic) {
+		b.unmarked = true
+		b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged: allow this user "+
+			"to publish to the topic, and start the hub again", "bridge", b.o.Name, "topic", b.markTopic(), "error", err)
+	}
+	if err != nil {
+		return false, err // mosquitto closes the connection after a refusal, so another one is needed
+	}
+	at := b.feed.At()
+	if !m.Position.Before(at) {
+		b.feed.Rewind()
+		return true, nil
+	}
+	if had := b.marked.Load(); had != nil && m.Position.Before(*had) {
 		b.log.Warn("the broker has forgotten events that it had acknowledged: they are sent again", "bridge", b.o.Name, "from", m.Position.Sequence,
 			"to", at.Sequence)
-		feed.RewindTo(m.Position)
-		return
+	} else {
+		b.log.Info("events behind the broker's mark are sent again", "bridge", b.o.Name, "from", m.Position.Sequence, "to", at.Sequence)
 	}
-	feed.Rewind()
+	b.feed.RewindTo(m.Position)
+	return true, nil
 }
 
 // mark moves the mark now and then, until ctx is done or the connection ends.
@@ -107,9 +131,8 @@ func (s *stream) moveMark(ctx context.Context) error {
 		return err
 	}
 	err = s.c.Publish(ctx, m, func(err error) {
-		if err != nil && !s.b.unmarked.Swap(true) {
-			s.b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged: allow this user "+
-				"to publish to the topic", "bridge", s.b.o.Name, "topic", s.b.markTopic(), "error", err)
+		if err == nil {
+			s.b.marked.Store(&at)
 		}
 	})
 	if err == nil {

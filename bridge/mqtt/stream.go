@@ -16,6 +16,8 @@ type stream struct {
 	b    *Bridge
 	c    *client.Client
 	feed *bridge.Feed
+	// marks says that the mark is moved.
+	marks bool
 
 	sending sync.Mutex // what is sent stays in its order; it is held while a message is written, so it is not a lockrank.Mutex
 	sent    hub.Position
@@ -38,11 +40,13 @@ func (s *stream) run(ctx context.Context) error {
 	defer cancel(nil)
 	var marking sync.WaitGroup
 	defer marking.Wait()
-	marking.Go(func() {
-		if err := s.mark(ctx); err != nil {
-			cancel(err)
-		}
-	})
+	if s.marks {
+		marking.Go(func() {
+			if err := s.mark(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	defer cancel(nil)
 	batch := make([]bridge.Event, 256)
 	for {

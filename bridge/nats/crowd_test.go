@@ -64,7 +64,8 @@ func TestCrowd(t *testing.T) {
 	if _, err := near.hub.AddListener("", "", c.add); err != nil {
 		t.Fatal(err)
 	}
-	cable := newLine(t, b.url()[len("nats://"):]) // of the first one
+	until(t, "the one that hears is connected", func() bool { return near.bridge.Status().Connected }) // it hears what comes from then on
+	cable := newLine(t, b.url()[len("nats://"):])                                                      // of the first one
 	all := make([]*house, hubs)
 	of := make([][]*hub.Sender, hubs)
 	for i := range all {
