@@ -32,7 +32,7 @@ func flows() []string     { return []string{"none", "rtscts", "xonxoff"} }
 
 // settingKeys are the keys for how a port is opened, beside its rate and its modem lines. linesKeys are those of what its lines mean.
 func settingKeys() []string {
-	return []string{"data", "parity", "stop", "flow", "rs485", "exclude", "speaks"}
+	return []string{"data", "parity", "stop", "flow", "rs485", "break", "exclude", "speaks"}
 }
 
 func linesKeys() []string {
@@ -72,6 +72,12 @@ func (p *Port) setSetting(key, value string) error {
 			p.Settings.RS485 = &port.RS485{Inverted: word == "inverted"}
 		}
 		return checkOneOf("rs485", word, []string{"on", lineOff, "inverted"})
+	case "break":
+		d, err := time.ParseDuration(value)
+		if err != nil || d < 0 || d > port.MaxBreak {
+			return fmt.Errorf("break %q is no time up to %s: write one such as 250ms", value, port.MaxBreak)
+		}
+		p.Settings.Break = d
 	case "exclude":
 		p.Exclude = word == "true"
 		return checkOneOf("exclude", word, []string{"true", "false"})

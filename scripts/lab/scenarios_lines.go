@@ -16,12 +16,12 @@ func prints(b *bench) {
 	d := &device{name: "printer"}
 	b.printer(a)
 	b.serve(wire.Program{Args: []string{"--serial",
-		"/dev/ttyUSB*?baud=2400&data=7&parity=even&dtr=off&rts=off&speaks=lines&format=pairs&sender=printer"}})
+		"/dev/ttyUSB*?baud=2400&data=7&parity=even&stop=2&flow=xonxoff&break=50ms&dtr=off&rts=off&speaks=lines&format=pairs&sender=printer"}})
 	is := b.putBack(a, d, 0, 1)
 	t := b.terminal()
-	b.saw("first reading after %s; %d baud, DTR %t, RTS %t", round(is.first), t.Baud, t.DTR, t.RTS)
-	if t.Baud != 2400 || t.DTR || t.RTS || !t.Raw {
-		b.fail("the terminal should be raw, at 2400 baud, without DTR and RTS: %+v", t)
+	b.saw("first reading after %s; %d baud, %s, XON/XOFF %t, DTR %t, RTS %t", round(is.first), t.Baud, t.Format, t.XON, t.DTR, t.RTS)
+	if t.Baud != 2400 || t.Format != "7E2" || !t.XON || t.DTR || t.RTS || !t.Raw {
+		b.fail("the terminal should be raw, at 2400 baud, 7E2, with XON/XOFF, without DTR and RTS: %+v", t)
 	}
 	for range 5 {
 		b.flows(d, 5)

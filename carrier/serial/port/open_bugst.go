@@ -47,6 +47,12 @@ func openBugst(path string, s Settings) (Port, error) {
 	if s.Fresh {
 		_ = p.ResetInputBuffer()
 	}
+	if s.Break > 0 {
+		if err := p.Break(s.Break); err != nil {
+			_ = p.Close()
+			return nil, fmt.Errorf("%w: this port cannot send a break: %w", ErrSettings, bugstError(err))
+		}
+	}
 	mode.InitialStatusBits = nil
 	return &settablePort{newPolledPort(bugstPort{p}), p, *mode}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -160,7 +161,24 @@ func setUp(fd int, settings Settings, set func(fd int, request uint, bits int) e
 		_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
 	}
 	if settings.RS485 != nil {
-		return settings.RS485.apply(fd)
+		if err := settings.RS485.apply(fd); err != nil {
+			return err
+		}
+	}
+	return breakLine(fd, settings.Break)
+}
+
+// breakLine holds the line in a break. A driver that cannot do that is not told apart by the kernel from one that can.
+func breakLine(fd int, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	if err := unix.IoctlSetInt(fd, unix.TIOCSBRK, 0); err != nil {
+		return fmt.Errorf("%w: this port cannot send a break: %w", ErrSettings, err)
+	}
+	time.Sleep(d)
+	if err := unix.IoctlSetInt(fd, unix.TIOCCBRK, 0); err != nil {
+		return fmt.Errorf("the end of a break: %w", err)
 	}
 	return nil
 }

@@ -19,7 +19,12 @@ type Settings struct {
 	Fresh bool
 	// RS485 has the port's driver switch the direction of a line on which both sides share the wires. Nil: it does not.
 	RS485 *RS485
+	// Break is how long the line is held in a break when the port is opened, up to [MaxBreak]: some devices begin then. 0: not at all.
+	Break time.Duration
 }
+
+// MaxBreak is the longest break. A device takes what lasts longer than one byte for one.
+const MaxBreak = 2 * time.Second
 
 // A Parity is what the parity bit of each byte says.
 type Parity string
@@ -89,6 +94,9 @@ func (s *Settings) Check() error {
 	case s.RS485 != nil && (s.RS485.Before < 0 || s.RS485.After < 0 || max(s.RS485.Before, s.RS485.After) > time.Second):
 		return fmt.Errorf("%w: RS-485 switches its direction up to 1s before and after", ErrSettings)
 	}
+	if s.Break < 0 || s.Break > MaxBreak {
+		return fmt.Errorf("%w: a break lasts up to %s", ErrSettings, MaxBreak)
+	}
 	switch s.Parity {
 	case "", NoParity, EvenParity, OddParity, MarkParity, SpaceParity:
 	default:
@@ -108,10 +116,10 @@ func (s *Settings) Check() error {
 }
 
 // Usual reports whether the settings are those of nearly all devices, which every opener knows: any rate, 8 data bits, no parity, one stop
-// bit, no flow control, no RS-485.
+// bit, no flow control, no RS-485, no break.
 func (s *Settings) Usual() bool {
 	return (s.Data == 0 || s.Data == 8) && (s.Parity == "" || s.Parity == NoParity) && (s.Stop == "" || s.Stop == OneStop) &&
-		(s.Flow == "" || s.Flow == NoFlow) && s.RS485 == nil
+		(s.Flow == "" || s.Flow == NoFlow) && s.RS485 == nil && s.Break == 0
 }
 
 // An openerFunc is a function that opens a port with all settings.

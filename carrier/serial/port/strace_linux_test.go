@@ -1,12 +1,15 @@
 package port
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const straced = "SIGHUB_STRACED_PORT"
@@ -61,5 +64,53 @@ func TestNeverRaised(t *testing.T) {
 	}
 	if !strings.Contains(after, "TIOCMBIS TIOCM_DTR|TIOCM_RTS") { // or this test would see nothing
 		t.Errorf("with both lines on:\n%s", after)
+	}
+}
+
+// TestBreak: a break is as long as was asked for, behind all other settings, and nothing is written.
+func TestBreak(t *testing.T) {
+	if path := os.Getenv(straced); path != "" { // the process that is watched
+		p, err := openNative(path, Settings{Baud: 9600, Fresh: true, Break: 30 * time.Millisecond})
+		must(t, err)
+		must(t, p.Close())
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("strace is missing: install it, on Debian with: sudo apt-get install strace")
+	}
+	pty, err := NewPTY("")
+	must(t, err)
+	defer pty.Close()
+	trace := filepath.Join(t.TempDir(), "trace")
+	run := exec.Command(strace, "-f", "-ttt", "-o", trace, "-e", "trace=ioctl", os.Args[0], "-test.run=^TestBreak$")
+	run.Env = append(os.Environ(), straced+"="+pty.Path())
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(trace)
+	must(t, err)
+	m := regexp.MustCompile(`(?s)TCFLSH, TCIFLUSH.*\n\d+ +([0-9.]+) ioctl\(\d+, TIOCSBRK[^\n]*\n(?:[^\n]*TIOCSBRK[^\n]*\n)?\d+ +([0-9.]+) ioctl\(\d+, TIOCCBRK`).FindSubmatch(text)
+	if m == nil {
+		t.Fatalf("there is no break behind the settings:\n%s", text)
+	}
+	begin, err := strconv.ParseFloat(string(m[1]), 64)
+	must(t, err)
+	end, err := strconv.ParseFloat(string(m[2]), 64)
+	must(t, err)
+	if end-begin < 0.03 {
+		t.Errorf("the break lasts %v s", end-begin)
+	}
+}
+
+// TestBreakTooLong: what would keep a port from being opened for long is refused.
+func TestBreakTooLong(t *testing.T) {
+	for _, d := range []time.Duration{-1, MaxBreak + 1} {
+		if err := (&Settings{Break: d}).Check(); !errors.Is(err, ErrSettings) {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+	if (&Settings{Break: 1}).Usual() {
+		t.Error("a break is usual")
 	}
 }

@@ -41,9 +41,27 @@ func (a *agent) terminal(target wire.Target) (t wire.Terminal, err error) {
 		HangUp: ios.cflag&syscall.HUPCL != 0,
 		Raw:    ios.lflag&(syscall.ECHO|syscall.ICANON|syscall.ISIG) == 0 && ios.oflag&syscall.OPOST == 0,
 		Baud:   ios.ospeed,
+		Format: format(ios.cflag),
+		XON:    ios.iflag&syscall.IXON != 0 && ios.iflag&syscall.IXOFF != 0,
 		DTR:    lines&syscall.TIOCM_DTR != 0,
 		RTS:    lines&syscall.TIOCM_RTS != 0,
 	}, nil
+}
+
+// format returns the data bits, the parity and the stop bits that c_cflag has: 8N1.
+func format(cflag uint32) string {
+	parity, stop := "N", 1
+	switch {
+	case cflag&syscall.PARENB == 0:
+	case cflag&syscall.PARODD == 0:
+		parity = "E"
+	default:
+		parity = "O"
+	}
+	if cflag&syscall.CSTOPB != 0 {
+		stop = 2
+	}
+	return fmt.Sprint(5+cflag&syscall.CSIZE/syscall.CS6, parity, stop)
 }
 
 // descriptor returns our own descriptor for a path that a program has open.

@@ -83,6 +83,8 @@ type Terminal struct {
 	HangUp bool   `json:"hang_up"` // HUPCL
 	Raw    bool   `json:"raw"`     // no echo, no lines, no signals
 	Baud   uint32 `json:"baud"`
+	Format string `json:"format"` // of a byte: 8N1
+	XON    bool   `json:"xon"`    // flow control by XON and XOFF
 	DTR    bool   `json:"dtr"`
 	RTS    bool   `json:"rts"`
 }

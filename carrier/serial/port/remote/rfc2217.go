@@ -121,7 +121,23 @@ func (p *comPort) setUp(hello []byte, address string, s port.Settings) error {
 	if s.Fresh {
 		p.drop()
 	}
+	if s.Break > 0 {
+		if err := p.breakLine(s.Break); err != nil {
+			return err
+		}
+	}
 	return p.conn.SetWriteDeadline(time.Time{})
+}
+
+// breakLine holds the line in a break, or as much of one as the network leaves.
+func (p *comPort) breakLine(d time.Duration) error {
+	if err := p.set(command{comControl, controlBreakOn, "a break"}); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.await(d, func() bool { return false })
+	p.mu.Unlock()
+	return p.set(command{comControl, controlBreakOff, "the end of a break"})
 }
 
 // agree waits until the server has said what it thinks of the option.

@@ -43,6 +43,7 @@ func TestSettings(t *testing.T) {
 		{port.Settings{Baud: 9600, Parity: port.SpaceParity}, "2 8,3 5,4 1,5 1,1 9600,5 8,5 11,10 30,11 255,0 0"},
 		{port.Settings{Baud: 9600, Parity: port.OddParity, DTROff: true}, "5 9,2 8,3 2,4 1,5 1,1 9600,5 11,10 30,11 255,0 0"},
 		{port.Settings{Parity: port.OddParity}, "2 8,3 2,4 1,5 1,5 8,5 11,10 30,11 255,0 0"},
+		{port.Settings{Break: time.Millisecond, Fresh: true}, "2 8,3 1,4 1,5 1,5 8,5 11,10 30,11 255,0 0,12 1,5 5,5 6"},
 	} {
 		server := new(fakeServer)
 		path := newFakeServer(t, server)
