@@ -109,38 +109,41 @@ func TestDeniedBeforeLookup(t *testing.T) {
 
 // TestOwnersAreNotTold: who has a sender, and where, is for admins.
 func TestOwnersAreNotTold(t *testing.T) {
-	w := newPolicyWorld(t, ServerOptions{})
-	defer w.end()
-	w.SetPolicy(fakePolicy(append(append(all("ann"), all("zoe")...), grant{"zoe", verb.Admin, "", ""}, grant{"bob", verb.Add, "*", ""})))
-	sinks := map[string]*noteSink{"ann": {pack: true}, "zoe": {pack: true}, "ada": {pack: true}}
-	clients := map[string]*client{}
-	for _, name := range []string{"ann", "zoe", "ann", "zoe"} { // in turns, so that none gets what was packed for another
-		sink := &noteSink{pack: true}
-		c := w.connect(name, sink)
-		clients[name] = c
-		w.listen(c, "", "")
-		if sinks[name].lines == nil {
-			sinks[name] = sink
+	synctest.Test(t, func(t *testing.T) {
+		w := newPolicyWorld(t, ServerOptions{})
+		defer w.end()
+		w.SetPolicy(fakePolicy(append(append(all("ann"), all("zoe")...), grant{"zoe", verb.Admin, "", ""}, grant{"bob", verb.Add, "*", ""})))
+		sinks := map[string]*noteSink{"ann": {pack: true}, "zoe": {pack: true}, "ada": {pack: true}}
+		clients := map[string]*client{}
+		for _, name := range []string{"ann", "zoe", "ann", "zoe"} { // in turns, so that none gets what was packed for another
+			sink := &noteSink{pack: true}
+			c := w.connect(name, sink)
+			clients[name] = c
+			w.listen(c, "", "")
+			if sinks[name].lines == nil {
+				sinks[name] = sink
+			}
+			sinks[fmt.Sprint(name, c.id)] = sink
 		}
-		sinks[fmt.Sprint(name, c.id)] = sink
-	}
-	owner := w.connect("bob", new(noteSink))
-	w.done(owner, "add_sender", `{"sender":"s","events":[]}`)
-	for name, sink := range sinks {
-		if len(sink.data) == 0 {
-			continue
+		owner := w.connect("bob", new(noteSink))
+		w.done(owner, "add_sender", `{"sender":"s","events":[]}`)
+		synctest.Wait() // until all that is said is put
+		for name, sink := range sinks {
+			if len(sink.data) == 0 {
+				continue
+			}
+			text := strings.Join(sink.data, " ")
+			if told := strings.Contains(text, owner.info.Addr); !strings.Contains(text, "events") || told != strings.HasPrefix(name, "zoe") {
+				t.Errorf("%s is told: %s", name, text)
+			}
 		}
-		text := strings.Join(sink.data, " ")
-		if told := strings.Contains(text, owner.info.Addr); !strings.Contains(text, "events") || told != strings.HasPrefix(name, "zoe") {
-			t.Errorf("%s is told: %s", name, text)
+		for name, c := range clients {
+			text := w.call(c, "add_sender", `{"sender":"s","events":[]}`).Err().Error()
+			if told := strings.Contains(text, owner.info.Addr); !strings.HasPrefix(text, ErrExists.Error()) || told != (name == "zoe") {
+				t.Errorf("%s is told: %s", name, text)
+			}
 		}
-	}
-	for name, c := range clients {
-		text := w.call(c, "add_sender", `{"sender":"s","events":[]}`).Err().Error()
-		if told := strings.Contains(text, owner.info.Addr); !strings.HasPrefix(text, ErrExists.Error()) || told != (name == "zoe") {
-			t.Errorf("%s is told: %s", name, text)
-		}
-	}
+	})
 }
 
 // TestRevokeWaiting: what waits in a full outbox and may not be heard any more is dropped and told; listeners that may hear nothing any
