@@ -17,6 +17,9 @@ const (
 	firstRead = 512      // the buffer for a stranger, who may say nothing for long
 	smallRead = 4 << 10  // the usual one
 	largeRead = 64 << 10 // used while small ones are filled
+
+	// framesInTurn is how many frames are handled before others have a turn: half a millisecond, if each is a reply of JSON.
+	framesInTurn = 256
 )
 
 // A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
@@ -260,7 +263,10 @@ func (c *conn) overdue(err error) error {
 
 // consume deals with every frame that ends in data.
 func (c *conn) consume(data []byte) error {
-	for len(data) > 0 && !c.closing.Load() {
+	for n := 1; len(data) > 0 && !c.closing.Load(); n++ {
+		if n%framesInTurn == 0 {
+			runtime.Gosched() // a full buffer has thousands of small frames, which others would wait for
+		}
 		if c.split == nil {
 			if err := c.guess(data); err != nil {
 				return err
