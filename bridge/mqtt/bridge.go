@@ -36,7 +36,7 @@ type Bridge struct {
 	local *local.Hub
 	hub   *hub.ClientRouter // for commands and newest states
 
-	feed   *bridge.Feed                 // nil: there is none
+	feed   *bridge.Feed                 // nil while only the newest states are passed on
 	trail  *trail                       // of the feed
 	marked atomic.Pointer[hub.Position] // the latest mark that the broker has acknowledged in this run; nil: none
 	// unmarked says that the broker has refused a mark in this run. It is for the goroutine of connect.

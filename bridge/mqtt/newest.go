@@ -131,8 +131,8 @@ func (n *newest) again() {
 	}
 }
 
-// take returns the messages that are to be said now, and when there are more: after what time; 0: there are none. Each topic is said once in a
-// span of time at most.
+// take returns the messages that are due, and how long it takes until others are; 0 if nothing waits. Each topic is due once in a span of
+// time.
 func (n *newest) take(now time.Time, every time.Duration) (list []client.Message, wait time.Duration) {
 	n.mu.Lock()
 	due := n.order

@@ -48,7 +48,7 @@ func parseTemplate(text, hubName string) (*template, error) {
 		switch name {
 		case ofHub, ofDevice, ofSender, ofEvent:
 		default:
-			return nil, fmt.Errorf("%q is none of %s, %s, %s and %s", rest[:max(end+1, min(len(rest), 16))], ofHub, ofDevice, ofSender, ofEvent)
+			return nil, fmt.Errorf("%q is not a placeholder: write %s, %s, %s or %s", rest[:max(end+1, min(len(rest), 16))], ofHub, ofDevice, ofSender, ofEvent)
 		}
 		t.parts = append(t.parts, name)
 		rest = rest[end+1:]
@@ -88,7 +88,7 @@ func (t *template) topic(ev *bridge.Event) string {
 	return b.String()
 }
 
-// orNone stands for a name that there is none of: senders of the hub's own have no device, and gaps of the journal no sender.
+// orNone returns the level of a topic, or _ if it is empty: the hub's own senders have no device, and gaps of the journal have no sender.
 func orNone(level string) string {
 	if level == "" {
 		return "_"

@@ -62,7 +62,7 @@ func child(arguments string) {
 	os.Exit(0)
 }
 
-// A childTB is what a test is given, in a process that is none.
+// A childTB stands for the test in a process that the test has started.
 type childTB struct{ testing.TB }
 
 func (*childTB) Helper()        {}

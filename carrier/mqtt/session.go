@@ -144,7 +144,7 @@ func (c *session) over() bool {
 	return c.final || c.closed
 }
 
-// message has the hub handle a message, and calls respond with the answer, or with the reason why there is none. The turn is the caller's.
+// message has the hub handle a message, and calls respond with the answer or the refusal. The turn is the caller's.
 func (c *session) message(method string, params carrier.Object, respond func(carrier.Reply)) {
 	lockrank.MustBeFree("a handler is called")
 	c.server.handler.HandleMessage(c.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, respond)

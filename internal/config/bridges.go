@@ -17,7 +17,7 @@ import (
 
 // Bridges say where events go, beside the hub's own clients.
 type Bridges struct {
-	NATS *NATS   `json:",omitempty"` // nil: there is none
+	NATS *NATS   `json:",omitempty"` // nil: the hub is in no such stream
 	MQTT []*MQTT `json:",omitempty"`
 }
 

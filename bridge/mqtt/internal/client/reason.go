@@ -7,7 +7,7 @@ var reasons = map[byte]string{
 	0x80: "it says no more than that",
 	0x81: "a malformed packet",
 	0x82: "a protocol error",
-	0x83: "not implemented",
+	0x83: "the broker cannot do that",
 	0x84: "it does not speak MQTT 5",
 	0x85: "the client identifier is not valid",
 	0x86: "the user name or the password is wrong",

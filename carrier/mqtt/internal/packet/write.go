@@ -59,7 +59,7 @@ func AppendReasonText(dst []byte, text string) []byte {
 	return AppendText(append(dst, PropReasonText), bytes.ToValidUTF8([]byte(text), nil))
 }
 
-// appendPacket appends a packet of these parts; properties are those of MQTT 5, and nil is none at all.
+// appendPacket appends a packet of these parts. Version 3.1.1 has no properties; in MQTT 5, they may be empty.
 func appendPacket(dst []byte, t Type, head, properties, tail []byte, version byte) []byte {
 	size := len(head) + len(tail)
 	if version == V5 {

@@ -45,7 +45,7 @@ const (
 	Lost                // gaps
 	Request             // a request of a sender
 	Answer              // answers to requests
-	Nothing             // of a filter: topics that begin with $, which there are none of here
+	Nothing             // of a filter: topics that begin with $, which this server does not have
 )
 
 // A Name is what a topic stands for.
