@@ -1,6 +1,10 @@
 package homeassistant
 
-import "strings"
+import (
+	"strings"
+
+	"sighub/internal/topicname"
+)
 
 // Topics are where a hub's events are, and where its requests are sent to, at a broker or at the hub's own MQTT port.
 //
@@ -56,46 +60,13 @@ func (t Topics) ParseRequest(topic string) (sender, name string, ok bool) {
 	if !ok || i < 0 {
 		return "", "", false
 	}
-	sender, name = unescape(rest[:i]), unescape(rest[i+len("/"+requestWord+"/"):])
-	return sender, name, sender != "" && name != "" && t.Request(sender, name) == topic
+	sender, err := topicname.Unescape(rest[:i])
+	name, err2 := topicname.Unescape(rest[i+len("/"+requestWord+"/"):])
+	return sender, name, err == nil && err2 == nil && sender != "" && name != "" && t.Request(sender, name) == topic
 }
 
 // Path writes the name of a sender as the beginning of a topic.
-func Path(name string) string { return escape(name, false) }
+func Path(name string) string { return topicname.Escape(name, false, true) }
 
 // Level writes the name of an event or a request as one level of a topic.
-func Level(name string) string { return escape(name, true) }
-
-func escape(name string, level bool) string {
-	if !strings.ContainsAny(name, "%+#/_$") {
-		return name
-	}
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		begins := i == 0 || name[i-1] == '/' && !level
-		switch {
-		case c == '%', c == '+', c == '#', c == '/' && level, c == '_' && begins, c == '$' && i == 0 && !level:
-			const digits = "0123456789ABCDEF"
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// unescape returns what was escaped; something else if nothing was escaped to that.
-func unescape(text string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "%")
-		b.WriteString(before)
-		if !found || len(rest) < 2 {
-			return b.String()
-		}
-		high, low := strings.IndexByte("0123456789ABCDEF", rest[0]), strings.IndexByte("0123456789ABCDEF", rest[1])
-		b.WriteByte(byte(high<<4 | low&15))
-		text = rest[2:]
-	}
-}
+func Level(name string) string { return topicname.Escape(name, true, false) }

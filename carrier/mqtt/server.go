@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"sighub/carrier"
+	"sighub/internal/buffers"
 	"sighub/internal/lockrank"
 	"sighub/listen"
 )
@@ -20,7 +21,7 @@ type Server struct {
 	listener net.Listener
 	handler  carrier.SignalHandler
 	keeper   carrier.Keeper // nil: the hub keeps no journal
-	buffers  bufferPool
+	buffers  buffers.Pool
 	clients  carrier.Clients[*session]
 	refused  carrier.Refusals // of strangers
 	kept     keptSessions

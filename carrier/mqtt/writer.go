@@ -3,18 +3,16 @@ package mqtt
 import (
 	"errors"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"sighub/carrier"
+	"sighub/internal/buffers"
 	"sighub/internal/lockrank"
 	"sighub/listen"
 )
 
 const (
-	keepBuffer = 2 * carrier.PendingLimit // the capacity up to which a buffer is kept for reuse
-	maxReplies = 256 << 10                // bytes of packets other than signals that may wait to be written while the client is read from
+	maxReplies = 256 << 10 // bytes of packets other than signals that may wait to be written while the client is read from
 	countStep  = 16 << 10
 	patience   = 4 // write timeouts for what is written at a time
 )
@@ -26,7 +24,7 @@ var errClosed = errors.New("mqtt: connection closed")
 type writer struct {
 	nc      listen.Conn
 	timeout time.Duration
-	buffers *bufferPool
+	buffers *buffers.Pool
 	taken   func(n uint64)            // called with the lock, when what was put up to a mark is about to be written
 	failed  func(error)               // called once with the error of a failed write, without a lock
 	written func(n uint64, bytes int) // called when what was put up to a mark was written, without a lock
@@ -49,7 +47,7 @@ type writer struct {
 // buffer returns what is pending, to be appended to. The lock is held.
 func (w *writer) buffer() *[]byte {
 	if w.pending == nil {
-		w.pending = w.buffers.get()
+		w.pending = w.buffers.Get()
 	}
 	return w.pending
 }
@@ -139,7 +137,7 @@ func (w *writer) take() (out *[]byte, mark uint64, ok bool) {
 // wrote records that what was taken was written, or the error.
 func (w *writer) wrote(out *[]byte, mark uint64, err error) {
 	size := len(*out)
-	w.buffers.put(out)
+	w.buffers.Put(out)
 	w.mu.Lock()
 	w.writing = 0
 	w.count()
@@ -215,22 +213,5 @@ func (w *writer) close() {
 	w.end(errClosed)
 	for w.running.Load() {
 		wait[struct{}](w, nil)
-	}
-}
-
-// A bufferPool lends buffers, so that an idle connection needs none.
-type bufferPool struct{ pool sync.Pool }
-
-func (p *bufferPool) get() *[]byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-func (p *bufferPool) put(b *[]byte) {
-	if cap(*b) <= keepBuffer {
-		*b = (*b)[:0]
-		p.pool.Put(b)
 	}
 }

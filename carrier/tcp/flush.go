@@ -30,10 +30,10 @@ func (w *writer) FlushNow() {
 
 // writeNow is FlushNow for whoever has set running.
 func (w *writer) writeNow() {
-	out := w.buffers.get()
+	out := w.buffers.Get()
 	replies, ok := w.take(out)
 	if !ok {
-		w.buffers.put(out)
+		w.buffers.Put(out)
 		return
 	}
 	n, all, err := w.nc.TryWrite(*out)
@@ -41,7 +41,7 @@ func (w *writer) writeNow() {
 		go w.goOn(out, n, replies, err)
 		return
 	}
-	w.buffers.put(out)
+	w.buffers.Put(out)
 	w.written(replies, nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,6 +105,6 @@ func (w *writer) goOn(out *[]byte, n, replies int, err error) {
 		err = w.write((*out)[n:])
 	}
 	w.written(replies, err)
-	w.buffers.put(out)
+	w.buffers.Put(out)
 	w.run()
 }

@@ -68,7 +68,7 @@ func (w *writer) takeOne(out *[]byte) (replies int, ok bool) {
 	if rest := copy(*w.pending, (*w.pending)[q.size:]); rest > 0 {
 		*w.pending = (*w.pending)[:rest]
 	} else {
-		w.buffers.put(w.pending)
+		w.buffers.Put(w.pending)
 		w.pending, p.queue = nil, nil
 	}
 	w.charged -= q.charged

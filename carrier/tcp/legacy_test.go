@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/buffers"
 	"sighub/listen"
 )
 
@@ -213,7 +214,7 @@ func TestLegacyReplyTimeout(t *testing.T) {
 func TestPace(t *testing.T) {
 	near, far := net.Pipe()
 	s := newSpeaker(t, far)
-	w := &writer{nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: time.Hour}}
+	w := &writer{nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(buffers.Pool), sent: func(uint64) {}, pace: &legacyPacer{gap: time.Hour}}
 	defer func() {
 		_ = near.Close()
 		w.close()
@@ -248,7 +249,7 @@ func TestPaceOfALatePeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &writer{
-			nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(bufferPool), sent: func(uint64) {}, pace: &legacyPacer{gap: 20 * time.Millisecond},
+			nc: listen.Plain(near), json: true, timeout: watchdog, buffers: new(buffers.Pool), sent: func(uint64) {}, pace: &legacyPacer{gap: 20 * time.Millisecond},
 		}
 		defer func() {
 			_ = near.Close()

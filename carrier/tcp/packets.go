@@ -47,8 +47,8 @@ func (c *conn) tryTransmit(m *carrier.Message, done func(carrier.Reply, error)) 
 func (c *conn) hasRoom() bool { return c.writer.size() < c.limits.MaxPending }
 
 func (c *conn) send(id uint64, m *carrier.Message) error {
-	buf := c.peers.buffers.get()
-	defer c.peers.buffers.put(buf)
+	buf := c.peers.buffers.Get()
+	defer c.peers.buffers.Put(buf)
 	packet, err := m.AppendAs(id, (*buf)[:0], c.codec)
 	if err != nil {
 		return fmt.Errorf("tcp: cannot be packed as %s: %w", c.codec.Name(), err)
@@ -232,8 +232,8 @@ func (c *conn) admit() error {
 // peer takes, or cannot be leased, is replaced by an error that says so. A small one need not be leased: a peer is not read from
 // until it has read those.
 func (c *conn) reply(id carrier.Value, r carrier.Reply, held int) {
-	buf := c.peers.buffers.get()
-	defer c.peers.buffers.put(buf)
+	buf := c.peers.buffers.Get()
+	defer c.peers.buffers.Put(buf)
 	reserved := 0
 	var why error // the first reason for which it is replaced by another
 	*buf = carrier.AppendReply((*buf)[:0], c.codec, id, r, func(packet []byte, r carrier.Reply) error {

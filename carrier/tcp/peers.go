@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"sighub/carrier"
+	"sighub/internal/buffers"
 )
 
 // peers are the clients of a carrier, at either end.
@@ -15,9 +16,9 @@ type peers struct {
 	connecting bool                  // this is the end that connects
 	handler    carrier.Handler       // set by Serve
 	signals    carrier.SignalHandler // the same; nil if it takes no streams of signals
-	buffers    bufferPool
-	smallReads bufferPool
-	largeReads bufferPool
+	buffers    buffers.Pool
+	smallReads buffers.Pool
+	largeReads buffers.Pool
 	readers    sync.WaitGroup // the goroutines that read, and those that did, at the end that connects
 
 	unexpected, malformed atomic.Uint64

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/buffers"
 	"sighub/listen"
 )
 
@@ -25,12 +26,12 @@ const (
 // A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
 type reader struct {
 	nc    listen.Conn
-	raw   *rawReader  // nil: not available, or the peer is a stranger yet
-	small *bufferPool // of smallRead bytes
-	large *bufferPool // of largeRead bytes
-	buf   *[]byte     // nil: none is lent
-	more  bool        // the next one shall be large
-	first bool        // the peer is a stranger
+	raw   *rawReader    // nil: not available, or the peer is a stranger yet
+	small *buffers.Pool // of smallRead bytes
+	large *buffers.Pool // of largeRead bytes
+	buf   *[]byte       // nil: none is lent
+	more  bool          // the next one shall be large
+	first bool          // the peer is a stranger
 
 	account *carrier.Account // of large ones
 }
@@ -61,7 +62,7 @@ func (r *reader) lend() []byte {
 		if r.more && r.account.Take(largeRead) == nil {
 			pool, size = r.large, largeRead
 		}
-		r.buf = pool.get()
+		r.buf = pool.Get()
 		*r.buf = slices.Grow(*r.buf, size)[:size]
 	}
 	return *r.buf
@@ -74,10 +75,10 @@ func (r *reader) release() {
 		return
 	case len(*r.buf) == firstRead:
 	case len(*r.buf) == largeRead:
-		r.large.put(r.buf)
+		r.large.Put(r.buf)
 		r.account.Give(largeRead)
 	default:
-		r.small.put(r.buf)
+		r.small.Put(r.buf)
 	}
 	r.buf = nil
 }

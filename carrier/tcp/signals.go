@@ -188,7 +188,7 @@ func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, e
 		return 0, carrier.ErrGone
 	}
 	if s.staged == nil {
-		s.staged = c.peers.buffers.get()
+		s.staged = c.peers.buffers.Get()
 	}
 	b, known := *s.staged, r.Known()
 	start := len(b)
@@ -204,7 +204,7 @@ func (c *conn) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int, e
 			s.out.Undo(r)
 		}
 		if *s.staged = b[:start]; start == 0 { // perhaps nothing is submitted for long
-			c.peers.buffers.put(s.staged)
+			c.peers.buffers.Put(s.staged)
 			s.staged = nil
 		}
 		return s.before + start, fmt.Errorf("%w: it has %d bytes, and %s takes %d", carrier.ErrTooLarge, size, c.addr, c.peerMax)

@@ -17,6 +17,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
+	"sighub/internal/buffers"
 	"sighub/listen"
 )
 
@@ -329,7 +330,7 @@ func TestFlushWaitsForNobody(t *testing.T) {
 func TestPatientAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, connecting: true}
+		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(buffers.Pool), failed: func(error) {}, connecting: true}
 		var wrote []time.Duration
 		begin := time.Now()
 		reading := make(chan struct{})
@@ -386,7 +387,7 @@ func TestPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, far) }()
-		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(bufferPool), failed: func(error) {}, connecting: true}
+		w := &writer{nc: listen.Plain(near), timeout: watchdog, buffers: new(buffers.Pool), failed: func(error) {}, connecting: true}
 		w.mu.Lock()
 		w.wrote = time.Now()
 		w.signalsDone(1)

@@ -4,17 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
+	"sighub/internal/buffers"
 	"sighub/internal/lockrank"
 	"sighub/listen"
 )
-
-// keepBuffer is the capacity up to which a buffer is kept for reuse. It has some room beyond a peer's pending signals.
-const keepBuffer = 2 * carrier.PendingLimit
 
 var errWriterClosed = errors.New("tcp: connection closed")
 
@@ -26,7 +23,7 @@ type writer struct {
 	json       bool
 	connecting bool // this is the end that connects
 	timeout    time.Duration
-	buffers    *bufferPool
+	buffers    *buffers.Pool
 	failed     func(error)     // called once with the error of a failed write, without a lock held
 	sent       func(id uint64) // called before a message is written to a legacy peer
 
@@ -101,7 +98,7 @@ func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
 	defer w.mu.Unlock()
 	switch {
 	case w.err != nil:
-		w.buffers.put(framed)
+		w.buffers.Put(framed)
 		return 0
 	case w.pending == nil && (w.json || !w.unmarked):
 		w.pending = framed
@@ -110,7 +107,7 @@ func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
 		size := w.begin()
 		*w.pending = append(*w.pending, *framed...)
 		w.signals.add(signals, len(*w.pending)-size)
-		w.buffers.put(framed)
+		w.buffers.Put(framed)
 	}
 	return w.signals.queued
 }
@@ -118,7 +115,7 @@ func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
 // begin makes sure that a packet can be appended to what is pending, whose size in bytes it returns. The lock is held.
 func (w *writer) begin() (size int) {
 	if w.pending == nil {
-		w.pending = w.buffers.get()
+		w.pending = w.buffers.Get()
 	}
 	size = len(*w.pending)
 	if w.unmarked && !w.json {
@@ -189,8 +186,8 @@ func (w *writer) received(f frame) (size int, err error) {
 
 // run writes until nothing is pending.
 func (w *writer) run() {
-	out := w.buffers.get()
-	defer w.buffers.put(out)
+	out := w.buffers.Get()
+	defer w.buffers.Put(out)
 	for {
 		// A goroutine that was just started runs before those that wait for the processor, and they may be about to put
 		// packets, too. They go first: so one write takes what all of them have put. If none waits, this takes no time.
@@ -248,7 +245,7 @@ func (w *writer) take(out *[]byte) (replies int, ok bool) {
 	w.signals.take()
 	w.writing, w.charged = w.charged, 0
 	*out, *w.pending = *w.pending, *out
-	w.buffers.put(w.pending)
+	w.buffers.Put(w.pending)
 	replies, w.pending, w.replies = w.replies, nil, 0
 	return replies, true
 }
@@ -401,22 +398,4 @@ func (w *writer) close() {
 	}
 	w.mu.Unlock()
 	w.acks.ending.Wait()
-}
-
-// A bufferPool lends buffers, so that an idle connection needs none.
-type bufferPool struct{ pool sync.Pool }
-
-func (p *bufferPool) get() *[]byte {
-	if b, ok := p.pool.Get().(*[]byte); ok {
-		return b
-	}
-	return new([]byte)
-}
-
-// put takes a buffer back, unless one large message made it larger than it is worth keeping.
-func (p *bufferPool) put(b *[]byte) {
-	if cap(*b) <= keepBuffer {
-		*b = (*b)[:0]
-		p.pool.Put(b)
-	}
 }

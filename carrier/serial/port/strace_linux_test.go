@@ -14,6 +14,27 @@ import (
 
 const straced = "SIGHUB_STRACED_PORT"
 
+// trace runs the test once more, in a process of its own that opens a pseudo terminal, and returns the path of that and what strace says.
+func trace(t *testing.T, flags ...string) (path, text string) {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Fatal("strace is missing: install it, on Debian with: sudo apt-get install strace")
+	}
+	pty, err := NewPTY("")
+	must(t, err)
+	defer pty.Close()
+	file := filepath.Join(t.TempDir(), "trace")
+	run := exec.Command(strace, append(append([]string{"-f", "-o", file}, flags...), os.Args[0], "-test.run=^"+t.Name()+"$")...)
+	run.Env = append(os.Environ(), straced+"="+pty.Path())
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	said, err := os.ReadFile(file)
+	must(t, err)
+	return pty.Path(), string(said)
+}
+
 // TestNeverRaised: what is asked of the kernel for a port with both lines off never raises one, and writes nothing. The kernel's view is
 // that of strace, in a process of its own.
 func TestNeverRaised(t *testing.T) {
@@ -27,25 +48,11 @@ func TestNeverRaised(t *testing.T) {
 		must(t, p.Close())
 		return
 	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatal("strace is missing: install it, on Debian with: sudo apt-get install strace")
-	}
-	pty, err := NewPTY("")
-	must(t, err)
-	defer pty.Close()
-	trace := filepath.Join(t.TempDir(), "trace")
-	run := exec.Command(strace, "-f", "-o", trace, "-e", "trace=ioctl,write,openat,close", os.Args[0], "-test.run=^TestNeverRaised$")
-	run.Env = append(os.Environ(), straced+"="+pty.Path())
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	text, err := os.ReadFile(trace)
-	must(t, err)
+	path, text := trace(t, "-e", "trace=ioctl,write,openat,close")
 	var calls []string
 	fd := ""
-	for line := range strings.Lines(string(text)) {
-		if m := regexp.MustCompile(`openat\(.*"` + regexp.QuoteMeta(pty.Path()) + `".* = (\d+)`).FindStringSubmatch(line); m != nil {
+	for line := range strings.Lines(text) {
+		if m := regexp.MustCompile(`openat\(.*"` + regexp.QuoteMeta(path) + `".* = (\d+)`).FindStringSubmatch(line); m != nil {
 			fd = m[1]
 			calls = append(calls, "open")
 			continue
@@ -75,28 +82,14 @@ func TestBreak(t *testing.T) {
 		must(t, p.Close())
 		return
 	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatal("strace is missing: install it, on Debian with: sudo apt-get install strace")
-	}
-	pty, err := NewPTY("")
-	must(t, err)
-	defer pty.Close()
-	trace := filepath.Join(t.TempDir(), "trace")
-	run := exec.Command(strace, "-f", "-ttt", "-o", trace, "-e", "trace=ioctl", os.Args[0], "-test.run=^TestBreak$")
-	run.Env = append(os.Environ(), straced+"="+pty.Path())
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	text, err := os.ReadFile(trace)
-	must(t, err)
-	m := regexp.MustCompile(`(?s)TCFLSH, TCIFLUSH.*\n\d+ +([0-9.]+) ioctl\(\d+, TIOCSBRK[^\n]*\n(?:[^\n]*TIOCSBRK[^\n]*\n)?\d+ +([0-9.]+) ioctl\(\d+, TIOCCBRK`).FindSubmatch(text)
+	_, text := trace(t, "-ttt", "-e", "trace=ioctl")
+	m := regexp.MustCompile(`(?s)TCFLSH, TCIFLUSH.*\n\d+ +([0-9.]+) ioctl\(\d+, TIOCSBRK[^\n]*\n(?:[^\n]*TIOCSBRK[^\n]*\n)?\d+ +([0-9.]+) ioctl\(\d+, TIOCCBRK`).FindStringSubmatch(text)
 	if m == nil {
 		t.Fatalf("there is no break behind the settings:\n%s", text)
 	}
-	begin, err := strconv.ParseFloat(string(m[1]), 64)
+	begin, err := strconv.ParseFloat(m[1], 64)
 	must(t, err)
-	end, err := strconv.ParseFloat(string(m[2]), 64)
+	end, err := strconv.ParseFloat(m[2], 64)
 	must(t, err)
 	if end-begin < 0.03 {
 		t.Errorf("the break lasts %v s", end-begin)

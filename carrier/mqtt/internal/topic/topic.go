@@ -16,8 +16,9 @@ package topic
 
 import (
 	"errors"
-	"fmt"
 	"strings"
+
+	"sighub/internal/topicname"
 )
 
 // The events of a hub that have words of their own in topics.
@@ -86,8 +87,8 @@ func Parse(topic string) (n Name, err error) {
 	if strings.HasPrefix(sender, "_") || strings.Contains(sender, "/_") {
 		return n, errOwn
 	}
-	if n.Sender, err = unescape(sender); err == nil {
-		n.Name, err = unescape(last)
+	if n.Sender, err = topicname.Unescape(sender); err == nil {
+		n.Name, err = topicname.Unescape(last)
 	}
 	return n, err
 }
@@ -107,79 +108,28 @@ func Of(sender, event string) string {
 		if event == Gap {
 			return gapWord
 		}
-		return escape(event, true, true)
+		return topicname.Escape(event, true, true)
 	}
 	switch event {
 	case Connect, Disconnect:
-		return escape(sender, false, true) + "/" + stateWord
+		return topicname.Escape(sender, false, true) + "/" + stateWord
 	case Gap:
-		return escape(sender, false, true) + "/" + gapWord
+		return topicname.Escape(sender, false, true) + "/" + gapWord
 	}
-	return escape(sender, false, true) + "/" + escape(event, true, false)
+	return topicname.Escape(sender, false, true) + "/" + topicname.Escape(event, true, false)
 }
 
 // OfRequest returns the topic of a request.
 func OfRequest(sender, method string) string {
-	return escape(sender, false, true) + "/" + requestWord + "/" + escape(method, true, false)
+	return topicname.Escape(sender, false, true) + "/" + requestWord + "/" + topicname.Escape(method, true, false)
 }
 
 // OfAnswer returns the topic of answers to a request that names no other one.
 func OfAnswer(sender, method string) string {
-	return escape(sender, false, true) + "/" + answerWord + "/" + escape(method, true, false)
+	return topicname.Escape(sender, false, true) + "/" + answerWord + "/" + topicname.Escape(method, true, false)
 }
 
 // OwnAnswers returns the beginning of topics for the answers to requests of one client.
-func OwnAnswers(client string) string { return answerWord + "/" + escape(client, true, false) + "/" }
-
-// escape writes a name as a part of a topic: as one level, or as all of a sender's; first: the topic begins with it.
-func escape(name string, level, first bool) string {
-	if !strings.ContainsAny(name, "%+#/_$") {
-		return name
-	}
-	var b strings.Builder
-	for i := range len(name) {
-		c := name[i]
-		begins := i == 0 || name[i-1] == '/' && !level
-		switch {
-		case c == '%', c == '+', c == '#', c == '/' && level, c == '_' && begins, c == '$' && i == 0 && first:
-			fmt.Fprintf(&b, "%%%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// unescape is the reverse of escape.
-func unescape(text string) (string, error) {
-	i := strings.IndexByte(text, '%')
-	if i < 0 {
-		return text, nil
-	}
-	b := []byte(text[:i])
-	for ; i < len(text); i++ {
-		if text[i] != '%' {
-			b = append(b, text[i])
-			continue
-		}
-		if i+2 >= len(text) || hex(text[i+1]) < 0 || hex(text[i+2]) < 0 {
-			return "", errors.New("after % stand two hexadecimal digits: write %25 for the sign")
-		}
-		b = append(b, byte(hex(text[i+1])<<4|hex(text[i+2])))
-		i += 2
-	}
-	return string(b), nil
-}
-
-func hex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	default:
-		return -1
-	}
+func OwnAnswers(client string) string {
+	return answerWord + "/" + topicname.Escape(client, true, false) + "/"
 }
