@@ -77,6 +77,34 @@ func TestAutoBaud(t *testing.T) {
 	})
 }
 
+// TestOtherRate: a device that prints at another rate from some moment on is understood again, and the sender stays.
+func TestOtherRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(formats.Pairs)
+		o.Baud, o.Sender = 0, "kitchen"
+		b := &bench{t: t, log: &logged{}}
+		p := b.tunedPort(o, 9600)
+		say := func() (readings uint64) {
+			for range 100 {
+				p.text <- "temp:21.5,hum:40\n"
+				time.Sleep(time.Second)
+			}
+			synctest.Wait()
+			return uint64(b.speaker.Spoken(time.Now()).Readings)
+		}
+		first := say()
+		p.rate = 57600
+		again := say()
+		if s := b.speaker.Spoken(time.Now()); s.Baud != 57600 || first < 2*90 || again < first+2*50 || len(s.Senders) != 1 {
+			t.Errorf("%d readings, and then %d: %+v", first, again, s)
+		}
+		b.stop(nil)
+		if err := <-b.ended; err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
 // TestUsualRates: each rate is tried once.
 func TestUsualRates(t *testing.T) {
 	for _, format := range formats.Names() {
