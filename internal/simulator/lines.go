@@ -86,7 +86,11 @@ func (d *LinePrinter) serve(ctx context.Context, p port.Port) (done bool) {
 	var answering sync.WaitGroup
 	defer answering.Wait()
 	defer func() { _ = p.Close() }()
-	answering.Go(func() { d.answer(p) })
+	lost := make(chan struct{})
+	answering.Go(func() {
+		defer close(lost)
+		d.answer(p)
+	})
 	if _, err := io.WriteString(p, d.greeting()); err != nil {
 		return false
 	}
@@ -105,6 +109,8 @@ func (d *LinePrinter) serve(ctx context.Context, p port.Port) (done bool) {
 		select {
 		case <-ctx.Done():
 			return true
+		case <-lost: // it is known here first, where nothing that is written shows it
+			return false
 		case <-time.After(time.Until(next)):
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
+	"sighub/internal/simulator"
 	"sighub/scripts/lab/wire"
 )
 
@@ -32,6 +34,60 @@ func prints(b *bench) {
 		})
 	}
 	b.saw("back after %s", round(is.first))
+}
+
+// formatsOf are the formats that devices print, each with what its entry needs beside its name.
+var formatsOf = []string{
+	"json", "pairs", "csv&columns=temp,hum,lux", "number&event=level", "nmea", "mysensors", "dsmr", "pattern&pattern=T%3D(%3FP<temp>[0-9.]%2B)",
+}
+
+// allFormats: devices of all formats at once are senders, each of which goes and comes back while the others report.
+func allFormats(b *bench) {
+	var adapters []*adapter
+	var entries []string
+	ctx, stop := context.WithCancel(context.WithoutCancel(b))
+	var printing sync.WaitGroup
+	b.atEnd(func(context.Context) { stop(); printing.Wait() })
+	for i, entry := range formatsOf {
+		name, _, _ := strings.Cut(entry, "&")
+		device, err := simulator.NewLinePrinter(simulator.LinesOptions{Format: name, Rate: 10, Day: time.Hour})
+		b.must(err)
+		a := b.adapter()
+		adapters = append(adapters, a)
+		printing.Go(func() { _ = device.Run(ctx, a.open) })
+		entries = append(entries, "--serial", fmt.Sprintf("/dev/ttyUSB%d?baud=115200&speaks=lines&sender=s%d&format=%s", i, i, entry))
+	}
+	b.serve(wire.Program{Args: entries})
+	for i, a := range adapters {
+		b.pluggedIn(a, i%buses, 1+i/buses, fmt.Sprintf("ttyUSB%d", i))
+		b.wait(b.begin, "a reading of "+formatsOf[i], readingOf(i))
+	}
+	for i, a := range adapters {
+		from := b.mark()
+		b.unplug(a)
+		b.wait(from, "#disconnect of "+formatsOf[i], goneOf(i))
+		from = b.mark()
+		b.plug(a, i%buses, 1+i/buses)
+		b.wait(from, "a reading of "+formatsOf[i]+" again", readingOf(i))
+		for j := range adapters {
+			b.wait(b.mark(), "a reading of "+formatsOf[j]+" meanwhile", readingOf(j))
+		}
+	}
+	b.saw("%d formats, each pulled out and put back", len(formatsOf))
+}
+
+// isOf reports whether the listener has heard something of the i-th device, which may have several senders.
+func isOf(i int, s wire.Sight) bool {
+	name := fmt.Sprintf("s%d", i)
+	return s.Kind == wire.Heard && s.By == listener && (s.Sender == name || strings.HasPrefix(s.Sender, name+"."))
+}
+
+func readingOf(i int) match {
+	return func(s wire.Sight) bool { return isOf(i, s) && !strings.HasPrefix(s.Event, "#") }
+}
+
+func goneOf(i int) match {
+	return func(s wire.Sight) bool { return isOf(i, s) && s.Event == "#disconnect" }
 }
 
 // printer prints lines at the other end of an adapter, whenever it is plugged in, until the scenario ends.

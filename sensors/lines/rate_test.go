@@ -84,18 +84,18 @@ func TestOtherRate(t *testing.T) {
 		o.Baud, o.Sender = 0, "kitchen"
 		b := &bench{t: t, log: &logged{}}
 		p := b.tunedPort(o, 9600)
-		say := func() (readings uint64) {
-			for range 100 {
+		say := func(lines int) (readings uint64) {
+			for range lines {
 				p.text <- "temp:21.5,hum:40\n"
 				time.Sleep(time.Second)
 			}
 			synctest.Wait()
 			return uint64(b.speaker.Spoken(time.Now()).Readings)
 		}
-		first := say()
+		first := say(2000)
 		p.rate = 57600
-		again := say()
-		if s := b.speaker.Spoken(time.Now()); s.Baud != 57600 || first < 2*90 || again < first+2*50 || len(s.Senders) != 1 {
+		again := say(100)
+		if s := b.speaker.Spoken(time.Now()); s.Baud != 57600 || first < 2*1990 || again < first+2*50 || len(s.Senders) != 1 {
 			t.Errorf("%d readings, and then %d: %+v", first, again, s)
 		}
 		b.stop(nil)
