@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sighub/carrier/serial"
+	"sighub/carrier/serial/port"
 	"sighub/hub"
 	"sighub/internal/config"
 	"sighub/internal/simulator"
@@ -20,7 +21,7 @@ import (
 func TestFiftyPorts(t *testing.T) {
 	entries := []string{
 		"format: json", "format: pairs", "format: csv, columns: [temp, hum, lux]", "format: number, event: level", "format: nmea", "format: mysensors", "format: dsmr",
-		`format: pattern, pattern: "T=(?P<temp>[0-9.]+)"`,
+		`format: pattern, pattern: "T=(?P<temp>[0-9.]+)"`, "modbus", "our own",
 	}
 	const n = 50
 	dir := t.TempDir()
@@ -32,18 +33,26 @@ func TestFiftyPorts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ptys[i].Close()
-		text += fmt.Sprintf("  - {port: %s, baud: 115200, speaks: lines, sender: s%d, %s}\n", ptys[i].Path(), i, entries[i%len(entries)])
+		switch entry := entries[i%len(entries)]; entry {
+		case "modbus":
+			entry = fmt.Sprintf("baud: 9600, speaks: modbus, id: 1, profile: xy-md02, interval: 200ms, sender: s%d", i)
+			text += fmt.Sprintf("  - {port: %s, %s}\n", ptys[i].Path(), entry)
+		case "our own":
+			text += fmt.Sprintf("  - {port: %s, baud: 115200}\n", ptys[i].Path())
+		default:
+			text += fmt.Sprintf("  - {port: %s, baud: 115200, speaks: lines, sender: s%d, %s}\n", ptys[i].Path(), i, entry)
+		}
 	}
 	cfg, err := config.Parse("test.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	heard := newHeard(n)
-	router := hub.NewRouter(hub.Options{})
+	router := hub.NewServerRouter(hub.ServerOptions{})
 	if _, err := router.AddListener("", "", heard.hear); err != nil {
 		t.Fatal(err)
 	}
-	list, err := Ports(cfg, func() *hub.Router { return router }, slog.New(slog.DiscardHandler))
+	list, err := Ports(cfg, func() *hub.Router { return router.Router }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +64,13 @@ func TestFiftyPorts(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	served := hub.NewServerRouter(hub.ServerOptions{})
-	all.Go(func() { _ = served.Serve(ctx, server) })
+	all.Go(func() { _ = router.Serve(ctx, server) })
 	for i, pty := range ptys {
-		format, _, _ := strings.Cut(strings.TrimPrefix(entries[i%len(entries)], "format: "), ",")
-		device, err := simulator.NewLinePrinter(simulator.LinesOptions{Format: format, Rate: 10, Day: time.Hour})
+		device, err := newDevice(entries[i%len(entries)], fmt.Sprint("s", i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.Go(func() { _ = device.Run(ctx, pty.Open) })
+		all.Go(func() { _ = device(ctx, pty.Open) })
 	}
 	for round := range 3 {
 		heard.await(t, fmt.Sprintf("round %d: a reading behind #connect", round), func(p *heardPort) bool { return p.there && p.readings > 0 })
@@ -83,6 +90,36 @@ func TestFiftyPorts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// newDevice returns what a device does that an entry is for.
+func newDevice(entry, name string) (run func(context.Context, func(context.Context) (port.Port, error)) error, err error) {
+	switch entry {
+	case "modbus":
+		bus, err := simulator.NewModbusBus([]string{"1:xy-md02"}, time.Hour)
+		if err != nil {
+			return nil, err
+		}
+		return bus.Run, nil
+	case "our own":
+		return func(ctx context.Context, open func(context.Context) (port.Port, error)) error {
+			o := simulator.Options{Name: name, Counter: true, Rate: 10, Baud: 115200}
+			if err := o.AddSender(name + ":n"); err != nil {
+				return err
+			}
+			device, err := simulator.New(o, open)
+			if err != nil {
+				return err
+			}
+			return device.Run(ctx)
+		}, nil
+	}
+	format, _, _ := strings.Cut(strings.TrimPrefix(entry, "format: "), ",")
+	device, err := simulator.NewLinePrinter(simulator.LinesOptions{Format: format, Rate: 10, Day: time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	return device.Run, nil
 }
 
 // Heard is what was heard of the senders of ports. The sender s3 is that of port 3, and so are those whose names begin with "s3.".
