@@ -90,7 +90,7 @@ func TestOtherRate(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			synctest.Wait()
-			return uint64(b.speaker.Spoken(time.Now()).Readings)
+			return b.speaker.Spoken(time.Now()).Readings
 		}
 		first := say(2000)
 		p.rate = 57600
