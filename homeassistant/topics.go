@@ -3,7 +3,7 @@ package homeassistant
 import (
 	"strings"
 
-	"sighub/internal/topicname"
+	"sighub/internal/mqtt/topic"
 )
 
 // Topics are where a hub's events are, and where its requests are sent to, at a broker or at the hub's own MQTT port.
@@ -53,20 +53,20 @@ func (t Topics) Requests() (list []string) {
 	return list
 }
 
-// ParseRequest returns whose request is sent to a topic.
-func (t Topics) ParseRequest(topic string) (sender, name string, ok bool) {
-	rest, ok := strings.CutPrefix(topic, t.Prefix)
+// ParseRequest returns whose request is sent to a topic, and which.
+func (t Topics) ParseRequest(sent string) (sender, name string, ok bool) {
+	rest, ok := strings.CutPrefix(sent, t.Prefix)
 	i := strings.LastIndex(rest, "/"+requestWord+"/")
 	if !ok || i < 0 {
 		return "", "", false
 	}
-	sender, err := topicname.Unescape(rest[:i])
-	name, err2 := topicname.Unescape(rest[i+len("/"+requestWord+"/"):])
-	return sender, name, err == nil && err2 == nil && sender != "" && name != "" && t.Request(sender, name) == topic
+	sender, err := topic.Unescape(rest[:i])
+	name, err2 := topic.Unescape(rest[i+len("/"+requestWord+"/"):])
+	return sender, name, err == nil && err2 == nil && sender != "" && name != "" && t.Request(sender, name) == sent
 }
 
 // Path writes the name of a sender as the beginning of a topic.
-func Path(name string) string { return topicname.Escape(name, false, true) }
+func Path(name string) string { return topic.Escape(name, false, true) }
 
 // Level writes the name of an event or a request as one level of a topic.
-func Level(name string) string { return topicname.Escape(name, true, false) }
+func Level(name string) string { return topic.Escape(name, true, false) }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // acks are the messages of a client that are not acknowledged, in their order: acknowledgements must have it, too. The session's lock

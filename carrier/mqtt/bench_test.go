@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // BenchmarkQoS1 is the time of a message from one client to a number of others, with QoS 1 on both ways, and a window of them.

@@ -9,7 +9,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 	"sighub/listen"
 )
 

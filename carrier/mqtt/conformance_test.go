@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // TestConnects: what a client says first, and what it hears.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 	"sighub/internal/safetext"
 	"sighub/listen"
 )

@@ -10,7 +10,7 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/carriertest"
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // pipes is a listener that accepts the other ends of pipes.

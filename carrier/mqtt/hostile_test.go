@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/hub"
+	"sighub/internal/mqtt/packet"
 	"sighub/listen"
 )
 

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/topic"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/topic"
 	"sighub/internal/safetext"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // expiry is a session that is kept for an hour, in MQTT 5.

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 	"sighub/listen"
 )
 

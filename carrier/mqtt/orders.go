@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // maxOrders is how many SUBSCRIBE and UNSUBSCRIBE may wait for their turn before the client is read from no more.

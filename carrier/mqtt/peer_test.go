@@ -18,8 +18,8 @@ import (
 	"sighub/carrier"
 	"sighub/carrier/local"
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/hub"
+	"sighub/internal/mqtt/packet"
 	"sighub/journal"
 	"sighub/listen"
 )

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 )
 
 const (

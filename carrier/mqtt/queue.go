@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 )
 
 // A queue is what a session keeps for its client in memory, because the hub keeps no journal: the messages that are not acknowledged, in

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"time"
 
-	"sighub/carrier/mqtt/internal/packet"
+	"sighub/internal/mqtt/packet"
 )
 
 // read reads until the connection ends.

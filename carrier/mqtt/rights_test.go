@@ -11,9 +11,9 @@ import (
 
 	"sighub/carrier"
 	"sighub/carrier/mqtt"
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/hub"
 	"sighub/hub/verb"
+	"sighub/internal/mqtt/packet"
 	"sighub/listen"
 )
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/hub"
+	"sighub/internal/mqtt/packet"
 )
 
 // TestBothWays: what one client publishes, another one hears, and so do clients of other kinds.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 )
 
 // A session is a client of the hub: what a client of MQTT has subscribed to, and what it publishes. It lives as long as a connection or,

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 )
 
 // An outRoute is what a session knows of a route of signals to it.

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 )
 
 // statesTold are the senders that have connected or disconnected while the client is being told which ones are connected: what it was

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 
 	"sighub/carrier"
-	"sighub/carrier/mqtt/internal/packet"
-	"sighub/carrier/mqtt/internal/topic"
+	"sighub/internal/mqtt/packet"
+	"sighub/internal/mqtt/topic"
 )
 
 const subscriptionCost = 512 // bytes of one, beside its text

@@ -17,8 +17,6 @@ package topic
 import (
 	"errors"
 	"strings"
-
-	"sighub/internal/topicname"
 )
 
 // The events of a hub that have words of their own in topics.
@@ -87,8 +85,8 @@ func Parse(topic string) (n Name, err error) {
 	if strings.HasPrefix(sender, "_") || strings.Contains(sender, "/_") {
 		return n, errOwn
 	}
-	if n.Sender, err = topicname.Unescape(sender); err == nil {
-		n.Name, err = topicname.Unescape(last)
+	if n.Sender, err = Unescape(sender); err == nil {
+		n.Name, err = Unescape(last)
 	}
 	return n, err
 }
@@ -108,28 +106,28 @@ func Of(sender, event string) string {
 		if event == Gap {
 			return gapWord
 		}
-		return topicname.Escape(event, true, true)
+		return Escape(event, true, true)
 	}
 	switch event {
 	case Connect, Disconnect:
-		return topicname.Escape(sender, false, true) + "/" + stateWord
+		return Escape(sender, false, true) + "/" + stateWord
 	case Gap:
-		return topicname.Escape(sender, false, true) + "/" + gapWord
+		return Escape(sender, false, true) + "/" + gapWord
 	}
-	return topicname.Escape(sender, false, true) + "/" + topicname.Escape(event, true, false)
+	return Escape(sender, false, true) + "/" + Escape(event, true, false)
 }
 
 // OfRequest returns the topic of a request.
 func OfRequest(sender, method string) string {
-	return topicname.Escape(sender, false, true) + "/" + requestWord + "/" + topicname.Escape(method, true, false)
+	return Escape(sender, false, true) + "/" + requestWord + "/" + Escape(method, true, false)
 }
 
 // OfAnswer returns the topic of answers to a request that names no other one.
 func OfAnswer(sender, method string) string {
-	return topicname.Escape(sender, false, true) + "/" + answerWord + "/" + topicname.Escape(method, true, false)
+	return Escape(sender, false, true) + "/" + answerWord + "/" + Escape(method, true, false)
 }
 
 // OwnAnswers returns the beginning of topics for the answers to requests of one client.
 func OwnAnswers(client string) string {
-	return answerWord + "/" + topicname.Escape(client, true, false) + "/"
+	return answerWord + "/" + Escape(client, true, false) + "/"
 }

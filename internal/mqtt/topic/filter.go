@@ -3,8 +3,6 @@ package topic
 import (
 	"errors"
 	"strings"
-
-	"sighub/internal/topicname"
 )
 
 // A Filter is one of a subscription.
@@ -76,7 +74,7 @@ func (f *Filter) resolve() error {
 	known := n > 1 && !strings.Contains(sender, "+")
 	var err error
 	if known && sender != "" {
-		if f.Sender, err = topicname.Unescape(sender); err != nil {
+		if f.Sender, err = Unescape(sender); err != nil {
 			return err
 		}
 	}
@@ -93,7 +91,7 @@ func (f *Filter) resolve() error {
 		f.Kind, f.Name.Name, f.Exact = Lost, Gap, known && sender != ""
 		return nil
 	}
-	name, err := topicname.Unescape(last)
+	name, err := Unescape(last)
 	if err != nil {
 		return err
 	}
@@ -118,11 +116,11 @@ func (f *Filter) resolveRequest(i int) error {
 	}
 	f.Kind = Request
 	var err error
-	if f.Sender, err = topicname.Unescape(sender); err != nil {
+	if f.Sender, err = Unescape(sender); err != nil {
 		return err
 	}
 	if last := f.levels[i+1]; last != "+" && last != "#" {
-		f.Name.Name, err = topicname.Unescape(last)
+		f.Name.Name, err = Unescape(last)
 		if err == nil && f.Name.Name == "" {
 			err = errRequest
 		}

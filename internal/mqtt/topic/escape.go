@@ -1,5 +1,4 @@
-// Package topicname writes the names of senders and events into topics of MQTT, the same at the hub's own port and at a broker.
-package topicname
+package topic
 
 import (
 	"errors"

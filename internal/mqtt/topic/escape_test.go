@@ -1,4 +1,4 @@
-package topicname
+package topic
 
 import (
 	"strings"
