@@ -1,5 +1,5 @@
-// Package page is the page that a browser shows at the hub's address: one HTML file, a script, a style sheet, an icon and the licences of
-// the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web/page` makes dist of it, as
+// Package page is the page that a browser shows at the hub's address: one HTML file, a script and a part of it that only charts need, a style
+// sheet, an icon and the licences of the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web/page` makes dist of it, as
 // the command in build says, without Node and without a network.
 //
 // The page is static. What it shows, it asks the hub for over the WebSocket at api/v1/socket, with the protocol that all clients speak. All

@@ -77,7 +77,9 @@ func bundle(root string) (map[string][]byte, error) {
 		AbsWorkingDir:     root,
 		Outdir:            filepath.Join(root, "dist"),
 		Bundle:            true,
-		Format:            api.FormatIIFE,
+		Format:            api.FormatESModule,
+		Splitting:         true, // what the first view does not need comes after it
+		ChunkNames:        "[name].[hash]",
 		Target:            api.ES2022,
 		Charset:           api.CharsetUTF8,
 		LegalComments:     api.LegalCommentsNone, // they are in NOTICE, which is a part of the page
@@ -88,7 +90,6 @@ func bundle(root string) (map[string][]byte, error) {
 		JSX:               api.JSXTransform,
 		JSXFactory:        "h",
 		JSXFragment:       "Fragment",
-		Inject:            []string{"src/jsx.js"},
 		LogLevel:          api.LogLevelWarning,
 		Alias: map[string]string{
 			"preact":       library("preact/preact.mjs"),
@@ -117,7 +118,11 @@ func bundle(root string) (map[string][]byte, error) {
 		if err := harmless(name, f.Contents); err != nil {
 			return nil, err
 		}
-		add(name, f.Contents)
+		if strings.Count(name, ".") == 2 { // a part that the script loads, by a name that has its hash
+			files[name] = f.Contents
+		} else {
+			add(name, f.Contents)
+		}
 	}
 	for name, from := range map[string]string{"icon.svg": "src/icon.svg", "notice.txt": "NOTICE"} {
 		content, err := os.ReadFile(filepath.Join(root, from))

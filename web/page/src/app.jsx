@@ -1,7 +1,8 @@
 // The page of a hub.
 
-import {render} from "preact";
+import {Fragment, h, render} from "preact";
 import {useEffect, useReducer, useRef, useState} from "preact/hooks";
+import {plot} from "./chart.jsx";
 import {Hub} from "./hub.js";
 import {Name, useChanges, useTick} from "./parts.jsx";
 import {age, ago, clock, group, harmless} from "./text.js";
@@ -101,6 +102,7 @@ function Foot() {
 
 function App() {
 	useChanges(hub);
+	if (hub.listedOnce) plot().catch(() => {}); // while the hub is reached
 	const [, again] = useReducer((n) => n + 1, 0);
 	const search = useRef(), main = useRef();
 	useEffect(() => {

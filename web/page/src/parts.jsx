@@ -1,5 +1,6 @@
 // The small parts that all views use.
 
+import {h} from "preact";
 import {useEffect, useReducer, useRef, useState} from "preact/hooks";
 import {age, harmless, unitName, value} from "./text.js";
 import {now, onTick} from "./time.js";

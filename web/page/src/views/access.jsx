@@ -1,5 +1,6 @@
 // For those who run the hub: who may do what, whom it knows, and who is let in.
 
+import {Fragment, h} from "preact";
 import {useState} from "preact/hooks";
 import {Command, Empty, Name, Pill, Since, Trouble, usePolled} from "../parts.jsx";
 import {ago, harmless, several} from "../text.js";

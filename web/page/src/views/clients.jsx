@@ -1,5 +1,6 @@
 // The clients: who is connected, what waits for whom, what was refused.
 
+import {Fragment, h} from "preact";
 import {Command, Name, Pill, Since, Trouble, usePolled} from "../parts.jsx";
 import {ago, bytes, counts, harmless, several} from "../text.js";
 import {now} from "../time.js";

@@ -1,5 +1,6 @@
 // A device: what it measures now and has measured, its line, its losses, and what can be asked of it.
 
+import {Fragment, h} from "preact";
 import {useEffect, useMemo, useState} from "preact/hooks";
 import {Chart} from "../chart.jsx";
 import {deviceOf} from "../hub.js";

@@ -1,5 +1,6 @@
 // The journal: what the hub keeps, for how long, and whether it can.
 
+import {Fragment, h} from "preact";
 import {Command, Empty, Name, Pill, Trouble, usePolled} from "../parts.jsx";
 import {age, bytes, clock, group, harmless, several} from "../text.js";
 import {now} from "../time.js";

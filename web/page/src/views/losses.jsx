@@ -1,5 +1,6 @@
 // The ledger of losses: for each sender, what was lost on the way from the device to this page, when, and why.
 
+import {Fragment, h} from "preact";
 import {useEffect, useMemo, useState} from "preact/hooks";
 import {Command, Name, Pill, Trouble, useChanges, usePolled, useTick} from "../parts.jsx";
 import {ago, clock, group, several} from "../text.js";

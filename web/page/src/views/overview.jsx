@@ -1,5 +1,6 @@
 // The overview: every device with its latest values, how old they are, and whether it is there.
 
+import {Fragment, h} from "preact";
 import {useMemo, useState} from "preact/hooks";
 import {deviceOf} from "../hub.js";
 import {Command, Empty, Name, Pill, route, Since, Spark, useChanges, usePolled, useSeen, useTick, Value} from "../parts.jsx";

@@ -1,5 +1,6 @@
 // The serial ports, each with a sentence that says what to do.
 
+import {Fragment, h} from "preact";
 import {useRef, useState} from "preact/hooks";
 import {diagnose} from "../doctor.js";
 import {Command, Empty, Name, Pill, route, Since, Trouble, usePolled} from "../parts.jsx";
