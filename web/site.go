@@ -188,6 +188,7 @@ func (s *Site) visitor(r *http.Request) (v visitor, err error) {
 	if v.identity, err = s.options.Identify(r); err != nil {
 		return v, problem(http.StatusUnauthorized, "denied", "log in, or give a token that is valid", "%v", err)
 	}
+	v.session = listen.SessionOf(r.Context())
 	v.addr, v.place = "http://"+r.RemoteAddr, r.RemoteAddr
 	if p, ok := listen.PeerOf(r.Context()); ok {
 		v.place, v.addr = p.Place, "http://"+p.Place
