@@ -92,11 +92,15 @@ func (p *Page) Has(urlPath string) bool {
 	return ok
 }
 
+// nothing is what there is at other paths, for people.
+const nothing = "There is nothing at this path of the hub. Its page is at /. If a proxy has the hub under a path, let it take that away, " +
+	"or write the path that it passes on into http.base of the hub's configuration, such as /house/hub."
+
 // ServeHTTP implements [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p.files[strings.TrimPrefix(r.URL.Path, "/")]
 	if !ok {
-		http.NotFound(w, r)
+		http.Error(w, nothing, http.StatusNotFound)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

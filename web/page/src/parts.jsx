@@ -1,6 +1,6 @@
 // The small parts that all views use.
 
-import {h} from "preact";
+import {Fragment, h} from "preact";
 import {useEffect, useReducer, useRef, useState} from "preact/hooks";
 import {age, harmless, unitName, value} from "./text.js";
 import {now, onTick} from "./time.js";
@@ -125,6 +125,11 @@ export function Command({children}) {
 
 export function Empty({title, children}) {
 	return <section class="empty"><h2>{title}</h2>{children}</section>;
+}
+
+// Asking is a view that knows nothing yet.
+export function Asking({title, error}) {
+	return <><h1>{title}</h1>{error ? <Trouble error={error} /> : <p class="muted">asking the hub…</p>}</>;
 }
 
 export function Trouble({error}) {

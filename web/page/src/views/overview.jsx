@@ -2,6 +2,7 @@
 
 import {Fragment, h} from "preact";
 import {useMemo, useState} from "preact/hooks";
+import {BridgesAway} from "./bridges.jsx";
 import {deviceOf} from "../hub.js";
 import {Command, Empty, Name, Pill, route, Since, Spark, useChanges, usePolled, useSeen, useTick, Value} from "../parts.jsx";
 import {age, several} from "../text.js";
@@ -100,6 +101,7 @@ export function Overview({hub}) {
 			{all.length > 6 && <input type="search" placeholder="Filter" aria-label="Filter devices" value={filter} onInput={(e) => setFilter(e.target.value)} />}
 		</div>
 		{hub.overflow && <p class="trouble">There are more senders than this page shows. The command line has all: sighub senders</p>}
+		<BridgesAway hub={hub} />
 		<div class="cards">{there.map((d) => <Card key={d.key} device={d} />)}</div>
 		{there.length === 0 && gone.length > 0 && <p class="muted">Nothing is connected now.</p>}
 		{gone.length > 0 && <details class="gone" open={there.length === 0}><summary>{several(gone.length, "program")} that ended</summary><div class="cards">{gone.map((d) => <Card key={d.key} device={d} />)}</div></details>}
