@@ -75,8 +75,9 @@ export function Pill({kind, children}) {
 
 // Since shows how long something has been so.
 export function Since({t}) {
-	useTick(() => t ? age(now() - t) : "");
-	return t ? <time dateTime={new Date(t).toISOString()} title={new Date(t).toLocaleString()}>{age(now() - t)}</time> : null;
+	const text = () => t ? age(now() - t).replace("now", "a moment") : "";
+	useTick(text);
+	return t ? <time dateTime={new Date(t).toISOString()} title={new Date(t).toLocaleString()}>{text()}</time> : null;
 }
 
 // Value shows the latest value of a topic with its unit.

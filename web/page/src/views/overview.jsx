@@ -41,6 +41,7 @@ const rank = (d) => d.gone ? 3 : !d.connected ? 0 : d.key === "hub" ? 2 : 1;
 
 export function State({device: d}) {
 	if (d.connected) return <Pill kind="good">connected{d.since > 0 && <> for <Since t={d.since} /></>}</Pill>;
+	if (d.reason === "timeout") return <Pill kind="bad">silent{d.since > 0 && <> for <Since t={d.since} /></>}</Pill>;
 	return <Pill kind={d.gone ? "off" : "bad"}>{d.gone ? "gone" : "away"}{d.reason && <>: <Name most={60}>{d.reason}</Name></>}{d.since > 0 && <>, for <Since t={d.since} /></>}</Pill>;
 }
 

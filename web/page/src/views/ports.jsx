@@ -37,7 +37,7 @@ export function Line({hub, port: p}) {
 		if (list.length > samples) list.shift();
 	}
 	const asks = (p.problems || []).find((x) => x.remedy.includes(entryMark));
-	const says = diagnose(p, list.length > 1 ? list[0] : undefined, now());
+	const says = diagnose(p, list.length > 1 ? list[0] : undefined, past, now());
 	const facts = [
 		["device", d && <a href={route("device", "uid:" + d.uid)}><Name>{d.name}</Name></a>],
 		["firmware", d && d.firmware && <Name>{d.firmware}</Name>],
