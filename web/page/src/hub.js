@@ -191,7 +191,7 @@ export class Hub {
 				if (id > 0) await this.call("remove_listener", {listener_id: id});
 			} else if (!this.listening) {
 				this.listening = -1; // soon
-				const p = {sender: null, event: null, policy: "latest"};
+				const p = {sender: null, event: null, policy: "latest", gather: 50};
 				const at = (answer) => { this.listening = answer.listener_id, this.turn++; };
 				try {
 					await this.call("add_listener", {...p, last: true}, undefined, at);
