@@ -55,7 +55,7 @@ func TestBurden(t *testing.T) {
 		pages.stop()
 	}
 	p := open(t, s.url(), "")
-	p.until(fmt.Sprintf(`document.querySelectorAll(".card.device").length === %d`, manyDevices))
+	p.until(fmt.Sprintf(`document.querySelectorAll(".card.device").length > %d`, manyDevices))
 	before, began := browserUsed(t, p), time.Now()
 	look("a page in a browser on the same processors")
 	t.Logf("        the browser takes %.0f %% of a core", (browserUsed(t, p)-before).Seconds()/time.Since(began).Seconds()*100)
