@@ -280,7 +280,7 @@ serial:
 		return fmt.Sprintf(`[...document.querySelectorAll(".card")].find(c => c.querySelector("dd a")?.innerText === %q)?.querySelector(".doctor").innerText`, name)
 	}
 	p.until("!" + said("clean") + `.match(/ (is|were) damaged/)`) // a busy machine may answer late, so that it sends again
-	s.stop(syscall.SIGKILL) // in the middle of frames
+	s.stop(syscall.SIGKILL)                                       // in the middle of frames
 	time.Sleep(3 * time.Second)
 	s.start()
 	p.until(`!document.querySelector(".banner")`)
