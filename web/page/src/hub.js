@@ -40,6 +40,8 @@ class Sender {
 		this.connected = false;
 		this.since = 0; // when it came or went; 0: unknown
 		this.reason = ""; // why it went
+		this.left = null; // {t, data} of its latest #disconnect in the past
+		this.guessed = undefined; // if it went while nobody told when: what since was before
 		this.client = null; // whose it is; null: the hub's own, or unknown
 		this.requests = null;
 		this.topics = new Map();
@@ -240,7 +242,7 @@ export class Hub {
 				if (id > 0) await this.call("remove_listener", {listener_id: id});
 			} else if (!this.listening) {
 				this.listening = -1; // soon
-				const p = {sender: null, event: null, policy: "latest"};
+				const p = {sender: null, event: null, policy: "latest", gather: 50};
 				const at = (answer) => { this.listening = answer.listener_id, this.turn++; };
 				try {
 					await this.call("add_listener", {...p, last: true}, undefined, at);
@@ -276,10 +278,17 @@ export class Hub {
 			after = end.sender;
 		}
 		for (const s of this.senders.values()) {
-			if (s.connected && !there.has(s.name)) this.#went(s, {}, now());
+			if (s.connected && !there.has(s.name)) this.#left(s);
 		}
+		if (this.senders.size >= mostSenders) this.#forgetSome(there);
 		this.listedOnce = true;
 		this.touch();
+	}
+
+	// #forgetSome has those who went first make room for others.
+	#forgetSome(there) {
+		const gone = [...this.senders.values()].filter((s) => !s.connected && !there.has(s.name)).sort((a, b) => a.since - b.since);
+		for (const s of gone.slice(0, mostSenders / 10)) this.senders.delete(s.name), this.overflow = false;
 	}
 
 	#listed(l) {
@@ -287,7 +296,7 @@ export class Hub {
 		if (!s) return;
 		s.refused = l.refused;
 		if (!l.connected) {
-			if (s.connected) this.#went(s, {}, now());
+			if (s.connected) this.#left(s);
 			return;
 		}
 		s.known = true;
@@ -349,7 +358,10 @@ export class Hub {
 		if (last && (s.known || t < s.since)) { // what is so now is known
 			if (!s.client && data.client) s.client = data.client;
 			if (s.connected && event === "#connect" && t > s.since) s.since = t;
-			if (!s.connected && event === "#disconnect" && t > s.since) s.since = t, s.reason = data.reason || "";
+			if (event === "#disconnect" && t > (s.guessed ?? s.since)) {
+				if (s.connected) s.left = {t, data};
+				else this.#went(s, data, t);
+			}
 			this.touch();
 			return;
 		}
@@ -365,7 +377,19 @@ export class Hub {
 		this.touch();
 	}
 
+	// #left notes that a sender has gone while nobody told this page when: it did not listen. The journal may tell, before or after.
+	#left(s) {
+		const since = s.since, l = s.left;
+		if (l && l.t > since) {
+			this.#went(s, l.data, l.t);
+		} else {
+			this.#went(s, {}, now());
+			s.guessed = since;
+		}
+	}
+
 	#went(s, data, t) {
+		s.guessed = undefined;
 		s.connected = false;
 		s.since = t;
 		s.reason = data.reason || "";
