@@ -23,6 +23,7 @@ type lab struct {
 	hub     string // the program
 	dir     string // for files; each hub has its own folder there
 	quick   bool
+	least   int // no size is smaller
 	most    int // no size is larger; 0: as the measurement has it
 	log     io.Writer
 	report  report
@@ -57,6 +58,7 @@ func run(ctx context.Context, args []string, out io.Writer) (ok bool, err error)
 	flags := flag.NewFlagSet("growth", flag.ContinueOnError)
 	flags.StringVar(&l.hub, "hub", "sighub", "the program")
 	flags.BoolVar(&l.quick, "quick", false, "small sizes")
+	flags.IntVar(&l.least, "least", 0, "no size is smaller than this")
 	flags.IntVar(&l.most, "most", 0, "no size is larger than this")
 	json := flags.String("json", "", "a file for the results")
 	page := flags.String("page", "", "a file for a page with plots of them")
@@ -116,7 +118,9 @@ func (l *lab) sizes(quick, most int) (list []int) {
 		most = min(most, l.most)
 	}
 	for n := 1; n <= most; n *= 10 {
-		list = append(list, n)
+		if n >= l.least {
+			list = append(list, n)
+		}
 	}
 	return list
 }

@@ -169,7 +169,7 @@ func cursors(ctx context.Context, l *lab) error {
 			return err
 		}
 		note("idle: the hub's time in a second", "ms", 0, 1, ms(u.cpu))
-		note("memory of the hub", "MB", 0, 10, h.resident()/(1<<20))
+		note("memory of the hub", "MB", 1, 10, h.resident()/(1<<20))
 		fmt.Fprintf(l.log, "%d cursors\n", n)
 	}
 	return nil
