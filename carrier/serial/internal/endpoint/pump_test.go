@@ -83,9 +83,11 @@ func TestIdlePump(t *testing.T) {
 			if c.stuck {
 				close(port.let)
 				time.Sleep(time.Minute)
+				lock.Lock()
 				if n := end.expired - before; n > 2 {
 					t.Errorf("%s: after the write, the end was called %d times in a minute", c.what, n)
 				}
+				lock.Unlock()
 			}
 			cancel()
 			pumping.Wait()
