@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -37,12 +38,13 @@ type store struct {
 	failed atomic.Bool // a failure was logged as a warning
 
 	here   atomic.Int64 // devices that are connected: their dictionaries stay, however many there are
-	saving sync.Mutex   // one is saved at a time: each would keep a thread waiting for the disk
-	saved  int          // how many were; under saving
+	saved  atomic.Int64
+	saving [savers]sync.Mutex // one of them is held while a dictionary is saved, which keeps a thread waiting for the disk
 }
 
 const (
 	maxStored = 256 // files, beside those of connected devices; as many devices as a hub remembers that are not connected
+	savers    = 8   // dictionaries are saved at a time
 	tidyEvery = 16  // dictionaries are saved from one look for files that are too many to the next
 )
 
@@ -109,16 +111,17 @@ func (s *store) save(key dictionaryKey, packed []byte) {
 	if s.dir == "" {
 		return
 	}
-	s.saving.Lock()
-	defer s.saving.Unlock()
+	file := s.file(key.uid)
+	turn := &s.saving[crc32.ChecksumIEEE([]byte(file))%savers]
+	turn.Lock()
+	defer turn.Unlock()
 	err := os.MkdirAll(s.dir, 0o755)
 	if err == nil {
-		err = replace(s.file(key.uid), appendDictionary(nil, key, packed))
+		err = replace(file, appendDictionary(nil, key, packed))
 	}
-	if err == nil && s.saved%tidyEvery == 0 {
+	if err == nil && s.saved.Add(1)%tidyEvery == 1 {
 		err = s.tidy(time.Now())
 	}
-	s.saved++
 	if err == nil {
 		return
 	}
