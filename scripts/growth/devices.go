@@ -146,9 +146,8 @@ type board struct {
 
 type countingDevice struct {
 	*device.Device
-	number int            // of its next reading
-	next   int            // that is to be heard next; under board.mu
-	taken  []atomic.Int64 // when each was taken, since board.began
+	next  int            // that is to be heard next; under board.mu
+	taken []atomic.Int64 // when each was taken, since board.began
 }
 
 func (b *board) close() {

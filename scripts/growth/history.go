@@ -205,7 +205,7 @@ func (a *asker) resume(ctx context.Context, ago time.Duration) error {
 
 // append measures an event that goes on record.
 func (a *asker) append(ctx context.Context) error {
-	s, err := a.signal(ctx, "now", reading)
+	s, err := a.signal(ctx, "now")
 	if err != nil {
 		return err
 	}

@@ -238,13 +238,16 @@ func (c *client) close() {
 	c.serving.Wait()
 }
 
-// signal adds a sender with one event.
-func (c *client) signal(ctx context.Context, sender, event string) (*hub.Signal, error) {
-	s, err := c.AddRemoteSender(ctx, sender, hub.SenderOptions{Events: []string{event}})
+// reading is the event of most senders here.
+const reading = "reading"
+
+// signal adds a sender of readings.
+func (c *client) signal(ctx context.Context, sender string) (*hub.Signal, error) {
+	s, err := c.AddRemoteSender(ctx, sender, hub.SenderOptions{Events: []string{reading}})
 	if err != nil {
 		return nil, err
 	}
-	return s.Signal(event)
+	return s.Signal(reading)
 }
 
 // each runs f for the numbers below n, several at a time, and returns the first error.

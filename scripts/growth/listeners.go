@@ -113,11 +113,11 @@ func measureListeners(ctx context.Context, l *lab, part string, sizes []int, sec
 		return err
 	}
 	defer teller.close()
-	common, err := teller.signal(ctx, "common", reading)
+	common, err := teller.signal(ctx, "common")
 	if err != nil {
 		return err
 	}
-	alone, err := teller.signal(ctx, "alone", reading)
+	alone, err := teller.signal(ctx, "alone")
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func measureRules(ctx context.Context, l *lab, n int) error {
 		return err
 	}
 	defer c.close()
-	s, err := c.signal(ctx, "meter", reading)
+	s, err := c.signal(ctx, "meter")
 	if err != nil {
 		return err
 	}
@@ -115,11 +115,11 @@ func cursors(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer c.close()
-	s, err := c.signal(ctx, "meter", reading)
+	s, err := c.signal(ctx, "meter")
 	if err != nil {
 		return err
 	}
-	other, err := c.signal(ctx, "other", reading)
+	other, err := c.signal(ctx, "other")
 	if err != nil {
 		return err
 	}

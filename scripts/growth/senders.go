@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	ofClient = 1000 // senders of one client
-	reading  = "reading"
+	ofClient = 1000     // senders of one client
 	alarm    = "#alarm" // a channel
 )
 
@@ -51,7 +50,7 @@ func senders(ctx context.Context, l *lab) error {
 			crowd = append(crowd, c)
 			first, count := have, min(ofClient, n-have)
 			if err := each(count, func(i int) error {
-				_, err := c.signal(ctx, fmt.Sprintf("sender%06d", first+i), reading)
+				_, err := c.signal(ctx, fmt.Sprintf("sender%06d", first+i))
 				return err
 			}); err != nil {
 				return err
@@ -62,7 +61,9 @@ func senders(ctx context.Context, l *lab) error {
 		if err := h.calm(ctx); err != nil {
 			return err
 		}
-		k := func(name, unit string, must, least float64) kind { return kind{"senders", name, unit, "senders", must, least} }
+		k := func(name, unit string, must, least float64) kind {
+			return kind{"senders", name, unit, "senders", must, least}
+		}
 		l.report.add(k("register all of them: the hub's time", "ms", 1, 5), n, ms(registered))
 		l.report.add(k("memory above that of an empty hub", "MB", 1, 4), n, (h.resident()-empty)/(1<<20))
 		p := &senderProbe{lab: l, hub: h, n: n, kind: k}
@@ -194,12 +195,18 @@ func (p *senderProbe) leave(ctx context.Context) error {
 	}
 	var heard atomic.Int64
 	all := make(chan struct{}, 1)
+	var listeners []*client
+	defer func() {
+		for _, c := range listeners {
+			c.close()
+		}
+	}()
 	for range others {
 		c, err := p.hub.client(ctx)
 		if err != nil {
 			return err
 		}
-		defer c.close()
+		listeners = append(listeners, c)
 		if _, err := c.AddRemoteListener(ctx, "", hub.Disconnect, func(hub.Event) {
 			if heard.Add(1) == int64(others*p.n) {
 				all <- struct{}{}
@@ -214,7 +221,7 @@ func (p *senderProbe) leave(ctx context.Context) error {
 	}
 	defer c.close()
 	if err := each(p.n, func(i int) error {
-		_, err := c.signal(ctx, fmt.Sprintf("leaver%06d", i), reading)
+		_, err := c.signal(ctx, fmt.Sprintf("leaver%06d", i))
 		return err
 	}); err != nil {
 		return err
