@@ -173,34 +173,42 @@ func (a *asker) buckets(ctx context.Context, what string, days int, width time.D
 	return err
 }
 
-// resume has a listener begin in the past.
+// resume has a listener begin in the past: each time on another connection, for what the former listener has been sent comes first.
 func (a *asker) resume(ctx context.Context, ago time.Duration) error {
 	var took []time.Duration
-	_, _, err := a.hub.repeat(7, func(int) error {
-		heard, began := make(chan struct{}, 1), time.Now()
-		l, err := a.AddRemoteListenerWith(ctx, "meter", reading, hub.ListenerOptions{From: a.end.Add(-ago).Format(time.RFC3339)}, func(hub.Event) {
-			select {
-			case heard <- struct{}{}:
-			default:
-			}
-		})
+	for range 7 {
+		d, err := a.resumeOnce(ctx, ago)
 		if err != nil {
 			return err
 		}
-		select {
-		case <-heard:
-			took = append(took, time.Since(began))
-		case <-time.After(patience):
-			return errors.New("nothing of the past was heard")
-		}
-		return a.RemoveRemoteListener(ctx, l)
-	})
-	if err != nil {
-		return err
+		took = append(took, d)
 	}
 	slices.Sort(took)
 	a.note("listen from the middle on: until the first reading", "ms", 0, 1, ms(took[len(took)/2]))
 	return nil
+}
+
+func (a *asker) resumeOnce(ctx context.Context, ago time.Duration) (time.Duration, error) {
+	c, err := a.hub.client(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	heard, began := make(chan time.Duration, 1), time.Now()
+	if _, err := c.AddRemoteListenerWith(ctx, "meter", reading, hub.ListenerOptions{From: a.end.Add(-ago).Format(time.RFC3339)}, func(hub.Event) {
+		select {
+		case heard <- time.Since(began):
+		default:
+		}
+	}); err != nil {
+		return 0, err
+	}
+	select {
+	case d := <-heard:
+		return d, nil
+	case <-time.After(patience):
+		return 0, errors.New("nothing of the past was heard")
+	}
 }
 
 // append measures an event that goes on record.

@@ -27,6 +27,11 @@ const (
 // have come, gone or changed its rights; and, with told false, once a second, or less often if that takes long. It returns when ctx is
 // done.
 func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, look func(told bool)) {
+	if len(patterns) == 0 { // nothing can come
+		look(false)
+		<-ctx.Done()
+		return
+	}
 	w := watcher{log: log}
 	for _, p := range patterns {
 		if p.kind == remote {
