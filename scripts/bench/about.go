@@ -30,6 +30,7 @@ func settings(o *options) map[string]string {
 	return map[string]string{
 		"rounds":          fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
 		peerHub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
+		peerHubBare:       "as sighub, its clients are sockets without a library",
 		peerHubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
 		peerHubTLS:        "as sighub, over TLS 1.3, with the hub's own certificate",
 		peerNATSTLS:       "as nats, over TLS 1.3, with a certificate of the same kind",

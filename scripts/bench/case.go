@@ -25,6 +25,7 @@ type figure struct {
 
 // An env has what a case may use.
 type env struct {
+	peer string // the name of the one that is measured
 	bin  string // folder of the programs
 	tmp  string // folder for this run of the case
 	disk string // another one, on a disk
@@ -45,16 +46,17 @@ func brokers() []string { return []string{peerHub, peerMosquitto, peerNATS, peer
 func allCases() []benchCase {
 	dialects := []string{peerHub, peerHubJSON, peerHubTLS, peerMosquitto, peerNATS, peerNATSTLS, peerMochi, peerRelay}
 	withTLS := append(brokers(), peerHubTLS, peerNATSTLS)
+	bare := []string{peerHubBare}
 	keepers := []string{peerJournal, peerMosquittoDisk, peerJetStream, peerJetStreamSync}
 	withKeepers := slices.Concat(dialects, keepers)
 	return []benchCase{
 		{"one-to-one", "1 sender, 1 listener, as fast as it goes", peerNames(), fan{1, 1, 0}.run},
-		{"one-to-10", "1 sender, 10 listeners", withKeepers, fan{1, 10, 0}.run},
+		{"one-to-10", "1 sender, 10 listeners", slices.Concat(withKeepers, bare), fan{1, 10, 0}.run},
 		{"100-to-10", "100 senders, 10 listeners that hear everything", brokers(), fan{100, 10, 10_000}.run},
 		{"one-to-1000", "1 sender, 1,000 listeners", brokers(), fan{1, 1000, 64}.run},
-		{"request-1", "round trips, one at a time", withTLS, requests{1}.run},
-		{"request-64", "round trips, 64 at a time over one connection", withTLS, requests{64}.run},
-		{"latency", "1 sender, 1 listener, 1,000 events/s", withKeepers, latency},
+		{"request-1", "round trips, one at a time", slices.Concat(withTLS, bare), requests{1}.run},
+		{"request-64", "round trips, 64 at a time over one connection", slices.Concat(withTLS, bare), requests{64}.run},
+		{"latency", "1 sender, 1 listener, 1,000 events/s", slices.Concat(withKeepers, bare), latency},
 		{"ack-one", "1 event at a time: until it is acknowledged", slices.Concat([]string{peerHub}, keepers), ackOne},
 		{"devices", "200 devices on 200 PTYs, 20 readings/s each, to 1 listener", []string{peerHub}, devices},
 		{"slow-listener", "1 of 101 listeners stops reading for good", []string{peerHub}, slowListener},
@@ -81,6 +83,7 @@ func withPeer(ctx context.Context, e *env, p peer, use func() ([]figure, error))
 		return nil, err
 	}
 	defer running.end()
+	p.at(addr.String(), e.tmp)
 	defer context.AfterFunc(ctx, running.kill)()
 	figures, err := use()
 	if ctx.Err() != nil {
@@ -93,7 +96,7 @@ func withPeer(ctx context.Context, e *env, p peer, use func() ([]figure, error))
 func withCrowd(ctx context.Context, e *env, p peer, f fan, use func(*crowd) ([]figure, error)) ([]figure, error) {
 	e.senders = f.senders
 	return withPeer(ctx, e, p, func() ([]figure, error) {
-		c, err := newCrowd(ctx, p, f.senders, f.listeners, f.ahead)
+		c, err := newCrowdApart(ctx, e, p, f)
 		if err != nil {
 			return nil, err
 		}

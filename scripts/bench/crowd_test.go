@@ -72,7 +72,7 @@ func TestCrowdFindsHarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &fakePeer{acks: c.acks, harm: c.harm}
-				crowd, err := newCrowd(t.Context(), p, 1, 3, 0)
+				crowd, err := newCrowd(t.Context(), p, fan{1, 3, 0})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,12 +93,14 @@ func TestCrowdFindsHarm(t *testing.T) {
 func TestCrowdMeasures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePeer{acks: true, harm: func(int) int { return 1 }}
-		crowd, err := newCrowd(t.Context(), p, 1, 2, 0)
+		crowd, err := newCrowd(t.Context(), p, fan{1, 2, 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer crowd.close()
-		crowd.tallies[0].recordLatencies(100)
+		if err := crowd.listen.recordLatencies(100); err != nil {
+			t.Fatal(err)
+		}
 		b, err := crowd.paced(t.Context(), 101, 10*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +108,7 @@ func TestCrowdMeasures(t *testing.T) {
 		if b.heard != 202 || b.took != time.Second {
 			t.Errorf("%d heard in %s, want 202 in 1s", b.heard, b.took)
 		}
-		if got := crowd.tallies[0].latencies; len(got) != 100 || percentile(got, 1) != 0 {
+		if got, err := crowd.listen.latencies(); err != nil || len(got) != 100 || percentile(got, 1) != 0 {
 			t.Errorf("%d latencies of up to %s, want 100 of 0", len(got), percentile(got, 1))
 		}
 	})
@@ -116,14 +118,14 @@ func TestCrowdMeasures(t *testing.T) {
 func TestCrowdKeepsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePeer{acks: true, harm: func(int) int { return 0 }, limit: 64}
-		crowd, err := newCrowd(t.Context(), p, 1, 1, 1000)
+		crowd, err := newCrowd(t.Context(), p, fan{1, 1, 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer crowd.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := crowd.pour(ctx, 0, time.Hour); err == nil {
+		if _, err := crowd.send.pour(ctx, crowd.clock.now()+time.Hour); err == nil {
 			t.Fatal("it was not held up")
 		}
 		if p.n != 64+paceStep {

@@ -16,11 +16,15 @@ func (f fan) run(ctx context.Context, e *env, p peer) ([]figure, error) {
 			return nil, err
 		}
 		done := e.startProfile(e.span)
-		b, busy, err := busyBurst(ctx, c, e.span)
+		var b burst
+		costs, err := c.costs("event", func() (_ float64, err error) {
+			b, err = c.burst(ctx, e.span)
+			return float64(b.heard), err
+		})
 		if err != nil {
 			return nil, err
 		}
-		figures := []figure{{"events/s", b.perSecond()}, {"peer's CPU, µs/event", micros(busy) / float64(b.heard)}}
+		figures := append([]figure{{"events/s", b.perSecond()}}, costs...)
 		if !p.acknowledged() {
 			figures = append(figures, figure{"lost, %", 100 * float64(b.lost) / float64(b.lost+b.heard)})
 		}
@@ -28,33 +32,32 @@ func (f fan) run(ctx context.Context, e *env, p peer) ([]figure, error) {
 	})
 }
 
-// busyBurst is a burst, and how much processor time the peer used for it.
-func busyBurst(ctx context.Context, c *crowd, span time.Duration) (burst, time.Duration, error) {
-	before, err := c.peer.running().cpu()
-	if err != nil {
-		return burst{}, 0, err
-	}
-	b, err := c.burst(ctx, span)
-	if err != nil {
-		return b, 0, err
-	}
-	after, err := c.peer.running().cpu()
-	return b, after - before, err
-}
-
 // latencyRate is the number of events per second.
 const latencyRate = 1000
 
 // latency measures the time from just before an event is sent until its listener has it, with one clock.
 func latency(ctx context.Context, e *env, p peer) ([]figure, error) {
-	return withCrowd(ctx, e, p, fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
+	return withCrowd(ctx, e, e.profiled(p), fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		if _, err := c.paced(ctx, latencyRate/4, time.Second/latencyRate); err != nil {
 			return nil, err
 		}
 		n := int(2 * e.span.Seconds() * latencyRate)
-		c.tallies[0].recordLatencies(n)
-		_, err := c.paced(ctx, n, time.Second/latencyRate)
-		return percentiles(c.tallies[0].latencies), err
+		if err := c.listen.recordLatencies(n); err != nil {
+			return nil, err
+		}
+		done := e.startProfile(2 * e.span)
+		costs, err := c.costs("event", func() (float64, error) {
+			b, err := c.paced(ctx, n, time.Second/latencyRate)
+			return float64(b.heard), err
+		})
+		if err != nil {
+			return nil, err
+		}
+		took, err := c.listen.latencies()
+		if err != nil {
+			return nil, err
+		}
+		return append(percentiles(took), costs...), done()
 	})
 }
 

@@ -30,7 +30,7 @@ type hubPeer struct {
 	policy      hub.Policy    // of slow listeners
 	serial      []string      // ports
 	profiled    bool          // cmd/hub instead of the real binary: see profile.go
-	state       string        // its folder; set by command
+	state       string        // its folder
 }
 
 // hubWindow is how many messages each end may have unanswered.
@@ -59,6 +59,11 @@ const (
 	hubPolicy   = "  slow_listener: %s\n"
 )
 
+func (p *hubPeer) at(addr, tmp string) {
+	p.process.at(addr, tmp)
+	p.state = filepath.Join(tmp, "state")
+}
+
 func (*hubPeer) acknowledged() bool { return true }
 func (*hubPeer) ahead() int         { return 0 }
 
@@ -71,8 +76,7 @@ func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	if p.journal {
 		journal = fmt.Sprintf("{folder: %q, size: %s}", filepath.Join(e.disk, "journal"), cmp.Or(p.journalSize, journalSize))
 	}
-	p.state = filepath.Join(e.tmp, "state")
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), p.state, journal, hubWindow, hubWindow*max(1, e.senders), limits)
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(e.tmp, "state"), journal, hubWindow, hubWindow*max(1, e.senders), limits)
 	file := filepath.Join(e.tmp, "sighub.yaml")
 	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
 	for _, path := range p.serial {
@@ -140,18 +144,15 @@ func (c *hubClient) close() {
 	c.serving.Wait()
 }
 
-// The head of an encoded payload: a byte string of 64 bytes in CBOR, a text in JSON.
-const (
-	cborHead = "\x58\x40"
-	jsonHead = `"`
-)
+// jsonHead is the head of a payload that is a text in JSON; in CBOR it is a byte string.
+const jsonHead = `"`
 
 // encode returns a payload as a value for the library. It may write to scratch.
 func (c *hubClient) encode(payload, scratch []byte) carrier.Value {
 	if c.codec == carrier.JSON {
 		return carrier.RawValue(c.codec, append(append(append(scratch[:0], jsonHead...), payload...), '"'))
 	}
-	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHead...), payload...))
+	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHeadOf64...), payload...))
 }
 
 // decode is the inverse of encode. It may write to scratch.
@@ -160,12 +161,12 @@ func (c *hubClient) decode(v carrier.Value, scratch []byte) []byte {
 	switch {
 	case err != nil:
 		return nil // a tally counts it as garbled
-	case len(b) < len(cborHead):
+	case len(b) < len(cborHeadOf64):
 		return nil
 	case c.codec == carrier.JSON:
 		return b[len(jsonHead) : len(b)-len(jsonHead)]
 	default:
-		return b[len(cborHead):]
+		return b[len(cborHeadOf64):]
 	}
 }
 

@@ -18,6 +18,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == sideCommand {
+		if err := serveSide(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -182,7 +189,7 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 		return nil, errors.Join(err, os.RemoveAll(tmp))
 	}
 	syscall.Sync() // what was written before is not to be written meanwhile
-	e := &env{bin: o.bin, tmp: tmp, disk: disk, span: o.span, warm: o.span / 4}
+	e := &env{peer: name, bin: o.bin, tmp: tmp, disk: disk, span: o.span, warm: o.span / 4}
 	if o.profile != "" {
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
 			return nil, err

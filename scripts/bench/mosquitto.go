@@ -9,9 +9,9 @@ import (
 
 // mosquittoPeer is Debian's Mosquitto, QoS 1, without limits.
 type mosquittoPeer struct {
+	// If they are persistent, it saves sessions, and what waits for them, as often as it can: each second. It cannot sync what it
+	// acknowledges.
 	mqttClients
-	// disk has it save sessions, and what waits for them, as often as it can: each second. It cannot sync what it acknowledges.
-	disk bool
 }
 
 func (*mosquittoPeer) ahead() int { return 0 }
@@ -34,8 +34,7 @@ const (
 
 func (p *mosquittoPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
 	saves := mosquittoForgets
-	p.persistent = p.disk
-	if p.disk {
+	if p.persistent {
 		saves = fmt.Sprintf(mosquittoSaves, e.disk)
 	}
 	file := filepath.Join(e.tmp, "mosquitto.conf")

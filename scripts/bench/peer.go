@@ -14,6 +14,8 @@ type peer interface {
 	command(e *env, addr netip.AddrPort) ([]string, error)
 	// running returns the process that withPeer starts.
 	running() *process
+	// at says where the peer runs: its address, and the folder tmp of the env that it was started with.
+	at(addr, tmp string)
 	// acknowledged reports whether the peer guarantees delivery. If so, a missing message fails the case.
 	acknowledged() bool
 	// ahead returns how many messages the senders together may be ahead of the slowest listener; 0: any number. It is set if
@@ -60,6 +62,7 @@ const patience = 30 * time.Second
 // The names of the peers, in the order of the table's columns.
 const (
 	peerHub           = "sighub"
+	peerHubBare       = "sighub-bare"
 	peerHubJSON       = "sighub-json"
 	peerHubTLS        = "sighub-tls"
 	peerJournal       = "sighub-journal"
@@ -80,7 +83,7 @@ const slowDiskBy = 10 * time.Millisecond
 // peerNames lists them.
 func peerNames() []string {
 	return []string{
-		peerHub, peerHubJSON, peerHubTLS, peerJournal, peerSlowDisk, peerMosquitto, peerMosquittoDisk, peerNATS, peerNATSTLS, peerJetStream,
+		peerHub, peerHubBare, peerHubJSON, peerHubTLS, peerJournal, peerSlowDisk, peerMosquitto, peerMosquittoDisk, peerNATS, peerNATSTLS, peerJetStream,
 		peerJetStreamSync, peerMochi, peerRelay,
 	}
 }
@@ -89,12 +92,13 @@ func peerNames() []string {
 func newPeer(name string) (peer, error) {
 	p := map[string]peer{
 		peerHub:           new(hubPeer),
+		peerHubBare:       new(barePeer),
 		peerHubJSON:       &hubPeer{json: true},
 		peerHubTLS:        &hubPeer{tls: true},
 		peerJournal:       &hubPeer{journal: true},
 		peerMosquitto:     new(mosquittoPeer),
 		peerSlowDisk:      &hubPeer{journal: true, slower: slowDiskBy},
-		peerMosquittoDisk: &mosquittoPeer{disk: true},
+		peerMosquittoDisk: &mosquittoPeer{mqttClients{persistent: true}},
 		peerNATS:          new(natsPeer),
 		peerNATSTLS:       &natsPeer{tls: true},
 		peerJetStream:     new(jetStreamPeer),

@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A process is the process of a peer, which may be started again after its end. Its output goes to a file, which is shown if it does
@@ -37,6 +38,8 @@ func freeAddr() (netip.AddrPort, error) {
 }
 
 func (p *process) running() *process { return p }
+
+func (p *process) at(addr, _ string) { p.addr = addr }
 
 // start starts a program that listens on addr, and waits until it does.
 func (p *process) start(ctx context.Context, e *env, addr, program string, args ...string) error {
@@ -119,18 +122,15 @@ func (p *process) resident() (now, peak float64, err error) {
 	return now * 1024, peak * 1024, nil
 }
 
-// cpu returns the processor time of the process, in the kernel's ticks of 10 ms.
-func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
+// cpu returns the processor time of the process.
+func (p *process) cpu() (time.Duration, error) { return cpuOf(p.cmd.Process.Pid) }
+
+// cpuOf returns the processor time of all threads of a process: of its clock, whose number clock_getcpuclockid(3) makes of the pid.
+func cpuOf(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED of all threads: in nanoseconds, not in ticks
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &ts); err != nil {
+		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name before may hold anything
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat is not understood: %q", p.cmd.Process.Pid, b)
-	}
-	user, err := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
+	return time.Duration(ts.Nano()), nil
 }

@@ -23,7 +23,7 @@ func replay(ctx context.Context, e *env, p peer) ([]figure, error) {
 		}
 		var rates []float64
 		for i := range 4 {
-			t := newTally(c.clock, 1)
+			t := newTally(c.clock, 1, new(count))
 			done := func() error { return nil }
 			if i == 1 {
 				done = e.startProfile(e.span)

@@ -50,7 +50,7 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 			return nil, err
 		}
 		defer slow.close()
-		before := c.sent[0]
+		before := c.sent
 		held, err := c.longestSilence(func() error {
 			_, err := c.paced(ctx, slowOnset, 0)
 			return err
@@ -62,7 +62,7 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 		if err != nil {
 			return nil, fmt.Errorf("with it: %w", err)
 		}
-		if err := c.agree(ctx, slow, policy, uint64(c.sent[0]-before)); err != nil {
+		if err := c.agree(ctx, slow, policy, c.sent-before); err != nil {
 			return nil, err
 		}
 		_, peak, err := p.resident()
@@ -90,7 +90,7 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 	done := make(chan error, 1)
 	go func() { done <- during() }()
 	var longest time.Duration
-	heard, since := c.heard(), c.clock.now()
+	heard, since := c.board.heard(), c.clock.now()
 	for tick := time.NewTicker(time.Millisecond); ; {
 		select {
 		case err := <-done:
@@ -100,7 +100,7 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 		}
 		now := c.clock.now()
 		longest = max(longest, now-since)
-		if n := c.heard(); n != heard {
+		if n := c.board.heard(); n != heard {
 			heard, since = n, now
 		}
 	}
