@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bufio"
@@ -10,12 +10,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sighub/scripts/bench/message"
 )
 
 // barePeer is sighub with clients that are sockets and nothing else: they write what docs/protocol.md says, in CBOR with hello, and read
-// no more of what comes than they need. Beside hubPeer, whose clients are the library's, it tells what the hub costs and what the library
+// no more of what comes than they need. Beside Sighub, whose clients are the library's, it tells what the hub costs and what the library
 // does.
-type barePeer struct{ hubPeer }
+type barePeer struct{ Sighub }
 
 // A bareConn is a connection to the hub.
 type bareConn struct {
@@ -54,7 +56,7 @@ const (
 
 // dialBare connects and says hello. fn is called with each event, asked with each message.
 func (p *barePeer) dialBare(fn func([]byte), asked func(*bareConn, []byte) error) (*bareConn, error) {
-	c, err := net.DialTimeout("tcp", p.addr, patience)
+	c, err := net.DialTimeout("tcp", p.addr, Patience)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func (p *barePeer) dialBare(fn func([]byte), asked func(*bareConn, []byte) error
 	_, err = io.WriteString(c, cborMark)
 	if err == nil {
 		err = b.ask("hello", cborMap(
-			keyProtocol, cborUint(1), keyName, cborText("bare"), keyWindow, cborUint(hubWindow), keySignals, cborUint(bareSignals)))
+			keyProtocol, cborUint(1), keyName, cborText("bare"), keyWindow, cborUint(Window), keySignals, cborUint(bareSignals)))
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -75,7 +77,7 @@ func (p *barePeer) dialBare(fn func([]byte), asked func(*bareConn, []byte) error
 
 // ask sends a message before serve is called, and reads on until its reply.
 func (b *bareConn) ask(method string, params []byte) error {
-	if err := b.c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := b.c.SetDeadline(time.Now().Add(Patience)); err != nil {
 		return err
 	}
 	if _, err := b.c.Write(cborBytes(cborMap(keyID, cborUint(1), keyMethod, cborText(method), keyParams, params))); err != nil {
@@ -152,7 +154,7 @@ func (b *bareConn) read() error {
 		if b.answers.due() {
 			b.answer()
 		}
-		if err := b.out.flush(); err != nil {
+		if err := b.out.Flush(); err != nil {
 			return err
 		}
 	}
@@ -179,7 +181,7 @@ func (b *bareConn) take(body []byte) error {
 		name, _, ok3 := cborItem(event)
 		data, ok4 := cborRest(rest)
 		if _, n, _, ok5 := cborHead(number); ok && ok2 && ok3 && ok4 && ok5 && n <= uint64(len(b.routes)) {
-			b.routes = slices.Concat(b.routes[:n], []bool{string(name) == string(cborText(hubEvent))}, b.routes[min(n+1, uint64(len(b.routes))):])
+			b.routes = slices.Concat(b.routes[:n], []bool{string(name) == string(cborText(Event))}, b.routes[min(n+1, uint64(len(b.routes))):])
 			b.hear(b.routes[n], data)
 			return nil
 		}
@@ -192,8 +194,8 @@ func (b *bareConn) hear(ours bool, rest []byte) {
 	b.answers.fresh++
 	switch {
 	case !ours:
-	case len(rest) >= len(cborHeadOf64)+payloadSize && string(rest[:len(cborHeadOf64)]) == cborHeadOf64:
-		b.fn(rest[len(cborHeadOf64) : len(cborHeadOf64)+payloadSize])
+	case len(rest) >= len(cborHeadOf64)+message.Size && string(rest[:len(cborHeadOf64)]) == cborHeadOf64:
+		b.fn(rest[len(cborHeadOf64) : len(cborHeadOf64)+message.Size])
 	default:
 		b.fn(nil) // garbled: the case fails
 	}
@@ -227,7 +229,7 @@ func (b *bareConn) answerLate() {
 	a.armed = false
 	b.owed()
 	a.mu.Unlock()
-	_ = b.out.flush() // whoever reads notices when it fails
+	_ = b.out.Flush() // whoever reads notices when it fails
 }
 
 // owed puts the answer to all that is owed. The lock is held.
@@ -242,7 +244,7 @@ func (b *bareConn) owed() {
 	}
 }
 
-func (b *bareConn) close() {
+func (b *bareConn) Close() {
 	_ = b.c.Close()
 	<-b.done
 }
@@ -252,23 +254,23 @@ func unasked(_ *bareConn, body []byte) error {
 	return fmt.Errorf("sighub: the message %q arrives", body)
 }
 
-func (p *barePeer) publisher(_ context.Context, sender int) (publisher, error) {
-	b, err := p.dialBare(ignore, unasked)
+func (p *barePeer) Publisher(_ context.Context, sender int) (Publisher, error) {
+	b, err := p.dialBare(Ignore, unasked)
 	if err != nil {
 		return nil, err
 	}
-	err = b.ask("add_sender", cborMap(keySender, cborText(hubSender(sender)), keyEvents, cborArray(cborText(hubEvent)), keyRequests, cborNull))
+	err = b.ask("add_sender", cborMap(keySender, cborText(SenderName(sender)), keyEvents, cborArray(cborText(Event)), keyRequests, cborNull))
 	if err != nil {
 		return nil, errors.Join(err, b.c.Close())
 	}
 	b.serve()
-	route := cborArray(cborUint(0), cborText(hubSender(sender)), cborText(hubEvent))
+	route := cborArray(cborUint(0), cborText(SenderName(sender)), cborText(Event))
 	return &barePublisher{bareConn: b, head: bareSignalHead(route)}, nil
 }
 
 // bareSignalHead returns what stands before the payload in the packet of a signal.
 func bareSignalHead(route []byte) []byte {
-	size := 1 + len(route) + len(cborHeadOf64) + payloadSize
+	size := 1 + len(route) + len(cborHeadOf64) + message.Size
 	return slices.Concat(cborAppend(nil, cborBytesType, uint64(size)), []byte{0x82}, route, []byte(cborHeadOf64))
 }
 
@@ -279,8 +281,8 @@ type barePublisher struct {
 	known bool // the hub knows the route
 }
 
-func (p *barePublisher) publish(payload []byte) error {
-	if err := p.unanswered.take(p.out.flush); err != nil {
+func (p *barePublisher) Publish(payload []byte) error {
+	if err := p.unanswered.take(p.out.Flush); err != nil {
 		return err
 	}
 	err := p.out.add(p.head, payload)
@@ -290,23 +292,23 @@ func (p *barePublisher) publish(payload []byte) error {
 	return err
 }
 
-func (p *barePublisher) flush() error { return p.out.flush() }
+func (p *barePublisher) Flush() error { return p.out.Flush() }
 
-func (p *barePublisher) drain() error {
-	if err := p.out.flush(); err != nil {
+func (p *barePublisher) Drain() error {
+	if err := p.out.Flush(); err != nil {
 		return err
 	}
 	return p.unanswered.wait()
 }
 
-func (p *barePeer) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
+func (p *barePeer) Subscribe(_ context.Context, sender int, fn func([]byte)) (Closer, error) {
 	b, err := p.dialBare(fn, unasked)
 	if err != nil {
 		return nil, err
 	}
 	name, event := cborNull, cborNull
-	if sender != everyone {
-		name, event = cborText(hubSender(sender)), cborText(hubEvent)
+	if sender != Everyone {
+		name, event = cborText(SenderName(sender)), cborText(Event)
 	}
 	if err := b.ask("add_listener", cborMap(keySender, name, keyEvent, event)); err != nil {
 		return nil, errors.Join(err, b.c.Close())
@@ -316,8 +318,8 @@ func (p *barePeer) subscribe(_ context.Context, sender int, fn func([]byte)) (cl
 }
 
 // respond answers each request with its params.
-func (p *barePeer) respond(context.Context) (closer, error) {
-	b, err := p.dialBare(ignore, func(b *bareConn, body []byte) error {
+func (p *barePeer) Respond(context.Context) (Closer, error) {
+	b, err := p.dialBare(Ignore, func(b *bareConn, body []byte) error {
 		id, ok := cborField(body, keyID)
 		params, ok2 := cborField(body, keyParams)
 		request, ok3 := cborField(params, keyParams)
@@ -337,9 +339,9 @@ func (p *barePeer) respond(context.Context) (closer, error) {
 	return b, nil
 }
 
-func (p *barePeer) requester(context.Context) (requester, error) {
+func (p *barePeer) Requester(context.Context) (Requester, error) {
 	r := newSlotRequester(nil)
-	b, err := p.dialBare(ignore, func(b *bareConn, body []byte) error {
+	b, err := p.dialBare(Ignore, func(b *bareConn, body []byte) error {
 		response, ok := cborField(body, keyResponse)
 		if !ok || len(response) < len(cborHeadOf64) {
 			return unasked(b, body)
@@ -351,7 +353,7 @@ func (p *barePeer) requester(context.Context) (requester, error) {
 		return nil, err
 	}
 	b.serve()
-	r.out, r.closers = &lockedPublisher{publisher: &bareAsker{bareConn: b}}, closers{b}
+	r.out, r.closers = &lockedPublisher{Publisher: &bareAsker{bareConn: b}}, closers{b}
 	return r, nil
 }
 
@@ -362,11 +364,11 @@ type bareAsker struct {
 	packet []byte
 }
 
-func (a *bareAsker) publish(payload []byte) error {
+func (a *bareAsker) Publish(payload []byte) error {
 	a.id++
 	params := cborMap(keySender, cborText(hubResponder), keyMethod, cborText(hubRequest), keyParams, append([]byte(cborHeadOf64), payload...))
 	return a.out.add(cborBytes(cborMap(keyID, cborUint(a.id), keyMethod, cborText("request"), keyParams, params)), nil)
 }
 
-func (a *bareAsker) flush() error { return a.out.flush() }
-func (a *bareAsker) drain() error { return a.out.flush() }
+func (a *bareAsker) Flush() error { return a.out.Flush() }
+func (a *bareAsker) Drain() error { return a.out.Flush() }

@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ type mosquittoPeer struct {
 	mqttClients
 }
 
-func (*mosquittoPeer) ahead() int { return 0 }
+func (*mosquittoPeer) Ahead() int { return 0 }
 
 // mosquittoConfig is its configuration, with the port and what it saves.
 const mosquittoConfig = `listener %d 127.0.0.1
@@ -32,11 +32,11 @@ const (
 	mosquittoSaves   = "user root\npersistence true\npersistence_location %s/\nautosave_interval 1"
 )
 
-func (p *mosquittoPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+func (p *mosquittoPeer) Command(place *Place, addr netip.AddrPort) ([]string, error) {
 	saves := mosquittoForgets
 	if p.persistent {
-		saves = fmt.Sprintf(mosquittoSaves, e.disk)
+		saves = fmt.Sprintf(mosquittoSaves, place.Disk)
 	}
-	file := filepath.Join(e.tmp, "mosquitto.conf")
+	file := filepath.Join(place.Tmp, "mosquitto.conf")
 	return []string{"mosquitto", "-c", file}, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, addr.Port(), saves), 0o644)
 }
