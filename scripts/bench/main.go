@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"sighub/scripts/bench/costs"
+	"sighub/scripts/bench/page"
 	"sighub/scripts/bench/peers"
 	"sighub/scripts/bench/results"
 )
@@ -49,6 +51,7 @@ type options struct {
 	peers   []string
 	profile string
 	compare string
+	report  string
 	cases   []benchCase
 	counted bool // the kernel counts system calls for us
 }
@@ -66,6 +69,7 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	f.StringVar(&o.disk, "disk", "out/disk", "a folder on a disk, for what peers keep; run.sh says out/disk beside it")
 	f.StringVar(&chosen, "peers", strings.Join(peers.Names(), ","), "the peers to measure")
 	f.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the hub, which is then measured alone and once")
+	f.StringVar(&o.report, "report", "", "a folder for a page of the figures in the file of --json, which are not measured again")
 	f.StringVar(&o.compare, "compare", "", "a folder of reports of two commits, to be compared; compare.sh makes them")
 	f.Usage = func() {
 		fmt.Fprintln(errs, "usage: run.sh [FLAG...] [CASE...]")
@@ -114,6 +118,13 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if o.compare != "" {
 		return results.Compare(o.compare, out)
 	}
+	if o.report != "" {
+		r, err := results.Read(o.json)
+		if err != nil {
+			return err
+		}
+		return writePage(r, filepath.Join(o.report, "bench.html"), out)
+	}
 	if err := allowFiles(); err != nil {
 		return err
 	}
@@ -148,11 +159,36 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		if err := r.Write(o.json); err != nil {
 			return err
 		}
+		if err := writePage(&r, strings.TrimSuffix(o.json, ".json")+".html", out); err != nil {
+			return err
+		}
 	}
 	if len(all.Failures) > 0 {
 		return fmt.Errorf("%d measurements failed", len(all.Failures))
 	}
 	return nil
+}
+
+// writePage writes the page of a report, and says where it is.
+func writePage(r *results.Report, file string, out io.Writer) error {
+	var b bytes.Buffer
+	err := page.Write(&b, r, func(name string) string {
+		i := slices.IndexFunc(allCases(), func(c benchCase) bool { return c.name == name })
+		if i < 0 {
+			return "" // it was a case when that was measured
+		}
+		return allCases()[i].about
+	})
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(file), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(file, b.Bytes(), 0o644)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "\nThe page is %s\n", file)
+	}
+	return err
 }
 
 // measure measures a case once with each of its peers. The first peer changes from round to round, so that no peer is always

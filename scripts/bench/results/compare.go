@@ -1,11 +1,9 @@
 package results
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,8 +43,8 @@ func (c *change) between() (low, high float64, ok bool) {
 	return sorted[k-1], sorted[n-k], true
 }
 
-// moreIsBetter reports whether a figure is a rate, or a ratio of rates.
-func moreIsBetter(figure string) bool {
+// MoreIsBetter reports whether a figure is a rate, or a ratio of rates.
+func MoreIsBetter(figure string) bool {
 	return strings.HasSuffix(figure, "/s") || strings.HasSuffix(figure, ", times") || strings.Contains(figure, " ÷ ")
 }
 
@@ -58,7 +56,7 @@ func (c *change) verdict() string {
 		return "too few rounds"
 	case low <= 1+leastChange && high >= 1-leastChange:
 		return ""
-	case (low > 1) == moreIsBetter(c.Figure):
+	case (low > 1) == MoreIsBetter(c.Figure):
 		return "better"
 	default:
 		return "WORSE"
@@ -115,13 +113,11 @@ func readReports(pattern string) ([]Report, error) {
 	slices.Sort(files)
 	reports := make([]Report, len(files))
 	for i, file := range files {
-		b, err := os.ReadFile(file)
-		if err == nil {
-			err = json.Unmarshal(b, &reports[i])
-		}
+		r, err := Read(file)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
+		reports[i] = *r
 	}
 	return reports, nil
 }

@@ -70,6 +70,9 @@ type Verdict struct {
 	Kept     bool    `json:"kept"`
 }
 
+// Said returns what was measured, as people read it.
+func (v Verdict) Said() string { return Short(v.Measured) }
+
 // Judge compares the promises with what was measured.
 func Judge(r *Results) []Verdict {
 	var list []Verdict

@@ -38,10 +38,31 @@ func (r *Report) Write(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
+// Measured reports whether there is a figure of a peer.
+func (r *Report) Measured(peer string) bool {
+	return slices.ContainsFunc(r.Rows, func(row *Row) bool { return row.Peers[peer] != nil })
+}
+
+// Read reads the file.
+func Read(file string) (*Report, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Report)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
+
 // Print prints the table.
 func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n", r.Machine, r.Time)
 	for _, peer := range append(peers.Names(), "rounds", "disk", "counts") {
+		if slices.Contains(peers.Names(), peer) && !r.Measured(peer) {
+			continue
+		}
 		if s := strings.TrimSpace(r.Versions[peer] + "  " + r.Settings[peer]); s != "" {
 			fmt.Fprintf(w, "  %-16s %s\n", peer, s)
 		}
