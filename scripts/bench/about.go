@@ -35,6 +35,8 @@ func settings(o *options) map[string]string {
 		peers.Hub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", peers.Window),
 		peers.HubBare:       "as sighub, its clients are sockets without a library",
 		peers.HubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", peers.Window),
+		peers.HubMQTT:       "as sighub, its clients speak MQTT 3.1.1 with QoS 1",
+		peers.JournalMQTT:   "as sighub-mqtt, what is acknowledged is synced; listeners have sessions in the journal",
 		peers.HubTLS:        "as sighub, over TLS 1.3, with the hub's own certificate",
 		peers.NATSTLS:       "as nats, over TLS 1.3, with a certificate of the same kind",
 		peers.Journal:       "as sighub, and what is acknowledged is synced; listeners hear at once",

@@ -22,13 +22,13 @@ rm -rf "$out"
 mkdir -p "$out/before" "$out/after" "$out/source" "$out/disk"
 git -C "$here/../.." archive "$rev" | tar -x -C "$out/source"
 build() { # FOLDER SOURCE
-	go -C "$2" build -o "$1/" ./cmd/sighub
-	go -C "$2/scripts/bench" build -o "$1/" . ./cmd/... github.com/nats-io/nats-server/v2
+	go -C "$2" build -o "$1/" ./cmd/sighub &&
+		go -C "$2/scripts/bench" build -o "$1/" . ./cmd/... github.com/nats-io/nats-server/v2
 }
 mv "$out/source/scripts/bench" "$out/source/scripts/its-own"
-git -C "$here" ls-files -z --cached --others --exclude-standard | (cd "$here" && tar -c --null -T -) | tar -x -C "$out" --one-top-level=bench
-mv "$out/bench" "$out/source/scripts/bench"
-if ! (build "$out/before" "$out/source") 2>"$out/build.log"; then
+mkdir "$out/source/scripts/bench"
+tar -c --exclude=./out -C "$here" . | tar -x -C "$out/source/scripts/bench"
+if ! GOFLAGS=-mod=mod build "$out/before" "$out/source" 2>"$out/build.log"; then
 	echo "this benchmark cannot be built with the library of $rev, so that commit is measured with its own:" >&2
 	head -n 5 "$out/build.log" >&2
 	rm -rf "$out/source/scripts/bench"
