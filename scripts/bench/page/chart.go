@@ -41,8 +41,8 @@ func (d *drawing) line(x1, y1, x2, y2 float64, class string) {
 }
 
 func (d *drawing) svg(height float64, about string) template.HTML {
-	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %.0f" role="img" aria-label="%s">%s</svg>`, //nolint:gosec // all texts in it are escaped
-		chartWidth, height, template.HTMLEscapeString(about), d.String()))
+	head := fmt.Sprintf(`<svg viewBox="0 0 %d %.0f" role="img"><title>`, chartWidth, height)
+	return template.HTML(head + template.HTMLEscapeString(about) + "</title>" + d.String() + "</svg>") //nolint:gosec // all texts in it are escaped
 }
 
 // A scale says where a value is on the axis. What is beyond its end is cut off, and shown as that.

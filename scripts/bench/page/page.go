@@ -125,13 +125,13 @@ func newCase(rows []*results.Row, about string) caseView {
 	}
 	for _, name := range peers.Names() {
 		line := lineView{Name: name, Own: name == peers.Hub}
-		any := false
+		found := false
 		for _, row := range rows {
 			cell := newCell(row, name)
-			any = any || cell.Median != ""
+			found = found || cell.Median != ""
 			line.Cells = append(line.Cells, cell)
 		}
-		if any {
+		if found {
 			v.Lines = append(v.Lines, line)
 		}
 	}

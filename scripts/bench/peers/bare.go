@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ func (b *bareConn) read() error {
 		if b.in.Buffered() > 0 {
 			continue
 		}
-		if b.answers.due() {
+		if b.answers.fresh > 0 {
 			b.answer()
 		}
 		if err := b.out.Flush(); err != nil {
@@ -181,7 +182,10 @@ func (b *bareConn) take(body []byte) error {
 		name, _, ok3 := cborItem(event)
 		data, ok4 := cborRest(rest)
 		if _, n, _, ok5 := cborHead(number); ok && ok2 && ok3 && ok4 && ok5 && n <= uint64(len(b.routes)) {
-			b.routes = slices.Concat(b.routes[:n], []bool{string(name) == string(cborText(Event))}, b.routes[min(n+1, uint64(len(b.routes))):])
+			if n == uint64(len(b.routes)) {
+				b.routes = append(b.routes, false)
+			}
+			b.routes[n] = bytes.Equal(name, cborText(Event))
 			b.hear(b.routes[n], data)
 			return nil
 		}
@@ -200,9 +204,6 @@ func (b *bareConn) hear(ours bool, rest []byte) {
 		b.fn(nil) // garbled: the case fails
 	}
 }
-
-// due reports whether what has come is to be answered now.
-func (a *bareAnswers) due() bool { return a.fresh > 0 }
 
 // answer answers what has come, now or in a while.
 func (b *bareConn) answer() {
@@ -360,8 +361,7 @@ func (p *barePeer) Requester(context.Context) (Requester, error) {
 // A bareAsker publishes requests.
 type bareAsker struct {
 	*bareConn
-	id     uint64
-	packet []byte
+	id uint64
 }
 
 func (a *bareAsker) Publish(payload []byte) error {

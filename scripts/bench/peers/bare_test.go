@@ -105,7 +105,7 @@ func FuzzCBOR(f *testing.F) {
 			t.Errorf("%x is taken apart as %x and %x", b, item, rest)
 		}
 		kind, n, _, err := carrier.CBORHead(b)
-		if k, m, _, ok := cborHead(b); err == nil && n != carrier.CBORIndefinite && (!ok || k != byte(kind) || m != n) {
+		if k, m, _, ok := cborHead(b); err == nil && n != carrier.CBORIndefinite && (!ok || k != kind || m != n) {
 			t.Errorf("%x begins with %d of %d, want %d of %d", b, k, m, kind, n)
 		}
 		c := &bareConn{fn: func([]byte) {}, asked: func(*bareConn, []byte) error { return nil }, unanswered: newQuota(1)}

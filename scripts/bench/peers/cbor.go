@@ -139,8 +139,10 @@ func cborField(b []byte, key uint64) (item []byte, ok bool) {
 	}
 	for ; n > 0; n-- {
 		name, after, ok := cborItem(rest)
-		item, rest, ok = cborItem(after)
 		if !ok {
+			return nil, false
+		}
+		if item, rest, ok = cborItem(after); !ok {
 			return nil, false
 		}
 		if _, k, _, _ := cborHead(name); name[0]>>5 == cborUintType && k == key {

@@ -60,14 +60,19 @@ const (
 	hubPolicy   = "  slow_listener: %s\n"
 )
 
+// At implements Peer.
 func (p *Sighub) At(addr, tmp string) {
 	p.Process.At(addr, tmp)
 	p.state = filepath.Join(tmp, "state")
 }
 
+// Acknowledged implements Peer.
 func (*Sighub) Acknowledged() bool { return true }
-func (*Sighub) Ahead() int         { return 0 }
 
+// Ahead implements Peer.
+func (*Sighub) Ahead() int { return 0 }
+
+// Command implements Peer.
 func (p *Sighub) Command(place *Place, addr netip.AddrPort) ([]string, error) {
 	limits := hubLossless
 	if p.Policy != hub.DefaultPolicy {
@@ -140,6 +145,7 @@ func (p *Sighub) Connect(ctx context.Context, prepare func(*Client) error) (*Cli
 	return c, nil
 }
 
+// Close implements Closer.
 func (c *Client) Close() {
 	c.stop()
 	c.serving.Wait()
@@ -171,14 +177,17 @@ func (c *Client) decode(v carrier.Value, scratch []byte) []byte {
 	}
 }
 
+// What senders offer.
 const (
 	Event        = "e"
 	hubRequest   = "echo"
 	hubResponder = "responder"
 )
 
+// SenderName returns the name of a sender.
 func SenderName(sender int) string { return fmt.Sprintf("s%d", sender) }
 
+// Publisher implements Peer.
 func (p *Sighub) Publisher(ctx context.Context, sender int) (Publisher, error) {
 	pub := &hubPublisher{scratch: make([]byte, 0, 2*message.Size)}
 	pub.done = func(err error) {
@@ -228,6 +237,7 @@ func (p *hubPublisher) Drain() error {
 	return nil
 }
 
+// Subscribe implements Peer.
 func (p *Sighub) Subscribe(ctx context.Context, sender int, fn func([]byte)) (Closer, error) {
 	return p.Listen(ctx, sender, hub.ListenerOptions{}, fn)
 }
@@ -252,6 +262,7 @@ func (p *Sighub) Listen(ctx context.Context, sender int, o hub.ListenerOptions, 
 	})
 }
 
+// Respond implements Peer.
 func (p *Sighub) Respond(ctx context.Context) (Closer, error) {
 	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) { return params, nil }
 	return p.Connect(ctx, func(c *Client) error {
@@ -260,10 +271,12 @@ func (p *Sighub) Respond(ctx context.Context) (Closer, error) {
 	})
 }
 
+// Requester implements Peer.
 func (p *Sighub) Requester(ctx context.Context) (Requester, error) {
 	return p.Connect(ctx, func(*Client) error { return nil })
 }
 
+// Request implements Requester.
 func (c *Client) Request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
 	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload, nil))
 	if err != nil {
