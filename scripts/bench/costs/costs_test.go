@@ -3,6 +3,8 @@ package costs
 import (
 	"os"
 	"os/exec"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,14 +55,27 @@ func TestCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	const calls = 10_000
+	const (
+		threads = 50
+		calls   = 200 * threads
+	)
 	before, err := c.Counts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range calls {
-		_, _ = unix.Getpriority(unix.PRIO_PROCESS, 0) // it does nothing
+	var ready, all sync.WaitGroup
+	ready.Add(threads)
+	for range threads {
+		all.Go(func() {
+			runtime.LockOSThread() // and never unlocks, so each has a thread of its own, at once
+			ready.Done()
+			ready.Wait()
+			for range calls / threads {
+				_, _ = unix.Getpriority(unix.PRIO_PROCESS, 0) // it does nothing
+			}
+		})
 	}
+	all.Wait()
 	after, err := c.Counts()
 	if err != nil {
 		t.Fatal(err)
