@@ -57,8 +57,18 @@ func (j *Job) peer() (peers.Peer, error) {
 	return p, err
 }
 
-// board is the file that all processes of a crowd map.
-func (j *Job) board() (*board, error) { return openBoard(filepath.Join(j.Tmp, "board"), j.Listens) }
+// board opens the board that all processes of a crowd map.
+func (j *Job) board() (*board, error) { return openBoard(j.boardFile(), j.Listens) }
+
+func (j *Job) boardFile() string { return filepath.Join(j.Tmp, "board") }
+
+// clearBoard removes the board of the crowd before this one.
+func (j *Job) clearBoard() error {
+	if err := os.Remove(j.boardFile()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // OpenSenders connects the senders.
 func (s *Side) OpenSenders(j Job, _ *struct{}) error {

@@ -98,6 +98,9 @@ func newCrowdApart(ctx context.Context, e *env, p peers.Peer, f fan) (_ *crowd, 
 	j := e.job(p)
 	j.Senders, j.Listens, j.Ahead = f.senders, f.listeners, f.ahead
 	c := &crowd{peer: p, clock: message.NewClock()}
+	if err := j.clearBoard(); err != nil {
+		return nil, err
+	}
 	if c.board, err = j.board(); err != nil {
 		return nil, err
 	}

@@ -77,6 +77,14 @@ func TestApart(t *testing.T) {
 			if b, err := c.burst(t.Context(), 20*time.Millisecond); err != nil || b.heard == 0 {
 				t.Errorf("of a burst, %d are heard, %v", b.heard, err)
 			}
+			next, err := newCrowdApart(t.Context(), e, p, fan{senders: 0, listeners: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer next.close()
+			if n := next.board.heard(); n != 0 {
+				t.Errorf("the next crowd begins with %d messages heard", n)
+			}
 		})
 	}
 }
