@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"sighub/scripts/bench/message"
 )
 
 // The part of MQTT 3.1.1 that the benchmark needs: QoS 1, acknowledgements written together, no allocation per message. So the broker is
@@ -29,10 +31,13 @@ const (
 	mqttClean = 0x02 // a flag of mqttConnect
 )
 
-// mqttInFlight is the number of messages that a sender may have unacknowledged. Brokers acknowledge at once, even if nobody has heard the
+// mqttSize is the size of the payload of every packet: a text in JSON, which sighub passes on as it is. All brokers get the same.
+const mqttSize = message.Size + 2
+
+// MQTTInFlight is the number of messages that a sender may have unacknowledged. Brokers acknowledge at once, even if nobody has heard the
 // message yet. More messages gain nothing and make the queues long: with 60,000, Mosquitto takes ten times as long to deliver them. With
 // fewer, brokers wait.
-const mqttInFlight = 2000
+const MQTTInFlight = 2000
 
 // An mqttConn is a connection to a broker.
 type mqttConn struct {
@@ -47,12 +52,12 @@ type mqttConn struct {
 // dialMQTT connects. One goroutine calls fn for each message that arrives. A client with a name has a session that outlives the
 // connection.
 func dialMQTT(addr, name string, fn func([]byte)) (*mqttConn, error) {
-	c, err := net.DialTimeout("tcp", addr, patience)
+	c, err := net.DialTimeout("tcp", addr, Patience)
 	if err != nil {
 		return nil, err
 	}
 	m := &mqttConn{
-		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(mqttInFlight), fn: fn, done: make(chan struct{}),
+		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(MQTTInFlight), fn: fn, done: make(chan struct{}),
 	}
 	flags := byte(0)
 	if name == "" { // the broker chooses one
@@ -68,7 +73,7 @@ func dialMQTT(addr, name string, fn func([]byte)) (*mqttConn, error) {
 
 // ask sends a packet before read runs, and waits for the answer, whose byte at this index must be good.
 func (m *mqttConn) ask(packet []byte, answer byte, at int) error {
-	if err := m.c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := m.c.SetDeadline(time.Now().Add(Patience)); err != nil {
 		return err
 	}
 	if _, err := m.c.Write(packet); err != nil {
@@ -137,7 +142,7 @@ func (m *mqttConn) read() error {
 		if m.in.Buffered() > 0 {
 			continue
 		}
-		if err := m.out.flush(); err != nil {
+		if err := m.out.Flush(); err != nil {
 			return err
 		}
 	}
@@ -158,11 +163,15 @@ func (m *mqttConn) heard(head byte, body []byte) error {
 		}
 		at += 2
 	}
-	m.fn(body[at:])
+	if text := body[at:]; len(text) == mqttSize {
+		m.fn(text[1 : len(text)-1])
+	} else {
+		m.fn(text) // garbled: the case fails
+	}
 	return nil
 }
 
-func (m *mqttConn) close() {
+func (m *mqttConn) Close() {
 	_ = m.c.Close()
 	<-m.done
 }
@@ -170,31 +179,34 @@ func (m *mqttConn) close() {
 // An mqttPublisher sends to one topic.
 type mqttPublisher struct {
 	*mqttConn
-	head []byte // of each packet: all but its payload
+	head []byte // of each packet: all but its payload, and the quote before that
+	body [message.Size + 1]byte
 	id   uint16
 }
 
 // publishTo returns the publisher of a topic. The packets' remaining length must fit into one byte.
 func (m *mqttConn) publishTo(topic string) *mqttPublisher {
-	head := appendText([]byte{mqttPublish | mqttQoS1, byte(2 + len(topic) + 2 + payloadSize)}, topic)
-	return &mqttPublisher{mqttConn: m, head: append(head, 0, 0)}
+	head := appendText([]byte{mqttPublish | mqttQoS1, byte(2 + len(topic) + 2 + mqttSize)}, topic)
+	return &mqttPublisher{mqttConn: m, head: append(head, 0, 0, '"')}
 }
 
-func (p *mqttPublisher) publish(payload []byte) error {
-	if err := p.unacked.take(p.out.flush); err != nil {
+func (p *mqttPublisher) Publish(payload []byte) error {
+	if err := p.unacked.take(p.out.Flush); err != nil {
 		return err
 	}
 	if p.id++; p.id == 0 {
 		p.id = 1 // 0 is none; ids return long after their acknowledgement
 	}
-	binary.BigEndian.PutUint16(p.head[len(p.head)-2:], p.id)
-	return p.out.add(p.head, payload)
+	binary.BigEndian.PutUint16(p.head[len(p.head)-3:], p.id)
+	copy(p.body[:], payload)
+	p.body[message.Size] = '"'
+	return p.out.add(p.head, p.body[:])
 }
 
-func (p *mqttPublisher) flush() error { return p.out.flush() }
+func (p *mqttPublisher) Flush() error { return p.out.Flush() }
 
-func (p *mqttPublisher) drain() error {
-	if err := p.out.flush(); err != nil {
+func (p *mqttPublisher) Drain() error {
+	if err := p.out.Flush(); err != nil {
 		return err
 	}
 	return p.unacked.wait()
@@ -202,30 +214,32 @@ func (p *mqttPublisher) drain() error {
 
 // mqttClients makes the clients of an MQTT broker.
 type mqttClients struct {
-	process
+	Process
 	persistent bool // listeners have sessions that the broker keeps
 	listeners  atomic.Int64
 }
 
+// Topics, as sighub understands them as well: the last level is an event, and what stands before it the sender, who belongs to one client.
 const (
-	topicAll      = "e/#"
-	topicRequests = "q"
-	topicAnswers  = "a"
+	topicAll      = "+/e"
+	topicRequests = "q/e"
+	topicAnswers  = "a/e"
 )
 
 func topicOf(sender int) string {
-	if sender == everyone {
+	if sender == Everyone {
 		return topicAll
 	}
-	return fmt.Sprintf("e/%d", sender)
+	return fmt.Sprintf("s%d/e", sender)
 }
 
-func (*mqttClients) acknowledged() bool { return true }
+func (*mqttClients) Acknowledged() bool { return true }
 
-func ignore([]byte) {}
+// Ignore hears nothing.
+func Ignore([]byte) {}
 
-func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error) {
-	m, err := dialMQTT(b.addr, "", ignore)
+func (b *mqttClients) Publisher(_ context.Context, sender int) (Publisher, error) {
+	m, err := dialMQTT(b.addr, "", Ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +247,7 @@ func (b *mqttClients) publisher(_ context.Context, sender int) (publisher, error
 	return m.publishTo(topicOf(sender)), nil
 }
 
-func (b *mqttClients) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
+func (b *mqttClients) Subscribe(_ context.Context, sender int, fn func([]byte)) (Closer, error) {
 	return b.listen(topicOf(sender), fn, func(*mqttConn) {})
 }
 
@@ -256,19 +270,19 @@ func (b *mqttClients) listen(topic string, fn func([]byte), prepare func(*mqttCo
 }
 
 // respond answers on the connection on which the requests arrive, so that answers and acknowledgements are written together.
-func (b *mqttClients) respond(context.Context) (closer, error) {
+func (b *mqttClients) Respond(context.Context) (Closer, error) {
 	var out *mqttPublisher
-	echo := func(p []byte) { _ = out.publish(p) } // if it fails, the requester notices
+	echo := func(p []byte) { _ = out.Publish(p) } // if it fails, the requester notices
 	return b.listen(topicRequests, echo, func(m *mqttConn) {
 		m.unacked = newQuota(math.MaxUint16) // the goroutine that sends answers also reads acknowledgements, so it must not wait for them
 		out = m.publishTo(topicAnswers)
 	})
 }
 
-func (b *mqttClients) requester(context.Context) (requester, error) {
+func (b *mqttClients) Requester(context.Context) (Requester, error) {
 	r := newSlotRequester(nil)
 	_, err := b.listen(topicAnswers, r.answer, func(m *mqttConn) {
-		r.out, r.closers = &lockedPublisher{publisher: m.publishTo(topicRequests)}, closers{m}
+		r.out, r.closers = &lockedPublisher{Publisher: m.publishTo(topicRequests)}, closers{m}
 	})
 	return r, err
 }

@@ -1,4 +1,4 @@
-package main
+package results
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sighub/scripts/bench/peers"
 )
 
 // TestBetween: the range is as wide as the number of rounds demands. For 8 rounds it is all of them, since 2 of 256 are less than 1 %;
@@ -31,17 +33,18 @@ func TestCompare(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name string, round int, rate, wait, noisy float64) {
 		t.Helper()
-		var all results
-		all.add("one-to-one", peerHub, 0, []figure{{"events/s", rate}})
-		all.add("latency", peerHub, 0, []figure{{"p50, µs", wait}, {"p99, µs", noisy}})
-		r := report{Rows: all.rows}
-		if err := r.write(filepath.Join(folder, fmt.Sprintf("%s.%02d.json", name, round))); err != nil {
+		var all Results
+		all.Add("one-to-one", peers.Hub, 0, "events/s", rate)
+		all.Add("latency", peers.Hub, 0, "p50, µs", wait)
+		all.Add("latency", peers.Hub, 0, "p99, µs", noisy)
+		r := Report{Rows: all.Rows}
+		if err := r.Write(filepath.Join(folder, fmt.Sprintf("%s.%02d.json", name, round))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	compared := func() (string, error) {
 		var out strings.Builder
-		err := compare(folder, &out)
+		err := Compare(folder, &out)
 		return out.String(), err
 	}
 	if _, err := compared(); err == nil {

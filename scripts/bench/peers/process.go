@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bytes"
@@ -10,24 +10,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// A process is the process of a peer, which may be started again after its end. Its output goes to a file, which is shown if it does
+// A Process is the process of a peer, which may be started again after its end. Its output goes to a file, which is shown if it does
 // not start.
-type process struct {
+type Process struct {
 	cmd     *exec.Cmd
 	addr    string        // of its listener
-	started time.Duration // from its start to the first connection that it accepted
+	started time.Duration // see Started
 	log     string        // file
 	exited  chan struct{}
 }
 
-// freeAddr returns an address of the loopback interface that nobody listens on.
-func freeAddr() (netip.AddrPort, error) {
+// Addr returns its address.
+func (p *Process) Addr() string { return p.addr }
+
+// Pid returns its number.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Started returns how long it took from its start to the first connection that it accepted.
+func (p *Process) Started() time.Duration { return p.started }
+
+// FreeAddr returns an address of the loopback interface that nobody listens on.
+func FreeAddr() (netip.AddrPort, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -36,14 +44,18 @@ func freeAddr() (netip.AddrPort, error) {
 	return addr, errors.Join(err, l.Close())
 }
 
-func (p *process) running() *process { return p }
+// Running implements Peer.
+func (p *Process) Running() *Process { return p }
 
-// start starts a program that listens on addr, and waits until it does.
-func (p *process) start(ctx context.Context, e *env, addr, program string, args ...string) error {
+// At implements Peer.
+func (p *Process) At(addr, _ string) { p.addr = addr }
+
+// Start starts a program that listens on addr, and waits until it does.
+func (p *Process) Start(ctx context.Context, place *Place, addr, program string, args ...string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	*p = process{addr: addr, log: filepath.Join(e.tmp, filepath.Base(program)+".log"), exited: make(chan struct{})}
+	*p = Process{addr: addr, log: filepath.Join(place.Tmp, filepath.Base(program)+".log"), exited: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return err
@@ -71,32 +83,33 @@ func (p *process) start(ctx context.Context, e *env, addr, program string, args 
 			return fmt.Errorf("%s ended: %s", program, p.said())
 		default:
 		}
-		if time.Since(start) > patience || ctx.Err() != nil {
-			p.end()
+		if time.Since(start) > Patience || ctx.Err() != nil {
+			p.End()
 			return errors.Join(fmt.Errorf("%s does not listen on %s: %s", program, addr, p.said()), ctx.Err())
 		}
 		time.Sleep(200 * time.Microsecond) // what start-up times are rounded up to
 	}
 }
 
-// end ends the process with SIGTERM or, if that fails, by force.
-func (p *process) end() {
+// End ends the process with SIGTERM or, if that fails, by force.
+func (p *Process) End() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it fails if the process has ended
 	select {
 	case <-p.exited:
 		return
 	case <-time.After(5 * time.Second):
 	}
-	p.kill()
+	p.Kill()
 	<-p.exited
 }
 
-func (p *process) kill() {
+// Kill ends it by force.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it fails if the process has ended
 }
 
 // said returns the end of its output.
-func (p *process) said() string {
+func (p *Process) said() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
@@ -104,8 +117,8 @@ func (p *process) said() string {
 	return string(bytes.TrimSpace(b[max(0, len(b)-2000):]))
 }
 
-// resident returns the present and the peak resident memory, in bytes.
-func (p *process) resident() (now, peak float64, err error) {
+// Resident returns the present and the peak resident memory, in bytes.
+func (p *Process) Resident() (now, peak float64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, 0, err
@@ -117,20 +130,4 @@ func (p *process) resident() (now, peak float64, err error) {
 		}
 	}
 	return now * 1024, peak * 1024, nil
-}
-
-// cpu returns the processor time of the process, in the kernel's ticks of 10 ms.
-func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name before may hold anything
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat is not understood: %q", p.cmd.Process.Pid, b)
-	}
-	user, err := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
 }

@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"errors"
@@ -34,13 +34,13 @@ func (s *sink) add(head, body []byte) error {
 	full, err := len(s.buf) >= sinkSize, s.err
 	s.mu.Unlock()
 	if full && err == nil {
-		return s.flush()
+		return s.Flush()
 	}
 	return err
 }
 
 // flush writes what was added, or leaves it to the goroutine that is already writing.
-func (s *sink) flush() error {
+func (s *sink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.writing && len(s.buf) >= sinkSize && s.err == nil {

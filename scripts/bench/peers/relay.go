@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bufio"
@@ -12,11 +12,13 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"sighub/scripts/bench/message"
 )
 
 // relayPeer is the upper limit: a process that copies what senders write to listeners. It only knows rooms, instead of topics, and where
 // a message ends, because messages of several senders must not be mixed.
-type relayPeer struct{ process }
+type relayPeer struct{ Process }
 
 // The rooms of cmd/relay, and what the first byte of a connection says.
 const (
@@ -28,20 +30,20 @@ const (
 	roleListener = 'L'
 )
 
-func (*relayPeer) acknowledged() bool { return true } // TCP delivers, and the relay drops nothing
-func (*relayPeer) ahead() int         { return 0 }
+func (*relayPeer) Acknowledged() bool { return true } // TCP delivers, and the relay drops nothing
+func (*relayPeer) Ahead() int         { return 0 }
 
-func (*relayPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
-	return []string{filepath.Join(e.bin, "relay"), addr.String()}, nil
+func (*relayPeer) Command(place *Place, addr netip.AddrPort) ([]string, error) {
+	return []string{filepath.Join(place.Bin, "relay"), addr.String()}, nil
 }
 
 // dial enters a room; the relay answers once that is done.
 func (p *relayPeer) dial(role, room byte) (net.Conn, error) {
-	c, err := net.DialTimeout("tcp", p.addr, patience)
+	c, err := net.DialTimeout("tcp", p.addr, Patience)
 	if err != nil {
 		return nil, err
 	}
-	err = c.SetDeadline(time.Now().Add(patience))
+	err = c.SetDeadline(time.Now().Add(Patience))
 	if err == nil {
 		_, err = c.Write([]byte{role, room})
 	}
@@ -58,7 +60,7 @@ func (p *relayPeer) dial(role, room byte) (net.Conn, error) {
 	return c, nil
 }
 
-func (p *relayPeer) publisher(context.Context, int) (publisher, error) { return p.sender(roomEvents) }
+func (p *relayPeer) Publisher(context.Context, int) (Publisher, error) { return p.sender(roomEvents) }
 
 // sender returns a publisher to a room.
 func (p *relayPeer) sender(room byte) (*relayPublisher, error) {
@@ -74,15 +76,15 @@ type relayPublisher struct {
 	out *sink
 }
 
-func (p *relayPublisher) publish(payload []byte) error {
+func (p *relayPublisher) Publish(payload []byte) error {
 	return p.out.add(binary.BigEndian.AppendUint32(make([]byte, 0, 4), uint32(len(payload))), payload)
 }
 
-func (p *relayPublisher) flush() error { return p.out.flush() }
-func (p *relayPublisher) drain() error { return p.out.flush() }
-func (p *relayPublisher) close()       { _ = p.c.Close() }
+func (p *relayPublisher) Flush() error { return p.out.Flush() }
+func (p *relayPublisher) Drain() error { return p.out.Flush() }
+func (p *relayPublisher) Close()       { _ = p.c.Close() }
 
-func (p *relayPeer) subscribe(_ context.Context, _ int, fn func([]byte)) (closer, error) {
+func (p *relayPeer) Subscribe(_ context.Context, _ int, fn func([]byte)) (Closer, error) {
 	return p.listen(roomEvents, fn, func() {})
 }
 
@@ -122,26 +124,26 @@ func (p *relayPeer) listen(room byte, fn func([]byte), idle func()) (*relayListe
 	return l, nil
 }
 
-func (l *relayListener) close() {
+func (l *relayListener) Close() {
 	_ = l.c.Close()
 	<-l.done
 }
 
-func (p *relayPeer) respond(context.Context) (closer, error) {
+func (p *relayPeer) Respond(context.Context) (Closer, error) {
 	out, err := p.sender(roomAnswers)
 	if err != nil {
 		return nil, err
 	}
 	// What fails to be sent, the requester misses.
-	l, err := p.listen(roomRequests, func(b []byte) { _ = out.publish(b) }, func() { _ = out.flush() })
+	l, err := p.listen(roomRequests, func(b []byte) { _ = out.Publish(b) }, func() { _ = out.Flush() })
 	if err != nil {
-		out.close()
+		out.Close()
 		return nil, err
 	}
 	return closers{l, out}, nil
 }
 
-func (p *relayPeer) requester(context.Context) (requester, error) {
+func (p *relayPeer) Requester(context.Context) (Requester, error) {
 	out, err := p.sender(roomRequests)
 	if err != nil {
 		return nil, err
@@ -149,7 +151,7 @@ func (p *relayPeer) requester(context.Context) (requester, error) {
 	r := newSlotRequester(out)
 	l, err := p.listen(roomAnswers, r.answer, func() {})
 	if err != nil {
-		out.close()
+		out.Close()
 		return nil, err
 	}
 	r.closers = closers{l, out}
@@ -157,11 +159,11 @@ func (p *relayPeer) requester(context.Context) (requester, error) {
 }
 
 // closers are closed in order.
-type closers []closer
+type closers []Closer
 
-func (cs closers) close() {
+func (cs closers) Close() {
 	for _, c := range cs {
-		c.close()
+		c.Close()
 	}
 }
 
@@ -169,13 +171,13 @@ func (cs closers) close() {
 // the payload is the slot.
 type slotRequester struct {
 	closers
-	out publisher
+	out Publisher
 
 	mu    sync.Mutex
 	slots map[uint32]chan []byte
 }
 
-func newSlotRequester(out publisher) *slotRequester {
+func newSlotRequester(out Publisher) *slotRequester {
 	return &slotRequester{out: out, slots: make(map[uint32]chan []byte)}
 }
 
@@ -190,17 +192,17 @@ func (r *slotRequester) slot(i uint32) chan []byte {
 
 // answer is called with each answer.
 func (r *slotRequester) answer(payload []byte) {
-	if slot, _, _, ok := readPayload(payload); ok {
-		r.slot(slot) <- append(make([]byte, 0, payloadSize), payload...)
+	if slot, _, _, ok := message.Read(payload); ok {
+		r.slot(slot) <- append(make([]byte, 0, message.Size), payload...)
 	}
 }
 
-func (r *slotRequester) request(ctx context.Context, slot int, payload []byte) ([]byte, error) {
+func (r *slotRequester) Request(ctx context.Context, slot int, payload []byte) ([]byte, error) {
 	answer := r.slot(uint32(slot))
-	if err := r.out.publish(payload); err != nil {
+	if err := r.out.Publish(payload); err != nil {
 		return nil, err
 	}
-	if err := r.out.flush(); err != nil {
+	if err := r.out.Flush(); err != nil {
 		return nil, err
 	}
 	select {
@@ -213,12 +215,12 @@ func (r *slotRequester) request(ctx context.Context, slot int, payload []byte) (
 
 // A lockedPublisher is one that several goroutines publish with.
 type lockedPublisher struct {
-	publisher
+	Publisher
 	mu sync.Mutex
 }
 
-func (p *lockedPublisher) publish(payload []byte) error {
+func (p *lockedPublisher) Publish(payload []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.publisher.publish(payload)
+	return p.Publisher.Publish(payload)
 }

@@ -1,14 +1,14 @@
-package main
+package results
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"sighub/scripts/bench/peers"
 )
 
 // sure is how sure a comparison must be that a figure has changed: with many figures, one or the other would else seem to have.
@@ -43,8 +43,8 @@ func (c *change) between() (low, high float64, ok bool) {
 	return sorted[k-1], sorted[n-k], true
 }
 
-// moreIsBetter reports whether a figure is a rate, or a ratio of rates.
-func moreIsBetter(figure string) bool {
+// MoreIsBetter reports whether a figure is a rate, or a ratio of rates.
+func MoreIsBetter(figure string) bool {
 	return strings.HasSuffix(figure, "/s") || strings.HasSuffix(figure, ", times") || strings.Contains(figure, " ÷ ")
 }
 
@@ -56,16 +56,16 @@ func (c *change) verdict() string {
 		return "too few rounds"
 	case low <= 1+leastChange && high >= 1-leastChange:
 		return ""
-	case (low > 1) == moreIsBetter(c.Figure):
+	case (low > 1) == MoreIsBetter(c.Figure):
 		return "better"
 	default:
 		return "WORSE"
 	}
 }
 
-// compare compares the reports before.*.json and after.*.json in a folder, which were made in turns, one for each round. An error says
+// Compare compares the reports before.*.json and after.*.json in a folder, which were made in turns, one for each round. An error says
 // that something is worse.
-func compare(folder string, w io.Writer) error {
+func Compare(folder string, w io.Writer) error {
 	before, err := readReports(filepath.Join(folder, "before.*.json"))
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func compare(folder string, w io.Writer) error {
 			worse++
 		}
 		table = append(table, []string{
-			c.Case, c.Figure, c.Peer, short(c.Before), short(c.After), percent(median(c.ratios)), within, verdict,
+			c.Case, c.Figure, c.Peer, Short(c.Before), Short(c.After), percent(Median(c.ratios)), within, verdict,
 		})
 	}
 	printTable(w, table, 3)
@@ -102,7 +102,7 @@ func compare(folder string, w io.Writer) error {
 
 func percent(ratio float64) string { return fmt.Sprintf("%+.1f %%", 100*(ratio-1)) }
 
-func readReports(pattern string) ([]report, error) {
+func readReports(pattern string) ([]Report, error) {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
 		return nil, err
@@ -111,32 +111,30 @@ func readReports(pattern string) ([]report, error) {
 		return nil, fmt.Errorf("there are no reports %s: compare.sh makes them", pattern)
 	}
 	slices.Sort(files)
-	reports := make([]report, len(files))
+	reports := make([]Report, len(files))
 	for i, file := range files {
-		b, err := os.ReadFile(file)
-		if err == nil {
-			err = json.Unmarshal(b, &reports[i])
-		}
+		r, err := Read(file)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
+		reports[i] = *r
 	}
 	return reports, nil
 }
 
 // changes returns what both commits have measured, in pairs of one round.
-func changes(before, after []report) (list []*change) {
+func changes(before, after []Report) (list []*change) {
 	type key struct{ c, figure, peer string }
 	all := make(map[key]*change)
 	values := make(map[*change][2][]float64)
 	for i := range before {
-		earlier := results{rows: before[i].Rows}
+		earlier := Results{Rows: before[i].Rows}
 		for _, row := range after[i].Rows {
-			other := earlier.find(row.Case, row.Figure)
+			other := earlier.Find(row.Case, row.Figure)
 			if other == nil {
 				continue
 			}
-			for _, peer := range peerNames() {
+			for _, peer := range peers.Names() {
 				a, b := other.Peers[peer], row.Peers[peer]
 				if a == nil || b == nil || a.Median == 0 {
 					continue
@@ -153,7 +151,7 @@ func changes(before, after []report) (list []*change) {
 		}
 	}
 	for c, v := range values {
-		c.Before, c.After = median(v[0]), median(v[1])
+		c.Before, c.After = Median(v[0]), Median(v[1])
 	}
 	return list
 }

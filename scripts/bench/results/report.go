@@ -1,4 +1,4 @@
-package main
+package results
 
 import (
 	"encoding/json"
@@ -11,20 +11,23 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"sighub/scripts/bench/peers"
 )
 
-// A report is the JSON file.
-type report struct {
+// A Report is the JSON file.
+type Report struct {
 	Time     string            `json:"time"`
 	Machine  string            `json:"machine"`
 	Versions map[string]string `json:"versions"`
 	Settings map[string]string `json:"settings"`
-	Rows     []*row            `json:"rows"`
-	Promises []verdict         `json:"promises"`
+	Rows     []*Row            `json:"rows"`
+	Promises []Verdict         `json:"promises"`
 	Failures []string          `json:"failures"`
 }
 
-func (r *report) write(file string) error {
+// Write writes the file.
+func (r *Report) Write(file string) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -35,16 +38,37 @@ func (r *report) write(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// print prints the table.
-func (r *report) print(w io.Writer) {
+// Measured reports whether there is a figure of a peer.
+func (r *Report) Measured(peer string) bool {
+	return slices.ContainsFunc(r.Rows, func(row *Row) bool { return row.Peers[peer] != nil })
+}
+
+// Read reads the file.
+func Read(file string) (*Report, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Report)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
+
+// Print prints the table.
+func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n", r.Machine, r.Time)
-	for _, peer := range append(peerNames(), "rounds", "disk") {
+	for _, peer := range append(peers.Names(), "rounds", "disk", "counts") {
+		if slices.Contains(peers.Names(), peer) && !r.Measured(peer) {
+			continue
+		}
 		if s := strings.TrimSpace(r.Versions[peer] + "  " + r.Settings[peer]); s != "" {
 			fmt.Fprintf(w, "  %-16s %s\n", peer, s)
 		}
 	}
-	versus := []string{peerMosquitto, peerNATS}
-	head := append([]string{"case", "figure"}, peerNames()...)
+	versus := []string{peers.Mosquitto, peers.NATS, peers.Relay}
+	head := append([]string{"case", "figure"}, peers.Names()...)
 	for _, v := range versus {
 		head = append(head, "÷ "+v)
 	}
@@ -56,17 +80,17 @@ func (r *report) print(w io.Writer) {
 			line[0] = ""
 		}
 		before = row.Case
-		for _, peer := range peerNames() {
+		for _, peer := range peers.Names() {
 			cell := ""
 			if m := row.Peers[peer]; m != nil {
-				cell = short(m.Median)
+				cell = Short(m.Median)
 			}
 			line = append(line, cell)
 		}
 		for _, v := range versus {
 			cell := ""
 			if ratio, ok := row.Ratios[v]; ok {
-				cell = short(ratio)
+				cell = Short(ratio)
 			}
 			line = append(line, cell)
 		}
@@ -81,7 +105,7 @@ func (r *report) print(w io.Writer) {
 			if v.Kept {
 				word = "kept"
 			}
-			table = append(table, []string{v.Promise, short(v.Measured), word})
+			table = append(table, []string{v.Promise, Short(v.Measured), word})
 		}
 		fmt.Fprintln(w)
 		printTable(w, table, 1)
@@ -128,8 +152,8 @@ func printTable(w io.Writer, table [][]string, left int) {
 	}
 }
 
-// short formats a number with three significant digits.
-func short(v float64) string {
+// Short formats a number with three significant digits.
+func Short(v float64) string {
 	unit := ""
 	switch a := math.Abs(v); {
 	case a >= 999_500:

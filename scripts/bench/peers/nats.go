@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"context"
@@ -17,26 +17,26 @@ import (
 // natsPeer is the NATS server, core: nothing is acknowledged, and a listener that is too slow is disconnected. Its clients use its own
 // library.
 type natsPeer struct {
-	process
+	Process
 	tls bool // its clients speak TLS, 1.3 as those of sighub do
 }
 
-func (*natsPeer) acknowledged() bool { return false }
-func (*natsPeer) ahead() int         { return 0 }
+func (*natsPeer) Acknowledged() bool { return false }
+func (*natsPeer) Ahead() int         { return 0 }
 
-func (p *natsPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
-	command := []string{filepath.Join(e.bin, "nats-server"), "-a", addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}
+func (p *natsPeer) Command(place *Place, addr netip.AddrPort) ([]string, error) {
+	command := []string{filepath.Join(place.Bin, "nats-server"), "-a", addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}
 	if p.tls { // with a certificate of the same kind as sighub's
-		if _, err := keys.Own(e.tmp, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := keys.Own(place.Tmp, slog.New(slog.DiscardHandler)); err != nil {
 			return nil, err
 		}
-		command = append(command, "--tls", "--tlscert", filepath.Join(e.tmp, "hub.crt"), "--tlskey", filepath.Join(e.tmp, "hub.key"))
+		command = append(command, "--tls", "--tlscert", filepath.Join(place.Tmp, "hub.crt"), "--tlskey", filepath.Join(place.Tmp, "hub.key"))
 	}
 	return command, nil
 }
 
 func (p *natsPeer) connect() (*nats.Conn, error) {
-	o := []nats.Option{nats.Timeout(patience)}
+	o := []nats.Option{nats.Timeout(Patience)}
 	if p.tls {
 		o = append(o, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})) //nolint:gosec // it is this machine's own
 	}
@@ -48,7 +48,7 @@ func (p *natsPeer) connect() (*nats.Conn, error) {
 }
 
 func natsSubject(sender int) string {
-	if sender == everyone {
+	if sender == Everyone {
 		return "e.>"
 	}
 	return fmt.Sprintf("e.%d", sender)
@@ -56,7 +56,7 @@ func natsSubject(sender int) string {
 
 const natsRequests = "q"
 
-func (p *natsPeer) publisher(_ context.Context, sender int) (publisher, error) {
+func (p *natsPeer) Publisher(_ context.Context, sender int) (Publisher, error) {
 	c, err := p.connect()
 	if err != nil {
 		return nil, err
@@ -66,24 +66,24 @@ func (p *natsPeer) publisher(_ context.Context, sender int) (publisher, error) {
 
 type natsConn struct{ c *nats.Conn }
 
-func (n natsConn) close() { n.c.Close() }
+func (n natsConn) Close() { n.c.Close() }
 
 type natsPublisher struct {
 	natsConn
 	subject string
 }
 
-func (p *natsPublisher) publish(payload []byte) error { return p.c.Publish(p.subject, payload) }
-func (p *natsPublisher) flush() error                 { return nil } // the library does, at once
+func (p *natsPublisher) Publish(payload []byte) error { return p.c.Publish(p.subject, payload) }
+func (p *natsPublisher) Flush() error                 { return nil } // the library does, at once
 
 // drain waits until the server has read everything: it acknowledges no messages, but answers a ping after them.
-func (p *natsPublisher) drain() error { return p.c.FlushTimeout(patience) }
+func (p *natsPublisher) Drain() error { return p.c.FlushTimeout(Patience) }
 
-func (p *natsPeer) subscribe(_ context.Context, sender int, fn func([]byte)) (closer, error) {
+func (p *natsPeer) Subscribe(_ context.Context, sender int, fn func([]byte)) (Closer, error) {
 	return p.listen(natsSubject(sender), func(m *nats.Msg) { fn(m.Data) })
 }
 
-func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
+func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (Closer, error) {
 	c, err := p.connect()
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
 	s, err := c.Subscribe(subject, fn)
 	if err == nil {
 		// The library drops nothing, so the server has dropped what is lost.
-		err = errors.Join(s.SetPendingLimits(-1, -1), c.FlushTimeout(patience))
+		err = errors.Join(s.SetPendingLimits(-1, -1), c.FlushTimeout(Patience))
 	}
 	if err != nil {
 		c.Close()
@@ -100,11 +100,11 @@ func (p *natsPeer) listen(subject string, fn nats.MsgHandler) (closer, error) {
 	return natsConn{c}, nil
 }
 
-func (p *natsPeer) respond(context.Context) (closer, error) {
+func (p *natsPeer) Respond(context.Context) (Closer, error) {
 	return p.listen(natsRequests, func(m *nats.Msg) { _ = m.Respond(m.Data) }) // if it fails, the requester notices
 }
 
-func (p *natsPeer) requester(context.Context) (requester, error) {
+func (p *natsPeer) Requester(context.Context) (Requester, error) {
 	c, err := p.connect()
 	if err != nil {
 		return nil, err
@@ -114,8 +114,8 @@ func (p *natsPeer) requester(context.Context) (requester, error) {
 
 type natsRequester struct{ natsConn }
 
-func (r natsRequester) request(_ context.Context, _ int, payload []byte) ([]byte, error) {
-	m, err := r.c.Request(natsRequests, payload, patience)
+func (r natsRequester) Request(_ context.Context, _ int, payload []byte) ([]byte, error) {
+	m, err := r.c.Request(natsRequests, payload, Patience)
 	if err != nil {
 		return nil, err
 	}

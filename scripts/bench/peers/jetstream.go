@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"context"
@@ -21,10 +21,10 @@ type jetStreamPeer struct {
 	sync string // when the server syncs its files; empty: by its default, each two minutes
 }
 
-func (*jetStreamPeer) acknowledged() bool { return true }
+func (*jetStreamPeer) Acknowledged() bool { return true }
 
-// jetStreamInFlight is how many messages a publisher may have unacknowledged. Fewer are slower, and more gain nothing.
-const jetStreamInFlight = 4000
+// JetStreamInFlight is how many messages a publisher may have unacknowledged. Fewer are slower, and more gain nothing.
+const JetStreamInFlight = 4000
 
 // jetStreamConfig is the configuration of the server.
 const jetStreamConfig = `listen: %q
@@ -33,14 +33,14 @@ jetstream { store_dir: %q%s }
 
 const stream = "E"
 
-func (p *jetStreamPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+func (p *jetStreamPeer) Command(place *Place, addr netip.AddrPort) ([]string, error) {
 	interval := ""
 	if p.sync != "" {
 		interval = ", sync_interval: " + p.sync
 	}
-	file := filepath.Join(e.tmp, "nats.conf")
-	config := fmt.Appendf(nil, jetStreamConfig, addr, filepath.Join(e.disk, "jetstream"), interval)
-	return []string{filepath.Join(e.bin, "nats-server"), "-c", file}, os.WriteFile(file, config, 0o644)
+	file := filepath.Join(place.Tmp, "nats.conf")
+	config := fmt.Appendf(nil, jetStreamConfig, addr, filepath.Join(place.Disk, "jetstream"), interval)
+	return []string{filepath.Join(place.Bin, "nats-server"), "-c", file}, os.WriteFile(file, config, 0o644)
 }
 
 // open connects, and makes the stream unless it is there.
@@ -49,12 +49,12 @@ func (p *jetStreamPeer) open(ctx context.Context, o ...jetstream.JetStreamOpt) (
 	if err != nil {
 		return natsConn{}, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	js, err := jetstream.New(c, o...)
 	if err == nil {
 		_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-			Name: stream, Subjects: []string{natsSubject(everyone)}, Storage: jetstream.FileStorage,
+			Name: stream, Subjects: []string{natsSubject(Everyone)}, Storage: jetstream.FileStorage,
 		})
 	}
 	if err != nil {
@@ -64,12 +64,12 @@ func (p *jetStreamPeer) open(ctx context.Context, o ...jetstream.JetStreamOpt) (
 	return natsConn{c}, js, nil
 }
 
-func (p *jetStreamPeer) publisher(ctx context.Context, sender int) (publisher, error) {
+func (p *jetStreamPeer) Publisher(ctx context.Context, sender int) (Publisher, error) {
 	pub := &jetStreamPublisher{subject: natsSubject(sender)}
 	failed := func(_ jetstream.JetStream, _ *nats.Msg, err error) { pub.failure.CompareAndSwap(nil, &err) }
 	var err error
 	pub.natsConn, pub.js, err = p.open(ctx,
-		jetstream.WithPublishAsyncMaxPending(jetStreamInFlight), jetstream.WithPublishAsyncErrHandler(failed))
+		jetstream.WithPublishAsyncMaxPending(JetStreamInFlight), jetstream.WithPublishAsyncErrHandler(failed))
 	return pub, err
 }
 
@@ -80,14 +80,14 @@ type jetStreamPublisher struct {
 	failure atomic.Pointer[error]
 }
 
-func (p *jetStreamPublisher) publish(payload []byte) error {
-	_, err := p.js.PublishAsync(p.subject, payload, jetstream.WithStallWait(patience))
+func (p *jetStreamPublisher) Publish(payload []byte) error {
+	_, err := p.js.PublishAsync(p.subject, payload, jetstream.WithStallWait(Patience))
 	return err
 }
 
-func (p *jetStreamPublisher) flush() error { return nil } // the library does, at once
+func (p *jetStreamPublisher) Flush() error { return nil } // the library does, at once
 
-func (p *jetStreamPublisher) drain() error {
+func (p *jetStreamPublisher) Drain() error {
 	<-p.js.PublishAsyncComplete()
 	if err := p.failure.Load(); err != nil {
 		return *err
@@ -95,19 +95,19 @@ func (p *jetStreamPublisher) drain() error {
 	return nil
 }
 
-func (p *jetStreamPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
+func (p *jetStreamPeer) Subscribe(ctx context.Context, sender int, fn func([]byte)) (Closer, error) {
 	c, js, err := p.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	consumer, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{natsSubject(sender)}})
 	if err != nil {
-		c.close()
+		c.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	consuming, err := consumer.Consume(func(m jetstream.Msg) { fn(m.Data()) }, jetstream.PullMaxMessages(jetStreamPull))
 	if err != nil {
-		c.close()
+		c.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	return jetStreamListener{c, consuming}, nil
@@ -121,14 +121,14 @@ type jetStreamListener struct {
 	consuming jetstream.ConsumeContext
 }
 
-func (l jetStreamListener) close() {
+func (l jetStreamListener) Close() {
 	l.consuming.Stop()
-	l.natsConn.close()
+	l.natsConn.Close()
 }
 
-func (*jetStreamPeer) respond(context.Context) (closer, error) {
+func (*jetStreamPeer) Respond(context.Context) (Closer, error) {
 	return nil, errors.New("a stream answers no requests")
 }
-func (*jetStreamPeer) requester(context.Context) (requester, error) {
+func (*jetStreamPeer) Requester(context.Context) (Requester, error) {
 	return nil, errors.New("a stream answers no requests")
 }

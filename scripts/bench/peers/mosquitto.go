@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"fmt"
@@ -9,12 +9,12 @@ import (
 
 // mosquittoPeer is Debian's Mosquitto, QoS 1, without limits.
 type mosquittoPeer struct {
+	// If they are persistent, it saves sessions, and what waits for them, as often as it can: each second. It cannot sync what it
+	// acknowledges.
 	mqttClients
-	// disk has it save sessions, and what waits for them, as often as it can: each second. It cannot sync what it acknowledges.
-	disk bool
 }
 
-func (*mosquittoPeer) ahead() int { return 0 }
+func (*mosquittoPeer) Ahead() int { return 0 }
 
 // mosquittoConfig is its configuration, with the port and what it saves.
 const mosquittoConfig = `listener %d 127.0.0.1
@@ -32,12 +32,11 @@ const (
 	mosquittoSaves   = "user root\npersistence true\npersistence_location %s/\nautosave_interval 1"
 )
 
-func (p *mosquittoPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+func (p *mosquittoPeer) Command(place *Place, addr netip.AddrPort) ([]string, error) {
 	saves := mosquittoForgets
-	p.persistent = p.disk
-	if p.disk {
-		saves = fmt.Sprintf(mosquittoSaves, e.disk)
+	if p.persistent {
+		saves = fmt.Sprintf(mosquittoSaves, place.Disk)
 	}
-	file := filepath.Join(e.tmp, "mosquitto.conf")
+	file := filepath.Join(place.Tmp, "mosquitto.conf")
 	return []string{"mosquitto", "-c", file}, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, addr.Port(), saves), 0o644)
 }

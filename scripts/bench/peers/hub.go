@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"cmp"
@@ -16,25 +16,26 @@ import (
 	"sighub/carrier/tcp"
 	"sighub/hub"
 	"sighub/listen/keys"
+	"sighub/scripts/bench/message"
 )
 
-// hubPeer is sighub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
+// A Sighub is the hub, the real binary. Its clients are hub.ClientRouter over carrier/tcp. Events are acknowledged end to end: the
 // sender gets the answer once the event is in the outbox of each listener, and no outbox drops events.
-type hubPeer struct {
-	process
-	json        bool          // its clients speak JSON, with hello
-	tls         bool          // its clients speak TLS
-	journal     bool          // it keeps a journal
-	journalSize string        // empty: journalSize
-	slower      time.Duration // each sync of its files takes so much longer
-	policy      hub.Policy    // of slow listeners
-	serial      []string      // ports
-	profiled    bool          // cmd/hub instead of the real binary: see profile.go
-	state       string        // its folder; set by command
+type Sighub struct {
+	Process
+	JSON        bool          // its clients speak JSON, with hello
+	TLS         bool          // its clients speak TLS
+	Journal     bool          // it keeps a journal
+	JournalSize string        // empty: 64 MiB
+	Slower      time.Duration // each sync of its files takes so much longer
+	Policy      hub.Policy    // of slow listeners
+	Serial      []string      // ports
+	Profiled    bool          // cmd/hub instead of the real binary: see profile.go
+	state       string        // its folder
 }
 
-// hubWindow is how many messages each end may have unanswered.
-const hubWindow = 1024
+// Window is how many messages each end may have unanswered.
+const Window = 1024
 
 // hubConfig is its configuration; other keys have their defaults. An outbox has room for everything that all senders may have
 // unanswered. With many senders that is more than the default, of which twice as much would be dropped.
@@ -59,30 +60,39 @@ const (
 	hubPolicy   = "  slow_listener: %s\n"
 )
 
-func (*hubPeer) acknowledged() bool { return true }
-func (*hubPeer) ahead() int         { return 0 }
+// At implements Peer.
+func (p *Sighub) At(addr, tmp string) {
+	p.Process.At(addr, tmp)
+	p.state = filepath.Join(tmp, "state")
+}
 
-func (p *hubPeer) command(e *env, addr netip.AddrPort) ([]string, error) {
+// Acknowledged implements Peer.
+func (*Sighub) Acknowledged() bool { return true }
+
+// Ahead implements Peer.
+func (*Sighub) Ahead() int { return 0 }
+
+// Command implements Peer.
+func (p *Sighub) Command(place *Place, addr netip.AddrPort) ([]string, error) {
 	limits := hubLossless
-	if p.policy != hub.DefaultPolicy {
-		limits = fmt.Sprintf(hubPolicy, p.policy)
+	if p.Policy != hub.DefaultPolicy {
+		limits = fmt.Sprintf(hubPolicy, p.Policy)
 	}
 	journal := "off"
-	if p.journal {
-		journal = fmt.Sprintf("{folder: %q, size: %s}", filepath.Join(e.disk, "journal"), cmp.Or(p.journalSize, journalSize))
+	if p.Journal {
+		journal = fmt.Sprintf("{folder: %q, size: %s}", filepath.Join(place.Disk, "journal"), cmp.Or(p.JournalSize, journalSize))
 	}
-	p.state = filepath.Join(e.tmp, "state")
-	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), p.state, journal, hubWindow, hubWindow*max(1, e.senders), limits)
-	file := filepath.Join(e.tmp, "sighub.yaml")
-	command := []string{filepath.Join(e.bin, "sighub"), "run", "--config", file}
-	for _, path := range p.serial {
+	config := fmt.Appendf(nil, hubConfig, "tcp://"+addr.String(), filepath.Join(place.Tmp, "state"), journal, Window, Window*max(1, place.Senders), limits)
+	file := filepath.Join(place.Tmp, "sighub.yaml")
+	command := []string{filepath.Join(place.Bin, "sighub"), "run", "--config", file}
+	for _, path := range p.Serial {
 		command = append(command, "--serial", path)
 	}
-	if p.profiled {
-		command = []string{filepath.Join(e.bin, "hub"), file, e.profileSocket()}
+	if p.Profiled {
+		command = []string{filepath.Join(place.Bin, "hub"), file, place.Profile}
 	}
-	if p.slower > 0 {
-		command = append(slowDisk(p.slower), command...)
+	if p.Slower > 0 {
+		command = append(slowDisk(p.Slower), command...)
 	}
 	return command, os.WriteFile(file, config, 0o644)
 }
@@ -96,22 +106,22 @@ func slowDisk(by time.Duration) []string {
 	}
 }
 
-// A hubClient is one connection.
-type hubClient struct {
+// A Client is one connection.
+type Client struct {
 	*hub.ClientRouter
 	codec   carrier.Codec
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 }
 
-// connect returns a client that is connected and prepared.
-func (p *hubPeer) connect(ctx context.Context, prepare func(*hubClient) error) (*hubClient, error) {
-	c := &hubClient{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience}), codec: carrier.CBOR}
-	if p.json {
+// Connect returns a client that is connected and prepared.
+func (p *Sighub) Connect(ctx context.Context, prepare func(*Client) error) (*Client, error) {
+	c := &Client{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: Patience}), codec: carrier.CBOR}
+	if p.JSON {
 		c.codec = carrier.JSON
 	}
-	o := tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: hubWindow}}
-	if p.tls {
+	o := tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: Window}}
+	if p.TLS {
 		certificate, err := keys.ReadOwn(filepath.Join(p.state, "tls"))
 		if err != nil {
 			return nil, err
@@ -122,63 +132,64 @@ func (p *hubPeer) connect(ctx context.Context, prepare func(*hubClient) error) (
 	serving, c.stop = context.WithCancel(context.Background())
 	tc := tcp.NewClient("tcp://"+p.addr, o)
 	c.serving.Go(func() { _ = c.Serve(serving, tc) }) // a client carrier never fails for good
-	connecting, cancel := context.WithTimeout(ctx, patience)
+	connecting, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	err := c.WaitConnected(connecting)
 	if err == nil {
 		err = prepare(c)
 	}
 	if err != nil {
-		c.close()
+		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *hubClient) close() {
+// Close implements Closer.
+func (c *Client) Close() {
 	c.stop()
 	c.serving.Wait()
 }
 
-// The head of an encoded payload: a byte string of 64 bytes in CBOR, a text in JSON.
-const (
-	cborHead = "\x58\x40"
-	jsonHead = `"`
-)
+// jsonHead is the head of a payload that is a text in JSON; in CBOR it is a byte string.
+const jsonHead = `"`
 
 // encode returns a payload as a value for the library. It may write to scratch.
-func (c *hubClient) encode(payload, scratch []byte) carrier.Value {
+func (c *Client) encode(payload, scratch []byte) carrier.Value {
 	if c.codec == carrier.JSON {
 		return carrier.RawValue(c.codec, append(append(append(scratch[:0], jsonHead...), payload...), '"'))
 	}
-	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHead...), payload...))
+	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHeadOf64...), payload...))
 }
 
 // decode is the inverse of encode. It may write to scratch.
-func (c *hubClient) decode(v carrier.Value, scratch []byte) []byte {
+func (c *Client) decode(v carrier.Value, scratch []byte) []byte {
 	b, err := v.AppendTo(scratch[:0], c.codec)
 	switch {
 	case err != nil:
 		return nil // a tally counts it as garbled
-	case len(b) < len(cborHead):
+	case len(b) < len(cborHeadOf64):
 		return nil
 	case c.codec == carrier.JSON:
 		return b[len(jsonHead) : len(b)-len(jsonHead)]
 	default:
-		return b[len(cborHead):]
+		return b[len(cborHeadOf64):]
 	}
 }
 
+// What senders offer.
 const (
-	hubEvent     = "e"
+	Event        = "e"
 	hubRequest   = "echo"
 	hubResponder = "responder"
 )
 
-func hubSender(sender int) string { return fmt.Sprintf("s%d", sender) }
+// SenderName returns the name of a sender.
+func SenderName(sender int) string { return fmt.Sprintf("s%d", sender) }
 
-func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) {
-	pub := &hubPublisher{scratch: make([]byte, 0, 2*payloadSize)}
+// Publisher implements Peer.
+func (p *Sighub) Publisher(ctx context.Context, sender int) (Publisher, error) {
+	pub := &hubPublisher{scratch: make([]byte, 0, 2*message.Size)}
 	pub.done = func(err error) {
 		if err != nil {
 			pub.failure.CompareAndSwap(nil, &err)
@@ -186,10 +197,10 @@ func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) 
 		pub.inFlight.Done()
 	}
 	var err error
-	pub.hubClient, err = p.connect(ctx, func(c *hubClient) error {
-		s, err := c.AddRemoteSender(ctx, hubSender(sender), hub.SenderOptions{Events: []string{hubEvent}})
+	pub.Client, err = p.Connect(ctx, func(c *Client) error {
+		s, err := c.AddRemoteSender(ctx, SenderName(sender), hub.SenderOptions{Events: []string{Event}})
 		if err == nil {
-			pub.signal, err = s.Signal(hubEvent)
+			pub.signal, err = s.Signal(Event)
 		}
 		return err
 	})
@@ -197,7 +208,7 @@ func (p *hubPeer) publisher(ctx context.Context, sender int) (publisher, error) 
 }
 
 type hubPublisher struct {
-	*hubClient
+	*Client
 	signal   *hub.Signal
 	inFlight sync.WaitGroup
 	failure  atomic.Pointer[error]
@@ -206,7 +217,7 @@ type hubPublisher struct {
 	value    carrier.Value
 }
 
-func (p *hubPublisher) publish(payload []byte) error {
+func (p *hubPublisher) Publish(payload []byte) error {
 	p.inFlight.Add(1)
 	p.value = p.encode(payload, p.scratch)
 	err := p.signal.TriggerAsync(context.Background(), &p.value, p.done)
@@ -216,9 +227,9 @@ func (p *hubPublisher) publish(payload []byte) error {
 	return err
 }
 
-func (p *hubPublisher) flush() error { return nil } // the library does, at once
+func (p *hubPublisher) Flush() error { return nil } // the library does, at once
 
-func (p *hubPublisher) drain() error {
+func (p *hubPublisher) Drain() error {
 	p.inFlight.Wait()
 	if err := p.failure.Load(); err != nil {
 		return *err
@@ -226,20 +237,22 @@ func (p *hubPublisher) drain() error {
 	return nil
 }
 
-func (p *hubPeer) subscribe(ctx context.Context, sender int, fn func([]byte)) (closer, error) {
-	return p.listen(ctx, sender, hub.ListenerOptions{}, fn)
+// Subscribe implements Peer.
+func (p *Sighub) Subscribe(ctx context.Context, sender int, fn func([]byte)) (Closer, error) {
+	return p.Listen(ctx, sender, hub.ListenerOptions{}, fn)
 }
 
-func (p *hubPeer) listen(ctx context.Context, sender int, o hub.ListenerOptions, fn func([]byte)) (closer, error) {
+// Listen is Subscribe with options.
+func (p *Sighub) Listen(ctx context.Context, sender int, o hub.ListenerOptions, fn func([]byte)) (Closer, error) {
 	name, event := "", ""
-	if sender != everyone {
-		name, event = hubSender(sender), hubEvent
+	if sender != Everyone {
+		name, event = SenderName(sender), Event
 	}
-	scratch := make([]byte, 0, 2*payloadSize)
-	return p.connect(ctx, func(c *hubClient) error {
+	scratch := make([]byte, 0, 2*message.Size)
+	return p.Connect(ctx, func(c *Client) error {
 		_, err := c.AddRemoteListenerWith(ctx, name, event, o, func(ev hub.Event) {
 			switch ev.Name {
-			case hubEvent:
+			case Event:
 				fn(c.decode(ev.Data, scratch))
 			case hub.Gap:
 				fn(nil) // garbled: the case fails
@@ -249,19 +262,22 @@ func (p *hubPeer) listen(ctx context.Context, sender int, o hub.ListenerOptions,
 	})
 }
 
-func (p *hubPeer) respond(ctx context.Context) (closer, error) {
+// Respond implements Peer.
+func (p *Sighub) Respond(ctx context.Context) (Closer, error) {
 	echo := func(_ context.Context, _ string, params carrier.Value) (any, error) { return params, nil }
-	return p.connect(ctx, func(c *hubClient) error {
+	return p.Connect(ctx, func(c *Client) error {
 		_, err := c.AddRemoteSender(ctx, hubResponder, hub.SenderOptions{Requests: map[string]hub.RequestHandler{hubRequest: echo}})
 		return err
 	})
 }
 
-func (p *hubPeer) requester(ctx context.Context) (requester, error) {
-	return p.connect(ctx, func(*hubClient) error { return nil })
+// Requester implements Peer.
+func (p *Sighub) Requester(ctx context.Context) (Requester, error) {
+	return p.Connect(ctx, func(*Client) error { return nil })
 }
 
-func (c *hubClient) request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
+// Request implements Requester.
+func (c *Client) Request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
 	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload, nil))
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"sighub/scripts/bench/message"
 )
 
 // A broker's end of a connection that answers as the standard has it: what the client sends is compared byte by byte.
@@ -26,7 +28,7 @@ func TestMQTT(t *testing.T) {
 		for _, step := range []struct{ want, answer string }{
 			{"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00", "\x20\x02\x00\x00"},
 			{"\x82\x06\x00\x01\x00\x01t\x01", "\x90\x03\x00\x01\x01"},
-			{"\x32\x45\x00\x01p\x00\x01" + pad, "\x40\x02\x00\x01" + "\x32\x45\x00\x01t\x00\x09" + pad},
+			{"\x32\x47\x00\x01p\x00\x01" + quoted, "\x40\x02\x00\x01" + "\x32\x47\x00\x01t\x00\x09" + quoted},
 			{"\x40\x02\x00\x09", ""},
 		} {
 			got := make([]byte, len(step.want))
@@ -53,10 +55,10 @@ func TestMQTT(t *testing.T) {
 	}
 	m.serve()
 	p := m.publishTo("p")
-	if err := p.publish([]byte(pad)); err != nil {
+	if err := p.Publish([]byte(pad)); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.drain(); err != nil {
+	if err := p.Drain(); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -64,16 +66,19 @@ func TestMQTT(t *testing.T) {
 		if string(got) != pad {
 			t.Errorf("%q was heard", got)
 		}
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Error("nothing was heard")
 	}
 	if err := <-broker; err != nil {
 		t.Error(err)
 	}
-	m.close()
-	if err := p.publish([]byte(pad)); err == nil {
+	m.Close()
+	if err := p.Publish([]byte(pad)); err == nil {
 		t.Error("something can be sent after the connection was closed")
 	}
 }
 
-const pad = filler + filler
+const (
+	pad    = message.Filler + message.Filler
+	quoted = `"` + pad + `"`
+)
