@@ -22,6 +22,7 @@ import (
 	"sighub/homeassistant"
 	"sighub/hub"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 )
 
 // A Bridge is a connection between a hub and a broker. Make one with [New].
@@ -292,17 +293,17 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) (err er
 // remedy returns what can be done about an error.
 func remedy(err error) string {
 	if r, is := errors.AsType[*client.RefusedError](err); is {
-		if r.What == client.Hello && (r.Code == codeNotAuthorized || r.Code == codeBadLogin) {
+		if r.What == client.Hello && (r.Code == packet.NotAuthorized || r.Code == packet.BadLogin) {
 			return "correct user and password, or allow this user to come in at the broker"
 		}
 		switch r.Code {
-		case codeUnsupported:
+		case packet.UnsupportedVersion:
 			return "use a broker that speaks MQTT 5, such as mosquitto 1.6 or later"
-		case codeNotAuthorized:
+		case packet.NotAuthorized:
 			return "allow this user to publish and subscribe there, in the broker's access list"
-		case codeTakenOver:
+		case packet.TakenOver:
 			return "give each hub, or bridge, a name of its own: another client has the same identifier"
-		case codeQuota:
+		case packet.QuotaExceeded:
 			return "make room at the broker, or raise its limits"
 		}
 		return "look into the broker's log"

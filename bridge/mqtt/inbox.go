@@ -67,10 +67,8 @@ func (in *inbox) begin(ctx context.Context, c *client.Client) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	for _, f := range filters {
-		if err := c.Unsubscribe(ctx, f.Topics); err != nil {
-			return err
-		}
+	if err := c.Unsubscribe(ctx, filters...); err != nil {
+		return err
 	}
 	return in.commands(ctx, c)
 }

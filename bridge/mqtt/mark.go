@@ -10,6 +10,7 @@ import (
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/homeassistant"
 	"sighub/hub"
+	"sighub/internal/mqtt/packet"
 	"sighub/journal"
 )
 
@@ -78,7 +79,7 @@ func (b *Bridge) begin(ctx context.Context, c *client.Client, in *inbox) (marks 
 		return false, err
 	}
 	err = c.Say(ctx, again) // which shows whether the broker keeps a mark, before it is taken to have forgotten one
-	if r, is := errors.AsType[*client.RefusedError](err); is && (r.Code == codeNotAuthorized || r.Code == codeBadTopic) {
+	if r, is := errors.AsType[*client.RefusedError](err); is && (r.Code == packet.NotAuthorized || r.Code == packet.BadTopic) {
 		b.unmarked = true
 		b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged: allow this user "+
 			"to publish to the topic, and start the hub again", "bridge", b.o.Name, "topic", b.markTopic(), "error", err)
