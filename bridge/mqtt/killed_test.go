@@ -86,8 +86,9 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	start()
-	n, err := kills, error(nil)
+	n := kills
 	if text := os.Getenv("SIGHUB_KILLS"); text != "" {
+		var err error
 		if n, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	refused int
+	drops   string // what is published to this topic is acknowledged, and goes nowhere
 }
 
 func newGate(t *testing.T, to string, hangUp bool) *gate {
@@ -73,10 +74,36 @@ func (g *gate) pass(c net.Conn, to string) {
 		defer c.Close()
 		_, _ = io.Copy(c, b)
 	})
-	_, _ = b.Write(head)
-	_, _ = io.Copy(b, c)
+	g.forward(b, c, head)
 	_ = b.Close()
 	back.Wait()
+}
+
+// forward passes on what a client says, of which data has come.
+func (g *gate) forward(to, from net.Conn, data []byte) {
+	for buf := make([]byte, 4096); ; {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		data = append(data, buf[:n]...)
+		for {
+			p, rest, size, ok, err := packet.Next(data, 1<<20)
+			if err != nil || !ok {
+				break
+			}
+			var in packet.PublishPacket
+			g.mu.Lock()
+			drops := p.Type == packet.Publish && packet.ParsePublish(packet.V311, p.Flags, p.Body, &in) == nil && string(in.Topic) == g.drops
+			g.mu.Unlock()
+			if drops {
+				_, _ = from.Write(packet.AppendAck(nil, packet.V311, in.ID, packet.Success, ""))
+			} else if _, err := to.Write(data[:size]); err != nil {
+				return
+			}
+			data = rest
+		}
+	}
 }
 
 // refusals returns how often another version was refused.
@@ -133,32 +160,45 @@ func TestOlderBroker(t *testing.T) {
 	}
 }
 
-// TestOlderWithoutMark: MQTT 3.1.1 has no word for a refusal. That the broker takes no mark is noticed all the same, also if it has an old one.
+// TestOlderWithoutMark: MQTT 3.1.1 has no word for a refusal. That the broker takes no mark is noticed all the same, also if it has an old one,
+// whether it hangs up or not.
 func TestOlderWithoutMark(t *testing.T) {
-	broker, dir := startBroker(t), t.TempDir()
-	l := listen(t, broker.addr, "sighub/light/lux")
-	run := func(first int) string {
-		h := newHouse(t, dir)
-		b := h.bridge(Options{Addr: broker.addr, Version: MQTT311})
-		h.serve(b)
-		h.report(h.sender("light", hub.SenderOptions{Events: []string{"lux"}}), "lux", numbers(first, 5)...)
-		l.wait("sighub/light/lux "+strconv.Itoa(first+4), 1)
-		eventually(t, "everything is acknowledged", func() bool { return b.Status().Lag == 0 })
-		h.stop()
-		return h.log.String()
-	}
-	if log := run(0); strings.Contains(log, "allow this user to publish") || !strings.Contains(log, "choose the payload") {
-		t.Error(log)
-	}
-	broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/up/_state")
-	l = listen(t, broker.addr, "sighub/light/lux")
-	for i := range 2 {
-		if log := run(5 * (i + 1)); !strings.Contains(log, "allow this user to publish") {
-			t.Error(log)
-		}
-	}
-	if list := l.heard("sighub/light/lux "); len(list) != 10 {
-		t.Errorf("%q", list)
+	for name, silent := range map[string]bool{"it hangs up": false, "it says nothing": true} {
+		t.Run(name, func(t *testing.T) {
+			broker, dir := startBroker(t), t.TempDir()
+			g := newGate(t, broker.addr, true)
+			l := listen(t, broker.addr, "sighub/light/lux")
+			run := func(first int) string {
+				h := newHouse(t, dir)
+				b := h.bridge(Options{Addr: g.addr, Version: MQTT311})
+				h.serve(b)
+				h.report(h.sender("light", hub.SenderOptions{Events: []string{"lux"}}), "lux", numbers(first, 5)...)
+				l.wait("sighub/light/lux "+strconv.Itoa(first+4), 1)
+				eventually(t, "everything is acknowledged", func() bool { return b.Status().Lag == 0 })
+				h.stop()
+				return h.log.String()
+			}
+			if log := run(0); strings.Contains(log, "allow this user to publish") || !strings.Contains(log, "choose the payload") {
+				t.Error(log)
+			}
+			if silent {
+				g.mu.Lock()
+				g.drops = "sighub/_bridge/up"
+				g.mu.Unlock()
+			} else {
+				broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/up/_state")
+				l = listen(t, broker.addr, "sighub/light/lux")
+			}
+			n := len(l.heard("sighub/light/lux "))
+			for i := range 2 {
+				if log := run(5 * (i + 1)); !strings.Contains(log, "allow this user to publish") {
+					t.Error(log)
+				}
+			}
+			if list := l.heard("sighub/light/lux "); len(list) != n+10 {
+				t.Errorf("%q", list)
+			}
+		})
 	}
 }
 

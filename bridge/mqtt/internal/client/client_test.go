@@ -197,10 +197,10 @@ func TestVersions(t *testing.T) {
 		"one that says no in the words of 5":  {Options{}, []answer{{reason: packet.UnsupportedVersion}, old}, []byte{5, 4}, ""},
 		"one that hangs up":                   {Options{}, []answer{silent, old}, []byte{5, 4}, ""},
 		"one that takes 5 for 3.1.1":          {Options{}, []answer{old, old}, []byte{5, 4}, ""},
-		"one that was modern hangs up":        {Options{Modern: true}, []answer{silent}, []byte{5}, "without an answer"},
+		"one that was modern hangs up":        {Options{Modern: true}, []answer{silent, old}, []byte{5}, "without an answer"},
 		"one that was modern says no":         {Options{Modern: true}, []answer{refused, old}, []byte{5, 4}, ""},
-		"5 alone":                             {Options{Version: packet.V5}, []answer{refused}, []byte{5}, "this version"},
-		"5 alone, and it hangs up":            {Options{Version: packet.V5}, []answer{silent}, []byte{5}, "without an answer"},
+		"5 alone":                             {Options{Version: packet.V5}, []answer{refused, old}, []byte{5}, "this version"},
+		"5 alone, and it hangs up":            {Options{Version: packet.V5}, []answer{silent, old}, []byte{5}, "without an answer"},
 		"3.1.1 alone":                         {Options{Version: older}, []answer{old}, []byte{4}, ""},
 		"the login is wrong in both":          {Options{}, []answer{refused, login}, []byte{5, 4}, "password is wrong"},
 		"the login is wrong":                  {Options{}, []answer{{reason: packet.BadLogin}}, []byte{5}, "password is wrong"},
@@ -416,7 +416,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{0x30, 0x08, 0, 1, 'a', 3, 0x26, 0, 0, 0})
 	f.Add([]byte{0x20, 0x06, 0, 0, 3, 0x21, 0, 20})
 	f.Add([]byte{0x30, 0x80, 0x80, 0x80, 0x00})
-	f.Add([]byte{0x30, 0x80, 0x80, 0x40, 0x00})
+	f.Add([]byte{0x30, 0xff, 0xff, 0x1f, 0x00})
 	f.Add([]byte{0x90, 0x08, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0})
 	f.Add(append([]byte{0x30, 0xd0, 0x8c, 0x01, 0, 1, 'a', 0}, make([]byte, 17996)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
