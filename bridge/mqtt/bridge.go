@@ -351,6 +351,8 @@ func remedy(err error) string {
 		return "see whether the network between the hub and the broker is up"
 	case errors.Is(err, client.ErrProtocol):
 		return "see whether it is an MQTT broker, and whether the port is that for TLS or not"
+	case errors.Is(err, client.ErrClosed):
+		return "see whether the broker runs; if it ends each connection, its log says why, such as a message that is too large for it"
 	default:
 		return "see whether the broker runs, and listens at this address"
 	}
