@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,8 @@ import (
 // it, and acknowledges many of them at a time. What a message is in its batch stands in its reply subject:
 //
 //	<inbox>.<batch>.<messages for each acknowledgement>.fail.<number>.<operation>.$FI
+//
+// All batches of a connection have one id, as there is one at a time; the inbox tells their answers apart.
 //
 // The source is "Fast-ingest batch publishing", ADR-50 of github.com/nats-io/nats-architecture-and-design.
 
@@ -53,6 +56,13 @@ type answer struct {
 	Error    *jetstream.APIError `json:"error"`
 }
 
+func readAnswer(data []byte) (a answer, err error) {
+	if err := json.Unmarshal(data, &a); err != nil {
+		return a, fmt.Errorf("nats: the server's answer is not understood: %w", err)
+	}
+	return a, nil
+}
+
 // errHole: the server has not stored a message, and so none behind it.
 var errHole = errors.New("nats: the server has lost messages of a batch")
 
@@ -60,16 +70,19 @@ var errHole = errors.New("nats: the server has lost messages of a batch")
 type publisher struct {
 	conn         *nats.Conn
 	inbox        string
+	name         string // the id of all its batches
 	sub          *nats.Subscription
 	acknowledged func(upTo hub.Position, events int)
 	fail         func(error)
 
-	id    string // of the batch that is open; empty: none is
-	reply []byte // the beginning of its reply subjects
+	open    bool   // there is a batch
+	batches uint64 // how many there were
+	last    uint64 // the number of the latest message of the batch
+	reply   []byte // the beginning of its reply subjects
 
 	mu     lockrank.Mutex[lockrank.Leaf]
-	batch  string // the id of the batch that answers are for
-	about  string // the subject of a message of it
+	batch  string // how the subjects of answers begin
+	about  string // the subject of a message of the batch
 	sent   uint64 // messages of it
 	acked  uint64
 	window uint64
@@ -87,8 +100,8 @@ type waiting struct {
 	stored bool // it was sent
 }
 
-func newPublisher(conn *nats.Conn, acknowledged func(hub.Position, int), fail func(error)) (*publisher, error) {
-	p := &publisher{conn: conn, inbox: nats.NewInbox(), acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
+func newPublisher(conn *nats.Conn, name string, acknowledged func(hub.Position, int), fail func(error)) (*publisher, error) {
+	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
 	var err error
 	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
 	return p, err
@@ -127,7 +140,7 @@ func (p *publisher) tell(upTo hub.Position, events int) {
 
 // publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
 func (p *publisher) publish(ctx context.Context, m *nats.Msg, at hub.Position, last bool) error {
-	if p.id == "" {
+	if !p.open {
 		if err := p.begin(ctx, m.Subject); err != nil {
 			return err
 		}
@@ -136,6 +149,7 @@ func (p *publisher) publish(ctx context.Context, m *nats.Msg, at hub.Position, l
 	if err != nil {
 		return err
 	}
+	p.last = number
 	op := opAppend
 	switch {
 	case last:
@@ -154,7 +168,7 @@ func (p *publisher) send(m *nats.Msg, number uint64, op string) error {
 	m.Reply = string(p.reply)
 	p.reply = p.reply[:n]
 	if op == opCommit || op == opEnd {
-		p.id = ""
+		p.open = false
 		p.mu.Lock()
 		p.ending = true
 		p.mu.Unlock()
@@ -167,11 +181,13 @@ func (p *publisher) begin(ctx context.Context, about string) error {
 	if err := p.await(ctx, func() bool { return !p.ending }); err != nil {
 		return err
 	}
-	p.id = nats.NewInbox()[len(nats.InboxPrefix):]
-	p.reply = append(p.reply[:0], p.inbox+"."+p.id+"."+acknowledgeAt+".fail."...)
+	p.open, p.last = true, 0
+	p.batches++
+	batch := p.inbox + "." + strconv.FormatUint(p.batches, 10) + "."
+	p.reply = append(p.reply[:0], batch+p.name+"."+acknowledgeAt+".fail."...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.batch, p.about, p.sent, p.acked, p.window, p.heard = p.id, about, 0, 0, firstWindow, time.Now()
+	p.batch, p.about, p.sent, p.acked, p.window, p.heard = batch, about, 0, 0, firstWindow, time.Now()
 	return p.err
 }
 
@@ -212,7 +228,7 @@ func (p *publisher) await(ctx context.Context, is func() bool) error {
 
 // end ends the open batch. Without one it does nothing.
 func (p *publisher) end() error {
-	if p.id == "" {
+	if !p.open {
 		return nil
 	}
 	p.mu.Lock()
@@ -223,16 +239,16 @@ func (p *publisher) end() error {
 
 // answered takes an answer of the server.
 func (p *publisher) answered(subject string, data []byte) {
-	var a answer
 	if len(data) == 0 {
 		return
 	}
-	if err := json.Unmarshal(data, &a); err != nil {
-		p.fail(fmt.Errorf("nats: the server's answer is not understood: %w", err))
+	a, err := readAnswer(data)
+	if err != nil {
+		p.fail(err)
 		return
 	}
 	p.mu.Lock()
-	if len(subject) < len(p.inbox)+1+len(p.batch) || subject[len(p.inbox)+1:][:len(p.batch)] != p.batch || p.batch == "" {
+	if p.batch == "" || !strings.HasPrefix(subject, p.batch) {
 		p.mu.Unlock()
 		return // of a batch before
 	}
@@ -256,7 +272,7 @@ func (p *publisher) answered(subject string, data []byte) {
 		p.ending = false
 	}
 	upTo, n := p.done()
-	err := p.err
+	err = p.err
 	p.mu.Unlock()
 	p.tell(upTo, n)
 	if err != nil && failed == nil {
@@ -267,6 +283,9 @@ func (p *publisher) answered(subject string, data []byte) {
 	default:
 	}
 }
+
+// early reports whether the next message may be on its way together with the first one of its batch.
+func (p *publisher) early() bool { return !p.open || p.last < firstWindow }
 
 // untouched reports whether the batch has failed before anything of it was stored.
 func (p *publisher) untouched() bool {
@@ -288,6 +307,6 @@ func (p *publisher) look(now time.Time) error {
 		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", goneAfter, nats.ErrTimeout)
 	}
 	return p.conn.PublishMsg(&nats.Msg{
-		Subject: about, Reply: p.inbox + "." + batch + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",
+		Subject: about, Reply: batch + p.name + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",
 	})
 }

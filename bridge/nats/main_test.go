@@ -127,6 +127,12 @@ func (b *broker) kill() {
 // forgetful makes a stream in which the server soon forgets the ids of messages, as after a long outage.
 func (b *broker) forgetful() {
 	b.t.Helper()
+	b.makeStream(200 * time.Millisecond)
+}
+
+// makeStream makes the stream. The server knows the ids of messages for so long.
+func (b *broker) makeStream(repeats time.Duration) {
+	b.t.Helper()
 	conn, err := natsgo.Connect(b.url())
 	if err != nil {
 		b.t.Fatal(err)
@@ -137,7 +143,7 @@ func (b *broker) forgetful() {
 		b.t.Fatal(err)
 	}
 	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{
-		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: 200 * time.Millisecond,
+		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: repeats,
 	})
 	if err != nil {
 		b.t.Fatal(err)

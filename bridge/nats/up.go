@@ -34,13 +34,7 @@ func nameJournal(ctx context.Context, j *journal.Journal) (string, error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	name := hex.EncodeToString(random[:])
-	group := j.NewGroup()
-	group.Mark(markJournal, []byte(name))
-	group.Append(0)
-	if err := j.Sync(ctx); err != nil {
-		return "", fmt.Errorf("nats: the journal cannot be written, so nothing goes up yet: %w", err)
-	}
-	return name, nil
+	return name, keep(ctx, j, markJournal, name)
 }
 
 // maxStored bounds for how many senders it is remembered how far they are in the stream.
@@ -119,14 +113,16 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
 	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
 	var known map[string]hub.Position
+	var id string
 	for {
+		var sent, untouched bool
+		var err error
 		if known == nil {
-			var err error
-			if known, err = b.stored(ctx, st); err != nil {
-				return err
-			}
+			id, known, err = b.begin(ctx, conn, st)
 		}
-		sent, untouched, err := b.publish(ctx, conn, st, f, known)
+		if err == nil {
+			sent, untouched, err = b.publish(ctx, conn, st, f, id, known)
+		}
 		var api *jetstream.APIError
 		switch {
 		case ctx.Err() != nil:
@@ -150,17 +146,26 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 	}
 }
 
+// begin ends what is left of former connections, and then asks the stream what it has.
+func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (id string, known map[string]hub.Position, err error) {
+	if id, err = b.endBatch(ctx, conn); err != nil {
+		return "", nil, err
+	}
+	known, err = b.stored(ctx, st)
+	return id, known, err
+}
+
 // idle is how long a batch stays open while nothing comes.
 const idle = 50 * time.Millisecond
 
 // publish publishes events until something fails. It reports whether anything was stored, and whether of the last batch nothing was.
-func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, known map[string]hub.Position) (
+func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, id string, known map[string]hub.Position) (
 	sent, untouched bool, err error,
 ) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, func(upTo hub.Position, n int) {
+	p, err := newPublisher(conn, id, func(upTo hub.Position, n int) {
 		f.Acknowledge(upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
@@ -214,6 +219,7 @@ type upward struct {
 	known map[string]hub.Position
 	w     *writer
 	most  int
+	sent  int // messages, as far as it matters
 
 	list [256]bridge.Event
 }
@@ -244,6 +250,7 @@ func (u *upward) run(ctx context.Context) error {
 			if err := u.p.publish(ctx, m, ev.Position, i == last && !more); err != nil {
 				return err
 			}
+			u.sent = min(u.sent+1, window)
 		}
 		clear(u.list[:n])
 	}
@@ -251,7 +258,7 @@ func (u *upward) run(ctx context.Context) error {
 
 // next reads some events. While a batch is open, it waits for a moment only; then it ends the batch, so that all of it is acknowledged.
 func (u *upward) next(ctx context.Context) (int, error) {
-	if u.p.id == "" {
+	if !u.p.open {
 		return u.f.Next(ctx, u.list[:])
 	}
 	short, cancel := context.WithTimeout(ctx, idle)
@@ -271,9 +278,15 @@ func (u *upward) skips(ev *bridge.Event) bool {
 	return !u.known[ev.Sender].Before(ev.Position) || ev.Client != nil && strings.HasPrefix(ev.Client.Addr, scheme)
 }
 
+// needsID reports whether the server must be able to tell whether it has the next message already: because it may be on its way still,
+// on a connection before, or will be when this one breaks. No connection has more on its way than is read and not acknowledged, so that
+// all of it is among what the next one sends first.
+func (u *upward) needsID() bool { return u.sent < window || u.p.early() }
+
 // message returns the message of an event; that of a gap if the server would not take the event.
 func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
-	m, err := u.w.message(ev)
+	id := u.needsID()
+	m, err := u.w.message(ev, id)
 	cause := "value"
 	if err == nil {
 		if u.w.size() <= u.most {
@@ -285,5 +298,5 @@ func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
 	gap := *ev
 	gap.Name = hub.Gap
 	gap.Data = carrier.ValueOf(hub.Loss{Count: 1, First: ev.Time.UTC(), Last: ev.Time.UTC(), Event: ev.Name, Cause: cause})
-	return u.w.message(&gap)
+	return u.w.message(&gap, id)
 }
