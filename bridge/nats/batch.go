@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"sighub/bridge"
 	"sighub/hub"
 	"sighub/internal/lockrank"
 )
@@ -72,7 +73,7 @@ type publisher struct {
 	inbox        string
 	name         string // the id of all its batches
 	sub          *nats.Subscription
-	acknowledged func(upTo hub.Position, events int)
+	acknowledged func(lane int, upTo hub.Position, events int)
 	fail         func(error)
 
 	open    bool   // there is a batch
@@ -97,10 +98,17 @@ type publisher struct {
 type waiting struct {
 	number uint64 // acknowledged with this message
 	at     hub.Position
+	lane   int
 	stored bool // it was sent
 }
 
-func newPublisher(conn *nats.Conn, name string, acknowledged func(hub.Position, int), fail func(error)) (*publisher, error) {
+// A reach is how far what is acknowledged reaches in a lane, and how many events that are.
+type reach [bridge.MaxFirst + 1]struct {
+	upTo   hub.Position
+	events int
+}
+
+func newPublisher(conn *nats.Conn, name string, acknowledged func(int, hub.Position, int), fail func(error)) (*publisher, error) {
 	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
 	var err error
 	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
@@ -110,42 +118,45 @@ func newPublisher(conn *nats.Conn, name string, acknowledged func(hub.Position, 
 func (p *publisher) close() { _ = p.sub.Unsubscribe() } // it may be closed already
 
 // pass notes an event that need not be sent.
-func (p *publisher) pass(at hub.Position) {
+func (p *publisher) pass(ev *bridge.Event) {
 	p.mu.Lock()
-	p.queue = append(p.queue, waiting{p.sent, at, false})
-	upTo, n := p.done()
+	p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, false})
+	r := p.done()
 	p.mu.Unlock()
-	p.tell(upTo, n)
+	p.tell(&r)
 }
 
 // done takes what is acknowledged off the queue. The lock is held.
-func (p *publisher) done() (upTo hub.Position, events int) {
+func (p *publisher) done() (r reach) {
 	i := 0
 	for ; i < len(p.queue) && p.queue[i].number <= p.acked; i++ {
-		if upTo = p.queue[i].at; p.queue[i].stored {
-			events++
+		w := &p.queue[i]
+		if r[w.lane].upTo = w.at; w.stored {
+			r[w.lane].events++
 		}
 	}
 	if p.queue = p.queue[i:]; len(p.queue) == 0 {
 		p.queue = nil
 	}
-	return upTo, events
+	return r
 }
 
-func (p *publisher) tell(upTo hub.Position, events int) {
-	if !upTo.IsZero() {
-		p.acknowledged(upTo, events)
+func (p *publisher) tell(r *reach) {
+	for lane := range r {
+		if l := &r[lane]; !l.upTo.IsZero() {
+			p.acknowledged(lane, l.upTo, l.events)
+		}
 	}
 }
 
 // publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
-func (p *publisher) publish(ctx context.Context, m *nats.Msg, at hub.Position, last bool) error {
+func (p *publisher) publish(ctx context.Context, m *nats.Msg, ev *bridge.Event, last bool) error {
 	if !p.open {
 		if err := p.begin(ctx, m.Subject); err != nil {
 			return err
 		}
 	}
-	number, err := p.room(ctx, at)
+	number, err := p.room(ctx, ev)
 	if err != nil {
 		return err
 	}
@@ -192,7 +203,7 @@ func (p *publisher) begin(ctx context.Context, about string) error {
 }
 
 // room waits until one more message may be on its way, and returns its number.
-func (p *publisher) room(ctx context.Context, at hub.Position) (number uint64, err error) {
+func (p *publisher) room(ctx context.Context, ev *bridge.Event) (number uint64, err error) {
 	err = p.await(ctx, func() bool {
 		if p.sent-p.acked >= p.window {
 			return false
@@ -201,7 +212,7 @@ func (p *publisher) room(ctx context.Context, at hub.Position) (number uint64, e
 			p.heard = time.Now()
 		}
 		p.sent++
-		p.queue = append(p.queue, waiting{p.sent, at, true})
+		p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, true})
 		number = p.sent
 		return true
 	})
@@ -271,10 +282,10 @@ func (p *publisher) answered(subject string, data []byte) {
 		}
 		p.ending = false
 	}
-	upTo, n := p.done()
+	r := p.done()
 	err = p.err
 	p.mu.Unlock()
-	p.tell(upTo, n)
+	p.tell(&r)
 	if err != nil && failed == nil {
 		p.fail(err)
 	}

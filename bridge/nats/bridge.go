@@ -45,7 +45,8 @@ func (b *Bridge) Attach(router *hub.ServerRouter) error {
 		return nil
 	}
 	f, err := bridge.Open(bridge.Options{
-		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, Rate: b.o.Rate, Window: window, Bytes: windowBytes,
+		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, First: b.o.First, Rate: b.o.Rate,
+		Window: window, Bytes: windowBytes,
 	})
 	b.feed = f
 	return err

@@ -32,6 +32,8 @@ type Options struct {
 
 	// Takes says which events go up. Nil: all that the journal keeps.
 	Takes func(sender, event string) bool
+	// First says whose events go up before all others, however many of those wait: see [bridge.Options.First].
+	First []func(sender string) bool
 	// Rate is how many events a second go up at the most; 0: as many as there are.
 	Rate float64
 	// Quiet has no events go up.

@@ -165,8 +165,8 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, id, func(upTo hub.Position, n int) {
-		f.Acknowledge(upTo)
+	p, err := newPublisher(conn, id, func(lane int, upTo hub.Position, n int) {
+		f.Acknowledge(lane, upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
 			b.State.Connected() // what was wrong with the stream is over
@@ -219,7 +219,7 @@ type upward struct {
 	known map[string]hub.Position
 	w     *writer
 	most  int
-	sent  int // messages, as far as it matters
+	sent  [bridge.MaxFirst + 1]int // messages of each lane, as far as it matters
 
 	list [256]bridge.Event
 }
@@ -240,17 +240,17 @@ func (u *upward) run(ctx context.Context) error {
 		for i := range u.list[:n] {
 			ev := &u.list[i]
 			if u.skips(ev) {
-				u.p.pass(ev.Position)
+				u.p.pass(ev)
 				continue
 			}
 			m, err := u.message(ev)
 			if err != nil {
 				return err
 			}
-			if err := u.p.publish(ctx, m, ev.Position, i == last && !more); err != nil {
+			if err := u.p.publish(ctx, m, ev, i == last && !more); err != nil {
 				return err
 			}
-			u.sent = min(u.sent+1, window)
+			u.sent[ev.Lane] = min(u.sent[ev.Lane]+1, window)
 		}
 		clear(u.list[:n])
 	}
@@ -280,12 +280,12 @@ func (u *upward) skips(ev *bridge.Event) bool {
 
 // needsID reports whether the server must be able to tell whether it has the next message already: because it may be on its way still,
 // on a connection before, or will be when this one breaks. No connection has more on its way than is read and not acknowledged, so that
-// all of it is among what the next one sends first.
-func (u *upward) needsID() bool { return u.sent < window || u.p.early() }
+// all of it is among what the next one sends first of each lane.
+func (u *upward) needsID(lane int) bool { return u.sent[lane] < window || u.p.early() }
 
 // message returns the message of an event; that of a gap if the server would not take the event.
 func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
-	id := u.needsID()
+	id := u.needsID(ev.Lane)
 	m, err := u.w.message(ev, id)
 	cause := "value"
 	if err == nil {
