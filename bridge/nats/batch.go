@@ -42,11 +42,15 @@ const (
 	acknowledgeAt = "500"
 )
 
-// How long nothing may be heard before the server is asked, and before it is taken to be gone.
-const (
-	askAfter  = 2 * time.Second
-	goneAfter = 15 * time.Second
-)
+// askAfter is how long nothing may be heard before the server is asked.
+const askAfter = 2 * time.Second
+
+// endAfter is how long nothing may be acknowledged before a batch is ended, at which the server acknowledges all of it. Else a few events
+// a second would wait until there are as many as the server acknowledges at a time.
+const endAfter = time.Second
+
+// goneAfter is after how long, in times of Options.Timeout, a server that says nothing, or stores nothing, is not waited for any more.
+const goneAfter = 3
 
 // An answer is what the server says of a batch.
 type answer struct {
@@ -64,6 +68,9 @@ func readAnswer(data []byte) (a answer, err error) {
 	return a, nil
 }
 
+// errStuck: the server has taken messages and answers, but it neither stores nor refuses them. nats-server does so when its disk is full.
+var errStuck = errors.New("nats: the server takes events and does not store them")
+
 // errHole: the server has not stored a message, and so none behind it.
 var errHole = errors.New("nats: the server has lost messages of a batch")
 
@@ -75,6 +82,7 @@ type publisher struct {
 	sub          *nats.Subscription
 	acknowledged func(lane int, upTo hub.Position, events int)
 	fail         func(error)
+	patience     time.Duration // with the server
 
 	open    bool   // there is a batch
 	batches uint64 // how many there were
@@ -90,6 +98,7 @@ type publisher struct {
 	ending bool // its last message was sent
 	err    error
 	heard  time.Time // when something was heard, or nothing was awaited
+	moved  time.Time // when something was acknowledged, or nothing was awaited
 	queue  []waiting // in order
 	change chan struct{}
 }
@@ -108,8 +117,11 @@ type reach [bridge.MaxFirst + 1]struct {
 	events int
 }
 
-func newPublisher(conn *nats.Conn, name string, acknowledged func(int, hub.Position, int), fail func(error)) (*publisher, error) {
-	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
+func newPublisher(conn *nats.Conn, name string, patience time.Duration, acknowledged func(int, hub.Position, int), fail func(error)) (
+	*publisher, error,
+) {
+	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, patience: patience, acknowledged: acknowledged, fail: fail}
+	p.change = make(chan struct{}, 1)
 	var err error
 	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
 	return p, err
@@ -198,7 +210,9 @@ func (p *publisher) begin(ctx context.Context, about string) error {
 	p.reply = append(p.reply[:0], batch+p.name+"."+acknowledgeAt+".fail."...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.batch, p.about, p.sent, p.acked, p.window, p.heard = batch, about, 0, 0, firstWindow, time.Now()
+	p.batch, p.about, p.sent, p.acked, p.window = batch, about, 0, 0, firstWindow
+	p.heard = time.Now()
+	p.moved = p.heard
 	return p.err
 }
 
@@ -210,6 +224,7 @@ func (p *publisher) room(ctx context.Context, ev *bridge.Event) (number uint64, 
 		}
 		if p.sent == p.acked {
 			p.heard = time.Now()
+			p.moved = p.heard
 		}
 		p.sent++
 		p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, true})
@@ -264,7 +279,7 @@ func (p *publisher) answered(subject string, data []byte) {
 		return // of a batch before
 	}
 	p.heard = time.Now()
-	failed := p.err
+	failed, acked := p.err, p.acked
 	switch {
 	case a.Type == "ack":
 		p.acked = max(p.acked, min(a.Sequence, p.sent))
@@ -281,6 +296,9 @@ func (p *publisher) answered(subject string, data []byte) {
 			p.err = errHole
 		}
 		p.ending = false
+	}
+	if p.acked > acked || !p.ending && a.Type == "" {
+		p.moved = p.heard
 	}
 	r := p.done()
 	err = p.err
@@ -305,17 +323,30 @@ func (p *publisher) untouched() bool {
 	return p.acked == 0
 }
 
+// lags reports whether nothing was acknowledged for a while of what is on its way.
+func (p *publisher) lags(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent > p.acked && now.Sub(p.moved) > endAfter
+}
+
 // look asks the server again if it has said nothing for a while, and gives up after a longer one.
 func (p *publisher) look(now time.Time) error {
 	p.mu.Lock()
 	waits, silent := p.sent > p.acked || p.ending, now.Sub(p.heard)
+	// Then the server acknowledges something before it answers a question.
+	due := (p.ending || p.sent-p.acked >= p.window) && now.Sub(p.moved) > p.patience
 	batch, about, known := p.batch, p.about, max(p.acked, 1) // what is on its way may be behind the question
 	p.mu.Unlock()
 	switch {
-	case !waits || silent < askAfter:
+	case !waits:
 		return nil
-	case silent > goneAfter:
-		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", goneAfter, nats.ErrTimeout)
+	case silent > p.patience:
+		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", p.patience, nats.ErrTimeout)
+	case due:
+		return errStuck
+	case silent < askAfter:
+		return nil
 	}
 	return p.conn.PublishMsg(&nats.Msg{
 		Subject: about, Reply: batch + p.name + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",

@@ -71,15 +71,18 @@ func (b *Bridge) fence(ctx context.Context, conn *nats.Conn, id string) error {
 		Subject: place{hub: b.o.Hub}.subject(b.o.Prefix),
 		Reply:   inbox + "." + id + "." + acknowledgeAt + ".fail." + strconv.FormatUint(noMessage, 10) + "." + opPing + ".$FI",
 	}
-	for {
+	for answers := false; ; {
 		if err := conn.PublishMsg(&question); err != nil {
 			return err
 		}
-		err := b.ended(ctx, sub)
+		answered, err := b.ended(ctx, sub)
+		answers = answers || answered
 		var api *jetstream.APIError
 		switch {
 		case errors.As(err, &api) && api.ErrorCode == codeUnknownBatch:
 			return nil
+		case ctx.Err() != nil && answers:
+			return errStuck
 		case ctx.Err() != nil:
 			return fmt.Errorf("nats: the server does not say whether it still has messages of the connection before: %w", nats.ErrTimeout)
 		case err != nil && !errors.Is(err, context.DeadlineExceeded):
@@ -88,24 +91,24 @@ func (b *Bridge) fence(ctx context.Context, conn *nats.Conn, id string) error {
 	}
 }
 
-// ended hears what the server says about a batch, until it says an error. It waits for a moment only.
-func (b *Bridge) ended(ctx context.Context, sub *nats.Subscription) error {
+// ended hears what the server says about a batch, until it says an error, and reports whether it says anything. It waits for a moment only.
+func (b *Bridge) ended(ctx context.Context, sub *nats.Subscription) (answered bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askAgainAfter)
 	defer cancel()
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return err
+			return answered, err
 		}
 		if len(m.Data) == 0 {
-			return fmt.Errorf("nats: no stream takes the subject %s: %w", m.Subject, nats.ErrNoResponders)
+			return false, fmt.Errorf("nats: no stream takes the subject %s: %w", m.Subject, nats.ErrNoResponders)
 		}
 		a, err := readAnswer(m.Data)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if a.Error != nil {
-			return a.Error
+		if answered = true; a.Error != nil {
+			return true, a.Error
 		}
 	}
 }

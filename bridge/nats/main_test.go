@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,21 +71,29 @@ type broker struct {
 	t      testing.TB
 	port   int
 	folder string
-	more   string // of its configuration
-	limit  string // of JetStream
+	more   string   // of its configuration
+	limit  string   // of JetStream
+	around []string // the command that runs it, if any
 	run    *exec.Cmd
 	used   time.Duration // of processors, by the run that was killed last
 }
 
 func newBroker(t testing.TB, more string) *broker {
 	t.Helper()
+	b := brokerToStart(t)
+	b.more = more
+	b.start()
+	return b
+}
+
+func brokerToStart(t testing.TB) *broker {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &broker{t: t, port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir(), more: more}
+	b := &broker{t: t, port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir()}
 	l.Close()
-	b.start()
 	t.Cleanup(b.kill)
 	return b
 }
@@ -98,7 +107,8 @@ func (b *broker) start() {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	b.run = exec.Command(program(b.t), "-c", config)
+	command := append(slices.Clone(b.around), program(b.t), "-c", config)
+	b.run = exec.Command(command[0], command[1:]...)
 	b.run.Stderr = os.Stderr
 	if err := b.run.Start(); err != nil {
 		b.t.Fatal(err)

@@ -127,7 +127,7 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !errors.As(err, &api) && !errors.Is(err, errHole):
+		case !errors.As(err, &api) && !errors.Is(err, errHole) && !errors.Is(err, errStuck):
 			return err
 		}
 		if sent {
@@ -165,7 +165,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, id, func(lane int, upTo hub.Position, n int) {
+	p, err := newPublisher(conn, id, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
 		f.Acknowledge(lane, upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
@@ -258,6 +258,11 @@ func (u *upward) run(ctx context.Context) error {
 
 // next reads some events. While a batch is open, it waits for a moment only; then it ends the batch, so that all of it is acknowledged.
 func (u *upward) next(ctx context.Context) (int, error) {
+	if u.p.open && u.p.lags(time.Now()) {
+		if err := u.p.end(); err != nil {
+			return 0, err
+		}
+	}
 	if !u.p.open {
 		return u.f.Next(ctx, u.list[:])
 	}

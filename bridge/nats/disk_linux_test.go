@@ -1,0 +1,76 @@
+package nats_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sighub/bridge/nats"
+	"sighub/hub"
+)
+
+// smallDisk gives the server a disk of its own of so many bytes, before it is started, and returns where this process finds it.
+func (b *broker) smallDisk(size int) (folder string) {
+	b.t.Helper()
+	store := filepath.Join(b.folder, "store")
+	if err := os.Mkdir(store, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	holder := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+		fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %q && echo mounted && exec cat", size, store))
+	holder.Stderr = os.Stderr
+	in, err := holder.StdinPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		b.kill()
+		in.Close()
+		_ = holder.Wait()
+	})
+	if text, err := bufio.NewReader(out).ReadString('\n'); text != "mounted\n" {
+		b.t.Fatalf("there is no small disk (%v): this needs unshare and mount of util-linux, and user namespaces or root", err)
+	}
+	b.around = []string{"nsenter", "--target", fmt.Sprint(holder.Process.Pid), "--user", "--preserve-credentials", "--mount", "--"}
+	return fmt.Sprintf("/proc/%d/root%s", holder.Process.Pid, store)
+}
+
+// TestDiskFull: while the server's disk is full, nothing is lost and the bridge says what to do; when there is room, and the server has
+// been started again, as it must be, everything goes up.
+func TestDiskFull(t *testing.T) {
+	b := brokerToStart(t)
+	b.limit = "max_file_store: 1GB" // else the server takes no more than the disk has when it starts
+	disk := b.smallDisk(24 << 20)
+	if err := os.WriteFile(filepath.Join(disk, "other"), make([]byte, 16<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Stream: nats.Stream{MaxBytes: -1}, Timeout: time.Second})
+	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
+	const n = 60_000
+	h.report(s, "n", 1, n)
+	until(t, "the bridge says that there is no room", func() bool {
+		st := h.bridge.Status()
+		return st.Lag > 0 && strings.Contains(st.Remedy, "disk may be full")
+	})
+	t.Logf("%+v", h.bridge.Status())
+	if err := os.Remove(filepath.Join(disk, "other")); err != nil {
+		t.Fatal(err)
+	}
+	b.kill()
+	b.start()
+	h.drained()
+	complete(t, b.read(""), 1, n)
+}
