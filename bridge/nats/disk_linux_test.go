@@ -21,8 +21,16 @@ func (b *broker) smallDisk(size int) (folder string) {
 	if err := os.Mkdir(store, 0o700); err != nil {
 		b.t.Fatal(err)
 	}
-	holder := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-		fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %q && echo mounted && exec cat", size, store))
+	pid := hold(b, "unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+		fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %q && echo ready && exec cat", size, store))
+	b.around = []string{"nsenter", "--target", fmt.Sprint(pid), "--user", "--preserve-credentials", "--mount", "--"}
+	return fmt.Sprintf("/proc/%d/root%s", pid, store)
+}
+
+// hold has a process hold namespaces until the test ends. The process says that it is ready. The server ends before it.
+func hold(b *broker, command ...string) (pid int) {
+	b.t.Helper()
+	holder := exec.Command(command[0], command[1:]...)
 	holder.Stderr = os.Stderr
 	in, err := holder.StdinPipe()
 	if err != nil {
@@ -40,11 +48,10 @@ func (b *broker) smallDisk(size int) (folder string) {
 		in.Close()
 		_ = holder.Wait()
 	})
-	if text, err := bufio.NewReader(out).ReadString('\n'); text != "mounted\n" {
-		b.t.Fatalf("there is no small disk (%v): this needs unshare and mount of util-linux, and user namespaces or root", err)
+	if text, err := bufio.NewReader(out).ReadString('\n'); text != "ready\n" {
+		b.t.Fatalf("%v cannot be had (%v): this needs util-linux, iproute2, and namespaces of users or root", command[1:4], err)
 	}
-	b.around = []string{"nsenter", "--target", fmt.Sprint(holder.Process.Pid), "--user", "--preserve-credentials", "--mount", "--"}
-	return fmt.Sprintf("/proc/%d/root%s", holder.Process.Pid, store)
+	return holder.Process.Pid
 }
 
 // TestDiskFull: while the server's disk is full, nothing is lost and the bridge says what to do; when there is room, and the server has

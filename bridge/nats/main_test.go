@@ -50,9 +50,15 @@ var serverProgram struct {
 	err  error
 }
 
+// serverVariable is where the program is already, for a test in a process of its own.
+const serverVariable = "SIGHUB_TEST_SERVER"
+
 func program(t testing.TB) string {
 	t.Helper()
 	p := &serverProgram
+	if path := os.Getenv(serverVariable); path != "" {
+		return path
+	}
 	path := filepath.Join(p.dir, "nats-server")
 	p.once.Do(func() {
 		out, err := exec.Command("go", "-C", "../../scripts/bench", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
@@ -69,6 +75,7 @@ func program(t testing.TB) string {
 // A broker is a nats-server, in a process of its own, with JetStream on disk. It can be killed and started again.
 type broker struct {
 	t      testing.TB
+	host   string
 	port   int
 	folder string
 	more   string   // of its configuration
@@ -92,18 +99,18 @@ func brokerToStart(t testing.TB) *broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &broker{t: t, port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir()}
+	b := &broker{t: t, host: "127.0.0.1", port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir()}
 	l.Close()
 	t.Cleanup(b.kill)
 	return b
 }
 
-func (b *broker) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.port) }
+func (b *broker) url() string { return fmt.Sprintf("nats://%s:%d", b.host, b.port) }
 
 func (b *broker) start() {
 	b.t.Helper()
 	config := filepath.Join(b.folder, "server.conf")
-	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
+	text := fmt.Sprintf("listen: %s:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.host, b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
