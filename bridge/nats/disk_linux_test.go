@@ -59,14 +59,14 @@ func hold(b *broker, command ...string) (pid int) {
 func TestDiskFull(t *testing.T) {
 	b := brokerToStart(t)
 	b.limit = "max_file_store: 1GB" // else the server takes no more than the disk has when it starts
-	disk := b.smallDisk(24 << 20)
-	if err := os.WriteFile(filepath.Join(disk, "other"), make([]byte, 16<<20), 0o600); err != nil {
+	disk := b.smallDisk(12 << 20)
+	if err := os.WriteFile(filepath.Join(disk, "other"), make([]byte, 9<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.start()
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Stream: nats.Stream{MaxBytes: -1}, Timeout: time.Second})
 	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
-	const n = 60_000
+	const n = 20_000
 	h.report(s, "n", 1, n)
 	until(t, "the bridge says that there is no room", func() bool {
 		st := h.bridge.Status()

@@ -15,7 +15,7 @@ import (
 // TestDrain: what is reported while the server is away is in the stream once and in order, soon after it is back.
 // SIGHUB_TEST_DRAIN says how many events that are.
 func TestDrain(t *testing.T) {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("SIGHUB_TEST_DRAIN"), "30000"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("SIGHUB_TEST_DRAIN"), "10000"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,14 @@ func TestFirst(t *testing.T) {
 	h.report(siren, "n", 1, 10)
 	h.drained()
 	b.kill()
-	h.report(light, "n", 11, 20_000)
+	h.report(light, "n", 11, 5000)
 	h.drainedNot(t)
 	h.report(siren, "n", 11, 100)
-	h.report(light, "n", 20_011, 100)
+	h.report(light, "n", 5011, 100)
 	b.start()
 	h.drained()
 	list := b.read("")
-	complete(t, rowsOf(list, "light"), 1, 20_110)
+	complete(t, rowsOf(list, "light"), 1, 5110)
 	complete(t, rowsOf(list, "siren"), 1, 110)
 	before := 0
 	for _, m := range list {

@@ -42,7 +42,7 @@ func TestStandsStill(t *testing.T) {
 	b := newBroker(t, "")
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Stream: nats.Stream{MaxBytes: -1}})
 	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
-	const rounds, each = 3, 20_000
+	const rounds, each = 3, 5000
 	for round := range rounds {
 		sent := h.bridge.Status().Sent
 		h.report(s, "n", round*each+1, each/2)
@@ -84,7 +84,7 @@ func TestStreamFull(t *testing.T) {
 	}
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
 	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
-	const n = 10_000
+	const n = 5000
 	h.report(s, "n", 1, n)
 	until(t, "the bridge says that the stream is full", func() bool {
 		st := h.bridge.Status()

@@ -46,7 +46,7 @@ func TestWire(t *testing.T) {
 	b.start()
 	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Stream: nats.Stream{MaxBytes: -1}})
 	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
-	const each = 20_000
+	const each = 5000
 	n := 0
 	for name, wire := range map[string]struct{ cut, mend func() }{
 		"cut":            {func() { ip(false, "link", "set", "near", "down") }, func() { ip(false, "link", "set", "near", "up") }},
