@@ -23,6 +23,7 @@ type Bridge struct {
 	o       Options
 	feed    *bridge.Feed // nil: nothing goes up
 	journal string       // its name
+	batch   string       // the id of the batches of the latest connection; empty: the journal says
 	boot    string       // of this run
 	ending  atomic.Bool  // the hub stops
 	far     far

@@ -28,15 +28,25 @@ import (
 // batchKey is the key under which the journal keeps the id of the batches of the latest connection.
 func (b *Bridge) batchKey() string { return "nats/" + b.o.Name + "/batch" }
 
-// endBatch has the server end the batch of the connection before, and keeps a new id for the batches of this one, which it returns.
-func (b *Bridge) endBatch(ctx context.Context, conn *nats.Conn) (id string, err error) {
-	if before := b.o.Journal.State(b.batchKey()); len(before) > 0 {
-		if err := b.fence(ctx, conn, string(before)); err != nil {
-			return "", err
+// endBatch has the server end the batch of the connection before, and makes a new id for the batches of this one. It reports whether the
+// journal keeps that. If it does not, the next run of the hub cannot end them, so that every message must have an id.
+func (b *Bridge) endBatch(ctx context.Context, conn *nats.Conn) (kept bool, err error) {
+	if b.batch == "" {
+		b.batch = string(b.o.Journal.State(b.batchKey()))
+	}
+	if b.batch != "" {
+		if err := b.fence(ctx, conn, b.batch); err != nil {
+			return false, err
 		}
 	}
-	id = rand.Text()
-	return id, keep(ctx, b.o.Journal, b.batchKey(), id)
+	b.batch = rand.Text()
+	waiting, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
+	if err := keep(waiting, b.o.Journal, b.batchKey(), b.batch); err != nil {
+		b.o.Logger.Warn("the journal cannot be written, so what goes up costs the server more", "bridge", b.o.Name, "error", err)
+		return false, ctx.Err()
+	}
+	return true, nil
 }
 
 // keep keeps a text in the journal, and returns when it is on disk.
@@ -45,7 +55,7 @@ func keep(ctx context.Context, j *journal.Journal, key, text string) error {
 	group.Mark(key, []byte(text))
 	group.Append(0)
 	if err := j.Sync(ctx); err != nil {
-		return fmt.Errorf("nats: the journal cannot be written, so nothing goes up yet: %w", err)
+		return fmt.Errorf("nats: the journal cannot be written: %w", err)
 	}
 	return nil
 }

@@ -113,15 +113,15 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
 	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
 	var known map[string]hub.Position
-	var id string
+	kept := false
 	for {
 		var sent, untouched bool
 		var err error
 		if known == nil {
-			id, known, err = b.begin(ctx, conn, st)
+			kept, known, err = b.begin(ctx, conn, st)
 		}
 		if err == nil {
-			sent, untouched, err = b.publish(ctx, conn, st, f, id, known)
+			sent, untouched, err = b.publish(ctx, conn, st, f, kept, known)
 		}
 		var api *jetstream.APIError
 		switch {
@@ -147,25 +147,25 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 }
 
 // begin ends what is left of former connections, and then asks the stream what it has.
-func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (id string, known map[string]hub.Position, err error) {
-	if id, err = b.endBatch(ctx, conn); err != nil {
-		return "", nil, err
+func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (kept bool, known map[string]hub.Position, err error) {
+	if kept, err = b.endBatch(ctx, conn); err != nil {
+		return false, nil, err
 	}
 	known, err = b.stored(ctx, st)
-	return id, known, err
+	return kept, known, err
 }
 
 // idle is how long a batch stays open while nothing comes.
 const idle = 50 * time.Millisecond
 
 // publish publishes events until something fails. It reports whether anything was stored, and whether of the last batch nothing was.
-func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, id string, known map[string]hub.Position) (
+func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, kept bool, known map[string]hub.Position) (
 	sent, untouched bool, err error,
 ) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, id, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
+	p, err := newPublisher(conn, b.batch, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
 		f.Acknowledge(lane, upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
@@ -191,7 +191,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 		}
 	})
 	f.Rewind()
-	u := upward{b: b, p: p, f: f, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
+	u := upward{b: b, p: p, f: f, kept: kept, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
 	err = u.run(ctx)
 	cancel(err)
 	looking.Wait()
@@ -216,6 +216,7 @@ type upward struct {
 	b     *Bridge
 	p     *publisher
 	f     *bridge.Feed
+	kept  bool // the journal keeps the id of the batches
 	known map[string]hub.Position
 	w     *writer
 	most  int
@@ -286,7 +287,7 @@ func (u *upward) skips(ev *bridge.Event) bool {
 // needsID reports whether the server must be able to tell whether it has the next message already: because it may be on its way still,
 // on a connection before, or will be when this one breaks. No connection has more on its way than is read and not acknowledged, so that
 // all of it is among what the next one sends first of each lane.
-func (u *upward) needsID(lane int) bool { return u.sent[lane] < window || u.p.early() }
+func (u *upward) needsID(lane int) bool { return !u.kept || u.sent[lane] < window || u.p.early() }
 
 // message returns the message of an event; that of a gap if the server would not take the event.
 func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
