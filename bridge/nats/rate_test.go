@@ -48,3 +48,19 @@ func TestRate(t *testing.T) {
 
 // batch is how many events may have gone up before the test looks.
 const batch = 600
+
+// TestSlowRate: what goes up slowly, without a pause, is acknowledged long before there is as much of it as the server acknowledges at
+// a time.
+func TestSlowRate(t *testing.T) {
+	b := newBroker(t, "")
+	b.kill()
+	const n, rate = 450, 40
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Rate: rate})
+	h.report(h.sender("s0", hub.SenderOptions{Events: []string{"n"}}), "n", 1, n)
+	h.drainedNot(t)
+	b.start()
+	until(t, "something is acknowledged", func() bool { return h.bridge.Status().Sent > 0 })
+	if st := h.bridge.Status(); st.Sent > n/2 || st.Lag < n/2 {
+		t.Errorf("nothing was acknowledged before %+v", st)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"sighub/bridge/nats"
@@ -32,7 +33,7 @@ func TestWire(t *testing.T) {
 		t.Helper()
 		command := append([]string{"ip"}, words...)
 		if far {
-			command = append(b.around[:len(b.around):len(b.around)], command...)
+			command = append(slices.Clip(b.around), command...)
 		}
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v: %s", command, err, out)
