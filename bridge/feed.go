@@ -81,8 +81,8 @@ type Feed struct {
 	mu    lockrank.Mutex[lockrank.Leaf]
 	kept  hub.Position  // where the cursor is: before everything that is not acknowledged
 	open  int           // events that are read and not acknowledged
-	done  int           // events that are acknowledged, and that the cursor is not behind yet
 	bytes int           // of their data
+	done  int           // events that are acknowledged, and that the cursor is not behind yet
 	lost  uint64        // events that the journal had no more
 	told  hub.Position  // of the latest gap that says so
 	room  chan struct{} // closed when something is acknowledged; nil: nobody waits
@@ -159,13 +159,15 @@ func (f *Feed) RewindTo(at hub.Position) {
 	back := false
 	for i := range f.lanes {
 		if l := &f.lanes[i]; at.Before(l.at) {
-			l.at, f.kept, back = at, at, true
+			l.at, back = at, true
 		}
 	}
+	f.kept = f.acknowledged()
+	kept := f.kept
 	f.reopen()
 	f.mu.Unlock()
 	if back {
-		f.cursor.Move(at, 1)
+		f.cursor.Move(kept, 1)
 	}
 }
 

@@ -135,6 +135,28 @@ func TestFirstGap(t *testing.T) {
 	read(t, f, 1)
 }
 
+// TestFirstRewindTo: what is read again of one lane does not hide what another one has not had.
+func TestFirstRewindTo(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir, journal.Options{})
+	h.report("lux", 1, 3)
+	pump := h.add("pump", "on")
+	h.reportOf(pump, "on", 1, 3)
+	f := h.feed(bridge.Options{First: first("pump")})
+	list := read(t, f, 8)
+	f.Acknowledge(0, list[3].Position)
+	f.RewindTo(list[1].Position)
+	equal(t, read(t, f, 6), "on 2", "on 3", "#connect", "lux 1", "lux 2", "lux 3")
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	h = open(t, dir, journal.Options{})
+	f = h.feed(bridge.Options{})
+	defer f.Close()
+	equal(t, read(t, f, 4), "#connect", "lux 1", "lux 2", "lux 3")
+}
+
 // TestFirstTooMany: each that goes first costs, so there are not any number of them.
 func TestFirstTooMany(t *testing.T) {
 	h := open(t, t.TempDir(), journal.Options{})
