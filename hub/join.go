@@ -255,9 +255,8 @@ func (r *replay) tellLasts(below uint64) error {
 		if err := r.keeping.enter(r.ctx); err != nil {
 			return err
 		}
-		err := r.keeping.Last(func(t journal.Topic) bool {
+		err := r.keeping.LastAfter(after, func(t journal.Topic) bool {
 			return (l.sender == "" || l.sender == t.Sender) && (l.event == "" || l.event == t.Event) &&
-				(t.Sender > after.Sender || t.Sender == after.Sender && t.Event > after.Event) &&
 				r.sight.Hears(in, l.client.identity, t.Sender, t.Event)
 		}, func(e *journal.Entry) error {
 			if size > lastsAtATime {

@@ -338,10 +338,7 @@ func (c *client) lastEvents(a *arguments, _ func(carrier.Reply)) (any, error) {
 		policy = c.server.policy.Load()
 		admin  = c.isAdmin()
 	)
-	err := k.Last(func(t journal.Topic) bool {
-		return (sender == "" || t.Sender == sender) && (event == "" || t.Event == event) &&
-			(t.Sender > after[0] || t.Sender == after[0] && t.Event > after[1])
-	}, func(e *journal.Entry) error {
+	err := k.LastAfter(journal.Topic{Sender: after[0], Event: after[1]}, journal.Only(sender, event), func(e *journal.Entry) error {
 		if len(e.Data) == 0 || !mayHear(&sight, policy, c.identity, e) {
 			return nil
 		}

@@ -235,12 +235,23 @@ func (s *ServerRouter) remotes() []*client {
 // the identity may come back: so it is for a key or a token that was revoked, by which one of them may have come. A client that was let in
 // before, and is not here yet, is disconnected as soon as it is: see [carrier.Client.Proven].
 func (s *ServerRouter) Expel(identity string) (n int) {
-	if identity == "" {
+	return s.expel(identity, func(c *client) string { return c.identity })
+}
+
+// EndSession disconnects the clients that have proven who they are in a session, which has ended: see [carrier.Client.Session]. It does so
+// as Expel does, and returns how many there were.
+func (s *ServerRouter) EndSession(session string) (n int) {
+	return s.expel(session, func(c *client) string { return c.session })
+}
+
+// expel disconnects the clients that have a proof, as of tells it.
+func (s *ServerRouter) expel(proof string, of func(c *client) string) (n int) {
+	if proof == "" {
 		return 0
 	}
-	s.expelled.Note(identity, time.Now()) // before those who are here are looked through
+	s.expelled.Note(proof, time.Now()) // before those who are here are looked through
 	for _, c := range s.remotes() {
-		if c.identity == identity {
+		if of(c) == proof {
 			n++
 			c.expel()
 		}
@@ -248,9 +259,10 @@ func (s *ServerRouter) Expel(identity string) (n int) {
 	return n
 }
 
-// expel disconnects the client, because something by which its identity is proven was revoked.
+// expel disconnects the client, because something by which its identity is proven was revoked, or has ended.
 func (c *client) expel() {
-	c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked", "client", c.info.String(), "identity", c.identity)
+	c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked, or its session has ended",
+		"client", c.info.String(), "identity", c.identity)
 	c.outbox.mu.Lock()
 	c.outbox.leave(fmt.Errorf("%w: %s", carrier.ErrRevoked, c.identity))
 	c.outbox.mu.Unlock()
@@ -295,7 +307,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
-		identity: cl.Identity, restricted: cl.Restricted, may: cl.May,
+		identity: cl.Identity, session: cl.Session, restricted: cl.Restricted, may: cl.May,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
@@ -342,7 +354,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
 	s.receive(c)
-	if s.expelled.Since(c.identity, cl.Proven) {
+	if s.expelled.Since(c.identity, cl.Proven) || s.expelled.Since(c.session, cl.Proven) {
 		c.expel()
 	}
 }
