@@ -12,6 +12,7 @@ import (
 	"sighub/carrier"
 	"sighub/internal/mqtt/packet"
 	"sighub/internal/mqtt/topic"
+	"sighub/internal/plain"
 	"sighub/internal/safetext"
 )
 
@@ -253,7 +254,7 @@ func (c *session) putAnswer(text string, correlation []byte, has bool, reply *ca
 	h, why := packet.Head{Version: c.version, Topic: []byte(text)}, ""
 	for {
 		if reply.Status != carrier.StatusDone {
-			why = safetext.Short(reply.Err().Error(), longestError)
+			why = safetext.Short(plain.Text(reply.Err().Error()), longestError)
 			payload, _ = carrier.JSON.Append(nil, map[string]any{"status": int(reply.Status), "error": why})
 		}
 		if c.version == packet.V5 {

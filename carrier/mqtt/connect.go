@@ -136,13 +136,19 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if err == nil && name.Kind != topic.Event {
 		err = errors.New("only an event can be a will")
 	}
+	if err == nil {
+		err = checkNames(name.Sender, name.Name)
+	}
 	if err != nil {
 		return &packet.Error{Reason: packet.BadTopic, Text: "the topic of the will: " + err.Error()}
 	}
 	if err := l.account.Take(len(p.WillTopic) + len(p.WillPayload)); err != nil { // until the account is closed
 		return err
 	}
-	l.will = &will{topic: string(p.WillTopic), payload: append([]byte(nil), p.WillPayload...)}
+	l.will = &will{
+		topic: string(p.WillTopic), payload: append([]byte(nil), p.WillPayload...),
+		delay: time.Duration(p.WillProperties.WillDelay) * time.Second,
+	}
 	return nil
 }
 
@@ -208,7 +214,11 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		if before == nil {
 			s.sessions[key], l.session = c, c
 			s.mu.Unlock()
-			present = s.kept.begin(c, l, clean)
+			if present = s.kept.begin(c, l, clean); present {
+				s.wills.taken(key)
+			} else {
+				s.wills.ended(key, time.Now())
+			}
 			c.connect(l)
 			return present, nil
 		}
@@ -216,6 +226,7 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		c.account.Close() // it was of no use
 		if before.takeOver(l, clean) {
 			l.session = before
+			s.wills.taken(key)
 			return true, nil
 		}
 		if l.closing.Load() {

@@ -26,7 +26,14 @@ type keptSessions struct {
 	mu      lockrank.Mutex[lockrank.Leaf]
 	list    map[sessionKey]*keptSession
 	dirty   bool
-	cursors []string // to be removed
+	cursors []string     // to be removed
+	ended   []endedSession
+}
+
+// An endedSession is one whose will is not to wait any more.
+type endedSession struct {
+	key sessionKey
+	at  time.Time
 }
 
 // A keptSession is what is kept of a session.
@@ -141,6 +148,7 @@ func (k *keptSessions) drop(one *keptSession) {
 	for _, s := range one.Subs {
 		k.cursors = append(k.cursors, s.Cursors...)
 	}
+	k.ended = append(k.ended, endedSession{one.key(), time.Now()})
 	k.save()
 }
 
@@ -359,8 +367,20 @@ func (s *Server) sweep(ctx context.Context) {
 		}
 		if k.keeper != nil {
 			k.write()
+			k.tellEnded(&s.wills)
 			s.removeCursors(ctx)
 		}
+	}
+}
+
+// tellEnded has wills told whose sessions have ended.
+func (k *keptSessions) tellEnded(w *wills) {
+	k.mu.Lock()
+	ended := k.ended
+	k.ended = nil
+	k.mu.Unlock()
+	for _, one := range ended {
+		w.ended(one.key, one.at)
 	}
 }
 
