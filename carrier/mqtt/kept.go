@@ -26,7 +26,7 @@ type keptSessions struct {
 	mu      lockrank.Mutex[lockrank.Leaf]
 	list    map[sessionKey]*keptSession
 	dirty   bool
-	cursors []string     // to be removed
+	cursors []string // to be removed
 	ended   []endedSession
 }
 
@@ -291,7 +291,7 @@ func (c *session) resume() {
 	}
 	defer done()
 	for _, s := range subs {
-		f, err := topic.ParseFilter(s.Filter)
+		f, err := c.server.parseFilter(s.Filter)
 		if err != nil {
 			continue
 		}
@@ -336,6 +336,13 @@ func (c *session) resume() {
 			c.addSender(f.Sender, nil, []*string{method}, begun)
 		case topic.Answer, topic.Nothing:
 			begun(carrier.Reply{})
+		case topic.Kept:
+			if err := c.openShelf(); err != nil {
+				begun(carrier.Failed(err))
+				break
+			}
+			begun(carrier.Reply{})
+			c.tellKept(sub, true)
 		default:
 			c.listen(sub, false, begun)
 		}

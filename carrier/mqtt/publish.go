@@ -88,6 +88,8 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 		return c.publishRequest(r)
 	case r.Kind == topic.Answer:
 		return c.publishAnswer(l, r)
+	case r.Kind == topic.Kept:
+		return c.publishKept(l, r.Name.Name)
 	}
 	if refused, counted := c.offer(r, r.Name.Name); refused != nil {
 		return c.refuseThis(l, reasonOf(*refused), refused.Err(), counted)
@@ -142,7 +144,9 @@ func (c *session) deliver() {
 func (c *session) newRoute(text string) *inRoute {
 	p := &c.publishing
 	r := &inRoute{}
-	if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
+	if c.server.options.Shelf != nil && topic.IsKept(text) {
+		r.Kind, r.Name.Name = topic.Kept, text
+	} else if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
 		r.bad = fmt.Errorf("%w: answers go to the topic that the request has named", carrier.ErrMalformed)
 	}
 	if r.bad == nil && r.Kind == topic.Event {
