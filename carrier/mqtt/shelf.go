@@ -80,7 +80,10 @@ func (c *session) tellKept(sub *subscription, tell bool) {
 // againKept has all subscriptions told again what there is. The lock is held.
 func (c *session) againKept() {
 	m := &c.messages
-	m.first = nil
+	if m.shelf == nil {
+		return
+	}
+	m.first, m.at = nil, m.shelf.Version()
 	for _, sub := range c.subs {
 		if sub.filter.Kind == topic.Kept {
 			sub.caught = 0
@@ -107,6 +110,9 @@ const keptPage = 64
 // held.
 func (c *session) putKept() {
 	m := &c.messages
+	if c.queue != nil && c.queue.held {
+		return // the CONNACK goes first
+	}
 	for m.shelf != nil && c.err == nil && !c.closed && c.replies < maxReplies/2 {
 		if len(m.first) > 0 {
 			if c.putFirst(m.first[0]) {

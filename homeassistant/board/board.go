@@ -25,11 +25,11 @@ import (
 
 // Options configure a [Board]. Zero values are defaults, but for the Plan of Announcer.
 type Options struct {
-	// Announcer is what all identities have in common. Its Topics, File, Takes, Asks and Unkept are the Board's.
+	// Announcer is what all identities have in common. Its Topics, File, Takes, Asks and Unkept are the Board's, and the hub's ID.
 	Announcer homeassistant.AnnouncerOptions
-	Folder    string // where it is remembered what was announced; empty: nowhere
-	// Last has the last values told at the beginning: the hub keeps a journal.
-	Last bool
+	// Place is called when somebody has asked. It returns what tells the hub from others, and the folder where it is remembered what was
+	// announced; empty: nowhere.
+	Place func() (hubID, folder string, err error)
 	// Every is how often the state at a topic changes at the most: once a second by default.
 	Every time.Duration
 	// Budget bounds the memory of what is kept. Nil: nothing does.
@@ -58,7 +58,7 @@ type Board struct {
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	own     []string
-	ownSet  bool
+	last    bool
 	shelves map[string]*filler // by identity
 	waiting []*filler          // to be filled
 }
@@ -73,11 +73,12 @@ func New(o Options) *Board {
 	}
 }
 
-// Own says which senders of its own the hub is configured to have: see [homeassistant.Announcer.Own].
-func (b *Board) Own(senders []string) {
+// Ready says, before the hub is served, which senders of its own it is configured to have: see [homeassistant.Announcer.Own]. last has the
+// last values told at the beginning: the hub keeps a journal.
+func (b *Board) Ready(own []string, last bool) {
 	b.mu.Lock()
-	b.own, b.ownSet = senders, true
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	b.own, b.last = own, last
 }
 
 // SetPolicy says who may hear what from now on; nil: everybody everything.
@@ -199,8 +200,8 @@ func (b *Board) run(ctx context.Context) {
 }
 
 // file returns where it is remembered what an identity was told.
-func (b *Board) file(identity string) string {
-	if b.o.Folder == "" {
+func file(folder, identity string) string {
+	if folder == "" {
 		return ""
 	}
 	name := homeassistant.Level(identity)
@@ -208,7 +209,10 @@ func (b *Board) file(identity string) string {
 		sum := sha256.Sum256([]byte(identity))
 		name = hex.EncodeToString(sum[:])
 	}
-	return filepath.Join(b.o.Folder, "port-"+name+".json")
+	if identity == "" {
+		return filepath.Join(folder, "port.json")
+	}
+	return filepath.Join(folder, "port-"+name+".json")
 }
 
 var errStopped = errors.New("board: nobody looks at it any more")

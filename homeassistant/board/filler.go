@@ -80,18 +80,21 @@ func (f *filler) run(ctx context.Context) {
 func (f *filler) fill(ctx context.Context) (err error) {
 	b := f.board
 	o := b.o.Announcer
-	o.Plan.Topics, o.File, o.Takes, o.Unkept = topics, b.file(f.identity), f.hears, true
+	id, folder, err := b.o.Place()
+	if err != nil {
+		return err
+	}
+	o.Plan.Hub.ID = id
+	o.Plan.Topics, o.File, o.Takes, o.Unkept = topics, file(folder, f.identity), f.hears, true
 	o.Asks = func(sender, request string) bool { return b.may(f.identity, verb.Request, sender, request) }
 	o.Logger = b.log
 	if f.announcer, err = homeassistant.NewAnnouncer(o); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	own, set := b.own, b.ownSet
+	own, last := b.own, b.last
 	b.mu.Unlock()
-	if set {
-		f.announcer.Own(own)
-	}
+	f.announcer.Own(own)
 	f.states = homeassistant.NewStates(f.announcer, f.hears)
 	for _, topic := range f.announcer.Cleared() {
 		if err := f.shelf.Put(topic, nil); err != nil {
@@ -108,7 +111,7 @@ func (f *filler) fill(ctx context.Context) (err error) {
 			states.Heard(ev)
 		}
 	}
-	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", hub.ListenerOptions{Policy: hub.Latest, Last: b.o.Last}, heard)
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", hub.ListenerOptions{Policy: hub.Latest, Last: last}, heard)
 	if err != nil {
 		return fmt.Errorf("board: the hub cannot be heard: %w", err)
 	}
