@@ -119,6 +119,9 @@ func (l testLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// visits tells clients apart.
+var visits atomic.Int64
+
 // A home is a Home Assistant: it believes what it is told.
 type home struct {
 	t    *testing.T
@@ -141,7 +144,7 @@ func (h *house) visit(before *home, user string, filters ...string) *home {
 		maps.Copy(a.has, before.has)
 	}
 	body := append(packet.AppendText(nil, "MQTT"), 4, 0xC2, 0, 0)
-	a.send(packet.Connect, 0, packet.AppendText(packet.AppendText(packet.AppendText(body, "ha-"+user), user), "x"))
+	a.send(packet.Connect, 0, packet.AppendText(packet.AppendText(packet.AppendText(body, fmt.Sprint("ha-", user, visits.Add(1))), user), "x"))
 	body = []byte{0, 1}
 	for _, f := range filters {
 		body = append(packet.AppendText(body, f), 1)
