@@ -27,6 +27,7 @@ func (l *link) greet(ctx context.Context) error {
 		return err
 	}
 	p, err := packet.ParseConnect(body)
+	l.problems = !p.Properties.Has(packet.PropRequestProblem) || p.Properties.RequestProblem == 1
 	if err != nil {
 		if l.version = packet.V311; p.Version >= packet.V5 {
 			l.version = packet.V5
@@ -34,7 +35,6 @@ func (l *link) greet(ctx context.Context) error {
 		return err
 	}
 	l.version = p.Version
-	l.problems = !p.Properties.Has(packet.PropRequestProblem) || p.Properties.RequestProblem == 1
 	if err := l.agree(p); err != nil {
 		return err
 	}

@@ -155,6 +155,7 @@ func TestNoGhosts(t *testing.T) {
 
 	// A sender is removed.
 	extra.Remove()
+	a.until("it has gone", func() bool { return strings.Contains(a.has["_now/extra/_state"], "false") })
 	later.Add(int64(11 * time.Second))
 	h.add("more", temp)
 	a.expect("Barn sensor--cpu--temp", "Barn sensor--disk--temp", "Barn sensor--more--temp", "attic sensor--roof--temp", "glasshouse sensor--sky--temp")
