@@ -47,8 +47,10 @@ func (c *session) beginKept(sub *subscription, tell bool, result func(packet.Rea
 		return
 	}
 	sub.qos = 0 // what is missed is told again when the client subscribes again
-	c.began(sub, carrier.Reply{}, false, result)
-	c.tellKept(sub, tell)
+	c.began(sub, carrier.Reply{}, false, func(r packet.Reason, err error) {
+		result(r, err)
+		c.tellKept(sub, tell)
+	})
 }
 
 // openShelf finds the shelf. The turn is the caller's.

@@ -3,6 +3,8 @@ package board_test
 import (
 	"context"
 	"errors"
+	"net"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -258,7 +260,7 @@ func TestRights(t *testing.T) {
 	late.expect("Barn sensor--green--temp")
 	for _, said := range late.said {
 		if strings.Contains(said, "red") && !strings.HasSuffix(said, " ") {
-			for _, line := range strings.Split(said, ",") {
+			for line := range strings.SplitSeq(said, ",") {
 				if strings.Contains(line, "red") && !strings.Contains(line, `:{"platform":"`) {
 					t.Errorf("told of red: %s", line)
 				}
@@ -324,5 +326,24 @@ func TestManyIdentities(t *testing.T) {
 		t.Error(err)
 	} else {
 		left()
+	}
+}
+
+// TestMosquitto: Debian's mosquitto_sub finds what is announced, by both versions.
+func TestMosquitto(t *testing.T) {
+	h := newHouse(t, houseOptions{folder: t.TempDir()})
+	trigger(t, h.add("cpu", temp), "temp", 20, time.Now())
+	host, port, err := net.SplitHostPort(h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"mqttv311", "mqttv5"} {
+		ctx, cancel := context.WithTimeout(t.Context(), long)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "mosquitto_sub", "-h", host, "-p", port, "-V", version, "-t", "homeassistant/+/+/config", "-C", "1",
+			"-F", "%t %p").CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), "homeassistant/device/sighub_h1/config {") || !strings.Contains(string(out), "_now/cpu/temp") {
+			t.Errorf("%v: %s", err, out)
+		}
 	}
 }
