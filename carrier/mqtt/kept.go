@@ -3,18 +3,15 @@ package mqtt
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
 	"sighub/internal/mqtt/topic"
-	"sighub/internal/safetext"
 )
 
 // keptSessions are the sessions that the hub's journal keeps: their subscriptions in a mark, and how far their clients have come in
@@ -22,10 +19,13 @@ import (
 type keptSessions struct {
 	keeper carrier.Keeper // nil: there is no journal
 	wake   chan struct{}  // something is to be saved or forgotten
+	tag    string         // in the names of all cursors that are of sessions of this journal, and of nobody else
+	born   string         // what follows it in those that were made since the Server began
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	list    map[sessionKey]*keptSession
 	dirty   bool
+	waiting []func() // to be called when what has changed is on disk
 	cursors []string // to be removed
 }
 
@@ -50,8 +50,11 @@ type keptSub struct {
 	Cursors  []string `json:"cursors,omitempty"`
 }
 
-// sessionsKey is the key of the mark.
-const sessionsKey = "mqtt/sessions"
+// The keys of the marks: of the sessions, and of the tag in the names of their cursors.
+const (
+	sessionsKey = "mqtt/sessions"
+	tagKey      = "mqtt/cursors"
+)
 
 func (k *keptSession) key() sessionKey { return sessionKey{k.Identity, k.Client} }
 
@@ -64,6 +67,11 @@ func (k *keptSessions) load(s *Server) {
 	k.list = make(map[sessionKey]*keptSession)
 	if k.keeper == nil {
 		return
+	}
+	k.born = nonce()
+	if k.tag = string(k.keeper.State(tagKey)); k.tag == "" {
+		k.tag = nonce()
+		k.keeper.Keep(0, carrier.Mark{Key: tagKey, State: []byte(k.tag)}, func() {})
 	}
 	var list []*keptSession
 	if state := k.keeper.State(sessionsKey); len(state) > 0 {
@@ -150,6 +158,14 @@ func (k *keptSessions) save() {
 	k.rouse()
 }
 
+// onDisk calls then, if it is not nil, when what has changed is on disk. The lock is held.
+func (k *keptSessions) onDisk(then func()) {
+	if then != nil {
+		k.waiting = append(k.waiting, then)
+		k.save()
+	}
+}
+
 // rouse has the goroutine look that sweeps.
 func (k *keptSessions) rouse() {
 	select {
@@ -192,11 +208,18 @@ func (k *keptSessions) fits(c *session, more *subscription) error {
 	return nil
 }
 
-// changed notes the subscriptions of a session, and has cursors removed that none of them has any more.
-func (k *keptSessions) changed(c *session) {
-	if c.kept == nil {
-		return
+// changed notes the subscriptions of a session, and has cursors removed that none of them has any more. It calls then when that is on
+// disk, so that what a client is told outlives a loss of power; at once, if nothing is kept. then may be nil.
+func (k *keptSessions) changed(c *session, then func()) {
+	if c.kept == nil || !k.note(c, then) {
+		if then != nil {
+			then()
+		}
 	}
+}
+
+// note does what changed does, and reports whether the session is kept still.
+func (k *keptSessions) note(c *session, then func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	subs := make([]keptSub, 0, len(c.subs))
@@ -214,7 +237,7 @@ func (k *keptSessions) changed(c *session) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.list[c.key] != c.kept {
-		return
+		return false
 	}
 	for _, s := range c.kept.Subs {
 		for _, cursor := range s.Cursors {
@@ -225,6 +248,8 @@ func (k *keptSessions) changed(c *session) {
 	}
 	c.kept.Subs = subs
 	k.save()
+	k.onDisk(then)
+	return true
 }
 
 // left notes that the client of a session has gone. keep is how long the session is kept; 0: it is not.
@@ -243,19 +268,6 @@ func (k *keptSessions) left(c *session, keep time.Duration) {
 	}
 	c.kept.Left, c.kept.Expiry = time.Now().Unix(), int64(keep/time.Second)
 	k.save()
-}
-
-// newCursors returns the names of the cursors of a subscription, which no other one has had.
-func (c *session) newCursors(s *subscription) (list []string) {
-	for range s.targets() {
-		nonce := strings.ToLower(rand.Text()[:12])
-		name := "mqtt " + c.key.client + " " + s.filter.String() + " " + nonce
-		if len(name) > 255 || safetext.CheckName(name) != nil {
-			name = "mqtt " + nonce
-		}
-		list = append(list, name)
-	}
-	return list
 }
 
 // resume begins the subscriptions of a session that was kept in the journal. They go on where the client has acknowledged. What the client
@@ -315,7 +327,7 @@ func (c *session) resume() {
 			c.mu.Unlock()
 			c.later(func() { c.stopListening(ids, nil) }, len(ids) > 0)
 			if r.Status == carrier.StatusDenied {
-				c.server.kept.changed(c)
+				c.server.kept.changed(c, nil)
 			}
 			c.refuse("resume", r.Err())
 		}
@@ -341,6 +353,9 @@ func (s *Server) sweep(ctx context.Context) {
 	k := &s.kept
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	if k.keeper != nil {
+		s.removeStrays(ctx)
+	}
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -371,7 +386,8 @@ func (k *keptSessions) write() {
 		k.mu.Unlock()
 		return
 	}
-	k.dirty = false
+	waiting := k.waiting
+	k.dirty, k.waiting = false, nil
 	list := make([]*keptSession, 0, len(k.list))
 	for _, one := range k.list {
 		list = append(list, one)
@@ -381,48 +397,12 @@ func (k *keptSessions) write() {
 	})
 	state, err := json.Marshal(list)
 	k.mu.Unlock()
-	if err == nil { // nothing in it cannot be marshaled
-		k.keeper.Keep(0, carrier.Mark{Key: sessionsKey, State: state}, func() {})
+	if err != nil {
+		return // which cannot be: everything in it can be marshaled
 	}
-}
-
-// removeCursors removes cursors that no session has any more. The hub is asked as by any client, which is not there for long.
-func (s *Server) removeCursors(ctx context.Context) {
-	k := &s.kept
-	k.mu.Lock()
-	cursors := k.cursors
-	k.cursors = nil
-	k.mu.Unlock()
-	if len(cursors) == 0 {
-		return
-	}
-	id := s.clients.Add(nil)
-	defer s.clients.Remove(id)
-	lockrank.MustBeFree("a handler is called")
-	s.handler.ClientConnected(carrier.Client{
-		ID: id, Name: "sessions of MQTT", Identity: carrier.OwnIdentity, Addr: "mqtt:", Codec: carrier.JSON, Hello: true, Window: 1,
+	k.keeper.Keep(0, carrier.Mark{Key: sessionsKey, State: state}, func() {
+		for _, then := range waiting {
+			then()
+		}
 	})
-	var again []string
-	for _, cursor := range cursors {
-		answered := make(chan carrier.Reply, 1)
-		s.handler.HandleMessage(id, &carrier.Message{
-			Method: "remove_cursor", Params: carrier.ValueOf(carrier.Object{{Key: "cursor", Value: cursor}}),
-		}, func(r carrier.Reply) { answered <- r })
-		select {
-		case r := <-answered:
-			if r.Status != carrier.StatusDone && strings.Contains(r.Exception, "in use") {
-				again = append(again, cursor) // its client is just going
-			}
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	s.handler.ClientDisconnected(id, carrier.ErrClosed)
-	if len(again) > 0 {
-		k.mu.Lock()
-		k.cursors = append(k.cursors, again...)
-		k.mu.Unlock()
-	}
 }

@@ -1,12 +1,17 @@
 package mqtt_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"sighub/carrier/mqtt"
+	"sighub/hub"
 	"sighub/internal/mqtt/packet"
+	"sighub/journal"
 )
 
 // expiry is a session that is kept for an hour, in MQTT 5.
@@ -193,4 +198,44 @@ func TestStates(t *testing.T) {
 			_ = sub.Close()
 		}
 	})
+}
+
+// TestStrays: cursors that no session has, because the power was lost before it was saved, are removed at the next start; those of
+// others stay, whatever they are called.
+func TestStrays(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, worldOptions{folder: dir})
+	sub, _ := w.connect(5, kept("sub", 5))
+	sub.subscribe(1, "pump/n")
+	if _, err := w.near.AddRemoteListenerWith(t.Context(), "pump", "n", hub.ListenerOptions{Cursor: "mqtt sub pump/n"}, func(hub.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	w.end()
+
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := j.NewGroup()
+	g.Mark("mqtt/sessions", []byte("[]"))
+	g.Append(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- j.Serve(ctx, func(journal.Ticket, bool) {}) }()
+	err = j.Sync(t.Context())
+	cancel()
+	if err := errors.Join(err, <-served); err != nil {
+		t.Fatal(err)
+	}
+
+	w = newWorld(t, worldOptions{folder: dir})
+	sub, _ = w.connect(5, kept("sub", 5))
+	sub.subscribe(1, "pump/n")
+	w.until("the stray cursor is gone", func() bool {
+		list, err := w.near.Cursors(t.Context())
+		return err == nil && len(list) == 2 && slices.ContainsFunc(list, func(c hub.Cursor) bool { return c.Name == "mqtt sub pump/n" })
+	})
+	pub, _ := w.connect(5, hello{id: "pub"})
+	pub.publish("pump/n", "1")
+	sub.numbers(1, 1)
 }

@@ -312,7 +312,7 @@ func (c *session) reattach(l *link) bool {
 		return false
 	}
 	q := c.queue
-	c.link, c.version, c.maxPacket = l, l.version, l.maxPacket
+	c.link, c.addr, c.version, c.maxPacket = l, l.addr, l.version, l.maxPacket
 	c.nc, c.err = l.nc, nil
 	c.ended.Store(false)
 	c.changes++

@@ -36,7 +36,8 @@ type session struct {
 
 	writer // its lock guards the following, too
 
-	link      *link // nil: the client is away
+	link      *link  // nil: the client is away
+	addr      string // of the latest link
 	version   byte
 	maxPacket int // bytes that the client takes
 	flight    flight
@@ -71,7 +72,7 @@ func (s *Server) open(l *link, key sessionKey) *session {
 func (c *session) attach(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.link, c.version, c.maxPacket = l, l.version, l.maxPacket
+	c.link, c.addr, c.version, c.maxPacket = l, l.addr, l.version, l.maxPacket
 	c.nc, c.err = l.nc, nil
 	c.ended.Store(false)
 	c.changes++
@@ -84,7 +85,7 @@ func (c *session) connect(l *link) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	c.server.handler.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.key.client, Identity: c.key.identity, Proven: l.proven, Addr: l.addr, Codec: carrier.JSON, Hello: true,
+		ID: c.id, Name: c.key.client, Identity: c.key.identity, Proven: l.proven, Session: l.named, Addr: l.addr, Codec: carrier.JSON, Hello: true,
 		Window: requestPlaces, Account: c.account, Refused: &c.refusals, Signals: c,
 	})
 }
@@ -229,7 +230,10 @@ func (c *session) refuse(what string, err error) {
 		cause = causeOf(e.Reason)
 	}
 	c.refusals.Add(cause, 1)
-	c.server.options.Logger.Warn("refused", "client", c.key.client, "what", what, "cause", cause, "error", err)
+	c.mu.Lock()
+	who := c.key.client + " (" + c.addr + ")"
+	c.mu.Unlock()
+	c.server.options.Logger.Warn("refused", "client", who, "what", what, "cause", cause, "error", err)
 }
 
 // causeOf returns the word for a reason: see [carrier.Cause].

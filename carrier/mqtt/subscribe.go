@@ -187,9 +187,8 @@ func (c *session) goOn(old, sub *subscription, tell bool, result func(packet.Rea
 	old.qos, old.noLocal, old.retainAsPublished, old.id = sub.qos, sub.noLocal, sub.retainAsPublished, sub.id
 	c.changes++
 	c.mu.Unlock()
-	c.server.kept.changed(c)
 	c.later(func() { c.tellStates(old) }, tell && old.filter.States)
-	result(packet.Reason(old.qos), nil)
+	c.server.kept.changed(c, func() { result(packet.Reason(sub.qos), nil) })
 }
 
 // listen has the hub tell of all targets of a subscription, and calls respond with its answer: that to the first one that it refuses.
@@ -282,9 +281,6 @@ func (c *session) began(sub *subscription, r carrier.Reply, states bool, result 
 			c.tellStates(sub)
 		}
 	}, len(ids) > 0 || done && states)
-	if done {
-		c.server.kept.changed(c)
-	}
 	if !done {
 		reason := reasonOf(r)
 		if reason == packet.BadTopic {
@@ -293,7 +289,7 @@ func (c *session) began(sub *subscription, r carrier.Reply, states bool, result 
 		result(reason, r.Err())
 		return
 	}
-	result(packet.Reason(sub.qos), nil)
+	c.server.kept.changed(c, func() { result(packet.Reason(sub.qos), nil) })
 }
 
 // later calls f, if there is something to do, on a goroutine of its own that has the turn.
@@ -352,8 +348,7 @@ func (c *session) unsubscribe(l *link, p *packet.SubscribePacket) {
 		}
 		c.account.Give(sub.cost())
 		c.stopListening(sub.listeners, func() {
-			c.server.kept.changed(c)
-			result(packet.Success, nil)
+			c.server.kept.changed(c, func() { result(packet.Success, nil) })
 		})
 	}
 	a.done()

@@ -293,6 +293,7 @@ func TestPlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"tcp://10.0.0.1:4711": "tcp://10.0.0.1 true", "a (b) (tcp://10.0.0.1:1)": "tcp://10.0.0.1 true", "tcp://[::1]:5": "tcp://::/64 true",
 		"tls://10.0.0.1:4711": "tcp://10.0.0.1 true", "a (wss://10.0.0.1:4712)": "tcp://10.0.0.1 true", "ws://[::1]:5": "tcp://::/64 true",
+		"a (mqtt://10.0.0.1:4711)": "tcp://10.0.0.1 true", "mqtts://10.0.0.1:1": "tcp://10.0.0.1 true", "mqtt+unix:///run/hub.sock": "unix:///run/hub.sock true",
 		"http://10.0.0.1:1": "tcp://10.0.0.1 true", "ws+unix:///run/hub.sock": "unix:///run/hub.sock true",
 		"tcp://[fe80::1%eth0]:5": "tcp://fe80::/64 true", "porch (serial:///dev/ttyUSB0)": "serial:///dev/ttyUSB0 false",
 		"/dev/ttyUSB0": "/dev/ttyUSB0 false", "": " false", "x (unix:///run/hub.sock)": "unix:///run/hub.sock true", "tcp://nonsense": "tcp://nonsense true",

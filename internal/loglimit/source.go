@@ -40,12 +40,12 @@ func place(text string) (where string, network bool) {
 	}
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch scheme {
-	case "tcp", "tls", "ws", "wss", "http", "https":
+	case "tcp", "tls", "ws", "wss", "http", "https", "mqtt", "mqtts":
 		if host, _, err := net.SplitHostPort(rest); err == nil {
 			rest = host
 		}
 		return "tcp://" + short(subnet(rest)), true // it is one, whatever it speaks
-	case "ws+unix":
+	case "ws+unix", "mqtt+unix":
 		text = "unix://" + rest
 	}
 	return short(text), strings.HasPrefix(text, "unix://")

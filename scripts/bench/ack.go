@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // ackEvents is how many events ackOne sends.
@@ -10,10 +13,10 @@ const ackEvents = 400
 
 // ackOne measures the time from just before an event is sent until its sender has the acknowledgement, when nothing else is going on,
 // and beside it what the disk takes to sync one page. They take turns, because disks are moody.
-func ackOne(ctx context.Context, e *env, p peer) ([]figure, error) {
+func ackOne(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
 	return withCrowd(ctx, e, p, fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		var times AckTimes
-		if err := c.senders.call("Acknowledge", AckJob{Disk: e.disk, Events: ackEvents, Warm: ackEvents / 4}, &times); err != nil {
+		if err := c.senders.call("Acknowledge", AckJob{Disk: e.Disk, Events: ackEvents, Warm: ackEvents / 4}, &times); err != nil {
 			return nil, err
 		}
 		c.sent = times.Sent
@@ -48,21 +51,21 @@ func (s *senders) acknowledge(j AckJob) (t AckTimes, err error) {
 		return t, err
 	}
 	defer disk.close()
-	payload := make([]byte, payloadSize)
+	payload := make([]byte, message.Size)
 	for i := range j.Warm + j.Events {
 		d, err := disk.sync()
 		if err != nil {
 			return t, err
 		}
-		start := s.clock.now()
+		start := s.clock.Now()
 		if err := s.publish(context.Background(), 0, payload, start); err != nil {
 			return t, err
 		}
-		if err := s.pubs[0].drain(); err != nil {
+		if err := s.pubs[0].Drain(); err != nil {
 			return t, err
 		}
 		if i >= j.Warm {
-			t.Acks, t.Syncs = append(t.Acks, s.clock.now()-start), append(t.Syncs, d)
+			t.Acks, t.Syncs = append(t.Acks, s.clock.Now()-start), append(t.Syncs, d)
 		}
 	}
 	t.Sent = uint64(s.sent[0])

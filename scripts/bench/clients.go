@@ -3,6 +3,8 @@ package main
 import (
 	"sync"
 	"sync/atomic"
+
+	"sighub/scripts/bench/peers"
 )
 
 // inParallel calls f for 0 to n-1, some at a time, until one fails.
@@ -28,7 +30,7 @@ func inParallel(n int, f func(i int) error) error {
 }
 
 // openAll opens n clients, some at a time. If one fails, it closes the others.
-func openAll[C closer](n int, open func(i int) (C, error)) ([]C, error) {
+func openAll[C peers.Closer](n int, open func(i int) (C, error)) ([]C, error) {
 	clients := make([]C, n)
 	err := inParallel(n, func(i int) error {
 		c, err := open(i)
@@ -45,10 +47,10 @@ func openAll[C closer](n int, open func(i int) (C, error)) ([]C, error) {
 }
 
 // closeAll closes clients, except those that are nil.
-func closeAll[C closer](clients []C) {
+func closeAll[C peers.Closer](clients []C) {
 	_ = inParallel(len(clients), func(i int) error { // it does not fail
 		if any(clients[i]) != nil {
-			clients[i].close()
+			clients[i].Close()
 		}
 		return nil
 	})

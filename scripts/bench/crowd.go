@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // A crowd has the senders and listeners of one peer, each with its own connection. Every listener hears every sender. The two sides
 // are processes of their own, except in tests.
 type crowd struct {
-	peer               peer
-	clock              *clock
+	peer               peers.Peer
+	clock              *message.Clock
 	board              *board
 	send               sending
 	listen             listening
@@ -58,7 +61,7 @@ func (c *crowd) paced(ctx context.Context, n int, period time.Duration) (burst, 
 }
 
 func (c *crowd) measure(ctx context.Context, send func(start time.Duration) (uint64, error)) (burst, error) {
-	before, start := c.board.heard(), c.clock.now()
+	before, start := c.board.heard(), c.clock.Now()
 	sent, err := send(start)
 	if err != nil {
 		return burst{}, fmt.Errorf("a sender failed: %w", err)
@@ -72,14 +75,14 @@ func (c *crowd) measure(ctx context.Context, send func(start time.Duration) (uin
 // many were not heard; if the peer guarantees delivery, that is an error.
 func (c *crowd) settle(ctx context.Context) (end time.Duration, lost uint64, err error) {
 	wait := 2 * time.Second
-	if c.peer.acknowledged() {
+	if c.peer.Acknowledged() {
 		wait = 10 * time.Second
 	}
-	heard, end := c.board.heard(), c.clock.now()
-	for c.board.slowest() < c.sent && c.clock.now()-end < wait && ctx.Err() == nil {
+	heard, end := c.board.heard(), c.clock.Now()
+	for c.board.slowest() < c.sent && c.clock.Now()-end < wait && ctx.Err() == nil {
 		time.Sleep(200 * time.Microsecond)
 		if n := c.board.heard(); n != heard {
-			heard, end = n, c.clock.now()
+			heard, end = n, c.clock.Now()
 		}
 	}
 	var repeated, garbled uint64
@@ -96,7 +99,7 @@ func (c *crowd) settle(ctx context.Context) (end time.Duration, lost uint64, err
 		return end, lost, context.Cause(ctx)
 	case repeated > 0 || garbled > 0:
 		return end, lost, fmt.Errorf("%d messages came twice or out of order, %d were not what was sent", repeated, garbled)
-	case lost > 0 && c.peer.acknowledged():
+	case lost > 0 && c.peer.Acknowledged():
 		return end, lost, fmt.Errorf("%d messages of %d are missing", lost, c.sent*uint64(len(c.board.counts)))
 	}
 	return end, lost, nil

@@ -9,11 +9,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sighub/scripts/bench/peers"
 )
+
+// nobody needs no closing.
+type nobody struct{}
+
+func (nobody) Close() {}
 
 // A fakePeer delivers within the process, and does harm: what becomes of message number n is up to it.
 type fakePeer struct {
-	peer
+	peers.Peer
 	acks  bool
 	harm  func(n int) (copies int)
 	limit int // of ahead
@@ -22,26 +29,26 @@ type fakePeer struct {
 	n     int
 }
 
-func (p *fakePeer) acknowledged() bool { return p.acks }
-func (p *fakePeer) ahead() int         { return p.limit }
+func (p *fakePeer) Acknowledged() bool { return p.acks }
+func (p *fakePeer) Ahead() int         { return p.limit }
 
-func (p *fakePeer) subscribe(_ context.Context, _ int, fn func([]byte)) (closer, error) {
+func (p *fakePeer) Subscribe(_ context.Context, _ int, fn func([]byte)) (peers.Closer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hear = append(p.hear, fn)
-	return closers{}, nil
+	return nobody{}, nil
 }
 
-func (p *fakePeer) publisher(context.Context, int) (publisher, error) {
-	return fakePublisher{closers{}, p}, nil
+func (p *fakePeer) Publisher(context.Context, int) (peers.Publisher, error) {
+	return fakePublisher{nobody{}, p}, nil
 }
 
 type fakePublisher struct {
-	closer
+	peers.Closer
 	p *fakePeer
 }
 
-func (f fakePublisher) publish(payload []byte) error {
+func (f fakePublisher) Publish(payload []byte) error {
 	for range f.p.harm(f.p.n) {
 		for _, fn := range f.p.hear {
 			fn(payload)
@@ -51,8 +58,8 @@ func (f fakePublisher) publish(payload []byte) error {
 	return nil
 }
 
-func (fakePublisher) flush() error { return nil }
-func (fakePublisher) drain() error { return nil }
+func (fakePublisher) Flush() error { return nil }
+func (fakePublisher) Drain() error { return nil }
 
 // A message that is lost, doubled or changed is found, whatever the case.
 func TestCrowdFindsHarm(t *testing.T) {
@@ -125,7 +132,7 @@ func TestCrowdKeepsPace(t *testing.T) {
 		defer crowd.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := crowd.send.pour(ctx, crowd.clock.now()+time.Hour); err == nil {
+		if _, err := crowd.send.pour(ctx, crowd.clock.Now()+time.Hour); err == nil {
 			t.Fatal("it was not held up")
 		}
 		if p.n != 64+paceStep {
@@ -136,13 +143,13 @@ func TestCrowdKeepsPace(t *testing.T) {
 
 type countedClient struct{ closed *atomic.Int64 }
 
-func (c *countedClient) close() { c.closed.Add(1) }
+func (c *countedClient) Close() { c.closed.Add(1) }
 
 // If one client cannot be opened, the others are closed, and not what was returned in its place.
 func TestOpenAll(t *testing.T) {
 	var opened, closed atomic.Int64
 	broken := errors.New("refused")
-	_, err := openAll(40, func(i int) (closer, error) {
+	_, err := openAll(40, func(i int) (peers.Closer, error) {
 		if i == 20 {
 			return (*countedClient)(nil), broken
 		}

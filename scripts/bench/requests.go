@@ -8,12 +8,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // requests is a case with this many requests at a time, from one connection to another. The answer is the request itself.
 type requests struct{ slots int }
 
-func (q requests) run(ctx context.Context, e *env, p peer) ([]figure, error) {
+func (q requests) run(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
 	return withPeer(ctx, e, e.profiled(p), func() ([]figure, error) {
 		responder, err := startSide(ctx, e, "responder")
 		if err != nil {
@@ -37,16 +40,20 @@ func (q requests) run(ctx context.Context, e *env, p peer) ([]figure, error) {
 			return nil, err
 		}
 		done := e.startProfile(e.span)
-		costs, err := costsOf([]consumer{
-			{"peer's", p.running().cmd.Process.Pid}, {"requester's", requester.cmd.Process.Pid}, {"responder's", responder.cmd.Process.Pid},
-		}, "request", func() (float64, error) {
-			err := ask(e.span)
+		var first Asked // the others are for the counts
+		costs, err := costsOf(e, []consumer{
+			{"peer's", p.Running().Pid()}, {"requester's", requester.pid()}, {"responder's", responder.pid()},
+		}, "request", func(span time.Duration) (float64, error) {
+			err := ask(span)
+			if first.Each == nil {
+				first = asked
+			}
 			return float64(len(asked.Each)), err
 		})
 		if err != nil {
 			return nil, err
 		}
-		figures := append([]figure{{"requests/s", float64(len(asked.Each)) / asked.All.Seconds()}}, percentiles(asked.Each)...)
+		figures := append([]figure{{"requests/s", float64(len(first.Each)) / first.All.Seconds()}}, percentiles(first.Each)...)
 		return append(figures, costs...), done()
 	})
 }
@@ -58,28 +65,28 @@ type Asked struct {
 }
 
 // ask keeps every slot busy for a while, and returns how long each request took.
-func ask(ctx context.Context, r requester, slots int, span time.Duration) (Asked, error) {
-	ctx, cancel := context.WithTimeout(ctx, span+patience)
+func ask(ctx context.Context, r peers.Requester, slots int, span time.Duration) (Asked, error) {
+	ctx, cancel := context.WithTimeout(ctx, span+peers.Patience)
 	defer cancel()
-	clock := newClock()
-	began := clock.now()
+	clock := message.NewClock()
+	began := clock.Now()
 	took, errs := make([][]time.Duration, slots), make([]error, slots)
 	var all sync.WaitGroup
 	for slot := range slots {
 		all.Go(func() {
-			payload := make([]byte, payloadSize)
+			payload := make([]byte, message.Size)
 			for seq := uint32(0); errs[slot] == nil; seq++ {
-				start := clock.now()
+				start := clock.Now()
 				if start >= began+span {
 					return
 				}
-				writePayload(payload, uint32(slot), seq, start)
-				answer, err := r.request(ctx, slot, payload)
+				message.Write(payload, uint32(slot), seq, start)
+				answer, err := r.Request(ctx, slot, payload)
 				if err == nil && !bytes.Equal(answer, payload) {
 					err = fmt.Errorf("%q was answered with %q", payload, answer)
 				}
 				errs[slot] = err
-				took[slot] = append(took[slot], clock.now()-start)
+				took[slot] = append(took[slot], clock.Now()-start)
 			}
 		})
 	}
@@ -87,5 +94,5 @@ func ask(ctx context.Context, r requester, slots int, span time.Duration) (Asked
 	if err := errors.Join(errs...); err != nil {
 		return Asked{}, fmt.Errorf("a request failed: %w", err)
 	}
-	return Asked{slices.Concat(took...), clock.now() - began}, nil
+	return Asked{slices.Concat(took...), clock.Now() - began}, nil
 }

@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // sideCommand is the argument with which this program becomes a side: a process that has the senders of a crowd, its listeners, or one
@@ -25,8 +28,8 @@ type Job struct {
 type Side struct {
 	senders   *senders
 	listeners *listeners
-	responder closer
-	requester requester
+	responder peers.Closer
+	requester peers.Requester
 }
 
 // serveSide is a side, until the one who has started it closes our standard input.
@@ -46,16 +49,26 @@ func serveSide() error {
 }
 
 // peer returns the peer of a Job, which runs already.
-func (j *Job) peer() (peer, error) {
-	p, err := newPeer(j.Peer)
+func (j *Job) peer() (peers.Peer, error) {
+	p, err := peers.New(j.Peer)
 	if err == nil {
-		p.at(j.Addr, j.Tmp)
+		p.At(j.Addr, j.Tmp)
 	}
 	return p, err
 }
 
-// board is the file that all processes of a crowd map.
-func (j *Job) board() (*board, error) { return openBoard(filepath.Join(j.Tmp, "board"), j.Listens) }
+// board opens the board that all processes of a crowd map.
+func (j *Job) board() (*board, error) { return openBoard(j.boardFile(), j.Listens) }
+
+func (j *Job) boardFile() string { return filepath.Join(j.Tmp, "board") }
+
+// clearBoard removes the board of the crowd before this one.
+func (j *Job) clearBoard() error {
+	if err := os.Remove(j.boardFile()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // OpenSenders connects the senders.
 func (s *Side) OpenSenders(j Job, _ *struct{}) error {
@@ -65,7 +78,7 @@ func (s *Side) OpenSenders(j Job, _ *struct{}) error {
 	}
 	b, err := j.board()
 	if err == nil {
-		s.senders, err = openSenders(context.Background(), p, newClock(), b, j.Senders, j.Ahead)
+		s.senders, err = openSenders(context.Background(), p, message.NewClock(), b, j.Senders, j.Ahead)
 	}
 	return err
 }
@@ -78,7 +91,7 @@ func (s *Side) OpenListeners(j Job, _ *struct{}) error {
 	}
 	b, err := j.board()
 	if err == nil {
-		s.listeners, err = openListeners(context.Background(), p, newClock(), b, j.Senders)
+		s.listeners, err = openListeners(context.Background(), p, message.NewClock(), b, j.Senders)
 	}
 	return err
 }
@@ -114,7 +127,7 @@ func (s *Side) Latencies(_ struct{}, took *[]time.Duration) (err error) {
 func (s *Side) Respond(j Job, _ *struct{}) error {
 	p, err := j.peer()
 	if err == nil {
-		s.responder, err = p.respond(context.Background())
+		s.responder, err = p.Respond(context.Background())
 	}
 	return err
 }
@@ -123,7 +136,7 @@ func (s *Side) Respond(j Job, _ *struct{}) error {
 func (s *Side) Request(j Job, _ *struct{}) error {
 	p, err := j.peer()
 	if err == nil {
-		s.requester, err = p.requester(context.Background())
+		s.requester, err = p.Requester(context.Background())
 	}
 	return err
 }
@@ -154,9 +167,9 @@ func (s *Side) Close(struct{}, *struct{}) error {
 	case s.listeners != nil:
 		s.listeners.close()
 	case s.requester != nil:
-		s.requester.close()
+		s.requester.Close()
 	case s.responder != nil:
-		s.responder.close()
+		s.responder.Close()
 	default:
 		return errors.New("nothing is open")
 	}

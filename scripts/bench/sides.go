@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/rpc"
@@ -11,6 +10,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // A sideProcess is a side that runs.
@@ -24,7 +26,7 @@ type sideProcess struct {
 // startSide starts a side of this name: what it has.
 func startSide(ctx context.Context, e *env, name string) (*sideProcess, error) {
 	s := &sideProcess{name: name, cmd: exec.Command("/proc/self/exe", sideCommand)}
-	log, err := os.Create(filepath.Join(e.tmp, name+".log"))
+	log, err := os.Create(filepath.Join(e.Tmp, name+".log"))
 	if err != nil {
 		return nil, err
 	}
@@ -66,14 +68,14 @@ func (s *sideProcess) close() {
 	_ = s.cmd.Wait() // its log says how
 }
 
-// processor time.
-func (s *sideProcess) cpu() (time.Duration, error) { return cpuOf(s.cmd.Process.Pid) }
+func (s *sideProcess) pid() int { return s.cmd.Process.Pid }
 
 // A remoteSenders are senders in another process.
 type remoteSenders struct{ *sideProcess }
 
 func (r remoteSenders) pour(_ context.Context, until time.Duration) (sent uint64, err error) {
-	return sent, errors.Join(r.call("Pour", until, &sent))
+	err = r.call("Pour", until, &sent)
+	return sent, err
 }
 
 func (r remoteSenders) drip(_ context.Context, start time.Duration, n int, period time.Duration) (sent uint64, err error) {
@@ -92,10 +94,13 @@ func (r remoteListeners) latencies() (took []time.Duration, err error) {
 }
 
 // newCrowdApart returns a crowd whose sides are two other processes. Senders connect first, as is usual.
-func newCrowdApart(ctx context.Context, e *env, p peer, f fan) (_ *crowd, err error) {
+func newCrowdApart(ctx context.Context, e *env, p peers.Peer, f fan) (_ *crowd, err error) {
 	j := e.job(p)
 	j.Senders, j.Listens, j.Ahead = f.senders, f.listeners, f.ahead
-	c := &crowd{peer: p, clock: newClock()}
+	c := &crowd{peer: p, clock: message.NewClock()}
+	if err := j.clearBoard(); err != nil {
+		return nil, err
+	}
 	if c.board, err = j.board(); err != nil {
 		return nil, err
 	}
@@ -123,4 +128,4 @@ func newCrowdApart(ctx context.Context, e *env, p peer, f fan) (_ *crowd, err er
 }
 
 // job returns the job of a side of a peer that runs.
-func (e *env) job(p peer) Job { return Job{Peer: e.peer, Addr: p.running().addr, Tmp: e.tmp} }
+func (e *env) job(p peers.Peer) Job { return Job{Peer: e.peer, Addr: p.Running().Addr(), Tmp: e.Tmp} }
