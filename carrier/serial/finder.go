@@ -138,10 +138,10 @@ func (f *finder) retry(l *line, p discovery.Port, told bool) {
 	l.usb = p.USB
 	state := l.port.state
 	if state == PortLeft {
-		switch real := discovery.Real(l.path); {
+		switch at := discovery.Real(l.path); {
 		case discovery.Stamp(l.path) != l.stamp:
 			l.wanted.Give()
-		case filepath.Dir(real) != filepath.Dir(l.path): // the system need not report what changes there
+		case filepath.Dir(at) != filepath.Dir(l.path): // the system need not report what changes there
 			f.server.changed.Give()
 		}
 		return
