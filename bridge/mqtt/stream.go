@@ -121,7 +121,7 @@ func (s *stream) acked(number uint64) {
 	}
 	s.mu.Unlock()
 	if n > 0 {
-		s.feed.Acknowledge(at)
+		s.feed.Acknowledge(0, at)
 	}
 }
 
