@@ -27,12 +27,13 @@ import (
 
 // A Bridge is a connection between a hub and a broker. Make one with [New].
 type Bridge struct {
-	o        Options
-	log      *slog.Logger
-	template *template
-	state    *bridge.State
-	newest   *newest                  // nil: every event is passed on
-	clears   *homeassistant.Announcer // what was announced and is not to be any more; nil: nothing
+	o         Options
+	log       *slog.Logger
+	template  *template
+	state     *bridge.State
+	newest    *homeassistant.States    // nil: every event is passed on
+	announcer *homeassistant.Announcer // of the newest states
+	clears    *homeassistant.Announcer // what was announced and is not to be any more; nil: nothing
 
 	local *local.Hub
 	hub   *hub.ClientRouter // for commands and newest states
@@ -103,7 +104,7 @@ func (b *Bridge) prepareNewest() error {
 	}
 	switch {
 	case b.o.Newest:
-		b.newest = newNewest(a, b.topics(), b.o.Takes)
+		b.announcer, b.newest = a, homeassistant.NewStates(a, b.o.Takes)
 	case a.Announces():
 		b.clears = a
 	}
@@ -113,7 +114,7 @@ func (b *Bridge) prepareNewest() error {
 // Own tells which senders of its own the hub is configured to have, so that others are announced no more.
 func (b *Bridge) Own(senders []string) {
 	if b.newest != nil {
-		b.newest.announcer.Own(senders)
+		b.announcer.Own(senders)
 	}
 }
 
@@ -191,9 +192,9 @@ func (b *Bridge) run(ctx context.Context) {
 // listen hears the hub, for the newest states.
 func (b *Bridge) listen(ctx context.Context) error {
 	n := b.newest
-	n.announcer.Listing()
+	b.announcer.Listing()
 	o := hub.ListenerOptions{Policy: hub.Latest, Last: b.o.Journal != nil}
-	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.heard)
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.Heard)
 	if err != nil {
 		return fmt.Errorf("mqtt: the hub cannot be heard: %w", err)
 	}
@@ -202,7 +203,7 @@ func (b *Bridge) listen(ctx context.Context) error {
 		l.Remove()
 		return fmt.Errorf("mqtt: the hub does not say what it has: %w", err)
 	}
-	n.announcer.Listed(list)
+	b.announcer.Listed(list)
 	return nil
 }
 

@@ -29,7 +29,7 @@ type inbox struct {
 func newInbox(b *Bridge) *inbox {
 	in := &inbox{b: b}
 	if b.newest != nil {
-		in.known = b.newest.announcer.Known()
+		in.known = b.announcer.Known()
 	}
 	return in
 }
@@ -95,7 +95,7 @@ func (in *inbox) commands(ctx context.Context, c *client.Client) error {
 // announces reports whether devices are announced to Home Assistant.
 func (b *Bridge) announces() bool { return b.newest != nil && b.o.HomeAssistant != nil && !b.o.Silent }
 
-func (b *Bridge) statusTopic() string { return b.newest.announcer.Status() }
+func (b *Bridge) statusTopic() string { return b.announcer.Status() }
 
 // handle is called with each message of the broker.
 func (in *inbox) handle(m *client.Message) {
@@ -115,7 +115,7 @@ func (in *inbox) handle(m *client.Message) {
 		default:
 			in.mu.Unlock()
 			if in.known[m.Topic] {
-				b.newest.known(m, time.Now())
+				b.known(m, time.Now())
 			}
 		}
 		return
@@ -123,7 +123,7 @@ func (in *inbox) handle(m *client.Message) {
 	in.mu.Unlock()
 	if b.announces() && m.Topic == b.statusTopic() {
 		if string(m.Payload) == "online" {
-			b.newest.announcer.Online()
+			b.announcer.Online()
 		}
 		return
 	}

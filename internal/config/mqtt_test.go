@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,25 @@ func TestMQTTFaults(t *testing.T) {
 		_, err := Load(t.Context(), Stdin, strings.NewReader("bridges: {mqtt: "+text+"}"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestAnnouncements(t *testing.T) {
+	for text, want := range map[string]PortAnnouncements{
+		"":                     {},
+		"homeassistant: true":  {},
+		"homeassistant: false": {Off: true},
+		"homeassistant: {requests: {a/b: button}, forget: 7d}": {Requests: map[string]string{"a/b": "button"}, Forget: 7 * 24 * time.Hour},
+	} {
+		c, err := Load(t.Context(), Stdin, strings.NewReader("journal: off\n"+text))
+		if err != nil || !reflect.DeepEqual(c.HomeAssistant, want) {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+	for _, text := range []string{"homeassistant: yes please", "homeassistant: {prefix: x}", "homeassistant: {requests: {a: button}}", "homeassistant: {requests: {a/b: lamp}}"} {
+		if _, err := Load(t.Context(), Stdin, strings.NewReader(text)); err == nil {
+			t.Errorf("%s is taken", text)
 		}
 	}
 }
