@@ -14,7 +14,7 @@ func (rs *InRoutes) UnpackLine(line []byte, s *Signal, p *SignalPacket) (whole b
 	var buf [signalItems][]byte
 	items, bad := itemsJSON(line, buf[:0])
 	if len(items) == 0 || bad != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // whoever looks for the end of the packet finds what is wrong with it
 	}
 	return true, malformedSignal(rs.unpackItems(line, items, nil, s, p))
 }
