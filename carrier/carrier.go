@@ -108,6 +108,9 @@ type Client struct {
 	// disconnected whose proof was revoked since then: see hub.ServerRouter.Expel. The zero Time: the proof is not one that can be
 	// revoked alone.
 	Proven time.Time
+	// Session names the session in which the client has proven it, without its secret: those of one session end together. Empty: it was
+	// not proven by one.
+	Session string
 
 	// Addr is where the client is, for people to read: "tcp://127.0.0.1:53124", "serial:///dev/ttyUSB0".
 	Addr string

@@ -33,6 +33,7 @@ type client struct {
 	info ClientInfo
 	// identity is who the client has proven to be, for the policy.
 	identity string
+	session  string // in which it has proven that
 	hello    bool
 	naming   string
 

@@ -371,6 +371,9 @@ func (c *connection) addListener(ctx context.Context, l *Listener, early bool) e
 	if l.options.Deadline > 0 {
 		params = append(params, carrier.Field{Key: "deadline", Value: l.options.Deadline.Milliseconds()})
 	}
+	if l.options.Gather > 0 {
+		params = append(params, carrier.Field{Key: "gather", Value: l.options.Gather.Milliseconds()})
+	}
 	params = append(params, l.place(early)...)
 	return c.add(ctx, methodAddListener, params,
 		func(response carrier.Value) (func(), error) {

@@ -20,6 +20,7 @@ type feed struct {
 	codec     carrier.Codec
 	pending   int     // bytes that waited to be written when the last signal was put or answered
 	touchedBy *fanout // the latest that is to flush the sink
+	gathered  gathered
 
 	hand         entry // the event in hand; without a listener, there is none
 	transmitting bool  // there is a goroutine that transmits
@@ -144,8 +145,10 @@ func (o *outbox) signalsAnswered(n int) {
 	}
 	before := o.flow.InFlight()
 	o.fill()
-	o.feed.sink.Submit()
 	more := o.flow.InFlight() > before
+	if more {
+		o.feed.sink.Submit()
+	}
 	o.mu.Unlock()
 	moveCursors(moves)
 	if more {
@@ -153,11 +156,67 @@ func (o *outbox) signalsAnswered(n int) {
 	}
 }
 
-// touched notes that f is to flush the sink. Others may do so as well, because one that is busy cannot be relied on.
-func (o *outbox) touched(f *fanout) {
-	if o.feed.sink != nil && o.feed.touchedBy != f {
-		o.feed.touchedBy = f
-		f.dirty = append(f.dirty, o)
+// touched notes that f is to flush the sink after an event for a listener, unless the event waits for others. Others may flush it as
+// well, because one that is busy cannot be relied on.
+func (o *outbox) touched(l *Listener, f *fanout) {
+	if o.feed.sink == nil || o.feed.touchedBy == f || l.gather > 0 && o.gather(l.gather) {
+		return
+	}
+	o.feed.touchedBy = f
+	f.dirty = append(f.dirty, o)
+}
+
+// gathered is what was put for listeners whose events may wait for those that follow, so that they leave together.
+type gathered struct {
+	timer *time.Timer // that has them leave; nil: none ever waited
+	due   time.Time   // when it does; zero: nothing waits
+	left  time.Time   // when some left last
+}
+
+// gather has what was put leave within a time after what left before it, and returns true; or it returns false if that may leave now.
+// What waits in the queue for room, or is much, is not held up. The lock is held.
+func (o *outbox) gather(within time.Duration) bool {
+	g := &o.feed.gathered
+	if o.queue.len() > 0 || o.feed.pending >= carrier.PendingLimit/4 {
+		o.leaves(time.Now())
+		return false
+	}
+	if !g.due.IsZero() && !g.due.After(g.left.Add(within)) {
+		return true // the timer is early enough
+	}
+	now := time.Now()
+	due := g.left.Add(within)
+	if !due.After(now) {
+		o.leaves(now)
+		return false
+	}
+	g.due = due
+	if g.timer == nil {
+		g.timer = time.AfterFunc(due.Sub(now), o.flushGathered)
+	} else {
+		g.timer.Reset(due.Sub(now))
+	}
+	return true
+}
+
+// leaves notes that what was gathered is about to leave. The lock is held.
+func (o *outbox) leaves(now time.Time) {
+	o.feed.gathered.due, o.feed.gathered.left = time.Time{}, now
+	o.flow.Left(now)
+}
+
+// flushGathered has everything leave that was gathered.
+func (o *outbox) flushGathered() {
+	o.mu.Lock()
+	o.leaves(time.Now())
+	o.mu.Unlock()
+	o.flush(nil, true)
+}
+
+// stop stops the timer.
+func (g *gathered) stop() {
+	if g.timer != nil {
+		g.timer.Stop()
 	}
 }
 
@@ -239,8 +298,12 @@ func (rs *outRoutes) forget(account *carrier.Account) {
 // forget drops what the client's listener, which was removed, has in the outbox beside events.
 func (o *outbox) forget(l *Listener) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	held := !o.feed.gathered.due.IsZero()
 	l.out.forget(o.account())
+	o.mu.Unlock()
+	if held { // nothing of it follows the answer to its removal
+		o.flushGathered()
+	}
 }
 
 // A fanout is what the delivery of an event to remote listeners leaves to be done by whoever delivers it, for one event or

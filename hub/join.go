@@ -255,9 +255,8 @@ func (r *replay) tellLasts(below uint64) error {
 		if err := r.keeping.enter(r.ctx); err != nil {
 			return err
 		}
-		err := r.keeping.Last(func(t journal.Topic) bool {
+		err := r.keeping.LastAfter(after, func(t journal.Topic) bool {
 			return (l.sender == "" || l.sender == t.Sender) && (l.event == "" || l.event == t.Event) &&
-				(t.Sender > after.Sender || t.Sender == after.Sender && t.Event > after.Event) &&
 				r.sight.Hears(in, l.client.identity, t.Sender, t.Event)
 		}, func(e *journal.Entry) error {
 			if size > lastsAtATime {
@@ -455,29 +454,6 @@ func (r *replay) takeCursor(name string, at journal.Position) (c *past.Cursor, b
 			return c, before, known, err
 		}
 	}
-}
-
-// find returns the position in front of the first event that is told.
-func (r *replay) find(from past.From) (at journal.Position, err error) {
-	if !from.Since.IsZero() {
-		r.since, r.until = from.Since.UnixNano(), r.keeping.End().Sequence
-	}
-	r.reopen(from.Start)
-	if err := r.keeping.enter(r.ctx); err != nil {
-		return at, err
-	}
-	defer r.keeping.leave()
-	var first [1]journal.Entry
-	n, err := r.reader.Next(r.keeping.caughtUp, first[:])
-	switch {
-	case n > 0:
-		at = first[0].Position
-	case errors.Is(err, errCaughtUp):
-		at = r.reader.Position()
-	default:
-		return at, err
-	}
-	return r.keeping.before(at.Sequence), nil
 }
 
 // before returns the position in front of a sequence.

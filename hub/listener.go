@@ -27,6 +27,7 @@ type Listener struct {
 
 	policy   Policy          // of a client's listener
 	deadline time.Duration   // of Block
+	gather   time.Duration   // for how long its events are gathered; 0: they are not
 	options  ListenerOptions // of a listener that stands in a ServerRouter elsewhere
 
 	replay *replay // that feeds it from the journal, or did so at first; nil: none did
@@ -76,6 +77,10 @@ type ListenerOptions struct {
 	// waits for 5 s at most, or for its own deadline if that is longer. This is for all listeners of a client together, and
 	// comes back within a minute: see [Block].
 	Deadline time.Duration
+	// Gather is for how long the hub may gather events before it tells them together, in whole milliseconds up to MaxGather. An
+	// event is told at once if none was told for as long. Nothing is lost by it, and many events cost the hub and the listener
+	// less: a message for each becomes one in so many milliseconds. 0: each event is told at once.
+	Gather time.Duration
 
 	// Cursor, From, After and Last are for a hub with a journal; others refuse them.
 
@@ -97,6 +102,9 @@ type ListenerOptions struct {
 	// Last has the hub tell the last event of each sender and event first, marked as such: see [Event].
 	Last bool
 }
+
+// MaxGather is the longest time for which events may be gathered: see [ListenerOptions].
+const MaxGather = 500 * time.Millisecond
 
 // fed reports whether the listener hears events from the journal.
 func (o *ListenerOptions) fed() bool { return o.Cursor != "" || o.From != "" || !o.After.IsZero() }
@@ -248,6 +256,7 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	l := &Listener{sender: a.optionalText("sender"), event: a.optionalText("event"), router: c.server.Router, client: c}
 	early := a.flag("early")
 	l.policy, l.deadline = a.policy(c.server.opts.Outbox)
+	l.gather = a.gather()
 	if a.err != nil {
 		return nil, a.err
 	}

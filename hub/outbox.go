@@ -124,7 +124,7 @@ func (o *outbox) push(l *Listener, d *delivery) {
 		if o.gaps.len() > 0 { // it could not be sent, which is told now
 			o.fill()
 		}
-		o.touched(d.fanout)
+		o.touched(l, d.fanout)
 		return
 	}
 	if o.enqueue(l, d) {
@@ -190,7 +190,7 @@ func (o *outbox) append(l *Listener, d *delivery) {
 	o.queue.push(e)
 	o.bytes += e.event.size()
 	o.fill()
-	o.touched(d.fanout)
+	o.touched(l, d.fanout)
 }
 
 // full reports whether the outbox holds as much as it may.
@@ -387,6 +387,7 @@ func (o *outbox) close() {
 		o.empty()
 		o.settled()
 	}
+	o.feed.gathered.stop()
 }
 
 // reopen empties the outbox of a client that was to leave and stays, because its carrier cannot disconnect it.

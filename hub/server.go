@@ -97,7 +97,7 @@ type ServerRouter struct {
 
 	kept      names.Kept
 	clientsMu lockrank.Mutex[lockrank.Leaf]
-	clients   map[*client]struct{}
+	clients   []*client         // in the order of their ids
 	carriers  []carrier.Carrier // that are served
 
 	enforcing lockrank.Mutex[lockrank.Policy]
@@ -106,11 +106,7 @@ type ServerRouter struct {
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
 func NewServerRouter(o ServerOptions) *ServerRouter {
-	s := &ServerRouter{
-		Router:  NewRouter(o.Options),
-		opts:    o.withDefaults(),
-		clients: make(map[*client]struct{}),
-	}
+	s := &ServerRouter{Router: NewRouter(o.Options), opts: o.withDefaults()}
 	s.deadlines.After = s.opts.RequestTimeout
 	if s.journal = newKeeping(&o); s.journal != nil {
 		s.connections = s.journal.LatestConnection()
@@ -221,26 +217,52 @@ func (s *ServerRouter) shuttingDown() bool {
 	return s.closed
 }
 
+// remotes returns the clients in the order in which they connected.
 func (s *ServerRouter) remotes() []*client {
 	s.clientsMu.Lock()
 	defer s.clientsMu.Unlock()
-	list := make([]*client, 0, len(s.clients))
-	for c := range s.clients {
-		list = append(list, c)
+	return slices.Clone(s.clients)
+}
+
+// remotesAfter returns the clients behind an id, in the order in which they connected, up to a number. more reports whether there are
+// others after these.
+func (s *ServerRouter) remotesAfter(id uint64, most int) (list []*client, more bool) {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	n, found := s.indexOf(id)
+	if found {
+		n++
 	}
-	return list
+	rest := s.clients[n:]
+	return slices.Clone(rest[:min(len(rest), most)]), len(rest) > most
+}
+
+// indexOf returns where a client with that id stands, or would. The lock is held.
+func (s *ServerRouter) indexOf(id uint64) (n int, found bool) {
+	return slices.BinarySearchFunc(s.clients, id, func(c *client, id uint64) int { return cmp.Compare(c.info.ID, id) })
 }
 
 // Expel disconnects the clients of an identity with [carrier.ErrRevoked], and returns how many there were. Whoever can still prove to have
 // the identity may come back: so it is for a key or a token that was revoked, by which one of them may have come. A client that was let in
 // before, and is not here yet, is disconnected as soon as it is: see [carrier.Client.Proven].
 func (s *ServerRouter) Expel(identity string) (n int) {
-	if identity == "" {
+	return s.expel(identity, func(c *client) string { return c.identity })
+}
+
+// EndSession disconnects the clients that have proven who they are in a session, which has ended: see [carrier.Client.Session]. It does so
+// as Expel does, and returns how many there were.
+func (s *ServerRouter) EndSession(session string) (n int) {
+	return s.expel(session, func(c *client) string { return c.session })
+}
+
+// expel disconnects the clients that have a proof, as of tells it.
+func (s *ServerRouter) expel(proof string, of func(c *client) string) (n int) {
+	if proof == "" {
 		return 0
 	}
-	s.expelled.Note(identity, time.Now()) // before those who are here are looked through
+	s.expelled.Note(proof, time.Now()) // before those who are here are looked through
 	for _, c := range s.remotes() {
-		if c.identity == identity {
+		if of(c) == proof {
 			n++
 			c.expel()
 		}
@@ -248,9 +270,10 @@ func (s *ServerRouter) Expel(identity string) (n int) {
 	return n
 }
 
-// expel disconnects the client, because something by which its identity is proven was revoked.
+// expel disconnects the client, because something by which its identity is proven was revoked, or has ended.
 func (c *client) expel() {
-	c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked", "client", c.info.String(), "identity", c.identity)
+	c.log().Warn("a client is disconnected, because something by which its identity is proven was revoked, or its session has ended",
+		"client", c.info.String(), "identity", c.identity)
 	c.outbox.mu.Lock()
 	c.outbox.leave(fmt.Errorf("%w: %s", carrier.ErrRevoked, c.identity))
 	c.outbox.mu.Unlock()
@@ -269,7 +292,6 @@ func (s *ServerRouter) Clients() []ClientInfo {
 	for _, c := range s.remotes() {
 		list = append(list, c.info)
 	}
-	slices.SortFunc(list, func(a, b ClientInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -295,7 +317,7 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
 		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
-		identity: cl.Identity, restricted: cl.Restricted, may: cl.May,
+		identity: cl.Identity, session: cl.Session, restricted: cl.Restricted, may: cl.May,
 		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
@@ -338,11 +360,12 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
 	s.clientsMu.Lock()
-	s.clients[c] = struct{}{}
+	n, _ := s.indexOf(c.info.ID) // the last one, unless another one was quicker
+	s.clients = slices.Insert(s.clients, n, c)
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
 	s.receive(c)
-	if s.expelled.Since(c.identity, cl.Proven) {
+	if s.expelled.Since(c.identity, cl.Proven) || s.expelled.Since(c.session, cl.Proven) {
 		c.expel()
 	}
 }
@@ -425,7 +448,9 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	delete(d.clients, id)
 	d.mu.Unlock()
 	d.server.clientsMu.Lock()
-	delete(d.server.clients, c)
+	if n, found := d.server.indexOf(c.info.ID); found {
+		d.server.clients = slices.Delete(d.server.clients, n, n+1)
+	}
 	d.server.clientsMu.Unlock()
 	d.server.places.Leave(c.place)
 	attrs := []any{"client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause}

@@ -202,6 +202,16 @@ func (a *arguments) policy(o OutboxOptions) (Policy, time.Duration) {
 	return p, deadline
 }
 
+// gather reads for how long a listener's events may be gathered, which may be missing.
+func (a *arguments) gather() time.Duration {
+	ms := a.optionalNumber("gather")
+	if most := uint64(MaxGather.Milliseconds()); ms > most {
+		a.fail("gather must be from 0 to %[2]d ms, not %[1]d", ms, most)
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
 // maxDeadline is the longest deadline that a listener may ask for, in milliseconds. It is granted longestDeadline at most or,
 // if that is longer, the hub's own deadline, because senders may not wait any longer.
 const (

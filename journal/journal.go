@@ -110,6 +110,7 @@ type Journal struct {
 
 	memMu sync.RWMutex
 	mem   *memory
+	order atomic.Pointer[order]
 }
 
 // Open opens the journal in a folder, which is made if it is not there, and reads its newest segment. It writes nothing else.

@@ -13,6 +13,7 @@ type memory struct {
 	bound   bounds
 	lasts   *recent[Topic, last] // with their data
 	bare    *recent[Topic, last] // without: it was too long, or there was no room
+	topics  uint64               // counts when one of them had no last event before, or has none any more
 	marks   *recent[string, []byte]
 	cursors *recent[string, Position]
 	epochs  []Position // each with the sequence in front of which it began, ascending
@@ -145,12 +146,15 @@ func (m *memory) last(p Position, e *Event) {
 	if n := len(e.Data); n > 0 && n <= longestLast {
 		from, to = m.bare, m.lasts
 	}
-	from.remove(e.Topic)
+	known, n := from.remove(e.Topic), len(to.items)
 	size := len(e.Sender) + len(e.Topic.Event) + overhead
 	if to == m.lasts {
 		size += len(e.Data)
 	}
 	l := to.put(e.Topic, size)
+	if !known && len(to.items) > n {
+		m.topics++
+	}
 	kept := reusable(l.event.Data, len(e.Data))
 	l.Position, l.event = p, *e
 	if l.event.Data = nil; to == m.lasts {
@@ -180,6 +184,7 @@ func (m *memory) shrink() {
 	for m.bare.bytes > m.bound.bare {
 		t, _ := m.bare.oldest()
 		m.bare.remove(t)
+		m.topics++
 	}
 }
 

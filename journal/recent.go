@@ -44,12 +44,16 @@ func (r *recent[K, V]) put(key K, size int) *V {
 	return &i.value
 }
 
-func (r *recent[K, V]) remove(key K) {
-	if i := r.items[key]; i != nil {
-		delete(r.items, key)
-		i.older.newer, i.newer.older = i.newer, i.older
-		r.bytes -= i.size
+// remove removes a key, and reports whether it was there.
+func (r *recent[K, V]) remove(key K) bool {
+	i := r.items[key]
+	if i == nil {
+		return false
 	}
+	delete(r.items, key)
+	i.older.newer, i.newer.older = i.newer, i.older
+	r.bytes -= i.size
+	return true
 }
 
 // oldest returns the key and the value that were set first.

@@ -9,6 +9,7 @@ type (
 	peerKey     struct{}
 	identityKey struct{}
 	provenKey   struct{}
+	sessionKey  struct{}
 )
 
 // WithPeer returns a context that tells who is at the other end of the connection that it is of.
@@ -42,4 +43,15 @@ func WithProven(ctx context.Context, t time.Time) context.Context {
 func ProvenOf(ctx context.Context) time.Time {
 	t, _ := ctx.Value(provenKey{}).(time.Time)
 	return t
+}
+
+// WithSession returns a context that tells in which session the identity was proven: see carrier.Client.
+func WithSession(ctx context.Context, session string) context.Context {
+	return context.WithValue(ctx, sessionKey{}, session)
+}
+
+// SessionOf returns the session that a context tells; empty: it tells none.
+func SessionOf(ctx context.Context) string {
+	session, _ := ctx.Value(sessionKey{}).(string)
+	return session
 }

@@ -1,7 +1,11 @@
 package listen
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
 	"time"
 )
 
@@ -18,6 +22,19 @@ type Secret struct {
 
 	// Pairing is said by who was invited, in place of everything else.
 	Pairing *Pairing
+}
+
+// SessionMark begins the secret of a session, which may end before its identity does.
+const SessionMark = "sgs_"
+
+// Session returns the name of the session whose secret was said, by which the secret cannot be found; empty: it is not that of one.
+func (s Secret) Session() string {
+	secret := cmp.Or(s.Token, s.Password)
+	if !strings.HasPrefix(secret, SessionMark) {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return "session:" + base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // A Pairing is what a client says that was invited, and that the hub does not know yet. Its key is that of the connection.

@@ -242,15 +242,51 @@ func (s *Site) lastOne(w http.ResponseWriter, r *http.Request) error {
 	return write(w, events[0])
 }
 
-func (s *Site) ports(w http.ResponseWriter, r *http.Request) error {
-	if err := newParams(r).end(); err != nil {
+// listOf returns what answers with a list that a method of the hub tells, under a name.
+func listOf(method, name string) func(*Site, http.ResponseWriter, *http.Request) error {
+	return func(s *Site, w http.ResponseWriter, r *http.Request) error {
+		if err := newParams(r).end(); err != nil {
+			return err
+		}
+		v, err := s.ask(r, method, nil)
+		if err != nil {
+			return err
+		}
+		return write(w, map[string]any{name: v})
+	}
+}
+
+// mostLines is how many lines of the log an answer has at the most.
+const mostLines = 200
+
+// log tells the latest lines of the hub's log.
+func (s *Site) log(w http.ResponseWriter, r *http.Request) error {
+	p := newParams(r)
+	level, about, limit := p.oneOf("level", "debug", "info", "warn", "error"), p.name("about"), p.number("limit", mostLines)
+	if err := p.end(); err != nil {
 		return err
 	}
-	v, err := s.ask(r, "list_ports", nil)
+	params := with(with(nil, "level", level), "limit", limit)
+	if about != "" {
+		params = append(params, carrier.Field{Key: "about", Value: []string{about}})
+	}
+	v, err := s.ask(r, "list_log", params)
 	if err != nil {
 		return err
 	}
-	return write(w, map[string]any{"ports": v})
+	return write(w, map[string]any{"lines": v})
+}
+
+// whoAmI tells who asks, for the hub.
+func (s *Site) whoAmI(w http.ResponseWriter, r *http.Request) error {
+	if err := newParams(r).end(); err != nil {
+		return err
+	}
+	v, err := s.ask(r, "whoami", nil)
+	if err != nil {
+		return err
+	}
+	return write(w, v)
 }
 
 // mostClients is how many clients an answer has at the most.

@@ -303,3 +303,20 @@ func TestProblemForPeople(t *testing.T) {
 		}
 	}
 }
+
+// TestLog: what is asked of the log is asked of the hub.
+func TestLog(t *testing.T) {
+	h := newHouse(t, false, Options{})
+	var answer struct {
+		Lines []struct{ Attrs map[string]string }
+	}
+	h.get("/api/v1/log?level=warn&about=shaky&limit=3", 200, &answer)
+	if len(answer.Lines) != 1 || answer.Lines[0].Attrs["asked"] != `{"level":"warn","limit":3,"about":["shaky"]}` {
+		t.Errorf("%+v", answer)
+	}
+	for _, query := range []string{"?level=loud", "?limit=201", "?limit=0", "?about=", "?about=%1b", "?since=1"} {
+		h.get("/api/v1/log"+query, 400, nil)
+	}
+	h.get("/api/v1/bridges?name=house", 400, nil)
+	h.get("/api/v1/whoami?who=me", 400, nil)
+}

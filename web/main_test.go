@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/carrier/local"
 	"sighub/carrier/tcp"
@@ -45,6 +46,13 @@ func newHouse(t testing.TB, keep bool, o Options) *house {
 		"list_ports": func(context.Context, carrier.Value) (any, error) {
 			return []map[string]string{{"port": "/dev/ttyUSB0", "state": "absent"}}, nil
 		},
+		"bridges": func(context.Context, carrier.Value) (any, error) {
+			return []bridge.Status{{Name: "house", Kind: "mqtt"}}, nil
+		},
+		"list_log": func(_ context.Context, asked carrier.Value) (any, error) {
+			return []map[string]any{{"time": time.Now(), "level": "info", "message": "a line", "attrs": map[string]string{"asked": asked.String()}}}, nil
+		},
+		"whoami": func(context.Context, carrier.Value) (any, error) { return map[string]any{"open": true}, nil },
 	}}
 	if keep {
 		j, err := journal.Open(t.TempDir(), journal.Options{})

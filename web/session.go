@@ -20,6 +20,8 @@ type session struct {
 	id    carrier.ClientID
 	heard chan heard
 	dirty bool // it has a listener or a sender, and is of no use to others
+
+	why error // it has ended: set when done is closed; nil: the hub ends
 }
 
 // A heard is something that the hub tells a session's listeners, with what answers it.
@@ -61,7 +63,10 @@ func (s *session) HandleMessage(_ carrier.ClientID, m *carrier.Message, respond 
 }
 
 // ClientDisconnected implements carrier.Handler. A session does not come back: its listeners and senders are gone.
-func (s *session) ClientDisconnected(carrier.ClientID, error) { s.end() }
+func (s *session) ClientDisconnected(_ carrier.ClientID, cause error) {
+	s.why = cause
+	s.end()
+}
 
 // AllClientsDisconnected implements carrier.Handler.
 func (s *session) AllClientsDisconnected(error) {}
@@ -112,6 +117,7 @@ func (s *session) call(ctx context.Context, method string, params carrier.Object
 // A visitor is who asks over HTTP.
 type visitor struct {
 	identity string // as the hub's policy knows it
+	session  string // see carrier.Client
 	place    string // see listen.Peer
 	addr     string // for people to read
 }
@@ -160,7 +166,7 @@ func (p *sessions) take(v visitor, proven time.Time) (*session, error) {
 	}
 	p.open.Add(1)
 	return begin(p.hub, carrier.Client{
-		Name: "http", Addr: v.addr, Identity: v.identity, Proven: proven, Account: p.budget.Open(v.place),
+		Name: "http", Addr: v.addr, Identity: v.identity, Session: v.session, Proven: proven, Account: p.budget.Open(v.place),
 	}), nil
 }
 

@@ -133,7 +133,10 @@ var routes = []route{
 	{"POST", api + "/senders/{sender}/requests/{method}", (*Site).request},
 	{"GET", api + "/last", (*Site).lastOfAll},
 	{"GET", api + "/events", (*Site).stream},
-	{"GET", api + "/ports", (*Site).ports},
+	{"GET", api + "/ports", listOf("list_ports", "ports")},
+	{"GET", api + "/bridges", listOf("bridges", "bridges")},
+	{"GET", api + "/log", (*Site).log},
+	{"GET", api + "/whoami", (*Site).whoAmI},
 	{"GET", api + "/clients", (*Site).clients},
 	{"GET", api + "/refusals", (*Site).refusals},
 	{"GET", api + "/socket", (*Site).socket},
@@ -188,6 +191,7 @@ func (s *Site) visitor(r *http.Request) (v visitor, err error) {
 	if v.identity, err = s.options.Identify(r); err != nil {
 		return v, problem(http.StatusUnauthorized, "denied", "log in, or give a token that is valid", "%v", err)
 	}
+	v.session = listen.SessionOf(r.Context())
 	v.addr, v.place = "http://"+r.RemoteAddr, r.RemoteAddr
 	if p, ok := listen.PeerOf(r.Context()); ok {
 		v.place, v.addr = p.Place, "http://"+p.Place

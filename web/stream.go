@@ -135,7 +135,7 @@ func (f *feed) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.session.done:
-			f.out.WriteString("event: end\ndata: {\"reason\":\"shutdown\"}\n\n")
+			f.out.WriteString("event: end\ndata: {\"reason\":\"" + carrier.Reason(cmp.Or(f.session.why, carrier.ErrShutdown)) + "\"}\n\n")
 			f.flush()
 			return
 		}

@@ -21,8 +21,9 @@ func TestStream(t *testing.T) {
 	l := h.listen("?sender=kitchen&event=temperature&policy=block", "")
 	h.trigger(s, "light", true)
 	h.trigger(s, "temperature", 20)
-	if e := l.next(); e.event.Event != "temperature" || string(e.event.Data) != "20" || e.event.Time == "" || e.event.Seq == 0 {
-		t.Errorf("%+v", e)
+	first := l.next()
+	if e := first.event; e.Event != "temperature" || string(e.Data) != "20" || e.Time == "" || e.Seq == 0 {
+		t.Errorf("%+v", first)
 	}
 	id := ""
 	for id == "" { // it comes when the event is on disk
@@ -33,7 +34,11 @@ func TestStream(t *testing.T) {
 	h.trigger(s, "temperature", 22)
 	l = h.listen("?sender=kitchen&event=temperature&policy=block", id)
 	for _, want := range []string{"21", "22"} {
-		if e := l.next(); string(e.event.Data) != want {
+		e := l.next()
+		for e.event.Seq == first.event.Seq { // the id may be from just before it
+			e = l.next()
+		}
+		if string(e.event.Data) != want {
 			t.Errorf("%+v, not %s", e, want)
 		}
 	}

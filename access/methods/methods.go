@@ -24,8 +24,8 @@ type Options struct {
 	HubKey func() [32]byte
 	// Expel disconnects the clients of an identity of which something was revoked. Whoever has something else may come back.
 	Expel func(identity string)
-	// Doubt has who asks as an identity, without being a client for long, prove it again, because a session of it has ended.
-	Doubt func(identity string)
+	// Ended disconnects those who have proven to be an identity by the secret of a session, which has ended.
+	Ended func(identity, secret string)
 	// Address returns where others reach the hub over TLS: host:port. The error says why they do not.
 	Address func() (string, error)
 }

@@ -33,7 +33,7 @@ type site struct {
 	file    string
 	caller  access.Actor
 	address string   // where the hub is reached; empty: nowhere
-	doubted []string // of whom a session has ended
+	ended   []string // sessions, with whose they were
 	audit   func() string
 	gone    []string // who was disconnected
 }
@@ -72,7 +72,7 @@ func newSite(t *testing.T, open bool) *site {
 		Control: s.control,
 		Caller:  func(context.Context) access.Actor { return s.caller },
 		Expel:   func(who string) { s.gone = append(s.gone, who) },
-		Doubt:   func(who string) { s.doubted = append(s.doubted, who) },
+		Ended:   func(who, secret string) { s.ended = append(s.ended, who+" "+secret) },
 		HubKey:  func() [32]byte { return hubKey },
 		Address: func() (string, error) {
 			if s.address == "" {

@@ -31,7 +31,7 @@ func (m *methods) endSession(_ context.Context, v carrier.Value) (any, error) {
 		return nil, errors.New("the arguments are not understood: say token, which is that of the session")
 	}
 	if who := m.Control.EndSession(s.Token); who != "" { // whoever has the secret may
-		m.Doubt(who)
+		m.Ended(who, s.Token)
 	}
 	return nil, nil //nolint:nilnil // there is nothing to say
 }

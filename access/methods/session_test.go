@@ -44,15 +44,15 @@ func TestPassword(t *testing.T) {
 	secret, err := s.BeginSession(t.Context())
 	must(t, err)
 	must(t, s.EndSession(t.Context(), secret+"x"))
-	if len(s.doubted) > 0 {
-		t.Errorf("no session has ended, and %v is to log in again", s.doubted)
+	if len(s.ended) > 0 {
+		t.Errorf("no session has ended, and who has come by %v is disconnected", s.ended)
 	}
 	if _, err := s.control.Login(t.Context(), home, access.Secret{Token: secret}); err == nil {
 		t.Error("alice has no credential that is valid, and a session lets in")
 	}
 	must(t, s.EndSession(t.Context(), secret))
-	if !slices.Equal(s.doubted, []string{"alice"}) {
-		t.Errorf("a session of alice has ended, and %v is to log in again", s.doubted)
+	if !slices.Equal(s.ended, []string{"alice " + secret}) {
+		t.Errorf("a session of alice has ended, and who has come by %v is disconnected", s.ended)
 	}
 	if !slices.Equal(s.gone, []string{"dora"}) {
 		t.Errorf("disconnected: %v", s.gone)

@@ -177,7 +177,7 @@ func (l *link) login(ctx context.Context, p *packet.ConnectPacket) (identity str
 	asked := time.Now()
 	identity, err = login(ctx, l.nc.Peer(), secret)
 	if err == nil {
-		l.proven = asked
+		l.proven, l.named = asked, secret.Session()
 		return identity, nil
 	}
 	told, why := "the hub could not find out who this is: its owner finds the reason in its log", "other"

@@ -37,6 +37,7 @@ type link struct {
 	account *carrier.Account
 	session *session  // nil until the CONNECT is accepted
 	proven  time.Time // see carrier.Client
+	named   string    // its Session
 
 	version    byte
 	receiveMax int           // signals that the client takes unacknowledged

@@ -86,7 +86,7 @@ func (c *session) connect(l *link) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	c.server.handler.ClientConnected(carrier.Client{
-		ID: c.id, Name: c.key.client, Identity: c.key.identity, Proven: l.proven, Addr: l.addr, Codec: carrier.JSON, Hello: true,
+		ID: c.id, Name: c.key.client, Identity: c.key.identity, Proven: l.proven, Session: l.named, Addr: l.addr, Codec: carrier.JSON, Hello: true,
 		Window: requestPlaces, Account: c.account, Refused: &c.refusals, Signals: c,
 	})
 }

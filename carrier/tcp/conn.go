@@ -45,6 +45,7 @@ type conn struct {
 	client         carrier.ClientID // 0 until announced
 	identity       string           // who the client is, as the Login says
 	proven         time.Time        // when that was asked
+	session        string           // see carrier.Client
 	hello          bool             // the peer has said hello
 	window         int              // of messages that the peer takes unanswered
 	peerMax        int              // the largest packet that the peer takes
@@ -91,6 +92,7 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		buffers:    &p.buffers,
 		failed:     c.writeFailed,
 		sent:       c.expectReply,
+		others:     func() bool { return c.calls.Outstanding() > 1 },
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}
@@ -160,7 +162,7 @@ func (c *conn) announce(name string) {
 	if c.writer.json {
 		codec = carrier.JSON
 	}
-	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Proven: c.proven, Addr: c.addr,
+	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Proven: c.proven, Session: c.session, Addr: c.addr,
 		Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
 		Refused: &c.refusals}
 	if c.peers.connecting {

@@ -84,7 +84,7 @@ func (s *Server) login(ctx context.Context, c *conn, secret listen.Secret) error
 	asked := time.Now()
 	identity, err := s.options.Login(ctx, c.nc.Peer(), secret)
 	if err == nil {
-		c.identity, c.proven = identity, asked
+		c.identity, c.proven, c.session = identity, asked, secret.Session()
 		return nil
 	}
 	told, why := loginFailed, "other"

@@ -20,6 +20,7 @@ const loginTime = 10 * time.Second
 type known struct {
 	said     [sha256.Size]byte
 	identity string
+	session  string    // see carrier.Client
 	asked    time.Time // when who it is was asked
 }
 
@@ -53,7 +54,7 @@ func (s *Server) login(r *http.Request, c *guest) (identity string, refused *ref
 			http.StatusUnauthorized, "denied", "A secret was said where others may have heard it", "use https, and get yourself another secret",
 		}
 	case err == nil:
-		c.known = known{said, identity, asked}
+		c.known = known{said, identity, secret.Session(), asked}
 		c.rooms.belongs(c, identity, doubts)
 		return identity, nil
 	}

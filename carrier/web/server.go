@@ -165,7 +165,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		if err := c.Admit(); err != nil {
 			panic(http.ErrAbortHandler) // it was closed meanwhile
 		}
-		r = r.WithContext(listen.WithProven(listen.WithIdentity(r.Context(), identity), c.known.asked))
+		ctx := listen.WithProven(listen.WithIdentity(r.Context(), identity), c.known.asked)
+		r = r.WithContext(listen.WithSession(ctx, c.known.session))
 	}
 	rc := http.NewResponseController(w)
 	if ExtendWrite(rc, s.options.RequestTime) != nil {

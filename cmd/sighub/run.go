@@ -20,6 +20,7 @@ import (
 	"sighub/cmd/sighub/internal/desk"
 	"sighub/cmd/sighub/internal/lean"
 	"sighub/cmd/sighub/internal/linepast"
+	"sighub/cmd/sighub/internal/logbook"
 	"sighub/cmd/sighub/internal/onward"
 	"sighub/cmd/sighub/internal/site"
 	"sighub/hub"
@@ -126,7 +127,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	}
 	past := linepast.New(ports.Ports)
 	owner := &desk.Desk{Guard: doors, Certificate: certificate, Carriers: carriers}
-	asked := certificateMethod(certificate, kept.methods(portMethods(ports, past, cfg.Sensing.Thresholds)))
+	asked := logbook.Method(all.Recent, certificateMethod(certificate, kept.methods(portMethods(ports, past, cfg.Sensing.Thresholds))))
 	router = newRouter(cfg, budget, log, kept, doors, owner, bridges.Methods(asked))
 	if err := bridges.Attach(router); err != nil {
 		return errors.Join(err, opened.Close())

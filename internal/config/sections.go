@@ -289,7 +289,9 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 				return
 			}
 			given = true
-			d.size(n, key, &l.Memory)
+			size := int64(l.Memory)
+			d.sizeWithin(n, key, &size, minMessage, maxMemory, "4KiB to 1GiB")
+			l.Memory = int(size)
 		})
 	}
 	d.Mapping(n, "limits",

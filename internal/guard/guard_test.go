@@ -22,6 +22,22 @@ import (
 	"sighub/listen"
 )
 
+// TestSessionMark: the listeners, which know nothing of access, know sessions by the same mark.
+func TestSessionMark(t *testing.T) {
+	if access.SessionMark != listen.SessionMark {
+		t.Errorf("%q is another mark than %q", listen.SessionMark, access.SessionMark)
+	}
+	one, two := listen.Secret{Token: access.SessionMark + "x"}, listen.Secret{Password: access.SessionMark + "x"}
+	if one.Session() == "" || one.Session() != two.Session() || strings.Contains(one.Session(), access.SessionMark) {
+		t.Errorf("the names of one session: %q, %q", one.Session(), two.Session())
+	}
+	for _, s := range []listen.Secret{{}, {Token: "sgh_x"}, {Name: "ann", Password: "correct horse"}, {Token: access.SessionMark + "y"}} {
+		if s.Session() == one.Session() {
+			t.Errorf("%+v is of the same session", s)
+		}
+	}
+}
+
 // log keeps what is logged.
 type log struct {
 	mu sync.Mutex

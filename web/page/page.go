@@ -1,5 +1,5 @@
-// Package page is the page that a browser shows at the hub's address: one HTML file, a script, a style sheet, an icon and the licences of
-// the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web/page` makes dist of it, as
+// Package page is the page that a browser shows at the hub's address: one HTML file, a script and a part of it that only charts need, a style
+// sheet, an icon and the licences of the libraries. They lie in dist, packed, and are embedded. Their source is in src; `go generate ./web/page` makes dist of it, as
 // the command in build says, without Node and without a network.
 //
 // The page is static. What it shows, it asks the hub for over the WebSocket at api/v1/socket, with the protocol that all clients speak. All
@@ -92,11 +92,15 @@ func (p *Page) Has(urlPath string) bool {
 	return ok
 }
 
+// nothing is what there is at other paths, for people.
+const nothing = "There is nothing at this path of the hub. Its page is at /. If a proxy has the hub under a path, let it take that away, " +
+	"or write the path that it passes on into http.base of the hub's configuration, such as /house/hub."
+
 // ServeHTTP implements [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := p.files[strings.TrimPrefix(r.URL.Path, "/")]
 	if !ok {
-		http.NotFound(w, r)
+		http.Error(w, nothing, http.StatusNotFound)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,12 @@ func TestFiles(t *testing.T) {
 	types := map[string]string{
 		".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8",
 	}
-	for _, m := range names {
+	script := ask(t, "GET", "/"+names[slices.IndexFunc(names, func(m []string) bool { return strings.HasSuffix(m[1], ".js") })][1])
+	parts := regexp.MustCompile(`import\("\./([^"]+)"\)`).FindAllStringSubmatch(script.Body.String(), -1)
+	if len(parts) != 1 || !strings.HasPrefix(parts[0][1], "plot.") {
+		t.Errorf("the script loads %q", parts)
+	}
+	for _, m := range append(names, parts...) {
 		name := m[1]
 		if strings.ContainsAny(name, "/:") {
 			t.Errorf("%s is not relative", name)

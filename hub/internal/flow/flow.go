@@ -18,6 +18,7 @@ type Flow struct {
 	short    bool // the window kept events back since the timed one was sent
 
 	at    time.Time  // when the timed event was sent
+	held  bool       // nobody has said yet that it has left
 	of    int        // events that were in flight then, itself included
 	ahead int        // those of them that are not answered yet; 0: none is timed
 	pace  answerRate // of the answers meanwhile
@@ -65,7 +66,14 @@ func (f *Flow) Sent() {
 	f.inFlight++
 	if f.ahead == 0 && f.most > 1 {
 		f.of, f.ahead, f.short = f.inFlight, f.inFlight, false
-		f.at, f.pace = time.Now(), answerRate{}
+		f.at, f.held, f.pace = time.Now(), true, answerRate{}
+	}
+}
+
+// Left notes that what was sent leaves now, after it had to wait for others that leave together with it: that is not the client's time.
+func (f *Flow) Left(now time.Time) {
+	if f.ahead > 0 && f.held {
+		f.at, f.held = now, false
 	}
 }
 

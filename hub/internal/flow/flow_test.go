@@ -154,3 +154,33 @@ func TestFlowStands(t *testing.T) {
 		}
 	})
 }
+
+// TestLeft: that events wait for others before they leave is not taken for their client's slowness, however long it is.
+func TestLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait, way = 500 * time.Millisecond, 5 * time.Millisecond
+		f := New(64)
+		for range 100 {
+			for range 60 {
+				if !f.Open() {
+					t.Fatalf("after %d events, no more are sent", f.InFlight())
+				}
+				f.Sent()
+				time.Sleep(wait / 60)
+			}
+			f.Left(time.Now())
+			time.Sleep(way)
+			if f.Late(Delay) || f.Stands() {
+				t.Fatal("the client is taken to be late")
+			}
+			f.Answered(60)
+		}
+		f.Sent()
+		f.Left(time.Now())
+		time.Sleep(2 * stall)
+		f.Left(time.Now()) // others
+		if !f.Stands() {
+			t.Error("a client that answers nothing does not stand, as long as others are sent")
+		}
+	})
+}

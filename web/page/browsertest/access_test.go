@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 const houseRules = `
@@ -206,7 +208,7 @@ func TestAccess(t *testing.T) {
 	if hash := eval[string](p, "location.href"); strings.Contains(hash, token) {
 		t.Error("the token stays in the address")
 	}
-	if got := p.views(); got != "Devices Ports Losses Thresholds Journal Clients Access Send" {
+	if got := p.views(); got != "Devices Ports Losses Thresholds Journal Bridges Clients Log Access Send" {
 		t.Errorf("an admin sees %s", got)
 	}
 	p.show("access")
@@ -232,7 +234,7 @@ func TestAccess(t *testing.T) {
 		t.Errorf("the phone opens %s", link)
 	}
 	_, fragment, _ := strings.Cut(link, "#/")
-	phone := open(t, g.url(), fragment)
+	phone := open(t, g.url(), fragment, chromedp.WithNewBrowserContext()) // another browser
 	phone.live()
 	eval[any](phone, "sessionStorage.clear(), location.reload(), null")
 	phone.live()                                                        // it stays logged in

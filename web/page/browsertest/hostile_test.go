@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -62,7 +63,7 @@ func TestHostile(t *testing.T) {
 	p.show("device", "name:mill", "big", "text")
 	p.until(`document.querySelector(".entries td")`)
 	unharmed()
-	for _, view := range []string{"clients", "losses", "thresholds", "ports", "send"} {
+	for _, view := range []string{"clients", "losses", "thresholds", "ports", "log", "bridges", "send"} {
 		p.show(view)
 		p.until(`document.querySelector("h1, .empty")`)
 		unharmed()
@@ -82,17 +83,35 @@ func TestBasePath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httptest.NewServer(http.StripPrefix("/house/hub", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(hubURL)
 		r.Out.Host = r.In.Host
-	}}))
+	}}
+	paths := http.NewServeMux()
+	paths.Handle("/house/hub/", http.StripPrefix("/house/hub", pass)) // takes it away
+	paths.Handle("/cellar/", pass)                                    // passes it on
+	paths.Handle("/attic/", pass)                                     // passes on one that the hub does not know
+	proxy := httptest.NewServer(paths)
 	defer proxy.Close()
 	rpm := 2900
-	for _, base := range []string{proxy.URL + "/house/hub/", s.url() + "cellar/hub/", s.url() + "cellar/hub"} {
+	for _, base := range []string{
+		proxy.URL + "/house/hub/", proxy.URL + "/cellar/hub/", proxy.URL + "/cellar/hub", s.url() + "cellar/hub/", s.url() + "cellar/hub", s.url(),
+	} {
 		p := open(t, base, "")
 		p.until(row("far", "pump rpm") + fmt.Sprintf(`?.querySelector(".value").innerText === "2,%d"`, rpm-2000))
 		rpm++
 		x.send("rpm", rpm)
 		p.until(row("far", "pump rpm") + fmt.Sprintf(`?.querySelector(".value").innerText === "2,%d"`, rpm-2000))
+		p.show("device", "name:far")
+		p.until(`document.querySelector(".u-over")`) // what comes later is found as well
+	}
+	answer, err := http.Get(proxy.URL + "/attic/hub/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusNotFound || !strings.Contains(string(text), "write the path that it passes on into http.base") {
+		t.Errorf("below a path that the hub does not know, it says %s: %s, %v", answer.Status, text, err)
 	}
 }

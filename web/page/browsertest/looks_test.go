@@ -69,7 +69,7 @@ thresholds:
 	p := open(t, s.url(), "")
 	p.until(card("orchard"))
 	device := strings.TrimPrefix(eval[string](p, `document.querySelector(".card.device h3 a").hash`), "#/")
-	p.looks(t, "", device, "ports", "losses", "thresholds", "journal", "clients", "access", "send")
+	p.looks(t, "", device, "ports", "losses", "thresholds", "journal", "bridges", "clients", "log", "access", "send")
 	p.click("header button.quiet") // light, whatever the system has
 	if got := eval[string](p, "getComputedStyle(document.body).backgroundColor"); got != "rgb(246, 245, 241)" {
 		t.Errorf("after a click the page is %s", got)
@@ -159,7 +159,7 @@ func TestKeyboard(t *testing.T) {
 		return eval[string](p, `(document.activeElement.innerText || document.activeElement.placeholder || document.activeElement.getAttribute("aria-label") || "").split("\n")[0]`)
 	}
 	var seen []string
-	for range 16 {
+	for range 18 {
 		p.key("tab")
 		seen = append(seen, focused())
 		if !eval[bool](p, `document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== "none" && parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 1`) {
@@ -167,7 +167,7 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	all := strings.Join(seen, "|")
-	for _, name := range []string{"To the content", "sighub", "Devices", "Ports", "Losses", "Thresholds", "Journal", "Clients", "Send", "Search", "auto", "kitchen", "kettle celsius", "licences"} {
+	for _, name := range []string{"To the content", "sighub", "Devices", "Ports", "Losses", "Thresholds", "Journal", "Bridges", "Clients", "Log", "Send", "Search", "auto", "kitchen", "kettle celsius", "licences"} {
 		if !strings.Contains(all, name) {
 			t.Errorf("the key Tab does not reach %q: %s", name, all)
 		}

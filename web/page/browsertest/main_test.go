@@ -22,6 +22,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		if err := play(role); err != nil {
+			fmt.Fprintln(os.Stderr, "browsertest:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	code, err := run(m)
 	if err != nil {

@@ -29,14 +29,14 @@ type page struct {
 }
 
 // open opens the page at an address. When the test ends, nothing may have been said on the console, and no other host asked.
-func open(t *testing.T, base, path string) *page {
+func open(t *testing.T, base, path string, options ...chromedp.ContextOption) *page {
 	t.Helper()
 	p := &page{t: t, base: base}
 	at, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(func(ev any) {
+	ctx, cancel := chromedp.NewContext(browser, append(options, chromedp.WithListener(func(ev any) {
 		if e, ok := ev.(*network.EventRequestWillBeSent); ok {
 			if u, err := url.Parse(e.Request.URL); err != nil || u.Host != at.Host && u.Scheme != "data" {
 				p.note("a request to " + e.Request.URL)
@@ -47,7 +47,7 @@ func open(t *testing.T, base, path string) *page {
 				p.note("a connection to " + e.URL)
 			}
 		}
-	}))
+	}))...)
 	p.ctx = ctx
 	if err := chromedp.Do(ctx); err != nil { // the tab lives as long as the first context
 		t.Fatal(err)
@@ -156,7 +156,15 @@ func eval[T any](p *page, expression string) T {
 func (p *page) until(expression string) {
 	p.t.Helper()
 	whole := "(() => { try { return Boolean(" + expression + ") } catch { return false } })()"
-	eventually(p.t, expression, func() bool { return eval[bool](p, whole) })
+	eventually(p.t, expression, func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, 2*patience)
+		defer cancel()
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](whole))
+		if err != nil && !strings.Contains(err.Error(), "navigated") { // the tab may load the page anew
+			p.t.Fatalf("%s: %v", expression, err)
+		}
+		return err == nil && is
+	})
 }
 
 // textNow returns all text of the page.

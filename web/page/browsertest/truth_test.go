@@ -184,9 +184,27 @@ func TestCrowd(t *testing.T) {
 			addSender(t, r, fmt.Sprintf("crowd %02d %03d", i, k), hub.SenderOptions{Events: []string{"n"}})
 		}
 	}
+	lists := s.client(t, "lists")
+	if _, err := lists.RemoteSenders(t.Context()); err != nil { // it is connected
+		t.Fatal(err)
+	}
+	const times = 10
+	before := used(t, s.cmd.Process.Pid)
+	for range times {
+		if list, err := lists.RemoteSenders(t.Context()); err != nil || len(list) != clients*each {
+			t.Fatalf("%d senders are listed: %v", len(list), err)
+		}
+	}
+	t.Logf("a list of all takes %v of the hub's processor", (used(t, s.cmd.Process.Pid)-before)/times)
+	before = used(t, s.cmd.Process.Pid)
 	p := open(t, s.url(), "")
-	p.untilText("There are more senders than this page shows")
 	p.until(`document.querySelectorAll(".card.device").length >= 20`)
+	first := eval[float64](p, `new Promise((done) => requestAnimationFrame(() => done(performance.now())))`)
+	p.untilText("There are more senders than this page shows")
+	all := eval[float64](p, `performance.now()`)
+	t.Logf("the first view is there after %.0f ms, all of it after %.0f ms; to open the page takes %v of the hub's processor",
+		first, all, used(t, s.cmd.Process.Pid)-before)
+	t.Logf("the overview draws %.0f frames a second", frames(p))
 	for _, view := range []string{"losses", "clients", "thresholds", ""} {
 		began := time.Now()
 		p.show(view)
@@ -194,6 +212,8 @@ func TestCrowd(t *testing.T) {
 		t.Logf("%q is shown after %v", view, time.Since(began).Round(time.Millisecond))
 	}
 	p.slash()
+	began := time.Now()
 	p.keys("crowd 03 111")
+	defer func() { t.Logf("a search takes %v, with the keys", time.Since(began).Round(time.Millisecond)) }()
 	p.until(`document.querySelector("#found [role=option]")?.innerText.includes("crowd 03 111")`)
 }

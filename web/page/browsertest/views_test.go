@@ -3,6 +3,7 @@ package browsertest
 import (
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -193,6 +194,11 @@ func TestPorts(t *testing.T) {
 
 // simulate runs a simulated device until the test ends, and returns the path of its port.
 func simulate(t *testing.T, args ...string) string {
+	path, _ := simulateProcess(t, args...)
+	return path
+}
+
+func simulateProcess(t *testing.T, args ...string) (path string, p *os.Process) {
 	t.Helper()
 	device := exec.Command(program, append([]string{"simulate", "--pty"}, args...)...)
 	said := &syncBuffer{}
@@ -201,11 +207,12 @@ func simulate(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		_ = device.Process.Signal(syscall.SIGCONT)
 		_ = device.Process.Signal(syscall.SIGTERM)
 		_ = device.Wait()
 	})
 	eventually(t, "the device has a port", func() bool { return strings.Contains(said.String(), "/device\n") })
-	return strings.TrimSpace(said.String())
+	return strings.TrimSpace(said.String()), device.Process
 }
 
 // TestPrints: of a device that prints text, the page says what to write to serve it; and what it says is right.
@@ -252,6 +259,38 @@ func TestDoctor(t *testing.T) {
 	if damaged == 0 || share < (frames+damaged)/damaged/3 || share > (frames+damaged)/damaged*3 {
 		t.Errorf("1 in %v, with %v frames and %v damaged", share, frames, damaged)
 	}
+}
+
+// TestWhichCable: of two devices, the page tells within a minute which one has a bad cable, also if the other's line was damaged when the hub
+// was started again; and which one is silent.
+func TestWhichCable(t *testing.T) {
+	dirty := simulate(t, "--name", "dirty", "--rate", "30", "--fault", "to-hub.flip=4e-4,seed=7")
+	clean := plug(t, "clean", 30, "light:lux")
+	quietPath, quiet := simulateProcess(t, "--name", "quiet", "--rate", "5")
+	s := serve(t, "--config", configure(t, `
+serial:
+  - {port: %s, naming: "{device}.{sender}"}
+  - {port: %s, naming: "{device}.{sender}"}
+  - {port: %s, naming: "{device}.{sender}"}
+`, dirty, clean.path, quietPath))
+	p := open(t, s.url(), "ports")
+	p.expect("WebSocket")
+	p.expect("net::ERR_")
+	said := func(name string) string {
+		return fmt.Sprintf(`[...document.querySelectorAll(".card")].find(c => c.querySelector("dd a")?.innerText === %q)?.querySelector(".doctor").innerText`, name)
+	}
+	p.until("!" + said("clean") + `.match(/ (is|were) damaged/)`) // a busy machine may answer late, so that it sends again
+	s.stop(syscall.SIGKILL)                                       // in the middle of frames
+	time.Sleep(3 * time.Second)
+	s.start()
+	p.until(`!document.querySelector(".banner")`)
+	eval[any](p, "location.reload(), null") // who comes now has seen nothing of that
+	p.until(said("dirty") + `.match(/^1 frame in \d+ is damaged/)`)
+	p.until("!" + said("clean") + `.match(/ (is|were) damaged/)`) // a busy machine may answer late, so that it sends again
+	_ = quiet.Signal(syscall.SIGSTOP)
+	p.until(said("quiet") + `.match(/^quiet was here, and has been silent for/)`)
+	p.show("")
+	p.until(card("quiet") + `?.querySelector(".pill").innerText.startsWith("silent for")`)
 }
 
 // TestLosses: the ledger has each loss, with its number, cause and time.

@@ -77,7 +77,9 @@ func bundle(root string) (map[string][]byte, error) {
 		AbsWorkingDir:     root,
 		Outdir:            filepath.Join(root, "dist"),
 		Bundle:            true,
-		Format:            api.FormatIIFE,
+		Format:            api.FormatESModule,
+		Splitting:         true, // what the first view does not need comes after it
+		ChunkNames:        "[name].[hash]",
 		Target:            api.ES2022,
 		Charset:           api.CharsetUTF8,
 		LegalComments:     api.LegalCommentsNone, // they are in NOTICE, which is a part of the page
@@ -88,7 +90,6 @@ func bundle(root string) (map[string][]byte, error) {
 		JSX:               api.JSXTransform,
 		JSXFactory:        "h",
 		JSXFragment:       "Fragment",
-		Inject:            []string{"src/jsx.js"},
 		LogLevel:          api.LogLevelWarning,
 		Alias: map[string]string{
 			"preact":       library("preact/preact.mjs"),
@@ -117,7 +118,11 @@ func bundle(root string) (map[string][]byte, error) {
 		if err := harmless(name, f.Contents); err != nil {
 			return nil, err
 		}
-		add(name, f.Contents)
+		if strings.Count(name, ".") == 2 { // a part that the script loads, by a name that has its hash
+			files[name] = f.Contents
+		} else {
+			add(name, f.Contents)
+		}
 	}
 	for name, from := range map[string]string{"icon.svg": "src/icon.svg", "notice.txt": "NOTICE"} {
 		content, err := os.ReadFile(filepath.Join(root, from))
@@ -140,16 +145,32 @@ func bundle(root string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// smaller leaves out what the page uses nothing of, which cannot be told from the outside: uPlot's bars, steps and splines.
+// unused is what the page uses nothing of in uPlot, which cannot be told from the outside, with what stands in its place: bars, steps and
+// splines, charts that move together, and times and logarithms on an axis, whose texts the page writes itself.
+var unused = []struct{ text, instead string }{
+	{"(paths.stepped = stepped);", ""}, {"(paths.bars    = bars);", ""}, {"(paths.spline  = monotoneCubic);", ""},
+	{"uPlot.fmtDate = fmtDate;", ""}, {"uPlot.tzDate  = tzDate;", ""},
+	{"uPlot.rangeLog = rangeLog;", ""}, {"uPlot.rangeAsinh = rangeAsinh;", ""}, {"uPlot.join = join;", ""},
+	{"uPlot.addGap = addGap;", ""}, {"uPlot.clipGaps = clipGaps;", ""},
+	{"(opts.fmtDate || fmtDate)", "null"}, {"timeSeriesVal(_tzDate, timeSeriesStamp(_timeSeriesStamp, _fmtDate))", "null"},
+	{"timeAxisVals(_tzDate, timeAxisStamps((ms == 1 ? _timeAxisStampsMs : _timeAxisStampsS), _fmtDate))", "null"},
+	{"(isStr(sv) ? timeSeriesVal(_tzDate, timeSeriesStamp(sv, _fmtDate)) : sv || _timeSeriesVal)", "sv"},
+	{"timeAxisVals(_tzDate, timeAxisStamps(av, _fmtDate))", "av"}, {"timeAxisVal(_tzDate, av)", "av"},
+	{"\t\ttimeIncrs,\n\t\t_timeAxisStamps,\n", "\t\ttimeIncrs,\n\t\tnull,\n"},
+	{"sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits : numAxisSplits", "numAxisSplits"},
+	{"sc.distr >= 3 && sc.log == 10 ? log10AxisValsFilt : sc.distr == 3 && sc.log == 2 ? log2AxisValsFilt : retArg1", "retArg1"},
+}
+
+// smaller leaves out what is unused.
 var smaller = api.Plugin{Name: "smaller", Setup: func(b api.PluginBuild) {
 	b.OnLoad(api.OnLoadOptions{Filter: `uPlot\.esm\.js$`}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		content, err := os.ReadFile(args.Path)
 		text := string(content)
-		for _, unused := range []string{"(paths.stepped = stepped);", "(paths.bars    = bars);", "(paths.spline  = monotoneCubic);"} {
-			if err == nil && !strings.Contains(text, unused) {
-				err = fmt.Errorf("%s is another one: it has no %s", args.Path, unused)
+		for _, u := range unused {
+			if err == nil && strings.Count(text, u.text) != 1 {
+				err = fmt.Errorf("%s is another one: it has %s not once", args.Path, u.text)
 			}
-			text = strings.Replace(text, unused, "", 1)
+			text = strings.Replace(text, u.text, u.instead, 1)
 		}
 		return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, err
 	})

@@ -1,15 +1,18 @@
 // The page of a hub.
 
-import {render} from "preact";
+import {Fragment, h, render} from "preact";
 import {useEffect, useReducer, useRef, useState} from "preact/hooks";
+import {plot} from "./chart.jsx";
 import {Hub} from "./hub.js";
 import {Name, useChanges, useTick} from "./parts.jsx";
 import {age, ago, clock, group, harmless} from "./text.js";
 import {learn, now, skew} from "./time.js";
 import {Access} from "./views/access.jsx";
+import {Bridges} from "./views/bridges.jsx";
 import {Clients} from "./views/clients.jsx";
 import {Device} from "./views/device.jsx";
 import {Journal} from "./views/journal.jsx";
+import {Log} from "./views/log.jsx";
 import {Login} from "./views/login.jsx";
 import {Losses} from "./views/losses.jsx";
 import {Overview} from "./views/overview.jsx";
@@ -21,7 +24,8 @@ import {Thresholds} from "./views/thresholds.jsx";
 // allViews are the parts of the page: name, what shows it, path, and what one must be allowed to see it.
 const allViews = [
 	["Devices", Overview, ""], ["Ports", Ports, "ports", "admin"], ["Losses", Losses, "losses"], ["Thresholds", Thresholds, "thresholds"],
-	["Journal", Journal, "journal", "admin"], ["Clients", Clients, "clients", "admin"], ["Access", Access, "access", "admin"], ["Send", Send, "send", "add"],
+	["Journal", Journal, "journal", "admin"], ["Bridges", Bridges, "bridges", "admin"], ["Clients", Clients, "clients", "admin"], ["Log", Log, "log", "admin"],
+	["Access", Access, "access", "admin"], ["Send", Send, "send", "add"],
 ];
 
 // Everything is found relative to where the page is, so that it can be below a path of a proxy.
@@ -56,6 +60,16 @@ function Outage() {
 	if (!hub.listedOnce && phase === "connecting" && hub.link.state.tries <= 1) return null;
 	return <p class="banner" role="alert">
 		<b>The hub is not reached{hub.listedOnce && <> for {age(Date.now() - since)}: what you see is from before {clock(since)}</>}.</b> {why && harmless(why)}. {phase === "waiting" ? <>The page tries again in {left()} s. <button type="button" onClick={hub.link.connect}>Try now</button></> : "Trying…"}
+	</p>;
+}
+
+// Offer asks whether to become somebody else, whose link to log in was opened here.
+function Offer({hub}) {
+	const who = hub.offer?.who;
+	if (who === undefined) return null;
+	return <p class="banner" role="alert">
+		{who === "" ? <>The link that was opened is not known here, or was revoked. You are still <b><Name most={40}>{hub.self.who || "nobody"}</Name></b>. </> : <>A link that logs in <b><Name most={40}>{who}</Name></b> was opened. You are <b><Name most={40}>{hub.self.who || "nobody"}</Name></b>. <button type="button" onClick={() => hub.accept()}>Become <Name most={40}>{who}</Name></button></>}
+		<button type="button" onClick={() => hub.decline()}>{who === "" ? "Close" : <>Stay <Name most={40}>{hub.self.who || "nobody"}</Name></>}</button>
 	</p>;
 }
 
@@ -101,6 +115,7 @@ function Foot() {
 
 function App() {
 	useChanges(hub);
+	if (hub.listedOnce) plot().catch(() => {}); // while the hub is reached
 	const [, again] = useReducer((n) => n + 1, 0);
 	const search = useRef(), main = useRef();
 	useEffect(() => {
@@ -146,6 +161,7 @@ function App() {
 			<Connection />{hub.link.secret && hub.self && <button type="button" class="quiet" title={"log out " + harmless(hub.self.text || "", 80)} onClick={() => hub.logout()}><span class="who"><Name most={24}>{hub.self.who || ""}</Name> </span>⏏<span class="hidden"> log out</span></button>}<Theme />
 		</header>
 		<Outage />
+		{hub.self && <Offer hub={hub} />}
 		<main id="main" ref={main} tabIndex={-1}><View hub={hub} key={path + "\n" + args.join("\n")} args={args} /></main>
 		<Foot />
 	</>;

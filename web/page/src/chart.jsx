@@ -1,13 +1,22 @@
 // A Chart draws the history of one event: a band from the least to the greatest number, and a line of the means. It goes on with what
 // happens, at most ten times a second.
 
+import {Fragment, h} from "preact";
 import {useEffect, useRef, useState} from "preact/hooks";
-import uPlot from "uplot";
 import {Series, load, stepFor} from "./series.js";
 import {now} from "./time.js";
 import {number, unitName} from "./text.js";
 
 const drawEvery = 100; // ms
+
+let loading;
+
+// plot returns what draws, which is loaded once.
+export function plot() {
+	loading ??= import("./plot.js").then((m) => m.default);
+	loading.catch(() => { loading = undefined; });
+	return loading;
+}
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -57,7 +66,12 @@ function useSeries(hub, topic, win) {
 			if (stopped) return;
 			for (const e of early) if (isNew(e)) series.add(e.t, e.v);
 			ready = true;
-			set({series, trouble});
+			try {
+				const Plot = await plot();
+				if (!stopped) set({series, trouble, Plot});
+			} catch {
+				if (!stopped) set({trouble: "What draws charts could not be loaded: try again when the hub is reached"});
+			}
 		})();
 		return () => {
 			stopped = true;
@@ -68,16 +82,16 @@ function useSeries(hub, topic, win) {
 }
 
 export function Chart({hub, topic, win, onZoom, marks, height = 180}) {
-	const {series, trouble, loading} = useSeries(hub, topic, win);
-	const box = useRef(), plot = useRef(), shown = useRef({});
+	const {series, trouble, loading, Plot} = useSeries(hub, topic, win);
+	const box = useRef(), drawn = useRef(), shown = useRef({});
 	shown.current = {marks, onZoom, win};
 	const [cursor, setCursor] = useState(null);
 
 	useEffect(() => {
 		if (!series) return;
 		const place = box.current, width = () => Math.max(place.clientWidth, 100);
-		const u = new uPlot(options(width(), height, topic, shown, setCursor), series.columns(), place);
-		plot.current = u;
+		const u = new Plot(options(width(), height, topic, shown, setCursor), series.columns(), place);
+		drawn.current = u;
 		const bounds = () => {
 			const w = shown.current.win, end = w.to === Infinity ? now() : w.to;
 			return {min: (w.to === Infinity ? end - w.span : w.from) / 1000, max: end / 1000};
@@ -107,11 +121,11 @@ export function Chart({hub, topic, win, onZoom, marks, height = 180}) {
 			resized.disconnect();
 			removeEventListener("themed", themed);
 			u.destroy();
-			plot.current = null;
+			drawn.current = null;
 		};
 	}, [series, height]);
 
-	useEffect(() => plot.current && plot.current.redraw(), [marks]);
+	useEffect(() => drawn.current?.redraw(), [marks]);
 
 	const all = series && series.extremes(), unit = unitName(topic.unit);
 	const at = cursor || all;

@@ -4,12 +4,13 @@ import {age, counts, group, harmless, several} from "./text.js";
 
 const rates = [9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600];
 
-// enough is how many frames tell something about a line, or few in a minute; rare is what share of them may be damaged.
-const enough = 200, few = 20, rare = 1 / 1000, minute = 60000;
+// enough is how many frames tell something about a line, or few after a while; rare is what share of them may be damaged. What the hub has
+// on record of the latest minutes counts more.
+const enough = 200, few = 20, rare = 1 / 1000, awhile = 6000, minutes = 10, minute = 60000;
 
-// diagnose returns {level, text} of a port as list_ports tells it. before is what it told some time ago, or undefined; at is now, in ms.
-// The level is "good", "note", "bad" or "off".
-export function diagnose(p, before, at) {
+// diagnose returns {level, text} of a port as list_ports tells it. before is what it told some time ago, or undefined; past is what
+// port_history tells, one sample a minute; at is now, in ms. The level is "good", "note", "bad" or "off".
+export function diagnose(p, before, past, at) {
 	const since = age(at - Date.parse(p.since)), d = p.device;
 	const say = (level, text) => ({level, text});
 	const problem = (p.problems || [])[0];
@@ -26,13 +27,15 @@ export function diagnose(p, before, at) {
 		return say("bad", `The device has not answered for ${since}: check its power and its cable, or reset it. It goes on by itself when it answers.`);
 	case "waiting":
 		if (problem) break;
+		if (d) return say("bad", `${harmless(d.name || d.uid, 60)} was here, and has been silent for ${since}: check its power and its cable, or reset it.`);
 		return say(at - Date.parse(p.since) > 5000 ? "bad" : "note", at - Date.parse(p.since) > 5000
 			? `No device has said HELLO for ${since}: check that it runs sighub's firmware at ${p.baud || 115200} baud.`
 			: "The port is open; the device has not said HELLO yet.");
 	}
 	if (problem) return say("bad", harmless(problem.what, 200) + ": " + problem.remedy);
-	const line = lineOf(p, before, at);
+	const line = lineOf(p, before, past, at);
 	if (line.share > rare && line.bad >= 3) {
+		if (line.young) return say("note", `${group(line.bad)} of ${several(p.frames + p.bad_frames, "frame")} were damaged, perhaps because the device was plugged in, or the hub was started. Half a minute tells more. Nothing is lost; damaged frames are sent again.`);
 		const slower = rates.filter((r) => r < p.baud).at(-1);
 		return say(line.share > 1 / 100 ? "bad" : "note",
 			`${oneIn(line.share)} is damaged: a shorter or shielded cable${slower ? `, or ${slower} baud` : ""}. Nothing is lost; damaged frames are sent again.`);
@@ -57,20 +60,21 @@ export function diagnose(p, before, at) {
 	}
 	if (p.frames === 0) return say("note", "The device is connected and has reported nothing yet.");
 	return say("good", p.bad_frames === 0 ? `All is well: none of ${several(p.frames, "frame")} was damaged.`
-		: `All is well: ${group(p.bad_frames)} of ${several(p.frames + p.bad_frames, "frame")} damaged, none of the latest.`);
+		: `All is well: ${group(p.bad_frames)} of ${several(p.frames + p.bad_frames, "frame")} damaged, ${line.bad === 0 ? "none" : "few"} of the latest.`);
 }
 
-// lineOf returns what share of the latest frames was damaged or sent again, or of all if there are too few latest ones.
-function lineOf(p, before, at) {
-	const frames = p.frames + p.bad_frames, resent = again(p);
-	let n = frames, bad = p.bad_frames, sent = resent;
-	const latest = before ? frames - before.frames - before.bad_frames : 0;
-	if (latest >= enough || latest >= few && at - before.at >= minute) {
-		n = frames - before.frames - before.bad_frames;
-		bad = p.bad_frames - before.bad_frames;
-		sent = resent - again(before);
+// lineOf returns what share of the latest frames was damaged or sent again: by the minutes that the hub has on record since the device is
+// there, or as this page has seen it. While both tell too little, it is young, and all count, with those of the beginning.
+function lineOf(p, before, past, at) {
+	const all = {n: p.frames + p.bad_frames, bad: p.bad_frames, resent: again(p)}, kept = {n: 0, bad: 0, resent: 0};
+	for (const [t, frames, bad, resent] of (past ? past.samples : []).slice(-minutes)) {
+		if (t * 1000 < Date.parse(p.since) + minute) continue;
+		kept.n += frames + bad, kept.bad += bad, kept.resent += resent;
 	}
-	return {share: n > 0 ? bad / n : 0, bad, again: n > 0 ? sent / n : 0, resent: sent};
+	const seen = before ? {n: all.n - before.frames - before.bad_frames, bad: all.bad - before.bad_frames, resent: all.resent - again(before)} : {n: 0};
+	const tells = seen.n >= enough || seen.n >= few && at - before.at >= awhile;
+	const line = kept.n >= few && (!tells || kept.n >= seen.n) ? kept : tells ? seen : all;
+	return {...line, young: line === all, share: line.n > 0 ? line.bad / line.n : 0, again: line.n > 0 ? line.resent / line.n : 0};
 }
 
 const again = (p) => p.device ? p.device.resent + p.device.repeated : 0;

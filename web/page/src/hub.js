@@ -2,7 +2,7 @@
 // while the page is seen, and nothing while it is hidden.
 
 import {Link, Lost, Refused, denied} from "./link.js";
-import {forget, keep, kept} from "./login.js";
+import {forget, keep, kept, linked, onKept} from "./login.js";
 import {copyOf} from "./text.js";
 import {now} from "./time.js";
 import {numberOf} from "./series.js";
@@ -40,6 +40,8 @@ class Sender {
 		this.connected = false;
 		this.since = 0; // when it came or went; 0: unknown
 		this.reason = ""; // why it went
+		this.left = null; // {t, data} of its latest #disconnect in the past
+		this.guessed = undefined; // if it went while nobody told when: what since was before
 		this.client = null; // whose it is; null: the hub's own, or unknown
 		this.requests = null;
 		this.topics = new Map();
@@ -76,7 +78,15 @@ export class Hub {
 		this.changed = new Set(); // functions that are called when what is there changes
 		this.journal = undefined; // null: the hub keeps none
 		this.lossListeners = new Map(); // by listener id: functions that hear of losses of the past
-		this.link = new Link(address, kept(), () => this.#linkChanged(), (...s) => this.#signal(...s));
+		const had = kept(), token = linked();
+		if (had && token && token !== had.token) this.offer = {token}; // somebody else is logged in here, and is asked
+		else if (token) keep(token, true);
+		this.link = new Link(address, had || (token ? {token} : null), () => this.#linkChanged(), (...s) => this.#signal(...s));
+		onKept((old, token) => {
+			if (!old || this.link.secret?.token !== old) return;
+			if (token) this.#become({token}, "somebody else has logged in");
+			else this.link.leave("You have logged out in another tab.");
+		});
 		this.listening = 0; // the id of the listener
 		this.turn = 0; // counts listeners: what has happened before the latest one, only the journal knows
 		document.addEventListener("visibilitychange", () => this.#follow());
@@ -96,17 +106,53 @@ export class Hub {
 
 	// login connects as somebody: by a token, which is kept, or by a password, in whose place the secret of a session is.
 	login(secret, long) {
-		this.link.secret = secret;
 		this.long = long;
 		if (secret.token) keep(secret.token, long);
-		this.link.connect();
+		this.#become(secret, "");
+	}
+
+	#become(secret, why) {
+		this.#clear();
+		this.link.again(why, secret);
 	}
 
 	async logout() {
-		const token = this.link.secret && this.link.secret.token;
-		forget();
-		if (token && token.startsWith("sgs_")) await this.call("end_session", {token}).catch(() => {});
+		forget(this.link.secret?.token);
+		await this.#end();
 		this.link.leave("");
+	}
+
+	// #end has the hub end the session, with all connections that came by it.
+	async #end() {
+		const token = this.link.secret?.token;
+		if (token?.startsWith("sgs_")) await this.call("end_session", {token}).catch(() => {});
+	}
+
+	// accept logs in by the link that was opened here, in place of whoever is logged in, and decline does not.
+	async accept() {
+		const {token} = this.offer;
+		this.offer = null;
+		await this.#end();
+		this.login({token}, true);
+	}
+
+	decline() {
+		this.offer = null;
+		this.touch();
+	}
+
+	// #ask asks whose link was opened here.
+	async #ask() {
+		const offer = this.offer;
+		const answer = await fetch("api/v1/whoami", {headers: {Authorization: "Bearer " + offer.token}});
+		const other = answer.ok ? await answer.json() : null;
+		if (this.offer !== offer) return;
+		if (other && other.identity === this.self?.identity) {
+			this.accept();
+			return;
+		}
+		offer.who = other ? other.who : "";
+		this.touch();
 	}
 
 	// may reports whether there is anything that this page may do of a kind.
@@ -134,26 +180,28 @@ export class Hub {
 		const phase = this.link.state.phase;
 		if (phase !== "open") this.listening = 0;
 		if (phase === "denied") {
-			forget();
+			forget(this.link.state.left?.token);
 			this.#clear();
+			if (this.offer) this.accept();
 		} else if (phase === "open") {
-			this.#enter();
+			const secret = this.link.secret;
+			if (secret?.password) this.#begin(secret);
+			else this.#enter();
 		}
 		for (const f of this.changed) f();
 	}
 
-	// #enter asks who is there for the hub, and begins to listen.
+	// #enter asks who is there for the hub, and begins to listen meanwhile.
 	async #enter() {
+		this.#follow();
 		try {
 			this.self = await this.call("whoami");
-			const secret = this.link.secret;
-			if (secret && secret.password) this.#begin(secret);
+			if (this.offer && this.offer.who === undefined) this.#ask().catch(() => {});
 		} catch (err) {
 			if (err instanceof Lost) return;
 			this.self ??= {open: true}; // a hub that knows no rights
 		}
 		this.touch();
-		this.#follow();
 	}
 
 	// #look begins anew when this page may see other things than before.
@@ -169,15 +217,18 @@ export class Hub {
 		this.link.again("what this login may do has changed");
 	}
 
-	// #begin has a session take the place of a password. Just after something was revoked, the hub begins none.
+	// #begin has a session take the place of a password, and connects by that, so that the connection ends with the session. Just after
+	// something was revoked, the hub begins none.
 	async #begin(secret, tries = 4) {
 		try {
 			const session = await this.call("begin_session");
 			if (this.link.secret !== secret) return;
-			this.link.secret = session;
 			keep(session.token, this.long);
+			this.#become(session, "");
 		} catch (err) {
-			if (err instanceof Refused && tries > 0) setTimeout(() => this.link.secret === secret && this.#begin(secret, tries - 1), 3000);
+			if (err instanceof Lost) return;
+			if (!this.self) this.#enter();
+			if (tries > 0) setTimeout(() => this.link.secret === secret && this.#begin(secret, tries - 1), 3000);
 		}
 	}
 
@@ -191,7 +242,7 @@ export class Hub {
 				if (id > 0) await this.call("remove_listener", {listener_id: id});
 			} else if (!this.listening) {
 				this.listening = -1; // soon
-				const p = {sender: null, event: null, policy: "latest"};
+				const p = {sender: null, event: null, policy: "latest", gather: 50};
 				const at = (answer) => { this.listening = answer.listener_id, this.turn++; };
 				try {
 					await this.call("add_listener", {...p, last: true}, undefined, at);
@@ -227,10 +278,17 @@ export class Hub {
 			after = end.sender;
 		}
 		for (const s of this.senders.values()) {
-			if (s.connected && !there.has(s.name)) this.#went(s, {}, now());
+			if (s.connected && !there.has(s.name)) this.#left(s);
 		}
+		if (this.senders.size >= mostSenders) this.#forgetSome(there);
 		this.listedOnce = true;
 		this.touch();
+	}
+
+	// #forgetSome has those who went first make room for others.
+	#forgetSome(there) {
+		const gone = [...this.senders.values()].filter((s) => !s.connected && !there.has(s.name)).sort((a, b) => a.since - b.since);
+		for (const s of gone.slice(0, mostSenders / 10)) this.senders.delete(s.name), this.overflow = false;
 	}
 
 	#listed(l) {
@@ -238,7 +296,7 @@ export class Hub {
 		if (!s) return;
 		s.refused = l.refused;
 		if (!l.connected) {
-			if (s.connected) this.#went(s, {}, now());
+			if (s.connected) this.#left(s);
 			return;
 		}
 		s.known = true;
@@ -300,7 +358,10 @@ export class Hub {
 		if (last && (s.known || t < s.since)) { // what is so now is known
 			if (!s.client && data.client) s.client = data.client;
 			if (s.connected && event === "#connect" && t > s.since) s.since = t;
-			if (!s.connected && event === "#disconnect" && t > s.since) s.since = t, s.reason = data.reason || "";
+			if (event === "#disconnect" && t > (s.guessed ?? s.since)) {
+				if (s.connected) s.left = {t, data};
+				else this.#went(s, data, t);
+			}
 			this.touch();
 			return;
 		}
@@ -316,7 +377,19 @@ export class Hub {
 		this.touch();
 	}
 
+	// #left notes that a sender has gone while nobody told this page when: it did not listen. The journal may tell, before or after.
+	#left(s) {
+		const since = s.since, l = s.left;
+		if (l && l.t > since) {
+			this.#went(s, l.data, l.t);
+		} else {
+			this.#went(s, {}, now());
+			s.guessed = since;
+		}
+	}
+
 	#went(s, data, t) {
+		s.guessed = undefined;
 		s.connected = false;
 		s.since = t;
 		s.reason = data.reason || "";

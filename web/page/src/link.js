@@ -68,14 +68,15 @@ export class Link {
 		socket.onclose = (c) => this.#fail(socket, c.reason || "the connection to the hub is lost");
 	}
 
-	// again connects anew.
-	again(why) {
+	// again connects anew, by another secret if one is given.
+	again(why, secret = this.secret) {
 		this.#fail(this.socket, why);
+		this.secret = secret;
 		this.connect();
 	}
 
 	#fail(socket, why) {
-		if (this.socket !== socket) return;
+		if (!socket || this.socket !== socket) return;
 		this.socket = null;
 		socket.onclose = socket.onmessage = null;
 		socket.close();
@@ -84,7 +85,7 @@ export class Link {
 
 	// leave ends the connection until somebody has logged in. why is what the hub says.
 	leave(why) {
-		const socket = this.socket, said = Boolean(this.secret) && why !== "";
+		const socket = this.socket, left = this.secret, said = Boolean(left) && why !== "";
 		this.socket = this.secret = null;
 		if (socket) {
 			socket.onclose = socket.onmessage = null;
@@ -92,7 +93,7 @@ export class Link {
 		}
 		this.#end(why);
 		clearTimeout(this.timer);
-		this.#become("denied", {why, said, tries: 0});
+		this.#become("denied", {why, said, left, tries: 0});
 	}
 
 	#end(why) {

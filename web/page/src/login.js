@@ -3,33 +3,39 @@
 // A hub below another path of the same proxy is another hub.
 const key = "login " + new URL(".", document.baseURI).pathname;
 
-// kept returns what is said to the hub. It is a token, or the secret of a session, and never a password. One that is in the address of
-// the page, as a phone has read it from a QR code, is taken out of there.
+// linked returns the token that is in the address of the page, as a phone has read it from a QR code, or undefined. It is taken out of there.
+export function linked() {
+	const found = location.hash.match(/^#\/in\/(\w{20,80})$/);
+	if (found) history.replaceState(null, "", "#/");
+	return found?.[1];
+}
+
+// kept returns what is said to the hub. It is a token, or the secret of a session, and never a password.
 export function kept() {
-	const linked = location.hash.match(/^#\/in\/(\w{20,80})$/);
-	if (linked) {
-		history.replaceState(null, "", "#/");
-		keep(linked[1], true);
-	}
 	try {
 		const token = sessionStorage.getItem(key) || localStorage.getItem(key);
 		return token ? {token} : null;
 	} catch {
-		return linked ? {token: linked[1]} : null;
+		return null;
 	}
 }
 
-// keep keeps a token: until the tab is closed, or for long.
+// keep keeps a token: until the tab is closed, or for long, which is for all tabs.
 export function keep(token, long) {
-	forget();
 	try {
+		sessionStorage.removeItem(key);
 		(long ? localStorage : sessionStorage).setItem(key, token);
 	} catch { /* for as long as the page is open */ }
 }
 
-export function forget() {
+// forget forgets a token, and no other one, which another tab may have kept.
+export function forget(token) {
 	try {
-		sessionStorage.removeItem(key);
-		localStorage.removeItem(key);
+		for (const s of [sessionStorage, localStorage]) if (s.getItem(key) === token) s.removeItem(key);
 	} catch { /* nothing is kept */ }
+}
+
+// onKept calls f when another tab has kept another token than before, or null, for long.
+export function onKept(f) {
+	addEventListener("storage", (e) => e.key === key && f(e.oldValue, e.newValue));
 }

@@ -1,5 +1,6 @@
 // The small parts that all views use.
 
+import {Fragment, h} from "preact";
 import {useEffect, useReducer, useRef, useState} from "preact/hooks";
 import {age, harmless, unitName, value} from "./text.js";
 import {now, onTick} from "./time.js";
@@ -74,8 +75,9 @@ export function Pill({kind, children}) {
 
 // Since shows how long something has been so.
 export function Since({t}) {
-	useTick(() => t ? age(now() - t) : "");
-	return t ? <time dateTime={new Date(t).toISOString()} title={new Date(t).toLocaleString()}>{age(now() - t)}</time> : null;
+	const text = () => t ? age(now() - t).replace("now", "a moment") : "";
+	useTick(text);
+	return t ? <time dateTime={new Date(t).toISOString()} title={new Date(t).toLocaleString()}>{text()}</time> : null;
 }
 
 // Value shows the latest value of a topic with its unit.
@@ -124,6 +126,11 @@ export function Command({children}) {
 
 export function Empty({title, children}) {
 	return <section class="empty"><h2>{title}</h2>{children}</section>;
+}
+
+// Asking is a view that knows nothing yet.
+export function Asking({title, error}) {
+	return <><h1>{title}</h1>{error ? <Trouble error={error} /> : <p class="muted">asking the hub…</p>}</>;
 }
 
 export function Trouble({error}) {

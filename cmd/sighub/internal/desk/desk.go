@@ -11,6 +11,7 @@ import (
 	"sighub/hub"
 	"sighub/internal/address"
 	"sighub/internal/guard"
+	"sighub/listen"
 	"sighub/listen/keys"
 )
 
@@ -26,7 +27,7 @@ type Desk struct {
 func (d *Desk) Apply(o *hub.ServerOptions) {
 	for name, m := range methods.New(methods.Options{
 		Control: d.Guard.Control(), Caller: caller, HubKey: d.hubKey, Address: d.address,
-		Expel: d.expel, Doubt: d.doubt,
+		Expel: d.expel, Ended: d.ended,
 	}) {
 		o.Methods[name], o.Needs[name] = m.Call, m.Needs
 	}
@@ -42,13 +43,14 @@ func (d *Desk) expel(identity string) {
 	d.Router.Expel(identity)
 }
 
-// doubt has who asks as an identity over HTTP log in again.
-func (d *Desk) doubt(identity string) {
+// ended disconnects those who are there by a session that has ended, and has who asks as its identity over HTTP prove that again.
+func (d *Desk) ended(identity, secret string) {
 	for _, c := range d.Carriers {
 		if c, ok := c.(interface{ Doubt(identity string) }); ok {
 			c.Doubt(identity)
 		}
 	}
+	d.Router.EndSession(listen.Secret{Token: secret}.Session())
 }
 
 // caller returns who calls a method, for the audit.

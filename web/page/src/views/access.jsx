@@ -1,7 +1,8 @@
 // For those who run the hub: who may do what, whom it knows, and who is let in.
 
+import {Fragment, h} from "preact";
 import {useState} from "preact/hooks";
-import {Command, Empty, Name, Pill, Since, Trouble, usePolled} from "../parts.jsx";
+import {Asking, Command, Empty, Name, Pill, Since, Trouble, usePolled} from "../parts.jsx";
 import {ago, harmless, several} from "../text.js";
 import {now} from "../time.js";
 
@@ -13,7 +14,7 @@ export function Access({hub}) {
 	const {value, error} = usePolled(hub, async () => open ? null : {table: await hub.call("list_access"), known: await hub.call("list_identities")}, 4000, turn);
 	if (open) return <Empty title="Everybody who reaches this hub may do everything"><p>To let in only whom you know, each for what is theirs, set up access on the machine of the hub:</p><Command>sudo sighub setup</Command></Empty>;
 	const again = () => setTurn(turn + 1);
-	if (!value) return <><h1>Access</h1>{error ? <Trouble error={error} /> : <p class="muted">asking the hub…</p>}</>;
+	if (!value) return <Asking title="Access" error={error} />;
 	const {table, known} = value;
 	return <>
 		<div class="bar"><h1>Access</h1><p class="summary">{several(known.identities.length, "identity").replace("ys", "ies")} known; the rules are in <Name most={200}>{table.file}</Name></p></div>

@@ -1,6 +1,7 @@
 // The clients: who is connected, what waits for whom, what was refused.
 
-import {Command, Name, Pill, Since, Trouble, usePolled} from "../parts.jsx";
+import {Fragment, h} from "preact";
+import {Asking, Command, Name, Pill, Since, usePolled} from "../parts.jsx";
 import {ago, bytes, counts, harmless, several} from "../text.js";
 import {now} from "../time.js";
 
@@ -16,7 +17,7 @@ async function all(hub) {
 
 export function Clients({hub}) {
 	const {value, error} = usePolled(hub, () => all(hub), 3000);
-	if (!value) return <><h1>Clients</h1>{error ? <Trouble error={error} /> : <p class="muted">asking the hub…</p>}</>;
+	if (!value) return <Asking title="Clients" error={error} />;
 	return <>
 		<div class="bar"><h1>Clients</h1><p class="summary">{several(value.list.length, "client")} connected; a device is a client, too</p></div>
 		<div class="scroll"><table class="list stack">

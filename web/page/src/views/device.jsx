@@ -1,8 +1,10 @@
 // A device: what it measures now and has measured, its line, its losses, and what can be asked of it.
 
+import {Fragment, h} from "preact";
 import {useEffect, useMemo, useState} from "preact/hooks";
 import {Chart} from "../chart.jsx";
 import {deviceOf} from "../hub.js";
+import {LogOf} from "./log.jsx";
 import {Line} from "./ports.jsx";
 import {Requests} from "./request.jsx";
 import {devices, shortName, State} from "./overview.jsx";
@@ -48,6 +50,7 @@ export function Device({hub, args: [key, senderName, event]}) {
 		<LinkOf hub={hub} device={device} />
 		{hub.may("request") && <Requests hub={hub} senders={only ? [only] : device.senders} />}
 		<Losses senders={only ? [only] : device.senders} />
+		<LogOf hub={hub} device={device} />
 	</>;
 }
 

@@ -1,6 +1,7 @@
 // The journal: what the hub keeps, for how long, and whether it can.
 
-import {Command, Empty, Name, Pill, Trouble, usePolled} from "../parts.jsx";
+import {Fragment, h} from "preact";
+import {Asking, Command, Empty, Name, Pill, usePolled} from "../parts.jsx";
 import {age, bytes, clock, group, harmless, several} from "../text.js";
 import {now} from "../time.js";
 
@@ -11,7 +12,7 @@ async function ask(hub) {
 
 export function Journal({hub}) {
 	const {value, error} = usePolled(hub, () => ask(hub), 3000);
-	if (!value) return <><h1>Journal</h1>{error ? <Trouble error={error} /> : <p class="muted">asking the hub…</p>}</>;
+	if (!value) return <Asking title="Journal" error={error} />;
 	const {info: i, cursors} = value;
 	if (!i.folder) {
 		return i.error ? <><h1>Journal</h1><p class="doctor bad">Nothing is kept: {harmless(i.error)}. Choose another folder with <code>sighub run --journal DIR</code>.</p></>

@@ -1,5 +1,6 @@
 // Asks who is there, if the hub lets in only whom it knows.
 
+import {h} from "preact";
 import {useState} from "preact/hooks";
 import {Trouble} from "../parts.jsx";
 

@@ -1,5 +1,6 @@
 // The ledger of losses: for each sender, what was lost on the way from the device to this page, when, and why.
 
+import {Fragment, h} from "preact";
 import {useEffect, useMemo, useState} from "preact/hooks";
 import {Command, Name, Pill, Trouble, useChanges, usePolled, useTick} from "../parts.jsx";
 import {ago, clock, group, several} from "../text.js";
@@ -23,7 +24,7 @@ function useLedger(hub, from) {
 		if (from === null || hub.link.state.phase !== "open") return;
 		let id, ended = false, timer;
 		const rows = new Map(), list = [];
-		const show = () => { timer ??= setTimeout(() => { timer = undefined; if (!ended) set({rows, list, at: Date.now()}); }, 200); };
+		const show = () => { timer ??= setTimeout(() => { timer = undefined; if (!ended) set({rows, list: list.slice(), read: true}); }, 200); };
 		const hear = ({sender, data, time}) => {
 			if (!data) return;
 			const loss = {sender, count: data.count || 0, unknown: !data.count, first: Date.parse(data.first || time), last: Date.parse(data.last || time), cause: data.cause || "", event: data.event};
@@ -42,7 +43,7 @@ function useLedger(hub, from) {
 			if (ended) hub.call("remove_listener", {listener_id: id}).catch(() => {});
 			else hub.lossListeners.set(id, hear), show();
 		}).catch((err) => !ended && set({rows, list, error: err.message}));
-		set({rows, list});
+		set({rows, list: []});
 		return () => {
 			ended = true;
 			clearTimeout(timer);
@@ -79,7 +80,7 @@ export function Losses({hub}) {
 		<div class="ranges" role="group" aria-label="the time that the ledger covers">
 			{spans.filter(([, f]) => f === null || hub.journal).map(([name, f]) => <button type="button" key={name} aria-pressed={f === from} onClick={() => setFrom(f)}>{name}</button>)}
 		</div>
-		<p class={"ledger " + (lost === 0 ? "good" : "bad")}><b class="lostcount">{group(lost)}</b> {onRecord !== null ? <>of <b>{group(onRecord)}</b> events on record</> : from === null ? <>of <b>{group(hub.heard)}</b> events</> : <>events</>} lost{from === null && " since the page was opened"}{from !== null && from !== "start" && " in " + spans.find(([, f]) => f === from)[0]}</p>
+		{from !== null && !past.read && !past.error ? <p class="ledger muted">reading the journal…</p> : <p class={"ledger " + (lost === 0 ? "good" : "bad")}><b class="lostcount">{group(lost)}</b> {onRecord !== null ? <>of <b>{group(onRecord)}</b> events on record</> : from === null ? <>of <b>{group(hub.heard)}</b> events</> : <>events</>} lost{from === null && " since the page was opened"}{from !== null && from !== "start" && " in " + spans.find(([, f]) => f === from)[0]}</p>}
 		<p class="muted">On the way to this page, {hub.skipped === 0 ? "nothing was left out." : <><b class="skipped">{group(hub.skipped)}</b> values were left out, because newer ones of the same event were there. The journal has them, and so have other listeners.</>}</p>
 		<Trouble error={past.error} />
 		<div class="scroll"><table class="list stack"><thead><tr><th>sender</th><th class="n">events, this connection</th><th class="n">lost</th><th>why</th><th>the latest</th></tr></thead><tbody>

@@ -1,6 +1,8 @@
 // The overview: every device with its latest values, how old they are, and whether it is there.
 
+import {Fragment, h} from "preact";
 import {useMemo, useState} from "preact/hooks";
+import {BridgesAway} from "./bridges.jsx";
 import {deviceOf} from "../hub.js";
 import {Command, Empty, Name, Pill, route, Since, Spark, useChanges, usePolled, useSeen, useTick, Value} from "../parts.jsx";
 import {age, several} from "../text.js";
@@ -39,6 +41,7 @@ const rank = (d) => d.gone ? 3 : !d.connected ? 0 : d.key === "hub" ? 2 : 1;
 
 export function State({device: d}) {
 	if (d.connected) return <Pill kind="good">connected{d.since > 0 && <> for <Since t={d.since} /></>}</Pill>;
+	if (d.reason === "timeout") return <Pill kind="bad">silent{d.since > 0 && <> for <Since t={d.since} /></>}</Pill>;
 	return <Pill kind={d.gone ? "off" : "bad"}>{d.gone ? "gone" : "away"}{d.reason && <>: <Name most={60}>{d.reason}</Name></>}{d.since > 0 && <>, for <Since t={d.since} /></>}</Pill>;
 }
 
@@ -99,6 +102,7 @@ export function Overview({hub}) {
 			{all.length > 6 && <input type="search" placeholder="Filter" aria-label="Filter devices" value={filter} onInput={(e) => setFilter(e.target.value)} />}
 		</div>
 		{hub.overflow && <p class="trouble">There are more senders than this page shows. The command line has all: sighub senders</p>}
+		<BridgesAway hub={hub} />
 		<div class="cards">{there.map((d) => <Card key={d.key} device={d} />)}</div>
 		{there.length === 0 && gone.length > 0 && <p class="muted">Nothing is connected now.</p>}
 		{gone.length > 0 && <details class="gone" open={there.length === 0}><summary>{several(gone.length, "program")} that ended</summary><div class="cards">{gone.map((d) => <Card key={d.key} device={d} />)}</div></details>}

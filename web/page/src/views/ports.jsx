@@ -1,8 +1,9 @@
 // The serial ports, each with a sentence that says what to do.
 
+import {Fragment, h} from "preact";
 import {useRef, useState} from "preact/hooks";
 import {diagnose} from "../doctor.js";
-import {Command, Empty, Name, Pill, route, Since, Trouble, usePolled} from "../parts.jsx";
+import {Asking, Command, Empty, Name, Pill, route, Since, usePolled} from "../parts.jsx";
 import {ago, clock, command, counts, group, harmless, several} from "../text.js";
 import {now} from "../time.js";
 
@@ -12,8 +13,7 @@ const kinds = {connected: "good", waiting: "note", opening: "note", silent: "bad
 
 export function Ports({hub}) {
 	const {value: ports, error} = usePolled(hub, () => hub.call("list_ports"), pollEvery);
-	if (error && !ports) return <><h1>Ports</h1><Trouble error={error} /></>;
-	if (!ports) return <><h1>Ports</h1><p class="muted">asking the hub…</p></>;
+	if (!ports) return <Asking title="Ports" error={error} />;
 	if (ports.length === 0) {
 		return <Empty title="The hub has no serial port"><p>Plug in a USB adapter: with <code>--serial auto</code> it is found by itself. Or let a device be simulated:</p><Command>sighub simulate --pty</Command></Empty>;
 	}
@@ -37,7 +37,7 @@ export function Line({hub, port: p}) {
 		if (list.length > samples) list.shift();
 	}
 	const asks = (p.problems || []).find((x) => x.remedy.includes(entryMark));
-	const says = diagnose(p, list.length > 1 ? list[0] : undefined, now());
+	const says = diagnose(p, list.length > 1 ? list[0] : undefined, past, now());
 	const facts = [
 		["device", d && <a href={route("device", "uid:" + d.uid)}><Name>{d.name}</Name></a>],
 		["firmware", d && d.firmware && <Name>{d.firmware}</Name>],

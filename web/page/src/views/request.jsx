@@ -1,5 +1,6 @@
 // Requests to senders, as buttons and forms, with the answer, and the same as a command line.
 
+import {Fragment, h} from "preact";
 import {useState} from "preact/hooks";
 import {Command, Name, Trouble} from "../parts.jsx";
 import {command, entered, harmless} from "../text.js";

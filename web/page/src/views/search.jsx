@@ -1,5 +1,6 @@
 // Search finds devices, senders, events and views by parts of their names.
 
+import {h} from "preact";
 import {useRef, useState} from "preact/hooks";
 import {devices} from "./overview.jsx";
 import {Name, route} from "../parts.jsx";

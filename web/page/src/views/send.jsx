@@ -1,5 +1,6 @@
 // Sends an event, as sighub send does.
 
+import {Fragment, h} from "preact";
 import {useState} from "preact/hooks";
 import {Command, Trouble} from "../parts.jsx";
 import {command, entered, harmless} from "../text.js";

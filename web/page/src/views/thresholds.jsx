@@ -1,5 +1,6 @@
 // The thresholds and other alarms: events whose name begins with #, as the hub tells them.
 
+import {Fragment, h} from "preact";
 import {Command, Empty, Name, Pill, route, Since, Trouble, useChanges, usePolled, useTick, Value} from "../parts.jsx";
 import {deviceOf} from "../hub.js";
 import {number, several} from "../text.js";
