@@ -3,6 +3,7 @@ package bridge
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -20,6 +21,9 @@ type Options struct {
 	Start   journal.Start    // where a new cursor begins; by default with the oldest event that the journal has
 	// Takes says which events are passed on. Nil: all. Gaps of the journal are passed on whatever it says.
 	Takes func(sender, event string) bool
+	// First says whose events are read before all others, however many of those wait: the senders that the first of these functions
+	// takes go before those that the second one takes, and so on. There are at most MaxFirst of them.
+	First []func(sender string) bool
 	// Window is how many events may be read and not acknowledged: 4,096 by default.
 	Window int
 	// Bytes is how much data they may have together, about: 4 MiB by default. One event may always be read.
@@ -35,6 +39,8 @@ type Event struct {
 	hub.Event
 	// Client is whose sender it is, as far as the journal tells; nil: the hub's own, or it is not known.
 	Client *hub.ClientInfo
+	// Lane is the place of the event's sender in Options.First; that behind the last one for all others.
+	Lane int
 }
 
 // Device returns what the event's sender belongs to, by the name of its client or, if it has none, its lasting identity. It is empty for
@@ -68,18 +74,15 @@ func (e *Event) AppendID(dst []byte) []byte {
 type Feed struct {
 	o      Options
 	cursor *hub.OwnCursor
-	reader *journal.Reader
 	batch  []journal.Entry
-	before time.Time                  // of the latest event that was read
-	owners map[string]*hub.ClientInfo // of senders
 	pace   pace
+	lanes  []lane // one at least
 
 	mu    lockrank.Mutex[lockrank.Leaf]
-	at    hub.Position  // up to which everything is acknowledged, or left out
-	read  hub.Position  // up to which everything is read
-	kept  hub.Position  // where the cursor is
-	sent  ring          // what is read and not acknowledged
-	bytes int           // of its data
+	kept  hub.Position  // where the cursor is: before everything that is not acknowledged
+	open  int           // events that are read and not acknowledged
+	bytes int           // of their data
+	done  int           // events that are acknowledged, and that the cursor is not behind yet
 	lost  uint64        // events that the journal had no more
 	told  hub.Position  // of the latest gap that says so
 	room  chan struct{} // closed when something is acknowledged; nil: nobody waits
@@ -102,6 +105,9 @@ func Open(o Options) (*Feed, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if len(o.First) > MaxFirst {
+		return nil, fmt.Errorf("bridge: %d kinds of senders go before others: there can be %d", len(o.First), MaxFirst)
+	}
 	if o.Journal == nil {
 		return nil, fmt.Errorf("bridge: what is passed on is read from the journal, and this hub keeps none: %w", hub.ErrNoJournal)
 	}
@@ -109,9 +115,11 @@ func Open(o Options) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bridge: cannot remember how far the events have come: %w", err)
 	}
-	f := &Feed{o: o, cursor: cursor, batch: make([]journal.Entry, batchSize), owners: make(map[string]*hub.ClientInfo), pace: pace{rate: o.Rate}}
-	f.at = cursor.At()
-	f.kept = f.at
+	f := &Feed{o: o, cursor: cursor, batch: make([]journal.Entry, batchSize), lanes: make([]lane, 1+len(o.First)), pace: pace{rate: o.Rate}}
+	f.kept = cursor.At()
+	for i := range f.lanes {
+		f.lanes[i] = lane{at: f.kept, owners: make(map[string]*hub.ClientInfo)}
+	}
 	f.findOwners()
 	f.reopen()
 	return f, nil
@@ -123,34 +131,18 @@ func (f *Feed) findOwners() {
 	_ = f.o.Journal.Last(func(t journal.Topic) bool { return t.Event == hub.Connect }, func(e *journal.Entry) error {
 		if len(e.Data) > 0 {
 			ev := hub.EventOf(e, time.Time{}, time.Time{})
-			f.own(&ev)
+			f.lanes[f.laneOf(ev.Sender)].own(&ev)
 		}
 		return nil
 	})
 }
 
-// maxOwners bounds what is remembered of the owners of senders.
-const maxOwners = 1 << 16
-
-// own notes whose a sender is.
-func (f *Feed) own(ev *hub.Event) {
-	var c hub.Connection
-	if ev.Data.Decode(&c) != nil || c.Client == nil || len(f.owners) >= maxOwners {
-		delete(f.owners, ev.Sender)
-		return
-	}
-	f.owners[ev.Sender] = c.Client
-}
-
 // reopen has reading go on behind what is acknowledged.
 func (f *Feed) reopen() {
-	if f.reader != nil {
-		_ = f.reader.Close() // nothing was written
+	for i := range f.lanes {
+		f.lanes[i].reopen(f.o.Journal)
 	}
-	f.reader = f.o.Journal.Read(journal.Query{Start: journal.After(journal.Position(f.at))})
-	f.read, f.before = f.at, time.Time{}
-	f.sent.clear()
-	f.bytes = 0
+	f.open, f.bytes = 0, 0
 }
 
 // Rewind has Next begin again behind what is acknowledged: after the connection is lost on which the rest was on its way.
@@ -164,14 +156,18 @@ func (f *Feed) Rewind() {
 // cursor goes back as well, so that the next run of the hub knows of it, whatever becomes of this one.
 func (f *Feed) RewindTo(at hub.Position) {
 	f.mu.Lock()
-	back := at.Before(f.at)
-	if back {
-		f.at, f.kept = at, at
+	back := false
+	for i := range f.lanes {
+		if l := &f.lanes[i]; at.Before(l.at) {
+			l.at, back = at, true
+		}
 	}
+	f.kept = f.acknowledged()
+	kept := f.kept
 	f.reopen()
 	f.mu.Unlock()
 	if back {
-		f.cursor.Move(at, 1)
+		f.cursor.Move(kept, 1)
 	}
 }
 
@@ -179,7 +175,18 @@ func (f *Feed) RewindTo(at hub.Position) {
 func (f *Feed) At() hub.Position {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.at
+	return f.acknowledged()
+}
+
+// acknowledged returns the position up to which everything is acknowledged, or left out. The lock is held.
+func (f *Feed) acknowledged() hub.Position {
+	at := f.lanes[0].at
+	for i := range f.lanes[1:] {
+		if l := &f.lanes[1+i]; l.at.Before(at) {
+			at = l.at
+		}
+	}
+	return at
 }
 
 // Next sets some events of dst, which is not empty, and returns how many. It waits for one at least, and for room in the window. The
@@ -194,44 +201,74 @@ func (f *Feed) Next(ctx context.Context, dst []Event) (int, error) {
 		return 0, err
 	}
 	for {
-		n, err := f.reader.Next(ctx, f.batch[:most])
-		if err != nil {
-			return 0, err
+		for i := range f.lanes {
+			for f.waits(i) {
+				if n, err := f.take(ctx, i, dst[:most]); n > 0 || err != nil {
+					return n, err
+				}
+			}
 		}
-		kept := f.sift(f.batch[:n])
-		f.tell(dst, f.batch[:kept])
-		clear(f.batch[:n])
-		f.took(dst[:kept])
-		f.pace.spend(kept)
-		if kept > 0 {
-			return kept, nil
+		if n, err := f.take(ctx, 0, dst[:most]); n > 0 || err != nil { // whatever comes next wakes it, though another lane may take it
+			return n, err
 		}
-		f.keep(0)
 	}
 }
 
-// sift moves those entries to the front that are passed on, and returns how many.
-func (f *Feed) sift(list []journal.Entry) (kept int) {
-	for i := range list {
-		e := &list[i]
-		if e.Lost == 0 && e.Back == 0 {
-			if e.Topic.Event == hub.Connect {
-				ev := hub.EventOf(e, time.Time{}, time.Time{})
-				f.own(&ev)
-			}
-			if f.o.Takes != nil && !f.o.Takes(e.Sender, e.Topic.Event) {
-				continue
-			}
+// waits reports whether there is something for a lane to read at once.
+func (f *Feed) waits(i int) bool {
+	return hub.Position(f.lanes[i].reader.Position()).Sequence < f.o.Journal.End().Sequence
+}
+
+// take reads some events of a lane, and waits if there are none to read. It may return 0.
+func (f *Feed) take(ctx context.Context, i int, dst []Event) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	n, err := f.lanes[i].reader.Next(ctx, f.batch[:len(dst)])
+	if err != nil {
+		return 0, err
+	}
+	kept := f.sift(i, f.batch[:n])
+	f.tell(i, dst, f.batch[:kept])
+	clear(f.batch[:n])
+	f.took(i, dst[:kept])
+	f.pace.spend(kept)
+	if kept == 0 {
+		f.keep(0)
+	}
+	return kept, nil
+}
+
+// sift moves those entries to the front that are of a lane and passed on, and returns how many.
+func (f *Feed) sift(i int, list []journal.Entry) (kept int) {
+	for k := range list {
+		if f.isFor(i, &list[k]) {
+			list[kept] = list[k]
+			kept++
 		}
-		list[kept] = *e
-		kept++
 	}
 	return kept
 }
 
+// isFor reports whether an entry is of a lane and passed on. The last lane has the gaps of the journal: it is the one that is furthest
+// behind.
+func (f *Feed) isFor(i int, e *journal.Entry) bool {
+	if e.Lost > 0 || e.Back > 0 {
+		return i == len(f.lanes)-1
+	}
+	if f.laneOf(e.Sender) != i {
+		return false
+	}
+	if e.Topic.Event == hub.Connect {
+		ev := hub.EventOf(e, time.Time{}, time.Time{})
+		f.lanes[i].own(&ev)
+	}
+	return f.o.Takes == nil || f.o.Takes(e.Sender, e.Topic.Event)
+}
+
 // tell makes events of entries, with data of their own.
-func (f *Feed) tell(dst []Event, list []journal.Entry) {
-	now, size := f.o.Now(), 0
+func (f *Feed) tell(lane int, dst []Event, list []journal.Entry) {
+	l, now, size := &f.lanes[lane], f.o.Now(), 0
 	for i := range list {
 		size += len(list[i].Data)
 	}
@@ -243,34 +280,36 @@ func (f *Feed) tell(dst []Event, list []journal.Entry) {
 			data = append(data, e.Data...)
 			e.Data = data[start:len(data):len(data)]
 		}
-		before := f.before
+		before := l.before
 		if before.IsZero() {
 			before = now
 		}
-		dst[i] = Event{Event: hub.EventOf(e, before, now)}
+		dst[i] = Event{Event: hub.EventOf(e, before, now), Lane: lane}
 		if !lost {
-			dst[i].Client = f.owners[e.Sender]
-			f.before = dst[i].Time
+			dst[i].Client = l.owners[e.Sender]
+			l.before = dst[i].Time
 		}
 	}
 }
 
 // took notes that events were read.
-func (f *Feed) took(list []Event) {
+func (f *Feed) took(lane int, list []Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	l := &f.lanes[lane]
 	for i := range list {
 		ev := &list[i]
 		size := eventCost + ev.Data.Size()
-		f.sent.push(place{ev.Position, ev.Time, size})
+		l.sent.push(place{ev.Position, ev.Time, size})
+		f.open++
 		f.bytes += size
 		if ev.Sender == "" && f.told.Before(ev.Position) {
 			f.told = ev.Position
 			f.lost += lossOf(ev)
 		}
 	}
-	f.read = hub.Position(f.reader.Position())
-	f.read.Sequence--
+	l.read = hub.Position(l.reader.Position())
+	l.read.Sequence--
 }
 
 // lossOf returns how many events a gap tells of.
@@ -289,8 +328,8 @@ const eventCost = 200
 func (f *Feed) waitForRoom(ctx context.Context) (int, error) {
 	for {
 		f.mu.Lock()
-		room := f.o.Window - f.sent.n
-		if f.sent.n > 0 && f.bytes >= f.o.Bytes {
+		room := f.o.Window - f.open
+		if f.open > 0 && f.bytes >= f.o.Bytes {
 			room = 0
 		}
 		if room > 0 {
@@ -310,17 +349,18 @@ func (f *Feed) waitForRoom(ctx context.Context) (int, error) {
 	}
 }
 
-// Acknowledge notes that the other side has everything up to a position, which is that of an event that was read.
-func (f *Feed) Acknowledge(upTo hub.Position) {
+// Acknowledge notes that the other side has everything of a lane up to a position, which is that of an event that was read.
+func (f *Feed) Acknowledge(lane int, upTo hub.Position) {
 	f.mu.Lock()
-	done := 0
-	for f.sent.n > 0 && !upTo.Before(f.sent.first().at) {
-		f.bytes -= f.sent.first().size
-		f.sent.pop()
+	l, done := &f.lanes[lane], 0
+	for l.sent.n > 0 && !upTo.Before(l.sent.first().at) {
+		f.bytes -= l.sent.first().size
+		l.sent.pop()
 		done++
 	}
-	if f.at.Before(upTo) {
-		f.at = upTo
+	f.open -= done
+	if l.at.Before(upTo) {
+		l.at = upTo
 	}
 	if f.room != nil {
 		close(f.room)
@@ -333,27 +373,39 @@ func (f *Feed) Acknowledge(upTo hub.Position) {
 // keep moves the cursor to where everything is acknowledged or left out.
 func (f *Feed) keep(events int) {
 	f.mu.Lock()
-	if f.sent.n == 0 && f.at.Before(f.read) {
-		f.at = f.read
+	for i := range f.lanes {
+		if l := &f.lanes[i]; l.sent.n == 0 && l.at.Before(l.read) {
+			l.at = l.read
+		}
 	}
-	at := f.at
-	move := events > 0 || at.Epoch != f.kept.Epoch || at.Sequence >= f.kept.Sequence+overEach
+	at := f.acknowledged()
+	f.done += events
+	move := f.done > 0 && f.kept.Before(at) || at.Epoch != f.kept.Epoch || at.Sequence >= f.kept.Sequence+overEach
 	if move {
-		f.kept = at
+		f.kept, events, f.done = at, max(f.done, 1), 0
 	}
 	f.mu.Unlock()
 	if move {
-		f.cursor.Move(at, max(events, 1))
+		f.cursor.Move(at, events)
 	}
 }
 
 // Waiting reports whether there is more to read at once. It is for the goroutine of Next.
 func (f *Feed) Waiting() bool {
-	return hub.Position(f.reader.Position()).Sequence < f.o.Journal.End().Sequence
+	for i := range f.lanes {
+		if f.waits(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close lets go of the cursor. Next must not be running.
 func (f *Feed) Close() error {
 	f.cursor.Release()
-	return f.reader.Close()
+	var err error
+	for i := range f.lanes {
+		err = errors.Join(err, f.lanes[i].reader.Close())
+	}
+	return err
 }

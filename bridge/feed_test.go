@@ -139,11 +139,11 @@ func TestAcknowledged(t *testing.T) {
 	if list[1].ID() != fmt.Sprintf("light/%d/2", list[1].Connection) || list[1].Device() != "" || list[1].Position.IsZero() || list[1].Time.IsZero() {
 		t.Errorf("the event is %+v, %s", list[1], list[1].ID())
 	}
-	f.Acknowledge(list[1].Position)
+	f.Acknowledge(0, list[1].Position)
 	f.Rewind()
 	equal(t, read(t, f, 2), "lux 2", "lux 3")
-	f.Acknowledge(list[2].Position)
-	f.Acknowledge(list[0].Position) // late, and of no effect
+	f.Acknowledge(0, list[2].Position)
+	f.Acknowledge(0, list[0].Position) // late, and of no effect
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestWindow(t *testing.T) {
 		cancel()
 		more := make(chan []bridge.Event)
 		go func() { more <- read(t, f, 1) }()
-		f.Acknowledge(list[0].Position)
+		f.Acknowledge(0, list[0].Position)
 		<-more
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func TestTakes(t *testing.T) {
 	h.report("lux", 1, 1)
 	list := <-got
 	equal(t, list, "lux 1")
-	f.Acknowledge(list[0].Position)
+	f.Acknowledge(0, list[0].Position)
 	s := bridge.NewState("x", "nats", "nats://x")
 	if st := s.Status(f); st.Lag != 0 || st.Oldest != nil {
 		t.Errorf("the status is %+v", st)
@@ -204,7 +204,7 @@ func TestGap(t *testing.T) {
 	h := open(t, t.TempDir(), journal.Options{Size: 1 << 20, Segment: 128 << 10})
 	f := h.feed(bridge.Options{})
 	defer f.Close()
-	f.Acknowledge(read(t, f, 1)[0].Position)
+	f.Acknowledge(0, read(t, f, 1)[0].Position)
 	const n = 8000
 	h.reportAll("lux", n, func(i int) any { return fmt.Sprintf("%d %200d", i+1, 0) })
 	list := read(t, f, 2)
@@ -225,7 +225,7 @@ func TestGap(t *testing.T) {
 	if st.Lost != loss.Count || st.Oldest == nil || st.Lag != n {
 		t.Errorf("the status is %+v", st)
 	}
-	f.Acknowledge(list[0].Position)
+	f.Acknowledge(0, list[0].Position)
 	f.Rewind()
 	if again := read(t, f, 1); again[0].Position != list[1].Position {
 		t.Errorf("after the gap comes %v, then %v", list[1].Position, again[0].Position)
@@ -276,7 +276,7 @@ func TestRewindTo(t *testing.T) {
 	h.report("lux", 1, 5)
 	f := h.feed(bridge.Options{})
 	list := read(t, f, 6)
-	f.Acknowledge(list[5].Position)
+	f.Acknowledge(0, list[5].Position)
 	f.RewindTo(list[2].Position)
 	equal(t, read(t, f, 3), "lux 3", "lux 4", "lux 5")
 	f.RewindTo(list[4].Position) // it is not behind what is acknowledged now, so it changes nothing

@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sighub/journal"
@@ -51,5 +53,37 @@ func TestRing(t *testing.T) {
 	}
 	if next != 1000 {
 		t.Errorf("%d come out", next)
+	}
+}
+
+// TestPaceRate: as many events are read as the rate allows, many of them at a time.
+func TestPaceRate(t *testing.T) {
+	for _, rate := range []float64{0.5, 1, 40, 3000, 20_000} {
+		synctest.Test(t, func(t *testing.T) {
+			p := pace{rate: rate}
+			const span = 20 * time.Second
+			ctx, cancel := context.WithTimeout(t.Context(), span)
+			defer cancel()
+			n, waits := 0, 0
+			for {
+				before := time.Now()
+				most, err := p.wait(ctx, 1000)
+				if err != nil {
+					break
+				}
+				if time.Now().After(before) {
+					waits++
+				}
+				n += most
+				p.spend(most)
+			}
+			want := rate*span.Seconds() + max(rate, 1) // and what may be read at first
+			if got := float64(n); got > want+1 || got < want*0.98-1 {
+				t.Errorf("at %v a second, %v are read, want %v", rate, got, want)
+			}
+			if most := wakes*int(span.Seconds()) + 1; waits > most {
+				t.Errorf("at %v a second, it wakes %d times, want %d", rate, waits, most)
+			}
+		})
 	}
 }

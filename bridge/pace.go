@@ -12,28 +12,37 @@ type pace struct {
 	since time.Time
 }
 
+// wakes is how often a second it wakes to read what it may by then. Timers are too coarse for each event to have one.
+const wakes = 50
+
 // wait waits until an event may be read, and returns how many may, up to most.
 func (p *pace) wait(ctx context.Context, most int) (int, error) {
 	if p.rate <= 0 {
 		return most, nil
 	}
-	now := time.Now()
 	if p.since.IsZero() {
-		p.left = p.rate
+		p.left, p.since = max(p.rate, 1), time.Now()
 	}
-	p.left = min(p.left+p.rate*now.Sub(p.since).Seconds(), max(p.rate, 1))
-	p.since = now
+	p.earn()
 	if p.left < 1 {
-		timer := time.NewTimer(time.Duration((1 - p.left) / p.rate * float64(time.Second)))
+		worth := max(min(p.rate/wakes, float64(most)), 1)
+		timer := time.NewTimer(time.Duration((worth - p.left) / p.rate * float64(time.Second)))
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
-		p.left, p.since = 1, time.Now()
+		p.earn()
 	}
-	return min(most, int(p.left)), nil
+	return min(most, max(int(p.left), 1)), nil
+}
+
+// earn adds what may be read since the last time.
+func (p *pace) earn() {
+	now := time.Now()
+	p.left = min(p.left+p.rate*now.Sub(p.since).Seconds(), max(p.rate, 1))
+	p.since = now
 }
 
 // spend notes that so many events were read.

@@ -137,12 +137,19 @@ func (s *State) Status(feeds ...*Feed) Status {
 func (f *Feed) addTo(st *Status) {
 	f.mu.Lock()
 	st.Lost += f.lost
-	at := f.at
+	var at hub.Position
 	var oldest time.Time
-	if f.sent.n > 0 {
-		oldest = f.sent.first().time
-	} else if at.Before(f.read) {
-		at = f.read
+	for i := range f.lanes { // the one that is furthest behind counts
+		l := &f.lanes[i]
+		here, first := l.at, time.Time{}
+		if l.sent.n > 0 {
+			first = l.sent.first().time
+		} else if here.Before(l.read) {
+			here = l.read
+		}
+		if i == 0 || here.Before(at) {
+			at, oldest = here, first
+		}
 	}
 	f.mu.Unlock()
 	end := f.o.Journal.End().Sequence - 1

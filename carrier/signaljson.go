@@ -8,12 +8,28 @@ import (
 	"unicode/utf8"
 )
 
+// UnpackLine is UnpackTo for a line of JSON, which may hold one packet, several, or a part of one. It reports whether it is one; if not,
+// nothing has changed, and where packets end has to be found in another way.
+func (rs *InRoutes) UnpackLine(line []byte, s *Signal, p *SignalPacket) (whole bool, err error) {
+	var buf [signalItems][]byte
+	items, bad := itemsJSON(line, buf[:0])
+	if len(items) == 0 || bad != nil {
+		return false, nil
+	}
+	return true, malformedSignal(rs.unpackItems(line, items, nil, s, p))
+}
+
 func (rs *InRoutes) unpackJSON(data []byte, s *Signal, p *SignalPacket) error {
 	var buf [signalItems][]byte
 	items, bad := itemsJSON(data, buf[:0])
 	if len(items) == 0 {
 		return cmp.Or(bad, errItems)
 	}
+	return rs.unpackItems(data, items, bad, s, p)
+}
+
+// unpackItems unpacks an array. With bad, the items are those before the one that cannot be read.
+func (rs *InRoutes) unpackItems(data []byte, items [][]byte, bad error, s *Signal, p *SignalPacket) error {
 	first := items[0]
 	if !utf8.Valid(first) {
 		return errors.New("not UTF-8")

@@ -270,6 +270,10 @@ func (rs *InRoutes) UnpackTo(c Codec, data []byte, s *Signal, p *SignalPacket) e
 	} else {
 		err = rs.unpackCBOR(c, data, s, p)
 	}
+	return malformedSignal(err)
+}
+
+func malformedSignal(err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
 	}

@@ -24,6 +24,11 @@ type AnnouncerOptions struct {
 	File string
 	// Takes says which events are announced. Nil: all.
 	Takes func(sender, event string) bool
+	// Asks says which requests are announced. Nil: all.
+	Asks func(sender, request string) bool
+	// Unkept says that where announcements are published, nothing is kept over a start of the hub: so it is remembered what was cleared, for
+	// those who were not there at the time: see Cleared.
+	Unkept bool
 	// Silent has nothing announced: only the states of what there is are known, and cleared.
 	Silent bool
 	// Interval says how often an event comes at least; 0: that is not known. Nil: it is known of none.
@@ -48,6 +53,7 @@ type Announcer struct {
 	roster    roster
 	published map[string]*published // what may be at the broker, by topic; of Publish, but for the file
 	retained  map[string]bool       // topics of states that may be at the broker; likewise
+	cleared   map[string]time.Time  // topics of announcements that were cleared, and when; likewise
 	announced map[string]bool       // senders whose announcement was published
 	again     time.Time             // when everything is to be published again; zero: it is not
 	told      bool                  // that there are too many senders
@@ -91,15 +97,15 @@ func NewAnnouncer(o AnnouncerOptions) (*Announcer, error) {
 	for _, topic := range m.Retained {
 		a.retained[topic] = true
 	}
-	a.roster = roster{senders: make(map[string]*known), plan: &rosterOptions{takes: o.Takes, forget: o.Forget}}
-	for _, s := range m.Senders {
-		if o.Takes != nil {
-			s.Events = slices.DeleteFunc(s.Events, func(e knownEvent) bool { return !o.Takes(s.Name, e.Name) })
-		}
-		if len(s.Events) > 0 || len(s.Requests) > 0 {
-			a.roster.senders[s.Name] = s
-		}
+	a.cleared = make(map[string]time.Time)
+	if o.Unkept {
+		maps.Copy(a.cleared, m.Cleared)
 	}
+	a.roster = roster{senders: make(map[string]*known), plan: &rosterOptions{takes: o.Takes, asks: o.Asks, forget: o.Forget}}
+	for _, s := range m.Senders {
+		a.roster.senders[s.Name] = s
+	}
+	a.roster.review()
 	a.roster.tidy(o.Now())
 	return a, nil
 }
@@ -110,6 +116,22 @@ func (a *Announcer) Own(senders []string) {
 	a.roster.plan.own = append([]string{}, senders...)
 	a.mu.Unlock()
 	a.change()
+}
+
+// Review has Takes and Asks asked again, as they may answer otherwise now. What they allow that they did not before is announced when it
+// is listed, or connects.
+func (a *Announcer) Review() {
+	a.mu.Lock()
+	a.roster.review()
+	a.mu.Unlock()
+	a.change()
+}
+
+// Cleared returns the topics of announcements that were cleared, as far as it is remembered: see Unkept.
+func (a *Announcer) Cleared() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(sortedKeys(a.cleared), func(topic string) bool { return a.published[topic] != nil })
 }
 
 // Changed is sent to when something is to be published.
@@ -265,6 +287,9 @@ func (a *Announcer) Publish(ctx context.Context, b Broker, everything bool) (wai
 		}
 	}
 	a.mu.Lock()
+	if a.o.Unkept {
+		a.note(r)
+	}
 	a.published, a.retained = r.next, r.retained
 	clear(a.announced)
 	for _, name := range r.senders {
@@ -275,6 +300,30 @@ func (a *Announcer) Publish(ctx context.Context, b Broker, everything bool) (wai
 		err = a.save(r, false)
 	}
 	return r.wait, err
+}
+
+// maxCleared is how many topics are remembered that were cleared.
+const maxCleared = 1024
+
+// note notes which announcements a round has cleared, and forgets those that were cleared long ago, or before many others. The lock is
+// held.
+func (a *Announcer) note(r *round) {
+	now := a.o.Now()
+	for topic := range a.published {
+		if r.next[topic] == nil {
+			a.cleared[topic] = now
+		}
+	}
+	maps.DeleteFunc(a.cleared, func(topic string, at time.Time) bool { return r.next[topic] != nil || now.Sub(at) > a.o.Forget })
+	for len(a.cleared) > maxCleared {
+		oldest := ""
+		for topic, at := range a.cleared {
+			if oldest == "" || at.Before(a.cleared[oldest]) {
+				oldest = topic
+			}
+		}
+		delete(a.cleared, oldest)
+	}
 }
 
 // round finds out what is to be done.
@@ -379,6 +428,7 @@ func (a *Announcer) save(r *round, before bool) error {
 		}
 		maps.Copy(retained, a.retained)
 	}
+	m.Cleared = maps.Clone(a.cleared)
 	for _, name := range sortedKeys(a.roster.senders) {
 		s := *a.roster.senders[name]
 		s.Events = slices.Clone(s.Events)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // memory is what is in the file.
@@ -14,7 +15,8 @@ type memory struct {
 	Version   int                   `json:"version"`
 	Senders   []*known              `json:"senders"`
 	Published map[string]*published `json:"published"`
-	Retained  []string              `json:"retained"` // topics of states
+	Retained  []string              `json:"retained"`          // topics of states
+	Cleared   map[string]time.Time  `json:"cleared,omitempty"` // topics of announcements
 }
 
 // version is that of the file's form.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sighub/internal/mqtt/topic"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -378,4 +380,41 @@ func FuzzTopics(f *testing.F) {
 			t.Errorf("%q is the request %q of %q", topic, name, sender)
 		}
 	})
+}
+
+// TestOwnPort: what is announced at the hub's own port has topics that are there: states are kept below _now, and requests are asked as
+// everywhere.
+func TestOwnPort(t *testing.T) {
+	p := testPlan()
+	p.Topics = Topics{Prefix: "_now/", Bare: true}
+	for _, sender := range []string{"pump", "tele/kitchen", "_odd/+#%", "$x"} {
+		d := Device{UID: "u", Senders: []Sender{{
+			Name: sender, Requests: []string{"set_lamp", "reset", "level"},
+			Events: []Event{{Name: "temp", Unit: "Cel", Interval: time.Second}, {Name: "lamp", Kind: Boolean}, {Name: "level", Unit: "%EL"}, {Name: "_t/x", Kind: Text}, {Name: "pressed", Kind: Nothing}},
+		}}}
+		_, o := announced(t, p, d)
+		for key, v := range o["components"].(object) {
+			c := v.(object)
+			if state := text(c, "state_topic"); state != "" {
+				rest, ok := strings.CutPrefix(state, "_now/")
+				n, err := topic.Parse(rest)
+				if !ok || err != nil || n.Kind != topic.Event || n.Sender != sender || !topic.IsKept(state) {
+					t.Errorf("%s: the state is at %s: %+v, %v", key, state, n, err)
+				}
+			}
+			if command := text(c, "command_topic"); command != "" {
+				if n, err := topic.Parse(command); err != nil || n.Kind != topic.Request || n.Sender != sender {
+					t.Errorf("%s: the request is at %s: %+v, %v", key, command, n, err)
+				}
+			}
+			for i, want := range []string{"_now/_state", "_now/" + topic.Of(sender, topic.Connect)} {
+				if got := c["availability"].([]any)[i].(object)["topic"]; got != want {
+					t.Errorf("%s: availability %v, not %s", key, got, want)
+				}
+			}
+		}
+	}
+	if _, o := announced(t, p, Device{Senders: []Sender{{Name: "cpu", Events: []Event{{Name: "temp", Unit: "Cel"}}}}}); text(part(t, o, "binary_sensor--hub"), "state_topic") != "_now/_state" {
+		t.Error("the hub has another topic")
+	}
 }

@@ -20,7 +20,28 @@ type roster struct {
 type rosterOptions struct {
 	own    []string // senders of the hub's own that there can be; nil: any
 	takes  func(sender, event string) bool
+	asks   func(sender, request string) bool
 	forget time.Duration
+}
+
+// allowed leaves of a sender what is announced, and reports whether that is something.
+func (o *rosterOptions) allowed(s *known) bool {
+	if o.takes != nil {
+		s.Events = slices.DeleteFunc(s.Events, func(e knownEvent) bool { return !o.takes(s.Name, e.Name) })
+	}
+	if o.asks != nil {
+		s.Requests = slices.DeleteFunc(s.Requests, func(request string) bool { return !o.asks(s.Name, request) })
+	}
+	return len(s.Events) > 0 || len(s.Requests) > 0
+}
+
+// review leaves of all senders what is announced.
+func (r *roster) review() {
+	for name, s := range r.senders {
+		if !r.plan.allowed(s) {
+			delete(r.senders, name)
+		}
+	}
 }
 
 // known is what is known of a sender. Its fields are those of the file.
@@ -56,10 +77,7 @@ const settle = 10 * time.Second
 // connected notes that a sender is there, with what it offers. It reports whether something has changed.
 func (r *roster) connected(s *known, now time.Time) bool {
 	s.Seen, s.connected = now, true
-	if r.plan.takes != nil {
-		s.Events = slices.DeleteFunc(s.Events, func(e knownEvent) bool { return !r.plan.takes(s.Name, e.Name) })
-	}
-	if len(s.Events) == 0 && len(s.Requests) == 0 {
+	if !r.plan.allowed(s) {
 		_, had := r.senders[s.Name]
 		delete(r.senders, s.Name)
 		return had

@@ -219,7 +219,13 @@ func text(c object, key string) string {
 	return s
 }
 
-// goodTopic reports whether something can be published to a topic. To subscribe, neither needs wildcards.
-func goodTopic(topic string, _ bool) bool {
+// goodTopic reports whether something can be published to a topic. To subscribe, neither needs wildcards. A level that begins with _ is a
+// word of the hub's: at its own port, states are below _now.
+func goodTopic(topic string, sub bool) bool {
+	if rest, own := strings.CutPrefix(topic, "_now/"); own && sub {
+		if topic = rest; topic == "_state" {
+			return true
+		}
+	}
 	return topic != "" && len(topic) < 65536 && !strings.ContainsAny(topic, "+#\x00") && !strings.HasPrefix(topic, "$") && !strings.HasPrefix(topic, "_")
 }

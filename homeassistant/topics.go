@@ -18,6 +18,8 @@ import (
 type Topics struct {
 	// Prefix is in front of all topics. If it is not empty, it ends with a slash.
 	Prefix string
+	// Bare says that those of requests are without it: at the hub's own port, what is kept has a prefix, and what is asked has none.
+	Bare bool
 }
 
 // The words that stand where a name could be.
@@ -40,6 +42,9 @@ func (t Topics) Event(sender, event string) string { return t.sender(sender) + L
 
 // Request returns the topic of a request.
 func (t Topics) Request(sender, name string) string {
+	if t.Bare {
+		t.Prefix = ""
+	}
 	return t.sender(sender) + requestWord + "/" + Level(name)
 }
 

@@ -442,7 +442,7 @@ func (r *Router) channelsFor(e *eyes) []string {
 			seen[event] = true
 		}
 	}
-	for _, name := range sorted(r, &r.names, r.topics) {
+	for name := range sorted(r, &r.names, r.topics).After("") {
 		var events []string
 		r.mu.Lock()
 		if t := r.topics[name]; t != nil && t.conn != nil {

@@ -456,29 +456,6 @@ func (r *replay) takeCursor(name string, at journal.Position) (c *past.Cursor, b
 	}
 }
 
-// find returns the position in front of the first event that is told.
-func (r *replay) find(from past.From) (at journal.Position, err error) {
-	if !from.Since.IsZero() {
-		r.since, r.until = from.Since.UnixNano(), r.keeping.End().Sequence
-	}
-	r.reopen(from.Start)
-	if err := r.keeping.enter(r.ctx); err != nil {
-		return at, err
-	}
-	defer r.keeping.leave()
-	var first [1]journal.Entry
-	n, err := r.reader.Next(r.keeping.caughtUp, first[:])
-	switch {
-	case n > 0:
-		at = first[0].Position
-	case errors.Is(err, errCaughtUp):
-		at = r.reader.Position()
-	default:
-		return at, err
-	}
-	return r.keeping.before(at.Sequence), nil
-}
-
 // before returns the position in front of a sequence.
 func (k *keeping) before(sequence uint64) journal.Position {
 	return journal.Position{Epoch: k.EpochOf(sequence - 1), Sequence: sequence - 1}

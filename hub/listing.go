@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"sighub/carrier"
+	"sighub/hub/internal/names"
 	"sighub/hub/internal/past"
 	"sighub/hub/internal/rights"
 	"sighub/hub/verb"
@@ -64,62 +64,49 @@ func (t *topic) info() SenderInfo {
 
 // knownEvents lists the events of a sender that is not connected: those it offered, and those that listeners wait for.
 func (t *topic) knownEvents() []string {
-	names := slices.Clone(t.offered)
+	events := slices.Clone(t.offered)
 	for event, ls := range t.events {
 		if !ls.empty() && !isBuiltIn(event) && !slices.Contains(t.offered, event) {
-			names = append(names, event)
+			events = append(events, event)
 		}
 	}
-	slices.Sort(names)
-	return append(names, Disconnect, Connect)
+	slices.Sort(events)
+	return append(events, Disconnect, Connect)
 }
 
 // Channels lists the names of the channels that have a listener or a sender, and the built-in ones.
 func (r *Router) Channels() []string {
-	names := []string{}
-	for _, name := range sorted(r, &r.channelNames, r.channels) {
-		if !isBuiltIn(name) {
-			names = append(names, name)
+	keys, list := sorted(r, &r.channelNames, r.channels), []string{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range keys.After("") {
+		if r.channels[name] != nil && !isBuiltIn(name) {
+			list = append(list, name)
 		}
 	}
-	return append(names, Disconnect, Connect)
+	return append(list, Disconnect, Connect)
 }
 
-// sortedNames remembers the keys of a map in their order. Router.mu guards it.
-type sortedNames struct {
-	changes uint64 // of the map's keys
-	at      uint64 // changes when list was made
-	list    []string
-}
-
-// sorted returns the keys of a map of the router in their order. They are sorted once for as long as they do not change, and not
-// under the lock.
-func sorted[V any](r *Router, n *sortedNames, m map[string]V) []string {
+// sorted returns the keys of a map of the router in their order; of some, the key may have gone. Where all have to be sorted, that is
+// not done under the lock.
+func sorted[V any](r *Router, o *names.Ordered, m map[string]V) names.Keys {
 	r.mu.Lock()
-	if n.at == n.changes {
-		defer r.mu.Unlock()
-		return n.list
+	if keys, ok := o.Keys(); ok {
+		r.mu.Unlock()
+		return keys
 	}
-	at, list := n.changes, slices.Collect(maps.Keys(m))
+	number, list := o.Sort(), slices.Collect(maps.Keys(m))
 	r.mu.Unlock()
 	slices.Sort(list)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n.at < at {
-		n.at, n.list = at, list
-	}
-	return list
+	return o.Take(number, list)
 }
 
 // page lists senders in the order of their names: those after a given name that are seen, up to a given number and, about, to so many
 // bytes, but one at least. more reports whether there are others after these.
 func (r *Router) page(who *eyes, after string, most uint64, bytes int) (list []SenderInfo, more bool) {
-	names := sorted(r, &r.names, r.topics)
-	i, found := slices.BinarySearch(names, after)
-	if found {
-		i++
-	}
-	for _, name := range names[i:] {
+	for name := range sorted(r, &r.names, r.topics).After(after) {
 		r.mu.Lock()
 		t := r.topics[name]
 		if t == nil {
@@ -226,20 +213,20 @@ func (c *client) listSenders(a *arguments, _ func(carrier.Reply)) (any, error) {
 }
 
 // firstNames returns as many names as a page holds, and the last two, which are built in.
-func firstNames(names []string) []string {
-	own, builtIn := names[:len(names)-2], names[len(names)-2:]
+func firstNames(list []string) []string {
+	own, builtIn := list[:len(list)-2], list[len(list)-2:]
 	size := 0
 	for i, name := range own {
 		if size += len(name) + 16; size > pageBytes {
 			return append(slices.Clone(own[:i]), builtIn...)
 		}
 	}
-	return names
+	return list
 }
 
-func listedEvents(names []string) []listedEvent {
-	list := make([]listedEvent, 0, len(names)+1)
-	for _, name := range names {
+func listedEvents(events []string) []listedEvent {
+	list := make([]listedEvent, 0, len(events)+1)
+	for _, name := range events {
 		list = append(list, listedEvent{Event: &name})
 	}
 	return append(list, listedEvent{})
@@ -259,10 +246,9 @@ type ClientList struct {
 // clientStatuses lists the connected clients after the one with that id, in the order in which they connected, up to a number
 // of clientPage.
 func (s *ServerRouter) clientStatuses(after uint64, most int) ClientList {
-	remotes := slices.DeleteFunc(s.remotes(), func(c *client) bool { return c.info.ID <= after })
-	slices.SortFunc(remotes, func(a, b *client) int { return cmp.Compare(a.info.ID, b.info.ID) })
-	list := ClientList{Clients: []ClientStatus{}, More: len(remotes) > most, Refused: s.refusedStrangers()}
-	for _, c := range remotes[:min(len(remotes), most)] {
+	remotes, more := s.remotesAfter(after, most)
+	list := ClientList{Clients: []ClientStatus{}, More: more, Refused: s.refusedStrangers()}
+	for _, c := range remotes {
 		list.Clients = append(list.Clients, c.status())
 	}
 	return list

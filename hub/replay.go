@@ -204,6 +204,42 @@ func (r *replay) reopen(s journal.Start) {
 	r.reader = r.keeping.Read(journal.Query{Start: s})
 }
 
+// find returns the position in front of the first event that is told.
+func (r *replay) find(from past.From) (at journal.Position, err error) {
+	if !from.Since.IsZero() {
+		r.since, r.until = from.Since.UnixNano(), r.keeping.End().Sequence
+	}
+	r.reopen(from.Start)
+	for passed := r.reader.Position(); ; passed = at {
+		var found bool
+		if at, found, err = r.next(); err != nil {
+			return at, err
+		}
+		if found || at == passed { // else it has passed over a part of the journal, and more may follow
+			break
+		}
+	}
+	return r.keeping.before(at.Sequence), nil
+}
+
+// next reads one event, and returns its position; if none was found, the one that the reader has come to.
+func (r *replay) next() (at journal.Position, found bool, err error) {
+	if err := r.keeping.enter(r.ctx); err != nil {
+		return at, false, err
+	}
+	defer r.keeping.leave()
+	var first [1]journal.Entry
+	n, err := r.reader.Next(r.keeping.caughtUp, first[:])
+	switch {
+	case n > 0:
+		return first[0].Position, true, nil
+	case errors.Is(err, errCaughtUp):
+		return r.reader.Position(), false, nil
+	default:
+		return at, false, err
+	}
+}
+
 // put puts entries in the client's stream as it takes them, and returns how many. It fails with errStalled if the client takes nothing
 // for a time; 0: it does not.
 func (r *replay) put(list []journal.Entry, stall time.Duration) (told int, err error) {

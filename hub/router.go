@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/names"
 	"sighub/hub/internal/rights"
 	"sighub/internal/lockrank"
 )
@@ -45,7 +46,7 @@ type Router struct {
 	journal *keeping // nil: the hub keeps no journal
 	policy  atomic.Pointer[rights.InForce]
 
-	names, channelNames sortedNames // of topics and channels
+	names, channelNames names.Ordered // of topics and channels
 
 	callbacks atomic.Int64 // listeners that are local callbacks
 	fanouts   sync.Pool    // of *fanout
@@ -194,7 +195,7 @@ func (r *Router) topic(name string) *topic {
 	if t == nil {
 		t = &topic{name: name, router: r, broadcast: new(listeners), events: make(map[string]*listeners)}
 		r.topics[name] = t
-		r.names.changes++
+		r.names.Add(name)
 	}
 	return t
 }
@@ -204,7 +205,7 @@ func (r *Router) channel(event string) *channel {
 	if c == nil {
 		c = new(channel)
 		r.channels[event] = c
-		r.channelNames.changes++
+		r.channelNames.Add(event)
 	}
 	return c
 }
@@ -214,7 +215,7 @@ func (r *Router) channel(event string) *channel {
 func (r *Router) tidy(t *topic, event string) {
 	if t.unused() {
 		delete(r.topics, t.name)
-		r.names.changes++
+		r.names.Remove()
 		return
 	}
 	t.tidy(event)
@@ -229,7 +230,7 @@ func (t *topic) tidy(event string) {
 func (r *Router) tidyChannel(event string, c *channel) {
 	if c.empty() && c.offers == 0 {
 		delete(r.channels, event)
-		r.channelNames.changes++
+		r.channelNames.Remove()
 	}
 }
 

@@ -97,7 +97,7 @@ type ServerRouter struct {
 
 	kept      names.Kept
 	clientsMu lockrank.Mutex[lockrank.Leaf]
-	clients   map[*client]struct{}
+	clients   []*client         // in the order of their ids
 	carriers  []carrier.Carrier // that are served
 
 	enforcing lockrank.Mutex[lockrank.Policy]
@@ -106,11 +106,7 @@ type ServerRouter struct {
 
 // NewServerRouter returns a ServerRouter that serves nobody yet.
 func NewServerRouter(o ServerOptions) *ServerRouter {
-	s := &ServerRouter{
-		Router:  NewRouter(o.Options),
-		opts:    o.withDefaults(),
-		clients: make(map[*client]struct{}),
-	}
+	s := &ServerRouter{Router: NewRouter(o.Options), opts: o.withDefaults()}
 	s.deadlines.After = s.opts.RequestTimeout
 	if s.journal = newKeeping(&o); s.journal != nil {
 		s.connections = s.journal.LatestConnection()
@@ -221,14 +217,29 @@ func (s *ServerRouter) shuttingDown() bool {
 	return s.closed
 }
 
+// remotes returns the clients in the order in which they connected.
 func (s *ServerRouter) remotes() []*client {
 	s.clientsMu.Lock()
 	defer s.clientsMu.Unlock()
-	list := make([]*client, 0, len(s.clients))
-	for c := range s.clients {
-		list = append(list, c)
+	return slices.Clone(s.clients)
+}
+
+// remotesAfter returns the clients behind an id, in the order in which they connected, up to a number. more reports whether there are
+// others after these.
+func (s *ServerRouter) remotesAfter(id uint64, most int) (list []*client, more bool) {
+	s.clientsMu.Lock()
+	defer s.clientsMu.Unlock()
+	n, found := s.indexOf(id)
+	if found {
+		n++
 	}
-	return list
+	rest := s.clients[n:]
+	return slices.Clone(rest[:min(len(rest), most)]), len(rest) > most
+}
+
+// indexOf returns where a client with that id stands, or would. The lock is held.
+func (s *ServerRouter) indexOf(id uint64) (n int, found bool) {
+	return slices.BinarySearchFunc(s.clients, id, func(c *client, id uint64) int { return cmp.Compare(c.info.ID, id) })
 }
 
 // Expel disconnects the clients of an identity with [carrier.ErrRevoked], and returns how many there were. Whoever can still prove to have
@@ -281,7 +292,6 @@ func (s *ServerRouter) Clients() []ClientInfo {
 	for _, c := range s.remotes() {
 		list = append(list, c.info)
 	}
-	slices.SortFunc(list, func(a, b ClientInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -350,7 +360,8 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	d.clients[cl.ID] = c
 	d.mu.Unlock()
 	s.clientsMu.Lock()
-	s.clients[c] = struct{}{}
+	n, _ := s.indexOf(c.info.ID) // the last one, unless another one was quicker
+	s.clients = slices.Insert(s.clients, n, c)
 	s.clientsMu.Unlock()
 	s.log.Info("client connected", "client", c.info.String(), "hello", c.hello)
 	s.receive(c)
@@ -437,7 +448,9 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 	delete(d.clients, id)
 	d.mu.Unlock()
 	d.server.clientsMu.Lock()
-	delete(d.server.clients, c)
+	if n, found := d.server.indexOf(c.info.ID); found {
+		d.server.clients = slices.Delete(d.server.clients, n, n+1)
+	}
 	d.server.clientsMu.Unlock()
 	d.server.places.Leave(c.place)
 	attrs := []any{"client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause}

@@ -99,6 +99,9 @@ tools() {
 	# An MQTT broker, and its clients.
 	command -v mosquitto >/dev/null || [[ -x /usr/sbin/mosquitto ]] || missing+=(mosquitto)
 	command -v mosquitto_sub >/dev/null || missing+=(mosquitto-clients)
+	# Networks and disks of a test's own.
+	command -v ip >/dev/null || [[ -x /usr/sbin/ip ]] || missing+=(iproute2)
+	command -v unshare >/dev/null && command -v nsenter >/dev/null || missing+=(util-linux)
 	# A browser, for the page.
 	command -v chromium >/dev/null || missing+=(chromium)
 	# Disks whose power is cut.

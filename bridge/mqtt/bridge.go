@@ -22,16 +22,18 @@ import (
 	"sighub/homeassistant"
 	"sighub/hub"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 )
 
 // A Bridge is a connection between a hub and a broker. Make one with [New].
 type Bridge struct {
-	o        Options
-	log      *slog.Logger
-	template *template
-	state    *bridge.State
-	newest   *newest                  // nil: every event is passed on
-	clears   *homeassistant.Announcer // what was announced and is not to be any more; nil: nothing
+	o         Options
+	log       *slog.Logger
+	template  *template
+	state     *bridge.State
+	newest    *homeassistant.States    // nil: every event is passed on
+	announcer *homeassistant.Announcer // of the newest states
+	clears    *homeassistant.Announcer // what was announced and is not to be any more; nil: nothing
 
 	local *local.Hub
 	hub   *hub.ClientRouter // for commands and newest states
@@ -39,8 +41,10 @@ type Bridge struct {
 	feed   *bridge.Feed                 // nil while only the newest states are passed on
 	trail  *trail                       // of the feed
 	marked atomic.Pointer[hub.Position] // the latest mark that the broker has acknowledged in this run; nil: none
-	// unmarked says that the broker has refused a mark in this run. It is for the goroutine of connect.
-	unmarked bool
+	// These are for the goroutine of connect.
+	unmarked bool // the broker has refused a mark in this run
+	hangUps  int  // how often in a row an older broker has closed the connection when a mark was published
+	spoken   byte // the version that was spoken last with the broker; 0: none yet
 }
 
 // New returns a Bridge. It is a carrier, which the hub serves after [Bridge.Attach].
@@ -100,7 +104,7 @@ func (b *Bridge) prepareNewest() error {
 	}
 	switch {
 	case b.o.Newest:
-		b.newest = newNewest(a, b.topics(), b.o.Takes)
+		b.announcer, b.newest = a, homeassistant.NewStates(a, b.o.Takes)
 	case a.Announces():
 		b.clears = a
 	}
@@ -110,7 +114,7 @@ func (b *Bridge) prepareNewest() error {
 // Own tells which senders of its own the hub is configured to have, so that others are announced no more.
 func (b *Bridge) Own(senders []string) {
 	if b.newest != nil {
-		b.newest.announcer.Own(senders)
+		b.announcer.Own(senders)
 	}
 }
 
@@ -188,9 +192,9 @@ func (b *Bridge) run(ctx context.Context) {
 // listen hears the hub, for the newest states.
 func (b *Bridge) listen(ctx context.Context) error {
 	n := b.newest
-	n.announcer.Listing()
+	b.announcer.Listing()
 	o := hub.ListenerOptions{Policy: hub.Latest, Last: b.o.Journal != nil}
-	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.heard)
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", o, n.Heard)
 	if err != nil {
 		return fmt.Errorf("mqtt: the hub cannot be heard: %w", err)
 	}
@@ -199,7 +203,7 @@ func (b *Bridge) listen(ctx context.Context) error {
 		l.Remove()
 		return fmt.Errorf("mqtt: the hub does not say what it has: %w", err)
 	}
-	n.announcer.Listed(list)
+	b.announcer.Listed(list)
 	return nil
 }
 
@@ -219,7 +223,13 @@ func presentSince(at time.Time) []byte {
 func (b *Bridge) connect(ctx context.Context) error {
 	o := client.Options{
 		Addr: b.o.Addr, ClientID: b.o.ClientID, Alive: b.o.Alive, Window: b.o.Window, Dial: b.o.Dial,
-		Will: &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true},
+		Will: &client.Message{Topic: b.hubTopic(), Payload: absent, Retain: true}, Modern: b.spoken == packet.V5,
+	}
+	switch b.o.Version {
+	case MQTT5:
+		o.Version = packet.V5
+	case MQTT311:
+		o.Version = packet.V311
 	}
 	var err error
 	if b.o.TLS != nil {
@@ -238,6 +248,7 @@ func (b *Bridge) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.speaks(c.Version())
 	serving, cancel := context.WithCancelCause(ctx)
 	in.tasks.Go(func() { // when the client ends, so does everything that waits for it
 		<-c.Done()
@@ -251,6 +262,22 @@ func (b *Bridge) connect(ctx context.Context) error {
 	c.Close(false)
 	in.tasks.Wait()
 	return err
+}
+
+// speaks notes which version is spoken, and logs what the older one lacks.
+func (b *Bridge) speaks(version byte) {
+	changed := version != b.spoken
+	b.spoken = version
+	switch {
+	case !changed || version == packet.V5:
+	case b.newest != nil:
+		b.log.Info("a broker is spoken to in MQTT 3.1.1, so it does not say of what time its states are", "bridge", b.o.Name, "to", b.o.Addr)
+	case b.o.Payload == Data:
+		b.log.Warn("a broker is spoken to in MQTT 3.1.1, which has no place for the ids and times of events: to have them, choose the payload envelope",
+			"bridge", b.o.Name, "to", b.o.Addr)
+	default:
+		b.log.Info("a broker is spoken to in MQTT 3.1.1", "bridge", b.o.Name, "to", b.o.Addr)
+	}
 }
 
 // goodbye says that the hub goes, in place of the will, and ends the connection in order. marks: the mark is moved.
@@ -268,7 +295,7 @@ func (b *Bridge) goodbye(c *client.Client, marks bool) {
 
 // serve does everything on a connection.
 func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) (err error) {
-	if err := in.begin(ctx, c); err != nil {
+	if err := in.look(ctx, c); err != nil {
 		return err
 	}
 	if b.clears != nil {
@@ -277,13 +304,18 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) (err er
 		}
 		b.clears = nil
 	}
+	if b.newest == nil {
+		if in.marks, err = b.begin(ctx, c, in); err != nil {
+			return err
+		}
+	}
+	if err := in.commands(ctx, c); err != nil {
+		return err
+	}
 	b.state.Connected()
 	b.log.Info("a bridge is connected", "bridge", b.o.Name, "to", b.o.Addr)
 	if b.newest != nil {
 		return b.sayNewest(ctx, c)
-	}
-	if in.marks, err = b.begin(ctx, c, in); err != nil {
-		return err
 	}
 	s := &stream{b: b, c: c, feed: b.feed, sent: b.feed.At(), marks: in.marks}
 	return s.run(ctx)
@@ -292,17 +324,17 @@ func (b *Bridge) serve(ctx context.Context, c *client.Client, in *inbox) (err er
 // remedy returns what can be done about an error.
 func remedy(err error) string {
 	if r, is := errors.AsType[*client.RefusedError](err); is {
-		if r.What == client.Hello && (r.Code == codeNotAuthorized || r.Code == codeBadLogin) {
+		if r.What == client.Hello && (r.Code == packet.NotAuthorized || r.Code == packet.BadLogin) {
 			return "correct user and password, or allow this user to come in at the broker"
 		}
 		switch r.Code {
-		case codeUnsupported:
-			return "use a broker that speaks MQTT 5, such as mosquitto 1.6 or later"
-		case codeNotAuthorized:
+		case packet.UnsupportedVersion:
+			return "use a broker that speaks MQTT 5 or 3.1.1, and leave out version"
+		case packet.NotAuthorized:
 			return "allow this user to publish and subscribe there, in the broker's access list"
-		case codeTakenOver:
+		case packet.TakenOver:
 			return "give each hub, or bridge, a name of its own: another client has the same identifier"
-		case codeQuota:
+		case packet.QuotaExceeded:
 			return "make room at the broker, or raise its limits"
 		}
 		return "look into the broker's log"
@@ -320,6 +352,8 @@ func remedy(err error) string {
 		return "see whether the network between the hub and the broker is up"
 	case errors.Is(err, client.ErrProtocol):
 		return "see whether it is an MQTT broker, and whether the port is that for TLS or not"
+	case errors.Is(err, client.ErrClosed):
+		return "see whether the broker runs; if it ends each connection, its log says why, such as a message that is too large for it"
 	default:
 		return "see whether the broker runs, and listens at this address"
 	}

@@ -37,6 +37,9 @@ type mosquitto struct {
 	addr string
 	conf string
 	cmd  *exec.Cmd
+	// prepare changes how the broker is started, and started is called when it is; nil: neither.
+	prepare func(*exec.Cmd)
+	started func(pid int)
 }
 
 // tool returns the path of a program, which must be there.
@@ -55,10 +58,21 @@ func tool(t testing.TB, name, pkg string) string {
 // startBroker starts a broker that keeps what it has in a folder, written once a second if anything has changed.
 func startBroker(t testing.TB, lines ...string) *mosquitto {
 	t.Helper()
-	m := &mosquitto{t: t, dir: t.TempDir(), addr: freeAddr(t)}
-	port := m.addr[strings.LastIndexByte(m.addr, ':')+1:]
+	m := newBroker(t, freeAddr(t), lines...)
+	m.start()
+	return m
+}
+
+// newBroker returns a broker that is not started.
+func newBroker(t testing.TB, addr string, lines ...string) *mosquitto {
+	t.Helper()
+	m := &mosquitto{t: t, dir: t.TempDir(), addr: addr}
+	host, port, _ := strings.Cut(m.addr, ":")
+	if host != "127.0.0.1" {
+		host = "" // and so at all others
+	}
 	conf := []string{
-		"listener " + port + " 127.0.0.1", "persistence true", "persistence_location " + m.dir + "/", "autosave_interval 1", "user root",
+		"listener " + port + " " + host, "persistence true", "persistence_location " + m.dir + "/", "autosave_interval 1", "user root",
 		"max_queued_messages 0", "max_inflight_messages 1000",
 	}
 	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "allow_anonymous") }) {
@@ -69,7 +83,6 @@ func startBroker(t testing.TB, lines ...string) *mosquitto {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.kill)
-	m.start()
 	return m
 }
 
@@ -92,8 +105,14 @@ func (m *mosquitto) start() {
 	}
 	defer log.Close()
 	m.cmd.Stdout, m.cmd.Stderr = log, log
+	if m.prepare != nil {
+		m.prepare(m.cmd)
+	}
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
+	}
+	if m.started != nil {
+		m.started(m.cmd.Process.Pid)
 	}
 	eventually(m.t, "the broker listens", func() bool {
 		c, err := net.Dial("tcp", m.addr)

@@ -1,4 +1,4 @@
-// Package mqtt passes a hub's events on to an MQTT 5 broker that is there already, and the broker's commands to the hub.
+// Package mqtt passes a hub's events on to an MQTT broker that is there already, and the broker's commands to the hub.
 //
 // A [Bridge] does one of two things. It passes on every event, from the hub's journal, in its order and at least once: what was on its way
 // when something broke is sent again, with the same id. Or it keeps the newest state of each event at the broker, for those who want to

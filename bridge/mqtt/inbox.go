@@ -21,15 +21,15 @@ type inbox struct {
 	ctx     context.Context // of requests; nil: they are not taken yet
 	client  *client.Client
 	running int
-	hello   []byte        // what was said of the hub on this connection
-	here    chan struct{} // closed when that has come back
+	hello   []byte        // what was said of the hub when this looked last
+	here    chan struct{} // closed when that has come back; it changes when this looks again
 	mark    []byte        // what the broker has kept of the mark; it does not change when here is closed
 }
 
 func newInbox(b *Bridge) *inbox {
-	in := &inbox{b: b, here: make(chan struct{})}
+	in := &inbox{b: b}
 	if b.newest != nil {
-		in.known = b.newest.announcer.Known()
+		in.known = b.announcer.Known()
 	}
 	return in
 }
@@ -37,12 +37,13 @@ func newInbox(b *Bridge) *inbox {
 // echoTimeout is how long it may take until what is published comes back.
 const echoTimeout = 10 * time.Second
 
-// begin subscribes, and waits until everything has come that the broker has kept. The broker sends that before what is published later,
+// look subscribes, and waits until everything has come that the broker has kept. The broker sends that before what is published later,
 // so the hub's own state is published and waited for.
-func (in *inbox) begin(ctx context.Context, c *client.Client) error {
+func (in *inbox) look(ctx context.Context, c *client.Client) error {
 	b := in.b
+	here := make(chan struct{})
 	in.mu.Lock()
-	in.hello = presentSince(time.Now())
+	in.hello, in.here, in.mark = presentSince(time.Now()), here, nil
 	in.mu.Unlock()
 	filters := []client.Filter{{Topics: b.hubTopic(), QoS: 1}}
 	if b.newest != nil {
@@ -59,7 +60,7 @@ func (in *inbox) begin(ctx context.Context, c *client.Client) error {
 	timer := time.NewTimer(echoTimeout)
 	defer timer.Stop()
 	select {
-	case <-in.here:
+	case <-here:
 	case <-timer.C:
 		b.log.Warn("the broker does not send what it has kept: allow this user to subscribe to the topic", "bridge", b.o.Name, "topic", filters[1].Topics)
 	case <-c.Done():
@@ -67,12 +68,7 @@ func (in *inbox) begin(ctx context.Context, c *client.Client) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	for _, f := range filters {
-		if err := c.Unsubscribe(ctx, f.Topics); err != nil {
-			return err
-		}
-	}
-	return in.commands(ctx, c)
+	return c.Unsubscribe(ctx, filters...)
 }
 
 // commands subscribes to requests, and to what Home Assistant says.
@@ -99,7 +95,7 @@ func (in *inbox) commands(ctx context.Context, c *client.Client) error {
 // announces reports whether devices are announced to Home Assistant.
 func (b *Bridge) announces() bool { return b.newest != nil && b.o.HomeAssistant != nil && !b.o.Silent }
 
-func (b *Bridge) statusTopic() string { return b.newest.announcer.Status() }
+func (b *Bridge) statusTopic() string { return b.announcer.Status() }
 
 // handle is called with each message of the broker.
 func (in *inbox) handle(m *client.Message) {
@@ -119,7 +115,7 @@ func (in *inbox) handle(m *client.Message) {
 		default:
 			in.mu.Unlock()
 			if in.known[m.Topic] {
-				b.newest.known(m, time.Now())
+				b.known(m, time.Now())
 			}
 		}
 		return
@@ -127,7 +123,7 @@ func (in *inbox) handle(m *client.Message) {
 	in.mu.Unlock()
 	if b.announces() && m.Topic == b.statusTopic() {
 		if string(m.Payload) == "online" {
-			b.newest.announcer.Online()
+			b.announcer.Online()
 		}
 		return
 	}

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +35,7 @@ func victim(dir string) {
 	fail(err)
 	next := lastNumber(j) + 1
 	router := hub.NewServerRouter(hub.ServerOptions{Journal: j})
-	b, err := New(Options{Name: "up", Addr: os.Getenv(victimBroker), Journal: j, Retry: time.Second})
+	b, err := New(Options{Name: "up", Addr: os.Getenv(victimBroker), Journal: j, Retry: time.Second, Alive: time.Second})
 	fail(err)
 	fail(b.Attach(router))
 	go func() { fail(router.Serve(context.Background(), b)) }()
@@ -64,32 +64,11 @@ func lastNumber(j *journal.Journal) int {
 // kills is how often the hub or the broker is killed. SIGHUB_KILLS replaces it.
 const kills = 16
 
-// TestKilled: the hub and the broker are killed at random, again and again. A listener that the broker knows hears every event that the hub
+// TestKilled: the hub and the broker are killed at random, or the broker stands still, again and again. A listener that the broker knows hears every event that the hub
 // has on record, in order, and again only what has the same id.
 func TestKilled(t *testing.T) {
 	broker, dir := startBroker(t, "log_type information", "log_type subscribe"), t.TempDir()
-	out, err := os.Create(filepath.Join(t.TempDir(), "heard"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	_, port, _ := strings.Cut(broker.addr, ":")
-	sub := exec.Command(tool(t, "mosquitto_sub", "mosquitto-clients"), "-h", "127.0.0.1", "-p", port, "-V", "mqttv5", "-c", "-x", "86400", "-i", "sub",
-		"-q", "1", "-t", "sighub/light/lux", "-F", "%P|%p") //nolint:noctx // it is killed
-	sub.Stdout, sub.Stderr = out, os.Stderr
-	if err := sub.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = sub.Process.Kill()
-		_ = sub.Wait()
-	}()
-	eventually(t, "the listener is known", func() bool {
-		log, _ := os.ReadFile(filepath.Join(broker.dir, "log"))
-		return strings.Contains(string(log), "sub 1 sighub/light/lux") // it has subscribed: that it is connected is not enough
-	})
-	broker.stop() // so that the broker has the listener on disk
-	broker.start()
+	out, _ := knownListener(broker)
 	var victim *exec.Cmd
 	kill := func() {
 		if victim != nil {
@@ -109,12 +88,13 @@ func TestKilled(t *testing.T) {
 	start()
 	n := kills
 	if text := os.Getenv("SIGHUB_KILLS"); text != "" {
+		var err error
 		if n, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}
 	}
 	size := func() int64 {
-		info, err := out.Stat()
+		info, err := os.Stat(out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,12 +104,17 @@ func TestKilled(t *testing.T) {
 	for range n {
 		before := size()
 		eventually(t, "events come", func() bool { return size() > before+int64(random.IntN(60_000)) })
-		if random.IntN(2) == 0 {
+		switch random.IntN(3) {
+		case 0:
 			broker.kill()
 			broker.start()
-		} else {
+		case 1:
 			kill()
 			start()
+		default: // the broker stands still, for longer than the hub waits or not
+			broker.freeze()
+			time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+			broker.thaw()
 		}
 	}
 	kill()
@@ -138,18 +123,61 @@ func TestKilled(t *testing.T) {
 	b := h.bridge(Options{Addr: broker.addr})
 	h.serve(b)
 	eventually(t, "everything is acknowledged", func() bool { st := b.Status(); return st.Connected && st.Lag == 0 })
+	h.stop()
+	checkHeard(t, out, last+1)
+}
+
+// knownListener has a broker know a listener to all numbers, which is run by another program if that is given. It returns the file to which
+// the listener writes until it is stopped, or the test ends.
+func knownListener(m *mosquitto, by ...string) (file string, stop func()) {
+	m.t.Helper()
+	file = filepath.Join(m.t.TempDir(), "heard")
+	stop = m.hear(file, by...)
+	eventually(m.t, "the listener is known", func() bool {
+		log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
+		return strings.Contains(string(log), "sub 1 sighub/light/lux") // it has subscribed: that it is connected is not enough
+	})
+	return file, stop
+}
+
+// hear starts the listener, which adds to a file.
+func (m *mosquitto) hear(file string, by ...string) (stop func()) {
+	t := m.t
+	t.Helper()
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	_, port, _ := strings.Cut(m.addr, ":")
+	by = append(by, tool(t, "mosquitto_sub", "mosquitto-clients"), "-h", "127.0.0.1", "-p", port, "-V", "mqttv5", "-c", "-x", "86400", "-i", "sub",
+		"-q", "1", "-t", "sighub/light/lux", "-F", "%P|%p")
+	sub := exec.Command(by[0], by[1:]...) //nolint:noctx // it is killed
+	sub.Stdout, sub.Stderr = out, os.Stderr
+	if err := sub.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = sub.Process.Kill()
+		_ = sub.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// checkHeard waits until the last of n numbers is in a file of knownListener, and checks that all are there, in order, and again only with the same id.
+func checkHeard(t *testing.T, file string, n int) {
+	t.Helper()
 	var list []string
 	eventually(t, "the last one is heard", func() bool {
-		data, err := os.ReadFile(out.Name())
+		data, err := os.ReadFile(file)
 		list = strings.Split(strings.TrimSpace(string(data)), "\n")
-		return err == nil && strings.HasSuffix(list[len(list)-1], "|"+strconv.Itoa(last))
+		return err == nil && strings.HasSuffix(list[len(list)-1], "|"+strconv.Itoa(n-1))
 	})
-	h.stop()
-	checkNumbers(t, split(list, "|"), last+1)
+	checkNumbers(t, split(list, "|"), n)
 	ids := make(map[string]string)
-	lines := bufio.NewScanner(strings.NewReader(strings.Join(list, "\n")))
-	for lines.Scan() {
-		props, number, _ := strings.Cut(lines.Text(), "|")
+	for _, line := range list {
+		props, number, _ := strings.Cut(line, "|")
 		var id string
 		for p := range strings.FieldsSeq(props) {
 			if v, is := strings.CutPrefix(p, "id:"); is {
@@ -169,4 +197,16 @@ func split(list []string, separator string) (numbers []string) {
 		numbers = append(numbers, " "+n)
 	}
 	return numbers
+}
+
+// freeze has the broker stand still, with its connections open.
+func (m *mosquitto) freeze() { m.signal("-STOP") }
+
+func (m *mosquitto) thaw() { m.signal("-CONT") }
+
+func (m *mosquitto) signal(name string) {
+	m.t.Helper()
+	if err := exec.Command("kill", name, strconv.Itoa(m.cmd.Process.Pid)).Run(); err != nil { //nolint:noctx // it ends at once
+		m.t.Fatal(err)
+	}
 }

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/homeassistant"
 	"sighub/hub"
+	"sighub/internal/mqtt/packet"
 	"sighub/journal"
 )
 
@@ -17,6 +19,7 @@ import (
 // never less, whatever it forgets.
 type mark struct {
 	Position hub.Position `json:"position"`
+	Time     time.Time    `json:"time"` // when it was set, so that no two marks are the same
 }
 
 // markEvery is how often the mark is moved at the broker, at most.
@@ -77,8 +80,8 @@ func (b *Bridge) begin(ctx context.Context, c *client.Client, in *inbox) (marks 
 	if err != nil {
 		return false, err
 	}
-	err = c.Say(ctx, again) // which shows whether the broker keeps a mark, before it is taken to have forgotten one
-	if r, is := errors.AsType[*client.RefusedError](err); is && (r.Code == codeNotAuthorized || r.Code == codeBadTopic) {
+	err = b.keep(ctx, c, in, again) // before the broker is taken to have forgotten it
+	if r, is := errors.AsType[*client.RefusedError](err); is && (r.Code == packet.NotAuthorized || r.Code == packet.BadTopic) {
 		b.unmarked = true
 		b.log.Warn("the broker does not keep how far the events have come, so it must not forget what it has acknowledged: allow this user "+
 			"to publish to the topic, and start the hub again", "bridge", b.o.Name, "topic", b.markTopic(), "error", err)
@@ -99,6 +102,33 @@ func (b *Bridge) begin(ctx context.Context, c *client.Client, in *inbox) (marks 
 	}
 	b.feed.RewindTo(m.Position)
 	return true, nil
+}
+
+// maxHangUps is how often in a row a broker of MQTT 3.1.1 closes the connection when a mark is published, until that is taken for a refusal.
+const maxHangUps = 3
+
+// keep has the broker keep a mark, and returns an error if it does not. MQTT 3.1.1 has no word for a refusal: a broker there acknowledges
+// what it does not keep, or closes the connection, or both, as mosquitto does.
+func (b *Bridge) keep(ctx context.Context, c *client.Client, in *inbox, mark *client.Message) error {
+	err := c.Say(ctx, mark)
+	if c.Version() == packet.V5 {
+		return err
+	}
+	if err == nil {
+		err = in.look(ctx, c)
+	}
+	refused := &client.RefusedError{What: "keep what is published to " + mark.Topic, Code: packet.NotAuthorized}
+	switch {
+	case errors.Is(err, client.ErrClosed):
+		if b.hangUps++; b.hangUps >= maxHangUps {
+			return refused
+		}
+	case err == nil:
+		if b.hangUps = 0; !bytes.Equal(in.mark, mark.Payload) {
+			return refused
+		}
+	}
+	return err
 }
 
 // mark moves the mark now and then, until ctx is done or the connection ends.
@@ -145,6 +175,6 @@ func (s *stream) moveMark(ctx context.Context) error {
 
 // markAt returns the message that says that the events have come to a position.
 func (b *Bridge) markAt(at hub.Position) (*client.Message, error) {
-	data, err := json.Marshal(mark{at})
+	data, err := json.Marshal(mark{at, time.Now().UTC()})
 	return &client.Message{Topic: b.markTopic(), Payload: data, Retain: true}, err
 }

@@ -1,11 +1,8 @@
 package mqtt
 
 import (
-	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/eclipse/paho.golang/packets"
 
 	"sighub/bridge"
 	"sighub/bridge/mqtt/internal/client"
@@ -35,20 +32,14 @@ func (b *Bridge) message(ev *bridge.Event) (*client.Message, error) {
 	}
 	var err error
 	m.Payload, err = data.AppendTo(nil, carrier.JSON)
-	if err == nil && len(m.Topic) > maxTopic {
-		err = fmt.Errorf("its topic has %d bytes, and the limit is %d", len(m.Topic), maxTopic)
-	}
 	return m, err
 }
-
-// maxTopic is the length of the longest topic, in bytes: MQTT 5.0, section 1.5.4.
-const maxTopic = 65535
 
 // properties are the user properties of an event: its id, by which one that comes twice is known, and when it happened.
 func properties(ev *bridge.Event) []user {
 	list := []user{{Key: "id", Value: ev.ID()}, {Key: "time", Value: ev.Time.UTC().Format(time.RFC3339Nano)}}
 	if ev.Uncertainty > 0 {
-		list = append(list, packets.User{Key: "uncertainty", Value: strconv.FormatFloat(ev.Uncertainty.Seconds(), 'f', -1, 64)})
+		list = append(list, user{Key: "uncertainty", Value: strconv.FormatFloat(ev.Uncertainty.Seconds(), 'f', -1, 64)})
 	}
 	return list
 }
@@ -78,4 +69,4 @@ func stateOf(connected bool, connection carrier.Value, at time.Time) carrier.Obj
 }
 
 // user is a user property.
-type user = packets.User
+type user = client.User

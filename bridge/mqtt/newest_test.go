@@ -2,14 +2,12 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"sighub/bridge/mqtt/internal/client"
 	"sighub/carrier"
 	"sighub/carrier/local"
 	"sighub/homeassistant"
@@ -164,70 +162,3 @@ func TestHomeAssistant(t *testing.T) {
 		})
 	})
 }
-
-// TestStates: of what comes quickly, the newest is said; what is said depends on the times of events, and not on the order.
-func TestStates(t *testing.T) {
-	a, err := homeassistant.NewAnnouncer(homeassistant.AnnouncerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := newNewest(a, homeassistant.Topics{Prefix: "p/"}, func(_, event string) bool { return event != "secret" })
-	a.Listed([]hub.SenderInfo{{Name: "s", Connected: true, Events: []string{"e", "secret"}}})
-	if _, err := a.Publish(t.Context(), nowhere{}, true); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	hear := func(event string, data any, at time.Time) {
-		n.heard(hub.Event{Sender: "s", Name: event, Time: at, Data: carrier.ValueOf(data)})
-	}
-	said := func(now time.Time) string {
-		list, _ := n.take(now, time.Second)
-		var texts []string
-		for _, m := range list {
-			texts = append(texts, fmt.Sprintf("%s %s %t", m.Topic, m.Payload, m.Retain))
-		}
-		return strings.Join(texts, ", ")
-	}
-	expect := func(at time.Time, want string) {
-		t.Helper()
-		if got := said(at); got != want {
-			t.Errorf("said is %q, not %q", got, want)
-		}
-	}
-	hear("e", 1, now)
-	hear("e", 2, now.Add(time.Millisecond))
-	hear("secret", 3, now)
-	expect(now, "p/s/e 2 true")
-	hear("e", 1, now)
-	expect(now, "")
-	hear("e", 3, now.Add(time.Second))
-	if list, wait := n.take(now.Add(time.Millisecond), time.Second); len(list) > 0 || wait <= 0 || wait > time.Second {
-		t.Errorf("%v, %s", list, wait)
-	}
-	expect(now.Add(time.Second), "p/s/e 3 true")
-
-	// A clock that was ahead does not keep all that comes later away.
-	hear("e", 4, now.Add(20*time.Hour))
-	expect(now.Add(2*time.Second), "p/s/e 4 true")
-	hear("e", 5, now.Add(2*time.Second))
-	expect(now.Add(4*time.Second), "p/s/e 5 true")
-
-	// What the broker has is newer.
-	n.known(&client.Message{Topic: "p/s/e", User: []user{{Key: "time", Value: now.Add(30 * time.Second).UTC().Format(time.RFC3339Nano)}}}, now)
-	n.again()
-	expect(now.Add(9*time.Second), "")
-	hear("e", 6, now.Add(10*time.Second))
-	expect(now.Add(19*time.Second), "")
-	hear("e", 7, now.Add(31*time.Second))
-	expect(now.Add(29*time.Second), "p/s/e 7 true")
-	n.again()
-	expect(now.Add(29*time.Second), "p/s/e 7 true")
-	n.forget(nil)
-	n.again()
-	expect(now.Add(39*time.Second), "")
-}
-
-// nowhere is a broker that takes everything.
-type nowhere struct{}
-
-func (nowhere) Retain(context.Context, string, []byte) error { return nil }

@@ -15,6 +15,8 @@ import (
 type Options struct {
 	Name string // of the bridge, and of its cursor
 	Addr string // host:port
+	// Version is what is spoken: MQTT5 or MQTT311. Empty: MQTT 5, and 3.1.1 with a broker that does not take that.
+	Version string
 	// TLS returns what is asked of the broker's certificate, for each connection; nil: clear text.
 	TLS func() (*tls.Config, error)
 	// Login returns the user and the password, for each connection; nil: none.
@@ -58,3 +60,12 @@ type Options struct {
 	// Dial makes connections; nil: TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 }
+
+// The versions that a bridge speaks.
+const (
+	MQTT5   = "5"
+	MQTT311 = "3.1.1"
+)
+
+// Versions lists the versions.
+func Versions() []string { return []string{MQTT5, MQTT311} }

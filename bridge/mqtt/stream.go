@@ -9,6 +9,7 @@ import (
 	"sighub/bridge/mqtt/internal/client"
 	"sighub/hub"
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 )
 
 // A stream is how every event is passed on, on one connection.
@@ -120,7 +121,7 @@ func (s *stream) acked(number uint64) {
 	}
 	s.mu.Unlock()
 	if n > 0 {
-		s.feed.Acknowledge(at)
+		s.feed.Acknowledge(0, at)
 	}
 }
 
@@ -128,7 +129,7 @@ func (s *stream) acked(number uint64) {
 func (b *Bridge) refused(sender, event string, err error) bool {
 	r, is := errors.AsType[*client.RefusedError](err)
 	switch {
-	case is && (r.Code == codeBadTopic || r.Code == codeBadPayload || r.Code == codeTooLarge):
+	case is && (r.Code == packet.BadTopic || r.Code == packet.BadPayload || r.Code == packet.TooLarge):
 	case is, errors.Is(err, client.ErrClosed), errors.Is(err, client.ErrSilent), errors.Is(err, client.ErrProtocol):
 		return false
 	}
@@ -136,15 +137,3 @@ func (b *Bridge) refused(sender, event string, err error) bool {
 	b.log.Warn("an event cannot be passed on, and is left out", "bridge", b.o.Name, "sender", sender, "event", event, "error", err)
 	return true
 }
-
-// Reason codes of MQTT 5.0, table 2-6.
-const (
-	codeUnsupported   = 0x84
-	codeBadLogin      = 0x86
-	codeNotAuthorized = 0x87
-	codeTakenOver     = 0x8e
-	codeBadTopic      = 0x90
-	codeTooLarge      = 0x95
-	codeQuota         = 0x97
-	codeBadPayload    = 0x99
-)

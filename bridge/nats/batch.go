@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"sighub/bridge"
 	"sighub/hub"
 	"sighub/internal/lockrank"
 )
@@ -19,6 +21,8 @@ import (
 // it, and acknowledges many of them at a time. What a message is in its batch stands in its reply subject:
 //
 //	<inbox>.<batch>.<messages for each acknowledgement>.fail.<number>.<operation>.$FI
+//
+// All batches of a connection have one id, as there is one at a time; the inbox tells their answers apart.
 //
 // The source is "Fast-ingest batch publishing", ADR-50 of github.com/nats-io/nats-architecture-and-design.
 
@@ -38,11 +42,15 @@ const (
 	acknowledgeAt = "500"
 )
 
-// How long nothing may be heard before the server is asked, and before it is taken to be gone.
-const (
-	askAfter  = 2 * time.Second
-	goneAfter = 15 * time.Second
-)
+// askAfter is how long nothing may be heard before the server is asked.
+const askAfter = 2 * time.Second
+
+// endAfter is how long nothing may be acknowledged before a batch is ended, at which the server acknowledges all of it. Else a few events
+// a second would wait until there are as many as the server acknowledges at a time.
+const endAfter = time.Second
+
+// goneAfter is after how long, in times of Options.Timeout, a server that says nothing, or stores nothing, is not waited for any more.
+const goneAfter = 3
 
 // An answer is what the server says of a batch.
 type answer struct {
@@ -53,6 +61,16 @@ type answer struct {
 	Error    *jetstream.APIError `json:"error"`
 }
 
+func readAnswer(data []byte) (a answer, err error) {
+	if err := json.Unmarshal(data, &a); err != nil {
+		return a, fmt.Errorf("nats: the server's answer is not understood: %w", err)
+	}
+	return a, nil
+}
+
+// errStuck: the server has taken messages and answers, but it neither stores nor refuses them. nats-server does so when its disk is full.
+var errStuck = errors.New("nats: the server takes events and does not store them")
+
 // errHole: the server has not stored a message, and so none behind it.
 var errHole = errors.New("nats: the server has lost messages of a batch")
 
@@ -60,22 +78,27 @@ var errHole = errors.New("nats: the server has lost messages of a batch")
 type publisher struct {
 	conn         *nats.Conn
 	inbox        string
+	name         string // the id of all its batches
 	sub          *nats.Subscription
-	acknowledged func(upTo hub.Position, events int)
+	acknowledged func(lane int, upTo hub.Position, events int)
 	fail         func(error)
+	patience     time.Duration // with the server
 
-	id    string // of the batch that is open; empty: none is
-	reply []byte // the beginning of its reply subjects
+	open    bool   // there is a batch
+	batches uint64 // how many there were
+	last    uint64 // the number of the latest message of the batch
+	reply   []byte // the beginning of its reply subjects
 
 	mu     lockrank.Mutex[lockrank.Leaf]
-	batch  string // the id of the batch that answers are for
-	about  string // the subject of a message of it
+	batch  string // how the subjects of answers begin
+	about  string // the subject of a message of the batch
 	sent   uint64 // messages of it
 	acked  uint64
 	window uint64
 	ending bool // its last message was sent
 	err    error
 	heard  time.Time // when something was heard, or nothing was awaited
+	moved  time.Time // when something was acknowledged, or nothing was awaited
 	queue  []waiting // in order
 	change chan struct{}
 }
@@ -84,11 +107,21 @@ type publisher struct {
 type waiting struct {
 	number uint64 // acknowledged with this message
 	at     hub.Position
+	lane   int
 	stored bool // it was sent
 }
 
-func newPublisher(conn *nats.Conn, acknowledged func(hub.Position, int), fail func(error)) (*publisher, error) {
-	p := &publisher{conn: conn, inbox: nats.NewInbox(), acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1)}
+// A reach is how far what is acknowledged reaches in a lane, and how many events that are.
+type reach [bridge.MaxFirst + 1]struct {
+	upTo   hub.Position
+	events int
+}
+
+func newPublisher(conn *nats.Conn, name string, patience time.Duration, acknowledged func(int, hub.Position, int), fail func(error)) (
+	*publisher, error,
+) {
+	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, patience: patience, acknowledged: acknowledged, fail: fail}
+	p.change = make(chan struct{}, 1)
 	var err error
 	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
 	return p, err
@@ -97,45 +130,49 @@ func newPublisher(conn *nats.Conn, acknowledged func(hub.Position, int), fail fu
 func (p *publisher) close() { _ = p.sub.Unsubscribe() } // it may be closed already
 
 // pass notes an event that need not be sent.
-func (p *publisher) pass(at hub.Position) {
+func (p *publisher) pass(ev *bridge.Event) {
 	p.mu.Lock()
-	p.queue = append(p.queue, waiting{p.sent, at, false})
-	upTo, n := p.done()
+	p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, false})
+	r := p.done()
 	p.mu.Unlock()
-	p.tell(upTo, n)
+	p.tell(&r)
 }
 
 // done takes what is acknowledged off the queue. The lock is held.
-func (p *publisher) done() (upTo hub.Position, events int) {
+func (p *publisher) done() (r reach) {
 	i := 0
 	for ; i < len(p.queue) && p.queue[i].number <= p.acked; i++ {
-		if upTo = p.queue[i].at; p.queue[i].stored {
-			events++
+		w := &p.queue[i]
+		if r[w.lane].upTo = w.at; w.stored {
+			r[w.lane].events++
 		}
 	}
 	if p.queue = p.queue[i:]; len(p.queue) == 0 {
 		p.queue = nil
 	}
-	return upTo, events
+	return r
 }
 
-func (p *publisher) tell(upTo hub.Position, events int) {
-	if !upTo.IsZero() {
-		p.acknowledged(upTo, events)
+func (p *publisher) tell(r *reach) {
+	for lane := range r {
+		if l := &r[lane]; !l.upTo.IsZero() {
+			p.acknowledged(lane, l.upTo, l.events)
+		}
 	}
 }
 
 // publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
-func (p *publisher) publish(ctx context.Context, m *nats.Msg, at hub.Position, last bool) error {
-	if p.id == "" {
+func (p *publisher) publish(ctx context.Context, m *nats.Msg, ev *bridge.Event, last bool) error {
+	if !p.open {
 		if err := p.begin(ctx, m.Subject); err != nil {
 			return err
 		}
 	}
-	number, err := p.room(ctx, at)
+	number, err := p.room(ctx, ev)
 	if err != nil {
 		return err
 	}
+	p.last = number
 	op := opAppend
 	switch {
 	case last:
@@ -154,7 +191,7 @@ func (p *publisher) send(m *nats.Msg, number uint64, op string) error {
 	m.Reply = string(p.reply)
 	p.reply = p.reply[:n]
 	if op == opCommit || op == opEnd {
-		p.id = ""
+		p.open = false
 		p.mu.Lock()
 		p.ending = true
 		p.mu.Unlock()
@@ -167,25 +204,30 @@ func (p *publisher) begin(ctx context.Context, about string) error {
 	if err := p.await(ctx, func() bool { return !p.ending }); err != nil {
 		return err
 	}
-	p.id = nats.NewInbox()[len(nats.InboxPrefix):]
-	p.reply = append(p.reply[:0], p.inbox+"."+p.id+"."+acknowledgeAt+".fail."...)
+	p.open, p.last = true, 0
+	p.batches++
+	batch := p.inbox + "." + strconv.FormatUint(p.batches, 10) + "."
+	p.reply = append(p.reply[:0], batch+p.name+"."+acknowledgeAt+".fail."...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.batch, p.about, p.sent, p.acked, p.window, p.heard = p.id, about, 0, 0, firstWindow, time.Now()
+	p.batch, p.about, p.sent, p.acked, p.window = batch, about, 0, 0, firstWindow
+	p.heard = time.Now()
+	p.moved = p.heard
 	return p.err
 }
 
 // room waits until one more message may be on its way, and returns its number.
-func (p *publisher) room(ctx context.Context, at hub.Position) (number uint64, err error) {
+func (p *publisher) room(ctx context.Context, ev *bridge.Event) (number uint64, err error) {
 	err = p.await(ctx, func() bool {
 		if p.sent-p.acked >= p.window {
 			return false
 		}
 		if p.sent == p.acked {
 			p.heard = time.Now()
+			p.moved = p.heard
 		}
 		p.sent++
-		p.queue = append(p.queue, waiting{p.sent, at, true})
+		p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, true})
 		number = p.sent
 		return true
 	})
@@ -212,7 +254,7 @@ func (p *publisher) await(ctx context.Context, is func() bool) error {
 
 // end ends the open batch. Without one it does nothing.
 func (p *publisher) end() error {
-	if p.id == "" {
+	if !p.open {
 		return nil
 	}
 	p.mu.Lock()
@@ -223,21 +265,21 @@ func (p *publisher) end() error {
 
 // answered takes an answer of the server.
 func (p *publisher) answered(subject string, data []byte) {
-	var a answer
 	if len(data) == 0 {
 		return
 	}
-	if err := json.Unmarshal(data, &a); err != nil {
-		p.fail(fmt.Errorf("nats: the server's answer is not understood: %w", err))
+	a, err := readAnswer(data)
+	if err != nil {
+		p.fail(err)
 		return
 	}
 	p.mu.Lock()
-	if len(subject) < len(p.inbox)+1+len(p.batch) || subject[len(p.inbox)+1:][:len(p.batch)] != p.batch || p.batch == "" {
+	if p.batch == "" || !strings.HasPrefix(subject, p.batch) {
 		p.mu.Unlock()
 		return // of a batch before
 	}
 	p.heard = time.Now()
-	failed := p.err
+	failed, acked := p.err, p.acked
 	switch {
 	case a.Type == "ack":
 		p.acked = max(p.acked, min(a.Sequence, p.sent))
@@ -255,10 +297,13 @@ func (p *publisher) answered(subject string, data []byte) {
 		}
 		p.ending = false
 	}
-	upTo, n := p.done()
-	err := p.err
+	if p.acked > acked || !p.ending && a.Type == "" {
+		p.moved = p.heard
+	}
+	r := p.done()
+	err = p.err
 	p.mu.Unlock()
-	p.tell(upTo, n)
+	p.tell(&r)
 	if err != nil && failed == nil {
 		p.fail(err)
 	}
@@ -268,6 +313,9 @@ func (p *publisher) answered(subject string, data []byte) {
 	}
 }
 
+// early reports whether the next message may be on its way together with the first one of its batch.
+func (p *publisher) early() bool { return !p.open || p.last < firstWindow }
+
 // untouched reports whether the batch has failed before anything of it was stored.
 func (p *publisher) untouched() bool {
 	p.mu.Lock()
@@ -275,19 +323,32 @@ func (p *publisher) untouched() bool {
 	return p.acked == 0
 }
 
+// lags reports whether nothing was acknowledged for a while of what is on its way.
+func (p *publisher) lags(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent > p.acked && now.Sub(p.moved) > endAfter
+}
+
 // look asks the server again if it has said nothing for a while, and gives up after a longer one.
 func (p *publisher) look(now time.Time) error {
 	p.mu.Lock()
 	waits, silent := p.sent > p.acked || p.ending, now.Sub(p.heard)
+	// Then the server acknowledges something before it answers a question.
+	due := (p.ending || p.sent-p.acked >= p.window) && now.Sub(p.moved) > p.patience
 	batch, about, known := p.batch, p.about, max(p.acked, 1) // what is on its way may be behind the question
 	p.mu.Unlock()
 	switch {
-	case !waits || silent < askAfter:
+	case !waits:
 		return nil
-	case silent > goneAfter:
-		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", goneAfter, nats.ErrTimeout)
+	case silent > p.patience:
+		return fmt.Errorf("nats: the server has not acknowledged anything for %s: %w", p.patience, nats.ErrTimeout)
+	case due:
+		return errStuck
+	case silent < askAfter:
+		return nil
 	}
 	return p.conn.PublishMsg(&nats.Msg{
-		Subject: about, Reply: p.inbox + "." + batch + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",
+		Subject: about, Reply: batch + p.name + "." + acknowledgeAt + ".fail." + strconv.FormatUint(known, 10) + "." + opPing + ".$FI",
 	})
 }

@@ -180,6 +180,8 @@ func (o *Options) remedy(err error) string {
 			return "another stream has these subjects: name that one under stream, or give this bridge another prefix"
 		}
 		return "the server's own log says more"
+	case errors.Is(err, errStuck):
+		return "its disk may be full, as its log says then: make room and start the server again; nothing is lost as long as the journal holds it"
 	case errors.Is(err, errStream):
 		return "change the stream with nats stream edit, or remove it if nothing in it is needed, and the bridge makes it"
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked),

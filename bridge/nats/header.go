@@ -24,7 +24,7 @@ const (
 	HeaderJournal     = "Sighub-Journal"     // which journal that is
 )
 
-// HeaderID is hub/sender/epoch/seq. The server takes no message twice whose id it remembers.
+// HeaderID is hub/sender/epoch/seq, in messages of which the server may have one already: it takes none twice whose id it remembers.
 const HeaderID = jetstream.MsgIDHeader
 
 // A writer makes messages of events. It makes one at a time, which is valid until the next one.
@@ -49,8 +49,8 @@ func newWriter(prefix, hub, journal string) *writer {
 	return w
 }
 
-// message returns the message of an event.
-func (w *writer) message(ev *bridge.Event) (*nats.Msg, error) {
+// message returns the message of an event, with its id or without.
+func (w *writer) message(ev *bridge.Event, id bool) (*nats.Msg, error) {
 	at := place{w.hub, ev.Device(), ev.Sender, ev.Name}
 	subject := w.subjects[at]
 	if subject == "" {
@@ -61,7 +61,12 @@ func (w *writer) message(ev *bridge.Event) (*nats.Msg, error) {
 	}
 	w.m.Subject = subject
 	var buf [128]byte
-	w.values[0][0] = string(ev.AppendID(append(append(buf[:0], w.hub...), '/')))
+	if id {
+		w.values[0][0] = string(ev.AppendID(append(append(buf[:0], w.hub...), '/')))
+		w.m.Header[HeaderID] = w.values[0][:]
+	} else {
+		delete(w.m.Header, HeaderID)
+	}
 	w.values[1][0] = string(ev.Time.UTC().AppendFormat(buf[:0], time.RFC3339Nano))
 	w.values[2][0] = strconv.FormatUint(ev.Connection, 10)
 	w.values[3][0] = strconv.FormatUint(ev.Seq, 10)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -49,9 +50,15 @@ var serverProgram struct {
 	err  error
 }
 
+// serverVariable is where the program is already, for a test in a process of its own.
+const serverVariable = "SIGHUB_TEST_SERVER"
+
 func program(t testing.TB) string {
 	t.Helper()
 	p := &serverProgram
+	if path := os.Getenv(serverVariable); path != "" {
+		return path
+	}
 	path := filepath.Join(p.dir, "nats-server")
 	p.once.Do(func() {
 		out, err := exec.Command("go", "-C", "../../scripts/bench", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
@@ -68,37 +75,47 @@ func program(t testing.TB) string {
 // A broker is a nats-server, in a process of its own, with JetStream on disk. It can be killed and started again.
 type broker struct {
 	t      testing.TB
+	host   string
 	port   int
 	folder string
-	more   string // of its configuration
-	limit  string // of JetStream
+	more   string   // of its configuration
+	limit  string   // of JetStream
+	around []string // the command that runs it, if any
 	run    *exec.Cmd
 	used   time.Duration // of processors, by the run that was killed last
 }
 
 func newBroker(t testing.TB, more string) *broker {
 	t.Helper()
+	b := brokerToStart(t)
+	b.more = more
+	b.start()
+	return b
+}
+
+func brokerToStart(t testing.TB) *broker {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &broker{t: t, port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir(), more: more}
+	b := &broker{t: t, host: "127.0.0.1", port: l.Addr().(*net.TCPAddr).Port, folder: t.TempDir()}
 	l.Close()
-	b.start()
 	t.Cleanup(b.kill)
 	return b
 }
 
-func (b *broker) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", b.port) }
+func (b *broker) url() string { return fmt.Sprintf("nats://%s:%d", b.host, b.port) }
 
 func (b *broker) start() {
 	b.t.Helper()
 	config := filepath.Join(b.folder, "server.conf")
-	text := fmt.Sprintf("listen: 127.0.0.1:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
+	text := fmt.Sprintf("listen: %s:%d\njetstream {store_dir: %q\n%s}\nlog_file: %q\n%s\n", b.host, b.port, filepath.Join(b.folder, "store"), b.limit, filepath.Join(b.folder, "log"), b.more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	b.run = exec.Command(program(b.t), "-c", config)
+	command := append(slices.Clone(b.around), program(b.t), "-c", config)
+	b.run = exec.Command(command[0], command[1:]...)
 	b.run.Stderr = os.Stderr
 	if err := b.run.Start(); err != nil {
 		b.t.Fatal(err)
@@ -127,6 +144,12 @@ func (b *broker) kill() {
 // forgetful makes a stream in which the server soon forgets the ids of messages, as after a long outage.
 func (b *broker) forgetful() {
 	b.t.Helper()
+	b.makeStream(200 * time.Millisecond)
+}
+
+// makeStream makes the stream. The server knows the ids of messages for so long.
+func (b *broker) makeStream(repeats time.Duration) {
+	b.t.Helper()
 	conn, err := natsgo.Connect(b.url())
 	if err != nil {
 		b.t.Fatal(err)
@@ -137,7 +160,7 @@ func (b *broker) forgetful() {
 		b.t.Fatal(err)
 	}
 	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{
-		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: 200 * time.Millisecond,
+		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: repeats,
 	})
 	if err != nil {
 		b.t.Fatal(err)

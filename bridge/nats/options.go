@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/journal"
 )
@@ -32,6 +33,8 @@ type Options struct {
 
 	// Takes says which events go up. Nil: all that the journal keeps.
 	Takes func(sender, event string) bool
+	// First says whose events go up before all others, however many of those wait: see [bridge.Options.First].
+	First []func(sender string) bool
 	// Rate is how many events a second go up at the most; 0: as many as there are.
 	Rate float64
 	// Quiet has no events go up.
@@ -93,7 +96,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return o, errors.Join(CheckURL(o.URL), CheckHub(o.Hub), checkPrefix(o.Prefix), checkStream(o.Stream.Name), o.Credentials.check())
+	return o, errors.Join(CheckURL(o.URL), CheckHub(o.Hub), checkPrefix(o.Prefix), checkStream(o.Stream.Name), o.Credentials.check(), checkFirst(len(o.First)))
+}
+
+func checkFirst(n int) error {
+	if n > bridge.MaxFirst {
+		return fmt.Errorf("nats: first has %d entries: write %d at most, with * for several senders", n, bridge.MaxFirst)
+	}
+	return nil
 }
 
 // CheckURL returns an error unless each part of a text, between commas, is the address of a NATS server.

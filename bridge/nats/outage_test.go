@@ -27,14 +27,15 @@ const childVariable = "SIGHUB_TEST_CHILD"
 
 const childSenders = 3
 
-// child is a hub in a process of its own, which can be killed. Each of its senders goes on with the number after the last one on record,
+// child is a hub in a process of its own, which can be killed. In each run, another sender's events may go first. Each of its senders goes on with the number after the last one on record,
 // until the process is told to end.
 func child(arguments string) {
 	dir, url, _ := strings.Cut(arguments, " ")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	t := new(childTB)
-	h := openHouse(t, dir, nats.Options{URL: url, Hub: "kitchen"})
+	first := fmt.Sprint("s", rand.IntN(childSenders)) //nolint:gosec // another one in each run
+	h := openHouse(t, dir, nats.Options{URL: url, Hub: "kitchen", First: []func(string) bool{func(s string) bool { return s == first }}})
 	next := make([]int, childSenders)
 	err := h.kept.Last(func(topic journal.Topic) bool { return topic.Event == "n" }, func(e *journal.Entry) error {
 		ev := hub.EventOf(e, time.Time{}, time.Time{})

@@ -34,13 +34,7 @@ func nameJournal(ctx context.Context, j *journal.Journal) (string, error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	name := hex.EncodeToString(random[:])
-	group := j.NewGroup()
-	group.Mark(markJournal, []byte(name))
-	group.Append(0)
-	if err := j.Sync(ctx); err != nil {
-		return "", fmt.Errorf("nats: the journal cannot be written, so nothing goes up yet: %w", err)
-	}
-	return name, nil
+	return name, keep(ctx, j, markJournal, name)
 }
 
 // maxStored bounds for how many senders it is remembered how far they are in the stream.
@@ -119,19 +113,21 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
 	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
 	var known map[string]hub.Position
+	kept := false
 	for {
+		var sent, untouched bool
+		var err error
 		if known == nil {
-			var err error
-			if known, err = b.stored(ctx, st); err != nil {
-				return err
-			}
+			kept, known, err = b.begin(ctx, conn, st)
 		}
-		sent, untouched, err := b.publish(ctx, conn, st, f, known)
+		if err == nil {
+			sent, untouched, err = b.publish(ctx, conn, st, f, kept, known)
+		}
 		var api *jetstream.APIError
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !errors.As(err, &api) && !errors.Is(err, errHole):
+		case !errors.As(err, &api) && !errors.Is(err, errHole) && !errors.Is(err, errStuck):
 			return err
 		}
 		if sent {
@@ -150,18 +146,27 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 	}
 }
 
+// begin ends what is left of former connections, and then asks the stream what it has.
+func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (kept bool, known map[string]hub.Position, err error) {
+	if kept, err = b.endBatch(ctx, conn); err != nil {
+		return false, nil, err
+	}
+	known, err = b.stored(ctx, st)
+	return kept, known, err
+}
+
 // idle is how long a batch stays open while nothing comes.
 const idle = 50 * time.Millisecond
 
 // publish publishes events until something fails. It reports whether anything was stored, and whether of the last batch nothing was.
-func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, known map[string]hub.Position) (
+func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, kept bool, known map[string]hub.Position) (
 	sent, untouched bool, err error,
 ) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, func(upTo hub.Position, n int) {
-		f.Acknowledge(upTo)
+	p, err := newPublisher(conn, b.batch, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
+		f.Acknowledge(lane, upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
 			b.State.Connected() // what was wrong with the stream is over
@@ -186,7 +191,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 		}
 	})
 	f.Rewind()
-	u := upward{b: b, p: p, f: f, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
+	u := upward{b: b, p: p, f: f, kept: kept, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
 	err = u.run(ctx)
 	cancel(err)
 	looking.Wait()
@@ -211,9 +216,11 @@ type upward struct {
 	b     *Bridge
 	p     *publisher
 	f     *bridge.Feed
+	kept  bool // the journal keeps the id of the batches
 	known map[string]hub.Position
 	w     *writer
 	most  int
+	sent  [bridge.MaxFirst + 1]int // messages of each lane, as far as it matters
 
 	list [256]bridge.Event
 }
@@ -234,16 +241,17 @@ func (u *upward) run(ctx context.Context) error {
 		for i := range u.list[:n] {
 			ev := &u.list[i]
 			if u.skips(ev) {
-				u.p.pass(ev.Position)
+				u.p.pass(ev)
 				continue
 			}
 			m, err := u.message(ev)
 			if err != nil {
 				return err
 			}
-			if err := u.p.publish(ctx, m, ev.Position, i == last && !more); err != nil {
+			if err := u.p.publish(ctx, m, ev, i == last && !more); err != nil {
 				return err
 			}
+			u.sent[ev.Lane] = min(u.sent[ev.Lane]+1, window)
 		}
 		clear(u.list[:n])
 	}
@@ -251,7 +259,12 @@ func (u *upward) run(ctx context.Context) error {
 
 // next reads some events. While a batch is open, it waits for a moment only; then it ends the batch, so that all of it is acknowledged.
 func (u *upward) next(ctx context.Context) (int, error) {
-	if u.p.id == "" {
+	if u.p.open && u.p.lags(time.Now()) {
+		if err := u.p.end(); err != nil {
+			return 0, err
+		}
+	}
+	if !u.p.open {
 		return u.f.Next(ctx, u.list[:])
 	}
 	short, cancel := context.WithTimeout(ctx, idle)
@@ -271,9 +284,15 @@ func (u *upward) skips(ev *bridge.Event) bool {
 	return !u.known[ev.Sender].Before(ev.Position) || ev.Client != nil && strings.HasPrefix(ev.Client.Addr, scheme)
 }
 
+// needsID reports whether the server must be able to tell whether it has the next message already: because it may be on its way still,
+// on a connection before, or will be when this one breaks. No connection has more on its way than is read and not acknowledged, so that
+// all of it is among what the next one sends first of each lane.
+func (u *upward) needsID(lane int) bool { return !u.kept || u.sent[lane] < window || u.p.early() }
+
 // message returns the message of an event; that of a gap if the server would not take the event.
 func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
-	m, err := u.w.message(ev)
+	id := u.needsID(ev.Lane)
+	m, err := u.w.message(ev, id)
 	cause := "value"
 	if err == nil {
 		if u.w.size() <= u.most {
@@ -285,5 +304,5 @@ func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
 	gap := *ev
 	gap.Name = hub.Gap
 	gap.Data = carrier.ValueOf(hub.Loss{Count: 1, First: ev.Time.UTC(), Last: ev.Time.UTC(), Event: ev.Name, Cause: cause})
-	return u.w.message(&gap)
+	return u.w.message(&gap, id)
 }

@@ -12,6 +12,7 @@ import (
 	"sighub/carrier"
 	"sighub/internal/mqtt/packet"
 	"sighub/internal/mqtt/topic"
+	"sighub/internal/plain"
 	"sighub/internal/safetext"
 )
 
@@ -200,8 +201,9 @@ func (c *session) publishAnswer(l *link, r *inRoute) error {
 func (c *session) publishRequest(r *inRoute) error {
 	in := &c.publishing.in
 	answers := string(in.Properties.ResponseTopic)
+	wanted := in.Properties.Has(packet.PropResponseTopic)
 	switch {
-	case !in.Properties.Has(packet.PropResponseTopic):
+	case !wanted:
 		answers = topic.OfAnswer(r.Sender, r.Name.Name)
 	case packet.ValidTopic(in.Properties.ResponseTopic) != nil:
 		return &packet.Error{Reason: packet.ProtocolError, Text: "the Response Topic is empty, or has a wildcard"}
@@ -214,12 +216,13 @@ func (c *session) publishRequest(r *inRoute) error {
 	c.settleAcks()
 	c.message("request", carrier.Object{
 		{Key: "sender", Value: r.Sender}, {Key: "method", Value: r.Name.Name}, {Key: "params", Value: params},
-	}, func(reply carrier.Reply) { c.answer(answers, correlation, has, reply) })
+	}, func(reply carrier.Reply) { c.answer(answers, correlation, has, reply, wanted) })
 	return nil
 }
 
-// answer publishes the answer to a request of the client's, if it has subscribed to it.
-func (c *session) answer(text string, correlation []byte, has bool, reply carrier.Reply) {
+// answer publishes the answer to a request of the client's, if it has subscribed to it. If it has not named the topic, wanted is false: then
+// it may not want to know.
+func (c *session) answer(text string, correlation []byte, has bool, reply carrier.Reply, wanted bool) {
 	payload, err := reply.Response.AppendTo(nil, carrier.JSON)
 	if err != nil && reply.Status == carrier.StatusDone {
 		reply = carrier.Failed(err)
@@ -227,11 +230,16 @@ func (c *session) answer(text string, correlation []byte, has bool, reply carrie
 	c.mu.Lock()
 	err = c.putAnswer(text, correlation, has, &reply, payload)
 	c.mu.Unlock()
-	if err != nil {
+	switch {
+	case err == nil:
+		c.flush()
+	case errors.Is(err, errNoAnswer) && !wanted:
+		if reply.Status != carrier.StatusDone {
+			c.server.options.Logger.Warn("a request has failed, and who asked does not hear the answer", "client", c.key.client, "topic", text, "error", reply.Err())
+		}
+	default:
 		c.refuse("answer", err)
-		return
 	}
-	c.flush()
 }
 
 // longestError is how many bytes of an error a client is told.
@@ -253,7 +261,7 @@ func (c *session) putAnswer(text string, correlation []byte, has bool, reply *ca
 	h, why := packet.Head{Version: c.version, Topic: []byte(text)}, ""
 	for {
 		if reply.Status != carrier.StatusDone {
-			why = safetext.Short(reply.Err().Error(), longestError)
+			why = safetext.Short(plain.Text(reply.Err().Error()), longestError)
 			payload, _ = carrier.JSON.Append(nil, map[string]any{"status": int(reply.Status), "error": why})
 		}
 		if c.version == packet.V5 {

@@ -27,6 +27,7 @@ func (l *link) greet(ctx context.Context) error {
 		return err
 	}
 	p, err := packet.ParseConnect(body)
+	l.problems = !p.Properties.Has(packet.PropRequestProblem) || p.Properties.RequestProblem == 1
 	if err != nil {
 		if l.version = packet.V311; p.Version >= packet.V5 {
 			l.version = packet.V5
@@ -34,7 +35,6 @@ func (l *link) greet(ctx context.Context) error {
 		return err
 	}
 	l.version = p.Version
-	l.problems = !p.Properties.Has(packet.PropRequestProblem) || p.Properties.RequestProblem == 1
 	if err := l.agree(p); err != nil {
 		return err
 	}
@@ -132,9 +132,19 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if p.WillQoS > 1 && l.version == packet.V5 {
 		return &packet.Error{Reason: packet.NoQoS, Text: "the Maximum QoS is 1"}
 	}
+	kept := l.server.options.Shelf != nil && topic.IsKept(string(p.WillTopic))
+	if kept && string(p.WillTopic) == topic.Status {
+		return nil // that Home Assistant goes is nothing that it could be told
+	}
 	name, err := topic.Parse(string(p.WillTopic))
+	if err == nil && kept {
+		err = errKept
+	}
 	if err == nil && name.Kind != topic.Event {
 		err = errors.New("only an event can be a will")
+	}
+	if err == nil {
+		err = checkNames(name.Sender, name.Name)
 	}
 	if err != nil {
 		return &packet.Error{Reason: packet.BadTopic, Text: "the topic of the will: " + err.Error()}
@@ -142,7 +152,10 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if err := l.account.Take(len(p.WillTopic) + len(p.WillPayload)); err != nil { // until the account is closed
 		return err
 	}
-	l.will = &will{topic: string(p.WillTopic), payload: append([]byte(nil), p.WillPayload...)}
+	l.will = &will{
+		topic: string(p.WillTopic), payload: append([]byte(nil), p.WillPayload...),
+		delay: time.Duration(p.WillProperties.WillDelay) * time.Second,
+	}
 	return nil
 }
 
@@ -208,7 +221,11 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		if before == nil {
 			s.sessions[key], l.session = c, c
 			s.mu.Unlock()
-			present = s.kept.begin(c, l, clean)
+			if present = s.kept.begin(c, l, clean); present {
+				s.wills.taken(key)
+			} else {
+				s.wills.ended(key, time.Now())
+			}
 			c.connect(l)
 			return present, nil
 		}
@@ -216,6 +233,7 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		c.account.Close() // it was of no use
 		if before.takeOver(l, clean) {
 			l.session = before
+			s.wills.taken(key)
 			return true, nil
 		}
 		if l.closing.Load() {

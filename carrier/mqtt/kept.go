@@ -27,6 +27,13 @@ type keptSessions struct {
 	dirty   bool
 	waiting []func() // to be called when what has changed is on disk
 	cursors []string // to be removed
+	ended   []endedSession
+}
+
+// An endedSession is one whose will is not to wait any more.
+type endedSession struct {
+	key sessionKey
+	at  time.Time
 }
 
 // A keptSession is what is kept of a session.
@@ -149,6 +156,7 @@ func (k *keptSessions) drop(one *keptSession) {
 	for _, s := range one.Subs {
 		k.cursors = append(k.cursors, s.Cursors...)
 	}
+	k.ended = append(k.ended, endedSession{one.key(), time.Now()})
 	k.save()
 }
 
@@ -295,7 +303,7 @@ func (c *session) resume() {
 	}
 	defer done()
 	for _, s := range subs {
-		f, err := topic.ParseFilter(s.Filter)
+		f, err := c.server.parseFilter(s.Filter)
 		if err != nil {
 			continue
 		}
@@ -340,6 +348,13 @@ func (c *session) resume() {
 			c.addSender(f.Sender, nil, []*string{method}, begun)
 		case topic.Answer, topic.Nothing:
 			begun(carrier.Reply{})
+		case topic.Kept:
+			if err := c.openShelf(); err != nil {
+				begun(carrier.Failed(err))
+				break
+			}
+			begun(carrier.Reply{})
+			c.tellKept(sub, true)
 		default:
 			c.listen(sub, false, begun)
 		}
@@ -374,8 +389,20 @@ func (s *Server) sweep(ctx context.Context) {
 		}
 		if k.keeper != nil {
 			k.write()
+			k.tellEnded(&s.wills)
 			s.removeCursors(ctx)
 		}
+	}
+}
+
+// tellEnded has wills told whose sessions have ended.
+func (k *keptSessions) tellEnded(w *wills) {
+	k.mu.Lock()
+	ended := k.ended
+	k.ended = nil
+	k.mu.Unlock()
+	for _, one := range ended {
+		w.ended(one.key, one.at)
 	}
 }
 

@@ -7,19 +7,19 @@ import (
 	"sighub/carrier"
 )
 
-// shelf is a journal's marks.
-type shelf map[string][]byte
+// rack is a journal's marks.
+type rack map[string][]byte
 
-func (s shelf) State(key string) []byte { return s[key] }
+func (s rack) State(key string) []byte { return s[key] }
 
-func (s shelf) Keep(_ carrier.ClientID, m carrier.Mark, then func()) {
+func (s rack) Keep(_ carrier.ClientID, m carrier.Mark, then func()) {
 	s[m.Key] = m.State
 	then()
 }
 
 // TestSessionsEnd: a session whose client was there when the hub ended counts as left then, so that its time ends, too.
 func TestSessionsEnd(t *testing.T) {
-	s := &Server{options: Options{}.withDefaults(), keeper: shelf{sessionsKey: []byte(
+	s := &Server{options: Options{}.withDefaults(), keeper: rack{sessionsKey: []byte(
 		`[{"client":"there","expiry":60,"subs":[{"filter":"a/b","cursors":["c"]}]},{"client":"gone","expiry":60,"left":1}]`)}}
 	k := &s.kept
 	k.load(s)
@@ -39,7 +39,7 @@ func TestSessionsEnd(t *testing.T) {
 	if got := string(s.keeper.State(sessionsKey)); got != "[]" {
 		t.Errorf("saved: %s", got)
 	}
-	damaged := &Server{options: Options{}.withDefaults(), keeper: shelf{sessionsKey: []byte("{")}}
+	damaged := &Server{options: Options{}.withDefaults(), keeper: rack{sessionsKey: []byte("{")}}
 	damaged.kept.load(damaged)
 	if len(damaged.kept.list) != 0 {
 		t.Error(damaged.kept.list)

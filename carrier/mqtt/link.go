@@ -14,6 +14,7 @@ import (
 	"sighub/carrier"
 	"sighub/internal/lockrank"
 	"sighub/internal/mqtt/packet"
+	"sighub/internal/plain"
 	"sighub/listen"
 )
 
@@ -137,7 +138,7 @@ func (l *link) reasonText(text string) []byte {
 	if !l.problems {
 		return nil
 	}
-	return packet.AppendReasonText(nil, text)
+	return packet.AppendReasonText(nil, plain.Text(text))
 }
 
 // errGoodbye is the error of a client that has said DISCONNECT.
@@ -154,14 +155,16 @@ func (l *link) finish(err error) {
 			why = fmt.Errorf("%w: %w", carrier.ErrTimeout, err)
 		} else if refused {
 			why = fmt.Errorf("%w: %w", carrier.ErrMalformed, err)
-			c.refuse("packet", err)
+			if !errors.Is(err, errCounted) {
+				c.refuse("packet", err)
+			}
 		}
 		l.fail(why)
 	}
 	c.turn.Lock()
 	c.deliver()
-	if !errors.Is(err, errGoodbye) && !errors.Is(why, carrier.ErrShutdown) {
-		c.sendWill(l.will)
+	if !errors.Is(why, carrier.ErrShutdown) {
+		c.leaveWill(l, why)
 	}
 	c.tellAnswers()
 	c.turn.Unlock()
@@ -286,9 +289,8 @@ func (l *link) goodbye(p *packet.Raw) error {
 		}
 		l.expiry = l.server.expiry(props.SessionExpiry)
 	}
-	if reason != packet.Success {
-		c := l.session
-		c.sendWill(l.will)
+	if reason == packet.Success {
+		l.will = nil
 	}
 	return errGoodbye
 }

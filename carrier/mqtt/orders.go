@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sighub/internal/mqtt/packet"
+	"sighub/internal/plain"
 )
 
 // maxOrders is how many SUBSCRIBE and UNSUBSCRIBE may wait for their turn before the client is read from no more.
@@ -84,6 +85,7 @@ func (c *session) ordered() {
 // beside it. The lock is held.
 func (c *session) text(text string, beside int) string {
 	const most = 40 // bytes of a packet, beside a text and a list
+	text = plain.Text(text)
 	if c.link == nil || !c.link.problems || packet.ReasonSize(text)+most+beside > c.maxPacket {
 		return ""
 	}

@@ -135,6 +135,7 @@ type hello struct {
 	props      []byte
 	will       string // topic=payload
 	willQoS    byte
+	willDelay  uint32 // seconds, of MQTT 5
 }
 
 func (h hello) packet(v byte) []byte {
@@ -148,7 +149,11 @@ func (h hello) packet(v byte) []byte {
 		flags |= 4 | h.willQoS<<3
 		text, data, _ := strings.Cut(h.will, "=")
 		if v == 5 {
-			payload = append(payload, 0)
+			var props []byte
+			if h.willDelay > 0 {
+				props = packet.AppendUint32(nil, packet.PropWillDelay, h.willDelay)
+			}
+			payload = append(packet.AppendVarint(payload, len(props)), props...)
 		}
 		payload = packet.AppendText(packet.AppendText(payload, text), data)
 	}

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -10,6 +11,7 @@ import (
 	"sighub/internal/lockrank"
 	"sighub/internal/mqtt/packet"
 	"sighub/internal/mqtt/topic"
+	"sighub/internal/safetext"
 )
 
 const (
@@ -54,12 +56,6 @@ type ownSender struct {
 	events map[string]bool
 }
 
-// A will is what is published when a client goes without a word.
-type will struct {
-	topic   string
-	payload []byte
-}
-
 // publish handles a PUBLISH.
 func (c *session) publish(l *link, p *packet.Raw) error {
 	in := &c.publishing.in
@@ -92,9 +88,11 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 		return c.publishRequest(r)
 	case r.Kind == topic.Answer:
 		return c.publishAnswer(l, r)
+	case r.Kind == topic.Kept:
+		return c.publishKept(l, r.Name.Name)
 	}
-	if refused := c.offer(r, r.Name.Name); refused != nil {
-		return c.refusePublish(l, reasonOf(*refused), refused.Err())
+	if refused, counted := c.offer(r, r.Name.Name); refused != nil {
+		return c.refuseThis(l, reasonOf(*refused), refused.Err(), counted)
 	}
 	c.acks.push(&c.writer, ack{id: in.ID, signal: true, route: r})
 	s := carrier.Signal{Route: &r.route, Data: c.value(in.Payload)}
@@ -146,10 +144,13 @@ func (c *session) deliver() {
 func (c *session) newRoute(text string) *inRoute {
 	p := &c.publishing
 	r := &inRoute{}
-	if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
+	if c.server.options.Shelf != nil && topic.IsKept(text) {
+		r.Kind, r.Name.Name = topic.Kept, text
+	} else if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
 		r.bad = fmt.Errorf("%w: answers go to the topic that the request has named", carrier.ErrMalformed)
 	}
 	if r.bad == nil && r.Kind == topic.Event {
+		r.bad = checkNames(r.Sender, r.Name.Name) // else the hub would refuse the sender, and then the message as well
 		r.route = carrier.Route{Sender: r.Sender, Event: r.Name.Name}
 	}
 	size := routeCost + 3*len(text)
@@ -165,8 +166,21 @@ func (c *session) newRoute(text string) *inRoute {
 	return r
 }
 
-// offer makes sure that the client has a sender with this event. It returns the hub's answer if that has refused it a moment ago.
-func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
+// errName is the kind of errors of names that the hub would not take.
+var errName = carrier.NewRefusal("mqtt: bad name", "name")
+
+func checkNames(sender, event string) error {
+	for _, name := range []string{sender, event} {
+		if err := safetext.CheckName(name); err != nil {
+			return fmt.Errorf("%w: %w", errName, err)
+		}
+	}
+	return nil
+}
+
+// offer makes sure that the client has a sender with this event. It returns the hub's answer if that refuses it, or has refused it a moment
+// ago; counted means that the hub has counted the refusal just now.
+func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply, counted bool) {
 	c.mu.Lock()
 	own := r.own
 	if own == nil {
@@ -178,14 +192,14 @@ func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
 	}
 	if own.events[event] {
 		c.mu.Unlock()
-		return nil
+		return nil, false
 	}
 	if r.refused != nil && time.Since(r.at) < againTime {
 		refused = r.refused
 		c.mu.Unlock()
-		return refused
+		return refused, false
 	}
-	own.events[event] = true
+	own.events[event], r.refused = true, nil
 	c.mu.Unlock()
 	c.deliver() // what came before goes first
 	c.addSender(r.Sender, []string{event}, nil, func(reply carrier.Reply) {
@@ -200,9 +214,10 @@ func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply) {
 			return
 		}
 		c.publishing.own[r.Sender] = own
-		r.refused = nil
 	})
-	return nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return r.refused, r.refused != nil // the answer may be there already
 }
 
 // addSender adds a sender to the hub's, or something to one that the client has.
@@ -215,37 +230,29 @@ func (c *session) addSender(sender string, events []string, requests any, respon
 	}, respond)
 }
 
-// sendWill publishes a will. The turn is the caller's.
-func (c *session) sendWill(w *will) {
-	if w == nil {
-		return
-	}
-	name, err := topic.Parse(w.topic)
-	if err != nil {
-		return // it was checked
-	}
-	r := &inRoute{Name: name, route: carrier.Route{Sender: name.Sender, Event: name.Name}}
-	if refused := c.offer(r, name.Name); refused != nil {
-		c.refuse("will", refused.Err())
-		return
-	}
-	c.acks.push(&c.writer, ack{signal: true})
-	c.publishing.batch = append(c.publishing.batch, carrier.Signal{Route: &r.route, Data: c.value(w.payload)})
-	c.deliver()
-}
+// errCounted is wrapped by what ends a connection because of a refusal that was counted before.
+var errCounted = errors.New("mqtt: a message is refused")
 
 // refusePublish refuses the message that is being read. In MQTT 5 the client is told, and goes on; in 3.1.1 nothing but the end of the
 // connection tells it, if it waits for an acknowledgement.
 func (c *session) refusePublish(l *link, reason packet.Reason, err error) error {
+	return c.refuseThis(l, reason, err, false)
+}
+
+// refuseThis is refusePublish, and counted means that the hub has counted the refusal.
+func (c *session) refuseThis(l *link, reason packet.Reason, err error, counted bool) error {
 	in := &c.publishing.in
 	c.deliver()
-	if in.QoS > 0 && l.version != packet.V5 {
-		return &packet.Error{Reason: reason, Text: err.Error()}
-	}
-	if carrier.Cause(err) == carrier.CauseOther {
-		c.refuse("publish", &packet.Error{Reason: reason, Text: err.Error()})
-	} else {
+	told := &packet.Error{Reason: reason, Text: err.Error()}
+	switch {
+	case counted:
+	case carrier.Cause(err) == carrier.CauseOther:
+		c.refuse("publish", told)
+	default:
 		c.refuse("publish", err)
+	}
+	if in.QoS > 0 && l.version != packet.V5 {
+		return fmt.Errorf("%w: %w", errCounted, told)
 	}
 	if in.QoS > 0 {
 		c.acks.push(&c.writer, ack{id: in.ID, reason: reason, text: err.Error()})
@@ -255,14 +262,15 @@ func (c *session) refusePublish(l *link, reason packet.Reason, err error) error 
 }
 
 // value returns the value that a payload stands for: JSON, or else a text, or else bytes. It may lie in the payload.
-func (c *session) value(payload []byte) carrier.Value {
+func (c *session) value(payload []byte) carrier.Value { return c.publishing.value(payload) }
+
+func (p *publishing) value(payload []byte) carrier.Value {
 	if len(payload) == 0 {
 		return carrier.RawValue(carrier.JSON, nullValue)
 	}
 	if isNumber(payload) || mayBeJSON(payload[0]) && json.Valid(payload) {
 		return carrier.RawValue(carrier.JSON, payload)
 	}
-	p := &c.publishing
 	start := len(p.scratch)
 	if !utf8.Valid(payload) {
 		p.scratch = append(carrier.AppendCBORHead(p.scratch, carrier.CBORBytes, uint64(len(payload))), payload...)

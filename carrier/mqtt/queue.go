@@ -326,6 +326,8 @@ func (c *session) reattach(l *link) bool {
 func (c *session) resend() {
 	q := c.queue
 	q.held, q.sent, q.wait = false, 0, q.bytes
+	c.againKept()
+	c.putKept()
 	c.pump()
 }
 

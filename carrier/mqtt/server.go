@@ -25,6 +25,7 @@ type Server struct {
 	clients  carrier.Clients[*session]
 	refused  carrier.Refusals // of strangers
 	kept     keptSessions
+	wills    wills
 
 	mu       lockrank.Mutex[lockrank.Leaf]
 	links    map[*link]struct{}
@@ -39,9 +40,11 @@ func On(below *listen.Server, o Options) *Server { return New(below.Protocol(Pro
 
 // New returns a Server for those whose connections a listener accepts. The Server closes the listener.
 func New(l net.Listener, o Options) *Server {
-	return &Server{
+	s := &Server{
 		options: o.withDefaults(), listener: l, links: make(map[*link]struct{}), sessions: make(map[sessionKey]*session),
 	}
+	s.wills.init()
+	return s
 }
 
 // Addrs returns nothing: whoever listens has the addresses.
@@ -65,6 +68,7 @@ func (s *Server) Serve(ctx context.Context, h carrier.Handler) error {
 	defer stop()
 	s.kept.load(s)
 	work.Go(func() { s.sweep(accepting) })
+	work.Go(func() { s.tellWills(accepting) })
 	work.Go(func() {
 		<-accepting.Done()
 		_ = s.listener.Close() // ends accept, which reports any error

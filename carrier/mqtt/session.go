@@ -33,6 +33,7 @@ type session struct {
 	publishing publishing
 	asking     asking
 	orders     orders
+	messages   keptMessages
 
 	writer // its lock guards the following, too
 
@@ -104,6 +105,9 @@ func (c *session) end(cause error) {
 	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
 	c.endAsking()
 	c.tasks.Wait()
+	if c.messages.leave != nil {
+		c.messages.leave()
+	}
 	c.server.clients.Remove(c.id)
 	c.turn.Lock()
 	c.server.handler.ClientDisconnected(c.id, cause)
@@ -168,6 +172,7 @@ func (c *session) wrote(n uint64, _ int) {
 	if c.queue != nil {
 		c.pump()
 	}
+	c.putKept()
 	c.collect()
 	c.mu.Unlock()
 }

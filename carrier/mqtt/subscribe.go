@@ -24,6 +24,7 @@ type subscription struct {
 	deadline          uint64
 	cursors           []string // in the journal, one for each listener; none if the session is not kept there
 	listeners         []uint64 // the hub's numbers
+	caught            uint64   // of kept messages: up to which version it was told what was there when it began
 }
 
 // tells reports whether the client has asked for a topic.
@@ -132,7 +133,7 @@ func (c *session) read(s *packet.Subscription, before error) (sub *subscription,
 	if len(text) >= len(packet.Shared) && text[:len(packet.Shared)] == packet.Shared {
 		return nil, packet.NoShared, errShared
 	}
-	f, err := topic.ParseFilter(text)
+	f, err := c.server.parseFilter(text)
 	switch {
 	case before != nil:
 		return nil, packet.Implementation, before
@@ -155,6 +156,10 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 	old := c.subs[sub.filter.String()]
 	c.mu.Unlock()
 	tell := retain == 0 || retain == 1 && old == nil
+	if sub.filter.Kind == topic.Kept {
+		c.beginKept(sub, tell, result)
+		return
+	}
 	if old != nil && c.kept != nil {
 		c.goOn(old, sub, tell, result)
 		return
@@ -333,7 +338,7 @@ func (c *session) unsubscribe(l *link, p *packet.SubscribePacket) {
 	a.left.Store(int32(len(p.Subscriptions)) + 1)
 	for i := range p.Subscriptions {
 		result := a.result(i)
-		f, err := topic.ParseFilter(string(p.Subscriptions[i].Filter))
+		f, err := c.server.parseFilter(string(p.Subscriptions[i].Filter))
 		c.mu.Lock()
 		var sub *subscription
 		if err == nil {

@@ -155,6 +155,7 @@ func (c *client) finish() {
 	c.server.mu.Lock()
 	if c.server.latest[c.device.ID] == c {
 		delete(c.server.latest, c.device.ID)
+		c.server.store.here.Store(int64(len(c.server.latest)))
 	}
 	if c.id != 0 { // the others' are still needed: see awaitEnd
 		c.predecessors = nil // so that they can be collected

@@ -278,6 +278,7 @@ func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
 	c.awaitEnd(s.latest[d.ID])
 	c.awaitEnd(l.client)
 	r.client, s.latest[d.ID], l.client = c, c, c
+	s.store.here.Store(int64(len(s.latest)))
 	s.running.Go(c.run)
 }
 

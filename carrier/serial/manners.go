@@ -24,9 +24,9 @@ type consideringEnd struct {
 }
 
 // Expire implements endpoint.End.
-func (e consideringEnd) Expire(now time.Time) {
-	e.listeningEnd.Expire(now)
-	e.line.consider(now)
+func (e consideringEnd) Expire(now time.Time) (again bool) {
+	again = e.listeningEnd.Expire(now)
+	return e.line.consider(now) || again
 }
 
 // leftError says why a port was let go.
@@ -47,10 +47,10 @@ func toServe(path string) string {
 // polite reports whether nobody has named the port.
 func (l *line) polite() bool { return l.options.Port == discovery.Auto }
 
-// consider lets go of a port where no device is. The server's lock is held.
-func (l *line) consider(now time.Time) {
+// consider lets go of a port where no device is, or reports that it has to be looked at again. The server's lock is held.
+func (l *line) consider(now time.Time) (again bool) {
 	if !l.polite() || l.left != nil || l.end.Stats.Frames > 0 {
-		return
+		return false
 	}
 	look, what := l.server.options.Look, stranger(l.heard.tail)
 	text := l.heard.isText(now)
@@ -69,10 +69,11 @@ func (l *line) consider(now time.Time) {
 		look /= sooner
 	}
 	if now.Sub(l.openedAt) < look {
-		return
+		return true
 	}
 	l.left = &leftError{what + ", and no device has said HELLO within " + look.String() + ": it is left to other programs", toServe(l.path)}
 	l.release()
+	return false
 }
 
 // busyFor lets go of a port that another program has had for long. It reports whether it did.

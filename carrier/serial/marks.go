@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -133,13 +134,16 @@ func (c *client) enlist() {
 		return
 	}
 	c.listed = true
-	s := c.server
+	s, now := c.server, time.Now()
 	s.mu.Lock()
-	connected := make(map[string]bool)
-	for id := range s.latest {
-		connected[markKey(id)] = true
+	var marks []carrier.Mark
+	if key := markKey(c.device.ID); !s.marked.has(key, now) {
+		connected := make(map[string]bool)
+		for id := range s.latest {
+			connected[markKey(id)] = true
+		}
+		marks = s.marked.enlist(key, now, connected)
 	}
-	marks := s.marked.enlist(markKey(c.device.ID), time.Now(), connected)
 	s.mu.Unlock()
 	for _, m := range marks {
 		s.keeper.Keep(0, m, func() {})
@@ -157,34 +161,41 @@ type markEntry struct {
 
 const (
 	markListKey = "links"
-	maxMarks    = 256 // without those of connected devices
+	maxMarks    = 256 // of all devices; where very many are connected, half as many beside theirs
 	maxMarkDays = 365 // since the device was last connected
 	firstDay    = 50 * 365
 	maxMarkKey  = 64
 )
 
-// enlist notes that a device is connected, and returns the marks to be kept for that: the list if it has changed, and empty ones
-// for the devices that leave it.
+// has reports whether it is noted that a device was connected today.
+func (l *markList) has(key string, now time.Time) bool {
+	return slices.Contains(l.entries, markEntry{key, dayOf(now)})
+}
+
+func dayOf(t time.Time) int64 { return t.Unix() / (24 * 3600) }
+
+// enlist notes that a device is connected, and all others that are: so the list is kept once for all of them, and not for each. It
+// returns the marks to be kept for that: the list if it has changed, and empty ones for the devices that leave it.
 func (l *markList) enlist(key string, now time.Time, connected map[string]bool) (marks []carrier.Mark) {
-	day := now.Unix() / (24 * 3600)
-	i := slices.IndexFunc(l.entries, func(e markEntry) bool { return e.key == key })
-	if i >= 0 && l.entries[i].day == day {
+	if l.has(key, now) {
 		return nil
 	}
-	if i >= 0 {
-		l.entries = slices.Delete(l.entries, i, i+1)
-	}
-	over := len(l.entries) + 1 - maxMarks
+	day, here := dayOf(now), map[string]bool{key: true}
+	maps.Copy(here, connected)
+	l.entries = slices.DeleteFunc(l.entries, func(e markEntry) bool { return here[e.key] })
+	over := len(l.entries) - max(maxMarks-len(here), maxMarks/2)
 	l.entries = slices.DeleteFunc(l.entries, func(e markEntry) bool {
 		aged := day-e.day > maxMarkDays && e.day > firstDay // of two days on which the clock was set
-		if connected[e.key] || over <= 0 && !aged {
+		if over <= 0 && !aged {
 			return false
 		}
 		over--
 		marks = append(marks, carrier.Mark{Key: e.key})
 		return true
 	})
-	l.entries = append(l.entries, markEntry{key, day})
+	for _, key := range slices.Sorted(maps.Keys(here)) {
+		l.entries = append(l.entries, markEntry{key, day})
+	}
 	return append(marks, carrier.Mark{Key: markListKey, State: l.pack()})
 }
 

@@ -3,6 +3,7 @@ package serial
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -55,12 +56,15 @@ func TestMarkList(t *testing.T) {
 			here[c] = true
 		}
 		marks := l.enlist(key, now, here)
+		if marks == nil { // it was noted with another one, that was kept
+			return
+		}
 		for _, m := range marks {
 			if len(m.State) == 0 {
 				delete(kept, m.Key)
 			}
 		}
-		kept[key] = true
+		maps.Copy(kept, here)
 		last := marks[len(marks)-1]
 		again, err := readMarkList(last.State)
 		must(t, err)
@@ -89,6 +93,36 @@ func TestMarkList(t *testing.T) {
 	enlist("set", now.AddDate(1, 0, 2))
 	if !kept["unset"] || !kept["new"] {
 		t.Errorf("by a clock that is not set, marks are dropped: %v", kept)
+	}
+}
+
+// TestMarkListOfMany: of many devices that are connected, the list is kept once a day, and devices that are away for a moment keep
+// their marks.
+func TestMarkListOfMany(t *testing.T) {
+	const many = 4 * maxMarks
+	var l markList
+	connected := make(map[string]bool)
+	for n := range many {
+		connected[fmt.Sprint("k", n)] = true
+	}
+	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	for range 3 {
+		kept := 0
+		for n := range many {
+			if marks := l.enlist(fmt.Sprint("k", n), now, connected); marks != nil {
+				kept++
+			}
+		}
+		if kept != 1 || len(l.entries) != many {
+			t.Errorf("the list of %d devices was kept %d times", len(l.entries), kept)
+		}
+		now = now.AddDate(0, 0, 1)
+	}
+	for n := range maxMarks / 2 {
+		delete(connected, fmt.Sprint("k", n))
+	}
+	if marks := l.enlist("new", now, connected); len(marks) != 1 {
+		t.Errorf("%d marks are dropped", len(marks)-1)
 	}
 }
 

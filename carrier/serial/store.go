@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +36,17 @@ type store struct {
 	dir    string // empty: nothing is kept
 	log    *slog.Logger
 	failed atomic.Bool // a failure was logged as a warning
+
+	here   atomic.Int64 // devices that are connected: their dictionaries stay, however many there are
+	saved  atomic.Int64
+	saving [savers]sync.Mutex // one of them is held while a dictionary is saved, which keeps a thread waiting for the disk
 }
 
-const maxStored = 256 // files; as many devices as a hub remembers that are not connected
+const (
+	maxStored = 256 // files, beside those of connected devices; as many devices as a hub remembers that are not connected
+	savers    = 8   // dictionaries are saved at a time
+	tidyEvery = 16  // dictionaries are saved from one look for files that are too many to the next
+)
 
 // file returns the file of a device. Its name is no longer than any folder allows, whatever the device calls itself.
 func (s *store) file(uid string) string {
@@ -96,16 +106,20 @@ func readDictionary(file string) (key dictionaryKey, packed []byte, err error) {
 	return dictionaryKey{string(uid), binary.BigEndian.Uint32(content), binary.BigEndian.Uint32(content[4:])}, packed, nil
 }
 
-// save writes a packed dictionary, and removes the oldest one if there are too many.
+// save writes a packed dictionary, and now and then removes the oldest ones if there are too many.
 func (s *store) save(key dictionaryKey, packed []byte) {
 	if s.dir == "" {
 		return
 	}
+	file := s.file(key.uid)
+	turn := &s.saving[crc32.ChecksumIEEE([]byte(file))%savers]
+	turn.Lock()
+	defer turn.Unlock()
 	err := os.MkdirAll(s.dir, 0o755)
 	if err == nil {
-		err = replace(s.file(key.uid), appendDictionary(nil, key, packed))
+		err = replace(file, appendDictionary(nil, key, packed))
 	}
-	if err == nil {
+	if err == nil && s.saved.Add(1)%tidyEvery == 1 {
 		err = s.tidy(time.Now())
 	}
 	if err == nil {
@@ -158,7 +172,7 @@ func (s *store) tidy(now time.Time) error {
 	slices.SortFunc(kept, func(a, b fs.FileInfo) int {
 		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))
 	})
-	for _, info := range kept[min(len(kept), maxStored):] {
+	for _, info := range kept[min(len(kept), maxStored+int(s.here.Load())):] {
 		remove = append(remove, info.Name())
 	}
 	for _, name := range remove {

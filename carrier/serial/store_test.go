@@ -163,6 +163,23 @@ func TestStoreTidy(t *testing.T) {
 	}
 }
 
+// TestStoreOfMany: the dictionaries of connected devices stay, however many there are.
+func TestStoreOfMany(t *testing.T) {
+	s, _ := newStore(t, t.TempDir())
+	const more = 50
+	s.here.Store(more)
+	for n := range maxStored + more + 2*tidyEvery {
+		must(t, os.WriteFile(filepath.Join(s.dir, fmt.Sprintf("%032x", n)), nil, 0o600))
+	}
+	for n := range tidyEvery + 1 {
+		packed, key := numberedDictionary(n)
+		s.save(key, packed)
+	}
+	if n := len(files(t, s.dir)); n != maxStored+more {
+		t.Errorf("%d dictionaries are stored, not %d", n, maxStored+more)
+	}
+}
+
 // TestStoreShared: hubs that share a folder do not harm each other.
 func TestStoreShared(t *testing.T) {
 	dir := t.TempDir()

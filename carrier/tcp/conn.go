@@ -92,6 +92,7 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		buffers:    &p.buffers,
 		failed:     c.writeFailed,
 		sent:       c.expectReply,
+		others:     func() bool { return c.calls.Outstanding() > 1 },
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}

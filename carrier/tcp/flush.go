@@ -88,10 +88,13 @@ func (w *writer) unlockAndWrite(with *carrier.Together) {
 	case w.running.Load() || w.idle() || with.Join(w):
 		w.mu.Unlock()
 	case w.connecting && w.pace == nil:
-		// Callers wait for answers, each on a goroutine of its own. Those that are about to put something do so first.
 		w.running.Store(true)
 		w.mu.Unlock()
-		runtime.Gosched()
+		if w.others() {
+			// Callers wait for answers, each on a goroutine of its own. Those that are about to put something do so first. A lone
+			// caller does not wait for them: the scheduler would wake a thread to look for them.
+			runtime.Gosched()
+		}
 		w.writeNow()
 	default:
 		w.start()

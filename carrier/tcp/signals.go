@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -34,8 +35,11 @@ type signals struct {
 // stream takes packets of streams of signals from data for as long as they are there in one piece, without copying
 // them, and returns what follows.
 func (c *conn) stream(data []byte) ([]byte, error) {
-	if c.signals.window == 0 || c.writer.json || c.split.partial() {
+	if c.signals.window == 0 || c.split.partial() {
 		return data, nil
+	}
+	if c.writer.json {
+		return c.streamLines(data)
 	}
 	for len(data) > 0 {
 		packet, rest, ok := wholePacket(data, c.limits.MaxMessage)
@@ -46,6 +50,37 @@ func (c *conn) stream(data []byte) ([]byte, error) {
 			return nil, err
 		}
 		data = rest
+	}
+	return data, nil
+}
+
+// longestLine is the length in bytes up to which a packet of JSON is looked for in a line.
+const longestLine = smallRead
+
+// streamLines is stream for JSON. Packets may end anywhere, but those that this package writes are lines, and so are most others: where a
+// line ends is found much faster than where a value does.
+func (c *conn) streamLines(data []byte) ([]byte, error) {
+	s := &c.signals
+	for {
+		for len(data) > 0 && isSpace(data[0]) { // the end of the line of a packet that was found in another way
+			data = data[1:]
+		}
+		if len(data) == 0 || !carrier.IsSignals(c.codec, data[0]) {
+			break
+		}
+		end := bytes.IndexByte(data[:min(len(data), longestLine, c.limits.MaxMessage)], '\n')
+		if end < 0 {
+			break
+		}
+		in := s.slot()
+		whole, err := s.in.UnpackLine(data[:end:end], in, &s.packet)
+		if !whole {
+			break
+		}
+		if err := c.takeSignal(in, err); err != nil {
+			return nil, err
+		}
+		data = data[end+1:]
 	}
 	return data, nil
 }
@@ -64,7 +99,13 @@ func (c *conn) signal(packet []byte) error {
 	s := &c.signals
 	c.endLarge(packet)
 	in := s.slot()
-	if err := s.in.UnpackTo(c.codec, packet, in, &s.packet); err != nil {
+	return c.takeSignal(in, s.in.UnpackTo(c.codec, packet, in, &s.packet))
+}
+
+// takeSignal takes what was unpacked to the next slot, or the error.
+func (c *conn) takeSignal(in *carrier.Signal, err error) error {
+	s := &c.signals
+	if err != nil {
 		c.peers.malformed.Add(1)
 		c.peers.log.Warn("connection closed: what follows cannot be read", "client", c.addr, "error", err)
 		return err

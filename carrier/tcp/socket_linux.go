@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sighub/internal/nowait"
 	"sighub/listen"
 )
 
@@ -39,7 +40,7 @@ func newRawReader(nc listen.Conn) *rawReader {
 	r := &rawReader{raw: raw}
 	r.try = func(fd uintptr) bool {
 		for {
-			r.n, r.err = unix.Read(int(fd), r.r.lend())
+			r.n, r.err = nowait.Read(int(fd), r.r.lend())
 			if !errors.Is(r.err, unix.EINTR) {
 				break
 			}

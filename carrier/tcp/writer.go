@@ -26,6 +26,7 @@ type writer struct {
 	buffers    *buffers.Pool
 	failed     func(error)     // called once with the error of a failed write, without a lock held
 	sent       func(id uint64) // called before a message is written to a legacy peer
+	others     func() bool     // reports whether several callers may be about to put messages
 
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do

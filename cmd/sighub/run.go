@@ -15,6 +15,7 @@ import (
 
 	"sighub/access"
 	"sighub/carrier"
+	"sighub/carrier/mqtt"
 	"sighub/carrier/serial"
 	"sighub/cmd/sighub/internal/desk"
 	"sighub/cmd/sighub/internal/lean"
@@ -109,7 +110,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log, Guard: doors})
-	carriers, err := listen(cfg, budget, certificate, doors, pages, log, &opened)
+	place := onward.Place{Version: version(), Folder: func(name string) string { return stateFolder(cfg.State, name, log) }}
+	announced := onward.OpenBoard(cfg, place, budget, log)
+	carriers, err := listen(cfg, budget, certificate, doors, pages, announced.Shelf(), log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -118,9 +121,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	opened = append(opened, kept)
-	bridges, err := onward.Open(cfg, kept.Journal, onward.Place{
-		Version: version(), Folder: func(name string) string { return stateFolder(cfg.State, name, log) },
-	}, log)
+	bridges, err := onward.Open(cfg, kept.Journal, place, log)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -132,9 +133,10 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		return errors.Join(err, opened.Close())
 	}
 	pages.Tell(site.Hub{Router: router, Carriers: carriers, Journal: kept.Journal, Ports: ports.Ports, Bridges: bridges.Statuses})
-	carriers = append(append(carriers, pages), bridges.Carriers()...)
+	carriers = append(append(append(carriers, pages), bridges.Carriers()...), announced.Carriers()...)
 	doors.Enforce(func(p *access.Policy) {
 		router.SetPolicy(p)
+		announced.SetPolicy(p)
 		ports.Review()
 	})
 	own, err := gateway.New(&cfg.Sensing, router.Router, "/sys", log)
@@ -144,6 +146,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	senders := append(own.Senders(), gateway.LineSenders(cfg)...)
 	router.Reserve(senders...)
 	bridges.Own(senders)
+	announced.Ready(senders, kept.Journal != nil)
 	if len(cfg.Serial) == 0 && cfg.Sensing.Empty() {
 		log.Info("there is no serial port: add one with --serial /dev/ttyUSB0, or simulate one with `sighub simulate --pty`")
 	}
@@ -371,7 +374,9 @@ func newRouter(
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, log *slog.Logger, opened *closers) (
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, shelf mqtt.Shelf, log *slog.Logger,
+	opened *closers,
+) (
 	carriers []carrier.Carrier, err error,
 ) {
 	list, err := address.Listen(cfg.Listen, address.Options{
@@ -387,6 +392,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Certificate:    certificate,
 		Login:          doors.Login(),
 		Logger:         log,
+		Shelf:          shelf,
 		HTTP:           pages,
 		Hosts:          cfg.HTTP.Hosts,
 		Base:           cfg.HTTP.Base,

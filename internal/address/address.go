@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/mqtt"
 	"sighub/carrier/tcp"
 	"sighub/listen"
 	"sighub/listen/keys"
@@ -80,6 +81,7 @@ type Options struct {
 	Certificate    *keys.Certificate
 	Login          listen.Login // who is let in; nil: everybody
 	Logger         *slog.Logger
+	Shelf          mqtt.Shelf // what is announced over MQTT; nil: nothing
 
 	// HTTP answers what is asked over HTTP, beside WebSockets. Nil: HTTP is not spoken.
 	HTTP  http.Handler

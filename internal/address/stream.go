@@ -183,7 +183,7 @@ func listenStreams(list []Address, o Options) ([]Listener, error) {
 		carriers = append(carriers, web.On(server, web.Options{Streams: streams, Handler: o.HTTP, Hosts: o.Hosts, Base: o.Base, MaxBody: int64(o.MaxMessage)}))
 	}
 	return append(carriers, mqtt.On(server, mqtt.Options{
-		Budget: o.Budget, Login: o.Login, Logger: o.Logger,
+		Budget: o.Budget, Login: o.Login, Logger: o.Logger, Shelf: o.Shelf,
 		Limits: mqtt.Limits{
 			Window: o.Window, MaxMessage: o.MaxMessage,
 			HelloTimeout: o.HelloTimeout, MessageTimeout: o.MessageTimeout, WriteTimeout: o.WriteTimeout,

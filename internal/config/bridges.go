@@ -38,6 +38,7 @@ type NATS struct {
 
 	Send   []string // patterns, SENDER or SENDER:EVENT; nil: everything, empty: nothing
 	Except []string `json:",omitempty"`
+	First  []string `json:",omitempty"` // patterns of senders; those of an earlier one go before those of a later one, and these before all others
 	Rate   float64  // events a second; 0: any
 	From   string   // where a new cursor begins: FromStart or FromNow
 	Hear   []string `json:",omitempty"` // names of hubs, or *
@@ -93,6 +94,7 @@ func (d *decoder) nats(n ast.Node) *NATS {
 		d.textField("user", &o.User), d.pathField("password", &o.Password),
 		yamlfile.Key("send", func(n ast.Node) { o.Send = d.patterns(n, "send", o.Send) }),
 		yamlfile.Key("except", func(n ast.Node) { o.Except = d.patterns(n, "except", o.Except) }),
+		yamlfile.Key("first", func(n ast.Node) { d.first(n, o) }),
 		yamlfile.Key("rate", func(n ast.Node) {
 			if v, ok := d.number(n, "rate"); ok && v <= 0 {
 				d.Fail(n, "rate %v is out of range: write how many events a second go up at the most, or leave the line out", v)
@@ -146,6 +148,15 @@ func (d *decoder) hear(n ast.Node, o *NATS) {
 	}
 }
 
+func (d *decoder) first(n ast.Node, o *NATS) {
+	o.First = d.patterns(n, "first", o.First)
+	for _, text := range o.First {
+		if strings.Contains(text, ":") {
+			d.Fail(n, "first has %q: write the sender alone, because the events of a sender stay in their order", text)
+		}
+	}
+}
+
 func (d *decoder) pathField(key string, v *string) yamlfile.Field {
 	return yamlfile.Key(key, func(n ast.Node) { d.path(n, key, v) })
 }
@@ -160,7 +171,7 @@ func checkFarNaming(text string) error {
 // check returns an error if what was given does not fit together.
 func (o *NATS) check() error {
 	_, err := nats.New(nats.Options{
-		URL: o.URL, Hub: "x", Prefix: o.Prefix, Stream: nats.Stream{Name: o.Stream},
+		URL: o.URL, Hub: "x", Prefix: o.Prefix, Stream: nats.Stream{Name: o.Stream}, First: o.Firsts(),
 		Credentials: nats.Credentials{Creds: o.Creds, NKey: o.NKey, Token: o.Token, User: o.User, Password: o.Password},
 	})
 	return err
@@ -253,6 +264,18 @@ func (o *NATS) Sends() *arguments.Selection {
 		return nil
 	}
 	return s
+}
+
+// Firsts returns whose events go before all others.
+func (o *NATS) Firsts() (list []func(sender string) bool) {
+	for _, text := range o.First {
+		s, err := arguments.NewSelection([]string{text}, nil)
+		if err != nil {
+			panic(err) // the patterns were checked
+		}
+		list = append(list, func(sender string) bool { return s.Takes(sender, "", true) })
+	}
+	return list
 }
 
 // Hears returns which hubs are heard; nil if none are.

@@ -18,6 +18,7 @@ bridges:
     age: 30d
     send: [light, "*:temp"]
     except: "*:debug"
+    first: [siren, "pump*"]
     rate: 100
     hear: "*"
     may: request
@@ -35,24 +36,29 @@ bridges:
 	if s := n.Sends(); !s.Takes("light", "lux", false) || s.Takes("door", "open", false) || s.Takes("light", "debug", false) {
 		t.Error("what goes up is not what was asked for")
 	}
+	if f := n.Firsts(); len(f) != 2 || !f[0]("siren") || f[0]("pump1") || !f[1]("pump1") || f[1]("light") || (&NATS{}).Firsts() != nil {
+		t.Error("whose events go first is not what was asked for")
+	}
 	if !n.Hears()("anybody") || (&NATS{}).Hears() != nil || (&NATS{}).Sends() != nil {
 		t.Error("who is heard is not who was asked for")
 	}
 	for text, want := range map[string]string{
-		"{nats: {hub: x}}":                                "no url",
-		"{nats: {url: 'http://x'}}":                       "neither nats:// nor tls://",
-		"{nats: {url: 'nats://a:b@x'}}":                   "put it into a file",
-		"{nats: {url: 'nats://x', hub: a.b}}":             "name of a hub",
-		"{nats: {url: 'nats://x', rate: -1}}":             "out of range",
-		"{nats: {url: 'nats://x', rate: many}}":           "rate",
-		"{nats: {url: 'nats://x', beat: 1ms}}":            "out of range",
-		"{nats: {url: 'nats://x', may: list}}":            "nothing else",
-		"{nats: {url: 'nats://x', from: never}}":          "from",
-		"{nats: {url: 'nats://x', naming: '{sender}'}}":   "{device}",
-		"{nats: {url: 'nats://x', creds: /a, token: /b}}": "more than one",
-		"{nats: {url: 'nats://x', prefix: a.b}}":          "beginning of subjects",
-		"{nats: {url: 'nats://x', hear: [a.b]}}":          "name of a hub",
-		"{kafka: {}}":                                     "not a key",
+		"{nats: {hub: x}}":                                           "no url",
+		"{nats: {url: 'http://x'}}":                                  "neither nats:// nor tls://",
+		"{nats: {url: 'nats://a:b@x'}}":                              "put it into a file",
+		"{nats: {url: 'nats://x', hub: a.b}}":                        "name of a hub",
+		"{nats: {url: 'nats://x', rate: -1}}":                        "out of range",
+		"{nats: {url: 'nats://x', rate: many}}":                      "rate",
+		"{nats: {url: 'nats://x', beat: 1ms}}":                       "out of range",
+		"{nats: {url: 'nats://x', may: list}}":                       "nothing else",
+		"{nats: {url: 'nats://x', from: never}}":                     "from",
+		"{nats: {url: 'nats://x', naming: '{sender}'}}":              "{device}",
+		"{nats: {url: 'nats://x', creds: /a, token: /b}}":            "more than one",
+		"{nats: {url: 'nats://x', prefix: a.b}}":                     "beginning of subjects",
+		"{nats: {url: 'nats://x', hear: [a.b]}}":                     "name of a hub",
+		"{nats: {url: 'nats://x', first: ['*:alarm']}}":              "the sender alone",
+		"{nats: {url: 'nats://x', first: [a, b, c, d, e, f, g, h]}}": "7 at most",
+		"{kafka: {}}": "not a key",
 	} {
 		if _, err := Parse("x", []byte("bridges: "+text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)

@@ -19,6 +19,7 @@ func (c *Config) Changes(other *Config) (keys []string) {
 		{"access", c.Access, other.Access},
 		{"journal", c.Journal, other.Journal},
 		{"bridges", c.Bridges, other.Bridges},
+		{"homeassistant", c.HomeAssistant, other.HomeAssistant},
 		{"limits", c.Limits, other.Limits},
 		{"log.level", c.Log.Level, other.Log.Level},
 		{"log.format", c.Log.Format, other.Log.Format},

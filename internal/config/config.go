@@ -30,6 +30,8 @@ type Config struct {
 	Journal Journal
 	Bridges Bridges `json:",omitzero"`
 
+	HomeAssistant PortAnnouncements `json:",omitzero"` // at the hub's own MQTT port
+
 	Sensing Sensing
 
 	portsGiven bool // Serial was given, so auto is not the default

@@ -18,10 +18,11 @@ import (
 
 // MQTT says how events go to an MQTT broker that is there already, or how the newest of them are kept there.
 type MQTT struct {
-	Name string // unique
-	Addr string // host:port
-	TLS  bool
-	Hub  string // empty: the name of the machine
+	Name    string // unique
+	Addr    string // host:port
+	TLS     bool
+	Hub     string // empty: the name of the machine
+	Version string // of MQTT, if it is fixed
 
 	User, Password       string // the password is in a file
 	CA, Certificate, Key string // files
@@ -88,6 +89,7 @@ func (d *decoder) mqtt(n ast.Node) *MQTT {
 		yamlfile.Key("url", func(n ast.Node) { d.mqttURL(n, m) }),
 		yamlfile.Key("name", func(n ast.Node) { d.sender(n, "a name", &m.Name) }),
 		yamlfile.Key("hub", func(n ast.Node) { d.sender(n, "a hub", &m.Hub) }),
+		yamlfile.Key("version", func(n ast.Node) { d.choice(n, "version", &m.Version, mqtt.Versions()) }),
 		d.textField("user", &m.User), d.pathField("password", &m.Password),
 		d.pathField("ca", &m.CA), d.pathField("certificate", &m.Certificate), d.pathField("key", &m.Key),
 		d.textField("client", &m.Client),

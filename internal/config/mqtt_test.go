@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ bridges:
   mqtt:
     - url: mqtts://[::1]
       name: archive
+      version: 3.1.1
       user: u
       password: /p
       ca: /ca
@@ -19,6 +21,7 @@ bridges:
       except: ["*:debug"]
       from: now
     - url: mqtt://ha.local:2000
+      version: 5
       every: 2s
       commands: true
       homeassistant: {requests: {board/led: switch, "a b/c/d": none}, forget: 7d}
@@ -31,11 +34,11 @@ bridges:
 	if len(list) != 3 {
 		t.Fatalf("%d brokers", len(list))
 	}
-	if m := list[0]; m.Addr != "[::1]:8883" || !m.TLS || m.From != FromNow || m.Sends() == nil || m.HomeAssistant != nil || m.Topic != "x/{sender}/{event}" {
+	if m := list[0]; m.Addr != "[::1]:8883" || !m.TLS || m.From != FromNow || m.Version != "3.1.1" || m.Sends() == nil || m.HomeAssistant != nil || m.Topic != "x/{sender}/{event}" {
 		t.Errorf("%+v", m)
 	}
 	m := list[1]
-	if m.Addr != "ha.local:2000" || m.TLS || m.Name != "mqtt" || m.Every != 2*time.Second || !m.Commands || m.Sends() != nil {
+	if m.Addr != "ha.local:2000" || m.TLS || m.Name != "mqtt" || m.Version != "5" || m.Every != 2*time.Second || !m.Commands || m.Sends() != nil {
 		t.Errorf("%+v", m)
 	}
 	if h := m.HomeAssistant; h == nil || h.Prefix != "homeassistant" || h.Forget != 7*24*time.Hour || h.Requests["board/led"] != "switch" || h.Requests["a b/c/d"] != "none" {
@@ -65,6 +68,7 @@ func TestMQTTFaults(t *testing.T) {
 		"{url: 'mqtt://x', topic: '#/{sender}/{event}'}":                              "cannot be in the topic",
 		"{url: 'mqtt://x', topic: '$x/{sender}/{event}'}":                             "the broker's own",
 		"{url: 'mqtt://x', topic: '/{sender}/{event}'}":                               "empty",
+		"{url: 'mqtt://x', version: 3.1}":                                             "5 or 3.1.1",
 		"{url: 'mqtt://x', payload: xml}":                                             "payload",
 		"{url: 'mqtt://x', rate: 0}":                                                  "out of range",
 		"{url: 'mqtt://x', newest: true, retain: true}":                               "leave them out",
@@ -83,6 +87,25 @@ func TestMQTTFaults(t *testing.T) {
 		_, err := Load(t.Context(), Stdin, strings.NewReader("bridges: {mqtt: "+text+"}"))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestAnnouncements(t *testing.T) {
+	for text, want := range map[string]PortAnnouncements{
+		"":                     {},
+		"homeassistant: true":  {},
+		"homeassistant: false": {Off: true},
+		"homeassistant: {requests: {a/b: button}, forget: 7d}": {Requests: map[string]string{"a/b": "button"}, Forget: 7 * 24 * time.Hour},
+	} {
+		c, err := Load(t.Context(), Stdin, strings.NewReader("journal: off\n"+text))
+		if err != nil || !reflect.DeepEqual(c.HomeAssistant, want) {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+	for _, text := range []string{"homeassistant: yes please", "homeassistant: {prefix: x}", "homeassistant: {requests: {a: button}}", "homeassistant: {requests: {a/b: lamp}}"} {
+		if _, err := Load(t.Context(), Stdin, strings.NewReader(text)); err == nil {
+			t.Errorf("%s is taken", text)
 		}
 	}
 }

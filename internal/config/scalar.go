@@ -175,6 +175,9 @@ const (
 	maxMessage = 256 << 20
 )
 
+// maxMemory is the largest size of memory: 100,000 senders of one machine take a quarter of that.
+const maxMemory = 1 << 30
+
 func (d *decoder) size(n ast.Node, what string, v *int) {
 	size := int64(*v)
 	d.sizeWithin(n, what, &size, minMessage, maxMessage, "4KiB to 256MiB")

@@ -30,6 +30,7 @@ func (d *decoder) config(n ast.Node, c *Config) {
 		yamlfile.Key("access", func(n ast.Node) { d.access(n, &c.Access) }),
 		yamlfile.Key("journal", func(n ast.Node) { d.journal(n, &c.Journal) }),
 		yamlfile.Key("bridges", func(n ast.Node) { d.bridges(n, &c.Bridges) }),
+		yamlfile.Key("homeassistant", func(n ast.Node) { d.announcements(n, &c.HomeAssistant) }),
 		yamlfile.Key("limits", func(n ast.Node) { d.limits(n, &c.Limits) }),
 		yamlfile.Key("log", func(n ast.Node) { d.log(n, &c.Log) }),
 	)...)
@@ -288,7 +289,9 @@ func (d *decoder) limits(n ast.Node, l *Limits) {
 				return
 			}
 			given = true
-			d.size(n, key, &l.Memory)
+			size := int64(l.Memory)
+			d.sizeWithin(n, key, &size, minMessage, maxMemory, "4KiB to 1GiB")
+			l.Memory = int(size)
 		})
 	}
 	d.Mapping(n, "limits",

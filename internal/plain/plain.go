@@ -5,9 +5,9 @@ import "strings"
 
 // packages are those whose errors begin with their names; a test keeps the list complete.
 var packages = []string{
-	"access", "bridge", "carrier", "cbor", "device", "drivers", "fault", "formats", "homeassistant", "hub", "identities", "journal", "json",
-	"kernel", "keys", "lines", "listen", "local", "modbus", "mqtt", "nats", "pairing", "pins", "port", "rollup", "sensors", "serial",
-	"simulated", "steady", "tcp", "threshold", "web",
+	"access", "board", "bridge", "carrier", "cbor", "device", "drivers", "fault", "formats", "homeassistant", "hub", "identities",
+	"journal", "json", "kernel", "keys", "lines", "listen", "local", "modbus", "mqtt", "nats", "pairing", "pins", "port", "rollup",
+	"sensors", "serial", "shelf", "simulated", "steady", "tcp", "threshold", "web",
 }
 
 // Text removes the names of packages from the beginning of an error's text.

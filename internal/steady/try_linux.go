@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sighub/internal/nowait"
 )
 
 // Try returns a function that writes what the system takes without waiting; nil where that cannot be had. The function returns only
@@ -21,7 +23,7 @@ func Try(socket net.Conn) func([]byte) (int, error) {
 	}
 	return func(b []byte) (n int, err error) {
 		_ = raw.Write(func(fd uintptr) bool {
-			n, err = unix.Write(int(fd), b)
+			n, err = nowait.Write(int(fd), b)
 			return true // whatever came of it: no waiting
 		})
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {

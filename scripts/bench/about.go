@@ -11,6 +11,9 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // machine describes the computer that was measured.
@@ -28,20 +31,23 @@ func machine() string {
 // settings describes the settings of the peers.
 func settings(o *options) map[string]string {
 	return map[string]string{
-		"rounds":          fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, payloadSize),
-		peerHub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", hubWindow),
-		peerHubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", hubWindow),
-		peerHubTLS:        "as sighub, over TLS 1.3, with the hub's own certificate",
-		peerNATSTLS:       "as nats, over TLS 1.3, with a certificate of the same kind",
-		peerJournal:       "as sighub, and what is acknowledged is synced; listeners hear at once",
-		peerSlowDisk:      fmt.Sprintf("as sighub-journal, each sync %s slower", slowDiskBy),
-		peerMosquittoDisk: "as mosquitto, with sessions that it saves each second; syncs nothing that it acknowledges",
-		peerJetStream:     fmt.Sprintf("file store, ordered consumers, up to %d in flight; syncs each two minutes", jetStreamInFlight),
-		peerJetStreamSync: "as nats-js, syncs what it acknowledges (sync_interval: always)",
-		peerMosquitto:     fmt.Sprintf("QoS 1, up to %d in flight, no persistence, nothing limited, nodelay", mqttInFlight),
-		peerNATS:          "core: unacknowledged; its own client library",
-		peerMochi:         fmt.Sprintf("QoS 1, senders at most %d messages ahead of the slowest listener", new(mochiPeer).ahead()),
-		peerRelay:         "forwards length-prefixed bytes: the limit",
+		"rounds":            fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, message.Size),
+		peers.Hub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", peers.Window),
+		peers.HubBare:       "as sighub, its clients are sockets without a library",
+		peers.HubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", peers.Window),
+		peers.HubMQTT:       "as sighub, its clients speak MQTT 3.1.1 with QoS 1",
+		peers.JournalMQTT:   "as sighub-mqtt, what is acknowledged is synced; listeners have sessions in the journal",
+		peers.HubTLS:        "as sighub, over TLS 1.3, with the hub's own certificate",
+		peers.NATSTLS:       "as nats, over TLS 1.3, with a certificate of the same kind",
+		peers.Journal:       "as sighub, and what is acknowledged is synced; listeners hear at once",
+		peers.SlowDisk:      fmt.Sprintf("as sighub-journal, each sync %s slower", peers.SlowDiskBy),
+		peers.MosquittoDisk: "as mosquitto, with sessions that it saves each second; syncs nothing that it acknowledges",
+		peers.JetStream:     fmt.Sprintf("file store, ordered consumers, up to %d in flight; syncs each two minutes", peers.JetStreamInFlight),
+		peers.JetStreamSync: "as nats-js, syncs what it acknowledges (sync_interval: always)",
+		peers.Mosquitto:     fmt.Sprintf("QoS 1, up to %d in flight, no persistence, nothing limited, nodelay", peers.MQTTInFlight),
+		peers.NATS:          "core: unacknowledged; its own client library",
+		peers.Mochi:         fmt.Sprintf("QoS 1, senders at most %d messages ahead of the slowest listener", peers.MochiAhead),
+		peers.Relay:         "forwards length-prefixed bytes: the limit",
 	}
 }
 
@@ -52,9 +58,9 @@ func versions(ctx context.Context, bin string) (map[string]string, error) {
 		peer, pattern string
 		command       []string
 	}{
-		{peerHub, `\S+, go[0-9.]+`, []string{filepath.Join(bin, "sighub"), "version"}},
-		{peerMosquitto, `version \S+`, []string{"mosquitto", "-h"}},
-		{peerNATS, `v[0-9]\S*`, []string{filepath.Join(bin, "nats-server"), "--version"}},
+		{peers.Hub, `\S+, go[0-9.]+`, []string{filepath.Join(bin, "sighub"), "version"}},
+		{peers.Mosquitto, `version \S+`, []string{"mosquitto", "-h"}},
+		{peers.NATS, `v[0-9]\S*`, []string{filepath.Join(bin, "nats-server"), "--version"}},
 	} {
 		said, _ := exec.CommandContext(ctx, p.command[0], p.command[1:]...).CombinedOutput() // mosquitto -h fails
 		found := regexp.MustCompile(p.pattern).FindString(string(said))
@@ -69,7 +75,7 @@ func versions(ctx context.Context, bin string) (map[string]string, error) {
 	}
 	for _, m := range info.Deps {
 		if strings.HasPrefix(m.Path, "github.com/mochi-mqtt/") {
-			v[peerMochi] = m.Version
+			v[peers.Mochi] = m.Version
 		}
 	}
 	return v, nil

@@ -9,11 +9,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sighub/scripts/bench/peers"
 )
+
+// nobody needs no closing.
+type nobody struct{}
+
+func (nobody) Close() {}
 
 // A fakePeer delivers within the process, and does harm: what becomes of message number n is up to it.
 type fakePeer struct {
-	peer
+	peers.Peer
 	acks  bool
 	harm  func(n int) (copies int)
 	limit int // of ahead
@@ -22,26 +29,26 @@ type fakePeer struct {
 	n     int
 }
 
-func (p *fakePeer) acknowledged() bool { return p.acks }
-func (p *fakePeer) ahead() int         { return p.limit }
+func (p *fakePeer) Acknowledged() bool { return p.acks }
+func (p *fakePeer) Ahead() int         { return p.limit }
 
-func (p *fakePeer) subscribe(_ context.Context, _ int, fn func([]byte)) (closer, error) {
+func (p *fakePeer) Subscribe(_ context.Context, _ int, fn func([]byte)) (peers.Closer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hear = append(p.hear, fn)
-	return closers{}, nil
+	return nobody{}, nil
 }
 
-func (p *fakePeer) publisher(context.Context, int) (publisher, error) {
-	return fakePublisher{closers{}, p}, nil
+func (p *fakePeer) Publisher(context.Context, int) (peers.Publisher, error) {
+	return fakePublisher{nobody{}, p}, nil
 }
 
 type fakePublisher struct {
-	closer
+	peers.Closer
 	p *fakePeer
 }
 
-func (f fakePublisher) publish(payload []byte) error {
+func (f fakePublisher) Publish(payload []byte) error {
 	for range f.p.harm(f.p.n) {
 		for _, fn := range f.p.hear {
 			fn(payload)
@@ -51,8 +58,8 @@ func (f fakePublisher) publish(payload []byte) error {
 	return nil
 }
 
-func (fakePublisher) flush() error { return nil }
-func (fakePublisher) drain() error { return nil }
+func (fakePublisher) Flush() error { return nil }
+func (fakePublisher) Drain() error { return nil }
 
 // A message that is lost, doubled or changed is found, whatever the case.
 func TestCrowdFindsHarm(t *testing.T) {
@@ -72,7 +79,7 @@ func TestCrowdFindsHarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &fakePeer{acks: c.acks, harm: c.harm}
-				crowd, err := newCrowd(t.Context(), p, 1, 3, 0)
+				crowd, err := newCrowd(t.Context(), p, fan{1, 3, 0})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,12 +100,14 @@ func TestCrowdFindsHarm(t *testing.T) {
 func TestCrowdMeasures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePeer{acks: true, harm: func(int) int { return 1 }}
-		crowd, err := newCrowd(t.Context(), p, 1, 2, 0)
+		crowd, err := newCrowd(t.Context(), p, fan{1, 2, 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer crowd.close()
-		crowd.tallies[0].recordLatencies(100)
+		if err := crowd.listen.recordLatencies(100); err != nil {
+			t.Fatal(err)
+		}
 		b, err := crowd.paced(t.Context(), 101, 10*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +115,7 @@ func TestCrowdMeasures(t *testing.T) {
 		if b.heard != 202 || b.took != time.Second {
 			t.Errorf("%d heard in %s, want 202 in 1s", b.heard, b.took)
 		}
-		if got := crowd.tallies[0].latencies; len(got) != 100 || percentile(got, 1) != 0 {
+		if got, err := crowd.listen.latencies(); err != nil || len(got) != 100 || percentile(got, 1) != 0 {
 			t.Errorf("%d latencies of up to %s, want 100 of 0", len(got), percentile(got, 1))
 		}
 	})
@@ -116,14 +125,14 @@ func TestCrowdMeasures(t *testing.T) {
 func TestCrowdKeepsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePeer{acks: true, harm: func(int) int { return 0 }, limit: 64}
-		crowd, err := newCrowd(t.Context(), p, 1, 1, 1000)
+		crowd, err := newCrowd(t.Context(), p, fan{1, 1, 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer crowd.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := crowd.pour(ctx, 0, time.Hour); err == nil {
+		if _, err := crowd.send.pour(ctx, crowd.clock.Now()+time.Hour); err == nil {
 			t.Fatal("it was not held up")
 		}
 		if p.n != 64+paceStep {
@@ -134,13 +143,13 @@ func TestCrowdKeepsPace(t *testing.T) {
 
 type countedClient struct{ closed *atomic.Int64 }
 
-func (c *countedClient) close() { c.closed.Add(1) }
+func (c *countedClient) Close() { c.closed.Add(1) }
 
 // If one client cannot be opened, the others are closed, and not what was returned in its place.
 func TestOpenAll(t *testing.T) {
 	var opened, closed atomic.Int64
 	broken := errors.New("refused")
-	_, err := openAll(40, func(i int) (closer, error) {
+	_, err := openAll(40, func(i int) (peers.Closer, error) {
 		if i == 20 {
 			return (*countedClient)(nil), broken
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"sighub/scripts/bench/peers"
 )
 
 // A deafListener is a client that subscribes and then reads nothing, like a program that hangs: the buffers of the kernel and the outbox
@@ -41,12 +43,12 @@ type deafMessage struct {
 const deafWindow = 64
 
 func newDeafListener(addr, sender, event string) (*deafListener, error) {
-	c, err := net.DialTimeout("tcp", addr, patience)
+	c, err := net.DialTimeout("tcp", addr, peers.Patience)
 	if err != nil {
 		return nil, err
 	}
 	d := &deafListener{c: c, in: json.NewDecoder(c), out: json.NewEncoder(c)}
-	err = c.SetDeadline(time.Now().Add(patience))
+	err = c.SetDeadline(time.Now().Add(peers.Patience))
 	if err == nil {
 		err = d.ask("hello", map[string]any{"protocol": 1, "name": "deaf", "window": deafWindow})
 	}
@@ -77,7 +79,7 @@ func (d *deafListener) ask(method string, params any) error {
 
 // catchUp reads until it has heard of so many events, or until the hub has hung up, and returns which of them it was.
 func (d *deafListener) catchUp(ctx context.Context, events uint64, toTheEnd bool) (hungUp bool, err error) {
-	if err := d.c.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := d.c.SetDeadline(time.Now().Add(peers.Patience)); err != nil {
 		return false, err
 	}
 	for d.heard+d.missed < events || toTheEnd {

@@ -13,6 +13,9 @@ import (
 	"sighub/carrier/serial/device"
 	"sighub/carrier/serial/port"
 	"sighub/hub"
+	"sighub/scripts/bench/costs"
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 const (
@@ -23,31 +26,31 @@ const (
 
 // devices measures a hub with a PTY for each of many devices, and one listener on TCP that hears all of them. A reading is a small number
 // that counts up. The time at which it was taken is kept here.
-func devices(ctx context.Context, e *env, _ peer) ([]figure, error) {
-	all := &deviceCrowd{clock: newClock(), announced: make(chan struct{}, 1)}
+func devices(ctx context.Context, e *env, _ peers.Peer) ([]figure, error) {
+	all := &deviceCrowd{clock: message.NewClock(), announced: make(chan struct{}, 1)}
 	defer all.close()
 	for i := range deviceCount {
-		if err := all.add(filepath.Join(e.tmp, fmt.Sprintf("tty%d", i))); err != nil {
+		if err := all.add(filepath.Join(e.Tmp, fmt.Sprintf("tty%d", i))); err != nil {
 			return nil, err
 		}
 	}
-	p := &hubPeer{serial: all.paths}
+	p := &peers.Sighub{Serial: all.paths}
 	return withPeer(ctx, e, p, func() ([]figure, error) {
-		c, err := p.connect(ctx, func(c *hubClient) error {
+		c, err := p.Connect(ctx, func(c *peers.Client) error {
 			_, err := c.AddRemoteListener(ctx, "", "", all.hear)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		defer c.close()
+		defer c.Close()
 		if err := all.serve(ctx); err != nil {
 			return nil, err
 		}
 		if _, err := all.report(ctx, int(time.Second/devicePeriod)); err != nil {
 			return nil, err
 		}
-		before, err := p.cpu()
+		before, err := costs.CPU(p.Pid())
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +59,7 @@ func devices(ctx context.Context, e *env, _ peer) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		after, err := p.cpu()
+		after, err := costs.CPU(p.Pid())
 		took := time.Since(start)
 		return append([]figure{
 			{"readings/s", float64(len(delays)) / took.Seconds()},
@@ -67,7 +70,7 @@ func devices(ctx context.Context, e *env, _ peer) ([]figure, error) {
 
 // A deviceCrowd has the devices and their listener.
 type deviceCrowd struct {
-	clock   *clock
+	clock   *message.Clock
 	paths   []string
 	ptys    []*port.PTY
 	devices []*countingDevice
@@ -125,8 +128,8 @@ func (a *deviceCrowd) serve(ctx context.Context) error {
 	select {
 	case <-a.announced:
 		return nil
-	case <-time.After(patience):
-		return fmt.Errorf("%d of %d devices are connected after %s", a.connected.Load(), deviceCount, patience)
+	case <-time.After(peers.Patience):
+		return fmt.Errorf("%d of %d devices are connected after %s", a.connected.Load(), deviceCount, peers.Patience)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -139,14 +142,14 @@ func (a *deviceCrowd) report(ctx context.Context, n int) ([]time.Duration, error
 	for _, d := range a.devices {
 		d.first, d.taken = d.number, make([]atomic.Int64, n)
 	}
-	start, errs := a.clock.now(), make([]error, deviceCount)
+	start, errs := a.clock.Now(), make([]error, deviceCount)
 	var all sync.WaitGroup
 	for i, d := range a.devices {
 		all.Go(func() {
 			begin := start + time.Duration(i)*devicePeriod/deviceCount // not all at once
 			for k := range n {
-				time.Sleep(begin + time.Duration(k)*devicePeriod - a.clock.now())
-				d.taken[k].Store(int64(a.clock.now()))
+				time.Sleep(begin + time.Duration(k)*devicePeriod - a.clock.Now())
+				d.taken[k].Store(int64(a.clock.Now()))
 				errs[i] = d.Report(ctx, d.name, deviceEvent, d.number, nil)
 				if errs[i] != nil {
 					return
@@ -175,7 +178,7 @@ func (a *deviceCrowd) report(ctx context.Context, n int) ([]time.Duration, error
 
 // hear is the listener.
 func (a *deviceCrowd) hear(ev hub.Event) {
-	now := a.clock.now()
+	now := a.clock.Now()
 	if err := a.note(&ev, now); err != nil {
 		a.failed.CompareAndSwap(nil, &err)
 	}

@@ -72,7 +72,7 @@ func mounted(folder string) string {
 	return found
 }
 
-const page = 4096
+const pageSize = 4096
 
 // A syncer measures how long a disk takes to sync one page of a file that has its size already: the least that an acknowledgement
 // after a sync can take.
@@ -90,8 +90,8 @@ func newSyncer(folder string) (*syncer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &syncer{f: f, page: make([]byte, page)}
-	if _, err = f.Write(make([]byte, syncerPages*page)); err == nil {
+	s := &syncer{f: f, page: make([]byte, pageSize)}
+	if _, err = f.Write(make([]byte, syncerPages*pageSize)); err == nil {
 		err = f.Sync()
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func newSyncer(folder string) (*syncer, error) {
 func (s *syncer) sync() (time.Duration, error) {
 	s.page[0]++
 	start := time.Now()
-	if _, err := s.f.WriteAt(s.page, s.next%syncerPages*page); err != nil {
+	if _, err := s.f.WriteAt(s.page, s.next%syncerPages*pageSize); err != nil {
 		return 0, err
 	}
 	err := syscall.Fdatasync(int(s.f.Fd()))

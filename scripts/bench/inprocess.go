@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"sighub/hub"
+	"sighub/scripts/bench/peers"
 )
 
 // inProcess measures the cost of an event when sender and listeners are in one program.
-func inProcess(context.Context, *env, peer) ([]figure, error) {
+func inProcess(context.Context, *env, peers.Peer) ([]figure, error) {
 	var figures []figure
 	for _, n := range []int{1, 10} {
 		var failed error

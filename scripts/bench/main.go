@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,9 +16,21 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"sighub/scripts/bench/costs"
+	"sighub/scripts/bench/page"
+	"sighub/scripts/bench/peers"
+	"sighub/scripts/bench/results"
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == sideCommand {
+		if err := serveSide(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -38,22 +51,25 @@ type options struct {
 	peers   []string
 	profile string
 	compare string
+	report  string
 	cases   []benchCase
+	counted bool // the kernel counts system calls for us
 }
 
 func parse(args []string, errs io.Writer) (*options, error) {
 	var o options
-	var peers string
+	var chosen string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.BoolVar(&o.quick, "quick", false, "few and short rounds: to see that it works, not to quote")
-	f.IntVar(&o.rounds, "rounds", 0, "how often everything is measured; default 5, with --quick 2")
-	f.DurationVar(&o.span, "span", 0, "how long each measurement lasts; default 3s, with --quick 0.5s")
+	f.IntVar(&o.rounds, "rounds", 0, "how often everything is measured; default 7, with --quick 2")
+	f.DurationVar(&o.span, "span", 0, "how long each measurement lasts; default 2s, with --quick 0.5s")
 	f.StringVar(&o.json, "json", "", "the file for all figures; run.sh says out/bench.json beside it")
 	f.StringVar(&o.bin, "bin", "out/bin", "the folder of the programs; run.sh builds them and says where")
 	f.StringVar(&o.disk, "disk", "out/disk", "a folder on a disk, for what peers keep; run.sh says out/disk beside it")
-	f.StringVar(&peers, "peers", strings.Join(peerNames(), ","), "the peers to measure")
+	f.StringVar(&chosen, "peers", strings.Join(peers.Names(), ","), "the peers to measure")
 	f.StringVar(&o.profile, "profile", "", "a folder for CPU profiles of the hub, which is then measured alone and once")
+	f.StringVar(&o.report, "report", "", "a folder for a page of the figures in the file of --json, which are not measured again")
 	f.StringVar(&o.compare, "compare", "", "a folder of reports of two commits, to be compared; compare.sh makes them")
 	f.Usage = func() {
 		fmt.Fprintln(errs, "usage: run.sh [FLAG...] [CASE...]")
@@ -66,18 +82,18 @@ func parse(args []string, errs io.Writer) (*options, error) {
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	rounds, span := 5, 3*time.Second
+	rounds, span := 7, 2*time.Second
 	if o.quick {
 		rounds, span = 2, time.Second/2
 	}
 	if o.profile != "" {
-		rounds, span, peers, o.json = 1, 5*time.Second, peerHub+","+peerJournal, "" // such figures are not to be kept
+		rounds, span, chosen, o.json = 1, 5*time.Second, peers.Hub+","+peers.Journal, "" // such figures are not to be kept
 	}
 	o.rounds = cmp.Or(max(o.rounds, 0), rounds)
 	o.span = cmp.Or(max(o.span, 0), span)
-	o.peers = strings.Split(peers, ",")
+	o.peers = strings.Split(chosen, ",")
 	for _, name := range o.peers {
-		if _, err := newPeer(name); err != nil {
+		if _, err := peers.New(name); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +116,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	if o.compare != "" {
-		return compare(o.compare, out)
+		return results.Compare(o.compare, out)
+	}
+	if o.report != "" {
+		r, err := results.Read(o.json)
+		if err != nil {
+			return err
+		}
+		return writePage(r, filepath.Join(o.report, "bench.html"), out)
 	}
 	if err := allowFiles(); err != nil {
 		return err
@@ -108,14 +131,19 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := checkDisk(o.disk); err != nil {
 		return err
 	}
-	r := report{Time: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Settings: settings(o)}
+	r := results.Report{Time: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Settings: settings(o)}
 	if r.Versions, err = versions(ctx, o.bin); err != nil {
 		return err
 	}
 	if r.Settings["disk"], err = describeDisk(o.disk); err != nil {
 		return err
 	}
-	var all results
+	if err := costs.Available(); err != nil {
+		r.Settings["counts"] = "system calls and switches are not counted: " + err.Error()
+	} else {
+		o.counted, r.Settings["counts"] = true, "system calls and switches are counted by the kernel, in a burst of their own"
+	}
+	var all results.Results
 	for _, c := range o.cases {
 		for round := range o.rounds {
 			o.measure(ctx, c, round, &all, errs)
@@ -124,44 +152,71 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	all.complete()
-	r.Rows, r.Failures, r.Promises = all.rows, all.failures, judge(&all)
-	r.print(out)
+	all.Complete()
+	r.Rows, r.Failures, r.Promises = all.Rows, all.Failures, results.Judge(&all)
+	r.Print(out)
 	if o.json != "" {
-		if err := r.write(o.json); err != nil {
+		if err := r.Write(o.json); err != nil {
+			return err
+		}
+		if err := writePage(&r, strings.TrimSuffix(o.json, ".json")+".html", out); err != nil {
 			return err
 		}
 	}
-	if len(all.failures) > 0 {
-		return fmt.Errorf("%d measurements failed", len(all.failures))
+	if len(all.Failures) > 0 {
+		return fmt.Errorf("%d measurements failed", len(all.Failures))
 	}
 	return nil
 }
 
+// writePage writes the page of a report, and says where it is.
+func writePage(r *results.Report, file string, out io.Writer) error {
+	var b bytes.Buffer
+	err := page.Write(&b, r, func(name string) string {
+		i := slices.IndexFunc(allCases(), func(c benchCase) bool { return c.name == name })
+		if i < 0 {
+			return "" // it was a case when that was measured
+		}
+		return allCases()[i].about
+	})
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(file), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(file, b.Bytes(), 0o644)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "\nThe page is %s\n", file)
+	}
+	return err
+}
+
 // measure measures a case once with each of its peers. The first peer changes from round to round, so that no peer is always
 // measured after the same one.
-func (o *options) measure(ctx context.Context, c benchCase, round int, all *results, errs io.Writer) {
-	var peers []string
+func (o *options) measure(ctx context.Context, c benchCase, round int, all *results.Results, errs io.Writer) {
+	var names []string
 	for _, name := range c.peers {
 		if slices.Contains(o.peers, name) {
-			peers = append(peers, name)
+			names = append(names, name)
 		}
 	}
-	for i := range peers {
+	for i := range names {
 		if ctx.Err() != nil {
 			return
 		}
-		name := peers[(i+round)%len(peers)]
+		name := names[(i+round)%len(names)]
 		fmt.Fprintf(errs, "%s, round %d of %d, %s ... ", c.name, round+1, o.rounds, name)
 		start := time.Now()
 		figures, err := o.once(ctx, c, name)
 		if err != nil {
-			all.failed(c.name, name, err)
+			all.Failed(c.name, name, err)
 			fmt.Fprintln(errs, "FAILED:", err)
 			continue
 		}
-		all.add(c.name, name, round, figures)
-		fmt.Fprintf(errs, "%s %s, after %s\n", short(figures[0].Value), figures[0].Name, time.Since(start).Round(100*time.Millisecond))
+		for _, f := range figures {
+			all.Add(c.name, name, round, f.Name, f.Value)
+		}
+		fmt.Fprintf(errs, "%s %s, after %s\n", results.Short(figures[0].Value), figures[0].Name, time.Since(start).Round(100*time.Millisecond))
 	}
 }
 
@@ -169,7 +224,7 @@ func (o *options) measure(ctx context.Context, c benchCase, round int, all *resu
 const measurePatience = 2 * time.Minute
 
 func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure, error) {
-	p, err := newPeer(name)
+	p, err := peers.New(name)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +237,10 @@ func (o *options) once(ctx context.Context, c benchCase, name string) ([]figure,
 		return nil, errors.Join(err, os.RemoveAll(tmp))
 	}
 	syscall.Sync() // what was written before is not to be written meanwhile
-	e := &env{bin: o.bin, tmp: tmp, disk: disk, span: o.span, warm: o.span / 4}
+	e := &env{
+		Place: peers.Place{Bin: o.bin, Tmp: tmp, Disk: disk, Profile: filepath.Join(tmp, "pprof.sock")},
+		peer:  name, span: o.span, warm: o.span / 4, counted: o.counted,
+	}
 	if o.profile != "" {
 		if err := os.MkdirAll(o.profile, 0o755); err != nil {
 			return nil, err

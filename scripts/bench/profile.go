@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"sighub/scripts/bench/peers"
 )
 
 // profiled returns the peer to run: a hub that can be profiled, if a profile is asked for.
-func (e *env) profiled(p peer) peer {
-	if h, ok := p.(*hubPeer); ok && e.profile != "" {
-		h.profiled = true
+func (e *env) profiled(p peers.Peer) peers.Peer {
+	if h, ok := p.(*peers.Sighub); ok && e.profile != "" {
+		h.Profiled = true
 	}
 	return p
 }
@@ -32,9 +34,9 @@ func (e *env) startProfile(span time.Duration) (done func() error) {
 func (e *env) fetchProfile(span time.Duration) error {
 	client := http.Client{
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", e.profileSocket())
+			return new(net.Dialer).DialContext(ctx, "unix", e.Profile)
 		}},
-		Timeout: span + patience,
+		Timeout: span + peers.Patience,
 	}
 	defer client.CloseIdleConnections()
 	seconds := max(1, int(span.Seconds()))

@@ -6,16 +6,18 @@ import (
 	"time"
 
 	"sighub/hub"
+	"sighub/scripts/bench/peers"
+	"sighub/scripts/bench/results"
 )
 
 // replay measures how fast one listener hears what a hub has kept, from the beginning, and how that compares with the time in which it
 // came. Both are for the same events.
-func replay(ctx context.Context, e *env, p peer) ([]figure, error) {
-	h, ok := p.(*hubPeer)
+func replay(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
+	h, ok := p.(*peers.Sighub)
 	if !ok {
 		return nil, errors.New("only a hub with a journal replays")
 	}
-	h.journalSize = "2GiB"
+	h.JournalSize = "2GiB"
 	return withCrowd(ctx, e, e.profiled(p), fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		b, err := c.burst(ctx, e.span)
 		if err != nil {
@@ -23,26 +25,26 @@ func replay(ctx context.Context, e *env, p peer) ([]figure, error) {
 		}
 		var rates []float64
 		for i := range 4 {
-			t := newTally(c.clock, 1)
+			t := newTally(c.clock, 1, new(count))
 			done := func() error { return nil }
 			if i == 1 {
 				done = e.startProfile(e.span)
 			}
-			start := c.clock.now()
-			l, err := h.listen(ctx, 0, hub.ListenerOptions{From: "start"}, t.hear)
+			start := c.clock.Now()
+			l, err := h.Listen(ctx, 0, hub.ListenerOptions{From: "start"}, t.hear)
 			if err != nil {
 				return nil, err
 			}
-			for end := c.clock.now(); t.fresh.Load() < b.heard; {
-				if before := t.fresh.Load(); pause(ctx, 200*time.Microsecond) != nil || c.clock.now()-end > patience {
-					l.close()
+			for end := c.clock.Now(); t.fresh.Load() < b.heard; {
+				if before := t.fresh.Load(); pause(ctx, 200*time.Microsecond) != nil || c.clock.Now()-end > peers.Patience {
+					l.Close()
 					return nil, errors.Join(ctx.Err(), errors.New("the replay stands still"))
 				} else if t.fresh.Load() > before {
-					end = c.clock.now()
+					end = c.clock.Now()
 				}
 			}
-			took := c.clock.now() - start
-			l.close()
+			took := c.clock.Now() - start
+			l.Close()
 			if err := done(); err != nil {
 				return nil, err
 			}
@@ -53,7 +55,7 @@ func replay(ctx context.Context, e *env, p peer) ([]figure, error) {
 				rates = append(rates, float64(b.heard)/took.Seconds())
 			}
 		}
-		rate := median(rates)
+		rate := results.Median(rates)
 		return []figure{{"events/s", rate}, {"as fast as they came, times", rate / b.perSecond()}}, nil
 	})
 }

@@ -8,65 +8,91 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sighub/scripts/bench/message"
+	"sighub/scripts/bench/peers"
 )
 
 // requests is a case with this many requests at a time, from one connection to another. The answer is the request itself.
 type requests struct{ slots int }
 
-func (q requests) run(ctx context.Context, e *env, p peer) ([]figure, error) {
+func (q requests) run(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
 	return withPeer(ctx, e, e.profiled(p), func() ([]figure, error) {
-		responder, err := p.respond(ctx)
+		responder, err := startSide(ctx, e, "responder")
 		if err != nil {
 			return nil, err
 		}
 		defer responder.close()
-		r, err := p.requester(ctx)
+		requester, err := startSide(ctx, e, "requester")
 		if err != nil {
 			return nil, err
 		}
-		defer r.close()
-		if _, err := q.ask(ctx, r, e.warm); err != nil {
+		defer requester.close()
+		if err := errors.Join(responder.call("Respond", e.job(p), nil), requester.call("Request", e.job(p), nil)); err != nil {
+			return nil, err
+		}
+		var asked Asked
+		ask := func(span time.Duration) error {
+			asked = Asked{} // a decoder would add to it
+			return requester.call("Ask", Asking{q.slots, span}, &asked)
+		}
+		if err := ask(e.warm); err != nil {
 			return nil, err
 		}
 		done := e.startProfile(e.span)
-		start := time.Now()
-		took, err := q.ask(ctx, r, e.span)
+		var first Asked // the others are for the counts
+		costs, err := costsOf(e, []consumer{
+			{"peer's", p.Running().Pid()}, {"requester's", requester.pid()}, {"responder's", responder.pid()},
+		}, "request", func(span time.Duration) (float64, error) {
+			err := ask(span)
+			if first.Each == nil {
+				first = asked
+			}
+			return float64(len(asked.Each)), err
+		})
 		if err != nil {
 			return nil, err
 		}
-		rate := figure{"requests/s", float64(len(took)) / time.Since(start).Seconds()}
-		return append([]figure{rate}, percentiles(took)...), done()
+		figures := append([]figure{{"requests/s", float64(len(first.Each)) / first.All.Seconds()}}, percentiles(first.Each)...)
+		return append(figures, costs...), done()
 	})
 }
 
+// Asked is how long each request took, and all of them together.
+type Asked struct {
+	Each []time.Duration
+	All  time.Duration
+}
+
 // ask keeps every slot busy for a while, and returns how long each request took.
-func (q requests) ask(ctx context.Context, r requester, span time.Duration) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, span+patience)
+func ask(ctx context.Context, r peers.Requester, slots int, span time.Duration) (Asked, error) {
+	ctx, cancel := context.WithTimeout(ctx, span+peers.Patience)
 	defer cancel()
-	clock := newClock()
-	took, errs := make([][]time.Duration, q.slots), make([]error, q.slots)
+	clock := message.NewClock()
+	began := clock.Now()
+	took, errs := make([][]time.Duration, slots), make([]error, slots)
 	var all sync.WaitGroup
-	for slot := range q.slots {
+	for slot := range slots {
 		all.Go(func() {
-			payload := make([]byte, payloadSize)
+			payload := make([]byte, message.Size)
 			for seq := uint32(0); errs[slot] == nil; seq++ {
-				start := clock.now()
-				if start >= span {
+				start := clock.Now()
+				if start >= began+span {
 					return
 				}
-				writePayload(payload, uint32(slot), seq, start)
-				answer, err := r.request(ctx, slot, payload)
+				message.Write(payload, uint32(slot), seq, start)
+				answer, err := r.Request(ctx, slot, payload)
 				if err == nil && !bytes.Equal(answer, payload) {
 					err = fmt.Errorf("%q was answered with %q", payload, answer)
 				}
 				errs[slot] = err
-				took[slot] = append(took[slot], clock.now()-start)
+				took[slot] = append(took[slot], clock.Now()-start)
 			}
 		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("a request failed: %w", err)
+		return Asked{}, fmt.Errorf("a request failed: %w", err)
 	}
-	return slices.Concat(took...), nil
+	return Asked{slices.Concat(took...), clock.Now() - began}, nil
 }

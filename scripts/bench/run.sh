@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Measures sighub and brokers that could take its place, side by side, prints one table, and writes all figures to a JSON file.
+# Measures sighub and brokers that could take its place, side by side, prints one table, and writes all figures to a JSON file, and a page
+# with plots beside it.
 # It needs Go. It installs Mosquitto and strace with apt if it may; the others are Go modules. README.md beside this file says what is
 # measured and how.
 #
-#   scripts/bench/run.sh                          everything: half an hour
+#   scripts/bench/run.sh                          everything: an hour
 #   scripts/bench/run.sh --quick                  everything in a few minutes, to see that it works
 #   scripts/bench/run.sh one-to-one latency       some cases; --help lists them, and the other flags
+#   scripts/bench/run.sh --report DIR             a page of the figures of the latest run, in DIR
 #   scripts/bench/run.sh --profile profiles one-to-one    CPU profiles of the hub instead
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

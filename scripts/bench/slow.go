@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sighub/hub"
+	"sighub/scripts/bench/peers"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 
 // slowListener measures, for each policy, how one listener that stops reading for good affects the others and the hub, and checks the
 // count of what it missed.
-func slowListener(ctx context.Context, e *env, _ peer) ([]figure, error) {
+func slowListener(ctx context.Context, e *env, _ peers.Peer) ([]figure, error) {
 	var figures []figure
 	for _, policy := range hub.Policies() {
 		f, err := slowWith(ctx, e, policy)
@@ -36,7 +37,7 @@ func slowListener(ctx context.Context, e *env, _ peer) ([]figure, error) {
 const slowOnset = 4096
 
 func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) {
-	p := &hubPeer{policy: policy}
+	p := &peers.Sighub{Policy: policy}
 	return withCrowd(ctx, e, p, fan{1, slowOthers, slowAhead}, func(c *crowd) ([]figure, error) {
 		if _, err := c.burst(ctx, e.warm); err != nil {
 			return nil, err
@@ -45,12 +46,12 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 		if err != nil {
 			return nil, fmt.Errorf("without it: %w", err)
 		}
-		slow, err := newDeafListener(p.addr, hubSender(0), hubEvent)
+		slow, err := newDeafListener(p.Addr(), peers.SenderName(0), peers.Event)
 		if err != nil {
 			return nil, err
 		}
 		defer slow.close()
-		before := c.sent[0]
+		before := c.sent
 		held, err := c.longestSilence(func() error {
 			_, err := c.paced(ctx, slowOnset, 0)
 			return err
@@ -62,10 +63,10 @@ func slowWith(ctx context.Context, e *env, policy hub.Policy) ([]figure, error) 
 		if err != nil {
 			return nil, fmt.Errorf("with it: %w", err)
 		}
-		if err := c.agree(ctx, slow, policy, uint64(c.sent[0]-before)); err != nil {
+		if err := c.agree(ctx, slow, policy, c.sent-before); err != nil {
 			return nil, err
 		}
-		_, peak, err := p.resident()
+		_, peak, err := p.Resident()
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +91,7 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 	done := make(chan error, 1)
 	go func() { done <- during() }()
 	var longest time.Duration
-	heard, since := c.heard(), c.clock.now()
+	heard, since := c.board.heard(), c.clock.Now()
 	for tick := time.NewTicker(time.Millisecond); ; {
 		select {
 		case err := <-done:
@@ -98,9 +99,9 @@ func (c *crowd) longestSilence(during func() error) (time.Duration, error) {
 			return longest, err
 		case <-tick.C:
 		}
-		now := c.clock.now()
+		now := c.clock.Now()
 		longest = max(longest, now-since)
-		if n := c.heard(); n != heard {
+		if n := c.board.heard(); n != heard {
 			heard, since = n, now
 		}
 	}

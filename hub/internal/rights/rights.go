@@ -63,7 +63,9 @@ func (in *InForce) Standing(identity string) Standing {
 	if in == nil {
 		return Standing{}
 	}
-	return Standing{In: in, Class: in.policy.Class(identity), Confined: !in.May(identity, verb.Admin, "", "")}
+	return Standing{
+		In: in, Class: in.policy.Class(identity), Confined: !in.May(identity, verb.Admin, "", ""), Own: identity == carrier.OwnIdentity,
+	}
 }
 
 // Hearing returns who may hear an event. It is the same as before if that is equal, so that the events of a sender share one.
@@ -83,6 +85,7 @@ type Standing struct {
 	In       *InForce
 	Class    uint16 // of those who may hear the same
 	Confined bool   // it is not an admin
+	Own      bool   // it is part of the hub's program, which may hear everything
 }
 
 // A Hearing says which classes may hear an event.
@@ -101,7 +104,7 @@ func (h *Hearing) Has(s *Standing) (ok, tells bool) {
 		return false, false
 	}
 	i := int(s.Class / 64)
-	return i < len(h.classes) && h.classes[i]&(1<<(s.Class%64)) != 0, true
+	return i < len(h.classes) && h.classes[i]&(1<<(s.Class%64)) != 0 || s.Own, true
 }
 
 // A Sight remembers what an identity may hear, for somebody who goes through many events of few kinds. One goroutine at a time uses it.

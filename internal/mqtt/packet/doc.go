@@ -1,4 +1,4 @@
-// Package packet reads and writes the control packets of MQTT 3.1.1 and 5, as a server needs them.
+// Package packet reads and writes the control packets of MQTT 3.1.1 and 5, for servers and for clients.
 //
 // What is read is checked as the standards demand it, and lies in the buffer that it was read from: nothing is copied, and nothing
 // allocated for a packet PUBLISH or an acknowledgement. An error of this package is an [*Error], whose reason code is what MQTT 5 calls it.
@@ -50,7 +50,7 @@ const (
 // A Reason is a reason code (MQTT 5, table 2-6).
 type Reason byte
 
-// The reasons that a server has.
+// The reasons that a server or a client here has.
 const (
 	Success               Reason = 0x00
 	WithWill              Reason = 0x04

@@ -86,8 +86,12 @@ type PublishPacket struct {
 	Properties  Properties // of MQTT 5; else empty
 }
 
-// ParsePublish reads the body of a PUBLISH into p.
+// ParsePublish reads the body of a client's PUBLISH into p.
 func ParsePublish(version, flags byte, body []byte, p *PublishPacket) error {
+	return parsePublish(version, flags, body, p, ofPublish)
+}
+
+func parsePublish(version, flags byte, body []byte, p *PublishPacket, allowed uint64) error {
 	r := reader{data: body}
 	p.Dup, p.QoS, p.Retain, p.ID = flags&8 != 0, flags>>1&3, flags&1 != 0, 0
 	if p.QoS == 3 || p.QoS == 0 && p.Dup {
@@ -105,7 +109,7 @@ func ParsePublish(version, flags byte, body []byte, p *PublishPacket) error {
 				p.Properties = Properties{User: p.Properties.User[:0]}
 			}
 		default:
-			r.properties(&p.Properties, ofPublish, "PUBLISH")
+			r.properties(&p.Properties, allowed, "PUBLISH")
 		}
 	} else if p.Properties.seen != 0 {
 		p.Properties = Properties{}
@@ -221,21 +225,25 @@ func (r *reader) endFilters(s *SubscribePacket) error {
 	return r.end()
 }
 
-// ParseDisconnect reads the body of a DISCONNECT.
+// ParseDisconnect reads the body of a client's DISCONNECT.
 func ParseDisconnect(version byte, body []byte, props *Properties) (Reason, error) {
+	return parseDisconnect(version, body, props, ofEnd)
+}
+
+func parseDisconnect(version byte, body []byte, props *Properties, allowed uint64) (Reason, error) {
 	r := reader{data: body}
 	reason := Success
 	*props = Properties{}
 	if version == V5 && len(r.data) > 0 {
 		reason = Reason(r.byte("reason code"))
 		if len(r.data) > 0 {
-			r.properties(props, ofEnd, "DISCONNECT")
+			r.properties(props, allowed, "DISCONNECT")
 		}
 	}
 	return reason, r.end()
 }
 
-// ParsePing checks the body of a PINGREQ.
+// ParsePing checks the body of a PINGREQ or a PINGRESP.
 func ParsePing(body []byte) error {
 	r := reader{data: body}
 	return r.end()

@@ -13,6 +13,9 @@ type Properties struct {
 	MaxPacket       uint32
 	SubscriptionID  uint32
 	ReceiveMax      uint16
+	ServerKeepAlive uint16 // seconds
+	MaxQoS          byte
+	Retain          byte // 0: the server keeps no messages
 	TopicAliasMax   uint16
 	TopicAlias      uint16
 	ContentType     []byte
@@ -37,6 +40,7 @@ const (
 	PropSubscriptionID  = 0x0B
 	PropSessionExpiry   = 0x11
 	PropAssignedID      = 0x12
+	PropServerKeepAlive = 0x13
 	PropAuthMethod      = 0x15
 	PropAuthData        = 0x16
 	PropRequestProblem  = 0x17
@@ -52,6 +56,8 @@ const (
 	PropRetain          = 0x25
 	PropUser            = 0x26
 	PropMaxPacket       = 0x27
+	PropWildcards       = 0x28
+	PropSubscriptionIDs = 0x29
 	PropSharedAvailable = 0x2A
 )
 
@@ -65,7 +71,7 @@ func set(ids ...byte) (bits uint64) {
 	return bits
 }
 
-// Which packets may have which properties, as far as clients send them.
+// Which packets may have which properties: first those that a client sends, then those of a server that may have others.
 var (
 	ofConnect = set(PropSessionExpiry, PropAuthMethod, PropAuthData, PropRequestProblem, PropRequestResponse, PropReceiveMax,
 		PropTopicAliasMax, PropUser, PropMaxPacket)
@@ -76,6 +82,12 @@ var (
 	ofSub     = set(PropSubscriptionID, PropUser)
 	ofUnsub   = set(PropUser)
 	ofEnd     = set(PropSessionExpiry, PropReasonText, PropUser)
+
+	ofDelivered = ofPublish | set(PropSubscriptionID)
+	ofAnswer    = set(PropSessionExpiry, PropReceiveMax, PropMaxQoS, PropRetain, PropMaxPacket, PropAssignedID, PropTopicAliasMax,
+		PropReasonText, PropUser, PropWildcards, PropSubscriptionIDs, PropSharedAvailable, PropServerKeepAlive, PropResponseInfo,
+		PropServerReference, PropAuthMethod, PropAuthData)
+	ofServerEnd = set(PropReasonText, PropUser, PropServerReference)
 )
 
 // properties reads the properties of a packet that may have the given ones.
@@ -96,7 +108,7 @@ func (r *reader) properties(p *Properties, allowed uint64, packet string) {
 			in.fail(protocolError("%s cannot have the property 0x%02X", packet, id))
 			break
 		}
-		if id != PropUser && p.seen&(1<<id) != 0 {
+		if again := id == PropUser || id == PropSubscriptionID && allowed == ofDelivered; !again && p.seen&(1<<id) != 0 {
 			in.fail(protocolError("%s has the property 0x%02X twice", packet, id))
 			break
 		}
@@ -113,11 +125,11 @@ func (r *reader) property(p *Properties, id byte) {
 	const what = "property"
 	switch id {
 	case PropPayloadFormat:
-		p.PayloadFormat = r.flag(what)
+		p.PayloadFormat = r.flag()
 	case PropRequestProblem:
-		p.RequestProblem = r.flag(what)
+		p.RequestProblem = r.flag()
 	case PropRequestResponse:
-		p.RequestResponse = r.flag(what)
+		p.RequestResponse = r.flag()
 	case PropMessageExpiry:
 		p.MessageExpiry = r.uint32()
 	case PropSessionExpiry:
@@ -136,6 +148,16 @@ func (r *reader) property(p *Properties, id byte) {
 		if p.ReceiveMax = r.uint16(what); p.ReceiveMax == 0 && r.err == nil {
 			r.fail(protocolError("the Receive Maximum must not be 0"))
 		}
+	case PropServerKeepAlive:
+		p.ServerKeepAlive = r.uint16(what)
+	case PropMaxQoS:
+		p.MaxQoS = r.flag()
+	case PropRetain:
+		p.Retain = r.flag()
+	case PropWildcards, PropSubscriptionIDs, PropSharedAvailable:
+		r.flag() // no client here needs to know
+	case PropAssignedID, PropResponseInfo, PropServerReference:
+		r.text(what) // likewise
 	case PropTopicAliasMax:
 		p.TopicAliasMax = r.uint16(what)
 	case PropTopicAlias:
@@ -157,10 +179,11 @@ func (r *reader) property(p *Properties, id byte) {
 	}
 }
 
-func (r *reader) flag(what string) byte {
-	b := r.byte(what)
+// flag reads a property that is 0 or 1.
+func (r *reader) flag() byte {
+	b := r.byte("property")
 	if b > 1 && r.err == nil {
-		r.fail(protocolError("a %s that is 0 or 1 is %d", what, b))
+		r.fail(protocolError("a property that is 0 or 1 is %d", b))
 	}
 	return b
 }

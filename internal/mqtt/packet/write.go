@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -73,11 +74,6 @@ func appendPacket(dst []byte, t Type, head, properties, tail []byte, version byt
 	return append(dst, tail...)
 }
 
-// The codes with which MQTT 3.1.1 refuses a CONNECT (table 3.1).
-var oldConnack = map[Reason]byte{
-	Success: 0, UnsupportedVersion: 1, BadClientID: 2, BadLogin: 4, NotAuthorized: 5,
-}
-
 // AppendConnack appends a CONNACK. A refusal that MQTT 3.1.1 has no code for is "server unavailable" there.
 func AppendConnack(dst []byte, version byte, present bool, reason Reason, properties []byte) []byte {
 	head := []byte{0, byte(reason)}
@@ -85,11 +81,11 @@ func AppendConnack(dst []byte, version byte, present bool, reason Reason, proper
 		head[0] = 1
 	}
 	if version != V5 {
-		code, known := oldConnack[reason]
-		if !known {
-			code = 3
+		code := slices.Index(oldReasons[:], reason)
+		if code < 0 {
+			code = slices.Index(oldReasons[:], Unavailable)
 		}
-		head[1] = code
+		head[1] = byte(code)
 	}
 	return appendPacket(dst, Connack, head, properties, nil, version)
 }

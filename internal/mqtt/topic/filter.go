@@ -28,11 +28,8 @@ func ParseFilter(text string) (f *Filter, err error) {
 	if text == "" {
 		return nil, ErrFilter
 	}
-	for i, l := range f.levels {
-		if strings.Contains(l, "#") && (l != "#" || i < len(f.levels)-1) || strings.Contains(l, "+") && l != "+" {
-			return nil, ErrFilter
-		}
-		f.wild = f.wild || l == "+" || l == "#"
+	if err := f.wildcards(); err != nil {
+		return nil, err
 	}
 	switch {
 	case strings.HasPrefix(text, "$"):
@@ -50,6 +47,20 @@ func ParseFilter(text string) (f *Filter, err error) {
 	}
 	return f, nil
 }
+
+// wildcards looks at + and #.
+func (f *Filter) wildcards() error {
+	for i, l := range f.levels {
+		if strings.Contains(l, "#") && (l != "#" || i < len(f.levels)-1) || strings.Contains(l, "+") && l != "+" {
+			return ErrFilter
+		}
+		f.wild = f.wild || l == "+" || l == "#"
+	}
+	return nil
+}
+
+// Wild reports whether the filter has wildcards.
+func (f *Filter) Wild() bool { return f.wild }
 
 // resolve finds what has to be listened to.
 func (f *Filter) resolve() error {

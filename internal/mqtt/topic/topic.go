@@ -9,6 +9,7 @@
 //	pump/_request/start     a request of it, by its method "start"
 //	pump/_answer/start      the answer, where the request names no other topic
 //	_answer/any/thing       topics for answers, of whoever subscribes to them
+//	_now/pump/state         the newest data of the event, which the server keeps; and homeassistant/…, what it announces: see IsKept
 //
 // A level that begins with "_" is the hub's own word. What a name has of its own that a topic cannot say is escaped, as "%" and two
 // hexadecimal digits: "%", "+" and "#" anywhere, "/" in an event or a method, "_" where a level begins, and "$" where a topic does.
@@ -45,6 +46,7 @@ const (
 	Request             // a request of a sender
 	Answer              // answers to requests
 	Nothing             // of a filter: topics that begin with $, which this server does not have
+	Kept                // messages of the server's own: see IsKept
 )
 
 // A Name is what a topic stands for.

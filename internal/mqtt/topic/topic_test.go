@@ -99,6 +99,27 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestKept: topics of messages that are kept are told from others by their beginning alone.
+func TestKept(t *testing.T) {
+	for text, want := range map[string]bool{
+		"homeassistant/status": true, "homeassistant/#": true, "homeassistant/+/+/config": true, "_now/pump/state": true, "_now/#": true,
+		"homeassistant": false, "homeassistants/x": false, "a/homeassistant/x": false, "#": false, "+/status": false, "_now": false, "_nowhere/x": false,
+	} {
+		if IsKept(text) != want {
+			t.Errorf("%s: %t", text, !want)
+		}
+	}
+	f, err := ParseKept("homeassistant/+/#")
+	if err != nil || f.Kind != Kept || !f.Wild() || !f.Matches("homeassistant/device/x/config") || f.Matches("homeassistants/a/b") {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for _, text := range []string{"_now/#/x", "_now/a+", "homeassistant/x#"} {
+		if _, err := ParseKept(text); err == nil {
+			t.Errorf("%s is a filter", text)
+		}
+	}
+}
+
 // FuzzTopics: names go into topics and come back, and what a topic stands for has that topic.
 func FuzzTopics(f *testing.F) {
 	f.Add("pump", "state")

@@ -226,7 +226,7 @@ func (r role) page(ctx context.Context, heard, pieces *atomic.Int64) error {
 	if err != nil {
 		return err
 	}
-	defer ws.CloseNow()
+	defer func() { _ = ws.CloseNow() }()
 	ws.SetReadLimit(-1)
 	for _, line := range []string{
 		`{"id":1,"method":"hello","params":{"protocol":1,"name":"page","window":256,"signals":4096}}`,
@@ -304,7 +304,7 @@ func idleCommand(t *testing.T) []string {
 	t.Helper()
 	chrt, err := exec.LookPath("chrt")
 	if err != nil {
-		t.Skip("there is no chrt, of util-linux")
+		t.Fatal("there is no chrt: install util-linux")
 	}
 	return []string{chrt, "--idle", "0"}
 }

@@ -20,7 +20,7 @@ func TestScrape(t *testing.T) {
 		clients = 10_000
 	}
 	if files := uint64(clients + 1000); !mayOpen(files) {
-		t.Skipf("this process may not open %d files: ulimit -n", files)
+		t.Fatalf("this process may not open %d files: raise the limit with ulimit -n", files)
 	}
 	s := serve(t, "--config", configure(t, "serial: none\nlimits: {memory: 256MiB, clients: %d}\n", clients+1000))
 	act(t, role{What: "devices", Addr: s.addr, Count: manyDevices, Every: time.Second}, false)

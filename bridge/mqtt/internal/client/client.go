@@ -1,19 +1,15 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/eclipse/paho.golang/packets"
-
 	"sighub/internal/lockrank"
+	"sighub/internal/mqtt/packet"
 )
 
 // A Message is what is published, or was published by others.
@@ -21,26 +17,52 @@ type Message struct {
 	Topic   string
 	Payload []byte
 	Retain  bool // of a message that was received: the broker had it before
-	User    []packets.User
+
+	// What follows is of MQTT 5, and is left out in 3.1.1.
+
+	User []User
 	// ResponseTopic and CorrelationData are those of a request.
 	ResponseTopic   string
 	CorrelationData []byte
 }
 
-// size returns about how many bytes the packet of the message has, at the most.
-func (m *Message) size() int {
-	n := 32 + len(m.Topic) + len(m.Payload) + len(m.ResponseTopic) + len(m.CorrelationData)
-	for _, u := range m.User {
-		n += 5 + len(u.Key) + len(u.Value)
+// A User is a user property.
+type User struct{ Key, Value string }
+
+// appendProperties appends the properties of the message.
+func (m *Message) appendProperties(dst []byte) []byte {
+	if m.ResponseTopic != "" {
+		dst = packet.AppendText(append(dst, packet.PropResponseTopic), m.ResponseTopic)
 	}
-	return n
+	if len(m.CorrelationData) > 0 {
+		dst = packet.AppendText(append(dst, packet.PropCorrelation), m.CorrelationData)
+	}
+	for _, u := range m.User {
+		dst = packet.AppendUser(dst, u.Key, u.Value)
+	}
+	return dst
+}
+
+// maxText is how many bytes a text may have: MQTT 5.0, section 1.5.4.
+const maxText = 65535
+
+// checkTopic returns an error if no broker may be sent a message with this topic.
+func checkTopic(topic []byte) error {
+	if len(topic) > maxText {
+		return fmt.Errorf("%w: it has %d bytes, and the limit is %d", ErrTopic, len(topic), maxText)
+	}
+	if err := packet.ValidTopic(topic); err != nil {
+		return fmt.Errorf("%w: %w", ErrTopic, err)
+	}
+	return nil
 }
 
 // Errors of a Client.
 var (
 	ErrTooLarge = errors.New("mqtt: the message is larger than the broker takes")
 	ErrSilent   = errors.New("mqtt: the broker does not answer any more")
-	ErrProtocol = errors.New("mqtt: the broker sent what is not MQTT 5")
+	ErrProtocol = errors.New("mqtt: the broker sent what is not MQTT")
+	ErrTopic    = errors.New("mqtt: the topic is not valid")
 	ErrClosed   = errors.New("mqtt: the connection was closed")
 )
 
@@ -50,7 +72,7 @@ const Hello = "let the hub in"
 // A RefusedError is a reason code of a broker that says no: see MQTT 5.0, table 2-6.
 type RefusedError struct {
 	What   string // Hello, or something else in words
-	Code   byte
+	Code   packet.Reason
 	Reason string // of the broker, for people; may be empty
 }
 
@@ -67,6 +89,7 @@ func (e *RefusedError) Error() string {
 // Publish is called.
 type Client struct {
 	conn    net.Conn
+	version byte
 	handle  func(*Message)
 	alive   time.Duration
 	most    int           // bytes of a packet that the broker takes; 0: any
@@ -74,8 +97,9 @@ type Client struct {
 	done    chan struct{}
 	running sync.WaitGroup
 
-	writing sync.Mutex // of w; it is held while a packet is written, so it is not a lockrank.Mutex
-	w       *bufio.Writer
+	writing sync.Mutex // of out; it is held while a packet is written, so it is not a lockrank.Mutex
+	out     []byte     // what was written and has not left
+	props   []byte     // room for the properties of a message
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	err     error // why the connection has ended
@@ -86,15 +110,19 @@ type Client struct {
 // A flight is a packet that waits for its answer.
 type flight struct {
 	topic    string
-	done     func(error) // of a message
-	answered chan []byte // of anything else: the reasons
+	done     func(error)          // of a message
+	answered chan []packet.Reason // of anything else
+	filters  int                  // to which that is the answer
 }
 
-// maxPacket is how many bytes a packet of the broker may have.
-const maxPacket = 1 << 20
+// usualWrite is how much is written at a time.
+const usualWrite = 64 << 10
 
 // writeTimeout is how long the broker may take nothing.
 const writeTimeout = 30 * time.Second
+
+// Version returns what is spoken: [packet.V5] or [packet.V311].
+func (c *Client) Version() byte { return c.version }
 
 // Done is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -124,7 +152,7 @@ func (c *Client) end(err error) {
 func (c *Client) Close(inOrder bool) {
 	if inOrder && c.Err() == nil {
 		_ = c.conn.SetDeadline(time.Now().Add(time.Second))
-		_ = c.write(packets.NewControlPacket(packets.DISCONNECT))
+		_ = c.write(packet.AppendGoodbye)
 	}
 	c.end(ErrClosed)
 	c.running.Wait()
@@ -134,8 +162,9 @@ func (c *Client) Close(inOrder bool) {
 // message, or refused it, and not at all if the connection ends before. Calls of done do not overlap, and must be short. What is
 // published leaves with [Client.Flush] at the latest.
 func (c *Client) Publish(ctx context.Context, m *Message, done func(error)) error {
-	if c.most > 0 && m.size() > c.most {
-		return fmt.Errorf("%w: it has about %d bytes, and the limit is %d", ErrTooLarge, m.size(), c.most)
+	topic := []byte(m.Topic)
+	if err := checkTopic(topic); err != nil {
+		return err
 	}
 	select {
 	case c.slots <- struct{}{}:
@@ -153,12 +182,17 @@ func (c *Client) Publish(ctx context.Context, m *Message, done func(error)) erro
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	id := c.register(flight{topic: m.Topic, done: done})
-	p := &packets.Publish{
-		Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, QoS: 1, PacketID: id,
-		Properties: &packets.Properties{User: m.User, ResponseTopic: m.ResponseTopic, CorrelationData: m.CorrelationData},
+	h := packet.Head{Version: c.version, QoS: 1, Retain: m.Retain, Topic: topic}
+	if c.version == packet.V5 {
+		c.props = m.appendProperties(c.props[:0])
+		h.Properties = c.props
 	}
-	return c.put(p.ToControlPacket())
+	if size := h.Size(len(m.Payload)); c.most > 0 && size > c.most {
+		<-c.slots
+		return fmt.Errorf("%w: it has %d bytes, and the limit is %d", ErrTooLarge, size, c.most)
+	}
+	h.ID = c.register(flight{topic: m.Topic, done: done})
+	return c.put(func(b []byte) []byte { return h.Append(b, m.Payload) })
 }
 
 // Say publishes a message and waits until the broker has acknowledged it.
@@ -188,11 +222,15 @@ func (c *Client) Flush() error {
 }
 
 func (c *Client) flush() error {
-	if c.w.Buffered() == 0 {
+	if len(c.out) == 0 {
 		return nil
 	}
 	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // the write fails if this does
-	if err := c.w.Flush(); err != nil {
+	_, err := c.conn.Write(c.out)
+	if c.out = c.out[:0]; cap(c.out) > 2*usualWrite {
+		c.out = nil
+	}
+	if err != nil {
 		c.end(fmt.Errorf("%w: %w", ErrSilent, err))
 		return c.Err()
 	}
@@ -202,53 +240,48 @@ func (c *Client) flush() error {
 // A Filter is what is subscribed to.
 type Filter struct {
 	Topics string // with wildcards
-	Kept   bool   // what the broker has kept is told first
+	Kept   bool   // what the broker has kept is told first; in MQTT 3.1.1 it always is
 	QoS    byte
 }
 
 // Subscribe subscribes to filters, and waits for the answer.
 func (c *Client) Subscribe(ctx context.Context, filters ...Filter) error {
-	p := packets.NewControlPacket(packets.SUBSCRIBE)
-	s := p.Content.(*packets.Subscribe)
+	list := make([]packet.Subscription, 0, len(filters))
 	for _, f := range filters {
-		o := packets.SubOptions{Topic: f.Topics, QoS: f.QoS, RetainHandling: packets.RetainDoNotSend}
+		s := packet.Subscription{Filter: []byte(f.Topics), QoS: f.QoS, RetainHandling: 2}
 		if f.Kept {
-			o.RetainHandling = packets.RetainSendOnSubscribe
+			s.RetainHandling = 0
 		}
-		s.Subscriptions = append(s.Subscriptions, o)
+		list = append(list, s)
 	}
-	reasons, err := c.ask(ctx, func(id uint16) *packets.ControlPacket {
-		s.PacketID = id
-		return p
-	})
+	reasons, err := c.ask(ctx, packet.Subscribe, list)
 	if err != nil {
 		return err
 	}
 	for i, code := range reasons {
-		if code >= 0x80 && i < len(filters) {
+		if code >= packet.Unspecified {
 			return &RefusedError{What: "subscribe to " + filters[i].Topics, Code: code}
 		}
 	}
 	return nil
 }
 
-// Unsubscribe ends a subscription.
-func (c *Client) Unsubscribe(ctx context.Context, topics string) error {
-	p := packets.NewControlPacket(packets.UNSUBSCRIBE)
-	u := p.Content.(*packets.Unsubscribe)
-	u.Topics = []string{topics}
-	_, err := c.ask(ctx, func(id uint16) *packets.ControlPacket {
-		u.PacketID = id
-		return p
-	})
+// Unsubscribe ends subscriptions.
+func (c *Client) Unsubscribe(ctx context.Context, filters ...Filter) error {
+	list := make([]packet.Subscription, 0, len(filters))
+	for _, f := range filters {
+		list = append(list, packet.Subscription{Filter: []byte(f.Topics)})
+	}
+	_, err := c.ask(ctx, packet.Unsubscribe, list)
 	return err
 }
 
-// ask sends a packet and waits for its answer.
-func (c *Client) ask(ctx context.Context, packet func(id uint16) *packets.ControlPacket) ([]byte, error) {
-	answered := make(chan []byte, 1)
-	id := c.register(flight{answered: answered})
-	if err := c.write(packet(id)); err != nil {
+// ask sends a SUBSCRIBE or an UNSUBSCRIBE, and waits for its answer.
+func (c *Client) ask(ctx context.Context, t packet.Type, filters []packet.Subscription) ([]packet.Reason, error) {
+	answered := make(chan []packet.Reason, 1)
+	id := c.register(flight{answered: answered, filters: len(filters)})
+	err := c.write(func(b []byte) []byte { return packet.AppendSubscribe(b, t, c.version, id, filters, nil) })
+	if err != nil {
 		return nil, err
 	}
 	select {
@@ -285,24 +318,22 @@ func (c *Client) land(id uint16) (f flight, there bool) {
 }
 
 // write sends a packet, and all before it.
-func (c *Client) write(p *packets.ControlPacket) error {
+func (c *Client) write(add func([]byte) []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if err := c.put(p); err != nil {
+	if err := c.put(add); err != nil {
 		return err
 	}
 	return c.flush()
 }
 
 // put writes a packet, which leaves with the next flush. The lock is held.
-func (c *Client) put(p *packets.ControlPacket) error {
+func (c *Client) put(add func([]byte) []byte) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // the write fails if this does
-	if _, err := p.WriteTo(c.w); err != nil {
-		c.end(fmt.Errorf("%w: %w", ErrSilent, err))
-		return c.Err()
+	if c.out = add(c.out); len(c.out) >= usualWrite {
+		return c.flush()
 	}
 	return nil
 }
@@ -314,139 +345,11 @@ func (c *Client) ping() {
 	for {
 		select {
 		case <-tick.C:
-			if c.write(packets.NewControlPacket(packets.PINGREQ)) != nil {
+			if c.write(packet.AppendPingreq) != nil {
 				return
 			}
 		case <-c.done:
 			return
 		}
-	}
-}
-
-// read reads packets until the connection ends.
-func (c *Client) read(r *bufio.Reader) {
-	for {
-		_ = c.conn.SetReadDeadline(time.Now().Add(c.alive * 3 / 2)) // the read fails if this does
-		p, err := readPacket(r)
-		if err == nil {
-			err = c.take(p)
-		}
-		if err != nil {
-			c.end(err)
-			return
-		}
-	}
-}
-
-// take deals with a packet.
-func (c *Client) take(p *packets.ControlPacket) error {
-	switch content := p.Content.(type) {
-	case *packets.Puback:
-		f, there := c.land(content.PacketID)
-		if !there || f.done == nil {
-			return fmt.Errorf("%w: an acknowledgement of nothing", ErrProtocol)
-		}
-		var err error
-		if content.ReasonCode >= 0x80 {
-			err = &RefusedError{What: "take what is published to " + f.topic, Code: content.ReasonCode, Reason: reasonOf(content.Properties)}
-		}
-		f.done(err)
-		<-c.slots
-	case *packets.Suback:
-		return c.answered(content.PacketID, content.Reasons)
-	case *packets.Unsuback:
-		return c.answered(content.PacketID, content.Reasons)
-	case *packets.Publish:
-		if content.QoS == 2 {
-			return fmt.Errorf("%w: a message with QoS 2, which was not asked for", ErrProtocol)
-		}
-		m := &Message{Topic: content.Topic, Payload: content.Payload, Retain: content.Retain}
-		if props := content.Properties; props != nil {
-			m.User, m.ResponseTopic, m.CorrelationData = props.User, props.ResponseTopic, props.CorrelationData
-		}
-		c.handle(m)
-		if content.QoS == 1 {
-			ack := packets.NewControlPacket(packets.PUBACK)
-			ack.Content.(*packets.Puback).PacketID = content.PacketID
-			return c.write(ack)
-		}
-	case *packets.Disconnect:
-		return &RefusedError{What: "go on", Code: content.ReasonCode, Reason: reasonOf(content.Properties)}
-	case *packets.Pingresp:
-	default:
-		return fmt.Errorf("%w: a packet %s", ErrProtocol, p.PacketType())
-	}
-	return nil
-}
-
-func (c *Client) answered(id uint16, reasons []byte) error {
-	f, there := c.land(id)
-	if !there || f.answered == nil {
-		return fmt.Errorf("%w: an answer to nothing", ErrProtocol)
-	}
-	f.answered <- reasons
-	return nil
-}
-
-func reasonOf(p *packets.Properties) string {
-	if p == nil {
-		return ""
-	}
-	return p.ReasonString
-}
-
-// readPacket reads a packet of at most maxPacket bytes.
-func readPacket(r *bufio.Reader) (p *packets.ControlPacket, err error) {
-	size, err := sizeOfNext(r)
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, readError(err)
-	}
-	defer func() {
-		if recover() != nil { // the parser trusts some lengths where an int has 32 bits
-			p, err = nil, fmt.Errorf("%w: a packet that is malformed", ErrProtocol)
-		}
-	}()
-	if p, err = packets.ReadPacket(bytes.NewReader(data)); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
-	}
-	return p, nil
-}
-
-// sizeOfNext looks at the type and the length of the next packet, and returns how many bytes it has.
-func sizeOfNext(r *bufio.Reader) (int, error) {
-	length := 0
-	for n := 2; ; n++ {
-		head, err := r.Peek(n)
-		if err != nil {
-			return 0, readError(err)
-		}
-		b, kind := head[n-1], head[0]>>4
-		length |= int(b&0x7f) << (7 * (n - 2))
-		switch {
-		case kind == 0 || kind == packets.CONNECT || kind == packets.AUTH || kind != packets.PUBLISH && head[0]&0x0f != 0:
-			return 0, fmt.Errorf("%w: a packet that begins with 0x%02x", ErrProtocol, head[0])
-		case n > 5 || length > maxPacket:
-			return 0, fmt.Errorf("%w: a packet of more than %d bytes", ErrProtocol, maxPacket)
-		case b < 0x80:
-			return n + length, nil
-		}
-	}
-}
-
-func readError(err error) error {
-	var timeout net.Error
-	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return ErrSilent
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w by the broker", ErrClosed)
-	case errors.As(err, new(*net.OpError)):
-		return fmt.Errorf("%w: %w", ErrClosed, err)
-	default:
-		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 }

@@ -1,21 +1,25 @@
 package client
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
 
-	"github.com/eclipse/paho.golang/packets"
+	"sighub/internal/mqtt/packet"
 )
 
 // Options are those of a connection.
 type Options struct {
-	Addr     string      // host:port
-	TLS      *tls.Config // nil: clear text
+	Addr string      // host:port
+	TLS  *tls.Config // nil: clear text
+	// Version is what is spoken: [packet.V5] or [packet.V311]. 0: MQTT 5, and 3.1.1 with a broker that does not take that.
+	Version byte
+	// Modern says that the broker has spoken MQTT 5 before. If it closes a connection without an answer, that has another reason then.
+	Modern   bool
 	ClientID string
 	User     string // empty: none
 	Password []byte
@@ -33,14 +37,45 @@ const dialTimeout = 15 * time.Second
 
 // Connect connects to a broker. What it publishes is at most once at the broker when the connection ends, unless it was acknowledged.
 func Connect(ctx context.Context, o Options) (*Client, error) {
+	for name, text := range map[string]int{"client identifier": len(o.ClientID), "user name": len(o.User), "password": len(o.Password)} {
+		if text > maxText {
+			return nil, fmt.Errorf("mqtt: the %s has %d bytes, and the limit is %d", name, text, maxText)
+		}
+	}
+	c, err := connectIn(ctx, &o, cmp.Or(o.Version, packet.V5))
+	if err == nil || o.Version != 0 || ctx.Err() != nil || !refusesVersion(err, o.Modern) {
+		return c, err
+	}
+	c, older := connectIn(ctx, &o, packet.V311)
+	if older != nil && !errors.As(older, new(*RefusedError)) {
+		return nil, err // it does not know 3.1.1 either, or there is no broker
+	}
+	return c, older
+}
+
+// refusesVersion reports whether an answer to CONNECT, or none, may mean that the broker does not know its version. MQTT 3.1.1 demands an
+// answer, but not all brokers have one.
+func refusesVersion(err error, modern bool) bool {
+	if r, is := errors.AsType[*RefusedError](err); is {
+		return r.Code == packet.UnsupportedVersion
+	}
+	return !modern && errors.Is(err, errNoAnswer)
+}
+
+// errNoAnswer is that the broker has closed a connection before it has answered CONNECT.
+var errNoAnswer = errors.New("mqtt: the broker has closed the connection without an answer")
+
+// connectIn connects in a version.
+func connectIn(ctx context.Context, o *Options, version byte) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if o.Dial == nil {
-		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+	dial := o.Dial
+	if dial == nil {
+		dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		}
 	}
-	conn, err := o.Dial(ctx, o.Addr)
+	conn, err := dial(ctx, o.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
@@ -53,7 +88,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 		conn = secure
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	c, err := hello(conn, &o)
+	c, err := hello(conn, o, version)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 		c.Close(false)
@@ -70,50 +105,50 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 }
 
 // hello sends CONNECT and reads the answer.
-func hello(conn net.Conn, o *Options) (*Client, error) {
+func hello(conn net.Conn, o *Options, version byte) (*Client, error) {
 	alive := cmp.Or(o.Alive, 10*time.Second)
 	c := &Client{
-		conn: conn, handle: o.Handle, alive: alive, done: make(chan struct{}), w: bufio.NewWriterSize(conn, 64<<10),
-		flights: make(map[uint16]flight),
+		conn: conn, version: version, handle: o.Handle, alive: alive, done: make(chan struct{}), flights: make(map[uint16]flight),
 	}
 	_ = conn.SetDeadline(time.Now().Add(dialTimeout)) // the write fails if this does
-	if _, err := connectPacket(o, alive).WriteTo(c.w); err != nil {
-		return nil, readError(err)
+	if _, err := conn.Write(connectPacket(o, version, alive)); err != nil {
+		return nil, noAnswer(readError(err))
 	}
-	if err := c.w.Flush(); err != nil {
-		return nil, readError(err)
-	}
-	r := bufio.NewReaderSize(conn, 16<<10)
-	p, err := readPacket(r)
+	r := &packetReader{conn: conn}
+	p, err := r.next()
 	if err != nil {
-		return nil, err
+		return nil, noAnswer(err)
 	}
-	ack, ok := p.Content.(*packets.Connack)
+	if p.Type != packet.Connack {
+		return nil, fmt.Errorf("%w: a packet %s in answer to CONNECT", ErrProtocol, p.Type)
+	}
+	ack, err := packet.ParseConnack(version, p.Body)
 	switch {
-	case !ok:
-		return nil, fmt.Errorf("%w: a packet %s in answer to CONNECT", ErrProtocol, p.PacketType())
-	case ack.ReasonCode == 1: // MQTT 3.1.1, table 3.1: a version that is not supported
-		return nil, &RefusedError{What: Hello, Code: 0x84}
-	case ack.ReasonCode != 0:
-		return nil, &RefusedError{What: Hello, Code: ack.ReasonCode, Reason: reasonOf(ack.Properties)}
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+	case ack.Reason != packet.Success:
+		return nil, &RefusedError{What: Hello, Code: ack.Reason, Reason: string(ack.Properties.ReasonText)}
+	case ack.Version != version: // it takes any CONNECT, and reads it as one of its own version
+		return nil, &RefusedError{What: Hello, Code: packet.UnsupportedVersion}
+	case ack.Present:
+		return nil, fmt.Errorf("%w: a session that was not asked for", ErrProtocol)
+	}
+	props := &ack.Properties
+	if props.Has(packet.PropMaxQoS) && props.MaxQoS == 0 {
+		return nil, &RefusedError{What: "acknowledge messages", Code: packet.NoQoS}
+	}
+	if props.Has(packet.PropRetain) && props.Retain == 0 {
+		return nil, &RefusedError{What: "keep messages", Code: packet.NoRetain}
 	}
 	window := cmp.Or(o.Window, 1000)
-	if props := ack.Properties; props != nil {
-		if props.MaximumQOS != nil && *props.MaximumQOS == 0 {
-			return nil, &RefusedError{What: "acknowledge messages", Code: 0x9b}
-		}
-		if props.RetainAvailable != nil && *props.RetainAvailable == 0 {
-			return nil, &RefusedError{What: "keep messages", Code: 0x9a}
-		}
-		if props.ReceiveMaximum != nil {
-			window = min(window, int(*props.ReceiveMaximum))
-		}
-		if props.MaximumPacketSize != nil {
-			c.most = int(min(*props.MaximumPacketSize, 1<<30))
-		}
-		if props.ServerKeepAlive != nil && *props.ServerKeepAlive > 0 {
-			c.alive = min(c.alive, time.Duration(*props.ServerKeepAlive)*time.Second)
-		}
+	if props.Has(packet.PropReceiveMax) {
+		window = min(window, int(props.ReceiveMax))
+	}
+	if props.Has(packet.PropMaxPacket) {
+		c.most = int(min(props.MaxPacket, 1<<30))
+	}
+	if props.ServerKeepAlive > 0 {
+		c.alive = min(c.alive, time.Duration(props.ServerKeepAlive)*time.Second)
 	}
 	c.slots = make(chan struct{}, max(1, min(window, 1<<15)))
 	c.running.Go(func() { c.read(r) })
@@ -121,22 +156,20 @@ func hello(conn net.Conn, o *Options) (*Client, error) {
 	return c, nil
 }
 
-func connectPacket(o *Options, alive time.Duration) *packets.ControlPacket {
-	most := uint32(maxPacket)
-	p := packets.NewControlPacket(packets.CONNECT)
-	h := p.Content.(*packets.Connect)
-	h.ClientID, h.CleanStart = o.ClientID, true
-	h.KeepAlive = uint16(max(1, min(alive/time.Second, 1<<16-1)))
-	h.Properties.MaximumPacketSize = &most
-	if o.User != "" {
-		h.UsernameFlag, h.Username = true, o.User
+func noAnswer(err error) error {
+	if errors.Is(err, ErrClosed) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	if len(o.Password) > 0 {
-		h.PasswordFlag, h.Password = true, o.Password
+	return err
+}
+
+func connectPacket(o *Options, version byte, alive time.Duration) []byte {
+	p := &packet.ConnectPacket{
+		Version: version, CleanStart: true, KeepAlive: uint16(max(1, min(alive/time.Second, 1<<16-1))), ClientID: []byte(o.ClientID),
+		HasUser: o.User != "", User: []byte(o.User), HasPassword: len(o.Password) > 0, Password: o.Password,
 	}
 	if w := o.Will; w != nil {
-		h.WillFlag, h.WillTopic, h.WillMessage, h.WillRetain, h.WillQOS = true, w.Topic, w.Payload, w.Retain, 1
-		h.WillProperties = &packets.Properties{User: w.User}
+		p.Will, p.WillQoS, p.WillRetain, p.WillTopic, p.WillPayload = true, 1, w.Retain, []byte(w.Topic), w.Payload
 	}
-	return p
+	return packet.AppendConnect(nil, p, packet.AppendUint32(nil, packet.PropMaxPacket, maxPacket), nil)
 }

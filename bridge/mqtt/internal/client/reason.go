@@ -1,14 +1,18 @@
 package client
 
-import "fmt"
+import (
+	"fmt"
+
+	"sighub/internal/mqtt/packet"
+)
 
 // reasons are the reason codes of MQTT 5.0, table 2-6, that a broker has for a client.
-var reasons = map[byte]string{
+var reasons = map[packet.Reason]string{
 	0x80: "it says no more than that",
 	0x81: "a malformed packet",
 	0x82: "a protocol error",
 	0x83: "the broker cannot do that",
-	0x84: "it does not speak MQTT 5",
+	0x84: "it does not speak this version of MQTT",
 	0x85: "the client identifier is not valid",
 	0x86: "the user name or the password is wrong",
 	0x87: "not authorized",
@@ -36,9 +40,9 @@ var reasons = map[byte]string{
 	0xa2: "it has no wildcards in subscriptions",
 }
 
-func reasonText(code byte) string {
+func reasonText(code packet.Reason) string {
 	if text, known := reasons[code]; known {
 		return text
 	}
-	return fmt.Sprintf("reason 0x%02x", code)
+	return fmt.Sprintf("reason 0x%02x", byte(code))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier/serial/internal/wire"
@@ -24,12 +25,13 @@ type End interface {
 	// begun has ended, except for what Pull has to append.
 	Finish() bool
 
-	// Expire ends what has taken too long. It is called now and then, even while a write is stuck.
-	Expire(now time.Time)
+	// Expire ends what has taken too long. It is called now and then while a write is stuck, when Pull is not, and for as long as it
+	// reports that it is to be called again.
+	Expire(now time.Time) (again bool)
 }
 
 const (
-	expireEvery = 250 * time.Millisecond // between two calls of Expire
+	expireEvery = 250 * time.Millisecond // between two calls of Expire; and how long a write may take before it counts as stuck
 	farewell    = time.Second            // for which a port stays open until Finish returns true
 )
 
@@ -41,14 +43,16 @@ type pump struct {
 	wake Notice      // end has something to write
 	lost func(error)
 
-	once sync.Once
-	stop chan struct{} // closed when the port is lost
+	once    sync.Once
+	stop    chan struct{} // closed when the port is lost
+	writing atomic.Bool
+	stuck   Notice // a write is
 }
 
 // Pump moves bytes until the port fails, or until ctx is done and the end has finished; lost is called as soon as that is
 // known. When Pump returns, the port is closed and nothing runs any more. Each method of the end is called with the lock held.
 func Pump(ctx context.Context, p port.Port, end End, lock sync.Locker, wake Notice, lost func(error)) {
-	m := &pump{port: p, end: end, lock: lock, wake: wake, stop: make(chan struct{}), lost: lost}
+	m := &pump{port: p, end: end, lock: lock, wake: wake, stop: make(chan struct{}), stuck: NewNotice(), lost: lost}
 	var all sync.WaitGroup
 	all.Go(func() { m.fail(m.read()) })
 	all.Go(func() { m.fail(m.write(ctx)) })
@@ -83,19 +87,19 @@ func (m *pump) read() error {
 	}
 }
 
-// watch has the end expire. When ctx is done it gives the end some time to finish.
+// watch has the end expire while that is of use: an idle port costs no time. When ctx is done, it gives the end some time to finish.
 func (m *pump) watch(ctx context.Context) {
-	ticker := time.NewTicker(expireEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(expireEvery)
+	defer timer.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-m.stop:
 			return
 		case <-ctx.Done():
-		case <-ticker.C:
-			m.lock.Lock()
-			m.end.Expire(time.Now())
-			m.lock.Unlock()
+		case <-m.stuck:
+			m.expire(timer)
+		case <-timer.C:
+			m.expire(timer)
 		}
 	}
 	select {
@@ -105,17 +109,38 @@ func (m *pump) watch(ctx context.Context) {
 	}
 }
 
+// expire has the end expire, and again after a while if it wants that or a write goes on.
+func (m *pump) expire(again *time.Timer) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.end.Expire(time.Now()) || m.writing.Load() {
+		again.Reset(expireEvery)
+	}
+}
+
+// writeData writes. If that takes long, the timer tells watch so.
+func (m *pump) writeData(long *time.Timer, data []byte) error {
+	m.writing.Store(true)
+	long.Reset(expireEvery)
+	_, err := m.port.Write(data)
+	long.Stop()
+	m.writing.Store(false)
+	return err
+}
+
 // write writes until the port fails or is lost, or until ctx is done and the end has finished.
 func (m *pump) write(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	long := time.AfterFunc(expireEvery, m.stuck.Give)
+	long.Stop() // until something is written
 	buf := make([]byte, 0, wire.MaxFrame)
 	for {
 		ending := ctx.Err() != nil
 		data, next, rate, finished := m.next(buf[:0], ending)
 		switch {
 		case len(data) > 0:
-			if _, err := m.port.Write(data); err != nil {
+			if err := m.writeData(long, data); err != nil {
 				return err
 			}
 			buf = data

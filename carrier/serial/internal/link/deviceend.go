@@ -373,7 +373,7 @@ func (l *DeviceEnd) Count() DeviceStats {
 }
 
 // Expire does nothing: Pull finds out that the hub is gone.
-func (l *DeviceEnd) Expire(time.Time) {}
+func (l *DeviceEnd) Expire(time.Time) (again bool) { return false }
 
 // Finish returns true: a device ends at once, as when its power is cut.
 func (l *DeviceEnd) Finish() bool { return true }

@@ -437,11 +437,12 @@ func (l *HubEnd) Pull(now time.Time, dst []byte) ([]byte, time.Time) {
 	return dst, earliest(l.device.Link.wake(), gone)
 }
 
-// Expire drops a device that has been silent for too long.
-func (l *HubEnd) Expire(now time.Time) {
+// Expire drops a device that has been silent for too long. Pull does so, too, so Expire need not be called again.
+func (l *HubEnd) Expire(now time.Time) (again bool) {
 	if l.device != nil && now.Sub(l.device.Link.heard) >= l.Timeout {
 		l.Drop(fmt.Errorf("%w: nothing was heard on %s for %v", carrier.ErrTimeout, l.Name, l.Timeout))
 	}
+	return false
 }
 
 // Rate returns the rate that the port is to be set to, or 0.

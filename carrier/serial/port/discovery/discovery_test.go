@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -120,6 +121,19 @@ func TestWatch(t *testing.T) {
 	await("appears again, its folder too", 1)
 	must(t, os.Chmod(filepath.Dir(link), 0o700))
 	await("has other rights", 1)
+}
+
+// TestWatchNothing: without patterns, it is looked once and no more.
+func TestWatchNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		looks := 0
+		System{Root: t.TempDir()}.Watch(ctx, nil, slog.New(slog.DiscardHandler), func(bool) { looks++ })
+		if looks != 1 {
+			t.Errorf("it was looked %d times", looks)
+		}
+	})
 }
 
 func must(t testing.TB, err error) {

@@ -41,7 +41,7 @@ func (b *Bridges) openMQTT(cfg *config.Config, m *config.MQTT, j *journal.Journa
 		}
 	}
 	o := mqtt.Options{
-		Name: m.Name, Addr: m.Addr, Journal: j, HubName: name, Identity: Identity(m.Name),
+		Name: m.Name, Addr: m.Addr, Version: m.Version, Journal: j, HubName: name, Identity: Identity(m.Name),
 		Prefix: m.Prefix, Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, Window: m.Window, Rate: m.Rate,
 		Newest: m.Newest || m.HomeAssistant != nil, Every: m.Every, Commands: m.Commands, ClientID: m.Client, Logger: log,
 	}

@@ -1,0 +1,10 @@
+// Package board keeps what Home Assistant is told at the hub's own MQTT port: announcements, and the newest states, at topics of their own.
+//
+// A [Board] is a client of the hub. It does nothing until somebody subscribes to such topics. Then it hears the hub, and fills a shelf for
+// each identity with what that one may hear, so nobody learns of a sender from an announcement of which they may not hear.
+//
+//	homeassistant/device/<id>/config   an announcement; empty: it is cleared
+//	_now/_state                        {"connected":true}: the hub is there
+//	_now/<sender>/_state               {"connected":true}: a sender
+//	_now/<sender>/<event>              the newest data of an event: never older than what was there before
+package board

@@ -1,0 +1,216 @@
+package board
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"sighub/carrier"
+	"sighub/homeassistant"
+	"sighub/hub"
+	"sighub/hub/verb"
+	"sighub/internal/mqtt/shelf"
+)
+
+// A filler fills the shelf of an identity.
+type filler struct {
+	board    *Board
+	identity string
+	shelf    *shelf.Shelf
+	account  *carrier.Account
+	reviewed chan struct{} // somebody may hear other things than before
+	stopped  chan struct{} // closed when it is to end
+	users    int           // guarded by the lock of the board
+
+	announcer *homeassistant.Announcer
+	states    *homeassistant.States
+	told      bool // that something is not shown; of run
+}
+
+func newFiller(b *Board, identity string) *filler {
+	account := b.o.Budget.Open("homeassistant")
+	return &filler{
+		board: b, identity: identity, shelf: shelf.New(account), account: account,
+		reviewed: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+}
+
+// hears reports whether the identity may hear an event.
+func (f *filler) hears(sender, event string) bool {
+	return f.board.may(f.identity, verb.Listen, sender, event)
+}
+
+// review has rights looked at again.
+func (f *filler) review() {
+	select {
+	case f.reviewed <- struct{}{}:
+	default:
+	}
+}
+
+// run fills the shelf until ctx is done, or the filler is stopped.
+func (f *filler) run(ctx context.Context) {
+	defer f.account.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil)
+	watching.Go(func() {
+		select {
+		case <-f.stopped:
+			cancel(errStopped)
+		case <-ctx.Done():
+		}
+	})
+	log := f.board.log.With("client", "homeassistant", "identity", f.identity)
+	pause := carrier.Backoff{Min: time.Second, Max: 30 * time.Second}
+	for {
+		err := f.fill(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Error("Home Assistant cannot be told what there is, and it is tried again", "error", err)
+		if pause.Wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+func (f *filler) fill(ctx context.Context) (err error) {
+	b := f.board
+	o := b.o.Announcer
+	id, folder, err := b.o.Place()
+	if err != nil {
+		return err
+	}
+	o.Plan.Hub.ID = id
+	o.Plan.Topics, o.File, o.Takes, o.Unkept = topics, file(folder, f.identity), f.hears, true
+	o.Asks = func(sender, request string) bool { return b.may(f.identity, verb.Request, sender, request) }
+	o.Logger = b.log
+	if f.announcer, err = homeassistant.NewAnnouncer(o); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	own, last := b.own, b.last
+	b.mu.Unlock()
+	f.announcer.Own(own)
+	f.states = homeassistant.NewStates(f.announcer, f.hears)
+	for _, topic := range f.announcer.Cleared() {
+		if err := f.shelf.Put(topic, nil); err != nil {
+			return err
+		}
+	}
+	if err := f.shelf.Put(topics.Hub(), []byte(`{"connected":true}`)); err != nil {
+		return err
+	}
+	f.announcer.Listing()
+	states := f.states
+	heard := func(ev hub.Event) {
+		if ev.Data.Size() <= maxState {
+			states.Heard(ev)
+		}
+	}
+	l, err := b.hub.AddRemoteListenerWith(ctx, "", "", hub.ListenerOptions{Policy: hub.Latest, Last: last}, heard)
+	if err != nil {
+		return fmt.Errorf("board: the hub cannot be heard: %w", err)
+	}
+	defer l.Remove()
+	if err := f.list(ctx); err != nil {
+		return err
+	}
+	said := make(map[string]bool) // whether senders are connected
+	for everything := true; ; everything = false {
+		wait, err := f.announcer.Publish(ctx, f, everything)
+		if err != nil {
+			return err
+		}
+		f.states.Forget(f.announcer.Known())
+		if err := f.say(ctx, wait, said); err != nil {
+			return err
+		}
+	}
+}
+
+// list asks the hub which senders there are.
+func (f *filler) list(ctx context.Context) error {
+	list, err := f.board.hub.RemoteSenders(ctx)
+	if err != nil {
+		return fmt.Errorf("board: the hub does not say what it has: %w", err)
+	}
+	f.announcer.Listed(list)
+	return nil
+}
+
+// Retain implements [homeassistant.Broker].
+func (f *filler) Retain(_ context.Context, topic string, payload []byte) error {
+	f.put(topic, payload)
+	return nil
+}
+
+// put puts a message on the shelf. If there is no room, it is left out, and everything else goes on.
+func (f *filler) put(topic string, payload []byte) {
+	if err := f.shelf.Put(topic, payload); err != nil && !f.told {
+		f.told = true
+		f.board.log.Warn("not everything is told to Home Assistant", "client", "homeassistant", "identity", f.identity, "topic", topic, "error", err)
+	}
+}
+
+// say says states for a time, or until something is to be announced.
+func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bool) error {
+	end := time.NewTimer(most)
+	defer end.Stop()
+	announce := f.announcer.Changed()
+	var batch <-chan time.Time // changes wait for each other
+	for {
+		f.sayConnected(said)
+		list, wait := f.states.Take(time.Now(), f.board.o.Every)
+		for _, m := range list {
+			f.put(m.Topic, m.Payload)
+		}
+		var next <-chan time.Time
+		if wait > 0 {
+			next = time.After(wait)
+		}
+		select {
+		case <-announce:
+			announce, batch = nil, time.After(homeassistant.Batch)
+		case <-batch:
+			return nil
+		case <-end.C:
+			return nil
+		case <-f.reviewed:
+			f.announcer.Review()
+			f.announcer.Listing()
+			if err := f.list(ctx); err != nil {
+				return err
+			}
+			return nil
+		case <-f.states.Changed():
+		case <-next:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// sayConnected says which senders are connected, where that has changed.
+func (f *filler) sayConnected(said map[string]bool) {
+	now := f.announcer.Senders()
+	for sender := range said {
+		if _, there := now[sender]; !there {
+			delete(said, sender)
+		}
+	}
+	for sender, connected := range now {
+		if was, there := said[sender]; there && was == connected {
+			continue
+		}
+		said[sender] = connected
+		payload := []byte(`{"connected":false}`)
+		if connected {
+			payload = []byte(`{"connected":true}`)
+		}
+		f.put(topics.State(sender), payload)
+	}
+}

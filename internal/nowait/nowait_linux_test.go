@@ -1,0 +1,86 @@
+package nowait
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// pair returns two sockets that are connected and do not block.
+func pair(t *testing.T) (a, b int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, fd := range fds {
+			_ = unix.Close(fd) // a test may have closed one
+		}
+	})
+	return fds[0], fds[1]
+}
+
+// TestAsUnix: whether the scheduler is told of a call or not, its results are those of package unix.
+func TestAsUnix(t *testing.T) {
+	for range 2 * watchedEvery {
+		a, b := pair(t)
+		buf := make([]byte, 8)
+		if n, err := Read(b, buf); n != -1 || !errors.Is(err, unix.EAGAIN) {
+			t.Fatalf("nothing there: %d, %v", n, err)
+		}
+		if n, err := Write(a, []byte("hello")); n != 5 || err != nil {
+			t.Fatalf("write: %d, %v", n, err)
+		}
+		if n, err := Read(b, buf); n != 5 || err != nil || !bytes.Equal(buf[:n], []byte("hello")) {
+			t.Fatalf("read: %q, %v", buf[:max(n, 0)], err)
+		}
+		for _, do := range []func(int, []byte) (int, error){Read, Write} {
+			if n, err := do(a, nil); n > 0 || err != nil && !errors.Is(err, unix.EAGAIN) {
+				t.Fatalf("no bytes: %d, %v", n, err)
+			}
+			if n, err := do(-1, buf); n != -1 || !errors.Is(err, unix.EBADF) {
+				t.Fatalf("no socket: %d, %v", n, err)
+			}
+		}
+		if err := unix.Close(b); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := Read(a, buf); n != 0 || err != nil {
+			t.Fatalf("the end: %d, %v", n, err)
+		}
+		if n, err := Write(a, buf); n != -1 || !errors.Is(err, unix.EPIPE) {
+			t.Fatalf("nobody reads: %d, %v", n, err)
+		}
+	}
+}
+
+// TestFull: what a socket takes is written, and the rest is not waited for.
+func TestFull(t *testing.T) {
+	a, _ := pair(t)
+	for range 10_000 {
+		n, err := Write(a, make([]byte, 4096))
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case err != nil:
+			t.Fatal(n, err)
+		}
+	}
+	t.Error("a socket that nobody reads from takes everything")
+}
+
+// TestWatched: the scheduler is told of one call of watchedEvery, whoever makes them.
+func TestWatched(t *testing.T) {
+	n := 0
+	for range 10 * watchedEvery {
+		if watched() {
+			n++
+		}
+	}
+	if n != 10 {
+		t.Errorf("%d of %d calls are watched, want 10", n, 10*watchedEvery)
+	}
+}
