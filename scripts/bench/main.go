@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if o.report != "" {
 		r, err := results.Read(o.json)
 		if err != nil {
-			return err
+			return fmt.Errorf("there are no figures yet, which run.sh without --report measures: %w", err)
 		}
 		return writePage(r, filepath.Join(o.report, "bench.html"), out)
 	}

@@ -75,7 +75,7 @@ func count(n float64) string {
 const (
 	plotWidth, plotHeight = 340.0, 180.0
 	plotLeft, plotBottom  = 46.0, 22.0
-	plotTop, plotRight    = 8.0, 14.0
+	plotTop, plotRight    = 8.0, 26.0
 )
 
 // plot draws the points on logarithmic axes, and in grey the line that the cost must not exceed by much: from the first point on, with
