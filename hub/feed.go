@@ -147,7 +147,7 @@ func (o *outbox) signalsAnswered(n int) {
 	o.fill()
 	more := o.flow.InFlight() > before
 	if more {
-		o.feed.sink.Submit()
+		o.submit()
 	}
 	o.mu.Unlock()
 	moveCursors(moves)
@@ -192,7 +192,7 @@ func (o *outbox) gather(within time.Duration) bool {
 	}
 	g.due = due
 	if g.timer == nil {
-		g.timer = time.AfterFunc(due.Sub(now), o.flushGathered)
+		g.timer = time.AfterFunc(due.Sub(now), func() { o.flush(nil, true) })
 	} else {
 		g.timer.Reset(due.Sub(now))
 	}
@@ -205,14 +205,6 @@ func (o *outbox) leaves(now time.Time) {
 	o.flow.Left(now)
 }
 
-// flushGathered has everything leave that was gathered.
-func (o *outbox) flushGathered() {
-	o.mu.Lock()
-	o.leaves(time.Now())
-	o.mu.Unlock()
-	o.flush(nil, true)
-}
-
 // stop stops the timer.
 func (g *gathered) stop() {
 	if g.timer != nil {
@@ -220,11 +212,15 @@ func (g *gathered) stop() {
 	}
 }
 
-// submit submits what was put into the client's stream. The lock is held.
+// submit submits what was put into the client's stream, which is about to leave, and with it what was gathered. The lock is held.
 func (o *outbox) submit() {
-	if o.feed.sink != nil {
-		o.feed.sink.Submit()
+	if o.feed.sink == nil {
+		return
 	}
+	if !o.feed.gathered.due.IsZero() {
+		o.leaves(time.Now())
+	}
+	o.feed.sink.Submit()
 }
 
 // flush has what was put written; f is the fanout that was to do it.
@@ -236,7 +232,7 @@ func (o *outbox) flush(f *fanout, now bool) {
 	if o.feed.touchedBy == f {
 		o.feed.touchedBy = nil
 	}
-	o.feed.sink.Submit()
+	o.submit()
 	o.mu.Unlock()
 	o.feed.sink.Flush(now)
 }
@@ -302,7 +298,7 @@ func (o *outbox) forget(l *Listener) {
 	l.out.forget(o.account())
 	o.mu.Unlock()
 	if held { // nothing of it follows the answer to its removal
-		o.flushGathered()
+		o.flush(nil, true)
 	}
 }
 
