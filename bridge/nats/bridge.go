@@ -72,13 +72,17 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	others.Go(func() { b.far.run(ctx) })
 	defer context.AfterFunc(ctx, func() { b.ending.Store(true) })()
 	pause := carrier.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
+	connected := pause.Reset
 	for ctx.Err() == nil {
-		err := b.session(ctx, pause.Reset)
+		err := b.session(ctx, connected)
 		b.State.Disconnected()
 		if ctx.Err() != nil {
 			break
 		}
 		b.failed(err)
+		if connected = pause.Reset; errors.Is(err, errTwins) {
+			connected = func() {} // else the two would end each other's connections several times a second
+		}
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	others.Wait()
