@@ -118,8 +118,8 @@ func (b *Bridge) session(ctx context.Context, connected func()) error {
 	var parts sync.WaitGroup
 	part := func(run func(context.Context) error) {
 		parts.Go(func() {
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				cancel(err)
+			if err := run(ctx); err != nil {
+				cancel(err) // whatever it is, for a part that has ended is not there any more
 			}
 		})
 	}

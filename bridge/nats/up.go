@@ -153,10 +153,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	cancel(err)
 	looking.Wait()
 	p.close()
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = context.Cause(ctx)
-	}
-	return stored.Load(), p.untouched(), err
+	return stored.Load(), p.untouched(), context.Cause(ctx) // what was first: it has ended the rest
 }
 
 // longest returns how many bytes a message may have, with its headers.
