@@ -334,7 +334,10 @@ func (f *Feed) waitForRoom(ctx context.Context) (int, error) {
 		}
 		if room > 0 {
 			f.mu.Unlock()
-			return room, ctx.Err()
+			if ctx.Err() != nil {
+				return 0, context.Cause(ctx)
+			}
+			return room, nil
 		}
 		if f.room == nil {
 			f.room = make(chan struct{})
