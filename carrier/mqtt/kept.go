@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type keptSessions struct {
 	keeper carrier.Keeper // nil: there is no journal
 	wake   chan struct{}  // something is to be saved or forgotten
 	tag    string         // in the names of all cursors that are of sessions of this journal, and of nobody else
+	tagged sync.Once      // the journal has the tag
 	born   string         // what follows it in those that were made since the Server began
 
 	mu      lockrank.Mutex[lockrank.Leaf]
@@ -79,7 +81,6 @@ func (k *keptSessions) load(s *Server) {
 	k.born = nonce()
 	if k.tag = string(k.keeper.State(tagKey)); k.tag == "" {
 		k.tag = nonce()
-		k.keeper.Keep(0, carrier.Mark{Key: tagKey, State: []byte(k.tag)}, func() {})
 	}
 	var list []*keptSession
 	if state := k.keeper.State(sessionsKey); len(state) > 0 {
