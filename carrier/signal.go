@@ -33,7 +33,10 @@ func (s *Signal) refuse(err error) {
 
 // clear forgets everything but the route and the data.
 func (s *Signal) clear() {
-	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last, s.Err = 0, 0, 0, 0, false, nil
+	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last = 0, 0, 0, 0, false
+	if s.Err != nil { // see Value.setRaw
+		s.Err = nil
+	}
 }
 
 // asRefusal makes err wrap a [RefusalError], if it does not yet.
@@ -141,6 +144,21 @@ type SignalSink interface {
 	// Flush writes what was submitted: at once as far as the medium takes it if now is true, otherwise soon. It does not
 	// block.
 	Flush(now bool)
+}
+
+// A Collector is a SignalSink that fetches signals when it can write them. So whoever puts very many need not submit each of them,
+// which costs as much as to put it.
+type Collector interface {
+	SignalSink
+
+	// Collect has submit called before each write, before a message is queued, and after Writing has become false. It calls
+	// Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is called once,
+	// before the first Put.
+	Collect(submit func() bool)
+
+	// Writing reports whether something is being written. What was put before Writing was called, and has not been submitted, is
+	// then fetched and written as soon as that has been done, and need not be submitted or flushed.
+	Writing() bool
 }
 
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.
