@@ -33,10 +33,7 @@ func (s *Signal) refuse(err error) {
 
 // clear forgets everything but the route and the data.
 func (s *Signal) clear() {
-	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last = 0, 0, 0, 0, false
-	if s.Err != nil { // see Value.setRaw
-		s.Err = nil
-	}
+	s.Time, s.Uncertainty, s.Seq, s.Sequence, s.Last, s.Err = 0, 0, 0, 0, false, nil
 }
 
 // asRefusal makes err wrap a [RefusalError], if it does not yet.

@@ -55,13 +55,9 @@ func (v *Value) Set(x any) {
 // RawValue returns the Value of bytes that are one whole value in codec c. It keeps raw.
 func RawValue(c Codec, raw []byte) Value { return Value{codec: c, raw: raw} }
 
-// setRaw sets v to RawValue(c, raw), without copying a Value. While the garbage collector is at work, to write a pointer costs much
-// more than to look whether it need be written.
+// setRaw sets v to RawValue(c, raw), without copying a Value.
 func (v *Value) setRaw(c Codec, raw []byte) {
-	v.codec, v.raw = c, raw
-	if v.v != nil || v.shared != nil {
-		v.v, v.shared = nil, nil
-	}
+	v.codec, v.raw, v.v, v.shared = c, raw, nil, nil
 }
 
 // Shared returns the same value in a form that remembers its encodings, so that each codec encodes it once for all its
