@@ -13,10 +13,10 @@ import (
 func (rs *InRoutes) UnpackLine(line []byte, s *Signal, p *SignalPacket) (whole bool, err error) {
 	var buf [signalItems][]byte
 	items, bad := itemsJSON(line, buf[:0])
-	if len(items) == 0 || bad != nil {
-		return false, nil
+	if whole = bad == nil && len(items) > 0; whole {
+		err = malformedSignal(rs.unpackItems(line, items, nil, s, p))
 	}
-	return true, malformedSignal(rs.unpackItems(line, items, nil, s, p))
+	return whole, err
 }
 
 func (rs *InRoutes) unpackJSON(data []byte, s *Signal, p *SignalPacket) error {

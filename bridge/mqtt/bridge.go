@@ -350,7 +350,7 @@ func remedy(err error) string {
 		return "correct the broker's address, or see whether names are resolved here"
 	case errors.Is(err, client.ErrSilent):
 		return "see whether the network between the hub and the broker is up"
-	case errors.Is(err, client.ErrProtocol):
+	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrNoAnswer):
 		return "see whether it is an MQTT broker, and whether the port is that for TLS or not"
 	case errors.Is(err, client.ErrClosed):
 		return "see whether the broker runs; if it ends each connection, its log says why, such as a message that is too large for it"

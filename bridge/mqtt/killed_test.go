@@ -69,6 +69,8 @@ const kills = 16
 func TestKilled(t *testing.T) {
 	broker, dir := startBroker(t, "log_type information", "log_type subscribe"), t.TempDir()
 	out, _ := knownListener(broker)
+	broker.stop() // so that the broker has the listener on disk
+	broker.start()
 	var victim *exec.Cmd
 	kill := func() {
 		if victim != nil {

@@ -13,6 +13,11 @@ import (
 // newCursors returns the names of the cursors of a subscription, which no other one has had.
 func (c *session) newCursors(s *subscription) (list []string) {
 	k := &c.server.kept
+	k.tagged.Do(func() { // before any cursor is on record; not before, so that a hub without sessions writes nothing
+		if len(k.keeper.State(tagKey)) == 0 {
+			k.keeper.Keep(0, carrier.Mark{Key: tagKey, State: []byte(k.tag)}, func() {})
+		}
+	})
 	for range s.targets() {
 		unique := k.tag + k.born + nonce()
 		name := "mqtt " + c.key.client + " " + s.filter.String() + " " + unique

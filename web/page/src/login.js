@@ -35,7 +35,7 @@ export function forget(token) {
 	} catch { /* nothing is kept */ }
 }
 
-// onKept calls f when another tab has kept another token than before, or null, for long.
+// onKept calls f with the token that was kept for long before another tab has kept another one, or has forgotten it.
 export function onKept(f) {
-	addEventListener("storage", (e) => e.key === key && f(e.oldValue, e.newValue));
+	addEventListener("storage", (e) => e.key === key && f(e.oldValue));
 }

@@ -8,8 +8,10 @@ import {now, onTick} from "./time.js";
 // useChanges renders again when it changes what is there.
 export function useChanges(hub) {
 	const [, again] = useReducer((n) => n + 1, 0);
+	const {version, link: {state}} = hub;
 	useEffect(() => {
 		hub.changed.add(again);
+		if (hub.version !== version || hub.link.state !== state) again(); // since it was drawn: a tab behind others has effects late
 		return () => hub.changed.delete(again);
 	}, [hub]);
 }

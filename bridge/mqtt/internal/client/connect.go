@@ -59,11 +59,11 @@ func refusesVersion(err error, modern bool) bool {
 	if r, is := errors.AsType[*RefusedError](err); is {
 		return r.Code == packet.UnsupportedVersion
 	}
-	return !modern && errors.Is(err, errNoAnswer)
+	return !modern && errors.Is(err, ErrNoAnswer)
 }
 
-// errNoAnswer is that the broker has closed a connection before it has answered CONNECT.
-var errNoAnswer = errors.New("mqtt: the broker has closed the connection without an answer")
+// ErrNoAnswer is that the broker has closed a connection before it has answered CONNECT.
+var ErrNoAnswer = errors.New("mqtt: the broker has closed the connection without an answer")
 
 // connectIn connects in a version.
 func connectIn(ctx context.Context, o *Options, version byte) (*Client, error) {
@@ -158,7 +158,7 @@ func hello(conn net.Conn, o *Options, version byte) (*Client, error) {
 
 func noAnswer(err error) error {
 	if errors.Is(err, ErrClosed) {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
 	return err
 }

@@ -112,7 +112,7 @@ func TestMQTT(t *testing.T) {
 		"no password":    {"mqtts://127.0.0.1:", "user: sighub, password: " + dir + "/none, ca: " + certificate, "no such file", ""},
 		"no authority":   {"mqtts://127.0.0.1:", "user: sighub, password: " + password, "authority", "with ca"},
 		"other name":     {"mqtts://localhost:", "user: sighub, password: " + password + ", ca: " + certificate, "localhost", "write the name"},
-		"clear text":     {"mqtt://127.0.0.1:", "user: sighub, password: " + password, "closed", "listens"},
+		"clear text":     {"mqtt://127.0.0.1:", "user: sighub, password: " + password, "closed", "that for TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := config.Parse("x", fmt.Appendf(nil, "bridges: {mqtt: {url: '%s%s', %s}}", row.url, port, row.more))
