@@ -376,7 +376,8 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 	if f.packed.Is(c) {
 		return &f.packed, nil
 	}
-	s := signalOf(d)
+	var s carrier.Signal // filled in place: a result is copied
+	signalOf(d, &s)
 	if err := f.packed.Pack(c, &s); err != nil {
 		f.packed.Reset()
 		return nil, err
@@ -384,12 +385,11 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 	return &f.packed, nil
 }
 
-func signalOf(ev *Event) carrier.Signal {
-	s := carrier.Signal{
-		Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Sequence: ev.Position.Sequence, Last: ev.Last, Data: ev.Data,
-	}
+// signalOf sets s, which is zero, to the signal of an event.
+func signalOf(ev *Event, s *carrier.Signal) {
+	s.Uncertainty, s.Seq, s.Sequence, s.Last = int64(ev.Uncertainty), ev.Seq, ev.Position.Sequence, ev.Last
+	s.Data = ev.Data
 	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}
-	return s
 }
