@@ -78,14 +78,33 @@ func TakeTurn(size int) (done func()) {
 		return noTurn
 	}
 	turnsTaken.Add(1)
+	if c := turnsWatched.Load(); c != nil {
+		select {
+		case *c <- struct{}{}:
+		default: // it is told already
+		}
+	}
 	turns <- struct{}{}
 	return endTurn
 }
 
-var turnsTaken atomic.Uint64
+var (
+	turnsTaken   atomic.Uint64
+	turnsWatched atomic.Pointer[chan<- struct{}]
+)
 
 // Turns returns how many turns were taken so far: see [TakeTurn].
 func Turns() uint64 { return turnsTaken.Load() }
+
+// WatchTurns has c receive, as soon as it has room, whenever a turn is taken: see [TakeTurn]. There is one such channel at a time; nil
+// stands for none.
+func WatchTurns(c chan<- struct{}) {
+	if c == nil {
+		turnsWatched.Store(nil)
+		return
+	}
+	turnsWatched.Store(&c)
+}
 
 func endTurn() { <-turns }
 

@@ -376,8 +376,8 @@ func (c *client) eyes() *eyes {
 	e := &eyes{in: in, identity: c.identity, id: c.info.ID, own: make(map[string][]string), admin: c.isAdmin()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for sub := range c.equal {
-		e.own[sub.sender] = append(e.own[sub.sender], sub.event)
+	for _, l := range c.listeners {
+		e.own[l.sender] = append(e.own[l.sender], l.event)
 	}
 	return e
 }

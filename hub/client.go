@@ -62,7 +62,7 @@ type client struct {
 	asks      *asking            // the latest of its requests that are not answered yet
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
-	equal     map[subscription]int // how many of them are equal
+	equal     map[subscription]int // how many of them are equal; nil: they are few, and are counted
 }
 
 // A subscription is what listeners have in common that hear the same.
@@ -165,7 +165,7 @@ func (c *client) hangUp(cause error) {
 		}
 		c.mu.Lock()
 		listeners := c.listeners
-		c.listeners = map[uint64]*Listener{}
+		c.listeners, c.equal = map[uint64]*Listener{}, nil
 		c.mu.Unlock()
 		for _, l := range listeners {
 			c.dropListener(l)

@@ -173,10 +173,10 @@ func (c *client) refuseSignal(s *carrier.Signal, at time.Time, err error, readin
 	loss.add(taken, cause)
 	d := delivery{
 		event:  Event{Sender: sender.name, Name: Gap, Time: at, Data: carrier.ValueOf(loss)},
-		signal: gap, borrowed: reading, grouped: true, fanout: &c.signals.fanout,
+		signal: gap, borrowed: reading, grouped: true, fanout: c.signals.fan(),
 	}
 	_ = sender.topic.trigger(c.ctx, &d) // it fails if the sender has gone, which its listeners are told
-	c.signals.fanout.forget()
+	c.signals.fan().forget()
 }
 
 // isLost reports whether a signal that is refused with this error is lost: it would be refused again.

@@ -22,12 +22,12 @@ type feed struct {
 	touchedBy *fanout // the latest that is to flush the sink
 	gathered  gathered
 
-	hand         entry // the event in hand; without a listener, there is none
-	transmitting bool  // there is a goroutine that transmits
+	hand         *entry // the event in hand; nil or without a listener, there is none
+	transmitting bool   // there is a goroutine that transmits
 }
 
 // inHand reports whether an event is in hand, so that no other can be passed on.
-func (f *feed) inHand() bool { return f.hand.listener != nil }
+func (f *feed) inHand() bool { return f.hand != nil && f.hand.listener != nil }
 
 // pass passes an event on to the client, which must be open for one. f lends its packing; a message keeps the event.
 func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
@@ -57,7 +57,10 @@ func (o *outbox) pass(l *Listener, ev *Event, f *fanout) {
 
 // hand has an event transmitted as a message.
 func (o *outbox) hand(e entry) {
-	o.feed.hand = e
+	if o.feed.hand == nil { // clients with a sink need none
+		o.feed.hand = new(entry)
+	}
+	*o.feed.hand = e
 	if !o.feed.transmitting {
 		o.feed.transmitting = true
 		o.client.tasks.Go(o.transmit)
@@ -69,11 +72,11 @@ func (o *outbox) transmit() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.feed.inHand() {
-		e := o.feed.hand
+		e := *o.feed.hand
 		o.mu.Unlock()
 		o.transmitOne(&e)
 		o.mu.Lock()
-		o.feed.hand = entry{}
+		*o.feed.hand = entry{}
 		o.fill()
 	}
 	o.feed.transmitting = false

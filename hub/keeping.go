@@ -195,7 +195,7 @@ func (c *client) settle(answers carrier.Answers) {
 	if k == nil {
 		return
 	}
-	f := &c.signals.fanout
+	f := c.signals.fan()
 	var within time.Duration
 	if _, ok := answers.(messageAnswer); ok {
 		within = promptly
@@ -243,7 +243,7 @@ func (c *client) abandon(answers carrier.Answers) {
 		c.settle(answers)
 		return
 	}
-	if f := &c.signals.fanout; f.group != nil {
+	if f := c.signals.fan(); f.group != nil {
 		f.group.Discard()
 		f.groupEnded()
 	}

@@ -264,9 +264,8 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	if err := c.permit(verb.Listen, l.sender, l.event); err != nil {
 		return nil, err
 	}
-	key := subscription{l.sender, l.event}
 	c.mu.Lock()
-	n, equal := len(c.listeners), c.equal[key]
+	n, equal := len(c.listeners), c.equals(l.subscription())
 	c.mu.Unlock()
 	if most := c.server.opts.MaxListeners; n >= most {
 		return nil, fmt.Errorf("%w: a client may have %d listeners", carrier.ErrLimit, most)
@@ -285,8 +284,7 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 		return nil, err
 	}
 	c.mu.Lock()
-	c.listeners[l.id] = l
-	c.equal[key]++
+	c.keep(l)
 	c.mu.Unlock()
 	if c.server.policy.Load() != in { // another one may have looked for what it denies before the listener was there
 		if err = c.permit(verb.Listen, l.sender, l.event); err != nil && c.takeListener(l) {
@@ -305,15 +303,57 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 	return deferred, nil
 }
 
+// few is how many listeners are counted one by one: most clients have no more, and a map of subscriptions takes more than a listener.
+const few = 8
+
+// equals returns how many of the client's listeners hear the same. The lock is held.
+func (c *client) equals(s subscription) (n int) {
+	if c.equal != nil {
+		return c.equal[s]
+	}
+	for _, l := range c.listeners {
+		if l.subscription() == s {
+			n++
+		}
+	}
+	return n
+}
+
+// keep puts a listener among the client's. The lock is held.
+func (c *client) keep(l *Listener) {
+	c.listeners[l.id] = l
+	switch {
+	case c.equal != nil:
+		c.equal[l.subscription()]++
+	case len(c.listeners) > few:
+		c.equal = make(map[subscription]int)
+		for _, l := range c.listeners {
+			c.equal[l.subscription()]++
+		}
+	}
+}
+
+// let takes a listener out of the client's, and reports whether it was among them. The lock is held.
+func (c *client) let(l *Listener) bool {
+	if l == nil || c.listeners[l.id] != l {
+		return false
+	}
+	delete(c.listeners, l.id)
+	if c.equal == nil {
+		return true
+	}
+	s := l.subscription()
+	if c.equal[s]--; c.equal[s] == 0 {
+		delete(c.equal, s)
+	}
+	return true
+}
+
 // takeListener takes a listener off the client's list, and reports whether it was there.
 func (c *client) takeListener(l *Listener) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	there := c.listeners[l.id] == l
-	if there {
-		delete(c.listeners, l.id)
-	}
-	return there
+	return c.let(l)
 }
 
 // listen has a listener hear events at once, or has it fed from the journal, as it asks for. It returns the answer.
@@ -369,7 +409,7 @@ func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error
 	}
 	c.mu.Lock()
 	l := c.listeners[id]
-	delete(c.listeners, id)
+	c.let(l)
 	c.mu.Unlock()
 	if l == nil {
 		return nil, fmt.Errorf("%w: %d", ErrNoListener, id)
@@ -378,6 +418,8 @@ func (c *client) removeListener(a *arguments, _ func(carrier.Reply)) (any, error
 	return nil, nil
 }
 
+func (l *Listener) subscription() subscription { return subscription{l.sender, l.event} }
+
 // dropListener removes a listener of the client's, and gives back what it took.
 func (c *client) dropListener(l *Listener) {
 	l.removed.Store(true)
@@ -385,12 +427,6 @@ func (c *client) dropListener(l *Listener) {
 	if l.replay != nil {
 		l.replay.stop()
 	}
-	key := subscription{l.sender, l.event}
-	c.mu.Lock()
-	if c.equal[key]--; c.equal[key] == 0 {
-		delete(c.equal, key)
-	}
-	c.mu.Unlock()
 	c.outbox.forget(l)
 	c.account.Give(l.cost())
 }

@@ -325,7 +325,6 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		since:     s.now(),
 		senders:   make(map[string]*Sender),
 		listeners: make(map[uint64]*Listener),
-		equal:     make(map[subscription]int),
 		left:      make(chan struct{}),
 		signals:   signals{afterWaiting: runner.Runner{Tasks: d.tasks}},
 		account:   cl.Account,

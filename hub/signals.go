@@ -20,12 +20,20 @@ import (
 // fastest, unless a message before them, a local callback or a slow listener is in the way. Then they wait for a goroutine
 // of their own, and there may be as many of them as the client may leave unanswered.
 type signals struct {
-	fanout       fanout // of the goroutine that handles signals; there is one at a time
+	fanout       *fanout // of the goroutine that handles signals; there is one at a time: see fan
 	afterWaiting runner.Runner
 	unanswered   bool // a signal of the stream was left unanswered, so no later one can be answered; as fanout
 
 	produced []*producer    // whose numbers are to be kept with the frame; as fanout
 	again    journal.Ticket // of numbers that are on their way to the disk already, and came again; as fanout
+}
+
+// fan returns the fanout. Most clients only listen, and never need it.
+func (s *signals) fan() *fanout {
+	if s.fanout == nil {
+		s.fanout = new(fanout)
+	}
+	return s.fanout
 }
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
@@ -61,7 +69,7 @@ func (c *client) handleSignal(s carrier.Signal, at time.Time, answers carrier.An
 // parkWaiting waits for slow listeners, if there are any, on a goroutine of its own. Signals that come meanwhile queue
 // behind it. last says that the signal for which they are slow is the last one of its frame.
 func (c *client) parkWaiting(answers carrier.Answers, last bool) {
-	if c.signals.fanout.mustWait() {
+	if c.signals.fan().mustWait() {
 		c.signals.afterWaiting.Do(func() {
 			c.waitForListeners(answers)
 			if last {
@@ -170,7 +178,7 @@ func (c *client) triggerStream(list []carrier.Signal, at time.Time, answers carr
 // handled is not answered yet if fanout.mustWait. unanswered is true if the hub is shutting down and leaves the rest
 // without an answer.
 func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int, unanswered bool) {
-	f := &c.signals.fanout
+	f := c.signals.fan()
 	done := 0
 	for i := range list {
 		if how == whileReading && c.server.callbacks.Load() > 0 { // a callback was added meanwhile
@@ -223,7 +231,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 
 // leaveRest ends the handling of a list after so many signals, of which done are not answered yet.
 func (c *client) leaveRest(answers carrier.Answers, done, handled int) (int, bool) {
-	c.signals.fanout.flush(true)
+	c.signals.fan().flush(true)
 	c.done(answers, done)
 	c.progress(answers)
 	return handled, false
@@ -231,7 +239,7 @@ func (c *client) leaveRest(answers carrier.Answers, done, handled int) (int, boo
 
 // waitForListeners waits until the slow listeners of an event have room, and then answers the event.
 func (c *client) waitForListeners(answers carrier.Answers) {
-	f := &c.signals.fanout
+	f := c.signals.fan()
 	waitForRoom(c.ctx, f.slow)
 	f.forget()
 	c.done(answers, 1)
@@ -259,7 +267,7 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 		var d delivery // filled field by field: a literal is made elsewhere, and then copied
 		d.event.Sender, d.event.Name = g.sender.name, g.event
 		d.event.Time, d.event.Uncertainty, d.event.Data = at, time.Duration(s.Uncertainty), s.Data
-		d.signal, d.borrowed, d.grouped, d.fanout = g, borrowed, true, &c.signals.fanout
+		d.signal, d.borrowed, d.grouped, d.fanout = g, borrowed, true, c.signals.fan()
 		p := g.sender.producer
 		if p != nil && s.Seq > 0 && s.Seq <= p.last {
 			c.signals.again = max(c.signals.again, p.ticket)

@@ -18,10 +18,15 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 		defer close(tended)
 		j.tend()
 	}()
-	due, age := time.NewTimer(time.Hour), time.NewTicker(expireEvery)
+	due := time.NewTimer(time.Hour)
 	defer due.Stop()
-	defer age.Stop()
-	for j.await(ctx, p, due, age.C) {
+	var age <-chan time.Time
+	if j.o.Age > 0 {
+		tick := time.NewTicker(expireEvery)
+		defer tick.Stop()
+		age = tick.C
+	}
+	for j.await(ctx, p, due, age) {
 		if c := j.take(); c != nil {
 			j.write(ctx, p, c, ended)
 		}
@@ -34,7 +39,7 @@ func (j *Journal) Serve(ctx context.Context, ended func(upTo Ticket, durable boo
 	return errors.Join(j.log.close(), j.Close())
 }
 
-// expireEvery is how often a journal looks for old segments.
+// expireEvery is how often a journal looks for old segments, if events have an age at which they go.
 const expireEvery = time.Minute
 
 // await waits until a commit is due, for which it uses the timer. It returns false when ctx is done.

@@ -11,7 +11,9 @@ import (
 // A door lets connections in, and bounds how many there are: in all, from one place, and of strangers. Strangers make way for
 // newcomers, those first that are the oldest where most of them are. So they never keep anybody out who has something to say.
 type door struct {
-	most int // connections in all
+	most    int             // connections in all
+	changed chan<- struct{} // how many there are; nil: nobody is told
+	knocked chan struct{}   // the time of a stranger has begun
 
 	mu     lockrank.Mutex[lockrank.Leaf]
 	open   map[*conn]*entrance
@@ -55,7 +57,16 @@ func newDoor(o Options) *door {
 	}
 	here.places, others.places = make(map[*entrance]struct{}), make(map[*entrance]struct{})
 	return &door{
-		most: o.MaxConns, open: make(map[*conn]*entrance), places: make(map[string]*entrance), here: here, others: others,
+		most: o.MaxConns, changed: o.Changed, knocked: make(chan struct{}, 1),
+		open: make(map[*conn]*entrance), places: make(map[string]*entrance), here: here, others: others,
+	}
+}
+
+// tell gives a channel something, unless it has something already, or nobody receives.
+func tell(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -106,6 +117,10 @@ func (d *door) admit(c *conn) (out *conn, again bool, err error) {
 	h.waiting++
 	h.places[e] = struct{}{}
 	c.waiting = e.waiting.PushBack(c)
+	tell(d.changed)
+	if !c.patient {
+		tell(d.knocked)
+	}
 	return out, false, nil
 }
 
@@ -155,6 +170,7 @@ func (d *door) begin(c *conn, by time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c.by, c.patient = by, false
+	tell(d.knocked)
 }
 
 // leave records that a connection has ended.
@@ -171,6 +187,7 @@ func (d *door) remove(c *conn) {
 		return
 	}
 	delete(d.open, c)
+	tell(d.changed)
 	e.know(c)
 	e.hall.open--
 	if e.open--; e.open == 0 {
@@ -191,15 +208,19 @@ func (d *door) evict(c *conn, why error) {
 	d.remove(c)
 }
 
-// overdue removes the strangers whose time was over before t, and returns them.
-func (d *door) overdue(t time.Time) (list []*conn) {
+// overdue removes the strangers whose time was over before t, and returns them. more: the time of others goes on.
+func (d *door) overdue(t time.Time) (list []*conn, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, h := range []*hall{&d.here, &d.others} {
 		for e := range h.places {
 			for s := e.waiting.Front(); s != nil; s = s.Next() {
-				if c, _ := s.Value.(*conn); !c.patient && c.by.Before(t) {
+				switch c, _ := s.Value.(*conn); {
+				case c.patient:
+				case c.by.Before(t):
 					list = append(list, c)
+				default:
+					more = true
 				}
 			}
 		}
@@ -207,7 +228,7 @@ func (d *door) overdue(t time.Time) (list []*conn) {
 	for _, c := range list {
 		d.evict(c, ErrLate)
 	}
-	return list
+	return list, more
 }
 
 // unmet returns the strangers that no protocol has yet.

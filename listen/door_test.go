@@ -155,11 +155,43 @@ func TestEvicted(t *testing.T) {
 	if err := first.Admit(); out != first || !errors.Is(err, ErrMadeWay) {
 		t.Errorf("who has made way: %v", err)
 	}
-	if list := d.overdue(late.by.Add(1)); len(list) != 1 || list[0] != late {
+	if list, more := d.overdue(late.by.Add(1)); len(list) != 1 || list[0] != late || more {
 		t.Errorf("%v are late", list)
 	}
 	if err := late.Admit(); !errors.Is(err, ErrLate) {
 		t.Errorf("who is late: %v", err)
+	}
+}
+
+// TestPatient: as long as only those wait who may, nobody looks at the time; that somebody's begins is told.
+func TestPatient(t *testing.T) {
+	changed := make(chan struct{}, 1)
+	d := newDoor(Options{Changed: changed}.withDefaults())
+	told := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	c := &conn{peer: Peer{Place: "a"}, server: &Server{door: d}, patient: true}
+	if _, _, err := d.admit(c); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if list, more := d.overdue(now); len(list) > 0 || more || told(d.knocked) || !told(changed) {
+		t.Errorf("one who is patient: %v are late, %t", list, more)
+	}
+	d.begin(c, now.Add(1))
+	if list, more := d.overdue(now); len(list) > 0 || !more || !told(d.knocked) {
+		t.Errorf("one whose time has begun: %v are late, %t", list, more)
+	}
+	if list, more := d.overdue(now.Add(2)); len(list) != 1 || more || !told(changed) {
+		t.Errorf("one who is late: %v are late, %t", list, more)
+	}
+	if _, _, err := d.admit(&conn{peer: Peer{Place: "b"}}); err != nil || !told(d.knocked) || !told(changed) {
+		t.Errorf("one who is not patient: nobody was told, or %v", err)
 	}
 }
 

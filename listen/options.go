@@ -51,6 +51,9 @@ type Options struct {
 	// Certificate is what is shown in TLS. It is renewed while the Server serves. Default: TLS is not spoken.
 	Certificate *keys.Certificate
 
+	// Changed receives, if it has room, whenever a connection has come or gone. Default: nobody is told.
+	Changed chan<- struct{}
+
 	// Logger receives what cannot be told to a stranger. Default: discarded.
 	Logger *slog.Logger
 }

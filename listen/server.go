@@ -100,7 +100,7 @@ func (s *Server) Close() (err error) {
 	return err
 }
 
-// lookAround is how often it is looked for strangers whose time is over, and strangerGrace is how much longer than its time a
+// lookAround is how often it is looked for strangers whose time is over, while there are any, and strangerGrace is how much longer than its time a
 // stranger stays while its protocol tells it so.
 const (
 	lookAround    = time.Second
@@ -123,16 +123,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.options.Certificate != nil {
 		work.Go(func() { s.options.Certificate.Keep(ctx) })
 	}
-	tick := time.NewTicker(lookAround)
-	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case now := <-tick.C:
-			for _, c := range s.door.overdue(now.Add(-strangerGrace)) {
-				c.end()
-				s.count("timeout")
-			}
+		case <-s.door.knocked:
+			s.endOverdue(ctx)
 		}
 	}
 	why := context.Cause(ctx)
@@ -147,6 +142,25 @@ func (s *Server) Serve(ctx context.Context) error {
 		return why
 	}
 	return nil
+}
+
+// endOverdue ends strangers when their time is over, until there are none, or ctx is done.
+func (s *Server) endOverdue(ctx context.Context) {
+	tick := time.NewTicker(lookAround)
+	defer tick.Stop()
+	for more := true; more; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			var late []*conn
+			late, more = s.door.overdue(now.Add(-strangerGrace))
+			for _, c := range late {
+				c.end()
+				s.count("timeout")
+			}
+		}
+	}
 }
 
 // A socketError is the error of a socket that has failed.

@@ -141,10 +141,12 @@ func (l *Log) passes(r *Record) bool {
 
 // run writes what is queued, and once a minute what was left out.
 func (l *Log) run() {
-	tick := time.NewTicker(window)
-	defer tick.Stop()
+	var due <-chan time.Time // when it is told what was left out: something is written first
 	var told time.Time
 	write := func(line []byte, times int) {
+		if due == nil {
+			due = time.After(window)
+		}
 		if _, err := l.out.Write(line); err != nil {
 			l.mu.Lock()
 			l.lost += times
@@ -170,7 +172,8 @@ func (l *Log) run() {
 				return
 			}
 			write(line, 1)
-		case <-tick.C:
+		case <-due:
+			due = nil
 			tell()
 		}
 	}

@@ -363,23 +363,26 @@ func (c *session) resume() {
 	}
 }
 
+// sweepEvery is how often it is looked for sessions whose time is over, while there are any whose clients are away.
 const sweepEvery = time.Minute
 
 // sweep saves what has changed, and ends sessions whose time is over, until ctx is done.
 func (s *Server) sweep(ctx context.Context) {
 	k := &s.kept
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
 	if k.keeper != nil {
 		s.removeStrays(ctx)
 	}
-	for ctx.Err() == nil {
+	for tick := (<-chan time.Time)(nil); ctx.Err() == nil; {
+		if tick == nil && s.anyAway() {
+			tick = time.After(sweepEvery)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-k.wake:
 			s.sweepQueues(time.Now())
-		case now := <-tick.C:
+		case now := <-tick:
+			tick = nil
 			s.sweepQueues(now)
 			k.mu.Lock()
 			for _, one := range k.list {
@@ -395,6 +398,27 @@ func (s *Server) sweep(ctx context.Context) {
 			s.removeCursors(ctx)
 		}
 	}
+}
+
+// anyAway reports whether there are sessions whose clients are away.
+func (s *Server) anyAway() bool {
+	for _, c := range s.all() {
+		c.mu.Lock()
+		away := c.link == nil
+		c.mu.Unlock()
+		if away {
+			return true
+		}
+	}
+	k := &s.kept
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, one := range k.list {
+		if one.Left > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // tellEnded has wills told whose sessions have ended.

@@ -272,6 +272,7 @@ func (c *session) detach(l *link, why error) {
 	}
 	c.mu.Unlock()
 	if stays {
+		c.server.kept.rouse() // its time has begun
 		c.failAsked(fmt.Errorf("%w: %w", carrier.ErrGone, why))
 		return
 	}

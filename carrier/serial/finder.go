@@ -3,6 +3,7 @@ package serial
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -37,7 +38,7 @@ func (f *finder) run(ctx context.Context) {
 	for _, p := range f.server.options.Ports {
 		patterns = append(patterns, p.pattern)
 	}
-	f.server.options.System.Watch(ctx, patterns, f.server.options.Logger, func(told bool) { f.look(ctx, told) })
+	f.server.options.System.Watch(ctx, patterns, f.server.options.Logger, f.server.changed, func(told bool) { f.look(ctx, told) })
 	f.running.Wait()
 }
 
@@ -137,8 +138,11 @@ func (f *finder) retry(l *line, p discovery.Port, told bool) {
 	l.usb = p.USB
 	state := l.port.state
 	if state == PortLeft {
-		if discovery.Stamp(l.path) != l.stamp {
+		switch at := discovery.Real(l.path); {
+		case discovery.Stamp(l.path) != l.stamp:
 			l.wanted.Give()
+		case filepath.Dir(at) != filepath.Dir(l.path): // the system need not report what changes there
+			f.server.changed.Give()
 		}
 		return
 	}

@@ -87,6 +87,7 @@ func (l *line) run(ctx context.Context) {
 				backoff.Reset() // the next one is another port
 			}
 			l.fail(state, err)
+			l.server.changed.Give()
 			if l.busyFor(time.Now(), err) {
 				l.stayAway(ctx)
 				continue
@@ -100,6 +101,7 @@ func (l *line) run(ctx context.Context) {
 		l.describe(p)
 		err = l.serve(ctx, p)
 		l.describe(nil)
+		l.server.changed.Give()
 		if l.isLeft() && ctx.Err() == nil {
 			l.stayAway(ctx)
 			continue
@@ -279,6 +281,7 @@ func (l *line) Connected(now time.Time, _ *link.HubEnd, d *link.Device) {
 	c.awaitEnd(l.client)
 	r.client, s.latest[d.ID], l.client = c, c, c
 	s.store.here.Store(int64(len(s.latest)))
+	s.changed.Give() // the port where it was may be forgotten
 	s.running.Go(c.run)
 }
 

@@ -17,8 +17,9 @@ import (
 type Server struct {
 	options Options
 	store   store
-	log     *slog.Logger   // to be used while mu is held
-	mu      endpoint.Mutex // guards what follows, and all lines and devices: see Locks in the package's documentation
+	log     *slog.Logger    // to be used while mu is held
+	changed endpoint.Notice // the finder has to look at lines again
+	mu      endpoint.Mutex  // guards what follows, and all lines and devices: see Locks in the package's documentation
 
 	handler   carrier.SignalHandler
 	keeper    carrier.Keeper  // nil: nothing is kept
@@ -43,6 +44,7 @@ func Listen(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
+		changed:   endpoint.NewNotice(),
 		unmatched: make(map[*PortOptions]time.Time),
 		records:   make(map[string]*deviceRecord),
 		latest:    make(map[string]*client),

@@ -19,17 +19,25 @@ type signals struct {
 
 	// Of the reading goroutine.
 	in       carrier.InRoutes
-	packet   carrier.SignalPacket
-	batch    []carrier.Signal // received, and not handed on yet
-	answered int              // likewise, of ours
-	charged  int              // bytes of them in the account: those that are not in the read buffer
-	routes   int              // bytes of the routes in the account
+	packet   *carrier.SignalPacket // nil: none has come
+	batch    []carrier.Signal      // received, and not handed on yet
+	answered int                   // likewise, of ours
+	charged  int                   // bytes of them in the account: those that are not in the read buffer
+	routes   int                   // bytes of the routes in the account
 
 	// Of whoever puts signals, one at a time.
 	out    carrier.Routes
 	staged *[]byte // framed packets that are not submitted; nil: all are
 	put    int     // how many they are
 	before int     // bytes of signals that waited to be written when some were submitted last
+}
+
+// unpacked returns where a packet is unpacked to. Those who only listen never send one.
+func (s *signals) unpacked() *carrier.SignalPacket {
+	if s.packet == nil {
+		s.packet = new(carrier.SignalPacket)
+	}
+	return s.packet
 }
 
 // stream takes packets of streams of signals from data for as long as they are there in one piece, without copying
@@ -73,7 +81,7 @@ func (c *conn) streamLines(data []byte) ([]byte, error) {
 			break
 		}
 		in := s.slot()
-		whole, err := s.in.UnpackLine(data[:end:end], in, &s.packet)
+		whole, err := s.in.UnpackLine(data[:end:end], in, s.unpacked())
 		if !whole {
 			break
 		}
@@ -99,7 +107,7 @@ func (c *conn) signal(packet []byte) error {
 	s := &c.signals
 	c.endLarge(packet)
 	in := s.slot()
-	return c.takeSignal(in, s.in.UnpackTo(c.codec, packet, in, &s.packet))
+	return c.takeSignal(in, s.in.UnpackTo(c.codec, packet, in, s.unpacked()))
 }
 
 // takeSignal takes what was unpacked to the next slot, or the error.
@@ -121,7 +129,7 @@ func (c *conn) takeSignal(in *carrier.Signal, err error) error {
 		}
 		return nil
 	}
-	switch p := &s.packet; {
+	switch p := s.packet; {
 	case p.Failed != nil:
 		if err := c.answeredSignals(1); err != nil {
 			return err
@@ -166,7 +174,7 @@ func (c *conn) refuseSignal(f frame) bool {
 		return false
 	}
 	in := s.slot()
-	if s.in.UnpackTo(c.codec, f.data, in, &s.packet) != nil || in.Route == nil {
+	if s.in.UnpackTo(c.codec, f.data, in, s.unpacked()) != nil || in.Route == nil {
 		return false
 	}
 	*in = carrier.Signal{Route: in.Route, Err: f.err}

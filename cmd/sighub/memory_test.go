@@ -30,9 +30,14 @@ func TestLimitMemory(t *testing.T) {
 		c := new(crowded)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); limitMemory(ctx, carrier.NewBudget(1<<30), []carrier.Carrier{c}) }()
+		changed := make(chan struct{}, 1)
+		go func() {
+			defer close(ended)
+			limitMemory(ctx, carrier.NewBudget(1<<30), []carrier.Carrier{c}, changed, func() {})
+		}()
 		for _, n := range []int64{10, manyConnections, manyConnections - 1, 5000, 0} {
 			c.n.Store(n)
+			changed <- struct{}{}
 			time.Sleep(2 * lookAtConnections)
 			if got, want := debug.SetMemoryLimit(-1), 1<<30+ownMemory+n*connectionMemory; got != want {
 				t.Errorf("with %d connections the limit is %d, want %d", n, got, want)
@@ -51,6 +56,41 @@ func TestLimitMemory(t *testing.T) {
 	if got := debug.SetMemoryLimit(-1); got != before || gcPercent() != percent {
 		t.Errorf("afterwards the limit is %d, and %d per cent, want %d and %d", got, gcPercent(), before, percent)
 	}
+}
+
+// TestGiveBack: memory is given back soon after the start, and after many connections have come or gone, once no more do.
+func TestGiveBack(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
+	synctest.Test(t, func(t *testing.T) {
+		c := new(crowded)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		changed := make(chan struct{}, 1)
+		times := 0
+		go func() {
+			defer close(ended)
+			limitMemory(ctx, carrier.NewBudget(0), []carrier.Carrier{c}, changed, func() { times++ })
+		}()
+		for _, step := range []struct {
+			add, steps int64
+			want       int
+		}{
+			{0, 1, 1}, {manyNew - 1, 1, 1}, {1, 1, 2}, {manyNew, 10, 3}, {-manyNew, 1, 4}, {1 - manyNew, 1, 4},
+		} {
+			for range step.steps {
+				c.n.Add(step.add)
+				changed <- struct{}{}
+				time.Sleep(lookAtConnections)
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if times != step.want {
+				t.Errorf("after %d times %d more, to %d, memory was given back %d times, want %d", step.steps, step.add, c.n.Load(), times, step.want)
+			}
+		}
+		cancel()
+		<-ended
+	})
 }
 
 func gcPercent() int {
@@ -82,7 +122,7 @@ func TestSpareProcessors(t *testing.T) {
 				for range c.turns {
 					carrier.TakeTurn(1 << 20)()
 				}
-				time.Sleep(lookAtTurns)
+				time.Sleep(lookAtTurns + time.Millisecond) // what comes at the end of a look may count in either
 			}
 			during := runtime.GOMAXPROCS(0)
 			time.Sleep((manyLooks - 2) * lookAtTurns)

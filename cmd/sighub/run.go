@@ -112,7 +112,8 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 	pages := site.New(site.Options{Version: version(), Budget: budget, MaxMessage: cfg.Limits.MessageSize, Logger: log, Guard: doors})
 	place := onward.Place{Version: version(), Folder: func(name string) string { return stateFolder(cfg.State, name, log) }}
 	announced := onward.OpenBoard(cfg, place, budget, log)
-	carriers, err := listen(cfg, budget, certificate, doors, pages, announced.Shelf(), log, &opened)
+	changed := make(chan struct{}, 1) // how many connections there are
+	carriers, err := listen(cfg, budget, certificate, doors, pages, announced.Shelf(), changed, log, &opened)
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
@@ -162,7 +163,7 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		defer limiting.Wait()
 		ctx, done := context.WithCancel(ctx)
 		defer done()
-		limiting.Go(func() { limitMemory(ctx, budget, carriers) })
+		limiting.Go(func() { limitMemory(ctx, budget, carriers, changed, lean.GiveBack) })
 		limiting.Go(func() { spareProcessors(ctx) })
 		limiting.Go(func() { past.Run(ctx) })
 		return doors.During(ctx, func(ctx context.Context) error {
@@ -262,15 +263,23 @@ const (
 	crowdPercent    = 40
 )
 
-// settled is when what the start took, to read the configuration and the journal, is given back: it would stay for long on an idle hub.
-const settled = 2 * time.Second
+// What is given back would stay for long on an idle hub, which has no reason to collect garbage.
+const (
+	// begun is when what the start took, to read the configuration and the journal, is given back.
+	begun = 200 * time.Millisecond
+	// manyNew is how many connections have to come or go so that what this took is given back: a handshake of TLS takes more than
+	// the connection does afterwards. settled is how long no more do so before.
+	manyNew = 100
+	settled = 3 * lookAtConnections
+)
 
-// lookAtConnections is how often connections are counted.
+// lookAtConnections is how often connections are counted, at most.
 const lookAtConnections = time.Second
 
 // limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
-// to twice of what is in use. The environment variables GOMEMLIMIT and GOGC take precedence.
-func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier) {
+// to twice of what is in use. It counts connections when it is told that there are more or fewer. It calls giveBack after the start, and
+// when many have come or gone. The environment variables GOMEMLIMIT and GOGC take precedence.
+func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier, changed <-chan struct{}, giveBack func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
@@ -279,12 +288,13 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	percent := debug.SetGCPercent(100)
 	debug.SetGCPercent(percent)
 	defer debug.SetGCPercent(percent)
-	tick := time.NewTicker(lookAtConnections)
-	defer tick.Stop()
-	begun := time.AfterFunc(settled, lean.GiveBack)
-	defer begun.Stop()
-	for now, crowd := int64(0), false; ; {
+	var now, counted int64
+	crowd, due := false, time.After(begun)
+	for {
 		connections := int64(site.Connections(carriers))
+		if connections <= counted-manyNew || connections >= counted+manyNew {
+			counted, due = connections, time.After(settled)
+		}
 		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
 			debug.SetMemoryLimit(limit)
 			now = limit
@@ -299,7 +309,16 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-due:
+			due = nil
+			giveBack()
+			continue
+		case <-changed:
+		}
+		select { // many come at a time
+		case <-ctx.Done():
+			return
+		case <-time.After(lookAtConnections):
 		}
 	}
 }
@@ -310,7 +329,8 @@ var processors = runtime.GOMAXPROCS(0)
 const (
 	// spare is how many more run while there is much that is large: one that deals with it, and one of the garbage collector.
 	spare = 2
-	// lookAtTurns is how often turns are counted, manyTurns how many of them are much, and manyLooks how long that counts.
+	// lookAtTurns is how often turns are counted while some are taken, manyTurns how many of them are much, and manyLooks how long
+	// that counts.
 	lookAtTurns = 250 * time.Millisecond
 	manyTurns   = 25
 	manyLooks   = 40
@@ -325,13 +345,21 @@ func spareProcessors(ctx context.Context) {
 		return
 	}
 	defer runtime.GOMAXPROCS(processors)
-	tick := time.NewTicker(lookAtTurns)
-	defer tick.Stop()
+	taken := make(chan struct{}, 1)
+	carrier.WatchTurns(taken)
+	defer carrier.WatchTurns(nil)
 	for before, left := carrier.Turns(), 0; ; {
+		if left == 0 { // else it has to be found that none are taken
+			select {
+			case <-ctx.Done():
+				return
+			case <-taken:
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(lookAtTurns):
 		}
 		now := carrier.Turns()
 		switch many := now-before >= manyTurns; {
@@ -374,8 +402,8 @@ func newRouter(
 }
 
 // listen listens at every address, and adds what it opens to opened.
-func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, shelf mqtt.Shelf, log *slog.Logger,
-	opened *closers,
+func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certificate, doors *guard.Guard, pages http.Handler, shelf mqtt.Shelf,
+	changed chan<- struct{}, log *slog.Logger, opened *closers,
 ) (
 	carriers []carrier.Carrier, err error,
 ) {
@@ -393,6 +421,7 @@ func listen(cfg *config.Config, budget *carrier.Budget, certificate *keys.Certif
 		Login:          doors.Login(),
 		Logger:         log,
 		Shelf:          shelf,
+		Changed:        changed,
 		HTTP:           pages,
 		Hosts:          cfg.HTTP.Hosts,
 		Base:           cfg.HTTP.Base,

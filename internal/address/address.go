@@ -81,7 +81,8 @@ type Options struct {
 	Certificate    *keys.Certificate
 	Login          listen.Login // who is let in; nil: everybody
 	Logger         *slog.Logger
-	Shelf          mqtt.Shelf // what is announced over MQTT; nil: nothing
+	Shelf          mqtt.Shelf      // what is announced over MQTT; nil: nothing
+	Changed        chan<- struct{} // receives, if it has room, whenever a connection has come or gone
 
 	// HTTP answers what is asked over HTTP, beside WebSockets. Nil: HTTP is not spoken.
 	HTTP  http.Handler

@@ -158,7 +158,7 @@ func (s streamListener) Addrs() []string { return s.below.Addrs() }
 func listenStreams(list []Address, o Options) ([]Listener, error) {
 	below := listen.Options{
 		MaxConns: o.MaxClients, MaxPerAddress: o.MaxPerAddress, StrangerTime: o.HelloTimeout, WriteTimeout: o.WriteTimeout, Logger: o.Logger,
-		Certificate: o.Certificate, Strict: o.Login != nil,
+		Certificate: o.Certificate, Strict: o.Login != nil, Changed: o.Changed,
 	}
 	for _, a := range list {
 		at := listen.Address{At: a.String(), Mode: a.Mode, Group: a.Group, TLS: uses()[a.TLS], ByAddress: a.ByAddress}

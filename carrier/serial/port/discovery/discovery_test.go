@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,7 +87,7 @@ func TestWatch(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.Watch(ctx, []Pattern{p}, slog.New(slog.DiscardHandler), func(told bool) {
+		s.Watch(ctx, []Pattern{p}, slog.New(slog.DiscardHandler), nil, func(told bool) {
 			select {
 			case looks <- told:
 			case <-ctx.Done():
@@ -138,13 +139,37 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestFollow: where the system reports every change, it is looked seldom.
+func TestFollow(t *testing.T) {
+	s := System{Root: t.TempDir()}
+	must(t, os.MkdirAll(s.Root+"/dev/serial/by-id", 0o755))
+	for text, want := range map[string]bool{
+		"auto": true, "/dev/ttyUSB0": true, "/dev/serial/by-id/*": true, "/dev/serial/by-path/*": true, "/dev/*/by-id/*": false,
+	} {
+		p, err := Parse(text)
+		must(t, err)
+		w := watcher{log: slog.New(slog.DiscardHandler)}
+		if w.name(s.Root, []Pattern{p}); w.follow() {
+			t.Errorf("%s: the system reports changes before it was asked to", text)
+		}
+		w.start()
+		if got := w.follow(); got != want {
+			t.Errorf("%s: the system reports all changes: %t", text, got)
+		}
+		if !slices.Contains(w.notify.WatchList(), s.Root+"/dev") {
+			t.Errorf("%s: nobody hears that a device file has other rights", text)
+		}
+		w.stop()
+	}
+}
+
 // TestWatchNothing: without patterns, it is looked once and no more.
 func TestWatchNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		looks := 0
-		System{Root: t.TempDir()}.Watch(ctx, nil, slog.New(slog.DiscardHandler), func(bool) { looks++ })
+		System{Root: t.TempDir()}.Watch(ctx, nil, slog.New(slog.DiscardHandler), nil, func(bool) { looks++ })
 		if looks != 1 {
 			t.Errorf("it was looked %d times", looks)
 		}

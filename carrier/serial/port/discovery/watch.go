@@ -8,14 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
 const (
-	// Rescan is how long a change may go unnoticed if the system does not report it.
+	// Rescan is how long a change may go unnoticed where the system cannot report it.
 	Rescan = time.Second
+	// doubt is how long it may where the system should have: old kernels are silent about some file systems, such as that of PTYs.
+	doubt = time.Minute
 	// calm is the shortest time between two calls of look: an adapter brings several files, whose rights change later.
 	calm = 20 * time.Millisecond
 	// seldom is how many times longer than a look it is at least from one to the next that nobody has asked for: with a thousand ports,
@@ -26,45 +29,48 @@ const (
 )
 
 // Watch calls look at once; then, with told true, whenever the system reports that a port that one of the patterns names may
-// have come, gone or changed its rights; and, with told false, once a second, or less often if that takes long, but every ten
-// seconds. It returns when ctx is done.
-func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, look func(told bool)) {
+// have come, gone or changed its rights; and, with told false, once a minute, or once a second where the system cannot report all of
+// that, or less often, but every ten seconds, if a look takes long. What soon receives has it called a second later, too. It returns when
+// ctx is done.
+func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, soon <-chan struct{}, look func(told bool)) {
 	if len(patterns) == 0 { // nothing can come
 		look(false)
 		<-ctx.Done()
 		return
 	}
 	w := watcher{log: log}
-	for _, p := range patterns {
-		if p.kind == remote {
-			continue
-		}
-		if dir := s.Root + p.folder(); !slices.Contains(w.folders, dir) {
-			w.folders = append(w.folders, dir)
-		}
-	}
+	w.name(s.Root, patterns)
 	events := w.start()
 	defer w.stop()
 	again := time.NewTimer(Rescan)
 	defer again.Stop()
 	for told := false; ; {
 		began := time.Now()
-		w.follow()
+		rest := Rescan
+		if w.follow() {
+			rest = doubt
+		}
 		look(told)
 		least, unasked := pauses(time.Since(began))
-		again.Reset(unasked)
+		again.Reset(max(rest, unasked))
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(least):
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-events:
-			told = true
-		case <-again.C:
-			told = false
+		asked := soon
+		for waits := true; waits; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-events:
+				told, waits = true, false
+			case <-again.C:
+				told, waits = false, false
+			case <-asked:
+				again.Reset(unasked)
+				asked = nil // once is enough, and again and again would put it off
+			}
 		}
 	}
 }
@@ -79,10 +85,32 @@ func pauses(took time.Duration) (least, unasked time.Duration) {
 // adapter.
 type watcher struct {
 	folders []string
+	partly  bool // something may change in other folders
 	log     *slog.Logger
 	notify  *fsnotify.Watcher
 	done    chan struct{}
 	failed  string // the latest error, as logged
+}
+
+// name says where what changes matters.
+func (w *watcher) name(root string, patterns []Pattern) {
+	for _, p := range patterns {
+		if p.kind == remote {
+			continue
+		}
+		dir := p.folder()
+		w.add(root + dir)
+		if strings.HasPrefix(dir, devices+"/") { // it has links, and what they lead to may change its rights
+			w.add(root + devices)
+		}
+		w.partly = w.partly || p.kind == glob && filepath.Dir(p.text) != dir
+	}
+}
+
+func (w *watcher) add(dir string) {
+	if !slices.Contains(w.folders, dir) {
+		w.folders = append(w.folders, dir)
+	}
 }
 
 // start returns a channel that receives after a change. If the system cannot report changes, it never does.
@@ -119,11 +147,13 @@ func (w *watcher) start() <-chan struct{} {
 	return changed
 }
 
-// follow watches each folder; one that does not exist in the nearest folder above that does.
-func (w *watcher) follow() {
+// follow watches each folder; one that does not exist in the nearest folder above that does. It reports whether the system reports
+// all changes.
+func (w *watcher) follow() (all bool) {
 	if w.notify == nil {
-		return
+		return false
 	}
+	all = !w.partly
 	for _, dir := range w.folders {
 		for {
 			err := w.notify.Add(dir)
@@ -133,11 +163,13 @@ func (w *watcher) follow() {
 			above := filepath.Dir(dir)
 			if _, statErr := os.Stat(dir); !errors.Is(statErr, fs.ErrNotExist) || above == dir {
 				w.fail(err)
+				all = false
 				break
 			}
 			dir = above
 		}
 	}
+	return all
 }
 
 // fail logs each reason once for which the system reports no changes.
