@@ -29,9 +29,8 @@ const (
 )
 
 // Watch calls look at once; then, with told true, whenever the system reports that a port that one of the patterns names may
-// have come, gone or changed its rights; and, with told false, once a minute, or once a second where the system cannot report all of
-// that, or less often, but every ten seconds, if a look takes long. What soon receives has it called a second later, too. It returns when
-// ctx is done.
+// have come, gone or changed its rights; and, with told false, once a minute. Where the system cannot report all of that, it is once a
+// second, or every ten seconds if a look takes long. What soon receives has it called a second later, too. It returns when ctx is done.
 func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, soon <-chan struct{}, look func(told bool)) {
 	if len(patterns) == 0 { // nothing can come
 		look(false)
