@@ -41,7 +41,7 @@ type ClientRouter struct {
 	opts      ClientOptions
 	deadlines deadline.Queue // of calls whose contexts have none
 
-	// connection is nil while there is none. It is set under the lock; whoever triggers an event reads it without.
+	// connection is nil while the router is not connected. It is set under the lock; whoever triggers an event reads it without.
 	connection atomic.Pointer[connection]
 
 	mu        lockrank.Mutex[lockrank.ClientRouter]

@@ -22,7 +22,7 @@ type feed struct {
 	touchedBy *fanout // the latest that is to flush the sink
 	gathered  gathered
 
-	hand         *entry // the event in hand; nil or without a listener, there is none
+	hand         *entry // the event in hand; nil, or without a listener, if no event is
 	transmitting bool   // there is a goroutine that transmits
 }
 

@@ -88,7 +88,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestMark: a mark is that of its stream alone, and what was damaged is none.
+// TestMark: a mark is that of its stream alone, and a damaged text is not a mark.
 func TestMark(t *testing.T) {
 	if n, ok := parseMark(formatMark("one", 1<<63), "one"); !ok || n != 1<<63 {
 		t.Error(n, ok)

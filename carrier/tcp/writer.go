@@ -28,7 +28,7 @@ type writer struct {
 	sent       func(id uint64) // called before a message is written to a legacy peer
 	others     func() bool     // reports whether several callers may be about to put messages
 
-	collect atomic.Pointer[func() bool] // submits signals that were put while something was written; nil: there are none
+	collect atomic.Pointer[func() bool] // submits signals that were put while something was written; may be nil
 
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do
