@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -196,7 +197,7 @@ func simplify(rules []allowance) []allowance {
 		}
 	}
 	list = kept
-	slices.SortFunc(list, func(a, b allowance) int { return strings.Compare(target(a), target(b)) })
+	sort.Slice(list, func(i, j int) bool { return target(list[i]) < target(list[j]) })
 	return list
 }
 

@@ -1,10 +1,10 @@
 package access
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 
 	"sighub/access/internal/naming"
 	"sighub/access/internal/pattern"
@@ -100,5 +100,5 @@ func CheckName(name string) error { return naming.Check(name) }
 
 // sortPrefixes brings the longest prefixes to the front.
 func sortPrefixes(list []prefix) {
-	slices.SortStableFunc(list, func(a, b prefix) int { return cmp.Compare(b.Bits(), a.Bits()) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Bits() > list[j].Bits() })
 }

@@ -219,7 +219,7 @@ func (f *Feed) waits(i int) bool {
 	return hub.Position(f.lanes[i].reader.Position()).Sequence < f.o.Journal.End().Sequence
 }
 
-// take reads some events of a lane, and waits if there are none to read. It may return 0.
+// take reads some events of a lane, and waits until there is one. It may return 0.
 func (f *Feed) take(ctx context.Context, i int, dst []Event) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -334,7 +334,10 @@ func (f *Feed) waitForRoom(ctx context.Context) (int, error) {
 		}
 		if room > 0 {
 			f.mu.Unlock()
-			return room, ctx.Err()
+			if ctx.Err() != nil {
+				return 0, context.Cause(ctx)
+			}
+			return room, nil
 		}
 		if f.room == nil {
 			f.room = make(chan struct{})

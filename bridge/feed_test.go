@@ -93,6 +93,24 @@ func (h *house) feed(o bridge.Options) *bridge.Feed {
 	return f
 }
 
+// TestNextCause: what ends reading is told by its cause, whether or not there is anything to read. Whoever reads goes by that.
+func TestNextCause(t *testing.T) {
+	h := open(t, t.TempDir(), journal.Options{})
+	h.report("lux", 1, 1)
+	f := h.feed(bridge.Options{})
+	defer f.Close()
+	cause := errors.New("the stream was removed")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if _, err := f.Next(ctx, make([]bridge.Event, 1)); !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+	read(t, f, 2)
+	if _, err := f.Next(ctx, make([]bridge.Event, 1)); !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+}
+
 // read reads n events.
 func read(t *testing.T, f *bridge.Feed, n int) (list []bridge.Event) {
 	t.Helper()

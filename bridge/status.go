@@ -1,9 +1,8 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -56,7 +55,7 @@ func Statuses(list []Bridge) []Status {
 	for _, b := range list {
 		all = append(all, b.Status())
 	}
-	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
 }
 

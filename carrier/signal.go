@@ -143,6 +143,21 @@ type SignalSink interface {
 	Flush(now bool)
 }
 
+// A Collector is a SignalSink that fetches signals when it can write them. So whoever puts very many need not submit each of them,
+// which costs as much as to put it.
+type Collector interface {
+	SignalSink
+
+	// Collect has submit called before each write, before a message is queued, and after Writing has become false. It calls
+	// Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is called once,
+	// before the first Put.
+	Collect(submit func() bool)
+
+	// Writing reports whether something is being written. What was put before Writing was called, and has not been submitted, is
+	// then fetched and written as soon as that has been done, and need not be submitted or flushed.
+	Writing() bool
+}
+
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.
 const PendingLimit = 256 << 10
 

@@ -31,7 +31,7 @@ func TestWaitingResumesReading(t *testing.T) {
 		router, reader := NewClientRouter(ClientOptions{}), new(countingReader)
 		h := &connectionHandler{router: router, carrier: lateCarrier{}, serving: t.Context()}
 		c := &connection{handler: h, router: router, ctx: t.Context(), reader: reader, orders: runner.Runner{Tasks: &h.tasks}}
-		router.connection = c
+		router.connection.Store(c)
 		s, err := newSender("s", SenderOptions{Events: []string{"x"}})
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestCallsEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				router := NewClientRouter(ClientOptions{RequestTimeout: 7 * time.Second})
 				h := &connectionHandler{router: router, carrier: medium, serving: t.Context()}
-				router.connection = &connection{handler: h, router: router, ctx: t.Context()}
+				router.connection.Store(&connection{handler: h, router: router, ctx: t.Context()})
 				canceled, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(3*time.Second, cancel)
 				short, end := context.WithTimeout(t.Context(), 5*time.Second)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -40,13 +41,15 @@ type ClientRouter struct {
 	opts      ClientOptions
 	deadlines deadline.Queue // of calls whose contexts have none
 
-	mu         lockrank.Mutex[lockrank.ClientRouter]
-	connection *connection   // nil while there is none
-	refused    error         // why the hub does not let this client in; nil once it does
-	changed    waiters       // for another connection
-	ended      chan struct{} // closed when Serve is told to end
-	senders    map[string]*Sender
-	listeners  []*Listener // in the order in which they were added
+	// connection is nil while the router is not connected. It is set under the lock; whoever triggers an event reads it without.
+	connection atomic.Pointer[connection]
+
+	mu        lockrank.Mutex[lockrank.ClientRouter]
+	refused   error         // why the hub does not let this client in; nil once it does
+	changed   waiters       // for another connection
+	ended     chan struct{} // closed when Serve is told to end
+	senders   map[string]*Sender
+	listeners []*Listener // in the order in which they were added
 }
 
 // NewClientRouter returns a ClientRouter without a connection: see Serve.
@@ -87,7 +90,7 @@ func (r *ClientRouter) WaitConnected(ctx context.Context) error {
 func (r *ClientRouter) current(ctx context.Context) (*connection, error) {
 	for {
 		r.mu.Lock()
-		c, refused, changed := r.connection, r.refused, r.changed.wait()
+		c, refused, changed := r.connection.Load(), r.refused, r.changed.wait()
 		r.mu.Unlock()
 		switch {
 		case c != nil:
@@ -110,10 +113,10 @@ func (r *ClientRouter) current(ctx context.Context) (*connection, error) {
 func (r *ClientRouter) swapConnection(before, after *connection) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.connection != before || (after != nil && after.ctx.Err() != nil) {
+	if r.connection.Load() != before || (after != nil && after.ctx.Err() != nil) {
 		return false
 	}
-	r.connection = after
+	r.connection.Store(after)
 	if after != nil {
 		r.refused = nil
 	}
@@ -130,9 +133,7 @@ func (r *ClientRouter) bounded(ctx context.Context) (context.Context, context.Ca
 
 // Call calls a method of the hub, one of [ServerOptions.Methods]. It waits until the hub is connected.
 func (r *ClientRouter) Call(ctx context.Context, method string, params any) (carrier.Value, error) {
-	r.mu.Lock()
-	c := r.connection
-	r.mu.Unlock()
+	c := r.connection.Load()
 	if c == nil {
 		var cancel context.CancelFunc
 		var err error
@@ -389,13 +390,12 @@ func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at
 // ready returns the connection on which an event can be triggered: unlike a registration, an event does not wait for
 // a connection, because whoever took the reading should know that it was not delivered.
 func (r *ClientRouter) ready(g *Signal) (*connection, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if g.sender.gone.Load() {
 		return nil, fmt.Errorf("%w: sender %s was removed", ErrNotConnected, g.sender.name)
 	}
-	if r.connection == nil {
+	c := r.connection.Load()
+	if c == nil {
 		return nil, fmt.Errorf("%w: no connection to the hub", ErrNotConnected)
 	}
-	return r.connection, nil
+	return c, nil
 }

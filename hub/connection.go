@@ -56,7 +56,8 @@ const callbackLimit = 1 << 16
 // ClientConnected implements carrier.Handler.
 func (h *connectionHandler) ClientConnected(cl carrier.Client) {
 	c := &connection{handler: h, router: h.router, id: cl.ID, listeners: make(map[uint64]*Listener), orders: runner.Runner{Tasks: &h.tasks}}
-	c.reports.sink, c.reports.codec = cl.Signals, cl.Codec
+	c.reports.begin(cl.Signals)
+	c.reports.codec = cl.Codec
 	c.reader, c.reports.resume = cl.Reader, c.resume
 	c.ctx, c.cancel = context.WithCancel(h.serving)
 	h.mu.Lock()
@@ -148,7 +149,7 @@ func (c *connection) restore() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.connection != c {
+	if r.connection.Load() != c {
 		return
 	}
 	c.announced = true

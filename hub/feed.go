@@ -22,7 +22,7 @@ type feed struct {
 	touchedBy *fanout // the latest that is to flush the sink
 	gathered  gathered
 
-	hand         *entry // the event in hand; nil or without a listener, there is none
+	hand         *entry // the event in hand; nil, or without a listener, if no event is
 	transmitting bool   // there is a goroutine that transmits
 }
 
@@ -150,7 +150,7 @@ func (o *outbox) signalsAnswered(n int) {
 	o.fill()
 	more := o.flow.InFlight() > before
 	if more {
-		o.feed.sink.Submit()
+		o.submit()
 	}
 	o.mu.Unlock()
 	moveCursors(moves)
@@ -195,7 +195,7 @@ func (o *outbox) gather(within time.Duration) bool {
 	}
 	g.due = due
 	if g.timer == nil {
-		g.timer = time.AfterFunc(due.Sub(now), o.flushGathered)
+		g.timer = time.AfterFunc(due.Sub(now), func() { o.flush(nil, true) })
 	} else {
 		g.timer.Reset(due.Sub(now))
 	}
@@ -208,14 +208,6 @@ func (o *outbox) leaves(now time.Time) {
 	o.flow.Left(now)
 }
 
-// flushGathered has everything leave that was gathered.
-func (o *outbox) flushGathered() {
-	o.mu.Lock()
-	o.leaves(time.Now())
-	o.mu.Unlock()
-	o.flush(nil, true)
-}
-
 // stop stops the timer.
 func (g *gathered) stop() {
 	if g.timer != nil {
@@ -223,11 +215,15 @@ func (g *gathered) stop() {
 	}
 }
 
-// submit submits what was put into the client's stream. The lock is held.
+// submit submits what was put into the client's stream, which is about to leave, and with it what was gathered. The lock is held.
 func (o *outbox) submit() {
-	if o.feed.sink != nil {
-		o.feed.sink.Submit()
+	if o.feed.sink == nil {
+		return
 	}
+	if !o.feed.gathered.due.IsZero() {
+		o.leaves(time.Now())
+	}
+	o.feed.sink.Submit()
 }
 
 // flush has what was put written; f is the fanout that was to do it.
@@ -239,7 +235,7 @@ func (o *outbox) flush(f *fanout, now bool) {
 	if o.feed.touchedBy == f {
 		o.feed.touchedBy = nil
 	}
-	o.feed.sink.Submit()
+	o.submit()
 	o.mu.Unlock()
 	o.feed.sink.Flush(now)
 }
@@ -305,7 +301,7 @@ func (o *outbox) forget(l *Listener) {
 	l.out.forget(o.account())
 	o.mu.Unlock()
 	if held { // nothing of it follows the answer to its removal
-		o.flushGathered()
+		o.flush(nil, true)
 	}
 }
 
@@ -383,7 +379,8 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 	if f.packed.Is(c) {
 		return &f.packed, nil
 	}
-	s := signalOf(d)
+	var s carrier.Signal // filled in place: a result is copied
+	signalOf(d, &s)
 	if err := f.packed.Pack(c, &s); err != nil {
 		f.packed.Reset()
 		return nil, err
@@ -391,12 +388,11 @@ func (f *fanout) pack(d *Event, c carrier.Codec) (*carrier.PackedSignal, error) 
 	return &f.packed, nil
 }
 
-func signalOf(ev *Event) carrier.Signal {
-	s := carrier.Signal{
-		Uncertainty: int64(ev.Uncertainty), Seq: ev.Seq, Sequence: ev.Position.Sequence, Last: ev.Last, Data: ev.Data,
-	}
+// signalOf sets s, which is zero, to the signal of an event.
+func signalOf(ev *Event, s *carrier.Signal) {
+	s.Uncertainty, s.Seq, s.Sequence, s.Last = int64(ev.Uncertainty), ev.Seq, ev.Position.Sequence, ev.Last
+	s.Data = ev.Data
 	if tellable(ev.Time) {
 		s.Time = ev.Time.UnixNano()
 	}
-	return s
 }

@@ -154,6 +154,33 @@ func TestGatherHoldsUpNothingElse(t *testing.T) {
 	})
 }
 
+// TestGatherLeavesWithOthers: what was gathered and left with what others hear is timed from then on, and does not leave again: a client
+// that is late with its answers is found to be.
+func TestGatherLeavesWithOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, sink, trigger := gatherWorld(t, `{"sender":"s","event":"x","gather":400}`)
+		other, err := w.AddSender("other", SenderOptions{Events: []string{"y"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.done(1, "add_listener", `{"sender":"other","event":"y"}`)
+		trigger()
+		w.handler.SignalsAnswered(1, 1, nil)
+		time.Sleep(100 * time.Millisecond)
+		trigger()
+		if err := other.signals["y"].Trigger(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, pieces, waiting := sink.told(); pieces != 2 || waiting != 0 {
+			t.Errorf("%d pieces left and %d events wait, want 2 and 0", pieces, waiting)
+		}
+		time.Sleep(350 * time.Millisecond) // when it would have left
+		if !w.handler.client(1).outbox.flow.Late(300 * time.Millisecond) {
+			t.Error("an answer that is 350 ms late is not late by 300 ms")
+		}
+	})
+}
+
 // TestGatherShorter: of two listeners of a client, each hears as soon as it wants.
 func TestGatherShorter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

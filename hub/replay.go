@@ -398,7 +398,8 @@ func (r *replay) pass(ev *Event, at journal.Position) {
 		o.hand(entry{listener: r.listener, event: *ev, number: r.passed(at)})
 		return
 	}
-	s := signalOf(ev)
+	var s carrier.Signal
+	signalOf(ev, &s)
 	err := r.packed.Pack(o.feed.codec, &s)
 	if err == nil {
 		o.feed.pending, err = o.feed.sink.Put(r.listener.out.of(r.listener, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch), &r.packed)

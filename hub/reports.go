@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -13,6 +14,7 @@ import (
 // messages.
 type reports struct {
 	sink   carrier.SignalSink // nil: events travel as messages
+	writes carrier.Collector  // the sink, if it fetches events by itself while it writes; or nil
 	codec  carrier.Codec
 	resume func() // says that somebody is about to wait for the hub; nil: nobody need know
 
@@ -22,6 +24,29 @@ type reports struct {
 	waiting doneRing // for the hub's answers, oldest first
 	room    waiters  // for room in the window
 	err     error    // set once the connection is lost
+
+	left atomic.Bool // events were put, and the sink fetches them; set under the lock
+}
+
+// begin sets the sink.
+func (rs *reports) begin(sink carrier.SignalSink) {
+	rs.sink = sink
+	if c, ok := sink.(carrier.Collector); ok {
+		rs.writes = c
+		c.Collect(rs.submit)
+	}
+}
+
+// submit submits events that were left to be fetched, and reports whether there were any.
+func (rs *reports) submit() bool {
+	if !rs.left.Load() {
+		return false
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.left.Store(false)
+	rs.sink.Submit()
+	return true
 }
 
 // A reportRoute is the route of a remote sender's event on one connection.
@@ -95,10 +120,30 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		return err
 	}
 	rs.waiting.push(done)
+	if rs.leave() {
+		rs.mu.Unlock()
+		return nil
+	}
 	rs.sink.Submit()
 	rs.mu.Unlock()
 	rs.sink.Flush(e.now)
 	return nil
+}
+
+// leave leaves what was put to the sink, if that is writing, and reports whether it does. The lock is held. Whoever writes looks for
+// what was left after writing has ended, and this looks whether it has ended after leaving it, so one of the two finds it.
+func (rs *reports) leave() bool {
+	if rs.writes == nil {
+		return false
+	}
+	if !rs.left.Load() {
+		rs.left.Store(true)
+	}
+	if rs.writes.Writing() {
+		return true
+	}
+	rs.left.Store(false)
+	return false
 }
 
 // wait waits for room in the window, with the lock held before and after.

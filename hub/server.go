@@ -90,7 +90,10 @@ type ServerRouter struct {
 	opts   ServerOptions
 	nextID atomic.Uint64
 	unsent atomic.Int64 // bytes of signals that all carriers together have not written yet
-	pace   fair.Pace    // of the work of listing and registering
+
+	batches sync.Pool // of *[]carrier.Signal, copies of signals that are handled later
+
+	pace   fair.Pace // of the work of listing and registering
 	places fair.Places
 
 	deadlines deadline.Queue // of requests to clients' senders

@@ -44,7 +44,7 @@ func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 		c.parkWaiting(answers, len(list) == 0)
 	}
 	if len(list) > 0 {
-		c.queueSignals(carrier.CloneSignals(nil, list), at, answers)
+		c.queueSignals(list, at, answers)
 	}
 }
 
@@ -79,8 +79,14 @@ func (c *client) parkWaiting(answers carrier.Answers, last bool) {
 	}
 }
 
-// queueSignals handles signals later, in order, after the messages that came before them.
-func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carrier.Answers) {
+// queueSignals handles copies of signals later, in order, after the messages that came before them.
+func (c *client) queueSignals(arrived []carrier.Signal, at time.Time, answers carrier.Answers) {
+	copies, ok := c.server.batches.Get().(*[]carrier.Signal)
+	if !ok {
+		copies = new([]carrier.Signal)
+	}
+	*copies = carrier.CloneSignals((*copies)[:0], arrived)
+	list := *copies
 	size := 0
 	for i := range list {
 		size += entryCost + list[i].Data.Size()
@@ -90,6 +96,8 @@ func (c *client) queueSignals(list []carrier.Signal, at time.Time, answers carri
 		c.signals.afterWaiting.Do(func() {
 			c.server.journal.waitForRoom(c.ctx)
 			c.triggerStream(list, at, answers, mayWait)
+			clear(list)
+			c.server.batches.Put(copies)
 			c.backlog.leave(size)
 		})
 	})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"sighub/journal/internal/rollup"
@@ -118,7 +119,7 @@ func (q *rollupQuery) prune() {
 			q.sums = append(q.sums, *sum)
 		}
 		clear(q.late)
-		slices.SortFunc(q.sums, func(a, b rollup.Sum) int { return compareStart(a, b.Start) })
+		sort.Slice(q.sums, func(i, j int) bool { return q.sums[i].Start < q.sums[j].Start })
 	}
 	if len(q.sums) > q.most {
 		q.to = q.sums[q.most].Start

@@ -15,7 +15,7 @@ readonly machines=(
 	"arm64 - qemu-aarch64 cortex-a53"
 	"amd64 - qemu-x86_64 qemu64"
 )
-readonly arm64_most=16000000 # bytes; the hub speaks HTTP/1.1 alone, so HTTP/2 is left out
+readonly arm64_most=$((15 << 20)) # bytes; the hub speaks HTTP/1.1 alone, so HTTP/2 is left out
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

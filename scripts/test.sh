@@ -179,7 +179,8 @@ cross() {
 }
 
 tests() {
-	go test -json -race -tags lockrank -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
+	# Most packages wait more than they compute: one more than there are cores.
+	go test -p $(($(nproc) + 1)) -json -race -tags lockrank -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
 }
 
 # The race detector allocates on its own account, so what counts allocations runs without it.

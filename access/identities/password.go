@@ -55,12 +55,22 @@ func parsePassword(text string) (p storedPassword, err error) {
 	if len(text) > 256 || len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
 		return p, bad
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
+	var costs [3]uint32
+	fields := strings.Split(parts[3], ",")
+	if len(fields) != len(costs) {
 		return p, bad
 	}
-	if p.memory < 8 || p.memory > mostMemory || p.time < 1 || p.time > mostTime || p.threads < 1 || p.threads > 4 {
+	for i, name := range []string{"m=", "t=", "p="} {
+		n, err := strconv.ParseUint(strings.TrimPrefix(fields[i], name), 10, 32)
+		if err != nil {
+			return p, bad
+		}
+		costs[i] = uint32(n)
+	}
+	if costs[0] < 8 || costs[0] > mostMemory || costs[1] < 1 || costs[1] > mostTime || costs[2] < 1 || costs[2] > 4 {
 		return p, errors.New("its password costs more than is allowed, or nothing")
 	}
+	p.memory, p.time, p.threads = costs[0], costs[1], uint8(costs[2])
 	if p.salt, err = base64.RawStdEncoding.Strict().DecodeString(parts[4]); err != nil {
 		return p, bad
 	}

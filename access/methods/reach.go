@@ -65,9 +65,8 @@ func (m Machine) host() string {
 		return m.Name + ".local"
 	}
 	ips := slices.DeleteFunc(slices.Clone(m.IPs), func(a netip.Addr) bool { return !a.IsGlobalUnicast() })
-	slices.SortStableFunc(ips, func(a, b netip.Addr) int { return cmp.Compare(a.BitLen(), b.BitLen()) }) // those of IPv4 are easier to type
-	if len(ips) > 0 {
-		return ips[0].String()
+	if len(ips) > 0 { // those of IPv4 are easier to type
+		return slices.MinFunc(ips, func(a, b netip.Addr) int { return cmp.Compare(a.BitLen(), b.BitLen()) }).String()
 	}
 	if plain {
 		return m.Name

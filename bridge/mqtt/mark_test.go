@@ -36,7 +36,7 @@ func (m *mosquitto) restrict(lines ...string) {
 // TestMarkNotKept: a broker that takes no mark has not forgotten anything for that, so the next run of the hub sends nothing again.
 func TestMarkNotKept(t *testing.T) {
 	broker, dir := startBroker(t), t.TempDir()
-	broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/up/_state")
+	broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/sighub/up/_state")
 	l := listen(t, broker.addr, "sighub/light/lux")
 	for run := range 3 {
 		h := newHouse(t, dir)
@@ -59,10 +59,10 @@ func TestMarkNotKept(t *testing.T) {
 func TestMarkNotTold(t *testing.T) {
 	broker, dir := startBroker(t), t.TempDir()
 	mark := func() []string {
-		l := listen(t, broker.addr, "sighub/_bridge/up", "end")
+		l := listen(t, broker.addr, "sighub/_bridge/sighub/up", "end")
 		l.say("end", "x")
 		l.wait("end ", 1)
-		return l.heard("sighub/_bridge/up ")
+		return l.heard("sighub/_bridge/sighub/up ")
 	}
 	run := func(first int) *house {
 		h := newHouse(t, dir)

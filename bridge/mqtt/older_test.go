@@ -125,7 +125,7 @@ func TestOlderBroker(t *testing.T) {
 			h.serve(b)
 			s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
 			h.report(s, "lux", numbers(0, 10)...)
-			eventually(t, "there is a mark", func() bool { return len(kept(t, broker.addr, "sighub/_bridge/up")) == 1 })
+			eventually(t, "there is a mark", func() bool { return len(kept(t, broker.addr, "sighub/_bridge/sighub/up")) == 1 })
 			broker.stop() // all of it is on disk
 			broker.start()
 			eventually(t, "the bridge is connected again", func() bool { return b.Status().Connected })
@@ -183,10 +183,10 @@ func TestOlderWithoutMark(t *testing.T) {
 			}
 			if silent {
 				g.mu.Lock()
-				g.drops = "sighub/_bridge/up"
+				g.drops = "sighub/_bridge/sighub/up"
 				g.mu.Unlock()
 			} else {
-				broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/up/_state")
+				broker.restrict("topic read #", "topic write sighub/light/#", "topic write sighub/_bridge/sighub/up/_state")
 				l = listen(t, broker.addr, "sighub/light/lux")
 			}
 			n := len(l.heard("sighub/light/lux "))

@@ -191,7 +191,7 @@ func TestForgetfulBroker(t *testing.T) {
 	h.serve(b)
 	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
 	h.report(s, "lux", numbers(0, 10)...)
-	marked := func() bool { return len(kept(t, broker.addr, "sighub/_bridge/up")) == 1 }
+	marked := func() bool { return len(kept(t, broker.addr, "sighub/_bridge/sighub/up")) == 1 }
 	eventually(t, "there is a mark", marked)
 	broker.stop() // all of it is on disk
 	broker.start()
@@ -224,8 +224,8 @@ func TestCommands(t *testing.T) {
 	h.serve(h.bridge(Options{Addr: broker.addr, Commands: true}))
 	asked := make(chan string, 10)
 	h.sender("a/pump", hub.SenderOptions{Requests: map[string]hub.RequestHandler{"start": answering(asked)}})
-	l := listen(t, broker.addr, "answers", "sighub/_bridge/up/_state")
-	eventually(t, "the hub is there", func() bool { return len(l.heard(`sighub/_bridge/up/_state {"connected":true`)) > 0 })
+	l := listen(t, broker.addr, "answers", "sighub/_bridge/sighub/up/_state")
+	eventually(t, "the hub is there", func() bool { return len(l.heard(`sighub/_bridge/sighub/up/_state {"connected":true`)) > 0 })
 	answerTo := func(m *client.Message) { m.ResponseTopic, m.CorrelationData = "answers", []byte("x") }
 	var got []string
 	eventually(t, "a request is answered", func() bool { // it may come before the bridge has subscribed

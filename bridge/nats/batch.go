@@ -71,6 +71,9 @@ func readAnswer(data []byte) (a answer, err error) {
 // errStuck: the server has taken messages and answers, but it neither stores nor refuses them. nats-server does so when its disk is full.
 var errStuck = errors.New("nats: the server takes events and does not store them")
 
+// errNoStream: nothing at the server takes what is published. The stream was removed, or has no leader for the moment.
+var errNoStream = fmt.Errorf("nats: no stream takes the events: %w", nats.ErrNoResponders)
+
 // errHole: the server has not stored a message, and so none behind it.
 var errHole = errors.New("nats: the server has lost messages of a batch")
 
@@ -265,7 +268,8 @@ func (p *publisher) end() error {
 
 // answered takes an answer of the server.
 func (p *publisher) answered(subject string, data []byte) {
-	if len(data) == 0 {
+	if len(data) == 0 { // the server says that nobody has heard a message
+		p.fail(errNoStream)
 		return
 	}
 	a, err := readAnswer(data)

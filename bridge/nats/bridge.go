@@ -72,13 +72,17 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	others.Go(func() { b.far.run(ctx) })
 	defer context.AfterFunc(ctx, func() { b.ending.Store(true) })()
 	pause := carrier.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
+	connected := pause.Reset
 	for ctx.Err() == nil {
-		err := b.session(ctx, pause.Reset)
+		err := b.session(ctx, connected)
 		b.State.Disconnected()
 		if ctx.Err() != nil {
 			break
 		}
 		b.failed(err)
+		if connected = pause.Reset; errors.Is(err, errTwins) {
+			connected = func() {} // else the two would end each other's connections several times a second
+		}
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
 	others.Wait()
@@ -114,8 +118,8 @@ func (b *Bridge) session(ctx context.Context, connected func()) error {
 	var parts sync.WaitGroup
 	part := func(run func(context.Context) error) {
 		parts.Go(func() {
-			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-				cancel(err)
+			if err := run(ctx); err != nil {
+				cancel(err) // whatever it is, for a part that has ended is not there any more
 			}
 		})
 	}

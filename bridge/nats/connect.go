@@ -157,7 +157,9 @@ const (
 	codeNoMemory      = 10028
 	codeNoAccount     = 10039 // JetStream is not enabled for the account
 	codeNoStorage     = 10047
+	codeNoStream      = 10059
 	codeOverlap       = 10065 // another stream has these subjects
+	codeNoReplicas    = 10074 // the server is not in a cluster
 	codeNotEnabled    = 10076
 	codeStoreFailed   = 10077 // as on a full disk, or a full stream that does not discard
 	codeNoBatches     = 10205 // the stream does not allow batches
@@ -178,10 +180,16 @@ func (o *Options) remedy(err error) string {
 			return "the server has no room: give its disk or its JetStream more, or the stream smaller limits; nothing is lost as long as the journal holds it"
 		case codeOverlap:
 			return "another stream has these subjects: name that one under stream, or give this bridge another prefix"
+		case codeNoStream:
+			return "make the stream at the server, or leave out existing, and the bridge makes it"
+		case codeNoReplicas:
+			return "leave out replicas, or use servers that are a cluster: one server alone keeps one replica"
 		}
 		return "the server's own log says more"
 	case errors.Is(err, errStuck):
 		return "its disk may be full, as its log says then: make room and start the server again; nothing is lost as long as the journal holds it"
+	case errors.Is(err, errTwins):
+		return "give one of the two another name with hub, and start it again"
 	case errors.Is(err, errStream):
 		return "change the stream with nats stream edit, or remove it if nothing in it is needed, and the bridge makes it"
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked),
@@ -195,6 +203,10 @@ func (o *Options) remedy(err error) string {
 		return "is the server running at " + where(o.URL) + ", and does the network reach it? The bridge goes on trying"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return "the server wants TLS: write tls:// in front of its address"
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return "the server has no TLS: write nats:// in front of its address, or give the server a certificate"
+	case errors.Is(err, errNoStream):
+		return "was the stream removed? The bridge makes it again, unless it is told that the stream is existing"
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return "enable JetStream at the server (jetstream {store_dir: ...}), and for this account"
 	}

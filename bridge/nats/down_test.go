@@ -171,9 +171,21 @@ func TestTwins(t *testing.T) {
 	o := nats.Options{URL: b.url(), Hub: "kitchen", Beat: 100 * time.Millisecond}
 	one := openHouse(t, t.TempDir(), o)
 	two := openHouse(t, t.TempDir(), o)
-	until(t, "somebody complains", func() bool {
-		return strings.Contains(one.bridge.Status().Error+two.bridge.Status().Error, "same name")
-	})
+	for _, h := range []*house{one, two} {
+		until(t, "each complains, and says what to do", func() bool {
+			st := h.bridge.Status()
+			return strings.Contains(st.Error, "same name") && strings.Contains(st.Remedy, "another name with hub")
+		})
+	}
+	seen := make(map[time.Time]bool)
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if st := one.bridge.Status(); st.Connected {
+			seen[st.Since] = true
+		}
+	}
+	if len(seen) > 5 {
+		t.Errorf("it connects %d times in 2 s", len(seen))
+	}
 }
 
 // TestNearAway: what happens at another hub while this one is away is heard when it is back, and not again.

@@ -111,7 +111,7 @@ func (b *Bridge) ended(ctx context.Context, sub *nats.Subscription) (answered bo
 			return answered, err
 		}
 		if len(m.Data) == 0 {
-			return false, fmt.Errorf("nats: no stream takes the subject %s: %w", m.Subject, nats.ErrNoResponders)
+			return false, errNoStream
 		}
 		a, err := readAnswer(m.Data)
 		if err != nil {

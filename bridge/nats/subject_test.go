@@ -87,3 +87,15 @@ func TestOptions(t *testing.T) {
 		t.Errorf("an address is told as %s", got)
 	}
 }
+
+// TestMark: a mark is that of its stream alone, and a damaged text is not a mark.
+func TestMark(t *testing.T) {
+	if n, ok := parseMark(formatMark("one", 1<<63), "one"); !ok || n != 1<<63 {
+		t.Error(n, ok)
+	}
+	for _, mark := range []string{"", "one", "one ", "one x", "one -1", "one 1 2", "two 1", " 1", "one 18446744073709551616"} {
+		if n, ok := parseMark([]byte(mark), "one"); ok || n != 0 {
+			t.Errorf("%q: %d, %v", mark, n, ok)
+		}
+	}
+}

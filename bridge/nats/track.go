@@ -3,6 +3,8 @@ package nats
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -108,8 +110,9 @@ func formatMark(stream string, number uint64) []byte {
 
 // parseMark returns the number of a mark; 0 if it is of another stream.
 func parseMark(mark []byte, stream string) (number uint64, ok bool) {
-	var id string
-	if _, err := fmt.Sscanf(string(mark), "%s %d", &id, &number); err != nil || id != stream {
+	id, text, _ := strings.Cut(string(mark), " ")
+	number, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || id != stream {
 		return 0, false
 	}
 	return number, true

@@ -2,8 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,51 +15,10 @@ import (
 	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/hub"
-	"sighub/journal"
 )
 
 // scheme begins the addresses of far hubs. What comes from there does not go up again.
 const scheme = "nats://"
-
-// markJournal is the key under which the journal keeps a name of its own.
-const markJournal = "bridge/journal"
-
-// nameJournal returns the name of a journal, which it gets once. By it, positions in another journal are told from those in this one.
-func nameJournal(ctx context.Context, j *journal.Journal) (string, error) {
-	if name := j.State(markJournal); name != nil {
-		return string(name), nil
-	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	name := hex.EncodeToString(random[:])
-	return name, keep(ctx, j, markJournal, name)
-}
-
-// maxStored bounds for how many senders it is remembered how far they are in the stream.
-const maxStored = 1 << 20
-
-// stored asks the stream for the last message of each sender, and returns their positions in this journal.
-func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (map[string]hub.Position, error) {
-	all := make(map[string]hub.Position)
-	err := b.lasts(ctx, st, []string{b.o.Prefix + "." + token(b.o.Hub) + ".>"}, true, func(m jetstream.Msg) error {
-		if m.Headers().Get(HeaderJournal) != b.journal {
-			return nil
-		}
-		p, err := parseSubject(b.o.Prefix, m.Subject())
-		if err != nil {
-			return nil //nolint:nilerr // somebody else's
-		}
-		at, err := parsePosition(m.Headers().Get(HeaderPosition))
-		if err != nil {
-			return nil //nolint:nilerr // somebody else's
-		}
-		if len(all) < maxStored && all[p.sender].Before(at) {
-			all[p.sender] = at
-		}
-		return nil
-	})
-	return all, err
-}
 
 // lasts visits the last message of each subject that matches one of the filters.
 func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []string, headers bool, visit func(jetstream.Msg) error) error {
@@ -127,8 +84,8 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !errors.As(err, &api) && !errors.Is(err, errHole) && !errors.Is(err, errStuck):
-			return err
+		case !errors.As(err, &api) && !errors.Is(err, errHole) && !errors.Is(err, errStuck), api != nil && api.ErrorCode == codeNoBatches:
+			return err // the next session looks whether the stream can be used
 		}
 		if sent {
 			pause.Reset()
@@ -196,10 +153,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	cancel(err)
 	looking.Wait()
 	p.close()
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		err = context.Cause(ctx)
-	}
-	return stored.Load(), p.untouched(), err
+	return stored.Load(), p.untouched(), context.Cause(ctx) // what was first: it has ended the rest
 }
 
 // longest returns how many bytes a message may have, with its headers.

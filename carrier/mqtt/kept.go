@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,7 +243,7 @@ func (k *keptSessions) note(c *session, then func()) bool {
 			Policy: s.policy, Deadline: s.deadline, Cursors: s.cursors,
 		})
 	}
-	slices.SortFunc(subs, func(a, b keptSub) int { return cmp.Compare(a.Filter, b.Filter) })
+	sort.Slice(subs, func(i, j int) bool { return subs[i].Filter < subs[j].Filter })
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.list[c.key] != c.kept {

@@ -52,7 +52,8 @@ type Options struct {
 
 	Limits Limits
 
-	// Shelf has the messages of the hub's own that clients may subscribe to. Nil: there are none, and their topics are like all others.
+	// Shelf has the messages of the hub's own that clients may subscribe to. If it is nil, the hub has no such messages, and their
+	// topics are like all others.
 	Shelf Shelf
 
 	// Budget bounds the memory of what is held for all clients. Default: one of [carrier.DefaultBudget], of this Server alone.

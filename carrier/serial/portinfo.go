@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -97,8 +98,9 @@ func (s *Server) Ports() []PortInfo {
 			p.Baud = 0
 		}
 	}
-	slices.SortFunc(list, func(a, b PortInfo) int {
-		return cmp.Or(cmp.Compare(len(a.Port), len(b.Port)), cmp.Compare(a.Port, b.Port)) // ttyUSB9 before ttyUSB10
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i].Port, list[j].Port
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) < 0 // ttyUSB9 before ttyUSB10
 	})
 	return list
 }

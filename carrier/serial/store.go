@@ -15,7 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,8 +169,9 @@ func (s *store) tidy(now time.Time) error {
 			remove = append(remove, e.Name())
 		}
 	}
-	slices.SortFunc(kept, func(a, b fs.FileInfo) int {
-		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name()))
+	sort.Slice(kept, func(i, j int) bool {
+		a, b := kept[i], kept[j]
+		return cmp.Or(b.ModTime().Compare(a.ModTime()), cmp.Compare(a.Name(), b.Name())) < 0
 	})
 	for _, info := range kept[min(len(kept), maxStored+int(s.here.Load())):] {
 		remove = append(remove, info.Name())

@@ -34,6 +34,7 @@ func (w *writer) writeNow() {
 	replies, ok := w.take(out)
 	if !ok {
 		w.buffers.Put(out)
+		w.fetchLast()
 		return
 	}
 	n, all, err := w.nc.TryWrite(*out)
@@ -44,13 +45,15 @@ func (w *writer) writeNow() {
 	w.buffers.Put(out)
 	w.written(replies, nil)
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.idle() {
-		w.running.Store(false)
-		w.notify()
+	if !w.idle() {
+		w.mu.Unlock()
+		go w.run()
 		return
 	}
-	go w.run()
+	w.running.Store(false)
+	w.notify()
+	w.mu.Unlock()
+	w.fetchLast()
 }
 
 // lull is how long nothing must have been written for a packet to be taken for a lone one.

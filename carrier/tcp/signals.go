@@ -277,6 +277,12 @@ func (c *conn) Submit() {
 	s.staged, s.put = nil, 0
 }
 
+// Collect implements carrier.Collector.
+func (c *conn) Collect(submit func() bool) { c.writer.collect.Store(&submit) }
+
+// Writing implements carrier.Collector.
+func (c *conn) Writing() bool { return c.writer.running.Load() }
+
 // Pending implements carrier.SignalSink.
 func (c *conn) Pending() int {
 	c.writer.mu.Lock()

@@ -28,6 +28,8 @@ type writer struct {
 	sent       func(id uint64) // called before a message is written to a legacy peer
 	others     func() bool     // reports whether several callers may be about to put messages
 
+	collect atomic.Pointer[func() bool] // submits signals that were put while something was written; may be nil
+
 	mu      lockrank.Mutex[lockrank.Writer]
 	pending *[]byte      // packets that wait, framed; nil if none do
 	replies int          // how many of them are replies
@@ -54,6 +56,7 @@ type writer struct {
 
 // putMessage queues a message. The error is [carrier.ErrGone] if nothing is written any more, or wraps [carrier.ErrLimit].
 func (w *writer) putMessage(packet []byte, id uint64, with *carrier.Together) error {
+	w.fetch() // signals that were put before it arrive before it
 	w.mu.Lock()
 	if w.err != nil {
 		w.mu.Unlock()
@@ -70,6 +73,7 @@ func (w *writer) putMessage(packet []byte, id uint64, with *carrier.Together) er
 
 // putReply queues a reply, for which so many bytes were reserved, and gives back what was held for the message.
 func (w *writer) putReply(packet []byte, reserved, held int, with *carrier.Together) {
+	w.fetch()
 	w.mu.Lock()
 	w.lease.give(held)
 	if w.err == nil {
@@ -193,11 +197,31 @@ func (w *writer) run() {
 		// A goroutine that was just started runs before those that wait for the processor, and they may be about to put
 		// packets, too. They go first: so one write takes what all of them have put. If none waits, this takes no time.
 		runtime.Gosched()
+		w.fetch()
 		replies, ok := w.take(out)
 		if !ok {
+			w.fetchLast()
 			return
 		}
 		w.written(replies, w.write(*out))
+	}
+}
+
+// fetch has signals submitted that were put while something was written, and reports whether there were any.
+func (w *writer) fetch() bool {
+	submit := w.collect.Load()
+	return submit != nil && (*submit)()
+}
+
+// fetchLast is called after running has become false: signals may have been put just before, and left to be fetched.
+func (w *writer) fetchLast() {
+	if !w.fetch() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.idle() {
+		w.start()
 	}
 }
 
@@ -377,6 +401,7 @@ func (w *writer) awaitReplies(most time.Duration) {
 func (w *writer) flush(deadline time.Time) {
 	t := time.NewTimer(time.Until(deadline))
 	defer t.Stop()
+	w.fetch()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.acks.stop(); !w.idle() {

@@ -1,11 +1,10 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
+	"sort"
 
 	"sighub/internal/config"
 	"sighub/sensors/drivers"
@@ -23,7 +22,7 @@ func I2CBuses(dev string) ([]config.Bus, error) {
 			list = append(list, bus)
 		}
 	}
-	slices.SortFunc(list, func(a, b config.Bus) int { return cmp.Compare(a.Number, b.Number) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Number < list[j].Number })
 	return list, nil
 }
 

@@ -113,7 +113,7 @@ func (s *shared) tell(atOnce bool) {
 	s.write(context.Background(), over)
 }
 
-func (s *shared) write(ctx context.Context, over []leftOut) {
+func (s *shared) write(ctx context.Context, over []*leftOut) {
 	for _, o := range over {
 		if !s.first.Enabled(ctx, o.level) {
 			continue

@@ -63,7 +63,7 @@ type leftOut struct {
 
 // pass reports whether a record passes, and returns what was left out of a window that is over. If the record is the first one that
 // its window leaves out, rest is the rest of the window.
-func (l *limiter) pass(now time.Time, message string, level slog.Level, s source) (ok bool, rest time.Duration, over []leftOut) {
+func (l *limiter) pass(now time.Time, message string, level slog.Level, s source) (ok bool, rest time.Duration, over []*leftOut) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	over = l.end(now, false)
@@ -115,20 +115,17 @@ func (l *limiter) leaveOut(message string, level slog.Level, source string) {
 }
 
 // end ends the window if it is over, or at once, and returns what it left out, most often first.
-func (l *limiter) end(now time.Time, atOnce bool) []leftOut {
+func (l *limiter) end(now time.Time, atOnce bool) []*leftOut {
 	if l.begin.IsZero() || !atOnce && now.Sub(l.begin) < window {
 		return nil
 	}
-	var list []leftOut
-	for _, o := range l.left {
-		list = append(list, *o)
-	}
+	list := slices.Collect(maps.Values(l.left))
 	l.begin, l.passed, l.left = time.Time{}, nil, nil
-	slices.SortFunc(list, func(a, b leftOut) int {
+	slices.SortFunc(list, func(a, b *leftOut) int {
 		return cmp.Or(cmp.Compare(b.times, a.times), cmp.Compare(a.message, b.message))
 	})
 	if len(list) > maxSummaries {
-		rest := leftOut{message: others, sources: make(map[string]int)}
+		rest := &leftOut{message: others, sources: make(map[string]int)}
 		for _, o := range list[maxSummaries-1:] {
 			rest.level = max(rest.level, o.level)
 			rest.times += o.times

@@ -3,6 +3,9 @@ package nowait
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -72,15 +75,59 @@ func TestFull(t *testing.T) {
 	t.Error("a socket that nobody reads from takes everything")
 }
 
-// TestWatched: the scheduler is told of one call of watchedEvery, whoever makes them.
+// TestWatched: the scheduler is told of one call of watchedEvery, whoever makes them; and of each where one goroutine runs at a time.
 func TestWatched(t *testing.T) {
-	n := 0
-	for range 10 * watchedEvery {
-		if watched() {
-			n++
+	for _, c := range []struct{ processors, want int }{{2, 10}, {1, 10 * watchedEvery}, {2, 10}} {
+		t.Run(fmt.Sprint(c.processors), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.processors))
+			for range watchedEvery { // until the number is noticed
+				watched()
+			}
+			n := 0
+			for range 10 * watchedEvery {
+				if watched() {
+					n++
+				}
+			}
+			if n != c.want {
+				t.Errorf("%d of %d calls are watched, want %d", n, 10*watchedEvery, c.want)
+			}
+		})
+	}
+}
+
+// TestInOrder: what happened before a write happens before the read of it, also in the eyes of the race detector.
+func TestInOrder(t *testing.T) {
+	a, b := pair(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	until := func(do func(int, []byte) (int, error), fd int) {
+		for {
+			switch _, err := do(fd, make([]byte, 1)); {
+			case err == nil:
+				return
+			case !errors.Is(err, unix.EAGAIN):
+				t.Error(err)
+				return
+			}
 		}
 	}
-	if n != 10 {
-		t.Errorf("%d of %d calls are watched, want 10", n, 10*watchedEvery)
+	const rounds = 2000
+	shared := 0
+	var other sync.WaitGroup
+	other.Go(func() {
+		for range rounds {
+			until(Read, b)
+			shared++
+			until(Write, b)
+		}
+	})
+	for range rounds {
+		shared++
+		until(Write, a)
+		until(Read, a)
+	}
+	other.Wait()
+	if shared != 2*rounds {
+		t.Errorf("%d, want %d", shared, 2*rounds)
 	}
 }

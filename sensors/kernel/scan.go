@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"sighub/sensors"
@@ -70,7 +71,7 @@ func Leftovers(o Options) (list []Leftover) {
 			list = append(list, Leftover{Kind: d.kind, Path: d.dir, Name: d.name, Values: d.unknown})
 		}
 	}
-	slices.SortFunc(list, func(a, b Leftover) int { return cmp.Compare(a.Path, b.Path) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Path < list[j].Path })
 	return list
 }
 
@@ -126,7 +127,7 @@ func Scan(o Options) []Found {
 			found[i].Bus = filepath.Base(filepath.Dir(d.dir))
 		}
 	}
-	slices.SortFunc(found, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(found, func(i, j int) bool { return found[i].Name < found[j].Name })
 	return found
 }
 

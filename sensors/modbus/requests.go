@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"sighub/carrier"
@@ -94,7 +95,7 @@ func (s *Speaker) set(ctx context.Context, d *device, params carrier.Value) erro
 
 // together joins requests of function 15 and 16 whose addresses follow each other: what belongs together changes at once.
 func together(list []frame.Request) (joined []frame.Request) {
-	slices.SortStableFunc(list, func(a, b frame.Request) int { return int(a.Address) - int(b.Address) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Address < list[j].Address })
 	for _, q := range list {
 		n := len(joined)
 		if n == 0 || q.Function != frame.WriteCoils && q.Function != frame.WriteRegisters || joined[n-1].Function != q.Function {

@@ -2,8 +2,8 @@ package past
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"sighub/carrier"
@@ -190,13 +190,13 @@ func (cs *Cursors) List() []Status {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	list := make([]Status, 0, len(cs.all))
-	for name, c := range cs.all {
+	for _, name := range slices.Sorted(maps.Keys(cs.all)) {
+		c := cs.all[name]
 		s := Status{Name: name, At: c.at}
 		if c.owner != nil && !c.owner.Gone() {
 			s.Owner = c.owner
 		}
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

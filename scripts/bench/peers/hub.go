@@ -192,7 +192,8 @@ func (p *Sighub) Publisher(ctx context.Context, sender int) (Publisher, error) {
 	pub := &hubPublisher{scratch: make([]byte, 0, 2*message.Size)}
 	pub.done = func(err error) {
 		if err != nil {
-			pub.failure.CompareAndSwap(nil, &err)
+			failure := err // so that err itself is not on the heap
+			pub.failure.CompareAndSwap(nil, &failure)
 		}
 		pub.inFlight.Done()
 	}

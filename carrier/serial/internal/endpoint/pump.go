@@ -25,13 +25,13 @@ type End interface {
 	// begun has ended, except for what Pull has to append.
 	Finish() bool
 
-	// Expire ends what has taken too long. It is called now and then while a write is stuck, when Pull is not, and for as long as it
+	// Expire ends what has taken too long. It is called now and then while the port is stuck, when Pull is not, and for as long as it
 	// reports that it is to be called again.
 	Expire(now time.Time) (again bool)
 }
 
 const (
-	expireEvery = 250 * time.Millisecond // between two calls of Expire; and how long a write may take before it counts as stuck
+	expireEvery = 250 * time.Millisecond // between two calls of Expire; and how long a call of the port may take before it is stuck
 	farewell    = time.Second            // for which a port stays open until Finish returns true
 )
 
@@ -43,10 +43,10 @@ type pump struct {
 	wake Notice      // end has something to write
 	lost func(error)
 
-	once    sync.Once
-	stop    chan struct{} // closed when the port is lost
-	writing atomic.Bool
-	stuck   Notice // a write is
+	once  sync.Once
+	stop  chan struct{} // closed when the port is lost
+	busy  atomic.Bool   // with a write, or with what was written before its rate is set
+	stuck Notice        // it has been busy for long
 }
 
 // Pump moves bytes until the port fails, or until ctx is done and the end has finished; lost is called as soon as that is
@@ -109,23 +109,24 @@ func (m *pump) watch(ctx context.Context) {
 	}
 }
 
-// expire has the end expire, and again after a while if it wants that or a write goes on.
+// expire has the end expire, and again after a while if it wants that or the port is busy.
 func (m *pump) expire(again *time.Timer) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.end.Expire(time.Now()) || m.writing.Load() {
+	if m.end.Expire(time.Now()) || m.busy.Load() {
 		again.Reset(expireEvery)
 	}
 }
 
-// writeData writes. If that takes long, the timer tells watch so.
-func (m *pump) writeData(long *time.Timer, data []byte) error {
-	m.writing.Store(true)
+// called notes that the port is called. Unless returned follows soon, the timer tells watch so.
+func (m *pump) called(long *time.Timer) {
+	m.busy.Store(true)
 	long.Reset(expireEvery)
-	_, err := m.port.Write(data)
+}
+
+func (m *pump) returned(long *time.Timer) {
 	long.Stop()
-	m.writing.Store(false)
-	return err
+	m.busy.Store(false)
 }
 
 // write writes until the port fails or is lost, or until ctx is done and the end has finished.
@@ -133,20 +134,25 @@ func (m *pump) write(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	long := time.AfterFunc(expireEvery, m.stuck.Give)
-	long.Stop() // until something is written
+	long.Stop() // until the port is called
 	buf := make([]byte, 0, wire.MaxFrame)
 	for {
 		ending := ctx.Err() != nil
 		data, next, rate, finished := m.next(buf[:0], ending)
 		switch {
 		case len(data) > 0:
-			if err := m.writeData(long, data); err != nil {
+			m.called(long)
+			_, err := m.port.Write(data)
+			m.returned(long)
+			if err != nil {
 				return err
 			}
 			buf = data
 			continue
 		case rate != 0:
+			m.called(long)
 			m.setRate(rate)
+			m.returned(long)
 			continue
 		case finished:
 			if d, ok := m.port.(port.Drainer); ok {

@@ -32,15 +32,18 @@ func (p *silentPort) Write(b []byte) (int, error) {
 	}
 }
 
-// A quietEnd counts how often it is called, and writes what it is given.
+func (p *silentPort) SetBaud(int) error { _, err := p.Write(nil); return err }
+
+// A quietEnd counts how often it is called, writes what it is given, and wants a rate.
 type quietEnd struct {
 	write          []byte
+	rate           int
 	expired, looks int // calls of Expire, and for how many of them it asks
 }
 
 func (*quietEnd) Receive(time.Time, []byte) bool  { return false }
-func (*quietEnd) Rate() int                       { return 0 }
-func (*quietEnd) RateSet(time.Time, int, error)   {}
+func (e *quietEnd) Rate() int                     { return e.rate }
+func (e *quietEnd) RateSet(time.Time, int, error) { e.rate = 0 }
 func (*quietEnd) Finish() bool                    { return true }
 func (e *quietEnd) Expire(time.Time) (again bool) { e.expired++; return e.expired < e.looks }
 
@@ -50,7 +53,7 @@ func (e *quietEnd) Pull(_ time.Time, dst []byte) ([]byte, time.Time) {
 	return dst, time.Time{}
 }
 
-// TestIdlePump: nothing is done for an idle port, unless its end asks for it; while a write is stuck, the end may expire.
+// TestIdlePump: nothing is done for an idle port, unless its end asks for it; while a write or a change of the rate is stuck, the end may expire.
 func TestIdlePump(t *testing.T) {
 	for _, c := range []struct {
 		what        string
@@ -62,6 +65,8 @@ func TestIdlePump(t *testing.T) {
 		{"looked at", quietEnd{looks: 40}, false, 40, 40},
 		{"written to", quietEnd{write: []byte("x")}, false, 0, 2},
 		{"stuck", quietEnd{write: []byte("x")}, true, 230, 250},
+		{"set to a rate", quietEnd{rate: 9600}, false, 0, 2},
+		{"stuck before it is set to a rate", quietEnd{rate: 9600}, true, 230, 250},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			port, end := &silentPort{closed: make(chan struct{})}, c.end

@@ -58,7 +58,7 @@ type entries struct {
 	first    error
 }
 
-// A place tells whether there is something, and whether it can be used.
+// A place reports whether something is there, and whether it can be used.
 type place int
 
 const (

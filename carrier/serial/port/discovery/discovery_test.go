@@ -124,6 +124,21 @@ func TestWatch(t *testing.T) {
 	await("has other rights", 1)
 }
 
+// TestPauses: looks that take long are seldom, but one that took very long does not put off the next one for long.
+func TestPauses(t *testing.T) {
+	for _, c := range []struct{ took, least, unasked time.Duration }{
+		{0, calm, Rescan},
+		{time.Millisecond, calm, Rescan},
+		{40 * time.Millisecond, 40 * time.Millisecond, 2 * time.Second},
+		{time.Minute, Rescan, longest},
+		{time.Hour, Rescan, longest},
+	} {
+		if least, unasked := pauses(c.took); least != c.least || unasked != c.unasked {
+			t.Errorf("after a look of %v: %v and %v, want %v and %v", c.took, least, unasked, c.least, c.unasked)
+		}
+	}
+}
+
 // TestFollow: where the system reports every change, it is looked seldom.
 func TestFollow(t *testing.T) {
 	s := System{Root: t.TempDir()}

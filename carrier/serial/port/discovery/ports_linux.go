@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -36,8 +37,9 @@ func (s System) Ports() ([]Port, error) {
 			Path: s.Root + devices + "/" + e.Name(), USB: describeUSB(device), Console: slices.Contains(consoles, e.Name()),
 		})
 	}
-	slices.SortFunc(ports, func(a, b Port) int {
-		return cmp.Or(cmp.Compare(len(a.Path), len(b.Path)), cmp.Compare(a.Path, b.Path)) // ttyUSB9 before ttyUSB10
+	sort.Slice(ports, func(i, j int) bool {
+		a, b := ports[i].Path, ports[j].Path
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) < 0 // ttyUSB9 before ttyUSB10
 	})
 	return ports, err
 }

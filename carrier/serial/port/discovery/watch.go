@@ -24,11 +24,13 @@ const (
 	// seldom is how many times longer than a look it is at least from one to the next that nobody has asked for: with a thousand ports,
 	// a look takes 40 ms, and takes 2 % of the time all the same.
 	seldom = 50
+	// longest bounds that, so that one look that took long, on a machine that was busy, does not put off the next one for minutes.
+	longest = 10 * time.Second
 )
 
 // Watch calls look at once; then, with told true, whenever the system reports that a port that one of the patterns names may
-// have come, gone or changed its rights; and, with told false, once a minute, or once a second where the system cannot report all of
-// that, or less often if either takes long. What soon receives has it called a second later, too. It returns when ctx is done.
+// have come, gone or changed its rights; and, with told false, once a minute. Where the system cannot report all of that, it is once a
+// second, or every ten seconds if a look takes long. What soon receives has it called a second later, too. It returns when ctx is done.
 func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger, soon <-chan struct{}, look func(told bool)) {
 	if len(patterns) == 0 { // nothing can come
 		look(false)
@@ -48,12 +50,12 @@ func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger,
 			rest = doubt
 		}
 		look(told)
-		took := time.Since(began)
-		again.Reset(max(rest, seldom*took))
+		least, unasked := pauses(time.Since(began))
+		again.Reset(max(rest, unasked))
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(calm, took)): // many ports that come leave half of the time to others
+		case <-time.After(least):
 		}
 		asked := soon
 		for waits := true; waits; {
@@ -65,11 +67,17 @@ func (s System) Watch(ctx context.Context, patterns []Pattern, log *slog.Logger,
 			case <-again.C:
 				told, waits = false, false
 			case <-asked:
-				again.Reset(max(Rescan, seldom*took))
+				again.Reset(unasked)
 				asked = nil // once is enough, and again and again would put it off
 			}
 		}
 	}
+}
+
+// pauses returns how long after a look that took so long the next one is taken: at least, also if ports come, and if nobody asks for it.
+func pauses(took time.Duration) (least, unasked time.Duration) {
+	least = min(max(calm, took), Rescan) // many ports that come leave half of the time to others
+	return least, max(Rescan, min(seldom*took, longest))
 }
 
 // A watcher has the system report changes in folders. The folders may come and go: /dev/serial only exists while there is an

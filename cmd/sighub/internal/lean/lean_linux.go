@@ -3,9 +3,9 @@ package lean
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -25,14 +25,16 @@ func GiveBack() {
 		return
 	}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var begin, end uintptr
-		var rights string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &begin, &end, &rights); err != nil {
+		span, rights, _ := strings.Cut(lines.Text(), " ")
+		from, to, _ := strings.Cut(span, "-")
+		begin, err := strconv.ParseUint(from, 16, strconv.IntSize)
+		end, errEnd := strconv.ParseUint(to, 16, strconv.IntSize)
+		if err != nil || errEnd != nil {
 			continue
 		}
 		// What can be written has changed since it was read from the file.
-		if strings.HasSuffix(lines.Text(), " "+program) && rights[1] == '-' {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, begin, end-begin, unix.MADV_DONTNEED)
+		if strings.HasSuffix(rights, " "+program) && rights[1] == '-' {
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(begin), uintptr(end-begin), unix.MADV_DONTNEED)
 		}
 	}
 }

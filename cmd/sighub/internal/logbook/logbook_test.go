@@ -12,7 +12,7 @@ import (
 	"sighub/internal/loglimit"
 )
 
-// TestMethod: the lines that are asked for are told, and a question that is none is refused.
+// TestMethod: the lines that are asked for are told, and a malformed question is refused.
 func TestMethod(t *testing.T) {
 	log := loglimit.Open(io.Discard, "info", "text")
 	defer log.Close()
