@@ -100,7 +100,7 @@ func TestBounds(t *testing.T) {
 	if more := a.taken - before; more > 2000 {
 		t.Errorf("one topic takes %d bytes", more)
 	}
-	s = shelf.New(&account{left: 1 << 40})
+	s = shelf.New(&account{left: 1 << 30})
 	for n := range shelf.MaxTopics + 1 {
 		if err := s.Put(fmt.Sprint(n), []byte("1")); (err != nil) != (n == shelf.MaxTopics) {
 			t.Fatal(n, err)
