@@ -144,7 +144,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	return nil
 }
 
-// endOverdue ends strangers when their time is over, until there are none, or ctx is done.
+// endOverdue ends strangers when their time is over, until the last one has gone or ctx is done.
 func (s *Server) endOverdue(ctx context.Context) {
 	tick := time.NewTicker(lookAround)
 	defer tick.Stop()

@@ -6,7 +6,7 @@ import (
 	"sighub/hub"
 )
 
-// TestTwoHubs: hubs at one broker have marks of their own, though their bridges have the same name. What one hub has sent is no mark for
+// TestTwoHubs: hubs at one broker have marks of their own, though their bridges have the same name. What one hub has sent does not count for
 // the other, which would send everything again behind a lower one, and nothing of what the broker has forgotten behind a higher one.
 func TestTwoHubs(t *testing.T) {
 	broker := startBroker(t)

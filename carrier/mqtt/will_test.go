@@ -77,7 +77,7 @@ func TestWillDelay(t *testing.T) {
 	}
 }
 
-// TestManyWills: wills for which there is no room do not wait.
+// TestManyWills: a will that finds no room does not wait.
 func TestManyWills(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{folder: t.TempDir(), Options: mqtt.Options{Limits: mqtt.Limits{Sessions: 2}}})

@@ -174,7 +174,7 @@ func (b *Board) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Me
 	return b.local.Transmit(ctx, id, m, done)
 }
 
-// run fills the shelves that are asked for until ctx is done. Before the first one, it is no client of the hub.
+// run fills the shelves that are asked for until ctx is done. It becomes a client of the hub with the first one.
 func (b *Board) run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()

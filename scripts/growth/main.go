@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, out io.Writer) (ok bool, err error)
 	return l.report.print(out), nil
 }
 
-// measure makes the measurements of these names; all if there are none.
+// measure makes the measurements of these names; without names, all of them.
 func (l *lab) measure(ctx context.Context, names []string) (err error) {
 	known := make([]string, 0, len(parts))
 	for _, p := range parts {

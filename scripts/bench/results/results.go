@@ -70,7 +70,7 @@ func (r *Results) Failed(c, peer string, err error) {
 	r.Failures = append(r.Failures, fmt.Sprintf("%s, %s: %v", c, peer, err))
 }
 
-// Ratio returns the median of the ratios of two peers' figures in each round, or false if there are none.
+// Ratio returns the median of the ratios of two peers' figures in each round, and whether there is such a round.
 func (r *Row) Ratio(peer, versus string) (float64, bool) {
 	a, b := r.Peers[peer], r.Peers[versus]
 	if a == nil || b == nil {

@@ -48,7 +48,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	}
 	c, older := connectIn(ctx, &o, packet.V311)
 	if older != nil && !errors.As(older, new(*RefusedError)) {
-		return nil, err // it does not know 3.1.1 either, or there is no broker
+		return nil, err // it does not know 3.1.1 either, or nothing answers
 	}
 	return c, older
 }
