@@ -92,7 +92,7 @@ var costs = []struct{ mark, title string }{
 	{" switches/", "context switches"},
 }
 
-// costOf returns which of the costs a figure is; -1 if it is none.
+// costOf returns which of the costs a figure is, or -1 if it is not a cost.
 func costOf(figure string) int {
 	for i, c := range costs {
 		if strings.Contains(figure, "'s"+c.mark) {
