@@ -84,14 +84,14 @@ func TestHomeAssistant(t *testing.T) {
 	h.report(s, "temp", 20.5)
 	h.report(s, "on", true)
 	l.wait("sighub/attic/air/temp 20.5", 1)
-	config := func(what string) {
+	config := func(device, what string) { // in its latest announcement
 		t.Helper()
 		eventually(t, "announced is "+what, func() bool {
-			list := l.heard("homeassistant/device/sighub_h1/config ")
+			list := l.heard("homeassistant/device/" + device + "/config ")
 			return len(list) > 0 && strings.Contains(list[len(list)-1], what)
 		})
 	}
-	config(`"switch--attic-2fair--on"`)
+	config("sighub_h1", `"switch--attic-2fair--on"`)
 	l.wait("sighub/attic/air/on true", 1)
 	l.wait(`sighub/attic/air/_state {"connected":true`, 1)
 	want := []string{"homeassistant/device/sighub_h1/config", "sighub/_state", "sighub/attic/air/_state", "sighub/attic/air/on", "sighub/attic/air/temp"}
@@ -146,9 +146,7 @@ func TestHomeAssistant(t *testing.T) {
 	unplug = device(t, plugs, "garden", map[string]hub.SenderOptions{"bed": {Events: []string{"wet"}, Units: map[string]string{"wet": "%"}}})
 	l.wait(`homeassistant/device/sighub_0a0b/config {"device":{"identifiers":["sighub_0a0b"],"name":"garden"`, 1)
 	eventually(t, "the old name leaves nothing", func() bool { return !slices.Contains(kept(t, broker.addr, "#"), "sighub/soil/_state") })
-	if list := l.heard("homeassistant/device/sighub_0a0b/config "); !strings.Contains(list[len(list)-1], `"sensor--soil--wet":{"platform":"sensor"}`) {
-		t.Errorf("%q", list[len(list)-1])
-	}
+	config("sighub_0a0b", `"sensor--soil--wet":{"platform":"sensor"}`)
 	unplug()
 
 	// It is configured no more.

@@ -74,7 +74,7 @@ func (g *guarded) feed(t *testing.T, sender, event, data string) {
 func (p *page) logIn(by string, name, secret string) {
 	p.t.Helper()
 	p.until(`document.querySelector("form.form")`)
-	eval[any](p, fmt.Sprintf(`[...document.querySelectorAll(".ranges button")].find(b => b.innerText.toLowerCase().includes(%q)).click(), null`, by))
+	p.press(fmt.Sprintf(`[...document.querySelectorAll(".ranges button")].find(b => b.innerText.toLowerCase().includes(%q))`, by))
 	p.until(fmt.Sprintf(`Boolean(document.querySelector("input[autocomplete=username]")) === %v`, by == "password"))
 	for selector, text := range map[string]string{"input[autocomplete=username]": name, "input[type=password]": secret} {
 		if text == "" {
@@ -255,18 +255,16 @@ func TestAccess(t *testing.T) {
 	revoke := func(name string) {
 		t.Helper()
 		button := fmt.Sprintf(`[...document.querySelectorAll("tr")].find(r => r.querySelector("b")?.innerText === %q)?.querySelector("button")`, name)
-		p.until(button)
-		eval[any](p, button+".click(), null")
+		p.press(button)
 		p.until(button + `.innerText.startsWith("really")`)
-		eval[any](p, button+".click(), null")
+		p.press(button)
 		p.until(fmt.Sprintf(`[...document.querySelectorAll("tr")].some(r => r.innerText.includes(%q) && r.innerText.includes("revoked"))`, name))
 	}
 	revoke("phone")
 	phone.untilText("Log in at this hub")
 
 	g.write(t, houseRules+fmt.Sprintf("  ghost: nonsense\nusers:\n  %d: admin\n", os.Getuid()))
-	ask := `[...document.querySelectorAll("button")].find(b => b.innerText.includes("what has changed"))`
-	eval[any](p, ask+".click(), null")
+	p.press(`[...document.querySelectorAll("button")].find(b => b.innerText.includes("what has changed"))`)
 	p.untilText("nonsense")
 }
 

@@ -112,15 +112,11 @@ func TestLog(t *testing.T) {
 		t.Error("a name has become an image")
 	}
 	b.cut()
-	press := func(name string) {
-		p.until(fmt.Sprintf(`[...document.querySelectorAll(".ranges button")].some(b => b.innerText === %q)`, name))
-		eval[any](p, fmt.Sprintf(`[...document.querySelectorAll("main .ranges:has(button:first-child) button")].find(b => b.innerText === %q).click(), null`, name))
-	}
-	press("warnings")
+	p.choose("warnings")
 	p.until(line("warn", "port lost") + ` && !` + line("client connected"))
-	press("errors")
+	p.choose("errors")
 	p.untilText("No such line.")
-	press("all")
+	p.choose("all")
 	eval[any](p, `document.querySelector(".bar input").focus(), null`)
 	p.keys("device=barn gone")
 	p.until(line("device gone") + ` && document.querySelectorAll(".log tr").length === 1`)
@@ -129,6 +125,6 @@ func TestLog(t *testing.T) {
 	p.click(".card.device.away h3 a")
 	p.untilText("Its log")
 	p.until(line("port lost") + ` && ` + line("device gone") + ` && !` + line("<img"))
-	press("warnings")
+	p.choose("warnings")
 	p.until(line("port lost") + ` && !` + line("device connected"))
 }

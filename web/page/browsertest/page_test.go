@@ -215,8 +215,20 @@ func (p *page) key(key string) {
 // click clicks on the element that a selector names.
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.until(fmt.Sprintf("document.querySelector(%q)", selector))
-	eval[any](p, fmt.Sprintf("document.querySelector(%q).click(), null", selector))
+	p.press(fmt.Sprintf("document.querySelector(%q)", selector))
+}
+
+// press clicks on the element that an expression finds, as soon as it is there.
+func (p *page) press(element string) {
+	p.t.Helper()
+	p.until(element)
+	eval[any](p, element+".click(), null")
+}
+
+// choose presses one of the buttons that choose a span, a level or a way to log in.
+func (p *page) choose(text string) {
+	p.t.Helper()
+	p.press(fmt.Sprintf(`[...document.querySelectorAll("main .ranges button")].find(b => b.innerText === %q)`, text))
 }
 
 // row returns the text of the row in a card whose device and event have these names.

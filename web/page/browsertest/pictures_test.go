@@ -65,7 +65,7 @@ thresholds:
 	p.look(1180, 640, "light")
 	picture("overview")
 	p.show("device", "name:weather", "air", "celsius")
-	eval[any](p, `[...document.querySelectorAll(".ranges button")].find(b => b.innerText === "24 h").click(), null`)
+	p.choose("24 h")
 	p.until(`document.querySelector(".legend")?.innerText.includes("mean")`)
 	picture("history")
 	p.look(1180, 640, "dark")

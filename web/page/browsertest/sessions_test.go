@@ -17,7 +17,7 @@ func TestTabs(t *testing.T) {
 	g.feed(t, "kitchen.oven", "celsius", "180")
 	one := open(t, g.url(), "")
 	one.untilText("Log in at this hub")
-	eval[any](one, `document.querySelector("input[type=checkbox]").click(), null`) // for long
+	one.click("input[type=checkbox]") // for long
 	one.logIn("password", "carl", "correct horse")
 	one.live()
 	one.until(`localStorage.length > 0`)
@@ -63,9 +63,7 @@ func TestLinkedLogin(t *testing.T) {
 	}
 	press := func(text string) {
 		t.Helper()
-		button := fmt.Sprintf(`[...document.querySelectorAll(".banner button")].find(b => b.innerText === %q)`, text)
-		p.until(button)
-		eval[any](p, button+".click(), null")
+		p.press(fmt.Sprintf(`[...document.querySelectorAll(".banner button")].find(b => b.innerText === %q)`, text))
 		p.until(`!document.querySelector(".banner")`)
 	}
 	link := func(token string) { p.do(chromedp.Navigate(g.url() + "#/in/" + token)) }

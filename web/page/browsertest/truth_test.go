@@ -88,7 +88,7 @@ func TestTruth(t *testing.T) {
 		right("after the hub was away")
 	}
 	p.show("losses")
-	eval[any](p, `[...document.querySelectorAll(".ranges button")].find(b => b.innerText === "all on record").click(), null`)
+	p.choose("all on record")
 	p.until(`document.querySelector(".lostcount")?.innerText === "0"`)
 	if got := onRecord(t, s, "meter", "kelvin"); got.n != sent.n || got.sum != sent.sum {
 		t.Errorf("on record are %d events, and %d were sent", got.n, sent.n)
@@ -126,7 +126,7 @@ func TestCut(t *testing.T) {
 	eval[any](p, "location.reload(), null") // from the journal alone
 	p.until(fmt.Sprintf(`%s === %q`, legendNow, record.legend("lx")))
 	p.show("losses")
-	eval[any](p, `[...document.querySelectorAll(".ranges button")].find(b => b.innerText === "all on record").click(), null`)
+	p.choose("all on record")
 	p.until(`document.querySelector(".lostcount")?.innerText === "0"`)
 }
 

@@ -135,7 +135,7 @@ func TestHistory(t *testing.T) {
 
 	// Longer spans are summed up by the hub, and go on with what happens.
 	for _, span := range []string{"6 h", "24 h", "30 d", "1 y"} {
-		eval[any](p, fmt.Sprintf(`[...document.querySelectorAll(".ranges button")].find(b => b.innerText === %q).click(), null`, span))
+		p.choose(span)
 		p.until(`document.querySelector(".chart").dataset.step > 0 && !document.querySelector(".legend").innerText.includes("reading")`)
 		says(legend(low, sum/float64(n), high))
 	}
@@ -146,7 +146,8 @@ func TestHistory(t *testing.T) {
 	says(legend(low, sum/float64(n), high))
 
 	// By keys: zoom in, and back.
-	eval[any](p, `document.querySelector(".ranges button").click(), document.querySelector(".plot").focus(), null`)
+	p.click(".ranges button")
+	eval[any](p, `document.querySelector(".plot").focus(), null`)
 	p.keys("+")
 	p.until(`[...document.querySelectorAll(".ranges button")].some(b => b.innerText === "back")`)
 	p.key("left")
@@ -314,7 +315,7 @@ func TestLosses(t *testing.T) {
 	}
 	p.until(`document.querySelector(".lostcount").innerText === "3"`)
 	for _, span := range []string{"since the page was opened", "all on record"} {
-		eval[any](p, fmt.Sprintf(`[...document.querySelectorAll(".ranges button")].find(b => b.innerText === %q).click(), null`, span))
+		p.choose(span)
 		p.until(`document.querySelector(".lostcount").innerText === "3"`)
 		p.until(`[...document.querySelectorAll("tbody tr")].some(r => r.innerText.includes("tick") && r.innerText.includes("3 time"))`)
 	}
