@@ -22,6 +22,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	refused int
+	away    bool   // nobody is let in
 	drops   string // what is published to this topic is acknowledged, and goes nowhere
 }
 
@@ -53,6 +54,12 @@ func (g *gate) pass(c net.Conn, to string) {
 	defer c.Close()
 	head := make([]byte, 9) // the packet is shorter than 128 bytes
 	if _, err := io.ReadFull(c, head); err != nil {
+		return
+	}
+	g.mu.Lock()
+	away := g.away
+	g.mu.Unlock()
+	if away {
 		return
 	}
 	if head[8] != packet.V311 {
@@ -106,6 +113,13 @@ func (g *gate) forward(to, from net.Conn, data []byte) {
 	}
 }
 
+// letIn opens the gate, or shuts it for those who come from now on.
+func (g *gate) letIn(in bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.away = !in
+}
+
 // refusals returns how often another version was refused.
 func (g *gate) refusals() int {
 	g.mu.Lock()
@@ -136,9 +150,11 @@ func TestOlderBroker(t *testing.T) {
 				marked := b.marked.Load()
 				return b.Status().Lag == 0 && marked != nil && *marked == b.feed.At()
 			})
-			broker.kill() // and forgets it
+			g.letIn(false) // until somebody listens
+			broker.kill()  // and forgets it
 			broker.start()
 			l = listen(t, broker.addr, "sighub/light/lux")
+			g.letIn(true)
 			has := func(n int) bool {
 				return slices.ContainsFunc(l.heard("sighub/light/lux "), func(text string) bool {
 					return strings.HasSuffix(text, `"data":`+strconv.Itoa(n)+"}") && strings.Contains(text, `"id":"light/`)

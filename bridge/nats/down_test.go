@@ -58,7 +58,7 @@ func (h *house) listen(l *heard) {
 // TestFarSenders: what happens at one hub is heard at another one; requests reach it, and its end is told.
 func TestFarSenders(t *testing.T) {
 	b := newBroker(t, "")
-	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond}
+	o := nats.Options{URL: b.url(), Beat: 2 * time.Second}
 	near := o
 	near.Hub, near.Hear = "near", everybody
 	var l heard
@@ -107,7 +107,7 @@ func TestFarSenders(t *testing.T) {
 // TestNoRequests: a hub that allows no requests is asked for nothing.
 func TestNoRequests(t *testing.T) {
 	b := newBroker(t, "")
-	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond}
+	o := nats.Options{URL: b.url(), Beat: 2 * time.Second}
 	near, far := o, o
 	near.Hub, near.Hear = "near", everybody
 	far.Hub = "kitchen"

@@ -134,7 +134,7 @@ func TestRights(t *testing.T) {
 	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond, Credentials: nats.Credentials{Password: password}}
+	o := nats.Options{URL: b.url(), Beat: 2 * time.Second, Credentials: nats.Credentials{Password: password}}
 	near, far := o, o
 	near.Hub, near.Credentials.User, near.Hear = "near", "near", everybody
 	far.Hub, far.Credentials.User, far.May = "kitchen", "kitchen", carrier.RightRequest

@@ -15,15 +15,19 @@ import (
 
 // TestStrangers: who has not said a CONNECT costs little, for a short time, and is counted.
 func TestStrangers(t *testing.T) {
-	w := newWorld(t, worldOptions{strange: listen.Options{StrangerTime: 100 * time.Millisecond, StrangerBytes: 2000, Strict: true}})
+	t.Parallel() // it takes as long as strangers have
+	w := newWorld(t, worldOptions{strange: listen.Options{StrangerTime: 2 * time.Second, StrangerBytes: 2000, Strict: true}})
+	known, _ := w.connect(5, hello{id: "known"})
+	var strangers []*peer
 	for _, say := range []string{"\x10", "\x10\x20\x00\x04MQTT", "\x10\xff\x7f\x00\x04MQTT\x04\x02\x00\x00\x7f\x00" + strings.Repeat("x", 5000)} {
 		p := w.dial(4)
 		_, _ = p.Write([]byte(say)) // it may be closed meanwhile
+		strangers = append(strangers, p)
+	}
+	for _, p := range strangers {
 		p.closed()
 	}
-	p, _ := w.connect(5, hello{id: "later"})
-	time.Sleep(150 * time.Millisecond)
-	p.ping() // the time of a stranger is over for it, not the client
+	known.ping() // it came before them: the time of a stranger would be over for it, too
 	w.until("they are counted", func() bool { return w.server.Refused()["timeout"] > 0 })
 }
 

@@ -11,3 +11,10 @@ func (s *Server) Away() (n int) {
 	}
 	return n
 }
+
+// WaitingWills returns how many wills wait for their clients to come back.
+func (s *Server) WaitingWills() int {
+	s.wills.mu.Lock()
+	defer s.wills.mu.Unlock()
+	return len(s.wills.list)
+}
