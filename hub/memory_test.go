@@ -13,19 +13,12 @@ import (
 func TestMemoryCeiling(t *testing.T) {
 	for _, codec := range []carrier.Codec{carrier.CBOR, carrier.JSON} { // of who keeps up: in JSON more is pending
 		t.Run(codec.Name(), func(t *testing.T) {
-			lost := 0
-			for range 3 { // a busy machine may keep who keeps up from it, and then nobody waits
-				if lost = memoryCeiling(t, codec); lost == 0 {
-					return
-				}
-			}
-			t.Errorf("who keeps up has lost %d", lost)
+			memoryCeiling(t, codec)
 		})
 	}
 }
 
-// memoryCeiling returns how much was lost by who keeps up.
-func memoryCeiling(t *testing.T, codec carrier.Codec) (lost int) {
+func memoryCeiling(t *testing.T, codec carrier.Codec) {
 	t.Helper()
 	const (
 		stuck   = 4
@@ -54,11 +47,14 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) (lost int) {
 	}
 	from, _ := n.client(carrier.CBOR)
 	g := n.signal(from, "light")
-	for i := 0; i < count; i += 1000 {
-		n.send(g, i, i+1000)()
-		w.until(t, i+1000)
+	const few = 100 // which need no memory that the others have taken, however late they are heard
+	for i := 0; i < count; i += few {
+		n.send(g, i, i+few)()
+		w.until(t, i+few)
 	}
-	lost = w.gaps
+	if w.gaps > 0 {
+		t.Errorf("who keeps up has lost %d", w.gaps)
+	}
 	close(free)
 	n.send(g, count, count+1)()
 	held := 0
@@ -70,5 +66,4 @@ func memoryCeiling(t *testing.T, codec carrier.Codec) (lost int) {
 		t.Errorf("%d events were held, at most %d may be", held, atMost)
 	}
 	n.stop()
-	return lost
 }

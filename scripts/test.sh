@@ -164,7 +164,7 @@ page() {
 
 browser() {
 	go -C web/page/browsertest vet ./...
-	go -C web/page/browsertest test -timeout 10m .
+	go -C web/page/browsertest test -timeout 20m .
 }
 
 cross() {
@@ -180,7 +180,7 @@ cross() {
 
 tests() {
 	# Most packages wait more than they compute: one more than there are cores.
-	go test -p $(($(nproc) + 1)) -json -race -tags lockrank -shuffle=on -timeout=4m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
+	go test -p $(($(nproc) + 1)) -json -race -tags lockrank -shuffle=on -timeout=10m ./... 2>&1 | tee "$logs/test.json" | go run ./scripts/testreport
 }
 
 # The race detector allocates on its own account, so what counts allocations runs without it.

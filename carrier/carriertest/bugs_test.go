@@ -129,15 +129,19 @@ func timeoutOf(c testCase) time.Duration {
 // fails runs a case over a medium, and returns what it reports.
 func fails(t *testing.T, c testCase, m *medium) []string {
 	r := &recordingT{TB: t}
+	limit := caseLimit // without a bug, nothing is waited for in vain
+	if m.bug != "" {
+		limit = time.Second
+	}
 	done := make(chan struct{})
 	go func() { // Fatal ends it
 		defer close(done)
 		defer r.cleanUp()
-		c.run(newSession(r, func(testing.TB) *Pair { return m.pair() }, time.Second))
+		c.run(newSession(r, func(testing.TB) *Pair { return m.pair() }, limit))
 	}()
 	select {
 	case <-done:
-	case <-time.After(caseLimit):
+	case <-time.After(2 * caseLimit):
 		t.Errorf("%s hangs", c.name)
 	}
 	r.mu.Lock()

@@ -80,7 +80,7 @@ func (p *page) logIn(by string, name, secret string) {
 		if text == "" {
 			continue
 		}
-		eval[any](p, fmt.Sprintf(`document.querySelector(%q).focus(), document.querySelector(%q).select(), null`, selector, selector))
+		p.focus(selector)
 		p.keys(text)
 	}
 	p.key("enter")
@@ -91,9 +91,11 @@ func (p *page) live() {
 	p.until(`document.querySelector(".connection").innerText === "live" && document.querySelector("main h1, main .empty")`)
 }
 
-func (p *page) views() string {
-	return eval[string](p, `[...document.querySelectorAll("nav a")].map(a => a.innerText).join(" ")`)
-}
+// views is the expression for the views that are offered.
+const views = `[...document.querySelectorAll("nav a")].map(a => a.innerText).join(" ")`
+
+// keptHere is the expression for what the browser keeps.
+const keptHere = `Object.values(sessionStorage).join() + Object.values(localStorage).join()`
 
 // TestLogIn: where the hub lets in only whom it knows, the page asks who is there, and shows what that one may see: nothing to others.
 func TestLogIn(t *testing.T) {
@@ -122,9 +124,7 @@ func TestLogIn(t *testing.T) {
 	p.live()
 	p.untilText("kitchen.oven")
 	p.untilText("bedroom")
-	if got := p.views(); got != "Devices Losses Thresholds" {
-		t.Errorf("a viewer sees %s", got)
-	}
+	p.untilIs(views, "Devices Losses Thresholds")
 	p.show("clients")
 	p.untilText("There is no such view")
 	for path, want := range map[string]int{"metrics": 200, "api/v1/senders": 200, "api/v1/clients": 403, "api/v1/ports": 403, "nothing": 404} {
@@ -147,11 +147,8 @@ func TestLogIn(t *testing.T) {
 	if text := p.textNow(); strings.Contains(text, "bedroom") {
 		t.Errorf("the cook sees the bedroom: %s", text)
 	}
-	p.until(`sessionStorage.length > 0`)
-	kept := eval[string](p, `Object.values(sessionStorage).join() + Object.values(localStorage).join()`)
-	if !regexp.MustCompile(`^sgs_\w+$`).MatchString(kept) {
-		t.Errorf("the page keeps %q", kept)
-	}
+	p.until(`/^sgs_\w+$/.test(` + keptHere + `)`)
+	kept := eval[string](p, keptHere)
 	if got := g.status(t, "api/v1/senders", kept); got != 200 {
 		t.Errorf("by the session: %d", got)
 	}
@@ -194,9 +191,7 @@ func TestRevoked(t *testing.T) {
 	if got := g.status(t, "api/v1/senders", kept); got != 401 {
 		t.Errorf("by what was revoked: %d", got)
 	}
-	if kept := eval[string](p, `Object.values(sessionStorage).join() + Object.values(localStorage).join()`); kept != "" {
-		t.Errorf("the page keeps %q", kept)
-	}
+	p.untilIs(keptHere, "")
 }
 
 // TestAccess: an admin sees who may do what, lets others in, and takes that back.
@@ -208,9 +203,7 @@ func TestAccess(t *testing.T) {
 	if hash := eval[string](p, "location.href"); strings.Contains(hash, token) {
 		t.Error("the token stays in the address")
 	}
-	if got := p.views(); got != "Devices Ports Losses Thresholds Journal Bridges Clients Log Access Send" {
-		t.Errorf("an admin sees %s", got)
-	}
+	p.untilIs(views, "Devices Ports Losses Thresholds Journal Bridges Clients Log Access Send")
 	p.show("access")
 	p.untilText("Whom the hub knows")
 	p.until(`[...document.querySelectorAll("tr")].some(r => r.innerText.includes("boss") && r.innerText.includes("token"))`)
@@ -218,6 +211,7 @@ func TestAccess(t *testing.T) {
 
 	pick := func(way, name, role string) {
 		t.Helper()
+		p.until(`document.querySelectorAll("form.row select").length === 2 && document.querySelector("form.row input")`)
 		eval[any](p, fmt.Sprintf(`(() => {
 			const [whom, role] = document.querySelectorAll("form.row select");
 			for (const [e, v] of [[whom, %q], [role, %q]]) e.value = v, e.dispatchEvent(new Event("change", {bubbles: true}));
@@ -241,13 +235,10 @@ func TestAccess(t *testing.T) {
 	eval[any](phone, fmt.Sprintf(`location.hash = %q, null`, fragment)) // the same address, in the page that is open
 	phone.until(`!location.hash.includes("/in/")`)
 	phone.live()
-	if got := phone.views(); got != "Devices Losses Thresholds" {
-		t.Errorf("the phone sees %s", got)
-	}
+	phone.untilIs(views, "Devices Losses Thresholds")
 
 	pick("password", "dora", "operator")
-	p.until(`document.querySelector("form.row input[type=password]")`)
-	eval[any](p, `document.querySelector("form.row input[type=password]").focus(), null`)
+	p.focus("form.row input[type=password]")
 	p.keys("battery staple")
 	p.key("enter")
 	p.untilText("can log in by the password now")

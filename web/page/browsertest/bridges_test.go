@@ -117,7 +117,7 @@ func TestLog(t *testing.T) {
 	p.choose("errors")
 	p.untilText("No such line.")
 	p.choose("all")
-	eval[any](p, `document.querySelector(".bar input").focus(), null`)
+	p.focus(".bar input")
 	p.keys("device=barn gone")
 	p.until(line("device gone") + ` && document.querySelectorAll(".log tr").length === 1`)
 	p.show("")

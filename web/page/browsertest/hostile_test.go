@@ -68,7 +68,7 @@ func TestHostile(t *testing.T) {
 		p.until(`document.querySelector("h1, .empty")`)
 		unharmed()
 	}
-	eval[any](p, `document.querySelector(".search input").focus(), null`)
+	p.focus(".search input")
 	p.keys("onerror")
 	p.until(`document.querySelector("#found li")`)
 	unharmed()

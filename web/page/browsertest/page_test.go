@@ -218,11 +218,27 @@ func (p *page) click(selector string) {
 	p.press(fmt.Sprintf("document.querySelector(%q)", selector))
 }
 
-// press clicks on the element that an expression finds, as soon as it is there.
+// press clicks on the element that an expression finds, as soon as it is there: at once, for what is drawn may be drawn anew.
 func (p *page) press(element string) {
 	p.t.Helper()
-	p.until(element)
-	eval[any](p, element+".click(), null")
+	p.until(fmt.Sprintf("((e) => e && (e.click(), true))(%s)", element))
+}
+
+// focus has the element that a selector names take the keys, as soon as it is there, in the place of what is written there.
+func (p *page) focus(selector string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("((e) => e && (e.focus(), e.select?.(), true))(document.querySelector(%q))", selector))
+}
+
+// untilIs waits until an expression has a value, and fails with the value that it has in its place.
+func (p *page) untilIs(expression, want string) {
+	p.t.Helper()
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("%s is %v", expression, eval[any](p, expression))
+		}
+	}()
+	p.until(fmt.Sprintf("%s === %q", expression, want))
 }
 
 // choose presses one of the buttons that choose a span, a level or a way to log in.

@@ -20,8 +20,9 @@ func TestTabs(t *testing.T) {
 	one.click("input[type=checkbox]") // for long
 	one.logIn("password", "carl", "correct horse")
 	one.live()
-	one.until(`localStorage.length > 0`)
-	kept := eval[string](one, `Object.entries(localStorage).filter(([k]) => k.startsWith("login"))[0][1]`)
+	const login = `Object.entries(localStorage).find(([k]) => k.startsWith("login"))`
+	one.until(login)
+	kept := eval[string](one, login+"[1]")
 	two := open(t, g.url(), "losses") // who is logged in for long is, in another tab
 	two.live()
 	three := open(t, g.url(), "")

@@ -118,11 +118,14 @@ func TestCut(t *testing.T) {
 	}
 	b.cut() // so that nothing changes any more
 	p.until(`document.querySelector(".bar .pill").innerText.startsWith("away")`)
-	record := onRecord(t, s, "light", "lux")
+	var record *past
+	eventually(t, "the page says what is on record", func() bool { // the last readings may still be on their way to the disk
+		record = onRecord(t, s, "light", "lux")
+		return eval[bool](p, fmt.Sprintf(`%s === %q`, legendNow, record.legend("lx")))
+	})
 	if record.n < 60 {
 		t.Errorf("only %d readings are on record", record.n)
 	}
-	p.until(fmt.Sprintf(`%s === %q`, legendNow, record.legend("lx")))
 	eval[any](p, "location.reload(), null") // from the journal alone
 	p.until(fmt.Sprintf(`%s === %q`, legendNow, record.legend("lx")))
 	p.show("losses")

@@ -59,9 +59,7 @@ serial:
 	if text := eval[string](p, card("roof")+`.querySelector(".pill").innerText`); !strings.HasPrefix(text, "connected") {
 		t.Errorf("the other device is %q", text)
 	}
-	if first := eval[string](p, `document.querySelector(".card.device h3").innerText`); first != "cellar" {
-		t.Errorf("%s comes first, not what needs to be looked at", first)
-	}
+	p.untilIs(`document.querySelector(".card.device h3").innerText`, "cellar") // what needs to be looked at comes first
 	p.untilText("1 away")
 	time.Sleep(3 * time.Second) // so that what is measured meanwhile is late
 	a.mend()
@@ -128,9 +126,7 @@ func TestHistory(t *testing.T) {
 		drawn    bool
 	}{{-13 * time.Minute, -10 * time.Minute, true}, {-8*time.Minute - 30*time.Second, -7*time.Minute - 15*time.Second, false},
 		{-7*time.Minute - 10*time.Second, -6*time.Minute - 45*time.Second, true}, {-6 * time.Minute, -4*time.Minute - 25*time.Second, false}, {-4 * time.Minute, -150 * time.Second, true}} {
-		if got := ink(c.from, c.to); (got > 0) != c.drawn {
-			t.Errorf("from %s to %s there are %d points of the curve", c.from, c.to, got)
-		}
+		eventually(t, fmt.Sprintf("from %s to %s the curve is drawn: %t", c.from, c.to, c.drawn), func() bool { return (ink(c.from, c.to) > 0) == c.drawn })
 	}
 
 	// Longer spans are summed up by the hub, and go on with what happens.
@@ -147,7 +143,7 @@ func TestHistory(t *testing.T) {
 
 	// By keys: zoom in, and back.
 	p.click(".ranges button")
-	eval[any](p, `document.querySelector(".plot").focus(), null`)
+	p.focus(".plot")
 	p.keys("+")
 	p.until(`[...document.querySelectorAll(".ranges button")].some(b => b.innerText === "back")`)
 	p.key("left")
@@ -222,7 +218,7 @@ func TestPrints(t *testing.T) {
 	s := serve(t, "--serial", path)
 	p := open(t, s.url(), "ports")
 	p.untilText("looks like pairs")
-	eval[any](p, `document.querySelector(".doctor input").focus(), null`)
+	p.focus(".doctor input")
 	p.keys("shed, {#} ")
 	p.untilText("sender: shed}")
 	entry := eval[string](p, `document.querySelector(".doctor .command code").innerText`)
