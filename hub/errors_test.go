@@ -34,7 +34,7 @@ func everyCarrier(t *testing.T, o hub.ServerOptions, test func(t *testing.T, con
 
 // TestErrorsOverTheWire: what the hub, or a sender there, refuses is the same error here, with every codec and carrier.
 func TestErrorsOverTheWire(t *testing.T) {
-	o := hub.ServerOptions{MaxSenders: 2, MaxListeners: 2, RequestTimeout: 500 * time.Millisecond}
+	o := hub.ServerOptions{MaxSenders: 2, MaxListeners: 2, RequestTimeout: 2 * time.Second}
 	everyCarrier(t, o, func(t *testing.T, connect func() *hub.ClientRouter) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait for something that is to happen: long, because machines may be busy.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // A diary notes what listeners hear, in order.
 type diary struct {

@@ -139,7 +139,7 @@ func TestRights(t *testing.T) {
 func TestSlow(t *testing.T) {
 	for _, policy := range []string{"block", "latest", "disconnect"} {
 		t.Run(policy, func(t *testing.T) {
-			w := newWorld(t, worldOptions{hub: hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: 50 * time.Millisecond}}})
+			w := newWorld(t, worldOptions{hub: hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: time.Second}}})
 			slow, _ := w.connect(5, hello{id: "slow", props: packet.AppendUint16(nil, packet.PropReceiveMax, 4)})
 			slow.send(slow.subscribePacket(7, 1, packet.AppendUser(nil, "policy", policy), "pump/n", "pump/_gap"))
 			if got := slow.suback(); got[0] != 1 {
@@ -156,7 +156,7 @@ func TestSlow(t *testing.T) {
 				}
 				fast.numbers(i, 1)
 			}
-			if took := time.Since(began); took > 15*time.Second {
+			if took := time.Since(began); took > time.Minute { // held up at each event, they would take eight times as long
 				t.Errorf("the others were held up for %v", took)
 			}
 			if policy == "disconnect" {

@@ -96,7 +96,7 @@ func TestExceptions(t *testing.T) {
 // TestNames: a sender whose name is taken is told of, and connects when it is free.
 func TestNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWire(t, func(request []byte, _ int) []part { return []part{{0, answerOf(request, nil)}} })
+		w := newWire(t, func(request []byte, _ int) []part { return []part{{time.Millisecond, answerOf(request, nil)}} }) // when the other one is there
 		o := Options{Devices: []Device{thing(1, "{port}.x", word("v", 1, time.Second))}}
 		b := start(t, o, w)
 		other, err := b.router.AddSender("bus.x", otherSender)
