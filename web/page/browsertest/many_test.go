@@ -18,8 +18,9 @@ import (
 // What the page must bear.
 const (
 	manyDevices = 200
-	manyRate    = 25 // events a second of each
-	leastFrames = 30 // a second
+	manyRate    = 25  // events a second of each
+	leastFrames = 30  // a second, where the browser has had enough of a processor
+	enough      = 0.5 // of one: twice of what it takes
 )
 
 // TestMany: 5,000 events a second from 200 devices leave the page responsive, and its memory where it is. What it is not told is shown.
@@ -33,9 +34,11 @@ func TestMany(t *testing.T) {
 	}
 	at := func(view string) {
 		t.Helper()
+		before, began := browserUsed(t, p), time.Now()
 		rate := frames(p)
-		t.Logf("%s: %.0f frames a second", view, rate)
-		if rate < leastFrames {
+		share := (browserUsed(t, p) - before).Seconds() / time.Since(began).Seconds()
+		t.Logf("%s: %.0f frames a second, with %.0f %% of a processor", view, rate, 100*share)
+		if rate < leastFrames && share > enough { // else the machine was busy with something else
 			t.Errorf("%s: %.1f frames a second, and %d are the least", view, rate, leastFrames)
 		}
 	}
@@ -48,12 +51,13 @@ func TestMany(t *testing.T) {
 	devices.since()
 	toldBefore, began := told(), time.Now()
 	watch(t, p, s, max(*report, 20*time.Second))
-	toldNow, sent := told()-toldBefore, devices.since().Events
-	passed := time.Since(began).Seconds()
+	sent := devices.since().Events
+	eventually(t, "many events are sent", func() bool { // a busy machine takes longer for them
+		sent += devices.since().Events
+		return sent > 20*manyDevices*manyRate/2
+	})
+	toldNow, passed := told()-toldBefore, time.Since(began).Seconds()
 	t.Logf("%.0f events a second sent, %.0f told", float64(sent)/passed, float64(toldNow)/passed)
-	if rate := float64(sent) / passed; rate < manyDevices*manyRate*0.6 {
-		t.Errorf("only %.0f events a second were sent: this machine is too busy for the test", rate)
-	}
 	if share := float64(toldNow) / float64(sent); share < 0.8 || share > 1.2 {
 		t.Errorf("%.0f%% of the events were told, or told to be left out", share*100)
 	}
