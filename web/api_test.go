@@ -100,7 +100,7 @@ func TestDownload(t *testing.T) {
 		h.trigger(s, "n", i)
 	}
 	var p page
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(p.Events) == 0 || p.Events[0].Data != float64(events-1) { // until all are committed
 		if p = (page{}); time.Now().After(deadline) {
 			t.Fatal("the events are not on record")

@@ -41,7 +41,7 @@ func newHouse(t testing.TB, keep bool, o Options) *house {
 	t.Helper()
 	h := &house{t: t, local: local.NewHub(local.Options{})}
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
-	h.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	h.client = &http.Client{Transport: transport, Timeout: time.Minute}
 	options := hub.ServerOptions{Grace: 100 * time.Millisecond, Methods: map[string]hub.Method{
 		"list_ports": func(context.Context, carrier.Value) (any, error) {
 			return []map[string]string{{"port": "/dev/ttyUSB0", "state": "absent"}}, nil
@@ -83,7 +83,7 @@ func newHouse(t testing.TB, keep bool, o Options) *house {
 		transport.CloseIdleConnections()
 	})
 	t.Cleanup(h.stop)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !h.served() {
 		if time.Now().After(deadline) {
 			t.Fatal("the hub is not served")
@@ -211,7 +211,7 @@ func (h *house) listen(query, lastID string) *listening {
 // next returns the next event, or an id alone.
 func (l *listening) next() (e told) {
 	l.h.t.Helper()
-	end := time.AfterFunc(20*time.Second, func() { _ = l.body.Close() })
+	end := time.AfterFunc(time.Minute, func() { _ = l.body.Close() })
 	defer end.Stop()
 	for l.lines.Scan() {
 		switch key, value, _ := strings.Cut(l.lines.Text(), ": "); key {

@@ -65,7 +65,7 @@ func TestExpelled(t *testing.T) {
 	h := newHouse(t, false, Options{})
 	before := time.Now()
 	h.router.Expel("ann")
-	ctx, cancel := context.WithTimeout(listen.WithProven(listen.WithIdentity(t.Context(), "ann"), before), 20*time.Second)
+	ctx, cancel := context.WithTimeout(listen.WithProven(listen.WithIdentity(t.Context(), "ann"), before), time.Minute)
 	defer cancel()
 	_ = h.site.within(httptest.NewRequestWithContext(ctx, "GET", "/", nil), func(c *session) error {
 		select {

@@ -156,7 +156,7 @@ func TestComeAndGo(t *testing.T) {
 		}
 		_ = nc.Close()
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		clients, routines := h.router.CountClients(), runtime.NumGoroutine()
 		if clients <= mostIdle && routines < before+20+4*mostIdle {

@@ -97,7 +97,7 @@ var bugs = []struct {
 func TestBugs(t *testing.T) {
 	all := slices.Concat(messageCases, clientCases, failureCases, signalCases)
 	for _, c := range all {
-		if reports := fails(t, c, &medium{timeout: timeoutOf(c)}); len(reports) > 0 {
+		if reports := fails(t, c, &medium{timeout: 6 * timeoutOf(c)}); len(reports) > 0 { // in which a busy machine does what it shall
 			t.Errorf("without a bug, %s reports %q", c.name, reports)
 		}
 	}

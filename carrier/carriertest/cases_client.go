@@ -10,7 +10,7 @@ import (
 )
 
 // soon is more than enough for a call that does not wait for anything.
-const soon = 5 * time.Second
+const soon = 15 * time.Second
 
 // within runs f, and returns an error if f does not return soon. It then leaves f running.
 func (s *session) within(what string, f func() error) error {

@@ -79,8 +79,8 @@ type Medium struct {
 }
 
 const (
-	caseLimit     = 25 * time.Second // then whatever a case waits for has failed
-	watchdogLimit = 40 * time.Second // then a carrier hangs, and nothing but a panic ends the case
+	caseLimit     = 60 * time.Second  // then whatever a case waits for has failed
+	watchdogLimit = 100 * time.Second // then a carrier hangs, and nothing but a panic ends the case
 )
 
 // Run runs the suite; connect makes a new pair for each case, and releases what the pair needs by t.Cleanup.

@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // long bounds every wait for something that is to happen.
-const long = 20 * time.Second
+const long = time.Minute
 
 // A world is a hub that serves MQTT, with a router beside it that sees everything.
 type world struct {

@@ -11,7 +11,7 @@ import (
 	"sighub/carrier"
 )
 
-const watchdog = 30 * time.Second
+const watchdog = time.Minute
 
 // A recorder is a handler that keeps what it is told, and answers messages as the test says.
 type recorder struct {

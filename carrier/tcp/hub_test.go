@@ -13,7 +13,7 @@ import (
 	"sighub/carrier/carriertest"
 )
 
-const watchdog = 30 * time.Second
+const watchdog = time.Minute
 
 // A hub is a Server that is served for the time of a test.
 type hub struct {

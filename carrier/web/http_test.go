@@ -70,7 +70,7 @@ func (p *port) ask(t *testing.T, text string) (status int, head http.Header) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(nc, text); err != nil && !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "broken pipe") {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestTooMuch(t *testing.T) {
 
 // TestSlowly: who says something too slowly is not waited for, be it a head or a body, and nobody else waits meanwhile.
 func TestSlowly(t *testing.T) {
-	p := serve(t, listen.Options{StrangerTime: 500 * time.Millisecond}, Options{Handler: ok, RequestTime: time.Second})
+	p := serve(t, listen.Options{StrangerTime: 2 * time.Second}, Options{Handler: ok, RequestTime: 2 * time.Second})
 	for name, begin := range map[string]string{
 		"a head":   "GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
 		"a body":   "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n",
@@ -238,7 +238,7 @@ func TestRooms(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = nc.Close() })
-		_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = nc.SetDeadline(time.Now().Add(time.Minute))
 		return nc
 	}
 	ask := func(nc net.Conn, path string) int {
@@ -289,7 +289,7 @@ func TestOnePort(t *testing.T) {
 		"ws":  tcp.NewClient("ws://"+p.addr, tcp.ClientOptions{Dial: Dialer{URL: "ws://" + p.addr + Path}.Dial}),
 		"wss": tcp.NewClient("wss://"+p.addr, tcp.ClientOptions{Dial: Dialer{URL: "wss://" + p.addr + Path, TLS: pinned(pin)}.Dial}),
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		h := &calling{connected: make(chan carrier.Client, 1)}
 		ended := make(chan error, 1)
 		go func() { ended <- client.Serve(ctx, h) }()
@@ -354,7 +354,7 @@ func TestPing(t *testing.T) {
 	p := serve(t, listen.Options{}, Options{})
 	ws := dialRaw(t, p.addr, JSON)
 	ctx := ws.CloseRead(t.Context())
-	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	within, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := ws.Ping(within); err != nil {
 		t.Error(err)

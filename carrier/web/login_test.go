@@ -32,7 +32,7 @@ func TestLogin(t *testing.T) {
 			_, _ = io.WriteString(w, "<"+listen.IdentityOf(r.Context())+">")
 		}),
 	})
-	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	get := func(path, header string) (int, string) {
 		r, err := http.NewRequest(http.MethodGet, "http://"+p.addr+path, nil)
@@ -84,7 +84,7 @@ func TestLogin(t *testing.T) {
 	}
 	ws := dialRaw(t, p.addr, JSON)
 	defer func() { _ = ws.CloseNow() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := ws.Write(ctx, websocket.MessageText, []byte(`{"id":1,"method":"hello","params":{"protocol":1,"token":"wrong"}}`)); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestExpel(t *testing.T) {
 			}
 		}),
 	})
-	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	get := func(path, token string) int {
 		r, err := http.NewRequest(http.MethodGet, "http://"+p.addr+path, nil)
@@ -164,7 +164,7 @@ func TestExpel(t *testing.T) {
 		if got == 200 {
 			t.Errorf("what is being answered ends with %d", got)
 		}
-	case <-time.After(10 * time.Second): // half of the client's patience
+	case <-time.After(30 * time.Second): // half of the client's patience
 		t.Fatal("what is being answered goes on")
 	}
 	if got := get("/", "old"); got != 401 {
@@ -191,7 +191,7 @@ func TestDoubt(t *testing.T) {
 		return "ann", nil
 	}
 	p = serve(t, listen.Options{Strict: true}, Options{Streams: tcp.Options{Login: login}, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})})
-	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
 	get := func(token string, status, times int) {
 		t.Helper()
@@ -252,7 +252,7 @@ func TestBase(t *testing.T) {
 			t.Errorf("%s is answered as %q, not %q", path, got, want)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	nc, err := Dialer{URL: "ws://" + p.addr + "/house/hub" + Path}.Dial(ctx)
 	if err != nil {

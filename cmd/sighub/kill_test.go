@@ -31,7 +31,7 @@ func TestKilledListener(t *testing.T) {
 	defer stop()
 	r := hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience})
 	running.Go(func() { _ = r.Serve(ctx, tcp.NewClient(addr, tcp.ClientOptions{})) }) // it does not fail for good
-	dog, cancel := context.WithTimeout(ctx, 4*patience)                               // each round starts a process
+	dog, cancel := context.WithTimeout(ctx, 2*patience)                               // each round starts a process
 	defer cancel()
 	if err := r.WaitConnected(dog); err != nil {
 		t.Fatal(err)

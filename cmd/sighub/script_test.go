@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds every wait of the scripts: much longer than anything takes on a busy machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

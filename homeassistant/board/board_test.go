@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const long = 20 * time.Second
+const long = time.Minute
 
 // A house is a hub with a board and an MQTT port.
 type house struct {

@@ -21,7 +21,7 @@ import (
 )
 
 // watchdog bounds every wait: much longer than anything takes on a busy machine.
-const watchdog = 30 * time.Second
+const watchdog = time.Minute
 
 // nobody is a handler for which no device ever comes.
 type nobody struct{ carrier.Handler }

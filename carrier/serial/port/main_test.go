@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const watchdog = 30 * time.Second
+const watchdog = time.Minute
 
 func must(t testing.TB, err error) {
 	t.Helper()

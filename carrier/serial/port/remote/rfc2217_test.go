@@ -16,7 +16,7 @@ import (
 	"sighub/carrier/serial/port"
 )
 
-const watchdog = 30 * time.Second
+const watchdog = time.Minute
 
 func readAll(t *testing.T, p port.Port, n int) []byte {
 	t.Helper()

@@ -108,7 +108,7 @@ func key(t *testing.T) *tls.Certificate {
 
 // pair says a proof, or what is said in its place.
 func (h *home) pair(addr string, in *pairing.Invitation, key *tls.Certificate, proof func(hubKey, clientKey [32]byte) ([32]byte, error)) (string, error) {
-	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 	defer cancel()
 	done, err := tcp.Pair(ctx, addr, tcp.Invitation{ID: in.ID().String(), Key: key, Label: "test", Proof: proof})
 	return done.Identity, err
@@ -134,7 +134,7 @@ func (h *home) refused(what string, err error) {
 // audit returns what is in the audit, once it has a text.
 func (h *home) audit(text string) string {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // another goroutine writes it
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // another goroutine writes it
 		data, err := os.ReadFile(filepath.Join(h.folder, "access", "audit.log"))
 		must(h.t, err)
 		if strings.Contains(string(data), text) {
@@ -282,7 +282,7 @@ func TestClearText(t *testing.T) {
 	c, err := net.Dial("tcp", h.addr)
 	must(t, err)
 	defer c.Close()
-	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetDeadline(time.Now().Add(patience)))
 	_, err = io.WriteString(c, `{"method":"hello","params":{"protocol":1,"pair":{"id":"`+in.ID().String()+`","proof":"`+strings.Repeat("00", 32)+`"}},"id":1}`+"\n")
 	must(t, err)
 	buf := make([]byte, 4096)
@@ -328,7 +328,7 @@ func TestRevoked(t *testing.T) {
 	select {
 	case why := <-lost:
 		t.Log(why)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it is not disconnected")
 	}
 	if err := <-denied; !errors.Is(err, carrier.ErrDenied) {

@@ -435,6 +435,6 @@ func (v *visitor) askREST() {
 }
 
 const (
-	patience  = 20 * time.Second // for anything
-	mostPages = 1000             // of the past, of which a busy hub tells little at a time
+	patience  = time.Minute // for anything
+	mostPages = 1000        // of the past, of which a busy hub tells little at a time
 )

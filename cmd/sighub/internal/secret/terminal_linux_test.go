@@ -24,7 +24,7 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	person, err := pty.Open(ctx)
 	if err != nil {
