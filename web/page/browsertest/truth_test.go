@@ -118,7 +118,8 @@ func TestCut(t *testing.T) {
 	}
 	b.cut() // so that nothing changes any more
 	p.until(`document.querySelector(".bar .pill").innerText.startsWith("away")`)
-	var record *past
+	record := newPast()
+	t.Cleanup(func() { t.Logf("on record are %d readings: %s", record.n, record.legend("lx")) })
 	eventually(t, "the page says what is on record", func() bool { // the last readings may still be on their way to the disk
 		record = onRecord(t, s, "light", "lux")
 		return eval[bool](p, fmt.Sprintf(`%s === %q`, legendNow, record.legend("lx")))
@@ -131,6 +132,46 @@ func TestCut(t *testing.T) {
 	p.show("losses")
 	p.choose("all on record")
 	p.until(`document.querySelector(".lostcount")?.innerText === "0"`)
+}
+
+// TestSeam: where what is on record meets what happens, a chart has each event once.
+func TestSeam(t *testing.T) {
+	s := serve(t)
+	x := addSender(t, s.client(t, "meter"), "meter", hub.SenderOptions{Events: []string{"kelvin"}, Units: map[string]string{"kelvin": "K"}})
+	signal, err := x.Signal("kelvin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, s.url(), "")
+	sent := newPast()
+	for range 8 {
+		stop, stopped := make(chan struct{}), make(chan error)
+		go func() {
+			for {
+				v := float64(sent.n * sent.n % 10007) // so that any event that is there twice, or not, changes the mean
+				if err := signal.Trigger(t.Context(), v); err != nil {
+					stopped <- err
+					return
+				}
+				sent.add(v)
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				default:
+				}
+			}
+		}()
+		p.until(card("meter"))
+		p.show("device", "name:meter", "meter", "kelvin")
+		p.until(legendNow + `.includes("mean")`)
+		close(stop)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		p.untilIs(legendNow, sent.legend("K"))
+		p.show("")
+	}
 }
 
 // onRecord returns what the hub has of an event. Of each connection of the sender, no number may be missing.

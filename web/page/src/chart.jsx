@@ -37,12 +37,13 @@ function useSeries(hub, topic, win) {
 		};
 		let series = begin();
 		const early = []; // heard while the past is loaded
-		let ready = false, after = {connection: 0, seq: 0};
-		const follow = (time, v, info) => {
-			if (!ready) early.push({t: time, v, seq: info.seq || 0, connection: info.connection || 0});
-			else series.add(time, v);
-		};
+		let ready = false, after = {connection: 0, seq: -1}; // up to which the past has been loaded
 		const isNew = (e) => e.connection > after.connection || e.connection === after.connection && e.seq > after.seq;
+		const follow = (time, v, info) => {
+			const e = {t: time, v, seq: info.seq || 0, connection: info.connection || 0};
+			if (!ready) early.push(e);
+			else if (isNew(e)) series.add(e.t, e.v); // what the past has may be told behind it, for the hub gathers events
+		};
 		if (live) {
 			early.push(...topic.recent);
 			topic.followers.add(follow);
