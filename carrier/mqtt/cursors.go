@@ -76,30 +76,29 @@ func (s *Server) removeStrays(ctx context.Context) {
 	s.kept.forget(s.kept.strays(names))
 }
 
-// removeCursors removes cursors that no session has any more.
-func (s *Server) removeCursors(ctx context.Context) {
+// removeCursors removes cursors that no session has any more. It reports whether some have to be tried again: their client is just going.
+func (s *Server) removeCursors(ctx context.Context) (again bool) {
 	k := &s.kept
 	k.mu.Lock()
 	cursors := k.cursors
 	k.cursors = nil
 	k.mu.Unlock()
 	if len(cursors) == 0 {
-		return
+		return false
 	}
-	var again []string
+	var used []string
 	id := s.join()
 	for _, cursor := range cursors {
 		r := s.ask(ctx, id, "remove_cursor", carrier.Object{{Key: "cursor", Value: cursor}})
 		if r.Status != carrier.StatusDone && strings.Contains(r.Exception, "in use") {
-			again = append(again, cursor) // its client is just going
+			used = append(used, cursor)
 		}
 	}
 	s.part(id)
-	if len(again) > 0 {
-		k.mu.Lock()
-		k.cursors = append(k.cursors, again...)
-		k.mu.Unlock()
-	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cursors = append(k.cursors, used...)
+	return len(used) > 0
 }
 
 // join makes a client of the hub for questions of the Server's own, which are few.

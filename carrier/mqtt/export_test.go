@@ -18,3 +18,6 @@ func (s *Server) WaitingWills() int {
 	defer s.wills.mu.Unlock()
 	return len(s.wills.list)
 }
+
+// Forget has the Server remove cursors.
+func (s *Server) Forget(cursors ...string) { s.kept.forget(cursors) }

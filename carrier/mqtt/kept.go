@@ -372,7 +372,8 @@ func (s *Server) sweep(ctx context.Context) {
 	if k.keeper != nil {
 		s.removeStrays(ctx)
 	}
-	for tick := (<-chan time.Time)(nil); ctx.Err() == nil; {
+	pause := carrier.Backoff{Min: 50 * time.Millisecond, Max: sweepEvery}
+	for tick, again := (<-chan time.Time)(nil), (<-chan time.Time)(nil); ctx.Err() == nil; {
 		if tick == nil && s.anyAway() {
 			tick = time.After(sweepEvery)
 		}
@@ -381,6 +382,7 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-k.wake:
 			s.sweepQueues(time.Now())
+		case <-again:
 		case now := <-tick:
 			tick = nil
 			s.sweepQueues(now)
@@ -395,7 +397,11 @@ func (s *Server) sweep(ctx context.Context) {
 		if k.keeper != nil {
 			k.write()
 			k.tellEnded(&s.wills)
-			s.removeCursors(ctx)
+			if again = nil; s.removeCursors(ctx) {
+				again = time.After(pause.Next())
+			} else {
+				pause.Reset()
+			}
 		}
 	}
 }

@@ -58,7 +58,6 @@ func TestKeptInJournal(t *testing.T) {
 		sub.ping2()
 		_ = sub.Close()
 		publish(10, 2000)
-		w.until("the position is saved", func() bool { return true })
 		sub, ack = w.connect(v, kept("sub", v))
 		if ack[0] != 1 {
 			t.Error("the session is not said to be there")
@@ -111,6 +110,35 @@ func TestKeptInJournal(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCursorInUse: a cursor that nobody needs any more is removed when its client has gone, though that takes a while.
+func TestCursorInUse(t *testing.T) {
+	w := newWorld(t, worldOptions{folder: t.TempDir()})
+	listener := func(cursor string) *hub.Listener {
+		l, err := w.near.AddRemoteListenerWith(t.Context(), "pump", "n", hub.ListenerOptions{Cursor: cursor}, func(hub.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	remove := func(l *hub.Listener) {
+		if err := w.near.RemoveRemoteListener(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := func(cursor string) func() bool {
+		return func() bool {
+			list, err := w.near.Cursors(t.Context())
+			return err == nil && !slices.ContainsFunc(list, func(c hub.Cursor) bool { return c.Name == cursor })
+		}
+	}
+	held := listener("held")
+	remove(listener("free"))
+	w.server.Forget("held", "free")
+	w.until("what is free is removed", gone("free")) // and the other one was tried
+	remove(held)
+	w.until("what was held is removed", gone("held"))
 }
 
 // TestKeptInMemory: without a journal, a session keeps the newest messages, and tells what it has lost.

@@ -280,21 +280,28 @@ func (c *session) began(sub *subscription, r carrier.Reply, states bool, result 
 	}
 	c.changes++
 	c.mu.Unlock()
-	c.later(func() {
-		c.stopListening(ids, func() { c.server.kept.forget(cursors) })
-		if done && states {
-			c.tellStates(sub)
-		}
-	}, len(ids) > 0 || done && states)
+	answer := func() {
+		c.later(func() { c.tellStates(sub) }, states)
+		c.server.kept.changed(c, func() { result(packet.Reason(sub.qos), nil) })
+	}
 	if !done {
 		reason := reasonOf(r)
 		if reason == packet.BadTopic {
 			reason = packet.BadFilter
 		}
-		result(reason, r.Err())
+		answer = func() { result(reason, r.Err()) }
+	}
+	if len(ids) == 0 {
+		answer()
 		return
 	}
-	c.server.kept.changed(c, func() { result(packet.Reason(sub.qos), nil) })
+	// The client is answered when nothing comes by the one before any more.
+	c.later(func() {
+		c.stopListening(ids, func() {
+			c.server.kept.forget(cursors)
+			answer()
+		})
+	}, true)
 }
 
 // later calls f, if there is something to do, on a goroutine of its own that has the turn.
