@@ -29,6 +29,7 @@ type publishing struct {
 	routes  map[string]*inRoute
 	cost    int
 	own     map[string]*ownSender // guarded by the session's lock, too
+	added   chan struct{}         // closed when the hub has answered to the sender that was added last; nil: none was
 }
 
 func (p *publishing) init() {
@@ -202,7 +203,10 @@ func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply, count
 	own.events[event], r.refused = true, nil
 	c.mu.Unlock()
 	c.deliver() // what came before goes first
+	added := make(chan struct{})
+	c.publishing.added = added
 	c.addSender(r.Sender, []string{event}, nil, func(reply carrier.Reply) {
+		defer close(added)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if reply.Status != carrier.StatusDone {

@@ -220,6 +220,12 @@ func (c *session) sendWill(w *will) {
 		}
 		return
 	}
+	if added := c.publishing.added; added != nil { // a client that goes before its sender has been added adds none
+		select {
+		case <-added:
+		case <-time.After(flushTime):
+		}
+	}
 	c.acks.push(&c.writer, ack{signal: true})
 	c.publishing.batch = append(c.publishing.batch, carrier.Signal{Route: &r.route, Data: c.value(w.payload)})
 	c.deliver()
