@@ -37,12 +37,12 @@ function useSeries(hub, topic, win) {
 		};
 		let series = begin();
 		const early = []; // heard while the past is loaded
-		let ready = false, after = {connection: 0, seq: 0};
+		let ready = false, summed = -Infinity, after = {connection: 0, seq: 0};
 		const follow = (time, v, info) => {
 			if (!ready) early.push({t: time, v, seq: info.seq || 0, connection: info.connection || 0});
 			else series.add(time, v);
 		};
-		const isNew = (e) => e.connection > after.connection || e.connection === after.connection && e.seq > after.seq;
+		const isNew = (e) => e.t >= summed && (e.connection > after.connection || e.connection === after.connection && e.seq > after.seq);
 		if (live) {
 			early.push(...topic.recent);
 			topic.followers.add(follow);
@@ -58,7 +58,7 @@ function useSeries(hub, topic, win) {
 						series = begin();
 						got = await load((m, p) => hub.call(m, p), series, topic.sender.name, topic.event, () => stopped);
 					}
-					after = got.position;
+					summed = got.summed, after = got.position;
 				} catch (err) {
 					trouble = err.message;
 				}
@@ -213,13 +213,18 @@ function lonely(u, i, from, to) {
 	return false;
 }
 
+// widest is what an axis goes to, so that its length is a number.
+const widest = 8e307;
+
+// yRange returns where the axis of the numbers ends. Numbers that a float can hardly tell apart are not spread over it: uPlot counts marks
+// by additions, which would have no effect, and would never end.
 function yRange(u, min, max) {
 	if (min === null || max === null) return [0, 1];
 	for (const list of [u.data[2], u.data[3]]) {
 		for (const v of list) if (v !== null) min = Math.min(min, v), max = Math.max(max, v);
 	}
-	const pad = (max - min) * 0.08 || Math.abs(max) * 0.05 || 1;
-	return [min >= 0 && min - pad < 0 ? Math.min(0, min) : min - pad, max + pad];
+	const size = Math.max(-min, max), span = max - min, pad = span > size * 1e-12 ? span * 0.08 : size * 0.05 || 1;
+	return [Math.max(min >= 0 && min - pad < 0 ? 0 : min - pad, -widest), Math.min(max + pad, widest)];
 }
 
 function axisSize(u, values) {
