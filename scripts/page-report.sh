@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the page bears and what it takes.
 #
-#   TestMany         frames a second, and memory every half a minute, with 5,000 events a second from 200 devices
+#   TestMany         frames a second, and memory every half a minute, with 5,000 events a second from 200 devices on pseudo terminals
 #   TestBurden       what pages take of the hub and of its other listeners: pages that only hear (the hub's part), and one in a browser
 #   TestPages        the hub's share of a core with 50 pages in a house
 #   TestComeAndGo    the hub's memory when pages come and go

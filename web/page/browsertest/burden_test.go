@@ -30,8 +30,7 @@ func (b burden) String() string {
 // TestBurden tells what pages take of a hub, and of its other listeners: pages that do nothing but hear, and run only when nothing
 // else does, show the hub's part; one in a browser on the same processors shows the whole.
 func TestBurden(t *testing.T) {
-	s := serve(t)
-	devices := act(t, role{What: "devices", Addr: s.addr, Count: manyDevices, Every: time.Second / manyRate}, false)
+	s, devices := serveMany(t)
 	probe := act(t, role{What: "probe", Addr: s.addr, Every: 5 * time.Millisecond}, false)
 	span := max(*report/10, 2*time.Second)
 	look := func(what string) burden {

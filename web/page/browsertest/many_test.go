@@ -25,8 +25,7 @@ const (
 
 // TestMany: 5,000 events a second from 200 devices leave the page responsive, and its memory where it is. What it is not told is shown.
 func TestMany(t *testing.T) {
-	s := serve(t)
-	devices := act(t, role{What: "devices", Addr: s.addr, Count: manyDevices, Every: time.Second / manyRate}, false)
+	s, devices := serveMany(t)
 	p := open(t, s.url(), "")
 	p.until(fmt.Sprintf(`document.querySelectorAll(".card.device").length === %d`, manyDevices))
 	told := func() int {
@@ -61,7 +60,7 @@ func TestMany(t *testing.T) {
 	if share := float64(toldNow) / float64(sent); share < 0.8 || share > 1.2 {
 		t.Errorf("%.0f%% of the events were told, or told to be left out", share*100)
 	}
-	p.show("device", "name:device 007")
+	p.show("device", eval[string](p, `decodeURIComponent(`+card("device 007")+`.querySelector("h3 a").hash.slice("#/device/".length))`))
 	p.until(`document.querySelector(".u-over")`)
 	at("device")
 	p.show("losses")

@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -30,6 +31,25 @@ type page struct {
 
 // open opens the page at an address. When the test ends, nothing may have been said on the console, and no other host asked.
 func open(t *testing.T, base, path string, options ...chromedp.ContextOption) *page {
+	t.Helper()
+	p := blank(t, base, options...)
+	p.do(chromedp.Navigate(base + "#/" + path))
+	return p
+}
+
+// openIn opens the page in a browser in which a script has run before.
+func openIn(t *testing.T, script, base, path string) *page {
+	t.Helper()
+	p := blank(t, base)
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return err
+	}), chromedp.Navigate(base+"#/"+path))
+	return p
+}
+
+// blank makes a tab for the page at an address.
+func blank(t *testing.T, base string, options ...chromedp.ContextOption) *page {
 	t.Helper()
 	p := &page{t: t, base: base}
 	at, err := url.Parse(base)
@@ -83,7 +103,6 @@ func open(t *testing.T, base, path string, options ...chromedp.ContextOption) *p
 		}
 	})
 	p.look(1280, 900, "light")
-	p.do(chromedp.Navigate(base + "#/" + path))
 	return p
 }
 

@@ -32,8 +32,9 @@ const roleVariable = "SIGHUB_BROWSERTEST_ROLE"
 // A role is what a process does until its standard input ends. Each line that it reads asks for a line with its figures since the line
 // before.
 type role struct {
-	What   string // devices, probe or pages
+	What   string // devices, lines, probe or pages
 	Addr   string
+	Dir    string        // where the ports of lines are
 	Count  int           // of devices or pages
 	Every  time.Duration // an event of each device, or of the probe
 	Gather int           // ms, of pages
@@ -80,6 +81,8 @@ func play(text string) error {
 	switch r.What {
 	case "devices":
 		since, err = r.devices(ctx, &running)
+	case "lines":
+		since, err = r.lines(ctx, &running)
 	case "probe":
 		since, err = r.probe(ctx, &running)
 	case "pages":

@@ -169,7 +169,6 @@ function App() {
 
 applyTheme(stored());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themed")));
-learn().catch(() => {});
 setInterval(() => document.hidden || learn().catch(() => {}), 600000);
 hub.start();
 render(<App />, document.body);

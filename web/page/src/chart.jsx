@@ -37,7 +37,7 @@ function useSeries(hub, topic, win) {
 		};
 		let series = begin();
 		const early = []; // heard while the past is loaded
-		let ready = false, after = {connection: 0, seq: -1}; // up to which the past has been loaded
+		let ready = false, summed = -Infinity, after = {connection: 0, seq: -1}; // up to which the past has been loaded
 		const isNew = (e) => e.connection > after.connection || e.connection === after.connection && e.seq > after.seq;
 		const follow = (time, v, info) => {
 			const e = {t: time, v, seq: info.seq || 0, connection: info.connection || 0};
@@ -59,13 +59,13 @@ function useSeries(hub, topic, win) {
 						series = begin();
 						got = await load((m, p) => hub.call(m, p), series, topic.sender.name, topic.event, () => stopped);
 					}
-					after = got.position;
+					summed = got.summed, after = got.position;
 				} catch (err) {
 					trouble = err.message;
 				}
 			}
 			if (stopped) return;
-			for (const e of early) if (isNew(e)) series.add(e.t, e.v);
+			for (const e of early) if (e.t >= summed && isNew(e)) series.add(e.t, e.v);
 			ready = true;
 			try {
 				const Plot = await plot();
@@ -214,13 +214,18 @@ function lonely(u, i, from, to) {
 	return false;
 }
 
+// widest is what an axis goes to, so that its length is a number.
+const widest = 8e307;
+
+// yRange returns where the axis of the numbers ends. Numbers that a float can hardly tell apart are not spread over it: uPlot counts marks
+// by additions, which would have no effect, and would never end.
 function yRange(u, min, max) {
 	if (min === null || max === null) return [0, 1];
 	for (const list of [u.data[2], u.data[3]]) {
 		for (const v of list) if (v !== null) min = Math.min(min, v), max = Math.max(max, v);
 	}
-	const pad = (max - min) * 0.08 || Math.abs(max) * 0.05 || 1;
-	return [min >= 0 && min - pad < 0 ? Math.min(0, min) : min - pad, max + pad];
+	const size = Math.max(-min, max), span = max - min, pad = span > size * 1e-12 ? span * 0.08 : size * 0.05 || 1;
+	return [Math.max(min >= 0 && min - pad < 0 ? 0 : min - pad, -widest), Math.min(max + pad, widest)];
 }
 
 function axisSize(u, values) {

@@ -4,7 +4,7 @@
 import {Link, Lost, Refused, denied} from "./link.js";
 import {forget, keep, kept, linked, onKept} from "./login.js";
 import {copyOf} from "./text.js";
-import {now} from "./time.js";
+import {learn, now} from "./time.js";
 import {numberOf} from "./series.js";
 
 // Bounds of what the page keeps, whatever the hub has.
@@ -187,8 +187,9 @@ export class Hub {
 		for (const f of this.changed) f();
 	}
 
-	// #enter asks who is there for the hub, and begins to listen meanwhile.
+	// #enter learns the hub's time, by which all that follows is told, and who is there for the hub, and begins to listen meanwhile.
 	async #enter() {
+		await learn().catch(() => {});
 		this.#follow();
 		try {
 			this.self = await this.call("whoami");

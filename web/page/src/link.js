@@ -58,14 +58,25 @@ export class Link {
 		}
 		this.socket = socket;
 		this.timer = setTimeout(() => this.#fail(socket, "the hub does not answer"), helloTimeout);
+		let opened = false;
 		socket.onopen = () => {
+			opened = true;
 			this.call("hello", {protocol: 1, name: "page", window: 256, signals: signalsAtOnce, ...this.secret}).then((hello) => {
 				clearTimeout(this.timer);
 				this.#become("open", {since: Date.now(), tries: 0, hello, why: ""});
 			}, (err) => err instanceof Refused && err.status === denied ? this.leave(err.message) : this.#fail(socket, err.message));
 		};
 		socket.onmessage = (m) => this.socket === socket && this.#receive(m.data);
-		socket.onclose = (c) => this.#fail(socket, c.reason || "the connection to the hub is lost");
+		socket.onclose = (c) => {
+			this.#fail(socket, c.reason || "the connection to the hub is lost");
+			if (!opened) this.#explain();
+		};
+	}
+
+	// #explain says what is in the way if the hub answers, and only its WebSocket does not.
+	async #explain() {
+		const answer = await fetch("-/healthy", {cache: "no-store"}).catch(() => ({}));
+		if (answer.ok && this.state.phase === "waiting") this.#become("waiting", {why: "the hub answers, but its WebSocket does not get through: a proxy must pass WebSockets on, and keep Host"});
 	}
 
 	// again connects anew, by another secret if one is given.

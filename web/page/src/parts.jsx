@@ -96,7 +96,7 @@ export function Spark({list}) {
 	let low = Infinity, high = -Infinity;
 	for (const p of list) low = Math.min(low, p.min), high = Math.max(high, p.max);
 	const end = list.at(-1).at, span = high - low || 1;
-	const x = (at) => (100 - (end - at) * 100 / 59).toFixed(1), y = (v) => (high === low ? 12 : 22 - (v - low) / span * 20).toFixed(1);
+	const x = (at) => (100 - (end - at) * 100 / 59).toFixed(1), y = (v) => (high === low ? 12 : 22 - ((v - low) / span || 0) * 20).toFixed(1);
 	let line = "", before;
 	for (const p of list) {
 		if (end - p.at > 59) continue;

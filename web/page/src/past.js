@@ -1,11 +1,13 @@
 // What the journal knows of a sender's comings, goings and losses.
 
+import {now} from "./time.js";
+
 const mostPages = 40; // of each kind, for one chart
 const day = 86400000; // ms
 
 // past returns when a sender was away, {kind: "away", from, to, reason}, and what it lost, {kind: "lost", from, to, count, cause}.
 export async function past(hub, sender, from, to, stopped) {
-	const early = from - Math.max((Math.min(to, Date.now()) - from), day); // it may have gone before
+	const early = from - Math.max((Math.min(to, now()) - from), day); // it may have gone before
 	const kinds = await Promise.all(["#connect", "#disconnect", "#gap"].map((event) => read(hub, sender, event, event === "#gap" ? from : early, to, stopped)));
 	const moves = [...kinds[0], ...kinds[1]].sort((a, b) => a.t - b.t), marks = [];
 	let away = null;

@@ -1,6 +1,7 @@
+import {now} from "./time.js";
+
 // A Series is what a chart shows of one event: numbers summed up in buckets of one width, so that it is small, and no spike is lost.
 // A bucket is {t, min, max, sum, n, last}; t is its beginning in ms.
-
 export class Series {
 	constructor(step, from, to) {
 		this.step = step;
@@ -111,10 +112,10 @@ export function numberOf(data) {
 const mostPages = 60; // of events, for one chart
 
 // load fills a series from the hub's journal: sums for whole minutes, and events for what is left of the last one. Where buckets are
-// narrower than a minute, it reads events. stopped reports whether nobody wants it any more. It returns the seq and the connection up
-// to which it has the events, and whether all that was asked for is there.
+// narrower than a minute, it reads events. stopped reports whether nobody wants it any more. It returns the time until which it has sums,
+// if there are any, the seq and the connection up to which it has the events after that, and whether all that was asked for is there.
 export async function load(call, series, sender, event, stopped) {
-	const until = Math.min(series.to, Date.now() + 10 * minute); // clocks differ
+	const until = Math.min(series.to, now() + 10 * minute); // clocks differ
 	let from = series.from, whole = true;
 	for (const step of series.step >= minute ? [series.step, minute] : []) {
 		if (step > series.step) continue;
@@ -124,7 +125,7 @@ export async function load(call, series, sender, event, stopped) {
 		from = end;
 		if (step === minute) break;
 	}
-	const position = {connection: 0, seq: 0};
+	const summed = series.version > 0 ? from : -Infinity, position = {connection: 0, seq: 0};
 	for (let page = 0, after; !stopped(); page++) {
 		if (page === mostPages) {
 			whole = false;
@@ -142,7 +143,7 @@ export async function load(call, series, sender, event, stopped) {
 		after = answer.next;
 		if (!after) break;
 	}
-	return {position, whole};
+	return {summed, position, whole};
 }
 
 async function buckets(call, series, sender, event, from, to, step, stopped) {

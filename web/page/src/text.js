@@ -33,14 +33,14 @@ export function group(n) {
 	return whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",") + (rest === undefined ? "" : "." + rest);
 }
 
-// number writes a number with at most six digits that count.
+// number writes a number with six digits, or with all that stand before the point and one after it.
 export function number(v) {
 	if (!Number.isFinite(v)) return String(v);
 	if (v === 0) return "0";
 	const size = Math.abs(v);
 	if (Number.isInteger(v) && size < 1e15) return group(v);
-	if (size >= 1e9 || size < 1e-4) return v.toPrecision(5).replace(/\.?0+(e|$)/, "$1");
-	return group(Number(v.toPrecision(6)));
+	if (size >= 1e15 || size < 1e-4) return v.toPrecision(5).replace(/\.?0+(e|$)/, "$1");
+	return group(Number(size < 99999.5 ? v.toPrecision(6) : v.toFixed(1)));
 }
 
 // value writes the data of an event in one short line.

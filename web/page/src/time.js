@@ -11,7 +11,7 @@ export const skew = () => ahead;
 // learn asks the hub for its time, which an answer of HTTP tells to the second. Clocks that agree within 3 s are taken to be the same.
 export async function learn() {
 	const asked = Date.now();
-	const answer = await fetch(".", {method: "HEAD", cache: "no-store"});
+	const answer = await fetch(".", {method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(3000)});
 	const told = Date.parse(answer.headers.get("Date"));
 	if (isNaN(told)) return;
 	const off = told + 500 - (asked + Date.now()) / 2;

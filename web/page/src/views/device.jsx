@@ -12,6 +12,7 @@ import {Command, Name, route, useChanges, usePolled, useSeen, useTick, Value} fr
 import {age, ago, clock, command, harmless, several} from "../text.js";
 import {now} from "../time.js";
 import {past} from "../past.js";
+import {numberOf} from "../series.js";
 
 const minute = 60000, day = 1440 * minute;
 const spans = [["5 min", 5 * minute], ["15 min", 15 * minute], ["1 h", 60 * minute], ["6 h", 360 * minute], ["24 h", day], ["7 d", 7 * day], ["30 d", 30 * day], ["1 y", 365 * day]];
@@ -59,14 +60,17 @@ function Panel({hub, device, topic, win, zoom, tall}) {
 	const [was, setWas] = useState(false);
 	if (seen.current && !was) setTimeout(() => setWas(true), 0);
 	useTick(() => `${topic.version} ${topic.time ? age(now() - topic.time) : ""} ${seen.current}`);
-	const numeric = topic.data === undefined || typeof topic.data === "number" || typeof topic.data === "boolean";
+	const known = topic.data !== undefined, numeric = numberOf(topic.data) !== undefined;
 	return <section class="panel" ref={ref}>
 		<header>
 			<h2><a href={route("device", device.key, topic.sender.name, topic.event)}><Name most={60}>{shortName(device, topic.sender)}</Name> <span class="event"><Name most={60}>{topic.event}</Name></span></a></h2>
 			<Value topic={topic} /><span class="age">{topic.time ? ago(now() - topic.time) : "never heard"}</span>
 			{topic.lateBy > 0 && <span class="late">arrived {age(topic.lateBy)} late</span>}
 		</header>
-		{!was ? <div class="chart waiting" /> : numeric ? <Curve hub={hub} topic={topic} win={win} zoom={zoom} height={tall ? 320 : 170} /> : <Entries hub={hub} topic={topic} win={win} />}
+		{!was ? <div class="chart waiting" /> : <>
+			{(!known || numeric || topic.unit || topic.recent.length > 0) && <Curve hub={hub} topic={topic} win={win} zoom={zoom} height={tall ? 320 : 170} />}
+			{known && !numeric && <Entries hub={hub} topic={topic} win={win} />}
+		</>}
 		{tall && <Command>{command("history --from " + (win.to !== Infinity ? new Date(win.from).toISOString() : win.span >= day ? Math.round(win.span / day) + "d" : Math.round(win.span / minute) + "m"), topic.sender.name, topic.event)}</Command>}
 	</section>;
 }
