@@ -79,15 +79,17 @@ func New(o Options) (*Bridge, error) {
 	return b, nil
 }
 
-func (b *Bridge) topics() homeassistant.Topics { return homeassistant.Topics{Prefix: b.o.Prefix} }
+func (b *Bridge) topics() homeassistant.Topics {
+	return homeassistant.Topics{Prefix: b.o.Prefix, Here: b.hubTopic()}
+}
 
-// hubTopic is where the broker has whether the hub is there: if it gets every event, for this bridge alone, as there may be others with
-// the same prefix.
-func (b *Bridge) hubTopic() string {
-	if b.newest == nil {
-		return b.markTopic() + "/_state"
-	}
-	return b.topics().Hub()
+// hubTopic is where the broker has whether the hub is there.
+func (b *Bridge) hubTopic() string { return b.ownTopic() + "/_state" }
+
+// ownTopic begins the topics that are for this bridge of this hub alone: other hubs at the broker may have the same prefix, and bridges of
+// the same name.
+func (b *Bridge) ownTopic() string {
+	return b.o.Prefix + "_bridge/" + homeassistant.Level(b.o.HubName) + "/" + homeassistant.Level(b.o.Name)
 }
 
 // prepareNewest prepares what newest states need; or, without them, what is left of former announcements.

@@ -221,7 +221,7 @@ func TestOlderCommands(t *testing.T) {
 		h.report(s, "speed", 7)
 		return len(states.heard("sighub/pump/speed 7")) > 0
 	})
-	states.wait(`sighub/_state {"connected":true`, 1)
+	states.wait(`sighub/_bridge/sighub/up/_state {"connected":true`, 1)
 	eventually(t, "a request comes", func() bool {
 		say("2", false)
 		return len(asked) > 0
@@ -230,5 +230,5 @@ func TestOlderCommands(t *testing.T) {
 		t.Errorf("%s was asked", got)
 	}
 	h.stop()
-	states.wait(`sighub/_state {"connected":false}`, 1)
+	states.wait(`sighub/_bridge/sighub/up/_state {"connected":false}`, 1)
 }
