@@ -350,6 +350,12 @@ func remedy(err error) string {
 		return "name the authority of the broker's certificate with ca"
 	case errors.As(err, &host):
 		return "correct the broker's address, or see whether names are resolved here"
+	case errors.Is(err, homeassistant.ErrMemory):
+		return "make room on the hub's disk, or let the hub write to its state folder: it goes on by itself"
+	case errors.Is(err, client.ErrTooLarge):
+		return "raise the broker's limit for the size of a packet"
+	case errors.Is(err, client.ErrStuck):
+		return "look into the broker's log: it may be overloaded, or its disk full"
 	case errors.Is(err, client.ErrSilent):
 		return "see whether the network between the hub and the broker is up"
 	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrNoAnswer):
