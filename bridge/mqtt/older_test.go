@@ -121,24 +121,7 @@ func TestOlderBroker(t *testing.T) {
 			broker := startBroker(t, "autosave_interval 100000")
 			g := newGate(t, broker.addr, hangUp)
 			h := newHouse(t, t.TempDir())
-			b := h.bridge(Options{Addr: g.addr, Payload: Envelope})
-			h.serve(b)
-			s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
-			h.report(s, "lux", numbers(0, 10)...)
-			eventually(t, "there is a mark", func() bool { return len(kept(t, broker.addr, "sighub/_bridge/sighub/up")) == 1 })
-			broker.stop() // all of it is on disk
-			broker.start()
-			eventually(t, "the bridge is connected again", func() bool { return b.Status().Connected })
-			l := listen(t, broker.addr, "sighub/light/lux")
-			h.report(s, "lux", numbers(10, 10)...)
-			l.wait("sighub/light/lux ", 10)
-			eventually(t, "everything is acknowledged and marked", func() bool {
-				marked := b.marked.Load()
-				return b.Status().Lag == 0 && marked != nil && *marked == b.feed.At()
-			})
-			broker.kill() // and forgets it
-			broker.start()
-			l = listen(t, broker.addr, "sighub/light/lux")
+			l := h.forget(broker, h.bridge(Options{Addr: g.addr, Payload: Envelope}))
 			has := func(n int) bool {
 				return slices.ContainsFunc(l.heard("sighub/light/lux "), func(text string) bool {
 					return strings.HasSuffix(text, `"data":`+strconv.Itoa(n)+"}") && strings.Contains(text, `"id":"light/`)
