@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 	}
 	ids := slices.Clone(l.ids)
 	slices.Sort(ids)
-	if n := len(slices.Compact(ids)); n != 309 {
+	if n := len(slices.Compact(ids)); n != 309 && n != 308 { // the last #disconnect may be left for a next run
 		t.Errorf("%d ids", n)
 	}
 	states := l.wait("plant/a%2Fb/_/sky/light/_state ", 5)
