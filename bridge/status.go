@@ -151,6 +151,12 @@ func (f *Feed) addTo(st *Status) {
 		}
 	}
 	f.mu.Unlock()
+	health := f.o.Journal.Health()
+	if health.Err != nil && st.Error == "" {
+		st.Error = "the journal cannot be written, so nothing new is passed on: " + plain.Text(health.Err.Error())
+		st.ErrorAt = new(health.Since.UTC())
+		st.Remedy = "make room on the hub's disk, or see what is wrong with it: it goes on by itself"
+	}
 	end := f.o.Journal.End().Sequence - 1
 	lag := end - min(at.Sequence, end)
 	st.Lag = max(st.Lag, lag)
@@ -163,7 +169,7 @@ func (f *Feed) addTo(st *Status) {
 	if !oldest.IsZero() && (st.Oldest == nil || oldest.Before(*st.Oldest)) {
 		st.Oldest = new(oldest.UTC())
 	}
-	if left, ok := hoursLeft(f.o.Journal.Health(), lag); ok && (st.Left == nil || left < *st.Left) {
+	if left, ok := hoursLeft(health, lag); ok && (st.Left == nil || left < *st.Left) {
 		st.Left = &left
 	}
 }

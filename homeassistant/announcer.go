@@ -437,12 +437,13 @@ func (a *Announcer) save(r *round, before bool) error {
 	a.mu.Unlock()
 	m.Retained = sortedKeys(retained)
 	if err := m.save(a.o.File); err != nil {
-		return errors.Join(errMemory, err)
+		return fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	return nil
 }
 
-var errMemory = errors.New("homeassistant: what is announced cannot be remembered, so it is not announced: make room, or choose another folder with --state")
+// ErrMemory is that of an [Announcer] whose file cannot be written. What is new is not announced until it can.
+var ErrMemory = errors.New("homeassistant: what is announced cannot be remembered, so it is not announced: make room, or choose another folder with --state")
 
 func hash(data []byte) string {
 	h := fnv.New64a()

@@ -1,6 +1,7 @@
 package homeassistant
 
 import (
+	"cmp"
 	"strings"
 
 	"sighub/internal/mqtt/topic"
@@ -8,7 +9,7 @@ import (
 
 // Topics are where a hub's events are, and where its requests are sent to, at a broker or at the hub's own MQTT port.
 //
-//	<prefix>_state                      {"connected": true}: the hub
+//	<prefix>_state                      {"connected": true}: the hub, unless it has a topic of its own
 //	<prefix><sender>/_state             {"connected": true}: a sender
 //	<prefix><sender>/<event>            the latest data of an event, in JSON
 //	<prefix><sender>/_request/<name>    whatever is published there is sent as a request, with the payload as its parameters, in JSON
@@ -18,6 +19,8 @@ import (
 type Topics struct {
 	// Prefix is in front of all topics. If it is not empty, it ends with a slash.
 	Prefix string
+	// Here says whether the hub is there. Empty: the prefix and _state, which is for one hub alone.
+	Here string
 	// Bare says that those of requests are without it: at the hub's own port, what is kept has a prefix, and what is asked has none.
 	Bare bool
 }
@@ -32,7 +35,7 @@ const (
 const maxLevels = 8
 
 // Hub returns the topic that says whether the hub is there.
-func (t Topics) Hub() string { return t.Prefix + stateWord }
+func (t Topics) Hub() string { return cmp.Or(t.Here, t.Prefix+stateWord) }
 
 // State returns the topic that says whether a sender is connected.
 func (t Topics) State(sender string) string { return t.sender(sender) + stateWord }

@@ -79,15 +79,17 @@ func New(o Options) (*Bridge, error) {
 	return b, nil
 }
 
-func (b *Bridge) topics() homeassistant.Topics { return homeassistant.Topics{Prefix: b.o.Prefix} }
+func (b *Bridge) topics() homeassistant.Topics {
+	return homeassistant.Topics{Prefix: b.o.Prefix, Here: b.hubTopic()}
+}
 
-// hubTopic is where the broker has whether the hub is there: if it gets every event, for this bridge alone, as there may be others with
-// the same prefix.
-func (b *Bridge) hubTopic() string {
-	if b.newest == nil {
-		return b.markTopic() + "/_state"
-	}
-	return b.topics().Hub()
+// hubTopic is where the broker has whether the hub is there.
+func (b *Bridge) hubTopic() string { return b.ownTopic() + "/_state" }
+
+// ownTopic begins the topics that are for this bridge of this hub alone: other hubs at the broker may have the same prefix, and bridges of
+// the same name.
+func (b *Bridge) ownTopic() string {
+	return b.o.Prefix + "_bridge/" + homeassistant.Level(b.o.HubName) + "/" + homeassistant.Level(b.o.Name)
 }
 
 // prepareNewest prepares what newest states need; or, without them, what is left of former announcements.
@@ -348,6 +350,12 @@ func remedy(err error) string {
 		return "name the authority of the broker's certificate with ca"
 	case errors.As(err, &host):
 		return "correct the broker's address, or see whether names are resolved here"
+	case errors.Is(err, homeassistant.ErrMemory):
+		return "make room on the hub's disk, or let the hub write to its state folder: it goes on by itself"
+	case errors.Is(err, client.ErrTooLarge):
+		return "raise the broker's limit for the size of a packet"
+	case errors.Is(err, client.ErrStuck):
+		return "look into the broker's log: it may be overloaded, or its disk full"
 	case errors.Is(err, client.ErrSilent):
 		return "see whether the network between the hub and the broker is up"
 	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrNoAnswer):

@@ -159,15 +159,22 @@ type house struct {
 	stops   []func()
 }
 
+// newHouse returns a house with a journal in a folder; if that is empty, without one.
 func newHouse(t testing.TB, dir string) *house {
 	t.Helper()
-	h := &house{t: t}
-	if dir != "" {
-		var err error
-		if h.journal, err = journal.Open(dir, journal.Options{}); err != nil {
-			t.Fatal(err)
-		}
+	if dir == "" {
+		return newHouseWith(t, nil)
 	}
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newHouseWith(t, j)
+}
+
+func newHouseWith(t testing.TB, j *journal.Journal) *house {
+	t.Helper()
+	h := &house{t: t, journal: j}
 	h.hub = hub.NewServerRouter(hub.ServerOptions{Journal: h.journal, Grace: 50 * time.Millisecond})
 	h.local = local.NewHub(local.Options{})
 	t.Cleanup(h.stop)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sighub/bridge/mqtt/internal/client"
-	"sighub/homeassistant"
 	"sighub/hub"
 	"sighub/internal/mqtt/packet"
 	"sighub/journal"
@@ -29,11 +28,8 @@ const markEvery = time.Second
 // knows no mark at all, such as one that was killed before it has written the first, gets again what it was sent within this time.
 const forgetful = time.Hour
 
-// markTopic is where the mark is, for this bridge of this hub alone: other hubs at the broker may have the same prefix, and bridges of
-// the same name.
-func (b *Bridge) markTopic() string {
-	return b.o.Prefix + "_bridge/" + homeassistant.Level(b.o.HubName) + "/" + homeassistant.Level(b.o.Name)
-}
+// markTopic is where the mark is.
+func (b *Bridge) markTopic() string { return b.ownTopic() }
 
 // A trail remembers how far the events had come some time ago, also when the hub is killed: by a cursor.
 type trail struct {

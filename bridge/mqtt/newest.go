@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sighub/bridge/mqtt/internal/client"
@@ -15,11 +16,21 @@ func (b *Bridge) sayNewest(ctx context.Context, c *client.Client) error {
 	broker := retainer{c}
 	n.Again()
 	states := make(map[string]bool) // of senders, as they were said
-	for everything := true; ; everything = false {
+	for everything, failed := true, false; ; {
 		wait, err := b.announcer.Publish(ctx, broker, everything)
-		if err != nil {
+		fails := errors.Is(err, homeassistant.ErrMemory)
+		switch {
+		case fails: // what is announced already goes on
+			wait = b.o.Retry
+			if b.state.Failed(err, remedy(err)) {
+				b.log.Error("a bridge announces nothing new", "bridge", b.o.Name, "error", err)
+			}
+		case err != nil:
 			return err
+		case failed:
+			b.state.Connected() // the error is over
 		}
+		everything, failed = everything && fails, fails
 		n.Forget(b.announcer.Known())
 		if err := b.sayStates(ctx, c, wait, states); err != nil {
 			return err

@@ -94,7 +94,7 @@ func TestHomeAssistant(t *testing.T) {
 	config("sighub_h1", `"switch--attic-2fair--on"`)
 	l.wait("sighub/attic/air/on true", 1)
 	l.wait(`sighub/attic/air/_state {"connected":true`, 1)
-	want := []string{"homeassistant/device/sighub_h1/config", "sighub/_state", "sighub/attic/air/_state", "sighub/attic/air/on", "sighub/attic/air/temp"}
+	want := []string{"homeassistant/device/sighub_h1/config", "sighub/_bridge/sighub/up/_state", "sighub/attic/air/_state", "sighub/attic/air/on", "sighub/attic/air/temp"}
 	if list := kept(t, broker.addr, "#"); !slices.Equal(list, want) {
 		t.Errorf("kept is %q", list)
 	}
@@ -126,7 +126,7 @@ func TestHomeAssistant(t *testing.T) {
 
 	// The hub starts again. Its latest value is the late one, but the broker knows better.
 	h.stop()
-	states := l.wait(`sighub/_state {"connected":false}`, 1)
+	states := l.wait(`sighub/_bridge/sighub/up/_state {"connected":false}`, 1)
 	if len(states) == 0 {
 		t.Error("the hub has not said goodbye")
 	}

@@ -22,7 +22,6 @@ type gate struct {
 
 	mu      sync.Mutex
 	refused int
-	away    bool   // nobody is let in
 	drops   string // what is published to this topic is acknowledged, and goes nowhere
 }
 
@@ -54,12 +53,6 @@ func (g *gate) pass(c net.Conn, to string) {
 	defer c.Close()
 	head := make([]byte, 9) // the packet is shorter than 128 bytes
 	if _, err := io.ReadFull(c, head); err != nil {
-		return
-	}
-	g.mu.Lock()
-	away := g.away
-	g.mu.Unlock()
-	if away {
 		return
 	}
 	if head[8] != packet.V311 {
@@ -113,13 +106,6 @@ func (g *gate) forward(to, from net.Conn, data []byte) {
 	}
 }
 
-// letIn opens the gate, or shuts it for those who come from now on.
-func (g *gate) letIn(in bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.away = !in
-}
-
 // refusals returns how often another version was refused.
 func (g *gate) refusals() int {
 	g.mu.Lock()
@@ -135,26 +121,7 @@ func TestOlderBroker(t *testing.T) {
 			broker := startBroker(t, "autosave_interval 100000")
 			g := newGate(t, broker.addr, hangUp)
 			h := newHouse(t, t.TempDir())
-			b := h.bridge(Options{Addr: g.addr, Payload: Envelope})
-			h.serve(b)
-			s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
-			h.report(s, "lux", numbers(0, 10)...)
-			eventually(t, "there is a mark", func() bool { return len(kept(t, broker.addr, "sighub/_bridge/sighub/up")) == 1 })
-			broker.stop() // all of it is on disk
-			broker.start()
-			eventually(t, "the bridge is connected again", func() bool { return b.Status().Connected })
-			l := listen(t, broker.addr, "sighub/light/lux")
-			h.report(s, "lux", numbers(10, 10)...)
-			l.wait("sighub/light/lux ", 10)
-			eventually(t, "everything is acknowledged and marked", func() bool {
-				marked := b.marked.Load()
-				return b.Status().Lag == 0 && marked != nil && *marked == b.feed.At()
-			})
-			g.letIn(false) // until somebody listens
-			broker.kill()  // and forgets it
-			broker.start()
-			l = listen(t, broker.addr, "sighub/light/lux")
-			g.letIn(true)
+			l, _ := h.forget(broker, Options{Addr: g.addr, Payload: Envelope})
 			has := func(n int) bool {
 				return slices.ContainsFunc(l.heard("sighub/light/lux "), func(text string) bool {
 					return strings.HasSuffix(text, `"data":`+strconv.Itoa(n)+"}") && strings.Contains(text, `"id":"light/`)
@@ -237,7 +204,7 @@ func TestOlderCommands(t *testing.T) {
 		h.report(s, "speed", 7)
 		return len(states.heard("sighub/pump/speed 7")) > 0
 	})
-	states.wait(`sighub/_state {"connected":true`, 1)
+	states.wait(`sighub/_bridge/sighub/up/_state {"connected":true`, 1)
 	eventually(t, "a request comes", func() bool {
 		say("2", false)
 		return len(asked) > 0
@@ -246,5 +213,5 @@ func TestOlderCommands(t *testing.T) {
 		t.Errorf("%s was asked", got)
 	}
 	h.stop()
-	states.wait(`sighub/_state {"connected":false}`, 1)
+	states.wait(`sighub/_bridge/sighub/up/_state {"connected":false}`, 1)
 }

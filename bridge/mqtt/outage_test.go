@@ -52,11 +52,7 @@ func TestFullDisk(t *testing.T) {
 	s := h.sender("light", hub.SenderOptions{Events: []string{"lux"}})
 	out, away := knownListener(broker)
 	h.report(s, "lux", numbers(0, 100)...)
-	marked := func() bool {
-		marked := b.marked.Load()
-		return b.Status().Lag == 0 && marked != nil && *marked == b.feed.At()
-	}
-	eventually(t, "everything is marked", marked)
+	eventually(t, "everything is marked", b.isMarked)
 	away()
 	broker.stop() // all of that is on disk
 	kept := func() string {
@@ -73,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	broker.start()
 	h.report(s, "lux", numbers(100, 5000)...)
-	eventually(t, "everything is acknowledged", marked)
+	eventually(t, "everything is acknowledged", b.isMarked)
 	time.Sleep(1500 * time.Millisecond) // in which it tries to save what it has
 	if after := kept(); after != before {
 		t.Errorf("the broker has saved %s, and had %s: its disk is not full", after, before)
@@ -81,7 +77,7 @@ func TestFullDisk(t *testing.T) {
 	broker.kill()
 	broker.prepare = nil
 	broker.start()
-	eventually(t, "everything is marked again", marked)
+	eventually(t, "everything is marked again", b.isMarked)
 	broker.hear(out)
 	checkHeard(t, out, 5100)
 	if !strings.Contains(h.log.String(), "forgotten") {

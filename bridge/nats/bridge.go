@@ -72,16 +72,17 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	others.Go(func() { b.far.run(ctx) })
 	defer context.AfterFunc(ctx, func() { b.ending.Store(true) })()
 	pause := carrier.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
-	connected := pause.Reset
 	for ctx.Err() == nil {
-		err := b.session(ctx, connected)
+		begun, sent := time.Now(), b.State.Status().Sent
+		err := b.session(ctx)
 		b.State.Disconnected()
 		if ctx.Err() != nil {
 			break
 		}
 		b.failed(err)
-		if connected = pause.Reset; errors.Is(err, errTwins) {
-			connected = func() {} // else the two would end each other's connections several times a second
+		// A server that ends each session, and two hubs of one name, which end each other's, are not tried several times a second.
+		if time.Since(begun) > pause.Max || b.State.Status().Sent > sent && !errors.Is(err, errTwins) {
+			pause.Reset()
 		}
 		_ = pause.Wait(ctx) // the loop looks at ctx
 	}
@@ -90,8 +91,8 @@ func (b *Bridge) Serve(ctx context.Context, h carrier.Handler) error {
 	return nil
 }
 
-// session connects, and does everything until something fails. It calls connected once the server and its stream are there.
-func (b *Bridge) session(ctx context.Context, connected func()) error {
+// session connects, and does everything until something fails.
+func (b *Bridge) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	conn, err := b.o.connect(ctx, func(err error) {
@@ -110,9 +111,11 @@ func (b *Bridge) session(ctx context.Context, connected func()) error {
 	}
 	st, err := b.o.openStream(ctx, js)
 	if err != nil {
+		if why := conn.LastError(); why != nil && errors.Is(err, nats.ErrConnectionClosed) {
+			err = why
+		}
 		return err
 	}
-	connected()
 	b.State.Connected()
 	b.o.Logger.Info("the bridge is connected", "bridge", b.o.Name, "server", conn.ConnectedUrlRedacted(), "stream", b.o.Stream.Name)
 	var parts sync.WaitGroup

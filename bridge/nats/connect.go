@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -59,12 +60,13 @@ func (o *Options) connect(ctx context.Context, closed func(error)) (*nats.Conn, 
 				closed(err)
 			}
 		}),
-		nats.SetCustomDialer(&dialer{ctx, net.Dialer{Timeout: o.Timeout, KeepAlive: pingEach}}),
 	}
 	secured, err := o.TLS.option(strings.Contains(o.URL, "tls://") || strings.Contains(o.URL, "wss://"))
 	if err != nil {
 		return nil, err
 	}
+	d := &dialer{Dialer: net.Dialer{Timeout: o.Timeout, KeepAlive: pingEach}, ctx: ctx, secured: secured != nil, web: webSocket.MatchString(o.URL)}
+	list = append(list, nats.SetCustomDialer(d))
 	proof, err := o.Credentials.option()
 	if err != nil {
 		return nil, err
@@ -79,13 +81,21 @@ func (o *Options) connect(ctx context.Context, closed func(error)) (*nats.Conn, 
 
 // A dialer gives up when its context is done.
 type dialer struct {
-	ctx context.Context //nolint:containedctx // nats.go's dialers are given none
 	net.Dialer
+	ctx     context.Context //nolint:containedctx // nats.go's dialers are given none
+	secured bool            // the bridge wants TLS
+	web     bool            // a WebSocket, into which no guard looks
 }
+
+var webSocket = regexp.MustCompile(`\bwss?://`)
 
 // Dial implements nats.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(d.ctx, network, address)
+	conn, err := d.DialContext(d.ctx, network, address)
+	if err == nil && !d.web {
+		conn = &guard{Conn: conn, secured: d.secured}
+	}
+	return conn, err
 }
 
 // option returns what nats.go is told, or nil if it is told nothing.
@@ -197,6 +207,10 @@ func (o *Options) remedy(err error) string {
 		return "the server does not let this hub in: look at its credentials, and at the server's users"
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return "give this hub's user the rights that docs/many-hubs.md lists"
+	case errors.Is(err, errProtocol):
+		return "see whether it is a NATS server, and whether the port is right"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the hub's disk: the bridge goes on by itself"
 	case errors.As(err, &dns):
 		return "the server's name is not known here: look at the address, and at the network"
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):

@@ -12,6 +12,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub"
+	"sighub/internal/safetext"
 )
 
 // A told is an event of another hub.
@@ -21,6 +22,10 @@ type told struct {
 	data              []byte
 	time, uncertainty int64
 }
+
+// errTooMany: what another hub has is more than this one keeps in mind.
+var errTooMany = fmt.Errorf("nats: it has more than %d senders, or one of these more than %d events, or a name more than %d bytes", maxSenders, maxEvents,
+	safetext.MaxName)
 
 // fetchAtATime is how many messages the stream is asked for at a time.
 const fetchAtATime = 500
@@ -33,12 +38,18 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	f := &b.far
 	info := st.CachedInfo()
 	id := strconv.FormatInt(info.Created.UnixNano(), 36)
-	from, missed := f.start(id, &info.State)
-	if err := f.do(ctx, f.keepFloor); err != nil { // else the first run of all would leave no trace if it is short
+	from, missed, setBack := f.start(id, &info.State)
+	err := f.do(ctx, func() {
+		if setBack {
+			f.setBack()
+		}
+		f.keepFloor() // else the first run of all would leave no trace if it is short
+	})
+	if err != nil {
 		return err
 	}
 	prefix := b.o.Prefix
-	err := b.lasts(ctx, st, []string{prefix + ".*.*.*." + hub.Connect, prefix + ".*.*.*." + hub.Disconnect}, false, func(m jetstream.Msg) error {
+	err = b.lasts(ctx, st, []string{prefix + ".*.*.*." + hub.Connect, prefix + ".*.*.*." + hub.Disconnect}, false, func(m jetstream.Msg) error {
 		t, err := b.read(m)
 		if err != nil {
 			return nil //nolint:nilerr // somebody else's
@@ -69,7 +80,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	defer messages.Stop()
 	next := from
 	for {
-		batch, begun := make([]told, 0, 64), next+1
+		batch, size, begun := make([]told, 0, 64), 0, next+1
 		for more := true; more; {
 			m, err := messages.Next()
 			if err != nil {
@@ -96,9 +107,9 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 			if err != nil || t.hub == b.o.Hub {
 				f.track.finish(t.entry)
 			} else {
-				batch = append(batch, t)
+				batch, size = append(batch, t), size+len(t.data)
 			}
-			more = meta.NumPending > 0 && len(batch) < fetchAtATime
+			more = meta.NumPending > 0 && len(batch) < fetchAtATime && size < windowBytes
 		}
 		if len(batch) == 0 {
 			continue
@@ -112,22 +123,38 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 
 // start finds behind which message of the stream this hub goes on, and how many are missing there. What is under way since an earlier
 // connection goes on.
-func (f *far) start(id string, state *jetstream.StreamState) (from, missed uint64) {
+func (f *far) start(id string, state *jetstream.StreamState) (from, missed uint64, setBack bool) {
 	known, _, last := f.track.at()
-	if known != id && f.keeper != nil {
-		if n, ok := parseMark(f.keeper.State(f.markKey("")), id); ok {
-			known, last = id, n
-			f.track.begin(id, n)
+	if !isOf(known, id) && f.keeper != nil {
+		if kept, n, ok := splitMark(f.keeper.State(f.markKey(""))); ok && isOf(kept, id) {
+			known, last = kept, n
+			f.track.begin(known, n)
 		}
 	}
-	if known != id {
+	switch {
+	case !isOf(known, id):
 		last = state.LastSeq
 		f.track.begin(id, last)
+	case last > state.LastSeq:
+		f.b.o.Logger.Warn("the stream has fewer messages than this hub has heard, as when it is an older copy of itself: what comes from now on is heard",
+			"bridge", f.b.o.Name, "heard", last, "messages", state.LastSeq)
+		last, setBack = state.LastSeq, true
+		f.track.begin(id+again+strconv.FormatInt(time.Now().UnixNano(), 36), last)
 	}
 	if first := state.FirstSeq; first > last+1 {
-		return first - 1, first - last - 1
+		return first - 1, first - last - 1, setBack
 	}
-	return last, 0
+	return last, 0, setBack
+}
+
+// setBack notes that the stream gives numbers again.
+func (f *far) setBack() {
+	for _, h := range f.hubs {
+		h.mark = 0
+		for _, s := range h.senders {
+			s.at = 0
+		}
+	}
 }
 
 // read reads a message of the stream.
@@ -168,10 +195,10 @@ func (f *far) learn(t *told) {
 	}
 }
 
-// sender returns a sender of the hub; nil if there are too many.
+// sender returns a sender of the hub; nil if there are too many, or no sender can have that name.
 func (h *farHub) sender(name string) *farSender {
 	s := h.senders[name]
-	if s == nil && len(h.senders) < maxSenders {
+	if s == nil && len(h.senders) < maxSenders && len(name) <= safetext.MaxName {
 		s = new(farSender)
 		h.senders[name] = s
 	}
@@ -215,6 +242,7 @@ func (f *far) takeOne(h *farHub, t *told) {
 	}
 	s := h.sender(t.sender)
 	if s == nil {
+		f.refused(h, t.sender, errTooMany)
 		f.track.finish(t.entry)
 		return
 	}
@@ -236,6 +264,11 @@ func (f *far) takeOne(h *farHub, t *told) {
 		f.track.finish(t.entry)
 	default:
 		if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
+			if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
+				f.refused(h, t.sender, errTooMany)
+				f.track.finish(t.entry)
+				return
+			}
 			f.flush(h)
 			f.unregister(h, t.sender, s)
 			s.Events = append(slices.Clone(s.Events), t.event)

@@ -41,6 +41,7 @@ type far struct {
 const (
 	maxHubs    = 10_000
 	maxSenders = 1024 // of each
+	maxEvents  = 1024 // of each of these: as many as a sender may have
 )
 
 // A farClient is a hub that is there, for those who ask it.
@@ -59,7 +60,7 @@ type farHub struct {
 	until   time.Time     // then it is taken to be gone
 	beat    time.Duration // how often it says that it is there
 	boot    string        // which of its runs says so
-	told    bool          // a refusal was logged
+	told    bool          // that something of it is refused
 	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
 
 	signals []carrier.Signal
@@ -234,12 +235,17 @@ func (f *far) register(h *farHub, name string, s *farSender) {
 			return
 		}
 		_ = f.do(here, func() {
-			if !h.told {
-				h.told = true
-				f.b.o.Logger.Error("the hub refuses a sender of another hub", "bridge", f.b.o.Name, "hub", h.name, "sender", name, "error", err)
-			}
+			f.refused(h, name, err)
 		})
 	})
+}
+
+// refused logs that something of a hub is not heard here, once for all.
+func (f *far) refused(h *farHub, sender string, err error) {
+	if !h.told {
+		h.told = true
+		f.b.o.Logger.Error("the hub refuses a sender of another hub", "bridge", f.b.o.Name, "hub", h.name, "sender", sender, "error", err)
+	}
 }
 
 // unregister removes a sender.

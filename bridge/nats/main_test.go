@@ -213,8 +213,14 @@ func openHouseWith(t testing.TB, dir string, o nats.Options, options journal.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
+	return houseWith(t, j, o)
+}
+
+func houseWith(t testing.TB, j *journal.Journal, o nats.Options) *house {
+	t.Helper()
 	h := &house{t: t, kept: j, local: local.NewHub(local.Options{})}
 	o.Journal, o.Logger = j, logger()
+	var err error
 	h.bridge, err = nats.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -108,15 +108,28 @@ func formatMark(stream string, number uint64) []byte {
 	return fmt.Appendf(nil, "%s %d", stream, number)
 }
 
+// splitMark returns what a mark says.
+func splitMark(mark []byte) (stream string, number uint64, ok bool) {
+	stream, text, _ := strings.Cut(string(mark), " ")
+	number, err := strconv.ParseUint(text, 10, 64)
+	return stream, number, err == nil
+}
+
 // parseMark returns the number of a mark; 0 if it is of another stream.
 func parseMark(mark []byte, stream string) (number uint64, ok bool) {
-	id, text, _ := strings.Cut(string(mark), " ")
-	number, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || id != stream {
+	id, number, ok := splitMark(mark)
+	if !ok || id != stream {
 		return 0, false
 	}
 	return number, true
 }
+
+// A stream that was set back, as to an older copy of itself, gives its numbers again. It counts as another one from then on, whose id is the
+// former one, a slash, and something new.
+const again = "/"
+
+// isOf reports whether an id is that of a stream, however often that was set back.
+func isOf(id, stream string) bool { return id == stream || strings.HasPrefix(id, stream+again) }
 
 // keepFloor keeps up to where the stream is dealt with, so that the next run begins there.
 func (f *far) keepFloor() {

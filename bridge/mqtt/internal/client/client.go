@@ -61,6 +61,7 @@ func checkTopic(topic []byte) error {
 var (
 	ErrTooLarge = errors.New("mqtt: the message is larger than the broker takes")
 	ErrSilent   = errors.New("mqtt: the broker does not answer any more")
+	ErrStuck    = errors.New("mqtt: the broker is there, and answers nothing that it is sent")
 	ErrProtocol = errors.New("mqtt: the broker sent what is not MQTT")
 	ErrTopic    = errors.New("mqtt: the topic is not valid")
 	ErrClosed   = errors.New("mqtt: the connection was closed")
@@ -105,6 +106,7 @@ type Client struct {
 	err     error // why the connection has ended
 	next    uint16
 	flights map[uint16]flight
+	moved   time.Time // when a flight was answered, or there was none
 }
 
 // A flight is a packet that waits for its answer.
@@ -298,6 +300,9 @@ func (c *Client) ask(ctx context.Context, t packet.Type, filters []packet.Subscr
 func (c *Client) register(f flight) uint16 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.flights) == 0 {
+		c.moved = time.Now()
+	}
 	for {
 		if c.next++; c.next == 0 {
 			c.next = 1
@@ -312,8 +317,10 @@ func (c *Client) register(f flight) uint16 {
 func (c *Client) land(id uint16) (f flight, there bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, there = c.flights[id]
-	delete(c.flights, id)
+	if f, there = c.flights[id]; there {
+		delete(c.flights, id)
+		c.moved = time.Now()
+	}
 	return f, there
 }
 
@@ -338,13 +345,28 @@ func (c *Client) put(add func([]byte) []byte) error {
 	return nil
 }
 
-// ping sends a sign of life when nothing else was sent for a while.
+// stuckAfter is after what time without an answer to anything that waits for one a broker is given up that still answers pings, in times
+// of Options.Alive.
+const stuckAfter = 3
+
+// stuck reports whether the broker has answered nothing for too long of what waits for an answer.
+func (c *Client) stuck(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.flights) > 0 && now.Sub(c.moved) > stuckAfter*c.alive
+}
+
+// ping sends a sign of life now and then, and looks whether the broker answers what it is sent.
 func (c *Client) ping() {
 	tick := time.NewTicker(c.alive / 2)
 	defer tick.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case now := <-tick.C:
+			if c.stuck(now) {
+				c.end(ErrStuck)
+				return
+			}
 			if c.write(packet.AppendPingreq) != nil {
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -317,6 +318,40 @@ func TestSilence(t *testing.T) {
 	if _, err := Connect(ctx, Options{Dial: func(context.Context, string) (net.Conn, error) { return near, nil }}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
+}
+
+// TestStuck: a broker is given up that answers pings and nothing else, while something waits for its answer. While nothing does, it is not.
+func TestStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, err := connect(t, Options{}, answer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				p, err := s.r.next()
+				if err != nil {
+					return
+				}
+				if p.Type == packet.Pingreq {
+					_, _ = s.conn.Write(packet.AppendPingresp(nil))
+				}
+			}
+		}()
+		time.Sleep(time.Hour)
+		if c.Err() != nil {
+			t.Fatal(c.Err())
+		}
+		begun := time.Now()
+		if err := c.Say(t.Context(), &Message{Topic: "a"}); !errors.Is(err, ErrStuck) {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took < 30*time.Second || took > 36*time.Second {
+			t.Errorf("that took %s", took)
+		}
+		c.Close(false)
+		_ = s.conn.Close()
+	})
 }
 
 // TestNonsense: whatever a broker sends ends the connection, and nothing else.
