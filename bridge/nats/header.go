@@ -25,7 +25,8 @@ const (
 	HeaderJournal     = "Sighub-Journal"     // which journal that is
 	HeaderBatch       = "Sighub-Batch"       // in which batch the message was sent
 	// HeaderSent is what the stream has of the journal with this message: all up to a position, and what went ahead, such as
-	// "1/449 1/5000-1/5213": what is behind 1/5000, up to 1/5213. Missing: all up to the event itself.
+	// "1/449 1/5000-1/5213 +1/800": what is behind 1/5000, up to 1/5213, and of this sender all up to 1/800. Missing: all up to the event
+	// itself.
 	HeaderSent = "Sighub-Sent"
 )
 
@@ -69,8 +70,8 @@ func newWriter(prefix, hub, journal, batch string) *writer {
 }
 
 // message returns the message of an event. Late is one that others have passed; sent is what the stream has with it, and nil if that is
-// all up to the event.
-func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent) (*nats.Msg, error) {
+// all up to the event; own is up to where it has all of the event's sender, and zero if that is not ahead of sent.
+func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent, own hub.Position) (*nats.Msg, error) {
 	at := place{w.hub, ev.Device(), ev.Sender, ev.Name, late}
 	subject := w.subjects[at]
 	if subject == "" {
@@ -88,7 +89,7 @@ func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent) (*nats.
 	w.values[valueSeq][0] = strconv.FormatUint(ev.Seq, 10)
 	w.values[valuePosition][0] = string(appendPosition(buf[:0], ev.Position))
 	if sent != nil {
-		w.values[valueSent][0] = formatSent(sent)
+		w.values[valueSent][0] = formatSent(sent, own)
 		w.m.Header[HeaderSent] = w.values[valueSent][:]
 	} else {
 		delete(w.m.Header, HeaderSent)
@@ -133,20 +134,29 @@ func parsePosition(text string) (p hub.Position, err error) {
 	return hub.Position{Epoch: uint32(e), Sequence: s}, nil
 }
 
-func formatSent(s *bridge.Sent) string {
+func formatSent(s *bridge.Sent, own hub.Position) string {
 	var buf [512]byte
 	b := appendPosition(buf[:0], s.UpTo)
 	for _, a := range s.Ahead {
 		b = append(appendPosition(append(b, ' '), a.After), '-')
 		b = appendPosition(b, a.UpTo)
 	}
+	if !own.IsZero() {
+		b = appendPosition(append(b, " +"...), own)
+	}
 	return string(b)
 }
 
-func parseSent(text string) (s bridge.Sent, err error) {
+func parseSent(text string) (s bridge.Sent, own hub.Position, err error) {
+	text, last, more := strings.Cut(text, " +")
+	if more {
+		if own, err = parsePosition(last); err != nil {
+			return s, own, err
+		}
+	}
 	upTo, rest, more := strings.Cut(text, " ")
 	if s.UpTo, err = parsePosition(upTo); err != nil {
-		return s, err
+		return s, own, err
 	}
 	for more {
 		var one string
@@ -155,12 +165,12 @@ func parseSent(text string) (s bridge.Sent, err error) {
 		from, err1 := parsePosition(after)
 		to, err2 := parsePosition(upTo)
 		if err := errors.Join(err1, err2); err != nil {
-			return bridge.Sent{}, err
+			return bridge.Sent{}, own, err
 		}
 		if from.Before(s.End()) || to.Before(from) || len(s.Ahead) == bridge.MaxAhead {
-			return bridge.Sent{}, fmt.Errorf("nats: %s does not say what was sent", shown(text))
+			return bridge.Sent{}, own, fmt.Errorf("nats: %s does not say what was sent", shown(text))
 		}
 		s.Ahead = append(s.Ahead, bridge.Span{After: from, UpTo: to})
 	}
-	return s, nil
+	return s, own, nil
 }

@@ -81,12 +81,18 @@ func lanesOf(t *testing.T, list []message) *lanes {
 }
 
 // TestLive: after an outage, what happens now goes up at once, and what waited is marked as late. It waits for more than one outage; the
-// hub is switched to the strict order in between, and back. With the last event, everything is there once, and nothing is late any more.
+// hub is switched to the strict order in between, and back, and each time other senders go first. With the last event, everything is there once, and nothing is late any more.
 func TestLive(t *testing.T) {
 	b := newBroker(t, "")
 	b.forgetful()
 	dir := t.TempDir()
-	o := nats.Options{URL: b.url(), Hub: "kitchen", Live: true, Rate: 2500, First: []func(string) bool{func(s string) bool { return s == "siren" }}}
+	first := func(names ...string) (list []func(string) bool) {
+		for _, name := range names {
+			list = append(list, func(s string) bool { return s == name })
+		}
+		return list
+	}
+	o := nats.Options{URL: b.url(), Hub: "kitchen", Live: true, Rate: 2500}
 	next := 1
 	var h *house
 	var light, siren *hub.Sender
@@ -112,9 +118,7 @@ func TestLive(t *testing.T) {
 		h.drainedNot(t)
 		if round > 1 {
 			o.Live, o.Rate = round%2 == 1, 2500
-			if round == 3 {
-				o.First = nil
-			}
+			o.First = [][]func(string) bool{first("siren"), first("light"), first(), first("siren", "light")}[round-2]
 			h.stop()
 			open()
 			report(10)

@@ -49,11 +49,9 @@ type storedEvent struct {
 	at              hub.Position
 	sender          string
 	connection, seq uint64
-	sent            bridge.Sent // what the stream has with it; zero: the message is of a version that does not say so
+	sent            bridge.Sent  // what the stream has with it; zero: the message is of a version that does not say so
+	own             hub.Position // up to where it has all of the sender, if that is ahead
 }
-
-// alone reports whether the event says more than sent does: that all of its sender's are there up to it.
-func (e *storedEvent) alone() bool { return !e.sent.Has(e.at) }
 
 // stored asks the stream for the hub's last message of each subject, and returns how far the hub is there.
 func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (*standing, error) {
@@ -73,8 +71,8 @@ func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (*standing, er
 			return nil //nolint:nilerr // somebody else's
 		}
 		ev.number = number
-		if ev.alone() && len(s.known) < maxStored && s.known[ev.sender].Before(ev.at) {
-			s.known[ev.sender] = ev.at
+		if s.known[ev.sender].Before(ev.own) && len(s.known) < maxStored {
+			s.known[ev.sender] = ev.own
 		}
 		if number > latest.number && !ev.sent.End().IsZero() {
 			latest = ev
@@ -118,9 +116,11 @@ func (b *Bridge) storedEvent(m jetstream.Msg) (ev storedEvent, err error) {
 	}
 	switch sent := head.Get(HeaderSent); {
 	case sent != "":
-		ev.sent, err = parseSent(sent)
+		ev.sent, ev.own, err = parseSent(sent)
 	case head.Get(HeaderBatch) != "":
 		ev.sent.UpTo = ev.at
+	default:
+		ev.own = ev.at
 	}
 	return ev, err
 }

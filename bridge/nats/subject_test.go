@@ -34,7 +34,7 @@ func TestToken(t *testing.T) {
 func FuzzSubject(f *testing.F) {
 	f.Add("kitchen", "aa55", "light.1", "#connect")
 	f.Add("-", "", "%2E", "a b>*")
-	f.Add("-", "late", "1/449 1/5000-1/5213 2/1-2/1", "late")
+	f.Add("-", "late", "1/449 1/5000-1/5213 2/1-2/1 +2/5", "late")
 	f.Fuzz(func(t *testing.T, hub, device, sender, event string) {
 		p := place{hub, device, sender, event, len(sender)%2 == 1}
 		tokens := map[bool]int{false: 5, true: 6}[p.late]
@@ -49,8 +49,9 @@ func FuzzSubject(f *testing.F) {
 		if at, err := parsePosition(sender); err == nil && formatPosition(at) != sender && len(sender) < 3 {
 			t.Errorf("%q is the position %v", sender, at)
 		}
-		if sent, err := parseSent(sender); err == nil {
-			if again, err := parseSent(formatSent(&sent)); err != nil || !reflect.DeepEqual(again, sent) {
+		if sent, own, err := parseSent(sender); err == nil {
+			again, ownAgain, err := parseSent(formatSent(&sent, own))
+			if err != nil || !reflect.DeepEqual(again, sent) || ownAgain != own {
 				t.Errorf("%q is %+v, and then %+v, %v", sender, sent, again, err)
 			}
 		}

@@ -154,6 +154,9 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	})
 	from.sent.Ahead = slices.Clone(from.sent.Ahead)
 	u := upward{b: b, p: p, f: f, standing: from, w: newWriter(b.o.Prefix, b.o.Hub, b.journal, p.name), most: b.longest(conn, st)}
+	if len(u.sent.Ahead) > 0 {
+		u.passed = u.sent.End()
+	}
 	f.Resume(&u.sent)
 	err = u.run(ctx)
 	cancel(err)
@@ -177,8 +180,9 @@ type upward struct {
 	p *publisher
 	f *bridge.Feed
 	standing
-	w    *writer
-	most int
+	passed hub.Position // up to which events of any sender went ahead before
+	w      *writer
+	most   int
 
 	list [256]bridge.Event
 }
@@ -244,8 +248,8 @@ func (u *upward) skips(ev *bridge.Event) bool {
 
 // note notes that an event is sent next, and reports whether it is late.
 func (u *upward) note(ev *bridge.Event) (late bool) {
-	if ev.Lane < u.firsts() {
-		return false // this says nothing of other senders
+	if ev.Lane < u.firsts() { // this says nothing of other senders
+		return ev.Position.Before(u.passed) // it did not go first then
 	}
 	late = ev.Position.Before(u.sent.End())
 	if !late && u.f.Late() {
@@ -259,13 +263,21 @@ func (u *upward) note(ev *bridge.Event) (late bool) {
 // firsts returns how many lanes go first.
 func (u *upward) firsts() int { return len(u.b.o.First) }
 
-// message returns the message of an event; that of a gap if the server would not take the event.
+// message returns the message of an event; that of a gap if the server would not take the event. What is known of its sender is said again
+// while that is ahead, for the message may take the place of the one that has said so.
 func (u *upward) message(ev *bridge.Event, late bool) (*nats.Msg, error) {
 	var sent *bridge.Sent
-	if len(u.sent.Ahead) > 0 || ev.Lane < u.firsts() {
+	own := u.known[ev.Sender]
+	switch {
+	case ev.Lane < u.firsts():
+		sent, own = &u.sent, ev.Position
+	case len(u.sent.Ahead) > 0:
 		sent = &u.sent
 	}
-	m, err := u.w.message(ev, late, sent)
+	if !u.sent.UpTo.Before(own) {
+		own = hub.Position{}
+	}
+	m, err := u.w.message(ev, late, sent, own)
 	cause := "value"
 	if err == nil {
 		if u.w.size() <= u.most {
@@ -277,5 +289,5 @@ func (u *upward) message(ev *bridge.Event, late bool) (*nats.Msg, error) {
 	gap := *ev
 	gap.Name = hub.Gap
 	gap.Data = carrier.ValueOf(hub.Loss{Count: 1, First: ev.Time.UTC(), Last: ev.Time.UTC(), Event: ev.Name, Cause: cause})
-	return u.w.message(&gap, late, sent)
+	return u.w.message(&gap, late, sent, own)
 }
