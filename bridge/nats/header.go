@@ -36,6 +36,9 @@ const (
 	headerLastOf = jetstream.ExpectedLastSubjSeqSubjHeader
 )
 
+// guardSize is how many bytes a guard takes at the most, beside the subjects.
+const guardSize = len(headerLast) + len(headerLastOf) + len("18446744073709551615") + 2*len(": \r\n")
+
 // A writer makes messages of events. It makes one at a time, which is valid until the next one.
 type writer struct {
 	prefix, hub, journal string
@@ -53,7 +56,7 @@ const (
 	valuePosition
 	valueJournal
 	valueBatch
-	valueSent
+	valueSent // the first that not every message has
 )
 
 // maxSubjects is how many subjects are remembered.
@@ -81,8 +84,11 @@ func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent, own hub
 		w.subjects[at] = subject
 	}
 	w.m.Subject = subject
-	delete(w.m.Header, headerLast) // of the message before
-	delete(w.m.Header, headerLastOf)
+	if len(w.m.Header) > valueSent { // the message before has had more than those of every message
+		for _, key := range []string{HeaderSent, HeaderUncertainty, headerLast, headerLastOf} {
+			delete(w.m.Header, key)
+		}
+	}
 	var buf [128]byte
 	w.values[valueTime][0] = string(ev.Time.UTC().AppendFormat(buf[:0], time.RFC3339Nano))
 	w.values[valueEpoch][0] = strconv.FormatUint(ev.Connection, 10)
@@ -91,13 +97,9 @@ func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent, own hub
 	if sent != nil {
 		w.values[valueSent][0] = formatSent(sent, own)
 		w.m.Header[HeaderSent] = w.values[valueSent][:]
-	} else {
-		delete(w.m.Header, HeaderSent)
 	}
 	if ev.Uncertainty > 0 {
 		w.m.Header[HeaderUncertainty] = []string{strconv.FormatInt(int64(ev.Uncertainty), 10)}
-	} else {
-		delete(w.m.Header, HeaderUncertainty)
 	}
 	data, err := ev.Data.AppendTo(w.m.Data[:0], carrier.JSON)
 	w.m.Data = data

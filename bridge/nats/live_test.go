@@ -231,5 +231,5 @@ func TestLiveOutages(t *testing.T) {
 	if n := all.complete(childSenders); n != on {
 		t.Errorf("%d numbers are on record, and %d are in the stream", on, n)
 	}
-	t.Logf("%d were late", all.late)
+	t.Logf("%d numbers, of which %d were late", on, all.late)
 }

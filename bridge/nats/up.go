@@ -165,13 +165,13 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	return stored.Load(), context.Cause(ctx) // what was first: it has ended the rest
 }
 
-// longest returns how many bytes a message may have, with its headers.
+// longest returns how many bytes a message may have, with its headers but for those of a guard.
 func (b *Bridge) longest(conn *nats.Conn, st jetstream.Stream) int {
 	most := int(conn.MaxPayload())
 	if size := st.CachedInfo().Config.MaxMsgSize; size > 0 {
 		most = min(most, int(size))
 	}
-	return most
+	return most - guardSize - len(b.subjects())
 }
 
 // An upward is what publishes events with one publisher. Its standing is how far the hub is once all is stored that is on its way.
