@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"sighub/bridge/nats"
-	"sighub/carrier"
 	"sighub/hub"
 )
 
@@ -57,7 +56,7 @@ func TestLateHeard(t *testing.T) {
 	o := nats.Options{URL: b.url(), Beat: 200 * time.Millisecond}
 	near, far := o, o
 	near.Hub, near.Hear = "near", everybody
-	far.Hub, far.Live, far.May = "kitchen", true, carrier.RightRequest
+	far.Hub, far.Live, far.Rate = "kitchen", true, 400
 	dir := t.TempDir()
 	n := openHouse(t, dir, near)
 	p := listenPresence(n)
@@ -65,10 +64,11 @@ func TestLateHeard(t *testing.T) {
 	light := f.sender("light", hub.SenderOptions{Events: []string{"n"}})
 	left := f.sender("left", hub.SenderOptions{Events: []string{"n"}})
 	again := f.sender("again", hub.SenderOptions{Events: []string{"n"}})
-	for _, s := range []*hub.Sender{light, left, again} {
+	gone := f.sender("gone", hub.SenderOptions{Events: []string{"n"}})
+	for _, s := range []*hub.Sender{light, left, again, gone} {
 		f.report(s, "n", 1, 3)
 	}
-	for _, name := range []string{"light", "left", "again"} {
+	for _, name := range []string{"light", "left", "again", "gone"} {
 		until(t, name+" is heard", p.is("kitchen."+name, true, 3))
 	}
 	b.kill()
@@ -78,21 +78,26 @@ func TestLateHeard(t *testing.T) {
 	again.Remove()
 	came := f.sender("came", hub.SenderOptions{Events: []string{"n"}})
 	f.report(came, "n", 1, 2)
-	again = f.sender("again", hub.SenderOptions{Events: []string{"n"}})
 	f.report(light, "n", 404, 400)
+	f.report(gone, "n", 4, 50)
 	f.drainedNot(t)
+	sent := f.bridge.Status().Sent
 	b.start()
+	until(t, "something goes up", func() bool { return f.bridge.Status().Sent > sent })
+	gone.Remove()                                                       // while its events are late
+	again = f.sender("again", hub.SenderOptions{Events: []string{"n"}}) // while its end is late
 	f.report(light, "n", 804, 1)
 	f.report(again, "n", 4, 1)
 	f.drained()
-	check := func(p *presence, light, left, came, again int) {
+	check := func(p *presence, light, left, came, again, gone int) {
 		t.Helper()
 		until(t, "light is there", p.is("kitchen.light", true, light))
 		until(t, "left has gone", p.is("kitchen.left", false, left))
 		until(t, "came is there", p.is("kitchen.came", true, came))
 		until(t, "again is there", p.is("kitchen.again", true, again))
+		until(t, "gone has gone", p.is("kitchen.gone", false, gone))
 	}
-	check(p, 804, 5, 2, 4)
+	check(p, 804, 5, 2, 4, 53)
 	all := p.numbers["kitchen.light"]
 	slices.Sort(all)
 	if len(slices.Compact(all)) != 804 {
@@ -105,5 +110,5 @@ func TestLateHeard(t *testing.T) {
 	other := near
 	other.Hub = "other"
 	m := openHouse(t, t.TempDir(), other)
-	check(listenPresence(m), 0, 0, 0, 0)
+	check(listenPresence(m), 0, 0, 0, 0, 0)
 }

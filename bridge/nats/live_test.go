@@ -233,3 +233,27 @@ func TestLiveOutages(t *testing.T) {
 	}
 	t.Logf("%d numbers, of which %d were late", on, all.late)
 }
+
+// TestNearlyTooLarge: an event that the server takes, but not at the beginning of a batch, holds nothing up.
+func TestNearlyTooLarge(t *testing.T) {
+	b := newBroker(t, "max_payload: 4KB")
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen"})
+	s := h.sender("s0", hub.SenderOptions{Events: []string{"text"}})
+	g, err := s.Signal("text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const first, last, step = 3600, 4000, 25
+	for size := first; size < last; size += step {
+		if err := g.Trigger(t.Context(), strings.Repeat("x", size)); err != nil {
+			t.Fatal(err)
+		}
+		h.drained() // so that each is alone in its batch
+	}
+	const n = (last - first) / step
+	list := b.read("sighub.kitchen.-.s0.text")
+	refused := int(h.bridge.Status().Refused)
+	if refused == 0 || len(list) == 0 || len(list)+refused != n {
+		t.Errorf("%d are there and %d are refused, of %d", len(list), refused, n)
+	}
+}
