@@ -75,11 +75,11 @@ func TestLateHeard(t *testing.T) {
 	f.report(light, "n", 4, 400)
 	f.report(left, "n", 4, 2)
 	left.Remove()
-	again.Remove()
 	came := f.sender("came", hub.SenderOptions{Events: []string{"n"}})
 	f.report(came, "n", 1, 2)
 	f.report(light, "n", 404, 400)
 	f.report(gone, "n", 4, 50)
+	again.Remove()
 	f.drainedNot(t)
 	sent := f.bridge.Status().Sent
 	b.start()
