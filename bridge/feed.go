@@ -24,6 +24,9 @@ type Options struct {
 	// First says whose events are read before all others, however many of those wait: the senders that the first of these functions
 	// takes go before those that the second one takes, and so on. There are at most MaxFirst of them.
 	First []func(sender string) bool
+	// Live has what happens now be read before what waits when Resume is called: see [Feed.Resume]. It does not concern the senders of
+	// First, whose events stay in order.
+	Live bool
 	// Window is how many events may be read and not acknowledged: 4,096 by default.
 	Window int
 	// Bytes is how much data they may have together, about: 4 MiB by default. One event may always be read.
@@ -39,7 +42,8 @@ type Event struct {
 	hub.Event
 	// Client is whose sender it is, as far as the journal tells; nil: the hub's own, or it is not known.
 	Client *hub.ClientInfo
-	// Lane is the place of the event's sender in Options.First; that behind the last one for all others.
+	// Lane is the place of the event's sender in Options.First; that behind the last one for all others; and the next one for those of
+	// them that others have passed: see Options.Live.
 	Lane int
 }
 
@@ -74,9 +78,9 @@ func (e *Event) AppendID(dst []byte) []byte {
 type Feed struct {
 	o      Options
 	cursor *hub.OwnCursor
-	batch  []journal.Entry
 	pace   pace
-	lanes  []lane // one at least
+	lanes  []lane // those of First, the main one, and with Live the late one
+	ahead  []Span // what was sent ahead when Resume was called
 
 	mu    lockrank.Mutex[lockrank.Leaf]
 	kept  hub.Position  // where the cursor is: before everything that is not acknowledged
@@ -115,23 +119,32 @@ func Open(o Options) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bridge: cannot remember how far the events have come: %w", err)
 	}
-	f := &Feed{o: o, cursor: cursor, batch: make([]journal.Entry, batchSize), lanes: make([]lane, 1+len(o.First)), pace: pace{rate: o.Rate}}
+	n := 1 + len(o.First)
+	if o.Live {
+		n++
+	}
+	f := &Feed{o: o, cursor: cursor, lanes: make([]lane, n), pace: pace{rate: o.Rate}}
 	f.kept = cursor.At()
 	for i := range f.lanes {
-		f.lanes[i] = lane{at: f.kept, owners: make(map[string]*hub.ClientInfo)}
+		f.lanes[i].at = f.kept
+		if i <= f.main() {
+			f.lanes[i].owners = make(map[string]*hub.ClientInfo)
+		}
 	}
-	f.findOwners()
+	f.findOwners(0)
 	f.reopen()
 	return f, nil
 }
 
 // findOwners finds whose the senders are that were there when the journal was opened. If another client has had one of them since, in
-// what is not passed on yet, that one is taken for it until its #connect is read.
-func (f *Feed) findOwners() {
+// what is not passed on yet, that one is taken for it until its #connect is read. Lanes before one keep what they know.
+func (f *Feed) findOwners(from int) {
 	_ = f.o.Journal.Last(func(t journal.Topic) bool { return t.Event == hub.Connect }, func(e *journal.Entry) error {
 		if len(e.Data) > 0 {
 			ev := hub.EventOf(e, time.Time{}, time.Time{})
-			f.lanes[f.laneOf(ev.Sender)].own(&ev)
+			if i := f.laneOf(ev.Sender); i >= from {
+				f.lanes[i].own(&ev)
+			}
 		}
 		return nil
 	})
@@ -182,12 +195,15 @@ func (f *Feed) At() hub.Position {
 func (f *Feed) acknowledged() hub.Position {
 	at := f.lanes[0].at
 	for i := range f.lanes[1:] {
-		if l := &f.lanes[1+i]; l.at.Before(at) {
+		if l := &f.lanes[1+i]; l.at.Before(at) && f.counts(1+i) {
 			at = l.at
 		}
 	}
 	return at
 }
+
+// counts reports whether a lane has a say in how far the feed has come. One that is closed has none. The lock is held.
+func (f *Feed) counts(i int) bool { return i <= f.main() || f.lanes[i].open() }
 
 // Next sets some events of dst, which is not empty, and returns how many. It waits for one at least, and for room in the window. The
 // events are the caller's to keep. The error is that of ctx, or that of a disk that cannot be read.
@@ -214,23 +230,30 @@ func (f *Feed) Next(ctx context.Context, dst []Event) (int, error) {
 	}
 }
 
-// waits reports whether there is something for a lane to read at once.
-func (f *Feed) waits(i int) bool {
-	return hub.Position(f.lanes[i].reader.Position()).Sequence < f.o.Journal.End().Sequence
-}
-
-// take reads some events of a lane, and waits until there is one. It may return 0.
+// take passes on some events of a lane. It waits until something is read, which may be nothing of the lane's: then it returns 0.
 func (f *Feed) take(ctx context.Context, i int, dst []Event) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	n, err := f.lanes[i].reader.Next(ctx, f.batch[:len(dst)])
-	if err != nil {
-		return 0, err
+	l := &f.lanes[i]
+	if len(l.held) == 0 {
+		if l.buf == nil {
+			l.buf = make([]journal.Entry, batchSize)
+		}
+		n, err := l.reader.Next(ctx, l.buf[:len(dst)])
+		if err != nil {
+			return 0, err
+		}
+		l.held = l.buf[:n]
 	}
-	kept := f.sift(i, f.batch[:n])
-	f.tell(i, dst, f.batch[:kept])
-	clear(f.batch[:n])
+	list, limit := l.held[:min(len(l.held), len(dst))], f.limit(i)
+	for n := len(list); n > 0 && list[n-1].Sequence > limit; n-- {
+		list = list[:n-1]
+	}
+	kept := f.sift(i, list)
+	f.tell(i, dst, list[:kept])
+	clear(list)
+	l.held = l.held[len(list):]
 	f.took(i, dst[:kept])
 	f.pace.spend(kept)
 	if kept == 0 {
@@ -250,13 +273,14 @@ func (f *Feed) sift(i int, list []journal.Entry) (kept int) {
 	return kept
 }
 
-// isFor reports whether an entry is of a lane and passed on. The last lane has the gaps of the journal: it is the one that is furthest
-// behind.
+// isFor reports whether an entry is of a lane and passed on. Those that go first have no gaps of the journal: the main lane and the late
+// one are further behind.
 func (f *Feed) isFor(i int, e *journal.Entry) bool {
+	late := i > f.main()
 	if e.Lost > 0 || e.Back > 0 {
-		return i == len(f.lanes)-1
+		return i >= f.main() && (!late || f.clip(&f.lanes[i], e))
 	}
-	if f.laneOf(e.Sender) != i {
+	if own := f.laneOf(e.Sender); own != i && !(late && own == f.main()) {
 		return false
 	}
 	if e.Topic.Event == hub.Connect {
@@ -308,7 +332,7 @@ func (f *Feed) took(lane int, list []Event) {
 			f.lost += lossOf(ev)
 		}
 	}
-	l.read = hub.Position(l.reader.Position())
+	l.read = l.next()
 	l.read.Sequence--
 }
 

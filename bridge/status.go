@@ -139,6 +139,9 @@ func (f *Feed) addTo(st *Status) {
 	var at hub.Position
 	var oldest time.Time
 	for i := range f.lanes { // the one that is furthest behind counts
+		if !f.counts(i) {
+			continue
+		}
 		l := &f.lanes[i]
 		here, first := l.at, time.Time{}
 		if l.sent.n > 0 {

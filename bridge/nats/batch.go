@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ import (
 //
 //	<inbox>.<batch>.<messages for each acknowledgement>.fail.<number>.<operation>.$FI
 //
-// All batches of a connection have one id, as there is one at a time; the inbox tells their answers apart.
+// All batches of a publisher have one id, as there is one at a time; the inbox tells their answers apart. The first message of each has a
+// guard: see [Bridge.begin].
 //
 // The source is "Fast-ingest batch publishing", ADR-50 of github.com/nats-io/nats-architecture-and-design.
 
@@ -82,6 +84,7 @@ type publisher struct {
 	conn         *nats.Conn
 	inbox        string
 	name         string // the id of all its batches
+	subjects     string // of all messages of the hub
 	sub          *nats.Subscription
 	acknowledged func(lane int, upTo hub.Position, events int)
 	fail         func(error)
@@ -89,7 +92,6 @@ type publisher struct {
 
 	open    bool   // there is a batch
 	batches uint64 // how many there were
-	last    uint64 // the number of the latest message of the batch
 	reply   []byte // the beginning of its reply subjects
 
 	mu     lockrank.Mutex[lockrank.Leaf]
@@ -97,6 +99,7 @@ type publisher struct {
 	about  string // the subject of a message of the batch
 	sent   uint64 // messages of it
 	acked  uint64
+	latest uint64 // the number of the hub's last message in the stream, when there is no batch
 	window uint64
 	ending bool // its last message was sent
 	err    error
@@ -115,16 +118,19 @@ type waiting struct {
 }
 
 // A reach is how far what is acknowledged reaches in a lane, and how many events that are.
-type reach [bridge.MaxFirst + 1]struct {
+type reach [bridge.MaxLanes]struct {
 	upTo   hub.Position
 	events int
 }
 
-func newPublisher(conn *nats.Conn, name string, patience time.Duration, acknowledged func(int, hub.Position, int), fail func(error)) (
+// newPublisher returns a publisher that begins behind a message of the stream, the last one of the hub, which has such subjects.
+func newPublisher(conn *nats.Conn, subjects string, latest uint64, patience time.Duration, acknowledged func(int, hub.Position, int), fail func(error)) (
 	*publisher, error,
 ) {
-	p := &publisher{conn: conn, inbox: nats.NewInbox(), name: name, patience: patience, acknowledged: acknowledged, fail: fail}
-	p.change = make(chan struct{}, 1)
+	p := &publisher{
+		conn: conn, inbox: nats.NewInbox(), name: rand.Text()[:10], subjects: subjects, latest: latest, patience: patience,
+		acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1),
+	}
 	var err error
 	p.sub, err = conn.Subscribe(p.inbox+".>", func(m *nats.Msg) { p.answered(m.Subject, m.Data) })
 	return p, err
@@ -167,7 +173,7 @@ func (p *publisher) tell(r *reach) {
 // publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
 func (p *publisher) publish(ctx context.Context, m *nats.Msg, ev *bridge.Event, last bool) error {
 	if !p.open {
-		if err := p.begin(ctx, m.Subject); err != nil {
+		if err := p.begin(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -175,7 +181,6 @@ func (p *publisher) publish(ctx context.Context, m *nats.Msg, ev *bridge.Event, 
 	if err != nil {
 		return err
 	}
-	p.last = number
 	op := opAppend
 	switch {
 	case last:
@@ -202,18 +207,19 @@ func (p *publisher) send(m *nats.Msg, number uint64, op string) error {
 	return p.conn.PublishMsg(m)
 }
 
-// begin begins a batch, when the one before it has ended.
-func (p *publisher) begin(ctx context.Context, about string) error {
+// begin begins a batch with a message, when the one before it has ended.
+func (p *publisher) begin(ctx context.Context, m *nats.Msg) error {
 	if err := p.await(ctx, func() bool { return !p.ending }); err != nil {
 		return err
 	}
-	p.open, p.last = true, 0
+	p.open = true
 	p.batches++
 	batch := p.inbox + "." + strconv.FormatUint(p.batches, 10) + "."
 	p.reply = append(p.reply[:0], batch+p.name+"."+acknowledgeAt+".fail."...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.batch, p.about, p.sent, p.acked, p.window = batch, about, 0, 0, firstWindow
+	guard(m, p.subjects, p.latest)
+	p.batch, p.about, p.sent, p.acked, p.window = batch, m.Subject, 0, 0, firstWindow
 	p.heard = time.Now()
 	p.moved = p.heard
 	return p.err
@@ -299,7 +305,7 @@ func (p *publisher) answered(subject string, data []byte) {
 		if p.acked < p.sent && p.err == nil {
 			p.err = errHole
 		}
-		p.ending = false
+		p.ending, p.latest = false, a.Sequence
 	}
 	if p.acked > acked || !p.ending && a.Type == "" {
 		p.moved = p.heard
@@ -315,16 +321,6 @@ func (p *publisher) answered(subject string, data []byte) {
 	case p.change <- struct{}{}:
 	default:
 	}
-}
-
-// early reports whether the next message may be on its way together with the first one of its batch.
-func (p *publisher) early() bool { return !p.open || p.last < firstWindow }
-
-// untouched reports whether the batch has failed before anything of it was stored.
-func (p *publisher) untouched() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.acked == 0
 }
 
 // lags reports whether nothing was acknowledged for a while of what is on its way.

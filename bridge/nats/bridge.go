@@ -23,7 +23,6 @@ type Bridge struct {
 	o       Options
 	feed    *bridge.Feed // nil: nothing goes up
 	journal string       // its name
-	batch   string       // the id of the batches of the latest connection; empty: the journal says
 	boot    string       // of this run
 	ending  atomic.Bool  // the hub stops
 	far     far
@@ -46,7 +45,7 @@ func (b *Bridge) Attach(router *hub.ServerRouter) error {
 		return nil
 	}
 	f, err := bridge.Open(bridge.Options{
-		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, First: b.o.First, Rate: b.o.Rate,
+		Hub: router, Journal: b.o.Journal, Cursor: b.o.Name, Start: b.o.Start, Takes: b.o.Takes, First: b.o.First, Live: b.o.Live, Rate: b.o.Rate,
 		Window: window, Bytes: windowBytes,
 	})
 	b.feed = f

@@ -84,7 +84,7 @@ type dialer struct {
 	net.Dialer
 	ctx     context.Context //nolint:containedctx // nats.go's dialers are given none
 	secured bool            // the bridge wants TLS
-	web     bool            // a WebSocket, into which no guard looks
+	web     bool            // a WebSocket, into which no sentry looks
 }
 
 var webSocket = regexp.MustCompile(`\bwss?://`)
@@ -93,7 +93,7 @@ var webSocket = regexp.MustCompile(`\bwss?://`)
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := d.DialContext(d.ctx, network, address)
 	if err == nil && !d.web {
-		conn = &guard{Conn: conn, secured: d.secured}
+		conn = &sentry{Conn: conn, secured: d.secured}
 	}
 	return conn, err
 }
@@ -169,9 +169,11 @@ const (
 	codeNoStorage     = 10047
 	codeNoStream      = 10059
 	codeOverlap       = 10065 // another stream has these subjects
+	codeNotLast       = 10071 // the hub's last message is another one than the guard says
 	codeNoReplicas    = 10074 // the server is not in a cluster
 	codeNotEnabled    = 10076
 	codeStoreFailed   = 10077 // as on a full disk, or a full stream that does not discard
+	codeNotLastNow    = 10164 // likewise, with one that is being stored
 	codeNoBatches     = 10205 // the stream does not allow batches
 	codeUnknownBatch  = 10208
 	codeTooManyAtOnce = 10211 // batches
@@ -192,6 +194,8 @@ func (o *Options) remedy(err error) string {
 			return "another stream has these subjects: name that one under stream, or give this bridge another prefix"
 		case codeNoStream:
 			return "make the stream at the server, or leave out existing, and the bridge makes it"
+		case codeNotLast, codeNotLastNow:
+			return "something else publishes below " + o.Prefix + "." + token(o.Hub) + ".: nobody but this hub may"
 		case codeNoReplicas:
 			return "leave out replicas, or use servers that are a cluster: one server alone keeps one replica"
 		}

@@ -4,16 +4,19 @@
 //
 // Each event of the hub's journal becomes a message with the subject
 //
-//	sighub.<hub>.<device>.<sender>.<event>
+//	sighub.<hub>.<device>.<sender>.<event>[.late]
 //
 // whose data is JSON, and whose headers have the rest: see [Header]. The events of a sender are in the stream once and in their order,
 // however long the server, the line or the hub was away, provided that the hub alone writes there. This is how:
 //
 //   - A connection that is lost is not continued. Everything begins again, as at the start of the program: the bridge asks the stream for
-//     the last message of each sender, and goes on behind it.
+//     the hub's last message, which says what of the journal is there, and goes on behind it.
 //   - Events are published in batches of the server's kind that it calls fast, of which there is one at a time. The server takes each
 //     message of a batch only behind the one before it. So there is never a hole, as there would be if one of many messages on their
 //     way were refused and a later one taken.
+//   - So the order of the stream is that in which the hub has sent, and a message can say in its header what was sent before it:
+//     everything up to a position, and, with [Options.Live], what went ahead of that.
+//   - The server stores the first message of a batch only behind the message that the hub takes for its last one.
 //   - The journal's cursor moves on what the server acknowledges, and on nothing else.
 //
 // # Down

@@ -15,9 +15,17 @@ import (
 	"sighub/internal/safetext"
 )
 
+// A moment orders the events of a sender: by its connection, and by the number in that.
+type moment struct{ epoch, seq uint64 }
+
+func (m moment) before(other moment) bool {
+	return m.epoch < other.epoch || m.epoch == other.epoch && m.seq < other.seq
+}
+
 // A told is an event of another hub.
 type told struct {
 	place
+	moment
 	*entry
 	data              []byte
 	time, uncertainty int64
@@ -49,7 +57,12 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 		return err
 	}
 	prefix := b.o.Prefix
-	err = b.lasts(ctx, st, []string{prefix + ".*.*.*." + hub.Connect, prefix + ".*.*.*." + hub.Disconnect}, false, func(m jetstream.Msg) error {
+	var filters []string
+	for _, event := range []string{hub.Connect, hub.Disconnect} {
+		subject := prefix + ".*.*.*." + event
+		filters = append(filters, subject, subject+"."+lateToken)
+	}
+	err = b.lasts(ctx, st, filters, false, func(m jetstream.Msg) error {
 		t, err := b.read(m)
 		if err != nil {
 			return nil //nolint:nilerr // somebody else's
@@ -66,7 +79,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 		}
 	}
 	c, err := st.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubjects: []string{prefix + ".*.*.*.*"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1,
+		FilterSubjects: []string{prefix + ".>"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 	})
 	if err != nil {
@@ -151,9 +164,6 @@ func (f *far) start(id string, state *jetstream.StreamState) (from, missed uint6
 func (f *far) setBack() {
 	for _, h := range f.hubs {
 		h.mark = 0
-		for _, s := range h.senders {
-			s.at = 0
-		}
 	}
 }
 
@@ -174,6 +184,12 @@ func (b *Bridge) read(m jetstream.Msg) (t told, err error) {
 	t.data = m.Data()
 	if meta, err := m.Metadata(); err == nil {
 		t.entry = &entry{number: meta.Sequence.Stream}
+		t.moment.seq = meta.Sequence.Stream
+	}
+	epoch, err := strconv.ParseUint(head.Get(HeaderEpoch), 10, 64)
+	seq, err2 := strconv.ParseUint(head.Get(HeaderSeq), 10, 64)
+	if err == nil && err2 == nil { // else somebody else has written it, and its place in the stream says when
+		t.moment = moment{epoch, seq}
 	}
 	return t, nil
 }
@@ -185,10 +201,10 @@ func (f *far) learn(t *told) {
 		return
 	}
 	s := h.sender(t.sender)
-	if s == nil || s.at >= t.number {
+	if s == nil || !s.at.before(t.moment) {
 		return
 	}
-	s.at, s.connected = t.number, t.event == hub.Connect
+	s.at, s.connected = t.moment, t.event == hub.Connect
 	s.learn(t.data)
 	if h.id != 0 && s.connected && !s.registered {
 		f.register(h, t.sender, s)
@@ -231,6 +247,12 @@ func (f *far) take(batch []told) {
 	}
 	for _, h := range touched {
 		f.flush(h)
+		for name, s := range h.left {
+			if !s.connected {
+				f.unregister(h, name, s)
+			}
+		}
+		clear(h.left)
 	}
 }
 
@@ -248,35 +270,56 @@ func (f *far) takeOne(h *farHub, t *told) {
 	}
 	switch t.event {
 	case hub.Connect, hub.Disconnect:
-		if s.at == t.number && s.registered == s.connected { // it was learned before
+		f.takePresence(h, s, t)
+	default:
+		f.takeSignal(h, s, t)
+	}
+}
+
+// takePresence takes a #connect or #disconnect. What is late changes nothing if something newer is known of the sender; but the #connect of
+// the connection that it still has says what the sender is.
+func (f *far) takePresence(h *farHub, s *farSender, t *told) {
+	connect := t.event == hub.Connect
+	learned := s.at == t.moment && s.registered == s.connected
+	if passed := t.late && t.moment.before(s.at); learned || passed && !(connect && t.epoch == s.at.epoch && s.connected) {
+		f.track.finish(t.entry)
+		return
+	}
+	f.flush(h)
+	if !t.moment.before(s.at) { // else the latest is known already, and this one was before
+		s.at, s.connected = t.moment, connect
+		s.learn(t.data)
+	} else if t.late {
+		s.learn(t.data)
+	}
+	f.unregister(h, t.sender, s)
+	if connect {
+		f.register(h, t.sender, s)
+	}
+	f.track.finish(t.entry)
+}
+
+// takeSignal takes any other event. The sender is there for it; if it has gone since, it is gone again when the hub has that event.
+func (f *far) takeSignal(h *farHub, s *farSender, t *told) {
+	if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
+		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
+			f.refused(h, t.sender, errTooMany)
 			f.track.finish(t.entry)
 			return
 		}
 		f.flush(h)
-		if s.at <= t.number || s.at == 0 { // else the latest is known already, and this one was before
-			s.at, s.connected = t.number, t.event == hub.Connect
-			s.learn(t.data)
-		}
 		f.unregister(h, t.sender, s)
-		if t.event == hub.Connect {
-			f.register(h, t.sender, s)
-		}
-		f.track.finish(t.entry)
-	default:
-		if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
-			if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
-				f.refused(h, t.sender, errTooMany)
-				f.track.finish(t.entry)
-				return
-			}
-			f.flush(h)
-			f.unregister(h, t.sender, s)
-			s.Events = append(slices.Clone(s.Events), t.event)
-		}
-		if !s.registered {
-			f.register(h, t.sender, s)
-		}
-		h.add(t.sender, t.event, t)
+		s.Events = append(slices.Clone(s.Events), t.event)
+	}
+	if !s.registered {
+		f.register(h, t.sender, s)
+	}
+	h.add(t.sender, t.event, t)
+	if !t.late && s.at.before(t.moment) {
+		s.at, s.connected = t.moment, true
+	}
+	if t.late && !s.connected && s.at != (moment{}) {
+		h.left[t.sender] = s
 	}
 }
 

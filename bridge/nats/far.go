@@ -66,6 +66,7 @@ type farHub struct {
 	signals []carrier.Signal
 	entries []*entry
 	routes  map[[2]string]*carrier.Route
+	left    map[string]*farSender // senders that are here for late events alone
 }
 
 // A farSender is a sender of another hub.
@@ -73,7 +74,7 @@ type farSender struct {
 	hub.Connection
 	connected  bool
 	registered bool
-	at         uint64 // the number of the message that told it
+	at         moment // of the newest event that is known, which told whether it is connected
 }
 
 func (f *far) init(b *Bridge) {
@@ -129,7 +130,7 @@ func (f *far) find(name string) *farHub {
 	if h != nil || name == f.b.o.Hub || f.b.o.Hear == nil || CheckHub(name) != nil || !f.b.o.Hear(name) || len(f.hubs) >= maxHubs {
 		return h
 	}
-	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), beat: f.b.o.Beat}
+	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), left: make(map[string]*farSender), beat: f.b.o.Beat}
 	if f.keeper != nil {
 		h.mark, _ = parseMark(f.keeper.State(f.markKey(name)), f.track.stream())
 	}

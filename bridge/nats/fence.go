@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,53 +10,36 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"sighub/journal"
+	"sighub/bridge"
+	"sighub/hub"
 )
 
 // A message that was sent on a connection before may still be on its way: in the buffers of a line that comes back, or of a server that
-// stood still. If it were stored after the bridge has asked the stream what it has, it would be there twice. Two things prevent that:
+// stood still. If it were stored after the bridge has asked the stream what it has, it would be there twice. Two things prevent that, however
+// late it comes:
 //
-//   - Before the bridge asks, it has the server end the batch of the connection before. What is on its way of a batch that has ended is
-//     refused, but for its very first message, with which it would begin again.
-//   - Messages that may be on their way with the first message of a batch have an id, by which the server takes none twice: those at the
-//     beginning of a batch, and what is sent first on a connection, among which they come again. See [upward.needsID].
+//   - The first message of each batch has a guard: the number of the hub's last message in the stream, behind which alone the server stores
+//     it. So a batch begins where the bridge believes it does, or not at all.
+//   - What is on its way of a batch that the server knows is stored as well. The last message says by [HeaderBatch] to which batch it
+//     belongs, and the bridge has the server end that one before it begins another. What is on its way of a batch that has ended is refused.
 //
-// Ids alone would do, too, if every message had one. But they take the server as much time as all the rest, and more than 200 bytes of
-// memory each, for minutes.
+// There can be no third batch: to begin, it would have had to store its first message, and that would be the last one.
 
-// batchKey is the key under which the journal keeps the id of the batches of the latest connection.
-func (b *Bridge) batchKey() string { return "nats/" + b.o.Name + "/batch" }
-
-// endBatch has the server end the batch of the connection before, and makes a new id for the batches of this one. It reports whether the
-// journal keeps that. If it does not, the next run of the hub cannot end them, so that every message must have an id.
-func (b *Bridge) endBatch(ctx context.Context, conn *nats.Conn) (kept bool, err error) {
-	if b.batch == "" {
-		b.batch = string(b.o.Journal.State(b.batchKey()))
-	}
-	if b.batch != "" {
-		if err := b.fence(ctx, conn, b.batch); err != nil {
-			return false, err
-		}
-	}
-	b.batch = rand.Text()
-	waiting, cancel := context.WithTimeout(ctx, b.o.Timeout)
-	defer cancel()
-	if err := keep(waiting, b.o.Journal, b.batchKey(), b.batch); err != nil {
-		b.o.Logger.Warn("the journal cannot be written, so what goes up costs the server more", "bridge", b.o.Name, "error", err)
-		return false, ctx.Err()
-	}
-	return true, nil
+// A standing is how far a hub is in the stream.
+type standing struct {
+	latest uint64                  // the number of the hub's last message; 0: there is none
+	batch  string                  // to which batch it belongs; empty: not known
+	sent   bridge.Sent             // which events of the journal are there
+	known  map[string]hub.Position // of senders: all of theirs are there up to a position, which is ahead of what sent says
 }
 
-// keep keeps a text in the journal, and returns when it is on disk.
-func keep(ctx context.Context, j *journal.Journal, key, text string) error {
-	group := j.NewGroup()
-	group.Mark(key, []byte(text))
-	group.Append(0)
-	if err := j.Sync(ctx); err != nil {
-		return fmt.Errorf("nats: the journal cannot be written: %w", err)
+// begin asks the stream how far the hub is, and ends the batch that it may still take.
+func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (*standing, error) {
+	s, err := b.stored(ctx, st)
+	if err == nil && s.batch != "" {
+		err = b.fence(ctx, conn, s.batch)
 	}
-	return nil
+	return s, err
 }
 
 // askAgainAfter is after what time the server is asked again to end a batch.

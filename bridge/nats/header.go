@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,36 +23,59 @@ const (
 	HeaderSeq         = "Sighub-Seq"         // counts up in each epoch of a sender, from 1 for its #connect: what is missing shows
 	HeaderPosition    = "Sighub-Position"    // in the hub's journal: its epoch/sequence
 	HeaderJournal     = "Sighub-Journal"     // which journal that is
+	HeaderBatch       = "Sighub-Batch"       // in which batch the message was sent
+	// HeaderSent is what the stream has of the journal with this message: all up to a position, and what went ahead, such as
+	// "1/449 1/5000-1/5213 +1/800": what is behind 1/5000, up to 1/5213, and of this sender all up to 1/800. Missing: all up to the event
+	// itself.
+	HeaderSent = "Sighub-Sent"
 )
 
-// HeaderID is hub/sender/epoch/seq, in messages of which the server may have one already: it takes none twice whose id it remembers.
-const HeaderID = jetstream.MsgIDHeader
+// A guard has the server store a message only if the last one with such a subject is the one of a number.
+const (
+	headerLast   = jetstream.ExpectedLastSubjSeqHeader
+	headerLastOf = jetstream.ExpectedLastSubjSeqSubjHeader
+)
+
+// guardSize is how many bytes a guard takes at the most, beside the subjects.
+const guardSize = len(headerLast) + len(headerLastOf) + len("18446744073709551615") + 2*len(": \r\n")
 
 // A writer makes messages of events. It makes one at a time, which is valid until the next one.
 type writer struct {
 	prefix, hub, journal string
 
 	m        nats.Msg
-	values   [6][1]string
+	values   [7][1]string
 	subjects map[place]string
 }
+
+// Where the values of headers are.
+const (
+	valueTime = iota
+	valueEpoch
+	valueSeq
+	valuePosition
+	valueJournal
+	valueBatch
+	valueSent // the first that not every message has
+)
 
 // maxSubjects is how many subjects are remembered.
 const maxSubjects = 4096
 
-func newWriter(prefix, hub, journal string) *writer {
+func newWriter(prefix, hub, journal, batch string) *writer {
 	w := &writer{prefix: prefix, hub: hub, journal: journal, subjects: make(map[place]string)}
-	w.m.Header = make(nats.Header, 8)
-	for i, key := range []string{HeaderID, HeaderTime, HeaderEpoch, HeaderSeq, HeaderPosition, HeaderJournal} {
+	w.m.Header = make(nats.Header, 12)
+	for i, key := range []string{HeaderTime, HeaderEpoch, HeaderSeq, HeaderPosition, HeaderJournal, HeaderBatch} {
 		w.m.Header[key] = w.values[i][:]
 	}
-	w.values[5][0] = journal
+	w.values[valueJournal][0], w.values[valueBatch][0] = journal, batch
 	return w
 }
 
-// message returns the message of an event, with its id or without.
-func (w *writer) message(ev *bridge.Event, id bool) (*nats.Msg, error) {
-	at := place{w.hub, ev.Device(), ev.Sender, ev.Name}
+// message returns the message of an event. Late is one that others have passed; sent is what the stream has with it, and nil if that is
+// all up to the event; own is up to where it has all of the event's sender, and zero if that is not ahead of sent.
+func (w *writer) message(ev *bridge.Event, late bool, sent *bridge.Sent, own hub.Position) (*nats.Msg, error) {
+	at := place{w.hub, ev.Device(), ev.Sender, ev.Name, late}
 	subject := w.subjects[at]
 	if subject == "" {
 		if subject = at.subject(w.prefix); len(w.subjects) >= maxSubjects {
@@ -60,21 +84,22 @@ func (w *writer) message(ev *bridge.Event, id bool) (*nats.Msg, error) {
 		w.subjects[at] = subject
 	}
 	w.m.Subject = subject
-	var buf [128]byte
-	if id {
-		w.values[0][0] = string(ev.AppendID(append(append(buf[:0], w.hub...), '/')))
-		w.m.Header[HeaderID] = w.values[0][:]
-	} else {
-		delete(w.m.Header, HeaderID)
+	if len(w.m.Header) > valueSent { // the message before has had more than those of every message
+		for _, key := range []string{HeaderSent, HeaderUncertainty, headerLast, headerLastOf} {
+			delete(w.m.Header, key)
+		}
 	}
-	w.values[1][0] = string(ev.Time.UTC().AppendFormat(buf[:0], time.RFC3339Nano))
-	w.values[2][0] = strconv.FormatUint(ev.Connection, 10)
-	w.values[3][0] = strconv.FormatUint(ev.Seq, 10)
-	w.values[4][0] = formatPosition(ev.Position)
+	var buf [128]byte
+	w.values[valueTime][0] = string(ev.Time.UTC().AppendFormat(buf[:0], time.RFC3339Nano))
+	w.values[valueEpoch][0] = strconv.FormatUint(ev.Connection, 10)
+	w.values[valueSeq][0] = strconv.FormatUint(ev.Seq, 10)
+	w.values[valuePosition][0] = string(appendPosition(buf[:0], ev.Position))
+	if sent != nil {
+		w.values[valueSent][0] = formatSent(sent, own)
+		w.m.Header[HeaderSent] = w.values[valueSent][:]
+	}
 	if ev.Uncertainty > 0 {
 		w.m.Header[HeaderUncertainty] = []string{strconv.FormatInt(int64(ev.Uncertainty), 10)}
-	} else {
-		delete(w.m.Header, HeaderUncertainty)
 	}
 	data, err := ev.Data.AppendTo(w.m.Data[:0], carrier.JSON)
 	w.m.Data = data
@@ -90,11 +115,16 @@ func (w *writer) size() int {
 	return n
 }
 
-func formatPosition(p hub.Position) string {
-	var buf [32]byte
-	b := append(strconv.AppendUint(buf[:0], uint64(p.Epoch), 10), '/')
-	return string(strconv.AppendUint(b, p.Sequence, 10))
+// guard has the server store a message only if the last one of the hub has a number.
+func guard(m *nats.Msg, subjects string, last uint64) {
+	m.Header[headerLast], m.Header[headerLastOf] = []string{strconv.FormatUint(last, 10)}, []string{subjects}
 }
+
+func appendPosition(b []byte, p hub.Position) []byte {
+	return strconv.AppendUint(append(strconv.AppendUint(b, uint64(p.Epoch), 10), '/'), p.Sequence, 10)
+}
+
+func formatPosition(p hub.Position) string { return string(appendPosition(nil, p)) }
 
 func parsePosition(text string) (p hub.Position, err error) {
 	epoch, sequence, ok := strings.Cut(text, "/")
@@ -104,4 +134,45 @@ func parsePosition(text string) (p hub.Position, err error) {
 		return p, fmt.Errorf("nats: %s is not a position", shown(text))
 	}
 	return hub.Position{Epoch: uint32(e), Sequence: s}, nil
+}
+
+func formatSent(s *bridge.Sent, own hub.Position) string {
+	var buf [512]byte
+	b := appendPosition(buf[:0], s.UpTo)
+	for _, a := range s.Ahead {
+		b = append(appendPosition(append(b, ' '), a.After), '-')
+		b = appendPosition(b, a.UpTo)
+	}
+	if !own.IsZero() {
+		b = appendPosition(append(b, " +"...), own)
+	}
+	return string(b)
+}
+
+func parseSent(text string) (s bridge.Sent, own hub.Position, err error) {
+	text, last, more := strings.Cut(text, " +")
+	if more {
+		if own, err = parsePosition(last); err != nil {
+			return s, own, err
+		}
+	}
+	upTo, rest, more := strings.Cut(text, " ")
+	if s.UpTo, err = parsePosition(upTo); err != nil {
+		return s, own, err
+	}
+	for more {
+		var one string
+		one, rest, more = strings.Cut(rest, " ")
+		after, upTo, _ := strings.Cut(one, "-")
+		from, err1 := parsePosition(after)
+		to, err2 := parsePosition(upTo)
+		if err := errors.Join(err1, err2); err != nil {
+			return bridge.Sent{}, own, err
+		}
+		if from.Before(s.End()) || to.Before(from) || len(s.Ahead) == bridge.MaxAhead {
+			return bridge.Sent{}, own, fmt.Errorf("nats: %s does not say what was sent", shown(text))
+		}
+		s.Ahead = append(s.Ahead, bridge.Span{After: from, UpTo: to})
+	}
+	return s, own, nil
 }

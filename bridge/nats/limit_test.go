@@ -44,7 +44,7 @@ func BenchmarkLimit(b *testing.B) {
 			m := natsgo.Msg{Subject: "sighub.kitchen.-.s0.temperature", Data: []byte("21.5"), Header: natsgo.Header{}}
 			id := make([]string, 1)
 			if headers == "id" || headers == "all" {
-				m.Header[nats.HeaderID] = id
+				m.Header[natsgo.MsgIdHdr] = id
 			}
 			if headers == "without id" || headers == "all" {
 				for key, value := range map[string]string{

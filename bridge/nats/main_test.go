@@ -287,7 +287,7 @@ func (h *house) drained() {
 
 // A message is what a consumer finds in the stream.
 type message struct {
-	subject, data, id     string
+	subject, data         string
 	epoch, seq            uint64
 	position, journal, at string
 	streamSequence        uint64
@@ -331,7 +331,7 @@ func messageOf(t testing.TB, m jetstream.Msg) message {
 	t.Helper()
 	head := m.Headers()
 	out := message{
-		subject: m.Subject(), data: string(m.Data()), id: head.Get(nats.HeaderID), position: head.Get(nats.HeaderPosition),
+		subject: m.Subject(), data: string(m.Data()), position: head.Get(nats.HeaderPosition),
 		journal: head.Get(nats.HeaderJournal), at: head.Get(nats.HeaderTime),
 	}
 	if _, err := fmt.Sscan(head.Get(nats.HeaderEpoch)+" "+head.Get(nats.HeaderSeq), &out.epoch, &out.seq); err != nil {

@@ -35,6 +35,8 @@ type Options struct {
 	Takes func(sender, event string) bool
 	// First says whose events go up before all others, however many of those wait: see [bridge.Options.First].
 	First []func(sender string) bool
+	// Live has what happens now go up before what waits after an outage. That follows, marked as late. Else everything goes up in order.
+	Live bool
 	// Rate is how many events a second go up at the most; 0: as many as there are.
 	Rate float64
 	// Quiet has no events go up.

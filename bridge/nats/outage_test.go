@@ -27,15 +27,22 @@ const childVariable = "SIGHUB_TEST_CHILD"
 
 const childSenders = 3
 
+// childLive is behind the address if what happens now goes first, in three of four runs.
+const childLive = " live"
+
 // child is a hub in a process of its own, which can be killed. In each run, another sender's events may go first. Each of its senders goes on with the number after the last one on record,
 // until the process is told to end.
 func child(arguments string) {
+	arguments, live := strings.CutSuffix(arguments, childLive)
 	dir, url, _ := strings.Cut(arguments, " ")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	t := new(childTB)
 	first := fmt.Sprint("s", rand.IntN(childSenders)) //nolint:gosec // another one in each run
-	h := openHouse(t, dir, nats.Options{URL: url, Hub: "kitchen", First: []func(string) bool{func(s string) bool { return s == first }}})
+	h := openHouse(t, dir, nats.Options{
+		URL: url, Hub: "kitchen", First: []func(string) bool{func(s string) bool { return s == first }},
+		Live: live && rand.IntN(4) > 0, //nolint:gosec // likewise
+	})
 	next := make([]int, childSenders)
 	err := h.kept.Last(func(topic journal.Topic) bool { return topic.Event == "n" }, func(e *journal.Entry) error {
 		ev := hub.EventOf(e, time.Time{}, time.Time{})
@@ -179,17 +186,25 @@ func outages(t *testing.T) int {
 // TestOutages: the hub and the server are killed at random, and the line between them is cut or stands still. At the end, each event
 // that is on record is in the stream once, in order.
 func TestOutages(t *testing.T) {
-	b := newBroker(t, "")
+	b, on := suffer(t, filepath.Join(t.TempDir(), "journal"), "")
+	if n := completeRows(t, b.read("")); n != on {
+		t.Errorf("%d numbers are on record, and %d are in the stream", on, n)
+	}
+}
+
+// suffer has a hub go through outages, and then send what is left. It returns how many numbers the hub has on record.
+func suffer(t *testing.T, dir, live string) (b *broker, on int) {
+	t.Helper()
+	b = newBroker(t, "")
 	b.forgetful()
 	p := newLine(t, b.url()[len("nats://"):])
-	dir := filepath.Join(t.TempDir(), "journal")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // it need not be secret
 	var run *exec.Cmd
 	begin := func() {
 		run = exec.Command(os.Args[0], "-test.run=^$")
-		run.Env = append(os.Environ(), childVariable+"="+dir+" nats://"+p.Addr().String())
+		run.Env = append(os.Environ(), childVariable+"="+dir+" nats://"+p.Addr().String()+live)
 		run.Stdout, run.Stderr = os.Stderr, os.Stderr
 		if err := run.Start(); err != nil {
 			t.Fatal(err)
@@ -244,14 +259,12 @@ func TestOutages(t *testing.T) {
 	h := openHouse(t, dir, nats.Options{URL: b.url(), Hub: "kitchen"}) // the next run, which sends what is left
 	h.drained()
 	h.stop()
-	list := b.read("")
-	t.Logf("%d messages, %v", len(list), counts)
+	t.Logf("%v", counts)
 	j, err := journal.Open(dir, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	on := 0
 	err = j.Last(func(topic journal.Topic) bool { return topic.Event == "n" }, func(e *journal.Entry) error {
 		n := 0
 		ev := hub.EventOf(e, time.Time{}, time.Time{})
@@ -262,9 +275,7 @@ func TestOutages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := completeRows(t, list); n != on {
-		t.Errorf("%d numbers are on record, and %d are in the stream", on, n)
-	}
+	return b, on
 }
 
 // completeRows checks that the numbers of each sender count up by one, over all its connections, and returns how many there are.

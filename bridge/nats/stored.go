@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"sighub/bridge"
 	"sighub/hub"
 	"sighub/journal"
 )
@@ -28,7 +31,13 @@ func renameJournal(ctx context.Context, j *journal.Journal) (string, error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	name := hex.EncodeToString(random[:])
-	return name, keep(ctx, j, markJournal, name)
+	group := j.NewGroup()
+	group.Mark(markJournal, []byte(name))
+	group.Append(0)
+	if err := j.Sync(ctx); err != nil {
+		return "", fmt.Errorf("nats: the journal cannot be written: %w", err)
+	}
+	return name, nil
 }
 
 // maxStored bounds for how many senders it is remembered how far they are in the stream.
@@ -36,41 +45,45 @@ const maxStored = 1 << 20
 
 // A storedEvent is an event of this hub's journal in the stream.
 type storedEvent struct {
+	number          uint64 // of its message
 	at              hub.Position
 	sender          string
 	connection, seq uint64
+	sent            bridge.Sent  // what the stream has with it; zero: the message is of a version that does not say so
+	own             hub.Position // up to where it has all of the sender, if that is ahead
 }
 
-// stored asks the stream for the last message of each sender, and returns their positions in this journal.
-func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (map[string]hub.Position, error) {
-	all := make(map[string]hub.Position)
-	var latest storedEvent
-	err := b.lasts(ctx, st, []string{b.o.Prefix + "." + token(b.o.Hub) + ".>"}, true, func(m jetstream.Msg) error {
-		if m.Headers().Get(HeaderJournal) != b.journal {
-			return nil
+// stored asks the stream for the hub's last message of each subject, and returns how far the hub is there.
+func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (*standing, error) {
+	s := &standing{known: make(map[string]hub.Position)}
+	var latest, farthest storedEvent
+	err := b.lasts(ctx, st, []string{b.subjects()}, true, func(m jetstream.Msg) error {
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("nats: the server's messages are not understood: %w", err)
 		}
-		p, err := parseSubject(b.o.Prefix, m.Subject())
+		number := meta.Sequence.Stream
+		if number > s.latest {
+			s.latest, s.batch = number, m.Headers().Get(HeaderBatch)
+		}
+		ev, err := b.storedEvent(m)
 		if err != nil {
 			return nil //nolint:nilerr // somebody else's
 		}
-		at, err := parsePosition(m.Headers().Get(HeaderPosition))
-		if err != nil {
-			return nil //nolint:nilerr // somebody else's
+		ev.number = number
+		if s.known[ev.sender].Before(ev.own) && len(s.known) < maxStored {
+			s.known[ev.sender] = ev.own
 		}
-		if len(all) < maxStored && all[p.sender].Before(at) {
-			all[p.sender] = at
+		if number > latest.number && !ev.sent.End().IsZero() {
+			latest = ev
 		}
-		if p.sender != "" && latest.at.Before(at) {
-			connection, err := strconv.ParseUint(m.Headers().Get(HeaderEpoch), 10, 64)
-			seq, err2 := strconv.ParseUint(m.Headers().Get(HeaderSeq), 10, 64)
-			if err == nil && err2 == nil {
-				latest = storedEvent{at, p.sender, connection, seq}
-			}
+		if ev.sender != "" && farthest.at.Before(ev.at) {
+			farthest = ev
 		}
 		return nil
 	})
-	if err != nil || b.hasHad(ctx, latest) {
-		return all, err
+	if s.sent = latest.sent; err != nil || b.hasHad(ctx, farthest) {
+		return s, err
 	}
 	// The positions say nothing: events that were never sent have those of others, which the stream has.
 	name, err := renameJournal(ctx, b.o.Journal)
@@ -79,8 +92,37 @@ func (b *Bridge) stored(ctx context.Context, st jetstream.Stream) (map[string]hu
 	}
 	b.journal = name
 	b.o.Logger.Warn("the journal does not know what the stream has of it, as when it is replaced by an older copy: what it has not noted as sent goes up, "+
-		"and some of that may be there already", "bridge", b.o.Name, "position", formatPosition(latest.at))
-	return map[string]hub.Position{}, nil
+		"and some of that may be there already", "bridge", b.o.Name, "position", formatPosition(farthest.at))
+	return &standing{latest: s.latest, batch: s.batch}, nil
+}
+
+// storedEvent reads a message of this hub's journal. It fails for all others.
+func (b *Bridge) storedEvent(m jetstream.Msg) (ev storedEvent, err error) {
+	head := m.Headers()
+	p, err := parseSubject(b.o.Prefix, m.Subject())
+	if err != nil {
+		return ev, err
+	}
+	if head.Get(HeaderJournal) != b.journal {
+		return ev, fmt.Errorf("nats: %s is of another journal", shown(m.Subject()))
+	}
+	ev.sender = p.sender
+	var bad [3]error
+	ev.at, bad[0] = parsePosition(head.Get(HeaderPosition))
+	ev.connection, bad[1] = strconv.ParseUint(head.Get(HeaderEpoch), 10, 64)
+	ev.seq, bad[2] = strconv.ParseUint(head.Get(HeaderSeq), 10, 64)
+	if err := errors.Join(bad[:]...); err != nil {
+		return ev, err
+	}
+	switch sent := head.Get(HeaderSent); {
+	case sent != "":
+		ev.sent, ev.own, err = parseSent(sent)
+	case head.Get(HeaderBatch) != "":
+		ev.sent.UpTo = ev.at
+	default:
+		ev.own = ev.at
+	}
+	return ev, err
 }
 
 // hasHad reports whether an event in the stream is the one at its position in the journal, as far as the journal can tell. The zero event is.

@@ -76,18 +76,32 @@ func untoken(t string) (string, error) {
 	return b.String(), nil
 }
 
+// lateToken is behind the event in the subject of a late one: an event that others of its hub have passed. So the messages of a subject are
+// always in order, and the last one is the newest.
+const lateToken = "late"
+
 // A place is where an event belongs.
-type place struct{ hub, device, sender, event string }
+type place struct {
+	hub, device, sender, event string
+	late                       bool
+}
 
 // subject returns the subject of an event.
 func (p place) subject(prefix string) string {
-	return prefix + "." + token(p.hub) + "." + token(p.device) + "." + token(p.sender) + "." + token(p.event)
+	subject := prefix + "." + token(p.hub) + "." + token(p.device) + "." + token(p.sender) + "." + token(p.event)
+	if p.late {
+		subject += "." + lateToken
+	}
+	return subject
 }
 
 // parseSubject returns where the event of a subject belongs.
 func parseSubject(prefix, subject string) (p place, err error) {
 	rest, ok := strings.CutPrefix(subject, prefix+".")
 	parts := strings.Split(rest, ".")
+	if p.late = len(parts) == 5 && parts[4] == lateToken; p.late {
+		parts = parts[:4]
+	}
 	if !ok || len(parts) != 4 {
 		return p, fmt.Errorf("%w: %q", errToken, subject)
 	}

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -23,7 +24,7 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s becomes %q", bad, got)
 		}
 	}
-	for _, bad := range []string{"", "sighub", "sighub.a.b.c", "sighub.a.b.c.d.e", "other.a.b.c.d", "sighub.a.b.c.%"} {
+	for _, bad := range []string{"", "sighub", "sighub.a.b.c", "sighub.a.b.c.d.e", "sighub.a.b.c.d.late.late", "sighub.a.b.c.late", "other.a.b.c.d", "sighub.a.b.c.%"} {
 		if got, err := parseSubject("sighub", bad); err == nil {
 			t.Errorf("%s becomes %+v", bad, got)
 		}
@@ -33,10 +34,12 @@ func TestToken(t *testing.T) {
 func FuzzSubject(f *testing.F) {
 	f.Add("kitchen", "aa55", "light.1", "#connect")
 	f.Add("-", "", "%2E", "a b>*")
+	f.Add("-", "late", "1/449 1/5000-1/5213 2/1-2/1 +2/5", "late")
 	f.Fuzz(func(t *testing.T, hub, device, sender, event string) {
-		p := place{hub, device, sender, event}
+		p := place{hub, device, sender, event, len(sender)%2 == 1}
+		tokens := map[bool]int{false: 5, true: 6}[p.late]
 		subject := p.subject("sighub")
-		if strings.ContainsAny(subject, " *>\t\r\n") || strings.Count(subject, ".") != 4 || strings.Contains(subject, "..") {
+		if strings.ContainsAny(subject, " *>\t\r\n") || strings.Count(subject, ".")+1 != tokens || strings.Contains(subject, "..") {
 			t.Errorf("%+v has the subject %q", p, subject)
 		}
 		if got, err := parseSubject("sighub", subject); err != nil || got != p {
@@ -45,6 +48,12 @@ func FuzzSubject(f *testing.F) {
 		_, _ = parseSubject("sighub", hub) // whatever it is
 		if at, err := parsePosition(sender); err == nil && formatPosition(at) != sender && len(sender) < 3 {
 			t.Errorf("%q is the position %v", sender, at)
+		}
+		if sent, own, err := parseSent(sender); err == nil {
+			again, ownAgain, err := parseSent(formatSent(&sent, own))
+			if err != nil || !reflect.DeepEqual(again, sent) || ownAgain != own {
+				t.Errorf("%q is %+v, and then %+v, %v", sender, sent, again, err)
+			}
 		}
 		_, _ = parseMark([]byte(device), hub)
 		_ = readReply([]byte(event))

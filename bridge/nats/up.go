@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,19 +67,26 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 	return nil
 }
 
+// subjects matches the subjects of all messages of this hub.
+func (b *Bridge) subjects() string { return b.o.Prefix + "." + token(b.o.Hub) + ".>" }
+
+// mayBegin is how often in a row the stream may be further than it said. What was on its way on a connection before can cause that a few
+// times.
+const mayBegin = 3
+
 // goUp passes events on until ctx is done or the connection is lost. What fails at the stream alone is tried again.
 func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed) error {
 	pause := carrier.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
-	var known map[string]hub.Position
-	kept := false
+	var from *standing
+	passed := 0 // how often the stream was further
 	for {
-		var sent, untouched bool
+		var sent bool
 		var err error
-		if known == nil {
-			kept, known, err = b.begin(ctx, conn, st)
+		if from == nil {
+			from, err = b.begin(ctx, conn, st)
 		}
 		if err == nil {
-			sent, untouched, err = b.publish(ctx, conn, st, f, kept, known)
+			sent, err = b.publish(ctx, conn, st, f, *from)
 		}
 		var api *jetstream.APIError
 		switch {
@@ -87,14 +95,22 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 		case !errors.As(err, &api) && !errors.Is(err, errHole) && !errors.Is(err, errStuck), api != nil && api.ErrorCode == codeNoBatches:
 			return err // the next session looks whether the stream can be used
 		}
+		code := jetstream.ErrorCode(0)
+		if api != nil {
+			code = api.ErrorCode
+		}
 		if sent {
 			pause.Reset()
+			passed = 0
 		}
-		busy := api != nil && api.ErrorCode == codeTooManyAtOnce
-		if !busy || !untouched {
-			known = nil
+		if sent || code != codeTooManyAtOnce {
+			from = nil
 		}
-		if !busy && (api == nil || api.ErrorCode != codeUnknownBatch) {
+		if code == codeNotLast || code == codeNotLastNow {
+			passed++
+		}
+		quiet := code == codeTooManyAtOnce || code == codeUnknownBatch || passed > 0 && passed < mayBegin
+		if !quiet {
 			b.failed(err)
 		}
 		if err := pause.Wait(ctx); err != nil {
@@ -103,26 +119,15 @@ func (b *Bridge) goUp(ctx context.Context, conn *nats.Conn, st jetstream.Stream,
 	}
 }
 
-// begin ends what is left of former connections, and then asks the stream what it has.
-func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (kept bool, known map[string]hub.Position, err error) {
-	if kept, err = b.endBatch(ctx, conn); err != nil {
-		return false, nil, err
-	}
-	known, err = b.stored(ctx, st)
-	return kept, known, err
-}
-
 // idle is how long a batch stays open while nothing comes.
 const idle = 50 * time.Millisecond
 
-// publish publishes events until something fails. It reports whether anything was stored, and whether of the last batch nothing was.
-func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, kept bool, known map[string]hub.Position) (
-	sent, untouched bool, err error,
-) {
+// publish publishes events behind what the stream has, until something fails. It reports whether anything was stored.
+func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stream, f *bridge.Feed, from standing) (sent bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, b.batch, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
+	p, err := newPublisher(conn, b.subjects(), from.latest, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
 		f.Acknowledge(lane, upTo)
 		b.State.Sent(n)
 		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
@@ -130,7 +135,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 		}
 	}, cancel)
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
 	var looking sync.WaitGroup
 	looking.Go(func() {
@@ -147,34 +152,37 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 			}
 		}
 	})
-	f.Rewind()
-	u := upward{b: b, p: p, f: f, kept: kept, known: known, w: newWriter(b.o.Prefix, b.o.Hub, b.journal), most: b.longest(conn, st)}
+	from.sent.Ahead = slices.Clone(from.sent.Ahead)
+	u := upward{b: b, p: p, f: f, standing: from, w: newWriter(b.o.Prefix, b.o.Hub, b.journal, p.name), most: b.longest(conn, st)}
+	if len(u.sent.Ahead) > 0 {
+		u.passed = u.sent.End()
+	}
+	f.Resume(&u.sent)
 	err = u.run(ctx)
 	cancel(err)
 	looking.Wait()
 	p.close()
-	return stored.Load(), p.untouched(), context.Cause(ctx) // what was first: it has ended the rest
+	return stored.Load(), context.Cause(ctx) // what was first: it has ended the rest
 }
 
-// longest returns how many bytes a message may have, with its headers.
+// longest returns how many bytes a message may have, with its headers but for those of a guard.
 func (b *Bridge) longest(conn *nats.Conn, st jetstream.Stream) int {
 	most := int(conn.MaxPayload())
 	if size := st.CachedInfo().Config.MaxMsgSize; size > 0 {
 		most = min(most, int(size))
 	}
-	return most
+	return most - guardSize - len(b.subjects())
 }
 
-// An upward is what publishes events with one publisher.
+// An upward is what publishes events with one publisher. Its standing is how far the hub is once all is stored that is on its way.
 type upward struct {
-	b     *Bridge
-	p     *publisher
-	f     *bridge.Feed
-	kept  bool // the journal keeps the id of the batches
-	known map[string]hub.Position
-	w     *writer
-	most  int
-	sent  [bridge.MaxFirst + 1]int // messages of each lane, as far as it matters
+	b *Bridge
+	p *publisher
+	f *bridge.Feed
+	standing
+	passed hub.Position // up to which events of any sender went ahead before
+	w      *writer
+	most   int
 
 	list [256]bridge.Event
 }
@@ -198,14 +206,14 @@ func (u *upward) run(ctx context.Context) error {
 				u.p.pass(ev)
 				continue
 			}
-			m, err := u.message(ev)
+			late := u.note(ev)
+			m, err := u.message(ev, late)
 			if err != nil {
 				return err
 			}
 			if err := u.p.publish(ctx, m, ev, i == last && !more); err != nil {
 				return err
 			}
-			u.sent[ev.Lane] = min(u.sent[ev.Lane]+1, window)
 		}
 		clear(u.list[:n])
 	}
@@ -235,18 +243,41 @@ func (u *upward) next(ctx context.Context) (int, error) {
 
 // skips reports whether an event is in the stream already, or comes from there.
 func (u *upward) skips(ev *bridge.Event) bool {
-	return !u.known[ev.Sender].Before(ev.Position) || ev.Client != nil && strings.HasPrefix(ev.Client.Addr, scheme)
+	return u.sent.Has(ev.Position) || !u.known[ev.Sender].Before(ev.Position) || ev.Client != nil && strings.HasPrefix(ev.Client.Addr, scheme)
 }
 
-// needsID reports whether the server must be able to tell whether it has the next message already: because it may be on its way still,
-// on a connection before, or will be when this one breaks. No connection has more on its way than is read and not acknowledged, so that
-// all of it is among what the next one sends first of each lane.
-func (u *upward) needsID(lane int) bool { return !u.kept || u.sent[lane] < window || u.p.early() }
+// note notes that an event is sent next, and reports whether it is late.
+func (u *upward) note(ev *bridge.Event) (late bool) {
+	if ev.Lane < u.firsts() { // this says nothing of other senders
+		return ev.Position.Before(u.passed) // it did not go first then
+	}
+	late = ev.Position.Before(u.sent.End())
+	if !late && u.f.Late() {
+		u.sent.Extend(ev.Position)
+	} else {
+		u.sent.Fill(ev.Position)
+	}
+	return late
+}
 
-// message returns the message of an event; that of a gap if the server would not take the event.
-func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
-	id := u.needsID(ev.Lane)
-	m, err := u.w.message(ev, id)
+// firsts returns how many lanes go first.
+func (u *upward) firsts() int { return len(u.b.o.First) }
+
+// message returns the message of an event; that of a gap if the server would not take the event. What is known of its sender is said again
+// while that is ahead, for the message may take the place of the one that has said so.
+func (u *upward) message(ev *bridge.Event, late bool) (*nats.Msg, error) {
+	var sent *bridge.Sent
+	own := u.known[ev.Sender]
+	switch {
+	case ev.Lane < u.firsts():
+		sent, own = &u.sent, ev.Position
+	case len(u.sent.Ahead) > 0:
+		sent = &u.sent
+	}
+	if !u.sent.UpTo.Before(own) {
+		own = hub.Position{}
+	}
+	m, err := u.w.message(ev, late, sent, own)
 	cause := "value"
 	if err == nil {
 		if u.w.size() <= u.most {
@@ -258,5 +289,5 @@ func (u *upward) message(ev *bridge.Event) (*nats.Msg, error) {
 	gap := *ev
 	gap.Name = hub.Gap
 	gap.Data = carrier.ValueOf(hub.Loss{Count: 1, First: ev.Time.UTC(), Last: ev.Time.UTC(), Event: ev.Name, Cause: cause})
-	return u.w.message(&gap, id)
+	return u.w.message(&gap, late, sent, own)
 }

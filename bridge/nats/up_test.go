@@ -33,7 +33,7 @@ func TestUp(t *testing.T) {
 			data = "…"
 		}
 		got = append(got, fmt.Sprint(m.subject, " ", data, " ", m.seq))
-		if m.id != fmt.Sprintf("kitchen/light.1/%d/%d", m.epoch, m.seq) || m.journal == "" || m.epoch == 0 {
+		if m.journal == "" || m.epoch == 0 {
 			t.Errorf("the message is %+v", m)
 		}
 		if at, err := time.Parse(time.RFC3339Nano, m.at); err != nil || time.Since(at) > time.Minute {

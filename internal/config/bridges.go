@@ -39,6 +39,7 @@ type NATS struct {
 	Send   []string // patterns, SENDER or SENDER:EVENT; nil: everything, empty: nothing
 	Except []string `json:",omitempty"`
 	First  []string `json:",omitempty"` // patterns of senders; those of an earlier one go before those of a later one, and these before all others
+	Order  string   // of what waits after an outage, and what happens now: OrderStrict or OrderLive
 	Rate   float64  // events a second; 0: any
 	From   string   // where a new cursor begins: FromStart or FromNow
 	Hear   []string `json:",omitempty"` // names of hubs, or *
@@ -51,6 +52,12 @@ type NATS struct {
 const (
 	FromStart = "start"
 	FromNow   = "now"
+)
+
+// What Order may be.
+const (
+	OrderStrict = "strict" // what waits goes first
+	OrderLive   = "live"   // what happens now goes first
 )
 
 // BridgesPlace is the place of bridges in a file.
@@ -71,7 +78,7 @@ func (d *decoder) bridges(n ast.Node, b *Bridges) {
 }
 
 func (d *decoder) nats(n ast.Node) *NATS {
-	o := &NATS{From: FromStart}
+	o := &NATS{From: FromStart, Order: OrderStrict}
 	if _, text := n.(*ast.StringNode); text {
 		d.natsURL(n, o)
 		return o
@@ -95,6 +102,7 @@ func (d *decoder) nats(n ast.Node) *NATS {
 		yamlfile.Key("send", func(n ast.Node) { o.Send = d.patterns(n, "send", o.Send) }),
 		yamlfile.Key("except", func(n ast.Node) { o.Except = d.patterns(n, "except", o.Except) }),
 		yamlfile.Key("first", func(n ast.Node) { d.first(n, o) }),
+		yamlfile.Key("order", func(n ast.Node) { d.choice(n, "order", &o.Order, []string{OrderStrict, OrderLive}) }),
 		yamlfile.Key("rate", func(n ast.Node) {
 			if v, ok := d.number(n, "rate"); ok && v <= 0 {
 				d.Fail(n, "rate %v is out of range: write how many events a second go up at the most, or leave the line out", v)
@@ -224,7 +232,7 @@ func (c *Config) Join(text string) error {
 	if text == "" {
 		return nil
 	}
-	o := &NATS{From: FromStart}
+	o := &NATS{From: FromStart, Order: OrderStrict}
 	server, query, _ := strings.Cut(text, "?")
 	if err := nats.CheckURL(server); err != nil {
 		return fmt.Errorf("--join: %w", err)

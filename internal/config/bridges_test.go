@@ -19,6 +19,7 @@ bridges:
     send: [light, "*:temp"]
     except: "*:debug"
     first: [siren, "pump*"]
+    order: live
     rate: 100
     hear: "*"
     may: request
@@ -29,7 +30,7 @@ bridges:
 		t.Fatal(err)
 	}
 	n := c.Bridges.NATS
-	if n.URL != "tls://server:4222" || n.Hub != "kitchen" || n.Size != 2<<30 || n.Age != 30*24*time.Hour || n.Rate != 100 || n.From != FromStart ||
+	if n.URL != "tls://server:4222" || n.Hub != "kitchen" || n.Size != 2<<30 || n.Age != 30*24*time.Hour || n.Rate != 100 || n.Order != OrderLive || n.From != FromStart ||
 		n.May != carrier.RightRequest || n.Beat != 30*time.Second || n.Creds != "/etc/x.creds" {
 		t.Errorf("%+v", n)
 	}
@@ -48,6 +49,7 @@ bridges:
 		"{nats: {url: 'nats://a:b@x'}}":                              "put it into a file",
 		"{nats: {url: 'nats://x', hub: a.b}}":                        "name of a hub",
 		"{nats: {url: 'nats://x', rate: -1}}":                        "out of range",
+		"{nats: {url: 'nats://x', order: late}}":                     "order",
 		"{nats: {url: 'nats://x', rate: many}}":                      "rate",
 		"{nats: {url: 'nats://x', beat: 1ms}}":                       "out of range",
 		"{nats: {url: 'nats://x', may: list}}":                       "nothing else",

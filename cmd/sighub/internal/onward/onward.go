@@ -56,7 +56,7 @@ func (b *Bridges) openNATS(n *config.NATS, j *journal.Journal, log *slog.Logger)
 		TLS:         nats.TLS{CA: n.CA, Certificate: n.Certificate, Key: n.Key},
 		Credentials: nats.Credentials{Creds: n.Creds, NKey: n.NKey, Token: n.Token, User: n.User, Password: n.Password},
 		Stream:      nats.Stream{Name: n.Stream, MaxBytes: n.Size, MaxAge: n.Age, Replicas: n.Replicas, Existing: n.Existing},
-		First:       n.Firsts(), Rate: n.Rate, Hear: n.Hears(), Naming: n.Naming, May: n.May, Identity: Identity("nats"), Beat: n.Beat, Journal: j, Logger: log,
+		First:       n.Firsts(), Live: n.Order == config.OrderLive, Rate: n.Rate, Hear: n.Hears(), Naming: n.Naming, May: n.May, Identity: Identity("nats"), Beat: n.Beat, Journal: j, Logger: log,
 	}
 	if o.Hub == "" {
 		name, err := hostHub()

@@ -8,8 +8,8 @@ import (
 
 const info = "INFO {\"server_id\":\"x\"}\r\n"
 
-// TestGuard: what a server sends passes, however it is cut, and what no server sends does not.
-func TestGuard(t *testing.T) {
+// TestSentry: what a server sends passes, however it is cut, and what no server sends does not.
+func TestSentry(t *testing.T) {
 	long := strings.Repeat("x", longestLine+1)
 	for _, row := range []struct {
 		name, text string
@@ -32,7 +32,7 @@ func TestGuard(t *testing.T) {
 		{name: "TLS that is not wanted", text: "INFO {\"tls_available\":true}\r\n\x16\x03" + long, bad: true},
 	} {
 		for _, step := range []int{1, 2, 3, 7, len(row.text)} {
-			g := guard{secured: row.secured}
+			g := sentry{secured: row.secured}
 			var err error
 			for rest := row.text; rest != "" && err == nil; {
 				n := min(step, len(rest))

@@ -9,9 +9,9 @@ import (
 	"strconv"
 )
 
-// A guard looks at what a server sends before nats.go does, which takes as much memory as the server announces, and more for each byte of a
+// A sentry looks at what a server sends before nats.go does, which takes as much memory as the server announces, and more for each byte of a
 // line that does not end. It does not look into TLS, whose server has shown who it is.
-type guard struct {
+type sentry struct {
 	net.Conn
 	secured bool // the bridge wants TLS
 	begun   bool // the first line has come
@@ -31,50 +31,50 @@ const (
 var errProtocol = errors.New("nats: the server does not keep to the protocol of NATS")
 
 // Read implements [net.Conn].
-func (g *guard) Read(p []byte) (int, error) {
-	n, err := g.Conn.Read(p)
-	if bad := g.look(p[:n]); bad != nil {
+func (s *sentry) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if bad := s.look(p[:n]); bad != nil {
 		return 0, bad
 	}
 	return n, err
 }
 
 // look looks at what has come.
-func (g *guard) look(p []byte) error {
-	for len(p) > 0 && !g.blind {
-		if g.skip > 0 {
-			n := min(g.skip, len(p))
-			g.skip, p = g.skip-n, p[n:]
+func (s *sentry) look(p []byte) error {
+	for len(p) > 0 && !s.blind {
+		if s.skip > 0 {
+			n := min(s.skip, len(p))
+			s.skip, p = s.skip-n, p[n:]
 			continue
 		}
 		rest, after, ends := bytes.Cut(p, []byte{'\n'})
-		if len(g.line)+len(rest) > longestLine {
+		if len(s.line)+len(rest) > longestLine {
 			return fmt.Errorf("%w: a line has more than %d bytes", errProtocol, longestLine)
 		}
 		line := rest
-		if len(g.line) > 0 || !ends {
-			g.line = append(g.line, rest...)
-			line = g.line
+		if len(s.line) > 0 || !ends {
+			s.line = append(s.line, rest...)
+			line = s.line
 		}
 		if p = after; !ends {
 			break
 		}
-		if err := g.begin(line); err != nil {
+		if err := s.begin(line); err != nil {
 			return err
 		}
-		g.line = g.line[:0]
+		s.line = s.line[:0]
 	}
 	return nil
 }
 
 // begin takes a line, which may begin a message. The first one says whether TLS comes behind it.
-func (g *guard) begin(line []byte) error {
-	if !g.begun {
+func (s *sentry) begin(line []byte) error {
+	if !s.begun {
 		var info struct {
 			TLS bool `json:"tls_required"`
 		}
 		_, arguments, _ := bytes.Cut(line, []byte{' '})
-		g.begun, g.blind = true, g.secured || json.Unmarshal(arguments, &info) == nil && info.TLS
+		s.begun, s.blind = true, s.secured || json.Unmarshal(arguments, &info) == nil && info.TLS
 		return nil
 	}
 	const blanks = " \t\r"
@@ -89,6 +89,6 @@ func (g *guard) begin(line []byte) error {
 	if err != nil || size < 0 || size > longestMessage {
 		return fmt.Errorf("%w: a message begins with %s, and may have %d bytes", errProtocol, shown(string(line)), longestMessage)
 	}
-	g.skip = size + len("\r\n")
+	s.skip = size + len("\r\n")
 	return nil
 }
