@@ -131,3 +131,41 @@ func TestInOrder(t *testing.T) {
 		t.Errorf("%d, want %d", shared, 2*rounds)
 	}
 }
+
+// TestBlocking: a call that the scheduler is not told of does not wait, not even at a socket that would have it do so.
+func TestBlocking(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	a, b := pair(t)
+	for watched() || !several.Load() { // the calls that follow are not
+	}
+	calls.Store(0)
+	for _, fd := range []int{a, b} {
+		if err := unix.SetNonblock(fd, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := Read(b, make([]byte, 1)); n != -1 || !errors.Is(err, unix.EAGAIN) {
+		t.Fatalf("nothing there: %d, %v", n, err)
+	}
+	for calls.Load() < watchedEvery-1 {
+		if _, err := Write(a, make([]byte, long-1)); errors.Is(err, unix.EAGAIN) {
+			return
+		}
+	}
+	t.Error("a socket that nobody reads from takes everything")
+}
+
+// TestLong: the scheduler is told of what is long.
+func TestLong(t *testing.T) {
+	a, b := pair(t)
+	before := calls.Load()
+	if n, err := Write(a, make([]byte, long)); n != long || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := Read(b, make([]byte, long)); n != long || err != nil {
+		t.Fatal(n, err)
+	}
+	if n := calls.Load() - before; n != 0 {
+		t.Errorf("the scheduler may not be told of %d long calls", n)
+	}
+}
