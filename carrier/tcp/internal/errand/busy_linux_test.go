@@ -25,7 +25,7 @@ func TestBusy(t *testing.T) {
 	var tasks sync.WaitGroup
 	var noticed atomic.Int32
 	var computed atomic.Int64
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	ends := make([]*os.File, readers)
 	for i := range readers {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -54,9 +54,9 @@ func TestBusy(t *testing.T) {
 			r.End()
 		})
 	}
-	// Another program wakes both, as whatever this one calls would wake the watchdog.
-	// Nor does it end meanwhile, which this one would be told.
-	other := exec.Command("sh", "-c", "sleep 0.3; printf x >&3; printf x >&4; exec sleep 60")
+	// Another program wakes both, once the watchdog sleeps: whatever this one calls would wake it, and so would the other one's end. If it does
+	// not sleep yet, the test proves nothing.
+	other := exec.Command("sh", "-c", "sleep 0.3; printf x >&3; printf x >&4; exec sleep 100")
 	other.ExtraFiles = ends
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
