@@ -43,7 +43,7 @@ func (s *spy) heard(method string) (params []carrier.Value) {
 }
 
 // TestFollow: a ClientRouter with a listener that hears events at once asks every five seconds up to where everything is heard, and goes
-// on there on its next connection. One without such a listener does not ask.
+// on there on its next connection. One without such a listener does not ask; one that is fed from the journal knows how far it is.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, err := journal.OpenFolder(journaltest.NewFolder(1), journal.Options{Size: 16 << 20, Segment: 1 << 20})
@@ -91,6 +91,16 @@ func TestFollow(t *testing.T) {
 		}
 		if n := asked(time.Minute); n > 0 {
 			t.Errorf("without a listener, it asks %d times in a minute", n)
+		}
+		fed, err := r.AddRemoteListenerWith(t.Context(), "s", "n", hub.ListenerOptions{From: "start"}, func(hub.Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := asked(time.Minute); n > 0 {
+			t.Errorf("with a listener that hears events from the journal, it asks %d times in a minute", n)
+		}
+		if err := r.RemoveRemoteListener(t.Context(), fed); err != nil {
+			t.Fatal(err)
 		}
 		var mu sync.Mutex
 		var heard []string

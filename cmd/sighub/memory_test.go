@@ -71,6 +71,10 @@ func TestGiveBack(t *testing.T) {
 			defer close(ended)
 			limitMemory(ctx, carrier.NewBudget(0), []carrier.Carrier{c}, changed, func() { times++ })
 		}()
+		time.Sleep(time.Second)
+		if synctest.Wait(); times != 1 {
+			t.Errorf("a second after the start, memory was given back %d times, want 1", times)
+		}
 		for _, step := range []struct {
 			add, steps int64
 			want       int

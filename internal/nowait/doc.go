@@ -6,6 +6,7 @@
 // wait is as short as any other function, so nobody need watch it.
 //
 // The watchdog does more: it interrupts goroutines that run for long, and looks for what the network has brought if nobody else does.
-// So one call of a few tells the scheduler, and whoever has much to do is watched soon. Where only one goroutine runs at a time, each call
-// does: the others would wait for as long as that one takes.
+// So one call of a few tells the scheduler, and each that is long, and whoever has much to do is watched soon. Whoever is about to compute
+// for long after a call or two says so with [Tell]. Where only one goroutine runs at a time, each call tells the scheduler: the others would
+// wait for as long as that one takes.
 package nowait

@@ -28,12 +28,16 @@ func watched() bool {
 	return true
 }
 
+// long is from how many bytes on the scheduler is told of each call: it takes tens of microseconds, during which it would hold up a stop of
+// the world, and what is done with so much may take longer.
+const long = 16 << 10
+
 // Read reads from a socket that does not block. Its errors are those of [unix.Read].
 func Read(fd int, b []byte) (n int, err error) {
-	if len(b) == 0 || watched() {
+	if len(b) == 0 || len(b) >= long || watched() {
 		n, err = unix.Read(fd, b)
 	} else {
-		n, err = result(unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))) //nolint:gosec // as the system call wants it
+		n, err = call(unix.SYS_RECVFROM, fd, b, unix.MSG_DONTWAIT)
 	}
 	hasRead(b[:max(n, 0)])
 	return n, err
@@ -42,10 +46,20 @@ func Read(fd int, b []byte) (n int, err error) {
 // Write writes to a socket that does not block. Its errors are those of [unix.Write].
 func Write(fd int, b []byte) (n int, err error) {
 	isToWrite(b)
-	if len(b) == 0 || watched() {
+	if len(b) == 0 || len(b) >= long || watched() {
 		return unix.Write(fd, b)
 	}
-	return result(unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))) //nolint:gosec // as above
+	return call(unix.SYS_SENDTO, fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+}
+
+// Tell tells the scheduler that the caller may run for long without a system call. Until the watchdog is awake, nobody interrupts
+// goroutines, and nobody looks for what the network has brought while as many run as may.
+func Tell() { _, _, _ = unix.Syscall(unix.SYS_GETPID, 0, 0, 0) }
+
+// call makes a system call that the scheduler is not told of. It says for itself that it must not wait: another program that has the
+// same socket, or a library, may have made it one that does, and such a call would hold up all goroutines.
+func call(number uintptr, fd int, b []byte, flags uintptr) (int, error) {
+	return result(unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)) //nolint:gosec // as the system call wants it
 }
 
 func result(n, _ uintptr, errno syscall.Errno) (int, error) {

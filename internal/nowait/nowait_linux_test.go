@@ -100,7 +100,7 @@ func TestWatched(t *testing.T) {
 func TestInOrder(t *testing.T) {
 	a, b := pair(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	until := func(do func(int, []byte) (int, error), fd int) {
+	until := func(do func(int, []byte) (int, error), fd int, ready int16) {
 		for {
 			switch _, err := do(fd, make([]byte, 1)); {
 			case err == nil:
@@ -109,6 +109,7 @@ func TestInOrder(t *testing.T) {
 				t.Error(err)
 				return
 			}
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: ready}}, -1) //nolint:gosec // a descriptor; it may be interrupted
 		}
 	}
 	const rounds = 2000
@@ -116,18 +117,56 @@ func TestInOrder(t *testing.T) {
 	var other sync.WaitGroup
 	other.Go(func() {
 		for range rounds {
-			until(Read, b)
+			until(Read, b, unix.POLLIN)
 			shared++
-			until(Write, b)
+			until(Write, b, unix.POLLOUT)
 		}
 	})
 	for range rounds {
 		shared++
-		until(Write, a)
-		until(Read, a)
+		until(Write, a, unix.POLLOUT)
+		until(Read, a, unix.POLLIN)
 	}
 	other.Wait()
 	if shared != 2*rounds {
 		t.Errorf("%d, want %d", shared, 2*rounds)
+	}
+}
+
+// TestBlocking: a call that the scheduler is not told of does not wait, not even at a socket that would have it do so.
+func TestBlocking(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	a, b := pair(t)
+	calls.Store(watchedEvery - 1)
+	watched() // sees that several goroutines may run at a time
+	calls.Store(0)
+	for _, fd := range []int{a, b} {
+		if err := unix.SetNonblock(fd, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := Read(b, make([]byte, 1)); n != -1 || !errors.Is(err, unix.EAGAIN) {
+		t.Fatalf("nothing there: %d, %v", n, err)
+	}
+	for calls.Load() < watchedEvery-1 {
+		if _, err := Write(a, make([]byte, long-1)); errors.Is(err, unix.EAGAIN) {
+			return
+		}
+	}
+	t.Error("a socket that nobody reads from takes everything")
+}
+
+// TestLong: the scheduler is told of what is long.
+func TestLong(t *testing.T) {
+	a, b := pair(t)
+	before := calls.Load()
+	if n, err := Write(a, make([]byte, long)); n != long || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := Read(b, make([]byte, long)); n != long || err != nil {
+		t.Fatal(n, err)
+	}
+	if n := calls.Load() - before; n != 0 {
+		t.Errorf("the scheduler may not be told of %d long calls", n)
 	}
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measures this checkout and another commit in turns, and says which figures differ beyond noise: more than 1 %, and 99 % sure. It fails
-# if one is worse. Rounds of the two alternate, so that what else the machine does meets both. Hub and client library are each commit's
-# own; the benchmark is this checkout's, so that both are measured alike. If it cannot be built with the other commit's library, that
-# one is measured with its own benchmark, and it says so: then only figures of the hub alone can be compared.
+# Measures this checkout and another commit in turns, and says which figures differ beyond noise: more than 1 %, and so surely that the
+# chance is at most 5 % that anything is said of two commits that do not differ. It fails if a figure is worse. Rounds of the two
+# alternate, so that what else the machine does meets both. Hub and client library are each commit's own; the benchmark is this
+# checkout's, so that both are measured alike. If it cannot be built with the other commit's library, that one is measured with its own
+# benchmark, and it says so: then only figures of the hub alone can be compared.
 #
-#   scripts/bench/compare.sh main                       the cases that regressions show in: five minutes
+#   scripts/bench/compare.sh main                       the cases that regressions show in: eight minutes
 #   scripts/bench/compare.sh HEAD~3 latency request-1   some cases, as run.sh --help lists them
 #   ROUNDS=20 SPAN=3s PEERS=sighub,sighub-tls scripts/bench/compare.sh main one-to-one
 set -euo pipefail
@@ -43,7 +44,7 @@ measure() { # before|after ROUND CASE...
 	"$out/$which/bench" --bin "$out/$which" --disk "$out/disk" --rounds 1 --span "${SPAN:-1s}" --peers "${PEERS:-sighub}" \
 		--json "$(printf '%s/%s.%03d.json' "$out" "$which" "$round")" "$@" >/dev/null
 }
-for ((round = 1; round <= ${ROUNDS:-10}; round++)); do
+for ((round = 1; round <= ${ROUNDS:-12}; round++)); do
 	order=(before after)
 	((round % 2)) || order=(after before)
 	for which in "${order[@]}"; do

@@ -40,17 +40,20 @@ func (f fan) run(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
 // latencyRate is the number of events per second.
 const latencyRate = 1000
 
+// latencySpans is how many times longer than usual latency is measured: the slowest in a thousand are few.
+const latencySpans = 5
+
 // latency measures the time from just before an event is sent until its listener has it, with one clock.
 func latency(ctx context.Context, e *env, p peers.Peer) ([]figure, error) {
 	return withCrowd(ctx, e, e.profiled(p), fan{senders: 1, listeners: 1}, func(c *crowd) ([]figure, error) {
 		if _, err := c.paced(ctx, latencyRate/4, time.Second/latencyRate); err != nil {
 			return nil, err
 		}
-		events := func(span time.Duration) int { return int(2 * span.Seconds() * latencyRate) }
+		events := func(span time.Duration) int { return int(latencySpans * span.Seconds() * latencyRate) }
 		if err := c.listen.recordLatencies(events(e.span)); err != nil {
 			return nil, err
 		}
-		done := e.startProfile(2 * e.span)
+		done := e.startProfile(latencySpans * e.span)
 		costs, err := c.costs(e, func(span time.Duration) (float64, error) {
 			b, err := c.paced(ctx, events(span), time.Second/latencyRate)
 			return float64(b.heard), err

@@ -4,7 +4,7 @@
 # It needs Go. It installs Mosquitto and strace with apt if it may; the others are Go modules. README.md beside this file says what is
 # measured and how.
 #
-#   scripts/bench/run.sh                          everything: an hour
+#   scripts/bench/run.sh                          everything: an hour and a quarter
 #   scripts/bench/run.sh --quick                  everything in a few minutes, to see that it works
 #   scripts/bench/run.sh one-to-one latency       some cases; --help lists them, and the other flags
 #   scripts/bench/run.sh --report DIR             a page of the figures of the latest run, in DIR

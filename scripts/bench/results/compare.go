@@ -11,8 +11,9 @@ import (
 	"sighub/scripts/bench/peers"
 )
 
-// sure is how sure a comparison must be that a figure has changed: with many figures, one or the other would else seem to have.
-const sure = 0.99
+// doubt is how likely it is, at most, that anything is said of two commits that do not differ. All figures that are compared share it: with
+// fifty of them, one or the other would else seem to have changed in every second comparison.
+const doubt = 0.05
 
 // leastChange is the change of which nothing is said, however sure it is.
 const leastChange = 0.01
@@ -25,17 +26,18 @@ type change struct {
 }
 
 // between returns the range in which the median of the ratios is for sure, whatever their distribution: the k-th lowest and the k-th
-// highest of n, if fewer than k of n tosses of a coin hardly ever show the same side. ok is false if n is too small for that.
-func (c *change) between() (low, high float64, ok bool) {
+// highest of n, if the chance is at most so small that fewer than k of n tosses of a coin show the same side. ok is false if n is too small
+// for that.
+func (c *change) between(chance float64) (low, high float64, ok bool) {
 	sorted := slices.Sorted(slices.Values(c.ratios))
 	n, k := len(sorted), 0
-	chance := math.Pow(0.5, float64(n)) // of exactly k
+	exactly := math.Pow(0.5, float64(n)) // the chance of k
 	for fewer := 0.0; k < n/2; k++ {
-		fewer += chance
-		if 2*fewer > 1-sure {
+		fewer += exactly
+		if 2*fewer > chance {
 			break
 		}
-		chance *= float64(n-k) / float64(k+1)
+		exactly *= float64(n-k) / float64(k+1)
 	}
 	if k == 0 {
 		return 0, 0, false
@@ -49,8 +51,8 @@ func MoreIsBetter(figure string) bool {
 }
 
 // verdict says what the change is: "" if it is within the noise.
-func (c *change) verdict() string {
-	low, high, ok := c.between()
+func (c *change) verdict(chance float64) string {
+	low, high, ok := c.between(chance)
 	switch {
 	case !ok:
 		return "too few rounds"
@@ -79,13 +81,15 @@ func Compare(folder string, w io.Writer) error {
 	}
 	worse := 0
 	table := [][]string{{"case", "figure", "peer", "before", "after", "change", "for sure", ""}}
-	for _, c := range changes(before, after) {
-		low, high, ok := c.between()
+	list := changes(before, after)
+	chance := doubt / float64(len(list))
+	for _, c := range list {
+		low, high, ok := c.between(chance)
 		within := ""
 		if ok {
 			within = fmt.Sprintf("%s to %s", percent(low), percent(high))
 		}
-		verdict := c.verdict()
+		verdict := c.verdict(chance)
 		if verdict == "WORSE" {
 			worse++
 		}

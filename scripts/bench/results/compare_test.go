@@ -21,9 +21,40 @@ func TestBetween(t *testing.T) {
 				c.ratios[i] = float64(i + 1)
 			}
 		}
-		low, high, ok := c.between()
+		low, high, ok := c.between(0.01)
 		if ok != (k > 0) || ok && (low != float64(k) || high != float64(n+1-k)) {
 			t.Errorf("%d rounds: %v to %v, %t, want the %d. of each side", n, low, high, ok, k)
+		}
+	}
+}
+
+// TestAlike: of many figures that only vary, none is said to have changed, though one of them is lower in all rounds but one by chance; if that
+// is the only figure, it is.
+func TestAlike(t *testing.T) {
+	const rounds = 12
+	for figures, want := range map[int]int{60: 0, 1: 1} {
+		folder := t.TempDir()
+		for i := range rounds {
+			for _, name := range []string{"before", "after"} {
+				var all Results
+				for n := range figures {
+					value := 100.0 + float64((7*i+n)%rounds)
+					if name == "after" && (n == 0 && i > 0 || n > 0 && (i+n)%2 == 0) {
+						value *= 0.9
+					} else if name == "after" {
+						value *= 1.1
+					}
+					all.Add(fmt.Sprint(n), peers.Hub, 0, "events/s", value)
+				}
+				r := Report{Rows: all.Rows}
+				if err := r.Write(filepath.Join(folder, fmt.Sprintf("%s.%02d.json", name, i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var out strings.Builder
+		if err := Compare(folder, &out); strings.Count(out.String(), "WORSE") != want || (err != nil) != (want > 0) {
+			t.Errorf("with %d figures: %v\n%s", figures, err, out.String())
 		}
 	}
 }

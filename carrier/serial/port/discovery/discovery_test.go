@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -160,6 +161,38 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%s: nobody hears that a device file has other rights", text)
 		}
 		w.stop()
+	}
+}
+
+// TestNearest: a folder that comes while the one above it is about to be watched is watched itself: nothing would tell of it any more.
+func TestNearest(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "serial", "by-id")
+	var watched []string
+	err := nearest(dir, func(at string) error {
+		if at == root && len(watched) == 0 {
+			must(t, os.MkdirAll(dir, 0o755))
+		}
+		if _, err := os.Stat(at); err != nil {
+			return err
+		}
+		watched = append(watched, at)
+		return nil
+	})
+	if want := []string{root, dir}; err != nil || !slices.Equal(watched, want) {
+		t.Errorf("%v are watched (%v), want %v", watched, err, want)
+	}
+	must(t, os.RemoveAll(filepath.Dir(dir)))
+	refused := errors.New("there are too many")
+	for at, want := range map[string]error{dir: nil, root: refused} {
+		if err := nearest(at, func(at string) error {
+			if _, err := os.Stat(at); err != nil {
+				return err
+			}
+			return want
+		}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", at, err, want)
+		}
 	}
 }
 

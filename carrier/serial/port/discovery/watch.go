@@ -154,21 +154,34 @@ func (w *watcher) follow() (all bool) {
 	}
 	all = !w.partly
 	for _, dir := range w.folders {
-		for {
-			err := w.notify.Add(dir)
-			if err == nil {
-				break
-			}
-			above := filepath.Dir(dir)
-			if _, statErr := os.Stat(dir); !errors.Is(statErr, fs.ErrNotExist) || above == dir {
-				w.fail(err)
-				all = false
-				break
-			}
-			dir = above
+		if err := nearest(dir, w.notify.Add); err != nil {
+			w.fail(err)
+			all = false
 		}
 	}
 	return all
+}
+
+// nearest has a folder watched or, while it does not exist, the nearest one above it that does.
+func nearest(dir string, watch func(dir string) error) error {
+	for at, missing := dir, ""; ; {
+		switch err := watch(at); {
+		case err == nil && missing == "":
+			return nil
+		case err == nil:
+			// What came into that folder before it was watched is not reported.
+			if _, err := os.Stat(missing); errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			at, missing = dir, ""
+		default:
+			above := filepath.Dir(at)
+			if _, statErr := os.Stat(at); !errors.Is(statErr, fs.ErrNotExist) || above == at {
+				return err
+			}
+			at, missing = above, at
+		}
+	}
 }
 
 // fail logs each reason once for which the system reports no changes.
