@@ -11,3 +11,14 @@ func (s *Server) Away() (n int) {
 	}
 	return n
 }
+
+// SetNext has a session in memory go on behind a packet identifier.
+func (s *Server) SetNext(client string, id uint16) {
+	for _, c := range s.all() {
+		if c.key.client == client {
+			c.mu.Lock()
+			c.queue.next = id
+			c.mu.Unlock()
+		}
+	}
+}

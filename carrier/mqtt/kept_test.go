@@ -164,6 +164,32 @@ func TestKeptInMemory(t *testing.T) {
 	})
 }
 
+// TestIdentifierInUse: a client that acknowledges later messages before an earlier one is sent no other with the identifier of that.
+func TestIdentifierInUse(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{})
+		sub, _ := w.connect(v, kept("sub", v))
+		sub.subscribe(1, "pump/n")
+		pub, _ := w.connect(v, hello{id: "pub"})
+		pub.publish("pump/n", "0")
+		first := sub.message()
+		w.server.SetNext("sub", 65534)
+		for i := range 3 {
+			pub.publish("pump/n", fmt.Sprint(i+1))
+		}
+		if g := sub.take(); g.id != 65535 {
+			t.Errorf("the identifier is %d", g.id)
+		}
+		sub.ping() // nothing more comes
+		sub.send(pubackPacket(first.id))
+		for _, want := range []string{"2", "3"} {
+			if g := sub.event(); g.payload != want {
+				t.Errorf("heard %v, want %s", g, want)
+			}
+		}
+	})
+}
+
 // ping2 waits for a PINGRESP, and takes no notice of messages before it.
 func (p *peer) ping2() {
 	p.t.Helper()
