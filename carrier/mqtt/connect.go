@@ -156,13 +156,10 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if p.WillQoS > 1 && l.version == packet.V5 {
 		return &packet.Error{Reason: packet.NoQoS, Text: "the Maximum QoS is 1"}
 	}
-	kept := l.server.options.Shelf != nil && topic.IsKept(string(p.WillTopic))
-	if kept && string(p.WillTopic) == topic.Status {
-		return nil // that Home Assistant goes is nothing that it could be told
-	}
+	kept := l.server.options.Shelf != nil && topic.IsKept(string(p.WillTopic)) && string(p.WillTopic) != topic.Status
 	name, err := topic.Parse(string(p.WillTopic))
-	if err == nil && kept {
-		err = errKept
+	if kept {
+		err = errors.New("an announcement cannot be a will")
 	}
 	if err == nil && name.Kind != topic.Event {
 		err = errors.New("only an event can be a will")

@@ -71,15 +71,11 @@ func (c *session) resume() {
 		}
 		switch f.Kind {
 		case topic.Request:
-			var method *string
-			if m := f.Name.Name; m != "" {
-				method = &m
-			}
-			c.addSender(f.Sender, nil, []*string{method}, begun)
+			c.addAsked(f, begun)
 		case topic.Answer, topic.Nothing:
 			begun(carrier.Reply{})
 		case topic.Kept:
-			if err := c.openShelf(); err != nil {
+			if err := c.openShelf(sub); err != nil {
 				begun(carrier.Failed(err))
 				break
 			}

@@ -169,11 +169,7 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 	}
 	switch {
 	case sub.filter.Kind == topic.Request:
-		var method *string
-		if m := sub.filter.Name.Name; m != "" {
-			method = &m
-		}
-		c.addSender(sub.filter.Sender, nil, []*string{method}, func(r carrier.Reply) { c.began(sub, r, false, result) })
+		c.addAsked(sub.filter, func(r carrier.Reply) { c.began(sub, r, false, result) })
 		return
 	case sub.filter.Kind == topic.Answer || sub.filter.Kind == topic.Nothing:
 		c.began(sub, carrier.Reply{}, false, result)
