@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -16,8 +15,8 @@ import (
 type Shelf interface {
 	// Shelf returns them as an identity may see them. changed is called after each change, until leave is called.
 	Shelf(identity string, changed func()) (s *shelf.Shelf, leave func(), err error)
-	// Announce keeps what a client announces at a topic, of a sender and an event of these names. An empty payload clears it. It keeps the
-	// payload, which nobody may change.
+	// Announce keeps what a client announces at a topic, of a sender and an event of these names. An empty payload clears it.
+	// The payload is the caller's.
 	Announce(identity, topic string, name topic.Name, payload []byte) error
 }
 
@@ -29,7 +28,8 @@ type keptMessages struct {
 	first []*subscription // those that were not told what there was when they began
 	wild  []*subscription // those with wildcards
 	known uint64          // changes of the session when wild was made
-	again time.Time       // when the client was told everything again
+	// When the client has said last that Home Assistant starts, and that it ends.
+	starts, ends time.Time
 }
 
 // parseFilter reads a filter.
@@ -201,7 +201,7 @@ var errKept = fmt.Errorf("%w: what begins with %s, and the announcements of hubs
 func (c *session) publishKept(l *link, r *inRoute) error {
 	in := &c.publishing.in
 	if r.kept != topic.Status {
-		if err := c.server.options.Shelf.Announce(c.key.identity, r.kept, r.Name, bytes.Clone(in.Payload)); err != nil {
+		if err := c.server.options.Shelf.Announce(c.key.identity, r.kept, r.Name, in.Payload); err != nil {
 			reason := packet.NotAuthorized
 			if errors.Is(err, carrier.ErrLimit) || errors.Is(err, carrier.ErrTooLarge) {
 				reason = packet.QuotaExceeded
@@ -221,11 +221,18 @@ func (c *session) publishKept(l *link, r *inRoute) error {
 // homeSays handles what Home Assistant says of itself: it is told everything when it has started, and those who announce themselves hear
 // of it, for they do that again then.
 func (c *session) homeSays(status string) {
+	if status != homeStarts && status != homeEnds {
+		return
+	}
 	c.mu.Lock()
+	said := &c.messages.ends
+	if status == homeStarts {
+		said = &c.messages.starts
+	}
 	now := time.Now()
-	again := now.Sub(c.messages.again) > againTime && (status == homeStarts || status == homeEnds)
+	again := now.Sub(*said) > againTime
 	if again {
-		c.messages.again = now
+		*said = now
 		if status == homeStarts { // it knows nothing
 			c.againKept()
 		}

@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func (s *testShelf) Announce(_, at string, _ topic.Name, payload []byte) error {
 	if err := s.refusal.Load(); err != nil {
 		return *err
 	}
-	return s.s.Put(at, payload)
+	return s.s.Put(at, bytes.Clone(payload))
 }
 
 func put(t *testing.T, s *shelf.Shelf, topic, payload string) {
@@ -125,7 +126,7 @@ func TestKeptStatus(t *testing.T) {
 		w := newWorld(t, o)
 		put(t, s, "homeassistant/device/a/config", "A")
 		p, _ := w.connect(v, hello{id: "ha", will: "homeassistant/status=offline"})
-		p.subscribe(0, "homeassistant/#")
+		p.subscribe(0, "homeassistant/+/+/config")
 		p.expectMessages("homeassistant/device/a/config A (retained)")
 		if r := p.publish("homeassistant/status", "online"); r != 0 {
 			t.Errorf("PUBACK %02x", r)

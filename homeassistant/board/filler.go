@@ -199,7 +199,7 @@ func (f *filler) putNotices() {
 	}
 	for _, at := range slices.Sorted(maps.Keys(list)) {
 		if f.noticed[at] != list[at] {
-			f.put(at, list[at].Payload)
+			f.put(at, []byte(list[at].Payload))
 		}
 	}
 	f.noticed = list

@@ -30,9 +30,9 @@ const (
 
 // A notice is what a client has announced at a topic of its own, as a broker would keep it: it stays when the client goes.
 type notice struct {
-	Topic    string          `json:"topic"`
-	Identity string          `json:"identity,omitempty"` // whose client it was
-	Payload  json.RawMessage `json:"payload"`
+	Topic    string `json:"topic"`
+	Identity string `json:"identity,omitempty"` // whose client it was
+	Payload  string `json:"payload"`            // in JSON, as it was written
 
 	name  topic.Name      // what the topic is in the hub, for the rules
 	tells map[string]bool // topics of states that Home Assistant finds there
@@ -50,12 +50,12 @@ type notices struct {
 }
 
 // Announce keeps what a client announces at a topic, which is that of an event of a sender. An empty payload takes it back. The identity must
-// have the right to trigger that event. The payload is the Board's then.
+// have the right to trigger that event.
 func (b *Board) Announce(identity, at string, name topic.Name, payload []byte) error {
 	if !b.may(identity, verb.Add, name.Sender, "") || !b.may(identity, verb.Trigger, name.Sender, name.Name) {
 		return fmt.Errorf("%w: to announce something at %s needs the rights to add the sender %s and to trigger %s", carrier.ErrDenied, at, name.Sender, name.Name)
 	}
-	n := &notice{Topic: at, Identity: identity, Payload: payload, name: name}
+	n := &notice{Topic: at, Identity: identity, Payload: string(payload), name: name}
 	if len(payload) > maxNotice {
 		return fmt.Errorf("%w: an announcement has %d bytes at most", carrier.ErrTooLarge, maxNotice)
 	}
@@ -227,7 +227,7 @@ func readNotices(file string) ([]*notice, error) {
 		}
 		var bad error
 		n.name, err = topic.Parse(n.Topic)
-		if n.tells, bad = topicsIn(n.Payload); err == nil && bad == nil {
+		if n.tells, bad = topicsIn([]byte(n.Payload)); err == nil && bad == nil {
 			list = append(list, n)
 		}
 	}

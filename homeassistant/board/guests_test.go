@@ -41,7 +41,7 @@ const (
 		`"uniq_id":"ESPswitchplug","dev":{"ids":"a4cf12000001","name":"livingroom"}}`
 	warmAt = "homeassistant/sensor/livingroom/temp/config"
 	warm   = `{"name":"Temp","stat_t":"livingroom/sensor/temp/state","avty_t":"livingroom/status","unit_of_meas":"°C","uniq_id":"ESPsensortemp",` +
-		`"dev":{"ids":"a4cf12000001","name":"livingroom"}}`
+		`"dev": {"ids":"a4cf12000001", "name":"livingroom"}}` // it is told as it was written
 )
 
 // TestGuests: programs that announce themselves to Home Assistant find in the hub what they need of a broker, and so does it: what they announce
