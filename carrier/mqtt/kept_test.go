@@ -274,7 +274,7 @@ func TestKeptRoom(t *testing.T) {
 	w := newWorld(t, worldOptions{folder: dir})
 	sub, _ := w.connect(4, kept("sub", 4))
 	sub.subscribe(1, "pump/n")
-	for i := range 20 {
+	for i := range 40 {
 		p, _ := w.connect(4, kept(fmt.Sprintf("greedy %d", i), 4))
 		var filters []string
 		for j := range 250 {
