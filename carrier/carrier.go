@@ -195,6 +195,14 @@ type Prober interface {
 	Probe(id ClientID)
 }
 
+// A Sharer is a Carrier that passes on what one of its clients publishes in the name of a sender that another one has, as clients of a broker
+// publish at the same topics: an ability that most media do not have. If a client adds a sender that another client of its carrier has,
+// and the rules allow it that sender and its events, the response is {"client": the other one's ClientID}, and nothing is added.
+type Sharer interface {
+	// Shares does nothing.
+	Shares()
+}
+
 // A Reporter is a Carrier whose clients may be devices, which report readings and keep what is not acknowledged. A router
 // that stops serving stops reporters first, so that what their clients have reported is passed on and acknowledged.
 type Reporter interface {

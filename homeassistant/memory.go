@@ -76,13 +76,18 @@ func (m *memory) check() error {
 	return nil
 }
 
-// save writes the file so that whoever reads it finds all of it, or the one before it, also after a loss of power.
-func (m *memory) save(file string) (err error) {
+// save writes the file: see WriteFile.
+func (m *memory) save(file string) error {
 	m.Version = version
 	data, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
+	return WriteFile(file, append(data, '\n'))
+}
+
+// WriteFile writes a file so that whoever reads it finds all of it, or the one before it, also after a loss of power.
+func WriteFile(file string, data []byte) (err error) {
 	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -91,7 +96,7 @@ func (m *memory) save(file string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(data, '\n'))
+	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
 	}

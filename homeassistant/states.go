@@ -51,7 +51,7 @@ func NewStates(a *Announcer, takes func(sender, event string) bool) *States {
 	return &States{announcer: a, topics: a.o.Plan.Topics, takes: takes, changed: make(chan struct{}, 1), states: make(map[string]*state)}
 }
 
-// Changed is sent to when something is to be said.
+// Changed is sent to when something is to be said, or a sender has come or gone.
 func (n *States) Changed() <-chan struct{} { return n.changed }
 
 // Heard notes an event of the hub, for the Announcer as well. It hears all events of all senders.
@@ -61,7 +61,11 @@ func (n *States) Heard(ev hub.Event) {
 		return
 	}
 	n.announcer.Heard(&ev, data)
-	if ev.Name == hub.Connect || ev.Name == hub.Disconnect || ev.Name == hub.Gap || n.takes != nil && !n.takes(ev.Sender, ev.Name) {
+	if ev.Name == hub.Connect || ev.Name == hub.Disconnect {
+		n.change() // whoever says states says who is connected, too
+		return
+	}
+	if ev.Name == hub.Gap || n.takes != nil && !n.takes(ev.Sender, ev.Name) {
 		return
 	}
 	topic := n.topics.Event(ev.Sender, ev.Name)

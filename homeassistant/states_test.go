@@ -52,6 +52,18 @@ func TestStates(t *testing.T) {
 	}
 	expect(now.Add(time.Second), "p/s/e 3")
 
+	// That a sender has gone wakes whoever says states: nothing else may happen for hours.
+	select {
+	case <-n.Changed():
+	default:
+	}
+	n.Heard(hub.Event{Sender: "s", Name: hub.Disconnect, Time: now, Data: carrier.ValueOf(hub.Connection{Reason: "unplugged"})})
+	select {
+	case <-n.Changed():
+	default:
+		t.Error("nobody is told that a sender has gone")
+	}
+
 	// A clock that was ahead does not keep all that comes later away.
 	hear("e", 4, now.Add(20*time.Hour))
 	expect(now.Add(2*time.Second), "p/s/e 4")

@@ -373,6 +373,9 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	if err != nil {
 		c.account.Give(s.cost)
+		if other := c.sharing(s.name, err); other != nil {
+			return map[string]carrier.ClientID{"client": other.id}, nil
+		}
 		return nil, err
 	}
 	c.mu.Lock()
@@ -387,6 +390,18 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, err
 	}
 	return answer, nil
+}
+
+// sharing returns the client that has a sender, if it is another one of the same carrier, which passes on what this one publishes; else nil.
+// err is what this one was told that wanted to have it.
+func (c *client) sharing(name string, err error) *client {
+	if _, shares := c.carrier.(carrier.Sharer); !shares || !errors.Is(err, ErrExists) {
+		return nil
+	}
+	if owner, taken := c.server.ownerOf(name); taken && owner != nil && owner != c && owner.carrier == c.carrier {
+		return owner
+	}
+	return nil
 }
 
 // extend adds what a sender of the client's offers already to what it is to offer. It returns that sender, or nil if the client has no

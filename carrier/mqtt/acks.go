@@ -10,15 +10,18 @@ import (
 // acks are the messages of a client that are not acknowledged, in their order: acknowledgements must have it, too. The session's lock
 // guards them.
 type acks struct {
-	list []ack
-	head int
-	qos1 int // how many of them are to be acknowledged
+	list     []ack
+	head     int
+	answered int // how many of the first signals in the list are done: they wait for what stands before them
+	qos1     int // how many of them are to be acknowledged
 }
 
 // An ack is one that is due.
 type ack struct {
 	id     uint16 // 0: the message had QoS 0, or its connection has ended
 	signal bool   // the hub has to answer first
+	failed bool   // it has
+	visit  *visit // another client's session has to answer first; nil: none has
 	route  *inRoute
 	reason packet.Reason
 	text   string
@@ -76,8 +79,16 @@ func (c *session) settleAcks() {
 
 // settleReady is settleAcks for whoever has the lock.
 func (c *session) settleReady() {
-	for c.acks.len() > 0 && !c.acks.list[c.acks.head].signal {
-		c.acknowledge(c.acks.pop())
+	for a := &c.acks; a.len() > 0; {
+		switch one := &a.list[a.head]; {
+		case one.visit != nil && !one.visit.done:
+			return
+		case one.signal && !one.failed && a.answered == 0:
+			return
+		case one.signal && !one.failed:
+			a.answered--
+		}
+		c.acknowledge(a.pop())
 	}
 }
 
@@ -93,13 +104,7 @@ func (c *session) acknowledge(one ack) {
 // Done implements [carrier.Answers].
 func (c *session) Done(n int) {
 	c.mu.Lock()
-	for n > 0 && c.acks.len() > 0 {
-		one := c.acks.pop()
-		if one.signal {
-			n--
-		}
-		c.acknowledge(one)
-	}
+	c.acks.answered += n
 	c.settled()
 }
 
@@ -117,23 +122,47 @@ func (c *session) settled() {
 // Fail implements [carrier.Answers]. The hub has counted the refusal.
 func (c *session) Fail(r carrier.Reply) {
 	c.mu.Lock()
-	c.settleReady()
 	var old *link
-	if c.acks.len() > 0 {
-		one := c.acks.pop()
+	if one := c.acks.unanswered(); one != nil {
 		if one.route != nil && one.route.refused != nil { // that says more than that there is no such sender
 			r = *one.route.refused
 		}
-		one.reason = reasonOf(r)
-		l := c.link
-		one.text = r.Err().Error()
-		if one.id != 0 && l != nil && c.version != packet.V5 {
-			old, one.id = l, 0 // nothing but the end of its connection tells it
-		}
-		c.acknowledge(one)
+		one.failed = true
+		old = c.failAck(one, r)
 	}
 	c.settled()
-	if old != nil {
-		old.fail(fmt.Errorf("%w: a message is refused: %w", carrier.ErrClosed, r.Err()))
+	old.endOf(r)
+}
+
+// unanswered returns the first signal that the hub has not answered; nil if there is none. The lock is held.
+func (a *acks) unanswered() *ack {
+	done := a.answered
+	for i := a.head; i < len(a.list); i++ {
+		switch one := &a.list[i]; {
+		case !one.signal || one.failed:
+		case done == 0:
+			return one
+		default:
+			done--
+		}
+	}
+	return nil
+}
+
+// failAck notes that a message is refused. In MQTT 3.1.1, nothing but the end of the connection tells it, which is returned then; else nil.
+// The lock is held.
+func (c *session) failAck(one *ack, r carrier.Reply) (old *link) {
+	one.reason, one.text = reasonOf(r), r.Err().Error()
+	if one.id != 0 && c.link != nil && c.version != packet.V5 {
+		old, one.id = c.link, 0
+		c.acks.qos1--
+	}
+	return old
+}
+
+// endOf ends a connection because of a refusal; l may be nil.
+func (l *link) endOf(r carrier.Reply) {
+	if l != nil {
+		l.fail(fmt.Errorf("%w: a message is refused: %w", carrier.ErrClosed, r.Err()))
 	}
 }

@@ -47,6 +47,23 @@ func (c *session) endAsking() {
 	c.asking.init()
 }
 
+// addAsked adds the sender whose requests the client wants to answer, as a filter says. One that another client has it cannot have.
+func (c *session) addAsked(f *topic.Filter, respond func(carrier.Reply)) {
+	var method *string
+	if m := f.Name.Name; m != "" {
+		method = &m
+	}
+	c.addSender(f.Sender, nil, []*string{method}, func(r carrier.Reply) {
+		if c.server.hostOf(&r) != nil {
+			r = carrier.Failed(fmt.Errorf("%w: it is asked what is requested of %s", errTaken, f.Sender))
+			c.refuse("subscribe", r.Err())
+		}
+		respond(r)
+	})
+}
+
+var errTaken = carrier.NewRefusal("mqtt: the sender is another client's", "exists")
+
 // transmit asks the client what others request of one of its senders.
 func (c *session) transmit(ctx context.Context, m *carrier.Message, done func(carrier.Reply, error)) error {
 	if m.Method != "request" {

@@ -57,12 +57,17 @@ func (l *link) greet(ctx context.Context) error {
 		return err
 	}
 	l.deadline = time.Now() // that of a stranger is to be replaced
-	present, err := l.enter(key, p.CleanStart)
+	settled := make(chan struct{})
+	present, err := l.enter(key, p.CleanStart, func() { close(settled) })
+	if err == nil {
+		err = l.await(settled)
+	}
 	if err != nil {
 		return err
 	}
 	c := l.session
 	c.mu.Lock()
+	l.welcome = true
 	c.reply(func(b []byte) []byte {
 		return packet.AppendConnack(b, l.version, present, packet.Success, l.properties(p, key.client, assigned))
 	})
@@ -75,6 +80,25 @@ func (l *link) greet(ctx context.Context) error {
 		c.resume()
 	}
 	return nil
+}
+
+// await waits until something is on disk, unless the connection is to end.
+func (l *link) await(settled <-chan struct{}) error {
+	look := time.NewTicker(lingerTime)
+	defer look.Stop()
+	for late := time.Now().Add(l.server.options.Limits.HelloTimeout); ; {
+		select {
+		case <-settled:
+			return nil
+		case now := <-look.C:
+			switch {
+			case l.closing.Load():
+				return l.cause()
+			case now.After(late):
+				return &packet.Error{Reason: packet.Unavailable, Text: "the end of the session before this one is not on disk yet"}
+			}
+		}
+	}
 }
 
 // readConnect reads the first packet, which must be a CONNECT, and leaves what follows it in the buffer.
@@ -132,13 +156,10 @@ func (l *link) agree(p *packet.ConnectPacket) error {
 	if p.WillQoS > 1 && l.version == packet.V5 {
 		return &packet.Error{Reason: packet.NoQoS, Text: "the Maximum QoS is 1"}
 	}
-	kept := l.server.options.Shelf != nil && topic.IsKept(string(p.WillTopic))
-	if kept && string(p.WillTopic) == topic.Status {
-		return nil // that Home Assistant goes is nothing that it could be told
-	}
+	kept := l.server.options.Shelf != nil && topic.IsKept(string(p.WillTopic)) && string(p.WillTopic) != topic.Status
 	name, err := topic.Parse(string(p.WillTopic))
-	if err == nil && kept {
-		err = errKept
+	if kept {
+		err = errors.New("an announcement cannot be a will")
 	}
 	if err == nil && name.Kind != topic.Event {
 		err = errors.New("only an event can be a will")
@@ -210,8 +231,8 @@ func (l *link) properties(p *packet.ConnectPacket, client string, assigned bool)
 	return b
 }
 
-// enter makes the client one of the hub's. It takes the place of a connection that has the same identifier.
-func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
+// enter makes the client one of the hub's. It takes the place of a connection that has the same identifier. settled: see keptSessions.begin.
+func (l *link) enter(key sessionKey, clean bool, settled func()) (present bool, err error) {
 	s := l.server
 	for {
 		c := s.open(l, key)
@@ -221,7 +242,7 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		if before == nil {
 			s.sessions[key], l.session = c, c
 			s.mu.Unlock()
-			if present = s.kept.begin(c, l, clean); present {
+			if present = s.kept.begin(c, l, clean, settled); present {
 				s.wills.taken(key)
 			} else {
 				s.wills.ended(key, time.Now())
@@ -234,6 +255,7 @@ func (l *link) enter(key sessionKey, clean bool) (present bool, err error) {
 		if before.takeOver(l, clean) {
 			l.session = before
 			s.wills.taken(key)
+			settled()
 			return true, nil
 		}
 		if l.closing.Load() {

@@ -19,18 +19,24 @@ func (c *session) newCursors(s *subscription) (list []string) {
 		}
 	})
 	for range s.targets() {
-		unique := k.tag + k.born + nonce()
-		name := "mqtt " + c.key.client + " " + s.filter.String() + " " + unique
-		if len(name) > 255 || safetext.CheckName(name) != nil {
-			name = "mqtt " + unique
-		}
-		list = append(list, name)
+		list = append(list, c.cursorName(s, k.tag+k.born+nonce()))
 	}
 	return list
 }
 
+// cursorName returns the name of a cursor, of which a part is unique.
+func (c *session) cursorName(s *subscription, unique string) string {
+	name := "mqtt " + c.key.client + " " + s.filter.String() + " " + unique
+	if len(name) > safetext.MaxName || safetext.CheckName(name) != nil {
+		name = "mqtt " + unique
+	}
+	return name
+}
+
+const nonceSize = 8
+
 // nonce returns 40 random bits as text.
-func nonce() string { return strings.ToLower(rand.Text()[:8]) }
+func nonce() string { return strings.ToLower(rand.Text()[:nonceSize]) }
 
 // strays returns those of a list of cursors that no session has: the power was lost between the making of a cursor and the saving of its
 // session, or between the saving of what a session has and the removal of its cursor.

@@ -207,3 +207,39 @@ func (c *cutPair) live(disk *journaltest.Folder) {
 		all.Wait()
 	})
 }
+
+// TestCleanStartCut: whoever has begun anew does not find the session before that after a loss of power, whether its client was still
+// there or not, and even if nothing was subscribed to.
+func TestCleanStartCut(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		for _, there := range []bool{false, true} {
+			t.Run(fmt.Sprint("still there ", there), func(t *testing.T) {
+				disk := journaltest.NewFolder(1)
+				c := &cutPair{t: t, v: v}
+				c.once(disk, func(w *world) {
+					p, _ := w.connect(v, kept("p", v))
+					p.subscribe(1, "pump/n")
+					if !there {
+						_ = p.Close()
+						w.until("it has gone", func() bool { return !w.there("p") })
+					}
+					faults := journaltest.None()
+					faults.SyncDelay = 20 * time.Millisecond // so that the power is lost before what need not be waited for is there
+					disk.SetFaults(faults)
+					_, ack := w.connect(v, hello{id: "p"})
+					disk.Cut()
+					if ack[0] != 0 {
+						t.Error("the session is there after a clean start")
+					}
+				})
+				disk.Restore()
+				disk.SetFaults(journaltest.None())
+				c.once(disk, func(w *world) {
+					if _, ack := w.connect(v, kept("p", v)); ack[0] != 0 {
+						t.Error("the session that was ended is there again")
+					}
+				})
+			})
+		}
+	})
+}

@@ -21,3 +21,14 @@ func (s *Server) WaitingWills() int {
 
 // Forget has the Server remove cursors.
 func (s *Server) Forget(cursors ...string) { s.kept.forget(cursors) }
+
+// SetNext has a session in memory go on behind a packet identifier.
+func (s *Server) SetNext(client string, id uint16) {
+	for _, c := range s.all() {
+		if c.key.client == client {
+			c.mu.Lock()
+			c.queue.next = id
+			c.mu.Unlock()
+		}
+	}
+}

@@ -2,18 +2,15 @@ package mqtt
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"sort"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
 	"sighub/internal/lockrank"
-	"sighub/internal/mqtt/topic"
 )
 
 // keptSessions are the sessions that the hub's journal keeps: their subscriptions in a mark, and how far their clients have come in
@@ -25,11 +22,15 @@ type keptSessions struct {
 	tagged sync.Once      // the journal has the tag
 	born   string         // what follows it in those that were made since the Server began
 
+	most int // sessions
+
 	mu      lockrank.Mutex[lockrank.Leaf]
 	list    map[sessionKey]*keptSession
 	dirty   bool
-	waiting []func() // to be called when what has changed is on disk
-	cursors []string // to be removed
+	waiting []func()              // to be called when what has changed is on disk
+	writes  uint64                // how often it was given to the journal
+	dropped map[sessionKey]uint64 // sessions whose end is not on disk yet, and the writes before it
+	cursors []string              // to be removed
 	ended   []endedSession
 }
 
@@ -46,6 +47,10 @@ type keptSession struct {
 	Expiry   int64     `json:"expiry"`         // seconds
 	Left     int64     `json:"left,omitempty"` // when the client went, in seconds since 1970; 0: it is there
 	Subs     []keptSub `json:"subs,omitempty"`
+
+	gone     time.Time // when the client went; zero: it is there. Unlike Left, it does not change when the clock is set
+	size     int       // bytes of it in the mark
+	reserved int       // bytes of subscriptions that have not begun
 }
 
 // A keptSub is what is kept of a subscription.
@@ -69,12 +74,21 @@ const (
 func (k *keptSession) key() sessionKey { return sessionKey{k.Identity, k.Client} }
 
 // over reports whether the time of a session is over whose client is away.
-func (k *keptSession) over(now time.Time) bool { return k.Left > 0 && now.Unix()-k.Left > k.Expiry }
+func (k *keptSession) over(now time.Time) bool {
+	return !k.gone.IsZero() && now.Sub(k.gone) > time.Duration(k.Expiry)*time.Second
+}
+
+// measure notes how large a session is.
+func (k *keptSession) measure() {
+	if b, err := json.Marshal(k); err == nil { // it never fails
+		k.size = len(b) + len(`"left":1000000000,`)
+	}
+}
 
 // load reads the sessions that are kept. Which clients were there when the hub ended is not known: they have gone now.
 func (k *keptSessions) load(s *Server) {
-	k.keeper, k.wake = s.keeper, make(chan struct{}, 1)
-	k.list = make(map[sessionKey]*keptSession)
+	k.keeper, k.wake, k.most = s.keeper, make(chan struct{}, 1), s.options.Limits.Sessions
+	k.list, k.dropped = make(map[sessionKey]*keptSession), make(map[sessionKey]uint64)
 	if k.keeper == nil {
 		return
 	}
@@ -89,21 +103,25 @@ func (k *keptSessions) load(s *Server) {
 			return
 		}
 	}
-	now := time.Now().Unix()
+	now := time.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, one := range list {
-		if one.Left == 0 {
-			one.Left = now
+		one.gone = now
+		if away := now.Unix() - one.Left; one.Left > 0 && away > 0 { // else it is not known, or the clock was set back
+			one.gone = now.Add(-time.Duration(min(away, one.Expiry+1)) * time.Second)
 		}
+		one.measure()
 		k.list[one.key()] = one
 	}
 }
 
-// begin decides what is kept of a session that begins, and reports whether there was one before.
-func (k *keptSessions) begin(c *session, l *link, clean bool) (present bool) {
+// begin decides what is kept of a session that begins, and reports whether there was one before. If there was one that has ended, it calls
+// settled when that is on disk: no loss of power brings it back then. Else settled is called at once.
+func (k *keptSessions) begin(c *session, l *link, clean bool, settled func()) (present bool) {
 	if k.keeper == nil {
 		l.server.beginQueue(c, l)
+		settled()
 		return false
 	}
 	k.mu.Lock()
@@ -113,34 +131,64 @@ func (k *keptSessions) begin(c *session, l *link, clean bool) (present bool) {
 		k.drop(one)
 		one = nil
 	}
-	present = one != nil
-	if one == nil {
-		if l.expiry <= 0 {
-			return false
-		}
-		if len(k.list) >= l.server.options.Limits.Sessions && !k.dropOldest() {
-			l.expiry = 0 // there is no room
-			return false
-		}
-		one = &keptSession{Identity: c.key.identity, Client: c.key.client}
-		k.list[c.key] = one
+	if _, ended := k.dropped[c.key]; ended {
+		k.onDisk(settled)
+	} else {
+		settled()
 	}
-	one.Left, one.Expiry = 0, int64(l.expiry/time.Second)
-	c.kept = one
-	k.save()
+	if present = one != nil; !present && l.expiry > 0 {
+		one = &keptSession{Identity: c.key.identity, Client: c.key.client, Expiry: int64(l.expiry / time.Second)}
+		if one.measure(); k.room(one, one.size) {
+			k.list[c.key] = one
+		} else {
+			one, l.expiry = nil, 0
+		}
+	}
+	if c.kept = one; one != nil {
+		one.gone, one.Expiry = time.Time{}, int64(l.expiry/time.Second)
+		k.save()
+	}
 	return present
 }
 
-// dropOldest makes room by dropping the session whose client has been away longest, of the identity that has most sessions: who makes up
-// many names drives out their own. It reports whether there was one. The lock is held.
+// What is kept in the journal at most, of one session and of all. It is on nobody's account while the client is away, and one mark has all of
+// it: the journal would keep none of a larger one, and drive out the marks of others.
+const (
+	maxKeptSubs    = 256
+	maxKeptSession = 32 << 10 // bytes
+	maxKept        = 64 << 10
+)
+
+// room makes room for so many bytes of a session, and of one more if it is not on the list. It reports whether there is room. The lock is
+// held.
+func (k *keptSessions) room(one *keptSession, bytes int) bool {
+	for {
+		all, count := bytes, len(k.list)
+		for _, other := range k.list {
+			all += other.size + other.reserved
+		}
+		if k.list[one.key()] != one {
+			count++
+		}
+		if all <= maxKept && count <= k.most {
+			return true
+		}
+		if !k.dropOldest() {
+			return false
+		}
+	}
+}
+
+// dropOldest drops the session whose client has been away longest, of the identity that has most: who makes up many names drives out
+// their own. It reports whether there was one. The lock is held.
 func (k *keptSessions) dropOldest() bool {
 	has := make(map[string]int)
-	for key := range k.list {
-		has[key.identity]++
+	for key, one := range k.list {
+		has[key.identity] += one.size + one.reserved
 	}
 	var oldest *keptSession
 	for _, one := range k.list {
-		if one.Left > 0 && (oldest == nil || cmp.Or(cmp.Compare(has[oldest.Identity], has[one.Identity]), cmp.Compare(one.Left, oldest.Left)) < 0) {
+		if !one.gone.IsZero() && (oldest == nil || cmp.Or(cmp.Compare(has[oldest.Identity], has[one.Identity]), one.gone.Compare(oldest.gone)) < 0) {
 			oldest = one
 		}
 	}
@@ -159,6 +207,7 @@ func (k *keptSessions) drop(one *keptSession) {
 		k.cursors = append(k.cursors, s.Cursors...)
 	}
 	k.ended = append(k.ended, endedSession{one.key(), time.Now()})
+	k.dropped[one.key()] = k.writes
 	k.save()
 }
 
@@ -195,27 +244,45 @@ func (k *keptSessions) forget(cursors []string) {
 	k.save()
 }
 
-// What is kept of one session at most: subscriptions, and bytes of their filters. It is on nobody's account while the client is away.
-const (
-	maxKeptSubs = 256
-	maxKeptText = 32 << 10
-)
-
-// fits returns an error if a session is kept and would have too many subscriptions with this one.
+// fits returns an error if a session is kept and has no room for one more subscription. The room is reserved until begun is called.
 func (k *keptSessions) fits(c *session, more *subscription) error {
 	if c.kept == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := len(more.filter.String())
-	for f := range c.subs {
-		text += len(f)
+	text := more.filter.String()
+	kept := keptSub{Filter: text, ID: more.id, Policy: more.policy, Deadline: more.deadline}
+	for range more.targets() {
+		kept.Cursors = append(kept.Cursors, c.cursorName(more, strings.Repeat("x", 3*nonceSize)))
 	}
-	if len(c.subs) >= maxKeptSubs && c.subs[more.filter.String()] == nil || text > maxKeptText {
-		return fmt.Errorf("%w: a session that is kept may have %d subscriptions, and %d bytes of filters", carrier.ErrLimit, maxKeptSubs, maxKeptText)
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return err // which cannot be
 	}
+	size := len(b) + len(`"qos":1,"no_local":true,"retain":true,,`)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	one := c.kept
+	if k.list[c.key] != one {
+		return nil // it has been driven out
+	}
+	if len(c.subs) >= maxKeptSubs && c.subs[text] == nil || one.size+one.reserved+size > maxKeptSession || !k.room(one, size) {
+		return fmt.Errorf("%w: a session that is kept may have %d subscriptions in %d KiB, and all of them %d KiB", carrier.ErrLimit,
+			maxKeptSubs, maxKeptSession>>10, maxKept>>10)
+	}
+	one.reserved += size
 	return nil
+}
+
+// begun gives back the room that was reserved for subscriptions: those that have begun have their own.
+func (k *keptSessions) begun(c *session) {
+	if c.kept == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c.kept.reserved = 0
 }
 
 // changed notes the subscriptions of a session, and has cursors removed that none of them has any more. It calls then when that is on
@@ -257,6 +324,7 @@ func (k *keptSessions) note(c *session, then func()) bool {
 		}
 	}
 	c.kept.Subs = subs
+	c.kept.measure()
 	k.save()
 	k.onDisk(then)
 	return true
@@ -276,192 +344,7 @@ func (k *keptSessions) left(c *session, keep time.Duration) {
 		k.drop(c.kept)
 		return
 	}
-	c.kept.Left, c.kept.Expiry = time.Now().Unix(), int64(keep/time.Second)
+	c.kept.reserved = 0
+	c.kept.gone, c.kept.Expiry = time.Now(), int64(keep/time.Second)
 	k.save()
-}
-
-// resume begins the subscriptions of a session that was kept in the journal. They go on where the client has acknowledged. What the client
-// subscribes to meanwhile waits until all have begun. One that the rules do not allow any more is dropped; another one that is refused is
-// begun again when the client comes next, unless it subscribes itself.
-func (c *session) resume() {
-	if c.kept == nil {
-		return
-	}
-	k := &c.server.kept
-	k.mu.Lock()
-	subs := slices.Clone(c.kept.Subs)
-	k.mu.Unlock()
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	c.mu.Lock()
-	c.orders.running = true
-	c.mu.Unlock()
-	var left atomic.Int32
-	left.Store(1)
-	done := func() {
-		if left.Add(-1) == 0 {
-			c.ordered()
-		}
-	}
-	defer done()
-	for _, s := range subs {
-		f, err := c.server.parseFilter(s.Filter)
-		if err != nil {
-			continue
-		}
-		sub := &subscription{
-			filter: f, qos: s.QoS, noLocal: s.NoLocal, retainAsPublished: s.Retain, id: s.ID, policy: s.Policy, deadline: s.Deadline,
-			cursors: s.Cursors,
-		}
-		if err := c.account.Take(sub.cost()); err != nil {
-			c.refuse("resume", err)
-			return
-		}
-		c.mu.Lock()
-		c.subs[f.String()] = sub
-		c.changes++
-		c.mu.Unlock()
-		left.Add(1)
-		begun := func(r carrier.Reply) {
-			defer done()
-			if r.Status == carrier.StatusDone {
-				return
-			}
-			c.mu.Lock()
-			if c.subs[f.String()] == sub {
-				delete(c.subs, f.String())
-				c.account.Give(sub.cost())
-			}
-			ids := sub.listeners
-			c.changes++
-			c.mu.Unlock()
-			c.later(func() { c.stopListening(ids, nil) }, len(ids) > 0)
-			if r.Status == carrier.StatusDenied {
-				c.server.kept.changed(c, nil)
-			}
-			c.refuse("resume", r.Err())
-		}
-		switch f.Kind {
-		case topic.Request:
-			var method *string
-			if m := f.Name.Name; m != "" {
-				method = &m
-			}
-			c.addSender(f.Sender, nil, []*string{method}, begun)
-		case topic.Answer, topic.Nothing:
-			begun(carrier.Reply{})
-		case topic.Kept:
-			if err := c.openShelf(); err != nil {
-				begun(carrier.Failed(err))
-				break
-			}
-			begun(carrier.Reply{})
-			c.tellKept(sub, true)
-		default:
-			c.listen(sub, false, begun)
-		}
-	}
-}
-
-// sweepEvery is how often it is looked for sessions whose time is over, while there are any whose clients are away.
-const sweepEvery = time.Minute
-
-// sweep saves what has changed, and ends sessions whose time is over, until ctx is done.
-func (s *Server) sweep(ctx context.Context) {
-	k := &s.kept
-	if k.keeper != nil {
-		s.removeStrays(ctx)
-	}
-	pause := carrier.Backoff{Min: 50 * time.Millisecond, Max: sweepEvery}
-	for tick, again := (<-chan time.Time)(nil), (<-chan time.Time)(nil); ctx.Err() == nil; {
-		if tick == nil && s.anyAway() {
-			tick = time.After(sweepEvery)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-k.wake:
-			s.sweepQueues(time.Now())
-		case <-again:
-		case now := <-tick:
-			tick = nil
-			s.sweepQueues(now)
-			k.mu.Lock()
-			for _, one := range k.list {
-				if one.over(now) {
-					k.drop(one)
-				}
-			}
-			k.mu.Unlock()
-		}
-		if k.keeper != nil {
-			k.write()
-			k.tellEnded(&s.wills)
-			if again = nil; s.removeCursors(ctx) {
-				again = time.After(pause.Next())
-			} else {
-				pause.Reset()
-			}
-		}
-	}
-}
-
-// anyAway reports whether there are sessions whose clients are away.
-func (s *Server) anyAway() bool {
-	for _, c := range s.all() {
-		c.mu.Lock()
-		away := c.link == nil
-		c.mu.Unlock()
-		if away {
-			return true
-		}
-	}
-	k := &s.kept
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, one := range k.list {
-		if one.Left > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// tellEnded has wills told whose sessions have ended.
-func (k *keptSessions) tellEnded(w *wills) {
-	k.mu.Lock()
-	ended := k.ended
-	k.ended = nil
-	k.mu.Unlock()
-	for _, one := range ended {
-		w.ended(one.key, one.at)
-	}
-}
-
-// write gives what has changed to the journal.
-func (k *keptSessions) write() {
-	k.mu.Lock()
-	if !k.dirty {
-		k.mu.Unlock()
-		return
-	}
-	waiting := k.waiting
-	k.dirty, k.waiting = false, nil
-	list := make([]*keptSession, 0, len(k.list))
-	for _, one := range k.list {
-		list = append(list, one)
-	}
-	slices.SortFunc(list, func(a, b *keptSession) int {
-		return cmp.Or(cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Client, b.Client))
-	})
-	state, err := json.Marshal(list)
-	k.mu.Unlock()
-	if err != nil {
-		return // which cannot be: everything in it can be marshaled
-	}
-	k.keeper.Keep(0, carrier.Mark{Key: sessionsKey, State: state}, func() {
-		for _, then := range waiting {
-			then()
-		}
-	})
 }

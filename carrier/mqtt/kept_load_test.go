@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -43,5 +44,34 @@ func TestSessionsEnd(t *testing.T) {
 	damaged.kept.load(damaged)
 	if len(damaged.kept.list) != 0 {
 		t.Error(damaged.kept.list)
+	}
+}
+
+// TestClock: a clock that is set while the hub runs, or that was wrong when it ended, ends no session early and keeps none for ever.
+func TestClock(t *testing.T) {
+	marks := rack{}
+	load := func(state string) *keptSessions {
+		if state != "" {
+			marks[sessionsKey] = []byte(state)
+		}
+		s := &Server{options: Options{}.withDefaults(), keeper: marks}
+		s.kept.load(s)
+		return &s.kept
+	}
+	p := sessionKey{client: "p"}
+	k := load(fmt.Sprintf(`[{"client":"p","expiry":3600,"left":%d}]`, time.Now().Add(1000*time.Hour).Unix())) // it was set back
+	if one := k.list[p]; one.over(time.Now()) || !one.over(time.Now().Add(time.Hour+time.Minute)) {
+		t.Error("a client that has gone in the future has a session for another time than it was told")
+	}
+	one := k.list[p]
+	one.gone = time.Now().Add(-time.Minute)
+	one.Left = 1 // as a clock said that has been set since
+	if one.over(time.Now()) {
+		t.Error("the session ends because the clock was set")
+	}
+	k.save()
+	k.write()
+	if one := load("").list[p]; one.over(time.Now()) || !one.over(time.Now().Add(time.Hour)) {
+		t.Errorf("after a start of the hub, a session ends at another time: %s", marks[sessionsKey])
 	}
 }

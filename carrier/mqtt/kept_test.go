@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,6 +192,32 @@ func TestKeptInMemory(t *testing.T) {
 	})
 }
 
+// TestIdentifierInUse: a client that acknowledges later messages before an earlier one is sent no other with the identifier of that.
+func TestIdentifierInUse(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{})
+		sub, _ := w.connect(v, kept("sub", v))
+		sub.subscribe(1, "pump/n")
+		pub, _ := w.connect(v, hello{id: "pub"})
+		pub.publish("pump/n", "0")
+		first := sub.message()
+		w.server.SetNext("sub", 65534)
+		for i := range 3 {
+			pub.publish("pump/n", fmt.Sprint(i+1))
+		}
+		if g := sub.take(); g.id != 65535 {
+			t.Errorf("the identifier is %d", g.id)
+		}
+		sub.ping() // nothing more comes
+		sub.send(pubackPacket(first.id))
+		for _, want := range []string{"2", "3"} {
+			if g := sub.event(); g.payload != want {
+				t.Errorf("heard %v, want %s", g, want)
+			}
+		}
+	})
+}
+
 // ping2 waits for a PINGRESP, and takes no notice of messages before it.
 func (p *peer) ping2() {
 	p.t.Helper()
@@ -266,4 +293,36 @@ func TestStrays(t *testing.T) {
 	pub, _ := w.connect(5, hello{id: "pub"})
 	pub.publish("pump/n", "1")
 	sub.numbers(1, 1)
+}
+
+// TestKeptRoom: many sessions with long filters do not drive out one whose client is there, nor anything else of the journal: what has
+// no room is refused, or makes room of its own kind.
+func TestKeptRoom(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, worldOptions{folder: dir})
+	sub, _ := w.connect(4, kept("sub", 4))
+	sub.subscribe(1, "pump/n")
+	for i := range 40 {
+		p, _ := w.connect(4, kept(fmt.Sprintf("greedy %d", i), 4))
+		var filters []string
+		for j := range 250 {
+			filters = append(filters, fmt.Sprintf("_answer/%03d%s", j, strings.Repeat("x", 112)))
+		}
+		got := p.subscribe(1, filters...)
+		if n := bytes.Count(got, []byte{0x80}); n == 0 || n == len(filters) {
+			t.Errorf("session %d: %d of %d subscriptions are refused", i, n, len(filters))
+		}
+		_ = p.Close()
+	}
+	policy := packet.AppendUser(nil, "policy", strings.Repeat("x", 60<<10))
+	p, _ := w.connect(5, kept("greedy", 5))
+	p.send(p.subscribePacket(7, 1, policy, "_answer/x"))
+	if got := p.suback(); packet.Reason(got[0]) != packet.QuotaExceeded {
+		t.Errorf("a long policy: SUBACK % x", got)
+	}
+	w.end()
+	w = newWorld(t, worldOptions{folder: dir})
+	if _, ack := w.connect(4, kept("sub", 4)); ack[0] != 1 {
+		t.Error("the session is lost")
+	}
 }

@@ -46,6 +46,7 @@ type link struct {
 	expiry     time.Duration // how long the session is kept
 	will       *will
 	problems   bool // the client wants to know reasons in words
+	welcome    bool // its CONNACK is written, or about to be
 
 	buf     []byte // what was read and not handled
 	charged int    // bytes of its capacity in the account
@@ -168,7 +169,7 @@ func (l *link) finish(err error) {
 	}
 	c.tellAnswers()
 	c.turn.Unlock()
-	if l.version == packet.V5 && !errors.Is(err, errGoodbye) && !errors.Is(err, io.EOF) {
+	if l.version == packet.V5 && l.welcome && !errors.Is(err, errGoodbye) && !errors.Is(err, io.EOF) {
 		reason, text := farewell(why)
 		if refused {
 			reason, text = e.Reason, e.Text

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -37,15 +38,28 @@ func (p *publishing) init() {
 	p.own = make(map[string]*ownSender)
 }
 
-// has reports whether a sender is the client's own. The session's lock is held.
-func (p *publishing) has(sender string) bool { return p.own[sender] != nil }
+// has reports whether an event is the client's own. The session's lock is held.
+func (p *publishing) has(sender, event string) bool {
+	own := p.own[sender]
+	return own != nil && (own.events[event] || strings.HasPrefix(event, "#"))
+}
+
+// ownOf returns a sender that the client has, or is about to have. The session's lock is held.
+func (p *publishing) ownOf(sender string) *ownSender {
+	own := p.own[sender]
+	if own == nil {
+		own = &ownSender{events: make(map[string]bool)}
+		p.own[sender] = own
+	}
+	return own
+}
 
 // An inRoute is what a topic stands for.
 type inRoute struct {
 	topic.Name
 	route carrier.Route
-	own   *ownSender
-	bad   error // it stands for nothing
+	kept  string // the topic, if it is one of kept messages
+	bad   error  // it stands for nothing
 
 	// The session's lock guards these.
 	refused *carrier.Reply // of the last addition; nil: it was done, or is not answered yet
@@ -54,7 +68,7 @@ type inRoute struct {
 
 // An ownSender is a sender that the client has, or is about to have. The session's lock guards it.
 type ownSender struct {
-	events map[string]bool
+	events map[string]bool // false: only guests have published it
 }
 
 // publish handles a PUBLISH.
@@ -82,6 +96,9 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 	}
 	switch {
 	case r.bad != nil:
+		if errors.Is(r.bad, carrier.ErrDenied) {
+			return c.refusePublish(l, packet.NotAuthorized, r.bad)
+		}
 		return c.refusePublish(l, packet.BadTopic, r.bad)
 	case in.Properties.PayloadFormat == 1 && !utf8.Valid(in.Payload):
 		return c.refusePublish(l, packet.BadPayload, fmt.Errorf("%w: the payload is said to be UTF-8 and is not", carrier.ErrValue))
@@ -90,18 +107,29 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 	case r.Kind == topic.Answer:
 		return c.publishAnswer(l, r)
 	case r.Kind == topic.Kept:
-		return c.publishKept(l, r.Name.Name)
+		return c.publishKept(l, r)
 	}
-	if refused, counted := c.offer(r, r.Name.Name); refused != nil {
-		return c.refuseThis(l, reasonOf(*refused), refused.Err(), counted)
-	}
-	c.acks.push(&c.writer, ack{id: in.ID, signal: true, route: r})
-	s := carrier.Signal{Route: &r.route, Data: c.value(in.Payload)}
+	s := carrier.Signal{Route: &r.route}
 	for _, u := range in.Properties.User {
 		if string(u.Name) == "time" {
 			s.Time, s.Err = timeOf(u.Value)
 		}
 	}
+	host, refused, counted := c.offer(r)
+	switch {
+	case refused != nil:
+		return c.refuseThis(l, reasonOf(*refused), refused.Err(), counted)
+	case host != nil && s.Err != nil:
+		return c.refusePublish(l, packet.BadPayload, s.Err)
+	}
+	s.Data = c.value(in.Payload)
+	if host != nil {
+		if err := c.sendBy(host, r, in.ID, &s); err != nil {
+			return c.refusePublish(l, packet.QuotaExceeded, err)
+		}
+		return nil
+	}
+	c.acks.push(&c.writer, ack{id: in.ID, signal: true, route: r})
 	c.publishing.batch = append(c.publishing.batch, s)
 	if len(c.publishing.batch) >= maxBatch {
 		c.deliver()
@@ -145,14 +173,18 @@ func (c *session) deliver() {
 func (c *session) newRoute(text string) *inRoute {
 	p := &c.publishing
 	r := &inRoute{}
-	if c.server.options.Shelf != nil && topic.IsKept(text) {
-		r.Kind, r.Name.Name = topic.Kept, text
+	kept := c.server.options.Shelf != nil && topic.IsKept(text)
+	if kept && topic.IsOwn(text) {
+		r.bad = errKept
 	} else if r.Name, r.bad = topic.Parse(text); r.bad == nil && r.Kind == topic.Answer && r.Sender == "" {
 		r.bad = fmt.Errorf("%w: answers go to the topic that the request has named", carrier.ErrMalformed)
 	}
 	if r.bad == nil && r.Kind == topic.Event {
 		r.bad = checkNames(r.Sender, r.Name.Name) // else the hub would refuse the sender, and then the message as well
 		r.route = carrier.Route{Sender: r.Sender, Event: r.Name.Name}
+		if kept {
+			r.Kind, r.kept = topic.Kept, text
+		}
 	}
 	size := routeCost + 3*len(text)
 	if len(p.routes) >= maxRoutes || c.account.Take(size) != nil {
@@ -179,49 +211,54 @@ func checkNames(sender, event string) error {
 	return nil
 }
 
-// offer makes sure that the client has a sender with this event. It returns the hub's answer if that refuses it, or has refused it a moment
-// ago; counted means that the hub has counted the refusal just now.
-func (c *session) offer(r *inRoute, event string) (refused *carrier.Reply, counted bool) {
+// offer makes sure that the client has a sender with this event. It returns the session that has it, if another one does; or the hub's answer
+// if that refuses it, or has refused it a moment ago; counted means that the hub has counted the refusal just now.
+func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, counted bool) {
+	event := r.Name.Name
 	c.mu.Lock()
-	own := r.own
-	if own == nil {
-		if own = c.publishing.own[r.Sender]; own == nil {
-			own = &ownSender{events: make(map[string]bool)}
-			c.publishing.own[r.Sender] = own
-		}
-		r.own = own
-	}
+	own := c.publishing.ownOf(r.Sender)
 	if own.events[event] {
 		c.mu.Unlock()
-		return nil, false
+		return nil, nil, false
 	}
 	if r.refused != nil && time.Since(r.at) < againTime {
 		refused = r.refused
 		c.mu.Unlock()
-		return refused, false
+		return nil, refused, false
 	}
 	own.events[event], r.refused = true, nil
+	c.changes++
 	c.mu.Unlock()
 	c.deliver() // what came before goes first
 	added := make(chan struct{})
 	c.publishing.added = added
 	c.addSender(r.Sender, []string{event}, nil, func(reply carrier.Reply) {
 		defer close(added)
+		other := c.server.hostOf(&reply)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if reply.Status != carrier.StatusDone {
-			delete(own.events, event)
-			r.refused, r.at = &reply, time.Now()
-			if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
-				delete(c.publishing.own, r.Sender) // its route knows the refusal
-			}
+		if reply.Status == carrier.StatusDone && other == nil {
+			c.publishing.own[r.Sender] = own
 			return
 		}
-		c.publishing.own[r.Sender] = own
+		delete(own.events, event)
+		if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
+			delete(c.publishing.own, r.Sender) // its route knows the refusal
+		}
+		c.changes++
+		if host = other; other == nil {
+			r.refused, r.at = &reply, time.Now()
+		}
 	})
+	late := time.NewTimer(offerTime) // the hub may have much to do for this client, such as to wait until it reads
+	defer late.Stop()
+	select {
+	case <-added:
+	case <-late.C:
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return r.refused, r.refused != nil // the answer may be there already
+	return host, r.refused, r.refused != nil
 }
 
 // addSender adds a sender to the hub's, or something to one that the client has.

@@ -181,8 +181,11 @@ func (c *session) pump() {
 		one := &q.list[q.sent]
 		again := one.id != 0
 		if one.qos > 0 && !again {
-			q.next = q.next%ids + 1
-			one.id = q.next
+			next := q.next%ids + 1
+			if q.sent > 0 && next == q.list[0].id {
+				break // it is in use: the client has not acknowledged that one, but thousands after it
+			}
+			q.next, one.id = next, next
 		}
 		switch sent := c.render(one, again); {
 		case !sent:

@@ -34,6 +34,7 @@ type session struct {
 	asking     asking
 	orders     orders
 	messages   keptMessages
+	visits     visits
 
 	writer // its lock guards the following, too
 
@@ -112,6 +113,7 @@ func (c *session) end(cause error) {
 	c.turn.Lock()
 	c.server.handler.ClientDisconnected(c.id, cause)
 	c.turn.Unlock()
+	c.endVisits()
 	c.mu.Lock()
 	c.queue.drop(c.account)
 	c.mu.Unlock()
@@ -284,6 +286,7 @@ func reasonOf(r carrier.Reply) packet.Reason {
 		{"hub: bad name", packet.BadTopic},
 		{"hub: sender is already connected", packet.NotAuthorized},
 		{"hub: sender belongs", packet.NotAuthorized},
+		{errTaken.Error(), packet.NotAuthorized},
 	} {
 		if strings.HasPrefix(r.Exception, kind.begins) {
 			return kind.reason

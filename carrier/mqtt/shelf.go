@@ -11,9 +11,14 @@ import (
 	"sighub/internal/mqtt/topic"
 )
 
-// A Shelf gives the messages that a server has of its own, as an identity may see them: see [topic.IsKept]. changed is called after each
-// change, until leave is called.
-type Shelf func(identity string, changed func()) (s *shelf.Shelf, leave func(), err error)
+// A Shelf has the messages that are kept: see [topic.IsKept].
+type Shelf interface {
+	// Shelf returns them as an identity may see them. changed is called after each change, until leave is called.
+	Shelf(identity string, changed func()) (s *shelf.Shelf, leave func(), err error)
+	// Announce keeps what a client announces at a topic, of a sender and an event of these names. An empty payload clears it.
+	// The payload is the caller's.
+	Announce(identity, topic string, name topic.Name, payload []byte) error
+}
 
 // keptMessages are what a session knows of the shelf. The session's lock guards them, but for what is set once.
 type keptMessages struct {
@@ -23,7 +28,8 @@ type keptMessages struct {
 	first []*subscription // those that were not told what there was when they began
 	wild  []*subscription // those with wildcards
 	known uint64          // changes of the session when wild was made
-	again time.Time       // when the client was told everything again
+	// When the client has said last that Home Assistant starts, and that it ends.
+	starts, ends time.Time
 }
 
 // parseFilter reads a filter.
@@ -36,7 +42,7 @@ func (s *Server) parseFilter(text string) (*topic.Filter, error) {
 
 // beginKept begins a subscription to kept messages. tell: the client is told what is there.
 func (c *session) beginKept(sub *subscription, tell bool, result func(packet.Reason, error)) {
-	if err := c.openShelf(); err != nil {
+	if err := c.openShelf(sub); err != nil {
 		c.account.Give(sub.cost())
 		c.refuse("subscribe", err)
 		reason := packet.NotAuthorized
@@ -53,12 +59,12 @@ func (c *session) beginKept(sub *subscription, tell bool, result func(packet.Rea
 	})
 }
 
-// openShelf finds the shelf. The turn is the caller's.
-func (c *session) openShelf() error {
-	if c.messages.shelf != nil {
+// openShelf finds the shelf for a subscription. The turn is the caller's.
+func (c *session) openShelf(sub *subscription) error {
+	if c.messages.shelf != nil || sub.filter.String() == topic.Status { // which is told, and not kept
 		return nil
 	}
-	s, leave, err := c.server.options.Shelf(c.key.identity, c.pumpKept)
+	s, leave, err := c.server.options.Shelf.Shelf(c.key.identity, c.pumpKept)
 	if err != nil {
 		return err
 	}
@@ -188,28 +194,75 @@ func (c *session) putMessage(sub *subscription, m *shelf.Message, retain bool) {
 	c.reply(func(b []byte) []byte { return h.Append(b, m.Payload) })
 }
 
-// errKept is the error of messages to topics of kept messages.
-var errKept = fmt.Errorf("%w: topics that begin with %s are the hub's own, but for %s: see docs/home-assistant.md", carrier.ErrDenied, topic.Announcements, topic.Status)
+// errKept is the error of messages to topics of the hub's own.
+var errKept = fmt.Errorf("%w: what begins with %s, and the announcements of hubs, are the hub's own: see docs/mqtt.md", carrier.ErrDenied, topic.Now)
 
 // publishKept handles a message to a topic of kept messages.
-func (c *session) publishKept(l *link, text string) error {
+func (c *session) publishKept(l *link, r *inRoute) error {
 	in := &c.publishing.in
-	if text != topic.Status {
-		return c.refusePublish(l, packet.NotAuthorized, errKept)
+	if r.kept != topic.Status {
+		if err := c.server.options.Shelf.Announce(c.key.identity, r.kept, r.Name, in.Payload); err != nil {
+			reason := packet.NotAuthorized
+			if errors.Is(err, carrier.ErrLimit) || errors.Is(err, carrier.ErrTooLarge) {
+				reason = packet.QuotaExceeded
+			}
+			return c.refusePublish(l, reason, err)
+		}
 	}
 	c.deliver()
 	c.acks.push(&c.writer, ack{id: in.ID})
 	c.settleAcks()
-	if string(in.Payload) == "online" { // Home Assistant has started, and knows nothing
-		c.mu.Lock()
-		now := time.Now()
-		again := now.Sub(c.messages.again) > againTime
-		if again {
-			c.messages.again = now
-			c.againKept()
-		}
-		c.mu.Unlock()
-		c.later(c.pumpKept, again)
+	if r.kept == topic.Status {
+		c.homeSays(string(in.Payload))
 	}
 	return nil
+}
+
+// homeSays handles what Home Assistant says of itself: it is told everything when it has started, and those who announce themselves hear
+// of it, for they do that again then.
+func (c *session) homeSays(status string) {
+	if status != homeStarts && status != homeEnds {
+		return
+	}
+	c.mu.Lock()
+	said := &c.messages.ends
+	if status == homeStarts {
+		said = &c.messages.starts
+	}
+	now := time.Now()
+	again := now.Sub(*said) > againTime
+	if again {
+		*said = now
+		if status == homeStarts { // it knows nothing
+			c.againKept()
+		}
+	}
+	c.mu.Unlock()
+	c.later(c.pumpKept, again)
+	if again {
+		c.server.tellHome(status)
+	}
+}
+
+// What Home Assistant says.
+const (
+	homeStarts = "online"
+	homeEnds   = "offline"
+)
+
+// tellHome tells all who have subscribed to it what Home Assistant says. Who does not read is not told.
+func (s *Server) tellHome(status string) {
+	for _, c := range s.all() {
+		c.mu.Lock()
+		for _, sub := range c.subs {
+			if sub.filter.Kind == topic.Kept && sub.filter.Matches(topic.Status) && c.err == nil && !c.closed && c.replies < maxReplies {
+				c.putMessage(sub, &shelf.Message{Topic: topic.Status, Payload: []byte(status)}, false)
+			}
+		}
+		now := !c.holding
+		c.mu.Unlock()
+		if now {
+			c.flush()
+		}
+	}
 }

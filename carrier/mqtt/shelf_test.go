@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,13 +11,34 @@ import (
 	"sighub/carrier"
 	"sighub/internal/mqtt/packet"
 	"sighub/internal/mqtt/shelf"
+	"sighub/internal/mqtt/topic"
 )
 
 // shelves returns options with a shelf that everybody sees but for clients without an identity while closed is true.
 func shelves() (o worldOptions, s *shelf.Shelf) {
 	s = shelf.New((*carrier.Account)(nil))
-	o.Shelf = func(_ string, changed func()) (*shelf.Shelf, func(), error) { return s, s.Watch(changed), nil }
+	o.Shelf = &testShelf{s: s}
 	return o, s
+}
+
+// A testShelf shows everybody the same, unless refusal says why not.
+type testShelf struct {
+	s       *shelf.Shelf
+	refusal atomic.Pointer[error]
+}
+
+func (s *testShelf) Shelf(_ string, changed func()) (*shelf.Shelf, func(), error) {
+	if err := s.refusal.Load(); err != nil {
+		return nil, nil, *err
+	}
+	return s.s, s.s.Watch(changed), nil
+}
+
+func (s *testShelf) Announce(_, at string, _ topic.Name, payload []byte) error {
+	if err := s.refusal.Load(); err != nil {
+		return *err
+	}
+	return s.s.Put(at, bytes.Clone(payload))
 }
 
 func put(t *testing.T, s *shelf.Shelf, topic, payload string) {
@@ -104,7 +126,7 @@ func TestKeptStatus(t *testing.T) {
 		w := newWorld(t, o)
 		put(t, s, "homeassistant/device/a/config", "A")
 		p, _ := w.connect(v, hello{id: "ha", will: "homeassistant/status=offline"})
-		p.subscribe(0, "homeassistant/#")
+		p.subscribe(0, "homeassistant/+/+/config")
 		p.expectMessages("homeassistant/device/a/config A (retained)")
 		if r := p.publish("homeassistant/status", "online"); r != 0 {
 			t.Errorf("PUBACK %02x", r)
@@ -116,7 +138,7 @@ func TestKeptStatus(t *testing.T) {
 			t.Errorf("%d are refused", n)
 		}
 		_ = p.Close()
-		for _, text := range []string{"homeassistant/device/a/config", "homeassistant/x", "_now/pump/n"} {
+		for _, text := range []string{"homeassistant/device/sighub_a/config", "_now/pump/n"} {
 			q, _ := w.connect(v, hello{id: "q"})
 			q.send(q.publishPacket(text, "1", 0))
 			q.ping()
@@ -145,9 +167,44 @@ func TestKeptStatus(t *testing.T) {
 	})
 }
 
+// TestKeptAnnounced: what a client announces is kept for those who come later, whatever its flag; what Home Assistant says of itself is told
+// to those who have subscribed, and not kept; and what is no announcement is an event.
+func TestKeptAnnounced(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		o, _ := shelves()
+		w := newWorld(t, o)
+		device, _ := w.connect(v, hello{id: "device"})
+		device.subscribe(0, "homeassistant/status")
+		if r := device.publish("homeassistant/sensor/x/config", `{"name":"x"}`); r != 0 {
+			t.Errorf("PUBACK %02x", r)
+		}
+		ha, _ := w.connect(v, hello{id: "ha", will: "homeassistant/status=offline"})
+		ha.subscribe(0, "homeassistant/#")
+		ha.expectMessages(`homeassistant/sensor/x/config {"name":"x"} (retained)`)
+		ha.subscribe(0, "homeassistant/sensor/x/state")
+		device.publish("homeassistant/sensor/x/state", "21")
+		if g := ha.event(); g.String() != "homeassistant/sensor/x/state 21" {
+			t.Errorf("heard %v", g)
+		}
+		ha.publish("homeassistant/status", "online")
+		for _, want := range []string{"homeassistant/status online", "homeassistant/status offline"} {
+			if g := device.take(); g.String() != want {
+				t.Errorf("heard %v, want %s", g, want)
+			}
+			_ = ha.Close()
+		}
+		device.publish("homeassistant/sensor/x/config", "")
+		late, _ := w.connect(v, hello{id: "late"})
+		late.subscribe(0, "homeassistant/+/+/config", "homeassistant/status")
+		late.expectMessages("homeassistant/sensor/x/config ")
+	})
+}
+
 // TestKeptHostile: thousands of topics, and large messages to them, are refused one by one, counted, and keep nothing.
 func TestKeptHostile(t *testing.T) {
 	o, _ := shelves()
+	denied := error(carrier.ErrDenied)
+	o.Shelf.(*testShelf).refusal.Store(&denied)
 	w := newWorld(t, o)
 	p, _ := w.connect(5, hello{id: "bad"})
 	large := strings.Repeat("x", 100<<10)
@@ -232,14 +289,7 @@ func TestKeptResumed(t *testing.T) {
 // TestKeptDenied: who may not see anything is told so; what is too large for a client is left out, and counted.
 func TestKeptDenied(t *testing.T) {
 	o, s := shelves()
-	may := o.Shelf
-	var refusal atomic.Pointer[error]
-	o.Shelf = func(identity string, changed func()) (*shelf.Shelf, func(), error) {
-		if err := refusal.Load(); err != nil {
-			return nil, nil, *err
-		}
-		return may(identity, changed)
-	}
+	refusal := &o.Shelf.(*testShelf).refusal
 	w := newWorld(t, o)
 	p, _ := w.connect(5, hello{id: "p", props: packet.AppendUint32(nil, packet.PropMaxPacket, 200)})
 	for want, e := range map[packet.Reason]error{packet.NotAuthorized: carrier.ErrDenied, packet.QuotaExceeded: carrier.ErrLimit} {

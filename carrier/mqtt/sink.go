@@ -127,7 +127,7 @@ func (c *session) Flush(bool) { c.flush() }
 // route finds out what becomes of signals of a route. The lock is held.
 func (c *session) route(r *carrier.Route) *outRoute {
 	to := &outRoute{changes: c.changes, sub: c.listeners[r.Listener], topic: []byte(topic.Of(r.Sender, r.Event))}
-	if to.sub == nil || to.sub.noLocal && c.publishing.has(r.Sender) {
+	if to.sub == nil || to.sub.noLocal && c.publishing.has(r.Sender, r.Event) {
 		return to
 	}
 	if to.told = to.sub.tells(string(to.topic)); !to.told && r.Event == topic.Gap {

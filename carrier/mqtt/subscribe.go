@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"sighub/carrier"
@@ -30,7 +31,7 @@ type subscription struct {
 // tells reports whether the client has asked for a topic.
 func (s *subscription) tells(text string) bool { return s.filter.Matches(text) }
 
-func (s *subscription) cost() int { return subscriptionCost + 2*len(s.filter.String()) }
+func (s *subscription) cost() int { return subscriptionCost + 2*len(s.filter.String()) + len(s.policy) }
 
 // targets returns the senders and events that the hub is to tell of; empty is any.
 func (s *subscription) targets() [][2]string {
@@ -74,6 +75,7 @@ func (a *suback) done() {
 	if now {
 		c.flush()
 	}
+	c.server.kept.begun(c)
 	c.ordered()
 }
 
@@ -98,13 +100,16 @@ func (c *session) subscribe(l *link, p *packet.SubscribePacket) {
 	for i := range p.Subscriptions {
 		s := &p.Subscriptions[i]
 		result := a.result(i)
-		sub, reason, wrong := c.read(s, err)
+		sub := &subscription{
+			qos: min(s.QoS, 1), noLocal: s.NoLocal, retainAsPublished: s.RetainAsPublished,
+			id: p.Properties.SubscriptionID, policy: policy, deadline: deadline,
+		}
+		reason, wrong := c.read(string(s.Filter), sub, err)
 		if wrong != nil {
 			c.refuse("subscribe", wrong)
 			result(reason, wrong)
 			continue
 		}
-		sub.id, sub.policy, sub.deadline = p.Properties.SubscriptionID, policy, deadline
 		c.begin(sub, s.RetainHandling, result)
 	}
 	a.done()
@@ -127,27 +132,25 @@ func policyOf(list []packet.UserProperty) (policy string, deadline uint64, err e
 
 var errShared = &packet.Error{Reason: packet.NoShared, Text: "shared subscriptions are not available"}
 
-// read reads one filter of a SUBSCRIBE.
-func (c *session) read(s *packet.Subscription, before error) (sub *subscription, reason packet.Reason, err error) {
-	text := string(s.Filter)
-	if len(text) >= len(packet.Shared) && text[:len(packet.Shared)] == packet.Shared {
-		return nil, packet.NoShared, errShared
+// read reads the filter of a subscription, for which it makes room.
+func (c *session) read(text string, sub *subscription, before error) (reason packet.Reason, err error) {
+	if strings.HasPrefix(text, packet.Shared) {
+		return packet.NoShared, errShared
 	}
-	f, err := c.server.parseFilter(text)
+	sub.filter, err = c.server.parseFilter(text)
 	switch {
 	case before != nil:
-		return nil, packet.Implementation, before
+		return packet.Implementation, before
 	case err != nil:
-		return nil, packet.BadFilter, &packet.Error{Reason: packet.BadFilter, Text: err.Error()}
+		return packet.BadFilter, &packet.Error{Reason: packet.BadFilter, Text: err.Error()}
 	}
-	sub = &subscription{filter: f, qos: min(s.QoS, 1), noLocal: s.NoLocal, retainAsPublished: s.RetainAsPublished}
 	if err := c.server.kept.fits(c, sub); err != nil {
-		return nil, packet.QuotaExceeded, err
+		return packet.QuotaExceeded, err
 	}
 	if err := c.account.Take(sub.cost()); err != nil {
-		return nil, packet.QuotaExceeded, err
+		return packet.QuotaExceeded, err
 	}
-	return sub, 0, nil
+	return 0, nil
 }
 
 // begin begins a subscription, in the place of one with the same filter.
@@ -166,11 +169,7 @@ func (c *session) begin(sub *subscription, retain byte, result func(packet.Reaso
 	}
 	switch {
 	case sub.filter.Kind == topic.Request:
-		var method *string
-		if m := sub.filter.Name.Name; m != "" {
-			method = &m
-		}
-		c.addSender(sub.filter.Sender, nil, []*string{method}, func(r carrier.Reply) { c.began(sub, r, false, result) })
+		c.addAsked(sub.filter, func(r carrier.Reply) { c.began(sub, r, false, result) })
 		return
 	case sub.filter.Kind == topic.Answer || sub.filter.Kind == topic.Nothing:
 		c.began(sub, carrier.Reply{}, false, result)

@@ -168,6 +168,10 @@ func (s *Server) tellWill(ctx context.Context, one *waitingWill) {
 	if err != nil {
 		return // it was checked
 	}
+	if one.topic == topic.Status && s.options.Shelf != nil {
+		s.tellHome(homeEnds)
+		return
+	}
 	client := one.client
 	client.ID = s.clients.Add(nil)
 	defer s.clients.Remove(client.ID)
@@ -213,10 +217,21 @@ func (c *session) sendWill(w *will) {
 	if err != nil {
 		return // it was checked
 	}
+	if w.topic == topic.Status && c.server.options.Shelf != nil {
+		c.homeSays(string(w.payload))
+		return
+	}
 	r := &inRoute{Name: name, route: carrier.Route{Sender: name.Sender, Event: name.Name}}
-	if refused, counted := c.offer(r, name.Name); refused != nil {
+	host, refused, counted := c.offer(r)
+	switch {
+	case refused != nil:
 		if !counted {
 			c.refuse("will", refused.Err())
+		}
+		return
+	case host != nil:
+		if err := c.sendBy(host, r, 0, &carrier.Signal{Data: c.value(w.payload)}); err != nil {
+			c.refuse("will", err)
 		}
 		return
 	}

@@ -53,14 +53,19 @@ type Board struct {
 	local *local.Hub
 	hub   *hub.ClientRouter
 
-	asked  chan struct{} // somebody has asked for a shelf that is not filled yet
-	policy atomic.Pointer[verb.Policy]
+	asked   chan struct{}    // somebody has asked for a shelf that is not filled yet
+	unsaved chan struct{}    // what clients announce is not written down yet
+	account *carrier.Account // of what they announce
+	policy  atomic.Pointer[verb.Policy]
+
+	loading sync.Mutex // is had by whoever reads what clients have announced; it has no rank: nobody waits for it with a lock
 
 	mu      lockrank.Mutex[lockrank.Leaf]
 	own     []string
 	last    bool
 	shelves map[string]*filler // by identity
 	waiting []*filler          // to be filled
+	notices notices
 }
 
 // New returns a Board.
@@ -70,6 +75,7 @@ func New(o Options) *Board {
 	return &Board{
 		o: o, log: log, local: local.NewHub(local.Options{Identity: carrier.OwnIdentity, Logger: log}),
 		hub: hub.NewClientRouter(hub.ClientOptions{}), asked: make(chan struct{}, 1), shelves: make(map[string]*filler),
+		unsaved: make(chan struct{}, 1), account: o.Budget.Open("homeassistant"), notices: notices{list: make(map[string]*notice)},
 	}
 }
 
@@ -164,8 +170,10 @@ func (b *Board) dropIdle() bool {
 func (b *Board) Serve(ctx context.Context, h carrier.Handler) error {
 	var running sync.WaitGroup
 	running.Go(func() { b.run(ctx) })
+	running.Go(func() { b.keepNotices(ctx) })
 	err := b.local.Serve(ctx, h)
 	running.Wait()
+	b.account.Close()
 	return err
 }
 

@@ -88,7 +88,7 @@ func newHouse(t *testing.T, o houseOptions, devices ...carrier.Carrier) *house {
 	h.near = hub.NewClientRouter(hub.ClientOptions{})
 	go func() { served <- h.near.Serve(ctx, near.NewPeer("near")) }()
 	inner, stopBelow := context.WithCancel(context.Background())
-	carriers := append([]carrier.Carrier{mqtt.On(below, mqtt.Options{Login: o.login, Shelf: b.Shelf, Logger: log}), b, near}, devices...)
+	carriers := append([]carrier.Carrier{mqtt.On(below, mqtt.Options{Login: o.login, Shelf: b, Logger: log}), b, near}, devices...)
 	go func() { served <- h.router.Serve(ctx, carriers...) }()
 	go func() { served <- below.Serve(inner) }()
 	h.end = func() {

@@ -3,7 +3,10 @@ package board
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -11,6 +14,7 @@ import (
 	"sighub/hub"
 	"sighub/hub/verb"
 	"sighub/internal/mqtt/shelf"
+	"sighub/internal/mqtt/topic"
 )
 
 // A filler fills the shelf of an identity.
@@ -20,25 +24,47 @@ type filler struct {
 	shelf    *shelf.Shelf
 	account  *carrier.Account
 	reviewed chan struct{} // somebody may hear other things than before
+	news     chan struct{} // a client has announced something
 	stopped  chan struct{} // closed when it is to end
 	users    int           // guarded by the lock of the board
 
 	announcer *homeassistant.Announcer
 	states    *homeassistant.States
-	told      bool // that something is not shown; of run
+	told      bool                                // that something is not shown; of run
+	noticed   map[string]*notice                  // what clients have announced, as it is on the shelf; of run
+	tells     atomic.Pointer[map[string][]string] // the identities whose clients tell of a topic themselves
 }
 
 func newFiller(b *Board, identity string) *filler {
 	account := b.o.Budget.Open("homeassistant")
 	return &filler{
 		board: b, identity: identity, shelf: shelf.New(account), account: account,
-		reviewed: make(chan struct{}, 1), stopped: make(chan struct{}),
+		reviewed: make(chan struct{}, 1), news: make(chan struct{}, 1), stopped: make(chan struct{}), noticed: make(map[string]*notice),
 	}
 }
 
 // hears reports whether the identity may hear an event.
 func (f *filler) hears(sender, event string) bool {
 	return f.board.may(f.identity, verb.Listen, sender, event)
+}
+
+// announces reports whether the hub announces an event to the identity. What a client announces itself, and may trigger, it does not.
+func (f *filler) announces(sender, event string) bool {
+	if !f.hears(sender, event) {
+		return false
+	}
+	tells := f.tells.Load()
+	return tells == nil || !slices.ContainsFunc((*tells)[topic.Of(sender, event)], func(identity string) bool {
+		return f.board.may(identity, verb.Trigger, sender, event)
+	})
+}
+
+// renew has what clients announce looked at again.
+func (f *filler) renew() {
+	select {
+	case f.news <- struct{}{}:
+	default:
+	}
 }
 
 // review has rights looked at again.
@@ -84,8 +110,11 @@ func (f *filler) fill(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := b.loadNotices(); err != nil {
+		return err
+	}
 	o.Plan.Hub.ID = id
-	o.Plan.Topics, o.File, o.Takes, o.Unkept = topics, file(folder, f.identity), f.hears, true
+	o.Plan.Topics, o.File, o.Takes, o.Unkept = topics, file(folder, f.identity), f.announces, true
 	o.Asks = func(sender, request string) bool { return b.may(f.identity, verb.Request, sender, request) }
 	o.Logger = b.log
 	if f.announcer, err = homeassistant.NewAnnouncer(o); err != nil {
@@ -96,14 +125,15 @@ func (f *filler) fill(ctx context.Context) (err error) {
 	b.mu.Unlock()
 	f.announcer.Own(own)
 	f.states = homeassistant.NewStates(f.announcer, f.hears)
-	for _, topic := range f.announcer.Cleared() {
-		if err := f.shelf.Put(topic, nil); err != nil {
+	for _, at := range f.announcer.Cleared() {
+		if err := f.shelf.Put(at, nil); err != nil {
 			return err
 		}
 	}
 	if err := f.shelf.Put(topics.Hub(), []byte(`{"connected":true}`)); err != nil {
 		return err
 	}
+	f.putNotices()
 	f.announcer.Listing()
 	states := f.states
 	heard := func(ev hub.Event) {
@@ -156,12 +186,48 @@ func (f *filler) put(topic string, payload []byte) {
 	}
 }
 
+// putNotices puts what clients have announced, where that has changed, as far as the identity may hear of it.
+func (f *filler) putNotices() {
+	f.board.mu.Lock()
+	list := maps.Clone(f.board.notices.list)
+	f.board.mu.Unlock()
+	maps.DeleteFunc(list, func(_ string, n *notice) bool { return !f.hears(n.name.Sender, n.name.Name) })
+	for _, at := range slices.Sorted(maps.Keys(f.noticed)) {
+		if list[at] == nil {
+			f.put(at, nil)
+		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(list)) {
+		if f.noticed[at] != list[at] {
+			f.put(at, []byte(list[at].Payload))
+		}
+	}
+	f.noticed = list
+	tells := make(map[string][]string)
+	for _, n := range list {
+		for at := range n.tells {
+			if !slices.Contains(tells[at], n.Identity) {
+				tells[at] = append(tells[at], n.Identity)
+			}
+		}
+	}
+	f.tells.Store(&tells)
+}
+
+// again has everything looked at anew that may be announced.
+func (f *filler) again(ctx context.Context) error {
+	f.putNotices()
+	f.announcer.Review()
+	f.announcer.Listing()
+	return f.list(ctx)
+}
+
 // say says states for a time, or until something is to be announced.
 func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bool) error {
 	end := time.NewTimer(most)
 	defer end.Stop()
 	announce := f.announcer.Changed()
-	var batch <-chan time.Time // changes wait for each other
+	var batch, renew <-chan time.Time // changes wait for each other
 	for {
 		f.sayConnected(said)
 		list, wait := f.states.Take(time.Now(), f.board.o.Every)
@@ -180,12 +246,14 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 		case <-end.C:
 			return nil
 		case <-f.reviewed:
-			f.announcer.Review()
-			f.announcer.Listing()
-			if err := f.list(ctx); err != nil {
-				return err
+			return f.again(ctx)
+		case <-f.news:
+			f.putNotices()
+			if renew == nil {
+				renew = time.After(homeassistant.Batch)
 			}
-			return nil
+		case <-renew:
+			return f.again(ctx)
 		case <-f.states.Changed():
 		case <-next:
 		case <-ctx.Done():

@@ -99,13 +99,21 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// TestKept: topics of messages that are kept are told from others by their beginning alone.
+// TestKept: topics of messages that are kept are told from others by themselves alone.
 func TestKept(t *testing.T) {
 	for text, want := range map[string]bool{
 		"homeassistant/status": true, "homeassistant/#": true, "homeassistant/+/+/config": true, "_now/pump/state": true, "_now/#": true,
 		"homeassistant": false, "homeassistants/x": false, "a/homeassistant/x": false, "#": false, "+/status": false, "_now": false, "_nowhere/x": false,
+		"homeassistant/sensor/x/config": true, "homeassistant/sensor/x/state": false, "homeassistant/+/x/state": true,
 	} {
 		if IsKept(text) != want {
+			t.Errorf("%s: %t", text, !want)
+		}
+	}
+	for text, want := range map[string]bool{
+		"_now/pump/state": true, "homeassistant/device/sighub_1/config": true, "homeassistant/device/x/config": false, Status: false,
+	} {
+		if IsOwn(text) != want {
 			t.Errorf("%s: %t", text, !want)
 		}
 	}

@@ -44,7 +44,7 @@ func (a Announced) Shelf() mqtt.Shelf {
 	if a.board == nil {
 		return nil
 	}
-	return a.board.Shelf
+	return a.board
 }
 
 // Carriers returns what the hub serves.

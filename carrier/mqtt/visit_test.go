@@ -1,0 +1,100 @@
+package mqtt_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"sighub/carrier/mqtt"
+	"sighub/internal/mqtt/packet"
+	"sighub/listen"
+)
+
+// TestShared: several clients publish under the name of one sender, as at a broker. Each message is heard once, in the order of its client, and
+// acknowledged in the order of all that the client has sent, whoever has the sender.
+func TestShared(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{folder: t.TempDir()})
+		device, _ := w.connect(v, hello{id: "device"})
+		device.subscribe(1|4*(v&1), "lamp/set") // No Local in MQTT 5: what others publish under its sender is not its own
+		device.publish("lamp/state", "0")
+		sub, _ := w.connect(v, hello{id: "sub"})
+		sub.subscribe(0, "lamp/set")
+		a, _ := w.connect(v, hello{id: "a"})
+		b, _ := w.connect(v, hello{id: "b"})
+		const n = 50
+		for i := range uint16(n) {
+			for j, p := range []*peer{a, b} {
+				p.send(p.publishPacket("lamp/set", fmt.Sprintf("%d %d a", j, i), 3*i+1), p.publishPacket(p.own()+"/x", "1", 3*i+2), p.publishPacket("lamp/set", fmt.Sprintf("%d %d b", j, i), 3*i+3))
+			}
+		}
+		for _, p := range []*peer{a, b} {
+			for i := range uint16(3 * n) {
+				if r := p.puback(i + 1); r != 0 {
+					t.Errorf("PUBACK %02x", r)
+				}
+			}
+		}
+		for _, p := range []*peer{device, sub} {
+			var next [2]int
+			for range 2 * 2 * n {
+				g := p.event()
+				j := int(g.payload[1] - '0')
+				want := fmt.Sprintf(`"%d %d %c"`, j, next[j]/2, 'a'+next[j]%2)
+				if g.topic != "lamp/set" || g.payload != want {
+					t.Fatalf("heard %v, want %s", g, want)
+				}
+				next[j]++
+			}
+		}
+		for _, id := range []string{"a", "b", "device"} {
+			if refused := w.refusedOf(id); total(refused) > 0 {
+				t.Errorf("%s: refused %v", id, refused)
+			}
+		}
+		// The one that has the sender goes: the next one that publishes has it.
+		_ = device.Close()
+		w.until("it has gone", func() bool { return !w.there("device") })
+		for _, p := range []*peer{a, b} {
+			if r := p.publish("lamp/set", "9"); r != 0 {
+				t.Errorf("PUBACK %02x", r)
+			}
+			if g := sub.event(); g.payload != "9" {
+				t.Errorf("heard %v", g)
+			}
+		}
+	})
+}
+
+// own returns a sender of the peer's own.
+func (p *peer) own() string { return "own " + p.LocalAddr().String() }
+
+// TestSharedRights: a sender is shared with those who may have it and may trigger the event, and with no others; a refusal is counted once. What
+// is asked of a sender, its own client alone is asked.
+func TestSharedRights(t *testing.T) {
+	login := func(_ context.Context, _ listen.Peer, s listen.Secret) (string, error) { return s.Name, nil }
+	w := newWorld(t, worldOptions{Options: mqtt.Options{Login: login}})
+	w.router.SetPolicy(rules{"maker": {"add * *", "trigger * *", "listen * *"}, "viewer": {"listen * *", "add lamp *", "trigger lamp set"}})
+	device, _ := w.connect(5, hello{id: "device", user: "maker", pass: "x"})
+	device.publish("lamp/state", "0")
+	guest, _ := w.connect(5, hello{id: "guest", user: "viewer", pass: "x"})
+	for text, want := range map[string]packet.Reason{"lamp/set": 0, "lamp/state": packet.NotAuthorized, "other/set": packet.NotAuthorized} {
+		if r := guest.publish(text, "1"); r != want {
+			t.Errorf("%s: PUBACK %02x, want %02x", text, r, want)
+		}
+	}
+	if refused := w.refusedOf("guest"); refused["denied"] != 2 || total(refused) != 2 {
+		t.Errorf("refused %v", refused)
+	}
+	w.router.SetPolicy(rules{"maker": {"add * *", "trigger * *", "listen * *"}, "viewer": {"listen * *"}})
+	if r := guest.publish("lamp/set", "1"); r != packet.NotAuthorized {
+		t.Errorf("after a change of the rules: PUBACK %02x", r)
+	}
+	maker, _ := w.connect(5, hello{id: "maker", user: "maker", pass: "x"})
+	if got := maker.subscribe(0, "lamp/_request/+"); packet.Reason(got[0]) != packet.NotAuthorized {
+		t.Errorf("SUBACK % x", got)
+	}
+	if refused := w.refusedOf("maker"); total(refused) != 1 {
+		t.Errorf("refused %v", refused)
+	}
+}
