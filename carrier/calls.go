@@ -25,7 +25,7 @@ type call struct {
 
 // NewCalls returns the Calls of a client that takes window unanswered messages at a time.
 func NewCalls(window int) *Calls {
-	return &Calls{window: window, pending: make(map[uint64]*call)}
+	return &Calls{window: window}
 }
 
 // SetWindow changes the window.
@@ -89,6 +89,9 @@ func (c *Calls) TryBegin(done func(Reply, error)) (id uint64, ok bool, err error
 func (c *Calls) begin(done func(Reply, error)) (uint64, *call) {
 	c.next++
 	k := &call{done: done}
+	if c.pending == nil { // a client may never be sent a message
+		c.pending = make(map[uint64]*call)
+	}
 	c.pending[c.next] = k
 	return c.next, k
 }
@@ -127,7 +130,7 @@ func (c *Calls) Fail(err error) {
 	}
 	c.err = err
 	failed := c.pending
-	c.pending = make(map[uint64]*call)
+	c.pending = nil
 	for _, turn := range c.waiting {
 		c.granted++
 		close(turn)

@@ -97,7 +97,7 @@ func testFastPath(t *testing.T, policy AccessPolicy) {
 	if err := s.connect(sender); err != nil {
 		t.Fatal(err)
 	}
-	c.senders["light"] = sender
+	c.senders = map[string]*Sender{"light": sender}
 	now := time.Now().UnixNano()
 	signals, answers := make([]carrier.Signal, batch), new(countedAnswers)
 	route := &carrier.Route{Sender: "light", Event: "lux"}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +19,11 @@ import (
 
 // A client is one client of a ServerRouter: what it has registered, and what waits for it.
 type client struct {
-	server  *ServerRouter
-	carrier carrier.Carrier
-	tasks   *sync.WaitGroup // of the goroutines that serve the client
-	ctx     context.Context // done when the client has gone
-	calling context.Context // while its calls wait for their turn: see call
-	endless context.Context // never done; for messages, which the carrier ends when the client goes
-	cancel  context.CancelCauseFunc
-	left    chan struct{} // closed when it has gone and what it registered is removed
+	server *ServerRouter
+	by     *carrierHandler // by which it is connected
+	ctx    context.Context // done when the client has gone
+	cancel context.CancelCauseFunc
+	left   atomic.Bool // it has gone, and what it registered is removed
 
 	id   carrier.ClientID // unique within its carrier
 	info ClientInfo
@@ -41,8 +37,7 @@ type client struct {
 	refusals   refusals
 	restricted bool // it may do what everyone may, and what may says
 	may        carrier.Rights
-	account    *carrier.Account // of everything that the client makes the hub hold
-	place      string           // where the client is
+	account    *carrier.Account // of everything that the client makes the hub hold; it says where the client is, too
 
 	signals  signals
 	receipts receipts.Receipts // answers to signals that wait for the journal
@@ -50,15 +45,15 @@ type client struct {
 	waited   time.Duration     // for other clients, in the call that is being handled
 	work     runner.Runner     // handles messages, because a local callback may wait for what the client's reader brings
 	outbox   outbox
-	rejected logLimiter // events that the client refuses
-	drops    logLimiter
-	failures logLimiter
 	requests runner.Runner // transmits requests, so that they do not wait behind events
-	asking   chan struct{} // holds one element for each unanswered request, also after its time is over
+	window   int           // of requests to the client, for which it has not answered yet
 	pending  atomic.Int64  // requests of the client's own that are not answered yet
 	replays  atomic.Int64  // its listeners that are fed from the journal
 
+	// Most clients do one thing of many, so what each needs is made when it is done first.
 	mu        lockrank.Mutex[lockrank.Leaf]
+	awaited   waiters            // for left
+	asking    chan struct{}      // holds one element for each unanswered request to it, also after its time is over
 	asks      *asking            // the latest of its requests that are not answered yet
 	senders   map[string]*Sender // by the names the client gave them
 	listeners map[uint64]*Listener
@@ -83,7 +78,7 @@ func (c *client) name(sender string) string {
 
 // leave removes everything that the client registered.
 func (c *client) leave(cause error) {
-	defer close(c.left)
+	defer c.tellLeft()
 	c.mu.Lock()
 	senders, listeners := c.senders, c.listeners
 	c.senders, c.listeners = nil, nil
@@ -97,6 +92,33 @@ func (c *client) leave(cause error) {
 		c.dropListener(l)
 	}
 	c.account.Close()
+}
+
+// tellLeft notes that nothing is left of what the client registered.
+func (c *client) tellLeft() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left.Store(true)
+	c.awaited.wake()
+}
+
+// whenLeft returns a channel that is closed when the client has gone and what it registered is removed.
+func (c *client) whenLeft() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.awaited.wait()
+	if c.left.Load() {
+		c.awaited.wake()
+	}
+	return left
+}
+
+// calling returns what is done when the client's calls need not wait for their turn any more: see call.
+func (c *client) calling() context.Context {
+	if isReporter(c.by.carrier) {
+		return c.by.serving
+	}
+	return c.ctx
 }
 
 // connect connects a sender of the client's. If the name still belongs to a client that has just gone, connect waits until
@@ -115,7 +137,7 @@ func (c *client) connect(s *Sender) error {
 			return err
 		}
 		select {
-		case <-owner.left:
+		case <-owner.whenLeft():
 		case <-c.ctx.Done():
 			return err
 		}
@@ -134,7 +156,7 @@ func (c *client) outlives(other *client) bool {
 	}
 	defer func(began time.Time) { c.waited += time.Since(began) }(time.Now())
 	if other.ctx.Err() == nil {
-		if p, ok := other.carrier.(carrier.Prober); ok {
+		if p, ok := other.by.carrier.(carrier.Prober); ok {
 			p.Probe(other.id)
 		}
 		soon := time.NewTimer(goesSoon)
@@ -148,7 +170,7 @@ func (c *client) outlives(other *client) bool {
 		}
 	}
 	select {
-	case <-other.left: // what it said is handled
+	case <-other.whenLeft(): // what it said is handled
 		return true
 	case <-c.ctx.Done():
 		return false
@@ -157,15 +179,15 @@ func (c *client) outlives(other *client) bool {
 
 // hangUp disconnects the client if its carrier can; if not, it removes the client's listeners.
 func (c *client) hangUp(cause error) {
-	c.tasks.Go(func() {
+	c.by.tasks.Go(func() {
 		c.log().Warn("a client is disconnected", "client", c.info.String(), "cause", cause)
-		if d, ok := c.carrier.(carrier.Disconnecter); ok {
+		if d, ok := c.by.carrier.(carrier.Disconnecter); ok {
 			d.Disconnect(c.id, cause)
 			return
 		}
 		c.mu.Lock()
 		listeners := c.listeners
-		c.listeners, c.equal = map[uint64]*Listener{}, nil
+		c.listeners, c.equal = nil, nil
 		c.mu.Unlock()
 		for _, l := range listeners {
 			c.dropListener(l)
@@ -227,7 +249,7 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 	case methodSignal, methodRequest, methodVersion:
 		c.callNow(method, m, respond)
 	default:
-		c.server.pace.DoOrWait(c.calling, func() time.Duration {
+		c.server.pace.DoOrWait(c.calling(), func() time.Duration {
 			c.waited = 0
 			c.callNow(method, m, respond)
 			return c.waited
@@ -275,8 +297,8 @@ func (c *client) handleOther(m *carrier.Message, respond func(carrier.Reply)) {
 		respond(carrier.Failed(err))
 		return
 	}
-	c.server.pace.Do(c.calling, func() {
-		response, err := method(c.ctx, m.Params)
+	c.server.pace.Do(c.calling(), func() {
+		response, err := method(context.WithValue(c.ctx, callerKey{}, c), m.Params)
 		if err != nil {
 			c.refuse(m.Method, err)
 			respond(carrier.Failed(err))
@@ -379,6 +401,9 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 		return nil, err
 	}
 	c.mu.Lock()
+	if c.senders == nil {
+		c.senders = make(map[string]*Sender)
+	}
 	c.senders[given] = s
 	if before != nil {
 		before.empty()

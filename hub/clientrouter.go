@@ -219,7 +219,7 @@ func (r *ClientRouter) AddRemoteListenerWith(ctx context.Context, sender, event 
 	if err := checkSubscription(sender, event, false); err != nil {
 		return nil, err
 	}
-	l := &Listener{sender: sender, event: event, fn: fn, clientRouter: r, options: o}
+	l := &Listener{sender: sender, event: event, fn: fn, clientRouter: r, elsewhere: &elsewhere{options: o}}
 	r.mu.Lock()
 	r.listeners = append(r.listeners, l)
 	r.mu.Unlock()

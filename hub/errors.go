@@ -77,21 +77,34 @@ type refusals struct {
 
 	mu       lockrank.Mutex[lockrank.Leaf]
 	latest   *Refusal
-	limiters map[string]*logLimiter // by cause, of which there are few
+	limiters map[string]*logLimiter // by cause, of which there are few; and of other trouble with the client
 }
 
-// note keeps the latest refusal, and returns what limits the log of those with its cause.
-func (r *refusals) note(latest *Refusal) *logLimiter {
+// Trouble with a client that is not a refusal of what it asks for, as its log is limited.
+const (
+	troubleUnsent   = "unsent"   // an event could not be sent to it
+	troubleRejected = "rejected" // it did not accept an event
+	troubleDropped  = "dropped"  // events for it were dropped
+)
+
+// note keeps the latest refusal.
+func (r *refusals) note(latest *Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latest = latest
-	l := r.limiters[latest.Cause]
+}
+
+// limiter returns what limits the log of a cause or a trouble.
+func (r *refusals) limiter(of string) *logLimiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.limiters[of]
 	if l == nil {
 		if r.limiters == nil {
 			r.limiters = make(map[string]*logLimiter)
 		}
 		l = new(logLimiter)
-		r.limiters[latest.Cause] = l
+		r.limiters[of] = l
 	}
 	return l
 }
@@ -139,7 +152,8 @@ func (c *client) refuse(what string, err error) {
 	}
 	r := Refusal{Time: c.server.now().UTC(), What: shorten(what), Cause: cause, Error: shorten(err.Error())}
 	c.refusals.all.Add(cause, 1)
-	c.limited(c.refusals.note(&r), func(log *slog.Logger) {
+	c.refusals.note(&r)
+	c.limited(cause, func(log *slog.Logger) {
 		log.Warn("refused", "what", r.What, "cause", r.Cause, "error", r.Error)
 	})
 }
@@ -285,18 +299,18 @@ func (s *logLimiter) note() int {
 	return 0
 }
 
-// limited calls log if the limiter allows it, with a logger that names the client and how many times it happened. log runs
-// on a goroutine of its own, because the caller may hold a lock.
-func (c *client) limited(l *logLimiter, log func(*slog.Logger)) {
-	if n := l.note(); n > 0 {
-		c.tasks.Go(func() { log(c.log().With("client", c.info.String(), "times", n)) })
+// limited calls log if the limiter of a cause or a trouble allows it, with a logger that names the client and how many times it happened.
+// log runs on a goroutine of its own, because the caller may hold a lock.
+func (c *client) limited(of string, log func(*slog.Logger)) {
+	if n := c.refusals.limiter(of).note(); n > 0 {
+		c.by.tasks.Go(func() { log(c.log().With("client", c.info.String(), "times", n)) })
 	}
 }
 
 // unsent logs an event that cannot be sent to the client.
 func (c *client) unsent(ev *Event, err error) {
 	sender, event := ev.Sender, ev.Name
-	c.limited(&c.failures, func(log *slog.Logger) {
+	c.limited(troubleUnsent, func(log *slog.Logger) {
 		log.Warn("an event cannot be sent to a listener", "sender", sender, "event", event, "error", err)
 	})
 }
@@ -304,12 +318,12 @@ func (c *client) unsent(ev *Event, err error) {
 // rejects counts and logs an event that a listener of the client did not accept.
 func (c *client) rejects(err error) {
 	c.refusals.missed.Add(causeRefused, 1)
-	c.limited(&c.rejected, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
+	c.limited(troubleRejected, func(log *slog.Logger) { log.Warn("a listener did not accept an event", "error", err) })
 }
 
 // dropping logs that a listener begins to miss events of a sender.
 func (c *client) dropping(sender string, waiting int) {
-	c.limited(&c.drops, func(log *slog.Logger) {
+	c.limited(troubleDropped, func(log *slog.Logger) {
 		log.Warn("events for a listener are dropped", "told", c.hello, "sender", sender, "waiting", waiting)
 	})
 }

@@ -63,7 +63,7 @@ func (o *outbox) hand(e entry) {
 	*o.feed.hand = e
 	if !o.feed.transmitting {
 		o.feed.transmitting = true
-		o.client.tasks.Go(o.transmit)
+		o.client.by.tasks.Go(o.transmit)
 	}
 }
 

@@ -23,7 +23,8 @@ func TestListenerIsFoundOnArrival(t *testing.T) {
 		h.connection = c
 		var heard []string
 		hear := func(ev Event) { heard = append(heard, ev.Data.String()) }
-		leaves, stays := &Listener{fn: hear, clientRouter: r}, &Listener{fn: hear, clientRouter: r}
+		leaves := &Listener{fn: hear, clientRouter: r, elsewhere: new(elsewhere)}
+		stays := &Listener{fn: hear, clientRouter: r, elsewhere: new(elsewhere)}
 		c.listeners[1], c.listeners[2] = leaves, stays
 		tell := func(id, n int) *messageReply {
 			reply := new(messageReply)
@@ -61,7 +62,7 @@ func TestHeardIsAnsweredInTime(t *testing.T) {
 		h.connection = c
 		var heard []string
 		gate := make(chan struct{})
-		c.listeners[1] = &Listener{clientRouter: h.router, fn: func(ev Event) {
+		c.listeners[1] = &Listener{clientRouter: h.router, elsewhere: new(elsewhere), fn: func(ev Event) {
 			heard = append(heard, ev.Data.String())
 			if <-gate; len(heard) < 3 {
 				time.Sleep(2 * answerAfter)
@@ -100,7 +101,8 @@ func TestHeardIsAnsweredInTime(t *testing.T) {
 func TestRemovedListenerIsForgotten(t *testing.T) {
 	r := NewClientRouter(ClientOptions{})
 	c := &connection{router: r, ctx: t.Context(), listeners: make(map[uint64]*Listener)}
-	l, other := &Listener{clientRouter: r, at: c, id: 5}, &Listener{clientRouter: r, at: c, id: 6}
+	l := &Listener{clientRouter: r, id: 5, elsewhere: &elsewhere{at: c}}
+	other := &Listener{clientRouter: r, id: 6, elsewhere: &elsewhere{at: c}}
 	r.listeners, c.listeners[5], c.listeners[6] = []*Listener{l, other}, l, other
 	if at, id, ok := r.forgetListener(l); at != c || id != 5 || !ok || len(c.listeners) != 1 || c.listeners[6] != other {
 		t.Errorf("forgotten as %d, %v; the connection knows %v", id, ok, c.listeners)

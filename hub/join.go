@@ -334,14 +334,7 @@ type cursorOwner struct{ *client }
 func (o cursorOwner) Gone() bool { return o.ctx.Err() != nil }
 
 // Left implements past.Owner. What the client said before it went is handled by then.
-func (o cursorOwner) Left() bool {
-	select {
-	case <-o.left:
-		return true
-	default:
-		return false
-	}
-}
+func (o cursorOwner) Left() bool { return o.left.Load() }
 
 // String implements past.Owner.
 func (o cursorOwner) String() string { return o.info.String() }

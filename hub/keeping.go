@@ -404,9 +404,7 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 		k.producers[name] = p
 	}
 	if owner = p.owner; owner != nil && owner != c {
-		select {
-		case <-owner.left:
-		default:
+		if !owner.left.Load() {
 			return nil, owner, nil
 		}
 	}
@@ -418,13 +416,9 @@ func (k *keeping) producer(name string, c *client) (p *producer, owner *client, 
 // one. The lock is held.
 func (k *keeping) forgetProducer() bool {
 	for name, p := range k.producers {
-		select {
-		case <-p.owner.left:
-			if k.book.Ended(p.ticket) {
-				delete(k.producers, name)
-				return true
-			}
-		default:
+		if p.owner.left.Load() && k.book.Ended(p.ticket) {
+			delete(k.producers, name)
+			return true
 		}
 	}
 	return false

@@ -25,19 +25,24 @@ type Listener struct {
 	client       *client       // the client whose listener it is; nil: a local callback
 	clientRouter *ClientRouter // of a listener that stands in a ServerRouter elsewhere
 
-	policy   Policy          // of a client's listener
-	deadline time.Duration   // of Block
-	gather   time.Duration   // for how long its events are gathered; 0: they are not
-	options  ListenerOptions // of a listener that stands in a ServerRouter elsewhere
+	policy   Policy        // of a client's listener
+	deadline time.Duration // of Block
+	gather   time.Duration // for how long its events are gathered; 0: they are not
 
 	replay *replay // that feeds it from the journal, or did so at first; nil: none did
 
 	out outRoutes // of a client's listener; under its outbox's lock
 
+	*elsewhere // nil, unless it stands in a ServerRouter elsewhere
+}
+
+// An elsewhere is what is known here of a listener that stands in a ServerRouter elsewhere. A hub has thousands of listeners that do not.
+type elsewhere struct {
+	options ListenerOptions
+
 	at      *connection // where it was registered last, as id; under ClientRouter.mu
 	endedAt *connection // where the hub has removed it; likewise
 
-	// Of a listener that stands in a ServerRouter elsewhere.
 	heard past.Heard // of whoever calls callbacks
 	far   farPlace
 }
@@ -295,7 +300,7 @@ func (c *client) addListener(a *arguments, respond func(carrier.Reply)) (any, er
 		respond(carrier.Done(answer))
 	}
 	if l.replay != nil {
-		c.tasks.Go(l.replay.run)
+		c.by.tasks.Go(l.replay.run)
 	}
 	if err != nil {
 		return nil, err
@@ -321,6 +326,9 @@ func (c *client) equals(s subscription) (n int) {
 
 // keep puts a listener among the client's. The lock is held.
 func (c *client) keep(l *Listener) {
+	if c.listeners == nil {
+		c.listeners = make(map[uint64]*Listener)
+	}
 	c.listeners[l.id] = l
 	switch {
 	case c.equal != nil:

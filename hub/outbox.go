@@ -27,7 +27,7 @@ const (
 // acknowledges them.
 type outbox struct {
 	client *client
-	OutboxOptions
+	*OutboxOptions
 
 	mu          lockrank.Mutex[lockrank.Outbox]
 	state       outboxState

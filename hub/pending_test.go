@@ -59,7 +59,7 @@ func pendingIsHeld(t *testing.T) {
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}
-		c.listeners[l.id] = l
+		c.keep(l)
 		listeners[i] = l
 	}
 	sender, err := s.AddSender("light", SenderOptions{Events: []string{"lux"}})
@@ -125,7 +125,7 @@ func TestGapsAreHeld(t *testing.T) {
 		if err := s.listen(l, false); err != nil {
 			t.Fatal(err)
 		}
-		c.listeners[l.id] = l
+		c.keep(l)
 		for i := range 3000 {
 			sender, err := s.AddSender(fmt.Sprint("sender ", i), SenderOptions{})
 			if err != nil {
@@ -343,7 +343,7 @@ func orderAfterScarcity(t *testing.T, want []string) {
 func TestDeadlineMeetsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, full := range []bool{false, true} {
-			o := outbox{OutboxOptions: OutboxOptions{Limit: 1, Bytes: 1}, deadline: time.Second, place: new(fair.Place)}
+			o := outbox{OutboxOptions: &OutboxOptions{Limit: 1, Bytes: 1}, deadline: time.Second, place: new(fair.Place)}
 			o.bytes = 1
 			waited := make(chan struct{})
 			go func() {

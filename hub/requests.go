@@ -53,7 +53,7 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		}
 	}
 	if f == nil {
-		c.tasks.Go(func() {
+		c.by.tasks.Go(func() {
 			defer q.ended()
 			defer q.stop(nil)
 			respond(s.answer(q.ctx, handle, method, params))
@@ -193,7 +193,7 @@ type forwarded struct {
 func (f *forwarded) transmit() {
 	c := f.to
 	select {
-	case c.asking <- struct{}{}:
+	case c.places() <- struct{}{}:
 	case <-f.over:
 		return
 	case <-c.ctx.Done():
@@ -207,12 +207,12 @@ func (f *forwarded) transmit() {
 // try is transmit if that would not wait. Otherwise it returns false.
 func (f *forwarded) try(with *carrier.Together) bool {
 	c := f.to
-	t, ok := c.carrier.(carrier.Trier)
+	t, ok := c.by.carrier.(carrier.Trier)
 	if !ok {
 		return false
 	}
 	select {
-	case c.asking <- struct{}{}:
+	case c.places() <- struct{}{}:
 	default:
 		return false
 	}
@@ -273,10 +273,20 @@ func (f *forwarded) end(r carrier.Reply, err error) {
 	}
 }
 
+// places returns what has a place for each request to the client that may be unanswered.
+func (c *client) places() chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking == nil {
+		c.asking = make(chan struct{}, c.window)
+	}
+	return c.asking
+}
+
 // asked gives back the place of a request in the client's window.
 func (c *client) asked() {
 	select {
-	case <-c.asking:
+	case <-c.places():
 	default: // the client has gone
 	}
 }

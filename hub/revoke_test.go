@@ -381,7 +381,7 @@ func TestGapIsTheHubsOwn(t *testing.T) {
 			t.Errorf("%s is triggered", event)
 		}
 	}
-	c.carrier = reportingCarrier{c.carrier}
+	c.by.carrier = reportingCarrier{c.by.carrier}
 	w.done(c, "signal", `{"info":{"sender":"s","event":"#gap"},"data":{"count":1}}`)
 }
 
@@ -405,7 +405,7 @@ func TestNamesOfDevices(t *testing.T) {
 		d := device()
 		w.done(d, "add_sender", `{"sender":"light","events":[]}`)
 		w.goes(d.id, carrier.ErrUnplugged)
-		<-d.left
+		<-d.whenLeft()
 		ann := w.connect("ann", new(noteSink))
 		time.Sleep(time.Hour) // in the bubble
 		for _, name := range []string{"light", "cpu"} {

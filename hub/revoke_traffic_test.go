@@ -137,7 +137,7 @@ func TestGapOfDenied(t *testing.T) {
 			}
 			lose(event, told)
 		}
-		c.carrier = reportingCarrier{c.carrier}
+		c.by.carrier = reportingCarrier{c.by.carrier}
 		for event, told := range map[string]bool{"": true, "e": true, "f": false} {
 			w.done(c, "signal", fmt.Sprintf(`{"info":{"sender":"s","event":"#gap"},"data":{"count":1,"event":%q}}`, event))
 			lose(event, told)

@@ -319,15 +319,13 @@ func (d *carrierHandler) client(id carrier.ClientID) *client {
 func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	s := d.server
 	c := &client{
-		server: s, carrier: d.carrier, tasks: d.tasks, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
+		server: s, by: d, id: cl.ID, hello: cl.Hello, naming: cl.Naming,
 		identity: cl.Identity, session: cl.Session, restricted: cl.Restricted, may: cl.May,
-		info:      ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
-		since:     s.now(),
-		senders:   make(map[string]*Sender),
-		listeners: make(map[uint64]*Listener),
-		left:      make(chan struct{}),
-		signals:   signals{afterWaiting: runner.Runner{Tasks: d.tasks}},
-		account:   cl.Account,
+		info:    ClientInfo{ID: s.nextID.Add(1), Name: cl.Name, UID: cl.UID, Addr: cl.Addr},
+		since:   s.now(),
+		signals: signals{afterWaiting: runner.Runner{Tasks: d.tasks}},
+		account: cl.Account,
+		window:  requestWindow(cl.Window),
 	}
 	c.refusals.all = cmp.Or(cl.Refused, new(carrier.Refusals))
 	if s.journal != nil {
@@ -338,15 +336,8 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	} else {
 		c.account.Share()
 	}
-	c.place = c.account.Place() // one machine may have many addresses, which the carrier knows
 	c.backlog.account = c.account
-	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(d.serving, callerKey{}, c))
-	c.calling = c.ctx
-	if isReporter(d.carrier) {
-		c.calling = d.serving
-	}
-	c.endless = context.WithoutCancel(d.serving)
-	c.asking = make(chan struct{}, requestWindow(cl.Window))
+	c.ctx, c.cancel = context.WithCancelCause(d.serving)
 	c.work = runner.Runner{Tasks: d.tasks} // bounded by how many messages the carrier lets the client leave unanswered
 	c.requests = runner.Runner{Tasks: d.tasks, Limit: s.opts.Outbox.Limit}
 	window := eventWindow(cl.Window)
@@ -355,8 +346,9 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 		cl.Signals.Account(&s.unsent)
 	}
 	c.outbox = outbox{
-		client: c, OutboxOptions: s.opts.Outbox, place: s.places.Enter(c.place),
-		flow: flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec}, standing: s.policy.Load().Standing(c.identity),
+		client: c, OutboxOptions: &s.opts.Outbox,
+		place: s.places.Enter(c.account.Place()), // one machine may have many addresses, which the carrier knows
+		flow:  flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec}, standing: s.policy.Load().Standing(c.identity),
 	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c
@@ -454,7 +446,7 @@ func (d *carrierHandler) ClientDisconnected(id carrier.ClientID, cause error) {
 		d.server.clients = slices.Delete(d.server.clients, n, n+1)
 	}
 	d.server.clientsMu.Unlock()
-	d.server.places.Leave(c.place)
+	d.server.places.Leave(c.account.Place())
 	attrs := []any{"client", c.info.String(), "reason", carrier.Reason(cause), "cause", cause}
 	d.server.log.Info("client gone", append(attrs, c.refusals.tell()...)...)
 }
@@ -464,8 +456,8 @@ func (d *carrierHandler) AllClientsDisconnected(cause error) {
 	d.server.log.Debug("carrier closed", "cause", cause)
 }
 
-// transmit sends a message to the client. It blocks while the client's window is full, until the client goes.
+// transmit sends a message to the client. It blocks while the client's window is full, until the client goes, which its carrier sees to.
 func (c *client) transmit(m *carrier.Message, done func(carrier.Reply, error)) error {
 	lockrank.MustBeFree("a message is transmitted")
-	return c.carrier.Transmit(c.endless, c.id, m, done)
+	return c.by.carrier.Transmit(context.Background(), c.id, m, done)
 }

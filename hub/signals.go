@@ -319,7 +319,7 @@ func (c *client) find(r *carrier.Route) (*Signal, error) {
 		}
 		return nil, err
 	}
-	if r.Event == Gap && !isReporter(c.carrier) {
+	if r.Event == Gap && !isReporter(c.by.carrier) {
 		return nil, fmt.Errorf("%w: %s is an event of the hub itself, which no client triggers", carrier.ErrDenied, Gap)
 	}
 	return s.Signal(r.Event)

@@ -72,7 +72,7 @@ func TestRequestsAreTried(t *testing.T) {
 			owner, asker := w.connect(4, true), w.connect(4, true)
 			w.done(owner, "add_sender", `{"sender":"s","events":[],"requests":["m"]}`)
 			var with carrier.Together
-			for n := range 3 * cap(w.handler.client(owner).asking) {
+			for n := range 3 * cap(w.handler.client(owner).places()) {
 				with.Begin()
 				answer := new(messageReply)
 				w.handler.HandleMessage(asker, &carrier.Message{

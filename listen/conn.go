@@ -115,7 +115,6 @@ type conn struct {
 	net.Conn // what its protocol reads and writes: a peeker over what is below, or over TLS
 	socket   net.Conn
 	try      func([]byte) (int, error) // at the socket; nil: not available
-	raw      syscall.Conn              // nil over TLS
 	tls      *steady.TLS               // nil in clear text
 	server   *Server
 	socketAt *socket
@@ -136,7 +135,13 @@ type conn struct {
 func (c *conn) Peer() Peer { return c.peer }
 
 // Raw implements [Conn].
-func (c *conn) Raw() syscall.Conn { return c.raw }
+func (c *conn) Raw() syscall.Conn {
+	if c.tls != nil {
+		return nil
+	}
+	raw, _ := c.socket.(syscall.Conn)
+	return raw
+}
 
 // WriteWithin implements [Conn].
 func (c *conn) WriteWithin(b []byte, idle time.Duration, end time.Time) error {

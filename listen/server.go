@@ -217,7 +217,6 @@ func passing(err error) bool {
 func (s *Server) admit(nc net.Conn, l *socket) {
 	c := &conn{socket: nc, server: s, socketAt: l, peer: peerOf(nc, l.addr), by: time.Now().Add(s.options.StrangerTime)}
 	c.peer.ByAddress, c.patient = l.address.ByAddress, l.address.ByAddress
-	c.raw, _ = nc.(syscall.Conn)
 	c.try = steady.Try(nc)
 	out, again, err := s.door.admit(c)
 	if out != nil {

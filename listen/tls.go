@@ -88,7 +88,7 @@ func (c *conn) startTLS() error {
 		return fmt.Errorf("%w: %w", errTLS, err)
 	}
 	state := over.ConnectionState()
-	c.tls, c.raw, c.Conn = over, nil, &peeker{Conn: over}
+	c.tls, c.Conn = over, &peeker{Conn: over}
 	c.peer.Secure, c.peer.ALPN, c.peer.OwnKey = true, state.NegotiatedProtocol, keys.Hash(own.Leaf)
 	if a, ok := c.socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer.Addr = "tls://" + a.String()

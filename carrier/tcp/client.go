@@ -80,7 +80,7 @@ func (c *Client) connect(ctx context.Context) (connected bool, err error) {
 		_ = nc.Close() // nothing was said
 		return false, fmt.Errorf("%w, in place of %s", ErrClearText, shown)
 	}
-	conn := newConn(c.peers, nc, shown, c.options.Limits)
+	conn := newConn(c.peers, nc, shown, &c.options.Limits)
 	conn.speak(c.options.Codec)
 	conn.greet = greetTooEarly
 	conn.writer.unmarked = true

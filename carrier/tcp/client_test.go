@@ -233,7 +233,7 @@ func TestEndBeforeHello(t *testing.T) {
 	near, far := net.Pipe()
 	read := make(chan []byte)
 	go func() { b, _ := io.ReadAll(far); read <- b }()
-	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true}, listen.Plain(near), "pipe", Limits{}.withDefaults())
+	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true}, listen.Plain(near), "pipe", new(Limits{}.withDefaults()))
 	c.speak(carrier.CBOR)
 	c.writer.unmarked = true
 	c.fail(carrier.ErrShutdown)

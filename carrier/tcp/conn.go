@@ -30,7 +30,7 @@ type conn struct {
 	addr     string
 	refusals carrier.Refusals
 	account  *carrier.Account // of what this end holds for the peer; nil at the end that connects
-	limits   Limits
+	limits   *Limits
 	writer   writer
 	calls    *carrier.Calls
 
@@ -43,9 +43,7 @@ type conn struct {
 	split          splitter
 	codec          carrier.Codec
 	client         carrier.ClientID // 0 until announced
-	identity       string           // who the client is, as the Login says
-	proven         time.Time        // when that was asked
-	session        string           // see carrier.Client
+	login          *login           // who the client is; nil: nobody was asked, or it has not said anything yet
 	hello          bool             // the peer has said hello
 	window         int              // of messages that the peer takes unanswered
 	peerMax        int              // the largest packet that the peer takes
@@ -53,15 +51,15 @@ type conn struct {
 	signals        signals
 
 	// Of the reading goroutine.
-	errands  errand.Reader // at the end that connects
-	lends    bool          // what is handled may be followed by errands
-	readEnds chan error    // why, at the end that connects
+	errands  *errand.Reader // at the end that connects; nil at the hub's
+	lends    bool           // what is handled may be followed by errands
+	readEnds chan error     // why, at the end that connects
 	together carrier.Together
 	frames   int // complete ones so far
 	awaited  int // the frame whose deadline is set; -1: none
 
 	closing atomic.Bool
-	failed  chan struct{} // closed when everyone who waited has been told
+	failing sync.WaitGroup // until everyone who waited has been told
 	mu      lockrank.Mutex[lockrank.Conn]
 	why     error          // the first cause of the connection's end
 	foundBy finder         // of why
@@ -72,7 +70,7 @@ type conn struct {
 	timers  sync.WaitGroup // these timers, until they are stopped or their functions have returned
 }
 
-func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
+func newConn(p *peers, nc listen.Conn, addr string, l *Limits) *conn {
 	c := &conn{
 		peers:          p,
 		nc:             nc,
@@ -83,8 +81,8 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		peerMax:        legacyMax,
 		maxOutstanding: l.MaxOutstanding,
 		awaited:        -1,
-		failed:         make(chan struct{}),
 	}
+	c.failing.Add(1)
 	setDefault(&c.maxOutstanding, 64)
 	c.writer = writer{
 		nc:         nc,
@@ -96,7 +94,9 @@ func newConn(p *peers, nc listen.Conn, addr string, l Limits) *conn {
 		pace:       &legacyPacer{gap: l.LegacyGap},
 		connecting: p.connecting,
 	}
-	c.errands.Tasks, c.errands.ReadOn = &p.readers, c.readOn
+	if p.connecting {
+		c.errands = &errand.Reader{Tasks: &p.readers, ReadOn: c.readOn}
+	}
 	nc.KeepAlive(listen.KeepAlive, l.WriteTimeout)
 	return c
 }
@@ -143,7 +143,7 @@ func (c *conn) run() error {
 	c.endProbe()
 	c.mu.Unlock()
 	c.timers.Wait()
-	<-c.failed
+	c.failing.Wait()
 	c.peers.clients.Remove(c.client)
 	lockrank.MustBeFree("a handler is called")
 	if c.client != 0 {
@@ -162,9 +162,12 @@ func (c *conn) announce(name string) {
 	if c.writer.json {
 		codec = carrier.JSON
 	}
-	client := carrier.Client{ID: c.client, Name: name, Identity: c.identity, Proven: c.proven, Session: c.session, Addr: c.addr,
-		Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
+	client := carrier.Client{ID: c.client, Name: name, Addr: c.addr, Codec: codec, Hello: c.hello, Window: c.window, Account: c.account,
 		Refused: &c.refusals}
+	if l := c.login; l != nil {
+		client.Identity, client.Proven, client.Session = l.identity, l.proven, l.session
+		c.login = nil // the handler has it
+	}
 	if c.peers.connecting {
 		client.Reader = c
 	}
@@ -204,10 +207,12 @@ func (c *conn) end(cause error, by finder) {
 	c.closing.Store(true)
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only when it is closed already
 	c.writer.release()
-	c.errands.Resume() // whoever reads finds the end
+	if c.errands != nil {
+		c.errands.Resume() // whoever reads finds the end
+	}
 	lockrank.MustBeFree("what waits for replies is failed")
 	c.calls.Fail(fmt.Errorf("%w: %w", carrier.ErrGone, cause))
-	close(c.failed)
+	c.failing.Done()
 }
 
 func (c *conn) cause() error {

@@ -102,8 +102,8 @@ func (s *Server) greet(ctx context.Context, c *conn, m *carrier.Message, packed 
 	if c.signals.window > 0 {
 		welcome = append(welcome, carrier.Field{Key: "signals", Value: c.limits.Signals})
 	}
-	if c.identity != "" {
-		welcome = append(welcome, carrier.Field{Key: "identity", Value: c.identity})
+	if c.login != nil && c.login.identity != "" {
+		welcome = append(welcome, carrier.Field{Key: "identity", Value: c.login.identity})
 	}
 	c.reply(m.ID, carrier.Done(welcome), held)
 	c.announce(h.name)

@@ -54,7 +54,7 @@ func newLineConn(t testing.TB) (*conn, *lineHandler) {
 	near, far := net.Pipe()
 	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
 	h := new(lineHandler)
-	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true, handler: h, signals: h}, listen.Plain(near), "", Limits{MaxMessage: 1 << 10})
+	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true, handler: h, signals: h}, listen.Plain(near), "", &Limits{MaxMessage: 1 << 10})
 	c.speak(carrier.JSON)
 	c.codec = carrier.JSON
 	c.split.takeSignals()

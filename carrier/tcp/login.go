@@ -71,6 +71,13 @@ func (s *Server) letIn(ctx context.Context, c *conn, m *carrier.Message, secret 
 	return false
 }
 
+// A login is who a client is, as the Login says.
+type login struct {
+	identity string
+	proven   time.Time // when that was asked
+	session  string    // see carrier.Client
+}
+
 // login asks who the client is. The goroutine is the client's alone, so nobody else waits. An error wraps [carrier.ErrDenied], and
 // is what the client is told.
 func (s *Server) login(ctx context.Context, c *conn, secret listen.Secret) error {
@@ -84,7 +91,7 @@ func (s *Server) login(ctx context.Context, c *conn, secret listen.Secret) error
 	asked := time.Now()
 	identity, err := s.options.Login(ctx, c.nc.Peer(), secret)
 	if err == nil {
-		c.identity, c.proven, c.session = identity, asked, secret.Session()
+		c.login = &login{identity, asked, secret.Session()}
 		return nil
 	}
 	told, why := loginFailed, "other"

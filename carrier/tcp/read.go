@@ -227,7 +227,9 @@ func (c *conn) waitUntil(cond func() bool) {
 		return
 	}
 	c.together.End()
-	c.errands.Spread()
+	if c.errands != nil {
+		c.errands.Spread()
+	}
 	c.writer.wait(nil, cond)
 	c.together.Begin()
 }

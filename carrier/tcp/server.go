@@ -139,7 +139,7 @@ func (s *Server) accept(ctx context.Context, conns *sync.WaitGroup) error {
 
 // meet returns the connection, which counts from now on.
 func (s *Server) meet(nc listen.Conn, greet func(*conn, *carrier.Message, []byte, int)) *conn {
-	c := newConn(s.peers, nc, nc.Peer().Addr, s.options.Limits)
+	c := newConn(s.peers, nc, nc.Peer().Addr, &s.options.Limits)
 	c.greet, c.accepted = greet, true
 	c.charge(s.options.Budget.Open(nc.Peer().Place))
 	s.mu.Lock()

@@ -21,7 +21,12 @@ var errWriterClosed = errors.New("tcp: connection closed")
 type writer struct {
 	nc         listen.Conn
 	json       bool
-	connecting bool // this is the end that connects
+	connecting bool        // this is the end that connects
+	lines      bool        // JSON values end with a line, although the peer has not said hello: it has tried to
+	unmarked   bool        // the mark of a CBOR stream must precede the first packet: see begin
+	closing    bool        // nobody waits any more
+	running    atomic.Bool // the goroutine exists; set under the lock
+	ended      atomic.Bool // nobody waits any more, or nothing is written any more
 	timeout    time.Duration
 	buffers    *buffers.Pool
 	failed     func(error)     // called once with the error of a failed write, without a lock held
@@ -39,19 +44,12 @@ type writer struct {
 	writing int          // likewise, that are being written
 	unpaid  int          // bytes of replies that were put without a charge, until nothing is pending
 	pace    *legacyPacer // nil once the peer has said hello
-	lines   bool         // JSON values end with a line, although the peer has not said hello: it has tried to
-	running atomic.Bool  // the goroutine exists; set under the lock
-	// unmarked: the mark of a CBOR stream must precede the first packet. It is not written earlier, because a connection
-	// may end without a packet, and a mark alone is useless.
-	unmarked bool
-	acks     acks
-	signals  unwritten
-	wrote    time.Time
-	scratch  []byte
-	closing  bool        // nobody waits any more
-	err      error       // nothing is written any more
-	ended    atomic.Bool // either of the two
-	changed  chan struct{}
+	acks    acks
+	signals unwritten
+	wrote   time.Time
+	scratch []byte
+	err     error // nothing is written any more
+	changed chan struct{}
 }
 
 // putMessage queues a message. The error is [carrier.ErrGone] if nothing is written any more, or wraps [carrier.ErrLimit].
@@ -117,7 +115,8 @@ func (w *writer) putSignals(framed *[]byte, signals int) (waiting int) {
 	return w.signals.queued
 }
 
-// begin makes sure that a packet can be appended to what is pending, whose size in bytes it returns. The lock is held.
+// begin makes sure that a packet can be appended to what is pending, whose size in bytes it returns. The mark of a stream is not written
+// earlier, because a connection may end without a packet, and a mark alone is useless. The lock is held.
 func (w *writer) begin() (size int) {
 	if w.pending == nil {
 		w.pending = w.buffers.Get()

@@ -254,8 +254,8 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	for _, problem := range p.Problems {
 		lines = append(lines, plain.Text(problem.What)+": "+problem.Remedy)
 	}
-	if r := p.Remote; r != nil {
-		lines = append(lines, elsewhere(r))
+	if line := elsewhere(p.Port, p.Remote); line != "" {
+		lines = append(lines, line)
 	}
 	if p.State == serial.PortWaiting && now.Sub(p.Since) > 5*time.Second && len(p.Problems) == 0 {
 		silent := "no device has said HELLO: check that it runs sighub's firmware, and at which baud"
@@ -294,19 +294,28 @@ func explain(p serial.PortInfo, now time.Time) (lines []string) {
 	return lines
 }
 
-// elsewhere tells of the server of a port elsewhere.
-func elsewhere(r *remote.Info) string {
-	line := "is at " + r.Address
+// elsewhere tells of the server of a port elsewhere what the port's name does not say; "" if that is nothing, or the port is here.
+func elsewhere(port string, r *remote.Info) string {
+	if r == nil {
+		return ""
+	}
+	var parts, where []string
+	if !strings.HasSuffix(port, "://"+r.Address) { // a name, which may mean several machines
+		where = append(where, "is at "+r.Address)
+	}
 	if r.Server != "" {
-		line += ", served by " + strconv.Quote(r.Server)
+		where = append(where, "served by "+strconv.Quote(r.Server))
+	}
+	if len(where) > 0 {
+		parts = append(parts, strings.Join(where, ", "))
 	}
 	if r.Modem != "" {
-		line += "; modem lines: " + r.Modem
+		parts = append(parts, "modem lines: "+r.Modem)
 	}
 	if len(r.Errors) > 0 {
-		line += "; errors of its line: " + counts(r.Errors)
+		parts = append(parts, "errors of its line: "+counts(r.Errors))
 	}
-	return line
+	return strings.Join(parts, "; ")
 }
 
 func total(counts map[string]uint64) (sum uint64) {
