@@ -224,21 +224,42 @@ type SignalHandler interface {
 	SignalsAnswered(id ClientID, n int, failed *Reply)
 }
 
+// A Swapper is the Answers of a carrier that need not have its list of signals back.
+type Swapper interface {
+	Answers
+	// Swap lets the handler, in HandleSignals, keep the list that it was given, and gives the carrier another one in its place, whose
+	// signals it clears. The bytes of the data belong to the carrier again all the same: [OwnData] copies them.
+	Swap(other []Signal)
+}
+
 // CloneSignals appends copies of the signals, with data of their own, to dst.
 func CloneSignals(dst, signals []Signal) []Signal {
+	first := len(dst)
+	dst = append(dst, signals...)
+	OwnData(dst[first:])
+	return dst
+}
+
+// dataBlock is the size in bytes of the blocks that the data of several signals share. Whoever keeps the data of one keeps its block.
+const dataBlock = 8 << 10
+
+// OwnData gives signals, whose data belongs to somebody else, copies of it.
+func OwnData(signals []Signal) {
 	size := 0
 	for i := range signals {
 		size += len(signals[i].Data.raw)
 	}
-	first, data := len(dst), make([]byte, 0, size)
-	dst = append(dst, signals...)
-	for i := range dst[first:] {
-		v := &dst[first+i].Data
-		start := len(data)
-		data = append(data, v.raw...)
-		v.raw = data[start:len(data):len(data)]
+	var block []byte
+	for i := range signals {
+		v := &signals[i].Data
+		if len(v.raw) > cap(block)-len(block) {
+			block = make([]byte, 0, max(len(v.raw), min(size, dataBlock)))
+		}
+		size -= len(v.raw)
+		start := len(block)
+		block = append(block, v.raw...)
+		v.raw = block[start:len(block):len(block)]
 	}
-	return dst
 }
 
 // Clone returns the value with bytes of its own.

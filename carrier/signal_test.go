@@ -256,7 +256,10 @@ func TestCloneSignals(t *testing.T) {
 
 // FuzzSkipCBOR: items as the library sees them, but for texts that are no UTF-8.
 func FuzzSkipCBOR(f *testing.F) {
-	for _, text := range []string{"00", "7f61ff", "9f0102ff", "bf6161ff", "c26100", "f8ff", "f818", "5f41aa41bbff", "fb7ff0000000000000", "df00", "1f", "ff", "d9d9f700", "bb8000000000000001"} {
+	for _, text := range []string{
+		"fb7ff0", "1900", "5840aa", "58", "43aa", "62c328", // not all there, or not UTF-8
+		"00", "7f61ff", "9f0102ff", "bf6161ff", "c26100", "f8ff", "f818", "5f41aa41bbff", "fb7ff0000000000000", "df00", "1f", "ff", "d9d9f700", "bb8000000000000001",
+	} {
 		f.Add([]byte(text))
 		var b []byte
 		if _, err := fmt.Sscanf(text, "%x", &b); err == nil {
@@ -266,9 +269,15 @@ func FuzzSkipCBOR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rest, err := SkipCBOR(data)
 		if err != nil {
+			if n := plainSize(data); n > 0 {
+				t.Errorf("%x begins with %d bytes that are taken at a glance: %v", data, n, err)
+			}
 			return
 		}
 		item := data[:len(data)-len(rest)]
+		if n := plainSize(data); n > 0 && n != len(item) {
+			t.Errorf("%x has %d bytes, and %d at a glance", item, len(item), n)
+		}
 		if err := cborDec.Wellformed(item); err != nil {
 			t.Errorf("%x is well-formed here, not there: %v", item, err)
 		}
@@ -380,4 +389,27 @@ func cborTextValid(data []byte) bool {
 		}
 	}
 	return true
+}
+
+// TestOwnData: the data of signals is copied into blocks of a bounded size, so that one which is kept keeps little else.
+func TestOwnData(t *testing.T) {
+	const n, size = 1000, 100
+	read := make([]byte, n*size+3*dataBlock)
+	signals := make([]Signal, n+1)
+	signals[n/2].Data = RawValue(CBOR, read[n*size:]) // larger than a block
+	for i := range n {
+		read[i*size] = byte(i)
+		signals[(i+n/2+1)%(n+1)].Data = RawValue(CBOR, read[i*size:(i+1)*size])
+	}
+	OwnData(signals)
+	clear(read)
+	for i := range n {
+		if raw := signals[(i+n/2+1)%(n+1)].Data.raw; len(raw) != size || cap(raw) != size || raw[0] != byte(i) {
+			t.Fatalf("the data of signal %d is %x of %d bytes", i, raw, cap(raw))
+		}
+	}
+	blocks := (n*size+dataBlock-1)/dataBlock + 2 // the large one has its own, and what follows it another
+	if made := testing.AllocsPerRun(10, func() { OwnData(signals) }); int(made) > blocks+1 || int(made) < blocks-1 {
+		t.Errorf("%v blocks, want about %d", made, blocks)
+	}
 }

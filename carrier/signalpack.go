@@ -338,16 +338,21 @@ func (rs *InRoutes) unpackCBOR(c Codec, data []byte, s *Signal, p *SignalPacket)
 // restCBOR reads data, and as many of the other items as the packet has.
 func (s *Signal) restCBOR(c Codec, items uint64, rest []byte) {
 	s.clear()
-	after, err := SkipCBOR(rest)
-	if err != nil {
-		s.refuse(asRefusal(cmp.Or(RawValue(c, rest).Check("data"), err)))
-		return
+	size := plainSize(rest)
+	if size == 0 {
+		after, err := SkipCBOR(rest)
+		if err != nil {
+			s.refuse(asRefusal(cmp.Or(RawValue(c, rest).Check("data"), err)))
+			return
+		}
+		size = len(rest) - len(after)
 	}
-	s.Data.setRaw(c, rest[:len(rest)-len(after):len(rest)-len(after)])
-	rest = after
+	s.Data.setRaw(c, rest[:size:size])
+	rest = rest[size:]
 	for i := uint64(2); i < items; i++ {
 		var major byte
 		var n uint64
+		var err error
 		if shortHead(rest) {
 			major, n, rest = rest[0]>>5, uint64(rest[0]&31), rest[1:]
 		} else if major, n, rest, err = CBORHead(rest); err != nil {

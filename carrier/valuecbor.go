@@ -23,27 +23,37 @@ const (
 // plainCBOR reports whether raw is, in CBOR, a number, a string in one piece, true, false or null, whole and well-formed, as most
 // values are.
 func plainCBOR(c Codec, raw []byte) bool {
-	if _, ok := c.(cborCodec); !ok || len(raw) == 0 {
-		return false
+	_, ok := c.(cborCodec)
+	return ok && len(raw) > 0 && plainSize(raw) == len(raw)
+}
+
+// plainSize returns the size in bytes of what plainCBOR is true for, with which data begins; 0 if it begins with anything else.
+func plainSize(data []byte) (size int) {
+	if len(data) == 0 {
+		return 0
 	}
-	low := raw[0] & 31
-	switch raw[0] >> 5 {
-	case CBORBytes, CBORString:
-		content := raw[1:]
-		switch {
-		case low < 24 && len(raw) == 1+int(low):
-		case low == 24 && len(raw) >= 2 && len(raw) == 2+int(raw[1]):
-			content = raw[2:]
-		default:
-			return false
+	major, low := data[0]>>5, data[0]&31
+	switch {
+	case (major == CBORBytes || major == CBORString) && low <= 24:
+		head := 1
+		if size = 1 + int(low); low == 24 {
+			if len(data) < 2 {
+				return 0
+			}
+			head, size = 2, 2+int(data[1])
 		}
-		return raw[0]>>5 == CBORBytes || utf8.Valid(content)
-	case CBORUnsigned, CBORNegative:
-		return low < 24 && len(raw) == 1 || 24 <= low && low <= 27 && len(raw) == 1+1<<(low-24)
-	case CBORSimple:
-		return 20 <= low && low <= 23 && len(raw) == 1 || 25 <= low && low <= 27 && len(raw) == 1+1<<(low-24)
+		if size > len(data) || major == CBORString && !utf8.Valid(data[head:size]) {
+			return 0
+		}
+		return size
+	case major <= CBORNegative && low < 24, major == CBORSimple && 20 <= low && low <= 23:
+		return 1
+	case major <= CBORNegative && 24 <= low && low <= 27, major == CBORSimple && 25 <= low && low <= 27:
+		if size = 1 + 1<<(low-24); size <= len(data) {
+			return size
+		}
 	}
-	return false
+	return 0
 }
 
 // cbor checks the value with which data begins, and returns what follows it.

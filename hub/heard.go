@@ -30,7 +30,13 @@ func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.
 	if !ok {
 		batch = new([]carrier.Signal)
 	}
-	*batch = carrier.CloneSignals((*batch)[:0], signals) // a callback may keep its event
+	if s, ok := answers.(carrier.Swapper); ok {
+		s.Swap(*batch)
+		*batch = signals
+	} else {
+		*batch = append((*batch)[:0], signals...)
+	}
+	carrier.OwnData(*batch) // a callback may keep its event
 	ok = h.callbacks.DoBy(c.lend, func() {
 		c.hear(*batch, time.Time{}, answers)
 		clear(*batch)

@@ -95,6 +95,13 @@ func (c *conn) streamLines(data []byte) ([]byte, error) {
 
 // wholePacket returns the packet of a CBOR stream with which data begins, if all of it is there.
 func wholePacket(data []byte, limit int) (packet, rest []byte, ok bool) {
+	if len(data) >= 2 && data[0] == carrier.CBORBytes<<5|24 { // as most begin; to ask first is quicker than CBORHead
+		size := int(data[1])
+		if rest = data[2:]; size < 1 || size > min(len(rest), limit) {
+			return nil, nil, false
+		}
+		return rest[:size], rest[size:], true
+	}
 	major, size, rest, err := carrier.CBORHead(data)
 	if err != nil || major != carrier.CBORBytes || size < 1 || size > uint64(min(len(rest), limit)) {
 		return nil, nil, false
@@ -309,6 +316,9 @@ func (c *conn) Flush(now bool) {
 	}
 	c.writer.flushSoon()
 }
+
+// Swap implements carrier.Swapper.
+func (c *conn) Swap(other []carrier.Signal) { c.signals.batch = other }
 
 // Done implements carrier.Answers.
 func (c *conn) Done(n int) { c.writer.done(n) }

@@ -26,8 +26,10 @@ type streamHandler struct {
 	*carriertest.Recorder
 	later bool          // answers come from another goroutine
 	gate  chan struct{} // signals are handled when it is closed; nil: at once
+	keeps bool          // the lists of signals that come
 
 	mu       sync.Mutex
+	kept     [][]carrier.Signal
 	changed  sync.Cond
 	heard    []string
 	answered int
@@ -44,6 +46,13 @@ func newStreamHandler(t testing.TB, name string) *streamHandler {
 func (h *streamHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
 	if h.gate != nil {
 		<-h.gate
+	}
+	if h.keeps {
+		answers.(carrier.Swapper).Swap(make([]carrier.Signal, 1))
+		carrier.OwnData(signals)
+		h.mu.Lock()
+		h.kept = append(h.kept, signals)
+		h.mu.Unlock()
 	}
 	signals = carrier.CloneSignals(nil, signals)
 	answer := func() {
@@ -402,4 +411,33 @@ func TestPatienceEnds(t *testing.T) {
 		_ = near.Close()
 		w.close()
 	})
+}
+
+// TestKeptLists: a list of signals that the handler keeps stays as it is, and so does their data.
+func TestKeptLists(t *testing.T) {
+	h := newStreamHandler(t, "hub")
+	h.keeps = true
+	s, err := Listen(loopback, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveHandler(t, s, h)
+	p := newSpeaker(t, dialRaw(t, s.Addr()))
+	p.say(strings.Replace(jsonHello, `"tester"`, `"tester","signals":10`, 1))
+	p.hearPart(`"status":0`)
+	for _, say := range []string{`[[0,"s","e"],"a"]`, `[0,"b"]`, `[[1,"t","e"],"c"]`} {
+		p.say(say)
+		p.hear("[1]\n")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var got []string
+	for _, list := range h.kept {
+		for _, s := range list {
+			got = append(got, s.Route.Sender+" "+s.Data.String())
+		}
+	}
+	if want := []string{`s "a"`, `s "b"`, `t "c"`}; !slices.Equal(got, want) {
+		t.Errorf("kept are %q, not %q", got, want)
+	}
 }
