@@ -420,10 +420,10 @@ func (c *client) addSender(a *arguments, _ func(carrier.Reply)) (any, error) {
 // sharing returns the client that has a sender, if it is another one of the same carrier, which passes on what this one publishes; else nil.
 // err is what this one was told that wanted to have it.
 func (c *client) sharing(name string, err error) *client {
-	if _, shares := c.carrier.(carrier.Sharer); !shares || !errors.Is(err, ErrExists) {
+	if _, shares := c.by.carrier.(carrier.Sharer); !shares || !errors.Is(err, ErrExists) {
 		return nil
 	}
-	if owner, taken := c.server.ownerOf(name); taken && owner != nil && owner != c && owner.carrier == c.carrier {
+	if owner, taken := c.server.ownerOf(name); taken && owner != nil && owner != c && owner.by.carrier == c.by.carrier {
 		return owner
 	}
 	return nil
