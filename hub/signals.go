@@ -36,6 +36,29 @@ func (s *signals) fan() *fanout {
 	return s.fanout
 }
 
+// signal takes a message "signal", which is a stream of one.
+func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) {
+	in := a.info(false)
+	if a.err != nil {
+		return nil, a.err
+	}
+	if in.err == nil && !in.time.IsZero() {
+		in.err = c.server.times.check(in.time, c.server.now())
+	}
+	if in.err != nil {
+		in.time = time.Time{} // its arrival
+	}
+	var answers carrier.Answers = messageAnswer(respond)
+	if a.mark != nil {
+		answers = markedAnswer{messageAnswer(respond), *a.mark}
+	}
+	c.handleSignal(carrier.Signal{
+		Route:       &carrier.Route{Sender: in.sender, Event: in.event},
+		Uncertainty: int64(in.uncertainty), Seq: in.seq, Data: a.kept("data"), Err: in.err,
+	}, in.time, answers)
+	return deferred, nil
+}
+
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 	at := c.server.now() // the same for all that came together
