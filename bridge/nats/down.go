@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,6 +28,8 @@ type told struct {
 	place
 	moment
 	*entry
+	journal           string       // of its hub; it shares memory with the message
+	at                hub.Position // there; zero: the message does not say so
 	data              []byte
 	time, uncertainty int64
 }
@@ -46,8 +49,11 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	f := &b.far
 	info := st.CachedInfo()
 	id := strconv.FormatInt(info.Created.UnixNano(), 36)
-	from, missed, setBack := f.start(id, &info.State)
-	err := f.do(ctx, func() {
+	from, missed, setBack, err := f.start(ctx, st, id, &info.State)
+	if err != nil {
+		return err
+	}
+	err = f.do(ctx, func() {
 		if setBack {
 			f.setBack()
 		}
@@ -113,7 +119,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 				return fmt.Errorf("nats: the server's messages are not understood: %w", bad)
 			}
 			next = meta.Sequence.Stream
-			if t.entry, bad = f.track.add(ctx, next); bad != nil {
+			if t.entry, bad = f.track.add(ctx, spotOf(meta)); bad != nil {
 				f.track.undo(begun)
 				return bad
 			}
@@ -136,28 +142,71 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 
 // start finds behind which message of the stream this hub goes on, and how many are missing there. What is under way since an earlier
 // connection goes on.
-func (f *far) start(id string, state *jetstream.StreamState) (from, missed uint64, setBack bool) {
+func (f *far) start(ctx context.Context, st jetstream.Stream, id string, state *jetstream.StreamState) (from, missed uint64, setBack bool, err error) {
 	known, _, last := f.track.at()
 	if !isOf(known, id) && f.keeper != nil {
-		if kept, n, ok := splitMark(f.keeper.State(f.markKey(""))); ok && isOf(kept, id) {
-			known, last = kept, n
-			f.track.begin(known, n)
+		if kept, at, ok := splitMark(f.keeper.State(f.markKey(""))); ok && isOf(kept, id) {
+			known, last = kept, at
+			f.track.begin(known, at)
 		}
 	}
-	switch {
-	case !isOf(known, id):
-		last = state.LastSeq
-		f.track.begin(id, last)
-	case last > state.LastSeq:
-		f.b.o.Logger.Warn("the stream has fewer messages than this hub has heard, as when it is an older copy of itself: what comes from now on is heard",
-			"bridge", f.b.o.Name, "heard", last, "messages", state.LastSeq)
-		last, setBack = state.LastSeq, true
-		f.track.begin(id+again+strconv.FormatInt(time.Now().UnixNano(), 36), last)
+	from = last.number
+	if !isOf(known, id) {
+		from = state.LastSeq
+		f.track.begin(id, spot{number: from})
+	} else if setBack, err = f.b.isSetBack(ctx, st, last, state); err != nil {
+		return 0, 0, false, err
 	}
-	if first := state.FirstSeq; first > last+1 {
-		return first - 1, first - last - 1, setBack
+	if setBack {
+		if from, err = f.b.before(ctx, st, last.taken, state); err != nil {
+			return 0, 0, false, err
+		}
+		f.b.o.Logger.Warn("the stream has not what this hub has heard, as when it is an older copy of itself: what has come there since is heard",
+			"bridge", f.b.o.Name, "heard", last.number, "messages", state.LastSeq, "from", from+1)
+		f.track.begin(id+again+strconv.FormatInt(time.Now().UnixNano(), 36), spot{number: from})
 	}
-	return last, 0, setBack
+	if first := state.FirstSeq; first > from+1 {
+		return first - 1, first - from - 1, setBack, nil
+	}
+	return from, 0, setBack, nil
+}
+
+// isSetBack reports whether the stream has another message than the one that was heard last, or none, where that one was.
+func (b *Bridge) isSetBack(ctx context.Context, st jetstream.Stream, last spot, state *jetstream.StreamState) (bool, error) {
+	if last.number > state.LastSeq {
+		return true, nil
+	}
+	if last.taken == 0 || last.number < state.FirstSeq {
+		return false, nil
+	}
+	at, err := b.first(ctx, st, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: last.number})
+	return at.number == last.number && at.taken != last.taken, err
+}
+
+// before returns the number in front of the first message that the stream has taken after a time.
+func (b *Bridge) before(ctx context.Context, st jetstream.Stream, taken int64, state *jetstream.StreamState) (uint64, error) {
+	if taken == 0 {
+		return state.LastSeq, nil
+	}
+	since := time.Unix(0, taken+1)
+	at, err := b.first(ctx, st, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since})
+	if err != nil || at.number == 0 {
+		return state.LastSeq, err
+	}
+	return at.number - 1, nil
+}
+
+// first returns where the first message of a consumer is; the zero spot if it has none.
+func (b *Bridge) first(ctx context.Context, st jetstream.Stream, o jetstream.ConsumerConfig) (at spot, err error) {
+	o.FilterSubjects, o.HeadersOnly = []string{b.o.Prefix + ".>"}, true
+	err = b.visit(ctx, st, o, 1, func(m jetstream.Msg) error {
+		meta, err := m.Metadata()
+		if err == nil {
+			at = spotOf(meta)
+		}
+		return err
+	})
+	return at, err
 }
 
 // setBack notes that the stream gives numbers again.
@@ -181,9 +230,12 @@ func (b *Bridge) read(m jetstream.Msg) (t told, err error) {
 	if n, err := strconv.ParseInt(head.Get(HeaderUncertainty), 10, 64); err == nil {
 		t.uncertainty = max(n, 0)
 	}
+	if at, err := parsePosition(head.Get(HeaderPosition)); err == nil {
+		t.journal, t.at = head.Get(HeaderJournal), at
+	}
 	t.data = m.Data()
 	if meta, err := m.Metadata(); err == nil {
-		t.entry = &entry{number: meta.Sequence.Stream}
+		t.entry = &entry{spot: spotOf(meta)}
 		t.moment.seq = meta.Sequence.Stream
 	}
 	epoch, err := strconv.ParseUint(head.Get(HeaderEpoch), 10, 64)
@@ -299,8 +351,37 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told) {
 	f.track.finish(t.entry)
 }
 
+// maxJournal bounds the name of another hub's journal, in bytes.
+const maxJournal = 64
+
+// wasHeard reports whether an event was heard before: a stream that had lost it has it again. Else it notes that it is heard.
+func (h *farHub) wasHeard(s *farSender, t *told) bool {
+	if t.at.IsZero() || len(t.journal) > maxJournal {
+		return false // somebody else has written it
+	}
+	if t.journal != h.journal {
+		h.journal = strings.Clone(t.journal)
+	}
+	if s.journal != h.journal {
+		s.journal, s.heard = h.journal, [2]hub.Position{}
+	}
+	latest := &s.heard[0]
+	if t.late {
+		latest = &s.heard[1]
+	}
+	if !latest.Before(t.at) {
+		return true
+	}
+	*latest = t.at
+	return false
+}
+
 // takeSignal takes any other event. The sender is there for it; if it has gone since, it is gone again when the hub has that event.
 func (f *far) takeSignal(h *farHub, s *farSender, t *told) {
+	if h.wasHeard(s, t) {
+		f.track.finish(t.entry)
+		return
+	}
 	if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
 		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
 			f.refused(h, t.sender, errTooMany)
@@ -379,6 +460,6 @@ func (f *far) flush(h *farHub) {
 	for _, e := range entries {
 		h.mark = max(h.mark, e.number)
 	}
-	fr := &frame{far: f, entries: entries, left: len(signals), key: f.markKey(h.name), state: formatMark(f.track.stream(), h.mark)}
+	fr := &frame{far: f, entries: entries, left: len(signals), key: f.markKey(h.name), state: formatMark(f.track.stream(), spot{number: h.mark})}
 	f.handler.HandleSignals(h.id, signals, fr)
 }

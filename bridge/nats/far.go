@@ -62,6 +62,7 @@ type farHub struct {
 	boot    string        // which of its runs says so
 	told    bool          // that something of it is refused
 	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
+	journal string        // whose events were heard last
 
 	signals []carrier.Signal
 	entries []*entry
@@ -74,7 +75,9 @@ type farSender struct {
 	hub.Connection
 	connected  bool
 	registered bool
-	at         moment // of the newest event that is known, which told whether it is connected
+	at         moment          // of the newest event that is known, which told whether it is connected
+	journal    string          // whose events were heard last
+	heard      [2]hub.Position // the latest of them, and of those that were late
 }
 
 func (f *far) init(b *Bridge) {

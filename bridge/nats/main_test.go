@@ -219,7 +219,9 @@ func openHouseWith(t testing.TB, dir string, o nats.Options, options journal.Opt
 func houseWith(t testing.TB, j *journal.Journal, o nats.Options) *house {
 	t.Helper()
 	h := &house{t: t, kept: j, local: local.NewHub(local.Options{})}
-	o.Journal, o.Logger = j, logger()
+	if o.Journal = j; o.Logger == nil {
+		o.Logger = logger()
+	}
 	var err error
 	h.bridge, err = nats.New(o)
 	if err != nil {

@@ -99,10 +99,10 @@ func TestOptions(t *testing.T) {
 
 // TestMark: a mark is that of its stream alone, and a damaged text is not a mark.
 func TestMark(t *testing.T) {
-	if n, ok := parseMark(formatMark("one", 1<<63), "one"); !ok || n != 1<<63 {
+	if n, ok := parseMark(formatMark("one", spot{1 << 63, 7}), "one"); !ok || n != 1<<63 {
 		t.Error(n, ok)
 	}
-	for _, mark := range []string{"", "one", "one ", "one x", "one -1", "one 1 2", "two 1", " 1", "one 18446744073709551616"} {
+	for _, mark := range []string{"", "one", "one ", "one x", "one -1", "one 1 2 3", "one 1 x", "two 1", " 1", "one 18446744073709551616"} {
 		if n, ok := parseMark([]byte(mark), "one"); ok || n != 0 {
 			t.Errorf("%q: %d, %v", mark, n, ok)
 		}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"sighub/carrier"
 	"sighub/internal/lockrank"
 )
@@ -16,23 +18,34 @@ import (
 type tracker struct {
 	mu     lockrank.Mutex[lockrank.Leaf]
 	id     string   // of the stream
-	floor  uint64   // everything up to this number is dealt with
-	last   uint64   // the latest number
+	floor  spot     // everything up to this message is dealt with
+	last   spot     // the latest message
 	queue  []*entry // what is behind it, in order
 	change chan struct{}
 }
 
+// A spot is a message's place in the stream. A stream that was put back to an older copy of itself gives its numbers again, but not the times.
+type spot struct {
+	number uint64
+	taken  int64 // when the stream took it, in nanoseconds since 1970; 0: not known
+}
+
+// spotOf returns where a message is.
+func spotOf(meta *jetstream.MsgMetadata) spot {
+	return spot{meta.Sequence.Stream, meta.Timestamp.UnixNano()}
+}
+
 // An entry is a message of the stream.
 type entry struct {
-	number uint64
-	done   atomic.Bool
+	spot
+	done atomic.Bool
 }
 
 // maxTracked is how many messages may be under way.
 const maxTracked = 8192
 
 // begin begins behind a message of a stream. What was under way is forgotten.
-func (t *tracker) begin(id string, floor uint64) {
+func (t *tracker) begin(id string, floor spot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.id, t.floor, t.last, t.queue = id, floor, floor, nil
@@ -45,7 +58,11 @@ func (t *tracker) undo(from uint64) {
 	for n := len(t.queue); n > 0 && t.queue[n-1].number >= from; n-- {
 		t.queue = t.queue[:n-1]
 	}
-	t.last = max(min(t.last, from-1), t.floor)
+	if n := len(t.queue); n > 0 {
+		t.last = t.queue[n-1].spot
+	} else if t.last.number >= from {
+		t.last = t.floor
+	}
 }
 
 func (t *tracker) stream() string {
@@ -55,20 +72,20 @@ func (t *tracker) stream() string {
 }
 
 // at returns the stream, up to where everything of it is dealt with, and the latest message.
-func (t *tracker) at() (id string, floor, last uint64) {
+func (t *tracker) at() (id string, floor, last spot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.id, t.floor, t.last
 }
 
 // add adds a message, when there is room for it.
-func (t *tracker) add(ctx context.Context, number uint64) (*entry, error) {
-	e := &entry{number: number}
+func (t *tracker) add(ctx context.Context, at spot) (*entry, error) {
+	e := &entry{spot: at}
 	for {
 		t.mu.Lock()
 		room := len(t.queue) < maxTracked
 		if room {
-			t.queue, t.last = append(t.queue, e), number
+			t.queue, t.last = append(t.queue, e), at
 		}
 		t.mu.Unlock()
 		if room {
@@ -89,7 +106,7 @@ func (t *tracker) finish(list ...*entry) {
 	}
 	t.mu.Lock()
 	for len(t.queue) > 0 && t.queue[0].done.Load() {
-		t.floor, t.queue = t.queue[0].number, t.queue[1:]
+		t.floor, t.queue = t.queue[0].spot, t.queue[1:]
 	}
 	t.mu.Unlock()
 	select {
@@ -104,24 +121,28 @@ const keepFloorEach = 5 * time.Second
 func (f *far) markKey(hub string) string { return "nats/" + f.b.o.Name + "/" + hub }
 
 // A mark says which message of which stream.
-func formatMark(stream string, number uint64) []byte {
-	return fmt.Appendf(nil, "%s %d", stream, number)
+func formatMark(stream string, at spot) []byte {
+	return fmt.Appendf(nil, "%s %d %d", stream, at.number, at.taken)
 }
 
-// splitMark returns what a mark says.
-func splitMark(mark []byte) (stream string, number uint64, ok bool) {
+// splitMark returns what a mark says. Those of older versions have no time.
+func splitMark(mark []byte) (stream string, at spot, ok bool) {
 	stream, text, _ := strings.Cut(string(mark), " ")
+	text, taken, timed := strings.Cut(text, " ")
 	number, err := strconv.ParseUint(text, 10, 64)
-	return stream, number, err == nil
+	if at.number = number; timed && err == nil {
+		at.taken, err = strconv.ParseInt(taken, 10, 64)
+	}
+	return stream, at, err == nil
 }
 
 // parseMark returns the number of a mark; 0 if it is of another stream.
 func parseMark(mark []byte, stream string) (number uint64, ok bool) {
-	id, number, ok := splitMark(mark)
+	id, at, ok := splitMark(mark)
 	if !ok || id != stream {
 		return 0, false
 	}
-	return number, true
+	return at.number, true
 }
 
 // A stream that was set back, as to an older copy of itself, gives its numbers again. It counts as another one from then on, whose id is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -23,12 +24,17 @@ const scheme = "nats://"
 
 // lasts visits the last message of each subject that matches one of the filters.
 func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []string, headers bool, visit func(jetstream.Msg) error) error {
+	return b.visit(ctx, st, jetstream.ConsumerConfig{
+		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, HeadersOnly: headers,
+	}, math.MaxUint64, visit)
+}
+
+// visit visits the messages that a consumer gets of those that the stream has now, but not more than most.
+func (b *Bridge) visit(ctx context.Context, st jetstream.Stream, o jetstream.ConsumerConfig, most uint64, visit func(jetstream.Msg) error) error {
 	asking, cancel := context.WithTimeout(ctx, b.o.Timeout)
 	defer cancel()
-	c, err := st.CreateConsumer(asking, jetstream.ConsumerConfig{
-		FilterSubjects: filters, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy, HeadersOnly: headers,
-		MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
-	})
+	o.AckPolicy, o.MemoryStorage, o.Replicas, o.InactiveThreshold = jetstream.AckNonePolicy, true, 1, time.Minute
+	c, err := st.CreateConsumer(asking, o)
 	if err != nil {
 		return fmt.Errorf("nats: the stream does not say what it has: %w", err)
 	}
@@ -38,7 +44,7 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 		defer cancel()
 		_ = st.DeleteConsumer(asking, name) // else the server does, a minute later
 	}()
-	for left := c.CachedInfo().NumPending; left > 0; {
+	for left := min(c.CachedInfo().NumPending, most); left > 0; {
 		some, err := c.Fetch(int(min(left, 500)), jetstream.FetchMaxWait(b.o.Timeout))
 		if err != nil {
 			return fmt.Errorf("nats: the stream does not say what it has: %w", err)
@@ -49,9 +55,10 @@ func (b *Bridge) lasts(ctx context.Context, st jetstream.Stream, filters []strin
 				return err
 			}
 			n++
+			most--
 			left = 0
 			if meta, err := m.Metadata(); err == nil {
-				left = meta.NumPending
+				left = min(meta.NumPending, most)
 			}
 		}
 		if err := some.Error(); err != nil && n == 0 {
@@ -157,6 +164,10 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	if len(u.sent.Ahead) > 0 {
 		u.passed = u.sent.End()
 	}
+	u.had = f.At()
+	if !u.sent.UpTo.IsZero() { // the stream knows better than the cursor: its server may have lost what it had acknowledged
+		f.RewindTo(u.sent.UpTo)
+	}
 	f.Resume(&u.sent)
 	err = u.run(ctx)
 	cancel(err)
@@ -181,6 +192,8 @@ type upward struct {
 	f *bridge.Feed
 	standing
 	passed hub.Position // up to which events of any sender went ahead before
+	had    hub.Position // up to which everything was acknowledged on a connection before
+	told   bool         // that the stream has lost some of it
 	w      *writer
 	most   int
 
@@ -248,6 +261,11 @@ func (u *upward) skips(ev *bridge.Event) bool {
 
 // note notes that an event is sent next, and reports whether it is late.
 func (u *upward) note(ev *bridge.Event) (late bool) {
+	if !u.told && !u.had.Before(ev.Position) {
+		u.told = true
+		u.b.o.Logger.Warn("the stream has lost what it had acknowledged, as when its server loses power or is put back to an older copy: it goes up again",
+			"bridge", u.b.o.Name, "from", formatPosition(ev.Position), "to", formatPosition(u.had))
+	}
 	if ev.Lane < u.firsts() { // this says nothing of other senders
 		return ev.Position.Before(u.passed) // it did not go first then
 	}
