@@ -37,16 +37,24 @@ func (rs *reports) begin(sink carrier.SignalSink) {
 	}
 }
 
-// submit submits events that were left to be fetched, and reports whether there were any.
+// submit submits events that were left to be fetched, and reports whether there were any. When it returns, they are submitted, whoever does
+// that: a message that is sent next does not overtake them.
 func (rs *reports) submit() bool {
 	if !rs.left.Load() {
 		return false
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.left.Store(false)
-	rs.sink.Submit()
+	rs.submitLocked()
 	return true
+}
+
+// submitLocked submits what was put. The lock is held.
+func (rs *reports) submitLocked() {
+	rs.sink.Submit()
+	if rs.left.Load() {
+		rs.left.Store(false) // afterwards, for whoever reads false does not wait
+	}
 }
 
 // A reportRoute is the route of a remote sender's event on one connection.
@@ -124,7 +132,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		rs.mu.Unlock()
 		return nil
 	}
-	rs.sink.Submit()
+	rs.submitLocked()
 	rs.mu.Unlock()
 	rs.sink.Flush(e.now)
 	return nil
@@ -139,11 +147,7 @@ func (rs *reports) leave() bool {
 	if !rs.left.Load() {
 		rs.left.Store(true)
 	}
-	if rs.writes.Writing() {
-		return true
-	}
-	rs.left.Store(false)
-	return false
+	return rs.writes.Writing()
 }
 
 // wait waits for room in the window, with the lock held before and after.

@@ -57,6 +57,7 @@ func newLineConn(t testing.TB) (*conn, *lineHandler) {
 	c := newConn(&peers{log: slog.New(slog.DiscardHandler), connecting: true, handler: h, signals: h}, listen.Plain(near), "", &Limits{MaxMessage: 1 << 10})
 	c.speak(carrier.JSON)
 	c.codec = carrier.JSON
+	c.greet = greetTooEarly
 	c.split.takeSignals()
 	c.writer.mu.Lock()
 	c.writer.end(errWriterClosed) // what it would answer goes nowhere
