@@ -228,6 +228,12 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 	defer end.Stop()
 	announce := f.announcer.Changed()
 	var batch, renew <-chan time.Time // changes wait for each other
+	ends := func() error {
+		if renew != nil { // else it would be forgotten
+			return f.again(ctx)
+		}
+		return nil
+	}
 	for {
 		f.sayConnected(said)
 		list, wait := f.states.Take(time.Now(), f.board.o.Every)
@@ -242,9 +248,9 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 		case <-announce:
 			announce, batch = nil, time.After(homeassistant.Batch)
 		case <-batch:
-			return nil
+			return ends()
 		case <-end.C:
-			return nil
+			return ends()
 		case <-f.reviewed:
 			return f.again(ctx)
 		case <-f.news:
@@ -253,7 +259,7 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 				renew = time.After(homeassistant.Batch)
 			}
 		case <-renew:
-			return f.again(ctx)
+			return ends()
 		case <-f.states.Changed():
 		case <-next:
 		case <-ctx.Done():
