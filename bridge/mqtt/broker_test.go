@@ -236,7 +236,19 @@ func (h *house) sender(name string, o hub.SenderOptions) *hub.Sender {
 	return s
 }
 
+// report triggers events with these values, which are in the journal when it returns.
 func (h *house) report(s *hub.Sender, event string, values ...any) {
+	h.t.Helper()
+	h.trigger(s, event, values...)
+	if h.journal != nil {
+		if err := h.journal.Sync(h.t.Context()); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// trigger triggers events with these values, and waits for no disk.
+func (h *house) trigger(s *hub.Sender, event string, values ...any) {
 	h.t.Helper()
 	g, err := s.Signal(event)
 	if err != nil {

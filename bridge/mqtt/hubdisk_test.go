@@ -31,7 +31,7 @@ func TestHubDiskFull(t *testing.T) {
 	full.Err = syscall.ENOSPC
 	disk.SetFaults(full)
 	const n = 2000
-	h.report(s, "lux", numbers(100, n-100)...)
+	h.trigger(s, "lux", numbers(100, n-100)...)
 	told := func() bool {
 		st := b.Status()
 		return st.Connected && strings.Contains(st.Error, "the journal cannot be written") && strings.Contains(st.Remedy, "make room")
