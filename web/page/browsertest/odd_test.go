@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"sighub/hub"
 )
 
@@ -113,9 +115,10 @@ func TestNoWebSocket(t *testing.T) {
 		pass.ServeHTTP(w, r)
 	}))
 	defer proxy.Close()
-	p := open(t, proxy.URL+"/", "")
+	p := blank(t, proxy.URL+"/")
 	p.expect("WebSocket")
 	p.expect("502")
+	p.do(chromedp.Navigate(proxy.URL + "/"))
 	p.untilText("the hub answers, but its WebSocket does not get through: a proxy must pass WebSockets on")
 }
 
