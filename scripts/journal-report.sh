@@ -29,7 +29,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 CGO_ENABLED=0 go build -o "$tmp/" ./cmd/sighub ./scripts/journalreport
-CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -tags nethttpomithttp2 -ldflags='-s -w' -o "$tmp/sighub-arm64" ./cmd/sighub
+# shellcheck source=scripts/release-flags.sh
+source scripts/release-flags.sh
+CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build "${release_flags[@]}" -ldflags='-s -w' -o "$tmp/sighub-arm64" ./cmd/sighub
 flags=(--hub "$tmp/sighub" --arm64 "$tmp/sighub-arm64" --folder "$tmp")
 # Without the simulator, the other measurements are made all the same. The example has a large ring; the library's own is small.
 if make -s -C firmware/simavr BUILD="$tmp" && make -s -C firmware/examples/avr BUILD="$tmp" SIGHUB=-DSIGHUB_EVENTS=2; then

@@ -41,8 +41,10 @@ export BUILD SOURCE_DATE_EPOCH VERSION=$version
 export MAINTAINER=${MAINTAINER:-The authors of sighub <sighub@example.com>}
 export CGO_ENABLED=0
 
+# shellcheck source=scripts/release-flags.sh
+source scripts/release-flags.sh
 build() { # output; GOARCH and GOARM are set
-	GOOS=linux go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags "-s -w -buildid= -X main.release=$version" -o "$1" ./cmd/sighub
+	GOOS=linux go build "${release_flags[@]}" -buildvcs=false -ldflags "-s -w -buildid= -X main.release=$version" -o "$1" ./cmd/sighub
 }
 
 # What the program says of itself is the same on each architecture, so the one of this machine is asked.

@@ -15,7 +15,9 @@ readonly machines=(
 	"arm64 - qemu-aarch64 cortex-a53"
 	"amd64 - qemu-x86_64 qemu64"
 )
-readonly arm64_most=$((15 << 20)) # bytes; the hub speaks HTTP/1.1 alone, so HTTP/2 is left out
+readonly arm64_most=15000000 # bytes
+# shellcheck source=scripts/release-flags.sh
+source scripts/release-flags.sh
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -45,7 +47,7 @@ for machine in "${machines[@]}"; do
 	name=linux-$arch
 	[[ $arm == - ]] && arm='' || name+=v$arm
 	binary=$folder/sighub-$name
-	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build -trimpath -tags nethttpomithttp2 -ldflags='-s -w' -o "$binary" ./cmd/sighub
+	CGO_ENABLED=0 GOOS=linux GOARCH=$arch GOARM=$arm go build "${release_flags[@]}" -ldflags='-s -w' -o "$binary" ./cmd/sighub
 	# No interpreter: the kernel alone loads the binary, whatever C library the machine has.
 	if readelf --program-headers "$binary" | grep -q INTERP; then
 		say "the binary is not static"
