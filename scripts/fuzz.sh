@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the given packages (default: all) for FUZZTIME each (default 2s, and 20s for those of the data model
+# Runs every fuzz target of the given packages (default: all) for FUZZTIME each (default 1s, and 10s for those of the data model
 # and of the configuration), as many at a time as there are cores. A target starts from its committed seeds, so that every run searches in the same way. An input that makes it fail is
 # written to testdata/fuzz of the package, to be committed with the fix.
 #
@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export DOORTIME=${FUZZTIME:-20s}
-export FUZZTIME=${FUZZTIME:-2s}
+export DOORTIME=${FUZZTIME:-10s}
+export FUZZTIME=${FUZZTIME:-1s}
 case $FUZZTIME in
 *[0-9]s) FUZZLIMIT=$((${FUZZTIME%s} + 120)) ;;
 *[0-9]m) FUZZLIMIT=$((${FUZZTIME%m} * 60 + 120)) ;;
