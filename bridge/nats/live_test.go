@@ -223,6 +223,47 @@ func middle(list []time.Duration, part float64) time.Duration {
 	return list[int(part*float64(len(list)-1))].Round(100 * time.Microsecond)
 }
 
+// TestLiveKnown: what a sender had sent ahead while it went first is known as long as that is ahead, though a later event of it has taken the
+// place of the message that said so, and other senders go first.
+func TestLiveKnown(t *testing.T) {
+	b, dir := newBroker(t, ""), t.TempDir()
+	o := nats.Options{URL: b.url(), Hub: "kitchen", Live: true, Rate: 1200}
+	o.First = []func(string) bool{func(sender string) bool { return sender == "siren" }}
+	var h *house
+	var light, siren *hub.Sender
+	open := func() {
+		h = openHouse(t, dir, o)
+		light, siren = h.sender("light", hub.SenderOptions{Events: []string{"n"}}), h.sender("siren", hub.SenderOptions{Events: []string{"n"}})
+	}
+	has := func(sender string, number int) {
+		t.Helper()
+		until(t, fmt.Sprint(sender, " ", number), func() bool { return lanesOf(t, b.read("sighub.kitchen.>")).seen[sender][number] })
+	}
+	open()
+	h.drained()
+	b.kill()
+	h.report(light, "n", 1, 4000)
+	h.report(siren, "n", 1, 300)
+	h.drainedNot(t)
+	b.start()
+	has("siren", 300)
+	h.stop()
+	o.First = nil
+	open()
+	h.report(siren, "n", 301, 1)
+	has("siren", 301)
+	h.stop()
+	if n := len(lanesOf(t, b.read("sighub.kitchen.>")).seen["light"]); n > 3900 {
+		t.Errorf("%d of those that wait have gone up", n)
+	}
+	o.Rate = 0
+	open()
+	h.drained()
+	if n := lanesOf(t, b.read("sighub.kitchen.>")).complete(2); n != 4301 {
+		t.Errorf("%d events", n)
+	}
+}
+
 // TestLiveOutages is TestOutages with a hub that has what happens now go first, in three of four runs.
 func TestLiveOutages(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal")

@@ -124,6 +124,36 @@ func TestLostTail(t *testing.T) {
 	}
 }
 
+// TestLostTailLive: the same in the middle of a backlog behind which newer events have gone ahead: what had gone ahead then is known, and what
+// has gone up since goes up again.
+func TestLostTailLive(t *testing.T) {
+	b := newBroker(t, "")
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", Live: true, Rate: 1200})
+	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
+	h.report(s, "n", 1, 10)
+	h.drained()
+	b.kill()
+	h.report(s, "n", 11, 5000)
+	h.drainedNot(t)
+	b.start()
+	until(t, "some of it has gone up", func() bool { return h.bridge.Status().Sent > 500 })
+	h.report(s, "n", 5011, 20)
+	until(t, "what happens now has gone ahead", func() bool { return lanesOf(t, b.read("sighub.kitchen.>")).seen["s0"][5030] })
+	b.copyStore()
+	older := lanesOf(t, b.read("sighub.kitchen.>"))
+	h.report(s, "n", 5031, 20)
+	h.drained()
+	b.backToCopy()
+	h.report(s, "n", 5051, 20)
+	until(t, "the stream has everything", func() bool { return len(lanesOf(t, b.read("sighub.kitchen.>")).seen["s0"]) == 5070 })
+	h.drained()
+	all := lanesOf(t, b.read("sighub.kitchen.>"))
+	all.complete(1)
+	if n := len(older.seen["s0"]); n > 4900 || older.late == 0 || !older.seen["s0"][5030] {
+		t.Errorf("the copy has %d events, of which %d are late: it is not in the middle", n, older.late)
+	}
+}
+
 // copyStore copies what the server has on disk.
 func (b *broker) copyStore() {
 	b.t.Helper()
