@@ -230,7 +230,7 @@ func (f *Feed) Next(ctx context.Context, dst []Event) (int, error) {
 	}
 }
 
-// take passes on some events of a lane. It waits until something is read, which may be nothing of the lane's: then it returns 0.
+// take passes on some events of a lane. It waits until entries are read, and returns 0 if none of them is for the lane.
 func (f *Feed) take(ctx context.Context, i int, dst []Event) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)

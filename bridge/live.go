@@ -5,7 +5,7 @@ import (
 	"sighub/journal"
 )
 
-// passOver is how many events must wait for Options.Live to have the latest go ahead of them. Fewer are there in no time.
+// passOver is how many events must wait for Options.Live to have the latest go ahead of them. Fewer do not take long.
 const passOver = 256
 
 // Resume has Next begin again behind what the other side has, which sent says and what is acknowledged adds to. With Options.Live, and if

@@ -37,8 +37,8 @@ func (rs *reports) begin(sink carrier.SignalSink) {
 	}
 }
 
-// submit submits events that were left to be fetched, and reports whether there were any. When it returns, they are submitted, whoever does
-// that: a message that is sent next does not overtake them.
+// submit submits events that were left to be fetched, and reports whether there were any. They are submitted when it returns, also if another
+// goroutine is doing that. So a message that is sent next does not overtake them.
 func (rs *reports) submit() bool {
 	if !rs.left.Load() {
 		return false
@@ -53,7 +53,7 @@ func (rs *reports) submit() bool {
 func (rs *reports) submitLocked() {
 	rs.sink.Submit()
 	if rs.left.Load() {
-		rs.left.Store(false) // afterwards, for whoever reads false does not wait
+		rs.left.Store(false) // last: a goroutine that sees false takes it that everything is submitted
 	}
 }
 

@@ -161,7 +161,7 @@ func (f *far) start(ctx context.Context, st jetstream.Stream, id string, state *
 		if from, err = f.b.before(ctx, st, last.taken, state); err != nil {
 			return 0, 0, false, err
 		}
-		f.b.o.Logger.Warn("the stream has not what this hub has heard, as when it is an older copy of itself: what has come there since is heard",
+		f.b.o.Logger.Warn("the stream does not have the messages that this hub has heard last, as when it is put back to an older copy: what has come since is heard",
 			"bridge", f.b.o.Name, "heard", last.number, "messages", state.LastSeq, "from", from+1)
 		f.track.begin(id+again+strconv.FormatInt(time.Now().UnixNano(), 36), spot{number: from})
 	}
@@ -171,7 +171,8 @@ func (f *far) start(ctx context.Context, st jetstream.Stream, id string, state *
 	return from, 0, setBack, nil
 }
 
-// isSetBack reports whether the stream has another message than the one that was heard last, or none, where that one was.
+// isSetBack reports whether the stream does not have the message that was heard last: it ends before that number, or the number is now that of
+// another message.
 func (b *Bridge) isSetBack(ctx context.Context, st jetstream.Stream, last spot, state *jetstream.StreamState) (bool, error) {
 	if last.number > state.LastSeq {
 		return true, nil
@@ -183,7 +184,7 @@ func (b *Bridge) isSetBack(ctx context.Context, st jetstream.Stream, last spot, 
 	return at.number == last.number && at.taken != last.taken, err
 }
 
-// before returns the number in front of the first message that the stream has taken after a time.
+// before returns the number of the message in front of the first one that the stream has taken after a time.
 func (b *Bridge) before(ctx context.Context, st jetstream.Stream, taken int64, state *jetstream.StreamState) (uint64, error) {
 	if taken == 0 {
 		return state.LastSeq, nil
@@ -354,7 +355,7 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told) {
 // maxJournal bounds the name of another hub's journal, in bytes.
 const maxJournal = 64
 
-// wasHeard reports whether an event was heard before: a stream that had lost it has it again. Else it notes that it is heard.
+// wasHeard reports whether an event was heard before, as when the stream had lost it and has it again. If not, it notes that it is heard now.
 func (h *farHub) wasHeard(s *farSender, t *told) bool {
 	if t.at.IsZero() || len(t.journal) > maxJournal {
 		return false // somebody else has written it

@@ -23,11 +23,11 @@ import (
 //   - What is on its way of a batch that the server knows is stored as well. The last message says by [HeaderBatch] to which batch it
 //     belongs, and the bridge has the server end that one before it begins another. What is on its way of a batch that has ended is refused.
 //
-// There can be no third batch: to begin, it would have had to store its first message, and that would be the last one.
+// So no other batch can be stored as well: its first message would be the last one, and would have named it.
 
 // A standing is how far a hub is in the stream.
 type standing struct {
-	latest uint64                  // the number of the hub's last message; 0: there is none
+	latest uint64                  // the number of the hub's last message; 0 if the stream has no message of the hub
 	batch  string                  // to which batch it belongs; empty: not known
 	sent   bridge.Sent             // which events of the journal are there
 	known  map[string]hub.Position // of senders: all of theirs are there up to a position, which is ahead of what sent says

@@ -17,7 +17,7 @@ import (
 	"sighub/hub"
 )
 
-// A stranger is at the address of a server, and is none.
+// A stranger answers at an address where the bridge expects a server.
 type stranger struct {
 	url   string
 	calls atomic.Int64

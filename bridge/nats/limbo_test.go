@@ -8,9 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"sighub/bridge/nats"
 	"sighub/hub"
 )
@@ -158,15 +155,8 @@ func (p *limbo) release(s *strand) {
 		p.t.Fatal(err)
 	}
 	<-s.pong
-	conn, err := natsgo.Connect("nats://" + p.to)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	js, end := jetStream(p.t, "nats://"+p.to)
+	defer end()
 	if _, err := js.Publish(p.t.Context(), "sighub.other.-.-.x", nil); err != nil { // the stream takes it behind all that
 		p.t.Fatal(err)
 	}

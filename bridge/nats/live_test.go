@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sighub/bridge/nats"
@@ -159,15 +158,8 @@ func TestLiveWait(t *testing.T) {
 	h.report(s, "n", 11, n)
 	h.drainedNot(t)
 	b.start()
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, end := jetStream(t, b.url())
+	defer end()
 	c, err := js.CreateConsumer(t.Context(), "sighub", jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy, FilterSubject: "sighub.kitchen.>"})
 	if err != nil {
 		t.Fatal(err)

@@ -147,19 +147,26 @@ func (b *broker) forgetful() {
 	b.makeStream(200 * time.Millisecond)
 }
 
+// jetStream connects to a server, until end is called.
+func jetStream(t testing.TB, url string) (js jetstream.JetStream, end func()) {
+	t.Helper()
+	conn, err := natsgo.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if js, err = jetstream.New(conn); err != nil {
+		conn.Close()
+		t.Fatal(err)
+	}
+	return js, conn.Close
+}
+
 // makeStream makes the stream. The server knows the ids of messages for so long.
 func (b *broker) makeStream(repeats time.Duration) {
 	b.t.Helper()
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{
+	js, end := jetStream(b.t, b.url())
+	defer end()
+	_, err := js.CreateStream(context.Background(), jetstream.StreamConfig{
 		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Duplicates: repeats,
 	})
 	if err != nil {
@@ -298,15 +305,8 @@ type message struct {
 // read reads the whole stream, as any other client of the server does.
 func (b *broker) read(filter string) (list []message) {
 	b.t.Helper()
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	js, end := jetStream(b.t, b.url())
+	defer end()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	c, err := js.CreateConsumer(ctx, "sighub", jetstream.ConsumerConfig{FilterSubject: filter, AckPolicy: jetstream.AckNonePolicy})

@@ -27,7 +27,7 @@ const (
 	longestMessage = 8 << 20  // what nats-server recommends at the most
 )
 
-// errProtocol: the server sends what no server sends.
+// errProtocol is the error of a server that breaks the protocol of NATS.
 var errProtocol = errors.New("nats: the server does not keep to the protocol of NATS")
 
 // Read implements [net.Conn].

@@ -117,7 +117,7 @@ func TestLostTail(t *testing.T) {
 			h.drained()
 			complete(t, b.read("sighub.kitchen.>"), 1, 210)
 			h.stop()
-			if !strings.Contains(logged.String(), "the stream has lost what it had acknowledged") {
+			if !strings.Contains(logged.String(), "the stream has lost events that it had acknowledged") {
 				t.Error(&logged)
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sighub/bridge/nats"
@@ -67,15 +66,8 @@ func send(t *testing.T, b *broker, s syscall.Signal) {
 // everything goes up.
 func TestStreamFull(t *testing.T) {
 	b := newBroker(t, "")
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, end := jetStream(t, b.url())
+	defer end()
 	config := jetstream.StreamConfig{
 		Name: "sighub", Subjects: []string{"sighub.>"}, AllowBatchPublish: true, AllowDirect: true, Discard: jetstream.DiscardNew, MaxMsgs: 3000,
 	}

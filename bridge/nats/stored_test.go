@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"sighub/bridge/nats"
 	"sighub/hub"
 )
@@ -57,15 +54,8 @@ func TestStreamRemoved(t *testing.T) {
 	s := h.sender("s0", hub.SenderOptions{Events: []string{"n"}})
 	h.report(s, "n", 1, 100)
 	h.drained()
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, end := jetStream(t, b.url())
+	defer end()
 	if err := js.DeleteStream(context.Background(), "sighub"); err != nil {
 		t.Fatal(err)
 	}

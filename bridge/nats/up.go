@@ -165,7 +165,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 		u.passed = u.sent.End()
 	}
 	u.had = f.At()
-	if !u.sent.UpTo.IsZero() { // the stream knows better than the cursor: its server may have lost what it had acknowledged
+	if !u.sent.UpTo.IsZero() { // not from the cursor on: the server may have lost what it had acknowledged
 		f.RewindTo(u.sent.UpTo)
 	}
 	f.Resume(&u.sent)
@@ -263,7 +263,7 @@ func (u *upward) skips(ev *bridge.Event) bool {
 func (u *upward) note(ev *bridge.Event) (late bool) {
 	if !u.told && !u.had.Before(ev.Position) {
 		u.told = true
-		u.b.o.Logger.Warn("the stream has lost what it had acknowledged, as when its server loses power or is put back to an older copy: it goes up again",
+		u.b.o.Logger.Warn("the stream has lost events that it had acknowledged, as when its server loses power or is put back to an older copy: they go up again",
 			"bridge", u.b.o.Name, "from", formatPosition(ev.Position), "to", formatPosition(u.had))
 	}
 	if ev.Lane < u.firsts() { // this says nothing of other senders

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sighub/bridge/nats"
@@ -169,15 +168,8 @@ func TestRights(t *testing.T) {
 // TestWrongStream: a stream that would lose events is refused, and it is said why.
 func TestWrongStream(t *testing.T) {
 	b := newBroker(t, "")
-	conn, err := natsgo.Connect(b.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, end := jetStream(t, b.url())
+	defer end()
 	for name, c := range map[string]jetstream.StreamConfig{
 		"drops what is read": {Subjects: []string{"sighub.>"}, Retention: jetstream.WorkQueuePolicy},
 		"acknowledges":       {Subjects: []string{"sighub.>"}, NoAck: true},

@@ -134,7 +134,7 @@ func (c *session) Fail(r carrier.Reply) {
 	old.endOf(r)
 }
 
-// unanswered returns the first signal that the hub has not answered; nil if there is none. The lock is held.
+// unanswered returns the first signal that the hub has not answered, or nil if it has answered all. The lock is held.
 func (a *acks) unanswered() *ack {
 	done := a.answered
 	for i := a.head; i < len(a.list); i++ {

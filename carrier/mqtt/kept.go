@@ -258,7 +258,7 @@ func (k *keptSessions) fits(c *session, more *subscription) error {
 	}
 	b, err := json.Marshal(kept)
 	if err != nil {
-		return err // which cannot be
+		return err // it never fails
 	}
 	size := len(b) + len(`"qos":1,"no_local":true,"retain":true,,`)
 	k.mu.Lock()

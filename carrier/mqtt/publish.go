@@ -59,7 +59,7 @@ type inRoute struct {
 	topic.Name
 	route carrier.Route
 	kept  string // the topic, if it is one of kept messages
-	bad   error  // it stands for nothing
+	bad   error  // why the topic is that of no event; nil: it is one
 
 	// The session's lock guards these.
 	refused *carrier.Reply // of the last addition; nil: it was done, or is not answered yet

@@ -294,7 +294,7 @@ func (c *session) began(sub *subscription, r carrier.Reply, states bool, result 
 		answer()
 		return
 	}
-	// The client is answered when nothing comes by the one before any more.
+	// The client is answered once the subscription that is replaced has ended.
 	c.later(func() {
 		c.stopListening(ids, func() {
 			c.server.kept.forget(cursors)

@@ -110,7 +110,7 @@ func (k *keptSessions) write() {
 	state, err := json.Marshal(list)
 	k.mu.Unlock()
 	if err != nil {
-		return // which cannot be: everything in it can be marshaled
+		return // it never fails: everything in it can be marshaled
 	}
 	k.keeper.Keep(0, carrier.Mark{Key: sessionsKey, State: state}, func() {
 		k.mu.Lock()

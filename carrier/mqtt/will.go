@@ -235,7 +235,7 @@ func (c *session) sendWill(w *will) {
 		}
 		return
 	}
-	if added := c.publishing.added; added != nil { // a client that goes before its sender has been added adds none
+	if added := c.publishing.added; added != nil { // the hub forgets an addition that it has not got to when the client goes
 		select {
 		case <-added:
 		case <-time.After(flushTime):

@@ -229,7 +229,7 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 	announce := f.announcer.Changed()
 	var batch, renew <-chan time.Time // changes wait for each other
 	ends := func() error {
-		if renew != nil { // else it would be forgotten
+		if renew != nil { // the next call does not know of it
 			return f.again(ctx)
 		}
 		return nil

@@ -45,7 +45,7 @@ func TestFrozen(t *testing.T) {
 	comes := visitor(t, s, "comes")
 	defer comes()
 	eventually(t, "the sender is there again", func() bool { return signal.Trigger(t.Context(), 7) == nil })
-	time.Sleep(time.Until(frozen.Add(3 * time.Second)))
+	time.Sleep(time.Until(frozen.Add(3 * time.Second))) // only real time shows that the tab does not run
 	p.life(cdpage.SetWebLifecycleStateStateActive)
 	if ran, most := eval[int](p, `window.ran`), int(time.Since(frozen)/(20*time.Millisecond))/2; ran > most {
 		t.Fatalf("the tab ran %d times, so it was not frozen", ran)

@@ -106,7 +106,7 @@ type Client struct {
 	err     error // why the connection has ended
 	next    uint16
 	flights map[uint16]flight
-	moved   time.Time // when a flight was answered, or there was none
+	moved   time.Time // when a flight was answered last, or nothing waited for an answer
 }
 
 // A flight is a packet that waits for its answer.
@@ -345,8 +345,8 @@ func (c *Client) put(add func([]byte) []byte) error {
 	return nil
 }
 
-// stuckAfter is after what time without an answer to anything that waits for one a broker is given up that still answers pings, in times
-// of Options.Alive.
+// stuckAfter is how long a broker that answers pings may leave everything else unanswered until it is given up, as a multiple of
+// Options.Alive.
 const stuckAfter = 3
 
 // stuck reports whether the broker has answered nothing for too long of what waits for an answer.

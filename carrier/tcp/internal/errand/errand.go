@@ -69,7 +69,7 @@ func (r *Reader) Run() (reads bool) {
 	if !r.armed {
 		r.seen = trip
 		r.arm()
-		nowait.Tell() // while as many errands as goroutines that may run at a time take long, nobody but the watchdog sees that it is time
+		nowait.Tell() // when errands keep all processors busy, only the watchdog can see that they take long
 	}
 	for i := 0; r.out == trip && i < len(r.given); i++ {
 		f := r.given[i]
