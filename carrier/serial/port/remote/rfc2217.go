@@ -195,6 +195,7 @@ func (p *comPort) ask(what string, code byte, value ...byte) ([]byte, error) {
 	p.mu.Lock()
 	p.asked, p.got, p.answer = int(code), false, value[:1]
 	p.mu.Unlock()
+	p.changed.Broadcast() // the reader has more room now
 	if err := p.write(appendSub(nil, append([]byte{code}, value...)...)); err != nil {
 		return nil, err
 	}
@@ -202,7 +203,6 @@ func (p *comPort) ask(what string, code byte, value ...byte) ([]byte, error) {
 	defer p.mu.Unlock()
 	p.await(answerTimeout, func() bool { return p.got })
 	p.asked = -1
-	p.changed.Broadcast() // the reader may wait for room
 	switch {
 	case p.got:
 		return p.answer, nil

@@ -135,7 +135,13 @@ func TestUnread(t *testing.T) {
 	much := bytes.Repeat([]byte("0123456789abcdef"), maxData/16+1000)
 	sent := make(chan struct{})
 	go func() { server.say(much); close(sent) }()
-	must(t, p.(port.RateSetter).SetBaud(19200)) // its answer comes somewhere among the data
+	c := p.(*comPort)
+	c.mu.Lock()
+	for len(c.data) < maxData { // then the reader waits
+		c.changed.Wait()
+	}
+	c.mu.Unlock()
+	must(t, p.(port.RateSetter).SetBaud(19200)) // its answer comes behind the data
 	if got := readAll(t, p, len(much)); !bytes.Equal(got, much) {
 		t.Error("what was read is not what was sent")
 	}
