@@ -209,7 +209,7 @@ func (a *Announcer) Heard(ev *hub.Event, data []byte) {
 func knownOf(name string, events []string, units map[string]string, requests []*string, client *hub.ClientInfo) *known {
 	s := &known{Name: name, Own: client == nil, Requests: named(requests)}
 	if client != nil && client.UID != "" {
-		s.UID, s.Device = client.UID, client.Name
+		s.UID, s.Device, s.client = client.UID, client.Name, client.ID
 	}
 	for _, event := range events {
 		if !builtIn(event) {

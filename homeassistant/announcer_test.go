@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -91,7 +92,9 @@ func newAnnouncer(t *testing.T, file string) *Announcer {
 func connect(a *Announcer, sender, uid, device string, requests []string, events ...string) {
 	c := hub.Connection{Events: append(events, hub.Connect, hub.Disconnect), Units: map[string]string{"temp": "Cel"}}
 	if uid != "-" {
-		c.Client = &hub.ClientInfo{UID: uid, Name: device}
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(device)) // it never fails
+		c.Client = &hub.ClientInfo{ID: h.Sum64(), UID: uid, Name: device}
 	}
 	for _, r := range requests {
 		c.Requests = append(c.Requests, &r)
@@ -191,6 +194,30 @@ func TestAnnouncer(t *testing.T) {
 		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
 			t.Error(err)
 		}
+	})
+}
+
+// TestBackAtOnce: a device may be back, with other names, before it is noticed that it was away. One that is pulled keeps what it has.
+func TestBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, s := newAnnouncer(t, ""), new(shelf)
+		connect(a, "zinc", "01", "attic", nil, "temp")
+		time.Sleep(time.Second)
+		connect(a, "sky", "01", "roof", nil, "temp")
+		connect(a, "sun", "01", "roof", nil, "temp")
+		time.Sleep(time.Second)
+		disconnect(a, "zinc", "timeout")
+		publish(t, a, s, false)
+		expect(t, s, "roof sensor--sky--temp", "roof sensor--sun--temp", "roof sensor--zinc--temp")
+		time.Sleep(settle)
+		publish(t, a, s, false)
+		expect(t, s, "roof sensor--sky--temp", "roof sensor--sun--temp")
+		disconnect(a, "sky", "unplugged")
+		time.Sleep(time.Second)
+		disconnect(a, "sun", "unplugged")
+		time.Sleep(settle)
+		publish(t, a, s, false)
+		expect(t, s, "roof sensor--sky--temp", "roof sensor--sun--temp")
 	})
 }
 

@@ -52,9 +52,11 @@ type known struct {
 	Own      bool         `json:"own,omitempty"`    // it is the hub's own
 	Events   []knownEvent `json:"events,omitempty"`
 	Requests []string     `json:"requests,omitempty"`
+	Came     time.Time    `json:"came"` // when it connected
 	Seen     time.Time    `json:"seen"` // when it connected, or when it was seen to be gone
 
 	connected bool
+	client    uint64    // whose sender it is; 0: the hub's own, or one of a former run of the hub
 	leaving   time.Time // when it is removed, unless it comes back; zero: it is not
 }
 
@@ -76,7 +78,7 @@ const settle = 10 * time.Second
 
 // connected notes that a sender is there, with what it offers. It reports whether something has changed.
 func (r *roster) connected(s *known, now time.Time) bool {
-	s.Seen, s.connected = now, true
+	s.Came, s.Seen, s.connected = now, now, true
 	if !r.plan.allowed(s) {
 		_, had := r.senders[s.Name]
 		delete(r.senders, s.Name)
@@ -137,11 +139,24 @@ func (r *roster) disconnected(name, reason string, now time.Time) bool {
 		return false
 	}
 	s.Seen, s.connected = now, false
-	if reason != "removed" {
+	if reason != "removed" && !r.replaced(s) {
 		return false
 	}
 	s.leaving = now.Add(settle)
 	return true
+}
+
+// replaced reports whether the device of a sender has come back already, as another client, before it was noticed that it was away.
+func (r *roster) replaced(s *known) bool {
+	if s.UID == "" {
+		return false
+	}
+	for _, other := range r.senders {
+		if other.UID == s.UID && other.client != s.client && !other.Came.Before(s.Came) {
+			return true
+		}
+	}
+	return false
 }
 
 // value notes what data of an event is. It reports whether that was not known.
@@ -217,8 +232,8 @@ func (r *roster) devices(interval func(sender, event string) time.Duration) []De
 			d = &Device{UID: s.UID}
 			all[s.UID] = d
 		}
-		if s.UID != "" && !s.Seen.Before(latest[s.UID]) {
-			d.Name, latest[s.UID] = s.Device, s.Seen
+		if s.UID != "" && !s.Came.Before(latest[s.UID]) {
+			d.Name, latest[s.UID] = s.Device, s.Came
 		}
 		sender := Sender{Name: name, Requests: s.Requests}
 		for _, e := range s.Events {
