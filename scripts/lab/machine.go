@@ -28,6 +28,7 @@ type machine struct {
 	exited chan struct{}
 	qmp    *monitor
 	serial string // the --serial of the hub
+	cycles int    // of the scenario cycles
 	*agent
 }
 

@@ -20,6 +20,7 @@ type options struct {
 	agent   string
 	hub     string
 	serial  string
+	cycles  int // of the scenario cycles
 	verbose bool
 	count   int // number of machines
 }
@@ -34,6 +35,7 @@ func main() {
 	flag.StringVar(&o.serial, "serial", "auto", "what the hub is told of its serial ports, where a scenario does not say")
 	flag.BoolVar(&o.verbose, "verbose", false, "print what the agent saw, of scenarios that pass as well")
 	flag.IntVar(&o.count, "machines", 2, "how many machines work side by side")
+	flag.IntVar(&o.cycles, "cycles", 200, "how many plug cycles the scenario of that name makes: a multiple of 4, from 40 on")
 	names := flag.Bool("list", false, "list the scenarios")
 	flag.Parse()
 	if *names {

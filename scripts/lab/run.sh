@@ -6,6 +6,7 @@
 #   scripts/lab/run.sh                            all scenarios, on x86-64
 #   scripts/lab/run.sh replug swapped             these
 #   scripts/lab/run.sh --arch arm64               on a 64-bit ARM kernel, as on a Raspberry Pi
+#   scripts/lab/run.sh --quick                    all scenarios, with 60 plug cycles instead of 200
 #   scripts/lab/run.sh --list                     list the scenarios
 #   scripts/lab/run.sh --verbose replug           with everything that was seen
 #
@@ -21,6 +22,7 @@ while (($# > 0)); do
 	case $1 in
 	--arch) arch=${2:?--arch needs amd64 or arm64}; shift ;;
 	--arch=*) arch=${1#*=} ;;
+	--quick) arguments+=(-cycles 60) ;;
 	--list) exec go run ./scripts/lab -list ;;
 	--help | -h) sed -n '2,/^set/{/^#/s/^# \?//p}' scripts/lab/run.sh; exit ;;
 	*) arguments+=("$1") ;;

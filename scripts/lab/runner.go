@@ -129,7 +129,7 @@ func (r *runner) boot(ctx context.Context) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.serial = r.serial
+	m.serial, m.cycles = r.serial, r.cycles
 	r.print(func(out io.Writer) {
 		fmt.Fprintf(out, "a machine with Linux %s on %s is up after %.1f s\n", m.since(0)[0].Text, r.arch, time.Since(begin).Seconds())
 	})

@@ -56,9 +56,9 @@ func descriptors(b *bench) {
 // cycles: after many plug cycles the hub has no more resources than before. Each adapter has its own controller, because the kernel
 // handles those concurrently.
 func cycles(b *bench) {
-	const all, first = 200, 20 // during the first ones the hub may still allocate what it keeps
-	const room = 6 << 10       // KiB that the garbage collector may not have freed yet
-	const atWork = 4           // goroutines that exist only during a reading
+	const first = 20     // during these the hub may still allocate what it keeps
+	const room = 6 << 10 // KiB that the garbage collector may not have freed yet
+	const atWork = 4     // goroutines that exist only during a reading
 	adapters, devices := make([]*adapter, buses), make([]*device, buses)
 	var names []string
 	for i := range buses {
@@ -82,7 +82,7 @@ func cycles(b *bench) {
 	from := b.mark()
 	b.cycleAll(adapters, devices, first)
 	start := b.leastHeld(devices[0])
-	b.cycleAll(adapters, devices, all-first)
+	b.cycleAll(adapters, devices, b.cycles-first)
 	end := b.leastHeld(devices[0])
 	ins, outs := 0, 0
 	for _, d := range devices {
@@ -93,8 +93,8 @@ func cycles(b *bench) {
 	b.saw("%d × #disconnect, %d × #connect; descriptors %d → %d; goroutines %d → %d; threads %d → %d; memory %.1f → %.1f MiB",
 		outs, ins, len(start.Descriptors), len(end.Descriptors), len(before), len(after), start.Threads, end.Threads,
 		float64(start.Resident)/1024, float64(end.Resident)/1024)
-	if ins != all || outs != all {
-		b.fail("there were %d cycles", all)
+	if ins != b.cycles || outs != b.cycles {
+		b.fail("there were %d cycles", b.cycles)
 	}
 	if len(end.Descriptors) != len(start.Descriptors) {
 		b.fail("descriptors before: %s; after: %s", tally(start.Descriptors), tally(end.Descriptors))
