@@ -79,7 +79,9 @@ func (n *States) Heard(ev hub.Event) {
 		s = &state{topic: topic}
 		n.states[topic] = s
 	}
-	s.sender, s.event = ev.Sender, ev.Name
+	if s.event == "" { // after that Take reads them without the lock
+		s.sender, s.event = ev.Sender, ev.Name
+	}
 	said := s.take(&ev, data, time.Now())
 	if said && !s.due {
 		s.due = true

@@ -196,6 +196,7 @@ func (r *ClientRouter) forgetSender(s *Sender) (at *connection, ok bool) {
 	}
 	delete(r.senders, s.name)
 	s.gone.Store(true)
+	r.changed.wake() // somebody may wait until the hub accepts it
 	return s.at, true
 }
 

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,4 +62,35 @@ func TestGoneClientWantsNoTurn(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 	})
+}
+
+// TestGoneClientIsNotAwaited: a hub that ends waits until its clients have answered, but not for one that goes without an answer: its stream
+// has ended, and nothing is answered any more.
+func TestGoneClientIsNotAwaited(t *testing.T) {
+	s := NewServerRouter(ServerOptions{})
+	var tasks sync.WaitGroup
+	d := &carrierHandler{server: s, serving: t.Context(), tasks: &tasks, clients: make(map[carrier.ClientID]*client)}
+	d.ClientConnected(carrier.Client{ID: 1, Codec: carrier.CBOR, Hello: true, Window: 100, Signals: new(stuckSink)})
+	c := d.client(1)
+	l := &Listener{sender: "light", router: s.Router, client: c, policy: Block}
+	if err := s.listen(l, false); err != nil {
+		t.Fatal(err)
+	}
+	c.keep(l)
+	if _, err := s.AddSender("light", SenderOptions{}); err != nil { // its #connect is on its way to the client
+		t.Fatal(err)
+	}
+	flushed := c.outbox.flushed()
+	select {
+	case <-flushed:
+		t.Fatal("nothing is on its way to the client")
+	default:
+	}
+	d.ClientDisconnected(1, carrier.ErrClosed)
+	select {
+	case <-flushed:
+	default:
+		t.Error("a client that has gone is waited for")
+	}
+	tasks.Wait()
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -249,31 +249,19 @@ func (r *replay) tellLasts(below uint64) error {
 	r.lasts = true
 	defer func() { r.lasts = false }()
 	for after, more := (journal.Topic{}), true; more; {
-		var some []journal.Entry
-		size := 0
-		more = false
 		if err := r.keeping.enter(r.ctx); err != nil {
 			return err
 		}
-		err := r.keeping.LastAfter(after, func(t journal.Topic) bool {
+		var some []journal.Entry
+		some, more = r.keeping.LastAfter(after, func(t journal.Topic) bool {
 			return (l.sender == "" || l.sender == t.Sender) && (l.event == "" || l.event == t.Event) &&
 				r.sight.Hears(in, l.client.identity, t.Sender, t.Event)
-		}, func(e *journal.Entry) error {
-			if size > lastsAtATime {
-				more = true
-				return errStalled
-			}
-			after = journal.Topic{Sender: strings.Clone(e.Sender), Event: strings.Clone(e.Topic.Event)}
-			if e.Sequence < below && len(e.Data) > 0 {
-				size += batchSize + len(e.Data)
-				some = append(some, *e)
-			}
-			return nil
-		})
+		}, lastsAtATime, lastsAtATime)
 		r.keeping.leave()
-		if err != nil && !more {
-			return err
+		if more {
+			after = some[len(some)-1].Topic
 		}
+		some = slices.DeleteFunc(some, func(e journal.Entry) bool { return e.Sequence >= below || len(e.Data) == 0 })
 		if _, err := r.put(some, 0); err != nil {
 			return err
 		}

@@ -318,30 +318,29 @@ func (c *client) lastEvents(a *arguments, _ func(carrier.Reply)) (any, error) {
 	}
 	defer k.leave()
 	var (
-		page   lastsAnswer
+		page   = lastsAnswer{more: true}
 		sight  rights.Sight
-		size   int
 		policy = c.server.policy.Load()
 		admin  = c.isAdmin()
+		wanted = journal.Only(sender, event)
 	)
-	err := k.LastAfter(journal.Topic{Sender: after[0], Event: after[1]}, journal.Only(sender, event), func(e *journal.Entry) error {
-		if len(e.Data) == 0 || !mayHear(&sight, policy, c.identity, e) {
-			return nil
+	hears := func(t journal.Topic) bool {
+		return (wanted == nil || wanted(t)) && sight.Hears(policy, c.identity, t.Sender, t.Event)
+	}
+	for at := (journal.Topic{Sender: after[0], Event: after[1]}); page.more && len(page.events) == 0; {
+		var list []journal.Entry
+		list, page.more = k.LastAfter(at, hears, int(limit), pageBytes)
+		for i := range list {
+			e := &list[i]
+			if at = e.Topic; len(e.Data) == 0 || !mayHear(&sight, policy, c.identity, e) {
+				continue
+			}
+			ev := eventOf(e)
+			if !admin {
+				ev.Data = publicOf(ev.Name, ev.Data)
+			}
+			page.events = append(page.events, &signalParams{info: infoOf(&ev), data: ev.Data})
 		}
-		if size += entryCost + len(e.Data); uint64(len(page.events)) >= limit || len(page.events) > 0 && size > pageBytes {
-			page.more = true
-			return errStalled
-		}
-		ev := eventOf(e)
-		if !admin {
-			ev.Data = publicOf(ev.Name, ev.Data)
-		}
-		ev.Data = ev.Data.Clone()
-		page.events = append(page.events, &signalParams{info: infoOf(&ev), data: ev.Data})
-		return nil
-	})
-	if err != nil && !page.more {
-		return nil, err
 	}
 	return page, nil
 }

@@ -335,9 +335,10 @@ func (o *outbox) unsent(l *Listener, ev *Event, err error) {
 	}
 }
 
-// settled wakes whoever waits until everything is answered, if it is, and replays that wait for room, if there is some.
+// settled wakes whoever waits until everything is answered, if it is or if the client has gone, and replays that wait for room, if there
+// is some.
 func (o *outbox) settled() {
-	if o.flow.InFlight() == 0 && o.queue.len() == 0 && !o.feed.inHand() {
+	if o.state == gone || o.flow.InFlight() == 0 && o.queue.len() == 0 && !o.feed.inHand() {
 		o.idle.wake()
 	}
 	if o.replays.waiting > 0 && o.lets() {
@@ -363,7 +364,7 @@ func (o *outbox) resume() {
 	o.flush(nil, false)
 }
 
-// flushed returns a channel that is closed when everything has been transmitted and answered.
+// flushed returns a channel that is closed when everything has been transmitted and answered, or the client has gone.
 func (o *outbox) flushed() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -123,6 +123,7 @@ func (r *replay) gaveUp(err error) {
 // ended gives back what the replay has.
 func (r *replay) ended() {
 	r.cancel()
+	r.outbox.flush(nil, false) // what it left the room to when it gave up
 	if r.reader != nil {
 		_ = r.reader.Close() // nothing was written
 	}

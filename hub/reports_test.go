@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,6 +63,41 @@ func TestNoAnswerInTime(t *testing.T) {
 			if err := <-served; err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// TestRemovedWhileAwaited: whoever waits until the hub accepts a sender hears that it was removed.
+func TestRemovedWhileAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewClientRouter(ClientOptions{})
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error)
+		go func() { served <- r.Serve(ctx, &silentHub{}) }()
+		s, err := newSender("s", SenderOptions{Producer: "p"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.clientRouter, r.senders[s.name] = r, s
+		produced := make(chan error, 1)
+		go func() {
+			_, err := s.Produce(ctx)
+			produced <- err
+		}()
+		synctest.Wait()
+		s.Remove()
+		synctest.Wait()
+		select {
+		case err := <-produced:
+			if !errors.Is(err, ErrNotConnected) {
+				t.Error(err)
+			}
+		default:
+			t.Error("it waits on")
+		}
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
 		}
 	})
 }

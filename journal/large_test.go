@@ -31,7 +31,7 @@ func largeJournal(b *testing.B) string {
 	start := time.Now().Add(-365 * day)
 	for i := range 365 * 86400 {
 		at := start.Add(time.Duration(i)*time.Second + time.Duration(i%1000)*time.Microsecond).UnixNano()
-		data := binary.BigEndian.AppendUint32([]byte{cborSingle}, math.Float32bits(float32(20+10*math.Sin(float64(i)/1e4))))
+		data := binary.BigEndian.AppendUint32([]byte{0xfa}, math.Float32bits(float32(20+10*math.Sin(float64(i)/1e4))))
 		g.Add(Event{Topic: Topic{"light", "lux"}, Connection: 1, Seq: uint64(i + 1), Time: at, Data: data})
 		if i%3 == 0 {
 			g.Add(Event{Topic: Topic{"box", "state"}, Connection: 1, Seq: uint64(i + 1), Time: at, Data: make([]byte, 24)})

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,23 +9,20 @@ import (
 	"testing/synctest"
 )
 
-var errEnough = errors.New("enough")
-
-// pages returns what Last gives, some at a time, and how often the topics were put in order for it.
+// pages returns what LastAfter gives, some at a time, and how often the topics were put in order for it.
 func (w *world) pages(some int) (list []string, orders int) {
 	w.t.Helper()
 	before := w.j.order.Load()
 	for after, more := (Topic{}), true; more; {
-		n := 0
-		err := w.j.LastAfter(after, nil, func(e *Entry) error {
-			if n++; n > some {
-				return errEnough
-			}
-			after = e.Topic
-			list = append(list, e.Sender+" "+e.Topic.Event+": "+string(e.Data))
-			return nil
-		})
-		more = errors.Is(err, errEnough)
+		var page []Entry
+		page, more = w.j.LastAfter(after, nil, some, 1<<30)
+		if len(page) > some || more && len(page) < some {
+			w.t.Fatalf("%d at a time: %d are given", some, len(page))
+		}
+		for i := range page {
+			after = page[i].Topic
+			list = append(list, after.Sender+" "+after.Event+": "+string(page[i].Data))
+		}
 		if o := w.j.order.Load(); o != before {
 			before = o
 			orders++

@@ -118,7 +118,7 @@ func (m *memory) sum() {
 	if p.at < m.table.From {
 		return
 	}
-	n, ok := number(p.event.JSON, p.event.Data)
+	n, ok := rollup.Number(p.event.JSON, p.event.Data)
 	if !ok {
 		return
 	}

@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"context"
 	"math"
-	"slices"
 	"sort"
 	"time"
 
@@ -131,91 +129,4 @@ type Entry struct {
 	// Back is how many events behind this position were on record and are not any more, because the disk has lost them or the
 	// journal is another one. Their sequences are used again. It comes first, without an event.
 	Back uint64
-}
-
-// Last gives the last event of each topic that the filter takes to visit, in the order of their names, whether or not the event is
-// still in a segment. The data of one that is too long to be kept in memory is read; it is nil if it is not there any more.
-func (j *Journal) Last(f Filter, visit func(*Entry) error) error {
-	return j.LastAfter(Topic{}, f, visit)
-}
-
-// LastAfter is [Journal.Last] for the topics behind one. Whoever wants only some of them at a time has visit return an error, and goes
-// on behind the last one: that costs no more than to have all at once.
-func (j *Journal) LastAfter(after Topic, f Filter, visit func(*Entry) error) error {
-	topics := j.topics()
-	i, found := slices.BinarySearchFunc(topics, after, compareTopics)
-	if found {
-		i++
-	}
-	for _, t := range topics[i:] {
-		if !f.takes(t) {
-			continue
-		}
-		e, ok := j.lastOf(t)
-		if !ok {
-			continue // it was forgotten meanwhile
-		}
-		if len(e.Data) == 0 {
-			j.readOne(&e)
-		}
-		if err := visit(&e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// An order is the topics that have a last event, in the order of their names. It is made when somebody asks, and holds until one of them
-// is new or forgotten.
-type order struct {
-	at     uint64 // memory.topics when it was made
-	topics []Topic
-}
-
-func (j *Journal) topics() []Topic {
-	j.memMu.RLock()
-	o := order{at: j.mem.topics}
-	if known := j.order.Load(); known != nil && known.at == o.at {
-		j.memMu.RUnlock()
-		return known.topics
-	}
-	o.topics = make([]Topic, 0, len(j.mem.bare.items)+len(j.mem.lasts.items))
-	for _, some := range []*recent[Topic, last]{j.mem.bare, j.mem.lasts} {
-		some.all(func(t Topic, _ *last) { o.topics = append(o.topics, t) })
-	}
-	j.memMu.RUnlock()
-	slices.SortFunc(o.topics, compareTopics)
-	j.order.Store(&o)
-	return o.topics
-}
-
-// lastOf returns the last event of a topic, if it is known.
-func (j *Journal) lastOf(t Topic) (e Entry, ok bool) {
-	j.memMu.RLock()
-	defer j.memMu.RUnlock()
-	l := j.mem.lasts.get(t)
-	if l == nil {
-		l = j.mem.bare.get(t)
-	}
-	if l == nil {
-		return e, false
-	}
-	e = Entry{Position: l.Position, Event: l.event}
-	e.Data = slices.Clone(e.Data)
-	return e, true
-}
-
-// readOne reads the data of an event.
-func (j *Journal) readOne(e *Entry) {
-	v := j.view.Load()
-	if len(v.kept) == 0 || e.Sequence < v.kept[0].first {
-		return
-	}
-	r := j.Read(Query{Bounded: true})
-	r.next = e.Sequence
-	defer func() { _ = r.Close() }()
-	var one [1]Entry
-	if n, err := r.Next(context.Background(), one[:]); n == 1 && err == nil && one[0].Lost == 0 && one[0].Sequence == e.Sequence {
-		e.Data = slices.Clone(one[0].Data)
-	}
 }

@@ -27,6 +27,7 @@ type Reader struct {
 	file   folder.File
 	win    window
 	at     int64  // of the next frame in it
+	far    bool   // the frame that has next may lie far behind that
 	frame  bool   // the parser is in a frame
 	after  uint64 // sequence of the frame after that
 	parser parser
@@ -93,6 +94,12 @@ func (r *Reader) Next(ctx context.Context, dst []Entry) (int, error) {
 			return 0, context.Cause(ctx)
 		}
 	}
+}
+
+// jump goes on with an event further behind.
+func (r *Reader) jump(sequence uint64) {
+	r.next, r.far = sequence, true
+	r.frame = r.frame && sequence < r.after
 }
 
 // changes returns a channel that is closed when more can be read.
@@ -193,7 +200,7 @@ func (r *Reader) open(v *view, s *segment) error {
 	if err != nil {
 		return err
 	}
-	r.file, r.number, r.at = f, s.number, headSize
+	r.file, r.number, r.at, r.far = f, s.number, headSize, r.next > s.first
 	return nil
 }
 
@@ -206,6 +213,9 @@ func (r *Reader) frames(s *segment, end uint64, dst []Entry) int {
 		r.win.data = (*windows.Get().(*[]byte))[:0]
 	}
 	r.win.f = r.file
+	if r.far {
+		r.at, r.far = r.win.seek(r.at, r.next, s.seal), false
+	}
 	for r.at < r.win.size && r.next < end {
 		data, err := r.win.at(r.at)
 		var f frame

@@ -215,7 +215,7 @@ func (j *Journal) sumUp(ctx context.Context, h hole, f Filter, visit func(*Entry
 			if e.Lost > 0 || e.Sequence >= h.to { // a frame may go on behind the range
 				continue
 			}
-			if value, ok := number(e.JSON, e.Data); ok {
+			if value, ok := rollup.Number(e.JSON, e.Data); ok {
 				if err := visit(e, value); err != nil {
 					return err
 				}

@@ -33,7 +33,7 @@ func rollupRaw(t *testing.T, j *Journal, topic Topic, from, to time.Time, step t
 		n, err := r.Next(context.Background(), some)
 		for i := range some[:n] {
 			e := &some[i]
-			value, ok := number(e.JSON, e.Data)
+			value, ok := rollup.Number(e.JSON, e.Data)
 			at := rollup.Floor(e.Time, int64(step))
 			if !ok || e.Lost > 0 || at+int64(step) <= nanoseconds(from) || at >= nanoseconds(to) {
 				continue
@@ -206,7 +206,7 @@ func TestRollupFolds(t *testing.T) {
 		for {
 			n, err := r.Next(t.Context(), some)
 			for _, e := range some[:n] {
-				if _, ok := number(e.JSON, e.Data); ok && e.Topic == (Topic{"a", "x"}) {
+				if _, ok := rollup.Number(e.JSON, e.Data); ok && e.Topic == (Topic{"a", "x"}) {
 					all[rollup.Floor(e.Time, rollup.Hour)]++
 				}
 			}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -133,9 +134,10 @@ type window struct {
 	size  int64
 	start int64
 	data  []byte
+	ahead int64 // how much is read at a time, if that is not windowSize
 }
 
-// windowSize is how much is read at a time.
+// windowSize is how much is read at a time, in bytes.
 const windowSize = 256 << 10
 
 // at returns what lies at an offset, which is a whole frame wherever a frame begins and the file has all of it.
@@ -161,7 +163,7 @@ func (w *window) fill(off, length int64) error {
 	if off >= w.start && off+length <= w.start+int64(len(w.data)) {
 		return nil
 	}
-	want := min(max(length, windowSize), w.size-off)
+	want := min(max(length, cmp.Or(w.ahead, windowSize)), w.size-off)
 	if int64(cap(w.data)) < want {
 		w.data = make([]byte, want)
 	}
@@ -176,4 +178,37 @@ func (w *window) fill(off, length int64) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// seek returns where a frame begins that is not behind the one with a sequence, and near it; at is where an earlier frame begins. It
+// looks at a few frames only: further and further away, and then between the last two places.
+func (w *window) seek(at int64, sequence uint64, s seal) int64 {
+	defer func(ahead int64) { w.ahead = ahead }(w.ahead)
+	w.ahead = seekStep
+	beyond := w.size // the frame begins before that
+	for step := int64(seekStep); beyond-at > seekStep; step *= 2 {
+		probe := at + min(step, aligned((beyond-at)/2))
+		if found, first := w.frameFrom(probe, beyond, s); found < beyond && first <= sequence {
+			at = found
+		} else {
+			beyond = probe
+		}
+	}
+	return at
+}
+
+// seekStep is a distance at which it is not worth looking further, in bytes.
+const seekStep = 16 << 10
+
+// frameFrom returns where the first frame begins that lies in a part of the file, and its sequence. If there is none, it is the end of
+// the part.
+func (w *window) frameFrom(at, end int64, s seal) (found int64, first uint64) {
+	for ; at < end; at += frameAlign {
+		if data, err := w.at(at); err == nil {
+			if f, err := parseFrame(data, s); err == nil {
+				return at, f.first
+			}
+		}
+	}
+	return end, 0
 }

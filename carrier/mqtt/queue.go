@@ -251,7 +251,8 @@ func (q *queue) drop(a *carrier.Account) {
 	}
 }
 
-// detach takes the connection from a session, which ends unless it is kept in memory.
+// detach takes the connection from a session, which ends unless it is kept in memory. The session has the link until the last: whoever comes
+// back meanwhile waits for the link's end, and so finds everything noted.
 func (c *session) detach(l *link, why error) {
 	c.writer.close()
 	keep := l.expiry
@@ -259,7 +260,6 @@ func (c *session) detach(l *link, why error) {
 		keep = 0
 	}
 	c.mu.Lock()
-	c.link = nil
 	c.acks.forget()
 	stays := c.queue != nil && keep > 0 && !errorIsFinal(why) && !c.final
 	if stays {
@@ -275,8 +275,11 @@ func (c *session) detach(l *link, why error) {
 	}
 	c.mu.Unlock()
 	if stays {
-		c.server.kept.rouse() // its time has begun
 		c.failAsked(fmt.Errorf("%w: %w", carrier.ErrGone, why))
+		c.mu.Lock()
+		c.link = nil
+		c.mu.Unlock()
+		c.server.kept.rouse() // its time has begun
 		return
 	}
 	if errorIsFinal(why) && carrier.Reason(why) == "revoked" {

@@ -78,6 +78,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	f.c.reads++
+	f.c.readBytes += int64(len(p))
 	if err := f.c.faults.ReadErr; err != nil {
 		return 0, err
 	}

@@ -23,11 +23,12 @@ type Folder struct {
 	disk  map[string]*File // as they are on disk
 	ops   []func()         // changes of names that are not on disk yet, oldest first
 
-	faults Faults
-	cut    bool
-	locked *lock
-	count  Count
-	reads  int
+	faults    Faults
+	cut       bool
+	locked    *lock
+	count     Count
+	reads     int
+	readBytes int64
 }
 
 // Faults are what goes wrong in a Folder. The zero value of each but those that count down means that it does not; of those, it
@@ -101,6 +102,13 @@ func (c *Folder) Reads() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reads
+}
+
+// ReadBytes returns how many bytes were asked for in these reads.
+func (c *Folder) ReadBytes() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.readBytes
 }
 
 // Cut cuts the power: from now on everything fails with [ErrCut]. A Sync that is under way has written nothing for certain.

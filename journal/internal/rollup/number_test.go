@@ -1,4 +1,4 @@
-package journal
+package rollup
 
 import (
 	"encoding/hex"
@@ -16,13 +16,13 @@ func TestNumber(t *testing.T) {
 		"fa47c35000": 100000, "fb3ff199999999999a": 1.1, "fbc010666666666666": -4.1,
 	} {
 		data, _ := hex.DecodeString(text)
-		if got, ok := number(false, data); !ok || got != want {
+		if got, ok := Number(false, data); !ok || got != want {
 			t.Errorf("%s: %v, %v, want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "f4", "f5", "f6", "60", "80", "a0", "4101", "1c", "18", "1800ff", "0000", "f97c00", "f97e00", "fa7f800000", "fb7ff0000000000000", "c24101", "f93c", "fa3c", "fb3c", "1f", "3f"} {
 		data, _ := hex.DecodeString(text)
-		if got, ok := number(false, data); ok {
+		if got, ok := Number(false, data); ok {
 			t.Errorf("%s is taken for %v", text, got)
 		}
 	}
@@ -31,16 +31,16 @@ func TestNumber(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := number(true, []byte(text)); !ok || got != want {
+		if got, ok := Number(true, []byte(text)); !ok || got != want {
 			t.Errorf("%q: %v, %v, want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", " ", "true", "null", `"1"`, "[1]", "{}", "1 2", "0x10", "1_000", "Inf", "NaN", "-", "1e999", "-inf", "1e"} {
-		if got, ok := number(true, []byte(text)); ok {
+		if got, ok := Number(true, []byte(text)); ok {
 			t.Errorf("%q is taken for %v", text, got)
 		}
 	}
-	if got, _ := number(true, []byte("-0")); !math.Signbit(got) {
+	if got, _ := Number(true, []byte("-0")); !math.Signbit(got) {
 		t.Error("-0 loses its sign")
 	}
 }

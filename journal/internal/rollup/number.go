@@ -1,4 +1,4 @@
-package journal
+package rollup
 
 import (
 	"encoding/binary"
@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// number returns the number that an event's data is; ok is false if it is something else, or not finite. Integers beyond 2^53 are
+// Number returns the number that an event's data is; ok is false if it is something else, or not finite. Integers beyond 2^53 are
 // rounded.
-func number(json bool, data []byte) (n float64, ok bool) {
+func Number(json bool, data []byte) (n float64, ok bool) {
 	if json {
 		n, ok = jsonNumber(data)
 	} else {
