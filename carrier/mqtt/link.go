@@ -167,6 +167,7 @@ func (l *link) finish(err error) {
 	if !errors.Is(why, carrier.ErrShutdown) {
 		c.leaveWill(l, why)
 	}
+	c.settleLate()
 	c.tellAnswers()
 	c.turn.Unlock()
 	if l.version == packet.V5 && l.welcome && !errors.Is(err, errGoodbye) && !errors.Is(err, io.EOF) {

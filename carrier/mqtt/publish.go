@@ -30,12 +30,14 @@ type publishing struct {
 	routes  map[string]*inRoute
 	cost    int
 	own     map[string]*ownSender // guarded by the session's lock, too
+	late    map[eventKey]*late    // by what their topics stand for; the session's lock guards them
 	added   chan struct{}         // closed when the hub has answered to the sender that was added last; nil: none was
 }
 
 func (p *publishing) init() {
 	p.routes = make(map[string]*inRoute)
 	p.own = make(map[string]*ownSender)
+	p.late = make(map[eventKey]*late)
 }
 
 // has reports whether an event is the client's own. The session's lock is held.
@@ -115,16 +117,17 @@ func (c *session) publish(l *link, p *packet.Raw) error {
 			s.Time, s.Err = timeOf(u.Value)
 		}
 	}
-	host, refused, counted := c.offer(r)
+	o := c.offer(r)
 	switch {
-	case refused != nil:
-		return c.refuseThis(l, reasonOf(*refused), refused.Err(), counted)
-	case host != nil && s.Err != nil:
+	case o.refused != nil:
+		return c.refuseThis(l, reasonOf(*o.refused), o.refused.Err(), o.counted)
+	case o.others() && s.Err != nil:
+		c.withdraw(o.late)
 		return c.refusePublish(l, packet.BadPayload, s.Err)
 	}
 	s.Data = c.value(in.Payload)
-	if host != nil {
-		if err := c.sendBy(host, r, in.ID, &s); err != nil {
+	if o.others() {
+		if err := c.sendBy(&o, r, in.ID, &s); err != nil {
 			return c.refusePublish(l, packet.QuotaExceeded, err)
 		}
 		return nil
@@ -211,20 +214,35 @@ func checkNames(sender, event string) error {
 	return nil
 }
 
-// offer makes sure that the client has a sender with this event. It returns the session that has it, if another one does; or the hub's answer
-// if that refuses it, or has refused it a moment ago; counted means that the hub has counted the refusal just now.
-func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, counted bool) {
+// An offered is what comes of an offer: nothing, if the client has the event itself.
+type offered struct {
+	host    *session       // that has the sender; nil: none of another client's
+	late    *late          // the hub has not answered yet, or messages wait that came before it had; nil: neither
+	refused *carrier.Reply // the hub's answer, if it refuses the event, or has refused it a moment ago
+	counted bool           // the hub has counted the refusal just now
+}
+
+// others reports whether a message is not simply one of the client's own events.
+func (o *offered) others() bool { return o.host != nil || o.late != nil }
+
+// offer makes sure that the client has a sender with this event.
+func (c *session) offer(r *inRoute) offered {
 	event := r.Name.Name
 	c.mu.Lock()
+	if t := c.publishing.late[keyOf(r.Name)]; t != nil {
+		t.left++
+		c.mu.Unlock()
+		return offered{late: t}
+	}
 	own := c.publishing.ownOf(r.Sender)
 	if own.events[event] {
 		c.mu.Unlock()
-		return nil, nil, false
+		return offered{}
 	}
 	if r.refused != nil && time.Since(r.at) < againTime {
-		refused = r.refused
+		refused := r.refused
 		c.mu.Unlock()
-		return nil, refused, false
+		return offered{refused: refused}
 	}
 	own.events[event], r.refused = true, nil
 	c.changes++
@@ -232,33 +250,47 @@ func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, coun
 	c.deliver() // what came before goes first
 	added := make(chan struct{})
 	c.publishing.added = added
+	var host *session
+	var behind *late
+	answered := false
 	c.addSender(r.Sender, []string{event}, nil, func(reply carrier.Reply) {
 		defer close(added)
 		other := c.server.hostOf(&reply)
+		to := other
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		if reply.Status == carrier.StatusDone && other == nil {
 			c.publishing.own[r.Sender] = own
-			return
+			to = c
+		} else {
+			delete(own.events, event)
+			if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
+				delete(c.publishing.own, r.Sender) // its route knows the refusal
+			}
+			c.changes++
+			if host = other; other == nil {
+				r.refused, r.at = &reply, time.Now()
+			}
 		}
-		delete(own.events, event)
-		if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
-			delete(c.publishing.own, r.Sender) // its route knows the refusal
-		}
-		c.changes++
-		if host = other; other == nil {
-			r.refused, r.at = &reply, time.Now()
+		answered = true
+		c.mu.Unlock()
+		if behind != nil { // it was set before
+			c.answerLate(behind, to, reply)
 		}
 	})
-	late := time.NewTimer(offerTime) // the hub may have much to do for this client, such as to wait until it reads
-	defer late.Stop()
+	wait := time.NewTimer(offerTime) // the hub may have much to do for this client, such as to wait until it reads
+	defer wait.Stop()
 	select {
 	case <-added:
-	case <-late.C:
+	case <-wait.C:
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return host, r.refused, r.refused != nil
+	if !answered {
+		behind = &late{key: keyOf(r.Name), left: 1}
+		c.publishing.late[behind.key] = behind
+		return offered{late: behind}
+	}
+	return offered{host: host, refused: r.refused, counted: r.refused != nil}
 }
 
 // addSender adds a sender to the hub's, or something to one that the client has.

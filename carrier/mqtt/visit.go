@@ -17,7 +17,10 @@ type visit struct {
 	data  carrier.Value
 	time  string // when it happened; empty: now
 	cost  int
-	done  bool // the guest's lock guards it
+	late  *late // it has waited until it was known who has the sender; nil: it has not
+
+	counted bool // the hub has counted its refusal
+	done    bool // the guest's lock guards it
 }
 
 const (
@@ -53,17 +56,22 @@ func (s *Server) hostOf(r *carrier.Reply) (host *session) {
 	return host
 }
 
-// sendBy has a host hand on a message of this client's. The turn is the caller's.
-func (c *session) sendBy(host *session, r *inRoute, id uint16, s *carrier.Signal) error {
-	v := &visit{guest: c, name: r.Name, data: s.Data.Clone(), cost: visitCost + len(r.Sender) + len(r.Name.Name) + s.Data.Size()}
+// sendBy has a host hand on a message of this client's, once it is known which one. The turn is the caller's.
+func (c *session) sendBy(o *offered, r *inRoute, id uint16, s *carrier.Signal) error {
+	v := &visit{guest: c, name: r.Name, data: s.Data.Clone(), cost: visitCost + len(r.Sender) + len(r.Name.Name) + s.Data.Size(), late: o.late}
 	if s.Time > 0 {
 		v.time = time.Unix(0, s.Time).UTC().Format(time.RFC3339Nano)
 	}
 	if err := c.account.Take(v.cost); err != nil {
+		c.withdraw(o.late)
 		return err
 	}
 	c.acks.push(&c.writer, ack{id: id, visit: v})
-	host.receive(v)
+	if o.late != nil {
+		c.behind(o.late, v)
+	} else {
+		o.host.receive(v)
+	}
 	return nil
 }
 
@@ -97,6 +105,11 @@ type visits struct {
 func (c *session) host() {
 	c.turn.Lock()
 	defer c.turn.Unlock()
+	c.handOn()
+}
+
+// handOn hands on what guests have sent. The turn is the caller's.
+func (c *session) handOn() {
 	for {
 		c.mu.Lock()
 		if len(c.visits.waiting) == 0 || c.closed {
@@ -170,6 +183,10 @@ func (v *visit) end(r carrier.Reply) {
 	}
 	v.done = true
 	c.account.Give(v.cost)
+	if v.late != nil {
+		v.late.left--
+		c.forgetLate(v.late)
+	}
 	var old *link
 	if r.Status != carrier.StatusDone {
 		for i := c.acks.head; i < len(c.acks.list); i++ {
@@ -179,7 +196,7 @@ func (v *visit) end(r carrier.Reply) {
 		}
 	}
 	c.settled()
-	if r.Status != carrier.StatusDone {
+	if r.Status != carrier.StatusDone && !v.counted {
 		c.refuse("publish", r.Err())
 	}
 	old.endOf(r)

@@ -3,9 +3,11 @@ package mqtt_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"sighub/carrier/mqtt"
+	"sighub/hub"
 	"sighub/internal/mqtt/packet"
 	"sighub/listen"
 )
@@ -97,4 +99,68 @@ func TestSharedRights(t *testing.T) {
 	if refused := w.refusedOf("maker"); total(refused) != 1 {
 		t.Errorf("refused %v", refused)
 	}
+}
+
+// TestLate: the hub takes longer to say whose a sender is than the client is kept waiting for that. What is published meanwhile is heard once
+// it has said so, in its order, and refused if nobody may have it; also of a client that does not wait.
+func TestLate(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		w := newWorld(t, worldOptions{hub: hub.ServerOptions{MaxSenders: 2}})
+		device, _ := w.connect(v, hello{id: "device"})
+		device.publish("lamp/state", "0")
+		sub, _ := w.connect(v, hello{id: "sub"})
+		sub.subscribe(0, "lamp/set", "new/x")
+		busy, free := make(chan struct{}), make(chan struct{})
+		release := sync.OnceFunc(func() { close(free) })
+		t.Cleanup(release)
+		if _, err := w.router.AddListener("own", "busy", func(hub.Event) { close(busy); <-free }); err != nil {
+			t.Fatal(err)
+		}
+		guest, _ := w.connect(v, hello{id: "guest"})
+		guest.send(guest.publishPacket("own/busy", "1", 1))
+		<-busy // and what follows waits
+		for i := range uint16(3) {
+			guest.send(guest.publishPacket("lamp/set", fmt.Sprint(i), 2+2*i), guest.publishPacket("new/x", fmt.Sprint(i), 3+2*i))
+		}
+		guest.ping2() // it was read
+		if v == 5 {
+			guest.send(guest.publishPacket("third/x", "1", 8), guest.publishPacket("new/x", "3", 9))
+			guest.ping2()
+		} else {
+			guest.send(frame(packet.Disconnect, 0, nil))
+		}
+		release()
+		next, left := map[string]int{}, 6
+		if v == 5 {
+			left++
+		}
+		for range left {
+			g := sub.event()
+			if g.payload != fmt.Sprint(next[g.topic]) {
+				t.Errorf("heard %v, want %d", g, next[g.topic])
+			}
+			next[g.topic]++
+		}
+		if v != 5 {
+			return
+		}
+		for id := range uint16(9) {
+			want := packet.Reason(0)
+			if id+1 == 8 {
+				want = packet.QuotaExceeded
+			}
+			if r := guest.puback(id + 1); r != want {
+				t.Errorf("PUBACK %02x of %d, want %02x", r, id+1, want)
+			}
+		}
+		if refused := w.refusedOf("guest"); total(refused) != 1 {
+			t.Errorf("refused %v", refused)
+		}
+		if r := guest.publish("new/x", "4"); r != 0 {
+			t.Errorf("PUBACK %02x", r)
+		}
+		if g := sub.event(); g.topic != "new/x" || g.payload != "4" {
+			t.Errorf("heard %v", g)
+		}
+	})
 }

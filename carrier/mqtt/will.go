@@ -222,24 +222,18 @@ func (c *session) sendWill(w *will) {
 		return
 	}
 	r := &inRoute{Name: name, route: carrier.Route{Sender: name.Sender, Event: name.Name}}
-	host, refused, counted := c.offer(r)
+	o := c.offer(r)
 	switch {
-	case refused != nil:
-		if !counted {
-			c.refuse("will", refused.Err())
+	case o.refused != nil:
+		if !o.counted {
+			c.refuse("will", o.refused.Err())
 		}
 		return
-	case host != nil:
-		if err := c.sendBy(host, r, 0, &carrier.Signal{Data: c.value(w.payload)}); err != nil {
+	case o.others():
+		if err := c.sendBy(&o, r, 0, &carrier.Signal{Data: c.value(w.payload)}); err != nil {
 			c.refuse("will", err)
 		}
 		return
-	}
-	if added := c.publishing.added; added != nil { // the hub forgets an addition that it has not got to when the client goes
-		select {
-		case <-added:
-		case <-time.After(flushTime):
-		}
 	}
 	c.acks.push(&c.writer, ack{signal: true})
 	c.publishing.batch = append(c.publishing.batch, carrier.Signal{Route: &r.route, Data: c.value(w.payload)})
