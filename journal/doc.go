@@ -15,6 +15,8 @@
 // journal must know of everything before: last events, marks, cursors, epochs, and the sums that are in no file yet. So only
 // the newest segment is read at the start. If its state cannot be read, an earlier one is.
 //
+// The frames of a segment have their events in order, so a reader that begins somewhere in it looks at a few frames and not at all.
+//
 // If there are as many segments as there may be, the oldest is renamed to be the next and is written over, so a disk that others
 // fill up does not stop the journal.
 //

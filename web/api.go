@@ -262,11 +262,12 @@ const mostLines = 200
 // log tells the latest lines of the hub's log.
 func (s *Site) log(w http.ResponseWriter, r *http.Request) error {
 	p := newParams(r)
-	level, about, limit := p.oneOf("level", "debug", "info", "warn", "error"), p.name("about"), p.number("limit", mostLines)
+	level, about := p.oneOf("level", "debug", "info", "warn", "error"), p.name("about")
+	find, limit := p.text("find"), p.number("limit", mostLines)
 	if err := p.end(); err != nil {
 		return err
 	}
-	params := with(with(nil, "level", level), "limit", limit)
+	params := with(with(with(nil, "level", level), "find", find), "limit", limit)
 	if about != "" {
 		params = append(params, carrier.Field{Key: "about", Value: []string{about}})
 	}

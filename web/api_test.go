@@ -310,11 +310,11 @@ func TestLog(t *testing.T) {
 	var answer struct {
 		Lines []struct{ Attrs map[string]string }
 	}
-	h.get("/api/v1/log?level=warn&about=shaky&limit=3", 200, &answer)
-	if len(answer.Lines) != 1 || answer.Lines[0].Attrs["asked"] != `{"level":"warn","limit":3,"about":["shaky"]}` {
+	h.get("/api/v1/log?level=warn&about=shaky&find=cable+pulled&limit=3", 200, &answer)
+	if len(answer.Lines) != 1 || answer.Lines[0].Attrs["asked"] != `{"level":"warn","find":"cable pulled","limit":3,"about":["shaky"]}` {
 		t.Errorf("%+v", answer)
 	}
-	for _, query := range []string{"?level=loud", "?limit=201", "?limit=0", "?about=", "?about=%1b", "?since=1"} {
+	for _, query := range []string{"?level=loud", "?limit=201", "?limit=0", "?about=", "?about=%1b", "?find=", "?since=1"} {
 		h.get("/api/v1/log"+query, 400, nil)
 	}
 	h.get("/api/v1/bridges?name=house", 400, nil)

@@ -11,8 +11,8 @@
 //
 //   - A connection that is lost is not continued. Everything begins again, as at the start of the program: the bridge asks the stream for
 //     the hub's last message, which says what of the journal is there, and goes on behind it.
-//   - Events are published in batches of the server's kind that it calls fast, of which there is one at a time. The server takes each
-//     message of a batch only behind the one before it. So there is never a hole, as there would be if one of many messages on their
+//   - Events are published in batches of the kind that the server calls fast, one batch at a time. The server takes each message of a
+//     batch only behind the one before it. So there is never a hole, as there would be if one of many messages on their
 //     way were refused and a later one taken.
 //   - So the order of the stream is that in which the hub has sent, and a message can say in its header what was sent before it:
 //     everything up to a position, and, with [Options.Live], what went ahead of that.

@@ -1,7 +1,10 @@
 /* See sighub.h for what this does, and firmware-protocol.md for why. It is written for small code on 8-bit
  * microcontrollers: variables that are used often are together, in reach of a pointer and a displacement; numbers are as
  * narrow as possible; timers have 8 bits, in units of 16 ms; readings are packed when they are reported, so that a frame
- * is a copy of them. */
+ * is a copy of them.
+ *
+ * It is one file, because that is easy to copy into a program, and because the compiler sees all of it: with CBOR in a file of
+ * its own it takes 6 bytes of flash more on an ATmega328P, and 16 more without requests, where it just fits into 1,536. */
 
 #include "sighub.h"
 

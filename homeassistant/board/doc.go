@@ -1,7 +1,7 @@
 // Package board keeps what Home Assistant is told at the hub's own MQTT port: announcements, and the newest states, at topics of their own.
 //
 // A [Board] is a client of the hub. It does nothing until somebody subscribes to such topics. Then it hears the hub, and fills a shelf for
-// each identity with what that one may hear, so nobody learns of a sender from an announcement of which they may not hear.
+// each identity with what that one may hear, so no announcement tells anybody of a sender that they may not hear.
 //
 //	homeassistant/device/<id>/config   an announcement of the hub's; empty: it is cleared
 //	homeassistant/…/config             one of a client that announces itself: it is kept for it, as by a broker

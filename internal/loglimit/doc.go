@@ -7,5 +7,7 @@
 // what a stranger can choose freely, such as a client's name or its TCP port. So messages should be constant, and what changes
 // should be in attributes.
 //
+// [Recent] keeps the latest lines that have passed, for those who may read the log in the hub.
+//
 // Texts in attributes are made harmless by [safetext], and cut.
 package loglimit

@@ -36,18 +36,33 @@ type Recent struct {
 	bytes int
 }
 
-// Lines returns the latest lines, the newest first: those of a level or above, and, if about has any texts, those about what has one of
-// them for its name or its address. There are at most so many.
-func (r *Recent) Lines(level slog.Level, about []string, most int) []Line {
+// Lines returns the latest lines, the newest first, at most so many of them:
+//   - of a level or above,
+//   - about what has one of the texts of about for its name or its address, if there are any, and
+//   - with all words, in the message or in an attribute written as key=value. The words are in small letters; those of a line need not be.
+func (r *Recent) Lines(level slog.Level, about, words []string, most int) []Line {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := []Line{}
 	for i := len(r.lines) - 1; i >= 0 && len(found) < most; i-- {
-		if l := &r.lines[i]; l.level >= level && (len(about) == 0 || l.isAbout(about)) {
+		if l := &r.lines[i]; l.level >= level && (len(about) == 0 || l.isAbout(about)) && l.has(words) {
 			found = append(found, *l)
 		}
 	}
 	return found
+}
+
+// has reports whether a line has all of some words.
+func (l *Line) has(words []string) bool {
+	if len(words) == 0 {
+		return true
+	}
+	text := l.Message
+	for key, value := range l.Attrs {
+		text += "\n" + key + "=" + value
+	}
+	text = strings.ToLower(text)
+	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
 }
 
 // isAbout reports whether a line is about one of those.

@@ -26,14 +26,14 @@ func TestRecent(t *testing.T) {
 	device := l.With("port", "/dev/ttyUSB0").With("device", "shaky")
 	device.Warn("device gone", "reason", "unplugged", "error", errors.New("it is\x1b[31m red"))
 	l.Debug("nobody wants this")
-	l.Info("client connected", "client", "page (ws://10.0.0.7:4711)", "hello", true)
+	l.Info("client connected", "client", "Page (ws://10.0.0.7:4711)", "hello", true)
 	l.WithGroup("disk").Error("full", "left", 3, "stack", strings.Repeat("x", 10000))
 	if n := strings.Count(out.String(), "\n"); n != 3 {
 		t.Fatalf("%d lines are written: %s", n, out.String())
 	}
-	all := l.Recent.Lines(slog.LevelDebug, nil, 10)
+	all := l.Recent.Lines(slog.LevelDebug, nil, nil, 10)
 	if want := "error full" + fmt.Sprint(map[string]string{"disk.left": "3", "disk.stack": all[0].Attrs["disk.stack"]}) + "\n" +
-		"info client connectedmap[client:page (ws://10.0.0.7:4711) hello:true]\n" +
+		"info client connectedmap[client:Page (ws://10.0.0.7:4711) hello:true]\n" +
 		"warn device gonemap[device:shaky error:it is\\x1b[31m red port:/dev/ttyUSB0 reason:unplugged]\n"; told(all) != want {
 		t.Errorf("kept is\n%s, not\n%s", told(all), want)
 	}
@@ -41,18 +41,30 @@ func TestRecent(t *testing.T) {
 		t.Errorf("%d bytes of one attribute are kept", n)
 	}
 	for about, want := range map[string]string{
-		"shaky": "device gone", "/dev/ttyUSB0": "device gone", "page": "client connected", "ws://10.0.0.7:4711": "client connected",
-		"unplugged": "", "pag": "", "": "",
+		"shaky": "device gone", "/dev/ttyUSB0": "device gone", "Page": "client connected", "ws://10.0.0.7:4711": "client connected",
+		"unplugged": "", "Pag": "", "": "",
 	} {
 		got := ""
-		for _, l := range l.Recent.Lines(slog.LevelDebug, []string{"nobody", about}, 10) {
+		for _, l := range l.Recent.Lines(slog.LevelDebug, []string{"nobody", about}, nil, 10) {
 			got += l.Message
 		}
 		if got != want {
 			t.Errorf("about %q there is %q, not %q", about, got, want)
 		}
 	}
-	if n, m := len(l.Recent.Lines(slog.LevelWarn, nil, 10)), len(l.Recent.Lines(slog.LevelDebug, nil, 2)); n != 2 || m != 2 {
+	for words, want := range map[string]string{
+		"gone": "device gone", "vice": "device gone", "shaky red unplugged": "device gone", "shaky page": "", "page": "client connected", "hello=true": "client connected",
+		"client": "client connected", "left=3 full": "full", "debug": "", "": "full client connected device gone",
+	} {
+		var got []string
+		for _, l := range l.Recent.Lines(slog.LevelDebug, nil, strings.Fields(words), 10) {
+			got = append(got, l.Message)
+		}
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("with %q there is %q, not %q", words, got, want)
+		}
+	}
+	if n, m := len(l.Recent.Lines(slog.LevelWarn, nil, nil, 10)), len(l.Recent.Lines(slog.LevelDebug, nil, nil, 2)); n != 2 || m != 2 {
 		t.Errorf("%d of level warn, and %d of two", n, m)
 	}
 }
@@ -72,7 +84,7 @@ func TestRecentBounded(t *testing.T) {
 					}
 					_ = log.Handler().Handle(t.Context(), record(fmt.Sprint("m", i), args))
 					if i%100 == 0 {
-						r.Lines(slog.LevelInfo, []string{"d1"}, 50)
+						r.Lines(slog.LevelInfo, []string{"d1"}, []string{"m1"}, 50)
 					}
 				}
 			})

@@ -1,4 +1,5 @@
-// Package simulator has a simulated device: it speaks the protocol of the serial line and reports simulated values.
+// Package simulator has the simulated devices of sighub demo and sighub simulate. A [Simulator] speaks the protocol of the serial line and
+// reports simulated values, a [LinePrinter] prints lines of text, and a [ModbusBus] has units that answer Modbus.
 package simulator
 
 import (

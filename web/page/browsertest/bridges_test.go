@@ -128,3 +128,16 @@ func TestLog(t *testing.T) {
 	p.choose("warnings")
 	p.until(line("port lost") + ` && !` + line("device connected"))
 }
+
+// TestLogFilter: what the filter looks for is found among all lines that the hub keeps.
+func TestLogFilter(t *testing.T) {
+	config := "serial:\n"
+	for i := range 250 { // more ports with trouble than an answer of the hub has lines
+		config += fmt.Sprintf("  - port: /dev/absent%d\n", i)
+	}
+	p := open(t, serve(t, "--config", configure(t, "%s", config)).url(), "log")
+	p.until(`document.querySelectorAll(".log tr").length === 200 && !document.querySelector(".log").innerText.includes("listening")`)
+	p.focus(".bar input")
+	p.keys("LISTENING tcp://")
+	p.until(`document.querySelectorAll(".log tr").length === 1 && document.querySelector(".log").innerText.includes("listening")`)
+}

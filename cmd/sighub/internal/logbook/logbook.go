@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"sighub/carrier"
 	"sighub/hub"
@@ -19,6 +20,7 @@ const MethodLog = "list_log"
 type Question struct {
 	Level string   `json:"level"` // debug, info, warn or error, and what is worse; empty: all
 	About []string `json:"about"` // names or addresses of whom they are about; empty: all
+	Find  string   `json:"find"`  // words that they have, of texts or of attributes as key=value, in letters of any size; empty: all
 	Limit int      `json:"limit"` // how many at the most; 0: as many as an answer may have
 }
 
@@ -26,6 +28,7 @@ type Question struct {
 const (
 	mostLines = 200
 	mostAbout = 64
+	mostWords = 16
 )
 
 // Method adds the method that lists lines of the log.
@@ -61,8 +64,12 @@ func lines(r *loglimit.Recent, q Question) ([]loglimit.Line, error) {
 	if len(q.About) > mostAbout {
 		return nil, fmt.Errorf("about may have %d texts", mostAbout)
 	}
+	words := strings.Fields(strings.ToLower(q.Find))
+	if len(words) > mostWords {
+		return nil, fmt.Errorf("find may have %d words", mostWords)
+	}
 	if q.Limit == 0 {
 		q.Limit = mostLines
 	}
-	return r.Lines(level, q.About, q.Limit), nil
+	return r.Lines(level, q.About, words, q.Limit), nil
 }

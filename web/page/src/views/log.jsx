@@ -8,10 +8,10 @@ import {clock, harmless} from "../text.js";
 const levels = [["info", "all"], ["warn", "warnings"], ["error", "errors"]];
 const kinds = {warn: "note", error: "bad"};
 
-// useLog asks for the lines of a level, about whom the texts of about name.
-function useLog(hub, about) {
+// useLog asks for the lines of a level: about whom the texts of about name, that have the words of find.
+function useLog(hub, about, find) {
 	const [level, setLevel] = useState("info");
-	const {value: lines, error} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_log", {level: level === "info" ? "debug" : level, about}) : [], 3000, level);
+	const {value: lines, error} = usePolled(hub, async () => hub.may("admin") ? hub.call("list_log", {level: level === "info" ? "debug" : level, about, find}) : [], 3000, level + find);
 	const choice = <div class="ranges" role="group" aria-label="the least level">{levels.map(([l, name]) => <button type="button" key={l} aria-pressed={l === level} onClick={() => setLevel(l)}>{name}</button>)}</div>;
 	return {lines, error, choice};
 }
@@ -27,15 +27,13 @@ function Lines({lines}) {
 }
 
 export function Log({hub}) {
-	const {lines, error, choice} = useLog(hub);
 	const [filter, setFilter] = useState("");
+	const {lines, error, choice} = useLog(hub, undefined, filter);
 	if (!lines) return <Asking title="Log" error={error} />;
-	const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-	const shown = lines.filter((l) => words.every((w) => `${l.message} ${textOf(l)}`.toLowerCase().includes(w)));
 	return <>
 		<div class="bar"><h1>Log</h1><p class="summary">the latest lines of the hub's log, the newest first</p><input type="search" placeholder="Filter" aria-label="Filter lines" value={filter} onInput={(e) => setFilter(e.target.value)} /></div>
 		{choice}<Trouble error={error} />
-		<div class="scroll">{shown.length > 0 ? <Lines lines={shown} /> : <p class="muted">No such line.</p>}</div>
+		<div class="scroll">{lines.length > 0 ? <Lines lines={lines} /> : <p class="muted">No such line.</p>}</div>
 		<Command>journalctl -u sighub -f</Command>
 	</>;
 }
