@@ -84,6 +84,7 @@ type Feed struct {
 
 	mu    lockrank.Mutex[lockrank.Leaf]
 	kept  hub.Position  // where the cursor is: before everything that is not acknowledged
+	last  hub.Position  // of the event that the other side has stored last; zero: not known
 	open  int           // events that are read and not acknowledged
 	bytes int           // of their data
 	done  int           // events that are acknowledged, and that the cursor is not behind yet
@@ -125,6 +126,9 @@ func Open(o Options) (*Feed, error) {
 	}
 	f := &Feed{o: o, cursor: cursor, lanes: make([]lane, n), pace: pace{rate: o.Rate}}
 	f.kept = cursor.At()
+	if note := cursor.Note(); note != nil && f.last.UnmarshalJSON(note) != nil {
+		f.last = hub.Position{}
+	}
 	for i := range f.lanes {
 		f.lanes[i].at = f.kept
 		if i <= f.main() {
@@ -189,6 +193,21 @@ func (f *Feed) At() hub.Position {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.acknowledged()
+}
+
+// Stored notes which of the events that are acknowledged next the other side has stored last, in the order in which they were sent.
+func (f *Feed) Stored(last hub.Position) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = last
+}
+
+// Last returns the position of the event that the other side has stored last, as Stored has said, here or in an earlier run; zero if it is not
+// known. As long as the other side has that event, it has lost nothing of what is acknowledged.
+func (f *Feed) Last() hub.Position {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
 }
 
 // acknowledged returns the position up to which everything is acknowledged, or left out. The lock is held.
@@ -411,10 +430,20 @@ func (f *Feed) keep(events int) {
 	if move {
 		f.kept, events, f.done = at, max(f.done, 1), 0
 	}
+	last := f.last
 	f.mu.Unlock()
 	if move {
-		f.cursor.Move(at, events)
+		f.move(at, events, last)
 	}
+}
+
+// move moves the cursor, and notes what was stored last: that is on disk before the position is.
+func (f *Feed) move(at hub.Position, events int, last hub.Position) {
+	note, err := last.MarshalJSON()
+	if err != nil || last.IsZero() {
+		note = nil
+	}
+	f.cursor.MoveWith(at, events, note)
 }
 
 // Waiting reports whether there is more to read at once. It is for the goroutine of Next.

@@ -309,6 +309,45 @@ func TestRewindTo(t *testing.T) {
 	equal(t, read(t, f, 3), "lux 3", "lux 4", "lux 5")
 }
 
+// TestLast: which event was stored last is known to the next hub, however many were left out since.
+func TestLast(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir, journal.Options{})
+	o := bridge.Options{Takes: func(_, event string) bool { return event == "lux" }}
+	f := h.feed(o)
+	if at := f.Last(); !at.IsZero() {
+		t.Errorf("at first it is %v", at)
+	}
+	h.report("lux", 1, 5)
+	list := read(t, f, 5)
+	f.Stored(list[3].Position)
+	f.Acknowledge(0, list[4].Position)
+	h.report("noise", 1, 2000)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := f.Next(ctx, make([]bridge.Event, 1))
+		ended <- err
+	}()
+	for f.At().Sequence < list[4].Position.Sequence+2000 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	h = open(t, dir, journal.Options{})
+	f = h.feed(o)
+	defer f.Close()
+	if at := f.Last(); at != list[3].Position || !at.Before(f.At()) {
+		t.Errorf("it is %v, want %v", at, list[3].Position)
+	}
+}
+
 // TestPace: no more events are read than a rate allows.
 func TestPace(t *testing.T) {
 	h := open(t, t.TempDir(), journal.Options{})

@@ -1,6 +1,10 @@
 package bridge
 
-import "sighub/hub"
+import (
+	"slices"
+
+	"sighub/hub"
+)
 
 // A Sent says which events of a journal the other side has: all up to a position, and those of some parts behind it, which went ahead.
 // It only ever grows. The zero Sent has none.
@@ -56,4 +60,27 @@ func (s *Sent) Extend(to hub.Position) {
 	} else {
 		s.Fill(to)
 	}
+}
+
+// Join adds what another Sent has, of the same journal. If that makes more than MaxAhead spans, the oldest are left out.
+func (s *Sent) Join(other *Sent) {
+	s.Fill(other.UpTo)
+	for _, a := range other.Ahead {
+		from := 0
+		for from < len(s.Ahead) && s.Ahead[from].UpTo.Before(a.After) {
+			from++
+		}
+		to := from
+		for ; to < len(s.Ahead) && !a.UpTo.Before(s.Ahead[to].After); to++ { // they meet
+			if met := s.Ahead[to]; met.After.Before(a.After) {
+				a.After = met.After
+			}
+			if met := s.Ahead[to]; a.UpTo.Before(met.UpTo) {
+				a.UpTo = met.UpTo
+			}
+		}
+		s.Ahead = slices.Replace(s.Ahead, from, to, a)
+	}
+	s.Fill(s.UpTo)
+	s.Ahead = s.Ahead[max(0, len(s.Ahead)-MaxAhead):]
 }

@@ -203,6 +203,12 @@ type Sharer interface {
 	Shares()
 }
 
+// A Relay is a Carrier whose clients are other hubs, which pass on what happens there. They tell of gaps as well: of what was lost on the way.
+type Relay interface {
+	// Relays does nothing.
+	Relays()
+}
+
 // A Reporter is a Carrier whose clients may be devices, which report readings and keep what is not acknowledged. A router
 // that stops serving stops reporters first, so that what their clients have reported is passed on and acknowledged.
 type Reporter interface {

@@ -343,6 +343,11 @@ func (c *OwnCursor) At() Position { return Position(c.Cursor.At()) }
 // be read again after a loss of power.
 func (c *OwnCursor) Move(to Position, events int) { c.Cursor.Move(journal.Position(to), events) }
 
+// MoveWith is Move with a note, which is on disk before the position is. [OwnCursor.Note] returns it when the program has started again.
+func (c *OwnCursor) MoveWith(to Position, events int, note []byte) {
+	c.Cursor.MoveWith(journal.Position(to), events, note)
+}
+
 // An ownOwner is a part of the program that has a cursor.
 type ownOwner string
 

@@ -181,6 +181,12 @@ func isReporter(c carrier.Carrier) bool {
 	return ok && r.Reports()
 }
 
+// mayTellGaps reports whether the clients of a carrier may tell that events were lost: those of others know of none.
+func mayTellGaps(c carrier.Carrier) bool {
+	_, relays := c.(carrier.Relay)
+	return relays || isReporter(c)
+}
+
 // shutDown disconnects every sender and waits until the clients have heard of it.
 func (s *ServerRouter) shutDown() {
 	s.mu.Lock()

@@ -342,7 +342,7 @@ func (c *client) find(r *carrier.Route) (*Signal, error) {
 		}
 		return nil, err
 	}
-	if r.Event == Gap && !isReporter(c.by.carrier) {
+	if r.Event == Gap && !mayTellGaps(c.by.carrier) {
 		return nil, fmt.Errorf("%w: %s is an event of the hub itself, which no client triggers", carrier.ErrDenied, Gap)
 	}
 	return s.Signal(r.Event)

@@ -86,7 +86,7 @@ type publisher struct {
 	name         string // the id of all its batches
 	subjects     string // of all messages of the hub
 	sub          *nats.Subscription
-	acknowledged func(lane int, upTo hub.Position, events int)
+	acknowledged func(*reach)
 	fail         func(error)
 	patience     time.Duration // with the server
 
@@ -117,16 +117,15 @@ type waiting struct {
 	stored bool // it was sent
 }
 
-// A reach is how far what is acknowledged reaches in a lane, and how many events that are.
-type reach [bridge.MaxLanes]struct {
-	upTo   hub.Position
+// A reach is how far what is acknowledged reaches in each lane, how many events of it were sent, and where the last one of these is.
+type reach struct {
+	upTo   [bridge.MaxLanes]hub.Position
 	events int
+	last   hub.Position
 }
 
 // newPublisher returns a publisher that begins behind a message of the stream, the last one of the hub, which has such subjects.
-func newPublisher(conn *nats.Conn, subjects string, latest uint64, patience time.Duration, acknowledged func(int, hub.Position, int), fail func(error)) (
-	*publisher, error,
-) {
+func newPublisher(conn *nats.Conn, subjects string, latest uint64, patience time.Duration, acknowledged func(*reach), fail func(error)) (*publisher, error) {
 	p := &publisher{
 		conn: conn, inbox: nats.NewInbox(), name: rand.Text()[:10], subjects: subjects, latest: latest, patience: patience,
 		acknowledged: acknowledged, fail: fail, change: make(chan struct{}, 1),
@@ -144,7 +143,7 @@ func (p *publisher) pass(ev *bridge.Event) {
 	p.queue = append(p.queue, waiting{p.sent, ev.Position, ev.Lane, false})
 	r := p.done()
 	p.mu.Unlock()
-	p.tell(&r)
+	p.acknowledged(&r)
 }
 
 // done takes what is acknowledged off the queue. The lock is held.
@@ -152,22 +151,15 @@ func (p *publisher) done() (r reach) {
 	i := 0
 	for ; i < len(p.queue) && p.queue[i].number <= p.acked; i++ {
 		w := &p.queue[i]
-		if r[w.lane].upTo = w.at; w.stored {
-			r[w.lane].events++
+		if r.upTo[w.lane] = w.at; w.stored {
+			r.events++
+			r.last = w.at
 		}
 	}
 	if p.queue = p.queue[i:]; len(p.queue) == 0 {
 		p.queue = nil
 	}
 	return r
-}
-
-func (p *publisher) tell(r *reach) {
-	for lane := range r {
-		if l := &r[lane]; !l.upTo.IsZero() {
-			p.acknowledged(lane, l.upTo, l.events)
-		}
-	}
 }
 
 // publish publishes the message of an event. It waits for room. If last is true, nothing more is to be sent for the moment.
@@ -313,7 +305,7 @@ func (p *publisher) answered(subject string, data []byte) {
 	r := p.done()
 	err = p.err
 	p.mu.Unlock()
-	p.tell(&r)
+	p.acknowledged(&r)
 	if err != nil && failed == nil {
 		p.fail(err)
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"sighub/bridge"
 	"sighub/carrier"
 	"sighub/hub"
 	"sighub/internal/safetext"
@@ -30,6 +31,8 @@ type told struct {
 	*entry
 	journal           string       // of its hub; it shares memory with the message
 	at                hub.Position // there; zero: the message does not say so
+	sent              bridge.Sent  // what the stream has of the journal with it
+	own               hub.Position // up to where it has all of the sender, if that is ahead
 	data              []byte
 	time, uncertainty int64
 }
@@ -145,7 +148,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 func (f *far) start(ctx context.Context, st jetstream.Stream, id string, state *jetstream.StreamState) (from, missed uint64, setBack bool, err error) {
 	known, _, last := f.track.at()
 	if !isOf(known, id) && f.keeper != nil {
-		if kept, at, ok := splitMark(f.keeper.State(f.markKey(""))); ok && isOf(kept, id) {
+		if kept, at, _, ok := splitMark(f.keeper.State(f.markKey(""))); ok && isOf(kept, id) {
 			known, last = kept, at
 			f.track.begin(known, at)
 		}
@@ -232,7 +235,9 @@ func (b *Bridge) read(m jetstream.Msg) (t told, err error) {
 		t.uncertainty = max(n, 0)
 	}
 	if at, err := parsePosition(head.Get(HeaderPosition)); err == nil {
-		t.journal, t.at = head.Get(HeaderJournal), at
+		if sent, own, err := sentWith(head, at); err == nil && len(head.Get(HeaderJournal)) <= maxJournal {
+			t.journal, t.at, t.sent, t.own = head.Get(HeaderJournal), at, sent, own
+		}
 	}
 	t.data = m.Data()
 	if meta, err := m.Metadata(); err == nil {
@@ -311,6 +316,17 @@ func (f *far) take(batch []told) {
 
 // takeOne takes an event of a hub that is there.
 func (f *far) takeOne(h *farHub, t *told) {
+	presence := t.event == hub.Connect || t.event == hub.Disconnect
+	again := h.record.has(t) // the stream had lost it
+	if again && !presence {
+		f.track.finish(t.entry)
+		return
+	}
+	defer func() {
+		if h.record.add(t); h.size >= frameBytes {
+			f.flush(h)
+		}
+	}()
 	if t.sender == "" {
 		f.gapOfAll(h, t)
 		return
@@ -321,30 +337,30 @@ func (f *far) takeOne(h *farHub, t *told) {
 		f.track.finish(t.entry)
 		return
 	}
-	switch t.event {
-	case hub.Connect, hub.Disconnect:
-		f.takePresence(h, s, t)
-	default:
+	if presence {
+		f.takePresence(h, s, t, again)
+	} else {
 		f.takeSignal(h, s, t)
 	}
 }
 
-// takePresence takes a #connect or #disconnect. What is late changes nothing if something newer is known of the sender; but the #connect of
-// the connection that it still has says what the sender is.
-func (f *far) takePresence(h *farHub, s *farSender, t *told) {
+// takePresence takes a #connect or #disconnect. What is late, or was heard before, changes nothing if something newer is known of the sender;
+// but the #connect of the connection that it still has says what the sender is.
+func (f *far) takePresence(h *farHub, s *farSender, t *told, again bool) {
 	connect := t.event == hub.Connect
-	learned := s.at == t.moment && s.registered == s.connected
-	if passed := t.late && t.moment.before(s.at); learned || passed && !(connect && t.epoch == s.at.epoch && s.connected) {
+	learned, before := s.at == t.moment && s.registered == s.connected, s.Connection
+	passed := (t.late || again) && t.moment.before(s.at)
+	if !t.moment.before(s.at) { // else the latest is known already, and this one was before
+		s.at, s.connected = t.moment, connect
+		s.learn(t.data)
+	} else if passed && connect && t.epoch == s.at.epoch && s.connected {
+		s.learn(t.data)
+	}
+	if learned || passed && reflect.DeepEqual(s.Connection, before) {
 		f.track.finish(t.entry)
 		return
 	}
 	f.flush(h)
-	if !t.moment.before(s.at) { // else the latest is known already, and this one was before
-		s.at, s.connected = t.moment, connect
-		s.learn(t.data)
-	} else if t.late {
-		s.learn(t.data)
-	}
 	f.unregister(h, t.sender, s)
 	if connect {
 		f.register(h, t.sender, s)
@@ -352,37 +368,8 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told) {
 	f.track.finish(t.entry)
 }
 
-// maxJournal bounds the name of another hub's journal, in bytes.
-const maxJournal = 64
-
-// wasHeard reports whether an event was heard before, as when the stream had lost it and has it again. If not, it notes that it is heard now.
-func (h *farHub) wasHeard(s *farSender, t *told) bool {
-	if t.at.IsZero() || len(t.journal) > maxJournal {
-		return false // somebody else has written it
-	}
-	if t.journal != h.journal {
-		h.journal = strings.Clone(t.journal)
-	}
-	if s.journal != h.journal {
-		s.journal, s.heard = h.journal, [2]hub.Position{}
-	}
-	latest := &s.heard[0]
-	if t.late {
-		latest = &s.heard[1]
-	}
-	if !latest.Before(t.at) {
-		return true
-	}
-	*latest = t.at
-	return false
-}
-
 // takeSignal takes any other event. The sender is there for it; if it has gone since, it is gone again when the hub has that event.
 func (f *far) takeSignal(h *farHub, s *farSender, t *told) {
-	if h.wasHeard(s, t) {
-		f.track.finish(t.entry)
-		return
-	}
 	if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
 		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
 			f.refused(h, t.sender, errTooMany)
@@ -419,6 +406,7 @@ func (h *farHub) add(sender, event string, t *told) {
 	}
 	h.signals = append(h.signals, s)
 	h.entries = append(h.entries, t.entry)
+	h.size += len(t.data)
 }
 
 // gapOfAll tells the listeners of all senders of a hub that events were lost, some of which may have been theirs.
@@ -451,16 +439,20 @@ func (f *far) missed() {
 	}
 }
 
+// frameBytes is how much data the hub is given together, about: a small journal has no room for more at a time.
+const frameBytes = 32 << 10
+
 // flush gives the hub the signals of another one that came together.
 func (f *far) flush(h *farHub) {
 	if len(h.signals) == 0 {
 		return
 	}
 	signals, entries := h.signals, h.entries
-	h.signals, h.entries = nil, nil
+	h.signals, h.entries, h.size = nil, nil, 0
 	for _, e := range entries {
 		h.mark = max(h.mark, e.number)
 	}
-	fr := &frame{far: f, entries: entries, left: len(signals), key: f.markKey(h.name), state: formatMark(f.track.stream(), spot{number: h.mark})}
+	state := h.record.append(formatMark(f.track.stream(), spot{number: h.mark}))
+	fr := &frame{far: f, entries: entries, left: len(signals), key: f.markKey(h.name), state: state}
 	f.handler.HandleSignals(h.id, signals, fr)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
+
 	"sighub/bridge/nats"
 	"sighub/carrier"
 	"sighub/hub"
@@ -227,4 +229,74 @@ func TestNearAway(t *testing.T) {
 			t.Errorf("run %d hears %s, want %s:\n%s", i, got, want, runs[i].all())
 		}
 	}
+}
+
+// TestSentAgain: a hub that hears what it has heard already, as when the stream had lost it, hears it no more: neither events, nor gaps, nor that a sender
+// came and went; also if it has started meanwhile. What the sender has done since is known all the same.
+func TestSentAgain(t *testing.T) {
+	b := newBroker(t, "")
+	b.makeStream(time.Minute)
+	o := nats.Options{URL: b.url(), Hub: "near", Hear: everybody, Beat: time.Minute}
+	dir := t.TempDir()
+	var l heard
+	n := openHouse(t, dir, o)
+	js, end := jetStream(t, b.url())
+	defer end()
+	tell := func(position int, rest, data string) {
+		t.Helper()
+		m := &natsgo.Msg{Subject: "sighub.kitchen." + rest, Data: []byte(data), Header: natsgo.Header{}}
+		for key, value := range map[string]string{
+			nats.HeaderTime: "2026-01-02T03:04:05Z", nats.HeaderEpoch: fmt.Sprint(7 + position/5), nats.HeaderSeq: fmt.Sprint(position), nats.HeaderBatch: "b",
+			nats.HeaderPosition: fmt.Sprint("1/", position), nats.HeaderJournal: "j",
+		} {
+			m.Header.Set(key, value)
+		}
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row := func() {
+		t.Helper()
+		tell(1, "-.pump.#connect", `{"events":["on"],"requests":null,"time":"2026-01-02T03:04:05Z"}`)
+		tell(2, "-.pump.on", "1")
+		tell(3, "-.-.#gap", `{"count":1,"first":"2026-01-02T03:04:05Z","last":"2026-01-02T03:04:05Z","cause":"journal"}`)
+		tell(4, "-.pump.#disconnect", `{"events":["on"],"requests":null,"time":"2026-01-02T03:04:05Z"}`)
+		tell(5, "-.pump.#connect", `{"events":["on"],"requests":null,"time":"2026-01-02T03:04:05Z"}`)
+		tell(6, "-.pump.on", "2")
+	}
+	until(t, "it is connected", func() bool { return n.bridge.Status().Connected })
+	listen := func(n *house) {
+		t.Helper()
+		if _, err := n.hub.AddListener("kitchen.pump", "", l.add); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(n.hub.Senders()) == 0 { // until it hears: it must not know the row before that
+		if _, err := js.Publish(t.Context(), "sighub.shed.-.lamp.on", []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listen(n)
+	row()
+	until(t, "it is heard", l.has("pump:on 2"))
+	row()
+	tell(7, "-.pump.on", "3")
+	until(t, "what is new is heard", l.has("pump:on 3"))
+	const want = "kitchen.pump:#connect\nkitchen.pump:on 1\nkitchen.pump:#gap\nkitchen.pump:#disconnect removed\nkitchen.pump:#connect\nkitchen.pump:on 2\nkitchen.pump:on 3"
+	if got := l.all(); got != want {
+		t.Errorf("heard\n%s\nwant\n%s", got, want)
+	}
+	n.stop()
+	row()
+	tell(7, "-.pump.on", "3")
+	l = heard{}
+	n = openHouse(t, dir, o)
+	listen(n)
+	tell(8, "-.pump.on", "4")
+	until(t, "what is new is heard", l.has("pump:on 4"))
+	if got := l.all(); !strings.HasSuffix(got, "kitchen.pump:#connect\nkitchen.pump:on 4") || strings.Count(got, ":on ") != 1 {
+		t.Errorf("after the start, heard\n%s", got)
+	}
+	tell(9, "-.pump.#disconnect", `{"events":["on"],"requests":null,"time":"2026-01-02T03:04:05Z"}`)
+	until(t, "the end is heard", l.has("pump:#disconnect"))
 }

@@ -62,10 +62,11 @@ type farHub struct {
 	boot    string        // which of its runs says so
 	told    bool          // that something of it is refused
 	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
-	journal string        // whose events were heard last
+	record  record        // what was heard of its journal
 
 	signals []carrier.Signal
 	entries []*entry
+	size    int // of their data, in bytes
 	routes  map[[2]string]*carrier.Route
 	left    map[string]*farSender // senders that are here for late events alone
 }
@@ -75,9 +76,7 @@ type farSender struct {
 	hub.Connection
 	connected  bool
 	registered bool
-	at         moment          // of the newest event that is known, which told whether it is connected
-	journal    string          // whose events were heard last
-	heard      [2]hub.Position // the latest of them, and of those that were late
+	at         moment // of the newest event that is known, which told whether it is connected
 }
 
 func (f *far) init(b *Bridge) {
@@ -135,7 +134,11 @@ func (f *far) find(name string) *farHub {
 	}
 	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), left: make(map[string]*farSender), beat: f.b.o.Beat}
 	if f.keeper != nil {
-		h.mark, _ = parseMark(f.keeper.State(f.markKey(name)), f.track.stream())
+		if stream, at, rest, ok := splitMark(f.keeper.State(f.markKey(name))); ok {
+			if h.record = parseRecord(rest); stream == f.track.stream() {
+				h.mark = at.number
+			}
+		}
 	}
 	f.hubs[name] = h
 	return h
@@ -276,6 +279,9 @@ func (f *far) call(h *farHub, method string, params any, answered func(carrier.R
 		})
 	})
 }
+
+// Relays implements [carrier.Relay].
+func (b *Bridge) Relays() {}
 
 // Transmit implements [carrier.Carrier]. It passes a request on to another hub.
 func (b *Bridge) Transmit(ctx context.Context, id carrier.ClientID, m *carrier.Message, done func(carrier.Reply, error)) error {

@@ -33,6 +33,19 @@ type standing struct {
 	known  map[string]hub.Position // of senders: all of theirs are there up to a position, which is ahead of what sent says
 }
 
+// has reports whether the stream has an event of the journal. It may say that it does not, if that is one of a sender that is ahead.
+func (s *standing) has(at hub.Position) bool {
+	if s.sent.Has(at) && !at.IsZero() {
+		return true
+	}
+	for _, known := range s.known {
+		if known == at {
+			return true
+		}
+	}
+	return false
+}
+
 // begin asks the stream how far the hub is, and ends the batch that it may still take.
 func (b *Bridge) begin(ctx context.Context, conn *nats.Conn, st jetstream.Stream) (*standing, error) {
 	s, err := b.stored(ctx, st)

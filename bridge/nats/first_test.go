@@ -38,6 +38,21 @@ func TestFirst(t *testing.T) {
 	}
 }
 
+// TestFirstAlone: while those that do not go first are silent, the stream knows all the same how far all is.
+func TestFirstAlone(t *testing.T) {
+	b := newBroker(t, "")
+	h := openHouse(t, t.TempDir(), nats.Options{URL: b.url(), Hub: "kitchen", First: []func(string) bool{everybody}})
+	s := h.sender("siren", hub.SenderOptions{Events: []string{"n"}})
+	for i := range 3 {
+		h.report(s, "n", 1+i, 1)
+		h.drained()
+	}
+	list := b.read("sighub.kitchen.-.siren.n")
+	if got, want := list[2].sent, list[1].position+" +"+list[2].position; got != want {
+		t.Errorf("with the last one the stream has %s, want %s", got, want)
+	}
+}
+
 func rowsOf(list []message, sender string) (rows []message) {
 	for _, m := range list {
 		if strings.Split(m.subject, ".")[3] == sender {

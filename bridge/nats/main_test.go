@@ -225,6 +225,12 @@ func openHouseWith(t testing.TB, dir string, o nats.Options, options journal.Opt
 
 func houseWith(t testing.TB, j *journal.Journal, o nats.Options) *house {
 	t.Helper()
+	return houseAt(t, j, o, nil)
+}
+
+// houseAt has another clock; nil: that of the machine.
+func houseAt(t testing.TB, j *journal.Journal, o nats.Options, now func() time.Time) *house {
+	t.Helper()
 	h := &house{t: t, kept: j, local: local.NewHub(local.Options{})}
 	if o.Journal = j; o.Logger == nil {
 		o.Logger = logger()
@@ -235,7 +241,7 @@ func houseWith(t testing.TB, j *journal.Journal, o nats.Options) *house {
 		t.Fatal(err)
 	}
 	h.hub = hub.NewServerRouter(hub.ServerOptions{
-		Options: hub.Options{Logger: logger()}, Journal: j, Grace: 100 * time.Millisecond,
+		Options: hub.Options{Logger: logger(), Now: now}, Journal: j, Grace: 100 * time.Millisecond,
 		Methods: map[string]hub.Method{"bridges": func(context.Context, carrier.Value) (any, error) { return h.bridge.Status(), nil }},
 	})
 	if err := h.bridge.Attach(h.hub); err != nil {
@@ -299,6 +305,7 @@ type message struct {
 	subject, data         string
 	epoch, seq            uint64
 	position, journal, at string
+	sent                  string
 	streamSequence        uint64
 }
 
@@ -334,7 +341,7 @@ func messageOf(t testing.TB, m jetstream.Msg) message {
 	head := m.Headers()
 	out := message{
 		subject: m.Subject(), data: string(m.Data()), position: head.Get(nats.HeaderPosition),
-		journal: head.Get(nats.HeaderJournal), at: head.Get(nats.HeaderTime),
+		journal: head.Get(nats.HeaderJournal), at: head.Get(nats.HeaderTime), sent: head.Get(nats.HeaderSent),
 	}
 	if _, err := fmt.Sscan(head.Get(nats.HeaderEpoch)+" "+head.Get(nats.HeaderSeq), &out.epoch, &out.seq); err != nil {
 		t.Fatalf("%s has the headers %v: %v", m.Subject(), head, err)

@@ -114,14 +114,7 @@ func (b *Bridge) storedEvent(m jetstream.Msg) (ev storedEvent, err error) {
 	if err := errors.Join(bad[:]...); err != nil {
 		return ev, err
 	}
-	switch sent := head.Get(HeaderSent); {
-	case sent != "":
-		ev.sent, ev.own, err = parseSent(sent)
-	case head.Get(HeaderBatch) != "":
-		ev.sent.UpTo = ev.at
-	default:
-		ev.own = ev.at
-	}
+	ev.sent, ev.own, err = sentWith(head, ev.at)
 	return ev, err
 }
 

@@ -55,7 +55,10 @@ func FuzzSubject(f *testing.F) {
 				t.Errorf("%q is %+v, and then %+v, %v", sender, sent, again, err)
 			}
 		}
-		_, _ = parseMark([]byte(device), hub)
+		r := parseRecord(device)
+		if again := parseRecord(strings.TrimPrefix(string(r.append(nil)), " ")); r.journal != "" && !reflect.DeepEqual(again.append(nil), r.append(nil)) {
+			t.Errorf("%q is %+v, and then %+v", device, r, again)
+		}
 		_ = readReply([]byte(event))
 	})
 }
@@ -97,14 +100,18 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestMark: a mark is that of its stream alone, and a damaged text is not a mark.
+// TestMark: a mark says what was written, and a damaged text is not a mark.
 func TestMark(t *testing.T) {
-	if n, ok := parseMark(formatMark("one", spot{1 << 63, 7}), "one"); !ok || n != 1<<63 {
-		t.Error(n, ok)
+	stream, at, rest, ok := splitMark(append(formatMark("one", spot{1 << 63, 7}), " more of it"...))
+	if stream != "one" || at != (spot{1 << 63, 7}) || rest != "more of it" || !ok {
+		t.Error(stream, at, rest, ok)
 	}
-	for _, mark := range []string{"", "one", "one ", "one x", "one -1", "one 1 2 3", "one 1 x", "two 1", " 1", "one 18446744073709551616"} {
-		if n, ok := parseMark([]byte(mark), "one"); ok || n != 0 {
-			t.Errorf("%q: %d, %v", mark, n, ok)
+	if stream, at, rest, ok = splitMark([]byte("one 5")); stream != "one" || at != (spot{number: 5}) || rest != "" || !ok {
+		t.Error("of an older version:", stream, at, rest, ok)
+	}
+	for _, mark := range []string{"", "one", "one ", "one x", "one -1", "one 1 x", "one 18446744073709551616"} {
+		if _, _, _, ok := splitMark([]byte(mark)); ok {
+			t.Errorf("%q is a mark", mark)
 		}
 	}
 }

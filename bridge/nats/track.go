@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -125,24 +126,16 @@ func formatMark(stream string, at spot) []byte {
 	return fmt.Appendf(nil, "%s %d %d", stream, at.number, at.taken)
 }
 
-// splitMark returns what a mark says. Those of older versions have no time.
-func splitMark(mark []byte) (stream string, at spot, ok bool) {
-	stream, text, _ := strings.Cut(string(mark), " ")
-	text, taken, timed := strings.Cut(text, " ")
-	number, err := strconv.ParseUint(text, 10, 64)
-	if at.number = number; timed && err == nil {
-		at.taken, err = strconv.ParseInt(taken, 10, 64)
+// splitMark returns what a mark says, and what is behind that. Those of older versions have no time.
+func splitMark(mark []byte) (stream string, at spot, rest string, ok bool) {
+	stream, rest, _ = strings.Cut(string(mark), " ")
+	number, rest, _ := strings.Cut(rest, " ")
+	taken, rest, _ := strings.Cut(rest, " ")
+	var err, err2 error
+	if at.number, err = strconv.ParseUint(number, 10, 64); taken != "" {
+		at.taken, err2 = strconv.ParseInt(taken, 10, 64)
 	}
-	return stream, at, err == nil
-}
-
-// parseMark returns the number of a mark; 0 if it is of another stream.
-func parseMark(mark []byte, stream string) (number uint64, ok bool) {
-	id, at, ok := splitMark(mark)
-	if !ok || id != stream {
-		return 0, false
-	}
-	return at.number, true
+	return stream, at, rest, errors.Join(err, err2) == nil
 }
 
 // A stream that was set back, as to an older copy of itself, gives its numbers again. It counts as another one from then on, whose id is the

@@ -134,11 +134,18 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stored atomic.Bool // the last answers may come while this ends
-	p, err := newPublisher(conn, b.subjects(), from.latest, goneAfter*b.o.Timeout, func(lane int, upTo hub.Position, n int) {
-		f.Acknowledge(lane, upTo)
-		b.State.Sent(n)
-		if n > 0 && !stored.Swap(true) && ctx.Err() == nil {
-			b.State.Connected() // what was wrong with the stream is over
+	p, err := newPublisher(conn, b.subjects(), from.latest, goneAfter*b.o.Timeout, func(r *reach) {
+		if r.events > 0 {
+			f.Stored(r.last)
+			b.State.Sent(r.events)
+			if !stored.Swap(true) && ctx.Err() == nil {
+				b.State.Connected() // what was wrong with the stream is over
+			}
+		}
+		for lane, upTo := range r.upTo {
+			if !upTo.IsZero() {
+				f.Acknowledge(lane, upTo)
+			}
 		}
 	}, cancel)
 	if err != nil {
@@ -165,7 +172,7 @@ func (b *Bridge) publish(ctx context.Context, conn *nats.Conn, st jetstream.Stre
 		u.passed = u.sent.End()
 	}
 	u.had = f.At()
-	if !u.sent.UpTo.IsZero() { // not from the cursor on: the server may have lost what it had acknowledged
+	if !u.sent.UpTo.IsZero() && !u.has(f.Last()) { // not from the cursor on: the server has lost what it had acknowledged
 		f.RewindTo(u.sent.UpTo)
 	}
 	f.Resume(&u.sent)
@@ -205,6 +212,9 @@ func (u *upward) run(ctx context.Context) error {
 		n, err := u.next(ctx)
 		if err != nil {
 			return err
+		}
+		if u.firsts() > 0 {
+			u.sent.Fill(u.f.At()) // else what goes first never says how far all others are, if they are silent
 		}
 		last := -1
 		for i := range u.list[:n] {

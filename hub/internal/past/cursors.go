@@ -56,7 +56,8 @@ type Cursor struct {
 	lost  bool  // it was removed, or has another owner
 
 	at    journal.Position
-	moves int // that the journal does not know
+	note  []byte // what its owner has said of the position; nil: nothing
+	moves int    // that the journal does not know
 	kept  time.Time
 	timer *time.Timer // keeps moves when they are old enough; nil while there are none
 }
@@ -77,7 +78,7 @@ func (cs *Cursors) Take(name string, o Owner, at journal.Position) (c *Cursor, p
 	if before != nil {
 		before.keep()
 		before.lost = true
-		c.at, known = before.at, true
+		c.at, c.note, known = before.at, before.note, true
 	}
 	cs.all[name] = c
 	if !known {
@@ -98,13 +99,19 @@ func (cs *Cursors) Owner(name string) Owner {
 }
 
 // Move moves the cursor to a position, after so many events. It does nothing for a cursor that its owner has lost.
-func (c *Cursor) Move(to journal.Position, events int) {
+func (c *Cursor) Move(to journal.Position, events int) { c.MoveWith(to, events, nil) }
+
+// MoveWith moves the cursor, and keeps a note of the owner's with it: the position is not on disk before the note is. Nil changes no note.
+func (c *Cursor) MoveWith(to journal.Position, events int, note []byte) {
 	c.set.mu.Lock()
 	defer c.set.mu.Unlock()
 	if c.lost {
 		return
 	}
 	c.at = to
+	if note != nil {
+		c.note = note
+	}
 	c.moves += events
 	if c.moves >= keepEach || time.Since(c.kept) >= keepAfter {
 		c.keep()
@@ -129,8 +136,30 @@ func (c *Cursor) keep() {
 	}
 	if c.moves > 0 && !c.lost {
 		c.moves, c.kept = 0, time.Now()
+		if c.note != nil {
+			c.set.mark(c.name, c.note)
+		}
 		c.set.j.SetCursor(c.name, c.at)
 	}
+}
+
+// noteKey is in front of a cursor's name, where the journal keeps its note.
+const noteKey = "cursor/"
+
+func (cs *Cursors) mark(name string, note []byte) {
+	g := cs.j.NewGroup()
+	g.Mark(noteKey+name, note)
+	g.AppendUnawaited()
+}
+
+// Note returns the note that was kept last; nil if there was none.
+func (c *Cursor) Note() []byte {
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	if c.note == nil {
+		c.note = c.set.j.State(noteKey + c.name)
+	}
+	return c.note
 }
 
 // Name returns the cursor's name.
@@ -174,6 +203,7 @@ func (cs *Cursors) Remove(name string) error {
 	c.lost = true
 	c.keep()
 	delete(cs.all, name)
+	cs.mark(name, nil)
 	cs.j.SetCursor(name, journal.Position{})
 	return nil
 }

@@ -165,7 +165,7 @@ func TestCursors(t *testing.T) {
 			t.Error("one who has lost it moves it")
 		}
 		d.Release()
-		d.Move(at(5), 1) // an answer that comes late
+		d.MoveWith(at(5), 1, []byte("noted")) // an answer that comes late
 		if got := cs.List(); len(got) != 1 || got[0].At != at(5) || got[0].Owner != nil {
 			t.Errorf("%+v", got)
 		}
@@ -187,6 +187,10 @@ func TestCursors(t *testing.T) {
 		}
 		if got, ok := j.Cursor("y"); !ok || got != at(0) {
 			t.Errorf("the journal has %v, %t", got, ok)
+		}
+		again, p, _, err := NewCursors(j, 2).Take("x", a, at(0))
+		if err != nil || p != at(5) || string(again.Note()) != "noted" {
+			t.Errorf("it is at %v with %q, %v", p, again.Note(), err)
 		}
 	})
 }
