@@ -3,6 +3,7 @@ package carrier
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,7 +229,7 @@ type SignalHandler interface {
 type Swapper interface {
 	Answers
 	// Swap lets the handler, in HandleSignals, keep the list that it was given, and gives the carrier another one in its place, whose
-	// signals it clears. The bytes of the data belong to the carrier again all the same: [OwnData] copies them.
+	// signals it clears. The bytes of the data belong to the carrier again all the same: [CopyData] copies them.
 	Swap(other []Signal)
 }
 
@@ -240,26 +241,52 @@ func CloneSignals(dst, signals []Signal) []Signal {
 	return dst
 }
 
-// dataBlock is the size in bytes of the blocks that the data of several signals share. Whoever keeps the data of one keeps its block.
-const dataBlock = 8 << 10
+// CopyData copies the data of signals, which belongs to somebody else, to a buffer, where the signals have it from then on. It returns the
+// buffer, which it empties first and makes larger if need be.
+func CopyData(signals []Signal, buffer []byte) []byte {
+	buffer = slices.Grow(buffer[:0], dataSize(signals))
+	for i := range signals {
+		v := &signals[i].Data
+		start := len(buffer)
+		buffer = append(buffer, v.raw...)
+		v.raw = buffer[start:len(buffer):len(buffer)]
+	}
+	return buffer
+}
 
-// OwnData gives signals, whose data belongs to somebody else, copies of it.
-func OwnData(signals []Signal) {
-	size := 0
+func dataSize(signals []Signal) (size int) {
 	for i := range signals {
 		size += len(signals[i].Data.raw)
 	}
-	var block []byte
+	return size
+}
+
+// OwnData gives signals, whose data belongs to somebody else, copies of it.
+func OwnData(signals []Signal) {
+	blocks := Blocks{Size: dataSize(signals)}
 	for i := range signals {
-		v := &signals[i].Data
-		if len(v.raw) > cap(block)-len(block) {
-			block = make([]byte, 0, max(len(v.raw), min(size, dataBlock)))
-		}
-		size -= len(v.raw)
-		start := len(block)
-		block = append(block, v.raw...)
-		v.raw = block[start:len(block):len(block)]
+		blocks.Own(&signals[i].Data)
 	}
+}
+
+// Blocks give values bytes of their own, with one allocation for several small ones. Whoever keeps one of them keeps its block.
+type Blocks struct {
+	Size  int // in bytes, of all values that may be owned from now on
+	block []byte
+}
+
+// dataBlock is the size in bytes of a block.
+const dataBlock = 8 << 10
+
+// Own gives v bytes of its own.
+func (b *Blocks) Own(v *Value) {
+	if len(v.raw) > cap(b.block)-len(b.block) {
+		b.block = make([]byte, 0, max(len(v.raw), min(b.Size, dataBlock)))
+	}
+	b.Size -= len(v.raw)
+	start := len(b.block)
+	b.block = append(b.block, v.raw...)
+	v.raw = b.block[start:len(b.block):len(b.block)]
 }
 
 // Clone returns the value with bytes of its own.

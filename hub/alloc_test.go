@@ -6,6 +6,8 @@ package hub
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -142,4 +144,70 @@ func testFastPath(t *testing.T, policy AccessPolicy) {
 		t.Errorf("the callback ran %d times, want %d", heard, runs+2)
 	}
 	tasks.Wait()
+}
+
+// A lender is a goroutine that reads, and calls back at once.
+type lender struct{}
+
+func (lender) Lend(f func()) bool {
+	f()
+	return true
+}
+func (lender) Resume() {}
+
+// swappedAnswers take the list of signals, as a carrier does that hands on very many.
+type swappedAnswers struct {
+	countedAnswers
+	list []carrier.Signal
+}
+
+func (a *swappedAnswers) Swap(other []carrier.Signal) { a.list = other }
+
+// TestListenerTakesLittle: a client hears a batch of events with a few small allocations, however many events it has. If the listener keeps
+// something of them, their data is added to that, and nothing else.
+func TestListenerTakesLittle(t *testing.T) {
+	const batch, runs, size = 512, 100, 66
+	for _, keepsNothing := range []bool{true, false} {
+		r := NewClientRouter(ClientOptions{})
+		h := &connectionHandler{router: r, serving: t.Context()}
+		h.callbacks.Tasks = &h.tasks
+		h.connection = &connection{handler: h, router: r, ctx: t.Context(), reader: lender{}, listeners: make(map[uint64]*Listener)}
+		heard := 0
+		o := ListenerOptions{KeepsNothing: keepsNothing}
+		h.connection.listeners[1] = &Listener{clientRouter: r, elsewhere: &elsewhere{options: o}, fn: func(Event) { heard++ }}
+		route := &carrier.Route{Listener: 1, Sender: "light", Event: "lux", Connection: 1}
+		data := make([]byte, size)
+		answers, seq := new(swappedAnswers), uint64(0)
+		arrive := func() {
+			list := answers.list[:0]
+			for range batch {
+				seq++
+				list = append(list, carrier.Signal{Route: route, Time: 1, Seq: seq, Data: carrier.RawValue(carrier.CBOR, data)})
+			}
+			h.HandleSignals(1, list, answers)
+		}
+		most, bytes := 4.0, uint64(256)
+		if !keepsNothing {
+			most, bytes = most+batch*size/(8<<10)+1, bytes+batch*size+1024
+		}
+		arrive() // buffers grow
+		arrive()
+		if n := testing.AllocsPerRun(runs, arrive); n > most {
+			t.Errorf("keeps nothing %v: a batch allocates %v times, want %v at most", keepsNothing, n, most)
+		}
+		least := uint64(math.MaxUint64) // a collection in between may empty pools
+		for range runs {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			arrive()
+			runtime.ReadMemStats(&after)
+			least = min(least, after.TotalAlloc-before.TotalAlloc)
+		}
+		if least > bytes {
+			t.Errorf("keeps nothing %v: a batch takes %d bytes, want %d at most", keepsNothing, least, bytes)
+		}
+		if heard != (2*runs+3)*batch || answers.done != heard {
+			t.Errorf("%d are heard and %d answered, want %d", heard, answers.done, (2*runs+3)*batch)
+		}
+	}
 }

@@ -69,7 +69,7 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 // Serve keeps a connection to the hub through c until ctx is done, and returns when everything it started has stopped. It
 // must be called once only.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
-	h := &connectionHandler{router: r, carrier: c, serving: ctx}
+	h := &connectionHandler{router: r, carrier: c, serving: ctx, lendsOnce: lendsOnce}
 	h.news.Tasks = &h.tasks
 	h.callbacks = runner.Runner{Tasks: &h.tasks, Limit: callbackLimit}
 	end := sync.OnceFunc(func() { close(r.ended) })
@@ -365,7 +365,7 @@ func (r *ClientRouter) triggerAt(ctx context.Context, g *Signal, data any, at ti
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
-	if err := c.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty, now: true}, func(err error) { ended <- err }); err != nil {
+	if err := c.report(ctx, g, &report{data: data, at: at, uncertainty: uncertainty, now: true}, func(err error) { ended <- err }); err != nil {
 		return err
 	}
 	c.resume()
@@ -385,7 +385,7 @@ func (r *ClientRouter) triggerAsync(ctx context.Context, g *Signal, data any, at
 	if err != nil {
 		return err
 	}
-	return c.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty}, done)
+	return c.report(ctx, g, &report{data: data, at: at, uncertainty: uncertainty}, done)
 }
 
 // ready returns the connection on which an event can be triggered: unlike a registration, an event does not wait for

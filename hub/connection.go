@@ -25,7 +25,8 @@ type connectionHandler struct {
 	// the hub and wait for its answer. They run one after the other for all connections, so that callbacks of the next connection wait
 	// for those of the last.
 	callbacks runner.Runner
-	batches   sync.Pool // of *[]carrier.Signal, events for callbacks
+	batches   sync.Pool // of *batch, which are empty
+	lendsOnce bool      // the constant of that name, except in tests
 
 	mu         lockrank.Mutex[lockrank.Leaf]
 	connection *connection

@@ -87,7 +87,8 @@ func (h *house) removeSender(client int, name string) string {
 
 func (h *house) addListener(client int, sender, event string) string {
 	k := h.hearers[client]
-	l, err := k.AddRemoteListener(h.ctx, sender, event, k.listener(len(k.listeners)))
+	n := len(k.listeners)
+	l, err := k.AddRemoteListenerWith(h.ctx, sender, event, hub.ListenerOptions{KeepsNothing: n%2 == 1}, k.listener(n))
 	if err == nil {
 		k.listeners = append(k.listeners, l)
 	}

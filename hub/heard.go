@@ -21,26 +21,46 @@ func (a messageAnswer) Done(n int) {
 // Fail implements carrier.Answers.
 func (a messageAnswer) Fail(r carrier.Reply) { a(r) }
 
+// A batch is events on their way to callbacks.
+type batch struct {
+	signals []carrier.Signal
+	at      time.Time // when signals happened that do not tell; zero: now
+	answers carrier.Answers
+	data    []byte // the data of all signals, in their order, until another batch has the memory; nil: each has its own
+}
+
+// dataMost is up to how many bytes the memory of a batch's data is kept.
+const dataMost = 256 << 10
+
+// reuse takes a batch back whose callbacks have returned.
+func (h *connectionHandler) reuse(b *batch) {
+	clear(b.signals)
+	b.signals, b.answers = b.signals[:0], nil
+	if h.lendsOnce || cap(b.data) > dataMost {
+		b.data = nil
+	}
+	h.batches.Put(b)
+}
+
 // HandleSignals implements carrier.SignalHandler. The signals are events for listeners.
 func (h *connectionHandler) HandleSignals(_ carrier.ClientID, signals []carrier.Signal, answers carrier.Answers) {
 	h.mu.Lock()
 	c := h.connection
 	h.mu.Unlock()
-	batch, ok := h.batches.Get().(*[]carrier.Signal)
+	b, ok := h.batches.Get().(*batch)
 	if !ok {
-		batch = new([]carrier.Signal)
+		b = new(batch)
 	}
 	if s, ok := answers.(carrier.Swapper); ok {
-		s.Swap(*batch)
-		*batch = signals
+		s.Swap(b.signals)
+		b.signals = signals
 	} else {
-		*batch = append((*batch)[:0], signals...)
+		b.signals = append(b.signals, signals...)
 	}
-	carrier.OwnData(*batch) // a callback may keep its event
+	b.data, b.answers = carrier.CopyData(b.signals, b.data), answers
 	ok = h.callbacks.DoBy(c.lend, func() {
-		c.hear(*batch, time.Time{}, answers)
-		clear(*batch)
-		h.batches.Put(batch)
+		c.hear(b)
+		h.reuse(b)
 	})
 	if !ok { // not answered, because answers go by their order; the hub does not keep to the window
 		c.router.log.Error("the hub sends more events than the window allows; some are lost")
@@ -73,7 +93,8 @@ func (c *connection) heard(m *carrier.Message, respond func(carrier.Reply)) {
 		},
 		Uncertainty: int64(in.uncertainty), Seq: in.seq, Sequence: in.position.Sequence, Last: in.last, Data: a.value("data"),
 	}}
-	if !c.handler.callbacks.DoBy(c.lend, func() { c.hear(signals, in.time, messageAnswer(respond)) }) {
+	b := &batch{signals: signals, at: in.time, answers: messageAnswer(respond)}
+	if !c.handler.callbacks.DoBy(c.lend, func() { c.hear(b) }) {
 		respond(carrier.Failed(ErrBusy))
 	}
 }
@@ -109,52 +130,66 @@ func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
 	}
 }
 
-// hear calls the callbacks of events, and acknowledges those that have returned. at is the time of signals that do not
-// tell theirs; the zero time is now.
-func (c *connection) hear(signals []carrier.Signal, at time.Time, answers carrier.Answers) {
+// hear calls the callbacks of events, and acknowledges those that have returned.
+func (c *connection) hear(b *batch) {
 	done, since, slow := 0, time.Now(), false
-	for i := range signals {
+	lent := b.data // of the signals that follow
+	kept := carrier.Blocks{Size: len(lent)}
+	for i := range b.signals {
 		if c.handler.serving.Err() != nil {
 			break // not answered, so that the hub knows that they were not heard
 		}
-		l, err := c.listenerOf(signals[i].Route)
+		s := &b.signals[i]
+		var data []byte // of s, in the memory that is used again
+		if lent != nil {
+			data = lent[:s.Data.Size()]
+			lent = lent[len(data):]
+		}
+		l, err := c.listenerOf(s.Route)
 		if err == nil {
-			err = signals[i].Err
+			err = s.Err
+		}
+		removed := err == nil && l.removed.Load()
+		if removed && l.options.Cursor != "" { // its cursor must not pass what was not heard
+			err = ErrNoListener
 		}
 		if err != nil {
-			answers.Done(done)
-			answers.Fail(carrier.Failed(err))
+			b.answers.Done(done)
+			b.answers.Fail(carrier.Failed(err))
 			done = 0
 			continue
 		}
-		if l.removed.Load() {
-			if l.options.Cursor != "" { // its cursor must not pass what was not heard
-				answers.Done(done)
-				answers.Fail(carrier.Failed(ErrNoListener))
-				done = 0
-				continue
+		if !removed {
+			if len(data) > 0 && !l.options.KeepsNothing {
+				kept.Own(&s.Data)
 			}
-		} else {
-			var ev Event
-			c.eventOf(&ev, &signals[i], at)
-			if !l.hasHeard(&ev) {
-				l.call(&ev)
-				l.hears(&ev)
-				if ev.Name == Gap && isEnd(&ev) {
-					c.ended(l)
-				}
-			}
+			c.hearOne(l, s, b.at)
+			spoil(data)
 		}
 		done++
 		if slow || done == 1 || done%8 == 0 { // to read the clock costs as much as all the rest
 			slow = time.Since(since) > answerAfter
 		}
 		if slow || done == answerEvery {
-			answers.Done(done)
+			b.answers.Done(done)
 			done, since = 0, time.Now()
 		}
 	}
-	answers.Done(done)
+	b.answers.Done(done)
+}
+
+// hearOne calls the callback of an event, unless the listener has heard it before.
+func (c *connection) hearOne(l *Listener, s *carrier.Signal, at time.Time) {
+	var ev Event
+	c.eventOf(&ev, s, at)
+	if l.hasHeard(&ev) {
+		return
+	}
+	l.call(&ev)
+	l.hears(&ev)
+	if ev.Name == Gap && isEnd(&ev) {
+		c.ended(l)
+	}
 }
 
 // hasHeard reports whether the listener has heard an event before: on the connection before, whose events may still have waited for

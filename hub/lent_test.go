@@ -48,16 +48,20 @@ func newLentWorld(t *testing.T) *lentWorld {
 	return w
 }
 
-// listen subscribes to the sender's event.
+// listen subscribes to the sender's event. The data is lent to the callback until it returns.
 func (w *lentWorld) listen(t *testing.T, hear func(n int, l *hub.Listener)) {
 	t.Helper()
 	var l atomic.Pointer[hub.Listener]
-	added, err := w.client.AddRemoteListener(t.Context(), "light", "lux", func(ev hub.Event) {
+	o := hub.ListenerOptions{KeepsNothing: true}
+	added, err := w.client.AddRemoteListenerWith(t.Context(), "light", "lux", o, func(ev hub.Event) {
 		var n int
 		if err := ev.Data.Decode(&n); err != nil {
 			t.Error(err)
 		}
 		hear(n, l.Load())
+		if got := ev.Data.String(); got != fmt.Sprint(n) {
+			t.Errorf("the data was %d, and is %s before the callback returns", n, got)
+		}
 	})
 	if err != nil {
 		t.Fatal(err)

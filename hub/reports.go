@@ -72,13 +72,13 @@ type report struct {
 	now         bool   // it is written at once, not soon and with others
 }
 
-// report sends an event to the hub. If report returns nil, done is called once with the outcome.
-func (c *connection) report(ctx context.Context, g *Signal, e report, done func(error)) error {
+// report sends an event to the hub, and keeps nothing of e. If report returns nil, done is called once with the outcome.
+func (c *connection) report(ctx context.Context, g *Signal, e *report, done func(error)) error {
 	if !e.at.IsZero() && !tellable(e.at) {
 		return fmt.Errorf("%w: the time of an event must be from 1970 to 2261, not %s", carrier.ErrTime, e.at)
 	}
 	if c.reports.sink != nil {
-		return c.reports.put(ctx, g, &e, done)
+		return c.reports.put(ctx, g, e, done)
 	}
 	params := &signalParams{
 		info: info{sender: g.sender.name, event: g.event, time: e.at, uncertainty: e.uncertainty, seq: e.number},
@@ -106,9 +106,9 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 			return err
 		}
 	}
-	if rs.err != nil {
-		defer rs.mu.Unlock()
-		return rs.err
+	if err := rs.err; err != nil {
+		rs.mu.Unlock()
+		return err
 	}
 	if !e.at.IsZero() {
 		s.Time = e.at.UnixNano()
@@ -284,5 +284,5 @@ func (p *Production) Trigger(ctx context.Context, g *Signal, number uint64, data
 	if p.at.lost() {
 		return fmt.Errorf("%w: the connection to the hub is lost", ErrNotConnected)
 	}
-	return p.at.report(ctx, g, report{data: data, at: at, uncertainty: uncertainty, number: number}, done)
+	return p.at.report(ctx, g, &report{data: data, at: at, uncertainty: uncertainty, number: number}, done)
 }

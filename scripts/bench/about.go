@@ -34,6 +34,7 @@ func settings(o *options) map[string]string {
 		"rounds":            fmt.Sprintf("%d of %s each, payload %d bytes, TCP on 127.0.0.1", o.rounds, o.span, message.Size),
 		peers.Hub:           fmt.Sprintf("CBOR with hello, window %d, acknowledged end to end", peers.Window),
 		peers.HubBare:       "as sighub, its clients are sockets without a library",
+		peers.HubKeeps:      "as sighub, its listeners may keep the data of events",
 		peers.HubJSON:       fmt.Sprintf("JSON with hello, window %d, acknowledged end to end", peers.Window),
 		peers.HubMQTT:       "as sighub, its clients speak MQTT 3.1.1 with QoS 1",
 		peers.JournalMQTT:   "as sighub-mqtt, what is acknowledged is synced; listeners have sessions in the journal",

@@ -44,7 +44,7 @@ func brokers() []string {
 func allCases() []benchCase {
 	clients := slices.Concat(brokers(), []string{peers.HubBare, peers.HubMQTT, peers.HubTLS, peers.NATSTLS})
 	keepers := []string{peers.Journal, peers.JournalMQTT, peers.MosquittoDisk, peers.JetStream, peers.JetStreamSync}
-	messages := slices.Concat(clients, []string{peers.HubJSON}, keepers)
+	messages := slices.Concat(clients, []string{peers.HubKeeps, peers.HubJSON}, keepers)
 	starting := slices.Concat(brokers(), []string{peers.Journal})
 	connected := slices.Concat(brokers(), []string{peers.HubTLS, peers.NATSTLS})
 	return []benchCase{

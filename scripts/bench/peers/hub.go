@@ -25,6 +25,7 @@ type Sighub struct {
 	Process
 	JSON        bool          // its clients speak JSON, with hello
 	TLS         bool          // its clients speak TLS
+	Keeps       bool          // its listeners may keep the data of events
 	Journal     bool          // it keeps a journal
 	JournalSize string        // empty: 64 MiB
 	Slower      time.Duration // each sync of its files takes so much longer
@@ -250,6 +251,7 @@ func (p *Sighub) Listen(ctx context.Context, sender int, o hub.ListenerOptions, 
 		name, event = SenderName(sender), Event
 	}
 	scratch := make([]byte, 0, 2*message.Size)
+	o.KeepsNothing = !p.Keeps // fn must not
 	return p.Connect(ctx, func(c *Client) error {
 		_, err := c.AddRemoteListenerWith(ctx, name, event, o, func(ev hub.Event) {
 			switch ev.Name {

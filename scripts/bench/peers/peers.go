@@ -75,6 +75,7 @@ const Patience = 30 * time.Second
 const (
 	Hub           = "sighub"
 	HubBare       = "sighub-bare"
+	HubKeeps      = "sighub-keeps"
 	HubJSON       = "sighub-json"
 	HubTLS        = "sighub-tls"
 	HubMQTT       = "sighub-mqtt"
@@ -97,8 +98,8 @@ const SlowDiskBy = 10 * time.Millisecond
 // Names lists them.
 func Names() []string {
 	return []string{
-		Hub, HubBare, HubJSON, HubTLS, HubMQTT, Journal, JournalMQTT, SlowDisk, Mosquitto, MosquittoDisk, NATS, NATSTLS, JetStream,
-		JetStreamSync, Mochi, Relay,
+		Hub, HubBare, HubKeeps, HubJSON, HubTLS, HubMQTT, Journal, JournalMQTT, SlowDisk, Mosquitto, MosquittoDisk, NATS, NATSTLS,
+		JetStream, JetStreamSync, Mochi, Relay,
 	}
 }
 
@@ -107,6 +108,7 @@ func New(name string) (Peer, error) {
 	p := map[string]Peer{
 		Hub:           new(Sighub),
 		HubBare:       new(barePeer),
+		HubKeeps:      &Sighub{Keeps: true},
 		HubJSON:       &Sighub{JSON: true},
 		HubTLS:        &Sighub{TLS: true},
 		HubMQTT:       new(hubMQTT),
