@@ -241,9 +241,10 @@ func TestFrameAtShutdown(t *testing.T) {
 			{Route: &carrier.Route{Sender: "other", Event: "x"}, Data: carrier.ValueOf(7)},
 			{Route: &carrier.Route{Sender: "s", Event: "x"}, Data: carrier.ValueOf(8)},
 		}, b)
+		c := w.frame(id, "3", "x") // cannot be answered before b is
 		later := w.tell(id, "signal", `{"info":{"sender":"other","event":"x"},"data":9}`)
 		w.commit()
-		if got := a.String() + ", " + b.String() + later.String(); got != "done, done" {
+		if got := a.String() + ", " + b.String() + c.String() + later.String(); got != "done, done" {
 			t.Errorf("answered %s", got)
 		}
 		w.want(w.kept("link"), "x 0", "link=1")

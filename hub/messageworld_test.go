@@ -94,6 +94,9 @@ func (w *messageWorld) end() {
 	if held, unsent := w.opts.Memory.Used(), w.unsent.Load(); held != 0 || unsent != 0 {
 		w.t.Errorf("when all have gone, %d bytes are held and %d are not sent", held, unsent)
 	}
+	if w.frames.inHand != 0 {
+		w.t.Errorf("when all have gone, %d frames are in hand", w.frames.inHand)
+	}
 }
 
 // A messageReply is what a client's message was answered with.

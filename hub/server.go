@@ -95,6 +95,7 @@ type ServerRouter struct {
 
 	pace   fair.Pace // of the work of listing and registering
 	places fair.Places
+	frames frames
 
 	deadlines deadline.Queue // of requests to clients' senders
 
@@ -118,10 +119,10 @@ func NewServerRouter(o ServerOptions) *ServerRouter {
 }
 
 // Serve serves the clients of any number of carriers until ctx is done, and then shuts down in this order: it ends the
-// carriers of devices, which acknowledge what they have handed on; disconnects every sender (reason "shutdown"); gives the
-// clients a moment to hear of it; ends the journal; ends the other carriers; and returns nil when everything it started has
-// stopped. If a
-// carrier fails for good, Serve shuts down in the same way and returns that error.
+// carriers of devices, which acknowledge what they have handed on, and passes on what it has begun with of other hubs;
+// disconnects every sender (reason "shutdown"); gives the clients a moment to hear of it; ends the journal; ends the other
+// carriers; and returns nil when everything it started has stopped. If a carrier fails for good, Serve shuts down in the
+// same way and returns that error.
 //
 // A router serves once: after Serve it accepts no more senders.
 func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) error {
@@ -165,6 +166,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	s.journal.sync(s.opts.Grace) // so that devices are answered before they are told that the hub ends
 	stopDevices()
 	reporting.Wait()
+	s.frames.close(s.opts.Grace)
 	s.shutDown()
 	s.journal.keepCursors()
 	endCommits()
