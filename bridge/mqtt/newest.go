@@ -16,7 +16,8 @@ func (b *Bridge) sayNewest(ctx context.Context, c *client.Client) error {
 	broker := retainer{c}
 	n.Again()
 	states := make(map[string]bool) // of senders, as they were said
-	for everything, failed := true, false; ; {
+	failed := make(chan error, 1)   // answers may come after another round has begun
+	for everything, forgets := true, false; ; {
 		wait, err := b.announcer.Publish(ctx, broker, everything)
 		fails := errors.Is(err, homeassistant.ErrMemory)
 		switch {
@@ -27,25 +28,24 @@ func (b *Bridge) sayNewest(ctx context.Context, c *client.Client) error {
 			}
 		case err != nil:
 			return err
-		case failed:
+		case forgets:
 			b.state.Connected() // the error is over
 		}
-		everything, failed = everything && fails, fails
+		everything, forgets = everything && fails, fails
 		n.Forget(b.announcer.Known())
-		if err := b.sayStates(ctx, c, wait, states); err != nil {
+		if err := b.sayStates(ctx, c, wait, states, failed); err != nil {
 			return err
 		}
 	}
 }
 
-// sayStates says states for a time, or until something is to be announced.
-func (b *Bridge) sayStates(ctx context.Context, c *client.Client, most time.Duration, states map[string]bool) error {
+// sayStates says states for a time, or until something is to be announced. failed gets the first error for which the connection is to end.
+func (b *Bridge) sayStates(ctx context.Context, c *client.Client, most time.Duration, states map[string]bool, failed chan error) error {
 	n := b.newest
 	end := time.NewTimer(most)
 	defer end.Stop()
 	announce := b.announcer.Changed()
 	var batch <-chan time.Time // changes wait for each other
-	failed := make(chan error, 1)
 	for {
 		if err := b.sayConnected(ctx, c, states); err != nil {
 			return err

@@ -124,7 +124,7 @@ func TestCrowd(t *testing.T) {
 		defer c.mu.Unlock()
 		return c.ends["h0.s0"] == "timeout" && c.ends["h0.s9"] == "timeout"
 	})
-	if took := time.Since(begun); took > 4*beat+2*time.Second {
+	if took := time.Since(begun); took > 4*beat+20*time.Second {
 		t.Errorf("a hub that has vanished is told after %s", took)
 	}
 	cable.cut()

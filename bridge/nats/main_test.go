@@ -286,7 +286,7 @@ func (h *house) report(s *hub.Sender, event string, first, n int) {
 	}
 }
 
-// drained waits until everything has gone up.
+// drained waits until everything has gone up, for as long as something does.
 func (h *house) drained() {
 	h.t.Helper()
 	if err := h.kept.Sync(context.Background()); err != nil {
@@ -297,7 +297,13 @@ func (h *house) drained() {
 			h.t.Logf("%+v", h.bridge.Status())
 		}
 	}()
-	until(h.t, "everything has gone up", func() bool { return h.bridge.Status().Lag == 0 })
+	for st := h.bridge.Status(); st.Lag > 0; {
+		before := st
+		until(h.t, "something more goes up", func() bool {
+			st = h.bridge.Status()
+			return st.Lag == 0 || st.Lag != before.Lag || st.Sent != before.Sent
+		})
+	}
 }
 
 // A message is what a consumer finds in the stream.

@@ -5,6 +5,7 @@ package serial
 import (
 	"context"
 	"io"
+	"path"
 	"testing"
 	"time"
 
@@ -44,7 +45,18 @@ func BenchmarkCarrier(b *testing.B) {
 	})
 }
 
+// timeoutOf returns how long an end may be silent in a case: short where that is waited for, and else so long that no case depends on how
+// busy the machine is.
+func timeoutOf(test string) time.Duration {
+	switch path.Base(test) {
+	case "Idle", "StopHubFirst", "StopPeerFirst":
+		return 3 * time.Second
+	}
+	return 30 * time.Second
+}
+
 func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertest.Pair {
+	timeout := timeoutOf(t.Name())
 	pty, err := port.NewPTY(t.TempDir() + "/port")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +65,7 @@ func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertes
 	hub, err := Listen(Options{
 		Ports:    []PortOptions{{Port: pty.Path()}},
 		MaxFrame: maxFrame, Window: window,
-		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+		Ask: 200 * time.Millisecond, Timeout: timeout,
 		Backoff: carrier.Backoff{Min: 5 * time.Millisecond, Max: 20 * time.Millisecond},
 	})
 	if err != nil {
@@ -72,7 +84,7 @@ func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertes
 	device, err := device.New(open, device.Options{
 		Name: "peer", UID: []byte{1, 2, 3, 4, 5, 6, 7, 8},
 		MaxFrame: maxFrame, Window: window,
-		Ask: 200 * time.Millisecond, Timeout: 2 * time.Second,
+		Ask: 200 * time.Millisecond, Timeout: timeout,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +101,7 @@ func connectPTY(t testing.TB, maxFrame, window int, harm fault.Harm) *carriertes
 		Hub: hub, Peer: device,
 		MaxData: wire.PayloadLimit(maxFrame) - 28,
 		Medium: carriertest.Medium{
-			Name: "peer", UID: "0102030405060708", Timeout: 2 * time.Second, NoGoodbye: true, NoSignalsToHub: true, NoSignalsToPeer: true,
+			Name: "peer", UID: "0102030405060708", Timeout: timeout, NoGoodbye: true, NoSignalsToHub: true, NoSignalsToPeer: true,
 		},
 		Cut: cut,
 		Restore: func() {

@@ -95,6 +95,10 @@ func (l *line) stayAway(ctx context.Context) {
 	l.server.mu.Lock()
 	why := l.left
 	l.stamp = discovery.Stamp(l.path)
+	select {
+	case <-l.wanted: // before it was let go
+	default:
+	}
 	l.port.err = nil
 	l.port.enter(time.Now(), PortLeft, why)
 	l.server.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -283,6 +284,35 @@ func TestBusyForLong(t *testing.T) {
 	if l.busyFor(now.Add(busyPatience/2), err) || !l.busyFor(now.Add(2*busyPatience), err) || !strings.Contains(l.left.remedy, "{port: /dev/ttyUSB0}") {
 		t.Errorf("%+v", l.left)
 	}
+}
+
+// TestStaysAway: that a port was wanted before it was let go is no reason to open it again.
+func TestStaysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Listen(Options{Ports: []PortOptions{{Port: discovery.Auto}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newLine(s, &s.options.Ports[0], discovery.Port{Path: "/dev/ttyUSB0"})
+		l.left = &leftError{"nothing has arrived", ""}
+		l.wanted.Give()
+		away := true
+		var staying sync.WaitGroup
+		staying.Go(func() {
+			l.stayAway(t.Context())
+			away = false
+		})
+		synctest.Wait()
+		if !away {
+			t.Error("it is opened again")
+		}
+		l.wanted.Give()
+		synctest.Wait()
+		if away {
+			t.Error("it is not opened when it is plugged in anew")
+		}
+		staying.Wait()
+	})
 }
 
 // TestStranger: half of what is known is nothing, nor is what has another checksum, and nothing panics.

@@ -339,7 +339,7 @@ func TestManyFailedLogins(t *testing.T) {
 // begun has ten seconds. Elsewhere, silence ends after ten seconds.
 func TestSilentOldProgram(t *testing.T) {
 	for _, byAddress := range []bool{true, false} {
-		h := serveHub(t, loopback, Options{ByAddress: byAddress, Login: knows, Limits: Limits{HelloTimeout: 300 * time.Millisecond}}, nil)
+		h := serveHub(t, loopback, Options{ByAddress: byAddress, Login: knows, Limits: Limits{HelloTimeout: time.Second}}, nil)
 		silent, slow := h.speaker(), h.speaker()
 		slow.say(`{"id":1,`)
 		slow.hearEnd(`nothing was said completely`)

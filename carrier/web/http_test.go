@@ -341,7 +341,7 @@ func (c *calling) ClientConnected(client carrier.Client) { c.connected <- client
 func TestStranger(t *testing.T) {
 	p := serve(t, listen.Options{}, Options{Streams: tcp.Options{Limits: tcp.Limits{HelloTimeout: 300 * time.Millisecond}}})
 	ws := dialRaw(t, p.addr, JSON)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, _, err := ws.Read(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("it is still there: %v", err)

@@ -189,15 +189,15 @@ func (b *Board) loadNotices() error {
 			b.log.Error("what clients have announced to Home Assistant is forgotten: they announce it again when they start", "file", file, "error", err)
 		}
 	}
-	b.mu.Lock()
-	b.notices.loaded, b.notices.file = true, file
-	b.mu.Unlock()
 	for _, n := range list {
 		if err := b.note(n); err != nil {
 			b.log.Error("not all of what clients have announced is taken up", "error", err)
 			break
 		}
 	}
+	b.mu.Lock()
+	b.notices.loaded, b.notices.file = true, file // last: a hub that ends meanwhile leaves the file as it is
+	b.mu.Unlock()
 	return nil
 }
 

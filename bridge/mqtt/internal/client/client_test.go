@@ -1,11 +1,11 @@
 package client
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -294,30 +294,34 @@ func TestTooLarge(t *testing.T) {
 
 // TestSilence: a broker that says nothing any more is given up, and so is one that never answers.
 func TestSilence(t *testing.T) {
-	c, s, err := connect(t, Options{Alive: 50 * time.Millisecond}, answer{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	s.next(packet.Pingreq)
-	<-c.Done()
-	if took := time.Since(begun); took > writeTimeout/2 {
-		t.Errorf("that took %s", took)
-	}
-	if !errors.Is(c.Err(), ErrSilent) {
-		t.Error(c.Err())
-	}
-	if err := c.Publish(t.Context(), &Message{Topic: "a"}, nil); err == nil {
-		t.Error("something is published to nobody")
-	}
-	near, far := net.Pipe()
-	defer far.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	go func() { _, _ = bufio.NewReader(far).ReadByte() }()
-	if _, err := Connect(ctx, Options{Dial: func(context.Context, string) (net.Conn, error) { return near, nil }}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, s, err := connect(t, Options{}, answer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		s.next(packet.Pingreq)
+		go func() { _, _ = io.Copy(io.Discard, s.conn) }() // it reads, and says nothing
+		<-c.Done()
+		if took := time.Since(begun); took > c.alive*3/2 {
+			t.Errorf("that took %s", took)
+		}
+		if !errors.Is(c.Err(), ErrSilent) {
+			t.Error(c.Err())
+		}
+		if err := c.Publish(t.Context(), &Message{Topic: "a"}, nil); err == nil {
+			t.Error("something is published to nobody")
+		}
+		c.Close(false)
+		near, far := net.Pipe()
+		defer far.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		if _, err := Connect(ctx, Options{Dial: func(context.Context, string) (net.Conn, error) { return near, nil }}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
 }
 
 // TestStuck: a broker is given up that answers pings and nothing else, while something waits for its answer. While nothing does, it is not.
