@@ -256,6 +256,16 @@ func (a *Announcer) Senders() map[string]bool {
 	return list
 }
 
+// Connections returns whether senders are connected of which said, what somebody has said of senders, has something else or nothing. It
+// notes that in said, and takes out of it who is not announced any more.
+func (a *Announcer) Connections(said map[string]bool) (changed map[string]bool) {
+	now := a.Senders()
+	maps.DeleteFunc(said, func(sender string, _ bool) bool { _, there := now[sender]; return !there })
+	maps.DeleteFunc(now, func(sender string, connected bool) bool { was, there := said[sender]; return there && was == connected })
+	maps.Copy(said, now)
+	return now
+}
+
 // A round is what one call of Publish does.
 type round struct {
 	clear    []string // topics

@@ -304,6 +304,36 @@ func TestListed(t *testing.T) {
 	})
 }
 
+// TestConnections: each change of who is connected is told once, and a sender that comes anew is told anew.
+func TestConnections(t *testing.T) {
+	a, s := newAnnouncer(t, ""), new(shelf)
+	said := make(map[string]bool)
+	expect := func(what, want string) {
+		t.Helper()
+		publish(t, a, s, false)
+		if got := fmt.Sprint(a.Connections(said)); got != want {
+			t.Errorf("%s: changed is %s, not %s", what, got, want)
+		}
+		if again := a.Connections(said); len(again) > 0 {
+			t.Errorf("%s: changed again is %v", what, again)
+		}
+	}
+	connect(a, "x", "01", "x", nil, "e")
+	connect(a, "y", "02", "y", nil, "e")
+	value(a, "x", "e", "1")
+	value(a, "y", "e", "1")
+	expect("both have come", "map[x:true y:true]")
+	disconnect(a, "x", "unplugged")
+	expect("one has gone", "map[x:false]")
+	connect(a, "x", "01", "x", nil, "e")
+	expect("it is back", "map[x:true]")
+	said["removed"] = true
+	expect("one is not announced", "map[]")
+	if len(said) != 2 {
+		t.Errorf("said is %v", said)
+	}
+}
+
 // TestKinds: data that is now this and now that does not have a device announced again and again.
 func TestKinds(t *testing.T) {
 	a, s := newAnnouncer(t, ""), new(shelf)

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -21,13 +20,7 @@ func BenchmarkLast(b *testing.B) {
 		{"apart", 200, 20, 128 << 10},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			j, err := Open(b.TempDir(), Options{Pace: PaceOptions{Burst: 1 << 50}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(b.Context())
-			done := make(chan error)
-			go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
+			j, stop := served(b, b.TempDir(), Options{Pace: PaceOptions{Burst: 1 << 50}}, func(Ticket, bool) {})
 			g := j.NewGroup()
 			for i := range topics {
 				// The order of the names is not that of the journal.
@@ -39,7 +32,7 @@ func BenchmarkLast(b *testing.B) {
 					g.Add(Event{Topic: Topic{"camera", "picture"}, Time: int64(i), Data: make([]byte, c.other)})
 				}
 				g.Append(0)
-				for j.Sync(ctx) != nil {
+				for j.Sync(b.Context()) != nil {
 					time.Sleep(time.Millisecond)
 				}
 			}
@@ -56,10 +49,7 @@ func BenchmarkLast(b *testing.B) {
 					b.Fatal(n, err)
 				}
 			}
-			cancel()
-			if err := <-done; err != nil {
-				b.Error(err)
-			}
+			stop()
 		})
 	}
 }

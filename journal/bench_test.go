@@ -10,18 +10,32 @@ import (
 	"sighub/journal/journaltest"
 )
 
+// served opens a journal and serves it until stop is called.
+func served(b *testing.B, dir string, o Options, ended func(Ticket, bool)) (j *Journal, stop func()) {
+	b.Helper()
+	j, err := Open(dir, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- j.Serve(ctx, ended) }()
+	return j, func() {
+		b.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	}
+}
+
 // BenchmarkCommit measures commits of so many events of 64 bytes, each on disk before the next is made.
 func BenchmarkCommit(b *testing.B) {
 	for _, n := range []int{1, 64, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			j, err := Open(b.TempDir(), Options{Size: 64 << 20, Pace: PaceOptions{Burst: 1 << 50}})
-			if err != nil {
-				b.Fatal(err)
-			}
 			ended := make(chan Ticket, 1)
-			ctx, cancel := context.WithCancel(b.Context())
-			done := make(chan error)
-			go func() { done <- j.Serve(ctx, func(t Ticket, _ bool) { ended <- t }) }()
+			o := Options{Size: 64 << 20, Pace: PaceOptions{Burst: 1 << 50}}
+			j, stop := served(b, b.TempDir(), o, func(t Ticket, _ bool) { ended <- t })
 			g := j.NewGroup()
 			data := make([]byte, 64)
 			b.ReportAllocs()
@@ -33,23 +47,14 @@ func BenchmarkCommit(b *testing.B) {
 				<-ended
 			}
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "events/s")
-			cancel()
-			if err := <-done; err != nil {
-				b.Error(err)
-			}
+			stop()
 		})
 	}
 }
 
 // BenchmarkRead measures reading.
 func BenchmarkRead(b *testing.B) {
-	j, err := Open(b.TempDir(), Options{Size: 256 << 20, Pace: PaceOptions{Burst: 1 << 50}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error)
-	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
+	j, stop := served(b, b.TempDir(), Options{Size: 256 << 20, Pace: PaceOptions{Burst: 1 << 50}}, func(Ticket, bool) {})
 	g := j.NewGroup()
 	data := make([]byte, 64)
 	const events = 500_000
@@ -59,7 +64,7 @@ func BenchmarkRead(b *testing.B) {
 			g.Append(0)
 		}
 	}
-	for j.Sync(ctx) != nil {
+	for j.Sync(b.Context()) != nil {
 		time.Sleep(time.Millisecond)
 	}
 	some := make([]Entry, 256)
@@ -67,7 +72,7 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		r, n := j.Read(Query{}), 0
 		for n < events {
-			m, err := r.Next(ctx, some)
+			m, err := r.Next(b.Context(), some)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -76,10 +81,7 @@ func BenchmarkRead(b *testing.B) {
 		_ = r.Close()
 	}
 	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
-	cancel()
-	if err := <-done; err != nil {
-		b.Error(err)
-	}
+	stop()
 }
 
 // BenchmarkAdd measures what keeping an event costs whoever delivers it: adding 64 events of 64 bytes, and giving them to the next

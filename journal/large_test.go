@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 	"os"
@@ -20,13 +19,7 @@ func largeJournal(b *testing.B) string {
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
-	j, err := Open(dir, Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error)
-	go func() { done <- j.Serve(ctx, func(Ticket, bool) {}) }()
+	j, stop := served(b, dir, Options{}, func(Ticket, bool) {})
 	g := j.NewGroup()
 	start := time.Now().Add(-365 * day)
 	for i := range 365 * 86400 {
@@ -44,10 +37,7 @@ func largeJournal(b *testing.B) string {
 		}
 	}
 	g.Append(0)
-	cancel()
-	if err := <-done; err != nil {
-		b.Fatal(err)
-	}
+	stop()
 	return dir
 }
 

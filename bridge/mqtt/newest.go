@@ -113,17 +113,7 @@ func (b *Bridge) known(m *client.Message, now time.Time) {
 
 // sayConnected says which senders are connected, where that has changed.
 func (b *Bridge) sayConnected(ctx context.Context, c *client.Client, said map[string]bool) error {
-	now := b.announcer.Senders()
-	for sender := range said {
-		if _, there := now[sender]; !there {
-			delete(said, sender)
-		}
-	}
-	for sender, connected := range now {
-		if was, there := said[sender]; there && was == connected {
-			continue
-		}
-		said[sender] = connected
+	for sender, connected := range b.announcer.Connections(said) {
 		payload, err := carrier.ValueOf(stateOf(connected, carrier.Value{}, time.Now())).AppendTo(nil, carrier.JSON)
 		if err != nil {
 			return err

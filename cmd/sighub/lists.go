@@ -38,15 +38,21 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		tellTrouble(ctx, s, r)
-		if c.Output == "json" {
-			return terminal.JSON(s.out, list)
-		}
-		if len(list) == 0 {
-			s.note("no sender is connected: add a device with `sighub run --serial`, or try `sighub send`")
-			return nil
-		}
-		return printSenders(s, list, c.legacy)
+		const none = "no sender is connected: add a device with `sighub run --serial`, or try `sighub send`"
+		return printList(s, c.Output, list, none, func() error { return printSenders(s, list, c.legacy) })
 	})
+}
+
+// printList prints a list in JSON or as a table, or says that there is none.
+func printList[T any](s *streams, output string, list []T, none string, table func() error) error {
+	switch {
+	case output == "json":
+		return terminal.JSON(s.out, list)
+	case len(list) == 0:
+		s.note("%s", none)
+		return nil
+	}
+	return table()
 }
 
 // printSenders prints a table. A legacy server does not tell what senders answer, and who they belong to.
@@ -147,23 +153,21 @@ func (c *cursorsCommand) Run(ctx context.Context, s *streams) error {
 			return err
 		}
 		tellTrouble(ctx, s, r)
-		if c.Output == "json" {
-			return terminal.JSON(s.out, list)
-		}
-		if len(list) == 0 {
-			s.note("the hub remembers no cursor: a listener gets one with `sighub listen --cursor NAME`")
-			return nil
-		}
-		var rows [][]string
-		for _, cursor := range list {
-			client := "-"
-			if cursor.Client != nil {
-				client = cursor.Client.String()
-			}
-			rows = append(rows, []string{cursor.Name, position(cursor.Position), strconv.FormatUint(cursor.Behind, 10), client})
-		}
-		return terminal.Table(s.out, "CURSOR\tPOSITION\tBEHIND\tCLIENT", rows)
+		const none = "the hub remembers no cursor: a listener gets one with `sighub listen --cursor NAME`"
+		return printList(s, c.Output, list, none, func() error { return printCursors(s, list) })
 	})
+}
+
+func printCursors(s *streams, list []hub.Cursor) error {
+	var rows [][]string
+	for _, cursor := range list {
+		client := "-"
+		if cursor.Client != nil {
+			client = cursor.Client.String()
+		}
+		rows = append(rows, []string{cursor.Name, position(cursor.Position), strconv.FormatUint(cursor.Behind, 10), client})
+	}
+	return terminal.Table(s.out, "CURSOR\tPOSITION\tBEHIND\tCLIENT", rows)
 }
 
 // position returns a position as --from takes it.
@@ -199,13 +203,7 @@ func (c *bridgesCommand) Run(ctx context.Context, s *streams) error {
 			return fmt.Errorf("cannot read the hub's list of bridges; the hub may be of another version: %w", err)
 		}
 		tellTrouble(ctx, s, r)
-		if c.Output == "json" {
-			return terminal.JSON(s.out, list)
-		}
-		if len(list) == 0 {
-			s.note("the hub has no bridge: add one with `sighub run --join`, or see `sighub config bridges`")
-			return nil
-		}
-		return onward.Table(s.out, list, time.Now(), age)
+		const none = "the hub has no bridge: add one with `sighub run --join`, or see `sighub config bridges`"
+		return printList(s, c.Output, list, none, func() error { return onward.Table(s.out, list, time.Now(), age) })
 	})
 }

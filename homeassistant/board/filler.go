@@ -270,17 +270,7 @@ func (f *filler) say(ctx context.Context, most time.Duration, said map[string]bo
 
 // sayConnected says which senders are connected, where that has changed.
 func (f *filler) sayConnected(said map[string]bool) {
-	now := f.announcer.Senders()
-	for sender := range said {
-		if _, there := now[sender]; !there {
-			delete(said, sender)
-		}
-	}
-	for sender, connected := range now {
-		if was, there := said[sender]; there && was == connected {
-			continue
-		}
-		said[sender] = connected
+	for sender, connected := range f.announcer.Connections(said) {
 		payload := []byte(`{"connected":false}`)
 		if connected {
 			payload = []byte(`{"connected":true}`)
