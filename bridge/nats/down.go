@@ -83,10 +83,11 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	}
 	if missed > 0 {
 		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
-		if err := f.do(ctx, func() { f.missed() }); err != nil {
+		if err := f.do(ctx, f.missed); err != nil {
 			return err
 		}
 	}
+	whole := slices.Equal(info.Config.Subjects, []string{prefix + ".>"}) // else the stream has numbers of others
 	c, err := st.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubjects: []string{prefix + ".>"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
@@ -102,7 +103,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	defer messages.Stop()
 	next := from
 	for {
-		batch, size, begun := make([]told, 0, 64), 0, next+1
+		batch, size, begun, hole := make([]told, 0, 64), 0, next+1, false
 		for more := true; more; {
 			m, err := messages.Next()
 			if err != nil {
@@ -121,6 +122,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 				f.track.undo(begun)
 				return fmt.Errorf("nats: the server's messages are not understood: %w", bad)
 			}
+			hole = hole || whole && meta.Sequence.Stream > next+1
 			next = meta.Sequence.Stream
 			if t.entry, bad = f.track.add(ctx, spotOf(meta)); bad != nil {
 				f.track.undo(begun)
@@ -133,10 +135,16 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 			}
 			more = meta.NumPending > 0 && len(batch) < fetchAtATime && size < windowBytes
 		}
-		if len(batch) == 0 {
+		if len(batch) == 0 && !hole {
 			continue
 		}
-		if err := f.do(ctx, func() { f.take(batch) }); err != nil {
+		err := f.do(ctx, func() {
+			if hole {
+				f.missed()
+			}
+			f.take(batch)
+		})
+		if err != nil {
 			f.track.undo(begun)
 			return err
 		}
@@ -423,20 +431,30 @@ func (f *far) gapOfAll(h *farHub, t *told) {
 	}
 }
 
-// missed tells the listeners of all senders that are there that the stream has messages no more.
+// missed notes that the stream has messages no more that were not heard, which may have been of any hub.
 func (f *far) missed() {
+	f.holes = true
+	for _, h := range f.hubs {
+		h.missed = true
+		f.tellMissed(h)
+	}
+}
+
+// tellMissed tells the listeners of all senders of a hub that events were missed, as soon as some of these are there.
+func (f *far) tellMissed(h *farHub) {
+	if !h.missed || h.id == 0 {
+		return
+	}
 	now := time.Now().UTC()
 	data, err := carrier.ValueOf(hub.Loss{First: now, Last: now, Cause: "journal"}).AppendTo(nil, carrier.JSON)
 	if err != nil {
 		return // it can always be told
 	}
-	for _, h := range f.hubs {
-		if h.id == 0 {
-			continue
-		}
-		f.gapOfAll(h, &told{entry: new(entry), data: data, time: now.UnixNano()})
-		f.flush(h)
+	f.gapOfAll(h, &told{entry: new(entry), data: data, time: now.UnixNano()})
+	if len(h.signals) > 0 {
+		h.missed = false
 	}
+	f.flush(h)
 }
 
 // frameBytes is how much data the hub is given together, about: a small journal has no room for more at a time.

@@ -30,6 +30,8 @@ type far struct {
 	keep time.Time // when the floor was looked at
 	kept string    // the latest mark of it
 
+	holes bool // the stream has had messages no more that were not heard
+
 	mu   lockrank.Mutex[lockrank.Leaf]
 	byID map[carrier.ClientID]farClient
 	next carrier.ClientID
@@ -61,6 +63,7 @@ type farHub struct {
 	beat    time.Duration // how often it says that it is there
 	boot    string        // which of its runs says so
 	told    bool          // that something of it is refused
+	missed  bool          // that events of it may be missing is still to be told
 	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
 	record  record        // what was heard of its journal
 
@@ -135,6 +138,7 @@ func (f *far) find(name string) *farHub {
 	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), left: make(map[string]*farSender), beat: f.b.o.Beat}
 	if f.keeper != nil {
 		if stream, at, rest, ok := splitMark(f.keeper.State(f.markKey(name))); ok {
+			h.missed = f.holes
 			if h.record = parseRecord(rest); stream == f.track.stream() {
 				h.mark = at.number
 			}
@@ -150,9 +154,14 @@ const beatsLost = 3
 // alive notes that something was heard of a hub.
 func (f *far) alive(h *farHub) {
 	h.until = time.Now().Add(beatsLost * h.beat)
-	if h.id != 0 {
-		return
+	if h.id == 0 {
+		f.arrive(h)
 	}
+	f.tellMissed(h)
+}
+
+// arrive makes a hub that was not there a client of this one, with its senders.
+func (f *far) arrive(h *farHub) {
 	h.here, h.gone = context.WithCancelCause(context.Background())
 	f.mu.Lock()
 	f.next++
