@@ -266,32 +266,38 @@ func (f *far) learn(t *told) {
 	if h == nil || t.sender == "" {
 		return
 	}
-	s := h.sender(t.sender)
+	s := f.sender(h, t.sender)
 	if s == nil || !s.at.before(t.moment) {
 		return
 	}
 	s.at, s.connected = t.moment, t.event == hub.Connect
-	s.learn(t.data)
+	f.learnOf(h, s, t.data)
 	if h.id != 0 && s.connected && !s.registered {
 		f.register(h, t.sender, s)
 	}
 }
 
-// sender returns a sender of the hub; nil if there are too many, or no sender can have that name.
-func (h *farHub) sender(name string) *farSender {
+// sender returns a sender of a hub; nil if there are too many, or no sender can have that name.
+func (f *far) sender(h *farHub, name string) *farSender {
 	s := h.senders[name]
-	if s == nil && len(h.senders) < maxSenders && len(name) <= safetext.MaxName {
+	if s == nil && len(h.senders) < maxSenders && len(name) <= safetext.MaxName && f.charge(h, nameCost+len(name)) {
 		s = new(farSender)
 		h.senders[name] = s
 	}
 	return s
 }
 
-// learn reads what a sender has told of itself.
-func (s *farSender) learn(data []byte) {
+// longestConnection bounds what a sender may tell of itself, in bytes.
+const longestConnection = 256 << 10
+
+// learnOf reads what a sender has told of itself. It stays as it was if that is too much.
+func (f *far) learnOf(h *farHub, s *farSender, data []byte) {
 	var c hub.Connection
-	if carrier.CheckValue(carrier.JSON, data) == nil && carrier.RawValue(carrier.JSON, data).Decode(&c) == nil {
-		s.Connection = c
+	if len(data) > longestConnection || carrier.CheckValue(carrier.JSON, data) != nil || carrier.RawValue(carrier.JSON, data).Decode(&c) != nil {
+		return
+	}
+	if f.charge(h, len(data)-s.learned) {
+		s.Connection, s.learned = c, len(data)
 	}
 }
 
@@ -339,7 +345,7 @@ func (f *far) takeOne(h *farHub, t *told) {
 		f.gapOfAll(h, t)
 		return
 	}
-	s := h.sender(t.sender)
+	s := f.sender(h, t.sender)
 	if s == nil {
 		f.refused(h, t.sender, errTooMany)
 		f.track.finish(t.entry)
@@ -360,9 +366,9 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told, again bool) {
 	passed := (t.late || again) && t.moment.before(s.at)
 	if !t.moment.before(s.at) { // else the latest is known already, and this one was before
 		s.at, s.connected = t.moment, connect
-		s.learn(t.data)
+		f.learnOf(h, s, t.data)
 	} else if passed && connect && t.epoch == s.at.epoch && s.connected {
-		s.learn(t.data)
+		f.learnOf(h, s, t.data)
 	}
 	if learned || passed && reflect.DeepEqual(s.Connection, before) {
 		f.track.finish(t.entry)
@@ -379,14 +385,14 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told, again bool) {
 // takeSignal takes any other event. The sender is there for it; if it has gone since, it is gone again when the hub has that event.
 func (f *far) takeSignal(h *farHub, s *farSender, t *told) {
 	if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
-		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
+		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName || !f.charge(h, nameCost+len(t.event)) {
 			f.refused(h, t.sender, errTooMany)
 			f.track.finish(t.entry)
 			return
 		}
 		f.flush(h)
 		f.unregister(h, t.sender, s)
-		s.Events = append(slices.Clone(s.Events), t.event)
+		s.Events, s.learned = append(slices.Clone(s.Events), t.event), s.learned+nameCost+len(t.event)
 	}
 	if !s.registered {
 		f.register(h, t.sender, s)
