@@ -161,6 +161,13 @@ func TestCluster(t *testing.T) {
 	progress()
 	n, m := strict.end(), live.end()
 	b := c.leader(js)
+	st, err := js.Stream(t.Context(), "sighub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state := st.CachedInfo().State; state.LastSeq-state.FirstSeq+1 != state.Msgs {
+		t.Errorf("numbers are missing in the stream, which hubs that hear take for removed messages: %+v", state)
+	}
 	if got := completeRows(t, b.read("sighub.kitchen.>")); got != n {
 		t.Errorf("%d events are there, of %d", got, n)
 	}

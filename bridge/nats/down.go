@@ -83,10 +83,11 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	}
 	if missed > 0 {
 		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
-		if err := f.do(ctx, func() { f.missed() }); err != nil {
+		if err := f.do(ctx, f.missed); err != nil {
 			return err
 		}
 	}
+	whole := slices.Equal(info.Config.Subjects, []string{prefix + ".>"}) // else the stream has numbers of others
 	c, err := st.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubjects: []string{prefix + ".>"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
@@ -102,7 +103,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	defer messages.Stop()
 	next := from
 	for {
-		batch, size, begun := make([]told, 0, 64), 0, next+1
+		batch, size, begun, hole := make([]told, 0, 64), 0, next+1, false
 		for more := true; more; {
 			m, err := messages.Next()
 			if err != nil {
@@ -121,6 +122,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 				f.track.undo(begun)
 				return fmt.Errorf("nats: the server's messages are not understood: %w", bad)
 			}
+			hole = hole || whole && meta.Sequence.Stream > next+1
 			next = meta.Sequence.Stream
 			if t.entry, bad = f.track.add(ctx, spotOf(meta)); bad != nil {
 				f.track.undo(begun)
@@ -133,10 +135,16 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 			}
 			more = meta.NumPending > 0 && len(batch) < fetchAtATime && size < windowBytes
 		}
-		if len(batch) == 0 {
+		if len(batch) == 0 && !hole {
 			continue
 		}
-		if err := f.do(ctx, func() { f.take(batch) }); err != nil {
+		err := f.do(ctx, func() {
+			if hole {
+				f.missed()
+			}
+			f.take(batch)
+		})
+		if err != nil {
 			f.track.undo(begun)
 			return err
 		}
@@ -258,32 +266,38 @@ func (f *far) learn(t *told) {
 	if h == nil || t.sender == "" {
 		return
 	}
-	s := h.sender(t.sender)
+	s := f.sender(h, t.sender)
 	if s == nil || !s.at.before(t.moment) {
 		return
 	}
 	s.at, s.connected = t.moment, t.event == hub.Connect
-	s.learn(t.data)
+	f.learnOf(h, s, t.data)
 	if h.id != 0 && s.connected && !s.registered {
 		f.register(h, t.sender, s)
 	}
 }
 
-// sender returns a sender of the hub; nil if there are too many, or no sender can have that name.
-func (h *farHub) sender(name string) *farSender {
+// sender returns a sender of a hub; nil if there are too many, or no sender can have that name.
+func (f *far) sender(h *farHub, name string) *farSender {
 	s := h.senders[name]
-	if s == nil && len(h.senders) < maxSenders && len(name) <= safetext.MaxName {
+	if s == nil && len(h.senders) < maxSenders && len(name) <= safetext.MaxName && f.charge(h, nameCost+len(name)) {
 		s = new(farSender)
 		h.senders[name] = s
 	}
 	return s
 }
 
-// learn reads what a sender has told of itself.
-func (s *farSender) learn(data []byte) {
+// longestConnection bounds what a sender may tell of itself, in bytes.
+const longestConnection = 256 << 10
+
+// learnOf reads what a sender has told of itself. It stays as it was if that is too much.
+func (f *far) learnOf(h *farHub, s *farSender, data []byte) {
 	var c hub.Connection
-	if carrier.CheckValue(carrier.JSON, data) == nil && carrier.RawValue(carrier.JSON, data).Decode(&c) == nil {
-		s.Connection = c
+	if len(data) > longestConnection || carrier.CheckValue(carrier.JSON, data) != nil || carrier.RawValue(carrier.JSON, data).Decode(&c) != nil {
+		return
+	}
+	if f.charge(h, len(data)-s.learned) {
+		s.Connection, s.learned = c, len(data)
 	}
 }
 
@@ -331,7 +345,7 @@ func (f *far) takeOne(h *farHub, t *told) {
 		f.gapOfAll(h, t)
 		return
 	}
-	s := h.sender(t.sender)
+	s := f.sender(h, t.sender)
 	if s == nil {
 		f.refused(h, t.sender, errTooMany)
 		f.track.finish(t.entry)
@@ -352,9 +366,9 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told, again bool) {
 	passed := (t.late || again) && t.moment.before(s.at)
 	if !t.moment.before(s.at) { // else the latest is known already, and this one was before
 		s.at, s.connected = t.moment, connect
-		s.learn(t.data)
+		f.learnOf(h, s, t.data)
 	} else if passed && connect && t.epoch == s.at.epoch && s.connected {
-		s.learn(t.data)
+		f.learnOf(h, s, t.data)
 	}
 	if learned || passed && reflect.DeepEqual(s.Connection, before) {
 		f.track.finish(t.entry)
@@ -371,14 +385,14 @@ func (f *far) takePresence(h *farHub, s *farSender, t *told, again bool) {
 // takeSignal takes any other event. The sender is there for it; if it has gone since, it is gone again when the hub has that event.
 func (f *far) takeSignal(h *farHub, s *farSender, t *told) {
 	if t.event != hub.Gap && !slices.Contains(s.Events, t.event) {
-		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName {
+		if len(s.Events) >= maxEvents || len(t.event) > safetext.MaxName || !f.charge(h, nameCost+len(t.event)) {
 			f.refused(h, t.sender, errTooMany)
 			f.track.finish(t.entry)
 			return
 		}
 		f.flush(h)
 		f.unregister(h, t.sender, s)
-		s.Events = append(slices.Clone(s.Events), t.event)
+		s.Events, s.learned = append(slices.Clone(s.Events), t.event), s.learned+nameCost+len(t.event)
 	}
 	if !s.registered {
 		f.register(h, t.sender, s)
@@ -423,20 +437,30 @@ func (f *far) gapOfAll(h *farHub, t *told) {
 	}
 }
 
-// missed tells the listeners of all senders that are there that the stream has messages no more.
+// missed notes that the stream has messages no more that were not heard, which may have been of any hub.
 func (f *far) missed() {
+	f.holes = true
+	for _, h := range f.hubs {
+		h.missed = true
+		f.tellMissed(h)
+	}
+}
+
+// tellMissed tells the listeners of all senders of a hub that events were missed, as soon as some of these are there.
+func (f *far) tellMissed(h *farHub) {
+	if !h.missed || h.id == 0 {
+		return
+	}
 	now := time.Now().UTC()
 	data, err := carrier.ValueOf(hub.Loss{First: now, Last: now, Cause: "journal"}).AppendTo(nil, carrier.JSON)
 	if err != nil {
 		return // it can always be told
 	}
-	for _, h := range f.hubs {
-		if h.id == 0 {
-			continue
-		}
-		f.gapOfAll(h, &told{entry: new(entry), data: data, time: now.UnixNano()})
-		f.flush(h)
+	f.gapOfAll(h, &told{entry: new(entry), data: data, time: now.UnixNano()})
+	if len(h.signals) > 0 {
+		h.missed = false
 	}
+	f.flush(h)
 }
 
 // frameBytes is how much data the hub is given together, about: a small journal has no room for more at a time.

@@ -30,6 +30,12 @@ type far struct {
 	keep time.Time // when the floor was looked at
 	kept string    // the latest mark of it
 
+	holes bool // the stream has had messages no more that were not heard
+
+	bytes   int       // that are remembered of all hubs
+	crowded time.Time // until then, none is looked for that could be forgotten
+	told    bool      // that there are too many
+
 	mu   lockrank.Mutex[lockrank.Leaf]
 	byID map[carrier.ClientID]farClient
 	next carrier.ClientID
@@ -40,9 +46,17 @@ type far struct {
 // Bounds of what is remembered of other hubs.
 const (
 	maxHubs    = 10_000
-	maxSenders = 1024 // of each
-	maxEvents  = 1024 // of each of these: as many as a sender may have
+	maxSenders = 1024     // of each
+	maxEvents  = 1024     // of each of these: as many as a sender may have
+	maxBytes   = 64 << 20 // of names, and of what senders say of themselves, of all hubs together, about
 )
+
+// nameCost is how many bytes a hub, a sender or an event takes beside its name, about.
+const nameCost = 200
+
+// errCrowded: there are more other hubs than this one keeps in mind.
+var errCrowded = fmt.Errorf("nats: there are more than %d other hubs, or what they say of their senders has more than %d MiB: name those under hear that are needed",
+	maxHubs, maxBytes>>20)
 
 // A farClient is a hub that is there, for those who ask it.
 type farClient struct {
@@ -61,6 +75,8 @@ type farHub struct {
 	beat    time.Duration // how often it says that it is there
 	boot    string        // which of its runs says so
 	told    bool          // that something of it is refused
+	missed  bool          // that events of it may be missing is still to be told
+	bytes   int           // that are remembered of it
 	mark    uint64        // the number of the latest message of the stream whose signals the hub was given
 	record  record        // what was heard of its journal
 
@@ -77,6 +93,7 @@ type farSender struct {
 	connected  bool
 	registered bool
 	at         moment // of the newest event that is known, which told whether it is connected
+	learned    int    // bytes of what is known of it beside its name
 }
 
 func (f *far) init(b *Bridge) {
@@ -129,19 +146,66 @@ func (f *far) do(ctx context.Context, what func()) error {
 // find returns a hub by its name; nil if it is not to be heard, or there are too many.
 func (f *far) find(name string) *farHub {
 	h := f.hubs[name]
-	if h != nil || name == f.b.o.Hub || f.b.o.Hear == nil || CheckHub(name) != nil || !f.b.o.Hear(name) || len(f.hubs) >= maxHubs {
+	if h != nil || name == f.b.o.Hub || f.b.o.Hear == nil || CheckHub(name) != nil || !f.b.o.Hear(name) || !f.hasRoom(len(name)) {
 		return h
 	}
 	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), left: make(map[string]*farSender), beat: f.b.o.Beat}
 	if f.keeper != nil {
 		if stream, at, rest, ok := splitMark(f.keeper.State(f.markKey(name))); ok {
+			h.missed = f.holes
 			if h.record = parseRecord(rest); stream == f.track.stream() {
 				h.mark = at.number
 			}
 		}
 	}
 	f.hubs[name] = h
+	f.charge(h, nameCost+len(name))
 	return h
+}
+
+// crowdedFor is how long none is looked for that could be forgotten, when none was found.
+const crowdedFor = time.Second
+
+// hasRoom reports whether one more hub can be remembered. For that, hubs may be forgotten that are not there. It tells if there is no room.
+func (f *far) hasRoom(name int) bool {
+	for len(f.hubs) >= maxHubs || f.bytes+nameCost+name > maxBytes {
+		now := time.Now()
+		if now.Before(f.crowded) {
+			return false
+		}
+		var gone *farHub
+		for _, h := range f.hubs {
+			if h.id == 0 && (gone == nil || h.until.Before(gone.until)) {
+				gone = h
+			}
+		}
+		if gone == nil {
+			f.crowded = now.Add(crowdedFor)
+			f.tellCrowded()
+			return false
+		}
+		delete(f.hubs, gone.name)
+		f.bytes -= gone.bytes
+	}
+	return true
+}
+
+// charge notes that so many bytes more are remembered of a hub. It reports whether there is room for them, and tells if there is none.
+func (f *far) charge(h *farHub, bytes int) bool {
+	if bytes > 0 && f.bytes+bytes > maxBytes {
+		f.tellCrowded()
+		return false
+	}
+	h.bytes += bytes
+	f.bytes += bytes
+	return true
+}
+
+func (f *far) tellCrowded() {
+	if !f.told {
+		f.told = true
+		f.b.o.Logger.Error("not all other hubs are heard", "bridge", f.b.o.Name, "error", errCrowded)
+	}
 }
 
 // beatsLost is after how many beats that were not heard a hub is taken to be gone.
@@ -150,9 +214,14 @@ const beatsLost = 3
 // alive notes that something was heard of a hub.
 func (f *far) alive(h *farHub) {
 	h.until = time.Now().Add(beatsLost * h.beat)
-	if h.id != 0 {
-		return
+	if h.id == 0 {
+		f.arrive(h)
 	}
+	f.tellMissed(h)
+}
+
+// arrive makes a hub that was not there a client of this one, with its senders.
+func (f *far) arrive(h *farHub) {
 	h.here, h.gone = context.WithCancelCause(context.Background())
 	f.mu.Lock()
 	f.next++

@@ -21,7 +21,7 @@ type record struct {
 	own map[string]hub.Position // of senders that are ahead of that: all of theirs was heard up to there
 }
 
-// maxOwn is of how many senders that are ahead it is kept how far they are.
+// maxOwn is of how many senders that are ahead it is known how far they are.
 const maxOwn = 64
 
 // maxJournal bounds the name of another hub's journal, in bytes.
@@ -42,7 +42,7 @@ func (r *record) add(t *told) {
 	}
 	r.Join(&t.sent)
 	known, there := r.own[t.sender]
-	if room := len(r.own) < maxSenders && len(t.sender) <= safetext.MaxName; known.Before(t.own) && r.UpTo.Before(t.own) && (there || room) {
+	if room := len(r.own) < maxOwn && len(t.sender) <= safetext.MaxName; known.Before(t.own) && r.UpTo.Before(t.own) && (there || room) {
 		if r.own == nil {
 			r.own = make(map[string]hub.Position)
 		}
@@ -58,8 +58,7 @@ func (r *record) append(b []byte) []byte {
 	b = append(append(b, ' '), token(r.journal)...)
 	b = append(append(b, ' '), formatSent(&r.Sent, hub.Position{})...)
 	maps.DeleteFunc(r.own, func(_ string, at hub.Position) bool { return !r.UpTo.Before(at) })
-	senders := slices.Sorted(maps.Keys(r.own))
-	for _, sender := range senders[:min(len(senders), maxOwn)] {
+	for _, sender := range slices.Sorted(maps.Keys(r.own)) {
 		b = append(append(append(b, ' '), token(sender)...), '+')
 		b = appendPosition(b, r.own[sender])
 	}
