@@ -52,6 +52,19 @@ type Appender interface {
 // names in an Object that is the data of an event, the params of a request or a response.
 type Object []Field
 
+// sameCodec reports whether two codecs are equal. It is several times as quick as ==, which asks the runtime how their type is compared.
+func sameCodec(a, b Codec) bool {
+	switch a := a.(type) {
+	case cborCodec:
+		b, ok := b.(cborCodec)
+		return ok && a == b
+	case jsonCodec:
+		b, ok := b.(jsonCodec)
+		return ok && a == b
+	}
+	return a == b
+}
+
 // A Field is one entry of an Object. Its value is any Go value or an [Appender].
 type Field struct {
 	Key   string

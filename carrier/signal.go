@@ -26,6 +26,14 @@ type Signal struct {
 	Err error
 }
 
+// CheckData returns an error unless the data can be passed on: see [Value.Check].
+func (s *Signal) CheckData() error {
+	if plainCBOR(s.Data.codec, s.Data.raw) { // without a copy of the Value
+		return nil
+	}
+	return s.Data.Check("data")
+}
+
 // refuse makes a signal one that cannot be taken.
 func (s *Signal) refuse(err error) {
 	s.clear()

@@ -13,10 +13,13 @@ import (
 func (rs *InRoutes) UnpackLine(line []byte, s *Signal, p *SignalPacket) (whole bool, err error) {
 	var buf [signalItems][]byte
 	items, bad := itemsJSON(line, buf[:0])
-	if whole = bad == nil && len(items) > 0; whole {
-		err = malformedSignal(rs.unpackItems(line, items, nil, s, p))
+	if whole = bad == nil && len(items) > 0; !whole {
+		return false, nil
 	}
-	return whole, err
+	if err := rs.unpackItems(line, items, nil, s, p); err != nil {
+		return true, malformedSignal(err)
+	}
+	return true, nil
 }
 
 func (rs *InRoutes) unpackJSON(data []byte, s *Signal, p *SignalPacket) error {

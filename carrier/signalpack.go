@@ -50,7 +50,7 @@ func (p *PackedSignal) Parts() (s *Signal, data []byte) {
 }
 
 // Is reports whether p holds a signal in this codec.
-func (p *PackedSignal) Is(c Codec) bool { return p.codec == c }
+func (p *PackedSignal) Is(c Codec) bool { return sameCodec(p.codec, c) }
 
 // Reset empties p and keeps its memory.
 func (p *PackedSignal) Reset() { p.codec = nil }
@@ -60,7 +60,7 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 	b, items, json := p.tail[:0], 2, isJSON(c)
 	b = comma(b, json)
 	start := len(b)
-	b, err := s.Data.AppendTo(b, c)
+	b, err := s.Data.appendTo(b, c)
 	if err == nil {
 		err = check(c, s, b[start:])
 	}
@@ -106,7 +106,7 @@ func check(c Codec, s *Signal, data []byte) error {
 	if s.Uncertainty < 0 {
 		return fmt.Errorf("%w: the uncertainty must not be negative: %d ns", ErrMalformed, s.Uncertainty)
 	}
-	if s.Data.codec == c {
+	if sameCodec(s.Data.codec, c) {
 		return nil
 	}
 	return CheckValue(c, data)
@@ -270,14 +270,14 @@ func (rs *InRoutes) UnpackTo(c Codec, data []byte, s *Signal, p *SignalPacket) e
 	} else {
 		err = rs.unpackCBOR(c, data, s, p)
 	}
-	return malformedSignal(err)
+	if err != nil {
+		return malformedSignal(err)
+	}
+	return nil
 }
 
 func malformedSignal(err error) error {
-	if err != nil {
-		return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
-	}
-	return nil
+	return fmt.Errorf("%w: in a stream of signals: %w", ErrMalformed, err)
 }
 
 func (rs *InRoutes) unpackCBOR(c Codec, data []byte, s *Signal, p *SignalPacket) error {

@@ -46,7 +46,12 @@ func (v *Value) Set(x any) {
 	case Value:
 		*v = val
 	case *Value:
-		*v = ValueOf(val)
+		if val == nil {
+			*v = Value{}
+			return
+		}
+		// Field by field: a copy of it all reads twice as many bytes at a time as were written, and waits for a *val that was just set.
+		v.codec, v.raw, v.v, v.shared = val.codec, val.raw, val.v, val.shared
 	default:
 		*v = Value{v: x}
 	}
@@ -167,19 +172,30 @@ func (v Value) Items(f func(v Value) error) error {
 }
 
 // AppendTo appends the value's encoding in c: its own bytes if it came in that codec.
-func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) {
-	if len(v.raw) > 0 && (v.codec == c || v.codec != nil && v.codec.Name() == c.Name()) {
-		if to, ok := c.(jsonCodec); ok {
-			if from, ok := v.codec.(jsonCodec); ok {
+func (v Value) AppendTo(dst []byte, c Codec) ([]byte, error) { return v.appendTo(dst, c) }
+
+// appendTo is AppendTo without a copy of v.
+func (v *Value) appendTo(dst []byte, c Codec) ([]byte, error) {
+	if len(v.raw) > 0 {
+		switch from := v.codec.(type) {
+		case cborCodec:
+			if _, ok := c.(cborCodec); ok {
+				return append(dst, v.raw...), nil
+			}
+		case jsonCodec:
+			if to, ok := c.(jsonCodec); ok {
 				return to.appendRaw(dst, from, v.raw), nil
 			}
+		default:
+			if v.codec != nil && v.codec.Name() == c.Name() {
+				return append(dst, v.raw...), nil
+			}
 		}
-		return append(dst, v.raw...), nil
 	}
 	if v.shared == nil {
 		return v.transcode(dst, c)
 	}
-	raw, err := v.shared.in(c, v)
+	raw, err := v.shared.in(c, *v)
 	if err != nil {
 		return dst, err
 	}

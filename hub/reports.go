@@ -96,7 +96,7 @@ func (c *connection) report(ctx context.Context, g *Signal, e *report, done func
 func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(error)) error {
 	s := carrier.Signal{Uncertainty: int64(e.uncertainty), Seq: e.number}
 	s.Data.Set(named(e.data))
-	if err := s.Data.Check("data"); err != nil {
+	if err := s.CheckData(); err != nil {
 		return err
 	}
 	rs.mu.Lock()

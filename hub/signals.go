@@ -313,7 +313,7 @@ func (c *client) triggerOne(s *carrier.Signal, at time.Time, borrowed bool) erro
 		if err == nil && p != nil && s.Seq > 0 {
 			c.signals.number(p, s.Seq)
 		}
-		if !known || !errors.Is(err, ErrNotConnected) {
+		if err == nil || !known || !errors.Is(err, ErrNotConnected) {
 			return err
 		}
 		known = false // the sender was removed, and may have been added again since
@@ -338,7 +338,7 @@ func (c *client) admit(s *carrier.Signal, now time.Time) error {
 			return err
 		}
 	}
-	return s.Data.Check("data")
+	return s.CheckData()
 }
 
 func (c *client) find(r *carrier.Route) (*Signal, error) {
