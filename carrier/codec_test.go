@@ -360,3 +360,15 @@ func TestCBORHead(t *testing.T) {
 		}
 	}
 }
+
+// TestSameCodec: codecs are the same if they are equal, and CBOR with the keys' names is not CBOR with their numbers.
+func TestSameCodec(t *testing.T) {
+	list := []Codec{nil, JSON, LegacyJSON, CBOR, CBORText}
+	for i, a := range list {
+		for k, b := range list {
+			if got := sameCodec(a, b); got != (i == k) {
+				t.Errorf("the codecs %d and %d: %v", i, k, got)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"sighub/carrier/mqtt"
 	"sighub/hub"
@@ -118,7 +119,11 @@ func TestLate(t *testing.T) {
 		}
 		guest, _ := w.connect(v, hello{id: "guest"})
 		guest.send(guest.publishPacket("own/busy", "1", 1))
-		<-busy // and what follows waits
+		select {
+		case <-busy: // and what follows waits
+		case <-time.After(long):
+			t.Fatal("the hub does not tell what was published")
+		}
 		for i := range uint16(3) {
 			guest.send(guest.publishPacket("lamp/set", fmt.Sprint(i), 2+2*i), guest.publishPacket("new/x", fmt.Sprint(i), 3+2*i))
 		}
