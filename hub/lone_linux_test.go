@@ -63,7 +63,7 @@ func TestLoneEvent(t *testing.T) {
 	if _, err := listener.AddRemoteListener(t.Context(), "light", "lux", func(ev hub.Event) { heard <- ev }); err != nil {
 		t.Fatal(err)
 	}
-	const events = 400
+	const events = 100
 	count := func() map[string]int {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -77,21 +77,32 @@ func TestLoneEvent(t *testing.T) {
 		}
 		return n
 	}
-	before := count()
-	for range events {
-		if err := signal.Trigger(t.Context(), 1); err != nil {
-			t.Fatal(err)
+	// What else the machine does may cost more calls, but never fewer: so the cheapest round counts.
+	for end := time.Now().Add(patience / 4); ; {
+		before := count()
+		for range events {
+			if err := signal.Trigger(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			<-heard
+			time.Sleep(time.Millisecond) // so that the hub is idle when the next one comes
 		}
-		<-heard
-		time.Sleep(time.Millisecond) // so that the hub is idle when the next one comes
-	}
-	after := count()
-	for kind, most := range map[string]float64{"wakes": 0.8, "reads": 3.6, "writes": 2.2} {
-		if n := float64(after[kind]-before[kind]) / events; n > most {
-			t.Errorf("an event takes %.2f %s, of which %.1f are enough", n, kind, most)
+		after := count()
+		var much []string
+		for kind, most := range map[string]float64{"wakes": 0.8, "reads": 3.6, "writes": 2.2} {
+			if n := float64(after[kind]-before[kind]) / events; n > most {
+				much = append(much, fmt.Sprintf("an event takes %.2f %s, of which %.1f are enough", n, kind, most))
+			}
+		}
+		t.Logf("calls for %d events: before %v, after %v", events, before, after)
+		if len(much) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Error(strings.Join(much, "\n"))
+			break
 		}
 	}
-	t.Logf("calls for %d events: before %v, after %v", events, before, after)
 	_ = in.Close()
 	if err := run.Wait(); err != nil {
 		t.Error(err)
