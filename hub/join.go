@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -261,8 +260,13 @@ func (r *replay) tellLasts(below uint64) error {
 		if more {
 			after = some[len(some)-1].Topic
 		}
-		some = slices.DeleteFunc(some, func(e journal.Entry) bool { return e.Sequence >= below || len(e.Data) == 0 })
-		if _, err := r.put(some, 0); err != nil {
+		told := some[:0]
+		for i := range some {
+			if e := &some[i]; e.Sequence < below && len(e.Data) > 0 {
+				told = append(told, *e)
+			}
+		}
+		if _, err := r.put(told, 0); err != nil {
 			return err
 		}
 	}

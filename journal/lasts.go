@@ -58,25 +58,24 @@ func (j *Journal) LastAfter(after Topic, f Filter, most, bytes int) (list []Entr
 // readLasts reads the data of events that have none, in the order in which they lie in the journal. If the data has more than so many
 // bytes together, room is made for it at the end of the list: it returns how many of the list are left.
 func (j *Journal) readLasts(list []Entry, bytes int) (left int) {
-	var missing []int
+	var missing []*Entry
 	for i := range list {
-		if len(list[i].Data) == 0 {
-			missing = append(missing, i)
+		if e := &list[i]; len(e.Data) == 0 {
+			missing = append(missing, e)
 		}
 	}
 	left = len(list)
 	if len(missing) == 0 {
 		return left
 	}
-	slices.SortFunc(missing, func(a, b int) int { return cmp.Compare(list[a].Sequence, list[b].Sequence) })
+	slices.SortFunc(missing, func(a, b *Entry) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	r := j.Read(Query{Bounded: true})
 	defer func() { _ = r.Close() }()
 	r.win.ahead = seekStep
 	oldest := r.next
 	var one [1]Entry
-	for _, i := range missing {
-		e := &list[i]
-		if i >= left || e.Sequence < oldest {
+	for _, e := range missing {
+		if e.Sequence < oldest { // it has gone, or is not among those that are left
 			continue
 		}
 		r.jump(e.Sequence)
@@ -87,6 +86,7 @@ func (j *Journal) readLasts(list []Entry, bytes int) (left int) {
 		for bytes -= len(e.Data); bytes < 0 && left > 1; {
 			left--
 			bytes += lastCost + len(list[left].Data)
+			list[left] = Entry{}
 		}
 	}
 	return left

@@ -8,7 +8,9 @@ for cold in net net/http/... net/textproto net/url mime/... crypto/tls crypto/x5
 	encoding/json encoding/base64 encoding/csv encoding/asn1 encoding/pem html text/... regexp/... go/... vendor/... \
 	golang.org/x/text/... golang.org/x/term github.com/nats-io/... github.com/klauspost/... github.com/goccy/... github.com/adrianmo/... \
 	go.bug.st/... periph.io/... rsc.io/... sighub/cmd/... sighub/sensors/... sighub/web/... sighub/homeassistant/... \
-	sighub/internal/config sighub/internal/commandline sighub/internal/manual sighub/internal/yamlfile; do
+	sighub/internal/config sighub/internal/commandline sighub/internal/manual sighub/internal/yamlfile sighub/internal/gateway \
+	sighub/internal/guard sighub/internal/simulator sighub/internal/address sighub/internal/arguments sighub/access/... sighub/listen/keys \
+	sighub/carrier/serial/port/discovery; do
 	release_flags+=("-gcflags=$cold=-l")
 done
 unset cold

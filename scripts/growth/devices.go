@@ -53,14 +53,14 @@ func measureDevices(ctx context.Context, l *lab, n int) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer h.Stop()
 	b := &board{began: time.Now(), connected: make(chan struct{})}
 	defer b.close()
 	c, err := h.client(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	if _, err := c.AddRemoteListener(ctx, "", "", b.hear); err != nil {
 		return err
 	}

@@ -92,14 +92,14 @@ func measureHistory(ctx context.Context, l *lab, days int) error {
 	first := time.Hour
 	for range starts { // the fastest: a start is disturbed easily, and never helped
 		if h != nil {
-			h.stop()
+			h.Stop()
 		}
 		if h, err = l.start(ctx, state, "serial: []\njournal: {size: 1GiB}\n"); err != nil {
 			return err
 		}
-		first = min(first, h.started)
+		first = min(first, h.Started)
 	}
-	defer h.stop()
+	defer h.Stop()
 	note("start", "ms", 0, 20, ms(first))
 	if err := pause(ctx, time.Second); err != nil {
 		return err
@@ -109,7 +109,7 @@ func measureHistory(ctx context.Context, l *lab, days int) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	a := &asker{client: c, hub: h, end: end, note: note}
 	return errors.Join(
 		a.events(ctx, "the last hour, each reading", end.Add(-time.Hour), int(time.Hour/every), 0),
@@ -193,7 +193,7 @@ func (a *asker) resumeOnce(ctx context.Context, ago time.Duration) (time.Duratio
 	if err != nil {
 		return 0, err
 	}
-	defer c.close()
+	defer c.Close()
 	heard, began := make(chan time.Duration, 1), time.Now()
 	if _, err := c.AddRemoteListenerWith(ctx, "meter", reading, hub.ListenerOptions{From: a.end.Add(-ago).Format(time.RFC3339)}, func(hub.Event) {
 		select {
@@ -213,7 +213,7 @@ func (a *asker) resumeOnce(ctx context.Context, ago time.Duration) (time.Duratio
 
 // append measures an event that goes on record.
 func (a *asker) append(ctx context.Context) error {
-	s, err := a.signal(ctx, "now")
+	s, err := a.Signal(ctx, "now", reading)
 	if err != nil {
 		return err
 	}

@@ -8,30 +8,24 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"sighub/carrier"
 	"sighub/carrier/tcp"
-	"sighub/hub"
+	"sighub/scripts/internal/program"
 )
 
 // patience bounds each wait.
-const patience = 2 * time.Minute
+const patience = program.Patience
 
 // A hubProcess is the real program.
 type hubProcess struct {
-	cmd     *exec.Cmd
-	addr    string        // without a scheme
-	log     string        // file
-	started time.Duration // from its start to the first connection that it accepted
-	exited  chan struct{}
+	*program.Hub
+	addr string // without a scheme
 }
 
 // roomy are limits that are not in the way.
@@ -56,69 +50,23 @@ func (l *lab) start(ctx context.Context, state, config string, args ...string) (
 	if err != nil {
 		return nil, err
 	}
-	h := &hubProcess{addr: free.Addr().String(), log: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	addr := free.Addr().String()
 	file := filepath.Join(dir, "hub.yaml")
-	text := fmt.Sprintf("listen: [%q]\nstate: %q\n", "tcp://"+h.addr, state) + roomy + config
-	log, createErr := os.Create(h.log)
-	if err := errors.Join(free.Close(), os.WriteFile(file, []byte(text), 0o600), createErr); err != nil {
+	text := fmt.Sprintf("listen: [%q]\nstate: %q\n", "tcp://"+addr, state) + roomy + config
+	if err := errors.Join(free.Close(), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
-	h.cmd = exec.Command(l.hub, append([]string{"run", "--config", file}, args...)...)
-	h.cmd.Stdout, h.cmd.Stderr = log, log
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	began := time.Now()
-	if err := h.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = h.cmd.Wait() // its log says how it ended
-		close(h.exited)
-	}()
-	for {
-		c, err := net.DialTimeout("tcp", h.addr, time.Second)
-		if err == nil {
-			h.started = time.Since(began)
-			return h, c.Close()
-		}
-		select {
-		case <-h.exited:
-			return nil, fmt.Errorf("the hub ended: %s", h.said())
-		case <-ctx.Done():
-			h.stop()
-			return nil, ctx.Err()
-		case <-time.After(200 * time.Microsecond): // what times are rounded up to
-		}
-		if time.Since(began) > patience {
-			h.stop()
-			return nil, fmt.Errorf("the hub does not listen: %s", h.said())
-		}
-	}
-}
-
-// stop ends the hub as the system does.
-func (h *hubProcess) stop() {
-	_ = h.cmd.Process.Signal(syscall.SIGTERM) // it fails if the process has ended
-	select {
-	case <-h.exited:
-	case <-time.After(30 * time.Second):
-		_ = h.cmd.Process.Kill() // likewise
-		<-h.exited
-	}
-}
-
-// said returns the end of its log.
-func (h *hubProcess) said() string {
-	b, err := os.ReadFile(h.log)
+	command := append([]string{l.hub, "run", "--config", file}, args...)
+	h, err := program.Start(ctx, "tcp://"+addr, filepath.Join(dir, "log"), command...)
 	if err != nil {
-		return err.Error()
+		return nil, err
 	}
-	return string(b[max(0, len(b)-2000):])
+	return &hubProcess{h, addr}, nil
 }
 
 // resident returns its resident memory in bytes.
 func (h *hubProcess) resident() float64 {
-	return 1024 * number(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid), "VmRSS:")
+	return 1024 * number(fmt.Sprintf("/proc/%d/status", h.PID()), "VmRSS:")
 }
 
 // number returns the number behind a word in a file; 0 if it is not there.
@@ -149,7 +97,7 @@ func (u used) since(before used) used { return used{u.cpu - before.cpu, u.wakes 
 
 // used sums what the threads have used: Documentation/scheduler/sched-stats.rst, and proc(5) of the status.
 func (h *hubProcess) used() (u used) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", h.cmd.Process.Pid))
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", h.PID()))
 	if err != nil {
 		return u
 	}
@@ -207,12 +155,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A client is one connection to a hub.
-type client struct {
-	*hub.ClientRouter
-	stop    context.CancelFunc
-	serving sync.WaitGroup
-}
+type client = program.Client
 
 // client connects, with more options if there are any.
 func (h *hubProcess) client(ctx context.Context, more ...func(*tcp.ClientOptions)) (*client, error) {
@@ -220,36 +163,11 @@ func (h *hubProcess) client(ctx context.Context, more ...func(*tcp.ClientOptions
 	for _, f := range more {
 		f(&o)
 	}
-	c := &client{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: patience})}
-	var serving context.Context
-	serving, c.stop = context.WithCancel(context.Background())
-	var carrier carrier.Carrier = tcp.NewClient("tcp://"+h.addr, o)
-	c.serving.Go(func() { _ = c.Serve(serving, carrier) }) // a client carrier never fails for good
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := c.WaitConnected(ctx); err != nil {
-		c.close()
-		return nil, errors.Join(err, errors.New(h.said()))
-	}
-	return c, nil
-}
-
-func (c *client) close() {
-	c.stop()
-	c.serving.Wait()
+	return h.Client(ctx, o)
 }
 
 // reading is the event of most senders here.
 const reading = "reading"
-
-// signal adds a sender of readings.
-func (c *client) signal(ctx context.Context, sender string) (*hub.Signal, error) {
-	s, err := c.AddRemoteSender(ctx, sender, hub.SenderOptions{Events: []string{reading}})
-	if err != nil {
-		return nil, err
-	}
-	return s.Signal(reading)
-}
 
 // each runs f for the numbers below n, several at a time, and returns the first error.
 func each(n int, f func(i int) error) error {

@@ -26,7 +26,7 @@ type crowd struct {
 }
 
 func (c *crowd) close() {
-	_ = each(len(c.clients), func(i int) error { c.clients[i].close(); return nil }) // it never fails
+	_ = each(len(c.clients), func(i int) error { c.clients[i].Close(); return nil }) // it never fails
 }
 
 // over has a client speak TLS, without asking who the hub is.
@@ -101,7 +101,7 @@ func measureListeners(ctx context.Context, l *lab, part string, sizes []int, sec
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer h.Stop()
 	if err := l.settle(ctx); err != nil {
 		return err
 	}
@@ -112,12 +112,12 @@ func measureListeners(ctx context.Context, l *lab, part string, sizes []int, sec
 	if err != nil {
 		return err
 	}
-	defer teller.close()
-	common, err := teller.signal(ctx, "common")
+	defer teller.Close()
+	common, err := teller.Signal(ctx, "common", reading)
 	if err != nil {
 		return err
 	}
-	alone, err := teller.signal(ctx, "alone")
+	alone, err := teller.Signal(ctx, "alone", reading)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (p *listenerProbe) alone(ctx context.Context, s *hub.Signal) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	heard := make(chan struct{}, 1)
 	if _, err := c.AddRemoteListener(ctx, "alone", reading, func(hub.Event) { heard <- struct{}{} }); err != nil {
 		return err
@@ -203,7 +203,7 @@ func (p *listenerProbe) comeAndGo(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer c.close()
+		defer c.Close()
 		l, err := c.AddRemoteListener(ctx, "common", reading, func(hub.Event) {})
 		if err != nil {
 			return err

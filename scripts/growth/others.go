@@ -61,15 +61,15 @@ func measureRules(ctx context.Context, l *lab, n int) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
-	note("start", "ms", 0, 50, ms(h.started))
+	defer h.Stop()
+	note("start", "ms", 0, 50, ms(h.Started))
 	known := func(o *tcp.ClientOptions) { o.Token = token }
 	c, err := h.client(ctx, known)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	s, err := c.signal(ctx, "meter")
+	defer c.Close()
+	s, err := c.Signal(ctx, "meter", reading)
 	if err != nil {
 		return err
 	}
@@ -109,17 +109,17 @@ func cursors(ctx context.Context, l *lab) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer h.Stop()
 	c, err := h.client(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	s, err := c.signal(ctx, "meter")
+	defer c.Close()
+	s, err := c.Signal(ctx, "meter", reading)
 	if err != nil {
 		return err
 	}
-	other, err := c.signal(ctx, "other")
+	other, err := c.Signal(ctx, "other", reading)
 	if err != nil {
 		return err
 	}

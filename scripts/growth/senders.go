@@ -28,7 +28,7 @@ func senders(ctx context.Context, l *lab) error {
 	if err != nil {
 		return err
 	}
-	defer h.stop()
+	defer h.Stop()
 	if err := l.settle(ctx); err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func senders(ctx context.Context, l *lab) error {
 	var crowd []*client
 	defer func() {
 		for _, c := range crowd {
-			c.close()
+			c.Close()
 		}
 	}()
 	have := 0
@@ -50,7 +50,7 @@ func senders(ctx context.Context, l *lab) error {
 			crowd = append(crowd, c)
 			first, count := have, min(ofClient, n-have)
 			if err := each(count, func(i int) error {
-				_, err := c.signal(ctx, fmt.Sprintf("sender%06d", first+i))
+				_, err := c.Signal(ctx, fmt.Sprintf("sender%06d", first+i), reading)
 				return err
 			}); err != nil {
 				return err
@@ -93,7 +93,7 @@ func (p *senderProbe) run(ctx context.Context) error {
 	if p.c, err = p.hub.client(ctx); err != nil {
 		return err
 	}
-	defer p.c.close()
+	defer p.c.Close()
 	return errors.Join(p.comeAndGo(ctx), p.list(ctx), p.hear(ctx), p.leave(ctx), p.idle(ctx))
 }
 
@@ -198,7 +198,7 @@ func (p *senderProbe) leave(ctx context.Context) error {
 	var listeners []*client
 	defer func() {
 		for _, c := range listeners {
-			c.close()
+			c.Close()
 		}
 	}()
 	for range others {
@@ -219,9 +219,9 @@ func (p *senderProbe) leave(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	if err := each(p.n, func(i int) error {
-		_, err := c.signal(ctx, fmt.Sprintf("leaver%06d", i))
+		_, err := c.Signal(ctx, fmt.Sprintf("leaver%06d", i), reading)
 		return err
 	}); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (p *senderProbe) leave(ctx context.Context) error {
 		return err
 	}
 	before, began := p.hub.used(), time.Now()
-	c.close()
+	c.Close()
 	select {
 	case <-all:
 	case <-time.After(patience):

@@ -64,7 +64,7 @@ func (b *bench) chipsAt(ctx context.Context, chips, rate int) (told, heard float
 	if err != nil {
 		return 0, 0, err
 	}
-	defer c.close()
+	defer c.Close()
 	var readings, gaps atomic.Int64
 	connected := make(chan struct{}, 16)
 	_, err = c.AddRemoteListener(ctx, "", "", func(ev hub.Event) {
@@ -97,7 +97,7 @@ func (b *bench) chipsAt(ctx context.Context, chips, rate int) (told, heard float
 		select {
 		case <-connected:
 		case <-time.After(patience):
-			return 0, 0, fmt.Errorf("%d of %d microcontrollers connect: %s", i, chips, h.said())
+			return 0, 0, fmt.Errorf("%d of %d microcontrollers connect: %s", i, chips, h.Said())
 		case <-ctx.Done():
 			return 0, 0, ctx.Err()
 		}

@@ -78,7 +78,7 @@ func (b *bench) send(ctx context.Context, h *hubProcess) (time.Duration, error) 
 	if err := pause(ctx, 60*time.Millisecond); err != nil { // for what the one before has left to be written
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, b.hub, "send", "trial", "hello", "1", "--hub", h.addr)
+	cmd := exec.CommandContext(ctx, b.hub, "send", "trial", "hello", "1", "--hub", h.Addr)
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

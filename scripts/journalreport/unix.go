@@ -4,12 +4,9 @@ package main
 
 import (
 	"context"
-	"net"
 	"slices"
 	"time"
 )
-
-func dialUnix(path string) (net.Conn, error) { return net.DialTimeout("unix", path, time.Second) }
 
 // pause waits.
 func pause(ctx context.Context, d time.Duration) error {

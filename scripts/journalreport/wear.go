@@ -77,7 +77,7 @@ func wearOfDevices(ctx context.Context, b *bench, t *table) error {
 		if err != nil {
 			return err
 		}
-		defer ears.close()
+		defer ears.Close()
 		if _, err := ears.AddRemoteListener(ctx, "", "", crowd.hear); err != nil {
 			return err
 		}
@@ -207,8 +207,8 @@ func (w *worn) fill(ctx context.Context, bytes int) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	s, err := c.signal(ctx, "filler", "bytes")
+	defer c.Close()
+	s, err := c.Signal(ctx, "filler", "bytes")
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func wearOfReadings(ctx context.Context, b *bench, t *table) error {
 		var all []*client
 		defer func() {
 			for _, c := range all {
-				c.close()
+				c.Close()
 			}
 		}()
 		for i := range clients {
@@ -253,7 +253,7 @@ func wearOfReadings(ctx context.Context, b *bench, t *table) error {
 				return err
 			}
 			all = append(all, c)
-			s, err := c.signal(ctx, fmt.Sprintf("sensor%d", i), "value")
+			s, err := c.Signal(ctx, fmt.Sprintf("sensor%d", i), "value")
 			if err != nil {
 				return err
 			}

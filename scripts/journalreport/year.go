@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"sighub/carrier"
@@ -76,12 +75,12 @@ func (h *hubProcess) live(ctx context.Context, b *bench, state string) (*year, e
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	readings, err := c.signal(ctx, meter, power)
+	defer c.Close()
+	readings, err := c.Signal(ctx, meter, power)
 	if err != nil {
 		return nil, err
 	}
-	fillers, err := c.signal(ctx, "filler", "bytes")
+	fillers, err := c.Signal(ctx, "filler", "bytes")
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +181,7 @@ func (y *year) ask(ctx context.Context, h *hubProcess, t *table) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	for _, q := range []struct {
 		what           string
 		from           time.Time
@@ -222,8 +221,8 @@ func (b *bench) starts(ctx context.Context, o hubOptions, t *table) error {
 	const times = 5
 	for _, end := range []struct {
 		what string
-		how  syscall.Signal
-	}{{"it was stopped", syscall.SIGTERM}, {"kill -9", syscall.SIGKILL}} {
+		how  func(*hubProcess)
+	}{{"it was stopped", (*hubProcess).stop}, {"kill -9", (*hubProcess).kill}} {
 		var took []time.Duration
 		var memory float64
 		for range times {
@@ -231,15 +230,14 @@ func (b *bench) starts(ctx context.Context, o hubOptions, t *table) error {
 			if err != nil {
 				return err
 			}
-			took = append(took, h.started)
+			took = append(took, h.Started)
 			if err = pause(ctx, time.Second); err == nil {
 				memory, err = h.resident()
 			}
 			if err == nil {
 				err = h.note(ctx)
 			}
-			_ = h.cmd.Process.Signal(end.how) // stop sees whether it ends
-			h.stop()
+			end.how(h)
 			if err != nil {
 				return err
 			}
@@ -256,8 +254,8 @@ func (h *hubProcess) note(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	s, err := c.signal(ctx, "note", "kept")
+	defer c.Close()
+	s, err := c.Signal(ctx, "note", "kept")
 	if err != nil {
 		return err
 	}
