@@ -174,11 +174,12 @@ func skipJSONWord(data []byte, word string) ([]byte, error) {
 }
 
 func (c jsonCodec) skipNumber(data []byte) ([]byte, error) {
-	if n := jsonToken(data); n > 0 {
-		if !c.legacy {
+	if !isDigit(data[0]) { // else it is no token, and it takes time to look
+		if n := jsonToken(data); n > 0 && c.legacy {
+			return data[n:], nil
+		} else if n > 0 {
 			return nil, fmt.Errorf("json: %s is not JSON, and null would be", data[:n])
 		}
-		return data[n:], nil
 	}
 	rest := data
 	if rest[0] == '-' {

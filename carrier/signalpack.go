@@ -238,6 +238,8 @@ func IsSignals(c Codec, first byte) bool {
 type InRoutes struct {
 	slots []*Route
 	size  int // of all, in bytes
+
+	second second // of the latest time that was read
 }
 
 // Size returns how many bytes the routes take.
