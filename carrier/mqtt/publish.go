@@ -41,14 +41,14 @@ func (p *publishing) init() {
 // has reports whether an event is the client's own. The session's lock is held.
 func (p *publishing) has(sender, event string) bool {
 	own := p.own[sender]
-	return own != nil && (own.events[event] || strings.HasPrefix(event, "#"))
+	return own != nil && (own.events[event] == owned || strings.HasPrefix(event, "#"))
 }
 
 // ownOf returns a sender that the client has, or is about to have. The session's lock is held.
 func (p *publishing) ownOf(sender string) *ownSender {
 	own := p.own[sender]
 	if own == nil {
-		own = &ownSender{events: make(map[string]bool)}
+		own = &ownSender{events: make(map[string]ownership)}
 		p.own[sender] = own
 	}
 	return own
@@ -68,8 +68,17 @@ type inRoute struct {
 
 // An ownSender is a sender that the client has, or is about to have. The session's lock guards it.
 type ownSender struct {
-	events map[string]bool // false: only guests have published it
+	events map[string]ownership
 }
+
+// An ownership says whose an event of a client's sender is.
+type ownership byte
+
+const (
+	ofGuests ownership = iota // only guests have published it
+	offered                   // the client publishes it, and the hub has not answered yet: the sender may be another one's
+	owned
+)
 
 // publish handles a PUBLISH.
 func (c *session) publish(l *link, p *packet.Raw) error {
@@ -217,7 +226,7 @@ func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, coun
 	event := r.Name.Name
 	c.mu.Lock()
 	own := c.publishing.ownOf(r.Sender)
-	if own.events[event] {
+	if own.events[event] != ofGuests {
 		c.mu.Unlock()
 		return nil, nil, false
 	}
@@ -226,8 +235,7 @@ func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, coun
 		c.mu.Unlock()
 		return nil, refused, false
 	}
-	own.events[event], r.refused = true, nil
-	c.changes++
+	own.events[event], r.refused = offered, nil
 	c.mu.Unlock()
 	c.deliver() // what came before goes first
 	added := make(chan struct{})
@@ -239,6 +247,8 @@ func (c *session) offer(r *inRoute) (host *session, refused *carrier.Reply, coun
 		defer c.mu.Unlock()
 		if reply.Status == carrier.StatusDone && other == nil {
 			c.publishing.own[r.Sender] = own
+			own.events[event] = owned // before the hub tells anybody what the client publishes
+			c.changes++
 			return
 		}
 		delete(own.events, event)

@@ -114,7 +114,7 @@ func (c *session) host() {
 		_, known := own.events[v.name.Name]
 		full := !known && len(own.events) >= maxGuests
 		if !known && !full {
-			own.events[v.name.Name] = false
+			own.events[v.name.Name] = ofGuests
 		}
 		c.mu.Unlock()
 		if full {
