@@ -43,14 +43,14 @@ func (p *publishing) init() {
 // has reports whether an event is the client's own. The session's lock is held.
 func (p *publishing) has(sender, event string) bool {
 	own := p.own[sender]
-	return own != nil && (own.events[event] || strings.HasPrefix(event, "#"))
+	return own != nil && (own.events[event] == owned || strings.HasPrefix(event, "#"))
 }
 
 // ownOf returns a sender that the client has, or is about to have. The session's lock is held.
 func (p *publishing) ownOf(sender string) *ownSender {
 	own := p.own[sender]
 	if own == nil {
-		own = &ownSender{events: make(map[string]bool)}
+		own = &ownSender{events: make(map[string]ownership)}
 		p.own[sender] = own
 	}
 	return own
@@ -70,8 +70,17 @@ type inRoute struct {
 
 // An ownSender is a sender that the client has, or is about to have. The session's lock guards it.
 type ownSender struct {
-	events map[string]bool // false: only guests have published it
+	events map[string]ownership
 }
+
+// An ownership says whose an event of a client's sender is.
+type ownership byte
+
+const (
+	ofGuests  ownership = iota // only guests have published it
+	undecided                  // the client publishes it, and the hub has not answered yet: the sender may be another one's
+	owned
+)
 
 // publish handles a PUBLISH.
 func (c *session) publish(l *link, p *packet.Raw) error {
@@ -235,7 +244,7 @@ func (c *session) offer(r *inRoute) offered {
 		return offered{late: t}
 	}
 	own := c.publishing.ownOf(r.Sender)
-	if own.events[event] {
+	if own.events[event] != ofGuests {
 		c.mu.Unlock()
 		return offered{}
 	}
@@ -244,8 +253,7 @@ func (c *session) offer(r *inRoute) offered {
 		c.mu.Unlock()
 		return offered{refused: refused}
 	}
-	own.events[event], r.refused = true, nil
-	c.changes++
+	own.events[event], r.refused = undecided, nil
 	c.mu.Unlock()
 	c.deliver() // what came before goes first
 	added := make(chan struct{})
@@ -260,17 +268,18 @@ func (c *session) offer(r *inRoute) offered {
 		c.mu.Lock()
 		if reply.Status == carrier.StatusDone && other == nil {
 			c.publishing.own[r.Sender] = own
+			own.events[event] = owned // before the hub tells anybody what the client publishes
 			to = c
 		} else {
 			delete(own.events, event)
 			if len(own.events) == 0 && c.publishing.own[r.Sender] == own {
 				delete(c.publishing.own, r.Sender) // its route knows the refusal
 			}
-			c.changes++
 			if host = other; other == nil {
 				r.refused, r.at = &reply, time.Now()
 			}
 		}
+		c.changes++
 		answered = true
 		c.mu.Unlock()
 		if behind != nil { // it was set before

@@ -104,6 +104,40 @@ func TestNoLocal(t *testing.T) {
 	q.ping()
 }
 
+// TestNoLocalMended: what a client is told goes by whose an event is now. A subscription with No Local is told what others publish under the client's sender,
+// until the client publishes that event itself; and what another client's sender publishes, also after the client has published there as its guest.
+func TestNoLocalMended(t *testing.T) {
+	w := newWorld(t, worldOptions{})
+	device, _ := w.connect(5, hello{id: "device"})
+	guest, _ := w.connect(5, hello{id: "guest"})
+	device.subscribe(1|4, "lamp/set")
+	device.publish("lamp/state", "0")
+	hears := func(p *peer, want string) {
+		t.Helper()
+		if g := p.event(); g.String() != want {
+			t.Errorf("heard %v, want %s", g, want)
+		}
+	}
+	w.until("a guest may publish", func() bool { return guest.publish("lamp/set", "1") == 0 }) // a busy hub may not say in time whose the sender is
+	hears(device, "lamp/set 1")
+	device.publish("lamp/set", "2")
+	device.ping() // nothing comes before the answer
+	guest.subscribe(1|4, "lamp/now")
+	for round := range 20 {
+		guest.send(guest.publishPacket("lamp/now", `"of the guest"`, 0)) // the hub answers that the sender is another one's, while that one publishes
+		for i := range 10 {
+			device.send(device.publishPacket("lamp/now", fmt.Sprint(i), 0))
+		}
+		last := fmt.Sprintf(`"the last of %d"`, round)
+		device.publish("lamp/now", last)
+		for g := guest.event(); g.payload != last; g = guest.event() {
+			if g.topic != "lamp/now" {
+				t.Fatalf("heard %v", g)
+			}
+		}
+	}
+}
+
 // TestAssigned: a client without an identifier is given one, which no other has, and which may be used again (3.2.2.3.7).
 func TestAssigned(t *testing.T) {
 	w := newWorld(t, worldOptions{})

@@ -127,7 +127,7 @@ func (c *session) handOn() {
 		_, known := own.events[v.name.Name]
 		full := !known && len(own.events) >= maxGuests
 		if !known && !full {
-			own.events[v.name.Name] = false
+			own.events[v.name.Name] = ofGuests
 		}
 		c.mu.Unlock()
 		if full {
