@@ -1,12 +1,10 @@
 package carrier
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -208,43 +206,4 @@ func timeJSON(raw []byte) (int64, error) {
 		return 0, err
 	}
 	return t.UnixNano(), nil
-}
-
-// A second is the one of a time that was read. Signals that come one after the other mostly tell the same one, so it is not read each time.
-type second struct {
-	text [len(`"2006-01-02T15:04:05`)]byte
-	unix int64 // in nanoseconds; 0: none was read
-}
-
-// time reads a time as timeJSON does.
-func (l *second) time(raw []byte) (int64, error) {
-	n := len(l.text)
-	if len(raw) <= n {
-		return timeJSON(raw)
-	}
-	fraction, usual := fractionJSON(raw[n:])
-	if usual && l.unix > 0 && bytes.Equal(raw[:n], l.text[:]) {
-		return l.unix + fraction, nil
-	}
-	at, err := timeJSON(raw)
-	if usual && err == nil {
-		copy(l.text[:], raw)
-		l.unix = at - fraction
-	}
-	return at, err
-}
-
-// fractionJSON reads what follows the second of a time in UTC, in nanoseconds.
-func fractionJSON(raw []byte) (ns int64, ok bool) {
-	if raw[0] == '.' {
-		scale := int64(time.Second)
-		for raw = raw[1:]; len(raw) > 0 && isDigit(raw[0]) && scale > 1; raw = raw[1:] {
-			scale /= 10
-			ns += int64(raw[0]-'0') * scale
-		}
-		if scale == int64(time.Second) {
-			return 0, false
-		}
-	}
-	return ns, string(raw) == `Z"`
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 )
 
 // On the wire, the packets of a stream of signals are arrays, in CBOR and JSON alike. Messages and replies are maps, so
@@ -37,6 +36,7 @@ type PackedSignal struct {
 	// What a carrier needs that packs signals in a way of its own.
 	dataStart, dataEnd int // in tail
 	parts              Signal
+	second             second // of the latest signal with a time, in JSON
 
 	// Extra is for the carrier's own use, which may keep there what it has made of the signal for one client, for the next one. It is
 	// empty after Pack.
@@ -79,7 +79,7 @@ func (p *PackedSignal) Pack(c Codec, s *Signal) error {
 		items = 3
 	}
 	if items >= 3 {
-		b = appendTime(comma(b, json), json, s.Time)
+		b = p.appendTime(comma(b, json), json, s.Time)
 	}
 	if items >= 4 {
 		b = appendUint(comma(b, json), json, uint64(s.Uncertainty))
@@ -207,10 +207,9 @@ func appendText(dst []byte, json bool, text string) []byte {
 	return appendCBORText(dst, text)
 }
 
-func appendTime(dst []byte, json bool, ns int64) []byte {
+func (p *PackedSignal) appendTime(dst []byte, json bool, ns int64) []byte {
 	if json && ns != 0 {
-		dst = append(dst, '"')
-		return append(time.Unix(0, ns).UTC().AppendFormat(dst, time.RFC3339Nano), '"')
+		return p.second.append(dst, ns)
 	}
 	return appendUint(dst, json, uint64(ns))
 }
