@@ -68,7 +68,10 @@ func (rs *InRoutes) unpackItems(data []byte, items [][]byte, bad error, s *Signa
 		s.refuse(asRefusal(bad))
 	default:
 		s.Data = RawValue(JSON, items[1])
-		s.restJSON(items[2:], &rs.second)
+		if rs.second == nil && len(items) > 2 {
+			rs.second = new(second) // most clients listen
+		}
+		s.restJSON(items[2:], rs.second)
 	}
 	return nil
 }

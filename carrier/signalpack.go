@@ -238,7 +238,7 @@ type InRoutes struct {
 	slots []*Route
 	size  int // of all, in bytes
 
-	second second // of the latest time that was read
+	second *second // of the latest time that was read; nil: there was none
 }
 
 // Size returns how many bytes the routes take.

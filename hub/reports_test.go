@@ -74,6 +74,7 @@ func TestRemovedWhileAwaited(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error)
 		go func() { served <- r.Serve(ctx, &silentHub{}) }()
+		synctest.Wait() // it is connected, and without a sender
 		s, err := newSender("s", SenderOptions{Producer: "p"})
 		if err != nil {
 			t.Fatal(err)
