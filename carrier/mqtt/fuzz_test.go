@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,12 +45,11 @@ func serveRecorder(t testing.TB) (*pipes, *carriertest.StreamRecorder) {
 	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 	s := mqtt.New(p, mqtt.Options{Logger: slog.New(slog.DiscardHandler), Limits: mqtt.Limits{MaxMessage: 1 << 16, WriteTimeout: time.Second}})
 	r := &carriertest.StreamRecorder{Recorder: carriertest.NewRecorder(t, "hub")}
-	listeners := uint64(0)
+	var listeners atomic.Uint64 // of clients that come and go side by side
 	r.Handle = func(_ carrier.ClientID, m *carrier.Message, respond func(carrier.Reply)) {
 		switch m.Method {
 		case "add_listener":
-			listeners++
-			respond(carrier.Done(map[string]uint64{"listener_id": listeners}))
+			respond(carrier.Done(map[string]uint64{"listener_id": listeners.Add(1)}))
 		case "list_senders":
 			respond(carrier.Done([]any{map[string]any{"sender": "a", "connected": true}, map[string]any{"sender": nil}}))
 		default:
