@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -180,6 +181,37 @@ func TestSeekReadsLittle(t *testing.T) {
 		list, _ := w.j.LastAfter(Topic{"s", ""}, nil, 100, 1<<20)
 		if read := w.c.ReadBytes() - before; len(list) != frames/200 || read > int64(len(list)*20*seekStep) {
 			t.Errorf("%d bytes are read for %d last values", read, len(list))
+		}
+	})
+}
+
+// TestSeekBetweenFalseFrames: not much more is read than lies there to find an event among others whose data looks like the beginnings of long
+// frames, wherever it lies.
+func TestSeekBetweenFalseFrames(t *testing.T) {
+	inWorld(t, Options{Segment: 16 << 20, Size: 80 << 20}, func(t *testing.T, w *world) {
+		const each = 512 << 10
+		piece := string(binary.LittleEndian.AppendUint32([]byte("sghj...."), 4<<20)) // of 12 bytes, so each of 4 shifts is in its place in a third of the blocks
+		data := ""
+		for shift := range 4 {
+			data += strings.Repeat("x", shift) + strings.Repeat(piece, each/4/len(piece))
+			data += strings.Repeat("x", 4-len(data)%4)
+		}
+		const frames = 10
+		for range frames {
+			w.add("s n: "+data, "t n: 1")
+			synctest.Wait()
+		}
+		for _, s := range []uint64{2, frames, 2*frames - 1} {
+			before := w.c.ReadBytes()
+			r := w.j.Read(Query{Start: At(Position{1, s}), Bounded: true})
+			var one [1]Entry
+			if n, err := r.Next(t.Context(), one[:]); n != 1 || err != nil || one[0].Sequence != s || one[0].Lost > 0 {
+				t.Errorf("at %d: %d entries, %v; %+v", s, n, err, one[0].Position)
+			}
+			_ = r.Close()
+			if read := w.c.ReadBytes() - before; read > seekMost+2*frames*each {
+				t.Errorf("%d bytes are read to find event %d", read, s)
+			}
 		}
 	})
 }

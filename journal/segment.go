@@ -135,7 +135,12 @@ type window struct {
 	start int64
 	data  []byte
 	ahead int64 // how much is read at a time, if that is not windowSize
+	read  int64 // how much was read
+	most  int64 // up to what read no more is read; 0: everything is
 }
+
+// errEnough: more would have to be read than is worth it.
+var errEnough = errors.New("journal: too much is to be read")
 
 // windowSize is how much is read at a time, in bytes.
 const windowSize = 256 << 10
@@ -164,6 +169,9 @@ func (w *window) fill(off, length int64) error {
 		return nil
 	}
 	want := min(max(length, cmp.Or(w.ahead, windowSize)), w.size-off)
+	if w.read += want; w.most > 0 && w.read > w.most {
+		return errEnough
+	}
 	if int64(cap(w.data)) < want {
 		w.data = make([]byte, want)
 	}
@@ -181,12 +189,13 @@ func (w *window) fill(off, length int64) error {
 }
 
 // seek returns where a frame begins that is not behind the one with a sequence, and near it; at is where an earlier frame begins. It
-// looks at a few frames only: further and further away, and then between the last two places.
+// looks at a few frames only: further and further away, and then between the last two places. Where too much would have to be read for that,
+// the frame may be less near: what is in an event can look like the beginnings of many long frames.
 func (w *window) seek(at int64, sequence uint64, s seal) int64 {
-	defer func(ahead int64) { w.ahead = ahead }(w.ahead)
-	w.ahead = seekStep
+	defer func(ahead int64) { w.ahead, w.most = ahead, 0 }(w.ahead)
+	w.ahead, w.most = seekStep, w.read+seekMost
 	beyond := w.size // the frame begins before that
-	for step := int64(seekStep); beyond-at > seekStep; step *= 2 {
+	for step := int64(seekStep); beyond-at > seekStep && w.read <= w.most; step *= 2 {
 		probe := at + min(step, aligned((beyond-at)/2))
 		if found, first := w.frameFrom(probe, beyond, s); found < beyond && first <= sequence {
 			at = found
@@ -200,10 +209,13 @@ func (w *window) seek(at int64, sequence uint64, s seal) int64 {
 // seekStep is a distance at which it is not worth looking further, in bytes.
 const seekStep = 16 << 10
 
+// seekMost is how much is read to find a place, in bytes.
+const seekMost = 4 << 20
+
 // frameFrom returns where the first frame begins that lies in a part of the file, and its sequence. If there is none, it is the end of
 // the part.
 func (w *window) frameFrom(at, end int64, s seal) (found int64, first uint64) {
-	for ; at < end; at += frameAlign {
+	for ; at < end && w.read <= w.most; at += frameAlign {
 		if data, err := w.at(at); err == nil {
 			if f, err := parseFrame(data, s); err == nil {
 				return at, f.first
