@@ -103,6 +103,9 @@ func NewAnnouncer(o AnnouncerOptions) (*Announcer, error) {
 	}
 	a.roster = roster{senders: make(map[string]*known), plan: &rosterOptions{takes: o.Takes, asks: o.Asks, forget: o.Forget}}
 	for _, s := range m.Senders {
+		if s.Came.IsZero() { // an older version has written it
+			s.Came = s.Seen
+		}
 		a.roster.senders[s.Name] = s
 	}
 	a.roster.review()

@@ -1,6 +1,7 @@
 package homeassistant
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -218,6 +220,28 @@ func TestBackAtOnce(t *testing.T) {
 		time.Sleep(settle)
 		publish(t, a, s, false)
 		expect(t, s, "roof sensor--sky--temp", "roof sensor--sun--temp")
+	})
+}
+
+// TestOlderFile: a file that does not say when senders came has the latest name of a device all the same.
+func TestOlderFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "ha.json")
+		a, s := newAnnouncer(t, file), new(shelf)
+		connect(a, "zinc", "01", "attic", nil, "temp")
+		time.Sleep(time.Second)
+		connect(a, "sky", "01", "roof", nil, "temp")
+		publish(t, a, s, true)
+		data, err := os.ReadFile(file)
+		if err == nil {
+			data = regexp.MustCompile(`"came":"[^"]*",`).ReplaceAll(data, nil)
+			err = os.WriteFile(file, data, 0o600)
+		}
+		if err != nil || bytes.Contains(data, []byte("came")) {
+			t.Fatalf("%v: %s", err, data)
+		}
+		publish(t, newAnnouncer(t, file), s, true)
+		expect(t, s, "roof sensor--sky--temp", "roof sensor--zinc--temp")
 	})
 }
 

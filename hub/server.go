@@ -56,7 +56,8 @@ type ServerOptions struct {
 	// not take long. Nil: nobody is told.
 	Denied func(Denial)
 
-	// Grace is how long Serve, when it ends, waits for clients to read what it has sent: 1 s by default.
+	// Grace is how long Serve, when it ends, waits at the most for each of these: for the disk, for what other hubs have begun to report, and
+	// for clients to read what it has sent. 1 s by default.
 	Grace time.Duration
 }
 

@@ -50,15 +50,15 @@ run() { # name, command...
 }
 
 report() { # name
-	local log="$logs/$1.log" tenths rc
-	read -r tenths rc <"$log.result"
-	if ((rc == 0)); then
+	local log="$logs/$1.log" tenths=0 rc=killed
+	[[ ! -e $log.result ]] || read -r tenths rc <"$log.result"
+	if [[ $rc == 0 ]]; then
 		passed=$((passed + 1))
 		printf 'ok    %-10s %4d.%ds  %s\n' "$1" $((tenths / 10)) $((tenths % 10)) "$(tail -n 1 "$log")"
 	else
 		failed=$((failed + 1))
-		printf 'FAIL  %-10s %4d.%ds  exit %d\n' "$1" $((tenths / 10)) $((tenths % 10)) "$rc"
-		excerpt "$log" | sed 's/^/      /'
+		printf 'FAIL  %-10s %4d.%ds  exit %s\n' "$1" $((tenths / 10)) $((tenths % 10)) "$rc"
+		[[ ! -e $log ]] || excerpt "$log" | sed 's/^/      /'
 	fi
 }
 

@@ -15,6 +15,7 @@ import (
 
 // A record says which events of another hub's journal were heard. It is kept with the events themselves, so that none is heard twice that the
 // stream had lost and has again, whenever that is. What each message says of the hub's journal is enough for it: see [HeaderSent].
+// What was removed from the stream before it was heard, and told as a gap, counts as heard.
 type record struct {
 	journal string
 	bridge.Sent
