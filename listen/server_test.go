@@ -477,6 +477,7 @@ func TestProtocolThatWaits(t *testing.T) {
 		if err := near.Admit(); !errors.Is(err, ErrLate) {
 			t.Errorf("it is admitted: %v", err)
 		}
+		synctest.Wait() // it is counted by whoever sends it away
 		if n := s.Refused()["timeout"]; n != 1 {
 			t.Errorf("%d are counted", n)
 		}
