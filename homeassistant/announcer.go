@@ -259,8 +259,8 @@ func (a *Announcer) Senders() map[string]bool {
 	return list
 }
 
-// Connections returns whether senders are connected of which said, what somebody has said of senders, has something else or nothing. It
-// notes that in said, and takes out of it who is not announced any more.
+// Connections returns what has changed since it was called last with the same map: the senders that have connected, with true, and those that
+// have gone, with false. said is what was returned before; it is brought up to date, and loses the senders that are not announced any more.
 func (a *Announcer) Connections(said map[string]bool) (changed map[string]bool) {
 	now := a.Senders()
 	maps.DeleteFunc(said, func(sender string, _ bool) bool { _, there := now[sender]; return !there })

@@ -79,7 +79,7 @@ func (n *States) Heard(ev hub.Event) {
 		s = &state{topic: topic}
 		n.states[topic] = s
 	}
-	if s.event == "" { // after that Take reads them without the lock
+	if s.event == "" { // once, because Take reads them without the lock
 		s.sender, s.event = ev.Sender, ev.Name
 	}
 	said := s.take(&ev, data, time.Now())

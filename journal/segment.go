@@ -212,8 +212,8 @@ const seekStep = 16 << 10
 // seekMost is how much is read to find a place, in bytes.
 const seekMost = 4 << 20
 
-// frameFrom returns where the first frame begins that lies in a part of the file, and its sequence. If there is none, it is the end of
-// the part.
+// frameFrom returns where the first frame begins in a part of the file, and its sequence. Where no frame is found there, it returns the end
+// of the part.
 func (w *window) frameFrom(at, end int64, s seal) (found int64, first uint64) {
 	for ; at < end && w.read <= w.most; at += frameAlign {
 		if data, err := w.at(at); err == nil {

@@ -55,6 +55,32 @@ func (f *far) hear(t *testing.T, hubName, sender, event, data string) {
 	f.take([]told{ev})
 }
 
+// marks is a countingHandler that keeps marks.
+type marks struct {
+	*countingHandler
+	kept map[string]string
+}
+
+func (m marks) State(key string) []byte                           { return []byte(m.kept[key]) }
+func (m marks) Keep(_ carrier.ClientID, _ carrier.Mark, _ func()) {}
+
+// TestFoundAgain: a hub that comes to mind again has missed what was removed from the stream, unless it was heard behind that.
+func TestFoundAgain(t *testing.T) {
+	f, h, _ := newCrowd(t)
+	f.keeper = marks{h, map[string]string{f.markKey("before"): "stream 5 0", f.markKey("behind"): "stream 11 0", f.markKey("another"): "older 11 0"}}
+	f.missed(10)
+	for name, missed := range map[string]bool{"before": true, "behind": false, "another": true, "new": false} {
+		if found := f.find(name); found.missed != missed {
+			t.Errorf("%s has missed something: %t", name, found.missed)
+		}
+	}
+	f.setBack()
+	delete(f.hubs, "before")
+	if f.find("before").missed {
+		t.Error("a hole is known of numbers that are given again")
+	}
+}
+
 // TestManyNames: somebody publishes in the names of ten times as many hubs as are kept in mind. The first of them are heard, and it is told once that not all are.
 // When they have gone, others are heard in their place. Everything is dealt with, whether or not it is heard.
 func TestManyNames(t *testing.T) {

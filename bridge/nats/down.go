@@ -83,7 +83,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	}
 	if missed > 0 {
 		b.o.Logger.Warn("the stream has messages no more that this hub has not heard", "bridge", b.o.Name, "messages", missed)
-		if err := f.do(ctx, f.missed); err != nil {
+		if err := f.do(ctx, func() { f.missed(from) }); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,7 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 	defer messages.Stop()
 	next := from
 	for {
-		batch, size, begun, hole := make([]told, 0, 64), 0, next+1, false
+		batch, size, begun, hole := make([]told, 0, 64), 0, next+1, uint64(0)
 		for more := true; more; {
 			m, err := messages.Next()
 			if err != nil {
@@ -122,7 +122,9 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 				f.track.undo(begun)
 				return fmt.Errorf("nats: the server's messages are not understood: %w", bad)
 			}
-			hole = hole || whole && meta.Sequence.Stream > next+1
+			if whole && meta.Sequence.Stream > next+1 {
+				hole = meta.Sequence.Stream - 1
+			}
 			next = meta.Sequence.Stream
 			if t.entry, bad = f.track.add(ctx, spotOf(meta)); bad != nil {
 				f.track.undo(begun)
@@ -135,12 +137,12 @@ func (b *Bridge) goDown(ctx context.Context, st jetstream.Stream) error {
 			}
 			more = meta.NumPending > 0 && len(batch) < fetchAtATime && size < windowBytes
 		}
-		if len(batch) == 0 && !hole {
+		if len(batch) == 0 && hole == 0 {
 			continue
 		}
 		err := f.do(ctx, func() {
-			if hole {
-				f.missed()
+			if hole > 0 {
+				f.missed(hole)
 			}
 			f.take(batch)
 		})
@@ -223,6 +225,7 @@ func (b *Bridge) first(ctx context.Context, st jetstream.Stream, o jetstream.Con
 
 // setBack notes that the stream gives numbers again.
 func (f *far) setBack() {
+	f.hole = 0
 	for _, h := range f.hubs {
 		h.mark = 0
 	}
@@ -437,9 +440,9 @@ func (f *far) gapOfAll(h *farHub, t *told) {
 	}
 }
 
-// missed notes that the stream has messages no more that were not heard, which may have been of any hub.
-func (f *far) missed() {
-	f.holes = true
+// missed notes that the stream does not have messages up to a number that were not heard, which may have been of any hub.
+func (f *far) missed(upTo uint64) {
+	f.hole = upTo
 	for _, h := range f.hubs {
 		h.missed = true
 		f.tellMissed(h)

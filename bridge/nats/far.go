@@ -30,7 +30,7 @@ type far struct {
 	keep time.Time // when the floor was looked at
 	kept string    // the latest mark of it
 
-	holes bool // the stream has had messages no more that were not heard
+	hole uint64 // the number of the latest message that was removed from the stream before it was heard; 0: none was
 
 	bytes   int       // that are remembered of all hubs
 	crowded time.Time // until then, none is looked for that could be forgotten
@@ -152,10 +152,10 @@ func (f *far) find(name string) *farHub {
 	h = &farHub{name: name, senders: make(map[string]*farSender), routes: make(map[[2]string]*carrier.Route), left: make(map[string]*farSender), beat: f.b.o.Beat}
 	if f.keeper != nil {
 		if stream, at, rest, ok := splitMark(f.keeper.State(f.markKey(name))); ok {
-			h.missed = f.holes
 			if h.record = parseRecord(rest); stream == f.track.stream() {
 				h.mark = at.number
 			}
+			h.missed = h.mark < f.hole
 		}
 	}
 	f.hubs[name] = h
@@ -166,7 +166,7 @@ func (f *far) find(name string) *farHub {
 // crowdedFor is how long none is looked for that could be forgotten, when none was found.
 const crowdedFor = time.Second
 
-// hasRoom reports whether one more hub can be remembered. For that, hubs may be forgotten that are not there. It tells if there is no room.
+// hasRoom reports whether one more hub can be remembered. To make room, it forgets hubs that are not there. Too little room is logged once.
 func (f *far) hasRoom(name int) bool {
 	for len(f.hubs) >= maxHubs || f.bytes+nameCost+name > maxBytes {
 		now := time.Now()
@@ -190,7 +190,8 @@ func (f *far) hasRoom(name int) bool {
 	return true
 }
 
-// charge notes that so many bytes more are remembered of a hub. It reports whether there is room for them, and tells if there is none.
+// charge takes room for more bytes that are remembered of a hub, or gives room back. It reports whether there was enough. Too little room is
+// logged once.
 func (f *far) charge(h *farHub, bytes int) bool {
 	if bytes > 0 && f.bytes+bytes > maxBytes {
 		f.tellCrowded()

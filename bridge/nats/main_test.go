@@ -260,6 +260,18 @@ func houseAt(t testing.TB, j *journal.Journal, o nats.Options, now func() time.T
 	return h
 }
 
+// heardUpTo returns the number of the message up to which everything was heard, as the journal has it with the time of that message; 0 if it
+// has not.
+func (h *house) heardUpTo() (number uint64) {
+	var stream string
+	var taken int64
+	n, _ := fmt.Sscan(string(h.kept.State("nats/"+h.bridge.Status().Name+"/")), &stream, &number, &taken)
+	if n < 3 || taken == 0 {
+		return 0
+	}
+	return number
+}
+
 func (h *house) sender(name string, o hub.SenderOptions) *hub.Sender {
 	h.t.Helper()
 	s, err := h.hub.AddSender(name, o)

@@ -34,6 +34,20 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// removeFrom removes messages from the stream.
+func removeFrom(t *testing.T, b *broker, how jetstream.StreamPurgeOpt) {
+	t.Helper()
+	js, end := jetStream(t, b.url())
+	defer end()
+	st, err := js.Stream(t.Context(), "sighub")
+	if err == nil {
+		err = st.Purge(t.Context(), how)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func purge(t *testing.T, how jetstream.StreamPurgeOpt, away bool, want string) {
 	b := newBroker(t, "")
 	near := nats.Options{URL: b.url(), Hub: "near", Hear: everybody, Beat: 200 * time.Millisecond}
@@ -66,15 +80,7 @@ func purge(t *testing.T, how jetstream.StreamPurgeOpt, away bool, want string) {
 		f.stop()
 		n.stop()
 	}
-	js, end := jetStream(t, b.url())
-	defer end()
-	st, err := js.Stream(t.Context(), "sighub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := st.Purge(t.Context(), how); err != nil {
-		t.Fatal(err)
-	}
+	removeFrom(t, b, how)
 	if away {
 		open()
 	}
@@ -138,24 +144,13 @@ func purgeUnheard(t *testing.T, how jetstream.StreamPurgeOpt, gap bool) {
 	f.report(s0, "n", 1, 100)
 	until(t, "all is heard", l.has("kitchen.s0:n 100"))
 	if !gap {
-		until(t, "it is kept that all is heard", func() bool {
-			mark := strings.Fields(string(n.kept.State("nats/" + n.bridge.Status().Name + "/")))
-			return len(mark) == 3 && mark[1] >= "101"
-		})
+		until(t, "it is kept that all is heard", func() bool { return n.heardUpTo() >= 101 })
 	}
 	n.stop()
 	f.report(s0, "n", 101, 100)
 	f.report(s1, "n", 1, 100)
 	f.drained()
-	js, end := jetStream(t, b.url())
-	defer end()
-	st, err := js.Stream(t.Context(), "sighub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := st.Purge(t.Context(), how); err != nil {
-		t.Fatal(err)
-	}
+	removeFrom(t, b, how)
 	b.stop()
 	n = openHouse(t, dir, near)
 	n.listen(&l2) // before it hears anything

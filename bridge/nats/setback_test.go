@@ -55,10 +55,7 @@ func setBack(t *testing.T, late bool, change func(*nats.Options)) {
 	f.drained()
 	f.stop()
 	if late {
-		until(t, "it is kept what was heard, and when", func() bool {
-			mark := strings.Fields(string(n.kept.State("nats/" + n.bridge.Status().Name + "/")))
-			return len(mark) == 3 && mark[1] >= "411" && mark[2] != "0"
-		})
+		until(t, "it is kept what was heard, and when", func() bool { return n.heardUpTo() >= 411 })
 		n.stop()
 	}
 	b.backToCopy()

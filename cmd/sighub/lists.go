@@ -43,7 +43,7 @@ func (c *sendersCommand) Run(ctx context.Context, s *streams) error {
 	})
 }
 
-// printList prints a list in JSON or as a table, or says that there is none.
+// printList prints a list in JSON or as a table. In place of an empty table, it notes what none says.
 func printList[T any](s *streams, output string, list []T, none string, table func() error) error {
 	switch {
 	case output == "json":
