@@ -11,6 +11,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/deadline"
+	"sighub/hub/internal/lent"
 	"sighub/hub/internal/runner"
 	"sighub/internal/lockrank"
 )
@@ -69,7 +70,7 @@ func NewClientRouter(o ClientOptions) *ClientRouter {
 // Serve keeps a connection to the hub through c until ctx is done, and returns when everything it started has stopped. It
 // must be called once only.
 func (r *ClientRouter) Serve(ctx context.Context, c carrier.Carrier) error {
-	h := &connectionHandler{router: r, carrier: c, serving: ctx, lendsOnce: lendsOnce}
+	h := &connectionHandler{router: r, carrier: c, serving: ctx, lendsOnce: lent.Once}
 	h.news.Tasks = &h.tasks
 	h.callbacks = runner.Runner{Tasks: &h.tasks, Limit: callbackLimit}
 	end := sync.OnceFunc(func() { close(r.ended) })

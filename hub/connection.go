@@ -26,7 +26,7 @@ type connectionHandler struct {
 	// for those of the last.
 	callbacks runner.Runner
 	batches   sync.Pool // of *batch, which are empty
-	lendsOnce bool      // the constant of that name, except in tests
+	lendsOnce bool      // lent.Once, except in tests
 
 	mu         lockrank.Mutex[lockrank.Leaf]
 	connection *connection

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/hub/internal/lent"
 )
 
 // A messageAnswer answers the one signal that a message "signal" is, by the message's reply.
@@ -133,17 +134,17 @@ func (c *connection) asked(m *carrier.Message, respond func(carrier.Reply)) {
 // hear calls the callbacks of events, and acknowledges those that have returned.
 func (c *connection) hear(b *batch) {
 	done, since, slow := 0, time.Now(), false
-	lent := b.data // of the signals that follow
-	kept := carrier.Blocks{Size: len(lent)}
+	rest := b.data // of the signals that follow
+	kept := carrier.Blocks{Size: len(rest)}
 	for i := range b.signals {
 		if c.handler.serving.Err() != nil {
 			break // not answered, so that the hub knows that they were not heard
 		}
 		s := &b.signals[i]
 		var data []byte // of s, in the memory that is used again
-		if lent != nil {
-			data = lent[:s.Data.Size()]
-			lent = lent[len(data):]
+		if rest != nil {
+			data = rest[:s.Data.Size()]
+			rest = rest[len(data):]
 		}
 		l, err := c.listenerOf(s.Route)
 		if err == nil {
@@ -164,7 +165,7 @@ func (c *connection) hear(b *batch) {
 				kept.Own(&s.Data)
 			}
 			c.hearOne(l, s, b.at)
-			spoil(data)
+			lent.Spoil(data)
 		}
 		done++
 		if slow || done == 1 || done%8 == 0 { // to read the clock costs as much as all the rest

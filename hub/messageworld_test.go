@@ -94,8 +94,8 @@ func (w *messageWorld) end() {
 	if held, unsent := w.opts.Memory.Used(), w.unsent.Load(); held != 0 || unsent != 0 {
 		w.t.Errorf("when all have gone, %d bytes are held and %d are not sent", held, unsent)
 	}
-	if w.frames.inHand != 0 {
-		w.t.Errorf("when all have gone, %d frames are in hand", w.frames.inHand)
+	if n := w.inHand.Count(); n != 0 {
+		w.t.Errorf("when all have gone, %d frames are in hand", n)
 	}
 }
 

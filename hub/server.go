@@ -15,6 +15,7 @@ import (
 	"sighub/hub/internal/deadline"
 	"sighub/hub/internal/fair"
 	"sighub/hub/internal/flow"
+	"sighub/hub/internal/frames"
 	"sighub/hub/internal/names"
 	"sighub/hub/internal/rights"
 	"sighub/hub/internal/runner"
@@ -96,7 +97,7 @@ type ServerRouter struct {
 
 	pace   fair.Pace // of the work of listing and registering
 	places fair.Places
-	frames frames
+	inHand frames.InHand
 
 	deadlines deadline.Queue // of requests to clients' senders
 
@@ -167,7 +168,7 @@ func (s *ServerRouter) Serve(ctx context.Context, carriers ...carrier.Carrier) e
 	s.journal.sync(s.opts.Grace) // so that devices are answered before they are told that the hub ends
 	stopDevices()
 	reporting.Wait()
-	s.frames.close(s.opts.Grace)
+	s.inHand.Close(s.opts.Grace)
 	s.shutDown()
 	s.journal.keepCursors()
 	endCommits()

@@ -61,7 +61,7 @@ func (c *client) signal(a *arguments, respond func(carrier.Reply)) (any, error) 
 
 // handleSignals handles signals of the client's stream. Their data is the carrier's again when it returns.
 func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
-	if !c.server.frames.begin(answers) {
+	if !c.server.inHand.Begin(answers) {
 		return // it comes again when the hub has started again
 	}
 	at := c.server.now() // the same for all that came together
@@ -77,7 +77,7 @@ func (c *client) handleSignals(list []carrier.Signal, answers carrier.Answers) {
 // handleSignal handles the one signal of a message, on the goroutine that handles the client's messages: at once, unless a
 // signal before it waits for slow listeners. at is the time that the message tells; the zero time is now.
 func (c *client) handleSignal(s carrier.Signal, at time.Time, answers carrier.Answers) {
-	if !c.server.frames.begin(answers) {
+	if !c.server.inHand.Begin(answers) {
 		return // likewise
 	}
 	list := []carrier.Signal{s}
@@ -103,7 +103,7 @@ func (c *client) parkWaiting(answers carrier.Answers, last bool) {
 			c.waitForListeners(answers)
 			if last {
 				c.settle(answers)
-				c.server.frames.end(answers)
+				c.server.inHand.End(answers)
 			}
 		})
 	}
@@ -194,7 +194,7 @@ const (
 // one that is left unanswered.
 func (c *client) triggerStream(list []carrier.Signal, at time.Time, answers carrier.Answers, how manner) (handled int) {
 	if c.signals.unanswered {
-		c.server.frames.end(answers)
+		c.server.inHand.End(answers)
 		return len(list)
 	}
 	handled, c.signals.unanswered = c.trigger(list, at, answers, how)
@@ -230,7 +230,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 			f.flush(true)
 			c.done(answers, done)
 			c.abandon(answers)
-			c.server.frames.end(answers)
+			c.server.inHand.End(answers)
 			return len(list), true
 		default:
 			c.refuseSignal(&list[i], at, err, how == whileReading)
@@ -258,7 +258,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 	c.done(answers, done)
 	c.settle(answers) // first, for the disk takes longest
 	f.flush(true)
-	c.server.frames.end(answers)
+	c.server.inHand.End(answers)
 	return len(list), false
 }
 
