@@ -40,7 +40,7 @@ type outbox struct {
 	patience    fair.Patience
 	place       *fair.Place
 	mark        time.Duration // of the place, since senders are held up
-	owed        time.Duration // what the client has spent of the place's patience, and has not paid back
+	owed        time.Duration // its share of what was spent of the place's patience, unless it has paid it back
 	paid        time.Duration // what it has, and the place does not know yet
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sighub/carrier"
+	"sighub/carrier/local"
 	"sighub/hub"
 )
 
@@ -23,13 +24,18 @@ func (c *tardy) HandleMessage(id carrier.ClientID, m *carrier.Message, respond f
 	c.queue <- respond
 }
 
-// tardy connects a client with this name and so many equal listeners to everything.
+// tardy connects a client with so many equal listeners to everything, from a place of its own.
 func (w *world) tardy(t *testing.T, listeners int, pause func(n int) time.Duration) *tardy {
+	t.Helper()
+	return serveTardy(t, w.local.NewPeer("tardy"), listeners, pause)
+}
+
+func serveTardy(t *testing.T, peer *local.Peer, listeners int, pause func(n int) time.Duration) *tardy {
 	t.Helper()
 	c := &tardy{
 		pause: pause, queue: make(chan func(carrier.Reply), 1<<16),
 		slowClient: &slowClient{gone: make(chan struct{}), rawClient: &rawClient{
-			t: t, peer: w.local.NewPeer("tardy"), id: make(chan carrier.ClientID, 1)}},
+			t: t, peer: peer, id: make(chan carrier.ClientID, 1)}},
 	}
 	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() { defer close(stopped); _ = c.peer.Serve(t.Context(), c) }()
@@ -152,27 +158,36 @@ func TestBusyListener(t *testing.T) {
 	}
 }
 
-// TestFastListenerIsWaitedFor: a listener that is only a little slower than its sender loses nothing, however long it takes.
-func TestFastListenerIsWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const each, events = 90 * time.Microsecond, 200_000
-		w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: time.Second}})
-		c := w.tardy(t, 1, func(n int) time.Duration {
-			if n%100 == 0 {
-				return 100 * each
+// TestFastListenersAreWaitedFor: listeners that are only a little slower than their sender lose nothing, however long it takes, also if
+// many of them are at one place.
+func TestFastListenersAreWaitedFor(t *testing.T) {
+	for clients, events := range map[int]int{1: 200_000, 4: 70_000} {
+		synctest.Test(t, func(t *testing.T) {
+			const each, deadline = 90 * time.Microsecond, time.Second
+			w := serve(t, hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 64, Deadline: deadline}})
+			var all []*tardy
+			for i := range clients {
+				peer := w.local.NewPeerAs(carrier.Client{Name: "tardy", Addr: fmt.Sprint("tcp://10.0.0.1:", i+1)})
+				all = append(all, serveTardy(t, peer, 1, func(n int) time.Duration {
+					if n%100 == 0 {
+						return 100 * each
+					}
+					return 0
+				}))
 			}
-			return 0
+			s := addSender(t, w.Router, "s", "e")
+			if held, _ := report(t, s, events, 0); held < 5*deadline {
+				t.Errorf("the sender was held up for %s only: the test proves nothing", held)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			for i, c := range all {
+				if len(c.seen) != events || len(c.gaps) > 0 {
+					t.Errorf("client %d of %d heard %d of %d, and of gaps %+v", i+1, clients, len(c.seen), events, c.gaps)
+				}
+			}
 		})
-		s := addSender(t, w.Router, "s", "e")
-		if all, _ := report(t, s, events, 0); all < 5*time.Second {
-			t.Errorf("the sender was held up for %s only: the test proves nothing", all)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if len(c.seen) != events || len(c.gaps) > 0 {
-			t.Errorf("it heard %d of %d, and of gaps %+v", len(c.seen), events, c.gaps)
-		}
-	})
+	}
 }
 
 // TestPatienceWithOthers: the patience with one client is not that with another one.

@@ -219,7 +219,7 @@ func TestPlacesAreForgotten(t *testing.T) {
 	})
 }
 
-// TestPlaceIsPaidBack: what a client has spent alone it may pay back, and what several have spent at a time nobody may.
+// TestPlaceIsPaidBack: what a client has spent it may pay back, and of what several have spent at a time each its part.
 func TestPlaceIsPaidBack(t *testing.T) {
 	const deadline = 2 * time.Second
 	at := time.Unix(1e9, 0)
@@ -228,12 +228,12 @@ func TestPlaceIsPaidBack(t *testing.T) {
 	at = at.Add(300 * time.Millisecond)
 	second := p.Hold(at, deadline)
 	at = at.Add(400 * time.Millisecond)
-	if alone := p.Release(at, first); alone != 300*time.Millisecond {
-		t.Errorf("the first one has spent %s alone", alone)
+	if share := p.Release(at, first); share != 500*time.Millisecond {
+		t.Errorf("the first one's share is %s", share)
 	}
 	at = at.Add(500 * time.Millisecond)
-	if alone := p.Release(at, second); alone != 500*time.Millisecond {
-		t.Errorf("the second one has spent %s alone", alone)
+	if share := p.Release(at, second); share != 700*time.Millisecond {
+		t.Errorf("the second one's share is %s", share)
 	}
 	if left := p.Left(at); left != 2*deadline-1200*time.Millisecond {
 		t.Errorf("%s is left", left)
@@ -245,6 +245,32 @@ func TestPlaceIsPaidBack(t *testing.T) {
 	p.Pay(time.Hour)
 	if left := p.Left(at); left != 2*deadline {
 		t.Errorf("%s is left after all was paid back", left)
+	}
+}
+
+// TestManyAtAPlace: ten clients that hold senders up at a time and take events fast pay for all of it; a slow one beside them stays in
+// debt.
+func TestManyAtAPlace(t *testing.T) {
+	const deadline = 2 * time.Second
+	for _, slow := range []int{0, 1} {
+		at := time.Unix(1e9, 0)
+		p := &Place{patience: Patience{recovery: PlaceRecovery}}
+		for range 100 {
+			var marks [10]time.Duration
+			for i := range marks {
+				marks[i] = p.Hold(at, deadline)
+			}
+			at = at.Add(20 * time.Millisecond)
+			for i, mark := range marks {
+				if share := p.Release(at, mark); i >= slow {
+					p.Pay(share)
+				}
+			}
+		}
+		want := 2*deadline - time.Duration(slow)*200*time.Millisecond // a tenth of two seconds
+		if left := p.Left(at); left < want || left > want+10*time.Millisecond {
+			t.Errorf("with %d slow ones, %s is left, not %s", slow, left, want)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 //
 // The zero Patience is unspent. The lock of whoever owns it guards it.
 type Patience struct {
-	spent    time.Duration
+	spent    time.Duration // less than 0 if some of the wait that goes on, which it does not include, is paid back
 	at       time.Time     // up to when spent is reckoned; zero: nothing is spent
 	holding  bool          // senders are held up since then
 	recovery time.Duration // zero: Recovery
@@ -41,7 +41,7 @@ func (p *Patience) Hold(now time.Time, deadline time.Duration) {
 // Release notes that nobody is held up any more.
 func (p *Patience) Release(now time.Time) {
 	if p.holding {
-		p.spent += now.Sub(p.at)
+		p.spent = max(p.spent+now.Sub(p.at), 0)
 		p.holding, p.at = false, now
 	}
 }
@@ -49,16 +49,23 @@ func (p *Patience) Release(now time.Time) {
 // Holding reports whether senders are held up.
 func (p *Patience) Holding() bool { return p.holding }
 
-// Pass notes that so many events got through.
+// Pass notes that so many events got through. They pay for waits that have ended.
 func (p *Patience) Pass(events int) { p.spent = max(p.spent-time.Duration(events)*Grace, 0) }
+
+// payBack gives back some of what is spent, also of the wait that goes on.
+func (p *Patience) payBack(d time.Duration) {
+	if p.spent -= d; !p.holding {
+		p.spent = max(p.spent, 0)
+	}
+}
 
 // Left returns how much longer senders wait for a client with this deadline.
 func (p *Patience) Left(now time.Time, deadline time.Duration) time.Duration {
-	left := deadline - p.spent
+	spent := p.spent
 	if p.holding {
-		left -= now.Sub(p.at)
+		spent += now.Sub(p.at)
 	}
-	return left
+	return deadline - max(spent, 0)
 }
 
 // Spent returns what is spent by now, of a client with this deadline.

@@ -23,8 +23,8 @@ type Place struct {
 	patience Patience
 	deadline time.Duration // of all together
 	holding  int           // clients that hold senders up
-	alone    time.Duration // in which one of them did, and no other
-	changed  time.Time     // up to when alone is reckoned
+	share    time.Duration // of one that has held them up from the beginning: those who do at a time have equal parts of it
+	changed  time.Time     // up to when share is reckoned
 	clients  int           // under the lock of Places
 }
 
@@ -78,32 +78,32 @@ func (p *Place) Hold(now time.Time, deadline time.Duration) (mark time.Duration)
 	p.deadline = max(p.deadline, deadline, min(2*deadline, Longest))
 	p.patience.Hold(now, p.deadline)
 	p.holding++
-	return p.alone
+	return p.share
 }
 
-// Release notes that a client no longer holds senders up. What it alone has spent is what it may pay back: see Pay. Otherwise, a fast
-// client could pay for a slow one beside it.
-func (p *Place) Release(now time.Time, mark time.Duration) (alone time.Duration) {
+// Release notes that a client no longer holds senders up, and returns its share of the time for which senders were held up. That is what
+// it may pay back: see Pay. Many clients that are fast pay for all of it, and none pays for a slow one beside it.
+func (p *Place) Release(now time.Time, mark time.Duration) (share time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reckon(now)
 	if p.holding--; p.holding == 0 {
 		p.patience.Release(now)
 	}
-	return p.alone - mark
+	return p.share - mark
 }
 
-// Pay gives back some of what a client has spent alone, because events got through: see [Grace].
+// Pay gives back some of a client's share, because events got through: see [Grace].
 func (p *Place) Pay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.patience.spent = max(p.patience.spent-d, 0)
+	p.patience.payBack(d)
 }
 
-// reckon brings alone up to date. The lock is held.
+// reckon brings share up to date. The lock is held.
 func (p *Place) reckon(now time.Time) {
-	if p.holding == 1 {
-		p.alone += now.Sub(p.changed)
+	if p.holding > 0 {
+		p.share += now.Sub(p.changed) / time.Duration(p.holding)
 	}
 	p.changed = now
 }
