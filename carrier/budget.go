@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -211,6 +212,16 @@ func (a *Account) Used() int64 {
 		return 0
 	}
 	return a.used.Load()
+}
+
+// Left returns how many bytes, about, can be taken now: the more is taken, the smaller is the part that one may have. A nil Account
+// has no bound.
+func (a *Account) Left() int64 {
+	if a == nil {
+		return math.MaxInt64
+	}
+	b := a.budget
+	return max(b.forAccount(b.used.Load(), a.place.used.Load())-a.used.Load(), 0)
 }
 
 // Share keeps the account open until Close is called once more. It is for somebody else who holds something for the client,

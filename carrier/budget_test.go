@@ -207,3 +207,26 @@ func BenchmarkAccount(b *testing.B) {
 		a.Give(100)
 	}
 }
+
+// TestBudgetLeft: what is left is taken for more than it is, because the part of each shrinks, but ends when nothing can be taken.
+func TestBudgetLeft(t *testing.T) {
+	b := NewBudget(1 << 20)
+	a := b.Open("x")
+	before := a.Left()
+	for a.Take(1000) == nil {
+		if left := a.Left(); left >= before {
+			t.Fatalf("with %d bytes taken, %d are left, and %d before", a.Used(), left, before)
+		}
+		before = a.Left()
+	}
+	if used := a.Used(); before > used/20 {
+		t.Errorf("with %d bytes taken, no more can be, and %d are left", used, before)
+	}
+	a.Give(int(a.Used()) / 2)
+	if left := a.Left(); left < a.Used()/2 {
+		t.Errorf("when half is given back, %d are left", left)
+	}
+	if left := (*Account)(nil).Left(); left < 1<<62 {
+		t.Errorf("without an account, %d are left", left)
+	}
+}

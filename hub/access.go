@@ -181,9 +181,7 @@ func (o *outbox) obey(standing rights.Standing, ended map[*Listener]uint64) (dro
 		for l, n := range ended {
 			o.finish(l, n)
 		}
-		if !o.full() {
-			o.release()
-		}
+		o.makeRoom()
 		o.fill()
 	}
 	o.mu.Unlock()

@@ -35,13 +35,9 @@ type outbox struct {
 	queue       queue
 	bytes       int // of the data of queue
 	gaps        gaps
-	paused      int  // listeners whose registration is not answered yet
-	wantsLatest bool // one of its listeners wants the latest, so nothing more is sent to a client that stands still
-	patience    fair.Patience
-	place       *fair.Place
-	mark        time.Duration // of the place, since senders are held up
-	owed        time.Duration // its share of what was spent of the place's patience, unless it has paid it back
-	paid        time.Duration // what it has, and the place does not know yet
+	paused      int           // listeners whose registration is not answered yet
+	wantsLatest bool          // one of its listeners wants the latest, so nothing more is sent to a client that stands still
+	waiting     fair.Waiting  // of senders, for room
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was queued last
@@ -158,13 +154,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 		}
 		slowDown = true
 	}
-	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest { // for all its listeners, it is one event
-		o.latest = key
-		o.patience.Pass(1)
-		pay := min(fair.Grace, o.owed)
-		o.owed -= pay
-		o.paid += pay
-	}
+	slowDown = slowDown || l.policy == Block && o.tight()
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)
 	}
@@ -184,6 +174,9 @@ func (o *outbox) keep(d *delivery) {
 func (o *outbox) append(l *Listener, d *delivery) {
 	o.keep(d)
 	e := entry{listener: l, event: d.event}
+	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest {
+		o.latest, e.first = key, true
+	}
 	if l.policy == Latest {
 		e.at = time.Now()
 	}
@@ -195,6 +188,26 @@ func (o *outbox) append(l *Listener, d *delivery) {
 
 // full reports whether the outbox holds as much as it may.
 func (o *outbox) full() bool { return o.queue.len() >= o.Limit || o.bytes >= o.Bytes }
+
+// tight reports whether what waits is so much, compared with what the client's account has left, that senders had better wait: what an
+// account has no room for is lost. An outbox in which nothing waits is not tight, whatever others hold.
+func (o *outbox) tight() bool {
+	waits := int64(o.bytes) + int64(o.queue.len())*entryCost
+	return waits > 0 && waits >= o.account().Left()/tightPart
+}
+
+// tightPart is how many times as much as what waits an account must have left. Meanwhile, each sender may add one more event.
+const tightPart = 8
+
+// crowded reports whether senders should wait until some of what waits has left.
+func (o *outbox) crowded() bool { return o.full() || o.tight() }
+
+// makeRoom lets all go who wait for room, if there is some again.
+func (o *outbox) makeRoom() {
+	if (o.room != nil || o.waiting.Holding()) && !o.crowded() {
+		o.release()
+	}
+}
 
 // flooded reports whether the outbox holds far more than it may. A sender that waits for room may have added up to a window
 // of events before, or those that were queued behind its own; so this happens only with very many senders.
@@ -318,9 +331,10 @@ func (o *outbox) next() (e entry, ok bool) {
 	}
 	e = o.queue.pop()
 	o.left(&e)
-	if !o.full() {
-		o.release()
+	if e.first {
+		o.waiting.Through()
 	}
+	o.makeRoom()
 	return e, true
 }
 

@@ -190,6 +190,37 @@ func TestFastListenersAreWaitedFor(t *testing.T) {
 	}
 }
 
+// TestMemoryHoldsSendersUp: listeners lose nothing if the memory for what waits is short, and not the limit of their outboxes.
+func TestMemoryHoldsSendersUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, senders, events = 4, 8, 20_000
+		w := serve(t, hub.ServerOptions{Memory: carrier.NewBudget(8 << 20), Outbox: hub.OutboxOptions{Limit: events}})
+		var all []*tardy
+		for i := range clients {
+			peer := w.local.NewPeerAs(carrier.Client{Name: "tardy", Addr: fmt.Sprint("tcp://10.0.0.1:", i+1)})
+			all = append(all, serveTardy(t, peer, 1, func(n int) time.Duration { return time.Duration(n%100/99) * time.Millisecond }))
+		}
+		var reporting sync.WaitGroup
+		for i := range senders {
+			s := addSender(t, w.Router, fmt.Sprint("s", i), "e")
+			for _, c := range all {
+				if r := c.call("add_listener", fmt.Sprintf(`{"sender":%q,"event":"e"}`, s.Name())); r.Status != 0 {
+					t.Fatal(r)
+				}
+			}
+			reporting.Go(func() { report(t, s, events/senders, 0) })
+		}
+		reporting.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for i, c := range all {
+			if len(c.seen) != events || len(c.gaps) > 0 {
+				t.Errorf("client %d heard %d of %d, and of gaps %+v", i+1, len(c.seen), events, c.gaps)
+			}
+		}
+	})
+}
+
 // TestPatienceWithOthers: the patience with one client is not that with another one.
 func TestPatienceWithOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -343,7 +343,7 @@ func orderAfterScarcity(t *testing.T, want []string) {
 func TestDeadlineMeetsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, full := range []bool{false, true} {
-			o := outbox{OutboxOptions: &OutboxOptions{Limit: 1, Bytes: 1}, deadline: time.Second, place: new(fair.Place)}
+			o := outbox{OutboxOptions: &OutboxOptions{Limit: 1, Bytes: 1}, deadline: time.Second, waiting: fair.Waiting{Place: new(fair.Place)}}
 			o.bytes = 1
 			waited := make(chan struct{})
 			go func() {

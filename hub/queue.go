@@ -17,6 +17,7 @@ type entry struct {
 	next     uint64    // number of the next entry of the same kind; 0 if it is the last
 	gap      bool      // it tells of a gap
 	final    bool      // it tells the listener, which was removed, that it was
+	first    bool      // it is the first one of its event, which several listeners of the client may hear
 	number   uint64    // of a replay's event in the flight, as counted from 1; 0: it is none
 }
 

@@ -357,8 +357,9 @@ func (d *carrierHandler) ClientConnected(cl carrier.Client) {
 	}
 	c.outbox = outbox{
 		client: c, OutboxOptions: &s.opts.Outbox,
-		place: s.places.Enter(c.account.Place()), // one machine may have many addresses, which the carrier knows
-		flow:  flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec}, standing: s.policy.Load().Standing(c.identity),
+		// One machine may have many addresses, which the carrier knows.
+		waiting: fair.Waiting{Place: s.places.Enter(c.account.Place())},
+		flow:    flow.New(window), feed: feed{sink: cl.Signals, codec: cl.Codec}, standing: s.policy.Load().Standing(c.identity),
 	}
 	d.mu.Lock()
 	d.clients[cl.ID] = c

@@ -411,22 +411,16 @@ func waitForRoom(ctx context.Context, slow []slowListener) {
 func (o *outbox) hold() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.state == following && o.full() && !o.patience.Holding() {
-		now := time.Now()
-		o.patience.Hold(now, o.deadline)
-		o.place.Pay(o.paid)
-		o.paid = 0
-		o.mark = o.place.Hold(now, o.deadline)
+	if o.state == following && o.crowded() && !o.waiting.Holding() {
+		o.waiting.Hold(time.Now(), o.deadline)
 	}
 }
 
 // release lets all go who wait for room. The lock is held.
 func (o *outbox) release() {
 	o.room.wake()
-	if o.patience.Holding() {
-		now := time.Now()
-		o.patience.Release(now)
-		o.owed += o.place.Release(now, o.mark)
+	if o.waiting.Holding() {
+		o.waiting.Release(time.Now())
 	}
 }
 
@@ -434,12 +428,11 @@ func (o *outbox) release() {
 func (l slowListener) waitForRoom(ctx context.Context, timer *time.Timer) (again bool) {
 	o := l.outbox
 	o.mu.Lock()
-	if o.state != following || !o.full() {
+	if o.state != following || !o.crowded() {
 		o.mu.Unlock()
 		return false
 	}
-	now := time.Now()
-	left := min(o.patience.Left(now, l.deadline), o.place.Left(now))
+	left := o.waiting.Left(time.Now(), l.deadline)
 	if left <= 0 {
 		o.become(lagging)
 		o.mu.Unlock()
@@ -464,7 +457,7 @@ func (o *outbox) behind() bool {
 	}
 	now := time.Now()
 	if !o.good.IsZero() && now.Sub(o.good) >= fair.Recovery {
-		o.patience = fair.Patience{}
+		o.waiting.Forgive()
 		o.become(following)
 		return false
 	}
