@@ -23,3 +23,16 @@ func TestCheckAllocatesNothing(t *testing.T) {
 }
 
 // TestBytesInGoValues: bytes are base64url in JSON, wherever they stand; what a type says of itself stays as it is.
+
+// TestTextTakesLittle: of a text that is read, only the text itself is allocated.
+func TestTextTakesLittle(t *testing.T) {
+	for _, v := range []Value{RawValue(CBOR, unhex(t, "66736967687562")), RawValue(JSON, []byte(`"sighub"`))} {
+		if n := testing.AllocsPerRun(100, func() {
+			if s, ok := v.Text(); s != "sighub" || !ok {
+				t.Error(s, ok)
+			}
+		}); n > 1 {
+			t.Errorf("%v: %g allocations", v, n)
+		}
+	}
+}

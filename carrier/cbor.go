@@ -173,8 +173,9 @@ func (c cborCodec) Decode(data []byte, v any) error {
 // decodeSimpleCBOR decodes what messages are mostly made of, without the library's detours. It returns false for anything
 // that is not as simple as that, and for what is malformed.
 func decodeSimpleCBOR(data []byte, v any) bool {
-	if text, ok := v.(*string); ok {
-		return text != nil && simpleText(data, text)
+	if text, ok := v.(*string); ok && text != nil {
+		*text, ok = simpleText(data)
+		return ok
 	}
 	if f, ok := v.(*float64); ok {
 		return f != nil && simpleFloat(data, f)
@@ -183,13 +184,12 @@ func decodeSimpleCBOR(data []byte, v any) bool {
 	return ok && setInteger(v, major == CBORNegative, n)
 }
 
-func simpleText(data []byte, text *string) bool {
+func simpleText(data []byte) (text string, ok bool) {
 	major, n, rest, err := CBORHead(data)
 	if err != nil || major != CBORString || n != uint64(len(rest)) || !utf8.Valid(rest) {
-		return false
+		return "", false
 	}
-	*text = string(rest)
-	return true
+	return string(rest), true
 }
 
 func simpleFloat(data []byte, f *float64) bool {
@@ -327,9 +327,7 @@ func keyName(raw []byte) (string, bool) {
 		if i, ok := keyNumbers[string(rest)]; ok {
 			return keys[i], true // without a copy
 		}
-		var s string
-		ok := simpleText(raw, &s) || cborCodec{}.Decode(raw, &s) == nil
-		return s, ok
+		return RawValue(CBOR, raw).Text()
 	case CBORUnsigned:
 		if n < uint64(len(keys)) {
 			return keys[n], true

@@ -173,12 +173,25 @@ func keyText(quoted []byte) (string, error) {
 
 // decodeSimpleJSON does the same as decodeSimpleCBOR. Negative integers are not simple to it.
 func decodeSimpleJSON(data []byte, v any) bool {
-	if text, ok := v.(*string); ok {
-		rest, err := jsonCodec{}.skip(data, 0)
-		return text != nil && err == nil && len(rest) == 0 && textJSON(data, text) == nil
+	if text, ok := v.(*string); ok && text != nil {
+		*text, ok = simpleTextJSON(data)
+		return ok
 	}
 	n, ok := simpleJSON(data)
 	return ok && setInteger(v, false, n)
+}
+
+// simpleTextJSON reads a text without escapes.
+func simpleTextJSON(data []byte) (text string, ok bool) {
+	rest, err := jsonCodec{}.skip(data, 0)
+	if err != nil || len(rest) > 0 || data[0] != '"' {
+		return "", false
+	}
+	plain, ok := plainJSON(data)
+	if !ok || !utf8.Valid(plain) {
+		return "", false
+	}
+	return string(plain), true
 }
 
 // simpleJSON reads a number that consists of digits only and fits into 64 bits.

@@ -277,11 +277,13 @@ func (p *parts) packet(err error) (Packet, error) {
 	}
 	if p.hasStatus {
 		r := &Reply{ID: p.id, Response: p.response}
-		var n int
-		if err := p.status.Decode(&n); err != nil || p.status.IsNull() {
-			return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, p.status)
+		if n, ok := p.status.Uint(); !ok || n != uint64(StatusDone) {
+			var n int
+			if err := p.status.Decode(&n); err != nil || p.status.IsNull() {
+				return Packet{}, fmt.Errorf("%w: a reply's status is %s, not an integer", ErrMalformed, p.status)
+			}
+			r.Status = Status(n)
 		}
-		r.Status = Status(n)
 		if p.hasEx && !p.exception.IsNull() && p.exception.Decode(&r.Exception) != nil {
 			r.Exception = p.exception.String()
 		}
@@ -289,7 +291,8 @@ func (p *parts) packet(err error) (Packet, error) {
 	}
 	m := &Message{ID: p.id, Params: p.params}
 	if p.hasMethod && !p.method.IsNull() {
-		if err := p.method.Decode(&m.Method); err != nil {
+		var ok bool
+		if m.Method, ok = p.method.Text(); !ok {
 			return Packet{Message: &Message{ID: p.id}}, fmt.Errorf("%w: the method is %s, not a text", ErrMalformed, p.method)
 		}
 	}

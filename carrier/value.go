@@ -100,6 +100,30 @@ func (v Value) Uint() (n uint64, ok bool) {
 	return 0, false
 }
 
+// Text returns the value if it is a text.
+func (v Value) Text() (text string, ok bool) {
+	switch v.codec.(type) {
+	case cborCodec:
+		if text, ok = simpleText(v.raw); ok {
+			return text, true
+		}
+	case jsonCodec:
+		if text, ok = simpleTextJSON(v.raw); ok {
+			return text, true
+		}
+	}
+	return v.decodeText()
+}
+
+// decodeText is Text for what is not simple. It is a function of its own because what Decode is given is allocated.
+func (v Value) decodeText() (string, bool) {
+	var text string
+	if v.IsNull() || v.Decode(&text) != nil {
+		return "", false
+	}
+	return text, true
+}
+
 // Decode decodes the value into what dst points to, as encoding/json would.
 func (v Value) Decode(dst any) error {
 	if v.codec != nil {

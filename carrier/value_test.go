@@ -272,3 +272,42 @@ func TestValueOfPointer(t *testing.T) {
 		t.Errorf("%g allocations", n)
 	}
 }
+
+func TestText(t *testing.T) {
+	text := "x"
+	for _, c := range []struct {
+		v    Value
+		want string
+		ok   bool
+	}{
+		{RawValue(CBOR, unhex(t, "6161")), "a", true},
+		{RawValue(CBOR, unhex(t, "60")), "", true},
+		{RawValue(CBOR, unhex(t, "7f61616162ff")), "ab", true}, // of indefinite length
+		{RawValue(CBOR, unhex(t, "62c3bc")), "ü", true},
+		{RawValue(CBOR, unhex(t, "61ff")), "", false}, // not UTF-8
+		{RawValue(CBOR, unhex(t, "6261")), "", false}, // cut off
+		{RawValue(CBOR, unhex(t, "4161")), "", false}, // bytes
+		{RawValue(CBOR, unhex(t, "01")), "", false},
+		{RawValue(CBOR, unhex(t, "f6")), "", false},
+		{RawValue(CBOR, nil), "", false},
+		{RawValue(JSON, []byte(`"a"`)), "a", true},
+		{RawValue(JSON, []byte(`""`)), "", true},
+		{RawValue(JSON, []byte(` "a" `)), "a", true},
+		{RawValue(JSON, []byte(`"\u00fc\n"`)), "ü\n", true},
+		{RawValue(JSON, []byte(`"a`)), "", false},
+		{RawValue(JSON, []byte(`"a" 1`)), "", false},
+		{RawValue(JSON, []byte(`1`)), "", false},
+		{RawValue(JSON, []byte(`null`)), "", false},
+		{RawValue(JSON, []byte(`["a"]`)), "", false},
+		{RawValue(JSON, nil), "", false},
+		{RawValue(LegacyJSON, []byte(`"a"`)), "a", true},
+		{ValueOf(text), "x", true},
+		{ValueOf(1), "", false},
+		{ValueOf(nil), "", false},
+		{Value{}, "", false},
+	} {
+		if got, ok := c.v.Text(); got != c.want || ok != c.ok {
+			t.Errorf("%v: %q, %v, want %q, %v", c.v, got, ok, c.want, c.ok)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"sighub/carrier"
 	"sighub/hub/internal/deadline"
@@ -235,23 +236,35 @@ func (c *connection) resume() {
 	}
 }
 
+// A calling is a message whose answer somebody waits for. It ends once, with what comes first.
+type calling struct {
+	method string
+	wait   deadline.Wait
+
+	over  atomic.Bool
+	ended chan struct{} // closed when reply and err are set
+	reply carrier.Reply
+	err   error
+}
+
+func (q *calling) end(r carrier.Reply, err error) {
+	if !q.over.Swap(true) {
+		q.reply, q.err = r, err
+		close(q.ended)
+	}
+}
+
+func (q *calling) answered(r carrier.Reply, err error) { q.end(r, answerError(r, err)) }
+
+func (q *calling) expired() { q.end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, q.method)) }
+
 // call transmits a message and waits for the answer: if ctx has no deadline, for as long as requests may take.
 func (c *connection) call(ctx context.Context, method string, params any) (carrier.Value, error) {
-	type result struct {
-		reply carrier.Reply
-		err   error
-	}
 	if ctx.Err() != nil {
 		return carrier.Value{}, context.Cause(ctx)
 	}
-	ch := make(chan result, 1)
-	end := func(r carrier.Reply, err error) {
-		select {
-		case ch <- result{r, err}:
-		default: // it has ended
-		}
-	}
-	done := func(r carrier.Reply, err error) { end(r, answerError(r, err)) }
+	q := &calling{method: method, ended: make(chan struct{})}
+	done := q.answered
 	sent, err := c.trySend(method, params, done)
 	if !sent {
 		var cancel context.CancelFunc
@@ -263,21 +276,21 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 		return carrier.Value{}, err
 	}
 	if _, ok := ctx.Deadline(); !ok {
-		w := deadline.Wait{Expired: func() { end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, method)) }}
-		c.router.deadlines.Begin(&w)
-		defer c.router.deadlines.End(&w)
+		q.wait.Expired = q.expired
+		c.router.deadlines.Begin(&q.wait)
+		defer c.router.deadlines.End(&q.wait)
 	}
 	c.resume()
-	var res result
 	select {
-	case res = <-ch:
+	case <-q.ended:
 	case <-ctx.Done():
-		res.err = context.Cause(ctx)
+		q.end(carrier.Reply{}, context.Cause(ctx))
+		<-q.ended // another one may have ended it just before
 	}
-	if ctx.Err() != nil && errors.Is(res.err, context.DeadlineExceeded) {
-		res.err = errNoAnswer(context.Cause(ctx), method)
+	if err = q.err; ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+		err = errNoAnswer(context.Cause(ctx), method)
 	}
-	return res.reply.Response, res.err
+	return q.reply.Response, err
 }
 
 // trySend transmits a message if that need not wait, and reports whether it did. The caller watches its context: for the carrier to do

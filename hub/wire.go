@@ -112,9 +112,9 @@ func (a *arguments) optionalText(key string) string {
 	if v.IsNull() {
 		return ""
 	}
-	var s string
-	switch err := v.Decode(&s); {
-	case err != nil:
+	s, ok := v.Text()
+	switch {
+	case !ok:
 		a.fail("%s must be a text", key)
 	case s == "":
 		a.fail("%s must not be empty", key)

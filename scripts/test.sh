@@ -189,7 +189,7 @@ tests() {
 }
 
 # The race detector allocates on its own account, so what counts allocations runs without it.
-allocations() { go test -count=1 -run "AllocatesNothing|TakesLittle" ./carrier ./hub; }
+allocations() { go test -count=1 -run "AllocatesNothing|TakesLittle" ./carrier ./hub ./internal/steady; }
 
 # compute runs the steps that only compute.
 compute() {
