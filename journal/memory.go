@@ -14,7 +14,7 @@ type memory struct {
 	lasts   *recent[Topic, last] // with their data
 	bare    *recent[Topic, last] // without: it was too long, or there was no room
 	topics  uint64               // counts when one of them had no last event before, or has none any more
-	marks   *recent[string, []byte]
+	marks   marks
 	cursors *recent[string, Position]
 	epochs  []Position // each with the sequence in front of which it began, ascending
 	// connection is the highest one that an event has had, whatever became of the event.
@@ -55,7 +55,7 @@ const (
 func newMemory(b bounds) *memory {
 	return &memory{
 		bound: b, lasts: newRecent[Topic, last](), bare: newRecent[Topic, last](),
-		marks: newRecent[string, []byte](), cursors: newRecent[string, Position](),
+		marks: newMarks(), cursors: newRecent[string, Position](),
 		table: rollup.NewTable(1), full: func() {},
 	}
 }
@@ -196,10 +196,7 @@ func (m *memory) mark(key string, state []byte) {
 	}
 	s := m.marks.put(key, size)
 	*s = append(reusable(*s, len(state)), state...)
-	for m.marks.bytes > m.bound.marks {
-		oldest, _ := m.marks.oldest()
-		m.marks.remove(oldest)
-	}
+	m.marks.trim(m.bound.marks)
 }
 
 func (m *memory) cursor(name string, p Position) {
