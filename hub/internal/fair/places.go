@@ -100,6 +100,13 @@ func (p *Place) Pay(d time.Duration) {
 	p.patience.payBack(d)
 }
 
+// back returns how much of what is spent comes back within a time in which nobody is held up.
+func (p *Place) back(within time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return back(p.deadline, within, PlaceRecovery)
+}
+
 // reckon brings share up to date. The lock is held.
 func (p *Place) reckon(now time.Time) {
 	if p.holding > 0 {

@@ -103,3 +103,78 @@ func TestNobodyPaysForOthers(t *testing.T) {
 		t.Errorf("%s is left with the place, not %s", left, deadline)
 	}
 }
+
+// TestSlowOnesDoNotPayTogether: clients of a place that each take few events hold senders up for two deadlines, however many they are,
+// and though each connects again before its own deadline is over.
+func TestSlowOnesDoNotPayTogether(t *testing.T) {
+	const deadline, step, clients, rate = 2 * time.Second, 100 * time.Millisecond, 100, 200 // events a second of each client
+	at := time.Unix(1e9, 0)
+	place := &Place{patience: Patience{recovery: PlaceRecovery}}
+	list := make([]Waiting, clients)
+	waited := time.Duration(0)
+	for place.Left(at) > 0 || waited == 0 {
+		if waited += step; waited > 10*deadline {
+			t.Fatalf("senders have waited for %s, and have %s left", waited, place.Left(at))
+		}
+		for i := range list {
+			w := &list[i]
+			if w.Place == nil || w.Left(at, deadline) < 2*step {
+				w.Release(at)
+				*w = Waiting{Place: place}
+			}
+			w.Hold(at, deadline)
+		}
+		at = at.Add(step)
+		for i := range list {
+			for range rate / int(time.Second/step) {
+				list[i].Through()
+			}
+		}
+	}
+}
+
+// TestDebtsComeBack: a client does not owe for long what comes back to its place anyway, so it cannot save debts up and pay for others.
+func TestDebtsComeBack(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	place := &Place{patience: Patience{recovery: PlaceRecovery}}
+	saves := Waiting{Place: place}
+	for range 20 {
+		saves.Hold(at, deadline)
+		at = at.Add(deadline)
+		saves.Release(at)
+		at = at.Add(PlaceRecovery)
+	}
+	slow := Waiting{Place: place}
+	slow.Hold(at, deadline)
+	saves.Hold(at, deadline)
+	saves.Release(at)
+	for range 20 * deadline / Grace {
+		saves.Through()
+	}
+	saves.Hold(at, deadline)
+	saves.Release(at)
+	at = at.Add(deadline)
+	if left := place.Left(at); left != deadline {
+		t.Errorf("%s is left with the place, not %s", left, deadline)
+	}
+}
+
+// TestDebtsArePaid: events pay for the whole of what a client still owes to its place, if they pay for as much of its own time.
+func TestDebtsArePaid(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
+	w.Hold(at, deadline)
+	at = at.Add(deadline)
+	w.Release(at)
+	at = at.Add(PlaceRecovery / 4) // half of it, which is a quarter of two deadlines, comes back
+	w.Hold(at, deadline)
+	for range deadline / 2 / Grace {
+		w.Through()
+	}
+	w.Release(at)
+	if left := w.Place.Left(at); left != 2*deadline {
+		t.Errorf("%s is left with the place, not %s", left, 2*deadline)
+	}
+}
