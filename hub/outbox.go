@@ -38,6 +38,7 @@ type outbox struct {
 	paused      int           // listeners whose registration is not answered yet
 	wantsLatest bool          // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	waiting     fair.Waiting  // of senders, for room
+	senders     int           // that wait for room, here or in other outboxes that they have an event in
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was queued last
@@ -154,7 +155,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 		}
 		slowDown = true
 	}
-	slowDown = slowDown || l.policy == Block && o.tight()
+	slowDown = slowDown || l.policy == Block && o.state == following && o.tight()
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)
 	}
