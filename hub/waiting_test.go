@@ -175,3 +175,50 @@ func TestLaggingSlowsNobody(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswersInPortions: a client that takes more than 10,000 events a second is not slow, also if it answers so many at a time that most
+// events need not wait in its outbox. It is not faster because it has several listeners.
+func TestAnswersInPortions(t *testing.T) {
+	for _, c := range []struct {
+		each      time.Duration // for an event
+		listeners int
+		fast      bool
+	}{{90 * time.Microsecond, 1, true}, {90 * time.Microsecond, 3, true}, {250 * time.Microsecond, 3, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			const events, portion, deadline = 60_000, 12, time.Second // of events
+			w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 4 * c.listeners, Deadline: deadline}})
+			defer w.end()
+			signal, o, sink := w.hears(portion*c.listeners, c.listeners)
+			ended, answers := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(answers)
+				for {
+					select {
+					case <-time.After(portion * c.each):
+					case <-ended:
+						return
+					}
+					o.mu.Lock()
+					n := o.flow.InFlight()
+					o.mu.Unlock()
+					w.handler.SignalsAnswered(1, n, nil)
+				}
+			}()
+			began := time.Now()
+			for i := range events {
+				if err := signal.Trigger(t.Context(), i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(began); took < 3*deadline && c.fast {
+				t.Errorf("the sender needed %s only: the test proves nothing", took)
+			}
+			<-o.flushed()
+			close(ended)
+			<-answers
+			if all := sink.put == events*c.listeners; all != c.fast {
+				t.Errorf("with %d listeners and %s for an event, %d of %d were heard", c.listeners, c.each, sink.put, events*c.listeners)
+			}
+		})
+	}
+}

@@ -43,7 +43,14 @@ func (w *Waiting) Release(now time.Time) {
 func (w *Waiting) Holding() bool { return w.patience.Holding() }
 
 // Through notes that an event got through to the client. It pays for [Grace] of the wait.
-func (w *Waiting) Through() { w.through++ }
+func (w *Waiting) Through() {
+	if w.through < enough {
+		w.through++
+	}
+}
+
+// enough is how many events pay for all that a client may owe: they may get through for years before senders wait.
+const enough = int(time.Hour / Grace)
 
 // Forgive ends what is spent with the client, for which nobody may be held up. What is spent with its place stays.
 func (w *Waiting) Forgive() { w.patience, w.through = Patience{}, 0 }

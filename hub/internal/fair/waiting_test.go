@@ -178,3 +178,25 @@ func TestDebtsArePaid(t *testing.T) {
 		t.Errorf("%s is left with the place, not %s", left, 2*deadline)
 	}
 }
+
+// TestManyEventsPayOnce: however many events get through before senders wait, they count, and pay for nothing that comes later.
+func TestManyEventsPayOnce(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
+	for range 2 {
+		w.through = 1<<31 - 1 - 1000 // where an int may have 32 bits
+		for range 2000 {
+			w.Through()
+		}
+		if n := w.through; int64(n) >= 1<<31-1 || n <= 0 {
+			t.Fatalf("%d events are counted", n)
+		}
+		w.Hold(at, deadline)
+		at = at.Add(deadline / 2)
+		w.Release(at)
+		if left := w.Left(at, deadline); left != deadline/2 {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
