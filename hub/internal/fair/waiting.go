@@ -9,9 +9,10 @@ type Waiting struct {
 
 	patience Patience
 	mark     time.Duration // of the place, since senders are held up
-	at       time.Time     // when they began to be, or up to when held and owed are reckoned
+	at       time.Time     // since when they are
 	held     time.Duration // for how long they were, as far as events have not paid for it
 	owed     time.Duration // the client's share of that, which was spent of the place's patience
+	back     time.Duration // what had come back to the place when owed was settled
 	through  int           // events that got through and have paid for nothing yet
 }
 
@@ -20,11 +21,10 @@ func (w *Waiting) Hold(now time.Time, deadline time.Duration) {
 	if w.patience.Holding() {
 		return
 	}
+	w.settle(w.Place.cameBack(now))
 	w.pay()
 	w.patience.Hold(now, deadline)
-	w.mark = w.Place.Hold(now, deadline)
-	w.settle(w.Place.back(now.Sub(w.at)))
-	w.at = now
+	w.mark, w.at = w.Place.Hold(now, deadline), now
 }
 
 // Release notes that nobody is held up any more.
@@ -35,7 +35,6 @@ func (w *Waiting) Release(now time.Time) {
 	w.patience.Release(now)
 	w.held += now.Sub(w.at)
 	w.owed += w.Place.Release(now, w.mark)
-	w.at = now
 	w.pay()
 }
 
@@ -77,14 +76,15 @@ func (w *Waiting) pay() {
 	w.through = 0
 }
 
-// settle takes off what is not owed any more, because it has come back to the place.
+// settle takes off what is not owed any more, because so much has come back to the place by now.
 func (w *Waiting) settle(back time.Duration) {
-	if back >= w.owed {
+	if since := back - w.back; since < w.owed {
+		w.held -= part(w.held, since, w.owed)
+		w.owed -= since
+	} else {
 		w.held, w.owed = 0, 0
-		return
 	}
-	w.held -= part(w.held, back, w.owed)
-	w.owed -= back
+	w.back = back
 }
 
 // part returns the part of d that a is of b, which is not 0.

@@ -1,6 +1,7 @@
 package fair
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -147,13 +148,13 @@ func TestDebtsComeBack(t *testing.T) {
 	}
 	slow := Waiting{Place: place}
 	slow.Hold(at, deadline)
-	saves.Hold(at, deadline)
-	saves.Release(at)
-	for range 20 * deadline / Grace {
-		saves.Through()
+	for range 2 {
+		for range 20 * deadline / Grace {
+			saves.Through()
+		}
+		saves.Hold(at, deadline)
+		saves.Release(at)
 	}
-	saves.Hold(at, deadline)
-	saves.Release(at)
 	at = at.Add(deadline)
 	if left := place.Left(at); left != deadline {
 		t.Errorf("%s is left with the place, not %s", left, deadline)
@@ -197,6 +198,60 @@ func TestManyEventsPayOnce(t *testing.T) {
 		w.Release(at)
 		if left := w.Left(at, deadline); left != deadline/2 {
 			t.Errorf("%s is left", left)
+		}
+	}
+}
+
+// TestOwedIsSpent: whatever the clients of a place do, they do not owe more together than is spent of its patience, so what they pay is
+// never credit.
+func TestOwedIsSpent(t *testing.T) {
+	const deadline = 2 * time.Second
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same each time
+		at := time.Unix(1e9, 0)
+		place := &Place{patience: Patience{recovery: PlaceRecovery}}
+		list := make([]Waiting, 5)
+		for i := range list {
+			list[i].Place = place
+		}
+		for range 2000 {
+			switch w := &list[r.IntN(len(list))]; r.IntN(5) {
+			case 0:
+				w.Hold(at, deadline)
+			case 1:
+				w.Release(at)
+			case 2:
+				w.through += r.IntN(20_000)
+			case 3:
+				at = at.Add(time.Duration(r.Int64N(int64(time.Second))))
+			case 4:
+				at = at.Add(time.Duration(r.Int64N(int64(20*time.Minute))) / 50 * time.Duration(r.IntN(50)/49))
+			}
+			owed := time.Duration(0)
+			for i := range list {
+				w := &list[i]
+				if w.Left(at, deadline) <= 0 {
+					w.Release(at)
+				}
+				q := *w
+				if q.settle(place.cameBack(at)); !w.Holding() {
+					owed += q.owed
+				}
+				if w.owed < 0 || w.held < 0 || w.owed > w.held+time.Millisecond {
+					t.Fatalf("%d: a client owes %s of %s", seed, w.owed, w.held)
+				}
+			}
+			place.mu.Lock()
+			place.reckon(at)
+			for i := range list {
+				if w := &list[i]; w.Holding() {
+					owed += w.owed + place.share - w.mark
+				}
+			}
+			place.mu.Unlock()
+			if spent := place.spentBy(at); owed > spent+time.Millisecond {
+				t.Fatalf("%d: %s are owed, and %s are spent", seed, owed, spent)
+			}
 		}
 	}
 }
