@@ -223,9 +223,10 @@ const (
 	// DefaultPolicy is what the hub is configured for: Block, unless OutboxOptions say otherwise.
 	DefaultPolicy Policy = ""
 	// Block slows the sender down: its event is acknowledged when the outbox has room again, or after the deadline. An outbox
-	// also has no room while it holds a large part of the memory that is left for the client. All that senders wait for one client counts towards one deadline, except for 100 µs for each of their events. It comes back
-	// slowly, the whole of it in a minute. When it is used up, the hub does not wait for this client any more, and drops the
-	// events that do not fit, until the client has lost nothing for a minute.
+	// also has no room while it holds a large part of the memory that is left for the client. All that senders wait for one
+	// client counts towards one deadline, except for 100 µs for each event that it takes. It comes back slowly, the whole of it
+	// in a minute. When it is used up, the hub does not wait for this client any more, and drops the events that do not fit,
+	// until the client has lost nothing for a minute.
 	Block Policy = "block"
 	// Latest drops the waiting event that the new one replaces, which has the same listener, sender and name. If there is
 	// none, it drops the oldest event of a Latest listener. Even in an outbox that is not full, it drops an event that

@@ -38,9 +38,10 @@ type outbox struct {
 	paused      int           // listeners whose registration is not answered yet
 	wantsLatest bool          // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	waiting     fair.Waiting  // of senders, for room
+	senders     int           // that wait for room, here or in other outboxes that they have an event in
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
-	latest      deliveryKey   // the event that was queued last
+	latest      deliveryKey   // the event that was passed on or queued last
 	flow        flow.Flow
 	feed        feed
 	replays     replays
@@ -116,6 +117,9 @@ func (o *outbox) push(l *Listener, d *delivery) {
 		if o.feed.sink == nil {
 			o.keep(d)
 		}
+		if o.first(d) {
+			o.waiting.Through()
+		}
 		o.pass(l, &d.event, d.fanout)
 		if o.gaps.len() > 0 { // it could not be sent, which is told now
 			o.fill()
@@ -154,7 +158,7 @@ func (o *outbox) enqueue(l *Listener, d *delivery) (slowDown bool) {
 		}
 		slowDown = true
 	}
-	slowDown = slowDown || l.policy == Block && o.tight()
+	slowDown = slowDown || l.policy == Block && o.state == following && o.tight()
 	if key := (gapKey{l, d.event.Sender}); o.gaps.behind[key] != nil { // the listener is told before it hears the next event
 		o.putGap(key)
 	}
@@ -173,10 +177,7 @@ func (o *outbox) keep(d *delivery) {
 // append puts an event at the end of the queue.
 func (o *outbox) append(l *Listener, d *delivery) {
 	o.keep(d)
-	e := entry{listener: l, event: d.event}
-	if key := (deliveryKey{d.signal, d.event.Seq}); key != o.latest {
-		o.latest, e.first = key, true
-	}
+	e := entry{listener: l, event: d.event, first: o.first(d)}
 	if l.policy == Latest {
 		e.at = time.Now()
 	}
@@ -184,6 +185,16 @@ func (o *outbox) append(l *Listener, d *delivery) {
 	o.bytes += e.event.size()
 	o.fill()
 	o.touched(l, d.fanout)
+}
+
+// first reports whether no listener of the client has come to an event before: for all of them, it is one event.
+func (o *outbox) first(d *delivery) bool {
+	key := deliveryKey{d.signal, d.event.Seq}
+	if key == o.latest {
+		return false
+	}
+	o.latest = key
+	return true
 }
 
 // full reports whether the outbox holds as much as it may.

@@ -404,15 +404,26 @@ func waitForRoom(ctx context.Context, slow []slowListener) {
 	for _, l := range slow {
 		for l.waitForRoom(ctx, timer) {
 		}
+		l.letGo()
 	}
 }
 
-// hold notes that a sender waits for room from now on.
+// hold notes that a sender waits for room from now on, until letGo.
 func (o *outbox) hold() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.state == following && o.crowded() && !o.waiting.Holding() {
+	o.senders++
+	if o.state == following && o.crowded() {
 		o.waiting.Hold(time.Now(), o.deadline)
+	}
+}
+
+// letGo notes that a sender no longer waits. The patience is not used while nobody does.
+func (o *outbox) letGo() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.senders--; o.senders == 0 {
+		o.waiting.Release(time.Now())
 	}
 }
 
@@ -424,19 +435,28 @@ func (o *outbox) release() {
 	}
 }
 
-// waitForRoom waits for room for as long as the patience lasts, and reports whether it lasts longer than was known before.
+// recheck is after how long a sender looks again whether memory is still short: nobody tells it when others have given some back.
+const recheck = 100 * time.Millisecond
+
+// waitForRoom waits for room for as long as the patience lasts, or for a while, and reports whether there may be more to wait for.
 func (l slowListener) waitForRoom(ctx context.Context, timer *time.Timer) (again bool) {
 	o := l.outbox
 	o.mu.Lock()
 	if o.state != following || !o.crowded() {
+		o.release()
 		o.mu.Unlock()
 		return false
 	}
-	left := o.waiting.Left(time.Now(), l.deadline)
+	now := time.Now()
+	o.waiting.Hold(now, o.deadline) // it may have had room since the sender began to wait
+	left := o.waiting.Left(now, l.deadline)
 	if left <= 0 {
 		o.become(lagging)
 		o.mu.Unlock()
 		return false
+	}
+	if !o.full() {
+		left = min(left, recheck)
 	}
 	room := o.room.wait()
 	o.mu.Unlock()

@@ -78,8 +78,11 @@ func (p *Patience) Spent(now time.Time, deadline time.Duration) time.Duration {
 
 // recover reckons what has come back since nobody was held up any more.
 func (p *Patience) recover(now time.Time, deadline time.Duration) {
-	recovery := cmp.Or(p.recovery, Recovery)
-	since := min(now.Sub(p.at), recovery) // of the zero time, too
-	p.spent = max(p.spent-time.Duration(float64(deadline)*float64(since)/float64(recovery)), 0)
+	p.spent = max(p.spent-back(deadline, now.Sub(p.at), cmp.Or(p.recovery, Recovery)), 0) // since the zero time, too
 	p.at = now
+}
+
+// back returns how much of a deadline comes back within a time.
+func back(deadline, within, recovery time.Duration) time.Duration {
+	return time.Duration(float64(deadline) * float64(min(within, recovery)) / float64(recovery))
 }

@@ -25,6 +25,7 @@ type Place struct {
 	holding  int           // clients that hold senders up
 	share    time.Duration // of one that has held them up from the beginning: those who do at a time have equal parts of it
 	changed  time.Time     // up to when share is reckoned
+	back     time.Duration // what has come back of it, if so much was spent
 	clients  int           // under the lock of Places
 }
 
@@ -75,6 +76,7 @@ func (p *Place) Hold(now time.Time, deadline time.Duration) (mark time.Duration)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reckon(now)
+	p.back = p.backBy(now)
 	p.deadline = max(p.deadline, deadline, min(2*deadline, Longest))
 	p.patience.Hold(now, p.deadline)
 	p.holding++
@@ -98,6 +100,21 @@ func (p *Place) Pay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.patience.payBack(d)
+}
+
+// cameBack returns how much has come back by now since the place is known, if so much was spent.
+func (p *Place) cameBack(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.backBy(now)
+}
+
+// backBy returns likewise. The lock is held.
+func (p *Place) backBy(now time.Time) time.Duration {
+	if p.holding > 0 {
+		return p.back
+	}
+	return p.back + back(p.deadline, now.Sub(p.patience.at), PlaceRecovery)
 }
 
 // reckon brings share up to date. The lock is held.

@@ -9,7 +9,10 @@ type Waiting struct {
 
 	patience Patience
 	mark     time.Duration // of the place, since senders are held up
-	owed     time.Duration // the client's share of what was spent of the place's patience, without what was paid back
+	at       time.Time     // since when they are
+	held     time.Duration // for how long they were, as far as events have not paid for it
+	owed     time.Duration // the client's share of that, which was spent of the place's patience
+	back     time.Duration // what had come back to the place when owed was settled
 	through  int           // events that got through and have paid for nothing yet
 }
 
@@ -18,9 +21,10 @@ func (w *Waiting) Hold(now time.Time, deadline time.Duration) {
 	if w.patience.Holding() {
 		return
 	}
+	w.settle(w.Place.cameBack(now))
 	w.pay()
 	w.patience.Hold(now, deadline)
-	w.mark = w.Place.Hold(now, deadline)
+	w.mark, w.at = w.Place.Hold(now, deadline), now
 }
 
 // Release notes that nobody is held up any more.
@@ -29,6 +33,7 @@ func (w *Waiting) Release(now time.Time) {
 		return
 	}
 	w.patience.Release(now)
+	w.held += now.Sub(w.at)
 	w.owed += w.Place.Release(now, w.mark)
 	w.pay()
 }
@@ -37,9 +42,16 @@ func (w *Waiting) Release(now time.Time) {
 func (w *Waiting) Holding() bool { return w.patience.Holding() }
 
 // Through notes that an event got through to the client. It pays for [Grace] of the wait.
-func (w *Waiting) Through() { w.through++ }
+func (w *Waiting) Through() {
+	if w.through < enough {
+		w.through++
+	}
+}
 
-// Forgive ends what is spent with the client. What is spent with its place stays.
+// enough is how many events pay for all that a client may owe: they may get through for years before senders wait.
+const enough = int(time.Hour / Grace)
+
+// Forgive ends what is spent with the client, for which nobody may be held up. What is spent with its place stays.
 func (w *Waiting) Forgive() { w.patience, w.through = Patience{}, 0 }
 
 // Left returns how much longer senders wait for the client, if it has this deadline.
@@ -51,12 +63,31 @@ func (w *Waiting) Left(now time.Time, deadline time.Duration) time.Duration {
 	return min(w.patience.Left(now, deadline), w.Place.Left(now))
 }
 
-// pay lets the events that got through pay.
+// pay lets the events that got through pay, to the place for as large a part of the client's share as they do of the whole time for
+// which it held senders up. Otherwise, many clients that are slow at a time could pay together.
 func (w *Waiting) pay() {
-	if d := min(time.Duration(w.through)*Grace, w.owed); d > 0 {
-		w.owed -= d
-		w.Place.Pay(d)
+	if d := min(time.Duration(w.through)*Grace, w.held); d > 0 {
+		share := part(w.owed, d, w.held)
+		w.held -= d
+		w.owed -= share
+		w.Place.Pay(share)
 	}
 	w.patience.Pass(w.through)
 	w.through = 0
+}
+
+// settle takes off what is not owed any more, because so much has come back to the place by now.
+func (w *Waiting) settle(back time.Duration) {
+	if since := back - w.back; since < w.owed {
+		w.held -= part(w.held, since, w.owed)
+		w.owed -= since
+	} else {
+		w.held, w.owed = 0, 0
+	}
+	w.back = back
+}
+
+// part returns the part of d that a is of b, which is not 0.
+func part(d, a, b time.Duration) time.Duration {
+	return time.Duration(float64(d) * (float64(a) / float64(b)))
 }

@@ -1,6 +1,7 @@
 package fair
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -101,5 +102,156 @@ func TestNobodyPaysForOthers(t *testing.T) {
 	}
 	if left := place.Left(at).Round(deadline / 100); left != deadline {
 		t.Errorf("%s is left with the place, not %s", left, deadline)
+	}
+}
+
+// TestSlowOnesDoNotPayTogether: clients of a place that each take few events hold senders up for two deadlines, however many they are,
+// and though each connects again before its own deadline is over.
+func TestSlowOnesDoNotPayTogether(t *testing.T) {
+	const deadline, step, clients, rate = 2 * time.Second, 100 * time.Millisecond, 100, 200 // events a second of each client
+	at := time.Unix(1e9, 0)
+	place := &Place{patience: Patience{recovery: PlaceRecovery}}
+	list := make([]Waiting, clients)
+	waited := time.Duration(0)
+	for place.Left(at) > 0 || waited == 0 {
+		if waited += step; waited > 10*deadline {
+			t.Fatalf("senders have waited for %s, and have %s left", waited, place.Left(at))
+		}
+		for i := range list {
+			w := &list[i]
+			if w.Place == nil || w.Left(at, deadline) < 2*step {
+				w.Release(at)
+				*w = Waiting{Place: place}
+			}
+			w.Hold(at, deadline)
+		}
+		at = at.Add(step)
+		for i := range list {
+			for range rate / int(time.Second/step) {
+				list[i].Through()
+			}
+		}
+	}
+}
+
+// TestDebtsComeBack: a client does not owe for long what comes back to its place anyway, so it cannot save debts up and pay for others.
+func TestDebtsComeBack(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	place := &Place{patience: Patience{recovery: PlaceRecovery}}
+	saves := Waiting{Place: place}
+	for range 20 {
+		saves.Hold(at, deadline)
+		at = at.Add(deadline)
+		saves.Release(at)
+		at = at.Add(PlaceRecovery)
+	}
+	slow := Waiting{Place: place}
+	slow.Hold(at, deadline)
+	for range 2 {
+		for range 20 * deadline / Grace {
+			saves.Through()
+		}
+		saves.Hold(at, deadline)
+		saves.Release(at)
+	}
+	at = at.Add(deadline)
+	if left := place.Left(at); left != deadline {
+		t.Errorf("%s is left with the place, not %s", left, deadline)
+	}
+}
+
+// TestDebtsArePaid: events pay for the whole of what a client still owes to its place, if they pay for as much of its own time.
+func TestDebtsArePaid(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
+	w.Hold(at, deadline)
+	at = at.Add(deadline)
+	w.Release(at)
+	at = at.Add(PlaceRecovery / 4) // half of it, which is a quarter of two deadlines, comes back
+	w.Hold(at, deadline)
+	for range deadline / 2 / Grace {
+		w.Through()
+	}
+	w.Release(at)
+	if left := w.Place.Left(at); left != 2*deadline {
+		t.Errorf("%s is left with the place, not %s", left, 2*deadline)
+	}
+}
+
+// TestManyEventsPayOnce: however many events get through before senders wait, they count, and pay for nothing that comes later.
+func TestManyEventsPayOnce(t *testing.T) {
+	const deadline = 2 * time.Second
+	at := time.Unix(1e9, 0)
+	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
+	for range 2 {
+		w.through = 1<<31 - 1 - 1000 // where an int may have 32 bits
+		for range 2000 {
+			w.Through()
+		}
+		if n := w.through; int64(n) >= 1<<31-1 || n <= 0 {
+			t.Fatalf("%d events are counted", n)
+		}
+		w.Hold(at, deadline)
+		at = at.Add(deadline / 2)
+		w.Release(at)
+		if left := w.Left(at, deadline); left != deadline/2 {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
+
+// TestOwedIsSpent: whatever the clients of a place do, they do not owe more together than is spent of its patience, so what they pay is
+// never credit.
+func TestOwedIsSpent(t *testing.T) {
+	const deadline = 2 * time.Second
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same each time
+		at := time.Unix(1e9, 0)
+		place := &Place{patience: Patience{recovery: PlaceRecovery}}
+		list := make([]Waiting, 5)
+		for i := range list {
+			list[i].Place = place
+		}
+		for range 2000 {
+			switch w := &list[r.IntN(len(list))]; r.IntN(5) {
+			case 0:
+				w.Hold(at, deadline)
+			case 1:
+				w.Release(at)
+			case 2:
+				w.through += r.IntN(20_000)
+			case 3:
+				at = at.Add(time.Duration(r.Int64N(int64(time.Second))))
+			case 4:
+				at = at.Add(time.Duration(r.Int64N(int64(20*time.Minute))) / 50 * time.Duration(r.IntN(50)/49))
+			}
+			owed := time.Duration(0)
+			for i := range list {
+				w := &list[i]
+				if w.Left(at, deadline) <= 0 {
+					w.Release(at)
+				}
+				q := *w
+				if q.settle(place.cameBack(at)); !w.Holding() {
+					owed += q.owed
+				}
+				if w.owed < 0 || w.held < 0 || w.owed > w.held+time.Millisecond {
+					t.Fatalf("%d: a client owes %s of %s", seed, w.owed, w.held)
+				}
+			}
+			place.mu.Lock()
+			place.reckon(at)
+			for i := range list {
+				if w := &list[i]; w.Holding() {
+					owed += w.owed + place.share - w.mark
+				}
+			}
+			place.mu.Unlock()
+			if spent := place.spentBy(at); owed > spent+time.Millisecond {
+				t.Fatalf("%d: %s are owed, and %s are spent", seed, owed, spent)
+			}
+		}
 	}
 }
