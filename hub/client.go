@@ -23,21 +23,22 @@ type client struct {
 	by     *carrierHandler // by which it is connected
 	ctx    context.Context // done when the client has gone
 	cancel context.CancelCauseFunc
-	left   atomic.Bool // it has gone, and what it registered is removed
+
+	left       atomic.Bool // it has gone, and what it registered is removed
+	hello      bool
+	restricted bool // it may do what everyone may, and what may says
 
 	id   carrier.ClientID // unique within its carrier
 	info ClientInfo
 	// identity is who the client has proven to be, for the policy.
 	identity string
 	session  string // in which it has proven that
-	hello    bool
 	naming   string
+	may      carrier.Rights
 
-	since      time.Time
-	refusals   refusals
-	restricted bool // it may do what everyone may, and what may says
-	may        carrier.Rights
-	account    *carrier.Account // of everything that the client makes the hub hold; it says where the client is, too
+	since    time.Time
+	refusals refusals
+	account  *carrier.Account // of everything that the client makes the hub hold; it says where the client is, too
 
 	signals  signals
 	receipts receipts.Receipts // answers to signals that wait for the journal

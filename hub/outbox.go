@@ -31,14 +31,14 @@ type outbox struct {
 
 	mu          lockrank.Mutex[lockrank.Outbox]
 	state       outboxState
+	wantsLatest bool            // one of its listeners wants the latest, so nothing more is sent to a client that stands still
 	standing    rights.Standing // by the policy in force
 	queue       queue
 	bytes       int // of the data of queue
 	gaps        gaps
-	paused      int           // listeners whose registration is not answered yet
-	wantsLatest bool          // one of its listeners wants the latest, so nothing more is sent to a client that stands still
+	paused      int32         // listeners whose registration is not answered yet
+	senders     int32         // that wait for room, here or in other outboxes that they have an event in
 	waiting     fair.Waiting  // of senders, for room
-	senders     int           // that wait for room, here or in other outboxes that they have an event in
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
 	latest      deliveryKey   // the event that was passed on or queued last

@@ -9,7 +9,6 @@ type Waiting struct {
 
 	patience Patience
 	mark     time.Duration // of the place, since senders are held up
-	at       time.Time     // since when they are
 	held     time.Duration // for how long they were, as far as events have not paid for it
 	owed     time.Duration // the client's share of that, which was spent of the place's patience
 	back     time.Duration // what had come back to the place when owed was settled
@@ -24,7 +23,7 @@ func (w *Waiting) Hold(now time.Time, deadline time.Duration) {
 	w.settle(w.Place.cameBack(now))
 	w.pay()
 	w.patience.Hold(now, deadline)
-	w.mark, w.at = w.Place.Hold(now, deadline), now
+	w.mark = w.Place.Hold(now, deadline)
 }
 
 // Release notes that nobody is held up any more.
@@ -32,8 +31,8 @@ func (w *Waiting) Release(now time.Time) {
 	if !w.patience.Holding() {
 		return
 	}
+	w.held += now.Sub(w.patience.at)
 	w.patience.Release(now)
-	w.held += now.Sub(w.at)
 	w.owed += w.Place.Release(now, w.mark)
 	w.pay()
 }
