@@ -201,10 +201,11 @@ func (o *outbox) first(d *delivery) bool {
 func (o *outbox) full() bool { return o.queue.len() >= o.Limit || o.bytes >= o.Bytes }
 
 // tight reports whether what waits is so much, compared with what the client's account has left, that senders had better wait: what an
-// account has no room for is lost. An outbox in which nothing waits is not tight, whatever others hold.
+// account has no room for is lost. An outbox in which nothing waits is not tight, whatever others hold. Nor is that of a client that does
+// not answer: it may be others of its place that have taken the memory, and nobody should wait for them.
 func (o *outbox) tight() bool {
 	waits := int64(o.bytes) + int64(o.queue.len())*entryCost
-	return waits > 0 && waits >= o.account().Left()/tightPart
+	return waits > 0 && waits >= o.account().Left()/tightPart && !o.flow.Late(flow.Delay)
 }
 
 // tightPart is how many times as much as what waits an account must have left. Meanwhile, each sender may add one more event.

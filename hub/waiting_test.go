@@ -8,6 +8,7 @@ import (
 
 	"sighub/carrier"
 	"sighub/hub/internal/fair"
+	"sighub/hub/internal/flow"
 )
 
 // narrow returns an outbox that is full if it holds a byte.
@@ -148,6 +149,35 @@ func TestMemoryComesBack(t *testing.T) {
 			t.Error("senders wait for the client still, or no more at all")
 		}
 	})
+}
+
+// TestMemoryIsShortForTheDeaf: where others have taken the memory, senders wait for a client that answers, and not for one that does not.
+func TestMemoryIsShortForTheDeaf(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newMessageWorld(t, ServerOptions{Memory: carrier.NewBudget(4 << 20)})
+			defer w.end()
+			signal, o, _ := w.hears(4, 1)
+			trigger := func() time.Duration {
+				began := time.Now()
+				if err := signal.Trigger(t.Context(), "x"); err != nil {
+					t.Error(err)
+				}
+				return time.Since(began)
+			}
+			for range 5 { // one of which waits in the outbox
+				trigger()
+			}
+			giveBack := w.hoard(o)
+			defer giveBack()
+			if deaf {
+				time.Sleep(2 * flow.Delay)
+			}
+			if took := trigger(); (took == 0) != deaf || took > 2*flow.Delay {
+				t.Errorf("deaf: %v, a sender waits for %s", deaf, took)
+			}
+		})
+	}
 }
 
 // TestLaggingSlowsNobody: a sender does not turn to waiting for a client that is lagging, however little memory is left.
