@@ -6,6 +6,7 @@ package hub_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -76,6 +77,9 @@ func listenBare(t *testing.T, at netip.AddrPort) {
 			t.Fatal(err)
 		}
 		n, err := syscall.Read(fd, answer[:])
+		for errors.Is(err, syscall.EINTR) { // where there is a time-out, the system does not begin again by itself after a signal of the scheduler's
+			n, err = syscall.Read(fd, answer[:])
+		}
 		if err != nil || !bytes.Contains(answer[:n], fmt.Appendf(nil, `"id":%d,"status":0`, id)) {
 			t.Fatalf("%s is answered with %q, %v", say, answer[:max(n, 0)], err)
 		}
