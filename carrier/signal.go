@@ -183,6 +183,7 @@ type Answers interface {
 
 // A Mark is the state of something that reports signals, such as a device's link. It replaces the state before, under the same key.
 type Mark struct {
+	// Key names it. Where there is no room for all marks, those whose keys are equal up to the first slash push out each other.
 	Key   string
 	State []byte // empty: the mark is removed
 	// Within is how long whoever waits for the mark to be kept can do without: a device with a small memory may lose readings

@@ -36,8 +36,8 @@ type outbox struct {
 	queue       queue
 	bytes       int // of the data of queue
 	gaps        gaps
-	paused      int32         // listeners whose registration is not answered yet
-	senders     int32         // that wait for room, here or in other outboxes that they have an event in
+	paused      int32         // listeners whose registration is not answered yet; small, because each idle client has an outbox
+	senders     int32         // that wait for room, here or in other outboxes that they have an event in; likewise
 	waiting     fair.Waiting  // of senders, for room
 	deadline    time.Duration // the longest of its listeners
 	good        time.Time     // since when a lagging client has caught up and lost nothing; zero: it has not caught up
@@ -187,7 +187,7 @@ func (o *outbox) append(l *Listener, d *delivery) {
 	o.touched(l, d.fanout)
 }
 
-// first reports whether no listener of the client has come to an event before: for all of them, it is one event.
+// first reports whether the client is given this event for the first time: its listeners are given it one after the other.
 func (o *outbox) first(d *delivery) bool {
 	key := deliveryKey{d.signal, d.event.Seq}
 	if key == o.latest {

@@ -123,6 +123,16 @@ func (w *messageWorld) hoard(o *outbox) (giveBack func()) {
 	}
 }
 
+// timed triggers an event and returns how long that took.
+func timed(t *testing.T, signal *Signal) time.Duration {
+	t.Helper()
+	began := time.Now()
+	if err := signal.Trigger(t.Context(), "x"); err != nil {
+		t.Error(err)
+	}
+	return time.Since(began)
+}
+
 // TestMemoryComesBack: senders that wait because memory is short go on soon when others have given it back, though the client takes
 // nothing meanwhile.
 func TestMemoryComesBack(t *testing.T) {
@@ -130,13 +140,7 @@ func TestMemoryComesBack(t *testing.T) {
 		w := newMessageWorld(t, ServerOptions{Memory: carrier.NewBudget(4 << 20)})
 		defer w.end()
 		signal, o, _ := w.hears(1, 1)
-		trigger := func() time.Duration {
-			began := time.Now()
-			if err := signal.Trigger(t.Context(), "x"); err != nil {
-				t.Error(err)
-			}
-			return time.Since(began)
-		}
+		trigger := func() time.Duration { return timed(t, signal) }
 		trigger()
 		trigger() // waits in the outbox
 		time.AfterFunc(time.Second, w.hoard(o))
@@ -158,13 +162,7 @@ func TestMemoryIsShortForTheDeaf(t *testing.T) {
 			w := newMessageWorld(t, ServerOptions{Memory: carrier.NewBudget(4 << 20)})
 			defer w.end()
 			signal, o, _ := w.hears(4, 1)
-			trigger := func() time.Duration {
-				began := time.Now()
-				if err := signal.Trigger(t.Context(), "x"); err != nil {
-					t.Error(err)
-				}
-				return time.Since(began)
-			}
+			trigger := func() time.Duration { return timed(t, signal) }
 			for range 5 { // one of which waits in the outbox
 				trigger()
 			}

@@ -13,7 +13,7 @@ import (
 //
 // The zero Patience is unspent. The lock of whoever owns it guards it.
 type Patience struct {
-	spent    time.Duration // less than 0 if some of the wait that goes on, which it does not include, is paid back
+	spent    time.Duration // without the wait that goes on; less than 0 if some of that is paid back
 	at       time.Time     // up to when spent is reckoned; zero: nothing is spent
 	holding  bool          // senders are held up since then
 	recovery time.Duration // zero: Recovery
@@ -78,11 +78,11 @@ func (p *Patience) Spent(now time.Time, deadline time.Duration) time.Duration {
 
 // recover reckons what has come back since nobody was held up any more.
 func (p *Patience) recover(now time.Time, deadline time.Duration) {
-	p.spent = max(p.spent-back(deadline, now.Sub(p.at), cmp.Or(p.recovery, Recovery)), 0) // since the zero time, too
+	p.spent = max(p.spent-recovered(deadline, now.Sub(p.at), cmp.Or(p.recovery, Recovery)), 0) // since the zero time, too
 	p.at = now
 }
 
-// back returns how much of a deadline comes back within a time.
-func back(deadline, within, recovery time.Duration) time.Duration {
+// recovered returns how much of a deadline comes back within a time.
+func recovered(deadline, within, recovery time.Duration) time.Duration {
 	return time.Duration(float64(deadline) * float64(min(within, recovery)) / float64(recovery))
 }

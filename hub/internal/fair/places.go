@@ -23,9 +23,9 @@ type Place struct {
 	patience Patience
 	deadline time.Duration // of all together
 	holding  int           // clients that hold senders up
-	share    time.Duration // of one that has held them up from the beginning: those who do at a time have equal parts of it
+	share    time.Duration // of a client that had held them up all the time: those who do so at a time have equal shares
 	changed  time.Time     // up to when share is reckoned
-	back     time.Duration // what has come back of it, if so much was spent
+	returned time.Duration // how much patience has come back since the place is known, whether or not so much was spent
 	clients  int           // under the lock of Places
 }
 
@@ -76,7 +76,7 @@ func (p *Place) Hold(now time.Time, deadline time.Duration) (mark time.Duration)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reckon(now)
-	p.back = p.backBy(now)
+	p.returned = p.returnedBy(now)
 	p.deadline = max(p.deadline, deadline, min(2*deadline, Longest))
 	p.patience.Hold(now, p.deadline)
 	p.holding++
@@ -102,19 +102,19 @@ func (p *Place) Pay(d time.Duration) {
 	p.patience.payBack(d)
 }
 
-// cameBack returns how much has come back by now since the place is known, if so much was spent.
-func (p *Place) cameBack(now time.Time) time.Duration {
+// hasReturned returns how much patience has come back by now since the place is known, whether or not so much was spent.
+func (p *Place) hasReturned(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.backBy(now)
+	return p.returnedBy(now)
 }
 
-// backBy returns likewise. The lock is held.
-func (p *Place) backBy(now time.Time) time.Duration {
+// returnedBy is hasReturned for whoever holds the lock.
+func (p *Place) returnedBy(now time.Time) time.Duration {
 	if p.holding > 0 {
-		return p.back
+		return p.returned
 	}
-	return p.back + back(p.deadline, now.Sub(p.patience.at), PlaceRecovery)
+	return p.returned + recovered(p.deadline, now.Sub(p.patience.at), PlaceRecovery)
 }
 
 // reckon brings share up to date. The lock is held.

@@ -11,7 +11,7 @@ type Waiting struct {
 	mark     time.Duration // of the place, since senders are held up
 	held     time.Duration // for how long they were, as far as events have not paid for it
 	owed     time.Duration // the client's share of that, which was spent of the place's patience
-	back     time.Duration // what had come back to the place when owed was settled
+	returned time.Duration // how much had come back to the place when owed was settled
 	through  int           // events that got through and have paid for nothing yet
 }
 
@@ -20,7 +20,7 @@ func (w *Waiting) Hold(now time.Time, deadline time.Duration) {
 	if w.patience.Holding() {
 		return
 	}
-	w.settle(w.Place.cameBack(now))
+	w.settle(w.Place.hasReturned(now))
 	w.pay()
 	w.patience.Hold(now, deadline)
 	w.mark = w.Place.Hold(now, deadline)
@@ -75,15 +75,15 @@ func (w *Waiting) pay() {
 	w.through = 0
 }
 
-// settle takes off what is not owed any more, because so much has come back to the place by now.
-func (w *Waiting) settle(back time.Duration) {
-	if since := back - w.back; since < w.owed {
+// settle takes off what is not owed any more, because it has come back to the place by itself.
+func (w *Waiting) settle(returned time.Duration) {
+	if since := returned - w.returned; since < w.owed {
 		w.held -= part(w.held, since, w.owed)
 		w.owed -= since
 	} else {
 		w.held, w.owed = 0, 0
 	}
-	w.back = back
+	w.returned = returned
 }
 
 // part returns the part of d that a is of b, which is not 0.

@@ -49,14 +49,20 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// TestForgive: what is spent with a client can be forgiven, what is spent with its place cannot.
-func TestForgive(t *testing.T) {
-	const deadline = 2 * time.Second
-	at := time.Unix(1e9, 0)
-	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
+// overdue returns a client, the only one of its place, that has held senders up for its deadline, and the time then.
+func overdue(deadline time.Duration) (w Waiting, at time.Time) {
+	at = time.Unix(1e9, 0)
+	w.Place = &Place{patience: Patience{recovery: PlaceRecovery}}
 	w.Hold(at, deadline)
 	at = at.Add(deadline)
 	w.Release(at)
+	return w, at
+}
+
+// TestForgive: what is spent with a client can be forgiven, what is spent with its place cannot.
+func TestForgive(t *testing.T) {
+	const deadline = 2 * time.Second
+	w, at := overdue(deadline)
 	if left := w.Left(at, deadline); left != 0 {
 		t.Errorf("%s is left", left)
 	}
@@ -164,11 +170,7 @@ func TestDebtsComeBack(t *testing.T) {
 // TestDebtsArePaid: events pay for the whole of what a client still owes to its place, if they pay for as much of its own time.
 func TestDebtsArePaid(t *testing.T) {
 	const deadline = 2 * time.Second
-	at := time.Unix(1e9, 0)
-	w := Waiting{Place: &Place{patience: Patience{recovery: PlaceRecovery}}}
-	w.Hold(at, deadline)
-	at = at.Add(deadline)
-	w.Release(at)
+	w, at := overdue(deadline)
 	at = at.Add(PlaceRecovery / 4) // half of it, which is a quarter of two deadlines, comes back
 	w.Hold(at, deadline)
 	for range deadline / 2 / Grace {
@@ -234,7 +236,7 @@ func TestOwedIsSpent(t *testing.T) {
 					w.Release(at)
 				}
 				q := *w
-				if q.settle(place.cameBack(at)); !w.Holding() {
+				if q.settle(place.hasReturned(at)); !w.Holding() {
 					owed += q.owed
 				}
 				if w.owed < 0 || w.held < 0 || w.owed > w.held+time.Millisecond {

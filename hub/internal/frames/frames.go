@@ -15,7 +15,7 @@ type InHand struct {
 	mu     lockrank.Mutex[lockrank.Leaf]
 	n      int
 	closed bool
-	ended  chan struct{} // is closed when there is none any more; nil: nobody waits
+	ended  chan struct{} // closed when the last frame in hand ends; nil: Close does not wait
 }
 
 // Begin reports whether a frame with these answers may be handled. If so, End must be called once.
