@@ -157,14 +157,15 @@ type SignalSink interface {
 type Collector interface {
 	SignalSink
 
-	// Collect has submit called before each write, before a message is queued, and after Writing has become false. It calls
+	// Collect has submit called before each write, before a message is queued, and after Fetches has become false. It calls
 	// Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is called once,
 	// before the first Put.
 	Collect(submit func() bool)
 
-	// Writing reports whether something is being written. What was put before Writing was called, and has not been submitted, is
-	// then fetched and written as soon as that has been done, and need not be submitted or flushed.
-	Writing() bool
+	// Fetches reports whether what was put before the call, and has not been submitted, will be fetched and written, so that it need
+	// not be submitted or flushed: as soon as what is being written has been or, if now is false, perhaps a little later. It is called in
+	// turn with Put.
+	Fetches(now bool) bool
 }
 
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.

@@ -128,7 +128,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		return err
 	}
 	rs.waiting.push(done)
-	if rs.leave() {
+	if rs.leave(e.now) {
 		rs.mu.Unlock()
 		return nil
 	}
@@ -138,23 +138,29 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 	return nil
 }
 
-// leave leaves what was put to the sink, if that is writing, and reports whether it does. The lock is held. Whoever writes looks for
-// what was left after writing has ended, and this looks whether it has ended after leaving it, so one of the two finds it.
-func (rs *reports) leave() bool {
+// leave leaves what was put to the sink, if that fetches it, and reports whether it does. The lock is held. Whoever fetches looks for
+// what was left after that has ended, and this looks whether it has ended after leaving it, so one of the two finds it.
+func (rs *reports) leave(now bool) bool {
 	if rs.writes == nil {
 		return false
 	}
 	if !rs.left.Load() {
 		rs.left.Store(true)
 	}
-	return rs.writes.Writing()
+	return rs.writes.Fetches(now)
 }
 
-// wait waits for room in the window, with the lock held before and after.
+// wait waits for room in the window, with the lock held before and after. What was left is written first.
 func (rs *reports) wait(ctx context.Context) error {
-	room := rs.room.wait()
+	room, left := rs.room.wait(), rs.left.Load()
+	if left {
+		rs.submitLocked()
+	}
 	rs.mu.Unlock()
 	defer rs.mu.Lock()
+	if left {
+		rs.sink.Flush(true)
+	}
 	if rs.resume != nil {
 		rs.resume()
 	}

@@ -189,3 +189,53 @@ func TestDoneRing(t *testing.T) {
 		t.Errorf("%d went in, %d came out, and %d are left", in, out, r.n)
 	}
 }
+
+// A restingSink fetches what need not be written at once, but not before somebody has that written.
+type restingSink struct {
+	stuckSink
+	submitted, flushed int
+}
+
+func (s *restingSink) Collect(func() bool)   {}
+func (s *restingSink) Fetches(now bool) bool { return !now }
+func (s *restingSink) Submit()               { s.submitted++ }
+func (s *restingSink) Flush(now bool) {
+	if now {
+		s.flushed++
+	}
+}
+
+// TestReportsBesideARest: what the sink may fetch later is written before somebody waits for room, and what must be written at once is not
+// left to it.
+func TestReportsBesideARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &restingSink{stuckSink: stuckSink{window: 2, total: new(atomic.Int64)}}
+		rs := &reports{codec: carrier.JSON}
+		rs.begin(sink)
+		s, err := newSender("s", SenderOptions{Events: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(now bool) {
+			if err := rs.put(t.Context(), s.signals["x"], &report{now: now}, func(error) {}); err != nil {
+				t.Error(err)
+			}
+		}
+		check := func(after string, times int) {
+			t.Helper()
+			synctest.Wait()
+			if sink.submitted != times || sink.flushed != times {
+				t.Errorf("%s: submitted %d times and written %d times, want %d", after, sink.submitted, sink.flushed, times)
+			}
+		}
+		put(false)
+		put(false)
+		check("a full window", 0)
+		go put(false)
+		check("somebody waits", 1)
+		rs.answered(2, nil)
+		check("there is room", 1)
+		put(true)
+		check("one to be written at once", 2)
+	})
+}

@@ -74,12 +74,12 @@ func (w *writer) unlockAndFlush() {
 		w.mu.Unlock()
 		return
 	}
-	lone := time.Since(w.wrote) > lull
-	if !lone {
+	here := w.resting.Load() || time.Since(w.wrote) > lull
+	if !here {
 		w.start()
 	}
 	w.mu.Unlock()
-	if lone {
+	if here {
 		w.FlushNow()
 	}
 }
@@ -113,4 +113,40 @@ func (w *writer) goOn(out *[]byte, n, replies int, err error) {
 	w.written(replies, err)
 	w.buffers.Put(out)
 	w.run()
+}
+
+// Signals that are put as fast as they can be are written in shares by the goroutine that puts them, while the writer's rests. If the writer's
+// wrote them all, each would go from one core to another, and in smaller writes. What does not become a share waits until it has rested.
+const (
+	share     = 16 << 10 // bytes
+	restFor   = 200 * time.Microsecond
+	restAfter = 512 // signals without an answer: whoever waits for the answers to fewer before putting others is not held up
+)
+
+// rest lets the writer's goroutine, which calls it, rest unless there is something to be written. Others may write meanwhile. It reports
+// whether the goroutine is to end, because another one is there.
+func (w *writer) rest() (ends bool) {
+	w.mu.Lock()
+	if w.collect.Load() == nil || w.signals.put < restAfter || !w.idle() {
+		w.mu.Unlock()
+		return false
+	}
+	ends = w.resting.Load()
+	w.resting.Store(true) // first, so that one of the two is true all the time
+	w.running.Store(false)
+	w.notify()
+	w.mu.Unlock()
+	if ends {
+		return true
+	}
+	time.Sleep(restFor)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resting.Store(false)
+	w.notify()
+	if w.running.Load() {
+		return true // whoever writes now fetches what is left
+	}
+	w.running.Store(true)
+	return false
 }

@@ -287,8 +287,18 @@ func (c *conn) Submit() {
 // Collect implements carrier.Collector.
 func (c *conn) Collect(submit func() bool) { c.writer.collect.Store(&submit) }
 
-// Writing implements carrier.Collector.
-func (c *conn) Writing() bool { return c.writer.running.Load() }
+// Fetches implements carrier.Collector.
+func (c *conn) Fetches(now bool) bool {
+	w := &c.writer
+	if w.running.Load() {
+		return true
+	}
+	if now || !w.resting.Load() {
+		return false
+	}
+	staged := c.signals.staged
+	return staged == nil || len(*staged) < share
+}
 
 // Pending implements carrier.SignalSink.
 func (c *conn) Pending() int {

@@ -26,6 +26,7 @@ type writer struct {
 	unmarked   bool        // the mark of a CBOR stream must precede the first packet: see begin
 	closing    bool        // nobody waits any more
 	running    atomic.Bool // the goroutine exists; set under the lock
+	resting    atomic.Bool // the goroutine rests, and others may write meanwhile: see rest; likewise
 	ended      atomic.Bool // nobody waits any more, or nothing is written any more
 	timeout    time.Duration
 	buffers    *buffers.Pool
@@ -203,6 +204,9 @@ func (w *writer) run() {
 			return
 		}
 		w.written(replies, w.write(*out))
+		if w.rest() {
+			return
+		}
 	}
 }
 
@@ -418,7 +422,7 @@ func (w *writer) close() {
 	w.mu.Lock()
 	w.end(errWriterClosed)
 	w.acks.stop()
-	for w.running.Load() {
+	for w.running.Load() || w.resting.Load() {
 		awaitChange[struct{}](w, nil)
 	}
 	w.mu.Unlock()
