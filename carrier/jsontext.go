@@ -2,9 +2,11 @@ package carrier
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -120,10 +122,27 @@ var isPlain = func() (t [256]bool) {
 // skipPlain returns how many bytes of the text that begins with data, behind its quote, are plain.
 func skipPlain(data []byte) int {
 	i := 1
+	for ; bits.UintSize == 64 && i+8 <= len(data); i += 8 { // elsewhere, 8 bytes at a time are no quicker
+		if special := notPlain(binary.LittleEndian.Uint64(data[i:])); special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
+	}
 	for i < len(data) && isPlain[data[i]] {
 		i++
 	}
 	return i
+}
+
+// notPlain returns a word whose lowest bit that is set belongs to the first of 8 bytes that is not plain; 0 if all are.
+func notPlain(w uint64) uint64 {
+	const (
+		each = 0x0101010101010101
+		high = 0x80 * each
+	)
+	quote, backslash := w^'"'*each, w^'\\'*each
+	// The high bit of a byte is set by a subtraction that borrows, from a byte that is too small or from one below that does.
+	small := (w-' '*each)&^w | (quote-each)&^quote | (backslash-each)&^backslash
+	return (w | small) & high
 }
 
 func skipJSONText(data []byte) ([]byte, error) {

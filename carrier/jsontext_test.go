@@ -110,3 +110,27 @@ func jsonDepth(data []byte) error {
 	}
 	return nil
 }
+
+// TestSkipPlain: the first byte of a text that is not plain is found wherever it stands, whatever follows it.
+func TestSkipPlain(t *testing.T) {
+	for size := range 20 {
+		for at := 1; at < size; at++ {
+			for b := range 256 {
+				for _, next := range []byte{'"', '\\', 0, 0x1f, ' ', '!', '#', '[', ']', 0x7f, 0x80, 0xff} {
+					text := bytes.Repeat([]byte{'!'}, size)
+					text[0], text[at] = '"', byte(b)
+					if at+1 < size {
+						text[at+1] = next
+					}
+					want := 1
+					for want < size && isPlain[text[want]] {
+						want++
+					}
+					if got := skipPlain(text); got != want {
+						t.Fatalf("%q: %d bytes are plain, not %d", text, got, want)
+					}
+				}
+			}
+		}
+	}
+}

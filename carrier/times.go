@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"time"
 )
 
@@ -221,17 +222,21 @@ func (l *second) time(raw []byte) (int64, error) {
 // fractionJSON reads what follows the second of a time in UTC, in nanoseconds.
 func fractionJSON(raw []byte) (ns int64, ok bool) {
 	if raw[0] == '.' {
-		scale := int64(time.Second)
-		for raw = raw[1:]; len(raw) > 0 && isDigit(raw[0]) && scale > 1; raw = raw[1:] {
-			scale /= 10
-			ns += int64(raw[0]-'0') * scale
+		digits := 0
+		for raw = raw[1:]; digits < len(raw) && digits < 9 && isDigit(raw[digits]); digits++ {
+			ns = 10*ns + int64(raw[digits]-'0')
 		}
-		if scale == int64(time.Second) {
+		if digits == 0 {
 			return 0, false
 		}
+		ns *= units[digits]
+		raw = raw[digits:]
 	}
 	return ns, string(raw) == `Z"`
 }
+
+// units are how many nanoseconds the last of so many digits counts.
+var units = [10]int64{1: 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
 
 // append appends a time, in nanoseconds since 1970 and not 0.
 func (l *second) append(dst []byte, ns int64) []byte {
@@ -246,12 +251,12 @@ func (l *second) append(dst []byte, ns int64) []byte {
 	}
 	dst = append(dst, l.text[:]...)
 	if fraction > 0 {
-		point := [10]byte{'.'}
-		for i := 9; i > 0; i-- {
-			point[i] = byte('0' + fraction%10)
-			fraction /= 10
+		point := len(dst)
+		dst = strconv.AppendInt(dst, int64(time.Second)+fraction, 10)
+		dst[point] = '.' // in the place of the second
+		for dst[len(dst)-1] == '0' {
+			dst = dst[:len(dst)-1]
 		}
-		dst = append(dst, bytes.TrimRight(point[:], "0")...)
 	}
 	return append(dst, `Z"`...)
 }
