@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,12 +156,21 @@ func (c *Client) Close() {
 // jsonHead is the head of a payload that is a text in JSON; in CBOR it is a byte string.
 const jsonHead = `"`
 
-// encode returns a payload as a value for the library. It may write to scratch.
-func (c *Client) encode(payload, scratch []byte) carrier.Value {
+// encode returns a payload as a value for the library.
+func (c *Client) encode(payload []byte) carrier.Value {
+	v, space := c.space()
+	copy(space, payload)
+	return v
+}
+
+// space returns a value for the library, and its bytes, which become those of a payload.
+func (c *Client) space() (v carrier.Value, payload []byte) {
+	head, end := cborHeadOf64, ""
 	if c.codec == carrier.JSON {
-		return carrier.RawValue(c.codec, append(append(append(scratch[:0], jsonHead...), payload...), '"'))
+		head, end = jsonHead, jsonHead
 	}
-	return carrier.RawValue(c.codec, append(append(scratch[:0], cborHeadOf64...), payload...))
+	raw := slices.Concat([]byte(head), make([]byte, message.Size), []byte(end))
+	return carrier.RawValue(c.codec, raw), raw[len(head):][:message.Size]
 }
 
 // decode is the inverse of encode. It may write to scratch.
@@ -190,7 +200,7 @@ func SenderName(sender int) string { return fmt.Sprintf("s%d", sender) }
 
 // Publisher implements Peer.
 func (p *Sighub) Publisher(ctx context.Context, sender int) (Publisher, error) {
-	pub := &hubPublisher{scratch: make([]byte, 0, 2*message.Size)}
+	pub := new(hubPublisher)
 	pub.done = func(err error) {
 		if err != nil {
 			failure := err // so that err itself is not on the heap
@@ -204,6 +214,7 @@ func (p *Sighub) Publisher(ctx context.Context, sender int) (Publisher, error) {
 		if err == nil {
 			pub.signal, err = s.Signal(Event)
 		}
+		pub.value, pub.payload = c.space()
 		return err
 	})
 	return pub, err
@@ -215,13 +226,13 @@ type hubPublisher struct {
 	inFlight sync.WaitGroup
 	failure  atomic.Pointer[error]
 	done     func(error)
-	scratch  []byte // for value: the library keeps neither
-	value    carrier.Value
+	value    carrier.Value // of every event: the library keeps nothing of it
+	payload  []byte        // its bytes
 }
 
 func (p *hubPublisher) Publish(payload []byte) error {
 	p.inFlight.Add(1)
-	p.value = p.encode(payload, p.scratch)
+	copy(p.payload, payload)
 	err := p.signal.TriggerAsync(context.Background(), &p.value, p.done)
 	if err != nil {
 		p.inFlight.Done()
@@ -281,7 +292,7 @@ func (p *Sighub) Requester(ctx context.Context) (Requester, error) {
 
 // Request implements Requester.
 func (c *Client) Request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
-	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload, nil))
+	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload))
 	if err != nil {
 		return nil, err
 	}
