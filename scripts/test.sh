@@ -191,12 +191,32 @@ tests() {
 # The race detector allocates on its own account, so what counts allocations runs without it.
 allocations() { go test -count=1 -run "AllocatesNothing|TakesLittle" ./carrier ./hub ./internal/steady; }
 
-# compute runs the steps that only compute.
-compute() {
+# begin runs steps that only compute, one after the other and at the lowest priority, beside what follows: most tests wait more than they
+# compute. finish waits for them and reports them.
+begin() { # name and command of each, as one word
+	names=("$@")
+	set -m # its own process group, so that it can be ended as a whole
+	lowest "$@" &
+	beside=$!
+	set +m
+}
+
+lowest() {
+	local words
 	chrt --idle --pid 0 $BASHPID >/dev/null 2>&1 || renice -n 19 $BASHPID >/dev/null
-	run lint lint
-	$quick || run cross cross
-	$quick || run static scripts/static.sh
+	for words in "$@"; do
+		# shellcheck disable=SC2086 # a command and its arguments
+		run "${words%% *}" ${words#* }
+	done
+}
+
+finish() {
+	local words
+	wait "$beside" || true # each of its steps is reported
+	beside=
+	for words in "${names[@]}"; do
+		report "${words%% *}"
+	done
 }
 
 echo "sighub: the check"
@@ -208,20 +228,15 @@ step build go build ./...
 step vet go vet ./...
 step bench bench
 step page page
-# Most tests wait more than they compute, so what only computes runs beside them, at the lowest priority.
-set -m # its own process group, so that it can be ended as a whole
-compute &
-beside=$!
-set +m
+computed=('lint lint')
+$quick || computed+=('cross cross' 'static scripts/static.sh')
+begin "${computed[@]}"
 step test tests
-wait "$beside" || true # each of its steps is reported
-beside=
-report lint
-$quick || report cross
-$quick || report static
+finish
 step allocs allocations
-$quick || step fuzz scripts/fuzz.sh
+$quick || begin 'fuzz scripts/fuzz.sh'
 step browser browser
+$quick || finish
 step loopback scripts/loopback.sh
 step firmware firmware/tests/run.sh
 step examples firmware/tests/examples.sh
