@@ -19,8 +19,8 @@ type acks struct {
 	owed    int  // signals that have arrived, and are not answered
 	held    bool // unhold writes soon
 	waiting bool // they wait now, until another is answered or the timer fires
-	most    int  // signals that are answered without waiting; 0: ackMost
 	armed   bool // the timer runs, perhaps for nothing
+	most    int  // signals that are answered without waiting; 0: ackMost
 	timer   *time.Timer
 	ending  sync.WaitGroup // timer's function, until it is stopped or has returned
 }
