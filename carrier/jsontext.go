@@ -139,10 +139,9 @@ func notPlain(w uint64) uint64 {
 		each = 0x0101010101010101
 		high = 0x80 * each
 	)
-	quote, backslash := w^'"'*each, w^'\\'*each
-	// The high bit of a byte is set by a subtraction that borrows, from a byte that is too small or from one below that does.
-	small := (w-' '*each)&^w | (quote-each)&^quote | (backslash-each)&^backslash
-	return (w | small) & high
+	quote, backslash := w^'"'*each, w^'\\'*each // bytes of 0 where they are
+	// A subtraction sets the high bit of the first byte that is too small. It may set those of bytes above, too, from which that borrows.
+	return (w | (w - ' '*each) | (quote - each) | (backslash - each)) & high
 }
 
 func skipJSONText(data []byte) ([]byte, error) {

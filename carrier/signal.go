@@ -157,15 +157,15 @@ type SignalSink interface {
 type Collector interface {
 	SignalSink
 
-	// Collect has submit called before each write, before a message is queued, and after Fetches has become false. It calls
-	// Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is called once,
-	// before the first Put.
+	// Collect has submit called before each write, before a message is queued, and when writing has ended and none is about to
+	// follow. It calls Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is
+	// called once, before the first Put.
 	Collect(submit func() bool)
 
 	// Fetches reports whether what was put before the call, and has not been submitted, will be fetched and written, so that it need
-	// not be submitted or flushed: as soon as what is being written has been or, if now is false, perhaps a little later. It is called in
-	// turn with Put.
-	Fetches(now bool) bool
+	// not be submitted or flushed: as soon as what is being written has been or, if later is true, perhaps a millisecond later. Its
+	// calls must not overlap with those to Put.
+	Fetches(later bool) bool
 }
 
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.

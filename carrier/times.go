@@ -235,7 +235,7 @@ func fractionJSON(raw []byte) (ns int64, ok bool) {
 	return ns, string(raw) == `Z"`
 }
 
-// units are how many nanoseconds the last of so many digits counts.
+// units has the nanoseconds that 1 stands for at each place behind the point.
 var units = [10]int64{1: 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
 
 // append appends a time, in nanoseconds since 1970 and not 0.

@@ -128,7 +128,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		return err
 	}
 	rs.waiting.push(done)
-	if rs.leave(e.now) {
+	if !e.now && rs.leave() {
 		rs.mu.Unlock()
 		return nil
 	}
@@ -138,16 +138,19 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 	return nil
 }
 
-// leave leaves what was put to the sink, if that fetches it, and reports whether it does. The lock is held. Whoever fetches looks for
-// what was left after that has ended, and this looks whether it has ended after leaving it, so one of the two finds it.
-func (rs *reports) leave(now bool) bool {
+// many is how many events are without an answer where one more may be written a little later: somebody pours them.
+const many = 512
+
+// leave leaves what was put to the sink, if that fetches it, and reports whether it does. The lock is held. The sink looks for what was
+// left when it has written, and leave asks whether the sink is writing when it has noted that something is left: one of the two finds it.
+func (rs *reports) leave() bool {
 	if rs.writes == nil {
 		return false
 	}
 	if !rs.left.Load() {
 		rs.left.Store(true)
 	}
-	return rs.writes.Fetches(now)
+	return rs.writes.Fetches(rs.waiting.n > many)
 }
 
 // wait waits for room in the window, with the lock held before and after. What was left is written first.

@@ -190,35 +190,49 @@ func TestDoneRing(t *testing.T) {
 	}
 }
 
-// A restingSink fetches what need not be written at once, but not before somebody has that written.
+// A restingSink is writing, or rests after that: see carrier.Collector.
 type restingSink struct {
 	stuckSink
+	writing            bool
 	submitted, flushed int
+
+	ask   func() // called when it is asked whether it fetches
+	flush func() // called when what was submitted is to be written
 }
 
-func (s *restingSink) Collect(func() bool)   {}
-func (s *restingSink) Fetches(now bool) bool { return !now }
-func (s *restingSink) Submit()               { s.submitted++ }
-func (s *restingSink) Flush(now bool) {
-	if now {
-		s.flushed++
+func (s *restingSink) Collect(func() bool) {}
+func (s *restingSink) Submit()             { s.submitted++ }
+
+func (s *restingSink) Fetches(later bool) bool {
+	if s.ask != nil {
+		s.ask()
+	}
+	return s.writing || later
+}
+
+func (s *restingSink) Flush(bool) {
+	s.flushed++
+	if s.flush != nil {
+		s.flush()
 	}
 }
 
-// TestReportsBesideARest: what the sink may fetch later is written before somebody waits for room, and what must be written at once is not
-// left to it.
+// TestReportsBesideARest: events wait for a sink that rests only where many are without an answer, and none of them when somebody waits for
+// room. One that must be written at once is not left, even if the sink is writing.
 func TestReportsBesideARest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &restingSink{stuckSink: stuckSink{window: 2, total: new(atomic.Int64)}}
+		sink := &restingSink{stuckSink: stuckSink{window: many + 10, total: new(atomic.Int64)}}
 		rs := &reports{codec: carrier.JSON}
 		rs.begin(sink)
 		s, err := newSender("s", SenderOptions{Events: []string{"x"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		put := func(now bool) {
-			if err := rs.put(t.Context(), s.signals["x"], &report{now: now}, func(error) {}); err != nil {
-				t.Error(err)
+		put := func(events int, now bool) {
+			for range events {
+				if err := rs.put(t.Context(), s.signals["x"], &report{now: now}, func(error) {}); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 		check := func(after string, times int) {
@@ -227,15 +241,33 @@ func TestReportsBesideARest(t *testing.T) {
 			if sink.submitted != times || sink.flushed != times {
 				t.Errorf("%s: submitted %d times and written %d times, want %d", after, sink.submitted, sink.flushed, times)
 			}
+			sink.submitted, sink.flushed = 0, 0
 		}
-		put(false)
-		put(false)
-		check("a full window", 0)
-		go put(false)
-		check("somebody waits", 1)
+		put(many, false)
+		check("few", many)
+		put(9, false)
+		check("many", 0)
+		put(1, true)
+		check("one to be written at once", 1)
+		sink.writing = true
 		rs.answered(2, nil)
-		check("there is room", 1)
-		put(true)
-		check("one to be written at once", 2)
+		put(1, true)
+		check("another, during a write", 1)
+		rs.answered(many+8, nil)
+		put(many+9, false)
+		check("others, during a write", 0)
+		sink.flush = func() { rs.answered(many+10, nil) } // quicker than whoever waits
+		put(1, false)
+		check("somebody waits", 1)
+		if !rs.left.Load() {
+			t.Error("the last one is not left")
+		}
+		rs.submit()
+		sink.ask = func() {
+			if !rs.left.Load() {
+				t.Error("the sink, which may have written just now, does not see what is left")
+			}
+		}
+		put(1, false)
 	})
 }

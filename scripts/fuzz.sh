@@ -27,7 +27,7 @@ fuzz() {
 	log=$tmp/$(basename "$2" .test).$3.log
 	local rc=0 time=$FUZZTIME
 	case $3 in FuzzModel* | FuzzParse) time=$DOORTIME ;; esac
-	timeout --kill-after=10s "$FUZZLIMIT" "$2" -test.run='^$' -test.fuzz="^$3\$" -test.fuzztime="$time" \
+	timeout --foreground --kill-after=10s "$FUZZLIMIT" "$2" -test.run='^$' -test.fuzz="^$3\$" -test.fuzztime="$time" \
 		-test.fuzzminimizetime=2s -test.fuzzcachedir="$tmp/cache" -test.parallel=1 >"$log" 2>&1 || rc=$?
 	# Go 1.26 now and then takes the end of the fuzz time for a failure (go.dev/issue/75804, mended in 1.27). A
 	# real failure has an input that was written down, or words of its own.

@@ -118,13 +118,13 @@ func (w *writer) goOn(out *[]byte, n, replies int, err error) {
 // Signals that are put as fast as they can be are written in shares by the goroutine that puts them, while the writer's rests. If the writer's
 // wrote them all, each would go from one core to another, and in smaller writes. What does not become a share waits until it has rested.
 const (
-	share     = 16 << 10 // bytes
-	restFor   = 200 * time.Microsecond
-	restAfter = 512 // signals without an answer: whoever waits for the answers to fewer before putting others is not held up
+	share     = 16 << 10               // bytes
+	restFor   = 200 * time.Microsecond // a process that does nothing else sleeps for a millisecond, because Linux is asked in those
+	restAfter = 512                    // signals of the connection without an answer
 )
 
-// rest lets the writer's goroutine, which calls it, rest unless there is something to be written. Others may write meanwhile. It reports
-// whether the goroutine is to end, because another one is there.
+// rest lets the writer's goroutine, which calls it, rest unless something was submitted to be written. Others may write meanwhile. It
+// reports whether the goroutine is to end, because another one is there.
 func (w *writer) rest() (ends bool) {
 	w.mu.Lock()
 	if w.collect.Load() == nil || w.signals.put < restAfter || !w.idle() {
@@ -132,18 +132,17 @@ func (w *writer) rest() (ends bool) {
 		return false
 	}
 	ends = w.resting.Load()
-	w.resting.Store(true) // first, so that one of the two is true all the time
+	w.resting.Store(true)
 	w.running.Store(false)
 	w.notify()
 	w.mu.Unlock()
 	if ends {
-		return true
+		return true // the other one fetches what is left
 	}
 	time.Sleep(restFor)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.resting.Store(false)
-	w.notify()
 	if w.running.Load() {
 		return true // whoever writes now fetches what is left
 	}

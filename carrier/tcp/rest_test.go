@@ -3,6 +3,7 @@ package tcp
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,15 +75,20 @@ func testRest(t *testing.T, f func(p *putter)) {
 	})
 }
 
-// put puts so many signals of so many bytes together, and has them written if they are not fetched.
+// put puts so many signals of so many bytes together, which may be fetched later, and has them written if they are not.
 func (p *putter) put(signals, size int) {
+	p.leave(signals, size, true)
+	synctest.Wait()
+}
+
+func (p *putter) leave(signals, size int, later bool) {
 	p.mu.Lock()
 	if p.signals.staged == nil {
 		p.signals.staged = p.writer.buffers.Get()
 	}
 	*p.signals.staged = append(*p.signals.staged, make([]byte, size)...)
 	p.signals.put += signals
-	fetched := p.Fetches(false)
+	fetched := p.Fetches(later)
 	if !fetched {
 		p.Submit()
 	}
@@ -90,7 +96,6 @@ func (p *putter) put(signals, size int) {
 	if !fetched {
 		p.Flush(false)
 	}
-	synctest.Wait()
 }
 
 // message puts a message of so many bytes with its head, which waits for nobody.
@@ -124,8 +129,8 @@ func TestRest(t *testing.T) {
 		p.put(1, 100)
 		p.put(restAfter, 5000) // not a lone one: the goroutine writes it
 		p.put(1, 200)
-		if p.Fetches(true) {
-			t.Error("what must be written at once is left to a goroutine that rests")
+		if p.Fetches(false) {
+			t.Error("what must not wait is left to a goroutine that rests")
 		}
 		time.Sleep(restFor / 4)
 		p.put(1, 300)
@@ -191,6 +196,44 @@ func TestMessageAtRest(t *testing.T) {
 		p.during = func() { p.message(50) }
 		p.put(1, 200)
 		p.want(t, written{100, s, true}, written{200, s, false}, written{50, s, false})
+	})
+}
+
+// TestRestBesideAWrite: the goroutine has rested while another one writes. Two never write at once.
+func TestRestBesideAWrite(t *testing.T) {
+	testRest(t, func(p *putter) {
+		s := time.Second
+		p.put(1, 100)
+		p.put(restAfter, 5000)
+		time.Sleep(restFor / 2)
+		var writing atomic.Bool
+		p.during = func() {
+			writing.Store(true)
+			p.mu.Lock()
+			p.during = func() {
+				if writing.Load() {
+					t.Error("two write at once")
+				}
+			}
+			p.mu.Unlock()
+			time.Sleep(2 * restFor)
+			writing.Store(false)
+		}
+		p.message(30)
+		synctest.Wait()
+		p.put(1, 200) // left to whoever writes
+		p.want(t, written{100, s, true}, written{5000, s, false}, written{30, s + restFor/2, false}, written{200, s + 7*restFor/2, false})
+	})
+}
+
+// TestLeftDuringAWrite: what was left while few signals are without an answer does not wait for a rest.
+func TestLeftDuringAWrite(t *testing.T) {
+	testRest(t, func(p *putter) {
+		s := time.Second
+		p.put(1, 100)
+		p.during = func() { p.leave(1, 200, false) }
+		p.put(restAfter-2, 5000)
+		p.want(t, written{100, s, true}, written{5000, s, false}, written{200, s, false})
 	})
 }
 

@@ -288,12 +288,12 @@ func (c *conn) Submit() {
 func (c *conn) Collect(submit func() bool) { c.writer.collect.Store(&submit) }
 
 // Fetches implements carrier.Collector.
-func (c *conn) Fetches(now bool) bool {
+func (c *conn) Fetches(later bool) bool {
 	w := &c.writer
 	if w.running.Load() {
 		return true
 	}
-	if now || !w.resting.Load() {
+	if !later || !w.resting.Load() {
 		return false
 	}
 	staged := c.signals.staged

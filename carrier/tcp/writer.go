@@ -17,7 +17,7 @@ var errWriterClosed = errors.New("tcp: connection closed")
 
 // A writer writes packets to a connection in the order in which they are put. It writes at once when the
 // connection is idle; what is put while it is busy goes out together. Its goroutine exists only while there
-// is something to write.
+// is something to write, and a little longer: see rest.
 type writer struct {
 	nc         listen.Conn
 	json       bool
@@ -25,8 +25,8 @@ type writer struct {
 	lines      bool        // JSON values end with a line, although the peer has not said hello: it has tried to
 	unmarked   bool        // the mark of a CBOR stream must precede the first packet: see begin
 	closing    bool        // nobody waits any more
-	running    atomic.Bool // the goroutine exists; set under the lock
-	resting    atomic.Bool // the goroutine rests, and others may write meanwhile: see rest; likewise
+	running    atomic.Bool // somebody writes; set under the lock
+	resting    atomic.Bool // the goroutine rests, and others may write; set under the lock
 	ended      atomic.Bool // nobody waits any more, or nothing is written any more
 	timeout    time.Duration
 	buffers    *buffers.Pool
