@@ -400,8 +400,8 @@ func (g *Signal) TriggerAsync(ctx context.Context, data any, done func(error)) e
 
 // TriggerAsyncAt triggers the event as TriggerAt does, but does not wait for its acknowledgement. If it returns nil, done is
 // called once with the outcome; done may be nil. For a remote sender, as many events may be unacknowledged as the hub's
-// window holds, and TriggerAsyncAt waits while the window is full. For other senders, done is called before TriggerAsyncAt
-// returns.
+// window holds, and TriggerAsyncAt waits while the window is full. Where hundreds are unacknowledged, one that no other follows
+// may leave a millisecond later. For other senders, done is called before TriggerAsyncAt returns.
 //
 // The data of a remote sender is packed before TriggerAsyncAt returns, and may be changed afterwards. A program that sends
 // very many events can therefore use one buffer for all of them, in a [carrier.Value] to which it passes a pointer, and
