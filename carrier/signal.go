@@ -168,6 +168,16 @@ type Collector interface {
 	Fetches(later bool) bool
 }
 
+// A Chooser is a SignalSink whose client is told only some of the signals that are put, because it has asked for less than a listener
+// hears.
+type Chooser interface {
+	SignalSink
+
+	// Tells reports whether the client is told of signals of a route. Those of others need not be put, and nobody waits for the
+	// client because of them. Calls must not overlap with those to Put.
+	Tells(r *OutRoute) bool
+}
+
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.
 const PendingLimit = 256 << 10
 

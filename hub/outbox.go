@@ -127,9 +127,15 @@ func (o *outbox) push(l *Listener, d *delivery) {
 		o.touched(l, d.fanout)
 		return
 	}
-	if o.enqueue(l, d) {
+	if o.tells(l, &d.event) && o.enqueue(l, d) {
 		d.fanout.slowed(o, l.deadline)
 	}
+}
+
+// tells reports whether the client is told of the event: one that stands still holds nobody up by events that it has not asked for.
+func (o *outbox) tells(l *Listener, ev *Event) bool {
+	c, ok := o.feed.sink.(carrier.Chooser)
+	return !ok || c.Tells(l.out.of(l, ev.Sender, ev.Name, ev.Connection, ev.Position.Epoch))
 }
 
 // enqueue puts an event in the queue, or drops one if the queue is full. It returns true if the sender should slow down: see

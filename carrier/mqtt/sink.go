@@ -36,11 +36,7 @@ func (c *session) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int
 	if c.closed || c.err != nil && c.queue == nil {
 		return 0, carrier.ErrGone
 	}
-	to, ok := r.Handle.(*outRoute)
-	if !ok || to.changes != c.changes {
-		to = c.route(&r.Route)
-		r.Handle = to
-	}
+	to := c.known(r)
 	s, data := p.Parts()
 	if !to.told || s.Last && (r.Event == topic.Connect || r.Event == topic.Disconnect) {
 		c.pass()
@@ -62,6 +58,24 @@ func (c *session) Put(r *carrier.OutRoute, p *carrier.PackedSignal) (pending int
 		return c.unsent(), err
 	}
 	return c.queued, c.put(&m)
+}
+
+// Tells implements [carrier.Chooser].
+func (c *session) Tells(r *carrier.OutRoute) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.known(r)
+	return to.told || to.sub == nil // a listener may be known before its subscription is
+}
+
+// known returns what the session knows of a route. The lock is held.
+func (c *session) known(r *carrier.OutRoute) *outRoute {
+	to, ok := r.Handle.(*outRoute)
+	if !ok || to.changes != c.changes {
+		to = c.route(&r.Route)
+		r.Handle = to
+	}
+	return to
 }
 
 // pass answers a signal that the client is not told of. The lock is held.
