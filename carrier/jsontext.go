@@ -140,7 +140,7 @@ func notPlain(w uint64) uint64 {
 		high = 0x80 * each
 	)
 	quote, backslash := w^'"'*each, w^'\\'*each // bytes of 0 where they are
-	// A subtraction sets the high bit of the first byte that is too small. It may set those of bytes above, too, from which that borrows.
+	// A subtraction sets the high bit of the lowest byte that is too small. That byte borrows, so higher ones may be set wrongly.
 	return (w | (w - ' '*each) | (quote - each) | (backslash - each)) & high
 }
 

@@ -181,6 +181,10 @@ type Chooser interface {
 // PendingLimit is roughly how many bytes of signals may wait to be written to one client.
 const PendingLimit = 256 << 10
 
+// ManySignals is how many unanswered signals show that whoever puts them does not wait for each answer. Beyond it, a Collector may
+// write what is put a little later.
+const ManySignals = 512
+
 // Answers takes the answers to signals that arrived, in the order of the signals. It is safe for use by several
 // goroutines. An answer may come after the client has gone. It never answers signals of another connection. A client that
 // keeps its signals until they are answered, such as a device, receives it when it is back.

@@ -235,7 +235,7 @@ func fractionJSON(raw []byte) (ns int64, ok bool) {
 	return ns, string(raw) == `Z"`
 }
 
-// units has the nanoseconds that 1 stands for at each place behind the point.
+// units[n] is the value in nanoseconds of the nth digit behind the point of a second.
 var units = [10]int64{1: 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
 
 // append appends a time, in nanoseconds since 1970 and not 0.

@@ -138,11 +138,8 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 	return nil
 }
 
-// many is how many events are without an answer where one more may be written a little later: somebody pours them.
-const many = 512
-
-// leave leaves what was put to the sink, if that fetches it, and reports whether it does. The lock is held. The sink looks for what was
-// left when it has written, and leave asks whether the sink is writing when it has noted that something is left: one of the two finds it.
+// leave leaves what was put to the sink if the sink fetches it, and reports whether it does. The lock is held. The sink looks for what
+// was left after it has written. leave asks whether the sink is writing after it has noted that something is left. So nothing is forgotten.
 func (rs *reports) leave() bool {
 	if rs.writes == nil {
 		return false
@@ -150,7 +147,7 @@ func (rs *reports) leave() bool {
 	if !rs.left.Load() {
 		rs.left.Store(true)
 	}
-	return rs.writes.Fetches(rs.waiting.n > many)
+	return rs.writes.Fetches(rs.waiting.n > carrier.ManySignals)
 }
 
 // wait waits for room in the window, with the lock held before and after. What was left is written first.

@@ -221,6 +221,7 @@ func (s *restingSink) Flush(bool) {
 // room. One that must be written at once is not left, even if the sink is writing.
 func TestReportsBesideARest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const many = carrier.ManySignals
 		sink := &restingSink{stuckSink: stuckSink{window: many + 10, total: new(atomic.Int64)}}
 		rs := &reports{codec: carrier.JSON}
 		rs.begin(sink)

@@ -2,14 +2,15 @@ package mqtt_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"sighub/hub"
 )
 
-// TestDeafToOthers: a client that answers nothing holds nobody up whose topics it has not asked for, although it hears every event in the
-// hub for a filter such as few/#.
+// TestDeafToOthers: a client that answers nothing holds nobody up whose topics it has not asked for, although the hub passes it every event
+// for a filter such as few/#. When it answers again, it is told all that it has asked for.
 func TestDeafToOthers(t *testing.T) {
 	both(t, func(t *testing.T, v byte) {
 		w := newWorld(t, worldOptions{hub: hub.ServerOptions{Outbox: hub.OutboxOptions{Limit: 4, Deadline: time.Hour}}})
@@ -27,17 +28,26 @@ func TestDeafToOthers(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		trigger := func(name string) {
-			if err := signals[name].Trigger(ctx, 1); err != nil {
+		trigger := func(name string, n int) {
+			if err := signals[name].Trigger(ctx, n); err != nil {
 				t.Error(err)
 			}
 		}
-		trigger("few") // everything after it waits for its answer
-		for range 5000 {
-			trigger("many")
+		const told = 4
+		trigger("few", 0) // everything after it waits for its answer
+		for n := 1; n < told; n++ {
+			for range 2000 {
+				trigger("many", n)
+			}
+			trigger("few", n)
 		}
 		if ctx.Err() != nil {
 			t.Fatal("a sender waits for a client that has not asked for its events")
+		}
+		for n := range told {
+			if got := p.event(); got.topic != "few/e" || got.payload != fmt.Sprint(n) {
+				t.Fatalf("told: %s, not few/e %d", got, n)
+			}
 		}
 	})
 }

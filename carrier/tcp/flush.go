@@ -115,19 +115,19 @@ func (w *writer) goOn(out *[]byte, n, replies int, err error) {
 	w.run()
 }
 
-// Signals that are put as fast as they can be are written in shares by the goroutine that puts them, while the writer's rests. If the writer's
-// wrote them all, each would go from one core to another, and in smaller writes. What does not become a share waits until it has rested.
+// While the writer's goroutine rests, signals that are put as fast as they can be are written by the goroutine that puts them, a share at a
+// time. If the writer's wrote them all, each would go from one core to another, and in smaller writes. What is less than a share is written
+// after the rest.
 const (
-	share     = 16 << 10               // bytes
-	restFor   = 200 * time.Microsecond // a process that does nothing else sleeps for a millisecond, because Linux is asked in those
-	restAfter = 512                    // signals of the connection without an answer
+	share   = 16 << 10               // bytes
+	restFor = 200 * time.Microsecond // a millisecond in a process that does nothing else, because epoll waits for whole milliseconds
 )
 
-// rest lets the writer's goroutine, which calls it, rest unless something was submitted to be written. Others may write meanwhile. It
-// reports whether the goroutine is to end, because another one is there.
+// rest lets the writer's goroutine, which calls it, rest if many signals are unanswered and nothing was submitted to be written. Others
+// may write meanwhile. rest reports whether the goroutine is to end, because another one goes on.
 func (w *writer) rest() (ends bool) {
 	w.mu.Lock()
-	if w.collect.Load() == nil || w.signals.put < restAfter || !w.idle() {
+	if w.collect.Load() == nil || w.signals.put < carrier.ManySignals || !w.idle() {
 		w.mu.Unlock()
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sighub/carrier"
 	"sighub/internal/buffers"
 	"sighub/listen"
 )
@@ -81,6 +82,7 @@ func (p *putter) put(signals, size int) {
 	synctest.Wait()
 }
 
+// leave is put without waiting for what it leads to; later says whether the signals may be fetched later.
 func (p *putter) leave(signals, size int, later bool) {
 	p.mu.Lock()
 	if p.signals.staged == nil {
@@ -127,7 +129,7 @@ func TestRest(t *testing.T) {
 	testRest(t, func(p *putter) {
 		s := time.Second
 		p.put(1, 100)
-		p.put(restAfter, 5000) // not a lone one: the goroutine writes it
+		p.put(carrier.ManySignals, 5000) // not a lone one: the goroutine writes it
 		p.put(1, 200)
 		if p.Fetches(false) {
 			t.Error("what must not wait is left to a goroutine that rests")
@@ -146,7 +148,7 @@ func TestRestOfFew(t *testing.T) {
 	testRest(t, func(p *putter) {
 		s := time.Second
 		p.put(1, 100)
-		p.put(restAfter-2, 5000)
+		p.put(carrier.ManySignals-2, 5000)
 		p.want(t, written{100, s, true}, written{5000, s, false})
 
 		p.put(1, 100)
@@ -156,7 +158,7 @@ func TestRestOfFew(t *testing.T) {
 		}
 		time.Sleep(2 * restFor)
 		p.writer.mu.Lock()
-		p.writer.signals.answered(restAfter)
+		p.writer.signals.answered(carrier.ManySignals)
 		p.writer.mu.Unlock()
 		p.put(1, 300)
 		p.put(1, 400)
@@ -165,7 +167,7 @@ func TestRestOfFew(t *testing.T) {
 
 		p.writer.collect.Store(nil)
 		s = time.Since(p.began)
-		p.put(restAfter, 100)
+		p.put(carrier.ManySignals, 100)
 		p.put(1, 200)
 		p.put(1, 300)
 		p.want(t, written{100, s, true}, written{200, s, false}, written{300, s, false})
@@ -173,12 +175,12 @@ func TestRestOfFew(t *testing.T) {
 }
 
 // TestMessageAtRest: a message does not wait until the goroutine has rested, and what was left is fetched with it. The goroutine that
-// writes it does not rest beside the other one, which goes on for it. What was put while a write ended is no reason to rest either.
+// writes it does not rest beside the other one, which goes on for it. A message that is put during a write follows without a rest.
 func TestMessageAtRest(t *testing.T) {
 	testRest(t, func(p *putter) {
 		s := time.Second
 		p.put(1, 100)
-		p.put(restAfter, 5000)
+		p.put(carrier.ManySignals, 5000)
 		p.put(1, 200)
 		time.Sleep(restFor / 2)
 		p.message(30)
@@ -204,7 +206,7 @@ func TestRestBesideAWrite(t *testing.T) {
 	testRest(t, func(p *putter) {
 		s := time.Second
 		p.put(1, 100)
-		p.put(restAfter, 5000)
+		p.put(carrier.ManySignals, 5000)
 		time.Sleep(restFor / 2)
 		var writing atomic.Bool
 		p.during = func() {
@@ -232,7 +234,7 @@ func TestLeftDuringAWrite(t *testing.T) {
 		s := time.Second
 		p.put(1, 100)
 		p.during = func() { p.leave(1, 200, false) }
-		p.put(restAfter-2, 5000)
+		p.put(carrier.ManySignals-2, 5000)
 		p.want(t, written{100, s, true}, written{5000, s, false}, written{200, s, false})
 	})
 }
@@ -241,7 +243,7 @@ func TestLeftDuringAWrite(t *testing.T) {
 func TestEndAtRest(t *testing.T) {
 	testRest(t, func(p *putter) {
 		p.put(1, 100)
-		p.put(restAfter, 5000)
+		p.put(carrier.ManySignals, 5000)
 		p.put(1, 200)
 		if !p.writer.resting.Load() {
 			t.Error("the goroutine does not rest")
