@@ -136,8 +136,8 @@ type SignalSink interface {
 
 	// Put queues a signal, packed in the client's codec, and returns about how many bytes of signals wait to be written. It
 	// does not block, and keeps nothing of p. The signal stays in the queue until Submit. The caller keeps to the
-	// window, and puts nothing while PendingLimit bytes wait. Answers of the client are a sign that fewer wait. An error
-	// means that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
+	// window, and puts nothing while PendingLimit bytes wait. Answers of the client are a sign that fewer wait; a Collector says
+	// so itself. An error means that the signal was not put: [ErrTooLarge], which leaves all routes as they were, or [ErrGone].
 	Put(r *OutRoute, p *PackedSignal) (pending int, err error)
 
 	// Submit hands on what was put, to be written by a Flush after it. A message that is transmitted before Submit may
@@ -153,13 +153,13 @@ type SignalSink interface {
 }
 
 // A Collector is a SignalSink that fetches signals when it can write them. So whoever puts very many need not submit each of them,
-// which costs as much as to put it.
+// which costs as much as to put it. And whoever had to stop at PendingLimit goes on when that is written, not when the client answers.
 type Collector interface {
 	SignalSink
 
 	// Collect has submit called before each write, before a message is queued, and when writing has ended and none is about to
-	// follow. It calls Submit, in its turn, if something was put that was not submitted, and reports whether it did. Collect is
-	// called once, before the first Put.
+	// follow. It calls Submit, in its turn, if something was put that was not submitted, or is put now, and reports whether it did. Collect is
+	// called once, before the first Put or in turn with Put.
 	Collect(submit func() bool)
 
 	// Fetches reports whether what was put before the call, and has not been submitted, will be fetched and written, so that it need

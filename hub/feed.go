@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sighub/carrier"
@@ -18,12 +19,39 @@ import (
 type feed struct {
 	sink      carrier.SignalSink // nil: events travel as messages
 	codec     carrier.Codec
-	pending   int     // bytes that waited to be written when the last signal was put or answered
+	unwritten         // in the sink
+	fetched   bool    // the sink calls the outbox when it has written, from when too much waited first
 	touchedBy *fanout // the latest that is to flush the sink
 	gathered  gathered
 
 	hand         *entry // the event in hand; nil, or without a listener, if no event is
 	transmitting bool   // there is a goroutine that transmits
+}
+
+// unwritten is how much waits to be written to a sink. The lock of whoever puts signals guards it.
+type unwritten struct {
+	pending int         // bytes, when the last signal was put or answered
+	full    atomic.Bool // more could not be put; set under the lock
+}
+
+// isFull reports whether so much waits that nothing more may be put. It notes that before it asks the sink, which looks for the note when it
+// has written: so nobody waits for what is written already.
+func (u *unwritten) isFull(sink carrier.SignalSink) bool {
+	if u.pending < carrier.PendingLimit {
+		return false
+	}
+	u.full.Store(true)
+	if u.pending = sink.Pending(); u.pending >= carrier.PendingLimit {
+		return true
+	}
+	u.full.Store(false)
+	return false
+}
+
+// look asks the sink how much waits, after it was full. It may be full again.
+func (u *unwritten) look(sink carrier.SignalSink) {
+	u.full.Store(false)
+	u.pending = sink.Pending()
 }
 
 // inHand reports whether an event is in hand, so that no other can be passed on.
@@ -157,6 +185,24 @@ func (o *outbox) signalsAnswered(n int) {
 	if more {
 		o.feed.sink.Flush(true)
 	}
+}
+
+// refill passes on what waits because the sink was full, and reports whether there was any. The sink calls it when it has written: its client
+// may answer much later.
+func (o *outbox) refill() bool {
+	if !o.feed.full.Load() {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.feed.look(o.feed.sink)
+	before := o.flow.InFlight()
+	o.fill()
+	if o.flow.InFlight() == before {
+		return false
+	}
+	o.submit()
+	return true
 }
 
 // touched notes that f is to flush the sink after an event for a listener, unless the event waits for others. Others may flush it as

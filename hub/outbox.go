@@ -263,13 +263,23 @@ func (o *outbox) open() bool {
 		return false
 	}
 	if o.feed.pending >= scarcePending && o.flow.InFlight() > 0 &&
-		(o.feed.pending >= carrier.PendingLimit || o.scarce() && o.flow.Late(flow.Delay)) {
+		(o.overflows() || o.scarce() && o.flow.Late(flow.Delay)) {
 		return false
 	}
 	if o.wantsLatest && o.flow.Stands() {
 		return false
 	}
 	return o.flow.Open()
+}
+
+// overflows reports whether so much waits to be written that nothing more may be put. Then refill is called when it is written.
+func (o *outbox) overflows() bool {
+	f := &o.feed
+	if c, ok := f.sink.(carrier.Collector); ok && !f.fetched && f.pending >= carrier.PendingLimit {
+		f.fetched = true
+		c.Collect(o.refill)
+	}
+	return f.isFull(f.sink)
 }
 
 // scarcePending is how many bytes may wait to be written to a client that is late with its answers, while as much as may waits

@@ -18,12 +18,12 @@ type reports struct {
 	codec  carrier.Codec
 	resume func() // says that somebody is about to wait for the hub; nil: nobody need know
 
-	mu      lockrank.Mutex[lockrank.Reports]
-	packed  carrier.PackedSignal
-	pending int      // bytes that waited to be written when the last signal was put
-	waiting doneRing // for the hub's answers, oldest first
-	room    waiters  // for room in the window
-	err     error    // set once the connection is lost
+	mu        lockrank.Mutex[lockrank.Reports]
+	packed    carrier.PackedSignal
+	unwritten          // in the sink
+	waiting   doneRing // for the hub's answers, oldest first
+	room      waiters  // for room in the window, and among what is unwritten
+	err       error    // set once the connection is lost
 
 	left atomic.Bool // events were put, and the sink fetches them; set under the lock
 }
@@ -38,15 +38,22 @@ func (rs *reports) begin(sink carrier.SignalSink) {
 }
 
 // submit submits events that were left to be fetched, and reports whether there were any. They are submitted when it returns, also if another
-// goroutine is doing that. So a message that is sent next does not overtake them.
+// goroutine is doing that. So a message that is sent next does not overtake them. Those who wait because the sink was full try again.
 func (rs *reports) submit() bool {
-	if !rs.left.Load() {
+	left := rs.left.Load()
+	if !left && !rs.full.Load() {
 		return false
 	}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.submitLocked()
-	return true
+	if rs.full.Load() {
+		rs.look(rs.sink)
+		rs.room.wake()
+	}
+	if left {
+		rs.submitLocked()
+	}
+	return left
 }
 
 // submitLocked submits what was put. The lock is held.
@@ -100,7 +107,7 @@ func (rs *reports) put(ctx context.Context, g *Signal, e *report, done func(erro
 		return err
 	}
 	rs.mu.Lock()
-	for rs.err == nil && rs.waiting.n > 0 && (rs.waiting.n >= rs.sink.Window() || rs.pending >= carrier.PendingLimit) {
+	for rs.err == nil && rs.waiting.n > 0 && (rs.waiting.n >= rs.sink.Window() || rs.isFull(rs.sink)) {
 		if err := rs.wait(ctx); err != nil {
 			rs.mu.Unlock()
 			return err

@@ -123,11 +123,11 @@ const (
 	restFor = 200 * time.Microsecond // a millisecond in a process that does nothing else, because epoll waits for whole milliseconds
 )
 
-// rest lets the writer's goroutine, which calls it, rest if many signals are unanswered and nothing was submitted to be written. Others
-// may write meanwhile. rest reports whether the goroutine is to end, because another one goes on.
+// rest lets the goroutine of a client's writer, which calls it, rest if many signals are unanswered and nothing was submitted to be written.
+// Others may write meanwhile. rest reports whether the goroutine is to end, because another one goes on.
 func (w *writer) rest() (ends bool) {
 	w.mu.Lock()
-	if w.collect.Load() == nil || w.signals.put < carrier.ManySignals || !w.idle() {
+	if !w.connecting || w.collect.Load() == nil || w.signals.put < carrier.ManySignals || !w.idle() {
 		w.mu.Unlock()
 		return false
 	}
