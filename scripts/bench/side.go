@@ -7,13 +7,14 @@ import (
 	"net/rpc"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"sighub/scripts/bench/message"
 	"sighub/scripts/bench/peers"
 )
 
-// sideCommand is the argument with which this program becomes a side: a process that has the senders of a crowd, its listeners, or one
+// sideCommand is the argument, before the size of messages, with which this program becomes a side: a process that has the senders of a crowd, its listeners, or one
 // end of requests. So a sender and its listener meet in the peer alone, and what each of them costs can be told apart.
 const sideCommand = "side"
 
@@ -32,8 +33,15 @@ type Side struct {
 	requester peers.Requester
 }
 
-// serveSide is a side, until the one who has started it closes our standard input.
-func serveSide() error {
+// serveSide is a side, with messages of this size, until the one who has started it closes our standard input.
+func serveSide(size string) error {
+	n, err := strconv.Atoi(size)
+	if err == nil {
+		err = message.SetSize(n)
+	}
+	if err != nil {
+		return err
+	}
 	if err := allowFiles(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -25,7 +26,7 @@ type sideProcess struct {
 
 // startSide starts a side of this name: what it has.
 func startSide(ctx context.Context, e *env, name string) (*sideProcess, error) {
-	s := &sideProcess{name: name, cmd: exec.Command("/proc/self/exe", sideCommand)}
+	s := &sideProcess{name: name, cmd: exec.Command("/proc/self/exe", sideCommand, strconv.Itoa(message.Size))}
 	log, err := os.Create(filepath.Join(e.Tmp, name+".log"))
 	if err != nil {
 		return nil, err

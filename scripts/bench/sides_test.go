@@ -11,13 +11,14 @@ import (
 
 	"sighub/carrier/tcp"
 	"sighub/hub"
+	"sighub/scripts/bench/message"
 	"sighub/scripts/bench/peers"
 )
 
 // TestMain is a side if it is started as one: a side is this program again.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == sideCommand {
-		if err := serveSide(); err != nil {
+	if len(os.Args) == 3 && os.Args[1] == sideCommand {
+		if err := serveSide(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -49,11 +50,29 @@ func hubHere(t *testing.T, name string) (*env, peers.Peer) {
 	return e, p
 }
 
+// setSize sets the size of messages for one test.
+func setSize(t *testing.T, n int) {
+	t.Helper()
+	usual := message.Size
+	t.Cleanup(func() {
+		if err := message.SetSize(usual); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := message.SetSize(n); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Senders and listeners in processes of their own are counted here, and their clocks agree: every message takes some time, and not long.
 func TestApart(t *testing.T) {
-	for _, name := range []string{peers.Hub, peers.HubBare} {
-		t.Run(name, func(t *testing.T) {
-			e, p := hubHere(t, name)
+	for _, v := range []struct {
+		peer    string
+		payload int
+	}{{peers.Hub, message.Usual}, {peers.HubBare, message.Usual}, {peers.Hub, message.Most}, {peers.HubBare, message.Least}} {
+		t.Run(fmt.Sprint(v.peer, " ", v.payload), func(t *testing.T) {
+			setSize(t, v.payload)
+			e, p := hubHere(t, v.peer)
 			c, err := newCrowdApart(t.Context(), e, p, fan{senders: 2, listeners: 3})
 			if err != nil {
 				t.Fatal(err)

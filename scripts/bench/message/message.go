@@ -3,18 +3,36 @@ package message
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strings"
 	"time"
 )
 
+// The sizes that messages may have, in bytes. What a message says takes the least of them.
+const (
+	Least = 32
+	Usual = 64
+	Most  = 32 << 10
+)
+
 // Size is the size of every message of every peer, in bytes.
-const Size = 64
+var Size = Usual
 
 // Filler fills a payload up to Size.
-const Filler = "................................"
+var Filler = strings.Repeat(".", Usual-Least)
+
+// SetSize sets Size, before there is any message.
+func SetSize(n int) error {
+	if n < Least || n > Most {
+		return fmt.Errorf("a payload of %d bytes: it must have from %d to %d", n, Least, Most)
+	}
+	Size, Filler = n, strings.Repeat(".", n-Least)
+	return nil
+}
 
 // Write writes the payload of a message. It is printable text without quotes, so that no format has to escape it, not even JSON. Each byte holds 4 bits,
 // as a letter from @ to O. It contains the sender (8 letters), the number of the message (8), the sender's clock in nanoseconds (16), and
-// the Filler (32).
+// the Filler.
 func Write(p []byte, sender, seq uint32, at time.Duration) {
 	binary.BigEndian.PutUint64(p, spread(sender))
 	binary.BigEndian.PutUint64(p[8:], spread(seq))

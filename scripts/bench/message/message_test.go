@@ -8,6 +8,21 @@ import (
 )
 
 func TestWrite(t *testing.T) {
+	for _, n := range []int{Least, Least + 1, Most, Usual} {
+		if err := SetSize(n); err != nil {
+			t.Fatal(err)
+		}
+		testWrite(t)
+	}
+	for _, n := range []int{-1, Least - 1, Most + 1} {
+		if SetSize(n) == nil || Size != Usual {
+			t.Errorf("a size of %d is taken", n)
+		}
+	}
+}
+
+func testWrite(t *testing.T) {
+	t.Helper()
 	p := make([]byte, Size)
 	for _, v := range []uint32{0, 1, 0x12345678, math.MaxUint32} {
 		at := time.Duration(v) * 1_000_003
@@ -19,6 +34,9 @@ func TestWrite(t *testing.T) {
 		if q := strconv.Quote(string(p)); q != `"`+string(p)+`"` {
 			t.Errorf("%s is not plain text", q)
 		}
+	}
+	if _, _, _, ok := Read(p[:Size-1]); ok {
+		t.Errorf("%d bytes are read as %d", Size-1, Size)
 	}
 }
 

@@ -32,6 +32,7 @@ type bareConn struct {
 	fn         func(payload []byte)
 	asked      func(b *bareConn, body []byte) error // called with each message and reply
 	answers    bareAnswers
+	head       string // of a payload
 }
 
 // bareAnswers are the answers to signals that have come. As those of the library, they wait for each other while signals come in quick
@@ -63,7 +64,7 @@ func (p *barePeer) dialBare(fn func([]byte), asked func(*bareConn, []byte) error
 	}
 	b := &bareConn{
 		c: c, in: bufio.NewReaderSize(c, sinkSize), out: newSink(c), done: make(chan struct{}),
-		unanswered: newQuota(bareSignals), fn: fn, asked: asked,
+		unanswered: newQuota(bareSignals), fn: fn, asked: asked, head: payloadHead(),
 	}
 	_, err = io.WriteString(c, cborMark)
 	if err == nil {
@@ -198,8 +199,8 @@ func (b *bareConn) hear(ours bool, rest []byte) {
 	b.answers.fresh++
 	switch {
 	case !ours:
-	case len(rest) >= len(cborHeadOf64)+message.Size && string(rest[:len(cborHeadOf64)]) == cborHeadOf64:
-		b.fn(rest[len(cborHeadOf64) : len(cborHeadOf64)+message.Size])
+	case len(rest) >= len(b.head)+message.Size && string(rest[:len(b.head)]) == b.head:
+		b.fn(rest[len(b.head) : len(b.head)+message.Size])
 	default:
 		b.fn(nil) // garbled: the case fails
 	}
@@ -271,8 +272,9 @@ func (p *barePeer) Publisher(_ context.Context, sender int) (Publisher, error) {
 
 // bareSignalHead returns what stands before the payload in the packet of a signal.
 func bareSignalHead(route []byte) []byte {
-	size := 1 + len(route) + len(cborHeadOf64) + message.Size
-	return slices.Concat(cborAppend(nil, cborBytesType, uint64(size)), []byte{0x82}, route, []byte(cborHeadOf64))
+	head := payloadHead()
+	size := 1 + len(route) + len(head) + message.Size
+	return slices.Concat(cborAppend(nil, cborBytesType, uint64(size)), []byte{0x82}, route, []byte(head))
 }
 
 // A barePublisher signals one event.
@@ -344,10 +346,10 @@ func (p *barePeer) Requester(context.Context) (Requester, error) {
 	r := newSlotRequester(nil)
 	b, err := p.dialBare(Ignore, func(b *bareConn, body []byte) error {
 		response, ok := cborField(body, keyResponse)
-		if !ok || len(response) < len(cborHeadOf64) {
+		if !ok || len(response) < len(b.head) {
 			return unasked(b, body)
 		}
-		r.answer(response[len(cborHeadOf64):])
+		r.answer(response[len(b.head):])
 		return nil
 	})
 	if err != nil {
@@ -366,7 +368,7 @@ type bareAsker struct {
 
 func (a *bareAsker) Publish(payload []byte) error {
 	a.id++
-	params := cborMap(keySender, cborText(hubResponder), keyMethod, cborText(hubRequest), keyParams, append([]byte(cborHeadOf64), payload...))
+	params := cborMap(keySender, cborText(hubResponder), keyMethod, cborText(hubRequest), keyParams, append([]byte(a.head), payload...))
 	return a.out.add(cborBytes(cborMap(keyID, cborUint(a.id), keyMethod, cborText("request"), keyParams, params)), nil)
 }
 

@@ -3,6 +3,8 @@ package peers
 import (
 	"encoding/binary"
 	"slices"
+
+	"sighub/scripts/bench/message"
 )
 
 // The part of CBOR (RFC 8949) that the bare clients need. What they send is short, and of known form.
@@ -24,11 +26,11 @@ const (
 	keyProtocol, keyName, keyWindow, keySignals         = 20, 21, 22, 25
 )
 
-// cborMark is what a connection begins with, and cborHeadOf64 what a payload does.
-const (
-	cborMark     = "\xd9\xd9\xf7"
-	cborHeadOf64 = "\x58\x40"
-)
+// cborMark is what a connection begins with.
+const cborMark = "\xd9\xd9\xf7"
+
+// payloadHead returns what a payload begins with, which is a byte string.
+func payloadHead() string { return string(cborAppend(nil, cborBytesType, uint64(message.Size))) }
 
 var cborNull = []byte{0xf6}
 

@@ -112,15 +112,16 @@ func slowDisk(by time.Duration) []string {
 type Client struct {
 	*hub.ClientRouter
 	codec   carrier.Codec
+	head    string // of a payload: in CBOR it is a byte string, in JSON a text
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 }
 
 // Connect returns a client that is connected and prepared.
 func (p *Sighub) Connect(ctx context.Context, prepare func(*Client) error) (*Client, error) {
-	c := &Client{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: Patience}), codec: carrier.CBOR}
+	c := &Client{ClientRouter: hub.NewClientRouter(hub.ClientOptions{RequestTimeout: Patience}), codec: carrier.CBOR, head: payloadHead()}
 	if p.JSON {
-		c.codec = carrier.JSON
+		c.codec, c.head = carrier.JSON, quote
 	}
 	o := tcp.ClientOptions{Codec: c.codec, Limits: tcp.Limits{Window: Window}}
 	if p.TLS {
@@ -153,8 +154,8 @@ func (c *Client) Close() {
 	c.serving.Wait()
 }
 
-// jsonHead is the head of a payload that is a text in JSON; in CBOR it is a byte string.
-const jsonHead = `"`
+// quote is around a payload that is a text in JSON.
+const quote = `"`
 
 // encode returns a payload as a value for the library.
 func (c *Client) encode(payload []byte) carrier.Value {
@@ -165,12 +166,12 @@ func (c *Client) encode(payload []byte) carrier.Value {
 
 // space returns a value for the library, and its bytes, which become those of a payload.
 func (c *Client) space() (v carrier.Value, payload []byte) {
-	head, end := cborHeadOf64, ""
+	end := ""
 	if c.codec == carrier.JSON {
-		head, end = jsonHead, jsonHead
+		end = quote
 	}
-	raw := slices.Concat([]byte(head), make([]byte, message.Size), []byte(end))
-	return carrier.RawValue(c.codec, raw), raw[len(head):][:message.Size]
+	raw := slices.Concat([]byte(c.head), make([]byte, message.Size), []byte(end))
+	return carrier.RawValue(c.codec, raw), raw[len(c.head):][:message.Size]
 }
 
 // decode is the inverse of encode. It may write to scratch.
@@ -179,12 +180,12 @@ func (c *Client) decode(v carrier.Value, scratch []byte) []byte {
 	switch {
 	case err != nil:
 		return nil // a tally counts it as garbled
-	case len(b) < len(cborHeadOf64):
+	case len(b) <= len(c.head):
 		return nil
 	case c.codec == carrier.JSON:
-		return b[len(jsonHead) : len(b)-len(jsonHead)]
+		return b[len(quote) : len(b)-len(quote)]
 	default:
-		return b[len(cborHeadOf64):]
+		return b[len(c.head):]
 	}
 }
 

@@ -31,8 +31,8 @@ const (
 	mqttClean = 0x02 // a flag of mqttConnect
 )
 
-// mqttSize is the size of the payload of every packet: a text in JSON, which sighub passes on as it is. All brokers get the same.
-const mqttSize = message.Size + 2
+// mqttSize returns the size of the payload of every packet: a text in JSON, which sighub passes on as it is. All brokers get the same.
+func mqttSize() int { return message.Size + 2 }
 
 // MQTTInFlight is the number of messages that a sender may have unacknowledged. Brokers acknowledge at once, even if nobody has heard the
 // message yet. More messages gain nothing and make the queues long: with 60,000, Mosquitto takes ten times as long to deliver them. With
@@ -57,7 +57,7 @@ func dialMQTT(addr, name string, fn func([]byte)) (*mqttConn, error) {
 		return nil, err
 	}
 	m := &mqttConn{
-		c: c, in: bufio.NewReaderSize(c, 32<<10), out: newSink(c), unacked: newQuota(MQTTInFlight), fn: fn, done: make(chan struct{}),
+		c: c, in: bufio.NewReaderSize(c, 32<<10+message.Size), out: newSink(c), unacked: newQuota(MQTTInFlight), fn: fn, done: make(chan struct{}),
 	}
 	flags := byte(0)
 	if name == "" { // the broker chooses one
@@ -163,7 +163,7 @@ func (m *mqttConn) heard(head byte, body []byte) error {
 		}
 		at += 2
 	}
-	if text := body[at:]; len(text) == mqttSize {
+	if text := body[at:]; len(text) == mqttSize() {
 		m.fn(text[1 : len(text)-1])
 	} else {
 		m.fn(text) // garbled: the case fails
@@ -180,14 +180,15 @@ func (m *mqttConn) Close() {
 type mqttPublisher struct {
 	*mqttConn
 	head []byte // of each packet: all but its payload, and the quote before that
-	body [message.Size + 1]byte
+	body []byte // its payload and the quote after that
 	id   uint16
 }
 
-// publishTo returns the publisher of a topic. The packets' remaining length must fit into one byte.
+// publishTo returns the publisher of a topic.
 func (m *mqttConn) publishTo(topic string) *mqttPublisher {
-	head := appendText([]byte{mqttPublish | mqttQoS1, byte(2 + len(topic) + 2 + mqttSize)}, topic)
-	return &mqttPublisher{mqttConn: m, head: append(head, 0, 0, '"')}
+	head := binary.AppendUvarint([]byte{mqttPublish | mqttQoS1}, uint64(2+len(topic)+2+mqttSize())) // MQTT writes lengths alike
+	head = appendText(head, topic)
+	return &mqttPublisher{mqttConn: m, head: append(head, 0, 0, '"'), body: append(make([]byte, message.Size), '"')}
 }
 
 func (p *mqttPublisher) Publish(payload []byte) error {
@@ -198,9 +199,8 @@ func (p *mqttPublisher) Publish(payload []byte) error {
 		p.id = 1 // 0 is none; ids return long after their acknowledgement
 	}
 	binary.BigEndian.PutUint16(p.head[len(p.head)-3:], p.id)
-	copy(p.body[:], payload)
-	p.body[message.Size] = '"'
-	return p.out.add(p.head, p.body[:])
+	copy(p.body, payload)
+	return p.out.add(p.head, p.body)
 }
 
 func (p *mqttPublisher) Flush() error { return p.out.Flush() }

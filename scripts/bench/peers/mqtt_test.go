@@ -78,7 +78,7 @@ func TestMQTT(t *testing.T) {
 	}
 }
 
-const (
+var (
 	pad    = message.Filler + message.Filler
 	quoted = `"` + pad + `"`
 )
