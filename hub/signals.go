@@ -239,7 +239,7 @@ func (c *client) trigger(list []carrier.Signal, at time.Time, answers carrier.An
 			done = 0
 		}
 		if !f.mustWait() {
-			if how != whileReading { // callbacks take their time
+			if how != whileReading && c.server.callbacks.Load() > 0 { // they take their time
 				c.done(answers, done)
 				c.progress(answers)
 				done = 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,6 +184,47 @@ func TestReaderIsReleased(t *testing.T) {
 		s.leave(size)
 		if s.bytes != 0 || s.account.Used() != 0 {
 			t.Errorf("%d bytes are queued, %d taken", s.bytes, s.account.Used())
+		}
+	})
+}
+
+// togetherAnswers counts the calls that tell that signals are done.
+type togetherAnswers struct {
+	orderedAnswers
+	calls atomic.Int64
+}
+
+func (a *togetherAnswers) Done(n int) {
+	if n > 0 {
+		a.calls.Add(1)
+	}
+	a.orderedAnswers.Done(n)
+}
+
+// TestAnsweredTogether: signals that had to wait for a slow listener before them, and have nothing to wait for themselves, are answered
+// together: to write each answer alone would take longer than to deliver what it answers.
+func TestAnsweredTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newMessageWorld(t, ServerOptions{Outbox: OutboxOptions{Limit: 1, Deadline: time.Second}})
+		defer w.end()
+		id, s := w.reporter("s")
+		w.stuck(s, "x")
+		signals := func(n int, event string) (list []carrier.Signal) {
+			for range n {
+				list = append(list, carrier.Signal{Route: &carrier.Route{Sender: "s", Event: event}, Data: carrier.ValueOf(1)})
+			}
+			return list
+		}
+		var slow, others togetherAnswers
+		w.handler.HandleSignals(id, signals(1, "x"), &slow)
+		w.handler.HandleSignals(id, signals(100, "y"), &others)
+		synctest.Wait()
+		if n := slow.calls.Load() + others.calls.Load(); n != 0 {
+			t.Errorf("%d answers are given before there is room", n)
+		}
+		time.Sleep(2 * time.Second)
+		if slow, others := slow.calls.Load(), others.calls.Load(); slow != 1 || others != 1 {
+			t.Errorf("what is slow is answered %d times, and what waits behind it %d times, want 1 and 1", slow, others)
 		}
 	})
 }
