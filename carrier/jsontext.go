@@ -51,6 +51,13 @@ func (c jsonCodec) whole(data []byte, depth int) error {
 	return err
 }
 
+// IsJSON reports whether data is one well-formed value of JSON, as [json.Valid] does, but several times as fast. Like that, it does not check
+// that texts are UTF-8.
+func IsJSON(data []byte) bool {
+	// What is nested so deeply that it is refused anyway is left to a function that does not call itself.
+	return jsonCodec{}.whole(data, MaxDepth) == nil || json.Valid(data)
+}
+
 // skipInner skips the rest of an object or array.
 func (c jsonCodec) skipInner(data []byte, pairs bool, depth int) ([]byte, error) {
 	last := byte(']')

@@ -25,6 +25,9 @@ func FuzzJSONText(f *testing.F) {
 		if valid := json.Valid(data) && jsonDepth(data) == nil; whole != valid {
 			t.Fatalf("%q: valid is %v, but %v", data, valid, err)
 		}
+		if IsJSON(data) != json.Valid(data) {
+			t.Fatalf("%q: is JSON: %t", data, IsJSON(data))
+		}
 		if err == nil && !json.Valid(data[:len(data)-len(rest)]) {
 			t.Fatalf("%q is skipped", data[:len(data)-len(rest)])
 		}

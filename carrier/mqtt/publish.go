@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -350,7 +349,7 @@ func (p *publishing) value(payload []byte) carrier.Value {
 	if len(payload) == 0 {
 		return carrier.RawValue(carrier.JSON, nullValue)
 	}
-	if isNumber(payload) || mayBeJSON(payload[0]) && json.Valid(payload) {
+	if isNumber(payload) || mayBeJSON(payload[0]) && carrier.IsJSON(payload) {
 		return carrier.RawValue(carrier.JSON, payload)
 	}
 	start := len(p.scratch)
