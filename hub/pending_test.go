@@ -193,6 +193,32 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
+// TestBacklogLeavesRoom: what waits to be handled leaves room for what the client says next, and for what its neighbours hold.
+func TestBacklogLeavesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, step = 1 << 20, 1 << 10
+		account := carrier.NewBudget(size).Open("here")
+		b := backlog{account: account}
+		ctx, stop := context.WithCancel(t.Context())
+		entered := 0
+		go func() {
+			for ctx.Err() == nil {
+				b.enter(ctx, step)
+				entered += step
+			}
+		}()
+		synctest.Wait()
+		if entered < size/16 {
+			t.Errorf("%d bytes wait, of %d that there are", entered, size)
+		}
+		if err := account.Take(entered / 4); err != nil {
+			t.Errorf("with %d bytes that wait, a quarter more is refused: %v", entered, err)
+		}
+		stop()
+		synctest.Wait()
+	})
+}
+
 // A writtenSink is a stuckSink that knows what was put, as text, and how much of it is to be written. It takes no more than
 // some KiB at a time.
 type writtenSink struct {
