@@ -27,6 +27,7 @@ type client struct {
 	left       atomic.Bool // it has gone, and what it registered is removed
 	hello      bool
 	restricted bool // it may do what everyone may, and what may says
+	may        carrier.Rights
 
 	id   carrier.ClientID // unique within its carrier
 	info ClientInfo
@@ -34,7 +35,6 @@ type client struct {
 	identity string
 	session  string // in which it has proven that
 	naming   string
-	may      carrier.Rights
 
 	since    time.Time
 	refusals refusals

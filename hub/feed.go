@@ -20,12 +20,12 @@ type feed struct {
 	sink      carrier.SignalSink // nil: events travel as messages
 	codec     carrier.Codec
 	unwritten         // in the sink
-	fetched   bool    // the sink calls the outbox when it has written, from when too much waited first
 	touchedBy *fanout // the latest that is to flush the sink
 	gathered  gathered
 
 	hand         *entry // the event in hand; nil, or without a listener, if no event is
 	transmitting bool   // there is a goroutine that transmits
+	fetched      bool   // the sink calls the outbox when it has written, from when too much waited first
 }
 
 // unwritten is how much waits to be written to a sink. The lock of whoever puts signals guards it.
