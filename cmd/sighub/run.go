@@ -256,25 +256,12 @@ const (
 	connectionMemory = 12 << 10
 )
 
-// Garbage is collected when it is so much, in percent of what is in use. Few connections use little: by the usual measure, messages of a few
-// KiB would have it collected forty times a second, which took half of the processor. Of many connections, most of what is in use is what they
+// From manyConnections on, garbage is collected when it is crowdPercent of what is in use: most of that is what the connections
 // themselves need, which the limit does not bound, and most of them do little.
 const (
-	fewConnections  = 100 // fewer have fewPercent, manyConnections and more crowdPercent, and others the usual 100
-	fewPercent      = 400
 	manyConnections = 1000
 	crowdPercent    = 40
 )
-
-func garbagePercent(connections int64, usual int) int {
-	switch {
-	case connections < fewConnections:
-		return fewPercent
-	case connections >= manyConnections:
-		return crowdPercent
-	}
-	return usual
-}
 
 // What is given back would stay for long on an idle hub, which has no reason to collect garbage.
 const (
@@ -289,7 +276,8 @@ const (
 // lookAtConnections is how often connections are counted, at most.
 const lookAtConnections = time.Second
 
-// limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. It counts connections when it is told that there are more or fewer. It calls giveBack after the start, and
+// limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
+// to twice of what is in use. It counts connections when it is told that there are more or fewer. It calls giveBack after the start, and
 // when many have come or gone. The environment variables GOMEMLIMIT and GOGC take precedence.
 func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier, changed <-chan struct{}, giveBack func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
@@ -301,7 +289,7 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 	debug.SetGCPercent(percent)
 	defer debug.SetGCPercent(percent)
 	var now, counted int64
-	collected, due := percent, time.After(begun)
+	crowd, due := false, time.After(begun)
 	for {
 		connections := int64(site.Connections(carriers))
 		if connections <= counted-manyNew || connections >= counted+manyNew {
@@ -311,9 +299,12 @@ func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier
 			debug.SetMemoryLimit(limit)
 			now = limit
 		}
-		if p := garbagePercent(connections, percent); p != collected && os.Getenv("GOGC") == "" {
-			collected = p
-			debug.SetGCPercent(p)
+		if many := connections >= manyConnections; many != crowd && os.Getenv("GOGC") == "" {
+			if crowd = many; crowd {
+				debug.SetGCPercent(crowdPercent)
+			} else {
+				debug.SetGCPercent(percent)
+			}
 		}
 		select {
 		case <-ctx.Done():
