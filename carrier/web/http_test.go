@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -262,17 +263,30 @@ func TestRooms(t *testing.T) {
 	for range 3 {
 		ask(dial(), "/busy")
 	}
+	p.web.rooms.untilOneWaits() // the server of HTTP says so after its answer
 	if status := ask(dial(), "/"); status != 200 {
 		t.Errorf("one more: %d, though one waits", status)
 	}
 	if n, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Errorf("the one that waited is still there: %d bytes", n)
 	}
+	p.web.rooms.untilOneWaits()
 	ask(dial(), "/busy")
 	if status := ask(dial(), "/"); status != 503 {
 		t.Errorf("one too many: %d", status)
 	}
 	close(release)
+}
+
+// untilOneWaits waits until a connection of rooms waits to be asked something.
+func (r *rooms) untilOneWaits() {
+	for waits := false; !waits; runtime.Gosched() {
+		r.mu.Lock()
+		for c := range r.open {
+			waits = waits || c.waits
+		}
+		r.mu.Unlock()
+	}
 }
 
 // TestOnePort: TCP, HTTP and WebSockets are at one port, in clear text and over TLS.
