@@ -34,8 +34,8 @@ type unwritten struct {
 	full    atomic.Bool // more could not be put; set under the lock
 }
 
-// isFull reports whether so much waits that nothing more may be put. It notes that before it asks the sink, which looks for the note when it
-// has written: so nobody waits for what is written already.
+// isFull reports whether so much waits that nothing more may be put. It notes that first, and then asks the sink, which calls whoever has noted
+// it when it has written. The other way round, the sink could write in between and call nobody.
 func (u *unwritten) isFull(sink carrier.SignalSink) bool {
 	if u.pending < carrier.PendingLimit {
 		return false

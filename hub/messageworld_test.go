@@ -161,6 +161,19 @@ func (w *messageWorld) stuck(sender *Sender, event string) carrier.ClientID {
 	return id
 }
 
+// listening connects the first client, to which signals go by a sink, with a listener to the event x of a sender s, and returns that.
+func (w *messageWorld) listening(sink carrier.SignalSink) *Sender {
+	w.t.Helper()
+	w.clients++
+	w.handler.ClientConnected(carrier.Client{ID: w.clients, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
+	w.done(w.clients, "add_listener", `{"sender":"s","event":"x"}`)
+	s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
 // reporter connects a client that has a sender with an event x, and a stuck listener to it that is full.
 func (w *messageWorld) reporter(name string) (id carrier.ClientID, sender *Sender) {
 	w.t.Helper()

@@ -15,6 +15,9 @@ type fetchingSink struct {
 	submit func() bool
 	quick  bool // what is put is written before anybody asks how much waits
 	put    int
+
+	noted   *atomic.Bool // whoever asks has noted that the sink is full
+	unnoted bool         // somebody asked a full sink without that
 }
 
 func (s *fetchingSink) Collect(submit func() bool) { s.submit = submit }
@@ -29,7 +32,9 @@ func (s *fetchingSink) Pending() int {
 	if s.quick {
 		s.write()
 	}
-	return s.stuckSink.Pending()
+	n := s.stuckSink.Pending()
+	s.unnoted = s.unnoted || n >= carrier.PendingLimit && !s.noted.Load()
+	return n
 }
 
 // Large events, of which a few are as many bytes as may wait to be written.
@@ -47,13 +52,8 @@ func TestWrittenMakesRoom(t *testing.T) {
 			defer w.end()
 			sink := &fetchingSink{quick: quick}
 			defer sink.write()
-			w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
-			w.clients++
-			w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
-			s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := w.listening(sink)
+			sink.noted = &w.handler.client(1).outbox.feed.full
 			events := 3*largeFit - 1
 			for range events {
 				if err := s.signals["x"].Trigger(t.Context(), large); err != nil {
@@ -75,6 +75,9 @@ func TestWrittenMakesRoom(t *testing.T) {
 					t.Errorf("after write %d, more is put: %t, want %t", i+1, got, more)
 				}
 			}
+			if sink.unnoted {
+				t.Error("the sink is asked before it is noted that it is full")
+			}
 			if o := &w.handler.client(1).outbox; o.queue.len() > 0 || o.flow.InFlight() != events {
 				t.Errorf("%d wait, and %d of %d are in flight", o.queue.len(), o.flow.InFlight(), events)
 			}
@@ -90,6 +93,7 @@ func TestWrittenMakesRoomForReports(t *testing.T) {
 			sink := &fetchingSink{quick: quick, stuckSink: stuckSink{total: new(atomic.Int64)}}
 			rs := &reports{codec: carrier.JSON}
 			rs.begin(sink)
+			sink.noted = &rs.full
 			s, err := newSender("s", SenderOptions{Events: []string{"x"}})
 			if err != nil {
 				t.Fatal(err)
@@ -112,8 +116,8 @@ func TestWrittenMakesRoomForReports(t *testing.T) {
 					t.Error("there was something to be submitted")
 				}
 			}
-			if synctest.Wait(); sink.put != events {
-				t.Errorf("%d are put of %d", sink.put, events)
+			if synctest.Wait(); sink.put != events || sink.unnoted {
+				t.Errorf("%d are put of %d; asked before it is noted that the sink is full: %t", sink.put, events, sink.unnoted)
 			}
 		})
 	}

@@ -262,13 +262,7 @@ func TestTooLargeIsNotInFlight(t *testing.T) {
 		w := newMessageWorld(t, ServerOptions{})
 		defer w.end()
 		sink := new(writtenSink)
-		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
-		w.clients++
-		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
-		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := w.listening(sink)
 		if err := s.signals["x"].Trigger(t.Context(), strings.Repeat("x", 2*scarcePending)); err != nil {
 			t.Fatal(err)
 		}
@@ -289,13 +283,7 @@ func TestAnswersMakeRoom(t *testing.T) {
 		w := newMessageWorld(t, ServerOptions{})
 		defer w.end()
 		sink := &writtenSink{stuckSink: stuckSink{window: 2}}
-		w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
-		w.clients++
-		w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
-		s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := w.listening(sink)
 		for i := range 5 {
 			if err := s.signals["x"].Trigger(t.Context(), i); err != nil {
 				t.Fatal(err)
@@ -331,13 +319,7 @@ func orderAfterScarcity(t *testing.T, want []string) {
 	w := newMessageWorld(t, ServerOptions{Memory: carrier.NewBudget(4 << 20)})
 	defer w.end()
 	sink := new(writtenSink)
-	w.handler.ClientConnected(carrier.Client{ID: 1, Codec: carrier.JSON, Hello: true, Window: 16, Signals: sink})
-	w.clients++
-	w.done(1, "add_listener", `{"sender":"s","event":"x"}`)
-	s, err := w.AddSender("s", SenderOptions{Events: []string{"x"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := w.listening(sink)
 	trigger := func(data string) {
 		t.Helper()
 		if err := s.signals["x"].Trigger(t.Context(), data); err != nil {

@@ -21,7 +21,7 @@ const (
 
 	// framesInTurn is how many frames are handled before others have a turn: half a millisecond, if each is a reply of JSON.
 	framesInTurn = 256
-	// turn is for how long a peer is handled before others have a turn, or longer by what one read brings.
+	// turn is how long a peer that sends without a pause is handled before others have a turn. What one read brings is finished first.
 	turn = 200 * time.Microsecond
 )
 

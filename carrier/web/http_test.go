@@ -245,7 +245,11 @@ func TestRooms(t *testing.T) {
 	ask := func(nc net.Conn, path string) int {
 		_, _ = io.WriteString(nc, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if path == "/busy" {
-			<-busy
+			select {
+			case <-busy:
+			case <-time.After(time.Minute):
+				t.Fatal("nobody asks: there is no room")
+			}
 			return 0
 		}
 		r, err := http.ReadResponse(bufio.NewReader(nc), nil)
@@ -263,14 +267,14 @@ func TestRooms(t *testing.T) {
 	for range 3 {
 		ask(dial(), "/busy")
 	}
-	p.web.rooms.untilOneWaits() // the server of HTTP says so after its answer
+	p.untilOneWaits(t) // the server of HTTP says so after its answer
 	if status := ask(dial(), "/"); status != 200 {
 		t.Errorf("one more: %d, though one waits", status)
 	}
 	if n, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Errorf("the one that waited is still there: %d bytes", n)
 	}
-	p.web.rooms.untilOneWaits()
+	p.untilOneWaits(t)
 	ask(dial(), "/busy")
 	if status := ask(dial(), "/"); status != 503 {
 		t.Errorf("one too many: %d", status)
@@ -278,9 +282,14 @@ func TestRooms(t *testing.T) {
 	close(release)
 }
 
-// untilOneWaits waits until a connection of rooms waits to be asked something.
-func (r *rooms) untilOneWaits() {
-	for waits := false; !waits; runtime.Gosched() {
+// untilOneWaits waits until one of the connections of HTTP is asked nothing, and may make way.
+func (p *port) untilOneWaits(t *testing.T) {
+	t.Helper()
+	r := p.web.rooms
+	for end, waits := time.Now().Add(time.Minute), false; !waits; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("every connection is being asked something")
+		}
 		r.mu.Lock()
 		for c := range r.open {
 			waits = waits || c.waits

@@ -14,8 +14,9 @@ import (
 	"sighub/scripts/bench/peers"
 )
 
-// sideCommand is the argument, before the size of messages, with which this program becomes a side: a process that has the senders of a crowd, its listeners, or one
-// end of requests. So a sender and its listener meet in the peer alone, and what each of them costs can be told apart.
+// sideCommand is the argument, before the size of messages, with which this program becomes a side: a process that has the senders of a
+// crowd, its listeners, or one end of requests. So a sender and its listener meet in the peer alone, and what each of them costs can be told
+// apart.
 const sideCommand = "side"
 
 // A Job says which peer a side is for, and what it opens.
