@@ -21,8 +21,6 @@ const (
 
 	// framesInTurn is how many frames are handled before others have a turn: half a millisecond, if each is a reply of JSON.
 	framesInTurn = 256
-	// turn is how long a peer that sends without a pause is handled before others have a turn. What one read brings is finished first.
-	turn = 200 * time.Microsecond
 )
 
 // A reader reads from a connection. While it waits it needs no buffer, if the system can do that.
@@ -156,7 +154,6 @@ func (c *conn) Resume() { c.errands.Resume() }
 func (c *conn) read() error {
 	r := c.newReader()
 	defer r.release()
-	began := time.Now() // of this turn
 	for !c.closing.Load() {
 		if r.first && c.client != 0 {
 			r.known()
@@ -183,11 +180,10 @@ func (c *conn) read() error {
 			return errElsewhere
 		}
 		r.enlarge(full)
-		if full && time.Since(began) >= turn {
+		if full {
 			// A peer that sends faster than it is read never waits. Without this, each of many such peers would hold up all
 			// others for as long as the scheduler lets it, which is 10 ms.
 			runtime.Gosched()
-			began = time.Now()
 		}
 	}
 	return c.cause()
