@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -163,7 +162,9 @@ func (c *runCommand) Run(ctx context.Context, s *streams) error {
 		defer limiting.Wait()
 		ctx, done := context.WithCancel(ctx)
 		defer done()
-		limiting.Go(func() { limitMemory(ctx, budget, carriers, changed, lean.GiveBack) })
+		limiting.Go(func() {
+			lean.Limit(ctx, budget.Size(), func() int { return site.Connections(carriers) }, changed)
+		})
 		limiting.Go(func() { spareProcessors(ctx) })
 		limiting.Go(func() { past.Run(ctx) })
 		return doors.During(ctx, func(ctx context.Context) error {
@@ -247,79 +248,6 @@ func openGuard(cfg *config.Config, log *slog.Logger) (*guard.Guard, error) {
 func closeGuard(g *guard.Guard, log *slog.Logger) {
 	if err := g.Close(); err != nil {
 		log.Error("whom the hub knows could not be written at the end", "error", err)
-	}
-}
-
-// What the hub needs beside what it holds for its clients, in bytes: itself, and for each connection.
-const (
-	ownMemory        = 20 << 20
-	connectionMemory = 12 << 10
-)
-
-// From manyConnections on, garbage is collected when it is crowdPercent of what is in use: most of that is what the connections
-// themselves need, which the limit does not bound, and most of them do little.
-const (
-	manyConnections = 1000
-	crowdPercent    = 40
-)
-
-// What is given back would stay for long on an idle hub, which has no reason to collect garbage.
-const (
-	// begun is when what the start took, to read the configuration and the journal, is given back.
-	begun = 200 * time.Millisecond
-	// manyNew is how many connections have to come or go so that what this took is given back: a handshake of TLS takes more than
-	// the connection does afterwards. settled is how long no more do so before.
-	manyNew = 100
-	settled = 3 * lookAtConnections
-)
-
-// lookAtConnections is how often connections are counted, at most.
-const lookAtConnections = time.Second
-
-// limitMemory has garbage collected before memory grows beyond what the hub may need, until ctx is done. Without it, memory grows
-// to twice of what is in use. It counts connections when it is told that there are more or fewer. It calls giveBack after the start, and
-// when many have come or gone. The environment variables GOMEMLIMIT and GOGC take precedence.
-func limitMemory(ctx context.Context, budget *carrier.Budget, carriers []carrier.Carrier, changed <-chan struct{}, giveBack func()) {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
-	}
-	usual := debug.SetMemoryLimit(-1)
-	defer debug.SetMemoryLimit(usual)
-	percent := debug.SetGCPercent(100)
-	debug.SetGCPercent(percent)
-	defer debug.SetGCPercent(percent)
-	var now, counted int64
-	crowd, due := false, time.After(begun)
-	for {
-		connections := int64(site.Connections(carriers))
-		if connections <= counted-manyNew || connections >= counted+manyNew {
-			counted, due = connections, time.After(settled)
-		}
-		if limit := ownMemory + budget.Size() + connections*connectionMemory; limit != now { // setting it stops everything for a moment
-			debug.SetMemoryLimit(limit)
-			now = limit
-		}
-		if many := connections >= manyConnections; many != crowd && os.Getenv("GOGC") == "" {
-			if crowd = many; crowd {
-				debug.SetGCPercent(crowdPercent)
-			} else {
-				debug.SetGCPercent(percent)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-due:
-			due = nil
-			giveBack()
-			continue
-		case <-changed:
-		}
-		select { // many come at a time
-		case <-ctx.Done():
-			return
-		case <-time.After(lookAtConnections):
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package lean gives back memory that only the start of the program needed.
+// Package lean keeps the memory of the program small: what is free is given back, and garbage is collected in time.
 package lean
 
 import (
