@@ -157,13 +157,6 @@ func (c *Client) Close() {
 // quote is around a payload that is a text in JSON.
 const quote = `"`
 
-// encode returns a payload as a value for the library.
-func (c *Client) encode(payload []byte) carrier.Value {
-	v, space := c.space()
-	copy(space, payload)
-	return v
-}
-
 // space returns a value for the library, and its bytes, which become those of a payload.
 func (c *Client) space() (v carrier.Value, payload []byte) {
 	end := ""
@@ -174,7 +167,7 @@ func (c *Client) space() (v carrier.Value, payload []byte) {
 	return carrier.RawValue(c.codec, raw), raw[len(c.head):][:message.Size]
 }
 
-// decode is the inverse of encode. It may write to scratch.
+// decode returns the bytes of a value as space returns one. It may write to scratch.
 func (c *Client) decode(v carrier.Value, scratch []byte) []byte {
 	b, err := v.AppendTo(scratch[:0], c.codec)
 	switch {
@@ -288,16 +281,47 @@ func (p *Sighub) Respond(ctx context.Context) (Closer, error) {
 
 // Requester implements Peer.
 func (p *Sighub) Requester(ctx context.Context) (Requester, error) {
-	return p.Connect(ctx, func(*Client) error { return nil })
-}
-
-// Request implements Requester.
-func (c *Client) Request(ctx context.Context, _ int, payload []byte) ([]byte, error) {
-	v, err := c.RemoteRequest(ctx, hubResponder, hubRequest, c.encode(payload))
+	c, err := p.Connect(ctx, func(*Client) error { return nil })
 	if err != nil {
 		return nil, err
 	}
-	if b := c.decode(v, nil); b != nil {
+	return &hubRequester{Client: c, slots: make(map[int]*hubSlot)}, nil
+}
+
+type hubRequester struct {
+	*Client
+	mu    sync.Mutex
+	slots map[int]*hubSlot
+}
+
+// A hubSlot has memory for a slot's request and its answer.
+type hubSlot struct {
+	value   carrier.Value // of the request
+	payload []byte        // its bytes
+	answer  []byte
+}
+
+func (r *hubRequester) slot(i int) *hubSlot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.slots[i]
+	if s == nil {
+		s = &hubSlot{answer: make([]byte, 0, 2*message.Size)}
+		s.value, s.payload = r.space()
+		r.slots[i] = s
+	}
+	return s
+}
+
+// Request implements Requester.
+func (r *hubRequester) Request(ctx context.Context, slot int, payload []byte) ([]byte, error) {
+	s := r.slot(slot)
+	copy(s.payload, payload)
+	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, &s.value)
+	if err != nil {
+		return nil, err
+	}
+	if b := r.decode(v, s.answer); b != nil {
 		return b, nil
 	}
 	return nil, errors.New("cannot read the response")
