@@ -27,7 +27,7 @@ type Budget struct {
 type place struct {
 	name     string
 	used     atomic.Int64
-	accounts int // under the Budget's lock
+	accounts atomic.Int64 // set under the Budget's lock
 }
 
 // DefaultBudget is the size of a Budget, in bytes, if nothing else is said. With it, whatever the clients of one place do, a
@@ -65,14 +65,14 @@ func (b *Budget) Open(at string) *Account {
 		p = &place{name: at}
 		b.places[at] = p
 	}
-	p.accounts++
+	p.accounts.Add(1)
 	return &Account{budget: b, place: p}
 }
 
 func (b *Budget) leave(p *place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.accounts--; p.accounts == 0 {
+	if p.accounts.Add(-1) == 0 {
 		delete(b.places, p.name)
 	}
 }
@@ -222,6 +222,15 @@ func (a *Account) Left() int64 {
 	}
 	b := a.budget
 	return max(b.forAccount(b.used.Load(), a.place.used.Load())-a.used.Load(), 0)
+}
+
+// Part returns how many bytes, about, this and every other account of the place can take now if all of them do. A nil Account has no
+// bound.
+func (a *Account) Part() int64 {
+	if a == nil {
+		return math.MaxInt64
+	}
+	return a.Left() / max(1, a.place.accounts.Load())
 }
 
 // Share keeps the account open until Close is called once more. It is for somebody else who holds something for the client,

@@ -230,3 +230,28 @@ func TestBudgetLeft(t *testing.T) {
 		t.Errorf("without an account, %d are left", left)
 	}
 }
+
+// TestBudgetPart: the part of an account is what is left, as many times as the place has accounts.
+func TestBudgetPart(t *testing.T) {
+	b := NewBudget(1 << 20)
+	a := b.Open("x")
+	if a.Part() != a.Left() {
+		t.Errorf("alone, the part is %d of %d", a.Part(), a.Left())
+	}
+	others := []*Account{b.Open("x"), b.Open("x"), b.Open("x"), b.Open("y")}
+	if got, want := a.Part(), a.Left()/4; got != want {
+		t.Errorf("of four, the part is %d, want %d", got, want)
+	}
+	for _, o := range others {
+		o.Close()
+	}
+	if a.Part() != a.Left() {
+		t.Errorf("alone again, the part is %d of %d", a.Part(), a.Left())
+	}
+	if a.Close(); a.Part() != a.Left() {
+		t.Errorf("closed, the part is %d of %d", a.Part(), a.Left())
+	}
+	if part := (*Account)(nil).Part(); part < 1<<62 {
+		t.Errorf("without an account, the part is %d", part)
+	}
+}

@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"sighub/carrier"
@@ -39,5 +41,65 @@ func TestLargeEventsNeedNoAnswers(t *testing.T) {
 	}
 	if err := <-triggered; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestManySendersOfOneMachine: senders of one machine that do not wait for their answers are slowed down before they use up what the hub holds
+// for it: nothing is refused, and no listener misses anything.
+func TestManySendersOfOneMachine(t *testing.T) {
+	const senders, listeners, events, size = 40, 4, 100, 4 << 10
+	n := serveNetwork(t, hub.ServerOptions{
+		Memory: carrier.NewBudget(8 << 20),
+		Outbox: hub.OutboxOptions{Deadline: patience}, // a slow machine is no reason for a gap
+	})
+	var heard sync.WaitGroup
+	heard.Add(senders * listeners * events)
+	for range listeners {
+		r, _ := n.client(carrier.CBOR)
+		_, err := r.AddRemoteListenerWith(n.ctx, "", "", hub.ListenerOptions{KeepsNothing: true}, func(ev hub.Event) {
+			switch ev.Name {
+			case "n":
+				heard.Done()
+			case hub.Gap:
+				t.Errorf("a gap: %v", ev.Data)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := strings.Repeat("x", size)
+	var answered sync.WaitGroup
+	for i := range senders {
+		r, _ := n.client(carrier.CBOR)
+		g := n.signal(r, fmt.Sprint("s", i))
+		answered.Go(func() {
+			var each sync.WaitGroup
+			for range events {
+				each.Add(1)
+				err := g.TriggerAsync(n.ctx, data, func(err error) {
+					if err != nil {
+						t.Errorf("refused: %v", err)
+					}
+					each.Done()
+				})
+				if err != nil {
+					t.Errorf("not sent: %v", err)
+					return
+				}
+			}
+			each.Wait()
+		})
+	}
+	answered.Wait()
+	if t.Failed() {
+		return // what was refused is not heard
+	}
+	ended := make(chan struct{})
+	go func() { heard.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-n.ctx.Done():
+		t.Error("not all of it was heard")
 	}
 }

@@ -193,30 +193,40 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
-// TestBacklogLeavesRoom: what waits to be handled leaves room for what the client says next, and for what its neighbours hold.
+// TestBacklogLeavesRoom: what waits to be handled leaves room for what the client says next, and for what its neighbours hold, however many
+// of them do the same.
 func TestBacklogLeavesRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const size, step = 1 << 20, 1 << 10
-		account := carrier.NewBudget(size).Open("here")
-		b := backlog{account: account}
-		ctx, stop := context.WithCancel(t.Context())
-		entered := 0
-		go func() {
-			for ctx.Err() == nil {
-				b.enter(ctx, step)
-				entered += step
+	const size, step = 1 << 20, 1 << 10
+	for _, clients := range []int{1, 10, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			budget := carrier.NewBudget(size)
+			ctx, stop := context.WithCancel(t.Context())
+			backlogs := make([]*backlog, clients)
+			for i := range backlogs {
+				backlogs[i] = &backlog{account: budget.Open("here")}
 			}
-		}()
-		synctest.Wait()
-		if entered < size/16 {
-			t.Errorf("%d bytes wait, of %d that there are", entered, size)
-		}
-		if err := account.Take(entered / 4); err != nil {
-			t.Errorf("with %d bytes that wait, a quarter more is refused: %v", entered, err)
-		}
-		stop()
-		synctest.Wait()
-	})
+			for _, b := range backlogs {
+				go func() {
+					for ctx.Err() == nil {
+						b.enter(ctx, step)
+					}
+				}()
+			}
+			synctest.Wait()
+			entered := 0
+			for _, b := range backlogs {
+				entered += b.bytes
+			}
+			if entered < size/16 || entered > size/3 {
+				t.Errorf("%d bytes of %d clients wait, of %d that there are", entered, clients, size)
+			}
+			if err := backlogs[0].account.Take(size / 16); err != nil {
+				t.Errorf("with %d bytes of %d clients that wait, some more is refused: %v", entered, clients, err)
+			}
+			stop()
+			synctest.Wait()
+		})
+	}
 }
 
 // A writtenSink is a stuckSink that knows what was put, as text, and how much of it is to be written. It takes no more than

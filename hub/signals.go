@@ -133,9 +133,9 @@ func (c *client) queueSignals(arrived []carrier.Signal, at time.Time, answers ca
 	})
 }
 
-// A backlog is what was read from a client and waits to be handled, in bytes. While it is more than half of what its account has left, the
-// client is not read from: what it says next needs room as well, or would be refused, and so do its neighbours. A callback that waits for
-// an answer of such a client is released when the request's time is over.
+// A backlog is what was read from a client and waits to be handled, in bytes. While it is more than half of its part of what there is left,
+// the client is not read from: what it says next needs room as well, or would be refused, and so do its neighbours. A callback that waits
+// for an answer of such a client is released when the request's time is over.
 type backlog struct {
 	account *carrier.Account
 
@@ -151,7 +151,7 @@ func (b *backlog) enter(ctx context.Context, size int) {
 	defer b.mu.Unlock()
 	for {
 		first := b.bytes == 0
-		taken := (first || b.account.Left()/2 >= int64(b.bytes+size)) && b.account.Take(size) == nil
+		taken := (first || b.account.Part()/2 >= int64(b.bytes+size)) && b.account.Take(size) == nil
 		if taken || first || ctx.Err() != nil {
 			b.bytes += size
 			if !taken {

@@ -19,6 +19,9 @@ const (
 	smallRead = 4 << 10  // the usual one
 	largeRead = 64 << 10 // used while small ones are filled
 
+	// plentyReads is for how many large reads an account must have room for one.
+	plentyReads = 96
+
 	// framesInTurn is how many frames are handled before others have a turn: half a millisecond, if each is a reply of JSON.
 	framesInTurn = 256
 )
@@ -83,11 +86,15 @@ func (r *reader) release() {
 	r.buf = nil
 }
 
-// enlarge chooses large buffers from now on, or small ones.
-func (r *reader) enlarge(more bool) {
-	if r.more != more {
+// plenty reports whether the account has so much left that the peer may have a large buffer. What a read brings may have to wait to be
+// handled, and then takes as much again. With less, many peers of one place that send much would leave each other no room.
+func (r *reader) plenty() bool { return r.account.Left() >= plentyReads*largeRead }
+
+// enlarge chooses a large buffer for the next read, if what was read would have filled a small one, or else a small one.
+func (r *reader) enlarge(full bool) {
+	r.more = full && r.plenty()
+	if r.buf != nil && r.more != (len(*r.buf) == largeRead) {
 		r.release()
-		r.more = more
 	}
 }
 
