@@ -85,6 +85,22 @@ func TestEverythingIsCharged(t *testing.T) {
 	}
 }
 
+// TestEndedBeforeItWaits: a request that ends before anybody waits to send it is not waited for.
+func TestEndedBeforeItWaits(t *testing.T) {
+	told := 0
+	f := (&Sender{}).forwarded("m", carrier.Value{}, func(carrier.Reply, error) { told++ })
+	f.end(carrier.Reply{}, context.DeadlineExceeded)
+	f.mayWait()
+	select {
+	case <-f.over:
+	default:
+		t.Error("it is waited for")
+	}
+	if f.end(carrier.Reply{}, nil); told != 1 {
+		t.Errorf("its end is told %d times", told)
+	}
+}
+
 // TestRequestsEndWithTheirTime: nothing of a request that is not answered in time is left, in any of the places where it may be:
 // behind others for which the client has no room, in the carrier that waits to transmit it, and at the client.
 func TestRequestsEndWithTheirTime(t *testing.T) {

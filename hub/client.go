@@ -259,7 +259,14 @@ func (c *client) call(method method, m *carrier.Message, respond func(carrier.Re
 }
 
 func (c *client) callNow(method method, m *carrier.Message, respond func(carrier.Reply)) {
-	a := parseArguments(m.Params)
+	var a *arguments
+	if m.Method == methodRequest {
+		a, _ = usedArguments.Get().(*arguments)
+		defer a.reuse()
+		a.parse(m.Params)
+	} else {
+		a = parseArguments(m.Params)
+	}
 	a.id, a.mark, a.together = m.ID.Size(), m.Mark, m.Together
 	var response any
 	err := a.err

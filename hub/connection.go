@@ -238,8 +238,8 @@ func (c *connection) resume() {
 
 // A calling is a message whose answer somebody waits for. It ends once, with what comes first.
 type calling struct {
-	method string
-	wait   deadline.Wait
+	message carrier.Message
+	wait    deadline.Wait
 
 	over  atomic.Bool
 	ended chan struct{} // closed when reply and err are set
@@ -256,27 +256,33 @@ func (q *calling) end(r carrier.Reply, err error) {
 
 func (q *calling) answered(r carrier.Reply, err error) { q.end(r, answerError(r, err)) }
 
-func (q *calling) expired() { q.end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, q.method)) }
+// Expire implements deadline.Expirer.
+func (q *calling) Expire() {
+	q.end(carrier.Reply{}, errNoAnswer(context.DeadlineExceeded, q.message.Method))
+}
 
 // call transmits a message and waits for the answer: if ctx has no deadline, for as long as requests may take.
 func (c *connection) call(ctx context.Context, method string, params any) (carrier.Value, error) {
 	if ctx.Err() != nil {
 		return carrier.Value{}, context.Cause(ctx)
 	}
-	q := &calling{method: method, ended: make(chan struct{})}
+	q := &calling{ended: make(chan struct{})}
+	q.message.Method = method
+	q.message.Params.Set(params)
 	done := q.answered
-	sent, err := c.trySend(method, params, done)
+	sent, err := c.trySend(&q.message, done)
 	if !sent {
 		var cancel context.CancelFunc
 		ctx, cancel = c.router.bounded(ctx)
 		defer cancel()
-		err = c.send(ctx, method, params, done)
+		lockrank.MustBeFree("a message is transmitted")
+		err = c.handler.carrier.Transmit(ctx, c.id, &q.message, done)
 	}
 	if err != nil {
 		return carrier.Value{}, err
 	}
 	if _, ok := ctx.Deadline(); !ok {
-		q.wait.Expired = q.expired
+		q.wait.Of = q
 		c.router.deadlines.Begin(&q.wait)
 		defer c.router.deadlines.End(&q.wait)
 	}
@@ -295,13 +301,13 @@ func (c *connection) call(ctx context.Context, method string, params any) (carri
 
 // trySend transmits a message if that need not wait, and reports whether it did. The caller watches its context: for the carrier to do
 // so would cost as much as the rest.
-func (c *connection) trySend(method string, params any, done func(carrier.Reply, error)) (ok bool, err error) {
+func (c *connection) trySend(m *carrier.Message, done func(carrier.Reply, error)) (ok bool, err error) {
 	t, ok := c.handler.carrier.(carrier.Trier)
 	if !ok {
 		return false, nil
 	}
 	lockrank.MustBeFree("a message is transmitted")
-	return t.TryTransmit(c.id, &carrier.Message{Method: method, Params: carrier.ValueOf(params)}, done)
+	return t.TryTransmit(c.id, m, done)
 }
 
 // errNoAnswer returns the error of a call that the hub has not answered by then, for a cause.

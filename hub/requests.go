@@ -30,14 +30,18 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	q := &asking{client: c, sender: sender, method: method, size: requestCost + a.size + a.id}
-	var f *forwarded
+	var made struct { // at once
+		asking
+		forwarded
+	}
+	q := &made.asking
+	q.client, q.sender, q.method, q.size, q.respond = c, sender, method, requestCost+a.size+a.id, respond
 	if s.owner == nil {
-		q.ctx, q.stop = context.WithCancelCause(c.ctx)
-		respond = q.once(respond)
+		q.ctx, q.cancel = context.WithCancelCause(c.ctx)
 	} else {
-		f = s.forwarded(method, params, q.pass(s, respond))
-		q.stop = func(err error) { f.end(carrier.Reply{}, err) }
+		q.passed = &made.forwarded
+		q.passed.set(s, method, params)
+		q.passed.asks = q
 	}
 	if err := q.begin(); err != nil {
 		return nil, err
@@ -46,21 +50,21 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 		if err := c.permit(verb.Request, sender, method); err != nil {
 			c.refuse(methodRequest, err)
 			q.stop(err)
-			if f == nil {
+			if q.passed == nil {
 				q.ended()
 			}
 			return deferred, nil
 		}
 	}
-	if f == nil {
+	if q.passed == nil {
 		c.by.tasks.Go(func() {
 			defer q.ended()
-			defer q.stop(nil)
-			respond(s.answer(q.ctx, handle, method, params))
+			defer q.cancel(nil)
+			q.answer(s.answer(q.ctx, handle, method, params))
 		})
 		return deferred, nil
 	}
-	f.send(a.together)
+	q.passed.send(a.together)
 	return deferred, nil
 }
 
@@ -68,46 +72,48 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 type asking struct {
 	client         *client
 	sender, method string
-	size           int             // what it costs
-	ctx            context.Context // of one that is answered in this process
-	stop           func(error)     // ends it
+	size           int // what it costs
+	respond        func(carrier.Reply)
+
+	passed *forwarded // what answers it, at another client; nil: its sender is in this process, and then:
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	answered atomic.Bool
 
 	before, after *asking // in the client's list; under the client's lock
 }
 
-// once has a request answered once: by its handler, or because it is stopped.
-func (q *asking) once(respond func(carrier.Reply)) func(carrier.Reply) {
-	var answered atomic.Bool
-	answer := func(r carrier.Reply) {
-		if !answered.Swap(true) {
-			respond(r)
-		}
+// stop ends the request with an error.
+func (q *asking) stop(err error) {
+	if q.passed != nil {
+		q.passed.end(carrier.Reply{}, err)
+		return
 	}
-	cancel := q.stop
-	q.stop = func(err error) {
-		cancel(err)
-		if err != nil {
-			answer(carrier.Failed(err))
-		}
+	q.cancel(err)
+	q.answer(carrier.Failed(err))
+}
+
+// answer gives the answer of a sender in this process, unless the request was stopped.
+func (q *asking) answer(r carrier.Reply) {
+	if !q.answered.Swap(true) {
+		q.respond(r)
 	}
-	return answer
 }
 
 // pass passes the answer of another client on.
-func (q *asking) pass(s *Sender, respond func(carrier.Reply)) func(carrier.Reply, error) {
-	return func(r carrier.Reply, err error) {
-		defer q.ended()
-		switch {
-		case errors.Is(err, carrier.ErrGone) && !q.client.isAdmin(): // why it has gone says where it was
-			respond(carrier.Failed(fmt.Errorf("hub: sender %s went away before it answered %s: %w", s.name, q.method, carrier.ErrGone)))
-		case err != nil:
-			respond(carrier.Failed(err))
-		case r.Status != carrier.StatusDone:
-			// Whatever the sender's status says, for the caller the method has failed.
-			respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
-		default:
-			respond(carrier.Reply{Response: r.Response, Together: r.Together})
-		}
+func (q *asking) pass(r carrier.Reply, err error) {
+	defer q.ended()
+	switch {
+	case errors.Is(err, carrier.ErrGone) && !q.client.isAdmin(): // why it has gone says where it was
+		q.respond(carrier.Failed(fmt.Errorf("hub: sender %s went away before it answered %s: %w", q.passed.sender.name, q.method, carrier.ErrGone)))
+	case err != nil:
+		q.respond(carrier.Failed(err))
+	case r.Status != carrier.StatusDone:
+		// Whatever the sender's status says, for the caller the method has failed.
+		q.respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
+	default:
+		q.respond(carrier.Reply{Response: r.Response, Together: r.Together})
 	}
 }
 
@@ -156,16 +162,25 @@ func (q *asking) ended() {
 // forwarded returns a request to a client's sender that is not sent yet. Its params are checked. done is called exactly once, after it
 // was sent or when it is ended.
 func (s *Sender) forwarded(method string, params carrier.Value, done func(carrier.Reply, error)) *forwarded {
-	return &forwarded{to: s.owner, sender: s, method: method, params: params, done: done, over: make(chan struct{})}
+	f := &forwarded{done: done}
+	f.set(s, method, params)
+	return f
+}
+
+func (f *forwarded) set(s *Sender, method string, params carrier.Value) {
+	f.to, f.sender, f.method, f.params = s.owner, s, method, params
+	f.wait.Of = f
 }
 
 // send sends the request, with what it arrived with.
 func (f *forwarded) send(with *carrier.Together) {
 	c := f.to
-	f.wait.Expired = f.expire
 	c.server.deadlines.Begin(&f.wait)
+	if with != nil && c.requests.Idle() && f.try(with) {
+		return
+	}
+	f.mayWait()
 	switch {
-	case with != nil && c.requests.Idle() && f.try(with):
 	case c.requests.Do(f.transmit):
 	case c.ctx.Err() != nil:
 		f.answered(carrier.Reply{}, context.Cause(c.ctx))
@@ -178,16 +193,28 @@ func (f *forwarded) send(with *carrier.Together) {
 // A forwarded request is one on its way to the client whose sender it asks. It ends with the answer or when its time is over,
 // whichever comes first.
 type forwarded struct {
-	to     *client
-	sender *Sender
-	method string
+	to      *client
+	sender  *Sender
+	method  string
+	wait    deadline.Wait
+	message carrier.Message // in which it is sent
+
+	asks *asking                    // what is told of the end; nil: done is
+	done func(carrier.Reply, error) // likewise
+
+	mu     lockrank.Mutex[lockrank.Leaf]
 	params carrier.Value
-	wait   deadline.Wait
+	ended  bool
+	over   chan struct{} // closed when it has ended; nil if it is sent without waiting
+}
 
-	over chan struct{} // closed when it has ended
-
-	mu   lockrank.Mutex[lockrank.Leaf]
-	done func(carrier.Reply, error) // nil once it has ended
+// mayWait makes what a goroutine waits for that is about to send it.
+func (f *forwarded) mayWait() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over = make(chan struct{}); f.ended {
+		close(f.over)
+	}
 }
 
 func (f *forwarded) transmit() {
@@ -198,10 +225,16 @@ func (f *forwarded) transmit() {
 		return
 	case <-c.ctx.Done():
 	}
-	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(f)}
-	if err := c.transmit(m, f.answered); err != nil {
+	if err := c.transmit(f.packs(nil), f.answered); err != nil {
 		f.answered(carrier.Reply{}, err)
 	}
+}
+
+// packs returns the message that packs the request, with what it leaves with.
+func (f *forwarded) packs(with *carrier.Together) *carrier.Message {
+	f.message.Method, f.message.Together = methodRequest, with
+	f.message.Params.Set(f)
+	return &f.message
 }
 
 // try is transmit if that would not wait. Otherwise it returns false.
@@ -217,8 +250,7 @@ func (f *forwarded) try(with *carrier.Together) bool {
 		return false
 	}
 	lockrank.MustBeFree("a message is transmitted")
-	m := &carrier.Message{Method: methodRequest, Params: carrier.ValueOf(f), Together: with}
-	ok, err := t.TryTransmit(c.id, m, f.answered)
+	ok, err := t.TryTransmit(c.id, f.packs(with), f.answered)
 	switch {
 	case !ok:
 		c.asked()
@@ -244,7 +276,8 @@ func (f *forwarded) answered(r carrier.Reply, err error) {
 	f.end(r, err)
 }
 
-func (f *forwarded) expire() {
+// Expire implements deadline.Expirer.
+func (f *forwarded) Expire() {
 	limit := f.to.server.opts.RequestTimeout
 	f.end(carrier.Reply{}, fmt.Errorf("hub: sender %s did not answer %s within %s: %w", f.sender.name, f.method, limit,
 		context.DeadlineExceeded))
@@ -254,7 +287,7 @@ func (f *forwarded) expire() {
 // refers to what it asked for any more, however long the carrier waits for the client.
 func (f *forwarded) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 	f.mu.Lock()
-	params, ended := f.params, f.done == nil
+	params, ended := f.params, f.ended
 	f.mu.Unlock()
 	if ended {
 		return dst, context.DeadlineExceeded
@@ -264,12 +297,19 @@ func (f *forwarded) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 
 func (f *forwarded) end(r carrier.Reply, err error) {
 	f.mu.Lock()
-	done := f.done
-	f.done, f.params = nil, carrier.Value{}
+	before, over := f.ended, f.over
+	f.ended, f.params = true, carrier.Value{}
 	f.mu.Unlock()
-	if done != nil {
-		close(f.over)
-		done(r, err)
+	if before {
+		return
+	}
+	if over != nil {
+		close(over)
+	}
+	if f.asks != nil {
+		f.asks.pass(r, err)
+	} else {
+		f.done(r, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"sighub/carrier"
@@ -43,6 +44,8 @@ type arguments struct {
 	mark     *carrier.Mark     // the message's
 	together *carrier.Together // likewise
 	err      error
+
+	add func(key string, v carrier.Value) error // adds one to list
 }
 
 type argument struct {
@@ -51,19 +54,37 @@ type argument struct {
 }
 
 func parseArguments(params carrier.Value) *arguments {
-	a := &arguments{size: params.Size()}
-	if params.IsNull() {
-		return a
-	}
-	a.list = a.few[:0]
-	err := params.Fields(func(key string, v carrier.Value) error {
+	a := newArguments()
+	a.parse(params)
+	return a
+}
+
+func newArguments() *arguments {
+	a := new(arguments)
+	a.add = func(key string, v carrier.Value) error {
 		a.list = append(a.list, argument{key, v})
 		return nil
-	})
-	if err != nil {
-		a.err = fmt.Errorf("%w: params must be a map with text keys: %w", ErrArguments, err)
 	}
 	return a
+}
+
+func (a *arguments) parse(params carrier.Value) {
+	if a.size = params.Size(); params.IsNull() {
+		return
+	}
+	a.list = a.few[:0]
+	if err := params.Fields(a.add); err != nil {
+		a.err = fmt.Errorf("%w: params must be a map with text keys: %w", ErrArguments, err)
+	}
+}
+
+// usedArguments are those of requests, which nobody keeps.
+var usedArguments = sync.Pool{New: func() any { return newArguments() }}
+
+// reuse gives the arguments back: nobody refers to them.
+func (a *arguments) reuse() {
+	*a = arguments{add: a.add}
+	usedArguments.Put(a)
 }
 
 // find returns the argument of that name and whether there is one. If there are several, it is the last one.

@@ -17,9 +17,15 @@ type Queue struct {
 	timer       *time.Timer
 }
 
+// An Expirer waits.
+type Expirer interface {
+	// Expire is called when the time is over, on a goroutine that others need: it must not block.
+	Expire()
+}
+
 // A Wait is one wait. It may be in a Queue once.
 type Wait struct {
-	Expired func() // called when the time is over, on a goroutine that others need: it must not block
+	Of Expirer // who waits
 
 	at            time.Time
 	before, after *Wait
@@ -92,6 +98,6 @@ func (q *Queue) expire() {
 	}
 	q.mu.Unlock()
 	for _, w := range over {
-		w.Expired()
+		w.Of.Expire()
 	}
 }

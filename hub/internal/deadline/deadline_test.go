@@ -10,6 +10,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+type expirer func()
+
+func (e expirer) Expire() { e() }
+
 // TestQueue: each wait ends exactly when its time is over, unless it has ended before, in whatever order they end.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -17,7 +21,7 @@ func TestQueue(t *testing.T) {
 		begun, waits := time.Now(), [7]Wait{}
 		var after [len(waits)]time.Duration
 		for i := range waits {
-			waits[i].Expired = func() { after[i] = time.Since(begun) }
+			waits[i].Of = expirer(func() { after[i] = time.Since(begun) })
 			q.Begin(&waits[i])
 			time.Sleep(time.Second)
 		}
@@ -51,12 +55,12 @@ func TestOneTimer(t *testing.T) {
 		begun, late := time.Now(), time.Duration(0)
 		for range 10_000 {
 			var w Wait
-			w.Expired = func() { t.Error("a wait that has ended expires") }
+			w.Of = expirer(func() { t.Error("a wait that has ended expires") })
 			q.Begin(&w)
 			time.Sleep(time.Millisecond)
 			q.End(&w)
 		}
-		w := Wait{Expired: func() { late = time.Since(begun) }}
+		w := Wait{Of: expirer(func() { late = time.Since(begun) })}
 		q.Begin(&w)
 		time.Sleep(time.Minute)
 		synctest.Wait()
