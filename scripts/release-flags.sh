@@ -5,7 +5,7 @@
 # shellcheck shell=bash disable=SC2034 # used by who sources it
 release_flags=(-trimpath -tags nethttpomithttp2)
 for cold in net net/http/... net/textproto net/url mime/... crypto/tls crypto/x509/... crypto/rsa crypto/ecdsa math/big compress/... \
-	encoding/json encoding/base64 encoding/csv encoding/asn1 encoding/pem html text/... regexp/... go/... vendor/... \
+	log/... encoding/json encoding/base64 encoding/csv encoding/asn1 encoding/pem html text/... regexp/... go/... vendor/... \
 	golang.org/x/text/... golang.org/x/term github.com/nats-io/... github.com/klauspost/... github.com/goccy/... github.com/adrianmo/... \
 	go.bug.st/... periph.io/... rsc.io/... sighub/cmd/... sighub/sensors/... sighub/web/... sighub/homeassistant/... \
 	sighub/internal/config sighub/internal/commandline sighub/internal/manual sighub/internal/yamlfile sighub/internal/gateway \

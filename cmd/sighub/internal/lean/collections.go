@@ -3,7 +3,6 @@ package lean
 import (
 	"context"
 	"runtime"
-	"runtime/metrics"
 	"sync/atomic"
 	"time"
 )
@@ -12,6 +11,7 @@ import (
 type watched struct {
 	told  chan struct{}
 	ended atomic.Bool
+	noted atomic.Uint64
 
 	// Of the cleanup, of which there is one at a time.
 	since time.Time
@@ -45,6 +45,7 @@ func (c *watched) note() {
 	if c.ended.Load() {
 		return
 	}
+	c.noted.Add(1)
 	if now := time.Now(); now.Sub(c.since) > time.Second {
 		c.since, c.n = now, 0
 	}
@@ -57,14 +58,12 @@ func (c *watched) note() {
 	c.arm()
 }
 
-// count returns how many collections there were since the program began.
-func (c *watched) count() uint64 { return metric("/gc/cycles/total:gc-cycles") }
+// count returns how many collections were noted. Of those that follow each other at once, some may be missed.
+func (c *watched) count() uint64 { return c.noted.Load() }
 
-// live returns how many bytes the latest collection found in use, 0 if there was none.
-func (c *watched) live() uint64 { return metric("/gc/heap/live:bytes") }
-
-func metric(name string) uint64 {
-	s := []metrics.Sample{{Name: name}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
+// live returns how many bytes are in use, about: the next collection begins when so many percent more are taken.
+func (c *watched) live(percent int) uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.NextGC * 100 / uint64(100+percent)
 }

@@ -55,7 +55,7 @@ func Limit(ctx context.Context, budget int64, connections func() int, changed <-
 type garbage interface {
 	often() <-chan struct{}
 	count() uint64
-	live() uint64
+	live(percent int) uint64
 }
 
 func limit(
@@ -83,7 +83,7 @@ func limit(
 			debug.SetMemoryLimit(most)
 			now = most
 		}
-		if want := garbagePercent(percent, n, calm != nil, collections); want != collected && os.Getenv("GOGC") == "" {
+		if want := garbagePercent(percent, collected, n, calm != nil, collections); want != collected && os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(want)
 			collected = want
 		}
@@ -113,14 +113,14 @@ func limit(
 	}
 }
 
-// garbagePercent returns how much garbage there may be, in percent of what is in use.
-func garbagePercent(usual int, connections int64, busy bool, collections garbage) int {
+// garbagePercent returns how much garbage there may be, in percent of what is in use; now is how much there may be so far.
+func garbagePercent(usual, now int, connections int64, busy bool, collections garbage) int {
 	percent := usual
 	if connections >= manyConnections {
 		percent = crowdPercent
 	}
 	if busy {
-		percent = max(percent, int(min(busyPercent, 100*busyGarbage/max(1, collections.live()))))
+		percent = max(percent, int(min(busyPercent, 100*busyGarbage/max(1, collections.live(now)))))
 	}
 	return percent
 }

@@ -21,7 +21,7 @@ type world struct {
 
 func (w *world) often() <-chan struct{} { return w.told }
 func (w *world) count() uint64          { return w.collected.Load() }
-func (w *world) live() uint64           { return w.inUse.Load() }
+func (w *world) live(int) uint64        { return w.inUse.Load() }
 
 // limiting runs f while memory is limited.
 func limiting(t *testing.T, budget int64, f func(t *testing.T, w *world)) {
