@@ -224,14 +224,21 @@ func (a *Account) Left() int64 {
 	return max(b.forAccount(b.used.Load(), a.place.used.Load())-a.used.Load(), 0)
 }
 
-// Part returns how many bytes, about, this and every other account of the place can take now if all of them do. A nil Account has no
-// bound.
+// Part returns what is left for this account, divided by how many the place has. As long as they hold little, all of it is this one's part:
+// most accounts are of clients that do nothing. A nil Account has no bound.
 func (a *Account) Part() int64 {
 	if a == nil {
 		return math.MaxInt64
 	}
-	return a.Left() / max(1, a.place.accounts.Load())
+	left := a.Left()
+	if a.place.used.Load() < a.budget.size/littleUsed {
+		return left
+	}
+	return left / max(1, a.place.accounts.Load())
 }
+
+// littleUsed is what part of the budget is little for a place.
+const littleUsed = 16
 
 // Share keeps the account open until Close is called once more. It is for somebody else who holds something for the client,
 // maybe for longer than the client is there.

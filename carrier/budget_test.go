@@ -231,7 +231,7 @@ func TestBudgetLeft(t *testing.T) {
 	}
 }
 
-// TestBudgetPart: the part of an account is what is left, as many times as the place has accounts.
+// TestBudgetPart: the part of an account is what is left, divided by how many accounts the place has, unless they hold little.
 func TestBudgetPart(t *testing.T) {
 	b := NewBudget(1 << 20)
 	a := b.Open("x")
@@ -239,6 +239,11 @@ func TestBudgetPart(t *testing.T) {
 		t.Errorf("alone, the part is %d of %d", a.Part(), a.Left())
 	}
 	others := []*Account{b.Open("x"), b.Open("x"), b.Open("x"), b.Open("y")}
+	_ = others[3].Take(1 << 18)
+	if a.Part() != a.Left() {
+		t.Errorf("the part is %d of %d while the place holds nothing", a.Part(), a.Left())
+	}
+	_ = others[0].Take(1 << 20 / littleUsed)
 	if got, want := a.Part(), a.Left()/4; got != want {
 		t.Errorf("of four, the part is %d, want %d", got, want)
 	}

@@ -113,12 +113,14 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 		asker := w.connect(64, true)
 		gate := make(chan struct{})
 		w.carrier.gate = gate
-		replies, params := make([]messageReply, each), make([]weak.Pointer[byte], each)
+		replies, params, asked := make([]messageReply, each), make([]weak.Pointer[byte], each), make([]weak.Pointer[[64]byte], each)
 		for i := range replies {
 			text := fmt.Appendf(nil, `{"sender":"silent","method":"m","params":%q}`, strings.Repeat("p", 1000))
 			params[i] = weak.Make(&text[0])
 			m := &carrier.Message{Method: methodRequest, Params: carrier.RawValue(carrier.JSON, text)}
-			w.handler.HandleMessage(asker, m, replies[i].respond)
+			held := new([64]byte) // what the carrier holds for the answer, such as the message's id
+			asked[i] = weak.Make(held)
+			w.handler.HandleMessage(asker, m, func(r carrier.Reply) { replies[i].respond(r); runtime.KeepAlive(held) })
 		}
 		synctest.Wait()
 		if used := w.used(asker); used < each*1000 {
@@ -133,6 +135,9 @@ func TestRequestsEndWithTheirTime(t *testing.T) {
 			}
 			if params[i].Value() != nil {
 				t.Errorf("something refers to the params of request %d still", i)
+			}
+			if asked[i].Value() != nil {
+				t.Errorf("something refers to who asked request %d still", i)
 			}
 		}
 		if used := w.used(asker); used != 0 {

@@ -47,9 +47,9 @@ func TestLargeEventsNeedNoAnswers(t *testing.T) {
 // TestManySendersOfOneMachine: senders of one machine that do not wait for their answers are slowed down before they use up what the hub holds
 // for it: nothing is refused, and no listener misses anything.
 func TestManySendersOfOneMachine(t *testing.T) {
-	const senders, listeners, events, size = 40, 4, 100, 4 << 10
+	const senders, listeners, events, size = 50, 3, 200, 4 << 10
 	n := serveNetwork(t, hub.ServerOptions{
-		Memory: carrier.NewBudget(8 << 20),
+		Memory: carrier.NewBudget(16 << 20),
 		Outbox: hub.OutboxOptions{Deadline: patience}, // a slow machine is no reason for a gap
 	})
 	var heard sync.WaitGroup

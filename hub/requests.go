@@ -103,17 +103,21 @@ func (q *asking) answer(r carrier.Reply) {
 
 // pass passes the answer of another client on.
 func (q *asking) pass(r carrier.Reply, err error) {
-	defer q.ended()
+	respond := q.respond
+	defer func() {
+		q.ended()
+		q.client, q.respond = nil, nil // the other client's carrier may keep the request until that client answers
+	}()
 	switch {
 	case errors.Is(err, carrier.ErrGone) && !q.client.isAdmin(): // why it has gone says where it was
-		q.respond(carrier.Failed(fmt.Errorf("hub: sender %s went away before it answered %s: %w", q.passed.sender.name, q.method, carrier.ErrGone)))
+		respond(carrier.Failed(fmt.Errorf("hub: sender %s went away before it answered %s: %w", q.passed.sender.name, q.method, carrier.ErrGone)))
 	case err != nil:
-		q.respond(carrier.Failed(err))
+		respond(carrier.Failed(err))
 	case r.Status != carrier.StatusDone:
 		// Whatever the sender's status says, for the caller the method has failed.
-		q.respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
+		respond(carrier.Reply{Status: carrier.StatusFailed, Exception: r.Err().Error()})
 	default:
-		q.respond(carrier.Reply{Response: r.Response, Together: r.Together})
+		respond(carrier.Reply{Response: r.Response, Together: r.Together})
 	}
 }
 

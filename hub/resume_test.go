@@ -161,7 +161,7 @@ func TestResumeUnderFire(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range cuts {
-		list["live s"].wait(len(list["live s"].wait(0)) + rnd.IntN(50))
+		list["live s"].wait(min(events, len(list["live s"].wait(0))+rnd.IntN(50)))
 		way.set(true)
 		way.set(false)
 		if len(list["live s"].wait(0)) >= events {

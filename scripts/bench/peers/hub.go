@@ -313,12 +313,19 @@ func (r *hubRequester) slot(i int) *hubSlot {
 	return s
 }
 
+func (r *hubRequester) drop(i int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.slots, i)
+}
+
 // Request implements Requester.
 func (r *hubRequester) Request(ctx context.Context, slot int, payload []byte) ([]byte, error) {
 	s := r.slot(slot)
 	copy(s.payload, payload)
 	v, err := r.RemoteRequest(ctx, hubResponder, hubRequest, &s.value)
 	if err != nil {
+		r.drop(slot) // the request may still be read
 		return nil, err
 	}
 	if b := r.decode(v, s.answer); b != nil {

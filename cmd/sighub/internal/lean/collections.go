@@ -61,9 +61,9 @@ func (c *watched) note() {
 // count returns how many collections were noted. Of those that follow each other at once, some may be missed.
 func (c *watched) count() uint64 { return c.noted.Load() }
 
-// live returns how many bytes are in use, about: the next collection begins when so many percent more are taken.
+// live returns how many bytes are in use, about, with the stacks: the next collection begins when so many percent more are taken.
 func (c *watched) live(percent int) uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return m.NextGC * 100 / uint64(100+percent)
+	return (m.NextGC + m.StackInuse) * 100 / uint64(100+percent)
 }

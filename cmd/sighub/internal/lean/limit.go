@@ -99,8 +99,12 @@ func limit(
 			continue
 		case <-calm:
 			last := before
-			if before, calm = collections.count(), time.After(lookAtCollections); before-last < fewCollections {
-				calm, due = nil, time.After(0)
+			if before, calm = collections.count(), time.After(lookAtCollections); before-last >= fewCollections {
+				continue
+			}
+			calm = nil
+			if raised := collected > garbagePercent(percent, collected, n, false, collections); raised && due == nil {
+				due = time.After(0)
 			}
 			continue
 		case <-changed:
