@@ -98,7 +98,6 @@ var errHostGone = fmt.Errorf("%w: the client whose sender it is has just gone: s
 type visits struct {
 	running bool
 	waiting []*visit
-	out     map[*visit]struct{} // that the hub has not answered
 }
 
 // host hands on what guests have sent, on a goroutine of its own.
@@ -119,10 +118,6 @@ func (c *session) handOn() {
 		}
 		v := c.visits.waiting[0]
 		c.visits.waiting = c.visits.waiting[1:]
-		if c.visits.out == nil {
-			c.visits.out = make(map[*visit]struct{})
-		}
-		c.visits.out[v] = struct{}{}
 		own := c.publishing.ownOf(v.name.Sender)
 		_, known := own.events[v.name.Name]
 		full := !known && len(own.events) >= maxGuests
@@ -131,7 +126,7 @@ func (c *session) handOn() {
 		}
 		c.mu.Unlock()
 		if full {
-			c.visited(v, carrier.Failed(errGuests))
+			v.end(carrier.Failed(errGuests))
 			continue
 		}
 		c.deliver()
@@ -142,7 +137,7 @@ func (c *session) handOn() {
 		if v.time != "" {
 			info = append(info, carrier.Field{Key: "time", Value: v.time})
 		}
-		c.message("signal", carrier.Object{{Key: "info", Value: info}, {Key: "data", Value: v.data}}, func(r carrier.Reply) { c.visited(v, r) })
+		c.message("signal", carrier.Object{{Key: "info", Value: info}, {Key: "data", Value: v.data}}, v.end)
 	}
 }
 
@@ -151,22 +146,12 @@ const maxGuests = 256
 
 var errGuests = fmt.Errorf("%w: the sender has %d events, and only its own client may add more", carrier.ErrLimit, maxGuests)
 
-// visited passes on the hub's answer to a message of a guest.
-func (c *session) visited(v *visit, r carrier.Reply) {
-	c.mu.Lock()
-	delete(c.visits.out, v)
-	c.mu.Unlock()
-	v.end(r)
-}
-
-// endVisits ends those that the hub has not answered. The session is closed.
+// endVisits ends those that were not handed on. What was is answered by the hub: it may have happened, so its client must not be asked to
+// send it again. The session is closed.
 func (c *session) endVisits() {
 	c.mu.Lock()
 	list := c.visits.waiting
-	for v := range c.visits.out {
-		list = append(list, v)
-	}
-	c.visits = visits{}
+	c.visits.waiting = nil
 	c.mu.Unlock()
 	for _, v := range list {
 		v.end(carrier.Failed(errHostGone))

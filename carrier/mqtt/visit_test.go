@@ -10,6 +10,8 @@ import (
 	"sighub/carrier/mqtt"
 	"sighub/hub"
 	"sighub/internal/mqtt/packet"
+	"sighub/journal"
+	"sighub/journal/folder"
 	"sighub/listen"
 )
 
@@ -168,4 +170,61 @@ func TestLate(t *testing.T) {
 			t.Errorf("heard %v", g)
 		}
 	})
+}
+
+// TestHostGoes: a message for a sender whose client goes at that moment has happened or is refused, and not both: whoever is refused sends it
+// again.
+func TestHostGoes(t *testing.T) {
+	j, err := journal.OpenFolder(slowDisk{folder.Directory(t.TempDir())}, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, worldOptions{journal: j})
+	sub, _ := w.connect(5, hello{id: "sub"})
+	sub.subscribe(0, "lamp/set")
+	sub.subscribe(0, "mark/n")
+	guest, _ := w.connect(5, hello{id: "guest"})
+	for i := range uint16(20) {
+		host, _ := w.connect(5, hello{id: "host"})
+		host.publish("lamp/state", "0")
+		guest.send(guest.publishPacket("lamp/set", fmt.Sprint(i), i+1))
+		heard := 0
+		if i%2 == 0 { // it goes when the message has happened; else as it arrives
+			sub.event()
+			heard++
+		}
+		_ = host.Close()
+		want := 0
+		if guest.puback(i+1) == 0 {
+			want = 1
+		}
+		guest.publish("mark/n", fmt.Sprint(i))
+		for g := sub.event(); g.topic != "mark/n"; g = sub.event() {
+			heard++
+		}
+		if heard != want {
+			t.Errorf("message %d is heard %d times, want %d", i, heard, want)
+		}
+		w.until("it has gone", func() bool { return !w.there("host") })
+	}
+}
+
+// A slowDisk takes its time to sync, so that answers come some time after what they are for has happened.
+type slowDisk struct{ folder.Folder }
+
+func (d slowDisk) Create(name string) (folder.File, error) { return slow(d.Folder.Create(name)) }
+func (d slowDisk) Open(name string) (folder.File, error)   { return slow(d.Folder.Open(name)) }
+
+type slowFile struct{ folder.File }
+
+func slow(f folder.File, err error) (folder.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return slowFile{f}, nil
+}
+
+func (f slowFile) Sync() error {
+	time.Sleep(10 * time.Millisecond)
+	return f.File.Sync()
 }
