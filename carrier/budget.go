@@ -224,8 +224,8 @@ func (a *Account) Left() int64 {
 	return max(b.forAccount(b.used.Load(), a.place.used.Load())-a.used.Load(), 0)
 }
 
-// Part returns what is left for this account, divided by how many the place has. As long as they hold little, all of it is this one's part:
-// most accounts are of clients that do nothing. A nil Account has no bound.
+// Part returns how many bytes are left for this account, divided by how many accounts its place has. While the place holds little, it is not
+// divided: most accounts are of clients that do nothing. A nil Account has no bound.
 func (a *Account) Part() int64 {
 	if a == nil {
 		return math.MaxInt64
@@ -237,7 +237,7 @@ func (a *Account) Part() int64 {
 	return left / max(1, a.place.accounts.Load())
 }
 
-// littleUsed is what part of the budget is little for a place.
+// littleUsed: a place holds little while it holds less than one in so many bytes of the budget.
 const littleUsed = 16
 
 // Share keeps the account open until Close is called once more. It is for somebody else who holds something for the client,

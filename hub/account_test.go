@@ -85,11 +85,19 @@ func TestEverythingIsCharged(t *testing.T) {
 	}
 }
 
-// TestEndedBeforeItWaits: a request that ends before anybody waits to send it is not waited for.
+// TestEndedBeforeItWaits: a request that ends before anybody waits to send it is not waited for, and does not keep whom it has told.
 func TestEndedBeforeItWaits(t *testing.T) {
 	told := 0
-	f := (&Sender{}).forwarded("m", carrier.Value{}, func(carrier.Reply, error) { told++ })
+	var asked weak.Pointer[[64]byte]
+	f := func() *forwarded {
+		held := new([64]byte)
+		asked = weak.Make(held)
+		return (&Sender{}).forwarded("m", carrier.Value{}, func(carrier.Reply, error) { told++; runtime.KeepAlive(held) })
+	}()
 	f.end(carrier.Reply{}, context.DeadlineExceeded)
+	if runtime.GC(); asked.Value() != nil {
+		t.Error("it keeps whom it has told")
+	}
 	f.mayWait()
 	select {
 	case <-f.over:

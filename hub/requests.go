@@ -30,7 +30,7 @@ func (c *client) request(a *arguments, respond func(carrier.Reply)) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	var made struct { // at once
+	var made struct { // both in one allocation
 		asking
 		forwarded
 	}
@@ -301,8 +301,8 @@ func (f *forwarded) AppendTo(dst []byte, c carrier.Codec) ([]byte, error) {
 
 func (f *forwarded) end(r carrier.Reply, err error) {
 	f.mu.Lock()
-	before, over := f.ended, f.over
-	f.ended, f.params = true, carrier.Value{}
+	before, over, done := f.ended, f.over, f.done
+	f.ended, f.params, f.done = true, carrier.Value{}, nil
 	f.mu.Unlock()
 	if before {
 		return
@@ -313,7 +313,7 @@ func (f *forwarded) end(r carrier.Reply, err error) {
 	if f.asks != nil {
 		f.asks.pass(r, err)
 	} else {
-		f.done(r, err)
+		done(r, err)
 	}
 }
 

@@ -173,7 +173,7 @@ func TestLate(t *testing.T) {
 }
 
 // TestHostGoes: a message for a sender whose client goes at that moment has happened or is refused, and not both: whoever is refused sends it
-// again.
+// again. Each is answered.
 func TestHostGoes(t *testing.T) {
 	j, err := journal.OpenFolder(slowDisk{folder.Directory(t.TempDir())}, journal.Options{})
 	if err != nil {
@@ -184,26 +184,33 @@ func TestHostGoes(t *testing.T) {
 	sub.subscribe(0, "lamp/set")
 	sub.subscribe(0, "mark/n")
 	guest, _ := w.connect(5, hello{id: "guest"})
+	const n = 30
 	for i := range uint16(20) {
 		host, _ := w.connect(5, hello{id: "host"})
 		host.publish("lamp/state", "0")
-		guest.send(guest.publishPacket("lamp/set", fmt.Sprint(i), i+1))
+		var burst []byte
+		for k := range uint16(n) {
+			burst = append(burst, guest.publishPacket("lamp/set", fmt.Sprint(i), i*n+k+1)...)
+		}
+		guest.send(burst)
 		heard := 0
-		if i%2 == 0 { // it goes when the message has happened; else as it arrives
+		if i%2 == 0 { // it goes when the first message has happened; else as they arrive
 			sub.event()
 			heard++
 		}
 		_ = host.Close()
 		want := 0
-		if guest.puback(i+1) == 0 {
-			want = 1
+		for k := range uint16(n) {
+			if guest.puback(i*n+k+1) == 0 {
+				want++
+			}
 		}
 		guest.publish("mark/n", fmt.Sprint(i))
 		for g := sub.event(); g.topic != "mark/n"; g = sub.event() {
 			heard++
 		}
 		if heard != want {
-			t.Errorf("message %d is heard %d times, want %d", i, heard, want)
+			t.Errorf("of %d messages, %d are acknowledged, and %d heard", n, want, heard)
 		}
 		w.until("it has gone", func() bool { return !w.there("host") })
 	}

@@ -18,8 +18,8 @@ type watched struct {
 	n     int
 }
 
-// many is how many collections within a second are many. Each takes a millisecond or so, however little is in use.
-const many = 10
+// manyCollections is how many collections within a second are many. Each takes a millisecond or so, however little is in use.
+const manyCollections = 10
 
 // watchCollections watches collections until ctx is done. A program that does nothing is not woken for it.
 func watchCollections(ctx context.Context) *watched {
@@ -29,7 +29,7 @@ func watchCollections(ctx context.Context) *watched {
 	return c
 }
 
-// often returns what is sent to when many of them took place within a second, unless nobody has received that yet.
+// often returns what is sent to when manyCollections of them took place within a second, unless nobody has received that yet.
 func (c *watched) often() <-chan struct{} { return c.told }
 
 // arm has the next collection noted: it finds something that nobody refers to.
@@ -49,7 +49,7 @@ func (c *watched) note() {
 	if now := time.Now(); now.Sub(c.since) > time.Second {
 		c.since, c.n = now, 0
 	}
-	if c.n++; c.n == many {
+	if c.n++; c.n == manyCollections {
 		select {
 		case c.told <- struct{}{}:
 		default:

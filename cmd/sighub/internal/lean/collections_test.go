@@ -35,8 +35,8 @@ func TestWatchCollections(t *testing.T) {
 	if !told(true) {
 		t.Fatal("many collections are not told of")
 	}
-	if got := c.count(); got < many {
-		t.Errorf("%d collections are counted, want %d or more", got, many)
+	if got := c.count(); got < manyCollections {
+		t.Errorf("%d collections are counted, want %d or more", got, manyCollections)
 	}
 	if !told(true) {
 		t.Error("many collections are not told of a second time")
