@@ -116,6 +116,7 @@ func TestKeptInJournal(t *testing.T) {
 // TestCursorInUse: a cursor that nobody needs any more is removed when its client has gone, though that takes a while.
 func TestCursorInUse(t *testing.T) {
 	w := newWorld(t, worldOptions{folder: t.TempDir()})
+	w.connect(5, hello{id: "first"}) // so the Server is served
 	listener := func(cursor string) *hub.Listener {
 		l, err := w.near.AddRemoteListenerWith(t.Context(), "pump", "n", hub.ListenerOptions{Cursor: cursor}, func(hub.Event) {})
 		if err != nil {
